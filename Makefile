@@ -1,0 +1,79 @@
+# cloud-terminal: `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.9
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Whatever a target makes goes into .venv or .cache, and nowhere else.
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+export PYTHONPATH := $(CURDIR)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+.PHONY: demo
+demo: $(VENV)/.ready ## Pay on virtual terminals, from HTTP to the stored row (KEEP=1 leaves it running)
+	@$(BIN)/python -m sandbox.demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: $(VENV)/.ready ## Run the whole test suite against a real RabbitMQ and both databases
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.ready ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+.PHONY: format
+format: $(VENV)/.ready ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.ready ## Compare a payment with a bare request and reply over RabbitMQ (under 60 s)
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
+
+.PHONY: docs
+docs: $(VENV)/.ready ## Write the generated files anew: OpenAPI, settings
+	$(BIN)/python -m api.contract.openapi
+	$(BIN)/python -m shared.settings.reference
+
+.PHONY: up-compose
+up-compose: ## Build and start the whole system with docker compose, sandbox terminal included
+	docker compose --profile sandbox up --build --wait -d
+
+.PHONY: test-compose
+test-compose: $(VENV)/.ready ## Bring docker compose up, pay through it, take it down (needs a Docker engine)
+	$(BIN)/python -m tests.compose.pay
+
+.PHONY: lock
+lock: $(VENV)/bin/uv ## Resolve the dependencies anew into requirements/ (UPGRADE=1 takes the newest)
+	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/run.txt >/dev/null
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/dev.txt >/dev/null
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Make .venv with the locked dependencies
+
+.PHONY: clean
+clean: ## Remove .venv and .cache
+	rm -rf $(VENV) .cache
+
+$(VENV)/bin/uv:
+	@scripts/make-venv $(PYTHON) $(VENV) $(UV_VERSION)
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml | $(VENV)/bin/uv
+	@echo "Installing the locked dependencies into $(VENV) ..." >&2
+	@$(BIN)/uv pip sync -q --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""What two processes need: payment rules, storage, broker, Concert codec, settings, metrics, logging."""
