@@ -1,0 +1,1 @@
+"""The payment's rules: pure, without SQL, AMQP, HTTP or a clock."""

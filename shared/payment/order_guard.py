@@ -1,0 +1,111 @@
+"""Which attempts keep each other out, and which operation may follow which.
+
+The key of an operation is unique among the attempts that count (queued, in session, in doubt, succeeded).
+Siblings are judged by this file; the database makes sure that they are read under the debit's lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.payment.payment import Operation
+from shared.payment.states import COUNTING_STATES, LIVE_STATES, State
+
+#: How often insert and attach alternate before the caller is told to come again.
+GUARD_ROUNDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """An earlier attempt of the same order, as the rules see it."""
+
+    id: str
+    operation: Operation
+    state: State
+    contradicted: bool
+    line: str | None
+    #: What was really paid where that is known, else what was asked for.
+    amount_cents: int
+
+    @property
+    def counts_as_succeeded(self) -> bool:
+        # A failure that a proof contradicts moved money.
+        return self.state is State.SUCCEEDED or self.contradicted
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE_STATES
+
+
+class NotAllowed(Exception):
+    """The operation may not follow the order's earlier ones. `reason` is a stable word."""
+
+    def __init__(self, reason: str, description: str, sibling_id: str) -> None:
+        super().__init__(description)
+        self.reason = reason
+        self.sibling_id = sibling_id
+
+
+def operation_key(
+    operation: Operation,
+    order_id: str,
+    *,
+    debit_id: str | None,
+    amount_cents: int,
+    idempotency_key: str | None,
+) -> str:
+    """Return the text that names the operation of this merchant's order."""
+    match operation:
+        case Operation.DEBIT:
+            return f"debit:{order_id}"
+        case Operation.REVERSAL:
+            return f"reversal:{order_id}:{debit_id or ''}"
+        case Operation.CREDIT:
+            return f"credit:{order_id}:{debit_id or ''}:{amount_cents}:{idempotency_key or ''}"
+
+
+def check_may_follow(
+    operation: Operation, amount_cents: int, line: str | None, debit: Sibling, siblings: Sequence[Sibling]
+) -> None:
+    """Check a reversal or credit against its debit and the debit's other reversals and credits.
+
+    `siblings` are the reversals and credits of that debit. Raises NotAllowed.
+    """
+    if debit.is_live:
+        raise NotAllowed("live", "the order's debit has no result yet", debit.id)
+    if not debit.counts_as_succeeded:
+        raise NotAllowed("no_debit", "the order's debit did not succeed", debit.id)
+    if operation is Operation.REVERSAL:
+        _check_reversal(amount_cents, line, debit, siblings)
+    else:
+        _check_credit(amount_cents, debit, siblings)
+
+
+def _check_reversal(amount_cents: int, line: str | None, debit: Sibling, siblings: Sequence[Sibling]) -> None:
+    # A host name without an address is no other terminal: nothing will be sent, it ends unreachable.
+    if line is not None and debit.line != line:
+        raise NotAllowed("terminal", "a reversal goes to the terminal of its debit", debit.id)
+    if debit.amount_cents != amount_cents:
+        raise NotAllowed("amount", "a reversal has the amount that was really paid", debit.id)
+    for sibling in siblings:
+        if sibling.operation is Operation.CREDIT and (sibling.is_live or sibling.counts_as_succeeded):
+            raise NotAllowed("credited", "the order's debit was credited, or a credit is running", sibling.id)
+
+
+def _check_credit(amount_cents: int, debit: Sibling, siblings: Sequence[Sibling]) -> None:
+    credited = 0
+    for sibling in siblings:
+        if not (sibling.is_live or sibling.counts_as_succeeded):
+            continue
+        if sibling.operation is Operation.REVERSAL:
+            raise NotAllowed(
+                "reversed", "the order's debit was reversed, or a reversal is running", sibling.id
+            )
+        credited += sibling.amount_cents
+    if credited + amount_cents > debit.amount_cents:
+        raise NotAllowed("amount", "the credits would exceed what was really paid", debit.id)
+
+
+def counts(state: State) -> bool:
+    """Whether an attempt in this state keeps others of its key out."""
+    return state in COUNTING_STATES

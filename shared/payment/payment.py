@@ -1,0 +1,113 @@
+"""The payment as every process sees it: one frozen value, read from one row."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.payment.states import FINAL_STATES, State
+
+
+class Operation(StrEnum):
+    """What the terminal is asked to do; the contract calls them Debit, Cancel and Credit."""
+
+    DEBIT = "debit"
+    REVERSAL = "reversal"
+    CREDIT = "credit"
+
+
+class Reason(StrEnum):
+    """Why a payment is in its state, where the state alone does not say it."""
+
+    #: unreachable: the terminal answered busy at once, or did not answer the identification in time.
+    BUSY = "busy"
+    #: unreachable: no connection came about within the tries.
+    NO_CONNECTION = "no_connection"
+    #: unreachable: the terminal's host name has no address.
+    NO_ADDRESS = "no_address"
+    #: unreachable: the write window closed before the request was written.
+    NOT_SENT = "not_sent"
+    #: expired: another payment held the line when the deadline passed.
+    HELD = "held"
+    #: expired: no worker took it before the deadline passed.
+    NO_WORKER = "no_worker"
+    #: cancelled: by its caller.
+    CALLER = "caller"
+    #: cancelled: the broker was away.
+    BROKER_AWAY = "broker_away"
+    #: cancelled: an earlier attempt of the order was contradicted.
+    KEY_CLOSED = "key_closed"
+    #: in_doubt: the connection was lost after the first byte was written.
+    CONNECTION_LOST = "connection_lost"
+    #: in_doubt: the terminal was silent until the answer time-out.
+    ANSWER_TIMEOUT = "answer_timeout"
+    #: in_doubt: what came back cannot be read as an answer.
+    UNREADABLE = "unreadable"
+    #: in_doubt: the answer does not fit the request it came for.
+    CONTRADICTING_ANSWER = "contradicting_answer"
+    #: in_doubt: the answer's amount is lower than asked and the terminal is not known for partial payment.
+    AMOUNT_LOWER = "amount_lower"
+    #: in_doubt: done without any sign of a card, as a terminal in immediate mode says 'request taken'.
+    NO_SIGN_OF_CARD = "no_sign_of_card"
+    #: in_doubt: the worker ended, or was stopped, in the middle of the session.
+    WORKER_LOST = "worker_lost"
+    #: aborted: an operator found that nothing was charged.
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One attempt of an order on one terminal. Times are milliseconds since 1970 UTC, amounts cents."""
+
+    id: str
+    merchant_id: str
+    order_id: str
+    operation: Operation
+    state: State
+    reason: str | None
+    #: What was asked for.
+    amount_cents: int
+    #: What was really paid, once it succeeded; lower than asked after a partial approval.
+    paid_cents: int | None
+    currency: str
+    #: `ConcertV3.1` or `ConcertV3.2`.
+    protocol: str
+    force_authorization: bool
+    #: As the caller sent them.
+    host: str
+    port: int
+    #: `address:port` of the line, the literal address that the worker connects to; None without an address.
+    line: str | None
+    #: The request's JSON text, defaults filled in.
+    request: str
+    idempotency_key: str | None
+    #: The debit that a reversal or credit belongs to, where it is known here.
+    debit_id: str | None
+    #: Set while this attempt keeps others of the same operation out.
+    guard_key: str | None
+    reply_to: str | None
+    #: A proof contradicts the final state.
+    contradicted: bool
+    #: The queue of the payment's last publication names it until then.
+    deadline_at: int
+    created_at: int
+    claimed_at: int | None
+    ended_at: int | None
+    #: Since when another payment held the line, where this one expired because of it.
+    held_since: int | None
+    #: The terminal's AF code, two digits.
+    error_code: str | None
+    error_description: str | None
+    authorisation_number: str | None
+    #: First 6 digits at most and last 4.
+    masked_card: str | None
+    application: str | None
+    aid: str | None
+    #: The protocol's CI: 0 any, 1 contact, 2 contactless, 3 magnetic stripe, 4 manual.
+    card_read_mode: str | None
+    #: Customer receipt, plain text.
+    receipt: str | None
+    #: What the caller should know though it changed nothing, e.g. `partial_amount`.
+    warnings: tuple[str, ...]
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_STATES
