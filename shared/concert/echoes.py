@@ -1,0 +1,50 @@
+"""Echoes: which sent fields a line's terminal gives back, and whether they say what was sent."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from shared.concert import fields as f
+
+#: That many complete answers must have carried a field before its absence means something.
+REMEMBERED_ANSWERS: Final = 3
+
+#: Echoed as sent, where echoed at all. CC and CI tell how the customer paid and may differ.
+_EQUAL_WHERE_PRESENT: Final = (f.REGISTER_NUMBER, f.ACTION, f.CURRENCY)
+
+
+def learn_echoes(remembered: Sequence[Sequence[str]], answered: Iterable[str]) -> list[list[str]]:
+    """Return what to remember of a line after a complete answer to an operation: its last three sets of tags.
+
+    `remembered` is what this function returned before (JSON-able), `answered` the new answer's tags. CF is
+    left out: some terminals echo it on refusals only, so an echo teaches nothing about the next answer.
+    Identifications and enquiries are not learned from, they lack fields that payments have.
+    """
+    tags = sorted(set(answered) - {f.PRIVATE_DATA})
+    return [list(tags_before) for tags_before in remembered[1 - REMEMBERED_ANSWERS :]] + [tags]
+
+
+def known_echoes(remembered: Sequence[Sequence[str]], sent: Iterable[str]) -> frozenset[str] | None:
+    """Return the sent tags that were in each of the last three complete answers; None with fewer answers."""
+    if len(remembered) < REMEMBERED_ANSWERS:
+        return None
+    always = set(remembered[0]).intersection(*remembered[1:])
+    return frozenset(always & set(sent) - {f.PRIVATE_DATA})
+
+
+def differing_echo(answer: Mapping[str, str], sent: Mapping[str, str]) -> str | None:
+    """Return the tag of a field (CA, CD, CE) that comes back with another value than was sent, else None."""
+    for tag in _EQUAL_WHERE_PRESENT:
+        if tag in answer and tag in sent and answer[tag].strip() != sent[tag]:
+            return tag
+    return None
+
+
+def amount_in(answer: Mapping[str, str]) -> int | None:
+    """Return the answer's amount (CB) in cents, zeros on the left passed over; None where there is none.
+
+    What is no number is -1: it differs from every amount that can be sent.
+    """
+    text = answer.get(f.AMOUNT, "").strip()
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() else -1

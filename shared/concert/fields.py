@@ -1,0 +1,206 @@
+"""The fields of Concert V3 (Caisse-AP over IP): tags, lengths, codes and their words.
+
+A tag's first letter says who fills it: A the terminal, B the register, C both, Z constructed (its value is
+itself a row of fields).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from shared.payment.payment import Operation
+
+PROTOCOL_VERSION: Final = "CZ"
+SOFTWARE_ID: Final = "CJ"
+REGISTER_NUMBER: Final = "CA"
+AMOUNT: Final = "CB"
+APPLICATION: Final = "CC"
+ACTION: Final = "CD"
+CURRENCY: Final = "CE"
+PRIVATE_DATA: Final = "CF"
+CONTRACT: Final = "CG"
+REFERENCE_NUMBER: Final = "CH"
+READ_MODE: Final = "CI"
+TICKET_WANTED: Final = "CK"
+ANSWER_MODE: Final = "BA"
+AUTHORISATION: Final = "BB"
+PARTIAL_PAYMENT: Final = "BF"
+PHONE: Final = "BH"
+EMAIL: Final = "BI"
+CARD_NUMBER: Final = "AA"
+CARD_EXPIRY: Final = "AB"
+AUTHORISATION_NUMBER: Final = "AC"
+CHEQUE_TRACK: Final = "AD"
+STATUS: Final = "AE"
+COMPLEMENT: Final = "AF"
+AID: Final = "AI"
+TICKET_DATA: Final = "AK"
+TICKET: Final = "ZT"
+
+#: A length is three digits.
+MAX_VALUE_LENGTH: Final = 999
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What a tag means, and how long its value may be (characters)."""
+
+    meaning: str
+    shortest: int
+    longest: int
+
+
+TAGS: Final[dict[str, Tag]] = {
+    PROTOCOL_VERSION: Tag("protocol version", 4, 4),
+    SOFTWARE_ID: Tag("register software's protocol identifier", 12, 12),
+    REGISTER_NUMBER: Tag("register number", 2, 2),
+    AMOUNT: Tag("amount in cents", 2, 12),
+    APPLICATION: Tag("payment application", 3, 3),
+    ACTION: Tag("action", 1, 1),
+    CURRENCY: Tag("currency, ISO 4217 numeric", 3, 3),
+    PRIVATE_DATA: Tag("private data: our payment reference", 1, 99),
+    CONTRACT: Tag("merchant contract number", 1, 10),
+    REFERENCE_NUMBER: Tag("reference number", 1, MAX_VALUE_LENGTH),
+    READ_MODE: Tag("card read mode", 1, 1),
+    TICKET_WANTED: Tag("ticket wanted", 3, 3),
+    ANSWER_MODE: Tag("answer at the end (0) or at once (1)", 1, 1),
+    AUTHORISATION: Tag("authorisation: terminal's floor limit (0) or always (1)", 1, 1),
+    PARTIAL_PAYMENT: Tag("partial payment refused (0) or accepted (1)", 1, 1),
+    PHONE: Tag("customer's phone, for the receipt", 8, 20),
+    EMAIL: Tag("customer's e-mail, for the receipt", 6, 256),
+    CARD_NUMBER: Tag("card number, masked by the terminal", 1, 64),
+    CARD_EXPIRY: Tag("card expiry", 4, 4),
+    AUTHORISATION_NUMBER: Tag("authorisation number", 1, 10),
+    CHEQUE_TRACK: Tag("cheque track", 1, MAX_VALUE_LENGTH),
+    STATUS: Tag("status", 2, 2),
+    COMPLEMENT: Tag("complement: answer code and text", 2, 50),
+    AID: Tag("AID of the card application", 1, 32),
+    TICKET_DATA: Tag("ticket text, base64", 1, 900),
+    "AL": Tag("maker's extra: masking of the card number", 1, MAX_VALUE_LENGTH),
+    "AM": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    "AN": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    "AP": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    "AQ": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    "ID": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    "IM": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    "OD": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    TICKET: Tag("ticket", 1, MAX_VALUE_LENGTH),
+}
+
+
+class Action(StrEnum):
+    """What the terminal is asked to do (CD)."""
+
+    DEBIT = "0"
+    #: A refund that is tied to no debit.
+    CREDIT = "1"
+    #: Undoes a debit: same amount, same card, before the remote collection.
+    REVERSAL = "2"
+    #: Repeats the last transaction's result and ticket.
+    DUPLICATE = "3"
+    PREAUTHORISATION = "4"
+    #: A ping without a payment screen.
+    IDENTIFICATION = "I"
+
+
+ACTIONS: Final[dict[Operation, Action]] = {
+    Operation.DEBIT: Action.DEBIT,
+    Operation.REVERSAL: Action.REVERSAL,
+    Operation.CREDIT: Action.CREDIT,
+}
+
+#: The contract's protocol names and the CZ they stand for.
+VERSIONS: Final[dict[str, str]] = {"ConcertV3.1": "0310", "ConcertV3.2": "0320"}
+#: The first version that knows BH and BI.
+FIRST_VERSION_WITH_RECEIPT_ADDRESS: Final = "0320"
+
+EURO: Final = "978"
+#: The contract's currency codes and the CE they stand for.
+CURRENCIES: Final[dict[str, str]] = {"EUR": EURO}
+
+
+class Status(StrEnum):
+    """How it ended (AE)."""
+
+    DONE = "10"
+    NOT_DONE = "01"
+    #: Immediate mode: the request is taken, nothing has happened yet.
+    TAKEN_INTO_ACCOUNT = "11"
+
+
+#: AF's first two digits in words: the contract's errorDescription.
+ANSWER_CODES: Final[dict[str, str]] = {
+    "00": "unknown",
+    "01": "authorised",
+    "02": "call the bank",
+    "03": "forced",
+    "04": "refused",
+    "05": "forbidden",
+    "06": "abandoned by the cardholder",
+    "07": "not completed",
+    "08": "input time-out",
+    "09": "message format error",
+    "10": "selection error",
+    "11": "abandoned by the operator",
+    "12": "action unknown",
+    "13": "currency not supported",
+}
+ABORTED_CODES: Final = frozenset({"06", "08", "10", "11"})
+REFUSED_CODES: Final = frozenset({"02", "04", "05", "07", "09", "12", "13"})
+#: Codes that say that the operation was done.
+DONE_CODES: Final = frozenset({"01", "03"})
+UNKNOWN_CODE: Final = "00"
+
+#: CC in words; the contract's closed list of payment_application.
+APPLICATIONS: Final[dict[str, str]] = {
+    "001": "CB/Visa/Mastercard contact",
+    "002": "Amex contact",
+    "003": "CB Enseigne",
+    "004": "Cetelem",
+    "005": "Cofinoga",
+    "006": "Diners",
+    "007": "Pass",
+    "008": "Franfinance",
+    "009": "JCB",
+    "00A": "Banque Accord EMV",
+    "00B": "CB/Visa/Mastercard contactless",
+    "00C": "cheque",
+    "00D": "Amex contactless",
+    "00E": "Conecs contact",
+    "00F": "DCC",
+    "00G": "QuickPass",
+    "00I": "CPEI-EMV",
+    "00S": "Sofinco",
+    "00U": "UnionPay",
+    "101": "CB VAD (keyed)",
+    "10E": "Conecs contactless",
+    "201": "quasi-cash",
+    "301": "PLBS",
+    "30F": "PLBS-DCC-GB",
+    "401": "Optalion",
+    "501": "Cash-Agence",
+    "601": "PNF",
+    "602": "P3F",
+    "603": "Optalion",
+    "604": "Preauto-CM",
+    "605": "PRCME",
+    "607": "QR code",
+    "608": "TOP3-3XCB",
+    "609": "PNF-HPS",
+    "701": "PPFCA",
+}
+
+#: CI in words.
+READ_MODES: Final[dict[str, str]] = {
+    "0": "any",
+    "1": "contact",
+    "2": "contactless",
+    "3": "magnetic stripe",
+    "4": "manual",
+}
+
+
+def meaning(tag: str) -> str:
+    """Return a tag's meaning in words, `unknown` for one that no public source describes."""
+    known = TAGS.get(tag)
+    return known.meaning if known else "unknown"

@@ -1,0 +1,124 @@
+"""The vocabulary of answers: how a payment goes on, why it is in doubt, and what an answer says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from shared.concert.receipt import ticket_fingerprint
+from shared.payment.payment import Reason
+
+PARTIAL_AMOUNT: Final = "partial_amount"
+AMOUNT_NOT_ECHOED: Final = "amount_not_echoed"
+REFERENCE_CONFIRMED: Final = "reference_confirmed"
+RECEIPT_UNREADABLE: Final = "receipt_unreadable"
+
+
+class Outcome(StrEnum):
+    """How the payment goes on."""
+
+    #: Done: for a debit the money moved.
+    SUCCEEDED = "succeeded"
+    #: Not done: terminal or bank said no.
+    REFUSED = "refused"
+    #: Not done: a person gave up or was too slow.
+    ABORTED = "aborted"
+    #: Not even tried: the terminal is occupied.
+    BUSY = "busy"
+    #: Nothing is certain; `Reading.finding` says why.
+    IN_DOUBT = "in_doubt"
+
+
+class Finding(StrEnum):
+    """Why an answer leaves the payment in doubt."""
+
+    #: No row of fields, or one without a status.
+    UNREADABLE = "unreadable"
+    #: A tag came twice with different values.
+    FIELD_REPEATED = "field_repeated"
+    #: CA is not ours.
+    OTHER_REGISTER = "other_register"
+    #: CD is not what was asked for.
+    OTHER_OPERATION = "other_operation"
+    #: CE is not what was asked for.
+    OTHER_CURRENCY = "other_currency"
+    #: CF is another payment's reference.
+    OTHER_REFERENCE = "other_reference"
+    #: CB is not what was asked for.
+    AMOUNT_DIFFERS = "amount_differs"
+    #: CB is lower than asked, on a terminal that is not known for partial payment.
+    AMOUNT_LOWER = "amount_lower"
+    #: AE and AF contradict each other.
+    AF_CONTRADICTS = "af_contradicts"
+    #: AE 10 without any sign of a card.
+    BARE_SUCCESS = "bare_success"
+    #: AE 11 though immediate mode was not asked for.
+    TAKEN_INTO_ACCOUNT = "taken_into_account"
+    #: An AE that no public source describes.
+    STATUS_UNKNOWN = "status_unknown"
+
+
+_REASONS: Final[dict[Finding, Reason]] = {
+    Finding.UNREADABLE: Reason.UNREADABLE,
+    Finding.STATUS_UNKNOWN: Reason.UNREADABLE,
+    Finding.AMOUNT_LOWER: Reason.AMOUNT_LOWER,
+    Finding.BARE_SUCCESS: Reason.NO_SIGN_OF_CARD,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The meaning of one answer. Nothing in it holds a whole card number."""
+
+    outcome: Outcome
+    #: Set where the outcome is in doubt.
+    finding: Finding | None = None
+    #: What was really paid, cents; set where the outcome is succeeded.
+    paid_amount_cents: int | None = None
+    #: CB, whatever the outcome; None where there was none that is a number.
+    answered_amount_cents: int | None = None
+    #: AF's two digits.
+    error_code: str | None = None
+    #: AF in words.
+    error_description: str | None = None
+    #: The issuer's answer code, where the card application gives it.
+    issuer_code: str | None = None
+    authorisation_number: str | None = None
+    masked_card: str | None = None
+    #: CC, and its name by the contract's list.
+    application: str | None = None
+    application_name: str | None = None
+    aid: str | None = None
+    #: CI: 0 any, 1 contact, 2 contactless, 3 magnetic stripe, 4 manual.
+    card_read_mode: str | None = None
+    contract: str | None = None
+    #: Plain text.
+    receipt: str | None = None
+    #: Of a ticket that is not kept, since it may be another merchant's.
+    receipt_fingerprint: str | None = None
+    #: For the caller, e.g. `partial_amount`.
+    warnings: tuple[str, ...] = ()
+    #: For the payment's history, e.g. `amount_not_echoed`.
+    notes: tuple[str, ...] = ()
+    #: Fields that no public source describes, masked.
+    unknown_fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def reason(self) -> Reason | None:
+        """The payment's word for it: set where the outcome is in doubt or busy."""
+        if self.outcome is Outcome.BUSY:
+            return Reason.BUSY
+        return None if self.finding is None else _REASONS.get(self.finding, Reason.CONTRADICTING_ANSWER)
+
+
+def without_foreign_data(said: Reading) -> Reading:
+    """Return the reading without what may be another merchant's: card, authorisation and ticket."""
+    return replace(
+        said,
+        authorisation_number=None,
+        masked_card=None,
+        aid=None,
+        receipt=None,
+        receipt_fingerprint=None if said.receipt is None else ticket_fingerprint(said.receipt),
+    )

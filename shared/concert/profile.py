@@ -1,0 +1,101 @@
+"""What one terminal can bear and how it behaves: terminals differ in which optional fields they accept."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal, get_args
+
+from shared.concert.fields import VERSIONS
+
+RequestEnd = Literal["", "\r\n"]
+ReceiptBy = Literal["none", "sms", "email", "all"]
+
+
+class ProfileError(ValueError):
+    """Raised for a profile that has an unknown key or an ill-typed value; `key` names it."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"profile.{key}: {problem}")
+        self.key = key
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One terminal's profile. The default sends CF and CK `100`; the rest only where it is asked for."""
+
+    #: BB `1` can be sent where an authorisation is asked for; without it such a request cannot be made.
+    sends_authorisation: bool = True
+    #: CF carries our payment reference.
+    sends_reference: bool = True
+    #: CG is sent where the order's contract_array has exactly one entry.
+    sends_contract: bool = True
+    #: CK asks for a ticket.
+    sends_ticket: bool = True
+    #: CC is sent where the order's contract_array has exactly one entry.
+    sends_application: bool = True
+    #: The value of CK: `100` customer receipt, `000` none; some terminals want `120` or `121`.
+    ticket: str = "100"
+    #: CZ in place of the one that the order's protocol stands for, e.g. `0300`.
+    version: str | None = None
+    #: What follows the last field; some terminals reject a request that CR LF does not follow.
+    request_ends_with: RequestEnd = ""
+    #: Where the terminal offers to send the receipt (BH, BI; V3.2 only).
+    receipt_by: ReceiptBy = "none"
+    #: BF `1` is sent, and a lower amount in the answer is what was really paid (meal vouchers).
+    accepts_partial: bool = False
+    #: This terminal's 'done' needs no sign of a card.
+    bare_success: bool = False
+    #: The longest time from reading a request to its end, PIN and authorisation included; seconds.
+    terminal_time_seconds: int = 240
+
+    def __post_init__(self) -> None:
+        _check_text("ticket", self.ticket, length=3)
+        if self.version is not None:
+            _check_text("version", self.version, length=4)
+        _check_choice("request_ends_with", self.request_ends_with, get_args(RequestEnd))
+        _check_choice("receipt_by", self.receipt_by, get_args(ReceiptBy))
+        if not 1 <= self.terminal_time_seconds <= 3600:
+            raise ProfileError("terminal_time_seconds", "should be from 1 to 3600")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` takes, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "Profile":
+        """Return the profile; keys that are left out have their defaults. Raises ProfileError."""
+        types = {field.name: field.type for field in fields(cls)}
+        for key, value in given.items():
+            if key not in types:
+                raise ProfileError(key, "is not a key of a profile")
+            _check_type(key, types[key], value)
+        return cls(**given)
+
+
+def _check_type(key: str, expected: object, value: object) -> None:
+    if expected is bool:
+        if not isinstance(value, bool):
+            raise ProfileError(key, "should be boolean")
+    elif expected is int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ProfileError(key, "should be integer")
+    elif not isinstance(value, str) and not (key == "version" and value is None):
+        raise ProfileError(key, "should be string")
+
+
+def _check_text(key: str, value: str, *, length: int) -> None:
+    if len(value) != length or not value.isascii() or not value.isalnum():
+        raise ProfileError(key, f"should be {length} letters or digits")
+
+
+def _check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ProfileError(key, f"should be one of {', '.join(map(repr, choices))}")
+
+
+DEFAULT_PROFILES: Final[dict[str, Profile]] = {protocol: Profile() for protocol in VERSIONS}
+
+
+def default_profile(protocol: str) -> Profile:
+    """Return the profile of a terminal that nobody described; raises KeyError for an unknown protocol."""
+    return DEFAULT_PROFILES[protocol]

@@ -1,0 +1,112 @@
+"""Tickets: base64 as real terminals write it, and what a ticket says about its transaction."""
+
+import base64
+import binascii
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from shared.concert import fields as f
+from shared.concert.mask import mask_card_numbers
+from shared.payment.payment import Operation
+
+_HEADER_LENGTH: Final = 5
+_HEADER: Final = re.compile("[A-Z][A-Z0-9][0-9]{3}")
+
+
+def ticket_in(fields: Mapping[str, str]) -> str | None:
+    """Return the base64 of an answer's ticket (AK, alone or inside ZT); None where it has none."""
+    if fields.get(f.TICKET_DATA, "").strip():
+        return fields[f.TICKET_DATA]
+    inner = fields.get(f.TICKET, "")
+    position = 0
+    while position + _HEADER_LENGTH < len(inner):
+        tag, length = inner[position : position + 2], inner[position + 2 : position + _HEADER_LENGTH]
+        if not (length.isascii() and length.isdigit()):
+            return None
+        begin = position + _HEADER_LENGTH
+        if tag == f.TICKET_DATA:
+            # Its length may be a character or two off: then the ticket ends where ZT ends.
+            end = begin + int(length)
+            return (inner[begin:end] if _HEADER.match(inner, end) else inner[begin:]) or None
+        position = begin + int(length)
+    return None
+
+
+def decode_ticket(encoded: str) -> str | None:
+    """Return the ticket's text, lines ended by LF, card numbers masked; None where it cannot be read.
+
+    Takes base64 with line breaks and without padding; the text is UTF-8, else Latin-1.
+    """
+    compact = re.sub(r"\s", "", encoded).rstrip("=")
+    try:
+        # Padding is given back, whatever was there.
+        raw = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    text = mask_card_numbers(clean_text(text))
+    return text if text.strip() else None
+
+
+def encode_ticket(text: str) -> str:
+    """Return the text as the contract's `receipt`: base64 of its UTF-8."""
+    return base64.b64encode(text.encode("utf-8")).decode("ascii")
+
+
+def clean_text(text: str) -> str:
+    """Return the text with LF as its only line break and no control characters (databases refuse U+0000)."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(
+        character for character in text if character in "\n\t" or unicodedata.category(character) != "Cc"
+    )
+
+
+def ticket_fingerprint(text: str) -> str:
+    """Return what may be kept of a ticket that is perhaps another merchant's: SHA-256 of its text, in hex."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+_NOT_DONE: Final = ("ABANDON", "REFUS", "INTERDIT", "NON ABOUTI")
+_UNDONE: Final = "ANNUL"
+#: Words of a line that names the operation; a bank's or scheme's name (`CREDIT ...`, `VISA DEBIT`) is none.
+_OPERATION_WORDS: Final[dict[Operation, frozenset[str]]] = {
+    Operation.DEBIT: frozenset({"DEBIT"}),
+    Operation.REVERSAL: frozenset({"ANNULATION"}),
+    Operation.CREDIT: frozenset({"CREDIT", "REMBOURSEMENT"}),
+}
+#: Words that may stand beside it.
+_FILLING_WORDS: Final = frozenset({"DE", "DU", "LA", "TRANSACTION"})
+
+
+def reads_as_done(text: str, operation: Operation) -> bool:
+    """Tell whether a ticket says that this operation was done.
+
+    A line of its own names the operation, and nowhere stands ABANDON, REFUS, INTERDIT or NON ABOUTI, nor, but
+    for a reversal, ANNUL. A refused payment's ticket has amount and authorisation number, too.
+    """
+    plain = _plain(text)
+    flat = " ".join(plain.split())
+    if any(word in flat for word in _NOT_DONE):
+        return False
+    if operation is not Operation.REVERSAL and _UNDONE in flat:
+        return False
+    return any(_names(line, operation) for line in plain.splitlines())
+
+
+def _names(line: str, operation: Operation) -> bool:
+    words = frozenset(re.findall("[A-Z]+|[0-9]+", line))
+    named = words & _OPERATION_WORDS[operation]
+    filling = _FILLING_WORDS | {"DEBIT"} if operation is Operation.REVERSAL else _FILLING_WORDS
+    return bool(named) and words - named <= filling
+
+
+def _plain(text: str) -> str:
+    """Capitals without accents: REFUSÉ and NON  ABOUTIE are found as they are meant."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).upper()
