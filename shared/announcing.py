@@ -1,0 +1,64 @@
+"""What is said after a commit: a result to the queue that waits for it, a freed line's next payment.
+
+Both are wake-ups only. The database is the answer, so a message that is lost here costs time, never a result:
+a waiting API reads the states of its payments, and the workers' sweep publishes again.
+"""
+
+from typing import Final
+
+import structlog
+
+from shared.broker.failures import BrokerFailure, NotRouted
+from shared.broker.interfaces import Publishes
+from shared.broker.messages import PaymentMessage, ReplyMessage
+from shared.metrics import Metrics
+from shared.payment.payment import Payment
+from shared.storage import claims, waiting
+from shared.storage.engine import Database, DatabaseAway
+
+_log = structlog.get_logger()
+
+
+class Announcer:
+    """Tells the others. A failure is counted and logged, never raised: nothing depends on it."""
+
+    def __init__(self, database: Database, publisher: Publishes, metrics: Metrics) -> None:
+        self._database: Final = database
+        self._publisher: Final = publisher
+        self._metrics: Final = metrics
+
+    async def reply(self, payment_id: str, reply_to: str | None) -> None:
+        """Wake the API process that waits for this payment; whoever commits an outcome does so once."""
+        if reply_to is None:
+            return
+        try:
+            await self._publisher.reply(reply_to, ReplyMessage(payment_id))
+        except NotRouted:
+            self._metrics.reply_lost("requester_gone")
+        except BrokerFailure as error:
+            self._metrics.reply_lost("broker_away")
+            _log.warning("reply not sent", payment_id=payment_id, error=str(error))
+
+    async def publish_next(self, line: str) -> None:
+        """Publish a freed line's oldest queued payment; call it after the commit that freed the line."""
+        try:
+            found = await waiting.next_of_line(self._database, line)
+            if found is not None:
+                await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
+        except (BrokerFailure, DatabaseAway) as error:
+            _log.warning("next payment of the line not published", line=line, error=str(error))
+
+    async def expire(self, payment_id: str) -> Payment | None:
+        """End a queued payment whose deadline has passed, and say so; None: it is not one any more.
+
+        Raises DatabaseAway and CommitUnknown.
+        """
+        payment = await claims.expire(self._database, payment_id)
+        if payment is None:
+            return None
+        self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
+        _log.info("payment expired", payment_id=payment.id, reason=payment.reason)
+        await self.reply(payment.id, payment.reply_to)
+        if payment.line is not None:
+            await self.publish_next(payment.line)
+        return payment

@@ -1,0 +1,90 @@
+"""An ASGI application served in the running event loop, without touching the process's signals."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import uvicorn
+
+from shared.settings.settings import SettingsError
+
+BACKLOG = 2048
+
+
+def listen(host: str, port: int, *, setting: str) -> socket.socket:
+    """Return a bound, listening socket; port 0 takes a free one.
+
+    Raises SettingsError, which names the `setting` (an environment variable) that decides the port.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise SettingsError(f"Cannot listen on {host}: {error.strerror or error}.") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Set {setting} to another one (0: free)."
+        ) from error
+    listening.setblocking(False)
+    return listening
+
+
+def port_of(listening: socket.socket) -> int:
+    """Return the port that a listening socket really has."""
+    port: int = listening.getsockname()[1]
+    return port
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: Any, listening: socket.socket, *, drain_seconds: float, **options: Any
+) -> AsyncIterator[None]:
+    """Serve `app` on the socket while the block runs; then finish its requests for at most `drain_seconds`.
+
+    `options` go to uvicorn's Config. Signals stay with the composition root. The socket is closed at the end.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(drain_seconds)),
+        **{"lifespan": "off", **options},
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]), name="http server")
+    started = asyncio.create_task(server.is_up.wait())
+    try:
+        await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        yield
+    finally:
+        started.cancel()
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which would replace ours for SIGTERM."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()

@@ -1,0 +1,53 @@
+"""How a setting is written down: a type, a default and the reason, in one line each."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "CLOUD_TERMINAL_"
+
+
+class Group(BaseSettings):
+    """Settings that belong together; `title` is their heading in the reference."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        # A value may be a password; the message names the setting instead.
+        hide_input_in_errors=True,
+    )
+
+    title: ClassVar[str] = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment; a `.env` in some working directory is never read."""
+        return init_settings, env_settings
+
+
+def variable(field_name: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + field_name.upper()
+
+
+def seconds(default: float, why: str) -> Any:
+    """A duration in seconds, fractions allowed, above zero and at most a week."""
+    return Field(default=default, gt=0, le=604_800, description=why)
+
+
+def count(default: int, why: str, *, least: int = 1, most: int = 1_000_000) -> Any:
+    return Field(default=default, ge=least, le=most, description=why)
+
+
+def port(default: int, why: str, *, least: int = 0) -> Any:
+    return Field(default=default, ge=least, le=65_535, description=why)

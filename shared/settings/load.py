@@ -1,0 +1,81 @@
+"""Reading the settings from the environment, with messages for the person who typed them."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from shared.settings.fields import PREFIX, variable
+from shared.settings.settings import Settings, SettingsError
+
+#: Settings that a container platform mounts as files: `..._FILE` names the file.
+SECRET_FIELDS = ("database_url", "amqp_url", "secret_key")
+
+
+def load_settings(**given: object) -> Settings:
+    """Return the checked settings; arguments win over the environment.
+
+    Raises SettingsError, whose message is made for a command line: every problem at once, each with the
+    variable's name, never with a value.
+    """
+    problems = _unknown_names(os.environ)
+    secrets, file_problems = _read_secret_files(os.environ)
+    problems += file_problems
+    if problems:
+        raise SettingsError("\n".join(problems))
+    try:
+        return Settings.model_validate({**secrets, **given})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(detail) for detail in error.errors())) from None
+
+
+def _unknown_names(environ: Mapping[str, str]) -> list[str]:
+    known = {variable(name) for name in Settings.model_fields}
+    known |= {variable(name) + "_FILE" for name in SECRET_FIELDS}
+    problems = []
+    for name in sorted(environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
+            hint = f" Did you mean {near[0]}?" if near else " See docs/reference/settings.md for all names."
+            problems.append(f"{name} is not a setting.{hint}")
+    return problems
+
+
+def _read_secret_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    secrets: dict[str, str] = {}
+    problems: list[str] = []
+    for field in SECRET_FIELDS:
+        file_variable = variable(field) + "_FILE"
+        path = environ.get(file_variable)
+        if not path:
+            continue
+        if environ.get(variable(field)):
+            problems.append(f"{variable(field)} and {file_variable} are both set: keep one of them.")
+            continue
+        try:
+            secret = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            problems.append(f"{file_variable}: cannot read {path}: {reason}.")
+            continue
+        if not secret:
+            problems.append(f"{file_variable}: {path} is empty.")
+            continue
+        secrets[field] = secret
+    return secrets, problems
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    message = detail["msg"].removeprefix("Value error, ")
+    if not detail["loc"]:
+        return message
+    name = str(detail["loc"][0])
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return f"{name} is not a setting."
+    message = message[:1].lower() + message[1:]
+    default = "" if name in SECRET_FIELDS else f" Default: {field.default}."
+    return f"{variable(name)}: {message}.{default}"

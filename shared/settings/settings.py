@@ -1,0 +1,56 @@
+"""The one frozen object that every process is wired with."""
+
+from typing import ClassVar
+
+from pydantic import SecretStr, field_validator, model_validator
+
+from shared.settings.checks import broken_checks
+from shared.settings.fields import Group, variable
+from shared.settings.limits import PaymentLimits
+from shared.settings.parts import ApiPart, Broker, Process, Storage, TerminalPart, Worker
+
+GROUPS: tuple[type[Group], ...] = (Storage, Broker, Process, ApiPart, Worker, TerminalPart, PaymentLimits)
+
+DATABASE_SCHEMES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message says which one and what to type."""
+
+
+class Settings(PaymentLimits, TerminalPart, Worker, ApiPart, Process, Broker, Storage):
+    """Every setting of every process. Durations are seconds, sizes bytes.
+
+    Built by `load_settings` from the environment; arguments win over it (tests shorten limits so).
+    """
+
+    title: ClassVar[str] = "Settings"
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_known_database(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(DATABASE_SCHEMES):
+            raise ValueError(f"must begin with {' or '.join(DATABASE_SCHEMES)}")
+        return value
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _is_amqp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("amqp://", "amqps://")):
+            raise ValueError("must begin with amqp:// or amqps://")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Settings":
+        if problems := broken_checks(self):
+            raise ValueError("\n".join(problems))
+        return self
+
+    def require_amqp_url(self) -> str:
+        """Return the broker's address; raise SettingsError where none was given."""
+        if self.amqp_url is None:
+            raise SettingsError(
+                f"{variable('amqp_url')} is not set: this process needs RabbitMQ.\n"
+                f"Type for example: export {variable('amqp_url')}=amqp://guest:guest@127.0.0.1:5672/"
+            )
+        return self.amqp_url.get_secret_value()

@@ -1,0 +1,143 @@
+"""Settings are read from the environment, and what is wrong with them is said in full."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.settings.load import load_settings
+from shared.settings.settings import Settings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CLOUD_TERMINAL_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_defaults_are_the_designed_limits() -> None:
+    """The doubt window is 275 s and a hold ends 335 s after the claim, as sums of their parts."""
+    settings = load_settings()
+
+    assert settings.doubt_window_seconds == 275
+    assert settings.hold_seconds == 335
+    assert settings.doubt_window_for(300) == 335
+    assert (settings.api_host, settings.api_port) == ("127.0.0.1", 8080)
+    assert (settings.management_host, settings.management_port) == ("127.0.0.1", 9464)
+
+
+def test_the_environment_wins_over_defaults_and_arguments_win_over_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Children get their settings by the environment, tests by arguments."""
+    monkeypatch.setenv("CLOUD_TERMINAL_API_PORT", "9000")
+    monkeypatch.setenv("CLOUD_TERMINAL_AMQP_PREFIX", "shop.")
+
+    assert load_settings().api_port == 9000
+    assert load_settings(api_port=9001).api_port == 9001
+    assert load_settings().amqp_prefix == "shop."
+
+
+def test_a_variable_that_is_no_setting_stops_the_start_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A slip of the keyboard never leaves a default in force."""
+    monkeypatch.setenv("CLOUD_TERMINAL_ANSWER_TIMEOUT", "60")
+
+    with pytest.raises(SettingsError, match="Did you mean CLOUD_TERMINAL_ANSWER_TIMEOUT_SECONDS") as caught:
+        load_settings()
+    assert "CLOUD_TERMINAL_ANSWER_TIMEOUT is not a setting" in str(caught.value)
+
+
+def test_a_dot_env_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings do not depend on the folder in which somebody typed the command."""
+    (tmp_path / ".env").write_text("CLOUD_TERMINAL_API_PORT=9999\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert load_settings().api_port == 8080
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files pass `${NAME:-}` for what nobody gave."""
+    monkeypatch.setenv("CLOUD_TERMINAL_API_PORT", "")
+
+    assert load_settings().api_port == 8080
+
+
+def test_a_secret_comes_from_a_file_without_its_line_break(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Container platforms mount secrets as files."""
+    file = tmp_path / "amqp"
+    file.write_text("amqp://user:secret@broker/\n")
+    monkeypatch.setenv("CLOUD_TERMINAL_AMQP_URL_FILE", str(file))
+
+    assert load_settings().require_amqp_url() == "amqp://user:secret@broker/"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
+def test_a_secret_file_that_cannot_be_used_is_named(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Missing, empty or binary: the variable and the path are in the message."""
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("CLOUD_TERMINAL_SECRET_KEY_FILE", str(file))
+
+    with pytest.raises(SettingsError, match="CLOUD_TERMINAL_SECRET_KEY_FILE") as caught:
+        load_settings()
+    assert str(file) in str(caught.value)
+
+
+def test_a_secret_given_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to know which of the two wins."""
+    file = tmp_path / "url"
+    file.write_text("amqp://a/")
+    monkeypatch.setenv("CLOUD_TERMINAL_AMQP_URL", "amqp://b/")
+    monkeypatch.setenv("CLOUD_TERMINAL_AMQP_URL_FILE", str(file))
+
+    with pytest.raises(SettingsError, match="both set"):
+        load_settings()
+
+
+def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One start, one list of everything to mend."""
+    monkeypatch.setenv("CLOUD_TERMINAL_API_PORT", "eighty")
+    monkeypatch.setenv("CLOUD_TERMINAL_SOFTWARE_ID", "12")
+    monkeypatch.setenv("CLOUD_TERMINAL_DATABASE_URL", "mysql://root:hunter2@db/x")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    message = str(caught.value)
+    for name in ("API_PORT", "SOFTWARE_ID", "DATABASE_URL"):
+        assert f"CLOUD_TERMINAL_{name}:" in message
+    assert "hunter2" not in message
+
+
+def test_secrets_are_not_in_the_settings_text() -> None:
+    """Whoever logs the settings gives nothing away."""
+    settings = Settings(
+        amqp_url="amqp://user:hunter2@broker/",
+        database_url="postgresql+asyncpg://user:hunter3@db/x",
+        secret_key="hunter4" * 8,
+    )
+
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "hunter" not in text
+
+
+def test_the_broker_is_asked_for_only_where_it_is_needed() -> None:
+    """Migrating needs no RabbitMQ; a process that does says what to type."""
+    settings = load_settings()
+
+    with pytest.raises(SettingsError, match="export CLOUD_TERMINAL_AMQP_URL="):
+        settings.require_amqp_url()
+
+
+def test_settings_do_not_change() -> None:
+    """What was checked at start is what is in force until the end."""
+    settings = load_settings()
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.api_port = 1  # type: ignore[misc]
