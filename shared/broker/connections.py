@@ -1,0 +1,135 @@
+"""Connections to the broker: named, with a short heartbeat, each for one purpose.
+
+Publishing, consuming and replies never share one: under a memory alarm the broker stops reading a connection
+that publishes, and acknowledgements must not wait behind that; a reply queue that cannot be restored must
+take nothing else down.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Final, Literal
+
+import structlog
+from aio_pika import Channel, RobustConnection
+from aio_pika.abc import AbstractChannel
+from aio_pika.connection import make_url
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AuthenticationError,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
+
+from shared.broker.failures import BrokerAway, TopologyMismatch
+from shared.broker.topology import DEAD_PAYMENTS, PAYMENTS, Topology, declare_queue
+from shared.settings.settings import Settings
+
+Purpose = Literal["publish", "consume", "reply"]
+
+#: All that the client raises when the broker or the way to it fails; its state errors are RuntimeErrors.
+CLIENT_ERRORS: Final = (*CONNECTION_EXCEPTIONS, TimeoutError)
+
+
+def topology_of(settings: Settings) -> Topology:
+    return Topology(settings.amqp_prefix, settings.delivery_limit)
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings, *, process: str, purpose: Purpose) -> AsyncIterator[RobustConnection]:
+    """Connect, and stay connected while the block runs: after a loss it tries again every second.
+
+    `process` and `purpose` name the connection in the broker's lists. Raises BrokerAway where the first
+    connection does not come about, SettingsError where no address was given.
+    """
+    url = make_url(
+        settings.require_amqp_url(),
+        name=f"cloud-terminal {process} {purpose}",
+        heartbeat=settings.broker_heartbeat_seconds,
+        reconnect_interval=settings.broker_reconnect_seconds,
+    )
+    connection = RobustConnection(url)
+    limit = settings.broker_call_timeout_seconds
+    try:
+        try:
+            async with asyncio.timeout(limit):
+                await connection.connect(timeout=limit)
+        except CLIENT_ERRORS as error:
+            raise BrokerAway(f"Cannot reach RabbitMQ at {url.host}:{url.port}: {_reason(error)}") from error
+        yield connection
+    finally:
+        with contextlib.suppress(*CLIENT_ERRORS):
+            async with asyncio.timeout(limit):
+                await connection.close()
+
+
+async def declare_topology(
+    connection: RobustConnection, topology: Topology, *, timeout_seconds: float
+) -> None:
+    """Declare the durable queues on a throwaway channel, and again after each reconnect.
+
+    A failed declaration closes its channel, hence not on one that is in use. A broker that came back empty
+    gets its queues again. Raises BrokerAway or TopologyMismatch.
+    """
+    await _declare(connection, topology, timeout_seconds)
+
+    async def declare_again(_connection: object) -> None:
+        try:
+            await _declare(connection, topology, timeout_seconds)
+        except (BrokerAway, TopologyMismatch) as error:
+            structlog.get_logger().warning("queues could not be declared again", reason=str(error))
+
+    connection.reconnect_callbacks.add(declare_again)
+
+
+@contextlib.asynccontextmanager
+async def throwaway_channel(
+    connection: RobustConnection, *, timeout_seconds: float
+) -> AsyncIterator[AbstractChannel]:
+    """A channel for calls that may fail, closed at the end; raises BrokerAway, also for what fails inside."""
+    with away_when_failing():
+        if not connection.connected.is_set():
+            raise BrokerAway("the broker is away; reconnecting")
+        # A plain channel on a robust connection: nothing of it is to be restored.
+        channel = Channel(connection, publisher_confirms=False)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await channel.initialize()
+                yield channel
+        finally:
+            with contextlib.suppress(*CLIENT_ERRORS):
+                async with asyncio.timeout(timeout_seconds):
+                    await channel.close()
+
+
+@contextlib.contextmanager
+def away_when_failing() -> Iterator[None]:
+    """Turn the client's many errors into BrokerAway, and a time-out too."""
+    try:
+        yield
+    except ChannelPreconditionFailed:
+        raise
+    except CLIENT_ERRORS as error:
+        raise BrokerAway(_reason(error)) from error
+
+
+async def _declare(connection: RobustConnection, topology: Topology, timeout_seconds: float) -> None:
+    # The dead letter queue first: a message must never have a way out that leads nowhere.
+    table = ((topology.dead_payments, DEAD_PAYMENTS), (topology.payments, PAYMENTS))
+    for name, kind in table:
+        try:
+            async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as channel:
+                await declare_queue(channel, name, kind, topology, timeout_seconds=timeout_seconds)
+        except ChannelPreconditionFailed as error:
+            raise TopologyMismatch(
+                f"The queue {name} exists with other arguments ({error}). Delete it and start again: what "
+                "waits in it is in the database, and the workers publish it again."
+            ) from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, AuthenticationError | ProbableAuthenticationError):
+        return "user, password or virtual host are not accepted"
+    return str(error) or type(error).__name__

@@ -1,0 +1,159 @@
+"""The workers' side of the payment queue: deliveries in, handed off at once, acknowledged by hand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import structlog
+from aio_pika import RobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
+
+from shared.broker.connections import CLIENT_ERRORS, away_when_failing
+from shared.broker.failures import UnreadableMessage
+from shared.broker.interfaces import OnDelivery
+from shared.broker.live import missing_consumer
+from shared.broker.messages import PaymentMessage, decode_payment, traceparent_of
+from shared.broker.topology import PAYMENTS, Topology, declare_queue
+from shared.metrics import Metrics
+from shared.settings.settings import Settings
+
+Settling = Callable[[], Awaitable[None]]
+
+
+class PaymentDelivery:
+    """One delivery. To requeue is a nack, which RabbitMQ 4.3 does not count against the delivery limit."""
+
+    def __init__(
+        self, incoming: AbstractIncomingMessage, message: PaymentMessage, timeout_seconds: float
+    ) -> None:
+        self._incoming = incoming
+        self._timeout_seconds = timeout_seconds
+        self.message: Final = message
+        self.redelivered: Final = bool(incoming.redelivered)
+        self.traceparent: Final = traceparent_of(incoming.headers)
+
+    async def ack(self) -> None:
+        await self._settle("ack", self._incoming.ack)
+
+    async def requeue(self) -> None:
+        await self._settle("requeue", partial(self._incoming.nack, requeue=True))
+
+    async def reject(self) -> None:
+        await self._settle("reject", partial(self._incoming.reject, requeue=False))
+
+    async def _settle(self, word: str, call: Settling) -> None:
+        await settle(word, call, timeout_seconds=self._timeout_seconds, payment_id=self.message.payment_id)
+
+
+class PaymentConsumer:
+    """Consumes payments on a channel of its own; at most `session_limit` unacknowledged at once."""
+
+    def __init__(
+        self,
+        connection: RobustConnection,
+        topology: Topology,
+        *,
+        process_id: str,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        self._connection = connection
+        self._topology = topology
+        self._tag: Final = f"worker.{process_id}"
+        self._prefetch = settings.session_limit
+        self._timeout_seconds = settings.broker_call_timeout_seconds
+        self._metrics = metrics
+        self._channel: AbstractRobustChannel | None = None
+        self._queue: AbstractQueue | None = None
+        self._stopping = False
+        self._late: list[AbstractIncomingMessage] = []
+        self._stopped = False
+
+    async def start(self, on_delivery: OnDelivery) -> None:
+        """Begin to consume; raise BrokerAway. After a lost connection it goes on by itself."""
+
+        async def on_message(incoming: AbstractIncomingMessage) -> None:
+            await self._hand_off(incoming, on_delivery)
+
+        with away_when_failing():
+            async with asyncio.timeout(self._timeout_seconds):
+                channel = self._connection.channel(publisher_confirms=False)
+                await channel.initialize()
+                # Before consuming: without it the broker sends everything it has.
+                await channel.set_qos(prefetch_count=self._prefetch)
+                queue = await declare_queue(
+                    channel,
+                    self._topology.payments,
+                    PAYMENTS,
+                    self._topology,
+                    timeout_seconds=self._timeout_seconds,
+                )
+                await queue.consume(on_message, no_ack=False, exclusive=False, consumer_tag=self._tag)
+        self._channel, self._queue = channel, queue
+
+    async def ready(self) -> str | None:
+        """Return None where the broker really delivers to us, else what is missing."""
+        if self._channel is None or self._stopping:
+            return "not consuming"
+        return await missing_consumer(
+            self._connection,
+            self._channel,
+            self._tag,
+            self._topology.payments,
+            timeout_seconds=self._timeout_seconds,
+        )
+
+    async def stop(self) -> None:
+        """Cancel the consumer and give back what came meanwhile; what is handed over is its taker's."""
+        if self._queue is None or self._stopping:
+            return
+        self._stopping = True
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._queue.cancel(self._tag, nowait=False)
+        except CLIENT_ERRORS as error:
+            structlog.get_logger().warning("consumer could not be cancelled", reason=type(error).__name__)
+        # Only now: given back earlier they would come straight to us again.
+        self._stopped = True
+        for incoming in self._late:
+            await self._give_back(incoming)
+        self._late.clear()
+
+    async def _hand_off(self, incoming: AbstractIncomingMessage, on_delivery: OnDelivery) -> None:
+        """Runs in the client's delivery task, which dies with its channel: nothing long happens here."""
+        if self._stopped:
+            await self._give_back(incoming)
+            return
+        if self._stopping:
+            self._late.append(incoming)
+            return
+        try:
+            message = decode_payment(incoming.body)
+        except UnreadableMessage as error:
+            structlog.get_logger().error(
+                "unreadable payment message put aside", reason=str(error), message_id=incoming.message_id
+            )
+            self._metrics.dead_letters.inc()
+            await settle(
+                "reject", partial(incoming.reject, requeue=False), timeout_seconds=self._timeout_seconds
+            )
+            return
+        on_delivery(PaymentDelivery(incoming, message, self._timeout_seconds))
+
+    async def _give_back(self, incoming: AbstractIncomingMessage) -> None:
+        await settle("requeue", partial(incoming.nack, requeue=True), timeout_seconds=self._timeout_seconds)
+
+
+async def settle(word: str, call: Settling, *, timeout_seconds: float, payment_id: str | None = None) -> None:
+    """End a delivery; never raises: after a lost connection the broker delivers it again anyway."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await call()
+    except CLIENT_ERRORS as error:
+        structlog.get_logger().info(
+            "delivery could not be settled; it comes again",
+            settle=word,
+            payment_id=payment_id,
+            reason=type(error).__name__,
+        )

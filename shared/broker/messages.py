@@ -1,0 +1,122 @@
+"""The message vocabulary: who sends what to whom. The database is the truth, messages only wake.
+
+Bodies are JSON objects with `v` (version) and `type`; members that are not known are passed over, so that an
+older release reads what a newer one adds.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aio_pika import DeliveryMode, Message
+
+from shared.broker.failures import UnreadableMessage
+from shared.ids import is_payment_id
+
+VERSION: Final = 1
+LONGEST_BODY_BYTES: Final = 4096
+#: AMQP's short string.
+LONGEST_QUEUE_NAME_BYTES: Final = 255
+TRACEPARENT_HEADER: Final = "traceparent"
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMessage:
+    """From the API at acceptance, from a worker that frees a line or sweeps; to any terminal worker.
+
+    Everything but the id is read from the database at the claim. `reply_to` names the queue of the API that
+    waits, for whoever commits an outcome before the payment could be read; None where nobody waits.
+    """
+
+    payment_id: str
+    reply_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyMessage:
+    """From whoever commits an outcome, doubt included; to the API that waits. Says only: look."""
+
+    payment_id: str
+
+
+def encode_payment(message: PaymentMessage) -> bytes:
+    return _encode("payment", payment_id=message.payment_id, reply_to=message.reply_to)
+
+
+def encode_reply(message: ReplyMessage) -> bytes:
+    return _encode("reply", payment_id=message.payment_id)
+
+
+def decode_payment(body: bytes) -> PaymentMessage:
+    """Return the message; raise UnreadableMessage."""
+    content = _decode(body, "payment")
+    reply_to = content.get("reply_to")
+    if reply_to is not None and not _is_queue_name(reply_to):
+        raise UnreadableMessage("reply_to is no name of a queue")
+    return PaymentMessage(_payment_id(content), reply_to)
+
+
+def decode_reply(body: bytes) -> ReplyMessage:
+    """Return the message; raise UnreadableMessage."""
+    return ReplyMessage(_payment_id(_decode(body, "reply")))
+
+
+def to_amqp(body: bytes, *, message_id: str, payment_id: str, traceparent: str | None) -> Message:
+    """Return a body as it is published: persistent, the payment's id as correlation id.
+
+    `message_id` is new for each attempt: the client library matches returned messages by it.
+    """
+    return Message(
+        body,
+        content_type="application/json",
+        delivery_mode=DeliveryMode.PERSISTENT,
+        message_id=message_id,
+        correlation_id=payment_id,
+        app_id="cloud-terminal",
+        headers={} if traceparent is None else {TRACEPARENT_HEADER: traceparent},
+    )
+
+
+def traceparent_of(headers: dict[str, Any]) -> str | None:
+    """Return the W3C trace context of a message, or None where there is none that is well formed."""
+    value = headers.get(TRACEPARENT_HEADER)
+    return well_formed_traceparent(value.decode("latin-1") if isinstance(value, bytes) else value)
+
+
+def well_formed_traceparent(value: object) -> str | None:
+    """Return a W3C trace context as it came, or None for anything else."""
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+
+
+def _encode(type_: str, **content: str | None) -> bytes:
+    return json.dumps({"v": VERSION, "type": type_, **content}, separators=(",", ":")).encode()
+
+
+def _decode(body: bytes, type_: str) -> dict[str, Any]:
+    if len(body) > LONGEST_BODY_BYTES:
+        raise UnreadableMessage(f"{len(body)} bytes are more than a message of ours has")
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableMessage("the body is not JSON") from error
+    if not isinstance(content, dict):
+        raise UnreadableMessage("the body is no JSON object")
+    if content.get("v") != VERSION:
+        raise UnreadableMessage("the version is not one that this release knows")
+    if content.get("type") != type_:
+        raise UnreadableMessage(f"the type is not {type_}")
+    return content
+
+
+def _payment_id(content: dict[str, Any]) -> str:
+    value = content.get("payment_id")
+    if not isinstance(value, str) or not is_payment_id(value):
+        raise UnreadableMessage("payment_id is missing or malformed")
+    return value
+
+
+def _is_queue_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value.encode()) <= LONGEST_QUEUE_NAME_BYTES

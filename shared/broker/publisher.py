@@ -1,0 +1,141 @@
+"""Publishing with confirmations: afterwards it is certain that the broker has the message, or what is not."""
+
+import asyncio
+from typing import Final
+
+from aio_pika import RobustConnection
+from aio_pika.abc import AbstractRobustChannel
+from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
+
+from shared.broker.connections import CLIENT_ERRORS, away_when_failing
+from shared.broker.failures import NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.messages import PaymentMessage, ReplyMessage, encode_payment, encode_reply, to_amqp
+from shared.broker.topology import Topology
+from shared.ids import RandomBytes, new_token
+from shared.metrics import Metrics
+from shared.settings.settings import Settings
+
+#: How long a publish waits for a channel that an earlier error closed, while the connection is there.
+REOPEN_SECONDS: Final = 1.0
+REOPEN_LOOK_SECONDS: Final = 0.01
+
+
+class Publisher:
+    """One channel with confirmations; any number of publishes at once, bounded by a setting.
+
+    Never awaited one by one where there are several: a confirmation takes a majority of the nodes.
+    """
+
+    def __init__(
+        self,
+        connection: RobustConnection,
+        channel: AbstractRobustChannel,
+        topology: Topology,
+        *,
+        settings: Settings,
+        random_bytes: RandomBytes,
+        metrics: Metrics,
+    ) -> None:
+        self._connection = connection
+        # Held here because the connection itself holds its channels weakly.
+        self._channel = channel
+        self._topology = topology
+        self._timeout_seconds = settings.publish_timeout_seconds
+        self._slots = asyncio.Semaphore(settings.publish_concurrency)
+        self._random_bytes = random_bytes
+        self._metrics = metrics
+
+    @classmethod
+    async def open(
+        cls,
+        connection: RobustConnection,
+        topology: Topology,
+        *,
+        settings: Settings,
+        random_bytes: RandomBytes,
+        metrics: Metrics,
+    ) -> "Publisher":
+        """Open the channel; raise BrokerAway. The connection closes it."""
+        with away_when_failing():
+            async with asyncio.timeout(settings.broker_call_timeout_seconds):
+                channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+                await channel.initialize()
+        return cls(
+            connection, channel, topology, settings=settings, random_bytes=random_bytes, metrics=metrics
+        )
+
+    async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:
+        """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        await self._publish(self._topology.payments, encode_payment(message), message.payment_id, traceparent)
+
+    async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
+        """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, OutcomeUnknown."""
+        if not self._topology.is_reply_queue(reply_to):
+            raise NotRouted(f"{reply_to!r} is no reply queue of this installation")
+        await self._publish(reply_to, encode_reply(message), message.payment_id, traceparent)
+
+    async def _publish(self, queue: str, body: bytes, payment_id: str, traceparent: str | None) -> None:
+        try:
+            await self._within_time(queue, body, payment_id, traceparent)
+        except NotRouted:
+            self._metrics.publish_failed("not_routed")
+            raise
+        except NotAccepted:
+            self._metrics.publish_failed("not_accepted")
+            raise
+        except OutcomeUnknown:
+            self._metrics.publish_failed("unknown")
+            raise
+
+    async def _within_time(self, queue: str, body: bytes, payment_id: str, traceparent: str | None) -> None:
+        sending = False
+        try:
+            async with asyncio.timeout(self._timeout_seconds), self._slots:
+                await self._channel_is_open()
+                sending = True
+                try:
+                    await self._attempt(queue, body, payment_id, traceparent)
+                except ChannelInvalidStateError:
+                    # Closed by an earlier error, found before this message was sent: one more try.
+                    sending = False
+                    await self._channel_is_open()
+                    sending = True
+                    await self._attempt(queue, body, payment_id, traceparent)
+        except PublishError as error:
+            raise NotRouted(f"there is no queue {queue}") from error
+        except DeliveryError as error:
+            raise NotAccepted(f"the broker refused a message for {queue}") from error
+        except ChannelInvalidStateError as error:
+            raise NotAccepted("the channel was closed before the message was sent") from error
+        except CLIENT_ERRORS as error:
+            if not sending:
+                raise NotAccepted("the broker did not take the message in time") from error
+            raise OutcomeUnknown(f"no confirmation for a message to {queue}") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # The client ends waiting confirmations so when a connection is closed.
+            raise OutcomeUnknown(f"the connection was closed before {queue} confirmed") from error
+
+    async def _channel_is_open(self) -> None:
+        """Wait shortly for a channel that is being reopened; fail at once while the broker is away."""
+        if not self._connection.connected.is_set():
+            raise NotAccepted("the broker is away; reconnecting")
+        async with asyncio.timeout(REOPEN_SECONDS):
+            while self._channel.is_closed:
+                # Right after an error the client still calls the closed channel ready.
+                await asyncio.sleep(REOPEN_LOOK_SECONDS)
+                await self._channel.ready()
+
+    async def _attempt(self, queue: str, body: bytes, payment_id: str, traceparent: str | None) -> None:
+        message = to_amqp(
+            body, message_id=new_token(self._random_bytes), payment_id=payment_id, traceparent=traceparent
+        )
+        await self._channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
+
+    async def ready(self) -> str | None:
+        """Return None where a publish could be sent now, else what is missing."""
+        if not self._connection.connected.is_set():
+            return "the broker is away; reconnecting"
+        return "the publishing channel is closed" if self._channel.is_closed else None

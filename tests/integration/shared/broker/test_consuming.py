@@ -1,0 +1,197 @@
+"""Deliveries: handed off at once, as many as sessions can run, ended by hand, never lost."""
+
+import asyncio
+
+import aiormq
+import pytest
+from amqp_proxy import amqp_proxy
+from broker_parts import BrokerParts, broker_parts, is_ready, payment_id
+from eventually import eventually
+
+from shared.broker.interfaces import Delivery
+from shared.broker.messages import PaymentMessage
+from shared.broker.publisher import Publisher
+
+
+async def publish(publisher: Publisher, count: int) -> list[str]:
+    ids = [payment_id() for _ in range(count)]
+    await asyncio.gather(*(publisher.publish_payment(PaymentMessage(one, "reply.a")) for one in ids))
+    return ids
+
+
+async def next_of(deliveries: "asyncio.Queue[Delivery]") -> Delivery:
+    async with asyncio.timeout(15):
+        return await deliveries.get()
+
+
+async def put_raw(parts: BrokerParts, body: bytes) -> None:
+    raw = await aiormq.connect(parts.settings.require_amqp_url())
+    await (await raw.channel()).basic_publish(body, routing_key=parts.topology.payments)
+    await raw.close()
+
+
+async def test_an_acknowledged_payment_is_delivered_once(amqp_url: str, amqp_prefix: str) -> None:
+    """What was acknowledged does not come again, to nobody."""
+    async with broker_parts(amqp_url, amqp_prefix) as parts:
+        publisher, consumer = await parts.publisher(), await parts.consumer()
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        message = PaymentMessage(payment_id(), parts.topology.reply_queue("a1"))
+
+        await publisher.publish_payment(message, traceparent=trace)
+
+        delivery = await next_of(deliveries)
+        assert (delivery.message, delivery.redelivered, delivery.traceparent) == (message, False, trace)
+        await delivery.ack()
+        await consumer.stop()
+        assert await parts.waiting_in(parts.topology.payments) == 0
+
+
+async def test_a_worker_gets_no_more_than_it_can_run(amqp_url: str, amqp_prefix: str) -> None:
+    """The prefetch is the number of sessions; the rest waits for others in the broker."""
+    async with broker_parts(amqp_url, amqp_prefix, session_limit=3) as parts:
+        publisher, consumer = await parts.publisher(), await parts.consumer()
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await publish(publisher, 5)
+        await consumer.start(deliveries.put_nowait)
+
+        await eventually(lambda: deliveries.qsize() == 3)
+        assert await parts.waiting_in(parts.topology.payments) == 2
+        await (await next_of(deliveries)).ack()
+        await eventually(lambda: deliveries.qsize() == 3)
+        assert await parts.waiting_in(parts.topology.payments) == 1
+
+
+async def test_payments_of_a_lost_connection_come_again_and_late_acks_do_no_harm(
+    amqp_url: str, amqp_prefix: str
+) -> None:
+    """The consumer is back by itself; acknowledging an old delivery raises nothing and hits no other."""
+    async with broker_parts(amqp_url, amqp_prefix, session_limit=10) as parts, amqp_proxy(amqp_url) as proxy:
+        publisher, consumer = await parts.publisher(), await parts.consumer(url=proxy.url)
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+        ids = await publish(publisher, 3)
+        before = [await next_of(deliveries) for _ in ids]
+
+        proxy.break_connections()
+
+        again = [await next_of(deliveries) for _ in ids]
+        assert sorted(one.message.payment_id for one in again) == sorted(ids)
+        assert all(one.redelivered for one in again)
+        for late in before:
+            await late.ack()
+            await late.requeue()
+        await eventually(lambda: is_ready(consumer))
+        for one in again:
+            await one.ack()
+        await consumer.stop()
+        assert await parts.waiting_in(parts.topology.payments) == 0
+
+
+async def test_an_unreadable_message_is_put_aside_and_the_next_one_delivered(
+    amqp_url: str, amqp_prefix: str
+) -> None:
+    """A poisonous message stops nobody and is not lost: a person can look at it."""
+    async with broker_parts(amqp_url, amqp_prefix) as parts:
+        publisher, consumer = await parts.publisher(), await parts.consumer()
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+
+        await put_raw(parts, b"\xff not ours")
+        [good] = await publish(publisher, 1)
+
+        assert (await next_of(deliveries)).message.payment_id == good
+        await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
+        assert parts.metrics.registry.get_sample_value("cloud_terminal_dead_letters_total") == 1
+
+
+async def test_a_rejected_payment_is_put_aside(amqp_url: str, amqp_prefix: str) -> None:
+    """Reject is for what nobody will ever finish."""
+    async with broker_parts(amqp_url, amqp_prefix) as parts:
+        publisher, consumer = await parts.publisher(), await parts.consumer()
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+        await publish(publisher, 1)
+
+        await (await next_of(deliveries)).reject()
+
+        await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
+
+
+async def test_a_message_that_kills_every_worker_ends_among_the_dead_letters(
+    amqp_url: str, amqp_prefix: str
+) -> None:
+    """After the delivery limit it is out of the way."""
+    async with (
+        broker_parts(amqp_url, amqp_prefix, delivery_limit=2) as parts,
+        amqp_proxy(amqp_url) as proxy,
+    ):
+        publisher, consumer = await parts.publisher(), await parts.consumer(url=proxy.url)
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+        await publish(publisher, 1)
+
+        for _ in range(3):
+            await next_of(deliveries)
+            proxy.break_connections()
+
+        await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
+        assert deliveries.empty()
+
+
+async def test_a_draining_worker_gives_back_what_it_has_not_begun(amqp_url: str, amqp_prefix: str) -> None:
+    """Unclaimed messages go to others at once, untouched; those in session stay."""
+    async with broker_parts(amqp_url, amqp_prefix, session_limit=2) as parts:
+        publisher, consumer = await parts.publisher(), await parts.consumer()
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+        ids = await publish(publisher, 3)
+        in_session, unclaimed = await next_of(deliveries), await next_of(deliveries)
+
+        await consumer.stop()
+        await unclaimed.requeue()
+
+        other = await parts.consumer("w2")
+        taken: asyncio.Queue[Delivery] = asyncio.Queue()
+        await other.start(taken.put_nowait)
+        got = {(await next_of(taken)).message.payment_id for _ in range(2)}
+        assert got == set(ids) - {in_session.message.payment_id}
+        await in_session.ack()
+        assert deliveries.empty()
+        assert await consumer.ready() == "not consuming"
+
+
+async def test_ready_is_a_live_consumer_not_an_open_connection(amqp_url: str, amqp_prefix: str) -> None:
+    """Before the start, while the broker is away, and after the broker took the consumer away: not ready."""
+    async with (
+        broker_parts(amqp_url, amqp_prefix, broker_call_timeout_seconds=1) as parts,
+        amqp_proxy(amqp_url) as proxy,
+    ):
+        await parts.publisher()
+        consumer = await parts.consumer(url=proxy.url)
+        assert await consumer.ready() == "not consuming"
+        await consumer.start(lambda _delivery: pytest.fail("nothing was published"))
+        assert await consumer.ready() is None
+
+        await proxy.cut()
+        assert await eventually(consumer.ready)
+        await proxy.mend()
+        await eventually(lambda: is_ready(consumer))
+
+        proxy.freeze()
+        assert await consumer.ready() == "no answer in time"
+
+
+async def test_a_deleted_queue_is_made_and_consumed_again(amqp_url: str, amqp_prefix: str) -> None:
+    """The broker cancels the consumer; the client declares the queue and consumes again by itself."""
+    async with broker_parts(amqp_url, amqp_prefix) as parts:
+        publisher, consumer = await parts.publisher(), await parts.consumer()
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+
+        await parts.delete_queues()
+        await eventually(lambda: is_ready(consumer))
+
+        [one] = await publish(publisher, 1)
+        assert (await next_of(deliveries)).message.payment_id == one

@@ -1,0 +1,67 @@
+"""A broker of our own is killed and started again on its data: everything comes back by itself."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from broker_parts import broker_parts, is_ready, payment_id
+from eventually import eventually
+
+from sandbox.servers.server import Server
+from sandbox.servers.sources import find_server
+from shared.broker.failures import NotAccepted
+from shared.broker.interfaces import Delivery
+from shared.broker.messages import PaymentMessage, ReplyMessage
+
+#: A node that is killed within about a second of declaring a quorum queue comes back without its leader.
+LEADER_SECONDS = 2.0
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Server]:
+    """A node that nobody else uses."""
+    server = find_server("rabbitmq", ("docker", "installed", "unpacked"), tmp_path / "rabbitmq")
+    server.launch()
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.remove()
+
+
+async def test_after_a_killed_broker_payments_and_replies_flow_again_and_none_is_lost(
+    own_broker: Server,
+) -> None:
+    """Publishing fails fast meanwhile; what was not acknowledged is delivered again, by the same consumer."""
+    async with broker_parts(own_broker.url, "restart.") as parts:
+        publisher, consumer, replies = await parts.publisher(), await parts.consumer(), await parts.replies()
+        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        woken: asyncio.Queue[str] = asyncio.Queue()
+        await consumer.start(deliveries.put_nowait)
+        await replies.start(woken.put_nowait)
+        payment, reply_to = payment_id(), replies.name
+        await publisher.publish_payment(PaymentMessage(payment, reply_to))
+        before = await deliveries.get()
+        await asyncio.sleep(LEADER_SECONDS)
+
+        await asyncio.to_thread(own_broker.kill)
+        await eventually(publisher.ready)
+        began = time.monotonic()
+        with pytest.raises(NotAccepted):
+            await publisher.publish_payment(PaymentMessage(payment_id(), reply_to))
+        assert time.monotonic() - began < 0.5
+        await before.ack()
+
+        own_broker.launch()
+        await asyncio.to_thread(own_broker.wait_ready)
+
+        async with asyncio.timeout(20):
+            again = await deliveries.get()
+        assert (again.message.payment_id, again.redelivered) == (payment, True)
+        await again.ack()
+        await eventually(lambda: is_ready(replies))
+        await publisher.reply(reply_to, ReplyMessage(payment))
+        async with asyncio.timeout(10):
+            assert await woken.get() == payment

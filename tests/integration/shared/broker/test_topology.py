@@ -1,0 +1,69 @@
+"""The queues are there when they are needed, with the arguments that the promises rest on."""
+
+import aiormq
+import pytest
+from amqp_proxy import amqp_proxy
+from broker_parts import broker_parts, payment_id
+from eventually import eventually
+
+from shared.broker.failures import NotRouted, TopologyMismatch
+from shared.broker.messages import PaymentMessage
+
+
+async def test_declaring_again_changes_nothing(amqp_url: str, amqp_prefix: str) -> None:
+    """Every process declares at its start, in any order."""
+    async with broker_parts(amqp_url, amqp_prefix) as parts:
+        publisher = await parts.publisher()
+        await publisher.publish_payment(PaymentMessage(payment_id(), None))
+
+        await parts.publisher()
+
+        await eventually(lambda: parts.waiting_in(parts.topology.payments))
+
+
+async def test_a_queue_with_other_arguments_stops_the_start_and_says_what_to_do(
+    amqp_url: str, amqp_prefix: str
+) -> None:
+    """A changed delivery limit is no mystery; the queue stays as it was."""
+    async with broker_parts(amqp_url, amqp_prefix, delivery_limit=5) as parts:
+        await parts.publisher()
+
+        async with broker_parts(amqp_url, amqp_prefix, delivery_limit=6) as other:
+            with pytest.raises(TopologyMismatch, match=rf"{amqp_prefix}payments exists.*Delete it"):
+                await other.publisher()
+            assert await parts.waiting_in(parts.topology.payments) == 0
+
+
+async def test_a_broker_that_comes_back_empty_gets_its_queues_again(amqp_url: str, amqp_prefix: str) -> None:
+    """An API whose broker lost its disk accepts payments again without a restart."""
+    async with broker_parts(amqp_url, amqp_prefix) as parts, amqp_proxy(amqp_url) as proxy:
+        publisher = await parts.publisher(url=proxy.url)
+        await proxy.cut()
+        await parts.delete_queues()
+        await proxy.mend()
+
+        async def is_accepted() -> bool:
+            if await publisher.ready() is not None:
+                return False
+            try:
+                await publisher.publish_payment(PaymentMessage(payment_id(), None))
+            except NotRouted:
+                return False
+            return True
+
+        await eventually(is_accepted)
+
+
+async def test_connections_are_named_for_the_person_who_looks_at_the_broker(
+    amqp_url: str, amqp_prefix: str
+) -> None:
+    """Process and purpose stand in the broker's list of connections."""
+    async with broker_parts(amqp_url, amqp_prefix) as parts:
+        connection = await parts.connection("reply")
+
+        transport = connection.transport
+        assert transport is not None
+        underlay = transport.connection
+        assert isinstance(underlay, aiormq.Connection)
+        assert underlay.connection_name == "cloud-terminal test reply"
+        assert underlay.connection_tune.heartbeat == parts.settings.broker_heartbeat_seconds

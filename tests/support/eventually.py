@@ -1,0 +1,20 @@
+"""Waiting for what will be true soon, without a fixed sleep."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+async def eventually(look: Callable[[], Any], *, within_seconds: float = 15) -> Any:
+    """Return what `look` (plain or async) sees as soon as it is true; fail with what it saw last."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        seen = look()
+        if inspect.isawaitable(seen):
+            seen = await seen
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, f"not within {within_seconds} s; last seen: {seen!r}"
+        await asyncio.sleep(0.02)

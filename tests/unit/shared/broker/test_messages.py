@@ -1,0 +1,101 @@
+"""What one process writes another one reads, whatever its release; anything else is named, never a crash."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.broker.failures import UnreadableMessage
+from shared.broker.messages import (
+    PaymentMessage,
+    ReplyMessage,
+    decode_payment,
+    decode_reply,
+    encode_payment,
+    encode_reply,
+    to_amqp,
+    traceparent_of,
+)
+
+PAYMENT_ID = "pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"
+
+
+@pytest.mark.parametrize("reply_to", [None, "reply.0123456789abcdef", "é.reply.x"])
+def test_a_payment_message_comes_back_as_it_was(reply_to: str | None) -> None:
+    """Encoding and decoding are each other's reverse."""
+    message = PaymentMessage(PAYMENT_ID, reply_to)
+
+    assert decode_payment(encode_payment(message)) == message
+
+
+def test_a_reply_comes_back_as_it_was() -> None:
+    """Encoding and decoding are each other's reverse."""
+    assert decode_reply(encode_reply(ReplyMessage(PAYMENT_ID))) == ReplyMessage(PAYMENT_ID)
+
+
+def test_recorded_messages_stay_readable() -> None:
+    """Bodies as the first release wrote them, which may wait in a queue over an upgrade."""
+    recorded = b'{"v":1,"type":"payment","payment_id":"%s","reply_to":"reply.a1"}' % PAYMENT_ID.encode()
+
+    assert decode_payment(recorded) == PaymentMessage(PAYMENT_ID, "reply.a1")
+    assert encode_payment(PaymentMessage(PAYMENT_ID, "reply.a1")) == recorded
+    assert decode_reply(b'{"v":1,"type":"reply","payment_id":"%s"}' % PAYMENT_ID.encode()) == ReplyMessage(
+        PAYMENT_ID
+    )
+
+
+def test_members_of_a_later_release_are_passed_over() -> None:
+    """Workers are upgraded one after the other."""
+    body = b'{"v":1,"type":"payment","payment_id":"%s","reply_to":null,"hint":[1]}' % PAYMENT_ID.encode()
+
+    assert decode_payment(body) == PaymentMessage(PAYMENT_ID, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"[" * 3000,
+        b'{"v":2,"type":"payment"}',
+        b'{"v":1,"type":"reply","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"}',
+        b'{"v":1,"type":"payment"}',
+        b'{"v":1,"type":"payment","payment_id":7}',
+        b'{"v":1,"type":"payment","payment_id":"pay_1"}',
+        b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY","reply_to":""}',
+        b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY","reply_to":7}',
+        b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"}' + b" " * 5000,
+    ],
+)
+def test_what_is_no_message_of_ours_is_named(body: bytes) -> None:
+    """Foreign, newer, cut, empty or huge: one named error."""
+    with pytest.raises(UnreadableMessage):
+        decode_payment(body)
+
+
+@given(st.binary(max_size=300))
+def test_garbage_is_never_a_crash(body: bytes) -> None:
+    """Any bytes give a message or the named error."""
+    for decode in (decode_payment, decode_reply):
+        with pytest.raises(UnreadableMessage):
+            decode(body)
+
+
+def test_a_message_is_persistent_and_carries_the_payments_id() -> None:
+    """A broker restart loses nothing, and an operator finds a message by the payment."""
+    message = to_amqp(b"{}", message_id="m1", payment_id=PAYMENT_ID, traceparent=None)
+
+    assert message.delivery_mode == 2
+    assert (message.message_id, message.correlation_id) == ("m1", PAYMENT_ID)
+    assert "traceparent" not in message.headers
+
+
+def test_the_trace_context_is_passed_through_and_only_a_well_formed_one_read() -> None:
+    """A header is somebody else's text until it has the form of the standard."""
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    message = to_amqp(b"{}", message_id="m1", payment_id=PAYMENT_ID, traceparent=trace)
+
+    assert traceparent_of(message.headers) == trace
+    assert traceparent_of({"traceparent": trace.encode()}) == trace
+    for wrong in ({}, {"traceparent": "x"}, {"traceparent": 7}, {"traceparent": trace.upper()}):
+        assert traceparent_of(wrong) is None

@@ -1,0 +1,36 @@
+"""The queues keep the promises that the rest relies on."""
+
+from shared.broker.topology import DEAD_PAYMENTS, PAYMENTS, REPLIES, Topology
+
+TOPOLOGY = Topology("shop.", delivery_limit=20)
+
+
+def test_the_prefix_stands_before_every_name() -> None:
+    """Two installations share a broker without meeting."""
+    assert TOPOLOGY.payments == "shop.payments"
+    assert TOPOLOGY.dead_payments == "shop.payments.dead"
+    assert TOPOLOGY.reply_queue("a1") == "shop.reply.a1"
+
+
+def test_replies_go_to_reply_queues_of_this_installation_only() -> None:
+    """A name from a row or a message never makes us write into another queue."""
+    assert TOPOLOGY.is_reply_queue("shop.reply.a1")
+    for name in ("shop.payments", "reply.a1", "other.reply.a1", ""):
+        assert not TOPOLOGY.is_reply_queue(name)
+
+
+def test_payments_are_kept_by_a_majority_and_leave_for_the_dead_letters() -> None:
+    """A quorum queue with a limit and a way out, on every version of RabbitMQ."""
+    arguments = PAYMENTS.arguments(TOPOLOGY)
+
+    assert (PAYMENTS.durable, PAYMENTS.exclusive) == (True, False)
+    assert arguments["x-queue-type"] == "quorum"
+    assert arguments["x-delivery-limit"] == 20
+    assert arguments["x-dead-letter-routing-key"] == TOPOLOGY.dead_payments
+    assert DEAD_PAYMENTS.durable
+
+
+def test_a_reply_queue_dies_with_its_process() -> None:
+    """So that a reply to a process that is gone comes back."""
+    assert REPLIES.exclusive
+    assert REPLIES.arguments(TOPOLOGY)["x-queue-type"] == "classic"
