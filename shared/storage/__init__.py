@@ -1,0 +1,1 @@
+"""The database: tables, statements by concern, engine and migrations."""

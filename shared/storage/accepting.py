@@ -1,0 +1,298 @@
+"""Store a new payment, or find the attempt that keeps it out: the order guard in the database.
+
+Insert and attach alternate, each a statement of its own, until one succeeds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from shared.payment.order_guard import (
+    GUARD_ROUNDS,
+    NotAllowed,
+    Sibling,
+    check_may_follow,
+    counts,
+    operation_key,
+)
+from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.states import State
+from shared.storage import lines
+from shared.storage.engine import Database, Transaction
+from shared.storage.rows import json_text, payment_of, record
+from shared.storage.statement import Statement
+
+#: Lock the other attempts of a key, by a statement of its own: without it an insert and a contradiction
+#: that closes the key miss each other. After the insert, which waits for an attempt that is being stored:
+#: before it, an attempt could still be stored, fail and be contradicted in between, locked by nobody.
+_LOCK_ATTEMPTS = Statement(
+    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
+    " AND id <> :id ORDER BY id {for_update}"
+)
+
+#: Read after the lock was taken: whether the key is closed.
+_CONTRADICTED_ATTEMPT = Statement(
+    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
+    " AND contradicted ORDER BY id LIMIT 1"
+)
+
+#: The debit that a reversal or credit means: the newest of the order that counts, else the newest.
+_LOCK_DEBIT = Statement(
+    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
+    " ORDER BY (guard_key IS NOT NULL) DESC, created_at DESC, id DESC LIMIT 1 {for_update}"
+)
+
+_SIBLING = (
+    "SELECT id, operation, state, contradicted, line, guard_key,"
+    " COALESCE(paid_cents, amount_cents) AS amount_cents FROM payments"
+)
+
+#: Under the debit's lock: the debit, as it is now.
+_DEBIT = Statement(_SIBLING + " WHERE id = :debit_id")
+
+#: Under the debit's lock, by a second statement: its reversals and credits.
+_SIBLINGS = Statement(_SIBLING + " WHERE debit_id = :debit_id ORDER BY created_at, id")
+
+_INSERT = Statement(
+    "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, idempotency_key,"
+    " debit_id, state, reason, amount_cents, currency, protocol, force_authorization, host, port, line,"
+    " register_number, profile, request, reply_to, traceparent, created_at, deadline_at, published_at,"
+    " ended_at, warnings)"
+    " VALUES (:id, :merchant_id, :order_id, :operation, :operation_key, :guard_key, :idempotency_key,"
+    " :debit_id, :state, :reason, :amount_cents, :currency, :protocol, :force_authorization, :host, :port,"
+    " :line, :register_number, :profile, :request, :reply_to, :traceparent, {now}, {now} + :deadline_ms,"
+    " {now}, CASE WHEN :ended THEN {now} ELSE NULL END, :warnings)"
+    " ON CONFLICT (merchant_id, guard_key) DO NOTHING RETURNING id"
+)
+
+#: The attempt that keeps others of its key out, and how long ago it ended.
+_COUNTING_ATTEMPT = Statement(
+    "SELECT {payment}, {now} - COALESCE(ended_at, {now}) AS ended_ms_ago FROM payments"
+    " WHERE merchant_id = :merchant_id AND guard_key = :guard_key"
+)
+
+_GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPayment:
+    """What acceptance stores; `line` is None where the terminal's host name has no address."""
+
+    id: str
+    merchant_id: str
+    order_id: str
+    operation: Operation
+    idempotency_key: str | None
+    amount_cents: int
+    currency: str
+    protocol: str
+    force_authorization: bool
+    host: str
+    port: int
+    line: str | None
+    register_number: str
+    profile: str
+    request: str
+    reply_to: str | None
+    traceparent: str | None
+    deadline_seconds: float
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Stored: `queued`, or `unreachable` where there is no address. `debit_unknown`: passed on unchecked."""
+
+    payment_id: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The same operation is running or has ended: its result is this caller's answer."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A 409: `reason` is a stable word, `payment` the attempt that is in the way."""
+
+    reason: str
+    description: str
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlace:
+    """Insert and attach kept missing each other: the caller may come again."""
+
+
+Acceptance = Accepted | Attached | Conflict | NoPlace
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The key's place is taken by an attempt that counts."""
+
+    guard_key: str
+
+
+class _KeyClosed(Exception):
+    def __init__(self, payment_id: str) -> None:
+        self.payment_id = payment_id
+
+
+async def accept(
+    database: Database,
+    new: NewPayment,
+    *,
+    replay_seconds: float,
+    credit_replay_seconds: float,
+    line_known: bool,
+) -> Acceptance:
+    """Insert the payment or attach to the attempt that counts.
+
+    A success is replayed for `replay_seconds` after its end (`credit_replay_seconds` for credits without an
+    idempotency key: the next equal credit may be another one). `line_known` spares the statement that makes
+    the line. Raises DatabaseAway, CommitUnknown.
+    """
+    keyless_credit = new.operation is Operation.CREDIT and new.idempotency_key is None
+    replay_ms = 1000 * (credit_replay_seconds if keyless_credit else replay_seconds)
+    try:
+        for _ in range(GUARD_ROUNDS):
+            inserted = await database.write(lambda tx: _insert(tx, new, line_known))
+            if isinstance(inserted, Accepted):
+                return inserted
+            attached = await _attach(database, new, inserted.guard_key, replay_ms)
+            if attached is not None:
+                return attached
+    except NotAllowed as error:
+        return Conflict(error.reason, str(error), await _get(database, error.sibling_id))
+    except _KeyClosed as error:
+        payment = await _get(database, error.payment_id)
+        return Conflict("key_closed", "the outcome of this order was contradicted: a person decides", payment)
+    return NoPlace()
+
+
+async def _insert(tx: Transaction, new: NewPayment, line_known: bool) -> Accepted | _Taken:
+    if new.line is not None and not line_known:
+        await lines.create(tx, new.line)
+    debit_id = None
+    if new.operation is not Operation.DEBIT:
+        debit_id = await _lock_debit(tx, new)
+    key = operation_key(
+        new.operation,
+        new.order_id,
+        debit_id=debit_id,
+        amount_cents=new.amount_cents,
+        idempotency_key=new.idempotency_key,
+    )
+    if debit_id is not None:
+        debit, siblings = await _read_siblings(tx, debit_id)
+        if any(row.guard_key == key for row in siblings):
+            return _Taken(key)
+        check_may_follow(
+            new.operation, new.amount_cents, new.line, _sibling(debit), [_sibling(row) for row in siblings]
+        )
+    inserted = await _insert_row(tx, new, key, debit_id)
+    if (
+        isinstance(inserted, _Taken)
+        or await tx.one(_LOCK_ATTEMPTS, merchant_id=new.merchant_id, operation_key=key, id=new.id) is not None
+    ):
+        closed = await tx.one(_CONTRADICTED_ATTEMPT, merchant_id=new.merchant_id, operation_key=key)
+        if closed is not None:
+            raise _KeyClosed(closed.id)
+    return inserted
+
+
+async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str | None) -> Accepted | _Taken:
+    state = State.QUEUED if new.line is not None else State.UNREACHABLE
+    reason = None if new.line is not None else Reason.NO_ADDRESS
+    row = await tx.one(
+        _INSERT,
+        id=new.id,
+        merchant_id=new.merchant_id,
+        order_id=new.order_id,
+        operation=new.operation.value,
+        operation_key=key,
+        guard_key=key if counts(state) else None,
+        idempotency_key=new.idempotency_key,
+        debit_id=debit_id,
+        state=state.value,
+        reason=reason,
+        amount_cents=new.amount_cents,
+        currency=new.currency,
+        protocol=new.protocol,
+        force_authorization=new.force_authorization,
+        host=new.host,
+        port=new.port,
+        line=new.line,
+        register_number=new.register_number,
+        profile=new.profile,
+        request=new.request,
+        reply_to=new.reply_to,
+        traceparent=new.traceparent,
+        deadline_ms=int(new.deadline_seconds * 1000),
+        ended=state is not State.QUEUED,
+        warnings=json_text(list(new.warnings)),
+    )
+    if row is None:
+        return _Taken(key)
+    detail: dict[str, object] = {"line": new.line} if reason is None else {"reason": reason}
+    if new.operation is not Operation.DEBIT:
+        # Cancel and Credit carry no reference: what cannot be checked here is the terminal's to check.
+        detail["debit"] = debit_id or "unknown"
+    await record(tx, new.id, "accepted", state, detail)
+    return Accepted(new.id, state)
+
+
+async def _lock_debit(tx: Transaction, new: NewPayment) -> str | None:
+    key = operation_key(
+        Operation.DEBIT, new.order_id, debit_id=None, amount_cents=new.amount_cents, idempotency_key=None
+    )
+    row = await tx.one(_LOCK_DEBIT, merchant_id=new.merchant_id, operation_key=key)
+    return None if row is None else str(row.id)
+
+
+async def _read_siblings(tx: Transaction, debit_id: str) -> tuple[Row[Any], Sequence[Row[Any]]]:
+    debit = await tx.one(_DEBIT, debit_id=debit_id)
+    assert debit is not None, "its row is locked by this transaction"
+    return debit, await tx.all(_SIBLINGS, debit_id=debit_id)
+
+
+def _sibling(row: Row[Any]) -> Sibling:
+    return Sibling(
+        id=row.id,
+        operation=Operation(row.operation),
+        state=State(row.state),
+        contradicted=bool(row.contradicted),
+        line=row.line,
+        amount_cents=row.amount_cents,
+    )
+
+
+async def _attach(
+    database: Database, new: NewPayment, guard_key: str, replay_ms: float
+) -> Attached | Conflict | None:
+    row = await database.read(
+        lambda tx: tx.one(_COUNTING_ATTEMPT, merchant_id=new.merchant_id, guard_key=guard_key)
+    )
+    if row is None:
+        return None  # it ended as a failure meanwhile: insert again
+    payment = payment_of(row)
+    if payment.amount_cents != new.amount_cents:
+        return Conflict("different", "the order is known with another amount", payment)
+    if (payment.host, payment.port) != (new.host, new.port):
+        return Conflict("different", "the order is known on another terminal", payment)
+    if payment.state is State.SUCCEEDED and row.ended_ms_ago > replay_ms:
+        return Conflict("used", "the order was paid some time ago", payment)
+    return Attached(payment)
+
+
+async def _get(database: Database, payment_id: str) -> Payment:
+    row = await database.read(lambda tx: tx.one(_GET, payment_id=payment_id))
+    assert row is not None
+    return payment_of(row)

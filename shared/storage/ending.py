@@ -1,0 +1,160 @@
+"""The statements that end a payment or doubt it, whoever does so; inside the transactions of others."""
+
+import json
+from collections.abc import Mapping
+
+from shared.payment.evidence import contradicts
+from shared.payment.order_guard import counts
+from shared.payment.outcome import Result
+from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.states import LIVE_STATES, Event, State, apply
+from shared.storage.engine import Transaction
+from shared.storage.rows import json_text, payment_of, record
+from shared.storage.statement import Statement
+
+#: Move a payment out of the state it was seen in, for good or into doubt.
+_MOVE = Statement(
+    "UPDATE payments SET state = :to, reason = :reason,"
+    " guard_key = CASE WHEN :counts THEN guard_key ELSE NULL END,"
+    " ended_at = CASE WHEN :ends THEN {now} ELSE NULL END,"
+    " held_since = :held_since, paid_cents = :paid_cents, error_code = :error_code,"
+    " error_description = :error_description, authorisation_number = :authorisation_number,"
+    " masked_card = :masked_card, application = :application, aid = :aid,"
+    " card_read_mode = :card_read_mode, receipt = :receipt,"
+    " warnings = COALESCE(CAST(:warnings AS TEXT), warnings)"
+    " WHERE id = :payment_id AND state = :from_state"
+    " RETURNING {payment}"
+)
+
+#: What was proved about a payment, oldest first. Read after the payment's row was updated or locked.
+_PROOFS = Statement(
+    "SELECT proves, detail FROM evidence WHERE payment_id = :payment_id AND proves IS NOT NULL ORDER BY id"
+)
+
+#: A reversed debit leaves the guard: its order may be debited again.
+_OPEN_DEBIT = Statement("UPDATE payments SET guard_key = NULL WHERE id = :debit_id")
+
+_GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
+
+_LOCK = Statement("SELECT id FROM payments WHERE id = :payment_id {for_update}")
+
+_LOCK_DEBIT_OF = Statement(
+    "SELECT id FROM payments WHERE id = (SELECT debit_id FROM payments WHERE id = :payment_id) {for_update}"
+)
+
+_CONTRADICT = Statement("UPDATE payments SET contradicted = true WHERE id = :payment_id")
+
+#: Queued attempts of a key that is closed, under their locks.
+_QUEUED_OF_KEY = Statement(
+    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND state = :queued AND operation_key ="
+    " (SELECT operation_key FROM payments WHERE id = :payment_id) ORDER BY id {for_update}"
+)
+
+
+async def lock(tx: Transaction, payment_id: str) -> None:
+    """Lock a payment's row and read nothing: the next statement sees what was committed before."""
+    await tx.one(_LOCK, payment_id=payment_id)
+
+
+async def lock_debit_of(tx: Transaction, payment_id: str) -> None:
+    """Lock the debit of a reversal or credit: its success may change the debit, and debits come first."""
+    await tx.one(_LOCK_DEBIT_OF, payment_id=payment_id)
+
+
+async def move(
+    tx: Transaction,
+    payment_id: str,
+    from_state: State,
+    event: Event,
+    *,
+    reason: str | None,
+    result: Result | None = None,
+    held_since: int | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> Payment | None:
+    """Carry out one transition of the table and record it; None: the payment was in another state.
+
+    `result` brings all of the payment's warnings, the earlier ones too; without one they stay.
+    """
+    to = apply(from_state, event)
+    warnings = None if result is None else json_text(result.warnings)
+    result = result or Result()
+    row = await tx.one(
+        _MOVE,
+        payment_id=payment_id,
+        from_state=from_state.value,
+        to=to.value,
+        reason=reason,
+        counts=counts(to),
+        ends=to not in LIVE_STATES,
+        held_since=held_since,
+        paid_cents=result.paid_cents,
+        error_code=result.error_code,
+        error_description=result.error_description,
+        authorisation_number=result.authorisation_number,
+        masked_card=result.masked_card,
+        application=result.application,
+        aid=result.aid,
+        card_read_mode=result.card_read_mode,
+        receipt=result.receipt,
+        warnings=warnings,
+    )
+    if row is None:
+        return None
+    payment = payment_of(row)
+    await record(tx, payment_id, event, to, {**({"reason": reason} if reason else {}), **(detail or {})})
+    if to is State.SUCCEEDED and payment.operation is Operation.REVERSAL and payment.debit_id:
+        await tx.run(_OPEN_DEBIT, debit_id=payment.debit_id)
+    if to is State.IN_DOUBT:
+        return await _settle_by_proof(tx, payment)
+    if to not in LIVE_STATES:
+        return await _contradicted_by_proof(tx, payment)
+    return payment
+
+
+async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
+    """Doubt has begun: a proof that came before settles it at once.
+
+    The doubt's update came first and this is a statement of its own: whoever stores evidence locks the
+    payment's row first, so one of the two sees the other.
+    """
+    row = await tx.one(_PROOFS, payment_id=payment.id)
+    if row is None:
+        return payment
+    result = Result.from_json(json.loads(row.detail)).with_warnings(payment.warnings)
+    moved = await move(
+        tx,
+        payment.id,
+        State.IN_DOUBT,
+        Event(row.proves),
+        reason=None,
+        result=result,
+        detail={"proof": "earlier"},
+    )
+    assert moved is not None, "the row is locked by this transaction"
+    return moved
+
+
+async def _contradicted_by_proof(tx: Transaction, payment: Payment) -> Payment:
+    for row in await tx.all(_PROOFS, payment_id=payment.id):
+        if contradicts(payment.state, Event(row.proves)):
+            return await contradict(tx, payment, {"proof": row.proves})
+    return payment
+
+
+async def contradict(tx: Transaction, payment: Payment, detail: Mapping[str, object]) -> Payment:
+    """Mark a final payment as contradicted and close its key: what is queued under it is cancelled."""
+    await tx.run(_CONTRADICT, payment_id=payment.id)
+    await record(tx, payment.id, "contradiction", payment.state, detail)
+    for row in await tx.all(
+        _QUEUED_OF_KEY, merchant_id=payment.merchant_id, payment_id=payment.id, queued=State.QUEUED.value
+    ):
+        await move(tx, row.id, State.QUEUED, Event.CANCELLED, reason=Reason.KEY_CLOSED)
+    return await get(tx, payment.id)
+
+
+async def get(tx: Transaction, payment_id: str) -> Payment:
+    """Return a payment that is known to exist."""
+    row = await tx.one(_GET, payment_id=payment_id)
+    assert row is not None
+    return payment_of(row)

@@ -1,0 +1,233 @@
+"""Connections and transactions on PostgreSQL or SQLite, with the same promises on both.
+
+`write` runs one transaction, again where the database asked for it. READ COMMITTED on PostgreSQL, so a
+statement that waited for a lock still sees old rows elsewhere: take a lock by a statement of its own. On
+SQLite a writer begins with BEGIN IMMEDIATE, one at a time in a process.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+from sqlalchemy import CursorResult, Row, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.storage.statement import Dialect, Statement
+
+Result = TypeVar("Result")
+
+#: Serialization failure and deadlock, by SQLSTATE.
+RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
+WRITE_TRIES: Final = 12
+#: SQLite: how long a connection waits for another process's writer.
+SQLITE_BUSY_SECONDS: Final = 5.0
+
+
+class DatabaseAway(Exception):
+    """The database cannot be reached; nothing of this transaction was stored."""
+
+
+class CommitUnknown(Exception):
+    """The connection was lost while committing: read back before anything follows from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a concern's functions get: statements in, rows out."""
+
+    connection: AsyncConnection
+    dialect: Dialect
+
+    async def one(self, statement: Statement, **parameters: object) -> Row[Any] | None:
+        """Return the only row, or None."""
+        return (await self._execute(statement, parameters)).first()
+
+    async def all(self, statement: Statement, **parameters: object) -> Sequence[Row[Any]]:
+        return (await self._execute(statement, parameters)).all()
+
+    async def all_of(self, statement: Statement, ids: Sequence[str]) -> Sequence[Row[Any]]:
+        """Return the rows of a statement with `{in_ids}`."""
+        listed: object = list(ids) if self.dialect == "postgresql" else json.dumps(list(ids))
+        return await self.all(statement, ids=listed)
+
+    async def run(self, statement: Statement, **parameters: object) -> int:
+        """Return how many rows were changed."""
+        return (await self._execute(statement, parameters)).rowcount
+
+    async def _execute(self, statement: Statement, parameters: Mapping[str, object]) -> CursorResult[Any]:
+        return await self.connection.execute(statement.on(self.dialect), dict(parameters))
+
+
+class Database:
+    """One process's connections to the database. Made and closed by the composition root."""
+
+    def __init__(
+        self,
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        dialect: Dialect,
+        rng: random.Random,
+    ) -> None:
+        self.dialect: Final = dialect
+        self._writer = writer
+        self._reader = reader
+        self._rng = rng
+        # SQLite: one writer a process; others would only wait inside the database with a thread each.
+        self._write_lock: asyncio.Lock | None = asyncio.Lock() if dialect == "sqlite" else None
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+    async def read(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run `work` outside of any transaction, each statement on its own; raise DatabaseAway."""
+        with _away_where_lost():
+            async with self._reader.connect() as connection:
+                return await work(Transaction(connection, self.dialect))
+
+    async def write(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run `work` as one transaction, again on serialization failure, deadlock and SQLITE_BUSY.
+
+        An exception of `work` itself rolls back and is passed on. Raises DatabaseAway or CommitUnknown.
+        """
+        for attempt in range(1, WRITE_TRIES + 1):
+            try:
+                async with self._one_writer():
+                    return await self._write_once(work)
+            except DBAPIError as error:
+                if not _is_retried(error):
+                    raise
+                if attempt == WRITE_TRIES:
+                    raise DatabaseAway(_plain(error)) from error
+            await asyncio.sleep(self._rng.uniform(0, 0.01 * 2 ** min(attempt, 6)))
+        raise AssertionError("unreachable")
+
+    async def _write_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        with _away_where_lost():
+            async with self._writer.connect() as connection:
+                async with connection.begin() as transaction:
+                    result = await work(Transaction(connection, self.dialect))
+                    try:
+                        await transaction.commit()
+                    except DBAPIError as error:
+                        if _is_retried(error):
+                            raise
+                        raise CommitUnknown(_plain(error)) from error
+                    except OSError as error:
+                        raise CommitUnknown(str(error)) from error
+                return result
+
+    @asynccontextmanager
+    async def _one_writer(self) -> AsyncIterator[None]:
+        if self._write_lock is None:
+            yield
+        else:
+            async with self._write_lock:
+                yield
+
+
+@contextmanager
+def _away_where_lost() -> Iterator[None]:
+    """Turn errors of the connection into DatabaseAway; errors of a statement stay what they are."""
+    try:
+        yield
+    except (OSError, PoolTimeout) as error:
+        raise DatabaseAway(str(error)) from error
+    except DBAPIError as error:
+        if _is_away(error):
+            raise DatabaseAway(_plain(error)) from error
+        raise
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
+
+
+def _is_away(error: DBAPIError) -> bool:
+    # 08: connection exceptions; 57P: shutting down, crashed, starting up.
+    return error.connection_invalidated or _sqlstate(error).startswith(("08", "57P"))
+
+
+def _is_retried(error: DBAPIError) -> bool:
+    return _sqlstate(error) in RETRIED_SQLSTATES or "is locked" in str(error.orig)
+
+
+def _plain(error: DBAPIError) -> str:
+    """The driver's own words, without the statement and its parameters (they may hold a till's data)."""
+    return str(error.orig)
+
+
+def open_database(
+    url: str,
+    *,
+    pool_size: int = 10,
+    rng: random.Random | None = None,
+    async_creator: Callable[[], Awaitable[Any]] | None = None,
+) -> Database:
+    """Return the database behind `url` (`postgresql+asyncpg://...` or `sqlite+aiosqlite:///PATH`).
+
+    Nothing is connected yet. `async_creator` makes the driver's connections in place of the driver.
+    """
+    parsed = make_url(url)
+    extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}
+    rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, rng, extra)
+    engine = create_async_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        isolation_level="READ COMMITTED",
+        connect_args={"timeout": 5, "server_settings": {"application_name": "cloud-terminal"}},
+        **extra,
+    )
+    return Database(engine, engine.execution_options(isolation_level="AUTOCOMMIT"), "postgresql", rng)
+
+
+def _open_sqlite(url: URL, rng: random.Random, extra: dict[str, Any]) -> Database:
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **extra)
+    reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=30, **extra)
+    for engine in (writer, reader):
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    # The reader begins nothing: each of its statements sees the newest commit.
+    event.listen(writer.sync_engine, "begin", _begin_immediate)
+    return Database(writer, reader, "sqlite", rng)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {int(SQLITE_BUSY_SECONDS * 1000)}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+async def check_durability(database: Database) -> str | None:
+    """Return what is wrong with the database's durability, or None: a payment is never lost to a crash."""
+
+    async def look(tx: Transaction) -> str | None:
+        if tx.dialect == "postgresql":
+            row = (await tx.connection.execute(text("SHOW synchronous_commit"))).scalar_one()
+            return None if cast(str, row) != "off" else "PostgreSQL runs with synchronous_commit = off"
+        row = (await tx.connection.execute(text("PRAGMA synchronous"))).scalar_one()
+        return None if row == 2 else "SQLite does not run with synchronous = FULL"
+
+    return await database.read(look)

@@ -1,0 +1,22 @@
+"""Open the database as every process needs it: reachable, durable, with this release's schema."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.settings.settings import Settings, SettingsError
+from shared.storage.engine import Database, check_durability, open_database
+from shared.storage.migrate import check_schema
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings) -> AsyncIterator[Database]:
+    """Raise DatabaseAway, SchemaTooOld, or SettingsError where a crash could lose a payment."""
+    database = open_database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+    try:
+        await check_schema(database)
+        problem = await check_durability(database)
+        if problem is not None:
+            raise SettingsError(f"{problem}: a payment could be lost. Switch it on and start again.")
+        yield database
+    finally:
+        await database.close()

@@ -1,0 +1,48 @@
+"""One named statement, in the words of both databases."""
+
+from dataclasses import fields
+from typing import Final, Literal
+
+from sqlalchemy import TextClause, text
+
+from shared.payment.payment import Payment
+
+Dialect = Literal["postgresql", "sqlite"]
+
+#: The columns that `rows.payment_of` reads, in the order of the value's fields.
+PAYMENT_FIELDS: Final = tuple(field.name for field in fields(Payment))
+
+_NOW: Final[dict[Dialect, str]] = {
+    # Both are read when the statement runs, after the locks of earlier statements were waited for.
+    "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+    "sqlite": "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)",
+}
+
+
+_IN_IDS: Final[dict[Dialect, str]] = {
+    "postgresql": "= ANY(:ids)",
+    "sqlite": "IN (SELECT value FROM json_each(:ids))",
+}
+
+
+class Statement:
+    """A statement's text. Stand-ins: `{now}` the database's time in milliseconds since 1970, `{for_update}`
+    the row lock, `{payment}` the columns of a payment, `{in_ids}` one of a list (`Transaction.all_of`)."""
+
+    def __init__(self, template: str) -> None:
+        payment = ", ".join(PAYMENT_FIELDS)
+        self._texts: dict[Dialect, TextClause] = {
+            dialect: text(
+                template.format(
+                    now=_NOW[dialect],
+                    # A writer on SQLite has the whole database to itself since its BEGIN IMMEDIATE.
+                    for_update="FOR UPDATE" if dialect == "postgresql" else "",
+                    payment=payment,
+                    in_ids=_IN_IDS[dialect],
+                )
+            )
+            for dialect in _NOW
+        }
+
+    def on(self, dialect: Dialect) -> TextClause:
+        return self._texts[dialect]

@@ -1,0 +1,107 @@
+"""Reads for those who wait: one payment, many states, a line's next payment, what the sweep looks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.payment.payment import Payment
+from shared.payment.states import State
+from shared.storage.engine import Database, Transaction
+from shared.storage.rows import payment_of
+from shared.storage.statement import Statement
+
+_GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
+
+#: By primary key only: one statement for all waiters of a process.
+_STATES = Statement("SELECT id, state FROM payments WHERE id {in_ids}")
+
+#: The line's oldest queued payment whose deadline has not passed. Run after the commit that freed the line:
+#: before it, a payment that was refused the line an instant ago might not be seen.
+_NEXT_OF_LINE = Statement(
+    "SELECT id, reply_to FROM payments WHERE line = :line AND state = 'queued' AND deadline_at > {now}"
+    " ORDER BY created_at, id LIMIT 1"
+)
+
+#: Queued payments on free lines that were published long ago: after 10 s, then 20 s, 40 s, ...
+_OVERDUE = Statement(
+    "SELECT p.id, p.reply_to, p.publish_count FROM payments p JOIN lines l ON l.address = p.line"
+    " WHERE p.state = 'queued' AND p.deadline_at > {now} AND l.held_by IS NULL"
+    " AND p.published_at <= {now} - :after_ms * (1 << (CASE WHEN p.publish_count > 16 THEN 16"
+    " ELSE p.publish_count END - 1))"
+    " ORDER BY p.created_at, p.id LIMIT :most"
+)
+
+#: Mark one as published again, only if nobody else did since it was seen.
+_REPUBLISH = Statement(
+    "UPDATE payments SET published_at = {now}, publish_count = publish_count + 1"
+    " WHERE id = :payment_id AND state = 'queued' AND publish_count = :publish_count RETURNING id"
+)
+
+_DEADLINES_PASSED = Statement(
+    "SELECT id FROM payments WHERE state = 'queued' AND deadline_at <= {now} ORDER BY deadline_at LIMIT :most"
+)
+
+_COUNTS = Statement(
+    "SELECT state, count(*) AS number, min(COALESCE(claimed_at, created_at)) AS oldest, {now} AS now"
+    " FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt') GROUP BY state"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued payment to publish: its id and the reply queue that its message names."""
+
+    payment_id: str
+    reply_to: str | None
+    publish_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCount:
+    """How many payments are in an open state, and the age of the oldest in seconds."""
+
+    number: int
+    oldest_seconds: float
+
+
+async def payment(database: Database, payment_id: str) -> Payment | None:
+    row = await database.read(lambda tx: tx.one(_GET, payment_id=payment_id))
+    return None if row is None else payment_of(row)
+
+
+async def states(database: Database, payment_ids: Sequence[str]) -> dict[str, State]:
+    """Return the state of each payment, in one statement."""
+    rows = await database.read(lambda tx: tx.all_of(_STATES, payment_ids))
+    return {row.id: State(row.state) for row in rows}
+
+
+async def next_of_line(database: Database, line: str) -> Waiting | None:
+    """Return the payment to publish after this line was freed; call it after that commit."""
+    row = await database.read(lambda tx: tx.one(_NEXT_OF_LINE, line=line))
+    return None if row is None else Waiting(row.id, row.reply_to)
+
+
+async def overdue(database: Database, *, after_seconds: float, most: int) -> list[Waiting]:
+    """Return queued payments on free lines whose last publication is too long ago."""
+    rows = await database.read(lambda tx: tx.all(_OVERDUE, after_ms=int(after_seconds * 1000), most=most))
+    return [Waiting(row.id, row.reply_to, row.publish_count) for row in rows]
+
+
+async def mark_published(database: Database, waiting: Waiting) -> bool:
+    """Compare-and-set before publishing again; False: another process did, or it is queued no more."""
+
+    async def work(tx: Transaction) -> bool:
+        row = await tx.one(_REPUBLISH, payment_id=waiting.payment_id, publish_count=waiting.publish_count)
+        return row is not None
+
+    return await database.write(work)
+
+
+async def deadlines_passed(database: Database, *, most: int) -> list[str]:
+    rows = await database.read(lambda tx: tx.all(_DEADLINES_PASSED, most=most))
+    return [row.id for row in rows]
+
+
+async def open_counts(database: Database) -> dict[State, OpenCount]:
+    """Count the payments that are queued, in session and in doubt."""
+    rows = await database.read(lambda tx: tx.all(_COUNTS))
+    return {State(row.state): OpenCount(row.number, max(0, row.now - row.oldest) / 1000) for row in rows}
