@@ -1,0 +1,1 @@
+"""The HTTP contract, pure: request checks, answers, errors."""

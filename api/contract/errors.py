@@ -1,0 +1,381 @@
+"""Every error of the API.
+
+ApiError                           500
++-- UndefinedError                 500  undefined.internal.server.error
++-- BadRequest                     400
+|   +-- InvalidRequest             400  <keyword>.openapi.requestValidation
+|   +-- UnreadableBody             400  unreadable.body.bad.request
+|   +-- MissingMediaType           400  missing.media_type.bad.request
+|   +-- InvalidHeader              400  invalid.header.bad.request
+|   +-- UnknownTerminal            400  unavailable.terminal.bad.request
+|   +-- UnsupportedByTerminal      400  unsupported.terminal.bad.request
+|   +-- UnknownWebhookEndpoint     400  unknown.webhook_endpoint.bad.request
++-- Unauthorized                   401  connector.api.login.unauthorized
++-- Forbidden                      403
+|   +-- PublicCredential           403  public.forbidden
+|   +-- WrongCredentialKind        403  credential.forbidden
+|   +-- ForeignTerminal            403  network.forbidden
++-- NotFound                       404  unknown.resource.not.found
++-- MethodNotAllowed               405  unsupported.method.method.not.allowed
++-- Conflict                       409
+|   +-- OrderConflict              409  <reason>.order.conflict
+|   +-- KeyClosed                  409  closed.order.conflict
+|   +-- KeyConflict                409  used.key.conflict
++-- BodyTooLarge                   413  large.body.payload.too.large
++-- UnsupportedMediaType           415  unsupported.body.unsupported.media.type
++-- DatabaseUnavailable            500  unavailable.database.internal.server.error
++-- BrokerUnavailable              500  unavailable.broker.internal.server.error
++-- TerminalUnavailable            502  unavailable.terminal.bad.gateway
++-- Overloaded                     503  overloaded.connector.service.unavailable
+|   +-- Contended                  503  contended.order.service.unavailable
++-- TerminalTimeout                504  timeout.terminal.gateway.timeout
++-- PaymentExpired                 504  expired.payment.gateway.timeout
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+
+from api.contract.payment_object import payment_object
+from shared.payment import answers
+from shared.payment.payment import Payment
+
+
+def envelope(
+    status: int, code: str, message: str, description: str, details: Mapping[str, Any] | str
+) -> dict[str, Any]:
+    """Return the contract's error body. `details` is a text for a 401, else an object."""
+    return {
+        "error": {
+            "status": status,
+            "code": code,
+            "message": message,
+            "description": description,
+            "details": details if isinstance(details, str) else dict(details),
+        }
+    }
+
+
+class ApiError(Exception):
+    """The root of all errors that a caller is answered with; never raised itself."""
+
+    status: ClassVar[int] = 500
+    code: str
+    description: str
+    #: Whether it is certain that no money moved and none can still move; None where no payment is asked for.
+    safe_to_retry: ClassVar[bool | None] = None
+
+    def __init__(
+        self,
+        description: str | None = None,
+        *,
+        details: Mapping[str, Any] | str | None = None,
+        payment: Payment | None = None,
+    ) -> None:
+        if description is not None:
+            self.description = description
+        super().__init__(self.description)
+        self.details: Mapping[str, Any] | str = self._default_details() if details is None else details
+        #: The stored payment that the caller should know of; it goes beside the error.
+        self.payment = payment
+
+    @property
+    def message(self) -> str:
+        return HTTPStatus(self.status).phrase
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to the answer."""
+        return {}
+
+    def body(self) -> dict[str, Any]:
+        body = envelope(self.status, self.code, self.message, self.description, self.details)
+        if self.payment is not None:
+            body["payment"] = payment_object(
+                self.payment, safe_to_retry=bool(self.safe_to_retry) and not self.payment.contradicted
+            )
+        return body
+
+    def _default_details(self) -> dict[str, Any]:
+        return {} if self.safe_to_retry is None else {"safe_to_retry": self.safe_to_retry}
+
+
+class UndefinedError(ApiError):
+    """Anything unexpected on our side."""
+
+    code = "undefined.internal.server.error"
+    description = "An unexpected error happened; whether a payment was started is not known."
+    safe_to_retry = False
+
+
+class BadRequest(ApiError):
+    """The request itself is wrong; nothing was stored."""
+
+    status = 400
+
+
+class InvalidRequest(BadRequest):
+    """A field is missing, or has the wrong format or value."""
+
+    def __init__(self, keyword: str, message: str, path: str, description: str | None = None) -> None:
+        """`path` is the field's, empty at the root; `description` says more than Ajv's `message`."""
+        self.code = f"{keyword}.openapi.requestValidation"
+        self._message = message
+        super().__init__(description or message, details={"path": path} if path else {})
+
+    @property
+    def message(self) -> str:
+        return self._message
+
+
+class UnreadableBody(BadRequest):
+    """The body is missing or is no JSON."""
+
+    code = "unreadable.body.bad.request"
+    description = "The body is not valid JSON."
+
+
+class MissingMediaType(BadRequest):
+    """A body came without a Content-Type."""
+
+    code = "missing.media_type.bad.request"
+    description = "The request has no Content-Type; send application/json."
+
+
+class InvalidHeader(BadRequest):
+    """A header of ours, Idempotency-Key or Prefer, cannot be used."""
+
+    code = "invalid.header.bad.request"
+    description = "A request header has a wrong value."
+
+
+class UnknownTerminal(BadRequest):
+    """The merchant has no terminal of that `pos_technical_info.terminal_id`."""
+
+    code = "unavailable.terminal.bad.request"
+    description = "The merchant has no terminal of this terminal_id."
+
+
+class UnsupportedByTerminal(BadRequest):
+    """The terminal's profile cannot bear what the order asks for, e.g. an authorisation."""
+
+    code = "unsupported.terminal.bad.request"
+    description = "The terminal's profile does not support what the order asks for."
+
+
+class UnknownWebhookEndpoint(BadRequest):
+    """The merchant has no endpoint of that `order.webhook_endpoint_id`."""
+
+    code = "unknown.webhook_endpoint.bad.request"
+    description = "The merchant has no webhook endpoint of this webhook_endpoint_id."
+
+
+HEADER_NOT_FOUND: Final = "Authorization header not found"
+HEADER_EMPTY: Final = "Authorization header is empty"
+HEADER_NOT_BASIC: Final = "Authorization header doesn't rely on HTTP Basic Authentication"
+HEADER_INVALID: Final = "Invalid authorization header"
+INCORRECT_CREDENTIALS: Final = "Incorrect credentials"
+
+
+class Unauthorized(ApiError):
+    """The caller did not say who they are, or not truly; `details` is the text that names the case."""
+
+    status = 401
+    code = "connector.api.login.unauthorized"
+    description = "The login has been rejected."
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details=details)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": "Basic"}
+
+
+class Forbidden(ApiError):
+    """The caller is known and may not do this."""
+
+    status = 403
+
+
+class PublicCredential(Forbidden):
+    """Public credentials never start a payment."""
+
+    code = "public.forbidden"
+    description = "Public credentials are not allowed here; use private ones."
+
+
+class WrongCredentialKind(Forbidden):
+    """The credential, a gateway's, an operator's or a merchant's, is of the wrong kind for this path."""
+
+    code = "credential.forbidden"
+    description = "This kind of credential is not allowed here."
+
+
+class ForeignTerminal(Forbidden):
+    """The terminal's address is outside the merchant's allowed networks; no packet was sent."""
+
+    code = "network.forbidden"
+    description = "The terminal is outside the merchant's allowed networks."
+
+
+class NotFound(ApiError):
+    """There is no such path, or nothing of that id belongs to the caller."""
+
+    status = 404
+    code = "unknown.resource.not.found"
+    description = "There is nothing here by that name."
+
+
+class MethodNotAllowed(ApiError):
+    """The path exists and does not take this method."""
+
+    status = 405
+    code = "unsupported.method.method.not.allowed"
+    description = "This method is not supported here."
+
+    def __init__(self, allow: str | None = None) -> None:
+        """`allow` is the value of the Allow header, e.g. `POST`."""
+        super().__init__()
+        self._allow = allow
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": self._allow} if self._allow else {}
+
+
+class Conflict(ApiError):
+    """The request contradicts what is stored; nothing was done."""
+
+    status = 409
+    safe_to_retry = False
+
+
+ORDER_CONFLICTS: Final = {
+    "used": "The order was paid before and its stored result is no longer given; use a new order_id.",
+    "different": "An attempt of this order with another amount or terminal counts.",
+    "live": "The order's debit has no result yet.",
+    "no_debit": "The order's debit did not succeed.",
+    "terminal": "A reversal goes to the terminal of its debit.",
+    "amount": "The amount does not fit what was really paid.",
+    "credited": "The order's debit was credited, or a credit is running.",
+    "reversed": "The order's debit was reversed, or a reversal is running.",
+}
+
+
+class OrderConflict(Conflict):
+    """The order's earlier operations forbid this one."""
+
+    def __init__(
+        self, reason: str, description: str | None = None, *, payment: Payment | None = None
+    ) -> None:
+        """`reason` is a key of ORDER_CONFLICTS."""
+        self.code = f"{reason}.order.conflict"
+        super().__init__(description or ORDER_CONFLICTS[reason], payment=payment)
+
+
+class KeyClosed(Conflict):
+    """An attempt of this order said that no money moved, and a proof says that it did; a person must look."""
+
+    code = answers.KEY_CLOSED
+    description = (
+        "An earlier attempt of this order is contradicted by a proof; the order takes no more attempts."
+    )
+
+
+class KeyConflict(Conflict):
+    """The Idempotency-Key was used for another operation."""
+
+    code = "used.key.conflict"
+    description = "The Idempotency-Key belongs to another operation."
+
+
+class BodyTooLarge(ApiError):
+    """The body is larger than the limit."""
+
+    status = 413
+    code = "large.body.payload.too.large"
+    description = "The body is too large."
+
+    @property
+    def message(self) -> str:
+        # Python renamed the status' phrase between its versions.
+        return "Payload Too Large"
+
+
+class UnsupportedMediaType(ApiError):
+    """The body's Content-Type is not `application/*`."""
+
+    status = 415
+    code = "unsupported.body.unsupported.media.type"
+    description = "The Content-Type is not supported; send application/json."
+
+
+class DatabaseUnavailable(ApiError):
+    """The database is away: what is stored is not known."""
+
+    code = "unavailable.database.internal.server.error"
+    description = "The database is away; ask again with the same order before anything else is tried."
+    safe_to_retry = False
+
+
+class BrokerUnavailable(ApiError):
+    """The broker is away: the payment was cancelled before anything was sent."""
+
+    code = answers.BROKER_UNAVAILABLE
+    description = "The message broker is away; nothing was sent to the terminal."
+    safe_to_retry = True
+
+
+class TerminalUnavailable(ApiError):
+    """The terminal is off or has no network: certainly nothing was sent."""
+
+    status = 502
+    code = answers.TERMINAL_UNAVAILABLE
+    description = "The terminal cannot be reached; nothing was sent to it."
+    safe_to_retry = True
+
+
+class Overloaded(ApiError):
+    """Too many payments are running: this one was not accepted."""
+
+    status = 503
+    code = "overloaded.connector.service.unavailable"
+    description = "Too many payments are running; nothing was accepted."
+    safe_to_retry = True
+
+    def __init__(self, retry_after_seconds: int = 1) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class Contended(Overloaded):
+    """Equal requests came and went so fast that this one found no place among them."""
+
+    code = "contended.order.service.unavailable"
+    description = "Requests for the same order came and went at once; ask again with the same order."
+    safe_to_retry = False
+
+
+class TerminalTimeout(ApiError):
+    """No valid answer in time: the outcome may be unknown."""
+
+    status = 504
+    code = answers.TERMINAL_TIMEOUT
+    description = (
+        "The terminal gave no valid answer in time; whether the customer was charged is not known yet."
+    )
+    safe_to_retry = False
+
+
+class PaymentExpired(ApiError):
+    """No worker took the payment in time: nothing was sent."""
+
+    status = 504
+    code = answers.PAYMENT_EXPIRED
+    description = "The payment expired before anything was sent to the terminal."
+    safe_to_retry = True

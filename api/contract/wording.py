@@ -1,0 +1,90 @@
+"""Words what the schema's checker found as Ajv 6, which the hosted service uses, words it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from jsonschema_rs import ValidationError
+
+from api.contract.errors import InvalidRequest
+from api.contract.schema import ORDER_REQUEST
+
+# In the order in which Ajv shows them: a value's type, the rules of that type, then `enum`. A missing
+# property is a finding about that property: Ajv looks for each in its turn.
+_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
+    "required": lambda name: f"should have required property '{name}'",
+    "type": lambda name: f"should be {name}",
+    "maximum": lambda limit: f"should be <= {limit}",
+    "minimum": lambda limit: f"should be >= {limit}",
+    "exclusiveMinimum": lambda limit: f"should be > {limit}",
+    "maxLength": lambda limit: f"should NOT be longer than {limit} characters",
+    "minLength": lambda limit: f"should NOT be shorter than {limit} characters",
+    "pattern": lambda pattern: f'should match pattern "{pattern}"',
+    "enum": lambda _: "should be equal to one of the allowed values",
+    "not": lambda _: "should NOT be valid",
+}
+_RANKS: Final = {keyword: rank for rank, keyword in enumerate(_MESSAGES)}
+
+#: The keywords that the schema may use.
+WORDED_KEYWORDS: Final = frozenset(_MESSAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with the request, about the value at `path`."""
+
+    path: tuple[str | int, ...]
+    keyword: str
+    message: str
+    description: str | None = None
+
+    @classmethod
+    def missing(cls, *path: str | int) -> Self:
+        return cls(path, "required", _MESSAGES["required"](path[-1]))
+
+    @classmethod
+    def of(cls, error: ValidationError) -> Self:
+        """Translate what the checker of ORDER_REQUEST found."""
+        path = tuple(error.instance_path)
+        keyword = error.kind.name
+        if keyword == "required":
+            return cls.missing(*path, error.kind.as_dict()["property"])
+        schema = _schema_at(path)
+        return cls(
+            path,
+            keyword,
+            _MESSAGES[keyword](schema[keyword]),
+            schema.get("x-refused", {}).get(keyword),
+        )
+
+    @property
+    def position(self) -> tuple[tuple[int, ...], int]:
+        """Sorts findings in the order of the schema, items of an array one after the other."""
+        places: list[int] = []
+        schema = ORDER_REQUEST
+        for step in self.path:
+            if isinstance(step, int):
+                places.append(step)
+                schema = schema["items"]
+            else:
+                places.append(list(schema["properties"]).index(step))
+                schema = schema["properties"][step]
+        return tuple(places), _RANKS[self.keyword]
+
+
+def first_error(findings: Iterable[Finding]) -> InvalidRequest:
+    """Return the error that is shown: the first in the order of the schema. Needs one finding at least."""
+    first = min(findings, key=lambda finding: finding.position)
+    return InvalidRequest(first.keyword, first.message, _dotted(first.path), first.description)
+
+
+def _schema_at(path: tuple[str | int, ...]) -> dict[str, Any]:
+    schema = ORDER_REQUEST
+    for step in path:
+        schema = schema["items"] if isinstance(step, int) else schema["properties"][step]
+    return schema
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")

@@ -1,0 +1,31 @@
+"""Order requests for tests: the contract's full example, edited by path."""
+
+import copy
+import json
+import re
+from typing import Any, Final
+
+from api.contract.examples import FULL_REQUEST
+
+#: An edit that takes the field away.
+GONE: Final = object()
+
+
+def order_with(edits: dict[str, Any] | None = None, base: dict[str, Any] = FULL_REQUEST) -> dict[str, Any]:
+    """Return a copy of `base` with e.g. `order.basket[0].name` set, or taken away by GONE."""
+    order = copy.deepcopy(base)
+    for path, value in (edits or {}).items():
+        *way, last = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
+        target: Any = order
+        for step in way:
+            target = target[step]
+        if value is GONE:
+            del target[last]
+        else:
+            target[last] = value
+    return order
+
+
+def body_with(edits: dict[str, Any] | None = None, base: dict[str, Any] = FULL_REQUEST) -> bytes:
+    """Return the JSON text of `order_with`."""
+    return json.dumps(order_with(edits, base)).encode()
