@@ -1,0 +1,78 @@
+"""From the terminal's host to its line: look up once, check every address, take the lowest.
+
+The worker connects to that literal address only, so nothing is looked up a second time, and two names of one
+terminal lead to the same line.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+Address = IPv4Address | IPv6Address
+
+#: Returns a host's addresses; none where it has none. Raises OSError where the look-up fails.
+LookUp = Callable[[str], Awaitable[Sequence[Address]]]
+
+
+class OutsideNetworks(Exception):
+    """One of the host's addresses is outside the merchant's allowed networks; no packet was sent."""
+
+
+async def look_up(host: str) -> Sequence[Address]:
+    """Ask the system's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    # A scope (`%eth0`) belongs to a link-local address, which no network setting can allow by itself.
+    return [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+
+
+class LineFinder:
+    """Finds the line of a host and port, for a merchant's allowed networks."""
+
+    def __init__(self, look_up: LookUp, timeout_seconds: float) -> None:
+        self._look_up: Final = look_up
+        self._timeout_seconds: Final = timeout_seconds
+
+    async def find(self, host: str, port: int, networks: Sequence[str]) -> str | None:
+        """Return `address:port` in canonical text (IPv6 in brackets), or None where the host has no address.
+
+        `networks` are CIDR texts; none means any public address. Raises OutsideNetworks.
+        """
+        addresses = await self._addresses(host)
+        if not addresses:
+            return None
+        check_allowed(addresses, networks)
+        lowest = min(addresses, key=lambda address: (address.version, int(address)))
+        return f"[{lowest}]:{port}" if lowest.version == 6 else f"{lowest}:{port}"
+
+    async def _addresses(self, host: str) -> set[Address]:
+        try:
+            return {_plain(ipaddress.ip_address(host))}
+        except ValueError:
+            pass
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return {_plain(address) for address in await self._look_up(host)}
+        except (OSError, UnicodeError):  # no such name, no answer in time, no name at all
+            return set()
+
+
+def check_allowed(addresses: Iterable[Address], networks: Sequence[str]) -> None:
+    """Raise OutsideNetworks unless every address is inside a network, or public where none are given."""
+    allowed = [ipaddress.ip_network(network) for network in networks]
+    for address in addresses:
+        inside = any(address in network for network in allowed) if allowed else _is_public(address)
+        if not inside:
+            raise OutsideNetworks(str(address))
+
+
+def _plain(address: Address) -> Address:
+    """An IPv4 address written as IPv6 is the IPv4 address that would be connected to."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def _is_public(address: Address) -> bool:
+    return address.is_global and not address.is_multicast

@@ -1,0 +1,63 @@
+"""Who is calling: names and secrets of HTTP Basic, checked against keyed hashes."""
+
+import hmac
+import secrets
+from collections import OrderedDict
+from typing import Final
+
+from api.contract.basic import parse_basic
+from api.contract.errors import INCORRECT_CREDENTIALS, PublicCredential, Unauthorized, WrongCredentialKind
+from shared.clock import Clock
+from shared.secret_hash import hash_secret
+from shared.storage import merchants
+from shared.storage.engine import Database
+from shared.storage.merchants import Credential, CredentialKind
+
+_CACHED_AT_MOST: Final = 10_000
+
+
+class Credentials:
+    """Checks credentials; what the database said of one is believed for a while."""
+
+    def __init__(self, database: Database, secret_key: bytes, clock: Clock, cache_seconds: float) -> None:
+        self._database: Final = database
+        self._secret_key: Final = secret_key
+        self._clock: Final = clock
+        self._cache_seconds: Final = cache_seconds
+        self._cached: Final[OrderedDict[str, tuple[float, Credential]]] = OrderedDict()
+        self._nobody: Final = hash_secret(secret_key, secrets.token_hex(16))
+
+    async def merchant(self, authorization: str | None) -> Credential:
+        """Return the private credential of a merchant behind an Authorization header.
+
+        Raises Unauthorized, PublicCredential, WrongCredentialKind, DatabaseAway.
+        """
+        credential = await self._known(authorization)
+        if credential.kind is CredentialKind.PUBLIC:
+            raise PublicCredential
+        if credential.kind is not CredentialKind.PRIVATE:
+            raise WrongCredentialKind
+        return credential
+
+    async def _known(self, authorization: str | None) -> Credential:
+        said = parse_basic(authorization)
+        credential = await self._credential(said.username)
+        # An unknown name costs the same comparison as a wrong secret.
+        expected = self._nobody if credential is None else credential.secret_hash
+        matches = hmac.compare_digest(hash_secret(self._secret_key, said.password), expected)
+        if credential is None or not matches:
+            raise Unauthorized(INCORRECT_CREDENTIALS)
+        return credential
+
+    async def _credential(self, name: str) -> Credential | None:
+        now = self._clock.monotonic()
+        cached = self._cached.get(name)
+        if cached is not None and now - cached[0] < self._cache_seconds:
+            return cached[1]
+        found = await merchants.credential(self._database, name)
+        self._cached.pop(name, None)
+        if found is not None:
+            self._cached[name] = (now, found)
+            if len(self._cached) > _CACHED_AT_MOST:
+                self._cached.popitem(last=False)
+        return found

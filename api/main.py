@@ -1,0 +1,91 @@
+"""The API's composition root: the only place where its parts are wired."""
+
+import os
+from contextlib import AsyncExitStack
+
+import structlog
+
+from api.addresses import LineFinder, look_up
+from api.app import make_app
+from api.contract.request import warm_up
+from api.credentials import Credentials
+from api.parts import Parts
+from api.paying import Payments
+from api.readiness import Readiness, database_check
+from api.terminals import Terminals
+from api.waiting import Waiters
+from shared.announcing import Announcer
+from shared.broker.connections import connected, declare_topology, topology_of
+from shared.broker.publisher import Publisher
+from shared.broker.replies import ReplyQueue
+from shared.clock import SystemClock
+from shared.ids import new_process_id
+from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
+from shared.management import management_server
+from shared.metrics import Metrics
+from shared.secret_key import load_secret_key
+from shared.serving import listen, port_of, serving
+from shared.settings.fields import variable
+from shared.settings.settings import Settings
+from shared.stopping import until_stopped
+from shared.storage.opening import opened_database
+
+PROCESS = "api"
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then let the running requests finish.
+
+    Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch.
+    """
+    clock, metrics = SystemClock(), Metrics(PROCESS)
+    process_id = new_process_id(os.urandom)
+    secret_key = load_secret_key(settings, os.urandom)
+    topology = topology_of(settings)
+    warm_up()
+    async with AsyncExitStack() as stack:
+        listening = listen(settings.api_host, settings.api_port, setting=variable("api_port"))
+        stack.callback(listening.close)
+        database = await stack.enter_async_context(opened_database(settings))
+        publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
+        replying = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="reply"))
+        await declare_topology(publishing, topology, timeout_seconds=settings.broker_call_timeout_seconds)
+        publisher = await Publisher.open(
+            publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+        )
+        replies = ReplyQueue(replying, topology, process_id=process_id, settings=settings, metrics=metrics)
+        waiters = Waiters(database, clock, metrics, settings)
+        await replies.start(waiters.replied)
+        readiness = Readiness(
+            {"database": database_check(database), "publishing": publisher.ready, "replies": replies.ready}
+        )
+        payments = Payments(
+            database=database,
+            publisher=publisher,
+            replies=replies,
+            announcer=Announcer(database, publisher, metrics),
+            waiters=waiters,
+            lines=LineFinder(look_up, settings.name_lookup_timeout_seconds),
+            terminals=Terminals(database, clock, settings.credential_cache_seconds),
+            clock=clock,
+            metrics=metrics,
+            settings=settings,
+            random_bytes=os.urandom,
+        )
+        credentials = Credentials(database, secret_key, clock, settings.credential_cache_seconds)
+        app = make_app(Parts(credentials, payments, readiness, settings))
+        await stack.enter_async_context(
+            management_server(
+                settings.management_host,
+                settings.management_port,
+                process=PROCESS,
+                registry=metrics.registry,
+                checks=readiness.checks,
+            )
+        )
+        lag = watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS)
+        stopped = await stack.enter_async_context(until_stopped(waiters.run(), lag))
+        # Left first at the end: the requests finish while everything that they need still runs.
+        async with serving(app, listening, drain_seconds=settings.api_drain_seconds):
+            structlog.get_logger().info("API is serving", host=settings.api_host, port=port_of(listening))
+            await stopped.wait()

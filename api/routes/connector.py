@@ -1,0 +1,44 @@
+"""The contract's two paths: take a payment order, and say whether we are ready for one."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from api.answering import answer
+from api.body import read_body
+from api.contract.answer import render_answer
+from api.contract.media_type import check_media_type
+from api.contract.request import parse_order
+from api.headers import read_idempotency_key
+from api.parts import Parts
+from api.paying import Caller
+from shared.broker.messages import well_formed_traceparent
+from shared.payment.answers import tell
+
+router = APIRouter()
+
+
+@router.post("/v1/connector/order", include_in_schema=False)
+async def order(request: Request) -> Response:
+    """Pay: check the credential first, then the body; answer when the payment has an outcome."""
+    parts: Parts = request.app.state.parts
+    headers = request.headers
+    credential = await parts.credentials.merchant(headers.get("authorization"))
+    body = await read_body(request, parts.settings.body_limit_bytes)
+    check_media_type(headers.get("content-type"))
+    caller = Caller(
+        credential,
+        idempotency_key=read_idempotency_key(headers.get("idempotency-key")),
+        traceparent=well_formed_traceparent(headers.get("traceparent")),
+    )
+    answered = await parts.payments.pay(parse_order(body, parts.settings.body_nesting_limit), caller)
+    return answer(*render_answer(answered.payment, tell(answered.payment), replayed=answered.replayed))
+
+
+@router.get("/v1/connector/healthcheck", include_in_schema=False)
+async def healthcheck(request: Request) -> Response:
+    """Answer `up` when payments can be taken, else 503 with what is missing."""
+    parts: Parts = request.app.state.parts
+    missing = await parts.readiness.missing()
+    if missing is None:
+        return PlainTextResponse("up")
+    return PlainTextResponse(missing, status_code=503)
