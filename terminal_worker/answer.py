@@ -1,0 +1,105 @@
+"""Reads a terminal's answer: bytes until the protocol's rules say that it is complete, or that none comes."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.clock import Clock
+from shared.concert.completeness import Complete, Unreadable, Wait, judge
+from shared.concert.decode import Decoder, Frame
+from shared.concert.echoes import known_echoes
+from shared.payment.payment import Reason
+from shared.settings.settings import Settings
+from terminal_worker.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer; what it means is for the codec's reading."""
+
+    frame: Frame
+    #: From the write of the request, seconds.
+    first_byte_after_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """There is no answer, and the request may have arrived."""
+
+    reason: Reason
+    detail: str
+
+
+class AnswerReader:
+    """Reads one answer on one connection, by the boot-time clock."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        settings: Settings,
+        *,
+        sent: Mapping[str, str],
+        echoes: str,
+        accepts_partial: bool,
+    ) -> None:
+        self._connection: Final = connection
+        self._clock: Final = clock
+        self._settings: Final = settings
+        self._sent: Final = sent
+        self._known_echoes: Final = known_echoes(json.loads(echoes), sent)
+        self._accepts_partial: Final = accepts_partial
+        self._decoder: Final = Decoder(
+            max_bytes=settings.answer_limit_bytes, max_fields=settings.answer_limit_fields
+        )
+        self._peer_closed = False
+
+    async def read(self, written_at: float) -> Answer | Lost:
+        """Return the answer to a request that was written at `written_at` (boot-time seconds)."""
+        first_byte_at: float | None = None
+        last_byte_at = written_at
+        while True:
+            now = self._clock.boot()
+            left = self._settings.answer_timeout_seconds - (now - written_at)
+            verdict = self._judge(now - last_byte_at)
+            match verdict:
+                case Complete():
+                    assert first_byte_at is not None
+                    return Answer(self._decoder.frame(ended=True), first_byte_at - written_at)
+                case Unreadable(reason):
+                    return Lost(Reason.CONNECTION_LOST if self._peer_closed else Reason.UNREADABLE, reason)
+                case Wait(seconds):
+                    if left <= 0:
+                        received = len(self._decoder.received)
+                        return Lost(Reason.ANSWER_TIMEOUT, f"{received} bytes came, no whole answer")
+                    if await self._read_once(left if seconds is None else min(left, seconds)):
+                        last_byte_at = self._clock.boot()
+                        first_byte_at = last_byte_at if first_byte_at is None else first_byte_at
+
+    def _judge(self, idle_seconds: float) -> Complete | Unreadable | Wait:
+        ended = self._peer_closed or idle_seconds >= self._settings.idle_end_seconds
+        return judge(
+            self._decoder.frame(ended=ended),
+            sent=self._sent,
+            known_echoes=self._known_echoes,
+            peer_closed=self._peer_closed,
+            idle_seconds=idle_seconds,
+            accepts_partial=self._accepts_partial,
+            short_idle_seconds=self._settings.idle_end_known_seconds,
+            long_idle_seconds=self._settings.idle_end_seconds,
+        )
+
+    async def _read_once(self, seconds: float) -> bool:
+        """Wait for bytes at most so long; True: some came."""
+        try:
+            async with asyncio.timeout(seconds):
+                received = await self._connection.read()
+        except TimeoutError:
+            return False
+        if not received:
+            self._peer_closed = True
+            return False
+        self._decoder.feed(received)
+        return True

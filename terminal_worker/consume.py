@@ -1,0 +1,69 @@
+"""Deliveries become runs: each in a task of its own, since the broker's task dies with its channel."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from shared.broker.interfaces import Consumes, Delivery
+from shared.logging import bound
+from shared.metrics import Metrics
+from shared.settings.settings import Settings
+from terminal_worker.run import Runs
+
+_log = structlog.get_logger()
+
+
+class Deliveries:
+    """Owns the runs of this worker, from the hand-off to the acknowledgement."""
+
+    def __init__(self, consumer: Consumes, runs: Runs, metrics: Metrics, settings: Settings) -> None:
+        self._consumer: Final = consumer
+        self._runs: Final = runs
+        self._metrics: Final = metrics
+        self._settings: Final = settings
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
+
+    async def start(self) -> None:
+        """Begin to take payments; raise BrokerAway."""
+        self._count_slots()
+        await self._consumer.start(self._take)
+
+    def _take(self, delivery: Delivery) -> None:
+        task = asyncio.create_task(self._run(delivery), name=delivery.message.payment_id)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        self._count_slots()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._count_slots()
+
+    def _count_slots(self) -> None:
+        self._metrics.slots(len(self._tasks), self._settings.session_limit)
+
+    async def _run(self, delivery: Delivery) -> None:
+        with bound(payment_id=delivery.message.payment_id):
+            try:
+                await self._runs.run(delivery.message)
+            except asyncio.CancelledError:
+                await delivery.requeue()
+                raise
+            except Exception:
+                # A payment that breaks our code must not loop; if it is still queued the sweep finds it.
+                _log.exception("run failed, its message is put aside")
+                self._metrics.dead_letters.inc()
+                await delivery.reject()
+            else:
+                await delivery.ack()
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing more, let the sessions finish; what still runs then ends in doubt."""
+        await self._consumer.stop()
+        if not self._tasks:
+            return
+        _log.info("finishing sessions", sessions=len(self._tasks), seconds=seconds)
+        _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,97 @@
+"""The terminal worker's composition root: the only place where its parts are wired."""
+
+import os
+import random
+from contextlib import AsyncExitStack
+
+import structlog
+
+from shared.announcing import Announcer
+from shared.broker.connections import connected, declare_topology, topology_of
+from shared.broker.consumer import PaymentConsumer
+from shared.broker.publisher import Publisher
+from shared.clock import SystemClock
+from shared.ids import new_process_id
+from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
+from shared.management import management_server
+from shared.metrics import Metrics
+from shared.settings.settings import Settings
+from shared.stopping import until_stopped
+from shared.storage.heartbeats import Heartbeats
+from shared.storage.opening import opened_database
+from terminal_worker.connection import TcpConnector
+from terminal_worker.consume import Deliveries
+from terminal_worker.heartbeat import Heartbeat
+from terminal_worker.holds import Holds
+from terminal_worker.run import Runs
+from terminal_worker.session import TerminalSessions
+from terminal_worker.sweep import Sweep
+
+PROCESS = "terminal-worker"
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then drain.
+
+    Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch, TakenForDead.
+    """
+    clock, metrics, rng = SystemClock(), Metrics(PROCESS), random.SystemRandom()
+    worker = new_process_id(os.urandom)
+    structlog.contextvars.bind_contextvars(worker=worker)
+    topology = topology_of(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(opened_database(settings))
+        heartbeats = await Heartbeats.open(settings.database_url.get_secret_value())
+        stack.push_async_callback(heartbeats.close)
+        consuming = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="consume"))
+        publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
+        await declare_topology(consuming, topology, timeout_seconds=settings.broker_call_timeout_seconds)
+        publisher = await Publisher.open(
+            publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+        )
+        consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
+        announcer = Announcer(database, publisher, metrics)
+        holds = Holds(database, clock, announcer)
+        runs = Runs(
+            database=database,
+            sessions=TerminalSessions(TcpConnector(settings), clock, settings),
+            holds=holds,
+            announcer=announcer,
+            clock=clock,
+            metrics=metrics,
+            settings=settings,
+            worker=worker,
+            random_bytes=os.urandom,
+            rng=rng,
+        )
+        deliveries = Deliveries(consumer, runs, metrics, settings)
+        sweep = Sweep(
+            database=database,
+            publisher=publisher,
+            announcer=announcer,
+            metrics=metrics,
+            settings=settings,
+            rng=rng,
+        )
+        # The row is there before the first claim, and goes as the very last act.
+        await heartbeats.register(worker)
+        stack.push_async_callback(heartbeats.leave, worker)
+        await stack.enter_async_context(
+            management_server(
+                settings.management_host,
+                settings.management_port,
+                process=PROCESS,
+                registry=metrics.registry,
+                checks={"payments": consumer.ready, "publishing": publisher.ready},
+            )
+        )
+        await deliveries.start()
+        structlog.get_logger().info("terminal worker is taking payments", sessions=settings.session_limit)
+        heart = Heartbeat(heartbeats, worker, holds, settings)
+        async with until_stopped(
+            heart.run(),
+            sweep.run(),
+            watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
+        ) as stopped:
+            await stopped.wait()
+            await deliveries.drain(settings.worker_drain_seconds)

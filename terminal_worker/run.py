@@ -1,0 +1,150 @@
+"""One worker's go at one payment: claim, session, store, reply, the line's next."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from shared.announcing import Announcer
+from shared.broker.messages import PaymentMessage
+from shared.clock import Clock
+from shared.ids import RandomBytes, new_token
+from shared.metrics import Metrics
+from shared.payment.outcome import Outcome
+from shared.payment.payment import Payment, Reason
+from shared.payment.states import Event, State
+from shared.settings.settings import Settings
+from shared.storage import claims, outcomes
+from shared.storage.claims import Claim, Claimed, DeadlinePassed, Held, NotQueued
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from terminal_worker.holds import Hold, Holds
+from terminal_worker.session import Ended, TerminalSessions
+
+_log = structlog.get_logger()
+_Stored = TypeVar("_Stored")
+
+#: How long to wait before the database is asked again; doubled each time up to the second figure.
+_RETRY_SECONDS: Final = (0.1, 2.0)
+
+
+class Runs:
+    """Takes payments one by one; any number of its runs go on at once on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        sessions: TerminalSessions,
+        holds: Holds,
+        announcer: Announcer,
+        clock: Clock,
+        metrics: Metrics,
+        settings: Settings,
+        worker: str,
+        random_bytes: RandomBytes,
+        rng: random.Random,
+    ) -> None:
+        self._database: Final = database
+        self._sessions: Final = sessions
+        self._holds: Final = holds
+        self._announcer: Final = announcer
+        self._clock: Final = clock
+        self._metrics: Final = metrics
+        self._settings: Final = settings
+        self._worker: Final = worker
+        self._random_bytes: Final = random_bytes
+        self._rng: Final = rng
+
+    async def run(self, message: PaymentMessage) -> None:
+        """Do all that this message asks for; when it returns, the message has no further use.
+
+        A second delivery of a message is harmless: the claim finds the payment no longer queued.
+        """
+        # The write window opens here, before the claim is sent: a taker counts from its commit, later.
+        started_at = self._clock.boot()
+        match await self._claim(message.payment_id):
+            case Claimed() as claimed:
+                await self._hold_session(claimed, started_at)
+            case Held():
+                # Whoever releases the line looks for its next payment and publishes it.
+                _log.info("line is held, the payment waits")
+            case DeadlinePassed():
+                await self._until_stored(lambda: self._announcer.expire(message.payment_id))
+            case NotQueued(state, reply_to):
+                _log.info("payment is not queued", state=state)
+                await self._announcer.reply(message.payment_id, reply_to)
+
+    async def _claim(self, payment_id: str) -> Claim:
+        token = new_token(self._random_bytes)
+        commit_lost = False
+
+        async def once() -> Claim:
+            nonlocal commit_lost
+            try:
+                found = await claims.claim(
+                    self._database,
+                    payment_id,
+                    worker=self._worker,
+                    token=token,
+                    hold_seconds=self._settings.hold_seconds,
+                )
+            except CommitUnknown:
+                commit_lost = True
+                raise
+            if isinstance(found, Claimed) or not commit_lost:
+                return found
+            # An earlier try may have been carried out: it is mine only if the line carries this run's token.
+            return await claims.read_back(self._database, payment_id, token) or found
+
+        return await self._until_stored(once)
+
+    async def _hold_session(self, claimed: Claimed, started_at: float) -> None:
+        payment = claimed.payment
+        assert payment.claimed_at is not None
+        self._metrics.waited_in_queue((payment.claimed_at - payment.created_at) / 1000)
+        try:
+            ended = await self._sessions.hold(claimed, started_at)
+        except asyncio.CancelledError:
+            # The drain time is over. The request may be on its way: this is doubt, and the line stays held.
+            lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.WORKER_LOST)
+            await asyncio.shield(self._store(claimed, Ended(lost)))
+            raise
+        stored = await self._store(claimed, ended)
+        if stored.state is State.IN_DOUBT:
+            self._holds.keep(Hold(claimed.taking, started_at + self._settings.hold_seconds))
+        seconds = self._clock.boot() - started_at
+        self._metrics.session_took(payment.operation, seconds)
+        self._metrics.payment_ended(stored.operation, stored.state, stored.reason)
+        _log.info(
+            "session ended",
+            state=stored.state,
+            reason=stored.reason,
+            seconds=round(seconds, 3),
+            line=stored.line,
+        )
+        await self._announcer.reply(stored.id, stored.reply_to)
+        if stored.state is not State.IN_DOUBT:
+            await self._announcer.publish_next(claimed.taking.address)
+
+    async def _store(self, claimed: Claimed, ended: Ended) -> Payment:
+        """Store the outcome, again and again until the database has it: a result is never dropped."""
+        outcome = ended.outcome
+        if outcome.event is Event.OUTCOME_LOST:
+            return await self._until_stored(
+                lambda: outcomes.doubt(self._database, claimed.taking, claimed.payment.id, outcome)
+            )
+        return await self._until_stored(
+            lambda: outcomes.settle(self._database, claimed.taking, claimed.payment, outcome, ended.echoes)
+        )
+
+    async def _until_stored(self, work: Callable[[], Awaitable[_Stored]]) -> _Stored:
+        wait, longest = _RETRY_SECONDS
+        while True:
+            try:
+                return await work()
+            except (DatabaseAway, CommitUnknown) as error:
+                _log.warning("database away, trying again", error=str(error))
+            await asyncio.sleep(self._rng.uniform(wait / 2, wait))
+            wait = min(wait * 2, longest)
