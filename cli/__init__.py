@@ -1,0 +1,1 @@
+"""The command cloud-terminal: one module a verb."""

@@ -1,0 +1,58 @@
+"""`cloud-terminal credential create`."""
+
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from shared.storage.merchants import CredentialKind
+
+OF_A_MERCHANT = (CredentialKind.PRIVATE, CredentialKind.PUBLIC)
+
+
+def create(
+    merchant: Annotated[
+        str | None, typer.Argument(help="The merchant's id; gateway and operator credentials have none.")
+    ] = None,
+    kind: Annotated[
+        CredentialKind,
+        typer.Option(
+            help="private: pays. public: for web pages, may not pay. gateway: reports what it saw. "
+            "operator: settles payments in doubt."
+        ),
+    ] = CredentialKind.PRIVATE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Create a credential for HTTP Basic; its secret is shown this once and kept only as a keyed hash."""
+    from rich.console import Console
+
+    from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
+    from shared.ids import new_credential_id
+    from shared.secret_hash import hash_secret, new_secret
+    from shared.secret_key import load_secret_key
+    from shared.settings.load import load_settings
+    from shared.storage import merchants
+    from shared.storage.opening import opened_database
+
+    if (merchant is None) == (kind in OF_A_MERCHANT):
+        needs = "needs the merchant's id" if merchant is None else "belongs to no merchant: leave its id out"
+        raise fail(f"A {kind} credential {needs}.", EXIT_USAGE)
+    name, secret = new_credential_id(os.urandom), new_secret(os.urandom)
+
+    async def store() -> bool:
+        settings = load_settings()
+        secret_hash = hash_secret(load_secret_key(settings, os.urandom), secret)
+        async with opened_database(settings) as database:
+            return await merchants.create_credential(database, name, kind, merchant, secret_hash)
+
+    with plain_errors():
+        if not run_on_loop(store()):
+            raise fail(f"There is no merchant {merchant}.", EXIT_USAGE)
+    if as_json:
+        print(json.dumps({"username": name, "secret": secret, "kind": kind, "merchant": merchant}))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"Username: [bold]{name}[/bold]")
+    console.print(f"Secret:   [bold]{secret}[/bold]")
+    console.print("The secret is not stored and cannot be shown again.")

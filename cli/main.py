@@ -1,0 +1,30 @@
+"""The command `cloud-terminal`: every verb is a module of its own and imports its root when it is called."""
+
+import typer
+
+from cli import all_in_one, api, credential, merchant, migrate, terminal, terminal_worker
+
+app = typer.Typer(
+    name="cloud-terminal",
+    help="Cloud API for standalone payment terminals: HTTP in, a Concert session out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+merchants = typer.Typer(help="The merchants whose terminals are driven.", no_args_is_help=True)
+credentials = typer.Typer(help="Names and secrets for HTTP Basic.", no_args_is_help=True)
+
+app.command("api")(api.run_api)
+app.command("terminal-worker")(terminal_worker.run_terminal_worker)
+app.command("all-in-one")(all_in_one.run_all_in_one)
+app.command("migrate")(migrate.run_migrations)
+app.command("terminal")(terminal.run_terminal)
+merchants.command("create")(merchant.create)
+credentials.command("create")(credential.create)
+app.add_typer(merchants, name="merchant")
+app.add_typer(credentials, name="credential")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

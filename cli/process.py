@@ -1,0 +1,69 @@
+"""Runs a composition root or a short command: settings, logs, event loop, and errors in plain words."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.settings.settings import Settings
+
+Result = TypeVar("Result")
+
+#: The command line or a setting is wrong.
+EXIT_USAGE: Final = 2
+#: Something that the command needs is away.
+EXIT_AWAY: Final = 1
+
+
+@contextmanager
+def plain_errors() -> "Iterator[None]":
+    """Turn the errors that a person can mend into a sentence and an exit code."""
+    from shared.broker.failures import BrokerFailure
+    from shared.settings.settings import SettingsError
+    from shared.storage.engine import CommitUnknown, DatabaseAway
+    from shared.storage.migrate import SchemaTooOld
+
+    try:
+        yield
+    except SettingsError as error:
+        raise fail(str(error), EXIT_USAGE) from error
+    except SchemaTooOld as error:
+        raise fail(str(error), EXIT_AWAY) from error
+    except (DatabaseAway, CommitUnknown) as error:
+        raise fail(f"The database cannot be reached: {error}", EXIT_AWAY) from error
+    except BrokerFailure as error:
+        raise fail(str(error), EXIT_AWAY) from error
+
+
+def fail(message: str, code: int) -> typer.Exit:
+    """Print what is wrong on standard error and return the exit to raise."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/red] {message}")
+    return typer.Exit(code)
+
+
+def run_process(name: str, root: "Callable[[Settings], Coroutine[Any, Any, None]]") -> None:
+    """Run a composition root with the settings of the environment until it ends."""
+    from shared.logging import configure_logging
+    from shared.settings.load import load_settings
+
+    with plain_errors():
+        settings = load_settings()
+        configure_logging(settings.log_format, settings.log_level, process=name)
+        run_on_loop(root(settings), uvloop=settings.event_loop == "uvloop")
+
+
+def run_on_loop(coroutine: Coroutine[Any, Any, Result], *, uvloop: bool = False) -> Result:
+    """Run a coroutine to its end on a new event loop."""
+    factory = None
+    if uvloop:
+        import uvloop as library
+
+        factory = library.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(coroutine)

@@ -1,0 +1,13 @@
+"""`cloud-terminal terminal-worker`."""
+
+
+def run_terminal_worker() -> None:
+    """Take payments from the queue and run their terminal sessions.
+
+    Needs CLOUD_TERMINAL_AMQP_URL and a migrated database. Start as many as you like: they share the work.
+    SIGTERM lets running sessions finish.
+    """
+    from cli.process import run_process
+    from terminal_worker.main import PROCESS, run
+
+    run_process(PROCESS, run)
