@@ -1,7 +1,7 @@
 """What a peer sent, read field by field however the network cut it."""
 
 import codecs
-import string
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -140,14 +140,15 @@ class _Row:
         while self.error is None:
             while position < len(text) and text[position] in LINE_BREAKS:
                 position += 1
-            header = text[position : position + HEADER_LENGTH]
-            self.error = _fault_in_header(header)
-            if self.error is not None or len(header) < HEADER_LENGTH:
+            header = _HEADER.match(text, position)
+            if header is None:
+                self.error = _fault_in_beginning(text[position : position + HEADER_LENGTH])
                 break
-            end = position + HEADER_LENGTH + int(header[2:])
+            begin = header.end()
+            end = begin + int(header[2])
             if end > len(text):
                 break
-            self._add(header[:2], text[position + HEADER_LENGTH : end])
+            self._add(header[1], text[begin:end])
             position = end
         self.pending = text[position:]
 
@@ -179,17 +180,14 @@ class _Row:
 
 
 _NO_LINE_BREAKS: Final = dict.fromkeys(map(ord, LINE_BREAKS))
-_LETTERS: Final = frozenset(string.ascii_uppercase)
-_DIGITS: Final = frozenset(string.digits)
-_HEADER: Final = (_LETTERS, _LETTERS | _DIGITS, _DIGITS, _DIGITS, _DIGITS)
+#: A tag is two capitals, the second may be a digit; a length is three digits.
+_HEADER: Final = re.compile("([A-Z][A-Z0-9])([0-9]{3})")
+_BEGINNING_OF_HEADER: Final = re.compile("([A-Z]([A-Z0-9][0-9]{0,2})?)?")
 
 
-def _fault_in_header(header: str) -> str | None:
-    """Say what makes this no beginning of a field: two capitals (the second may be a digit), three digits."""
-    for character, allowed in zip(header, _HEADER, strict=False):
-        if character not in allowed:
-            return "not a field where one should begin"
-    return None
+def _fault_in_beginning(text: str) -> str | None:
+    """Say what keeps this, too short for a tag and length, from becoming one."""
+    return None if _BEGINNING_OF_HEADER.fullmatch(text) else "not a field where one should begin"
 
 
 def _text_of_bytes(value: str) -> str:

@@ -9,10 +9,12 @@ from shared.concert import fields as f
 SHOWN_FIRST: Final = 6
 SHOWN_LAST: Final = 4
 
-# In this order: a payment id is stepped over whole, since its ULID may hold many digits in a row.
+# In this order: a payment id is stepped over whole, since its ULID may hold many digits in a row; then groups
+# as printed on cards, from the longest.
 _SUSPECT = re.compile(
     r"pay_[0-9A-HJKMNP-TV-Z]{26}"
-    r"|(?<![0-9])[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,7}(?:[ -][0-9]{1,3})?(?![0-9])"
+    r"|(?<![0-9])[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -]?[0-9]{1,3})?(?![0-9])"
+    r"|(?<![0-9])[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,3}(?![0-9])"
     r"|(?<![0-9])[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}(?![0-9])"
     r"|[0-9]{12,}",
 )
@@ -21,7 +23,7 @@ _SUSPECT = re.compile(
 _SHORT_PREFIXES: Final[dict[int, tuple[str, ...]]] = {
     12: ("5", "6"),
     13: ("4", "5", "6"),
-    14: ("30", "36", "38", "39", "5", "6"),
+    14: ("30", "36", "38", "39"),
     15: ("34", "37", "1800", "2131", "5", "6"),
 }
 _ALWAYS_MASKED_LENGTH: Final = 16
@@ -30,8 +32,8 @@ _ALWAYS_MASKED_LENGTH: Final = 16
 def mask_card_numbers(text: str) -> str:
     """Return the text with every run of digits that may be a card number masked, `497010******7890`.
 
-    Any 16 digits or more in a row count, 12 to 15 where first digits and check digit are a card's, and groups
-    as printed on cards. Payment ids (`pay_` and 26 characters) stay as they are.
+    In a row or in groups as printed on cards: 16 digits or more always count, 12 to 15 where first digits and
+    check digit are a card's. Payment ids (`pay_` and 26 characters) stay as they are.
     """
     return _SUSPECT.sub(_mask_match, text)
 
@@ -41,10 +43,7 @@ def _mask_match(match: re.Match[str]) -> str:
     if text.startswith("pay_"):
         return text
     digits = re.sub("[ -]", "", text)
-    is_grouped = len(digits) != len(text)
-    if is_grouped and not _has_check_digit(digits):
-        return text
-    if not is_grouped and len(digits) < _ALWAYS_MASKED_LENGTH and not _looks_like_a_card(digits):
+    if len(digits) < _ALWAYS_MASKED_LENGTH and not _looks_like_a_card(digits):
         return text
     return _mask_digits(digits)
 

@@ -59,12 +59,14 @@ def encode_ticket(text: str) -> str:
     return base64.b64encode(text.encode("utf-8")).decode("ascii")
 
 
+#: Every control character but tab and line feed.
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LINE_END: Final = re.compile("\r\n?")
+
+
 def clean_text(text: str) -> str:
     """Return the text with LF as its only line break and no control characters (databases refuse U+0000)."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(
-        character for character in text if character in "\n\t" or unicodedata.category(character) != "Cc"
-    )
+    return text if text.isprintable() else _CONTROL.sub("", _LINE_END.sub("\n", text))
 
 
 def ticket_fingerprint(text: str) -> str:

@@ -1,0 +1,70 @@
+"""What customer and terminal do in one transaction."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Customer(StrEnum):
+    """What the customer and the card's bank do."""
+
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    #: The red button.
+    ABANDON = "abandon"
+
+
+class Fault(StrEnum):
+    """What the terminal does in place of answering as it should."""
+
+    #: The connection is closed, nothing was charged.
+    CLOSE_WITHOUT_ANSWER = "close_without_answer"
+    #: The connection is reset, nothing was charged.
+    RESET = "reset"
+    #: Nobody does anything until the terminal's own time is over; nothing was charged.
+    SILENT = "silent"
+    #: The transaction ends as the customer wants, the connection is closed without an answer.
+    LOSE_ANSWER = "lose_answer"
+    #: The transaction ends as the customer wants, the answer is that of the one before.
+    EARLIER_ANSWER = "earlier_answer"
+    #: The transaction ends as the customer wants, the answer is noise.
+    GARBAGE = "garbage"
+    #: Immediate mode: AE 10 at once, before any card; the customer pays later.
+    IMMEDIATE = "immediate"
+
+
+PrivateData = Literal["echo", "none", "own", "own_on_success"]
+EnquiryAnswer = Literal["repeats", "copies", "refuses"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """One transaction, from the request to the end of its answer."""
+
+    customer: Customer = Customer.APPROVE
+    #: From the request to the customer's card (or red button).
+    delay_seconds: float = 0.0
+    contactless: bool = False
+    #: AF of a refusal.
+    refusal_code: str = "04"
+    #: What is really paid (meal vouchers), where it is less than asked.
+    paid_amount_cents: int | None = None
+    fault: Fault | None = None
+    #: The answer is written in pieces of so many bytes; None: in one.
+    piece_bytes: int | None = None
+    #: Between two pieces.
+    piece_pause_seconds: float = 0.0
+    #: The connection stays open after the answer, until the peer closes it.
+    keeps_open: bool = False
+    #: Tags left out of the answer, e.g. CJ, CF, CB.
+    leaves_out: frozenset[str] = frozenset()
+    #: CB is padded with zeros to 12 digits.
+    pads_amount: bool = False
+    #: CF: the request's, none, data of its own, or its own on successes only.
+    private_data: PrivateData = "echo"
+    #: So many characters are missing at the end of the ticket.
+    ticket_short_by: int = 0
+    #: Lengths count characters instead of bytes; the answer then holds accents.
+    counts_characters: bool = False
+    #: An enquiry (CD 3) repeats the last transaction, copies the request's fields, or is refused.
+    enquiry: EnquiryAnswer = "repeats"

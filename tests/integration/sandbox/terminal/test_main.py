@@ -1,0 +1,65 @@
+"""The virtual terminal as a process of its own."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from concert import frame_of, request
+
+from sandbox.terminal.ledger import read_ledger
+from shared.concert.encode import encode_operation
+from shared.concert.profile import Profile
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from sandbox.terminal.behaviour import Customer, Fault
+from sandbox.terminal.main import run
+run(
+    host="127.0.9.2", port=0, delay_seconds=0, outcome=Customer.APPROVE,
+    outcome_by_amount={1300: Customer.REFUSE}, fault=Fault.LOSE_ANSWER, fault_amount_cents=1400,
+    record_path=Path(sys.argv[1]), on_listening=lambda host, port: print(port, flush=True),
+)
+"""
+
+
+async def pay(port: int, cents: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.9.2", port)
+    writer.write(encode_operation(request(amount_cents=cents), Profile()))
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_it_plays_until_it_is_told_to_end(tmp_path: Path) -> None:
+    """Says where it listens, answers as set, ends with 0 on SIGTERM, leaves its record."""
+    path = tmp_path / "record.jsonl"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, str(path), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            port = int(await process.stdout.readline())
+
+        paid, refused, lost = [await pay(port, cents) for cents in (2500, 1300, 1400)]
+
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    assert frame_of(paid).fields["AE"] == "10"
+    assert frame_of(refused).fields["AF"][:2] == "04"
+    assert lost == b""
+    assert [(record.outcome, record.charged) for record in read_ledger(path)] == [
+        ("done", True),
+        ("refused", False),
+        ("done", True),
+    ]
