@@ -12,6 +12,8 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 export PYTHONPATH := $(CURDIR)
+# Compiled files are kept: importing without them costs every process a second.
+unexport PYTHONDONTWRITEBYTECODE
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .PHONY: help
@@ -45,7 +47,8 @@ bench-quick: $(VENV)/.ready ## Compare a payment with a bare request and reply o
 .PHONY: docs
 docs: $(VENV)/.ready ## Write the generated files anew: OpenAPI, settings
 	$(BIN)/python -m api.contract.openapi
-	$(BIN)/python -m shared.settings.reference
+	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
+	$(BIN)/python -m shared.payment.diagram
 
 .PHONY: up-compose
 up-compose: ## Build and start the whole system with docker compose, sandbox terminal included

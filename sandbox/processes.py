@@ -1,4 +1,4 @@
-"""Our own processes as children: started with an environment, ready when they say so, gone with their parent."""
+"""Our own processes as children: started with an environment, ready when they say so, gone with us."""
 
 import asyncio
 import json

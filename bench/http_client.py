@@ -1,0 +1,39 @@
+"""A keep-alive HTTP client that costs little: a general one would add two milliseconds of its own."""
+
+import asyncio
+import base64
+from typing import Final
+
+
+class HttpClient:
+    """One connection, one request at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        self._reader: Final = reader
+        self._writer: Final = writer
+        self._head: Final = head
+
+    @staticmethod
+    async def connect(port: int, username: str, secret: str) -> "HttpClient":
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        basic = base64.b64encode(f"{username}:{secret}".encode()).decode()
+        head = (
+            "POST /v1/connector/order HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Authorization: Basic {basic}\r\nContent-Length: "
+        )
+        return HttpClient(reader, writer, head.encode())
+
+    async def post(self, body: bytes) -> tuple[int, bytes]:
+        """Return status and body."""
+        self._writer.write(b"%s%d\r\n\r\n%s" % (self._head, len(body), body))
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        status = int(head[9:12])
+        length = next(
+            int(line.partition(b":")[2])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        )
+        return status, await self._reader.readexactly(length)
+
+    def close(self) -> None:
+        self._writer.close()

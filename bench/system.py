@@ -1,0 +1,109 @@
+"""The system under measurement: API, worker, terminals and the bare responder, as processes of their own."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from sandbox.processes import API_LINE, OwnProcess
+
+
+@dataclass(frozen=True, slots=True)
+class BenchSystem:
+    """Where it answers, who may pay, and which terminals there are."""
+
+    api_port: int
+    username: str
+    secret: str
+    hosts: list[str]
+    bare_queue: str
+
+
+@asynccontextmanager
+async def running_system(amqp_url: str, postgres_url: str, *, terminals: int) -> AsyncIterator[BenchSystem]:
+    """Start everything on a database and a queue prefix of its own; remove it all at the end."""
+    run = f"bench_{os.getpid()}_{token_hex(4)}"
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-terminal-bench-")))
+        database_url = await stack.enter_async_context(_database(postgres_url, run))
+        environment = {
+            "CLOUD_TERMINAL_DATABASE_URL": database_url,
+            "CLOUD_TERMINAL_AMQP_URL": amqp_url,
+            "CLOUD_TERMINAL_AMQP_PREFIX": f"{run}.",
+            "CLOUD_TERMINAL_SECRET_KEY": token_hex(32),
+            "CLOUD_TERMINAL_API_PORT": "0",
+            "CLOUD_TERMINAL_MANAGEMENT_PORT": "0",
+            "CLOUD_TERMINAL_LOG_LEVEL": "info",
+        }
+
+        async def start(verb: str, *arguments: str) -> OwnProcess:
+            process = await OwnProcess.start(
+                verb, *arguments, environment=environment, log=folder / f"{verb}-{token_hex(2)}.log"
+            )
+            stack.push_async_callback(process.stop)
+            return process
+
+        await (await start("migrate")).wait()
+        merchant = await _json_of(
+            environment, "merchant", "create", "Bench", "--network", "127.0.0.0/8", "--json"
+        )
+        credential = await _json_of(environment, "credential", "create", merchant["id"], "--json")
+        hosts = [f"127.77.{number // 250}.{number % 250 + 1}" for number in range(terminals)]
+        await stack.enter_async_context(_module("bench.terminals", *hosts))
+        await stack.enter_async_context(_module("bench.bare", amqp_url, f"{run}.bare"))
+        api, worker = await start("api"), await start("terminal-worker")
+        await asyncio.gather(api.ready(), worker.ready())
+        api_port = (await api.line(API_LINE))["port"]
+        assert isinstance(api_port, int)
+        yield BenchSystem(api_port, credential["username"], credential["secret"], hosts, f"{run}.bare")
+
+
+@asynccontextmanager
+async def _database(postgres_url: str, name: str) -> AsyncIterator[str]:
+    url = make_url(postgres_url)
+    connection = await asyncpg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=10
+    )
+    await connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await connection.close()
+
+
+async def _json_of(environment: dict[str, str], *arguments: str) -> dict[str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cli",
+        *arguments,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    found = json.loads(output)
+    assert isinstance(found, dict)
+    return found
+
+
+@asynccontextmanager
+async def _module(*arguments: str) -> AsyncIterator[None]:
+    """Run a module of the benchmark beside us."""
+    process = await asyncio.create_subprocess_exec(
+        "setpriv", "--pdeathsig", "TERM", sys.executable, "-m", *arguments, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
