@@ -15,11 +15,12 @@ from shared.storage.statement import Statement
 
 _IN_SESSION: Final = apply(State.QUEUED, Event.CLAIMED)
 
-#: The payment's half of the claim, after its line was taken in the same transaction.
+#: The payment's half of the claim, after its line was taken in the same transaction. The deadline is looked
+#: at again in RETURNING: WHERE may have been read before the row's lock was waited for.
 _CLAIM = Statement(
     "UPDATE payments SET state = :in_session, claimed_at = {now}, worker = :worker, epoch = :epoch"
     " WHERE id = :payment_id AND state = :queued AND deadline_at > {now}"
-    " RETURNING {payment}, profile, register_number, traceparent"
+    " RETURNING {payment}, profile, register_number, traceparent, deadline_at <= {now} AS too_late"
 )
 
 _STATE = Statement(
@@ -95,7 +96,7 @@ async def claim(
             queued=State.QUEUED.value,
             in_session=_IN_SESSION.value,
         )
-        if row is None:
+        if row is None or row.too_late:
             raise _NotMine
         await record(
             tx,

@@ -152,8 +152,8 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _is_away(error: DBAPIError) -> bool:
-    # 08: connection exceptions; 57P: shutting down, crashed, starting up.
-    return error.connection_invalidated or _sqlstate(error).startswith(("08", "57P"))
+    # 08: connection exceptions; 53: no connection, memory or disk left; 57P: shutting down, starting up.
+    return error.connection_invalidated or _sqlstate(error).startswith(("08", "53", "57P"))
 
 
 def _is_retried(error: DBAPIError) -> bool:

@@ -25,7 +25,7 @@ _NEXT_OF_LINE = Statement(
 _OVERDUE = Statement(
     "SELECT p.id, p.reply_to, p.publish_count FROM payments p JOIN lines l ON l.address = p.line"
     " WHERE p.state = 'queued' AND p.deadline_at > {now} AND l.held_by IS NULL"
-    " AND p.published_at <= {now} - :after_ms * (1 << (CASE WHEN p.publish_count > 16 THEN 16"
+    " AND p.published_at <= {now} - CAST(:after_ms AS BIGINT) * (1 << (CASE WHEN p.publish_count > 16 THEN 16"
     " ELSE p.publish_count END - 1))"
     " ORDER BY p.created_at, p.id LIMIT :most"
 )

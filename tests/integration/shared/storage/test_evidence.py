@@ -1,0 +1,284 @@
+"""Proofs and hints: stored in any state, consulted when doubt begins, never changing a final state."""
+
+from typing import Any
+
+import pytest
+from payments import (
+    ask,
+    change,
+    ended,
+    history,
+    holder,
+    in_doubt,
+    in_session,
+    lose,
+    prove,
+    queued,
+    refused,
+    rows,
+    succeeded,
+    take,
+)
+
+from shared.payment.answers import tell
+from shared.payment.evidence import Evidence, Source
+from shared.payment.outcome import Outcome, Result
+from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.states import Event, State
+from shared.storage import outcomes, waiting
+from shared.storage.accepting import Conflict
+from shared.storage.claims import Claimed, cancel, expire
+from shared.storage.engine import Database
+
+PROOFS = [
+    (Event.PROVED_DONE, State.SUCCEEDED),
+    (Event.PROVED_REFUSED, State.REFUSED),
+    (Event.PROVED_ABORTED, State.ABORTED),
+]
+PAID = Result(paid_cents=900, authorisation_number="123456", warnings=("partial_amount",))
+
+
+async def _answer(database: Database, claimed: Claimed, event: Event) -> Payment:
+    outcome = Outcome(event=event, reason=None)
+    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, None)
+
+
+@pytest.mark.parametrize(("proof", "state"), PROOFS)
+async def test_a_proof_settles_a_doubt(database: Database, proof: Event, state: State) -> None:
+    """With the result that it brings; the line is its holder's to free."""
+    claimed = await in_doubt(database, warnings=("amount_string",))
+
+    payment = await prove(database, claimed.payment.id, proof, PAID)
+
+    assert (payment.state, payment.reason, payment.contradicted) == (state, None, False)
+    assert (payment.paid_cents, payment.authorisation_number) == (900, "123456")
+    assert payment.warnings == ("amount_string", "partial_amount")
+    assert payment.ended_at is not None
+    assert await holder(database) == payment.id
+    assert [event for event, _ in await history(database, payment.id)][-2:] == ["evidence", proof]
+
+
+@pytest.mark.parametrize(("proof", "state"), PROOFS)
+@pytest.mark.parametrize("before", [State.QUEUED, State.IN_SESSION])
+async def test_a_proof_that_came_before_settles_the_doubt_as_it_begins(
+    database: Database, proof: Event, state: State, before: State
+) -> None:
+    """It changes nothing while the payment is queued or in session, and is not forgotten."""
+    payment_id = await queued(database, warnings=("amount_string",))
+    if before is State.QUEUED:
+        assert (await prove(database, payment_id, proof, PAID)).state is State.QUEUED
+    claimed = await _claim(database, payment_id)
+    if before is State.IN_SESSION:
+        assert (await prove(database, payment_id, proof, PAID)).state is State.IN_SESSION
+
+    payment = await lose(database, claimed)
+
+    assert (payment.state, payment.reason) == (state, None)
+    assert (payment.paid_cents, payment.authorisation_number) == (900, "123456")
+    assert payment.warnings == ("amount_string", "partial_amount")
+    assert [event for event, _ in await history(database, payment_id)][-2:] == ["outcome_lost", proof]
+    assert await holder(database) == payment_id
+
+
+async def _claim(database: Database, payment_id: str) -> Claimed:
+    claimed = await take(database, payment_id)
+    assert isinstance(claimed, Claimed)
+    return claimed
+
+
+@pytest.mark.parametrize(
+    "before", [State.QUEUED, State.IN_SESSION, State.IN_DOUBT, State.SUCCEEDED, State.REFUSED]
+)
+async def test_a_hint_is_kept_and_changes_nothing(database: Database, before: State) -> None:
+    """What is only probable never becomes a result; it is there for the person who decides."""
+    payment_id = await _made(database, before)
+    earlier = await waiting.payment(database, payment_id)
+
+    assert await prove(database, payment_id, None) == earlier
+
+    (row,) = await rows(database, "SELECT source, proves FROM evidence WHERE payment_id = :id", id=payment_id)
+    assert tuple(row) == ("gateway", None)
+    assert (await history(database, payment_id))[-1] == ("evidence", before)
+
+
+async def _made(database: Database, state: State, **changes: Any) -> str:
+    match state:
+        case State.QUEUED:
+            return await queued(database, **changes)
+        case State.IN_SESSION:
+            return (await in_session(database, **changes)).payment.id
+        case State.IN_DOUBT:
+            return (await in_doubt(database, **changes)).payment.id
+        case State.SUCCEEDED:
+            return (await succeeded(database, **changes)).id
+        case State.REFUSED:
+            return (await refused(database, **changes)).id
+        case State.ABORTED:
+            return (await ended(database, Event.ANSWERED_ABORTED, **changes)).id
+        case State.UNREACHABLE:
+            return (await ended(database, Event.NOT_SENT, **changes)).id
+        case State.EXPIRED:
+            payment_id = await queued(database, deadline_seconds=0, **changes)
+            assert await expire(database, payment_id) is not None
+            return payment_id
+        case State.CANCELLED:
+            payment_id = await queued(database, **changes)
+            assert await cancel(database, payment_id, Reason.CALLER) is not None
+            return payment_id
+
+
+async def test_a_hint_before_the_doubt_does_not_settle_it(database: Database) -> None:
+    """Only proofs are consulted when doubt begins."""
+    claimed = await in_session(database)
+    await prove(database, claimed.payment.id, None, PAID)
+
+    assert (await lose(database, claimed)).state is State.IN_DOUBT
+
+
+@pytest.mark.parametrize(
+    "state", [State.REFUSED, State.ABORTED, State.UNREACHABLE, State.EXPIRED, State.CANCELLED]
+)
+async def test_moved_money_against_a_failure_is_a_contradiction(database: Database, state: State) -> None:
+    """The state stays, the flag is set, a retry is no longer safe, the key is closed."""
+    payment_id = await _made(database, state)
+    earlier = await waiting.payment(database, payment_id)
+    assert earlier is not None
+    assert tell(earlier).safe_to_retry
+
+    payment = await prove(database, payment_id, Event.PROVED_DONE, PAID)
+
+    assert (payment.state, payment.contradicted, payment.paid_cents) == (state, True, None)
+    assert not tell(payment).safe_to_retry
+    assert (await history(database, payment_id))[-1] == ("contradiction", state)
+    refusal = await ask(database)
+    assert isinstance(refusal, Conflict)
+    assert refusal.reason == "key_closed"
+
+
+@pytest.mark.parametrize("proof", [Event.PROVED_REFUSED, Event.PROVED_ABORTED])
+async def test_a_refusal_against_a_success_is_a_contradiction(database: Database, proof: Event) -> None:
+    """The reverse is an alarm, too."""
+    payment = await succeeded(database)
+
+    contradicted = await prove(database, payment.id, proof)
+
+    assert (contradicted.state, contradicted.contradicted) == (State.SUCCEEDED, True)
+
+
+async def test_a_proof_that_agrees_is_only_kept(database: Database) -> None:
+    """The gateway's record of what we know, or another wording of a failure, is no alarm."""
+    success = await succeeded(database, order_id="a")
+    failure = await refused(database, order_id="b")
+
+    assert await prove(database, success.id, Event.PROVED_DONE) == success
+    assert await prove(database, failure.id, Event.PROVED_ABORTED) == failure
+
+
+@pytest.mark.parametrize(
+    ("proof", "answer"),
+    [
+        (Event.PROVED_DONE, Event.ANSWERED_REFUSED),
+        (Event.PROVED_DONE, Event.NOT_SENT),
+        (Event.PROVED_REFUSED, Event.ANSWERED_DONE),
+    ],
+)
+async def test_an_answer_against_an_earlier_proof_is_a_contradiction(
+    database: Database, proof: Event, answer: Event
+) -> None:
+    """Evidence counts in whatever order it comes."""
+    claimed = await in_session(database)
+    await prove(database, claimed.payment.id, proof)
+
+    assert (await _answer(database, claimed, answer)).contradicted
+
+
+async def test_an_end_in_the_queue_against_an_earlier_proof_is_a_contradiction(database: Database) -> None:
+    """'Cancelled' and 'expired' say that no money moved, so they ask for proofs as well."""
+    first = await queued(database, order_id="a")
+    late = await queued(database, order_id="b", deadline_seconds=0)
+    for payment_id in (first, late):
+        await prove(database, payment_id, Event.PROVED_DONE)
+
+    cancelled = await cancel(database, first, Reason.CALLER)
+    expired = await expire(database, late)
+
+    assert cancelled is not None
+    assert expired is not None
+    assert (cancelled.contradicted, expired.contradicted) == (True, True)
+
+
+async def test_two_proofs_that_disagree_settle_a_doubt_as_a_contradiction(database: Database) -> None:
+    """The first is the result, the other an alarm, whichever way round."""
+    for order_id, proofs in (
+        ("a", (Event.PROVED_REFUSED, Event.PROVED_DONE)),
+        ("b", (Event.PROVED_DONE, Event.PROVED_REFUSED)),
+    ):
+        claimed = await in_session(
+            database, order_id=order_id, host=f"127.0.1.{ord(order_id)}", line=f"127.0.1.{ord(order_id)}:8888"
+        )
+        for proof in proofs:
+            await prove(database, claimed.payment.id, proof)
+
+        assert (await lose(database, claimed)).contradicted
+
+
+async def test_a_contradiction_cancels_what_is_queued_under_its_key(database: Database) -> None:
+    """In the same commit; what a worker already claimed goes on, another order's attempt too."""
+    failed = await refused(database)
+    waits = await queued(database)
+    other = await queued(database, order_id="other")
+
+    await prove(database, failed.id, Event.PROVED_DONE)
+
+    stopped = await waiting.payment(database, waits)
+    assert stopped is not None
+    assert (stopped.state, stopped.reason, stopped.guard_key) == (State.CANCELLED, Reason.KEY_CLOSED, None)
+    assert not tell(stopped).safe_to_retry
+    assert await waiting.states(database, [other]) == {other: State.QUEUED}
+
+
+async def test_a_claimed_attempt_of_a_closed_key_goes_on(database: Database) -> None:
+    """Its bytes may be on their way; its result is stored as always."""
+    failed = await refused(database)
+    claimed = await in_session(database)
+
+    await prove(database, failed.id, Event.PROVED_DONE)
+
+    assert (await _answer(database, claimed, Event.ANSWERED_DONE)).state is State.SUCCEEDED
+
+
+async def test_evidence_is_stored_masked_and_whole(database: Database) -> None:
+    """Its source, what it proves, its detail and the result that it brings are in the row."""
+    claimed = await in_session(database)
+    evidence = Evidence(Source.OPERATOR, Event.PROVED_DONE, {"operator": "Anna"})
+
+    await outcomes.add_evidence(database, claimed.payment.id, evidence, PAID)
+
+    (row,) = await rows(database, "SELECT source, proves, detail FROM evidence")
+    assert (row.source, row.proves) == ("operator", "proved_done")
+    assert '"operator":"Anna"' in row.detail
+    assert '"authorisation_number":"123456"' in row.detail
+
+
+async def test_a_proved_reversal_frees_the_guard_as_doubt_begins(database: Database) -> None:
+    """The debit may be repeated, whoever learned of the reversal's success first."""
+    debit = await succeeded(database)
+    claimed = await in_session(database, operation=Operation.REVERSAL)
+    await prove(database, claimed.payment.id, Event.PROVED_DONE)
+    await lose(database, claimed)
+
+    assert await rows(database, "SELECT guard_key FROM payments WHERE id = :id", id=debit.id) == [(None,)]
+
+
+async def test_old_evidence_rows_without_a_result_still_settle(database: Database) -> None:
+    """A proof's detail may hold nothing of a result."""
+    claimed = await in_session(database)
+    await change(
+        database,
+        "INSERT INTO evidence (payment_id, at, source, proves, detail)"
+        " VALUES (:id, 0, 'gateway', 'proved_done', :detail)",
+        id=claimed.payment.id,
+        detail="{}",
+    )
+
+    assert (await lose(database, claimed)).state is State.SUCCEEDED

@@ -1,0 +1,287 @@
+"""Two processes at once at one terminal's line."""
+
+import asyncio
+
+from interleaving import (
+    eventually,
+    finished_or_blocked,
+    locked,
+    outcome_of,
+    paused_before,
+    paused_before_commit,
+    running,
+)
+from payments import change, holder, in_session, queued, take
+
+from shared.payment.outcome import Outcome
+from shared.payment.payment import Reason
+from shared.payment.states import Event, State
+from shared.storage import lines, waiting
+from shared.storage.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
+from shared.storage.engine import Database
+from shared.storage.outcomes import settle
+from shared.storage.statement import Statement
+
+DONE = Outcome(event=Event.ANSWERED_DONE)
+LOCK_LINE = Statement("SELECT address FROM lines {for_update}")
+LOCK_PAYMENT = Statement("SELECT id FROM payments WHERE id = :id {for_update}")
+
+
+async def test_two_payments_at_once_get_one_session(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The second claim waits for the first's commit and learns there that the line is held."""
+    first = await queued(postgres_database, order_id="a")
+    second = await queued(postgres_database, order_id="b")
+    with paused_before_commit(postgres_database) as pause:
+        async with running(take(postgres_database, first)) as one:
+            await pause.reached()
+            async with running(take(second_postgres_database, second)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                assert isinstance(await outcome_of(one), Claimed)
+                assert isinstance(await outcome_of(other), Held)
+
+    assert await holder(postgres_database) == first
+
+
+async def test_one_message_delivered_twice_at_once_is_one_session(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The second run finds the payment in session, and only the first's token is in the line."""
+    payment_id = await queued(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(take(postgres_database, payment_id, "token-a")) as one:
+            await pause.reached()
+            async with running(take(second_postgres_database, payment_id, "token-b")) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                assert isinstance(await outcome_of(one), Claimed)
+                assert await outcome_of(other) == NotQueued(State.IN_SESSION, "reply.api-1")
+
+    assert await read_back(postgres_database, payment_id, "token-b") is None
+
+
+async def test_a_claim_wins_over_an_expiry_that_waited(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The deadline passes while the claim commits: the session runs and nothing expires."""
+    payment_id = await queued(postgres_database, deadline_seconds=0.3)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(take(postgres_database, payment_id)) as one:
+            await pause.reached()
+            await _until_deadline(second_postgres_database)
+            async with running(expire(second_postgres_database, payment_id)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                assert isinstance(await outcome_of(one), Claimed)
+                assert await outcome_of(other) is None
+
+
+async def test_an_expiry_wins_over_a_claim_that_waited(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The claim finds the payment expired and takes no line."""
+    payment_id = await queued(postgres_database, deadline_seconds=0)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(expire(postgres_database, payment_id)) as one:
+            await pause.reached()
+            async with running(take(second_postgres_database, payment_id)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                assert await outcome_of(one) is not None
+                assert await outcome_of(other) == NotQueued(State.EXPIRED, "reply.api-1")
+
+    assert await holder(postgres_database) is None
+
+
+async def test_a_claim_wins_over_a_cancellation_that_waited(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The caller is told that it is running."""
+    payment_id = await queued(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(take(postgres_database, payment_id)) as one:
+            await pause.reached()
+            async with running(cancel(second_postgres_database, payment_id, Reason.CALLER)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                assert isinstance(await outcome_of(one), Claimed)
+                assert await outcome_of(other) is None
+
+
+async def test_a_cancellation_wins_over_a_claim_that_waited(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The claim gives the line back that it had taken for it."""
+    payment_id = await queued(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(cancel(postgres_database, payment_id, Reason.CALLER)) as one:
+            await pause.reached()
+            async with running(take(second_postgres_database, payment_id)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                assert await outcome_of(one) is not None
+                assert await outcome_of(other) == NotQueued(State.CANCELLED, "reply.api-1")
+
+    assert await holder(postgres_database) is None
+
+
+async def _until_deadline(database: Database) -> None:
+    await eventually(lambda: waiting.deadlines_passed(database, most=1))
+
+
+async def test_a_claim_that_waited_for_the_line_past_the_deadline_takes_nothing(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The time is read after the line's lock was waited for."""
+    payment_id = await queued(postgres_database, deadline_seconds=0.3)
+    async with locked(postgres_database, LOCK_LINE):
+        claiming = asyncio.create_task(take(second_postgres_database, payment_id))
+        assert await finished_or_blocked(second_postgres_database, claiming)
+        await _until_deadline(postgres_database)
+
+    assert isinstance(await outcome_of(claiming), DeadlinePassed)
+    assert await holder(postgres_database) is None
+
+
+async def test_a_claim_that_waited_for_the_payment_past_the_deadline_takes_nothing(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The time is read after the payment's lock was waited for, even where its holder changed nothing."""
+    payment_id = await queued(postgres_database, deadline_seconds=0.3)
+    async with locked(postgres_database, LOCK_PAYMENT, id=payment_id):
+        claiming = asyncio.create_task(take(second_postgres_database, payment_id))
+        assert await finished_or_blocked(second_postgres_database, claiming)
+        await _until_deadline(postgres_database)
+
+    assert isinstance(await outcome_of(claiming), DeadlinePassed)
+    assert await holder(postgres_database) is None
+
+
+async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """Stored and refused after the releasing run began: the look for the next comes after the commit."""
+    claimed = await in_session(postgres_database, order_id="a")
+    with paused_before(postgres_database, lines._RELEASE) as pause:
+        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, None)
+        async with running(settling) as release:
+            await pause.reached()
+            assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
+            second = await queued(second_postgres_database, order_id="b", line_known=True)
+            assert isinstance(await take(second_postgres_database, second), Held)
+            pause.go()
+            await outcome_of(release)
+
+    found = await waiting.next_of_line(postgres_database, claimed.taking.address)
+    assert found is not None
+    assert found.payment_id == second
+
+
+async def test_a_payment_refused_the_line_between_its_release_and_the_commit_is_found(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The uncommitted release is not seen, so the claim is refused; the look after the commit finds it."""
+    claimed = await in_session(postgres_database, order_id="a")
+    with paused_before_commit(postgres_database) as pause:
+        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, None)
+        async with running(settling) as release:
+            await pause.reached()
+            assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
+            second = await queued(second_postgres_database, order_id="b", line_known=True)
+            assert isinstance(await outcome_of(take(second_postgres_database, second)), Held)
+            pause.go()
+            await outcome_of(release)
+
+    found = await waiting.next_of_line(postgres_database, claimed.taking.address)
+    assert found is not None
+    assert found.payment_id == second
+    assert isinstance(await take(postgres_database, second), Claimed)
+
+
+async def test_expiry_learns_who_holds_the_line_under_its_lock(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The line is freed while the expiry waits for it: the payment was not held at that moment."""
+    claimed = await in_session(postgres_database, order_id="a")
+    late = await queued(postgres_database, order_id="b", deadline_seconds=0)
+    with paused_before_commit(postgres_database) as pause:
+        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, None)
+        async with running(settling) as release:
+            await pause.reached()
+            async with running(expire(second_postgres_database, late)) as expiry:
+                assert await finished_or_blocked(second_postgres_database, expiry)
+                pause.go()
+                await outcome_of(release)
+                expired = await outcome_of(expiry)
+
+    assert expired is not None
+    assert (expired.reason, expired.held_since) == (Reason.NO_WORKER, None)
+
+
+async def test_a_claim_that_is_still_committing_is_read_back_as_mine(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The server has not finished with it: 'not mine' would leave a line that nobody works for."""
+    payment_id = await queued(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(take(postgres_database, payment_id, "token-a")) as lost:
+            await pause.reached()
+            async with running(read_back(second_postgres_database, payment_id, "token-a")) as reading:
+                await finished_or_blocked(second_postgres_database, reading)
+                pause.go()
+                claimed = await outcome_of(lost)
+                assert await outcome_of(reading) == claimed
+
+
+async def test_a_claim_of_an_old_epoch_cannot_free_the_line_of_the_next(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """A late release waits for the takeover's commit and then finds another epoch and token."""
+    claimed = await in_session(postgres_database)
+    takeover = change(
+        postgres_database, "UPDATE lines SET epoch = epoch + 1, claim = 'taker', worker = 'worker-2'"
+    )
+    with paused_before_commit(postgres_database) as pause:
+        async with running(takeover) as taking:
+            await pause.reached()
+            settling = settle(second_postgres_database, claimed.taking, claimed.payment, DONE, None)
+            async with running(settling) as late:
+                assert await finished_or_blocked(second_postgres_database, late)
+                pause.go()
+                await outcome_of(taking)
+                payment = await outcome_of(late)
+
+    assert payment.state is State.IN_SESSION, "it is kept as a proof until the taker doubts"
+    assert await holder(postgres_database) == claimed.payment.id
+
+
+async def test_sweeps_at_once_publish_a_payment_once(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The mark is a compare-and-set on what was seen."""
+    await queued(postgres_database)
+    await change(postgres_database, "UPDATE payments SET published_at = published_at - 60000")
+    (seen,) = await waiting.overdue(postgres_database, after_seconds=10, most=10)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(waiting.mark_published(postgres_database, seen)) as one:
+            await pause.reached()
+            async with running(waiting.mark_published(second_postgres_database, seen)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                assert (await outcome_of(one), await outcome_of(other)) == (True, False)
+
+
+async def test_a_claim_looks_at_the_line_before_the_payment(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """Locks are taken in one order, so that a claim that waits for the line keeps no payment locked."""
+    payment_id = await queued(postgres_database)
+    async with locked(postgres_database, LOCK_LINE):
+        claiming = asyncio.create_task(take(second_postgres_database, payment_id))
+        assert await finished_or_blocked(second_postgres_database, claiming)
+        async with locked(postgres_database, LOCK_PAYMENT, id=payment_id):
+            pass
+
+    assert isinstance(await outcome_of(claiming), Claimed)

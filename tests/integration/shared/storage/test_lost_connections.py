@@ -1,0 +1,236 @@
+"""PostgreSQL goes away at the worst moments: what was stored is known, or known to be unknown."""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from cut_proxy import CutProxy, cut_proxy
+from databases import Store
+from interleaving import outcome_of, paused_before, paused_before_commit, running
+from payments import ask, change, history, holder, in_session, queued, rows, take
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from shared.payment.outcome import Outcome
+from shared.payment.states import Event, State
+from shared.storage import claims, waiting
+from shared.storage.accepting import Attached
+from shared.storage.claims import Claimed, read_back
+from shared.storage.ending import lock
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway, Transaction, open_database
+from shared.storage.outcomes import settle
+
+DONE = Outcome(event=Event.ANSWERED_DONE)
+KILL_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle in transaction'"
+)
+
+
+@pytest.fixture
+async def proxy(postgres_store: Store) -> AsyncIterator[CutProxy]:
+    url = make_url(postgres_store.url)
+    async with cut_proxy(url.host or "127.0.0.1", url.port or 5432) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def behind_proxy(postgres_store: Store, proxy: CutProxy) -> AsyncIterator[Database]:
+    url = make_url(postgres_store.url).set(host="127.0.0.1", port=proxy.port)
+    database = open_database(url.render_as_string(hide_password=False), rng=random.Random(1))
+    # Its first connection sends a COMMIT of its own.
+    await rows(database, "SELECT 1 AS one")
+    yield database
+    await database.close()
+
+
+async def test_a_claim_whose_commits_answer_is_lost_is_read_back_by_its_token(
+    postgres_database: Database, behind_proxy: Database, proxy: CutProxy
+) -> None:
+    """The commit was carried out: unknown to the run, then found as its own and as nobody else's."""
+    payment_id = await queued(postgres_database)
+    proxy.cut_next_commit()
+
+    with pytest.raises(CommitUnknown):
+        await take(behind_proxy, payment_id, "token-a")
+
+    assert proxy.cut.is_set()
+    mine = await read_back(behind_proxy, payment_id, "token-a")
+    assert isinstance(mine, Claimed)
+    assert (mine.payment.state, mine.taking.token) == (State.IN_SESSION, "token-a")
+    assert await read_back(behind_proxy, payment_id, "token-b") is None
+
+
+async def test_a_claim_that_was_not_committed_is_not_mine(
+    postgres_database: Database, behind_proxy: Database
+) -> None:
+    """The connection ends just before the COMMIT: unknown too, and read back as nothing."""
+    payment_id = await queued(postgres_database)
+    with paused_before_commit(behind_proxy) as pause:
+        async with running(take(behind_proxy, payment_id, "token-a")) as claiming:
+            await pause.reached()
+            await change(postgres_database, KILL_OTHERS)
+            pause.go()
+            with pytest.raises(CommitUnknown):
+                await outcome_of(claiming)
+
+    assert await read_back(behind_proxy, payment_id, "token-a") is None
+    assert await waiting.states(postgres_database, [payment_id]) == {payment_id: State.QUEUED}
+    assert await holder(postgres_database) is None
+
+
+async def test_a_result_whose_commits_answer_is_lost_is_stored_once(
+    postgres_database: Database, behind_proxy: Database, proxy: CutProxy
+) -> None:
+    """The run stores it again and finds it there."""
+    claimed = await in_session(postgres_database)
+    proxy.cut_next_commit()
+    with pytest.raises(CommitUnknown):
+        await settle(behind_proxy, claimed.taking, claimed.payment, DONE, None)
+
+    again = await settle(behind_proxy, claimed.taking, claimed.payment, DONE, None)
+
+    assert again.state is State.SUCCEEDED
+    assert [event for event, _ in await history(postgres_database, again.id)][2:] == ["answered_done"]
+    assert await rows(postgres_database, "SELECT id FROM evidence") == []
+
+
+async def test_an_order_whose_commits_answer_is_lost_is_attached_to(
+    postgres_database: Database, behind_proxy: Database, proxy: CutProxy
+) -> None:
+    """The caller's next try finds the payment that nobody knew of."""
+    proxy.cut_next_commit()
+    with pytest.raises(CommitUnknown):
+        await ask(behind_proxy)
+
+    assert isinstance(await ask(behind_proxy), Attached)
+    assert len(await rows(postgres_database, "SELECT id FROM payments")) == 1
+
+
+async def test_a_connection_that_ends_before_the_commit_stores_nothing(
+    postgres_database: Database, behind_proxy: Database
+) -> None:
+    """In the middle of a transaction it is 'away', not 'unknown', and the next transaction works."""
+    payment_id = await queued(postgres_database)
+    with paused_before(behind_proxy, claims._CLAIM) as pause:
+        async with running(take(behind_proxy, payment_id)) as claiming:
+            await pause.reached()
+            killed = await change(postgres_database, KILL_OTHERS)
+            pause.go()
+            with pytest.raises(DatabaseAway):
+                await outcome_of(claiming)
+
+    assert killed == 1
+    assert await holder(postgres_database) is None
+    assert isinstance(await take(behind_proxy, payment_id), Claimed)
+
+
+def _closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def test_a_server_that_is_not_there_is_away(postgres_store: Store) -> None:
+    """Reading and writing say so at once, by an exception of ours."""
+    url = make_url(postgres_store.url).set(host="127.0.0.1", port=_closed_port())
+    database = open_database(url.render_as_string(hide_password=False))
+
+    with pytest.raises(DatabaseAway):
+        await rows(database, "SELECT 1 AS one")
+    with pytest.raises(DatabaseAway):
+        await change(database, "UPDATE lines SET epoch = 0")
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        asyncpg.CannotConnectNowError("the database system is starting up"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        TimeoutError(),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+async def test_a_server_that_refuses_connections_is_away(
+    postgres_store: Store, refusal: BaseException
+) -> None:
+    """While it starts, and while it has no connection left, it is away and not broken."""
+
+    async def refuse() -> None:
+        raise refusal
+
+    database = open_database(postgres_store.url, async_creator=refuse)
+
+    with pytest.raises(DatabaseAway):
+        await rows(database, "SELECT 1 AS one")
+    with pytest.raises(DatabaseAway):
+        await change(database, "UPDATE lines SET epoch = 0")
+    await database.close()
+
+
+async def test_a_database_that_has_no_connection_left_is_away(postgres_database: Database) -> None:
+    """The server's own refusal, not one made by hand."""
+    await change(postgres_database, "UPDATE lines SET epoch = 0")
+    (row,) = await rows(postgres_database, "SELECT current_database() AS name")
+    limited = f"role_{row.name}"
+    await change(postgres_database, f"CREATE ROLE {limited} LOGIN CONNECTION LIMIT 0")
+    url = postgres_database._writer.url.set(username=limited)
+    database = open_database(url.render_as_string(hide_password=False))
+    try:
+        with pytest.raises(DatabaseAway):
+            await rows(database, "SELECT 1 AS one")
+    finally:
+        await database.close()
+        await change(postgres_database, f"DROP ROLE {limited}")
+
+
+async def test_a_wrong_password_or_name_is_not_an_outage(postgres_store: Store) -> None:
+    """What waiting cannot mend is told as it is."""
+    url = make_url(postgres_store.url).set(database="no_such_database")
+    database = open_database(url.render_as_string(hide_password=False))
+
+    with pytest.raises(DBAPIError, match="does not exist"):
+        await rows(database, "SELECT 1 AS one")
+    await database.close()
+
+
+async def test_a_full_pool_is_away_and_not_a_hang(postgres_store: Store) -> None:
+    """A transaction that finds no connection within its time-out says so."""
+    database = open_database(postgres_store.url, pool_size=1)
+    database._writer.sync_engine.pool._timeout = 0.05  # type: ignore[attr-defined]
+    async with database._writer.connect():
+        with pytest.raises(DatabaseAway):
+            await rows(database, "SELECT 1 AS one")
+    await database.close()
+
+
+async def test_a_deadlock_is_tried_again(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """Two transactions that take two rows in opposite order both get through: one is run again."""
+    await queued(postgres_database, order_id="a")
+    await queued(postgres_database, order_id="b")
+    ids = [row.id for row in await rows(postgres_database, "SELECT id FROM payments ORDER BY id")]
+    both_hold = asyncio.Barrier(2)
+    tries = []
+
+    async def cross(database: Database, order: list[str]) -> None:
+        async def work(tx: Transaction) -> None:
+            tries.append(order)
+            await lock(tx, order[0])
+            if len(tries) <= 2:
+                await both_hold.wait()
+            await lock(tx, order[1])
+
+        await database.write(work)
+
+    await asyncio.wait_for(
+        asyncio.gather(cross(postgres_database, ids), cross(second_postgres_database, ids[::-1])), 10
+    )
+
+    assert len(tries) == 3

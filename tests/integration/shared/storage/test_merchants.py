@@ -1,0 +1,72 @@
+"""Credentials with their merchant's networks, and registered terminals; the same on both databases."""
+
+import pytest
+from payments import HOST, LINE, MERCHANT, PORT, change
+
+from shared.storage.engine import Database
+from shared.storage.merchants import (
+    Credential,
+    CredentialKind,
+    Terminal,
+    create_credential,
+    create_merchant,
+    credential,
+    terminal_by_id,
+    terminal_by_line,
+)
+
+
+async def test_a_credential_comes_with_its_merchants_networks(database: Database) -> None:
+    """One read tells who calls and which terminals that caller may reach."""
+    await create_merchant(database, "shop", "A shop", ["10.20.0.0/16", "fd00::/8"])
+
+    assert await create_credential(database, "till", CredentialKind.PRIVATE, "shop", "hash")
+
+    assert await credential(database, "till") == Credential(
+        "till", CredentialKind.PRIVATE, "shop", "hash", ("10.20.0.0/16", "fd00::/8")
+    )
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.GATEWAY, CredentialKind.OPERATOR])
+async def test_a_credential_without_a_merchant_has_no_networks(
+    database: Database, kind: CredentialKind
+) -> None:
+    """Gateways and operators belong to nobody."""
+    assert await create_credential(database, "theirs", kind, None, "hash")
+
+    assert await credential(database, "theirs") == Credential("theirs", kind, None, "hash", ())
+
+
+async def test_an_unknown_merchant_gets_no_credential(database: Database) -> None:
+    """It is told, and nothing is stored."""
+    assert not await create_credential(database, "till", CredentialKind.PRIVATE, "unknown", "hash")
+    assert await credential(database, "till") is None
+
+
+async def test_a_revoked_credential_is_as_good_as_unknown(database: Database) -> None:
+    """From the moment on that the row says so."""
+    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+    await change(database, "UPDATE credentials SET revoked_at = 1 WHERE id = 'till'")
+
+    assert await credential(database, "till") is None
+
+
+async def test_a_terminal_is_found_by_its_merchant_only(database: Database) -> None:
+    """By id and by line; another merchant's terminal is not there."""
+    await change(
+        database,
+        "INSERT INTO terminals (id, merchant_id, label, host, port, line, protocol, profile,"
+        " register_number, created_at) VALUES ('front', :merchant, 'Front', :host, :port, :line,"
+        " 'ConcertV3.2', :profile, '07', 0)",
+        merchant=MERCHANT,
+        host=HOST,
+        port=PORT,
+        line=LINE,
+        profile="{}",
+    )
+    front = Terminal("front", HOST, PORT, LINE, "ConcertV3.2", "{}", "07")
+
+    assert await terminal_by_id(database, MERCHANT, "front") == front
+    assert await terminal_by_line(database, MERCHANT, LINE) == front
+    assert await terminal_by_id(database, "other", "front") is None
+    assert await terminal_by_line(database, "other", LINE) is None

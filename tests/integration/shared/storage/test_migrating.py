@@ -1,0 +1,75 @@
+"""Migrations from nothing to this release, once, twice and by two processes at once; on both databases."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from payments import change
+from sqlalchemy import Connection
+
+from shared.storage.engine import Database, open_database
+from shared.storage.migrate import SchemaTooOld, check_schema, migrate, newest_version
+from shared.storage.statement import Dialect
+from shared.storage.tables import METADATA
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    dialect: Dialect = request.param
+    if dialect == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
+    url = request.getfixturevalue("empty_postgres_url")
+    assert isinstance(url, str)
+    return url
+
+
+async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:
+    """Before it a process refuses with the command to type; a second time changes nothing."""
+    database = open_database(empty_url)
+    try:
+        with pytest.raises(SchemaTooOld, match="run `cloud-terminal migrate`"):
+            await check_schema(database)
+
+        assert await migrate(database) == (None, newest_version())
+        assert await migrate(database) == (newest_version(), newest_version())
+        await check_schema(database)
+    finally:
+        await database.close()
+
+
+async def test_two_processes_that_migrate_at_once_do_it_once(empty_url: str) -> None:
+    """One waits for the other and finds the work done."""
+    databases = [open_database(empty_url) for _ in range(2)]
+    try:
+        versions = await asyncio.gather(*(migrate(database) for database in databases))
+    finally:
+        for database in databases:
+            await database.close()
+
+    assert sorted(versions, key=str) == [
+        (newest_version(), newest_version()),
+        (None, newest_version()),
+    ]
+
+
+async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
+    """The previous release goes on while the next one's migration has run."""
+    database = open_database(empty_url)
+    try:
+        await migrate(database)
+        await change(database, "UPDATE alembic_version SET version_num = '9999'")
+
+        await check_schema(database)
+    finally:
+        await database.close()
+
+
+async def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+    """Nothing that the code counts on is missing from the migrated schema, and nothing is left over."""
+
+    def differences(connection: Connection) -> object:
+        return compare_metadata(MigrationContext.configure(connection), METADATA)
+
+    assert await database.read(lambda tx: tx.connection.run_sync(differences)) == []

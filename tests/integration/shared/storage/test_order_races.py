@@ -1,0 +1,214 @@
+"""Two processes at once at the order guard: a lock is a statement of its own, the next statement reads."""
+
+from typing import Any
+
+import pytest
+from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
+from payments import ask, history, in_doubt, prove, queued, refused, rows, succeeded
+
+from shared.payment.outcome import Result
+from shared.payment.payment import Operation, Reason
+from shared.payment.states import Event, State
+from shared.storage import accepting, ending, waiting
+from shared.storage.accepting import Accepted, Attached, Conflict
+from shared.storage.engine import Database
+
+CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
+REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ({**CREDIT, "amount_cents": 600}, {**CREDIT, "amount_cents": 500}, "amount"),
+        ({**CREDIT, "amount_cents": 600}, REVERSAL, "credited"),
+        (REVERSAL, {**CREDIT, "amount_cents": 600}, "reversed"),
+    ],
+)
+@pytest.mark.parametrize("where", ["before its insert", "before its commit"])
+async def test_two_operations_on_one_debit_see_each_other(
+    postgres_database: Database,
+    second_postgres_database: Database,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    reason: str,
+    where: str,
+) -> None:
+    """Under the debit's lock the second reads what the first stored: never more goes back than was paid."""
+    await succeeded(postgres_database)
+    pause_at = (
+        paused_before(postgres_database, accepting._INSERT)
+        if where == "before its insert"
+        else paused_before_commit(postgres_database)
+    )
+    with pause_at as pause:
+        async with running(ask(postgres_database, **first)) as one:
+            await pause.reached()
+            async with running(ask(second_postgres_database, **second)) as other:
+                await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                answers = await outcome_of(one), await outcome_of(other)
+
+    assert isinstance(answers[0], Accepted)
+    assert isinstance(answers[1], Conflict)
+    assert answers[1].reason == reason
+
+
+async def test_a_credit_sees_what_its_debit_became_while_it_waited(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The debit is settled in part; the credit that waited for its row reads the amount then paid."""
+    doubted = await in_doubt(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        proof = prove(postgres_database, doubted.payment.id, Event.PROVED_DONE, Result(paid_cents=900))
+        async with running(proof) as one:
+            await pause.reached()
+            async with running(ask(second_postgres_database, **CREDIT, amount_cents=950)) as other:
+                await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                await outcome_of(one)
+                answer = await outcome_of(other)
+
+    assert isinstance(answer, Conflict)
+    assert answer.reason == "amount"
+
+
+async def test_equal_orders_at_once_attach_to_the_one_that_commits(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The second insert waits for the first's commit and then attaches to it."""
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database)) as one:
+            await pause.reached()
+            async with running(ask(second_postgres_database)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                first, second = await outcome_of(one), await outcome_of(other)
+
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Attached)
+    assert second.payment.id == first.payment_id
+
+
+@pytest.mark.parametrize("where", ["before its insert", "after its insert", "before its commit"])
+async def test_an_attempt_that_is_stored_while_its_key_closes_is_cancelled_or_refused(
+    postgres_database: Database, second_postgres_database: Database, where: str
+) -> None:
+    """Wherever the insert stands when the contradiction begins, a closed key has no live attempt."""
+    failed = await refused(postgres_database)
+    stands = {"before its insert": accepting._INSERT, "after its insert": accepting._LOCK_ATTEMPTS}
+    pause_at = (
+        paused_before(postgres_database, stands[where])
+        if where in stands
+        else paused_before_commit(postgres_database)
+    )
+    with pause_at as pause:
+        async with running(ask(postgres_database)) as insert:
+            await pause.reached()
+            proof = prove(second_postgres_database, failed.id, Event.PROVED_DONE)
+            async with running(proof) as contradiction:
+                await finished_or_blocked(second_postgres_database, contradiction)
+                pause.go()
+                await outcome_of(insert)
+                await outcome_of(contradiction)
+
+    assert await rows(postgres_database, "SELECT id FROM payments WHERE guard_key IS NOT NULL") == []
+    for row in await rows(postgres_database, "SELECT id, state, reason FROM payments WHERE NOT contradicted"):
+        assert (row.state, row.reason) == (State.CANCELLED, Reason.KEY_CLOSED)
+
+
+@pytest.mark.parametrize("where", ["before it looks for queued ones", "before its commit"])
+async def test_an_insert_during_a_contradiction_waits_and_finds_the_key_closed(
+    postgres_database: Database, second_postgres_database: Database, where: str
+) -> None:
+    """The failed attempt's lock makes the insert wait; the next statement reads the mark."""
+    failed = await refused(postgres_database)
+    pause_at = (
+        paused_before(postgres_database, ending._QUEUED_OF_KEY)
+        if where == "before it looks for queued ones"
+        else paused_before_commit(postgres_database)
+    )
+    with pause_at as pause:
+        async with running(prove(postgres_database, failed.id, Event.PROVED_DONE)) as contradiction:
+            await pause.reached()
+            async with running(ask(second_postgres_database)) as insert:
+                await finished_or_blocked(second_postgres_database, insert)
+                pause.go()
+                await outcome_of(contradiction)
+                answer = await outcome_of(insert)
+
+    assert isinstance(answer, Conflict)
+    assert answer.reason == "key_closed"
+
+
+@pytest.mark.parametrize("earlier_attempts", [0, 1])
+async def test_an_insert_that_stood_still_finds_the_key_closed(
+    postgres_database: Database, second_postgres_database: Database, earlier_attempts: int
+) -> None:
+    """A process stops before its insert while another attempt of the key lives, fails and is contradicted.
+
+    There was nothing of that attempt to lock beforehand, so the look at the key follows the insert.
+    """
+    await succeeded(postgres_database, order_id="makes the line")
+    for _ in range(earlier_attempts):
+        await refused(postgres_database)
+    with paused_before(postgres_database, accepting._INSERT) as pause:
+        async with running(ask(postgres_database)) as insert:
+            await pause.reached()
+            failed = await outcome_of(refused(second_postgres_database))
+            await outcome_of(prove(second_postgres_database, failed.id, Event.PROVED_DONE))
+            pause.go()
+            answer = await outcome_of(insert)
+
+    assert isinstance(answer, Conflict)
+    assert (answer.reason, answer.payment.id) == ("key_closed", failed.id)
+    (counting,) = await rows(postgres_database, "SELECT order_id FROM payments WHERE guard_key IS NOT NULL")
+    assert counting.order_id == "makes the line"
+
+
+async def test_two_contradictions_of_one_key_end_without_a_lost_mark(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """They cross each other's rows; whatever PostgreSQL makes of it, both marks and one cancellation stay."""
+    first = await refused(postgres_database)
+    second = await refused(postgres_database)
+    waits = await queued(postgres_database)
+    with paused_before(postgres_database, ending._QUEUED_OF_KEY) as pause:
+        async with running(prove(postgres_database, first.id, Event.PROVED_DONE)) as one:
+            await pause.reached()
+            async with running(prove(second_postgres_database, second.id, Event.PROVED_DONE)) as other:
+                await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                await outcome_of(one)
+                await outcome_of(other)
+
+    assert len(await rows(postgres_database, "SELECT id FROM payments WHERE contradicted")) == 2
+    assert [event for event, _ in await history(postgres_database, waits)] == ["accepted", "cancelled"]
+
+
+async def test_a_proof_of_a_reversal_locks_the_debit_first(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """Debit before payment, as every insert does: while the debit is locked the reversal is not yet."""
+    debit = await succeeded(postgres_database)
+    doubted = await in_doubt(postgres_database, **REVERSAL)
+    with paused_before(postgres_database, accepting._SIBLINGS) as pause:
+        async with running(ask(postgres_database, **REVERSAL)) as repeated:
+            await pause.reached()
+            proof = prove(second_postgres_database, doubted.payment.id, Event.PROVED_DONE)
+            async with running(proof) as proved:
+                assert await finished_or_blocked(second_postgres_database, proved)
+                free = await rows(
+                    postgres_database,
+                    "SELECT id FROM payments WHERE id = :id FOR UPDATE SKIP LOCKED",
+                    id=doubted.payment.id,
+                )
+                pause.go()
+                answer = await outcome_of(repeated)
+                assert (await outcome_of(proved)).state is State.SUCCEEDED
+
+    assert len(free) == 1
+    assert isinstance(answer, Attached)
+    stored = await waiting.payment(postgres_database, debit.id)
+    assert stored is not None
+    assert stored.guard_key is None

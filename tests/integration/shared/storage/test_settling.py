@@ -1,0 +1,285 @@
+"""What a run stores of its session: result, doubt, 'not sent', the end of the hold; on both databases."""
+
+from dataclasses import replace
+
+import pytest
+from payments import (
+    LINE,
+    ask,
+    history,
+    holder,
+    in_doubt,
+    in_session,
+    lose,
+    prove,
+    queued,
+    rows,
+    succeeded,
+    take,
+    taken_over,
+)
+
+from shared.payment.outcome import Outcome, Result
+from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.states import Event, State
+from shared.storage import waiting
+from shared.storage.accepting import Accepted
+from shared.storage.claims import Claimed
+from shared.storage.engine import Database
+from shared.storage.outcomes import doubt, release, settle
+
+FULL = Result(
+    paid_cents=900,
+    error_code="04",
+    error_description="refused",
+    authorisation_number="123456",
+    masked_card="497010******0014",
+    application="001",
+    aid="A0000000421010",
+    card_read_mode="2",
+    receipt="CARTE BANCAIRE\nMERCI",
+    warnings=("partial_amount",),
+)
+NOT_SENT = Outcome(event=Event.NOT_SENT, reason=Reason.NOT_SENT)
+DONE = Outcome(event=Event.ANSWERED_DONE, result=FULL)
+REFUSED = Outcome(event=Event.ANSWERED_REFUSED, result=FULL)
+
+
+async def _settle(
+    database: Database, claimed: Claimed, outcome: Outcome, echoes: str | None = None
+) -> Payment:
+    return await settle(database, claimed.taking, claimed.payment, outcome, echoes)
+
+
+async def _evidence(database: Database, payment_id: str) -> list[tuple[str, str | None]]:
+    found = await rows(
+        database, "SELECT source, proves FROM evidence WHERE payment_id = :id ORDER BY id", id=payment_id
+    )
+    return [(row.source, row.proves) for row in found]
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "state"),
+    [
+        (Event.ANSWERED_DONE, None, State.SUCCEEDED),
+        (Event.ANSWERED_REFUSED, None, State.REFUSED),
+        (Event.ANSWERED_ABORTED, None, State.ABORTED),
+        (Event.ANSWERED_BUSY, Reason.BUSY, State.UNREACHABLE),
+        (Event.NOT_SENT, Reason.NO_CONNECTION, State.UNREACHABLE),
+    ],
+)
+async def test_an_answer_ends_the_payment_and_frees_the_line_at_once(
+    database: Database, event: Event, reason: Reason | None, state: State
+) -> None:
+    """State, reason and end are stored, and the line is free for the next, its epoch raised."""
+    claimed = await in_session(database)
+
+    settled = await _settle(database, claimed, Outcome(event=event, reason=reason))
+
+    assert (settled.state, settled.reason) == (state, reason)
+    assert settled.ended_at is not None
+    assert (settled.guard_key is not None) is (state is State.SUCCEEDED)
+    assert await waiting.payment(database, settled.id) == settled
+    (line,) = await rows(database, "SELECT held_by, worker, claim, taken_at, hold_until, epoch FROM lines")
+    assert tuple(line) == (None, None, None, None, None, claimed.taking.epoch + 1)
+    assert await history(database, settled.id) == [
+        ("accepted", State.QUEUED),
+        ("claimed", State.IN_SESSION),
+        (event, state),
+    ]
+
+
+async def test_every_field_of_the_result_is_stored(database: Database) -> None:
+    """What the terminal told is in the row, after the warnings of the acceptance."""
+    claimed = await in_session(database, warnings=("amount_string",))
+
+    settled = await _settle(database, claimed, DONE)
+
+    stored = {name: getattr(settled, name) for name in Result.__dataclass_fields__}
+    expected = {name: getattr(FULL, name) for name in Result.__dataclass_fields__}
+    assert stored == {**expected, "warnings": ("amount_string", "partial_amount")}
+
+
+async def test_a_complete_answer_leaves_what_the_line_echoes(database: Database) -> None:
+    """The next taking reads it; a session without one leaves it as it was."""
+    claimed = await in_session(database, order_id="a")
+    assert claimed.taking.echoes == "[]"
+    await _settle(database, claimed, DONE, echoes='[["CA","CB"]]')
+    second = await in_session(database, order_id="b")
+    assert second.taking.echoes == '[["CA","CB"]]'
+    (line,) = await rows(database, "SELECT answered_at FROM lines")
+    await _settle(database, second, NOT_SENT)
+
+    assert (await in_session(database, order_id="c")).taking.echoes == '[["CA","CB"]]'
+    assert await rows(database, "SELECT answered_at FROM lines") == [line]
+    assert line.answered_at is not None
+
+
+async def test_settling_twice_changes_nothing_the_second_time(database: Database) -> None:
+    """After a commit whose answer was lost the run stores its result again."""
+    claimed = await in_session(database)
+    first = await _settle(database, claimed, DONE)
+    await in_session(database, order_id="next")
+
+    again = await _settle(database, claimed, DONE)
+
+    assert again == first
+    assert len(await history(database, first.id)) == 3
+    assert await _evidence(database, first.id) == []
+    assert await holder(database) != first.id
+
+
+async def test_a_result_of_a_line_that_was_taken_over_is_evidence(database: Database) -> None:
+    """The late write changes the payment only: the line stays with its new holder."""
+    claimed = await in_session(database)
+    await taken_over(database, claimed.taking)
+    await lose(database, claimed)
+
+    settled = await _settle(database, claimed, DONE)
+
+    assert settled.state is State.SUCCEEDED
+    assert (settled.paid_cents, settled.receipt) == (900, FULL.receipt)
+    assert await _evidence(database, settled.id) == [("late_answer", Event.PROVED_DONE)]
+    assert await holder(database) == settled.id
+
+
+async def test_a_late_result_before_the_takers_doubt_settles_it_when_it_begins(database: Database) -> None:
+    """Between the takeover of the line and the doubt it is stored, and consulted then."""
+    claimed = await in_session(database, warnings=("amount_string",))
+    await taken_over(database, claimed.taking)
+    kept = await _settle(database, claimed, DONE)
+    assert kept.state is State.IN_SESSION
+
+    settled = await lose(database, claimed)
+
+    assert settled.state is State.SUCCEEDED
+    assert (settled.paid_cents, settled.receipt) == (900, FULL.receipt)
+    assert settled.warnings == ("amount_string", "partial_amount")
+
+
+async def test_a_late_busy_proves_nothing(database: Database) -> None:
+    """It is kept as a hint and the payment stays in doubt."""
+    claimed = await in_session(database)
+    await taken_over(database, claimed.taking)
+    await lose(database, claimed)
+
+    settled = await _settle(database, claimed, Outcome(event=Event.ANSWERED_BUSY, reason=Reason.BUSY))
+
+    assert settled.state is State.IN_DOUBT
+    assert await _evidence(database, settled.id) == [("late_answer", None)]
+
+
+async def test_a_late_result_against_an_operators_word_is_a_contradiction(database: Database) -> None:
+    """Somebody said 'not charged', then the old session's answer says it was."""
+    claimed = await in_session(database)
+    await taken_over(database, claimed.taking)
+    await lose(database, claimed)
+    await prove(database, claimed.payment.id, Event.PROVED_ABORTED)
+
+    settled = await _settle(database, claimed, DONE)
+
+    assert (settled.state, settled.contradicted) == (State.ABORTED, True)
+
+
+async def test_not_sent_ends_a_doubt_by_the_run_that_claimed_it(database: Database) -> None:
+    """A taker doubted it, and the run itself knows that it never wrote; the taker's line is left alone."""
+    claimed = await in_session(database)
+    await taken_over(database, claimed.taking)
+    await lose(database, claimed)
+
+    settled = await _settle(database, claimed, NOT_SENT)
+
+    assert (settled.state, settled.reason, settled.guard_key) == (State.UNREACHABLE, Reason.NOT_SENT, None)
+    assert await holder(database) == settled.id
+    assert isinstance(await ask(database), Accepted)
+
+
+async def test_not_sent_by_another_run_changes_nothing(database: Database) -> None:
+    """Only the very run that claimed the payment knows whether it wrote."""
+    claimed = await in_doubt(database)
+    stranger = replace(claimed.taking, epoch=claimed.taking.epoch + 1, token="another run's token")
+
+    settled = await settle(database, stranger, claimed.payment, NOT_SENT, None)
+
+    assert settled.state is State.IN_DOUBT
+    assert await holder(database) == claimed.payment.id
+    assert await _evidence(database, settled.id) == []
+
+
+async def test_not_sent_never_undoes_a_result(database: Database) -> None:
+    """What is final stays, whoever says so."""
+    claimed = await in_session(database)
+    first = await _settle(database, claimed, DONE)
+
+    assert await _settle(database, claimed, NOT_SENT) == first
+
+
+async def test_a_doubt_holds_its_line(database: Database) -> None:
+    """The line stays with its run, the guard keeps others out, and the reason is stored."""
+    claimed = await in_session(database)
+    outcome = Outcome(event=Event.OUTCOME_LOST, reason=Reason.ANSWER_TIMEOUT, detail={"bytes": 0})
+
+    payment = await doubt(database, claimed.taking, claimed.payment.id, outcome)
+
+    assert (payment.state, payment.reason, payment.ended_at) == (State.IN_DOUBT, Reason.ANSWER_TIMEOUT, None)
+    assert payment.guard_key is not None
+    (line,) = await rows(database, "SELECT held_by, epoch, claim FROM lines")
+    assert tuple(line) == (payment.id, claimed.taking.epoch, claimed.taking.token)
+    assert (await history(database, payment.id))[-1] == ("outcome_lost", State.IN_DOUBT)
+
+
+async def test_doubting_what_is_settled_changes_nothing(database: Database) -> None:
+    """A doubt that was decided late finds the result."""
+    claimed = await in_session(database)
+    settled = await _settle(database, claimed, REFUSED)
+
+    assert await lose(database, claimed) == settled
+
+
+async def test_the_end_of_the_hold_frees_the_line_and_leaves_the_doubt(database: Database) -> None:
+    """The next payment may have the terminal; the old one goes on being unknown."""
+    claimed = await in_doubt(database, order_id="a")
+    second = await queued(database, order_id="b")
+
+    assert await release(database, claimed.taking)
+
+    assert await holder(database) is None
+    assert await waiting.states(database, [claimed.payment.id]) == {claimed.payment.id: State.IN_DOUBT}
+    assert (await history(database, claimed.payment.id))[-1] == ("hold_ended", State.IN_DOUBT)
+    assert isinstance(await take(database, second), Claimed)
+
+
+async def test_a_hold_ends_once_and_by_its_holder_only(database: Database) -> None:
+    """After a takeover, and a second time, nothing is freed."""
+    first = await in_doubt(database, order_id="a")
+    await taken_over(database, first.taking)
+    assert not await release(database, first.taking)
+    assert await holder(database) == first.payment.id
+
+    elsewhere = {"host": "127.0.0.10", "line": "127.0.0.10:8888"}
+    second = await in_doubt(database, order_id="b", **elsewhere)
+    assert await release(database, second.taking)
+    third = await in_session(database, order_id="c", **elsewhere)
+    assert not await release(database, second.taking)
+    assert await holder(database, "127.0.0.10:8888") == third.payment.id
+
+
+async def test_a_run_that_forged_its_epoch_frees_nothing(database: Database) -> None:
+    """Epoch and token have both to be the line's."""
+    claimed = await in_doubt(database)
+
+    assert not await release(database, replace(claimed.taking, token="another run's token"))
+    assert not await release(database, replace(claimed.taking, epoch=claimed.taking.epoch + 1))
+    assert await holder(database, LINE) == claimed.payment.id
+
+
+async def test_a_reversals_answer_opens_its_debit_in_the_same_commit(database: Database) -> None:
+    """The order may be debited again as soon as the reversal's success is stored."""
+    debit = await succeeded(database)
+    claimed = await in_session(database, operation=Operation.REVERSAL)
+
+    await _settle(database, claimed, Outcome(event=Event.ANSWERED_DONE))
+
+    stored = await waiting.payment(database, debit.id)
+    assert stored is not None
+    assert stored.guard_key is None

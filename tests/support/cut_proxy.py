@@ -1,0 +1,55 @@
+"""A TCP proxy that passes a client's COMMIT on and cuts the connection before the answer comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class CutProxy:
+    """Counts what it cut. Armed by `cut_next_commit`; before and after that it passes everything."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._armed = False
+        self.port = 0
+        self.cut = asyncio.Event()
+
+    def cut_next_commit(self) -> None:
+        """The next COMMIT reaches the server; its answer reaches nobody."""
+        self._armed = True
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection(*self._target)
+        cutting = asyncio.Event()
+        answers = asyncio.create_task(self._answer(server_reader, writer, cutting))
+        with suppress(ConnectionError):
+            while chunk := await reader.read(65536):
+                if self._armed and b"COMMIT;" in chunk:
+                    self._armed = False
+                    cutting.set()
+                server_writer.write(chunk)
+        server_writer.close()
+        await answers
+
+    async def _answer(
+        self, server_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cutting: asyncio.Event
+    ) -> None:
+        with suppress(ConnectionError):
+            while chunk := await server_reader.read(65536):
+                if cutting.is_set():
+                    # The server answers, so it has carried the COMMIT out.
+                    self.cut.set()
+                    break
+                writer.write(chunk)
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def cut_proxy(host: str, port: int) -> AsyncIterator[CutProxy]:
+    proxy = CutProxy(host, port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()

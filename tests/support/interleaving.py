@@ -1,0 +1,125 @@
+"""Two transactions in a chosen order: one is paused at a named statement while the other runs.
+
+The functions under test are the product's own; the pause sits between them and PostgreSQL.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+from payments import rows
+from sqlalchemy import event
+from sqlalchemy.util import await_only
+
+from shared.storage.engine import Database, Transaction
+from shared.storage.statement import Statement
+
+Result = TypeVar("Result")
+
+#: No step of a test takes this long; what does is stuck.
+STUCK_SECONDS = 5.0
+
+
+class Pause:
+    """Holds one process's transaction the first time that it comes to a point, until `go`."""
+
+    def __init__(self) -> None:
+        self._reached = asyncio.Event()
+        self._go = asyncio.Event()
+
+    async def reached(self) -> None:
+        """Wait until the transaction stands at the point."""
+        async with asyncio.timeout(STUCK_SECONDS):
+            await self._reached.wait()
+
+    def go(self) -> None:
+        """Let it go on."""
+        self._go.set()
+
+    def hold(self) -> None:
+        if not self._reached.is_set():
+            self._reached.set()
+            await_only(self._go.wait())
+
+
+@contextmanager
+def paused_before(database: Database, statement: Statement) -> Iterator[Pause]:
+    """Pause `database` before it sends the statement for the first time."""
+    pause, text = Pause(), statement.on(database.dialect)
+
+    def before(_connection: Any, clause: Any, *_: Any) -> None:
+        if clause is text:
+            pause.hold()
+
+    with _listening(database, "before_execute", before, pause):
+        yield pause
+
+
+@contextmanager
+def paused_before_commit(database: Database) -> Iterator[Pause]:
+    """Pause `database` with everything of its next transaction done but the COMMIT."""
+    pause = Pause()
+    with _listening(database, "commit", lambda _connection: pause.hold(), pause):
+        yield pause
+
+
+@contextmanager
+def _listening(database: Database, name: str, listener: Any, pause: Pause) -> Iterator[None]:
+    engine = database._writer.sync_engine
+    event.listen(engine, name, listener)
+    try:
+        yield
+    finally:
+        pause.go()
+        event.remove(engine, name, listener)
+
+
+@asynccontextmanager
+async def locked(database: Database, statement: Statement, **parameters: object) -> AsyncIterator[None]:
+    """Hold what the statement locks in a transaction of the test's own, until the block ends."""
+    async with database._writer.connect() as connection, connection.begin():
+        assert await Transaction(connection, database.dialect).one(statement, **parameters) is not None
+        yield
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, Result]) -> AsyncIterator[asyncio.Task[Result]]:
+    """Run it beside the block; ended at the block's end whatever happens."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def eventually(look: Callable[[], Awaitable[object]]) -> None:
+    """Look at the database again and again until there is something to see."""
+    async with asyncio.timeout(STUCK_SECONDS):
+        while not await look():  # noqa: ASYNC110 - the database has no event to wait for
+            await asyncio.sleep(0.005)
+
+
+async def finished_or_blocked(database: Database, task: asyncio.Task[Any]) -> bool:
+    """Wait until the task has ended or PostgreSQL makes a transaction wait for a lock; True: it waits."""
+
+    async def look() -> bool:
+        return task.done() or await _blocked(database)
+
+    await eventually(look)
+    return not task.done()
+
+
+async def _blocked(database: Database) -> bool:
+    (row,) = await rows(
+        database,
+        "SELECT count(*) AS waiting FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
+    return bool(row.waiting)
+
+
+async def outcome_of(task: Awaitable[Result]) -> Result:
+    """Return what the task returns, unless it is stuck."""
+    return await asyncio.wait_for(task, STUCK_SECONDS)

@@ -1,0 +1,169 @@
+"""Payments in the state that a test begins with, made by the storage's own functions."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from shared.payment.evidence import Evidence, Source
+from shared.payment.outcome import Outcome, Result
+from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.states import Event, State
+from shared.storage import outcomes
+from shared.storage.accepting import Acceptance, Accepted, NewPayment, accept
+from shared.storage.claims import Claimed, claim
+from shared.storage.engine import Database, Transaction
+from shared.storage.lines import Taking
+from shared.storage.merchants import create_merchant
+from shared.storage.statement import Statement
+
+MERCHANT = "merchant"
+HOST, PORT = "127.0.0.9", 8888
+LINE = f"{HOST}:{PORT}"
+WORKER = "worker-1"
+
+_numbers = itertools.count(1)
+
+
+def new_payment(**changes: Any) -> NewPayment:
+    """Return a debit of 10.00 euros on LINE with a fresh id, with `changes`."""
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "id": f"pay_{number:026d}",
+        "merchant_id": MERCHANT,
+        "order_id": "order-1",
+        "operation": Operation.DEBIT,
+        "idempotency_key": None,
+        "amount_cents": 1000,
+        "currency": "EUR",
+        "protocol": "ConcertV3.1",
+        "force_authorization": False,
+        "host": HOST,
+        "port": PORT,
+        "line": LINE,
+        "register_number": "01",
+        "profile": "{}",
+        "request": "{}",
+        "reply_to": "reply.api-1",
+        "traceparent": None,
+        "deadline_seconds": 30.0,
+        "warnings": (),
+    }
+    return NewPayment(**{**values, **changes})
+
+
+async def ask(database: Database, *, line_known: bool = False, **changes: Any) -> Acceptance:
+    """Accept a payment as the API does, with an hour of replay (ten minutes for credits without a key)."""
+    return await accept(
+        database,
+        new_payment(**changes),
+        replay_seconds=3600,
+        credit_replay_seconds=600,
+        line_known=line_known,
+    )
+
+
+async def queued(database: Database, **changes: Any) -> str:
+    """Store a queued payment; return its id."""
+    acceptance = await ask(database, **changes)
+    assert isinstance(acceptance, Accepted), acceptance
+    return acceptance.payment_id
+
+
+async def in_session(database: Database, **changes: Any) -> Claimed:
+    """Store a payment and claim it."""
+    payment_id = await queued(database, **changes)
+    claimed = await take(database, payment_id)
+    assert isinstance(claimed, Claimed), claimed
+    return claimed
+
+
+async def take(database: Database, payment_id: str, token: str | None = None) -> Any:
+    return await claim(
+        database,
+        payment_id,
+        worker=WORKER,
+        token=token or f"token-{next(_numbers)}",
+        hold_seconds=335,
+    )
+
+
+async def ended(database: Database, event: Event, result: Result | None = None, **changes: Any) -> Payment:
+    """Store a payment whose session ended with `event`."""
+    claimed = await in_session(database, **changes)
+    outcome = Outcome(event=event, result=result or Result())
+    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, None)
+
+
+async def succeeded(database: Database, paid_cents: int | None = None, **changes: Any) -> Payment:
+    return await ended(database, Event.ANSWERED_DONE, Result(paid_cents=paid_cents), **changes)
+
+
+async def refused(database: Database, **changes: Any) -> Payment:
+    return await ended(database, Event.ANSWERED_REFUSED, Result(error_code="04"), **changes)
+
+
+async def in_doubt(database: Database, **changes: Any) -> Claimed:
+    """Store a payment whose connection was lost; its line is held."""
+    claimed = await in_session(database, **changes)
+    await lose(database, claimed)
+    return claimed
+
+
+async def lose(database: Database, claimed: Claimed) -> Payment:
+    lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
+    return await outcomes.doubt(database, claimed.taking, claimed.payment.id, lost)
+
+
+async def prove(
+    database: Database, payment_id: str, proves: Event | None, result: Result | None = None
+) -> Payment:
+    """Store evidence of the gateway; `proves` None makes it a hint."""
+    return await outcomes.add_evidence(
+        database, payment_id, Evidence(Source.GATEWAY, proves), result or Result()
+    )
+
+
+async def with_merchant(database: Database) -> None:
+    await create_merchant(database, MERCHANT, "A bakery", [])
+
+
+async def rows(database: Database, sql: str, **parameters: object) -> Sequence[Any]:
+    """Read with a statement of the test's own."""
+    statement = Statement(sql)
+    return await database.read(lambda tx: tx.all(statement, **parameters))
+
+
+async def change(database: Database, sql: str, **parameters: object) -> int:
+    """Write with a statement of the test's own."""
+    statement = Statement(sql)
+
+    async def work(tx: Transaction) -> int:
+        return await tx.run(statement, **parameters)
+
+    return await database.write(work)
+
+
+async def history(database: Database, payment_id: str) -> list[tuple[str, State]]:
+    """Return the payment's events in order, each with the state after it."""
+    found = await rows(
+        database, "SELECT event, state FROM payment_events WHERE payment_id = :id ORDER BY id", id=payment_id
+    )
+    return [(row.event, State(row.state)) for row in found]
+
+
+async def holder(database: Database, line: str = LINE) -> str | None:
+    """Return the payment that holds the line."""
+    (row,) = await rows(database, "SELECT held_by FROM lines WHERE address = :line", line=line)
+    return None if row.held_by is None else str(row.held_by)
+
+
+async def taken_over(database: Database, taking: Taking) -> None:
+    """Take the line from its holder, as another worker does that finds the holder dead."""
+    changed = await change(
+        database,
+        "UPDATE lines SET worker = 'worker-2', epoch = epoch + 1, claim = 'token of worker-2'"
+        " WHERE address = :address AND epoch = :epoch",
+        address=taking.address,
+        epoch=taking.epoch,
+    )
+    assert changed == 1

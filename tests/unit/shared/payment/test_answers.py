@@ -1,0 +1,113 @@
+"""Every row of the table 'what the caller is told'."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.payment.answers import Told, tell
+from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.states import FINAL_STATES, State
+
+PAYMENT = Payment(
+    id="pay_01",
+    merchant_id="merchant",
+    order_id="order-1",
+    operation=Operation.DEBIT,
+    state=State.QUEUED,
+    reason=None,
+    amount_cents=1000,
+    paid_cents=None,
+    currency="EUR",
+    protocol="ConcertV3.1",
+    force_authorization=False,
+    host="127.0.0.9",
+    port=8888,
+    line="127.0.0.9:8888",
+    request="{}",
+    idempotency_key=None,
+    debit_id=None,
+    guard_key=None,
+    reply_to=None,
+    contradicted=False,
+    deadline_at=0,
+    created_at=0,
+    claimed_at=None,
+    ended_at=None,
+    held_since=None,
+    error_code=None,
+    error_description=None,
+    authorisation_number=None,
+    masked_card=None,
+    application=None,
+    aid=None,
+    card_read_mode=None,
+    receipt=None,
+    warnings=(),
+)
+
+FAILED = "Failed"
+TABLE: list[tuple[State, Reason | None, str | None, Told]] = [
+    (State.SUCCEEDED, None, None, Told(200, False, "Success")),
+    *[
+        (State.REFUSED, None, code, Told(200, True, "Failed", code))
+        for code in ("02", "04", "05", "07", "09", "12", "13")
+    ],
+    (State.REFUSED, None, None, Told(200, True, "Failed", "00")),
+    (State.REFUSED, None, "77", Told(200, True, "Failed", "77")),
+    *[(State.ABORTED, None, code, Told(200, True, "Failed", code)) for code in ("06", "08", "10", "11")],
+    (State.ABORTED, Reason.OPERATOR, None, Told(200, True, "Failed", "00")),
+    (State.UNREACHABLE, Reason.BUSY, None, Told(200, True, "Failed", "busy")),
+    (State.EXPIRED, Reason.HELD, None, Told(200, True, "Failed", "busy")),
+    *[
+        (State.UNREACHABLE, reason, None, Told(502, True, error="unavailable.terminal.bad.gateway"))
+        for reason in (Reason.NO_CONNECTION, Reason.NO_ADDRESS, Reason.NOT_SENT)
+    ],
+    (State.EXPIRED, Reason.NO_WORKER, None, Told(504, True, error="expired.payment.gateway.timeout")),
+    *[
+        (state, None, None, Told(504, False, error="timeout.terminal.gateway.timeout"))
+        for state in (State.QUEUED, State.IN_SESSION, State.IN_DOUBT)
+    ],
+    (State.CANCELLED, Reason.CALLER, None, Told(200, True, "Failed", "cancelled")),
+    (
+        State.CANCELLED,
+        Reason.BROKER_AWAY,
+        None,
+        Told(500, True, error="unavailable.broker.internal.server.error"),
+    ),
+    (State.CANCELLED, Reason.KEY_CLOSED, None, Told(409, False, error="closed.order.conflict")),
+]
+
+
+def _payment(state: State, reason: Reason | None, error_code: str | None, **changes: Any) -> Payment:
+    return replace(PAYMENT, state=state, reason=reason, error_code=error_code, **changes)
+
+
+@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
+def test_each_row_of_the_table_is_told_so(
+    state: State, reason: Reason | None, error_code: str | None, told: Told
+) -> None:
+    """Status, success or failure, error code and whether a retry is safe follow from the stored row."""
+    assert tell(_payment(state, reason, error_code)) == told
+
+
+@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
+def test_a_contradicted_payment_is_never_safe_to_retry(
+    state: State, reason: Reason | None, error_code: str | None, told: Told
+) -> None:
+    """A proof against the stored outcome takes the caller's leave to retry, and changes nothing else."""
+    told_then = tell(_payment(state, reason, error_code, contradicted=True))
+
+    assert told_then == replace(told, safe_to_retry=False)
+
+
+def test_the_table_has_every_state() -> None:
+    """No state is left without an answer."""
+    assert {state for state, *_ in TABLE} == set(State)
+
+
+def test_only_what_certainly_moved_no_money_may_be_tried_again() -> None:
+    """An open payment or a success never says that a retry is safe."""
+    safe = {state for state, _, _, told in TABLE if told.safe_to_retry}
+
+    assert safe == FINAL_STATES - {State.SUCCEEDED}
