@@ -36,7 +36,8 @@ async def migrate_database(settings: "Settings") -> tuple[str | None, str | None
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    database = open_database(url, pool_size=1, rng=random.SystemRandom())
+    # A migration of a large table takes its time.
+    database = open_database(url, pool_size=1, rng=random.SystemRandom(), statement_seconds=None)
     try:
         return await migrate(database)
     finally:

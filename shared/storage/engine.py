@@ -26,6 +26,12 @@ Result = TypeVar("Result")
 #: Serialization failure and deadlock, by SQLSTATE.
 RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
 WRITE_TRIES: Final = 12
+#: A connection of the pool; longer, and the database counts as away.
+POOL_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
+#: PostgreSQL: one statement; a hanging server must not hold a payment for ever.
+STATEMENT_SECONDS: Final = 30.0
+IDLE_IN_TRANSACTION_SECONDS: Final = 10.0
 #: SQLite: how long a connection waits for another process's writer.
 SQLITE_BUSY_SECONDS: Final = 5.0
 
@@ -170,6 +176,7 @@ def open_database(
     *,
     pool_size: int = 10,
     rng: random.Random | None = None,
+    statement_seconds: float | None = STATEMENT_SECONDS,
     async_creator: Callable[[], Awaitable[Any]] | None = None,
 ) -> Database:
     """Return the database behind `url` (`postgresql+asyncpg://...` or `sqlite+aiosqlite:///PATH`).
@@ -185,17 +192,28 @@ def open_database(
         parsed,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=POOL_SECONDS,
         isolation_level="READ COMMITTED",
-        connect_args={"timeout": 5, "server_settings": {"application_name": "cloud-terminal"}},
+        # An error's text goes into logs; the parameters hold what tills send.
+        hide_parameters=True,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": statement_seconds,
+            "server_settings": {
+                "application_name": "cloud-terminal",
+                # A frozen process must not keep its locks: its line could not even be taken over.
+                "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_SECONDS * 1000)),
+            },
+        },
         **extra,
     )
     return Database(engine, engine.execution_options(isolation_level="AUTOCOMMIT"), "postgresql", rng)
 
 
 def _open_sqlite(url: URL, rng: random.Random, extra: dict[str, Any]) -> Database:
-    writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **extra)
-    reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=30, **extra)
+    extra |= {"max_overflow": 0, "pool_timeout": POOL_SECONDS, "hide_parameters": True}
+    writer = create_async_engine(url, pool_size=1, **extra)
+    reader = create_async_engine(url, pool_size=4, **extra)
     for engine in (writer, reader):
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     # The reader begins nothing: each of its statements sees the newest commit.

@@ -9,7 +9,11 @@ from shared.storage.engine import Transaction
 from shared.storage.statement import Statement
 
 #: Make the line of an address at its first use.
-_CREATE = Statement("INSERT INTO lines (address) VALUES (:address) ON CONFLICT (address) DO NOTHING")
+#: ON CONFLICT alone would wait for a transaction that is writing to an existing row.
+_CREATE = Statement(
+    "INSERT INTO lines (address) SELECT CAST(:address AS TEXT)"
+    " WHERE NOT EXISTS (SELECT 1 FROM lines WHERE address = :address) ON CONFLICT (address) DO NOTHING"
+)
 
 #: Take the line of a payment if nobody holds it. Whether it is held is learned from this statement only.
 _TAKE = Statement(

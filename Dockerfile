@@ -1,0 +1,31 @@
+# One image for every process; the command names it: `api`, `terminal-worker`, `migrate`, `terminal`, ...
+
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY requirements/ requirements/
+# uv stays in this stage. pip takes it by the lock file's hash, uv the rest.
+RUN python -m venv /opt/build \
+ && awk '/^[a-z]/ {take = /^uv==/} take' requirements/dev.txt > /opt/uv.txt \
+ && /opt/build/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r /opt/uv.txt
+ENV PATH=/opt/build/bin:$PATH VIRTUAL_ENV=/opt/cloud-terminal UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+RUN uv venv -q --no-managed-python "$VIRTUAL_ENV" \
+ && uv pip install -q --require-hashes -r requirements/run.txt
+# Below this line a change of the code begins: the locked dependencies above stay cached.
+COPY . .
+RUN uv pip install -q --no-deps --build-constraints requirements/dev.txt .
+
+FROM python:3.13-slim
+LABEL org.opencontainers.image.title="cloud-terminal" \
+      org.opencontainers.image.description="Open, self-hosted Cloud API for standalone payment terminals" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# A new volume takes the owner of the folder that it covers: /etc/cloud-terminal for secrets, data/ for SQLite.
+RUN groupadd --gid 10001 cloud-terminal \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/cloud-terminal --shell /usr/sbin/nologin cloud-terminal \
+ && install -d -o 10001 -g 10001 -m 0700 /etc/cloud-terminal /var/lib/cloud-terminal/data
+COPY --from=build /opt/cloud-terminal /opt/cloud-terminal
+# The modules are compiled already and the root file system may be read-only.
+ENV PATH=/opt/cloud-terminal/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+WORKDIR /var/lib/cloud-terminal
+USER 10001:10001
+ENTRYPOINT ["cloud-terminal"]
+CMD ["--help"]
