@@ -4,6 +4,7 @@ import os
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
 
 from api.answering import handle_errors
 from api.contract.openapi import openapi_document
@@ -12,16 +13,16 @@ from api.request_ids import RequestIds
 from api.routes import connector
 
 
-def make_app(parts: Parts) -> FastAPI:
+def make_app(parts: Parts) -> ASGIApp:
     """Return the application around its wired parts."""
     document = openapi_document()
     app: FastAPI = FastAPIOffline(
         title=document["info"]["title"], version=document["info"]["version"], redoc_url=None
     )
     # The contract as it is published, not as a framework would guess it from the code.
-    app.openapi_schema = document
+    app.openapi = lambda: document  # type: ignore[method-assign]
     app.state.parts = parts
     app.include_router(connector.router)
     handle_errors(app)
-    app.add_middleware(RequestIds, random_bytes=os.urandom)
-    return app
+    # Around all of it: the framework answers unexpected errors outside of its own middleware.
+    return RequestIds(app, random_bytes=os.urandom)

@@ -197,8 +197,12 @@ class Payments:
             credit_replay_seconds=self._settings.replay_window_unkeyed_credit_seconds,
             line_known=new.line in self._known_lines,
         )
-        if new.line is not None and len(self._known_lines) < _KNOWN_LINES_AT_MOST:
-            # Lines are never deleted. Whatever came of the insert, its transaction made the line or found it.
+        # Lines are never deleted. A conflict may have rolled back the transaction that made this one.
+        if (
+            new.line is not None
+            and not isinstance(acceptance, Conflict)
+            and len(self._known_lines) < _KNOWN_LINES_AT_MOST
+        ):
             self._known_lines.add(new.line)
         return acceptance
 

@@ -97,7 +97,12 @@ class TcpConnector:
         address, port = split_line(line)
         async with asyncio.timeout(self._settings.connect_timeout_seconds):
             reader, writer = await asyncio.open_connection(address, port)
-        self._prepare(writer.get_extra_info("socket"))
+        try:
+            self._prepare(writer.get_extra_info("socket"))
+        except OSError:
+            # The peer is gone already. Left open, it could take the place of the next try.
+            writer.transport.abort()
+            raise
         return TcpConnection(reader, writer)
 
     def _prepare(self, connected: socket.socket) -> None:

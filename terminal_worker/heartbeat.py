@@ -1,4 +1,7 @@
-"""Shows that this worker lives, and ends the holds that are due; and notices that others took it for dead."""
+"""Shows that this worker lives, and notices that others took it for dead.
+
+Nothing else waits in this loop: a broker that takes nothing, or a busy database, must not look like a death.
+"""
 
 import asyncio
 from typing import Final
@@ -8,7 +11,6 @@ import structlog
 from shared.settings.settings import Settings
 from shared.storage.engine import CommitUnknown, DatabaseAway
 from shared.storage.heartbeats import Heartbeats
-from terminal_worker.holds import Holds
 
 _log = structlog.get_logger()
 
@@ -20,10 +22,9 @@ class TakenForDead(Exception):
 class Heartbeat:
     """Beats every few seconds until it is cancelled."""
 
-    def __init__(self, heartbeats: Heartbeats, worker: str, holds: Holds, settings: Settings) -> None:
+    def __init__(self, heartbeats: Heartbeats, worker: str, settings: Settings) -> None:
         self._heartbeats: Final = heartbeats
         self._worker: Final = worker
-        self._holds: Final = holds
         self._settings: Final = settings
 
     async def run(self) -> None:
@@ -31,7 +32,6 @@ class Heartbeat:
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             await self._beat()
-            await self._holds.end_due()
 
     async def _beat(self) -> None:
         try:

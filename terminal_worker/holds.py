@@ -4,6 +4,7 @@ The holder alone ends its hold, by its own boot-time clock: no step of a databas
 whose terminal could still be charging a card.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +43,12 @@ class Holds:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    async def run(self, every_seconds: float) -> None:
+        """End what is due, in the rhythm of the heartbeat, until cancelled."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            await self.end_due()
 
     async def end_due(self) -> None:
         """Free what need not be held any longer; what cannot be freed now is tried at the next beat."""

@@ -87,9 +87,10 @@ async def run(settings: Settings) -> None:
         )
         await deliveries.start()
         structlog.get_logger().info("terminal worker is taking payments", sessions=settings.session_limit)
-        heart = Heartbeat(heartbeats, worker, holds, settings)
+        heart = Heartbeat(heartbeats, worker, settings)
         async with until_stopped(
             heart.run(),
+            holds.run(settings.heartbeat_seconds),
             sweep.run(),
             watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
         ) as stopped:

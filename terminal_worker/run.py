@@ -62,26 +62,27 @@ class Runs:
 
         A second delivery of a message is harmless: the claim finds the payment no longer queued.
         """
-        # The write window opens here, before the claim is sent: a taker counts from its commit, later.
-        started_at = self._clock.boot()
         match await self._claim(message.payment_id):
-            case Claimed() as claimed:
+            case (Claimed() as claimed, started_at):
                 await self._hold_session(claimed, started_at)
-            case Held():
+            case (Held(), _):
                 # Whoever releases the line looks for its next payment and publishes it.
                 _log.info("line is held, the payment waits")
-            case DeadlinePassed():
+            case (DeadlinePassed(), _):
                 await self._until_stored(lambda: self._announcer.expire(message.payment_id))
-            case NotQueued(state, reply_to):
+            case (NotQueued(state, reply_to), _):
                 _log.info("payment is not queued", state=state)
                 await self._announcer.reply(message.payment_id, reply_to)
 
-    async def _claim(self, payment_id: str) -> Claim:
+    async def _claim(self, payment_id: str) -> tuple[Claim, float]:
+        """Return what came of the claim, and when its write window opened (boot-time seconds): before the
+        claim was sent, since a taker counts from its commit, later."""
         token = new_token(self._random_bytes)
+        opened_at = self._clock.boot()
         commit_lost = False
 
         async def once() -> Claim:
-            nonlocal commit_lost
+            nonlocal commit_lost, opened_at
             try:
                 found = await claims.claim(
                     self._database,
@@ -93,12 +94,17 @@ class Runs:
             except CommitUnknown:
                 commit_lost = True
                 raise
+            except DatabaseAway:
+                if not commit_lost:
+                    # For certain nothing was stored: the window opens with the next try.
+                    opened_at = self._clock.boot()
+                raise
             if isinstance(found, Claimed) or not commit_lost:
                 return found
             # An earlier try may have been carried out: it is mine only if the line carries this run's token.
             return await claims.read_back(self._database, payment_id, token) or found
 
-        return await self._until_stored(once)
+        return await self._until_stored(once), opened_at
 
     async def _hold_session(self, claimed: Claimed, started_at: float) -> None:
         payment = claimed.payment
@@ -109,13 +115,17 @@ class Runs:
         except asyncio.CancelledError:
             # The drain time is over. The request may be on its way: this is doubt, and the line stays held.
             lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.WORKER_LOST)
-            await asyncio.shield(self._store(claimed, Ended(lost)))
+            await asyncio.shield(self._end(claimed, Ended(lost), started_at))
             raise
+        await self._end(claimed, ended, started_at)
+
+    async def _end(self, claimed: Claimed, ended: Ended, started_at: float) -> None:
+        """Store how the session ended, then tell whoever waits for it or for its line."""
         stored = await self._store(claimed, ended)
         if stored.state is State.IN_DOUBT:
             self._holds.keep(Hold(claimed.taking, started_at + self._settings.hold_seconds))
         seconds = self._clock.boot() - started_at
-        self._metrics.session_took(payment.operation, seconds)
+        self._metrics.session_took(stored.operation, seconds)
         self._metrics.payment_ended(stored.operation, stored.state, stored.reason)
         _log.info(
             "session ended",

@@ -64,7 +64,7 @@ class TerminalSessions:
 
     async def hold(self, claimed: Claimed, started_at: float) -> Ended:
         """Hold the session. `started_at` is the boot-time from before the claim was sent: the write window
-        counts from there. Never raises but for cancellation, which before the write means `not_sent`."""
+        counts from there. Never raises but for cancellation, after which the request may be on its way."""
         try:
             prepared = self._prepare(claimed)
             connection = await self._connect(claimed.taking.address)

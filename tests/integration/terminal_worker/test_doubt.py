@@ -1,0 +1,198 @@
+"""Payments whose outcome nobody knows: never guessed, their line held to the hold's end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from databases import Store
+from eventually import eventually
+from limits import BRIEF_DOUBT
+from loopback import terminal_host
+from scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, says_nothing
+from system import System, payment_id, system_on
+
+from sandbox.terminal.behaviour import Behaviour, Fault
+from sandbox.terminal.delivery import NOISE
+from sandbox.terminal.device import Device
+from sandbox.terminal.server import VirtualTerminal
+
+OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
+
+
+@pytest.fixture
+async def brief(postgres_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
+    """A system whose doubt holds a line for 1.1 s."""
+    async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as running:
+        yield running
+
+
+async def in_doubt(system: System, answered: httpx.Response) -> str:
+    """Check that the caller was told of the doubt as it is stored; return its reason."""
+    body = answered.json()
+    assert answered.status_code == 504, answered.text
+    assert body["error"]["code"] == "timeout.terminal.gateway.timeout"
+    assert body["payment"]["state"] == "in_doubt"
+    assert body["payment"]["safe_to_retry"] is False
+    assert "paymentStatus" not in body
+    row = await system.stored(body["payment"]["id"])
+    assert (row.state, row.ended_at) == ("in_doubt", None)
+    assert row.reason == body["payment"]["reason"]
+    assert row.receipt is None
+    return str(row.reason)
+
+
+async def closes(talk: Talk) -> None:
+    await talk.request()
+
+
+async def resets(talk: Talk) -> None:
+    await talk.request()
+    talk.reset()
+
+
+async def closes_in_the_middle(talk: Talk) -> None:
+    talk.write(answer_to(await talk.request())[:-9])
+
+
+async def writes_noise(talk: Talk) -> None:
+    await talk.request()
+    talk.write(NOISE)
+
+
+async def writes_without_end(talk: Talk) -> None:
+    await talk.request()
+    talk.write(b"OD999" + b"x" * 999)
+    for _ in range(30):
+        talk.write(b"ID999" + b"x" * 999)
+    await talk.peer_closed()
+
+
+async def answers_another_payment(talk: Talk) -> None:
+    talk.answer(await talk.request(), CF=OTHER_PAYMENT)
+
+
+async def answers_another_amount(talk: Talk) -> None:
+    talk.answer(await talk.request(), CB="99999")
+
+
+async def pays_less(talk: Talk) -> None:
+    talk.answer(await talk.request(), CB="100")
+
+
+async def pays_without_a_card(talk: Talk) -> None:
+    talk.answer(await talk.request(), CC=None, AC=None)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (closes, "connection_lost"),
+        (resets, "connection_lost"),
+        (closes_in_the_middle, "connection_lost"),
+        (writes_noise, "unreadable"),
+        (writes_without_end, "unreadable"),
+        (answers_another_payment, "contradicting_answer"),
+        (answers_another_amount, "contradicting_answer"),
+        (pays_less, "amount_lower"),
+        (pays_without_a_card, "no_sign_of_card"),
+    ],
+)
+async def test_whatever_is_no_valid_answer_is_doubt_with_its_reason(
+    system: System, script: Script, reason: str
+) -> None:
+    """After the write there is no failure but the terminal's own word; the line stays held."""
+    till = await system.till()
+    worker = await system.worker()
+
+    async with ScriptedTerminal(script) as shop:
+        answered = await till.pay(shop.host)
+
+        assert await in_doubt(system, answered) == reason
+        assert await system.holder(shop.host) == payment_id(answered)
+        assert worker.metric("payments_total", operation="debit", outcome="in_doubt", reason=reason) == 1
+        assert len(shop.talks) == 1
+
+
+async def test_a_silent_terminal_holds_its_line_to_the_end_and_then_the_next_is_paid(brief: System) -> None:
+    """The answer time-out is told at once; nobody else reaches the terminal before the hold is over."""
+
+    async def silent_once(talk: Talk) -> None:
+        asked = await talk.request()
+        if len(shop.talks) == 1:
+            await talk.peer_closed()
+        else:
+            talk.answer(asked)
+
+    till = await brief.till()
+    await brief.worker(sweep_interval_seconds=1, republish_after_seconds=60)
+    loop = asyncio.get_running_loop()
+    async with ScriptedTerminal(silent_once) as shop:
+        began = loop.time()
+        first = await till.pay(shop.host)
+        assert await in_doubt(brief, first) == "answer_timeout"
+        assert loop.time() - began < brief.settings.hold_seconds
+
+        second = await till.pay(shop.host)
+
+        assert second.json()["paymentStatus"] == "Success"
+        assert loop.time() - began >= brief.settings.hold_seconds
+        assert [detail["event"] for detail in await brief.details(payment_id(first))][-1] == "hold_ended"
+    assert (await brief.stored(payment_id(first))).state == "in_doubt"
+
+
+async def test_the_same_order_in_doubt_is_answered_again_and_never_sent_again(system: System) -> None:
+    """A till that asks again hears of the same doubt: the order is not charged twice."""
+    till = await system.till()
+    await system.worker()
+
+    async with ScriptedTerminal(closes) as shop:
+        first = await till.pay(shop.host, order_id="order-1")
+        again = await till.pay(shop.host, order_id="order-1")
+
+        assert payment_id(again) == payment_id(first)
+        assert await in_doubt(system, again) == "connection_lost"
+        assert len(shop.talks) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "charged"),
+    [
+        (Fault.LOSE_ANSWER, "connection_lost", True),
+        (Fault.RESET, "connection_lost", False),
+        (Fault.GARBAGE, "unreadable", True),
+        (Fault.IMMEDIATE, "no_sign_of_card", True),
+    ],
+)
+async def test_what_the_terminal_did_does_not_show_in_the_doubt(
+    system: System, fault: Fault, reason: str, charged: bool
+) -> None:
+    """Charged or not, a terminal that loses its answer leaves the same doubt behind."""
+    till = await system.till()
+    await system.worker()
+
+    async with VirtualTerminal(
+        terminal_host(), behaviour=Behaviour(fault=fault), device=Device(request_idle_seconds=0)
+    ) as shop:
+        answered = await till.pay(shop.host)
+        assert await in_doubt(system, answered) == reason
+        assert await eventually(lambda: shop.records[0].outcome)
+        assert shop.records[0].charged is charged
+
+
+async def test_a_session_that_still_runs_at_the_drains_end_is_in_doubt(system: System) -> None:
+    """SIGTERM, and the customer takes longer than the drain: the caller hears of the doubt at once."""
+    till = await system.till(await system.api(reply_poll_after_seconds=10))
+    worker = await system.worker(answer_timeout_seconds=5)
+
+    async with ScriptedTerminal(says_nothing) as shop:
+        async with asyncio.TaskGroup() as group:
+            paying = group.create_task(till.pay(shop.host))
+            await eventually(lambda: shop.talks and shop.talks[0].received)
+            await worker.deliveries.drain(0.05)
+        assert await in_doubt(system, paying.result()) == "worker_lost"
+        assert await system.holder(shop.host) == payment_id(paying.result())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(shop.talks[0].closed.wait(), 1)
+        assert shop.talks[0].closed.is_set()

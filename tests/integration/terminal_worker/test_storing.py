@@ -1,0 +1,112 @@
+"""A result reaches the database whatever happens to the way there; a lost commit is read back."""
+
+import asyncio
+
+import pytest
+from amqp_proxy import amqp_proxy
+from databases import Store
+from eventually import eventually
+from payments import rows
+from scripted_terminal import ScriptedTerminal, Talk
+from system import System, payment_id, system_on
+
+from shared.broker.messages import PaymentMessage
+
+
+async def answers(talk: Talk) -> None:
+    talk.answer(await talk.request())
+
+
+async def test_a_result_waits_for_a_database_that_is_away(
+    postgres_store: Store, amqp_url: str, system_prefix: str
+) -> None:
+    """The way to PostgreSQL is cut while the customer pays: stored as soon as it is back, once."""
+    customer_pays = asyncio.Event()
+
+    async def answers_when_told(talk: Talk) -> None:
+        asked = await talk.request()
+        await customer_pays.wait()
+        talk.answer(asked)
+
+    async with (
+        amqp_proxy(postgres_store.url) as way,
+        system_on(postgres_store.url, amqp_url, system_prefix) as system,
+    ):
+        till = await system.till()
+        await system.worker(database_url=way.url)
+        async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
+            paying = group.create_task(till.pay(shop.host))
+            await eventually(lambda: shop.talks and shop.talks[0].received)
+            await way.cut()
+            customer_pays.set()
+            await asyncio.wait_for(shop.talks[0].closed.wait(), 5)
+            (row,) = await system.payments()
+            assert row.state == "in_session"
+
+            await way.mend()
+
+        assert paying.result().json()["paymentStatus"] == "Success"
+        events = [detail["event"] for detail in await system.details(payment_id(paying.result()))]
+        assert events == ["accepted", "claimed", "answered_done"]
+        assert await system.holder(shop.host) is None
+
+
+@pytest.mark.parametrize("lost_commits", [1, 2])
+async def test_a_claim_whose_commit_answer_was_lost_is_read_back(
+    system_on_both: System, lost_commits: int
+) -> None:
+    """It was carried out, so it is mine by its token: the session runs, and runs once."""
+    system = system_on_both
+    till = await system.till()
+    worker = await system.worker(sweeps=False)
+
+    async with ScriptedTerminal(answers) as shop:
+        # First the claim's answer, then (with two) the result's.
+        worker.database.lost_commits = lost_commits
+        answered = await till.pay(shop.host)
+
+        assert answered.json()["paymentStatus"] == "Success"
+        assert len(shop.talks) == 1
+        assert worker.database.lost_commits == 0
+    assert await system.holder(shop.host) is None
+
+
+async def test_somebody_elses_claim_is_never_taken_for_a_lost_one(system: System) -> None:
+    """The same worker has the same message twice: the second run leaves it alone."""
+    api = await system.api()
+    till = await system.till(api)
+    worker = await system.worker(sweeps=False)
+    go_on = asyncio.Event()
+
+    async def answers_when_told(talk: Talk) -> None:
+        asked = await talk.request()
+        await go_on.wait()
+        talk.answer(asked)
+
+    async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
+        paying = group.create_task(till.pay(shop.host))
+        await eventually(lambda: shop.talks and shop.talks[0].received)
+        (row,) = await system.payments()
+        worker.database.lost_commits = 1
+        await worker.runs.run(PaymentMessage(row.id, api.replies.name))
+        assert worker.database.lost_commits == 0
+        assert len(shop.talks) == 1
+        go_on.set()
+
+    assert paying.result().json()["paymentStatus"] == "Success"
+    (line,) = await rows(system.database, "SELECT epoch, held_by FROM lines")
+    assert (line.epoch, line.held_by) == (2, None)
+
+
+async def test_a_claim_waits_for_a_database_that_is_away(system: System) -> None:
+    """The payment is still queued when the database is back, within its deadline: it is paid."""
+    till = await system.till()
+    worker = await system.worker(sweeps=False, write_window_seconds=0.6)
+    async with ScriptedTerminal(answers) as shop, asyncio.TaskGroup() as group:
+        worker.database.is_away = True
+        paying = group.create_task(till.pay(shop.host))
+        await eventually(lambda: worker.metric("session_slots_used") == 1)
+        await asyncio.sleep(0.7)
+        worker.database.is_away = False
+
+    assert paying.result().json()["paymentStatus"] == "Success"

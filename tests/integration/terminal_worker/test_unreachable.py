@@ -1,0 +1,127 @@
+"""Payments of which certainly nothing was sent: no connection, no time left, a terminal that is busy."""
+
+import asyncio
+import socket
+from contextlib import ExitStack
+
+import pytest
+from eventually import eventually
+from loopback import terminal_host
+from scripted_terminal import PORT, ScriptedTerminal, Talk, answer_to, says_nothing
+from system import System
+
+from sandbox.terminal.behaviour import Behaviour
+from sandbox.terminal.device import Device
+from sandbox.terminal.server import VirtualTerminal
+from shared.clock import SystemClock
+
+
+class JumpingClock(SystemClock):
+    """Boot time passes `jump_seconds` at its second look: a machine that slept between claim and write."""
+
+    def __init__(self, jump_seconds: float) -> None:
+        self._jump_seconds = jump_seconds
+        self._looks = 0
+
+    def boot(self) -> float:
+        self._looks += 1
+        return super().boot() + (self._jump_seconds if self._looks > 1 else 0)
+
+
+async def test_a_terminal_that_is_off_answers_502_and_its_line_is_free(system_on_both: System) -> None:
+    """Refused at once, the tries included: unreachable, safe to retry, and a retry is a new attempt."""
+    till = await system_on_both.till()
+    await system_on_both.worker()
+    host = terminal_host()
+
+    for attempt in (1, 2):
+        answered = await till.pay(host, order_id="order-1")
+
+        assert answered.status_code == 502
+        assert answered.json()["error"]["code"] == "unavailable.terminal.bad.gateway"
+        payment = answered.json()["payment"]
+        assert (payment["state"], payment["reason"]) == ("unreachable", "no_connection")
+        assert payment["safe_to_retry"] is True
+        assert await system_on_both.holder(host) is None
+        assert len(await system_on_both.payments()) == attempt
+
+
+async def test_a_terminal_whose_backlog_is_full_is_unreachable_within_the_tries(system: System) -> None:
+    """The connection never comes about: the try's limit ends it, and all tries together have one."""
+    till = await system.till()
+    await system.worker()
+    host = terminal_host()
+
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((host, PORT))
+        listening.listen(0)
+        for _ in range(3):
+            other = stack.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex((host, PORT))
+        answered = await till.pay(host)
+
+    assert answered.status_code == 502
+    row = await system.stored(answered.json()["payment"]["id"])
+    assert (row.state, row.reason) == ("unreachable", "no_connection")
+
+
+@pytest.mark.parametrize("jump_seconds", [2.0, 3600.0])
+async def test_nothing_is_written_once_the_write_window_has_passed(
+    system: System, jump_seconds: float
+) -> None:
+    """The worker's machine slept after the claim: the terminal gets a connection and no byte."""
+    till = await system.till()
+    await system.worker(clock=JumpingClock(jump_seconds))
+
+    async with ScriptedTerminal(says_nothing) as shop:
+        answered = await till.pay(shop.host)
+        (talk,) = shop.talks
+        await asyncio.wait_for(talk.closed.wait(), 5)
+
+    assert talk.received == b""
+    assert answered.status_code == 502
+    row = await system.stored(answered.json()["payment"]["id"])
+    assert (row.state, row.reason) == ("unreachable", "not_sent")
+    assert await system.holder(shop.host) is None
+
+
+async def test_a_terminal_that_shows_another_amount_is_busy(system: System) -> None:
+    """Somebody types a sale at the terminal: AE 01 at once is no refusal, nothing was attempted."""
+    till = await system.till()
+    await system.worker()
+    waiting = Behaviour(delay_seconds=60)
+    async with VirtualTerminal(
+        terminal_host(), behaviour=waiting, device=Device(request_idle_seconds=0)
+    ) as shop:
+        _, writer = await asyncio.open_connection(shop.host, PORT)
+        writer.write(b"CZ0040320CJ012247300123456CA00201CB0042500CD0010CE003978\r\n")
+        await eventually(lambda: shop.is_busy)
+
+        answered = await till.pay(shop.host)
+        writer.close()
+
+    body = answered.json()
+    assert answered.status_code == 200
+    assert (body["paymentStatus"], body["errorCode"]) == ("Failed", "busy")
+    assert (body["payment"]["state"], body["payment"]["reason"]) == ("unreachable", "busy")
+    assert body["payment"]["safe_to_retry"] is True
+    assert not any(record.charged for record in shop.records)
+
+
+async def test_the_same_words_later_are_a_refusal(system: System) -> None:
+    """A bare 'not done' after the busy time is what a customer's bank said."""
+
+    async def refuses(talk: Talk) -> None:
+        asked = await talk.request()
+        await asyncio.sleep(0.1)
+        talk.write(answer_to(asked, AE="01", AC=None, CC=None))
+
+    till = await system.till()
+    await system.worker(busy_answer_seconds=0.05)
+    async with ScriptedTerminal(refuses) as shop:
+        answered = await till.pay(shop.host)
+
+    assert (answered.json()["paymentStatus"], answered.json()["errorCode"]) == ("Failed", "00")
+    assert answered.json()["payment"]["state"] == "refused"

@@ -1,0 +1,55 @@
+"""The settings' time limits, shortened so that what takes minutes at a till takes a second in a test."""
+
+from typing import Final
+
+#: Seconds; they fit together as the settings check.
+SHORT_LIMITS: Final[dict[str, object]] = {
+    "name_lookup_timeout_seconds": 0.5,
+    "queue_deadline_seconds": 5,
+    "publish_timeout_seconds": 3,
+    "broker_call_timeout_seconds": 5,
+    "broker_reconnect_seconds": 0.1,
+    "connect_timeout_seconds": 0.3,
+    "connect_tries": 2,
+    "connect_total_seconds": 0.5,
+    "connect_retry_seconds": 0.01,
+    "identification_timeout_seconds": 0.3,
+    "write_window_seconds": 2,
+    "tcp_user_timeout_seconds": 0.5,
+    "answer_timeout_seconds": 5,
+    "terminal_own_time_seconds": 5,
+    "idle_end_known_seconds": 0.1,
+    "idle_end_seconds": 0.5,
+    "enquiry_timeout_seconds": 0.2,
+    "hold_after_doubt_seconds": 0.5,
+    "takeover_free_after_seconds": 3,
+    "early_release_after_seconds": 3,
+    "heartbeat_seconds": 0.1,
+    "worker_stale_seconds": 1,
+    "sweep_interval_seconds": 0.1,
+    "republish_after_seconds": 1,
+    "reply_poll_seconds": 0.1,
+    "reply_poll_after_seconds": 1,
+    "caller_wait_seconds": 20,
+    "caller_wait_in_doubt_seconds": 5,
+    "worker_drain_seconds": 20,
+    "worker_stop_grace_seconds": 30,
+    "api_drain_seconds": 25,
+    "api_stop_grace_seconds": 30,
+    "management_port": 0,
+    "api_port": 0,
+    "secret_key": "a key for tests, 32 characters long",
+}
+
+#: For tests in which a terminal says nothing: its line is free again 1.1 s after the claim.
+BRIEF_DOUBT: Final[dict[str, object]] = {
+    "connect_timeout_seconds": 0.1,
+    "connect_total_seconds": 0.1,
+    "identification_timeout_seconds": 0.1,
+    "write_window_seconds": 0.2,
+    "tcp_user_timeout_seconds": 0.1,
+    "answer_timeout_seconds": 0.3,
+    "terminal_own_time_seconds": 0.3,
+    "worker_stale_seconds": 0.5,
+    "heartbeat_seconds": 0.1,
+}

@@ -1,0 +1,35 @@
+"""A database that goes away, or loses the answers of its commits, when a test says so."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway, Transaction
+
+Result = TypeVar("Result")
+
+
+class LossyDatabase(Database):
+    """The real one; only what its caller hears of it is changed."""
+
+    def __init__(self, real: Database) -> None:
+        super().__init__(real._writer, real._reader, real.dialect, real._rng)
+        #: Neither reads nor writes come through.
+        self.is_away = False
+        #: So many of the next writes are committed and their answer is lost.
+        self.lost_commits = 0
+
+    async def read(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        self._check()
+        return await super().read(work)
+
+    async def write(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        self._check()
+        result = await super().write(work)
+        if self.lost_commits:
+            self.lost_commits -= 1
+            raise CommitUnknown("the answer of the commit was lost")
+        return result
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise DatabaseAway("away")

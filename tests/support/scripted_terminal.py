@@ -1,0 +1,117 @@
+"""A terminal that does what a script says with the bytes of a connection, and keeps what came in."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+from loopback import terminal_host
+
+from shared.concert.decode import Decoder
+from shared.concert.encode import encode_fields
+
+PORT = 8888
+
+
+class Talk:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._decoder = Decoder()
+        self.closed = asyncio.Event()
+
+    async def request(self) -> dict[str, str]:
+        """Read a request whole and return its fields."""
+        while True:
+            received = await self._reader.read(4096)
+            if not received:
+                return dict(self._decoder.frame(ended=True).fields)
+            frame = self._decoder.feed(received)
+            # CK is the last field of a request as it is sent by default.
+            if frame.at_boundary and "CK" in frame.fields:
+                return dict(frame.fields)
+
+    @property
+    def received(self) -> bytes:
+        return self._decoder.received
+
+    def write(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def answer(self, asked: dict[str, str], **changes: str | None) -> None:
+        """Write the answer of an approved contact payment; a field given replaces its value."""
+        self.write(answer_to(asked, **changes))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def reset(self) -> None:
+        """Break the connection so that the other side reads an error, not an end."""
+        connection = self._writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+
+    async def peer_closed(self) -> None:
+        """Wait until the other side has closed."""
+        while await self._reader.read(4096):
+            pass
+
+
+def answer_to(asked: dict[str, str], **changes: str | None) -> bytes:
+    """Return the answer of an approved contact payment; None leaves a field out."""
+    echoed: dict[str, str | None] = {
+        tag: asked[tag] for tag in ("CZ", "CJ", "CA", "CB", "CD", "CE", "CF") if tag in asked
+    }
+    fields: dict[str, str | None] = {**echoed, "CC": "001", "AE": "10", "AC": "184117", **changes}
+    return encode_fields([(tag, value) for tag, value in fields.items() if value is not None])
+
+
+Script = Callable[[Talk], Awaitable[None]]
+
+
+class ScriptedTerminal:
+    """Listens on port 8888 of an address of its own between `__aenter__` and `__aexit__`."""
+
+    def __init__(self, script: Script) -> None:
+        self.host = terminal_host()
+        self.talks: list[Talk] = []
+        self._script = script
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "ScriptedTerminal":
+        self._server = await asyncio.start_server(self._serve, self.host, PORT)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        talk = Talk(reader, writer)
+        self.talks.append(talk)
+        try:
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await self._script(talk)
+        finally:
+            talk.close()
+            talk.closed.set()
+            self._tasks.discard(task)
+
+
+async def says_nothing(talk: Talk) -> None:
+    """Read everything, answer nothing, until the other side closes."""
+    await talk.request()
+    await talk.peer_closed()

@@ -1,0 +1,360 @@
+"""API and terminal workers as their composition roots wire them, in this process, on real servers."""
+
+import asyncio
+import base64
+import contextlib
+import copy
+import json
+import os
+import random
+import secrets
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from limits import SHORT_LIMITS
+from lossy_database import LossyDatabase
+from payments import rows
+
+from api.addresses import LineFinder, LookUp, look_up
+from api.app import make_app
+from api.contract.examples import MINIMAL_REQUEST
+from api.credentials import Credentials
+from api.parts import Parts
+from api.paying import Payments
+from api.readiness import Readiness, database_check
+from api.terminals import Terminals
+from api.waiting import Waiters
+from shared.announcing import Announcer
+from shared.broker.connections import connected, declare_topology, topology_of
+from shared.broker.consumer import PaymentConsumer
+from shared.broker.messages import PaymentMessage
+from shared.broker.publisher import Publisher
+from shared.broker.replies import ReplyQueue
+from shared.clock import Clock, SystemClock
+from shared.ids import new_process_id
+from shared.metrics import Metrics
+from shared.secret_hash import hash_secret, new_secret
+from shared.secret_key import load_secret_key
+from shared.settings.load import load_settings
+from shared.settings.settings import Settings
+from shared.storage.engine import open_database
+from shared.storage.heartbeats import Heartbeats
+from shared.storage.merchants import CredentialKind, create_credential, create_merchant
+from terminal_worker.connection import TcpConnector
+from terminal_worker.consume import Deliveries
+from terminal_worker.heartbeat import Heartbeat
+from terminal_worker.holds import Holds
+from terminal_worker.run import Runs
+from terminal_worker.session import TerminalSessions
+from terminal_worker.sweep import Sweep
+
+ORDER_PATH = "/v1/connector/order"
+LOOPBACK = "127.0.0.0/8"
+
+
+@dataclass(frozen=True)
+class Login:
+    """A merchant's credential."""
+
+    merchant_id: str | None
+    username: str
+    secret: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        pair = base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+
+
+def order_for(host: str, amount: int = 250, **order: Any) -> dict[str, Any]:
+    """Return the smallest order for a terminal, with a fresh order id unless one is given."""
+    body = copy.deepcopy(MINIMAL_REQUEST)
+    body["order"] |= {"order_id": f"order-{secrets.token_hex(6)}", "price": {"amount": amount}, **order}
+    body["pos_technical_info"]["host_information"]["host"] = host
+    return body
+
+
+def payment_id(answered: httpx.Response) -> str:
+    """Return the id of the payment that the answer tells of."""
+    found: str = answered.json()["payment"]["id"]
+    return found
+
+
+class Till:
+    """Pays over HTTP as one merchant's cash register."""
+
+    def __init__(self, client: httpx.AsyncClient, login: Login, base_url: str = "") -> None:
+        self.client = client
+        self.login = login
+        self._base_url = base_url
+
+    async def pay(
+        self, host: str, amount: int = 250, *, headers: Mapping[str, str] | None = None, **order: Any
+    ) -> httpx.Response:
+        """Pay an order (a fresh one unless `order_id` is given) on the terminal of this host."""
+        return await self.send(order_for(host, amount, **order), headers)
+
+    async def send(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> httpx.Response:
+        return await self.client.post(
+            self._base_url + ORDER_PATH, json=body, headers={**self.login.headers, **(headers or {})}
+        )
+
+
+@dataclass
+class Api:
+    """One API process."""
+
+    client: httpx.AsyncClient
+    database: LossyDatabase
+    metrics: Metrics
+    publisher: Publisher
+    replies: ReplyQueue
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
+
+
+@dataclass
+class Worker:
+    """One terminal worker."""
+
+    id: str
+    database: LossyDatabase
+    metrics: Metrics
+    runs: Runs
+    holds: Holds
+    deliveries: Deliveries
+    publisher: Publisher
+    heartbeats: Heartbeats
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
+
+
+class System:
+    """Makes API processes and workers; all of them end with the system."""
+
+    def __init__(
+        self,
+        database_url: str,
+        amqp_url: str,
+        amqp_prefix: str,
+        stack: contextlib.AsyncExitStack,
+        given: Mapping[str, object],
+    ) -> None:
+        self._given = {
+            **SHORT_LIMITS,
+            "database_url": database_url,
+            "amqp_url": amqp_url,
+            "amqp_prefix": amqp_prefix,
+            **given,
+        }
+        self._stack = stack
+        self.settings: Settings = load_settings(**self._given)
+        self.topology = topology_of(self.settings)
+        self.database = self._open_database(self.settings)
+
+    async def login(
+        self, *networks: str, kind: CredentialKind = CredentialKind.PRIVATE, merchant: bool = True
+    ) -> Login:
+        """Make a merchant with one credential; without networks only public addresses are allowed."""
+        merchant_id = f"mer_{secrets.token_hex(6)}" if merchant else None
+        if merchant_id is not None:
+            await create_merchant(self.database, merchant_id, "A bakery", list(networks))
+        name, secret = f"cred_{secrets.token_hex(6)}", new_secret(os.urandom)
+        hashed = hash_secret(load_secret_key(self.settings, os.urandom), secret)
+        assert await create_credential(self.database, name, kind, merchant_id, hashed)
+        return Login(merchant_id, name, secret)
+
+    async def till(self, api: Api | None = None) -> Till:
+        """Return the till of a new merchant whose terminals are on loopback addresses."""
+        return Till((api or await self.api()).client, await self.login(LOOPBACK))
+
+    async def api(self, *, look_up: LookUp = look_up, **given: object) -> Api:
+        """Start an API process."""
+        settings = load_settings(**{**self._given, **given})
+        clock, metrics, database = SystemClock(), Metrics("api"), self._open_database(settings)
+        publishing = await self._connect(settings, "publish")
+        await self._declare(publishing, settings)
+        publisher = await self._publisher(publishing, settings, metrics)
+        replies = ReplyQueue(
+            await self._connect(settings, "reply"),
+            self.topology,
+            process_id=new_process_id(os.urandom),
+            settings=settings,
+            metrics=metrics,
+        )
+        waiters = Waiters(database, clock, metrics, settings)
+        await replies.start(waiters.replied)
+        self._run(waiters.run())
+        payments = Payments(
+            database=database,
+            publisher=publisher,
+            replies=replies,
+            announcer=Announcer(database, publisher, metrics),
+            waiters=waiters,
+            lines=LineFinder(look_up, settings.name_lookup_timeout_seconds),
+            terminals=Terminals(database, clock, settings.credential_cache_seconds),
+            clock=clock,
+            metrics=metrics,
+            settings=settings,
+            random_bytes=os.urandom,
+        )
+        checks = {"database": database_check(database), "publishing": publisher.ready}
+        app = make_app(
+            Parts(
+                Credentials(
+                    database,
+                    load_secret_key(settings, os.urandom),
+                    clock,
+                    settings.credential_cache_seconds,
+                ),
+                payments,
+                Readiness({**checks, "replies": replies.ready}),
+                settings,
+            )
+        )
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        client = await self._stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url="http://api", timeout=30)
+        )
+        return Api(client, database, metrics, publisher, replies)
+
+    async def worker(self, *, clock: Clock | None = None, sweeps: bool = True, **given: object) -> Worker:
+        """Start a terminal worker; `clock` is the one that its sessions and holds go by."""
+        settings = load_settings(**{**self._given, **given})
+        clock, metrics, database = clock or SystemClock(), Metrics("worker"), self._open_database(settings)
+        worker = new_process_id(os.urandom)
+        heartbeats = await Heartbeats.open(settings.database_url.get_secret_value())
+        self._stack.push_async_callback(heartbeats.close)
+        publisher = await self._publisher(await self._connect(settings, "publish"), settings, metrics)
+        consuming = await self._connect(settings, "consume")
+        await self._declare(consuming, settings)
+        consumer = PaymentConsumer(
+            consuming, self.topology, process_id=worker, settings=settings, metrics=metrics
+        )
+        announcer = Announcer(database, publisher, metrics)
+        holds = Holds(database, clock, announcer)
+        runs = Runs(
+            database=database,
+            sessions=TerminalSessions(TcpConnector(settings), clock, settings),
+            holds=holds,
+            announcer=announcer,
+            clock=clock,
+            metrics=metrics,
+            settings=settings,
+            worker=worker,
+            random_bytes=os.urandom,
+            rng=random.Random(1),
+        )
+        deliveries = Deliveries(consumer, runs, metrics, settings)
+        await heartbeats.register(worker)
+        await deliveries.start()
+        self._stack.push_async_callback(deliveries.drain, 0)
+        self._run(Heartbeat(heartbeats, worker, settings).run())
+        self._run(holds.run(settings.heartbeat_seconds))
+        if sweeps:
+            sweep = Sweep(
+                database=database,
+                publisher=publisher,
+                announcer=announcer,
+                metrics=metrics,
+                settings=settings,
+                rng=random.Random(1),
+            )
+            self._run(sweep.run())
+        return Worker(worker, database, metrics, runs, holds, deliveries, publisher, heartbeats)
+
+    async def publish(self, payment_id: str, *, reply_to: str | None = None) -> None:
+        """Send a payment's message once more."""
+        metrics = Metrics("test")
+        publisher = await self._publisher(
+            await self._connect(self.settings, "publish"), self.settings, metrics
+        )
+        await publisher.publish_payment(PaymentMessage(payment_id, reply_to))
+
+    async def purged(self) -> bool:
+        """Throw away the waiting payment messages; whether there was one."""
+        connection = await self._connect(self.settings, "publish")
+        channel = await connection.channel()
+        result = await channel.get_underlay_channel()
+        purged = await result.queue_purge(self.topology.payments)
+        return bool(purged.message_count)
+
+    async def stored(self, payment_id: str) -> Any:
+        """Return the payment's row."""
+        (row,) = await rows(self.database, "SELECT * FROM payments WHERE id = :id", id=payment_id)
+        return row
+
+    async def payments(self) -> list[Any]:
+        """Return every payment's row, the oldest first."""
+        return list(await rows(self.database, "SELECT * FROM payments ORDER BY created_at, id"))
+
+    async def all_of(self, table: str) -> list[Any]:
+        return list(await rows(self.database, f"SELECT * FROM {table}"))
+
+    async def details(self, payment_id: str) -> list[dict[str, Any]]:
+        """Return what the payment's events say, in order, each with its `event`."""
+        found = await rows(
+            self.database,
+            "SELECT event, detail FROM payment_events WHERE payment_id = :id ORDER BY id",
+            id=payment_id,
+        )
+        return [{"event": row.event, **json.loads(row.detail)} for row in found]
+
+    async def holder(self, host: str) -> str | None:
+        """Return the payment that holds the terminal's line; None where it is free."""
+        found = await rows(
+            self.database, "SELECT held_by FROM lines WHERE address = :line", line=f"{host}:8888"
+        )
+        return found[0].held_by if found else None
+
+    def _open_database(self, settings: Settings) -> LossyDatabase:
+        database = LossyDatabase(
+            open_database(settings.database_url.get_secret_value(), pool_size=4, rng=random.Random(1))
+        )
+        self._stack.push_async_callback(database.close)
+        return database
+
+    async def _connect(self, settings: Settings, purpose: Any) -> Any:
+        return await self._stack.enter_async_context(connected(settings, process="test", purpose=purpose))
+
+    async def _declare(self, connection: Any, settings: Settings) -> None:
+        await declare_topology(
+            connection, self.topology, timeout_seconds=settings.broker_call_timeout_seconds
+        )
+
+    async def _publisher(self, connection: Any, settings: Settings, metrics: Metrics) -> Publisher:
+        return await Publisher.open(
+            connection, self.topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+        )
+
+    def _run(self, background: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(background)
+
+        async def end() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        self._stack.push_async_callback(end)
+
+
+async def delete_queues(amqp_url: str, amqp_prefix: str) -> None:
+    """Delete the queues of all systems that used this prefix."""
+    settings = load_settings(amqp_url=amqp_url, amqp_prefix=amqp_prefix)
+    async with connected(settings, process="test", purpose="publish") as connection:
+        channel = await connection.channel()
+        for name in (topology_of(settings).payments, topology_of(settings).dead_payments):
+            await channel.queue_delete(name)
+
+
+@contextlib.asynccontextmanager
+async def system_on(
+    database_url: str, amqp_url: str, amqp_prefix: str, **given: object
+) -> AsyncIterator[System]:
+    """A system on a migrated database; `given` are settings of all its processes."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield System(database_url, amqp_url, amqp_prefix, stack, given)
