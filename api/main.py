@@ -31,6 +31,8 @@ from shared.stopping import until_stopped
 from shared.storage.opening import opened_database
 
 PROCESS = "api"
+#: Longer than what proxies and tills keep an idle connection for, so that it is they who close it.
+KEEP_ALIVE_SECONDS = 75
 
 
 async def run(settings: Settings) -> None:
@@ -86,6 +88,11 @@ async def run(settings: Settings) -> None:
         lag = watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS)
         stopped = await stack.enter_async_context(until_stopped(waiters.run(), lag))
         # Left first at the end: the requests finish while everything that they need still runs.
-        async with serving(app, listening, drain_seconds=settings.api_drain_seconds):
+        async with serving(
+            app,
+            listening,
+            drain_seconds=settings.api_drain_seconds,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        ):
             structlog.get_logger().info("API is serving", host=settings.api_host, port=port_of(listening))
             await stopped.wait()

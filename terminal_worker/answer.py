@@ -71,6 +71,9 @@ class AnswerReader:
                 case Unreadable(reason):
                     return Lost(Reason.CONNECTION_LOST if self._peer_closed else Reason.UNREADABLE, reason)
                 case Wait(seconds):
+                    if seconds is not None:
+                        # A whole answer is there, but for the silence that ends it.
+                        left += self._settings.idle_end_seconds
                     if left <= 0:
                         received = len(self._decoder.received)
                         return Lost(Reason.ANSWER_TIMEOUT, f"{received} bytes came, no whole answer")

@@ -25,6 +25,11 @@ Result = TypeVar("Result")
 
 #: Serialization failure and deadlock, by SQLSTATE.
 RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
+#: Connection exceptions (08), a server turned read-only (25006), no connection, memory or disk left (53),
+#: shutting down or starting up (57P), trouble with its files (58): a later try may go through.
+AWAY_SQLSTATES: Final = ("08", "25006", "53", "57P", "58")
+#: The same on SQLite, in its words.
+AWAY_SQLITE: Final = ("disk is full", "disk I/O error", "unable to open database", "readonly database")
 WRITE_TRIES: Final = 12
 #: A connection of the pool; longer, and the database counts as away.
 POOL_SECONDS: Final = 10.0
@@ -158,8 +163,9 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _is_away(error: DBAPIError) -> bool:
-    # 08: connection exceptions; 53: no connection, memory or disk left; 57P: shutting down, starting up.
-    return error.connection_invalidated or _sqlstate(error).startswith(("08", "53", "57P"))
+    if error.connection_invalidated or _sqlstate(error).startswith(AWAY_SQLSTATES):
+        return True
+    return any(sign in str(error.orig) for sign in AWAY_SQLITE)
 
 
 def _is_retried(error: DBAPIError) -> bool:
