@@ -3,12 +3,20 @@
 import copy
 import json
 import re
+from enum import Enum
 from typing import Any, Final
 
 from api.contract.examples import FULL_REQUEST
 
+
 #: An edit that takes the field away.
-GONE: Final = object()
+class Gone(Enum):
+    """Stands for a field that is left out; an enum, since its text is the same in every process."""
+
+    GONE = "gone"
+
+
+GONE: Final = Gone.GONE
 
 
 def order_with(edits: dict[str, Any] | None = None, base: dict[str, Any] = FULL_REQUEST) -> dict[str, Any]:

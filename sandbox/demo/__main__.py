@@ -1,0 +1,120 @@
+"""`python -m sandbox.demo [--keep]`: the whole system pays on virtual terminals, and shows how."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+
+from sandbox.demo import addresses
+from sandbox.demo.broker_tap import BrokerTap
+from sandbox.demo.errors import Unexpected
+from sandbox.demo.show import Show, make_console
+from sandbox.demo.story import Story
+from sandbox.demo.system import Shop, System
+from sandbox.demo.till import Till
+from sandbox.servers.errors import ServersUnavailable
+from sandbox.servers.start import start_servers
+
+#: 128 and the number of the signal, as shells count.
+_BROKEN_OFF = 128 + signal.SIGINT
+_LOOK_SECONDS = 1.0
+
+
+def main() -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
+    keep = parser.parse_args().keep
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    show = Show(make_console())
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="cloud-terminal-demo-") as folder:
+            status = _run_in(Path(folder).resolve(), show, keep)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status = _BROKEN_OFF
+    show.end(status, time.monotonic() - began)
+    return status
+
+
+def _run_in(folder: Path, show: Show, keep: bool) -> int:
+    system = System(folder)
+    stack = ExitStack()
+    try:
+        stack.callback(system.end)
+        show.progress("Starting a broker and two virtual terminals, making a database and a merchant")
+        system.launch_terminals()
+        _prepare_and_pay(system, stack, show, keep)
+    except (Unexpected, ServersUnavailable, httpx.HTTPError) as failure:
+        show.failure(f"{failure}" or type(failure).__name__, [(part.name, part.log) for part in system.parts])
+        return 1
+    finally:
+        _end_undisturbed()
+        stack.close()
+    return 0
+
+
+def _prepare_and_pay(system: System, stack: ExitStack, show: Show, keep: bool) -> None:
+    with ThreadPoolExecutor(1) as beside:
+        migrated, made = beside.submit(system.migrate), beside.submit(system.make_shop)
+        try:
+            servers = stack.enter_context(start_servers(postgres=False))
+            migrated.result()
+            asyncio.run(_pay(system, made, servers.amqp_url, show, keep))
+        finally:
+            system.is_broken_off = True
+
+
+async def _pay(system: System, made: Future[Shop], broker_url: str, show: Show, keep: bool) -> None:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As the event loop does by itself at Ctrl-C.
+        loop.add_signal_handler(number, task.cancel)
+    async with BrokerTap(broker_url) as tap:
+        till = None
+        try:
+            show.progress("Starting an API and two workers")
+            await system.launch(tap)
+            await system.wait_ready()
+            shop = await asyncio.wrap_future(made)
+            show.running("Running", addresses.running(system, broker_url))
+            till = Till(system.api_url, shop.username, shop.secret)
+            await Story(system, till, tap, show).tell()
+            if keep:
+                show.left_running(addresses.left_running(system, shop), addresses.example(system, shop))
+                await _until_broken_off(system)
+        finally:
+            _end_undisturbed()
+            if till is not None:
+                await till.close()
+            await asyncio.to_thread(system.end_clients)
+            await system.delete_queues(broker_url)
+
+
+async def _until_broken_off(system: System) -> None:
+    try:
+        while True:
+            for part in system.parts:
+                part.child.check_running()
+            await asyncio.sleep(_LOOK_SECONDS)
+    except asyncio.CancelledError:
+        return
+
+
+def _end_undisturbed() -> None:
+    """A second Ctrl-C must not leave half of it running."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The system of one small shop as real processes: an API, two workers, two terminals, SQLite in a folder."""
+
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import aio_pika
+import httpx
+
+from sandbox.demo.broker_tap import BrokerTap
+from sandbox.demo.errors import Unexpected
+from sandbox.demo.processes import (
+    Running,
+    end_all,
+    environment,
+    log_lines,
+    run_to_end,
+    start,
+    until,
+    until_logged,
+)
+from sandbox.demo.stored import StoredRows
+from sandbox.demo.terminals import demo_terminals
+from sandbox.demo.timeline import LineHeld
+from sandbox.servers.choice import AMQP_VARIABLE
+from shared.broker.topology import Topology
+
+API: Final = "API"
+WORKERS: Final = ("worker 1", "worker 2")
+SHOP_NAME: Final = "Boulangerie du Canal"
+NETWORK: Final = "127.0.0.0/8"
+_LOOK_TIMEOUT_SECONDS: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The merchant and its credential, as the command line made them."""
+
+    merchant_id: str
+    username: str
+    secret: str
+
+
+class System:
+    """Starts the processes, knows where they are, ends them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "cloud-terminal.db"
+        self.rows = StoredRows(self.database)
+        self.terminals = demo_terminals(folder)
+        # On a broker that is somebody else's, queues of our own, which go again.
+        self._prefix = f"demo-{secrets.token_hex(4)}." if os.environ.get(AMQP_VARIABLE) else ""
+        self._api: Running | None = None
+        self._workers: list[Running] = []
+        #: Set once no further command is wanted.
+        self.is_broken_off = False
+        #: A worker's own id to its name here.
+        self.worker_names: dict[str, str] = {}
+        #: Where each process listens, and where it is asked how it does.
+        self.addresses: dict[str, str] = {}
+        self.management: dict[str, str] = {}
+
+    @property
+    def parts(self) -> list[Running]:
+        """Every process that was started."""
+        running = [terminal.running for terminal in self.terminals]
+        return [part for part in (self._api, *self._workers, *running) if part is not None]
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.addresses[API]}"
+
+    def migrate(self) -> None:
+        """Make the database. Raises Unexpected."""
+        self._run("migrate")
+
+    def make_shop(self) -> Shop:
+        """Create a merchant and its credential by the command line. Raises Unexpected."""
+        merchant = json.loads(self._run("merchant", "create", SHOP_NAME, "--network", NETWORK, "--json"))
+        made = json.loads(self._run("credential", "create", merchant["id"], "--json"))
+        return Shop(merchant["id"], made["username"], made["secret"])
+
+    def _run(self, *arguments: str) -> str:
+        if self.is_broken_off:
+            raise Unexpected("broken off")
+        return run_to_end(arguments, self.folder, self._environment())
+
+    def launch_terminals(self) -> None:
+        for terminal in self.terminals:
+            terminal.launch()
+
+    async def launch(self, tap: BrokerTap) -> None:
+        """Start API and workers; each reaches the broker by way of the tap. The database is migrated."""
+        url = await tap.listen(API)
+        self._api = start(API, ["api"], self.folder, self._environment(amqp_url=url, api_port=0))
+        for name in WORKERS:
+            url = await tap.listen(name)
+            surroundings = self._environment(amqp_url=url)
+            self._workers.append(start(name, ["terminal-worker"], self.folder, surroundings))
+
+    def _environment(self, **settings: str | int) -> dict[str, str]:
+        return environment(
+            self.folder,
+            database_url=f"sqlite+aiosqlite:///{self.database}",
+            amqp_prefix=self._prefix,
+            management_port=0,
+            log_format="json",
+            **settings,
+        )
+
+    async def wait_ready(self) -> None:
+        """Return when all of them answer `/readyz` or listen. Raises StartFailed, Unexpected."""
+        assert self._api is not None
+        for part in (self._api, *self._workers):
+            await self._wait_ready(part)
+        serving = await until_logged(self._api, "API is serving")
+        self.addresses[API] = f"{serving['host']}:{serving['port']}"
+        for part in self._workers:
+            taking = await until_logged(part, "terminal worker is taking payments")
+            self.worker_names[str(taking["worker"])] = part.name
+        for terminal in self.terminals:
+            await terminal.wait_ready()
+            self.addresses[terminal.name] = terminal.line
+
+    async def _wait_ready(self, part: Running) -> None:
+        opened = await until_logged(part, "management port is open")
+        address = f"{opened['host']}:{opened['port']}"
+        self.management[part.name] = address
+        async with httpx.AsyncClient(timeout=_LOOK_TIMEOUT_SECONDS, trust_env=False) as client:
+
+            async def look() -> bool | None:
+                with contextlib.suppress(httpx.TransportError):
+                    return (await client.get(f"http://{address}/readyz")).is_success or None
+                return None
+
+            await until(look, f"{part.name} is ready", part)
+
+    def held_lines(self) -> list[LineHeld]:
+        """Return what the workers logged of payments that found their terminal held."""
+        return [
+            LineHeld(
+                at_ms=datetime.fromisoformat(line["time"]).timestamp() * 1000,
+                worker=str(line["worker"]),
+                payment_id=str(line["payment_id"]),
+            )
+            for part in self._workers
+            for line in log_lines(part, "line is held, the payment waits")
+        ]
+
+    def end_clients(self) -> None:
+        """End API and workers, which still need the broker for it; return when they are gone."""
+        end_all([part for part in (self._api, *self._workers) if part is not None])
+
+    def end(self) -> None:
+        """End all that still run; return when they are gone."""
+        end_all(self.parts)
+
+    async def delete_queues(self, broker_url: str) -> None:
+        """Leave nothing behind on a broker that is somebody else's."""
+        if not self._prefix:
+            return
+        topology = Topology(self._prefix, delivery_limit=1)
+        # Where the broker is away nothing can be deleted, and what went wrong is reported already.
+        with contextlib.suppress(aio_pika.exceptions.AMQPError, OSError):
+            async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
+                for queue in (topology.payments, topology.dead_payments):
+                    await channel.queue_delete(queue)
