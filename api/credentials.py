@@ -8,10 +8,11 @@ from typing import Final
 from api.contract.basic import parse_basic
 from api.contract.errors import INCORRECT_CREDENTIALS, PublicCredential, Unauthorized, WrongCredentialKind
 from shared.clock import Clock
+from shared.credential_kind import CredentialKind
 from shared.secret_hash import hash_secret
 from shared.storage import merchants
 from shared.storage.engine import Database
-from shared.storage.merchants import Credential, CredentialKind
+from shared.storage.merchants import Credential
 
 _CACHED_AT_MOST: Final = 10_000
 

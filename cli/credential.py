@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shared.storage.merchants import CredentialKind
+from shared.credential_kind import CredentialKind
 
 OF_A_MERCHANT = (CredentialKind.PRIVATE, CredentialKind.PUBLIC)
 

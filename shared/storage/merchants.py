@@ -2,8 +2,8 @@
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 
+from shared.credential_kind import CredentialKind
 from shared.storage.engine import Database, Transaction
 from shared.storage.rows import json_text
 from shared.storage.statement import Statement
@@ -26,15 +26,6 @@ _CREDENTIAL = Statement(
 _TERMINAL = "SELECT id, host, port, line, protocol, profile, register_number FROM terminals"
 _TERMINAL_BY_ID = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND id = :id")
 _TERMINAL_BY_LINE = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND line = :line")
-
-
-class CredentialKind(StrEnum):
-    """What a credential is for; `private` and `public` belong to one merchant, the others to none."""
-
-    PRIVATE = "private"
-    PUBLIC = "public"
-    GATEWAY = "gateway"
-    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.clock import Clock, SystemClock
+from shared.credential_kind import CredentialKind
 from shared.ids import new_process_id
 from shared.metrics import Metrics
 from shared.secret_hash import hash_secret, new_secret
@@ -41,7 +42,7 @@ from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.engine import open_database
 from shared.storage.heartbeats import Heartbeats
-from shared.storage.merchants import CredentialKind, create_credential, create_merchant
+from shared.storage.merchants import create_credential, create_merchant
 from terminal_worker.connection import TcpConnector
 from terminal_worker.consume import Deliveries
 from terminal_worker.heartbeat import Heartbeat

@@ -101,12 +101,12 @@ async def test_somebody_elses_claim_is_never_taken_for_a_lost_one(system: System
 async def test_a_claim_waits_for_a_database_that_is_away(system: System) -> None:
     """The payment is still queued when the database is back, within its deadline: it is paid."""
     till = await system.till()
-    worker = await system.worker(sweeps=False, write_window_seconds=0.6)
+    worker = await system.worker(sweeps=False, write_window_seconds=1.5)
     async with ScriptedTerminal(answers) as shop, asyncio.TaskGroup() as group:
         worker.database.is_away = True
         paying = group.create_task(till.pay(shop.host))
         await eventually(lambda: worker.metric("session_slots_used") == 1)
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(1.6)
         worker.database.is_away = False
 
     assert paying.result().json()["paymentStatus"] == "Success"

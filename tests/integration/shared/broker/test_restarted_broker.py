@@ -2,15 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from broker_parts import broker_parts, is_ready, payment_id
 from eventually import eventually
 
-from sandbox.servers.server import Server
-from sandbox.servers.sources import find_server
+from sandbox.servers.start import RunningServer
 from shared.broker.failures import NotAccepted
 from shared.broker.interfaces import Delivery
 from shared.broker.messages import PaymentMessage, ReplyMessage
@@ -19,20 +16,8 @@ from shared.broker.messages import PaymentMessage, ReplyMessage
 LEADER_SECONDS = 2.0
 
 
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Server]:
-    """A node that nobody else uses."""
-    server = find_server("rabbitmq", ("docker", "installed", "unpacked"), tmp_path / "rabbitmq")
-    server.launch()
-    try:
-        server.wait_ready()
-        yield server
-    finally:
-        server.remove()
-
-
 async def test_after_a_killed_broker_payments_and_replies_flow_again_and_none_is_lost(
-    own_broker: Server,
+    own_broker: RunningServer,
 ) -> None:
     """Publishing fails fast meanwhile; what was not acknowledged is delivered again, by the same consumer."""
     async with broker_parts(own_broker.url, "restart.") as parts:
@@ -54,8 +39,7 @@ async def test_after_a_killed_broker_payments_and_replies_flow_again_and_none_is
         assert time.monotonic() - began < 0.5
         await before.ack()
 
-        own_broker.launch()
-        await asyncio.to_thread(own_broker.wait_ready)
+        await asyncio.to_thread(own_broker.start)
 
         async with asyncio.timeout(20):
             again = await deliveries.get()

@@ -178,8 +178,8 @@ async def test_a_database_that_has_no_connection_left_is_away(postgres_database:
     await change(postgres_database, "UPDATE lines SET epoch = 0")
     (row,) = await rows(postgres_database, "SELECT current_database() AS name")
     limited = f"role_{row.name}"
-    await change(postgres_database, f"CREATE ROLE {limited} LOGIN CONNECTION LIMIT 0")
-    url = postgres_database._writer.url.set(username=limited)
+    await change(postgres_database, f"CREATE ROLE {limited} LOGIN PASSWORD 'limited' CONNECTION LIMIT 0")
+    url = postgres_database._writer.url.set(username=limited, password="limited")
     database = open_database(url.render_as_string(hide_password=False))
     try:
         with pytest.raises(DatabaseAway):

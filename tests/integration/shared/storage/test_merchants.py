@@ -3,10 +3,10 @@
 import pytest
 from payments import HOST, LINE, MERCHANT, PORT, change
 
+from shared.credential_kind import CredentialKind
 from shared.storage.engine import Database
 from shared.storage.merchants import (
     Credential,
-    CredentialKind,
     Terminal,
     create_credential,
     create_merchant,

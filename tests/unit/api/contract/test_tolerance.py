@@ -152,7 +152,8 @@ def test_the_largest_amount_of_the_protocol_is_accepted() -> None:
 
 def test_a_registered_terminal_takes_the_place_of_the_address() -> None:
     """With terminal_id no host is needed, and an empty host_information is harmless."""
-    for host_information in (GONE, {}):
+    without: tuple[object, ...] = (GONE, {})
+    for host_information in without:
         edits = {HOST_INFORMATION: host_information, "pos_technical_info.terminal_id": "term_1"}
 
         order = parse_order(body_with(edits))
