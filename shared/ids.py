@@ -1,4 +1,4 @@
-"""Names made here: payments, processes, claim tokens. Time and randomness are arguments."""
+"""Names made here: payments, probes, processes, claim tokens. Time and randomness are arguments."""
 
 import re
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from shared.clock import Clock
 RandomBytes = Callable[[int], bytes]
 
 PAYMENT_ID: Final = re.compile(r"pay_[0-7][0-9A-HJKMNP-TV-Z]{25}")
+PROBE_ID: Final = re.compile(r"prb_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 def new_payment_id(clock: Clock, random_bytes: RandomBytes) -> str:
@@ -22,6 +23,16 @@ def new_payment_id(clock: Clock, random_bytes: RandomBytes) -> str:
 def is_payment_id(text: str) -> bool:
     """Whether the text has the form of a payment id of ours."""
     return PAYMENT_ID.fullmatch(text) is not None
+
+
+def new_probe_id(clock: Clock, random_bytes: RandomBytes) -> str:
+    """Return `prb_` and a ULID, 30 characters."""
+    return f"prb_{ULID(clock.wall_ms().to_bytes(6, 'big') + random_bytes(10))}"
+
+
+def is_probe_id(text: str) -> bool:
+    """Whether the text has the form of a probe's id."""
+    return PROBE_ID.fullmatch(text) is not None
 
 
 def new_token(random_bytes: RandomBytes) -> str:

@@ -87,9 +87,11 @@ def configure_logging(
 
 
 @contextmanager
-def bound(*, payment_id: str | None = None, request_id: str | None = None) -> Iterator[None]:
+def bound(
+    *, payment_id: str | None = None, request_id: str | None = None, probe_id: str | None = None
+) -> Iterator[None]:
     """Put the ids on every line that is logged inside the block, in this task and those it starts."""
-    ids = {"payment_id": payment_id, "request_id": request_id}
+    ids = {"payment_id": payment_id, "request_id": request_id, "probe_id": probe_id}
     with structlog.contextvars.bound_contextvars(**{key: value for key, value in ids.items() if value}):
         yield
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
-from shared.payment.payment import Operation, Reason
+from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import State
 
 #: A terminal's session: from a refusal at once to a customer who takes his time, and beyond the time-out.
@@ -15,6 +15,8 @@ SESSION_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120
 ADDED_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 #: From acceptance to the claim.
 WAIT_BUCKETS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
+#: From a late answer to an operator on the next morning.
+DOUBT_BUCKETS: Final = (1, 5, 15, 45, 120, 300, 600, 1800, 7200, 28800, 86400)
 LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 PublishFailure = Literal["not_routed", "not_accepted", "unknown"]
@@ -69,6 +71,18 @@ class Metrics:
         self.dead_letters: Final = self._counter(
             "dead_letters", "Messages that were put aside because nobody could read them."
         )
+        self.takeovers: Final = self._counter(
+            "takeovers", "Lines taken over from workers that no longer lived."
+        )
+        self.orphans: Final = self._counter(
+            "orphans", "Payments in session that no line named; there should be none."
+        )
+        self.contradictions: Final = self._counter(
+            "contradictions", "Proofs that contradict the stored outcome of a payment: a person must look."
+        )
+        self._resolution = self._histogram(
+            "doubt_seconds", "From the beginning of a doubt to what settled it.", DOUBT_BUCKETS, "source"
+        )
         self.loop_lag: Final = self._histogram(
             "event_loop_lag_seconds",
             "How late the event loop woke; late heartbeats lose connections.",
@@ -85,6 +99,12 @@ class Metrics:
         """Count an outcome. A reason that is none of ours is counted as `other`: labels stay few."""
         label = "" if reason is None else reason if reason in _REASONS else "other"
         self._payments.labels(operation.value, outcome.value, label).inc()
+
+    def doubt_resolved(self, payment: Payment) -> None:
+        """Note how long a payment was in doubt, and what settled it; nothing where it never was."""
+        if payment.resolved_by is None or payment.doubted_at is None or payment.ended_at is None:
+            return
+        self._resolution.labels(payment.resolved_by).observe((payment.ended_at - payment.doubted_at) / 1000)
 
     def session_took(self, operation: Operation, seconds: float) -> None:
         self._session.labels(operation.value).observe(seconds)

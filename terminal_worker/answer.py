@@ -1,7 +1,6 @@
 """Reads a terminal's answer: bytes until the protocol's rules say that it is complete, or that none comes."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +8,6 @@ from typing import Final
 from shared.clock import Clock
 from shared.concert.completeness import Complete, Unreadable, Wait, judge
 from shared.concert.decode import Decoder, Frame
-from shared.concert.echoes import known_echoes
 from shared.payment.payment import Reason
 from shared.settings.settings import Settings
 from terminal_worker.connection import Connection
@@ -42,32 +40,38 @@ class AnswerReader:
         settings: Settings,
         *,
         sent: Mapping[str, str],
-        echoes: str,
-        accepts_partial: bool,
+        known: frozenset[str] | None,
+        accepts_partial: bool = False,
     ) -> None:
+        """`known`: the sent fields that this terminal always gives back; None: not known, so the close or a
+        long silence ends the answer."""
         self._connection: Final = connection
         self._clock: Final = clock
         self._settings: Final = settings
         self._sent: Final = sent
-        self._known_echoes: Final = known_echoes(json.loads(echoes), sent)
+        self._known_echoes: Final = known
         self._accepts_partial: Final = accepts_partial
         self._decoder: Final = Decoder(
             max_bytes=settings.answer_limit_bytes, max_fields=settings.answer_limit_fields
         )
         self._peer_closed = False
+        self._first_byte_at: float | None = None
+        self._last_byte_at: float | None = None
 
-    async def read(self, written_at: float) -> Answer | Lost:
-        """Return the answer to a request that was written at `written_at` (boot-time seconds)."""
-        first_byte_at: float | None = None
-        last_byte_at = written_at
+    async def read(self, written_at: float, ends_at: float) -> Answer | Lost:
+        """Return the answer to a request written at `written_at`; wait until `ends_at` (boot-time seconds).
+
+        Called again after an answer time-out it listens on, from where it was.
+        """
+        last_byte_at = written_at if self._last_byte_at is None else self._last_byte_at
         while True:
             now = self._clock.boot()
-            left = self._settings.answer_timeout_seconds - (now - written_at)
+            left = ends_at - now
             verdict = self._judge(now - last_byte_at)
             match verdict:
                 case Complete():
-                    assert first_byte_at is not None
-                    return Answer(self._decoder.frame(ended=True), first_byte_at - written_at)
+                    assert self._first_byte_at is not None
+                    return Answer(self._decoder.frame(ended=True), self._first_byte_at - written_at)
                 case Unreadable(reason):
                     return Lost(Reason.CONNECTION_LOST if self._peer_closed else Reason.UNREADABLE, reason)
                 case Wait(seconds):
@@ -78,8 +82,9 @@ class AnswerReader:
                         received = len(self._decoder.received)
                         return Lost(Reason.ANSWER_TIMEOUT, f"{received} bytes came, no whole answer")
                     if await self._read_once(left if seconds is None else min(left, seconds)):
-                        last_byte_at = self._clock.boot()
-                        first_byte_at = last_byte_at if first_byte_at is None else first_byte_at
+                        last_byte_at = self._last_byte_at = self._clock.boot()
+                        if self._first_byte_at is None:
+                            self._first_byte_at = last_byte_at
 
     def _judge(self, idle_seconds: float) -> Complete | Unreadable | Wait:
         ended = self._peer_closed or idle_seconds >= self._settings.idle_end_seconds

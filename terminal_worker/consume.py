@@ -6,9 +6,11 @@ from typing import Final
 import structlog
 
 from shared.broker.interfaces import Consumes, Delivery
+from shared.broker.messages import ProbeMessage, Work
 from shared.logging import bound
 from shared.metrics import Metrics
 from shared.settings.settings import Settings
+from terminal_worker.probe import Probes
 from terminal_worker.run import Runs
 
 _log = structlog.get_logger()
@@ -17,9 +19,12 @@ _log = structlog.get_logger()
 class Deliveries:
     """Owns the runs of this worker, from the hand-off to the acknowledgement."""
 
-    def __init__(self, consumer: Consumes, runs: Runs, metrics: Metrics, settings: Settings) -> None:
+    def __init__(
+        self, consumer: Consumes, runs: Runs, probes: Probes, metrics: Metrics, settings: Settings
+    ) -> None:
         self._consumer: Final = consumer
         self._runs: Final = runs
+        self._probes: Final = probes
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._tasks: Final[set[asyncio.Task[None]]] = set()
@@ -30,7 +35,7 @@ class Deliveries:
         await self._consumer.start(self._take)
 
     def _take(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(self._run(delivery), name=delivery.message.payment_id)
+        task = asyncio.create_task(self._run(delivery), name=delivery.message.id)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         self._count_slots()
@@ -43,9 +48,13 @@ class Deliveries:
         self._metrics.slots(len(self._tasks), self._settings.session_limit)
 
     async def _run(self, delivery: Delivery) -> None:
-        with bound(payment_id=delivery.message.payment_id):
+        message = delivery.message
+        with bound(**_named(message)):
             try:
-                await self._runs.run(delivery.message)
+                if isinstance(message, ProbeMessage):
+                    await self._probes.run(message)
+                else:
+                    await self._runs.run(message)
             except asyncio.CancelledError:
                 await delivery.requeue()
                 raise
@@ -67,3 +76,8 @@ class Deliveries:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+
+def _named(message: Work) -> dict[str, str]:
+    """What a log line says of the work it belongs to."""
+    return {"probe_id" if isinstance(message, ProbeMessage) else "payment_id": message.id}

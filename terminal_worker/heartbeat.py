@@ -31,9 +31,10 @@ class Heartbeat:
         """Raise TakenForDead where the worker's row is gone."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
-            await self._beat()
+            await self.once()
 
-    async def _beat(self) -> None:
+    async def once(self) -> None:
+        """One beat. Raises TakenForDead; what the database cannot do now is done at the next beat."""
         try:
             alive = await self._heartbeats.beat(self._worker)
         except (DatabaseAway, CommitUnknown) as error:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from shared.announcing import Announcer
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
 from shared.broker.publisher import Publisher
@@ -20,12 +19,7 @@ from shared.stopping import until_stopped
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.opening import opened_database
 from terminal_worker.connection import TcpConnector
-from terminal_worker.consume import Deliveries
-from terminal_worker.heartbeat import Heartbeat
-from terminal_worker.holds import Holds
-from terminal_worker.run import Runs
-from terminal_worker.session import TerminalSessions
-from terminal_worker.sweep import Sweep
+from terminal_worker.wiring import wire
 
 PROCESS = "terminal-worker"
 
@@ -35,7 +29,7 @@ async def run(settings: Settings) -> None:
 
     Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch, TakenForDead.
     """
-    clock, metrics, rng = SystemClock(), Metrics(PROCESS), random.SystemRandom()
+    clock, metrics = SystemClock(), Metrics(PROCESS)
     worker = new_process_id(os.urandom)
     structlog.contextvars.bind_contextvars(worker=worker)
     topology = topology_of(settings)
@@ -50,32 +44,23 @@ async def run(settings: Settings) -> None:
             publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
         consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
-        announcer = Announcer(database, publisher, metrics)
-        holds = Holds(database, clock, announcer)
-        runs = Runs(
+        parts = wire(
             database=database,
-            sessions=TerminalSessions(TcpConnector(settings), clock, settings),
-            holds=holds,
-            announcer=announcer,
+            heartbeats=heartbeats,
+            consumer=consumer,
+            publisher=publisher,
+            connect=TcpConnector(settings),
             clock=clock,
             metrics=metrics,
             settings=settings,
             worker=worker,
             random_bytes=os.urandom,
-            rng=rng,
-        )
-        deliveries = Deliveries(consumer, runs, metrics, settings)
-        sweep = Sweep(
-            database=database,
-            publisher=publisher,
-            announcer=announcer,
-            metrics=metrics,
-            settings=settings,
-            rng=rng,
+            rng=random.SystemRandom(),
         )
         # The row is there before the first claim, and goes as the very last act.
         await heartbeats.register(worker)
         stack.push_async_callback(heartbeats.leave, worker)
+        stack.push_async_callback(parts.doubts.close)
         await stack.enter_async_context(
             management_server(
                 settings.management_host,
@@ -85,14 +70,11 @@ async def run(settings: Settings) -> None:
                 checks={"payments": consumer.ready, "publishing": publisher.ready},
             )
         )
-        await deliveries.start()
+        await parts.deliveries.start()
         structlog.get_logger().info("terminal worker is taking payments", sessions=settings.session_limit)
-        heart = Heartbeat(heartbeats, worker, settings)
         async with until_stopped(
-            heart.run(),
-            holds.run(settings.heartbeat_seconds),
-            sweep.run(),
+            *parts.loops(),
             watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
         ) as stopped:
             await stopped.wait()
-            await deliveries.drain(settings.worker_drain_seconds)
+            await parts.deliveries.drain(settings.worker_drain_seconds)

@@ -1,6 +1,7 @@
 """One worker's go at one payment: claim, session, store, reply, the line's next."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -10,17 +11,23 @@ import structlog
 from shared.announcing import Announcer
 from shared.broker.messages import PaymentMessage
 from shared.clock import Clock
+from shared.concert.profile import Profile
 from shared.ids import RandomBytes, new_token
 from shared.metrics import Metrics
 from shared.payment.outcome import Outcome
 from shared.payment.payment import Payment, Reason
-from shared.payment.states import Event, State
+from shared.payment.states import Event
 from shared.settings.settings import Settings
 from shared.storage import claims, outcomes
 from shared.storage.claims import Claim, Claimed, DeadlinePassed, Held, NotQueued
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
-from terminal_worker.holds import Hold, Holds
+from shared.storage.lines import Learned
+from terminal_worker.connection import ConnectFailed
+from terminal_worker.doubts import Doubts, Hold
+from terminal_worker.enquiry import LOOK_TO_WRITE_SECONDS
+from terminal_worker.identification import Identified, Identifier
 from terminal_worker.session import Ended, TerminalSessions
+from terminal_worker.speaking import doubt_window_of
 
 _log = structlog.get_logger()
 _Stored = TypeVar("_Stored")
@@ -37,7 +44,8 @@ class Runs:
         *,
         database: Database,
         sessions: TerminalSessions,
-        holds: Holds,
+        identifier: Identifier,
+        doubts: Doubts,
         announcer: Announcer,
         clock: Clock,
         metrics: Metrics,
@@ -48,7 +56,8 @@ class Runs:
     ) -> None:
         self._database: Final = database
         self._sessions: Final = sessions
-        self._holds: Final = holds
+        self._identifier: Final = identifier
+        self._doubts: Final = doubts
         self._announcer: Final = announcer
         self._clock: Final = clock
         self._metrics: Final = metrics
@@ -121,9 +130,10 @@ class Runs:
 
     async def _end(self, claimed: Claimed, ended: Ended, started_at: float) -> None:
         """Store how the session ended, then tell whoever waits for it or for its line."""
-        stored = await self._store(claimed, ended)
-        if stored.state is State.IN_DOUBT:
-            self._holds.keep(Hold(claimed.taking, started_at + self._settings.hold_seconds))
+        if ended.outcome.event is Event.OUTCOME_LOST:
+            stored = await self._doubt(claimed, ended, started_at)
+        else:
+            stored = await self._settle(claimed, ended)
         seconds = self._clock.boot() - started_at
         self._metrics.session_took(stored.operation, seconds)
         self._metrics.payment_ended(stored.operation, stored.state, stored.reason)
@@ -135,18 +145,70 @@ class Runs:
             line=stored.line,
         )
         await self._announcer.reply(stored.id, stored.reply_to)
-        if stored.state is not State.IN_DOUBT:
-            await self._announcer.publish_next(claimed.taking.address)
+        if ended.outcome.event is Event.OUTCOME_LOST:
+            return
+        if self._asks_identification(claimed, ended):
+            await self._identify_once(claimed)
+        await self._announcer.publish_next(claimed.taking.address)
 
-    async def _store(self, claimed: Claimed, ended: Ended) -> Payment:
-        """Store the outcome, again and again until the database has it: a result is never dropped."""
-        outcome = ended.outcome
-        if outcome.event is Event.OUTCOME_LOST:
-            return await self._until_stored(
-                lambda: outcomes.doubt(self._database, claimed.taking, claimed.payment.id, outcome)
+    async def _doubt(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
+        """Store the doubt and hold the line on; a proof that came before may have settled it already."""
+        window = doubt_window_of(claimed, self._settings)
+        self._doubts.keep(
+            Hold(
+                taking=claimed.taking,
+                started_at=started_at,
+                doubt_ends_at=started_at + window,
+                ends_at=started_at + window + self._settings.hold_after_doubt_seconds,
+                claimed=claimed,
+                enquires_soon=ended.outcome.reason == Reason.CONNECTION_LOST,
+                open_ear=ended.open_ear,
             )
+        )
         return await self._until_stored(
-            lambda: outcomes.settle(self._database, claimed.taking, claimed.payment, outcome, ended.echoes)
+            lambda: outcomes.doubt(self._database, claimed.taking, claimed.payment.id, ended.outcome)
+        )
+
+    async def _settle(self, claimed: Claimed, ended: Ended) -> Payment:
+        """Store the outcome, again and again until the database has it: a result is never dropped."""
+        return await self._until_stored(
+            lambda: outcomes.settle(
+                self._database,
+                claimed.taking,
+                claimed.payment,
+                ended.outcome,
+                ended.learned,
+                keep_line=self._asks_identification(claimed, ended),
+            )
+        )
+
+    def _asks_identification(self, claimed: Claimed, ended: Ended) -> bool:
+        """Each line is asked once, right after a finished payment: a silence then excuses it for good."""
+        return claimed.taking.identifies is None and ended.learned.echoes is not None
+
+    async def _identify_once(self, claimed: Claimed) -> None:
+        """The payment has its outcome and its caller the answer; the line is still held for this."""
+        payment, line = claimed.payment, claimed.taking.address
+
+        async def write_until() -> float:
+            # This run may have slept since, and a taker frees the line of a finished payment soon.
+            looked_at = self._clock.boot()
+            still_mine = await outcomes.still_mine(self._database, claimed.taking)
+            return looked_at + LOOK_TO_WRITE_SECONDS if still_mine else looked_at
+
+        try:
+            profile = Profile.from_dict(json.loads(claimed.profile))
+            found = await self._identifier.ask(
+                line, payment.protocol, claimed.register_number, profile, write_until
+            )
+        except ConnectFailed:
+            found = Identified.BUSY  # a terminal that takes one connection at a time may still close ours
+        except DatabaseAway:
+            found = Identified.NOT_ASKED
+        teaches = found in (Identified.YES, Identified.SILENT)
+        learned = Learned(identifies=found is Identified.YES if teaches else None)
+        await self._until_stored(
+            lambda: outcomes.release_identified(self._database, claimed.taking, learned, found=found)
         )
 
     async def _until_stored(self, work: Callable[[], Awaitable[_Stored]]) -> _Stored:

@@ -13,7 +13,7 @@ from shared.broker.connections import CLIENT_ERRORS, away_when_failing
 from shared.broker.failures import UnreadableMessage
 from shared.broker.interfaces import OnDelivery
 from shared.broker.live import missing_consumer
-from shared.broker.messages import PaymentMessage, decode_payment, traceparent_of
+from shared.broker.messages import Work, decode_work, traceparent_of
 from shared.broker.topology import PAYMENTS, Topology, declare_queue
 from shared.metrics import Metrics
 from shared.settings.settings import Settings
@@ -24,9 +24,7 @@ Settling = Callable[[], Awaitable[None]]
 class PaymentDelivery:
     """One delivery. To requeue is a nack, which RabbitMQ 4.3 does not count against the delivery limit."""
 
-    def __init__(
-        self, incoming: AbstractIncomingMessage, message: PaymentMessage, timeout_seconds: float
-    ) -> None:
+    def __init__(self, incoming: AbstractIncomingMessage, message: Work, timeout_seconds: float) -> None:
         self._incoming = incoming
         self._timeout_seconds = timeout_seconds
         self.message: Final = message
@@ -43,7 +41,7 @@ class PaymentDelivery:
         await self._settle("reject", partial(self._incoming.reject, requeue=False))
 
     async def _settle(self, word: str, call: Settling) -> None:
-        await settle(word, call, timeout_seconds=self._timeout_seconds, payment_id=self.message.payment_id)
+        await settle(word, call, timeout_seconds=self._timeout_seconds, payment_id=self.message.id)
 
 
 class PaymentConsumer:
@@ -129,7 +127,7 @@ class PaymentConsumer:
             self._late.append(incoming)
             return
         try:
-            message = decode_payment(incoming.body)
+            message = decode_work(incoming.body)
         except UnreadableMessage as error:
             structlog.get_logger().error(
                 "unreadable payment message put aside", reason=str(error), message_id=incoming.message_id

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from shared.broker.messages import PaymentMessage, ReplyMessage
+from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage, Work
 
 
 class Publishes(Protocol):
@@ -18,11 +18,19 @@ class Publishes(Protocol):
         ...
 
 
+class PublishesProbes(Protocol):
+    """Sends probes to the workers."""
+
+    async def publish_probe(self, message: ProbeMessage, *, traceparent: str | None = None) -> None:
+        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        ...
+
+
 class Delivery(Protocol):
-    """One delivery of a payment message. Exactly one of the three ends it; none of them raises."""
+    """One delivery of a payment or probe. Exactly one of the three ends it; none of them raises."""
 
     @property
-    def message(self) -> PaymentMessage: ...
+    def message(self) -> Work: ...
 
     @property
     def redelivered(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from aio_pika import DeliveryMode, Message
 
 from shared.broker.failures import UnreadableMessage
-from shared.ids import is_payment_id
+from shared.ids import is_payment_id, is_probe_id
 
 VERSION: Final = 1
 LONGEST_BODY_BYTES: Final = 4096
@@ -34,10 +34,35 @@ class PaymentMessage:
     payment_id: str
     reply_to: str | None
 
+    @property
+    def id(self) -> str:
+        """What the message is about."""
+        return self.payment_id
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMessage:
+    """From the API that was asked for a probe, to any terminal worker; everything else is in the database."""
+
+    probe_id: str
+    reply_to: str | None
+
+    @property
+    def id(self) -> str:
+        """What the message is about."""
+        return self.probe_id
+
+
+#: What the workers' queue carries.
+Work = PaymentMessage | ProbeMessage
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyMessage:
-    """From whoever commits an outcome, doubt included; to the API that waits. Says only: look."""
+    """From whoever commits an outcome, doubt included; to the API that waits. Says only: look.
+
+    `payment_id` is a probe's id where a probe ended.
+    """
 
     payment_id: str
 
@@ -46,22 +71,43 @@ def encode_payment(message: PaymentMessage) -> bytes:
     return _encode("payment", payment_id=message.payment_id, reply_to=message.reply_to)
 
 
+def encode_probe(message: ProbeMessage) -> bytes:
+    return _encode("probe", probe_id=message.probe_id, reply_to=message.reply_to)
+
+
 def encode_reply(message: ReplyMessage) -> bytes:
     return _encode("reply", payment_id=message.payment_id)
 
 
 def decode_payment(body: bytes) -> PaymentMessage:
     """Return the message; raise UnreadableMessage."""
-    content = _decode(body, "payment")
+    message = decode_work(body)
+    if not isinstance(message, PaymentMessage):
+        raise UnreadableMessage("the type is not payment")
+    return message
+
+
+def decode_work(body: bytes) -> Work:
+    """Return a message of the workers' queue; raise UnreadableMessage."""
+    content = _decode(body, "payment", "probe")
     reply_to = content.get("reply_to")
     if reply_to is not None and not _is_queue_name(reply_to):
         raise UnreadableMessage("reply_to is no name of a queue")
+    if content["type"] == "probe":
+        probe_id = content.get("probe_id")
+        if not isinstance(probe_id, str) or not is_probe_id(probe_id):
+            raise UnreadableMessage("probe_id is missing or malformed")
+        return ProbeMessage(probe_id, reply_to)
     return PaymentMessage(_payment_id(content), reply_to)
 
 
 def decode_reply(body: bytes) -> ReplyMessage:
     """Return the message; raise UnreadableMessage."""
-    return ReplyMessage(_payment_id(_decode(body, "reply")))
+    content = _decode(body, "reply")
+    about = content.get("payment_id")
+    if isinstance(about, str) and is_probe_id(about):
+        return ReplyMessage(about)
+    return ReplyMessage(_payment_id(content))
 
 
 def to_amqp(body: bytes, *, message_id: str, payment_id: str, traceparent: str | None) -> Message:
@@ -95,7 +141,7 @@ def _encode(type_: str, **content: str | None) -> bytes:
     return json.dumps({"v": VERSION, "type": type_, **content}, separators=(",", ":")).encode()
 
 
-def _decode(body: bytes, type_: str) -> dict[str, Any]:
+def _decode(body: bytes, *types: str) -> dict[str, Any]:
     if len(body) > LONGEST_BODY_BYTES:
         raise UnreadableMessage(f"{len(body)} bytes are more than a message of ours has")
     try:
@@ -106,8 +152,8 @@ def _decode(body: bytes, type_: str) -> dict[str, Any]:
         raise UnreadableMessage("the body is no JSON object")
     if content.get("v") != VERSION:
         raise UnreadableMessage("the version is not one that this release knows")
-    if content.get("type") != type_:
-        raise UnreadableMessage(f"the type is not {type_}")
+    if content.get("type") not in types:
+        raise UnreadableMessage(f"the type is not {' or '.join(types)}")
     return content
 
 

@@ -9,7 +9,15 @@ from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, Publish
 
 from shared.broker.connections import CLIENT_ERRORS, away_when_failing
 from shared.broker.failures import NotAccepted, NotRouted, OutcomeUnknown
-from shared.broker.messages import PaymentMessage, ReplyMessage, encode_payment, encode_reply, to_amqp
+from shared.broker.messages import (
+    PaymentMessage,
+    ProbeMessage,
+    ReplyMessage,
+    encode_payment,
+    encode_probe,
+    encode_reply,
+    to_amqp,
+)
 from shared.broker.topology import Topology
 from shared.ids import RandomBytes, new_token
 from shared.metrics import Metrics
@@ -67,6 +75,10 @@ class Publisher:
     async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:
         """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
         await self._publish(self._topology.payments, encode_payment(message), message.payment_id, traceparent)
+
+    async def publish_probe(self, message: ProbeMessage, *, traceparent: str | None = None) -> None:
+        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        await self._publish(self._topology.payments, encode_probe(message), message.probe_id, traceparent)
 
     async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
         """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, OutcomeUnknown."""

@@ -9,6 +9,9 @@ from shared.concert.fields import VERSIONS
 RequestEnd = Literal["", "\r\n"]
 ReceiptBy = Literal["none", "sms", "email", "all"]
 
+#: Keys whose value may be null: the usual is meant.
+_OPTIONAL: Final = frozenset({"version", "terminal_time_seconds"})
+
 
 class ProfileError(ValueError):
     """Raised for a profile that has an unknown key or an ill-typed value; `key` names it."""
@@ -45,8 +48,9 @@ class Profile:
     accepts_partial: bool = False
     #: This terminal's 'done' needs no sign of a card.
     bare_success: bool = False
-    #: The longest time from reading a request to its end, PIN and authorisation included; seconds.
-    terminal_time_seconds: int = 240
+    #: The longest time from reading a request to its end, PIN and authorisation included; seconds. None: the
+    #: usual one of the settings.
+    terminal_time_seconds: int | None = None
 
     def __post_init__(self) -> None:
         _check_text("ticket", self.ticket, length=3)
@@ -54,7 +58,7 @@ class Profile:
             _check_text("version", self.version, length=4)
         _check_choice("request_ends_with", self.request_ends_with, get_args(RequestEnd))
         _check_choice("receipt_by", self.receipt_by, get_args(ReceiptBy))
-        if not 1 <= self.terminal_time_seconds <= 3600:
+        if self.terminal_time_seconds is not None and not 1 <= self.terminal_time_seconds <= 3600:
             raise ProfileError("terminal_time_seconds", "should be from 1 to 3600")
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,14 +77,17 @@ class Profile:
 
 
 def _check_type(key: str, expected: object, value: object) -> None:
-    if expected is bool:
-        if not isinstance(value, bool):
-            raise ProfileError(key, "should be boolean")
-    elif expected is int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ProfileError(key, "should be integer")
-    elif not isinstance(value, str) and not (key == "version" and value is None):
-        raise ProfileError(key, "should be string")
+    match expected, value:
+        case type() as kind, _ if kind is bool:
+            fits, word = isinstance(value, bool), "boolean"
+        case _, None if key in _OPTIONAL:
+            return
+        case _ if key == "terminal_time_seconds":
+            fits, word = isinstance(value, int) and not isinstance(value, bool), "integer"
+        case _:
+            fits, word = isinstance(value, str), "string"
+    if not fits:
+        raise ProfileError(key, f"should be {word}")
 
 
 def _check_text(key: str, value: str, *, length: int) -> None:

@@ -74,7 +74,7 @@ def read_answer(
 
 
 def answers_identification(frame: Frame) -> bool:
-    """Tell whether a complete frame answers an identification (CD I): any does, but a busy terminal's."""
+    """Tell whether a complete frame answers an identification (CD I) or an enquiry: any does, but busy."""
     status = frame.fields.get(f.STATUS, "").strip()
     if frame.error is not None or not status:
         return False

@@ -27,3 +27,9 @@ def owner_of(private_data: str, reference: str) -> Owner:
     if found is None:
         return Owner.NOBODY
     return Owner.OURS if found.group().upper() == reference.upper() else Owner.ANOTHER_PAYMENT
+
+
+def find_reference(text: str) -> str | None:
+    """Return the first payment id of our form in a text, as it is stored; None where there is none."""
+    found = _REFERENCE.search(text)
+    return None if found is None else f"pay_{found.group()[4:].upper()}"

@@ -91,6 +91,10 @@ class Payment:
     created_at: int
     claimed_at: int | None
     ended_at: int | None
+    #: When its outcome became unknown, whatever became of it later.
+    doubted_at: int | None = None
+    #: What settled the doubt: `late_answer`, `enquiry`, `gateway` or `operator`.
+    resolved_by: str | None = None
     #: Since when another payment held the line, where this one expired because of it.
     held_since: int | None
     #: The terminal's AF code, two digits.

@@ -57,6 +57,9 @@ class PaymentLimits(Group):
         "A bare 'not done' whose first byte comes this soon after the write means busy; later it is a "
         "refusal.",
     )
+    net_interval_seconds: float = seconds(
+        60, "How often workers look for payments in session that no line names; there should be none."
+    )
     hold_after_doubt_seconds: float = seconds(
         60,
         "How long a line in doubt is held after its doubt window, so that 'the last transaction' is "
@@ -71,6 +74,11 @@ class PaymentLimits(Group):
         60,
         "The earliest moment after the claim or takeover at which a person may free a line in doubt: "
         "a look at the terminal taken before the bytes could arrive proves nothing.",
+    )
+    operator_after_seconds: float = seconds(
+        60,
+        "How old a doubt must be before a person may settle it: what the terminal's worker finds out by "
+        "itself comes first.",
     )
     takeover_free_after_seconds: float = seconds(
         20,

@@ -115,6 +115,22 @@ class ApiPart(Group):
     reply_poll_after_seconds: float = seconds(
         5, "From when on a waiting payment is part of that statement; one that others started always is."
     )
+    waiting_limit: int = count(
+        5000,
+        "Payments that may wait for a worker or a terminal at once; more would only wait until their "
+        "deadline, so they are refused with 503.",
+    )
+    waiting_limit_per_merchant: int = count(
+        2500, "The same for one merchant, whose flood must leave room for the others."
+    )
+    waiting_limit_per_line: int = count(
+        50,
+        "The same for one terminal: a session takes seconds, so that the last of them would reach their "
+        "deadline first.",
+    )
+    waiting_count_seconds: float = seconds(
+        1, "How often the API counts what waits, in one statement, while payments come or wait."
+    )
     api_drain_seconds: float = seconds(245, "How long the API finishes requests after SIGTERM.")
     api_stop_grace_seconds: float = seconds(
         260, "What the container's stop grace period is set to; used for the check only."

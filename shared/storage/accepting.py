@@ -19,7 +19,7 @@ from shared.payment.order_guard import (
 )
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import State
-from shared.storage import lines
+from shared.storage import idempotency, lines
 from shared.storage.engine import Database, Transaction
 from shared.storage.rows import json_text, payment_of, record
 from shared.storage.statement import Statement
@@ -67,6 +67,13 @@ _INSERT = Statement(
     " ON CONFLICT (merchant_id, guard_key) DO NOTHING RETURNING id"
 )
 
+#: For merchants whose tills begin their numbers again: a success of long ago gives its place away. One in
+#: doubt never does.
+_LEAVE_GUARD = Statement(
+    "UPDATE payments SET guard_key = NULL WHERE merchant_id = :merchant_id AND guard_key = :guard_key"
+    " AND state = :succeeded AND ended_at <= {now} - CAST(:life_ms AS BIGINT) RETURNING id"
+)
+
 #: The attempt that keeps others of its key out, and how long ago it ended.
 _COUNTING_ATTEMPT = Statement(
     "SELECT {payment}, {now} - COALESCE(ended_at, {now}) AS ended_ms_ago FROM payments"
@@ -74,6 +81,12 @@ _COUNTING_ATTEMPT = Statement(
 )
 
 _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
+
+#: Like `_LOCK_DEBIT`, without waiting for anybody.
+_DEBIT_ID = Statement(
+    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
+    " ORDER BY (guard_key IS NOT NULL) DESC, created_at DESC, id DESC LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +112,22 @@ class NewPayment:
     traceparent: str | None
     deadline_seconds: float
     warnings: Sequence[str]
+
+    @property
+    def named(self) -> idempotency.NamedOperation | None:
+        """The operation that the caller's Idempotency-Key names; None without a key."""
+        if self.idempotency_key is None:
+            return None
+        return idempotency.NamedOperation(
+            self.merchant_id,
+            self.idempotency_key,
+            self.order_id,
+            self.operation,
+            self.amount_cents,
+            self.currency,
+            self.host,
+            self.port,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +164,11 @@ Acceptance = Accepted | Attached | Conflict | NoPlace
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """The key's place is taken by an attempt that counts."""
+    """The key's place is taken by an attempt that counts. `is_bound`: the Idempotency-Key, if there is one,
+    names this operation already."""
 
     guard_key: str
+    is_bound: bool = True
 
 
 class _KeyClosed(Exception):
@@ -152,63 +183,129 @@ async def accept(
     replay_seconds: float,
     credit_replay_seconds: float,
     line_known: bool,
+    guard_life_seconds: float | None = None,
 ) -> Acceptance:
     """Insert the payment or attach to the attempt that counts.
 
     A success is replayed for `replay_seconds` after its end (`credit_replay_seconds` for credits without an
     idempotency key: the next equal credit may be another one). `line_known` spares the statement that makes
-    the line. Raises DatabaseAway, CommitUnknown.
+    the line. `guard_life_seconds`: how long a succeeded order keeps its number, None for ever; not shorter
+    than its replay. Raises DatabaseAway, CommitUnknown.
     """
     keyless_credit = new.operation is Operation.CREDIT and new.idempotency_key is None
     replay_ms = 1000 * (credit_replay_seconds if keyless_credit else replay_seconds)
+    life_ms = None if guard_life_seconds is None else int(max(replay_ms, 1000 * guard_life_seconds))
     try:
         for _ in range(GUARD_ROUNDS):
-            inserted = await database.write(lambda tx: _insert(tx, new, line_known))
+            inserted = await database.write(lambda tx: _insert(tx, new, line_known, life_ms))
             if isinstance(inserted, Accepted):
                 return inserted
             attached = await _attach(database, new, inserted.guard_key, replay_ms)
             if attached is not None:
+                await _bind(database, new, attached, inserted)
                 return attached
     except NotAllowed as error:
         return Conflict(error.reason, str(error), await _get(database, error.sibling_id))
     except _KeyClosed as error:
         payment = await _get(database, error.payment_id)
         return Conflict("key_closed", "the outcome of this order was contradicted: a person decides", payment)
+    except idempotency.KeyUsed:
+        named = new.named
+        assert named is not None
+        payment = await database.read(lambda tx: idempotency.attempt(tx, named))
+        return Conflict("key_used", "the idempotency key names another operation", payment)
     return NoPlace()
 
 
-async def _insert(tx: Transaction, new: NewPayment, line_known: bool) -> Accepted | _Taken:
+async def would_attach(database: Database, new: NewPayment) -> bool:
+    """Whether an attempt that counts would answer this request, so that nothing new need be stored.
+
+    A look without any lock, for a process that is to take in nothing new. Raises DatabaseAway.
+    """
+
+    async def look(tx: Transaction) -> bool:
+        debit = None
+        if new.operation is not Operation.DEBIT:
+            debit = await tx.one(_DEBIT_ID, merchant_id=new.merchant_id, operation_key=_key_of_debit(new))
+        key = _key(new, None if debit is None else debit.id)
+        return await tx.one(_COUNTING_ATTEMPT, merchant_id=new.merchant_id, guard_key=key) is not None
+
+    return await database.read(look)
+
+
+async def _bind(database: Database, new: NewPayment, attached: Attached | Conflict, taken: _Taken) -> None:
+    """The key of a request that found its operation's result names that operation from now on."""
+    named = new.named
+    if named is None or taken.is_bound or isinstance(attached, Conflict):
+        return
+    await database.write(lambda tx: idempotency.bind(tx, named))
+
+
+async def _insert(
+    tx: Transaction, new: NewPayment, line_known: bool, life_ms: int | None
+) -> Accepted | _Taken:
+    named = new.named
+    is_bound = named is None or await idempotency.is_bound(tx, named)
     if new.line is not None and not line_known:
         await lines.create(tx, new.line)
     debit_id = None
     if new.operation is not Operation.DEBIT:
         debit_id = await _lock_debit(tx, new)
-    key = operation_key(
+    key = _key(new, debit_id)
+    if life_ms is not None and debit_id is None:
+        # A reversal or credit of a known debit is named by that debit, not by a number that comes again.
+        await _leave_guard(tx, new, key, life_ms)
+    if debit_id is not None:
+        debit, siblings = await _read_siblings(tx, debit_id)
+        if any(row.guard_key == key for row in siblings):
+            return _Taken(key, is_bound)
+        check_may_follow(
+            new.operation, new.amount_cents, new.line, _sibling(debit), [_sibling(row) for row in siblings]
+        )
+    inserted = await _insert_row(tx, new, key, debit_id)
+    if (
+        inserted is None
+        or await tx.one(_LOCK_ATTEMPTS, merchant_id=new.merchant_id, operation_key=key, id=new.id) is not None
+    ):
+        closed = await tx.one(_CONTRADICTED_ATTEMPT, merchant_id=new.merchant_id, operation_key=key)
+        if closed is not None:
+            raise _KeyClosed(closed.id)
+    if inserted is None:
+        return _Taken(key, is_bound)
+    if named is not None and not is_bound:
+        await idempotency.bind(tx, named)
+    return inserted
+
+
+def _key(new: NewPayment, debit_id: str | None) -> str:
+    return operation_key(
         new.operation,
         new.order_id,
         debit_id=debit_id,
         amount_cents=new.amount_cents,
         idempotency_key=new.idempotency_key,
     )
-    if debit_id is not None:
-        debit, siblings = await _read_siblings(tx, debit_id)
-        if any(row.guard_key == key for row in siblings):
-            return _Taken(key)
-        check_may_follow(
-            new.operation, new.amount_cents, new.line, _sibling(debit), [_sibling(row) for row in siblings]
-        )
-    inserted = await _insert_row(tx, new, key, debit_id)
-    if (
-        isinstance(inserted, _Taken)
-        or await tx.one(_LOCK_ATTEMPTS, merchant_id=new.merchant_id, operation_key=key, id=new.id) is not None
-    ):
-        closed = await tx.one(_CONTRADICTED_ATTEMPT, merchant_id=new.merchant_id, operation_key=key)
-        if closed is not None:
-            raise _KeyClosed(closed.id)
-    return inserted
 
 
-async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str | None) -> Accepted | _Taken:
+def _key_of_debit(new: NewPayment) -> str:
+    return operation_key(
+        Operation.DEBIT, new.order_id, debit_id=None, amount_cents=new.amount_cents, idempotency_key=None
+    )
+
+
+async def _leave_guard(tx: Transaction, new: NewPayment, key: str, life_ms: int) -> None:
+    left = await tx.one(
+        _LEAVE_GUARD,
+        merchant_id=new.merchant_id,
+        guard_key=key,
+        succeeded=State.SUCCEEDED.value,
+        life_ms=life_ms,
+    )
+    if left is not None:
+        await record(tx, left.id, "guard_left", State.SUCCEEDED, {"order_number_taken_by": new.id})
+
+
+async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str | None) -> Accepted | None:
     state = State.QUEUED if new.line is not None else State.UNREACHABLE
     reason = None if new.line is not None else Reason.NO_ADDRESS
     row = await tx.one(
@@ -240,7 +337,7 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
         warnings=json_text(list(new.warnings)),
     )
     if row is None:
-        return _Taken(key)
+        return None
     detail: dict[str, object] = {"line": new.line} if reason is None else {"reason": reason}
     if new.operation is not Operation.DEBIT:
         # Cancel and Credit carry no reference: what cannot be checked here is the terminal's to check.
@@ -250,10 +347,7 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
 
 
 async def _lock_debit(tx: Transaction, new: NewPayment) -> str | None:
-    key = operation_key(
-        Operation.DEBIT, new.order_id, debit_id=None, amount_cents=new.amount_cents, idempotency_key=None
-    )
-    row = await tx.one(_LOCK_DEBIT, merchant_id=new.merchant_id, operation_key=key)
+    row = await tx.one(_LOCK_DEBIT, merchant_id=new.merchant_id, operation_key=_key_of_debit(new))
     return None if row is None else str(row.id)
 
 

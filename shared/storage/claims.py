@@ -125,13 +125,16 @@ async def read_back(database: Database, payment_id: str, token: str) -> Claimed 
     async def look(tx: Transaction) -> Claimed | None:
         await lines.lock_of_payment(tx, payment_id)
         taking = await lines.taken_with(tx, payment_id, token)
-        if taking is None:
-            return None
-        row = await tx.one(_CLAIMED, payment_id=payment_id)
-        assert row is not None, "the line is held by it"
-        return _claimed(row, taking)
+        return None if taking is None else await claimed_as(tx, taking)
 
     return await database.write(look)
+
+
+async def claimed_as(tx: Transaction, taking: lines.Taking) -> Claimed:
+    """Return the payment that holds a taken line, with what its terminal is spoken to with."""
+    row = await tx.one(_CLAIMED, payment_id=taking.payment_id)
+    assert row is not None, "the line is held by it"
+    return _claimed(row, taking)
 
 
 def _claimed(row: Row[Any], taking: lines.Taking) -> Claimed:

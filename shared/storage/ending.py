@@ -17,6 +17,8 @@ _MOVE = Statement(
     "UPDATE payments SET state = :to, reason = :reason,"
     " guard_key = CASE WHEN :counts THEN guard_key ELSE NULL END,"
     " ended_at = CASE WHEN :ends THEN {now} ELSE NULL END,"
+    " doubted_at = CASE WHEN :doubts THEN {now} ELSE doubted_at END,"
+    " resolved_by = COALESCE(CAST(:resolved_by AS TEXT), resolved_by),"
     " held_since = :held_since, paid_cents = :paid_cents, error_code = :error_code,"
     " error_description = :error_description, authorisation_number = :authorisation_number,"
     " masked_card = :masked_card, application = :application, aid = :aid,"
@@ -28,7 +30,8 @@ _MOVE = Statement(
 
 #: What was proved about a payment, oldest first. Read after the payment's row was updated or locked.
 _PROOFS = Statement(
-    "SELECT proves, detail FROM evidence WHERE payment_id = :payment_id AND proves IS NOT NULL ORDER BY id"
+    "SELECT source, proves, detail FROM evidence"
+    " WHERE payment_id = :payment_id AND proves IS NOT NULL ORDER BY id"
 )
 
 #: A reversed debit leaves the guard: its order may be debited again.
@@ -70,6 +73,7 @@ async def move(
     reason: str | None,
     result: Result | None = None,
     held_since: int | None = None,
+    resolved_by: str | None = None,
     detail: Mapping[str, object] | None = None,
 ) -> Payment | None:
     """Carry out one transition of the table and record it; None: the payment was in another state.
@@ -87,6 +91,8 @@ async def move(
         reason=reason,
         counts=counts(to),
         ends=to not in LIVE_STATES,
+        doubts=to is State.IN_DOUBT,
+        resolved_by=resolved_by,
         held_since=held_since,
         paid_cents=result.paid_cents,
         error_code=result.error_code,
@@ -102,7 +108,7 @@ async def move(
     if row is None:
         return None
     payment = payment_of(row)
-    await record(tx, payment_id, event, to, {**({"reason": reason} if reason else {}), **(detail or {})})
+    await record(tx, payment_id, event, to, {**_why(payment, reason, resolved_by), **(detail or {})})
     if to is State.SUCCEEDED and payment.operation is Operation.REVERSAL and payment.debit_id:
         await tx.run(_OPEN_DEBIT, debit_id=payment.debit_id)
     if to is State.IN_DOUBT:
@@ -110,6 +116,14 @@ async def move(
     if to not in LIVE_STATES:
         return await _contradicted_by_proof(tx, payment)
     return payment
+
+
+def _why(payment: Payment, reason: str | None, resolved_by: str | None) -> dict[str, object]:
+    """What the history says of every transition: the reason, and what settled a doubt after how long."""
+    why: dict[str, object] = {} if reason is None else {"reason": reason}
+    if resolved_by is not None and payment.doubted_at is not None and payment.ended_at is not None:
+        why |= {"resolved_by": resolved_by, "doubt_ms": payment.ended_at - payment.doubted_at}
+    return why
 
 
 async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
@@ -129,7 +143,7 @@ async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
         Event(row.proves),
         reason=None,
         result=result,
-        detail={"proof": "earlier"},
+        resolved_by=row.source,
     )
     assert moved is not None, "the row is locked by this transaction"
     return moved

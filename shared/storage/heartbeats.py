@@ -15,6 +15,7 @@ from shared.storage.tables import WorkerRow
 _REGISTER = Statement("INSERT INTO workers (id, counter) VALUES (:worker, 0)")
 _BEAT = Statement("UPDATE workers SET counter = counter + 1 WHERE id = :worker RETURNING counter")
 _LEAVE = Statement("DELETE FROM workers WHERE id = :worker")
+_COUNTER = Statement("SELECT counter FROM workers WHERE id = :worker")
 _COUNTERS = Statement("SELECT id, counter FROM workers")
 
 
@@ -63,6 +64,11 @@ class Heartbeats:
         """Return every worker's counter."""
         rows = await self._database.read(lambda tx: tx.all(_COUNTERS))
         return {row.id: row.counter for row in rows}
+
+    async def counter(self, worker: str) -> int | None:
+        """Return one worker's counter; None: it has no row, it ended or never lived."""
+        row = await self._database.read(lambda tx: tx.one(_COUNTER, worker=worker))
+        return None if row is None else int(row.counter)
 
     async def close(self) -> None:
         await self._database.close()

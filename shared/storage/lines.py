@@ -4,6 +4,9 @@ Locks are taken in the order line, debit, payment: these come first.
 """
 
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
 
 from shared.storage.engine import Transaction
 from shared.storage.statement import Statement
@@ -20,15 +23,20 @@ _TAKE = Statement(
     "UPDATE lines SET held_by = :payment_id, worker = :worker, epoch = epoch + 1, claim = :token,"
     " taken_at = {now}, hold_until = {now} + :hold_ms"
     " WHERE address = (SELECT line FROM payments WHERE id = :payment_id) AND held_by IS NULL"
-    " RETURNING address, epoch, echoes"
+    " RETURNING address, epoch, echoes, identifies, identify_first"
 )
 
-#: Give the line back; only by the run that took it, and not twice.
+#: Give the line back, with what was learned of it; only by the run that took it, and not twice.
 _RELEASE = Statement(
     "UPDATE lines SET held_by = NULL, worker = NULL, claim = NULL, taken_at = NULL, hold_until = NULL,"
-    " epoch = epoch + 1, echoes = COALESCE(CAST(:echoes AS TEXT), echoes),"
-    " answered_at = CASE WHEN CAST(:echoes AS TEXT) IS NULL THEN answered_at ELSE {now} END"
+    " release_for = NULL, release_by = NULL, release_asked_at = NULL, epoch = epoch + 1, {learned}"
     " WHERE address = :address AND epoch = :epoch AND claim = :token RETURNING address"
+)
+
+#: Keep the line a little longer, with what its terminal's answer taught.
+_KEEP = Statement(
+    "UPDATE lines SET {learned} WHERE address = :address AND epoch = :epoch AND claim = :token"
+    " RETURNING address"
 )
 
 #: Who holds the line of a payment, under the line's lock.
@@ -39,7 +47,12 @@ _LOCK_OF_PAYMENT = Statement(
 
 #: Whether a run's claim was committed; read after the line's row was locked.
 _TAKEN_WITH = Statement(
-    "SELECT address, epoch, echoes FROM lines WHERE held_by = :payment_id AND claim = :token"
+    "SELECT address, epoch, echoes, identifies, identify_first FROM lines"
+    " WHERE held_by = :payment_id AND claim = :token"
+)
+
+_IS_MINE = Statement(
+    "SELECT address FROM lines WHERE address = :address AND epoch = :epoch AND claim = :token"
 )
 
 
@@ -53,6 +66,20 @@ class Taking:
     payment_id: str
     #: JSON list of the echoed tags of the line's last three complete answers, as read at the taking.
     echoes: str
+    #: Whether the terminal answers identifications; None: it was never asked.
+    identifies: bool | None = None
+    #: The session has to begin with an answered identification.
+    identify_first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a session taught of its line; None leaves what is stored."""
+
+    #: JSON, see `Taking.echoes`; set after a complete answer.
+    echoes: str | None = None
+    identifies: bool | None = None
+    identify_first: bool | None = None
 
 
 async def create(tx: Transaction, address: str) -> None:
@@ -66,20 +93,47 @@ async def take(
     row = await tx.one(
         _TAKE, payment_id=payment_id, worker=worker, token=token, hold_ms=int(hold_seconds * 1000)
     )
-    return None if row is None else Taking(row.address, row.epoch, token, payment_id, row.echoes)
+    return None if row is None else taking_of(row, token, payment_id)
+
+
+def taking_of(row: Row[Any], token: str, payment_id: str) -> Taking:
+    """Return the taking of a row with address, epoch and what is known of the terminal."""
+    identifies = None if row.identifies is None else bool(row.identifies)
+    return Taking(row.address, row.epoch, token, payment_id, row.echoes, identifies, bool(row.identify_first))
 
 
 async def taken_with(tx: Transaction, payment_id: str, token: str) -> Taking | None:
     """Return the taking that this run's token is in, where its commit was carried out."""
     row = await tx.one(_TAKEN_WITH, payment_id=payment_id, token=token)
-    return None if row is None else Taking(row.address, row.epoch, token, payment_id, row.echoes)
+    return None if row is None else taking_of(row, token, payment_id)
 
 
-async def release(tx: Transaction, taking: Taking, echoes: str | None = None) -> bool:
-    """Free the line, with what its last answer echoed; False: it is no longer this run's."""
+async def release(tx: Transaction, taking: Taking, learned: Learned | None = None) -> bool:
+    """Free the line, with what was learned of it; False: it is no longer this run's."""
+    return await _write_as_holder(tx, _RELEASE, taking, learned or Learned())
+
+
+async def keep(tx: Transaction, taking: Taking, learned: Learned) -> bool:
+    """Hold the line on, with what was learned of it; False: it is no longer this run's."""
+    return await _write_as_holder(tx, _KEEP, taking, learned)
+
+
+async def _write_as_holder(tx: Transaction, statement: Statement, taking: Taking, learned: Learned) -> bool:
     row = await tx.one(
-        _RELEASE, address=taking.address, epoch=taking.epoch, token=taking.token, echoes=echoes
+        statement,
+        address=taking.address,
+        epoch=taking.epoch,
+        token=taking.token,
+        echoes=learned.echoes,
+        identifies=learned.identifies,
+        identify_first=learned.identify_first,
     )
+    return row is not None
+
+
+async def is_mine(tx: Transaction, taking: Taking) -> bool:
+    """Whether the line is still this run's."""
+    row = await tx.one(_IS_MINE, address=taking.address, epoch=taking.epoch, token=taking.token)
     return row is not None
 
 

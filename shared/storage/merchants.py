@@ -9,7 +9,8 @@ from shared.storage.rows import json_text
 from shared.storage.statement import Statement
 
 _INSERT_MERCHANT = Statement(
-    "INSERT INTO merchants (id, name, networks, created_at) VALUES (:id, :name, :networks, {now})"
+    "INSERT INTO merchants (id, name, networks, guard_hours, created_at)"
+    " VALUES (:id, :name, :networks, :guard_hours, {now})"
 )
 _INSERT_CREDENTIAL = Statement(
     "INSERT INTO credentials (id, kind, merchant_id, secret_hash, created_at)"
@@ -19,20 +20,29 @@ _MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
 
 #: A credential that is not revoked, with what its merchant may reach.
 _CREDENTIAL = Statement(
-    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks FROM credentials c"
+    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours FROM credentials c"
     " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id = :id AND c.revoked_at IS NULL"
 )
 
-_TERMINAL = "SELECT id, host, port, line, protocol, profile, register_number FROM terminals"
+_TERMINAL = (
+    "SELECT id, host, port, line, protocol, profile, register_number, authorisation,"
+    " authorisation_above_cents, disabled_at FROM terminals"
+)
 _TERMINAL_BY_ID = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND id = :id")
 _TERMINAL_BY_LINE = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND line = :line")
+
+#: Whose alone a line is, by an operator's word.
+_SOLE_USER = Statement(
+    "SELECT merchant_id FROM terminals WHERE line = :line AND sole_use_confirmed_at IS NOT NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
     """One name for HTTP Basic.
 
-    `networks` are its merchant's allowed ones (CIDR); empty: any public address.
+    `networks` are its merchant's allowed ones (CIDR); empty: any public address. `guard_hours`: how long a
+    succeeded order keeps its number, None for ever.
     """
 
     id: str
@@ -40,6 +50,7 @@ class Credential:
     merchant_id: str | None
     secret_hash: str
     networks: tuple[str, ...]
+    guard_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +64,32 @@ class Terminal:
     protocol: str
     profile: str
     register_number: str
+    #: `standard`, `always` or `above` so many cents, see `asks_authorisation`.
+    authorisation: str = "standard"
+    authorisation_above_cents: int | None = None
+    #: Milliseconds since 1970; None: it takes payments.
+    disabled_at: int | None = None
+
+    def asks_authorisation(self, amount_cents: int) -> bool:
+        """Whether a debit of this amount asks for an authorisation though its order does not."""
+        if self.authorisation == "above":
+            return (
+                self.authorisation_above_cents is not None and amount_cents > self.authorisation_above_cents
+            )
+        return self.authorisation == "always"
 
 
-async def create_merchant(database: Database, merchant_id: str, name: str, networks: list[str]) -> None:
+async def create_merchant(
+    database: Database, merchant_id: str, name: str, networks: list[str], guard_hours: int | None = None
+) -> None:
     await database.write(
-        lambda tx: tx.run(_INSERT_MERCHANT, id=merchant_id, name=name, networks=json_text(networks))
+        lambda tx: tx.run(
+            _INSERT_MERCHANT,
+            id=merchant_id,
+            name=name,
+            networks=json_text(networks),
+            guard_hours=guard_hours,
+        )
     )
 
 
@@ -87,7 +119,9 @@ async def credential(database: Database, credential_id: str) -> Credential | Non
     if row is None:
         return None
     networks = tuple(json.loads(row.networks)) if row.networks else ()
-    return Credential(row.id, CredentialKind(row.kind), row.merchant_id, row.secret_hash, networks)
+    return Credential(
+        row.id, CredentialKind(row.kind), row.merchant_id, row.secret_hash, networks, row.guard_hours
+    )
 
 
 async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str) -> Terminal | None:
@@ -98,3 +132,9 @@ async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str)
 async def terminal_by_line(database: Database, merchant_id: str, line: str) -> Terminal | None:
     row = await database.read(lambda tx: tx.one(_TERMINAL_BY_LINE, merchant_id=merchant_id, line=line))
     return None if row is None else Terminal(**row._mapping)
+
+
+async def sole_user(database: Database, line: str) -> str | None:
+    """Return the merchant whose alone this line is; None: it is anybody's."""
+    row = await database.read(lambda tx: tx.one(_SOLE_USER, line=line))
+    return None if row is None else str(row.merchant_id)

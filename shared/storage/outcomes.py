@@ -4,7 +4,7 @@ from typing import Final
 
 from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source, contradicts
 from shared.payment.outcome import Outcome, Result
-from shared.payment.payment import Payment
+from shared.payment.payment import Payment, Reason
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage import lines
 from shared.storage.ending import contradict, get, lock, lock_debit_of, move
@@ -24,18 +24,25 @@ _STILL_MINE: Final = frozenset({State.IN_SESSION, State.IN_DOUBT})
 
 
 async def settle(
-    database: Database, taking: lines.Taking, payment: Payment, outcome: Outcome, echoes: str | None
+    database: Database,
+    taking: lines.Taking,
+    payment: Payment,
+    outcome: Outcome,
+    learned: lines.Learned,
+    *,
+    keep_line: bool = False,
 ) -> Payment:
     """Store what the session ended with and free the line, in one transaction; return what is stored.
 
-    `outcome.event` is one of the session's (answered_..., not_sent). `echoes` is what the line has echoed
-    in its last complete answers, where this was one. Where the line is no longer this run's (its hold was
-    taken over), a result is kept as evidence and the line is left alone. Raises DatabaseAway, CommitUnknown:
+    `outcome.event` is one of the session's (answered_..., not_sent). `keep_line` leaves the line held, for an
+    identification that follows. Where the line is no longer this run's (its hold was taken over), a result
+    is kept as evidence and the line is left alone. Raises DatabaseAway, CommitUnknown:
     repeat it, a second time changes nothing.
     """
 
     async def work(tx: Transaction) -> Payment:
-        mine = await lines.release(tx, taking, echoes)
+        write = lines.keep if keep_line else lines.release
+        mine = await write(tx, taking, learned)
         if payment.debit_id is not None:
             await lock(tx, payment.debit_id)
         if mine:
@@ -71,7 +78,7 @@ async def _settle_late(tx: Transaction, taking: lines.Taking, payment_id: str, o
         return await get(tx, payment_id)  # this run's own earlier commit, whose answer was lost
     proof = PROOF_OF_ANSWER.get(outcome.event)
     evidence = Evidence(Source.LATE_ANSWER, proof, outcome.detail)
-    return await _add(tx, payment_id, evidence, outcome.result)
+    return await add(tx, payment_id, evidence, outcome.result)
 
 
 async def doubt(database: Database, taking: lines.Taking, payment_id: str, outcome: Outcome) -> Payment:
@@ -92,17 +99,51 @@ async def doubt(database: Database, taking: lines.Taking, payment_id: str, outco
     return await database.write(work)
 
 
-async def release(database: Database, taking: lines.Taking) -> bool:
-    """End a hold: free the line of a payment that is in doubt or final; False: it is no longer this run's."""
+async def release(database: Database, taking: lines.Taking, learned: lines.Learned, *, why: str) -> bool:
+    """End a hold: free the line of a payment that is in doubt or final; False: it is no longer this run's.
 
+    `why` goes into the payment's history.
+    """
+    return await _release(database, taking, learned, "hold_ended", {"why": why})
+
+
+async def release_identified(
+    database: Database, taking: lines.Taking, learned: lines.Learned, *, found: str
+) -> bool:
+    """Free the line of a finished payment after the identification that followed it; False: as above.
+
+    `found`, what came of the identification, goes into the payment's history.
+    """
+    return await _release(database, taking, learned, "identified", {"found": found})
+
+
+async def _release(
+    database: Database, taking: lines.Taking, learned: lines.Learned, event: str, detail: dict[str, object]
+) -> bool:
     async def work(tx: Transaction) -> bool:
-        if not await lines.release(tx, taking):
+        if not await lines.release(tx, taking, learned):
             return False
         payment = await get(tx, taking.payment_id)
-        await record(tx, payment.id, "hold_ended", payment.state, {"line": taking.address})
+        if payment.state is State.IN_SESSION:
+            # Its doubt could not be stored yet; the line must not be free without it.
+            doubted = await move(
+                tx, payment.id, State.IN_SESSION, Event.OUTCOME_LOST, reason=Reason.WORKER_LOST
+            )
+            payment = doubted or await get(tx, payment.id)
+        await record(tx, payment.id, event, payment.state, {"line": taking.address, **detail})
         return True
 
     return await database.write(work)
+
+
+async def free_line(database: Database, taking: lines.Taking) -> bool:
+    """Free a line that no payment holds (a probe's); False: it is no longer this run's."""
+    return await database.write(lambda tx: lines.release(tx, taking, lines.Learned()))
+
+
+async def still_mine(database: Database, taking: lines.Taking) -> bool:
+    """Whether this run still holds the line."""
+    return await database.read(lambda tx: lines.is_mine(tx, taking))
 
 
 async def add_evidence(database: Database, payment_id: str, evidence: Evidence, result: Result) -> Payment:
@@ -114,13 +155,16 @@ async def add_evidence(database: Database, payment_id: str, evidence: Evidence, 
     async def work(tx: Transaction) -> Payment:
         await lock_debit_of(tx, payment_id)
         await lock(tx, payment_id)
-        return await _add(tx, payment_id, evidence, result)
+        return await add(tx, payment_id, evidence, result)
 
     return await database.write(work)
 
 
-async def _add(tx: Transaction, payment_id: str, evidence: Evidence, result: Result) -> Payment:
-    """The payment's row is locked: whoever begins doubt either waits for this or is seen by it."""
+async def add(tx: Transaction, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+    """Store evidence inside a transaction that locked the debit of a reversal or credit, then the payment.
+
+    Whoever begins doubt either waits for that lock or is seen by it.
+    """
     payment = await get(tx, payment_id)
     proof = evidence.proves
     # The result too: a doubt that begins later is settled from this row.
@@ -147,12 +191,18 @@ async def _add(tx: Transaction, payment_id: str, evidence: Evidence, result: Res
             payment_id,
             State.IN_DOUBT,
             proof,
-            reason=None,
+            reason=_reason_of(evidence),
             result=result.with_warnings(payment.warnings),
-            detail={"source": evidence.source},
+            resolved_by=evidence.source,
         )
         assert moved is not None, "the row is locked by this transaction"
         return moved
     if contradicts(payment.state, proof):
         return await contradict(tx, payment, {"source": evidence.source, "proves": proof})
     return payment
+
+
+def _reason_of(evidence: Evidence) -> Reason | None:
+    # Only a person can say that nothing was charged without a word of the terminal.
+    by_a_person = evidence.source is Source.OPERATOR and evidence.proves is Event.PROVED_ABORTED
+    return Reason.OPERATOR if by_a_person else None

@@ -19,6 +19,13 @@ _NOW: Final[dict[Dialect, str]] = {
 }
 
 
+_LEARNED: Final = (
+    "echoes = COALESCE(CAST(:echoes AS TEXT), echoes),"
+    " answered_at = CASE WHEN CAST(:echoes AS TEXT) IS NULL THEN answered_at ELSE {now} END,"
+    " identifies = COALESCE(CAST(:identifies AS BOOLEAN), identifies),"
+    " identify_first = COALESCE(CAST(:identify_first AS BOOLEAN), identify_first)"
+)
+
 _IN_IDS: Final[dict[Dialect, str]] = {
     "postgresql": "= ANY(:ids)",
     "sqlite": "IN (SELECT value FROM json_each(:ids))",
@@ -27,7 +34,8 @@ _IN_IDS: Final[dict[Dialect, str]] = {
 
 class Statement:
     """A statement's text. Stand-ins: `{now}` the database's time in milliseconds since 1970, `{for_update}`
-    the row lock, `{payment}` the columns of a payment, `{in_ids}` one of a list (`Transaction.all_of`)."""
+    the row lock, `{payment}` the columns of a payment, `{learned}` what a session teaches of its
+    line (`lines.Learned`), `{in_ids}` one of a list (`Transaction.all_of`)."""
 
     def __init__(self, template: str) -> None:
         payment = ", ".join(PAYMENT_FIELDS)
@@ -38,6 +46,7 @@ class Statement:
                     # A writer on SQLite has the whole database to itself since its BEGIN IMMEDIATE.
                     for_update="FOR UPDATE" if dialect == "postgresql" else "",
                     payment=payment,
+                    learned=_LEARNED.format(now=_NOW[dialect]),
                     in_ids=_IN_IDS[dialect],
                 )
             )

@@ -33,6 +33,9 @@ class MerchantRow(SQLModel, table=True):
     name: str = _text(nullable=False)
     #: JSON list of networks (CIDR) whose terminals this merchant may drive; empty: any public address.
     networks: str = _text(nullable=False)
+    #: Hours after which a succeeded order no longer keeps its number: for tills that begin again at 1. Null:
+    #: an order number is used once.
+    guard_hours: int | None = Field(sa_column=Column(Integer), default=None)
     created_at: int = _milliseconds(nullable=False)
 
 
@@ -57,7 +60,7 @@ class LineRow(SQLModel, table=True):
     __tablename__ = "lines"
 
     address: str = Field(sa_column=Column(Text, primary_key=True))
-    #: The payment that holds the line; null means free.
+    #: The payment or probe that holds the line; null means free.
     held_by: str | None = _text()
     #: The worker that holds it.
     worker: str | None = _text()
@@ -72,25 +75,92 @@ class LineRow(SQLModel, table=True):
     echoes: str = Field(sa_column=Column(Text, nullable=False, server_default=text("'[]'")), default="[]")
     #: When the terminal last gave a complete answer.
     answered_at: int | None = _milliseconds()
+    #: Whether the terminal answers identifications: asked once, after a finished payment; null: not yet.
+    identifies: bool | None = None
+    #: The next sessions begin with an identification until one is answered: the terminal may still show an
+    #: earlier amount.
+    identify_first: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    #: A person asks for the line sooner: for which payment in doubt, who, and when. Lapses with that payment.
+    release_for: str | None = _text()
+    release_by: str | None = _text()
+    release_asked_at: int | None = _milliseconds()
 
 
 class TerminalRow(SQLModel, table=True):
-    """What a merchant registered about the terminal on a line."""
+    """What a merchant registered about the terminal on a line. What is learned of it stays with the line."""
 
     __tablename__ = "terminals"
-    __table_args__ = (Index("terminals_by_line", "merchant_id", "line", unique=True),)
+    __table_args__ = (
+        Index("terminals_by_line", "merchant_id", "line", unique=True),
+        # An address is one merchant's alone, or nobody's.
+        Index(
+            "terminals_sole_use",
+            "line",
+            unique=True,
+            postgresql_where=text("sole_use_confirmed_at IS NOT NULL"),
+            sqlite_where=text("sole_use_confirmed_at IS NOT NULL"),
+        ),
+    )
 
+    merchant_id: str = Field(sa_column=Column(Text, ForeignKey("merchants.id"), primary_key=True))
+    #: Chosen by the merchant.
     id: str = Field(sa_column=Column(Text, primary_key=True))
-    merchant_id: str = _reference("merchants.id")
     label: str = _text(nullable=False)
+    shop: str = Field(sa_column=Column(Text, nullable=False, server_default=text("''")), default="")
     host: str = _text(nullable=False)
     port: int = Field(sa_column=Column(Integer, nullable=False))
+    #: Where the host's name led to when the entry was last changed, or at a later payment or probe.
     line: str = _text(nullable=False)
+    #: Spoken in identifications; an order names its own.
     protocol: str = _text(nullable=False)
     #: JSON of the Concert profile's settings that differ from the protocol version's default.
     profile: str = _text(nullable=False)
     register_number: str = _text(nullable=False)
+    #: When an authorisation is asked for though the order does not: `standard` (never), `always`, `above`.
+    authorisation: str = Field(
+        sa_column=Column(Text, nullable=False, server_default=text("'standard'")), default="standard"
+    )
+    authorisation_above_cents: int | None = Field(sa_column=Column(BigInteger), default=None)
+    #: Since when it takes no payments.
+    disabled_at: int | None = _milliseconds()
+    #: The merchant says that nobody else uses this address; counts once an operator has confirmed it.
+    sole_use_requested_at: int | None = _milliseconds()
+    sole_use_confirmed_at: int | None = _milliseconds()
+    sole_use_confirmed_by: str | None = _text()
     created_at: int = _milliseconds(nullable=False)
+    changed_at: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")), default=0)
+    #: When another device came to the same place.
+    replaced_at: int | None = _milliseconds()
+
+
+class ProbeRow(SQLModel, table=True):
+    """One identification that a merchant asked for; kept for a day."""
+
+    __tablename__ = "probes"
+    __table_args__ = (Index("probes_by_time", "merchant_id", "created_at"),)
+
+    #: `prb_` and a ULID; holds the line as a payment's id does.
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    merchant_id: str = _reference("merchants.id")
+    terminal_id: str = _text(nullable=False)
+    line: str = _text(nullable=False)
+    protocol: str = _text(nullable=False)
+    profile: str = _text(nullable=False)
+    register_number: str = _text(nullable=False)
+    #: `queued`; `running` from the taking of the line on; `ended`.
+    state: str = _text(nullable=False)
+    #: See `shared.storage.probes.Outcome`; null until it ended.
+    outcome: str | None = _text()
+    #: From the identification's write to its answer's first byte, milliseconds.
+    round_trip_ms: int | None = Field(sa_column=Column(Integer), default=None)
+    detail: str | None = _text()
+    #: Who held the line, and since when.
+    held_by: str | None = _text()
+    held_since: int | None = _milliseconds()
+    created_at: int = _milliseconds(nullable=False)
+    #: Nobody takes it later.
+    deadline_at: int = _milliseconds(nullable=False)
+    ended_at: int | None = _milliseconds()
 
 
 class WorkerRow(SQLModel, table=True):
@@ -112,6 +182,16 @@ class PaymentRow(SQLModel, table=True):
         Index("payments_guard", "merchant_id", "guard_key", unique=True),
         Index("payments_by_operation", "merchant_id", "operation_key"),
         Index("payments_by_order", "merchant_id", "order_id"),
+        # The listings' cursor.
+        Index("payments_by_time", "merchant_id", "created_at", "id"),
+        # What a person has to look at.
+        Index(
+            "payments_contradicted",
+            "created_at",
+            "id",
+            postgresql_where=text("contradicted"),
+            sqlite_where=text("contradicted"),
+        ),
         Index(
             "payments_by_debit",
             "debit_id",
@@ -172,6 +252,10 @@ class PaymentRow(SQLModel, table=True):
     publish_count: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("1")), default=1)
     claimed_at: int | None = _milliseconds()
     ended_at: int | None = _milliseconds()
+    #: When its outcome became unknown, whatever became of it later.
+    doubted_at: int | None = _milliseconds()
+    #: What settled the doubt: the evidence's source.
+    resolved_by: str | None = _text()
     held_since: int | None = _milliseconds()
     error_code: str | None = _text()
     error_description: str | None = _text()
@@ -183,6 +267,38 @@ class PaymentRow(SQLModel, table=True):
     receipt: str | None = _text()
     #: JSON list of words.
     warnings: str = Field(sa_column=Column(Text, nullable=False, server_default=text("'[]'")), default="[]")
+
+
+class IdempotencyKeyRow(SQLModel, table=True):
+    """The operation that a merchant's `Idempotency-Key` names, for ever."""
+
+    __tablename__ = "idempotency_keys"
+
+    merchant_id: str = Field(sa_column=Column(Text, ForeignKey("merchants.id"), primary_key=True))
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    order_id: str = _text(nullable=False)
+    operation: str = _text(nullable=False)
+    amount_cents: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = _text(nullable=False)
+    #: The terminal as the caller named it.
+    host: str = _text(nullable=False)
+    port: int = Field(sa_column=Column(Integer, nullable=False))
+    created_at: int = _milliseconds(nullable=False)
+
+
+class GatewayRecordRow(SQLModel, table=True):
+    """A record that a gateway reported, once however often it is sent."""
+
+    __tablename__ = "gateway_records"
+
+    #: The gateway's name.
+    source: str = Field(sa_column=Column(Text, primary_key=True))
+    #: The gateway's own id of the record.
+    record_id: str = Field(sa_column=Column(Text, primary_key=True))
+    payment_id: str = _reference("payments.id")
+    #: What was reported, masked, as JSON: another report of the same id is told from a repeated one.
+    content: str = _text(nullable=False)
+    at: int = _milliseconds(nullable=False)
 
 
 class PaymentEventRow(SQLModel, table=True):

@@ -11,6 +11,13 @@ from shared.storage.statement import Statement
 
 _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
+#: One payment, how old its doubt is by the database's clock, and whether its line is still held for it.
+_SEEN = Statement(
+    "SELECT {payment}, {now} - doubted_at AS doubt_ms, EXISTS (SELECT 1 FROM lines"
+    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held"
+    " FROM payments WHERE id = :payment_id"
+)
+
 #: By primary key only: one statement for all waiters of a process.
 _STATES = Statement("SELECT id, state FROM payments WHERE id {in_ids}")
 
@@ -40,6 +47,12 @@ _DEADLINES_PASSED = Statement(
     "SELECT id FROM payments WHERE state = 'queued' AND deadline_at <= {now} ORDER BY deadline_at LIMIT :most"
 )
 
+#: What waits, for the API's admission: a line is one merchant's or another's, so both sums come from it.
+_QUEUED = Statement(
+    "SELECT merchant_id, line, count(*) AS number FROM payments WHERE state = 'queued'"
+    " GROUP BY merchant_id, line"
+)
+
 _COUNTS = Statement(
     "SELECT state, count(*) AS number, min(COALESCE(claimed_at, created_at)) AS oldest, {now} AS now"
     " FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt') GROUP BY state"
@@ -56,6 +69,33 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A payment as it is now, for somebody who waits for its outcome."""
+
+    payment: Payment
+    #: By the database's clock; 0 where it never was in doubt.
+    doubt_age_seconds: float
+    #: Whoever holds the line for it may still settle it.
+    line_is_held: bool
+
+    @property
+    def resolving(self) -> bool | None:
+        """Whether anything may still settle it by itself; None once it is settled."""
+        if self.payment.is_final:
+            return None
+        return self.line_is_held or self.payment.state is not State.IN_DOUBT
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCount:
+    """How many payments of one merchant wait for one line."""
+
+    merchant_id: str
+    line: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCount:
     """How many payments are in an open state, and the age of the oldest in seconds."""
 
@@ -66,6 +106,20 @@ class OpenCount:
 async def payment(database: Database, payment_id: str) -> Payment | None:
     row = await database.read(lambda tx: tx.one(_GET, payment_id=payment_id))
     return None if row is None else payment_of(row)
+
+
+async def seen(database: Database, payment_id: str) -> Seen | None:
+    """Return the payment with what its waiting callers are told of its doubt."""
+    row = await database.read(lambda tx: tx.one(_SEEN, payment_id=payment_id))
+    if row is None:
+        return None
+    return Seen(payment_of(row), max(0, row.doubt_ms or 0) / 1000, bool(row.line_is_held))
+
+
+async def queued_counts(database: Database) -> list[QueuedCount]:
+    """Count the waiting payments by merchant and line, in one statement."""
+    rows = await database.read(lambda tx: tx.all(_QUEUED))
+    return [QueuedCount(row.merchant_id, row.line, row.number) for row in rows]
 
 
 async def states(database: Database, payment_ids: Sequence[str]) -> dict[str, State]:

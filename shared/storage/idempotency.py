@@ -1,0 +1,82 @@
+"""One `Idempotency-Key` of a merchant names one operation, for ever.
+
+Its row is unique, so two requests at once with one key wait for each other inside the database, and the later
+one reads what the key names by the next statement. Binding is the last statement of its transaction that can
+wait: whoever waits for a key's row waits for nothing that the row's transaction could be waiting for.
+"""
+
+from dataclasses import asdict, dataclass
+
+from shared.payment.payment import Operation, Payment
+from shared.storage.engine import Transaction
+from shared.storage.rows import payment_of
+from shared.storage.statement import Statement
+
+_NAMED = Statement(
+    "SELECT order_id, operation, amount_cents, currency, host, port FROM idempotency_keys"
+    " WHERE merchant_id = :merchant_id AND key = :key"
+)
+
+_BIND = Statement(
+    "INSERT INTO idempotency_keys"
+    " (merchant_id, key, order_id, operation, amount_cents, currency, host, port, created_at)"
+    " VALUES (:merchant_id, :key, :order_id, :operation, :amount_cents, :currency, :host, :port, {now})"
+    " ON CONFLICT (merchant_id, key) DO NOTHING RETURNING key"
+)
+
+#: The newest attempt of the operation that a key names; one that was made with the key first.
+_ATTEMPT = Statement(
+    "SELECT {payment} FROM payments WHERE (merchant_id, order_id, operation) ="
+    " (SELECT merchant_id, order_id, operation FROM idempotency_keys"
+    " WHERE merchant_id = :merchant_id AND key = :key)"
+    " ORDER BY CASE WHEN idempotency_key = :key THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1"
+)
+
+
+class KeyUsed(Exception):
+    """The key names another operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedOperation:
+    """What a key names: the same operation is the same in all of this."""
+
+    merchant_id: str
+    key: str
+    order_id: str
+    operation: Operation
+    amount_cents: int
+    currency: str
+    #: As the caller named the terminal.
+    host: str
+    port: int
+
+
+async def is_bound(tx: Transaction, named: NamedOperation) -> bool:
+    """Whether the key names this operation already; raise KeyUsed where it names another one."""
+    row = await tx.one(_NAMED, merchant_id=named.merchant_id, key=named.key)
+    if row is None:
+        return False
+    if tuple(row) != (
+        named.order_id,
+        named.operation.value,
+        named.amount_cents,
+        named.currency,
+        named.host,
+        named.port,
+    ):
+        raise KeyUsed
+    return True
+
+
+async def bind(tx: Transaction, named: NamedOperation) -> None:
+    """Let the key name this operation; raise KeyUsed where it names another one."""
+    if await tx.one(_BIND, **{**asdict(named), "operation": named.operation.value}) is None:
+        await is_bound(tx, named)
+
+
+async def attempt(tx: Transaction, named: NamedOperation) -> Payment:
+    """Return the newest attempt of the operation that the key really names."""
+    row = await tx.one(_ATTEMPT, merchant_id=named.merchant_id, key=named.key)
+    assert row is not None, "a key is bound beside a payment"
+    return payment_of(row)

@@ -1,0 +1,147 @@
+"""What the living do with what the dead left: held lines, doubted payments, rows of workers.
+
+A worker is stale when its counter stood still for an observer; the takeover names the counter that was seen
+and reads it again as its last step, so that a worker that woke meanwhile keeps its lines.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Row
+
+from shared.ids import is_payment_id
+from shared.payment.payment import Payment, Reason
+from shared.payment.states import Event, State
+from shared.storage import claims, lines
+from shared.storage.ending import move
+from shared.storage.engine import Database, Transaction
+from shared.storage.heartbeats import Heartbeats
+from shared.storage.statement import Statement
+
+_HELD = Statement("SELECT address, worker, epoch FROM lines WHERE held_by IS NOT NULL AND worker <> :worker")
+
+_LOCK = Statement(
+    "SELECT address FROM lines WHERE address = :address AND epoch = :epoch AND worker = :dead {for_update}"
+)
+
+_TAKE_OVER = Statement(
+    "UPDATE lines SET worker = :worker, epoch = epoch + 1, claim = :token, taken_at = {now},"
+    " hold_until = {now} + :hold_ms WHERE address = :address AND epoch = :epoch AND worker = :dead"
+    " RETURNING address, epoch, echoes, identifies, identify_first, held_by"
+)
+
+_TAKEN_WITH = Statement(
+    "SELECT address, epoch, echoes, identifies, identify_first, held_by FROM lines"
+    " WHERE address = :address AND claim = :token {for_update}"
+)
+
+#: Payments in session that no line names: none should be there.
+_ORPHANS = Statement(
+    "SELECT id FROM payments WHERE state = 'in_session'"
+    " AND NOT EXISTS (SELECT 1 FROM lines WHERE lines.held_by = payments.id)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLine:
+    """A line that another worker holds."""
+
+    address: str
+    worker: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """The line is ours now. `claimed` is its payment, in doubt or final; None: a probe held it."""
+
+    taking: lines.Taking
+    claimed: claims.Claimed | None
+
+
+async def held_by_others(database: Database, worker: str) -> Sequence[HeldLine]:
+    """Return the lines that other workers hold. Read it before the counters: a worker's row is older than
+    its first claim, so a line whose worker has no row then belongs to a dead one."""
+    rows = await database.read(lambda tx: tx.all(_HELD, worker=worker))
+    return [HeldLine(row.address, row.worker, row.epoch) for row in rows]
+
+
+async def take_over(
+    database: Database,
+    heartbeats: Heartbeats,
+    line: HeldLine,
+    *,
+    seen_counter: int | None,
+    worker: str,
+    token: str,
+    hold_seconds: float,
+) -> TakenOver | None:
+    """Take the line of a stale worker; its payment in session becomes in doubt. None: it is stale no more.
+
+    `seen_counter` is the counter that stood still, None where the worker had no row. Raises DatabaseAway,
+    CommitUnknown.
+    """
+
+    async def work(tx: Transaction) -> TakenOver | None:
+        found = await tx.one(_LOCK, address=line.address, epoch=line.epoch, dead=line.worker)
+        # The counter is read last, over the heartbeats' own connection, with the line's lock held.
+        if found is None or await heartbeats.counter(line.worker) != seen_counter:
+            return None
+        row = await tx.one(
+            _TAKE_OVER,
+            address=line.address,
+            epoch=line.epoch,
+            dead=line.worker,
+            worker=worker,
+            token=token,
+            hold_ms=int(hold_seconds * 1000),
+        )
+        assert row is not None, "the row is locked by this transaction"
+        if is_payment_id(row.held_by):
+            await move(
+                tx,
+                row.held_by,
+                State.IN_SESSION,
+                Event.OUTCOME_LOST,
+                reason=Reason.WORKER_LOST,
+                detail={"worker": line.worker, "taken_over_by": worker, "epoch": row.epoch},
+            )
+        return await _taken_over(tx, row, token)
+
+    return await database.write(work)
+
+
+async def read_back(database: Database, address: str, token: str) -> TakenOver | None:
+    """After a takeover whose commit's answer was lost: ours only if the line carries this token."""
+
+    async def look(tx: Transaction) -> TakenOver | None:
+        # The lock is waited for, so that None is final.
+        row = await tx.one(_TAKEN_WITH, address=address, token=token)
+        return None if row is None else await _taken_over(tx, row, token)
+
+    return await database.write(look)
+
+
+async def _taken_over(tx: Transaction, row: Row[Any], token: str) -> TakenOver:
+    taking = lines.taking_of(row, token, row.held_by)
+    return TakenOver(taking, await claims.claimed_as(tx, taking) if is_payment_id(row.held_by) else None)
+
+
+async def doubt_orphans(database: Database) -> list[Payment]:
+    """Doubt every payment in session that no line names, and return them; there should be none."""
+    rows = await database.read(lambda tx: tx.all(_ORPHANS))
+    doubted = [await database.write(partial(_doubt_orphan, payment_id=row.id)) for row in rows]
+    return [payment for payment in doubted if payment is not None]
+
+
+async def _doubt_orphan(tx: Transaction, payment_id: str) -> Payment | None:
+    return await move(
+        tx,
+        payment_id,
+        State.IN_SESSION,
+        Event.OUTCOME_LOST,
+        reason=Reason.WORKER_LOST,
+        detail={"orphan": True},
+    )

@@ -1,0 +1,250 @@
+"""The payments in doubt whose line this worker holds: listen on, enquire, and end the hold.
+
+The holder alone ends its hold, by its own boot-time clock: no step of a database's clock may free a line
+whose terminal could still be charging a card. It does so at a heartbeat, after whatever runs for the payment
+has ended and every connection of it is closed.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from shared.announcing import Announcer
+from shared.clock import Clock
+from shared.logging import bound
+from shared.metrics import Metrics
+from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source
+from shared.payment.outcome import Result
+from shared.payment.payment import Payment
+from shared.payment.states import FINAL_STATES, State
+from shared.settings.settings import Settings
+from shared.storage import early_release, outcomes, waiting
+from shared.storage.claims import Claimed
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.lines import Learned, Taking
+from terminal_worker.answer import Answer
+from terminal_worker.connection import ConnectFailed
+from terminal_worker.enquiry import Enquired, Enquirer, LineLost
+from terminal_worker.session import OpenEar, judge_answer
+
+_log = structlog.get_logger()
+
+#: After a lost connection, seconds from there on; then every `_EVERY_SECONDS`.
+_SOON_SECONDS: Final = (3.0, 8.0, 20.0, 32.0)
+_EVERY_SECONDS: Final = 45.0
+#: None begins in the last seconds of a hold: connecting, look and answer have to be over before its end.
+_LAST_SECONDS: Final = 25.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Hold:
+    """One held line. Times are boot-time seconds, counted from before the claim or takeover was sent."""
+
+    taking: Taking
+    started_at: float
+    #: Until then the terminal may still be working on our request.
+    doubt_ends_at: float
+    ends_at: float
+    #: A taker frees nothing before, whatever is learned: the one it took over may still write until then.
+    frees_from: float = 0.0
+    #: What there is to do for the payment; None where the hold only has to be freed.
+    claimed: Claimed | None = None
+    #: Enquiries may begin at once: our own connection is closed and nobody else's can live.
+    enquires_soon: bool = False
+    open_ear: OpenEar | None = None
+    #: The terminal answered an enquiry (busy is no answer), or late: it is past our request.
+    answered: bool = False
+    task: "asyncio.Task[None] | None" = field(default=None, repr=False)
+
+
+class Doubts:
+    """Every hold of this worker without a session."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        enquirer: Enquirer,
+        announcer: Announcer,
+        clock: Clock,
+        metrics: Metrics,
+        settings: Settings,
+        worker: str,
+    ) -> None:
+        self._database: Final = database
+        self._enquirer: Final = enquirer
+        self._announcer: Final = announcer
+        self._clock: Final = clock
+        self._metrics: Final = metrics
+        self._settings: Final = settings
+        self._worker: Final = worker
+        self._held: Final[dict[str, Hold]] = {}
+        self._storing: Final[set[asyncio.Task[Payment]]] = set()
+
+    def keep(self, hold: Hold) -> None:
+        """Hold this line on; begin what can be done for its payment."""
+        self._held[hold.taking.token] = hold
+        if hold.claimed is not None:
+            hold.task = asyncio.create_task(
+                self._resolve(hold, hold.claimed), name=f"doubt {hold.taking.payment_id}"
+            )
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    async def run(self) -> None:
+        """End what is due, in the rhythm of the heartbeat, until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            await self.end_due()
+
+    async def close(self) -> None:
+        """Stop enquiring and listening; the lines stay held for whoever takes them over."""
+        for hold in self._held.values():
+            await _stop(hold)
+        if self._storing:
+            await asyncio.wait(self._storing, timeout=self._settings.heartbeat_seconds)
+
+    async def end_due(self) -> None:
+        """At a heartbeat: free every line that need not be held on; what fails is tried at the next one."""
+        if not self._held:
+            return
+        try:
+            ids = [hold.taking.payment_id for hold in self._held.values() if hold.claimed is not None]
+            states = await waiting.states(self._database, ids)
+            asked = {
+                (request.address, request.epoch): request.by
+                for request in await early_release.requests(self._database, self._worker)
+            }
+            for hold in list(self._held.values()):
+                asked_by = asked.get((hold.taking.address, hold.taking.epoch))
+                state = states.get(hold.taking.payment_id)
+                why = self._why_free(hold, state, asked_by)
+                if why is not None:
+                    await self._free(hold, why, early=asked_by is not None)
+                elif asked_by is not None:
+                    await early_release.drop(self._database, hold.taking)
+        except (DatabaseAway, CommitUnknown) as error:
+            _log.warning("holds not ended, trying again", error=str(error), holds=len(self._held))
+
+    def _why_free(self, hold: Hold, state: State | None, asked_by: str | None) -> str | None:
+        now = self._clock.boot()
+        if now >= hold.ends_at:
+            return "time is over"
+        if hold.claimed is None or now < hold.frees_from:
+            return None
+        if state in FINAL_STATES:
+            return "resolved"
+        if asked_by is None:
+            return None
+        excused = hold.taking.identifies is False
+        early = hold.started_at + self._settings.early_release_after_seconds
+        needed = hold.doubt_ends_at if excused else early
+        return f"asked for by {asked_by}" if now >= needed else None
+
+    async def _free(self, hold: Hold, why: str, *, early: bool) -> None:
+        await _stop(hold)
+        line = hold.taking.address
+        if hold.claimed is None:
+            freed = await outcomes.free_line(self._database, hold.taking)
+        else:
+            # Ended early, or without an answered enquiry: the terminal may still show this payment's amount.
+            learned = Learned(identify_first=early or not hold.answered)
+            freed = await outcomes.release(self._database, hold.taking, learned, why=why)
+        del self._held[hold.taking.token]
+        _log.info("hold ended", line=line, payment_id=hold.taking.payment_id, why=why, freed=freed)
+        await self._announcer.publish_next(line)
+
+    async def _resolve(self, hold: Hold, claimed: Claimed) -> None:
+        """Listen on, then enquire, until the payment is settled or the hold is ended from outside."""
+        with bound(payment_id=claimed.payment.id):
+            if hold.open_ear is not None:
+                await self._listen(hold, hold.open_ear)
+            for at in self._enquiry_times(hold):
+                await asyncio.sleep(max(0.0, at - self._clock.boot()))
+                if self._clock.boot() > hold.ends_at - _LAST_SECONDS:
+                    return
+                if await self._enquire(hold, claimed):
+                    return
+
+    async def _listen(self, hold: Hold, ear: OpenEar) -> None:
+        """After an answer time-out: what still comes on the old connection, for the rest of the window."""
+        try:
+            answer = await ear.reader.read(ear.written_at, hold.doubt_ends_at)
+        finally:
+            await ear.connection.close()
+        if not isinstance(answer, Answer):
+            return
+        hold.answered = True
+        outcome = judge_answer(answer, ear.speech, self._settings, {})
+        evidence = Evidence(Source.LATE_ANSWER, PROOF_OF_ANSWER.get(outcome.event), outcome.detail)
+        await self._store(hold.taking.payment_id, evidence, outcome.result)
+
+    def _enquiry_times(self, hold: Hold) -> Iterator[float]:
+        if hold.enquires_soon:
+            begun_at = self._clock.boot()
+            yield from (begun_at + seconds for seconds in _SOON_SECONDS)
+            at = begun_at + _SOON_SECONDS[-1]
+        else:
+            # The session that is not ours any more, or one that was not understood, may live until then.
+            at = hold.doubt_ends_at
+            yield at
+        while True:
+            at += _EVERY_SECONDS
+            yield at
+
+    async def _enquire(self, hold: Hold, claimed: Claimed) -> bool:
+        """Ask once; True: there is nothing left to ask for."""
+        try:
+            found = await self._enquirer.enquire(claimed)
+        except LineLost:
+            return True
+        except (ConnectFailed, DatabaseAway) as error:
+            _log.info("enquiry failed", error=str(error))
+            return False
+        hold.answered = hold.answered or found.answered
+        _log.info("enquiry made", answered=found.answered, proves=_proves(found))
+        if found.evidence is None:
+            return False
+        payment = await self._store(claimed.payment.id, found.evidence, found.result)
+        return payment.is_final
+
+    async def _store(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+        """Store evidence in a task of its own: the end of the hold must not lose it."""
+        task = asyncio.create_task(self._store_until_stored(payment_id, evidence, result))
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+        return await asyncio.shield(task)
+
+    async def _store_until_stored(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+        """Again and again until the database has it: it may be all that there will ever be."""
+        while True:
+            try:
+                return await self._store_once(payment_id, evidence, result)
+            except (DatabaseAway, CommitUnknown) as error:
+                # After a lost commit it may be stored twice, which says nothing more.
+                _log.warning("evidence not stored, trying again", error=str(error))
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+
+    async def _store_once(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+        payment = await outcomes.add_evidence(self._database, payment_id, evidence, result)
+        if payment.is_final:
+            self._metrics.doubt_resolved(payment)
+            await self._announcer.reply(payment.id, payment.reply_to)
+        return payment
+
+
+def _proves(found: Enquired) -> str | None:
+    return None if found.evidence is None else found.evidence.proves
+
+
+async def _stop(hold: Hold) -> None:
+    """End the task of a hold; when this returns, every connection of its payment is closed."""
+    if hold.task is None:
+        return
+    hold.task.cancel()
+    await asyncio.gather(hold.task, return_exceptions=True)
+    hold.task = None

@@ -1,0 +1,137 @@
+"""A probe: is there a Concert terminal, and how far away? One identification, the line held like a payment's.
+
+The same clock rules as for a payment: a taker counts on it that nothing is written late.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from shared.announcing import Announcer
+from shared.broker.messages import ProbeMessage
+from shared.clock import Clock
+from shared.concert.encode import encode_identification
+from shared.concert.profile import Profile
+from shared.concert.reading import answers_identification
+from shared.ids import RandomBytes, new_token
+from shared.settings.settings import Settings
+from shared.storage import probes
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.probes import Found, Outcome, Taken
+from terminal_worker.answer import Answer, AnswerReader, Lost
+from terminal_worker.connection import Connect, ConnectFailed, Connection
+
+_log = structlog.get_logger()
+_Stored = TypeVar("_Stored")
+
+#: How long to wait before the database is asked again.
+_RETRY_SECONDS: Final = 0.5
+
+
+class Probes:
+    """Runs the probes that merchants ask for."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        connect: Connect,
+        announcer: Announcer,
+        clock: Clock,
+        settings: Settings,
+        worker: str,
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._database: Final = database
+        self._connect: Final = connect
+        self._announcer: Final = announcer
+        self._clock: Final = clock
+        self._settings: Final = settings
+        self._worker: Final = worker
+        self._random_bytes: Final = random_bytes
+
+    async def run(self, message: ProbeMessage) -> None:
+        """Take the line, identify, store what was found; a second delivery of a message changes nothing."""
+        token = new_token(self._random_bytes)
+        # From before the first try on: after a lost commit the line may be ours since then.
+        opened_at = self._clock.boot()
+        taken = await self._until_stored(
+            lambda: probes.take(
+                self._database,
+                message.probe_id,
+                worker=self._worker,
+                token=token,
+                hold_seconds=self._settings.probe_hold_seconds,
+            )
+        )
+        if taken is not None:
+            await self._hold(taken, opened_at)
+        await self._announcer.reply(message.probe_id, message.reply_to)
+
+    async def _hold(self, taken: Taken, opened_at: float) -> None:
+        found = Found(outcome=Outcome.INTERRUPTED)
+        try:
+            left = opened_at + self._settings.probe_hold_seconds - self._clock.boot()
+            async with asyncio.timeout(left):
+                found = await self._look(taken, opened_at)
+        except TimeoutError:
+            found = Found(outcome=Outcome.UNREACHABLE, detail="the probe's time was over")
+        finally:
+            # Also while this worker is drained: whatever happens, the line is given back.
+            await asyncio.shield(self._finish(taken, found))
+
+    async def _finish(self, taken: Taken, found: Found) -> None:
+        line = taken.taking.address
+        freed = await self._until_stored(lambda: probes.finish(self._database, taken, found))
+        _log.info("probe ended", line=line, outcome=found.outcome, freed=freed)
+        await self._announcer.publish_next(line)
+
+    async def _look(self, taken: Taken, opened_at: float) -> Found:
+        profile = Profile.from_dict(json.loads(taken.profile))
+        request = encode_identification(
+            protocol=taken.protocol,
+            software_id=self._settings.software_id,
+            register_number=taken.register_number,
+            profile=profile,
+        )
+        try:
+            connection = await self._connect(taken.taking.address)
+        except ConnectFailed as error:
+            return Found(outcome=Outcome.UNREACHABLE, detail=str(error))
+        try:
+            return await self._ask(connection, request, taken, opened_at)
+        finally:
+            await connection.close()
+
+    async def _ask(self, connection: Connection, request: bytes, taken: Taken, opened_at: float) -> Found:
+        # Look at the clock and write: one step, as for a payment.
+        if self._clock.boot() - opened_at >= self._settings.write_window_seconds:
+            return Found(outcome=Outcome.UNREACHABLE, detail="the write window had passed")
+        connection.write(request)
+        written_at = self._clock.boot()
+        # No field has to be waited for: nothing here could contradict.
+        reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())
+        answer = await reader.read(written_at, written_at + self._settings.identification_timeout_seconds)
+        return _judge(answer, taken)
+
+    async def _until_stored(self, work: Callable[[], Awaitable[_Stored]]) -> _Stored:
+        while True:
+            try:
+                return await work()
+            except (DatabaseAway, CommitUnknown) as error:
+                _log.warning("database away, trying again", error=str(error))
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _judge(answer: Answer | Lost, taken: Taken) -> Found:
+    if isinstance(answer, Answer):
+        round_trip_ms = round(answer.first_byte_after_seconds * 1000)
+        identified = answers_identification(answer.frame)
+        return Found(outcome=Outcome.REACHABLE if identified else Outcome.BUSY, round_trip_ms=round_trip_ms)
+    if taken.known:
+        # Some terminals leave identifications unanswered; this one has answered payments.
+        return Found(outcome=Outcome.REACHABLE, detail="it takes connections and answers no identification")
+    return Found(outcome=Outcome.NOT_CONCERT, detail=answer.reason)

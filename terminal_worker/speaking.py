@@ -1,0 +1,57 @@
+"""What is said to a terminal for one payment: its profile, the request, the bytes."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from shared.concert.encode import OperationRequest, encode_operation, operation_fields, sole_application
+from shared.concert.profile import Profile, ProfileError
+from shared.settings.settings import Settings
+from shared.storage.claims import Claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The request of a payment, in the codec's terms and as bytes; `sent` are its fields by tag."""
+
+    request: OperationRequest
+    profile: Profile
+    data: bytes
+    sent: dict[str, str]
+
+
+def speech_of(claimed: Claimed, settings: Settings) -> Speech:
+    """Return what is said for a claimed payment. Raises the codec's errors for what it cannot carry."""
+    payment = claimed.payment
+    profile = Profile.from_dict(json.loads(claimed.profile))
+    order: dict[str, Any] = json.loads(payment.request)
+    customer = order.get("customer", {})
+    display = order["pos_technical_info"]["terminal_transaction_display"]
+    application, contract = sole_application(display["contract_array"])
+    request = OperationRequest(
+        operation=payment.operation,
+        protocol=payment.protocol,
+        amount_cents=payment.amount_cents,
+        software_id=settings.software_id,
+        reference=payment.id,
+        register_number=claimed.register_number,
+        force_authorization=payment.force_authorization,
+        application=application,
+        contract=contract,
+        phone=customer.get("phone"),
+        email=customer.get("email"),
+    )
+    sent = dict(operation_fields(request, profile))
+    return Speech(request, profile, encode_operation(request, profile), sent)
+
+
+def doubt_window_of(claimed: Claimed, settings: Settings) -> float:
+    """Return the doubt window of a payment's terminal, seconds from the claim; its profile may name its time.
+
+    A profile that cannot be read has the usual time: its payment was never written.
+    """
+    try:
+        own = Profile.from_dict(json.loads(claimed.profile)).terminal_time_seconds
+    except (ProfileError, ValueError):
+        own = None
+    return settings.doubt_window_seconds if own is None else settings.doubt_window_for(own)

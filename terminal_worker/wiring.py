@@ -1,0 +1,123 @@
+"""How a worker's parts hang together, around whatever clock, network and broker they are given."""
+
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from shared.announcing import Announcer
+from shared.broker.interfaces import Consumes, Publishes
+from shared.clock import Clock
+from shared.ids import RandomBytes
+from shared.metrics import Metrics
+from shared.settings.settings import Settings
+from shared.storage.engine import Database
+from shared.storage.heartbeats import Heartbeats
+from terminal_worker.connection import Connect
+from terminal_worker.consume import Deliveries
+from terminal_worker.doubts import Doubts
+from terminal_worker.enquiry import Enquirer
+from terminal_worker.heartbeat import Heartbeat
+from terminal_worker.identification import Identifier
+from terminal_worker.observer import Observer
+from terminal_worker.probe import Probes
+from terminal_worker.recovery import Recovery
+from terminal_worker.run import Runs
+from terminal_worker.session import TerminalSessions
+from terminal_worker.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """A wired worker; nothing of it runs yet."""
+
+    runs: Runs
+    doubts: Doubts
+    deliveries: Deliveries
+    heartbeat: Heartbeat
+    recovery: Recovery
+    sweep: Sweep
+
+    def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What runs beside the deliveries until the worker ends."""
+        return self.heartbeat.run(), self.doubts.run(), self.recovery.run(), self.sweep.run()
+
+
+def wire(
+    *,
+    database: Database,
+    heartbeats: Heartbeats,
+    consumer: Consumes,
+    publisher: Publishes,
+    connect: Connect,
+    clock: Clock,
+    metrics: Metrics,
+    settings: Settings,
+    worker: str,
+    random_bytes: RandomBytes,
+    rng: random.Random,
+) -> WorkerParts:
+    """Wire a worker. `worker` is its id, new at every start."""
+    announcer = Announcer(database, publisher, metrics)
+    identifier = Identifier(connect, clock, settings)
+    doubts = Doubts(
+        database=database,
+        enquirer=Enquirer(database, connect, clock, settings),
+        announcer=announcer,
+        clock=clock,
+        metrics=metrics,
+        settings=settings,
+        worker=worker,
+    )
+    runs = Runs(
+        database=database,
+        sessions=TerminalSessions(connect, identifier, clock, settings),
+        identifier=identifier,
+        doubts=doubts,
+        announcer=announcer,
+        clock=clock,
+        metrics=metrics,
+        settings=settings,
+        worker=worker,
+        random_bytes=random_bytes,
+        rng=rng,
+    )
+    probes = Probes(
+        database=database,
+        connect=connect,
+        announcer=announcer,
+        clock=clock,
+        settings=settings,
+        worker=worker,
+        random_bytes=random_bytes,
+    )
+    recovery = Recovery(
+        database=database,
+        heartbeats=heartbeats,
+        doubts=doubts,
+        announcer=announcer,
+        observer=Observer(
+            stale_seconds=settings.worker_stale_seconds, heartbeat_seconds=settings.heartbeat_seconds
+        ),
+        clock=clock,
+        metrics=metrics,
+        settings=settings,
+        worker=worker,
+        random_bytes=random_bytes,
+    )
+    sweep = Sweep(
+        database=database,
+        publisher=publisher,
+        announcer=announcer,
+        metrics=metrics,
+        settings=settings,
+        rng=rng,
+    )
+    return WorkerParts(
+        runs=runs,
+        doubts=doubts,
+        deliveries=Deliveries(consumer, runs, probes, metrics, settings),
+        heartbeat=Heartbeat(heartbeats, worker, settings),
+        recovery=recovery,
+        sweep=sweep,
+    )
