@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from api.contract.errors import ApiError, DatabaseUnavailable, MethodNotAllowed, NotFound, UndefinedError
 from api.contract.json_text import write_json
-from shared.storage.engine import DatabaseAway
+from shared.storage.engine import CommitUnknown, DatabaseAway
 
 _log = structlog.get_logger()
 
@@ -52,4 +52,6 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DatabaseAway, _on_database_away)
+    # Whether it was stored is not known: the caller asks again, and every one of these paths may be repeated.
+    app.add_exception_handler(CommitUnknown, _on_database_away)
     app.add_exception_handler(Exception, _on_anything)

@@ -10,7 +10,7 @@ from api.answering import handle_errors
 from api.contract.openapi import openapi_document
 from api.parts import Parts
 from api.request_ids import RequestIds
-from api.routes import connector
+from api.routes import connector, gateway, operator, operator_terminals, payments, terminals
 
 
 def make_app(parts: Parts) -> ASGIApp:
@@ -23,6 +23,11 @@ def make_app(parts: Parts) -> ASGIApp:
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.state.parts = parts
     app.include_router(connector.router)
+    app.include_router(payments.router)
+    app.include_router(gateway.router)
+    app.include_router(operator.router)
+    app.include_router(terminals.router)
+    app.include_router(operator_terminals.router)
     handle_errors(app)
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
     return RequestIds(app, random_bytes=os.urandom)

@@ -33,10 +33,21 @@ class Credentials:
 
         Raises Unauthorized, PublicCredential, WrongCredentialKind, DatabaseAway.
         """
+        return await self._of_kind(authorization, CredentialKind.PRIVATE)
+
+    async def gateway(self, authorization: str | None) -> Credential:
+        """Return the credential of a gateway, which belongs to no merchant. Raises like `merchant`."""
+        return await self._of_kind(authorization, CredentialKind.GATEWAY)
+
+    async def operator(self, authorization: str | None) -> Credential:
+        """Return the credential of an operator, which belongs to no merchant. Raises like `merchant`."""
+        return await self._of_kind(authorization, CredentialKind.OPERATOR)
+
+    async def _of_kind(self, authorization: str | None, kind: CredentialKind) -> Credential:
         credential = await self._known(authorization)
         if credential.kind is CredentialKind.PUBLIC:
             raise PublicCredential
-        if credential.kind is not CredentialKind.PRIVATE:
+        if credential.kind is not kind:
             raise WrongCredentialKind
         return credential
 

@@ -1,20 +1,16 @@
-"""The API's composition root: the only place where its parts are wired."""
+"""The API's composition root: settings, connections, parts, serving."""
 
 import os
 from contextlib import AsyncExitStack
 
 import structlog
 
-from api.addresses import LineFinder, look_up
+from api.addresses import look_up
 from api.app import make_app
 from api.contract.request import warm_up
-from api.credentials import Credentials
-from api.parts import Parts
-from api.paying import Payments
 from api.readiness import Readiness, database_check
-from api.terminals import Terminals
 from api.waiting import Waiters
-from shared.announcing import Announcer
+from api.wiring import wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
@@ -61,21 +57,20 @@ async def run(settings: Settings) -> None:
         readiness = Readiness(
             {"database": database_check(database), "publishing": publisher.ready, "replies": replies.ready}
         )
-        payments = Payments(
+        parts = wire(
             database=database,
             publisher=publisher,
             replies=replies,
-            announcer=Announcer(database, publisher, metrics),
             waiters=waiters,
-            lines=LineFinder(look_up, settings.name_lookup_timeout_seconds),
-            terminals=Terminals(database, clock, settings.credential_cache_seconds),
+            readiness=readiness,
+            secret_key=secret_key,
             clock=clock,
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
+            look_up=look_up,
         )
-        credentials = Credentials(database, secret_key, clock, settings.credential_cache_seconds)
-        app = make_app(Parts(credentials, payments, readiness, settings))
+        app = make_app(parts)
         await stack.enter_async_context(
             management_server(
                 settings.management_host,
@@ -86,7 +81,9 @@ async def run(settings: Settings) -> None:
             )
         )
         lag = watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS)
-        stopped = await stack.enter_async_context(until_stopped(waiters.run(), lag))
+        stopped = await stack.enter_async_context(
+            until_stopped(waiters.run(), parts.payments.admission.run(), lag)
+        )
         # Left first at the end: the requests finish while everything that they need still runs.
         async with serving(
             app,

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 
 from api.credentials import Credentials
+from api.news import News
 from api.paying import Payments
+from api.probing import Probing
 from api.readiness import Readiness
+from api.registering import Registry
+from api.terminals import Terminals
 from shared.settings.settings import Settings
+from shared.storage.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +21,8 @@ class Parts:
     payments: Payments
     readiness: Readiness
     settings: Settings
+    registry: Registry
+    probing: Probing
+    database: Database
+    terminals: Terminals
+    news: News

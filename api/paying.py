@@ -1,23 +1,24 @@
 """One payment from its request to what the caller is told: store, publish, wait, answer what is stored."""
 
-import asyncio
-import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
-from api.addresses import LineFinder, OutsideNetworks
+from api.addresses import LineFinder
+from api.admission import Admission
 from api.contract.errors import (
     Contended,
     DatabaseUnavailable,
-    ForeignTerminal,
     KeyClosed,
+    KeyConflict,
     OrderConflict,
-    UnknownTerminal,
-    UnsupportedByTerminal,
+    Overloaded,
 )
 from api.contract.request import OrderRequest
+from api.headers import NO_PREFERENCE, Preference
+from api.outcome import Outcomes
+from api.targets import Target, Targets
 from api.terminals import Terminals
 from api.waiting import Waiter, Waiters
 from shared.announcing import Announcer
@@ -25,8 +26,6 @@ from shared.broker.failures import BrokerFailure
 from shared.broker.interfaces import Listens, Publishes
 from shared.broker.messages import PaymentMessage
 from shared.clock import Clock
-from shared.concert.encode import CannotAsk, check_can_ask
-from shared.concert.profile import Profile
 from shared.ids import RandomBytes, new_payment_id
 from shared.logging import bound
 from shared.metrics import Metrics
@@ -34,14 +33,22 @@ from shared.payment.payment import Payment, Reason
 from shared.payment.states import State
 from shared.settings.settings import Settings
 from shared.storage import claims, waiting
-from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, NewPayment, NoPlace, accept
+from shared.storage.accepting import (
+    Acceptance,
+    Accepted,
+    Attached,
+    Conflict,
+    NewPayment,
+    NoPlace,
+    accept,
+    would_attach,
+)
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
 from shared.storage.merchants import Credential
+from shared.storage.waiting import Seen
 
 _log = structlog.get_logger()
 
-#: How soon to look again, where the database was away or its clock is a little behind ours at the deadline.
-_LOOK_AGAIN_SECONDS: Final = 0.5
 _KNOWN_LINES_AT_MOST: Final = 100_000
 
 
@@ -52,25 +59,24 @@ class Caller:
     credential: Credential
     idempotency_key: str | None = None
     traceparent: str | None = None
+    preference: Preference = NO_PREFERENCE
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The payment as it is stored now; `replayed`: it is the result of an earlier request."""
+    """The payment as it is stored now.
+
+    `replayed`: it is the result of an earlier request. `resolving`: whether anything may still settle it by
+    itself, None once it is settled.
+    """
 
     payment: Payment
     replayed: bool = False
+    resolving: bool | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Where the payment goes, and how that terminal is spoken to."""
-
-    host: str
-    port: int
-    line: str | None
-    register_number: str
-    profile: str
+    @classmethod
+    def of(cls, seen: Seen) -> Self:
+        return cls(seen.payment, resolving=seen.resolving)
 
 
 class Payments:
@@ -96,13 +102,21 @@ class Payments:
         self._replies: Final = replies
         self._announcer: Final = announcer
         self._waiters: Final = waiters
-        self._lines: Final = lines
-        self._terminals: Final = terminals
+        self._targets: Final = Targets(lines, terminals, settings.register_number)
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._random_bytes: Final = random_bytes
         self._known_lines: Final[set[str]] = set()
+        self.admission: Final = Admission(database, settings)
+        self.outcomes: Final = Outcomes(
+            database=database,
+            announcer=announcer,
+            waiters=waiters,
+            clock=clock,
+            metrics=metrics,
+            settings=settings,
+        )
 
     async def pay(self, order: OrderRequest, caller: Caller) -> Answered:
         """Return what became of the order. Raises the contract's errors."""
@@ -110,48 +124,29 @@ class Payments:
         payment_id = new_payment_id(self._clock, self._random_bytes)
         with bound(payment_id=payment_id):
             try:
-                target = await self._target(order, caller.credential)
+                target = await self._targets.find(order, caller.credential)
                 new = self._new_payment(payment_id, order, caller, target)
+                await self._admit(new)
                 # The waiter is there before the message: a reply cannot come too early.
                 with self._waiters.waiting(payment_id, attached=False) as waiter:
-                    acceptance = await self._accept(new)
+                    acceptance = await self._accept(new, caller)
                     if isinstance(acceptance, Accepted):
-                        return await self._accepted(acceptance, new, waiter, started_at)
+                        return await self._accepted(acceptance, new, waiter, caller, started_at)
             except (DatabaseAway, CommitUnknown) as error:
                 _log.error("database away", error=str(error))
                 raise DatabaseUnavailable from error
-        return await self._not_inserted(acceptance, started_at)
+        return await self._not_inserted(acceptance, caller, started_at)
 
-    async def _target(self, order: OrderRequest, credential: Credential) -> _Target:
-        merchant_id = credential.merchant_id
-        assert merchant_id is not None, "a private credential belongs to a merchant"
-        terminal = None
-        if order.terminal_id is not None:
-            terminal = await self._terminals.by_id(merchant_id, order.terminal_id)
-            if terminal is None:
-                raise UnknownTerminal
-            host, port = terminal.host, terminal.port
-        else:
-            assert order.host is not None
-            assert order.port is not None
-            host, port = order.host, order.port
-        try:
-            line = await self._lines.find(host, port, credential.networks)
-        except OutsideNetworks as error:
-            _log.warning("terminal outside the merchant's networks", address=str(error))
-            raise ForeignTerminal from error
-        if terminal is None and line is not None:
-            terminal = await self._terminals.by_line(merchant_id, line)
-        profile = Profile.from_dict({} if terminal is None else json.loads(terminal.profile))
-        try:
-            check_can_ask(force_authorization=order.force_authorization, profile=profile)
-        except CannotAsk as error:
-            raise UnsupportedByTerminal(str(error)) from error
-        register = self._settings.register_number if terminal is None else terminal.register_number
-        return _Target(host, port, line, register, "{}" if terminal is None else terminal.profile)
+    async def _admit(self, new: NewPayment) -> None:
+        """Raise Overloaded where too much waits already, unless the order's own attempt is the answer."""
+        if new.line is None or self.admission.has_room(new.merchant_id, new.line):
+            return
+        if not await would_attach(self._database, new):
+            _log.warning("not accepted: too many payments wait", line=new.line)
+            raise Overloaded
 
     def _new_payment(
-        self, payment_id: str, order: OrderRequest, caller: Caller, target: _Target
+        self, payment_id: str, order: OrderRequest, caller: Caller, target: Target
     ) -> NewPayment:
         assert caller.credential.merchant_id is not None
         return NewPayment(
@@ -163,7 +158,7 @@ class Payments:
             amount_cents=order.amount_cents,
             currency=order.currency,
             protocol=order.protocol,
-            force_authorization=order.force_authorization,
+            force_authorization=target.force_authorization,
             host=target.host,
             port=target.port,
             line=target.line,
@@ -176,26 +171,28 @@ class Payments:
             warnings=order.warnings,
         )
 
-    async def _accept(self, new: NewPayment) -> Acceptance:
+    async def _accept(self, new: NewPayment, caller: Caller) -> Acceptance:
         """Store it. After a commit whose answer was lost, look whether it was carried out."""
         try:
-            return await self._accept_once(new)
+            return await self._accept_once(new, caller)
         except CommitUnknown:
             stored = await waiting.payment(self._database, new.id)
             if stored is not None:
                 return Accepted(stored.id, stored.state)
-        again = await self._accept_once(new)
+        again = await self._accept_once(new, caller)
         if isinstance(again, Attached) and again.payment.id == new.id:
             return Accepted(new.id, again.payment.state)
         return again
 
-    async def _accept_once(self, new: NewPayment) -> Acceptance:
+    async def _accept_once(self, new: NewPayment, caller: Caller) -> Acceptance:
+        guard_hours = caller.credential.guard_hours
         acceptance = await accept(
             self._database,
             new,
             replay_seconds=self._settings.replay_window_seconds,
             credit_replay_seconds=self._settings.replay_window_unkeyed_credit_seconds,
             line_known=new.line in self._known_lines,
+            guard_life_seconds=None if guard_hours is None else guard_hours * 3600,
         )
         # Lines are never deleted. A conflict may have rolled back the transaction that made this one.
         if (
@@ -207,16 +204,23 @@ class Payments:
         return acceptance
 
     async def _accepted(
-        self, acceptance: Accepted, new: NewPayment, waiter: Waiter, started_at: float
+        self, acceptance: Accepted, new: NewPayment, waiter: Waiter, caller: Caller, started_at: float
     ) -> Answered:
         for warning in new.warnings:
             _log.warning("order accepted with a warning", warning=warning)
-        if acceptance.state is not State.QUEUED:
-            payment = await self._stored(new.id)
+        if acceptance.state is not State.QUEUED or new.line is None:
+            payment = (await self.outcomes.seen(new.id)).payment
             self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
             return Answered(payment)
+        place = self.admission.enter(new.merchant_id, new.line)
         stopped = await self._publish(new)
-        return Answered(stopped or await self._outcome(waiter, started_at))
+        if stopped is not None:
+            self.admission.leave(place)
+            return Answered(stopped)
+        seen = await self.outcomes.told(waiter, started_at, self._waits(caller))
+        if seen.payment.state is not State.QUEUED:
+            self.admission.leave(place)
+        return Answered.of(seen)
 
     async def _publish(self, new: NewPayment) -> Payment | None:
         """Publish it; return the payment where the broker is away and it could be stopped."""
@@ -232,72 +236,29 @@ class Payments:
             return cancelled
         return None
 
-    async def _not_inserted(self, acceptance: Acceptance, started_at: float) -> Answered:
+    async def _not_inserted(self, acceptance: Acceptance, caller: Caller, started_at: float) -> Answered:
         match acceptance:
             case Attached(payment) if payment.state is State.SUCCEEDED:
                 return Answered(payment, replayed=True)
             case Attached(payment):
                 with bound(payment_id=payment.id), self._waiters.waiting(payment.id, attached=True) as waiter:
                     try:
-                        return Answered(await self._outcome(waiter, started_at))
+                        return Answered.of(await self.outcomes.told(waiter, started_at, self._waits(caller)))
                     except (DatabaseAway, CommitUnknown) as error:
                         raise DatabaseUnavailable from error
             case Conflict("key_closed", _, payment):
                 raise KeyClosed(payment=payment)
+            case Conflict("key_used", _, payment):
+                raise KeyConflict(payment=payment)
             case Conflict(reason, description, payment):
                 raise OrderConflict(reason, description, payment=payment)
             case NoPlace() | Accepted():
                 raise Contended
 
-    async def _outcome(self, waiter: Waiter, started_at: float) -> Payment:
-        """Wait until the payment has an outcome or is in doubt, or the caller's time is over.
-
-        Past its deadline a payment that nobody took is expired from here: the caller hears of it in time.
-        Raises DatabaseAway, CommitUnknown where the database is away when the time is over.
-        """
-        ends_at = started_at + self._settings.caller_wait_seconds
-        expire_at = started_at + self._settings.queue_deadline_seconds
-        look_at = expire_at
-        while True:
-            await self._until_woken(waiter, min(ends_at, look_at))
-            now = self._clock.monotonic()
-            try:
-                payment = await self._look(waiter.payment_id, past_deadline=now >= expire_at)
-            except (DatabaseAway, CommitUnknown):
-                if now >= ends_at:
-                    raise
-                look_at = now + _LOOK_AGAIN_SECONDS
-                continue
-            if payment.is_final or payment.state is State.IN_DOUBT or now >= ends_at:
-                self._note_added(payment, started_at)
-                return payment
-            queued = payment.state is State.QUEUED
-            look_at = max(expire_at, now + _LOOK_AGAIN_SECONDS) if queued else ends_at
-
-    async def _until_woken(self, waiter: Waiter, until: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.0, until - self._clock.monotonic())):
-                await waiter.woken.wait()
-        except TimeoutError:
-            return
-        # Before the row is read: what comes after this wakes the caller again.
-        waiter.woken.clear()
-
-    async def _look(self, payment_id: str, *, past_deadline: bool) -> Payment:
-        if past_deadline:
-            expired = await self._announcer.expire(payment_id)
-            if expired is not None:
-                return expired
-        return await self._stored(payment_id)
-
-    async def _stored(self, payment_id: str) -> Payment:
-        payment = await waiting.payment(self._database, payment_id)
-        assert payment is not None, "payments are never deleted"
-        return payment
-
-    def _note_added(self, payment: Payment, started_at: float) -> None:
-        """Note what we added: all of the caller's time but the terminal's session."""
-        if payment.claimed_at is None or payment.ended_at is None:
-            return
-        total_seconds = self._clock.monotonic() - started_at
-        self._metrics.answered(total_seconds, (payment.ended_at - payment.claimed_at) / 1000)
+    def _waits(self, caller: Caller) -> float:
+        """How many seconds this caller waits: what it prefers, never more than our own limit."""
+        preference = caller.preference
+        wanted = 0 if preference.respond_async else self._settings.caller_wait_seconds
+        if preference.wait_seconds is not None:
+            wanted = preference.wait_seconds
+        return min(wanted, self._settings.caller_wait_seconds)

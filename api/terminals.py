@@ -1,14 +1,18 @@
-"""Which profile a merchant's terminal has: the registered one, else the default of its protocol."""
+"""Which terminal a payment goes to, as its merchant registered it, and whose alone an address is."""
 
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
 
 from shared.clock import Clock
-from shared.storage import merchants
+from shared.storage import merchants, registry
 from shared.storage.engine import Database
 from shared.storage.merchants import Terminal
 
 _CACHED_AT_MOST: Final = 50_000
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Terminals:
@@ -16,9 +20,8 @@ class Terminals:
 
     def __init__(self, database: Database, clock: Clock, cache_seconds: float) -> None:
         self._database: Final = database
-        self._clock: Final = clock
-        self._cache_seconds: Final = cache_seconds
-        self._by_line: Final[OrderedDict[tuple[str, str], tuple[float, Terminal | None]]] = OrderedDict()
+        self._by_line: Final = _Believed[tuple[str, str], Terminal | None](clock, cache_seconds)
+        self._sole_users: Final = _Believed[str, str | None](clock, cache_seconds)
 
     async def by_id(self, merchant_id: str, terminal_id: str) -> Terminal | None:
         """Return one of the merchant's own terminals. Raises DatabaseAway."""
@@ -26,13 +29,46 @@ class Terminals:
 
     async def by_line(self, merchant_id: str, line: str) -> Terminal | None:
         """Return what the merchant registered for this line. Raises DatabaseAway."""
+        return await self._by_line.get(
+            (merchant_id, line), lambda: merchants.terminal_by_line(self._database, merchant_id, line)
+        )
+
+    async def is_reserved(self, merchant_id: str, line: str) -> bool:
+        """Whether this line is another merchant's alone, by an operator's word. Raises DatabaseAway."""
+        user = await self._sole_users.get(line, lambda: merchants.sole_user(self._database, line))
+        return user is not None and user != merchant_id
+
+    async def leads_to(self, merchant_id: str, terminal: Terminal, line: str) -> None:
+        """Note where the terminal's host leads to now. Raises DatabaseAway, CommitUnknown."""
+        if terminal.line != line:
+            await registry.follow(self._database, merchant_id, terminal.id, line)
+            self.forget()
+
+    def forget(self) -> None:
+        """Ask the database anew: an entry was changed here. Other API processes believe on for a while."""
+        self._by_line.clear()
+        self._sole_users.clear()
+
+
+class _Believed(Generic[_Key, _Value]):
+    """What the database said, believed for so many seconds."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock: Final = clock
+        self._seconds: Final = seconds
+        self._said: Final[OrderedDict[_Key, tuple[float, _Value]]] = OrderedDict()
+
+    async def get(self, key: _Key, ask: Callable[[], Awaitable[_Value]]) -> _Value:
         now = self._clock.monotonic()
-        cached = self._by_line.get((merchant_id, line))
-        if cached is not None and now - cached[0] < self._cache_seconds:
-            return cached[1]
-        found = await merchants.terminal_by_line(self._database, merchant_id, line)
-        self._by_line.pop((merchant_id, line), None)
-        self._by_line[merchant_id, line] = (now, found)
-        if len(self._by_line) > _CACHED_AT_MOST:
-            self._by_line.popitem(last=False)
+        said = self._said.get(key)
+        if said is not None and now - said[0] < self._seconds:
+            return said[1]
+        found = await ask()
+        self._said.pop(key, None)
+        self._said[key] = (now, found)
+        if len(self._said) > _CACHED_AT_MOST:
+            self._said.popitem(last=False)
         return found
+
+    def clear(self) -> None:
+        self._said.clear()

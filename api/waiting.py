@@ -33,6 +33,8 @@ class Waiter:
         #: Its payment's reply goes to another process, or to nobody.
         self.attached: Final = attached
         self.woken: Final = asyncio.Event()
+        #: The state that the caller read last: one in doubt waits on, and the same doubt is no news to it.
+        self.known: State | None = None
 
 
 class Waiters:
@@ -43,18 +45,18 @@ class Waiters:
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
-        self._waiters: Final[dict[str, set[Waiter]]] = {}
+        self._waiters: Final[dict[str, dict[Waiter, None]]] = {}
 
     @contextmanager
     def waiting(self, payment_id: str, *, attached: bool) -> Iterator[Waiter]:
         """Wait for news of this payment while the block runs; begin before its message is published."""
         waiter = Waiter(payment_id, self._clock.monotonic(), attached)
-        self._waiters.setdefault(payment_id, set()).add(waiter)
+        self._waiters.setdefault(payment_id, {})[waiter] = None
         try:
             yield waiter
         finally:
             remaining = self._waiters[payment_id]
-            remaining.discard(waiter)
+            del remaining[waiter]
             if not remaining:
                 del self._waiters[payment_id]
 
@@ -63,8 +65,12 @@ class Waiters:
         if self._wake(payment_id):
             self._metrics.reply_came("broker")
 
-    def _wake(self, payment_id: str) -> bool:
-        asleep = [waiter for waiter in self._waiters.get(payment_id, ()) if not waiter.woken.is_set()]
+    def _wake(self, payment_id: str, state: State | None = None) -> bool:
+        asleep = [
+            waiter
+            for waiter in self._waiters.get(payment_id, ())
+            if not waiter.woken.is_set() and (state is None or waiter.known is not state)
+        ]
         for waiter in asleep:
             waiter.woken.set()
         return bool(asleep)
@@ -89,5 +95,5 @@ class Waiters:
         if not asked:
             return
         for payment_id, state in (await waiting.states(self._database, asked)).items():
-            if state in _NEWS and self._wake(payment_id):
+            if state in _NEWS and self._wake(payment_id, state):
                 self._metrics.reply_came("database")

@@ -17,6 +17,16 @@ def create(
             "Without any: every public address, and no private, loopback or link-local one."
         ),
     ] = None,
+    guard_hours: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=8760,
+            help="For tills that begin their order numbers again: after so many hours a paid order's number "
+            "may be used for another payment. Without it, never. One whose outcome is not known keeps its "
+            "number in any case.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Create a merchant and print its id, which `credential create` takes."""
@@ -39,14 +49,17 @@ def create(
 
     async def store() -> None:
         async with opened_database(load_settings()) as database:
-            await merchants.create_merchant(database, merchant_id, name, networks)
+            await merchants.create_merchant(database, merchant_id, name, networks, guard_hours)
 
     with plain_errors():
         run_on_loop(store())
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
-        print(json.dumps({"id": merchant_id, "name": name, "networks": networks}))
+        shown = {"id": merchant_id, "name": name, "networks": networks, "guard_hours": guard_hours}
+        print(json.dumps(shown))
         return
     console.print(f"Merchant [bold]{merchant_id}[/bold] ({name})")
     console.print(f"Allowed networks: {', '.join(networks) or 'every public address'}")
+    if guard_hours is not None:
+        console.print(f"A paid order keeps its number for {guard_hours} hours.")
     console.print(f"Next: cloud-terminal credential create {merchant_id}")

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from shared.payment.evidence import Source
 from shared.payment.payment import Operation, Reason
 from shared.payment.states import State
 
@@ -60,6 +61,15 @@ PAYMENT: Final[dict[str, Any]] = {
         "aid": {"type": "string", "description": "AID of the card application."},
         "created_at": _TIME,
         "claimed_at": {**_TIME, "description": "When a worker took the terminal for it."},
+        "doubted_at": {
+            **_TIME,
+            "description": "When its outcome became unknown, whatever became of it later.",
+        },
+        "resolved_by": {
+            "type": "string",
+            "enum": [source.value for source in Source],
+            "description": "What settled the doubt.",
+        },
         "ended_at": _TIME,
         "held_since": {
             **_TIME,

@@ -7,20 +7,30 @@ ApiError                           500
 |   +-- UnreadableBody             400  unreadable.body.bad.request
 |   +-- MissingMediaType           400  missing.media_type.bad.request
 |   +-- InvalidHeader              400  invalid.header.bad.request
+|   +-- InvalidQuery               400  invalid.query.bad.request
 |   +-- UnknownTerminal            400  unavailable.terminal.bad.request
 |   +-- UnsupportedByTerminal      400  unsupported.terminal.bad.request
 |   +-- UnknownWebhookEndpoint     400  unknown.webhook_endpoint.bad.request
+|   +-- ImportRefused              400  rows.import.bad.request
 +-- Unauthorized                   401  connector.api.login.unauthorized
 +-- Forbidden                      403
 |   +-- PublicCredential           403  public.forbidden
 |   +-- WrongCredentialKind        403  credential.forbidden
 |   +-- ForeignTerminal            403  network.forbidden
+|   +-- ReservedTerminal           403  reserved.forbidden
 +-- NotFound                       404  unknown.resource.not.found
 +-- MethodNotAllowed               405  unsupported.method.method.not.allowed
 +-- Conflict                       409
 |   +-- OrderConflict              409  <reason>.order.conflict
 |   +-- KeyClosed                  409  closed.order.conflict
 |   +-- KeyConflict                409  used.key.conflict
+|   +-- TerminalDisabled           409  disabled.terminal.conflict
+|   +-- TerminalTaken              409  taken.terminal.conflict
+|   +-- TerminalHeld               409  held.terminal.conflict
+|   +-- PaymentConflict            409  <state>.payment.conflict
+|   +-- TooEarly                   409  early.payment.conflict
+|   +-- LineFree                   409  free.terminal.conflict
+|   +-- RecordConflict             409  used.record.conflict
 +-- BodyTooLarge                   413  large.body.payload.too.large
 +-- UnsupportedMediaType           415  unsupported.body.unsupported.media.type
 +-- DatabaseUnavailable            500  unavailable.database.internal.server.error
@@ -30,8 +40,10 @@ ApiError                           500
 |   +-- Contended                  503  contended.order.service.unavailable
 +-- TerminalTimeout                504  timeout.terminal.gateway.timeout
 +-- PaymentExpired                 504  expired.payment.gateway.timeout
++-- ProbeExpired                   504  expired.probe.gateway.timeout
 """
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -39,6 +51,7 @@ from typing import Any, ClassVar, Final
 from api.contract.payment_object import payment_object
 from shared.payment import answers
 from shared.payment.payment import Payment
+from shared.payment.states import State
 
 
 def envelope(
@@ -149,6 +162,16 @@ class InvalidHeader(BadRequest):
     description = "A request header has a wrong value."
 
 
+class InvalidQuery(BadRequest):
+    """A parameter of the query is unknown or has a wrong value; `details` names it."""
+
+    code = "invalid.query.bad.request"
+    description = "A parameter of the query is unknown or has a wrong value."
+
+    def __init__(self, parameter: str, description: str | None = None) -> None:
+        super().__init__(description, details={"parameter": parameter})
+
+
 class UnknownTerminal(BadRequest):
     """The merchant has no terminal of that `pos_technical_info.terminal_id`."""
 
@@ -168,6 +191,13 @@ class UnknownWebhookEndpoint(BadRequest):
 
     code = "unknown.webhook_endpoint.bad.request"
     description = "The merchant has no webhook endpoint of this webhook_endpoint_id."
+
+
+class ImportRefused(BadRequest):
+    """Rows of a terminal file cannot be registered; `details.errors` lists them, nothing was stored."""
+
+    code = "rows.import.bad.request"
+    description = "Some rows cannot be registered; nothing was stored."
 
 
 HEADER_NOT_FOUND: Final = "Authorization header not found"
@@ -219,6 +249,13 @@ class ForeignTerminal(Forbidden):
     description = "The terminal is outside the merchant's allowed networks."
 
 
+class ReservedTerminal(Forbidden):
+    """An operator confirmed that the terminal's address is another merchant's alone; no packet was sent."""
+
+    code = "reserved.forbidden"
+    description = "The terminal's address is another merchant's alone."
+
+
 class NotFound(ApiError):
     """There is no such path, or nothing of that id belongs to the caller."""
 
@@ -248,7 +285,7 @@ class Conflict(ApiError):
     """The request contradicts what is stored; nothing was done."""
 
     status = 409
-    safe_to_retry = False
+    safe_to_retry: ClassVar[bool | None] = False
 
 
 ORDER_CONFLICTS: Final = {
@@ -288,6 +325,80 @@ class KeyConflict(Conflict):
 
     code = "used.key.conflict"
     description = "The Idempotency-Key belongs to another operation."
+
+
+class PaymentConflict(Conflict):
+    """The payment's state forbids what was asked of it."""
+
+    def __init__(self, state: State, wanted: str, *, payment: Payment | None = None) -> None:
+        """`wanted` ends the sentence, e.g. `it can be cancelled only while it is queued`."""
+        self.code = f"{state}.payment.conflict"
+        # What was asked for changed nothing: what is true of the stored payment is said.
+        self._safe_to_retry = payment is not None and answers.tell(payment).safe_to_retry
+        super().__init__(
+            f"The payment is {state}: {wanted}.",
+            details={"safe_to_retry": self._safe_to_retry},
+            payment=payment,
+        )
+
+    def body(self) -> dict[str, Any]:
+        body = super().body()
+        if self.payment is not None:
+            body["payment"] = payment_object(self.payment, safe_to_retry=self._safe_to_retry)
+        return body
+
+
+class TooEarly(Conflict):
+    """A look at the terminal proves nothing yet; `details` says in how many seconds it may."""
+
+    code = "early.payment.conflict"
+    description = "It is too early for that: what was sent to the terminal could still be carried out."
+
+    def __init__(self, seconds_left: float, *, payment: Payment | None = None) -> None:
+        #: Whole seconds, so that one who waits as long does not come a moment too early.
+        self.seconds_left: Final = math.ceil(seconds_left)
+        super().__init__(details={"safe_to_retry": False, "seconds_left": self.seconds_left}, payment=payment)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds_left)}
+
+
+class LineFree(Conflict):
+    """The payment is in doubt and holds its terminal no longer: there is nothing to release."""
+
+    code = "free.terminal.conflict"
+    description = "The payment does not hold the terminal any more."
+
+
+class RecordConflict(Conflict):
+    """The gateway's record was reported before and said something else."""
+
+    code = "used.record.conflict"
+    description = "The record was reported before with another content."
+
+
+class TerminalDisabled(Conflict):
+    """The merchant disabled the terminal: it takes no payments, and this one was not looked at."""
+
+    code = "disabled.terminal.conflict"
+    description = "The terminal is disabled; enable it, or use another one."
+
+
+class TerminalTaken(Conflict):
+    """Another of the merchant's terminals has this address and port."""
+
+    code = "taken.terminal.conflict"
+    description = "Another terminal is registered at this address and port."
+    safe_to_retry = None
+
+
+class TerminalHeld(Conflict):
+    """Somebody's payment or probe holds the terminal at this moment."""
+
+    code = "held.terminal.conflict"
+    description = "The terminal is in use."
+    safe_to_retry = None
 
 
 class BodyTooLarge(ApiError):
@@ -379,3 +490,11 @@ class PaymentExpired(ApiError):
     code = answers.PAYMENT_EXPIRED
     description = "The payment expired before anything was sent to the terminal."
     safe_to_retry = True
+
+
+class ProbeExpired(ApiError):
+    """No worker took the probe in time, or its worker stopped: nothing is known of the terminal."""
+
+    status = 504
+    code = "expired.probe.gateway.timeout"
+    description = "The probe was not carried out in time; ask again."

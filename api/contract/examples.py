@@ -87,8 +87,10 @@ _ECHO: Final[dict[str, Any]] = {
     "pos_technical_info": EXAMPLE_REQUEST["pos_technical_info"],
 }
 
+EXAMPLE_PAYMENT_ID: Final = "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
+
 _PAYMENT: Final[dict[str, Any]] = {
-    "id": "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE",
+    "id": EXAMPLE_PAYMENT_ID,
     "order_id": "ORDER_1",
     "operation": "debit",
     "state": "succeeded",

@@ -47,11 +47,14 @@ from api.contract.examples import (
     FAILURE_ANSWER,
     FULL_REQUEST,
     MINIMAL_REQUEST,
-    PAYMENT_IN_DOUBT,
     PAYMENT_QUEUED,
     SUCCESS_ANSWER,
 )
+from api.contract.openapi_parts import error_response, header, json_response, string, without_extensions
+from api.contract.operating_paths import OPERATING_SCHEMAS, operating_paths
+from api.contract.payment_paths import PAYMENT_SCHEMAS, payment_paths
 from api.contract.schema import ORDER_REQUEST
+from api.contract.terminal_paths import TERMINAL_SCHEMAS, terminal_paths
 
 CONTRACT_VERSION: Final = "1.2.0"
 COMMITTED_COPY: Final = Path(__file__).parent.parent / "openapi.json"
@@ -70,6 +73,9 @@ def openapi_document() -> dict[str, Any]:
         "paths": {
             "/v1/connector/order": {"post": _order_operation()},
             "/v1/connector/healthcheck": {"get": _healthcheck_operation()},
+            **payment_paths(),
+            **operating_paths(),
+            **terminal_paths(),
         },
         "components": {
             "securitySchemes": {
@@ -77,14 +83,27 @@ def openapi_document() -> dict[str, Any]:
                     "type": "http",
                     "scheme": "basic",
                     "description": "Private credentials of a merchant. Public ones are answered with a 403.",
-                }
+                },
+                "gateway": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "Credentials of a gateway, which belong to no merchant.",
+                },
+                "operator": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "Credentials of an operator, which belong to no merchant.",
+                },
             },
             "schemas": {
-                "OrderRequest": _without_extensions(ORDER_REQUEST),
+                "OrderRequest": without_extensions(ORDER_REQUEST),
                 "Answer": ANSWER,
                 "Accepted": ACCEPTED,
                 "Payment": PAYMENT,
                 "Error": ERROR,
+                **without_extensions(PAYMENT_SCHEMAS),
+                **without_extensions(OPERATING_SCHEMAS),
+                **without_extensions(TERMINAL_SCHEMAS),
             },
         },
     }
@@ -106,9 +125,9 @@ def _order_operation() -> dict[str, Any]:
         "charges twice.",
         "security": [{"basic": []}],
         "parameters": [
-            _header("Idempotency-Key", "Names the operation; tells equal credits of one order apart."),
-            _header("Prefer", "`respond-async` answers at once; `wait=N` waits at most N seconds."),
-            _header("X-Request-Id", "Returned in the answer and written in the logs."),
+            header("Idempotency-Key", "Names the operation; tells equal credits of one order apart."),
+            header("Prefer", "`respond-async` answers at once; `wait=N` waits at most N seconds."),
+            header("X-Request-Id", "Returned in the answer and written in the logs."),
         ],
         "requestBody": {
             "required": True,
@@ -124,19 +143,19 @@ def _order_operation() -> dict[str, Any]:
             },
         },
         "responses": {
-            "200": _json_response(
+            "200": json_response(
                 "The payment attempt ended, in success or in failure.",
                 "Answer",
                 {"success": SUCCESS_ANSWER, "failure": FAILURE_ANSWER},
             ),
-            "202": _json_response(
+            "202": json_response(
                 "Accepted; the caller asked not to wait (`Prefer: respond-async`).",
                 "Accepted",
                 {"accepted": {"payment": PAYMENT_QUEUED}},
-                {"Location": _string("Where the payment can be read.")},
+                {"Location": string("Where the payment can be read.")},
             ),
             **{
-                str(errors[0].status): _error_response(description, errors)
+                str(errors[0].status): error_response(description, errors)
                 for description, errors in _order_errors().items()
             },
         },
@@ -200,48 +219,6 @@ def _order_errors() -> dict[str, list[ApiError]]:
             PaymentExpired(),
         ],
     }
-
-
-def _error_response(description: str, errors: list[ApiError]) -> dict[str, Any]:
-    examples = {error.code: error.body() for error in errors}
-    if len(examples) < len(errors):
-        examples = {str(error.details): error.body() for error in errors}
-    if TerminalTimeout.code in examples:
-        examples[TerminalTimeout.code]["payment"] = PAYMENT_IN_DOUBT
-    headers = {name: _string(f"e.g. `{value}`") for name, value in errors[0].headers.items()}
-    return _json_response(description, "Error", examples, headers)
-
-
-def _json_response(
-    description: str, schema: str, examples: dict[str, Any], headers: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": description,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": f"#/components/schemas/{schema}"},
-                "examples": {name: {"value": value} for name, value in examples.items()},
-            }
-        },
-    }
-    if headers:
-        response["headers"] = headers
-    return response
-
-
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, **_string(description)}
-
-
-def _string(description: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "string"}}
-
-
-def _without_extensions(schema: Any) -> Any:
-    # What is only for our own refusals is no part of the published description.
-    if isinstance(schema, dict):
-        return {name: _without_extensions(part) for name, part in schema.items() if not name.startswith("x-")}
-    return [_without_extensions(part) for part in schema] if isinstance(schema, list) else schema
 
 
 if __name__ == "__main__":

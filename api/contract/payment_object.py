@@ -37,6 +37,8 @@ def payment_object(
         "aid": payment.aid,
         "created_at": iso_time(payment.created_at),
         "claimed_at": iso_time(payment.claimed_at),
+        "doubted_at": iso_time(payment.doubted_at),
+        "resolved_by": payment.resolved_by,
         "ended_at": iso_time(payment.ended_at),
         "held_since": iso_time(payment.held_since),
         "warnings": list(payment.warnings),

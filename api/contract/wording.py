@@ -9,6 +9,8 @@ from jsonschema_rs import ValidationError
 from api.contract.errors import InvalidRequest
 from api.contract.schema import ORDER_REQUEST
 
+Schema = dict[str, Any]
+
 # In the order in which Ajv shows them: a value's type, the rules of that type, then `enum`. A missing
 # property is a finding about that property: Ajv looks for each in its turn.
 _MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
@@ -43,25 +45,23 @@ class Finding:
         return cls(path, "required", _MESSAGES["required"](path[-1]))
 
     @classmethod
-    def of(cls, error: ValidationError) -> Self:
-        """Translate what the checker of ORDER_REQUEST found."""
+    def of(cls, error: ValidationError, schema: Schema = ORDER_REQUEST) -> Self:
+        """Translate what the checker of a schema found."""
         path = tuple(error.instance_path)
         keyword = error.kind.name
         if keyword == "required":
             return cls.missing(*path, error.kind.as_dict()["property"])
-        schema = _schema_at(path)
+        broken = _schema_at(path, schema)
         return cls(
             path,
             keyword,
-            _MESSAGES[keyword](schema[keyword]),
-            schema.get("x-refused", {}).get(keyword),
+            _MESSAGES[keyword](broken[keyword]),
+            broken.get("x-refused", {}).get(keyword),
         )
 
-    @property
-    def position(self) -> tuple[tuple[int, ...], int]:
+    def position(self, schema: Schema) -> tuple[tuple[int, ...], int]:
         """Sorts findings in the order of the schema, items of an array one after the other."""
         places: list[int] = []
-        schema = ORDER_REQUEST
         for step in self.path:
             if isinstance(step, int):
                 places.append(step)
@@ -72,14 +72,13 @@ class Finding:
         return tuple(places), _RANKS[self.keyword]
 
 
-def first_error(findings: Iterable[Finding]) -> InvalidRequest:
+def first_error(findings: Iterable[Finding], schema: Schema = ORDER_REQUEST) -> InvalidRequest:
     """Return the error that is shown: the first in the order of the schema. Needs one finding at least."""
-    first = min(findings, key=lambda finding: finding.position)
+    first = min(findings, key=lambda finding: finding.position(schema))
     return InvalidRequest(first.keyword, first.message, _dotted(first.path), first.description)
 
 
-def _schema_at(path: tuple[str | int, ...]) -> dict[str, Any]:
-    schema = ORDER_REQUEST
+def _schema_at(path: tuple[str | int, ...], schema: Schema) -> Schema:
     for step in path:
         schema = schema["items"] if isinstance(step, int) else schema["properties"][step]
     return schema

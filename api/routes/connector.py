@@ -5,10 +5,10 @@ from fastapi.responses import PlainTextResponse, Response
 
 from api.answering import answer
 from api.body import read_body
-from api.contract.answer import render_answer
+from api.contract.answer import render_accepted, render_answer
 from api.contract.media_type import check_media_type
 from api.contract.request import parse_order
-from api.headers import read_idempotency_key
+from api.headers import read_idempotency_key, read_preference
 from api.parts import Parts
 from api.paying import Caller
 from shared.broker.messages import well_formed_traceparent
@@ -29,9 +29,14 @@ async def order(request: Request) -> Response:
         credential,
         idempotency_key=read_idempotency_key(headers.get("idempotency-key")),
         traceparent=well_formed_traceparent(headers.get("traceparent")),
+        preference=read_preference(headers.getlist("prefer")),
     )
     answered = await parts.payments.pay(parse_order(body, parts.settings.body_nesting_limit), caller)
-    return answer(*render_answer(answered.payment, tell(answered.payment), replayed=answered.replayed))
+    payment, told = answered.payment, tell(answered.payment)
+    if caller.preference.respond_async and not payment.is_final:
+        location = {"Location": f"/v1/payments/{payment.id}", "Preference-Applied": "respond-async"}
+        return answer(*render_accepted(payment, told), location)
+    return answer(*render_answer(payment, told, replayed=answered.replayed, resolving=answered.resolving))
 
 
 @router.get("/v1/connector/healthcheck", include_in_schema=False)

@@ -1,0 +1,95 @@
+"""Whether there is room for one more waiting payment: in all, of its merchant, of its line.
+
+The counts are a second old at most: one statement over what is queued, and what this process took in since.
+They keep an overload away from the terminals; they are no lock, and many requests at the same moment may pass
+a limit by their number.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+import structlog
+
+from shared.settings.settings import Settings
+from shared.storage import waiting
+from shared.storage.engine import Database, DatabaseAway
+
+_log = structlog.get_logger()
+
+#: What is counted: ("all", ""), ("merchant", id), ("line", address:port).
+_Key = tuple[str, str]
+
+
+class Place:
+    """One payment that this process took in."""
+
+    __slots__ = ("count", "keys")
+
+    def __init__(self, keys: tuple[_Key, ...], count: int) -> None:
+        self.keys: Final = keys
+        #: Since which count of what waits it is one more.
+        self.count: Final = count
+
+
+class Admission:
+    """Counts what waits; refuses nothing by itself."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database: Final = database
+        self._settings: Final = settings
+        self._limits: Final = {
+            "all": settings.waiting_limit,
+            "merchant": settings.waiting_limit_per_merchant,
+            "line": settings.waiting_limit_per_line,
+        }
+        self._stored: Counter[_Key] = Counter()
+        self._taken_in: Counter[_Key] = Counter()
+        self._count = 0
+        self._is_asked = False
+
+    def has_room(self, merchant_id: str, line: str) -> bool:
+        """Whether one more payment of this merchant may wait for this line."""
+        self._is_asked = True
+        return all(
+            self._stored[key] + self._taken_in[key] < self._limits[key[0]] for key in _keys(merchant_id, line)
+        )
+
+    def enter(self, merchant_id: str, line: str) -> Place:
+        """One more waits."""
+        place = Place(_keys(merchant_id, line), self._count)
+        self._taken_in.update(place.keys)
+        return place
+
+    def leave(self, place: Place) -> None:
+        """It waits no more. What was counted by the database meanwhile is left to the next count."""
+        if place.count == self._count:
+            self._taken_in.subtract(place.keys)
+
+    async def run(self) -> None:
+        """Count again and again until cancelled; rest while nothing comes and nothing waits."""
+        while True:
+            await asyncio.sleep(self._settings.waiting_count_seconds)
+            if not self._is_asked and not self._stored:
+                continue
+            try:
+                await self.recount()
+            except DatabaseAway as error:
+                _log.warning("waiting payments not counted", error=str(error))
+
+    async def recount(self) -> None:
+        """Ask the database. Raises DatabaseAway; the counts stay as they were then."""
+        # What comes from now on may be in the database's count or not: it is counted beside it.
+        self._is_asked = False
+        self._count += 1
+        self._stored.update(self._taken_in)
+        self._taken_in = Counter()
+        stored: Counter[_Key] = Counter()
+        for queued in await waiting.queued_counts(self._database):
+            for key in _keys(queued.merchant_id, queued.line):
+                stored[key] += queued.number
+        self._stored = stored
+
+
+def _keys(merchant_id: str, line: str) -> tuple[_Key, ...]:
+    return ("all", ""), ("merchant", merchant_id), ("line", line)

@@ -1,0 +1,93 @@
+"""Parameters of a query: each known, given once, and of the right form; a misspelt filter is no filter."""
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+
+from fastapi import Request
+
+from api.contract.errors import InvalidQuery
+from shared.storage.listing import Place
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_PLACE: Final = re.compile(r"([0-9]{1,15})\.([A-Za-z0-9_]{1,64})")
+
+PAGE_DEFAULT: Final = 20
+PAGE_LIMIT: Final = 100
+
+_Choice = TypeVar("_Choice")
+
+
+class Query:
+    """The query of one request. Raises InvalidQuery for what is unknown, given twice or ill-formed."""
+
+    def __init__(self, request: Request, known: tuple[str, ...]) -> None:
+        self._given: Final[dict[str, str]] = {}
+        for name, value in request.query_params.multi_items():
+            if name not in known:
+                raise InvalidQuery(name, f"There is no such parameter; known are: {', '.join(known)}.")
+            if name in self._given:
+                raise InvalidQuery(name, "The parameter is given twice.")
+            if "\0" in value or not value:
+                raise InvalidQuery(name, "The parameter should not be empty or hold U+0000.")
+            self._given[name] = value
+
+    def text(self, name: str) -> str | None:
+        return self._given.get(name)
+
+    def number(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = self._given.get(name)
+        if value is None:
+            return default
+        if _NUMBER.fullmatch(value) is None or not least <= int(value) <= most:
+            raise InvalidQuery(name, f"The parameter should be a whole number from {least} to {most}.")
+        return int(value)
+
+    def page_limit(self) -> int:
+        """`limit`: how many payments a page holds."""
+        return self.number("limit", PAGE_DEFAULT, least=1, most=PAGE_LIMIT)
+
+    def choice(self, name: str, choices: dict[str, _Choice]) -> _Choice | None:
+        value = self._given.get(name)
+        if value is None:
+            return None
+        if value not in choices:
+            raise InvalidQuery(name, f"The parameter should be one of: {', '.join(choices)}.")
+        return choices[value]
+
+    def time(self, name: str) -> int | None:
+        """Return milliseconds since 1970 UTC of an ISO 8601 time with its offset (`Z` or `+01:00`)."""
+        value = self._given.get(name)
+        if value is None:
+            return None
+        try:
+            moment: datetime | None = datetime.fromisoformat(value)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None or not 1970 <= moment.year <= 9998:
+            raise InvalidQuery(name, "The parameter should be a time like 2026-03-05T12:06:58.123Z.")
+        return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+    def place(self, name: str = "cursor") -> Place | None:
+        """Return where a page begins: what an earlier page's `next` said."""
+        value = self._given.get(name)
+        if value is None:
+            return None
+        try:
+            text = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
+        except (binascii.Error, ValueError):
+            text = ""
+        match = _PLACE.fullmatch(text)
+        if match is None:
+            raise InvalidQuery(name, "The parameter should be what an earlier page named as `next`.")
+        return Place(int(match[1]), match[2])
+
+
+def cursor(place: Place | None) -> str | None:
+    """Return the opaque text of a page's end, which `Query.place` reads; None where there is none."""
+    if place is None:
+        return None
+    return base64.urlsafe_b64encode(f"{place.created_at}.{place.id}".encode()).rstrip(b"=").decode()

@@ -1,0 +1,226 @@
+"""The registry as a merchant uses it: entries are checked against the networks, stored, shown, removed."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from api.contract.errors import (
+    ApiError,
+    ForeignTerminal,
+    LineFree,
+    NotFound,
+    ReservedTerminal,
+    TerminalHeld,
+    TerminalTaken,
+)
+from api.contract.terminal_entry import Problem, TerminalEntry
+from api.contract.terminal_file import Row, RowError, refused
+from api.contract.terminal_object import terminal_object
+from api.releasing import ask_for_line
+from api.targets import Targets
+from api.terminals import Terminals
+from shared.settings.settings import Settings
+from shared.storage import line_status, registry
+from shared.storage.engine import Database
+from shared.storage.merchants import Credential
+from shared.storage.registry import Entry, InUse, LineTaken, Registered
+
+#: Host names of a file that are looked up at once.
+_LOOK_UPS_AT_ONCE: Final = 20
+
+NO_ADDRESS: Final = Problem("host", "format", "has no address")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a file did, or would do."""
+
+    created: int
+    changed: int
+
+
+class Registry:
+    """One merchant's terminals at a time; everything raises DatabaseAway and CommitUnknown."""
+
+    def __init__(
+        self, *, database: Database, targets: Targets, terminals: Terminals, settings: Settings
+    ) -> None:
+        self._database: Final = database
+        self._targets: Final = targets
+        self._terminals: Final = terminals
+        self._settings: Final = settings
+
+    async def put(self, entry: TerminalEntry, credential: Credential) -> tuple[dict[str, Any], bool]:
+        """Create or change an entry; return it as it is shown, and whether it is new.
+
+        Raises InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken.
+        """
+        stored = await self._located(entry, credential)
+        try:
+            (created,) = await registry.put(self._database, merchant_of(credential), [stored])
+        except LineTaken as error:
+            raise _taken(error) from error
+        self._terminals.forget()
+        return await self.show(entry.id, credential), created
+
+    async def import_rows(
+        self, rows: Sequence[Row], errors: list[RowError], credential: Credential, *, dry_run: bool
+    ) -> Imported:
+        """Store every row of a file or none; `errors` are those found before. Raises ImportRefused."""
+        merchant_id = merchant_of(credential)
+        entries, unlocated = await self._located_rows(rows, credential)
+        numbers = {row.entry.id: row.number for row in rows}
+        taken = await registry.taken_lines(self._database, merchant_id, entries)
+        found = [*errors, *unlocated, *_doubled(entries, numbers)]
+        found += [
+            RowError(numbers[terminal_id], "host", f"is where terminal {other_id} is registered")
+            for terminal_id, other_id in taken.items()
+        ]
+        if found:
+            raise refused(found)
+        if dry_run:
+            known = await registry.known_ids(self._database, merchant_id, entries)
+            return Imported(len(entries) - len(known), len(known))
+        try:
+            created = await registry.put(self._database, merchant_id, entries)
+        except LineTaken as error:
+            number = numbers.get(error.terminal_id, 1)
+            raise refused([RowError(number, "host", "was registered by another request")]) from error
+        self._terminals.forget()
+        return Imported(created.count(True), created.count(False))
+
+    async def show(self, terminal_id: str, credential: Credential) -> dict[str, Any]:
+        """Return a terminal with what is known of it. Raises NotFound."""
+        found = await self.registered(terminal_id, credential)
+        (shown,) = await self._shown([found], credential)
+        return shown
+
+    async def page(
+        self, credential: Credential, *, after: str, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return terminals by id, those after `after`, and the last one's id where more follow."""
+        merchant_id = merchant_of(credential)
+        found = await registry.page(self._database, merchant_id, after=after, most=limit + 1)
+        shown = await self._shown(found[:limit], credential)
+        return shown, found[limit - 1].id if len(found) > limit else None
+
+    async def registered(self, terminal_id: str, credential: Credential) -> Registered:
+        """Return an entry. Raises NotFound."""
+        found = await registry.get(self._database, merchant_of(credential), terminal_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    async def remove(self, terminal_id: str, credential: Credential) -> None:
+        """Raises NotFound."""
+        if not await registry.remove(self._database, merchant_of(credential), terminal_id):
+            raise NotFound
+        self._terminals.forget()
+
+    async def set_disabled(self, terminal_id: str, credential: Credential, *, disabled: bool) -> None:
+        """Raises NotFound."""
+        merchant_id = merchant_of(credential)
+        if not await registry.set_disabled(self._database, merchant_id, terminal_id, disabled=disabled):
+            raise NotFound
+        self._terminals.forget()
+
+    async def replace(self, terminal_id: str, credential: Credential) -> None:
+        """Another device is at the same place. Raises NotFound, TerminalHeld."""
+        replaced = await registry.replace(self._database, merchant_of(credential), terminal_id)
+        if isinstance(replaced, InUse):
+            raise TerminalHeld
+        if not replaced:
+            raise NotFound
+
+    async def release(self, terminal_id: str, credential: Credential) -> str:
+        """Ask for the terminal's line, which a payment in doubt of the merchant's holds; return the payment.
+
+        'The terminal shows nothing': the holder frees the line soon. Raises NotFound, LineFree, TooEarly,
+        PaymentConflict (it is not in doubt).
+        """
+        found = await self.registered(terminal_id, credential)
+        statuses = await line_status.statuses(self._database, found.merchant_id, [found.line])
+        holder = statuses[found.line].holder
+        if holder is None or holder.id is None or holder.state is None:
+            raise LineFree("No payment of yours holds the terminal.")
+        await ask_for_line(self._database, self._settings, holder.id, by=f"merchant ({credential.id})")
+        return holder.id
+
+    async def confirm_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
+        """An operator confirms a merchant's wish; twice is once. Raises NotFound where it was not asked for,
+        TerminalTaken where the address is another merchant's alone."""
+        try:
+            confirmed = await registry.confirm_sole_use(self._database, merchant_id, terminal_id, by=by)
+        except LineTaken as error:
+            raise TerminalTaken("The address is another merchant's alone.") from error
+        found = None if confirmed else await registry.get(self._database, merchant_id, terminal_id)
+        if not confirmed and (found is None or found.sole_use != "confirmed"):
+            raise NotFound("The merchant has not asked for the sole use of this terminal's address.")
+        self._terminals.forget()
+
+    async def withdraw_sole_use(self, merchant_id: str, terminal_id: str) -> None:
+        """Raises NotFound."""
+        if not await registry.withdraw_sole_use(self._database, merchant_id, terminal_id):
+            raise NotFound
+        self._terminals.forget()
+
+    async def _shown(self, found: Sequence[Registered], credential: Credential) -> list[dict[str, Any]]:
+        lines = [terminal.line for terminal in found]
+        statuses = await line_status.statuses(self._database, merchant_of(credential), lines)
+        return [terminal_object(terminal, statuses[terminal.line]) for terminal in found]
+
+    async def _located(self, entry: TerminalEntry, credential: Credential) -> Entry:
+        line = await self._targets.line(entry.host, entry.port, credential)
+        if line is None:
+            raise NO_ADDRESS.error()
+        values = {**asdict(entry), "profile": json.dumps(dict(entry.profile), separators=(",", ":"))}
+        return Entry(**values, line=line)
+
+    async def _located_rows(
+        self, rows: Sequence[Row], credential: Credential
+    ) -> tuple[list[Entry], list[RowError]]:
+        slots = asyncio.Semaphore(_LOOK_UPS_AT_ONCE)
+
+        async def locate(row: Row) -> Entry | RowError:
+            async with slots:
+                try:
+                    return await self._located(row.entry, credential)
+                except (ForeignTerminal, ReservedTerminal) as error:
+                    return RowError(row.number, "host", _plain(error))
+                except ApiError as error:
+                    return RowError(row.number, "host", error.message)
+
+        located = await asyncio.gather(*(locate(row) for row in rows))
+        entries = [found for found in located if isinstance(found, Entry)]
+        return entries, [found for found in located if isinstance(found, RowError)]
+
+
+def merchant_of(credential: Credential) -> str:
+    assert credential.merchant_id is not None, "a private credential belongs to a merchant"
+    return credential.merchant_id
+
+
+def _plain(error: ApiError) -> str:
+    return error.description.rstrip(".").replace("The terminal", "the terminal", 1)
+
+
+def _taken(error: LineTaken) -> TerminalTaken:
+    if error.other_id is None:
+        return TerminalTaken()
+    return TerminalTaken(
+        f"Terminal {error.other_id} is registered at this address and port.",
+        details={"terminal_id": error.other_id},
+    )
+
+
+def _doubled(entries: Sequence[Entry], numbers: dict[str, int]) -> list[RowError]:
+    """Rows of one file that lead to the same line."""
+    first: dict[str, int] = {}
+    errors = []
+    for entry in entries:
+        number = numbers[entry.id]
+        if first.setdefault(entry.line, number) != number:
+            errors.append(RowError(number, "host", f"is the address and port of row {first[entry.line]}"))
+    return errors

@@ -1,0 +1,55 @@
+"""A person asks for a terminal that a payment in doubt holds."""
+
+import json
+
+import structlog
+
+from api.contract.errors import LineFree, PaymentConflict, TooEarly
+from shared.concert.profile import Profile
+from shared.payment.states import State
+from shared.settings.settings import Settings
+from shared.storage import early_release, operating
+from shared.storage.engine import Database
+from shared.storage.operating import DoubtWindow
+
+_log = structlog.get_logger()
+
+
+def doubt_window(settings: Settings) -> DoubtWindow:
+    """Return what gives the doubt window of a payment by the profile that it was sent with."""
+
+    def seconds(profile: str) -> float:
+        own_time = Profile.from_dict(json.loads(profile)).terminal_time_seconds
+        return settings.doubt_window_seconds if own_time is None else settings.doubt_window_for(own_time)
+
+    return seconds
+
+
+async def ask_for_line(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:
+    """Leave the request for the line's holder, who frees it at a heartbeat.
+
+    The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), LineFree,
+    DatabaseAway, CommitUnknown (ask again).
+    """
+    found = await operating.case(database, payment_id)
+    assert found is not None
+    asked = await early_release.ask(
+        database,
+        payment_id,
+        by=by,
+        after_seconds=settings.early_release_after_seconds,
+        excused_after_seconds=doubt_window(settings)(found.profile),
+    )
+    match asked:
+        case early_release.Asked():
+            _log.info("release of a terminal asked for", payment_id=payment_id, by=by)
+        case early_release.TooEarly(seconds_left):
+            raise TooEarly(seconds_left, payment=found.payment)
+        case early_release.NotHeld() if found.payment.state is not State.IN_DOUBT:
+            raise PaymentConflict(
+                found.payment.state,
+                "a person may ask for the terminal of one in doubt only",
+                payment=found.payment,
+            )
+        case early_release.NotHeld():
+            raise LineFree(payment=found.payment)

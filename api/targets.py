@@ -1,0 +1,109 @@
+"""Where a payment goes, and how that terminal is spoken to: by address, or as its merchant registered it."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from api.addresses import LineFinder, OutsideNetworks
+from api.contract.errors import (
+    ForeignTerminal,
+    ReservedTerminal,
+    TerminalDisabled,
+    UnknownTerminal,
+    UnsupportedByTerminal,
+)
+from api.contract.request import OrderRequest
+from api.terminals import Terminals
+from shared.concert.encode import CannotAsk, check_can_ask
+from shared.concert.profile import Profile
+from shared.payment.payment import Operation
+from shared.storage.merchants import Credential, Terminal
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A payment's terminal; `line` is None where its host has no address."""
+
+    host: str
+    port: int
+    line: str | None
+    register_number: str
+    #: JSON, see `Profile`.
+    profile: str
+    #: As the order or the terminal's entry wants it.
+    force_authorization: bool
+
+
+class Targets:
+    """Finds targets. The host is looked up once, here; whatever is refused, no packet was sent."""
+
+    def __init__(self, lines: LineFinder, terminals: Terminals, register_number: str) -> None:
+        """`register_number` is that of terminals without an entry."""
+        self._lines: Final = lines
+        self._terminals: Final = terminals
+        self._register_number: Final = register_number
+
+    async def find(self, order: OrderRequest, credential: Credential) -> Target:
+        """Return the order's target.
+
+        Raises UnknownTerminal, ForeignTerminal, ReservedTerminal, TerminalDisabled, UnsupportedByTerminal,
+        DatabaseAway, CommitUnknown.
+        """
+        merchant_id = credential.merchant_id
+        assert merchant_id is not None, "a private credential belongs to a merchant"
+        terminal = None
+        if order.terminal_id is not None:
+            terminal = await self._terminals.by_id(merchant_id, order.terminal_id)
+            if terminal is None:
+                raise UnknownTerminal
+            host, port = terminal.host, terminal.port
+        else:
+            assert order.host is not None
+            assert order.port is not None
+            host, port = order.host, order.port
+        line = await self.line(host, port, credential)
+        if line is not None:
+            if terminal is None:
+                terminal = await self._terminals.by_line(merchant_id, line)
+            else:
+                await self._terminals.leads_to(merchant_id, terminal, line)
+        return self._target(order, host, port, line, terminal)
+
+    async def line(self, host: str, port: int, credential: Credential) -> str | None:
+        """Return the line that this merchant may use; None where the host has no address.
+
+        Raises ForeignTerminal, ReservedTerminal, DatabaseAway.
+        """
+        assert credential.merchant_id is not None
+        try:
+            line = await self._lines.find(host, port, credential.networks)
+        except OutsideNetworks as error:
+            _log.warning("terminal outside the merchant's networks", address=str(error))
+            raise ForeignTerminal from error
+        if line is not None and await self._terminals.is_reserved(credential.merchant_id, line):
+            _log.warning("terminal is another merchant's alone", line=line)
+            raise ReservedTerminal
+        return line
+
+    def _target(
+        self, order: OrderRequest, host: str, port: int, line: str | None, terminal: Terminal | None
+    ) -> Target:
+        if terminal is None:
+            target = Target(host, port, line, self._register_number, "{}", order.force_authorization)
+        else:
+            if terminal.disabled_at is not None:
+                raise TerminalDisabled
+            # Only a debit needs the card's bank: what gives money back asks as its order says.
+            wanted = order.operation is Operation.DEBIT and terminal.asks_authorisation(order.amount_cents)
+            forced = order.force_authorization or wanted
+            target = Target(host, port, line, terminal.register_number, terminal.profile, forced)
+        try:
+            profile = Profile.from_dict(json.loads(target.profile))
+            check_can_ask(force_authorization=target.force_authorization, profile=profile)
+        except CannotAsk as error:
+            raise UnsupportedByTerminal(str(error)) from error
+        return target

@@ -1,0 +1,83 @@
+"""Puts the parts of the API together around its connections: for the composition root, and for tests."""
+
+from typing import Protocol
+
+from api.addresses import LineFinder, LookUp
+from api.credentials import Credentials
+from api.news import News
+from api.parts import Parts
+from api.paying import Payments
+from api.probing import Probing
+from api.readiness import Readiness
+from api.registering import Registry
+from api.targets import Targets
+from api.terminals import Terminals
+from api.waiting import Waiters
+from shared.announcing import Announcer
+from shared.broker.interfaces import Listens, Publishes, PublishesProbes
+from shared.clock import Clock
+from shared.ids import RandomBytes
+from shared.metrics import Metrics
+from shared.settings.settings import Settings
+from shared.storage.engine import Database
+
+
+class Sends(Publishes, PublishesProbes, Protocol):
+    """The publisher of an API process."""
+
+
+def wire(
+    *,
+    database: Database,
+    publisher: Sends,
+    replies: Listens,
+    waiters: Waiters,
+    readiness: Readiness,
+    secret_key: bytes,
+    clock: Clock,
+    metrics: Metrics,
+    settings: Settings,
+    random_bytes: RandomBytes,
+    look_up: LookUp,
+) -> Parts:
+    """Return the parts. `waiters` hear of the replies; they and `payments.admission` run beside it all."""
+    announcer = Announcer(database, publisher, metrics)
+    lines = LineFinder(look_up, settings.name_lookup_timeout_seconds)
+    terminals = Terminals(database, clock, settings.credential_cache_seconds)
+    targets = Targets(lines, terminals, settings.register_number)
+    payments = Payments(
+        database=database,
+        publisher=publisher,
+        replies=replies,
+        announcer=announcer,
+        waiters=waiters,
+        lines=lines,
+        terminals=terminals,
+        clock=clock,
+        metrics=metrics,
+        settings=settings,
+        random_bytes=random_bytes,
+    )
+    registry = Registry(database=database, targets=targets, terminals=terminals, settings=settings)
+    probing = Probing(
+        database=database,
+        registry=registry,
+        targets=targets,
+        publisher=publisher,
+        replies=replies,
+        waiters=waiters,
+        clock=clock,
+        settings=settings,
+        random_bytes=random_bytes,
+    )
+    return Parts(
+        credentials=Credentials(database, secret_key, clock, settings.credential_cache_seconds),
+        payments=payments,
+        readiness=readiness,
+        settings=settings,
+        registry=registry,
+        probing=probing,
+        database=database,
+        terminals=terminals,
+        news=News(announcer, metrics),
+    )
