@@ -1,0 +1,105 @@
+"""An API process: the service functions behind the HTTP routes, on the simulated world."""
+
+import asyncio
+from ipaddress import IPv4Address
+
+from api.addresses import LineFinder
+from api.contract.errors import ApiError
+from api.contract.request import OrderRequest
+from api.paying import Answered, Caller, Payments
+from api.terminals import Terminals
+from api.waiting import Waiters
+from shared.announcing import Announcer
+from shared.credential_kind import CredentialKind
+from shared.metrics import Metrics
+from shared.storage.merchants import Credential
+from tests.simulation.broker import SimulatedPublisher, SimulatedReplies
+from tests.simulation.databases import open_simulated
+from tests.simulation.limits import SETTINGS
+from tests.simulation.process import Process, SimulatedClock
+from tests.simulation.surroundings import MERCHANT_ID, Surroundings, seeded_bytes, seeded_rng
+
+METRICS = Metrics("simulated-api")
+CREDENTIAL = Credential("ct_1", CredentialKind.PRIVATE, MERCHANT_ID, "", ("127.0.0.0/8",))
+
+
+class ConnectionLost(Exception):
+    """The API process died under the caller's request."""
+
+
+class Api:
+    """One start of an API process."""
+
+    def __init__(self, around: Surroundings, name: str) -> None:
+        self.process = Process(around.stage, name)
+        self._around = around
+        self._callers: list[asyncio.Future[Answered]] = []
+        self.process.on_death.append(lambda _: self._hang_up())
+        self.process.context.run(self._wire)
+
+    def _wire(self) -> None:
+        around, settings = self._around, SETTINGS
+        rng = seeded_rng(around.stage)
+        clock = SimulatedClock(around.stage.loop, around.stage.rng)
+        self.database = open_simulated("main", rng)
+        self.publisher = SimulatedPublisher(around.broker, around.stage.faults, around.stage.rng)
+        self.announcer = Announcer(self.database, self.publisher, METRICS)
+        self.replies = replies = SimulatedReplies(around.broker, self.process)
+        waiters = Waiters(self.database, clock, METRICS, settings)
+        self.payments = Payments(
+            database=self.database,
+            publisher=self.publisher,
+            replies=replies,
+            announcer=self.announcer,
+            waiters=waiters,
+            lines=LineFinder(self._look_up, settings.name_lookup_timeout_seconds),
+            terminals=Terminals(self.database, clock, settings.credential_cache_seconds),
+            clock=clock,
+            metrics=METRICS,
+            settings=settings,
+            random_bytes=seeded_bytes(around.stage),
+        )
+        self.process.spawn(replies.start(waiters.replied))
+        self.process.spawn(waiters.run())
+
+    async def _look_up(self, host: str) -> list[IPv4Address]:
+        await asyncio.sleep(self._around.stage.rng.uniform(0.001, 0.1))
+        return [IPv4Address(self._around.names[host])] if host in self._around.names else []
+
+    def _hang_up(self) -> None:
+        for future in self._callers:
+            if not future.done():
+                self._around.stage.later(0.001, _fail, future)
+
+    async def call(self, order: OrderRequest, idempotency_key: str | None) -> Answered:
+        """As a till calls it; raise the contract's errors, or ConnectionLost."""
+        if self.process.is_dead:
+            raise ConnectionLost
+        future: asyncio.Future[Answered] = self._around.stage.loop.create_future()
+        self._callers.append(future)
+        self.process.about_to_work()
+        self.process.spawn(self._serve(order, idempotency_key, future))
+        return await future
+
+    async def _serve(
+        self, order: OrderRequest, idempotency_key: str | None, future: "asyncio.Future[Answered]"
+    ) -> None:
+        try:
+            answered = await self.payments.pay(order, Caller(CREDENTIAL, idempotency_key))
+        except ApiError as error:
+            self._around.stage.later(0.001, _fail, future, error)
+        except Exception as error:
+            self._around.unexpected(self.process.name, error)
+            self._around.stage.later(0.001, _fail, future, error)
+        else:
+            self._around.stage.later(0.001, _answer, future, answered)
+
+
+def _answer(future: "asyncio.Future[Answered]", answered: Answered) -> None:
+    if not future.done():
+        future.set_result(answered)
+
+
+def _fail(future: "asyncio.Future[Answered]", error: Exception | None = None) -> None:
+    if not future.done():
+        future.set_exception(error or ConnectionLost())

@@ -1,0 +1,155 @@
+"""Judges a history from outside: by the terminals' ledger, by what the tills heard, by what is stored."""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.concert.fields import Action
+from shared.payment.states import FINAL_STATES, State
+from tests.simulation import loop as loops
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_NEVER_CHARGED = frozenset({State.REFUSED, State.ABORTED, State.UNREACHABLE, State.EXPIRED, State.CANCELLED})
+_NEVER_WRITTEN = frozenset({State.EXPIRED, State.CANCELLED})
+
+
+@dataclass
+class Verdict:
+    """What was wrong, in words; nothing where all was well. `transitions` are those the history took."""
+
+    wrongs: list[str] = field(default_factory=list)
+    transitions: Counter[str] = field(default_factory=Counter)
+    payments: int = 0
+    doubts_left: int = 0
+    read_late: int = 0
+    persons_wrong: int = 0
+
+
+def judge(world: "World") -> Verdict:
+    """Return every rule that this history broke."""
+    verdict = Verdict(wrongs=list(world.ledger.wrongs), read_late=world.ledger.read_late)
+    payments = {row["id"]: row for row in world.store.rows("SELECT * FROM payments ORDER BY created_at, id")}
+    states = _states(world)
+    verdict.payments = len(payments)
+    wrong = world.people.wrong_about({charge.payment_id for charge in world.ledger.charges})
+    verdict.persons_wrong = len(wrong)
+    verdict.wrongs += [f"unexpected error: {error}" for error in world.around.errors]
+    verdict.wrongs += [f"unexpected error: {error}" for error in loops.UNEXPECTED]
+    _judge_transitions(world, verdict)
+    _judge_money(world, payments, wrong, verdict)
+    _judge_orders(world, payments, wrong, verdict)
+    _judge_answers(world, payments, states, wrong, verdict)
+    _judge_end(world, payments, verdict)
+    return verdict
+
+
+def _states(world: "World") -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in world.store.rows("SELECT payment_id, state FROM payment_events"):
+        found[row["payment_id"]].add(row["state"])
+    return found
+
+
+def _judge_transitions(world: "World", verdict: Verdict) -> None:
+    before: dict[str, str] = {}
+    for row in world.store.rows("SELECT payment_id, event, state FROM payment_events ORDER BY id"):
+        old, new = before.get(row["payment_id"], "new"), row["state"]
+        before[row["payment_id"]] = new
+        if old != new:
+            verdict.transitions[f"{old} -> {new}"] += 1
+            if old in FINAL_STATES:
+                verdict.wrongs.append(f"left its final state: {row['payment_id']} {old} -> {new}")
+
+
+def _judge_money(world: "World", payments: dict[str, Any], wrong: set[str], verdict: Verdict) -> None:
+    charged = {charge.payment_id for charge in world.ledger.charges}
+    written = {note.payment_id for note in world.ledger.written if note.is_operation}
+    for payment_id, row in payments.items():
+        if payment_id in wrong:
+            continue  # a person said what was not so; nothing of ours can tell
+        state = State(row["state"])
+        if state is State.SUCCEEDED and payment_id not in charged:
+            verdict.wrongs.append(f"false success: {payment_id}")
+        if state in _NEVER_CHARGED and payment_id in charged and not row["contradicted"]:
+            verdict.wrongs.append(f"charged, and stored as {state}: {payment_id}")
+        if state in _NEVER_WRITTEN and payment_id in written:
+            verdict.wrongs.append(f"written, and stored as {state}: {payment_id}")
+        if state is State.UNREACHABLE and row["reason"] != "busy" and payment_id in written:
+            verdict.wrongs.append(f"written, and stored as unreachable: {payment_id}")
+    for payment_id in charged - payments.keys():
+        verdict.wrongs.append(f"charged, and not stored: {payment_id}")
+
+
+def _judge_orders(world: "World", payments: dict[str, Any], wrong: set[str], verdict: Verdict) -> None:
+    """At most one debit more than reversals, at every moment, unless a person was wrong about it."""
+    balance: Counter[str] = Counter()
+    excused = {payments[payment_id]["order_id"] for payment_id in wrong}
+    for charge in sorted(world.ledger.charges, key=lambda charge: charge.at):
+        row = payments.get(charge.payment_id)
+        if row is None or row["order_id"] in excused:
+            continue
+        if charge.action == Action.DEBIT:
+            balance[row["order_id"]] += 1
+        elif charge.action == Action.REVERSAL:
+            balance[row["order_id"]] -= 1
+        if not 0 <= balance[row["order_id"]] <= 1:
+            verdict.wrongs.append(f"order charged {balance[row['order_id']]} times: {row['order_id']}")
+
+
+def _judge_answers(
+    world: "World",
+    payments: dict[str, Any],
+    states: dict[str, set[str]],
+    wrong: set[str],
+    verdict: Verdict,
+) -> None:
+    told = world.tills.told
+    if told.asked != told.answered:
+        verdict.wrongs.append(f"{told.asked - told.answered} callers were never answered")
+    charged = {charge.payment_id for charge in world.ledger.charges}
+    for heard in told.heard:
+        if heard.payment is None:
+            continue
+        row = payments.get(heard.payment.id)
+        name = f"{heard.payment.id} {heard.payment.state}"
+        if row is None:
+            verdict.wrongs.append(f"answered, and not stored: {name}")
+            continue
+        if heard.payment.state not in states[heard.payment.id]:
+            verdict.wrongs.append(f"answered what was never stored: {name}")
+        if heard.payment.is_final and row["state"] != heard.payment.state:
+            verdict.wrongs.append(f"answered {name}, stored {row['state']}")
+        if heard.payment.id in wrong:
+            continue
+        if heard.safe_to_retry and heard.payment.id in charged:
+            verdict.wrongs.append(f"told to try again, and charged: {name}")
+
+
+def _judge_end(world: "World", payments: dict[str, Any], verdict: Verdict) -> None:
+    for payment_id, row in payments.items():
+        if row["state"] in (State.QUEUED, State.IN_SESSION):
+            verdict.wrongs.append(f"never ended: {payment_id} {row['state']}")
+        if row["state"] == State.IN_DOUBT:
+            verdict.doubts_left += 1
+            if not row["reason"]:
+                verdict.wrongs.append(f"in doubt without a reason: {payment_id}")
+    for row in world.store.rows("SELECT address, held_by, worker FROM lines WHERE held_by IS NOT NULL"):
+        verdict.wrongs.append(f"line never freed: {row['address']} held by {row['held_by']}")
+    for message in world.broker.dead:
+        verdict.wrongs.append(f"dead letter: {message.id}")
+
+
+def stored_text(world: "World") -> list[str]:
+    """Return what is stored at the end, for a person to read."""
+    rows = world.store.rows(
+        "SELECT id, order_id, operation, state, reason, contradicted, resolved_by FROM payments"
+    )
+    lines = world.store.rows("SELECT address, held_by, worker, epoch, claim FROM lines")
+    events = world.store.rows("SELECT payment_id, event, state, detail FROM payment_events ORDER BY id")
+    return [
+        *(json.dumps(dict(row)) for row in [*lines, *rows]),
+        *(f"{row['payment_id']} {row['event']} -> {row['state']} {row['detail'][:200]}" for row in events),
+    ]

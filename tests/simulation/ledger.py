@@ -1,0 +1,97 @@
+"""What the terminals themselves saw: every request written to them, read by them, and every card charged.
+
+Some mistakes are seen at once, when bytes are written; they are kept as `wrongs` for the judge.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from shared.concert import fields as f
+from shared.concert.decode import Decoder
+from shared.concert.fields import Action
+
+if TYPE_CHECKING:
+    from tests.simulation.network import Wire
+
+OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
+
+
+@dataclass(eq=False)
+class Written:
+    """One request on its way to a terminal."""
+
+    wire: "Wire"
+    action: str
+    payment_id: str | None
+    at: float
+    #: The terminal is done with it, or never will begin.
+    is_over: bool = False
+
+    @property
+    def is_operation(self) -> bool:
+        return self.action in OPERATIONS
+
+
+@dataclass(frozen=True)
+class Charge:
+    payment_id: str
+    action: str
+    amount_cents: int
+    at: float
+
+
+@dataclass
+class Ledger:
+    """The truth about the money. `live_seconds`: so long after its write a request may be at work."""
+
+    live_seconds: float
+    #: Who holds a line, as it is stored at this moment.
+    holder: Callable[[str], str | None]
+    written: list[Written] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
+    wrongs: list[str] = field(default_factory=list)
+    #: Operations that a terminal read after all of their time; counted, not judged.
+    read_late: int = 0
+
+    def wrote(self, wire: "Wire", data: bytes, at: float) -> Written:
+        frame = Decoder().feed(data)
+        action = frame.fields.get(f.ACTION, "")
+        note = Written(wire, action, frame.fields.get(f.PRIVATE_DATA), at)
+        self._check(note)
+        self.written.append(note)
+        return note
+
+    def _check(self, new: Written) -> None:
+        if new.is_operation and self.holder(new.wire.terminal.line) != new.payment_id:
+            self._wrong(f"written without the line: {_say(new)}")
+        for old in self.written:
+            if old.wire.terminal is not new.wire.terminal:
+                continue
+            if new.is_operation and old.is_operation and old.payment_id == new.payment_id:
+                self._wrong(f"written twice: {new.payment_id}")
+            if new.at - old.at >= self.live_seconds:
+                continue
+            if old.wire is not new.wire and old.wire.is_live:
+                self._wrong(f"two connections at once: {_say(old)} and {_say(new)}")
+            if old.is_operation and not old.is_over:
+                foreign = old.wire.process is not new.wire.process
+                if new.is_operation or (foreign and new.action == Action.DUPLICATE):
+                    self._wrong(f"two sessions at once: {_say(old)} and {_say(new)}")
+
+    def read(self, note: Written, at: float) -> None:
+        if note.is_operation and at - note.at >= self.live_seconds:
+            self.read_late += 1
+
+    def charged(self, note: Written, amount_cents: int, at: float) -> None:
+        assert note.payment_id is not None
+        self.charges.append(Charge(note.payment_id, note.action, amount_cents, at))
+        if sum(charge.payment_id == note.payment_id for charge in self.charges) > 1:
+            self._wrong(f"charged twice: {note.payment_id}")
+
+    def _wrong(self, what: str) -> None:
+        self.wrongs.append(what)
+
+
+def _say(note: Written) -> str:
+    return f"{note.wire.process.name} at {note.at:.3f} CD {note.action} {note.payment_id or ''}"

@@ -1,0 +1,19 @@
+"""The settings of a simulated system: real proportions, and beats as slow as they may be.
+
+Virtual time is free, statements are not: a hold of 335 s with a beat every 2 s would cost thousands.
+"""
+
+from shared.settings.settings import Settings
+
+SETTINGS = Settings(
+    terminal_own_time_seconds=45,
+    answer_timeout_seconds=40,
+    heartbeat_seconds=3.3,
+    sweep_interval_seconds=5,
+    caller_wait_seconds=90,
+    caller_wait_in_doubt_seconds=30,
+    early_release_after_seconds=40,
+    reply_poll_seconds=4,
+    worker_drain_seconds=60,
+    session_limit=8,
+)

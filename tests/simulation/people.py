@@ -1,0 +1,139 @@
+"""People around a doubt: merchants who ask for their line or probe it, operators who decide, the gateway."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from shared.broker.failures import BrokerFailure
+from shared.broker.messages import ProbeMessage
+from shared.ids import new_probe_id
+from shared.payment.evidence import Evidence, Source
+from shared.payment.outcome import Result
+from shared.payment.states import Event
+from shared.storage import early_release, gateway, operating, probes
+from shared.storage.engine import CommitUnknown, DatabaseAway
+from shared.storage.operating import Decision
+from tests.simulation.apis import Api
+from tests.simulation.limits import SETTINGS
+from tests.simulation.process import SimulatedClock
+from tests.simulation.sqlite import Store
+from tests.simulation.surroundings import MERCHANT_ID, Surroundings
+
+_LOOK_SECONDS = 6.0
+
+
+class People:
+    """They look at what is in doubt, and act through some API process; what they said is remembered."""
+
+    def __init__(self, around: Surroundings, store: Store, apis: list[Api], rng: random.Random) -> None:
+        self._around = around
+        self._store = store
+        self._apis = apis
+        self._rng = rng
+        self._clock = SimulatedClock(around.stage.loop, rng)
+        self._said: dict[str, Decision] = {}
+
+    def wrong_about(self, charged: set[str]) -> set[str]:
+        """Return the payments about which a person said what was not so, or did not stay so."""
+        return {
+            payment_id
+            for payment_id, decision in self._said.items()
+            if (decision is Decision.CHARGED) != (payment_id in charged)
+        }
+
+    async def run(self) -> None:
+        faults = self._around.stage.faults
+        if not (faults.early_releases or faults.gateway or faults.operator):
+            return
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for payment_id, line in self._store.in_doubt():
+                self._act(payment_id, line)
+
+    def _act(self, payment_id: str, line: str) -> None:
+        faults, rng = self._around.stage.faults, self._rng
+        charged = any(charge.payment_id == payment_id for charge in self._around.ledger.charges)
+        if rng.random() < faults.early_releases / 3:
+            self._do("line asked for", payment_id, lambda api: self._ask_for_line(api, payment_id))
+        if rng.random() < faults.early_releases / 10:
+            self._do("line probed", line, lambda api: self._probe(api, line))
+        if charged and rng.random() < faults.gateway / 4:
+            proves = Event.PROVED_DONE if rng.random() < 0.7 else None
+            self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, proves))
+        if payment_id not in self._said and rng.random() < faults.operator / 6:
+            is_right = rng.random() < 0.8
+            decision = Decision.CHARGED if charged == is_right else Decision.NOT_CHARGED
+            self._do("operator decided", payment_id, lambda api: self._decide(api, payment_id, decision))
+
+    def _do(self, what: str, about: str, act: Callable[[Api], Awaitable[None]]) -> None:
+        living = [api for api in self._apis if not api.process.is_dead]
+        if living:
+            api = self._rng.choice(living)
+            self._around.stage.faults.count(what)
+            self._around.stage.note(what, about, at=api.process.name)
+            api.process.spawn(self._try(api, about, act))
+
+    async def _try(self, api: Api, about: str, act: Callable[[Api], Awaitable[None]]) -> None:
+        try:
+            await act(api)
+        except (DatabaseAway, CommitUnknown, BrokerFailure):
+            self._around.stage.note("person was not heard", about)
+        except Exception as error:
+            self._around.unexpected("person", error)
+
+    async def _ask_for_line(self, api: Api, payment_id: str) -> None:
+        found = await early_release.ask(
+            api.database,
+            payment_id,
+            by="merchant",
+            after_seconds=SETTINGS.early_release_after_seconds,
+            excused_after_seconds=SETTINGS.doubt_window_seconds,
+        )
+        self._around.stage.note("person hears", payment_id, found=type(found).__name__)
+
+    async def _probe(self, api: Api, line: str) -> None:
+        probe_id = new_probe_id(self._clock, self._rng.randbytes)
+        await probes.create(
+            api.database,
+            probes.NewProbe(
+                id=probe_id,
+                merchant_id=MERCHANT_ID,
+                terminal_id="term_1",
+                line=line,
+                protocol="ConcertV3.2",
+                profile="{}",
+                register_number="01",
+                deadline_seconds=20,
+            ),
+        )
+        await api.publisher.publish_probe(ProbeMessage(probe_id, api.replies.name))
+
+    def report(self, payment_id: str) -> None:
+        """The gateway says that this payment was completed."""
+        self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, Event.PROVED_DONE))
+
+    async def _report(self, api: Api, payment_id: str, proves: Event | None) -> None:
+        taken = await gateway.take(
+            api.database,
+            gateway.Record("preludd", f"{payment_id}-{proves}", payment_id, f'{{"proves":"{proves}"}}'),
+            Evidence(Source.GATEWAY, proves, {}),
+            Result(),
+        )
+        await api.announcer.reply(payment_id, taken.payment.reply_to)
+
+    async def _decide(self, api: Api, payment_id: str, decision: Decision) -> None:
+        # A decision whose commit's answer was lost may be stored all the same.
+        self._said.setdefault(payment_id, decision)
+        decided = await operating.decide(
+            api.database,
+            payment_id,
+            decision,
+            detail={"by": "jane"},
+            result=Result(),
+            early_seconds=SETTINGS.early_release_after_seconds,
+            doubt_window=lambda _: SETTINGS.doubt_window_seconds,
+        )
+        if isinstance(decided, operating.Decided):
+            await api.announcer.reply(payment_id, decided.payment.reply_to)
+        elif self._said.get(payment_id) is decision:
+            del self._said[payment_id]

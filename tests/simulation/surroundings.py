@@ -1,0 +1,37 @@
+"""What a process finds around it: the broker, the terminals, names and the ledger."""
+
+import random
+from dataclasses import dataclass, field
+
+from shared.ids import RandomBytes
+from tests.simulation.broker import Broker
+from tests.simulation.ledger import Ledger
+from tests.simulation.stage import Stage
+from tests.simulation.terminal import Terminal
+
+MERCHANT_ID = "mer_1"
+
+
+@dataclass
+class Surroundings:
+    stage: Stage
+    broker: Broker
+    ledger: Ledger
+    terminals: dict[str, Terminal] = field(default_factory=dict)
+    #: Host names and their addresses.
+    names: dict[str, str] = field(default_factory=dict)
+    #: Errors that no code expects: mistakes of the product or of a model.
+    errors: list[str] = field(default_factory=list)
+
+    def unexpected(self, where: str, error: BaseException) -> None:
+        self.stage.note("unexpected error", where, error=repr(error))
+        self.errors.append(f"{where}: {error!r}")
+
+
+def seeded_rng(stage: Stage) -> random.Random:
+    """Return a process's own generator, so that one process's draws do not shift another's."""
+    return random.Random(stage.rng.getrandbits(64))
+
+
+def seeded_bytes(stage: Stage) -> RandomBytes:
+    return seeded_rng(stage).randbytes

@@ -1,0 +1,53 @@
+"""The migrated, empty database that every history begins with; made once a run by the real migrations."""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.storage.engine import open_database
+from shared.storage.heartbeats import Heartbeats
+from shared.storage.merchants import create_merchant
+from shared.storage.migrate import migrate
+from tests.simulation.surroundings import MERCHANT_ID
+
+
+@dataclass(frozen=True)
+class Templates:
+    database: bytes
+    heartbeats: bytes
+
+
+def memory_folder() -> Path:
+    """Return a new folder in memory where there is one."""
+    in_memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="ct-simulation-", dir=in_memory if in_memory.is_dir() else None))
+
+
+def make_templates() -> Templates:
+    folder = memory_folder()
+    try:
+        asyncio.run(_make(folder))
+        return Templates(_plain(folder / "t.db"), _plain(folder / "t-heartbeats.db"))
+    finally:
+        shutil.rmtree(folder)
+
+
+async def _make(folder: Path) -> None:
+    url = f"sqlite+aiosqlite:///{folder / 't.db'}"
+    database = open_database(url)
+    await migrate(database)
+    await create_merchant(database, MERCHANT_ID, "Bakery", ["127.0.0.0/8"])
+    await database.close()
+    heartbeats = await Heartbeats.open(url)
+    await heartbeats.close()
+
+
+def _plain(path: Path) -> bytes:
+    """Return the file's bytes, out of WAL mode."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+    return path.read_bytes()

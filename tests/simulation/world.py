@@ -1,0 +1,300 @@
+"""One history: tills, processes, a broker, terminals and people, and what goes wrong between them."""
+
+import asyncio
+import gc
+import random
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.simulation import databases
+from tests.simulation import loop as loops
+from tests.simulation.apis import Api
+from tests.simulation.broker import Broker
+from tests.simulation.faults import Faults, drawn
+from tests.simulation.history import History
+from tests.simulation.judge import Verdict, judge, stored_text
+from tests.simulation.ledger import Ledger
+from tests.simulation.limits import SETTINGS
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.people import People
+from tests.simulation.process import Process
+from tests.simulation.sqlite import STORE, Store
+from tests.simulation.stage import Stage
+from tests.simulation.surroundings import Surroundings
+from tests.simulation.templates import Templates
+from tests.simulation.terminal import Kind, Terminal, drawn_kind
+from tests.simulation.tills import Tills
+from tests.simulation.workers import Worker
+
+_OPEN_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
+#: Histories; collecting costs more than a short one.
+_COLLECT_EVERY = 10
+#: From the end of the faults on everything must be over by then: a session, a takeover, two holds.
+_PATIENCE_SECONDS = 2 * SETTINGS.hold_seconds + 200.0
+
+
+@dataclass
+class Result:
+    """What one history came to."""
+
+    seed: int
+    verdict: Verdict
+    faults: Counter[str]
+    digest: str
+    lines: list[str] = field(default_factory=list)
+    virtual_seconds: float = 0.0
+
+
+class World:
+    """The world of one seed; a `script` places customers and faults by hand instead of drawing them."""
+
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        templates: Templates,
+        *,
+        keeps_lines: bool = False,
+        script: "Script | None" = None,
+    ) -> None:
+        self.rng = random.Random(seed)
+        self.seed = seed
+        self.loop = SimulatedLoop(self.rng)
+        self.script = script
+        self.faults: Faults = Faults() if script else drawn(self.rng)
+        self.history = History(keeps_lines=keeps_lines)
+        self.store = Store(folder, templates, self.loop, self.rng)
+        self.store.is_thin = seed % 16 != 0
+        STORE.set(self.store)
+        self.stage = Stage(self.loop, self.rng, self.faults, self.history)
+        self.store.on_lost_commit = self._commit_lost
+        self.ledger = Ledger(
+            live_seconds=SETTINGS.doubt_window_seconds - SETTINGS.write_window_seconds,
+            holder=self.store.holder,
+        )
+        self.broker = Broker(self.stage, self.rng, self.faults)
+        self.around = Surroundings(self.stage, self.broker, self.ledger)
+        self.workers: list[Worker] = []
+        self.apis: list[Api] = []
+        self._starts = 0
+        self.is_open = True
+
+    def _commit_lost(self, fate: str, statement: str) -> None:
+        self.faults.count(f"commit lost, {fate}")
+        self.stage.note("commit lost", fate, last=statement[:60])
+
+    # Processes
+
+    def start_worker(self) -> Worker:
+        self._starts += 1
+        worker = Worker(self.around, f"worker-{self._starts}")
+        worker.process.on_death.append(self._process_died)
+        self.workers.append(worker)
+        return worker
+
+    def start_api(self) -> Api:
+        self._starts += 1
+        api = Api(self.around, f"api-{self._starts}")
+        api.process.on_death.append(self._process_died)
+        self.apis.append(api)
+        return api
+
+    def _process_died(self, process: Process) -> None:
+        self.store.owner_died(process)
+        self.stage.later(self.rng.uniform(0.001, 0.5), self.broker.process_died, process)
+        wait = self.rng.uniform(0.5, 25)
+        for worker in self.workers:
+            if worker.process is process:
+                self.workers.remove(worker)
+                self.stage.later(wait, self.start_worker)
+                return
+        for api in self.apis:
+            if api.process is process:
+                self.stage.later(wait, self._replace_api, api)
+
+    def _replace_api(self, dead: Api) -> None:
+        self.apis.remove(dead)
+        self.start_api()
+
+    # Faults
+
+    def _any_process(self) -> Process:
+        if self.rng.random() < 0.75 and self.workers:
+            return self.rng.choice(self.workers).process
+        return self.rng.choice(self.apis).process
+
+    def _strike(self, what: Callable[[Process], None]) -> None:
+        process = self._any_process()
+        if self.rng.random() < 0.7:
+            process.strike_at_work(lambda: what(process), self.rng.randint(1, 160))
+        else:
+            what(process)
+
+    def _kill(self, process: Process) -> None:
+        self.faults.count("killed")
+        process.kill()
+
+    def _pause(self, process: Process) -> None:
+        if process.is_dead or process.is_paused:
+            return
+        self.faults.count("paused")
+        seconds = self.rng.choice(
+            (self.rng.uniform(1, 10), self.rng.uniform(10, 40), self.rng.uniform(40, 170))
+        )
+        process.pause()
+        if seconds > 30:
+            self.stage.later(30, self.broker.process_paused, process)
+        self.stage.later(seconds, process.resume)
+
+    def _database_away(self) -> None:
+        self.faults.count("database away")
+        self.stage.note("database away")
+        self.store.is_away = True
+
+        def back() -> None:
+            self.store.is_away = False
+            self.stage.note("database back")
+
+        self.stage.later(self.rng.choice((self.rng.uniform(0.1, 3), self.rng.uniform(3, 40))), back)
+
+    def _clock_steps(self) -> None:
+        self.faults.count("clock stepped")
+        step = self.rng.choice((-1, 1)) * self.rng.choice((2_000, 40_000, 400_000))
+        self.store.clock_offset_ms += step
+        self.stage.note("database clock steps", step)
+
+    def _broker_away(self) -> None:
+        self.faults.count("broker away")
+        self.stage.note("broker away")
+        self.broker.go_away(self.rng.uniform(1, 25))
+
+    def _restart(self) -> None:
+        if self.workers:
+            self.faults.count("restarted")
+            self.rng.choice(self.workers).stop()
+
+    def _hand_typed(self) -> None:
+        self.faults.count("typed by hand")
+        self.rng.choice(list(self.around.terminals.values())).type_by_hand(self.rng.choice((120, 990)))
+
+    def _freeze(self) -> None:
+        self.faults.count("terminal frozen")
+        terminal = self.rng.choice(list(self.around.terminals.values()))
+        terminal.freeze(self.rng.choice((self.rng.uniform(1, 20), self.rng.uniform(20, 150))))
+
+    def _plan(self) -> None:
+        rng, faults, later = self.rng, self.faults, self.stage.later
+        self.store.lost_commits = faults.lost_commits
+        plan: list[tuple[int, Callable[[], None]]] = [
+            (faults.kills, lambda: self._strike(self._kill)),
+            (faults.pauses, lambda: self._strike(self._pause)),
+            (faults.restarts, self._restart),
+            (faults.database_aways, self._database_away),
+            (faults.broker_aways, self._broker_away),
+            (faults.clock_steps, self._clock_steps),
+            (faults.hand_typed, self._hand_typed),
+            (1 if rng.random() < faults.terminal / 2 else 0, self._freeze),
+        ]
+        for number, cause in plan:
+            for _ in range(number):
+                later(rng.uniform(0.5, _OPEN_SECONDS), cause)
+
+    def _heal(self) -> None:
+        self.stage.note("faults stop")
+        self.faults.stop()
+        self.store.lost_commits = 0.0
+        self.store.is_away = False
+        for process in [*(worker.process for worker in self.workers), *(api.process for api in self.apis)]:
+            process.disarm()
+
+    # The history
+
+    async def _play(self) -> None:
+        self.tills = Tills(self.stage, self.apis, self.rng)
+        self.people = People(self.around, self.store, self.apis, self.rng)
+        if self.script is None:
+            customers = await self._play_at_random()
+        else:
+            customers = await self.script(self)
+        self._heal()
+        ends_at = self.stage.now + _PATIENCE_SECONDS
+        if customers:
+            await asyncio.wait(customers, timeout=_PATIENCE_SECONDS)
+        while self.stage.now < ends_at and not self.store.is_settled():
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _play_at_random(self) -> "list[asyncio.Task[None]]":
+        rng = self.rng
+        for _ in range(rng.randint(1, 2)):
+            self.add_terminal(drawn_kind(rng))
+        for _ in range(rng.choice((1, 2, 2, 2, 3))):
+            self.start_worker()
+        for _ in range(rng.randint(1, 2)):
+            self.start_api()
+        self._plan()
+        self.stage.spawn(self.people.run())
+        customers = [self.loop.create_task(self._customer(number)) for number in range(rng.randint(2, 5))]
+        await asyncio.sleep(_OPEN_SECONDS)
+        return customers
+
+    def add_terminal(self, kind: Kind) -> Terminal:
+        number = len(self.around.terminals)
+        address = f"127.0.0.{number + 2}"
+        terminal = Terminal(self.stage, self.ledger, f"{address}:8888", kind, self.rng)
+        self.around.terminals[terminal.line] = terminal
+        self.around.names[f"till-{number}.example"] = address
+        return terminal
+
+    async def _customer(self, number: int) -> None:
+        await asyncio.sleep(self.rng.uniform(0.1, _OPEN_SECONDS * 0.8))
+        index = self.rng.randrange(len(self.around.terminals))
+        await self.tills.customer(number, [f"127.0.0.{index + 2}", f"till-{index}.example"], 8888)
+
+    def run(self) -> Result:
+        loops.UNEXPECTED.clear()
+        try:
+            self.loop.run_until_complete(self._play())
+            verdict = judge(self)
+            if verdict.wrongs:
+                self.history.lines += stored_text(self)
+        finally:
+            self._clear_away()
+        return Result(
+            self.seed, verdict, self.faults.happened, self.history.digest, self.history.lines, self.loop.now
+        )
+
+    def _clear_away(self) -> None:
+        self.loop.close()
+        self.store.close()
+        databases.give_back()
+
+
+#: Places customers and faults; returns the customers that are still to be waited for.
+Script = Callable[[World], Awaitable[list["asyncio.Task[None]"]]]
+
+
+def play(
+    seed: int, folder: Path, templates: Templates, *, keeps_lines: bool = False, script: Script | None = None
+) -> Result:
+    """Play one seed in a context of its own, and leave nothing of it behind."""
+    hook, collects = sys.unraisablehook, gc.isenabled()
+    # What a dead process left must not be finalised while its world goes on.
+    gc.disable()
+    sys.unraisablehook = lambda _: None
+    try:
+        return copy_context().run(lambda: _run(seed, folder, templates, keeps_lines, script))
+    finally:
+        if collects or seed % _COLLECT_EVERY == 0:
+            gc.collect()
+        sys.unraisablehook = hook
+        if collects:
+            gc.enable()
+
+
+def _run(seed: int, folder: Path, templates: Templates, keeps_lines: bool, script: Script | None) -> Result:
+    return World(seed, folder, templates, keeps_lines=keeps_lines, script=script).run()
