@@ -65,7 +65,7 @@ def test_the_demo_pays_shows_the_way_of_each_payment_and_leaves_nothing_behind(t
         "finds the terminal held by the other payment: this one waits in the line",
         "200 Success, receipt, replayed: true",
         "│ TICKET CLIENT ",
-        "7 payments, 21 events",
+        "7 payments, 23 events",
         "7 payments, 7 sessions: each payment was sent to its terminal once",
     ):
         assert told in printed

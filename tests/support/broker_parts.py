@@ -10,6 +10,8 @@ from aio_pika import RobustConnection
 
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
+from shared.broker.interfaces import Delivery
+from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.broker.topology import Topology
@@ -119,3 +121,9 @@ async def broker_parts(amqp_url: str, amqp_prefix: str, **given: object) -> Asyn
     finally:
         if parts is not None:
             await parts.delete_queues()
+
+
+def payment_named_by(delivery: Delivery) -> str:
+    """Return the id in a delivery that is about a payment."""
+    assert isinstance(delivery.message, PaymentMessage)
+    return delivery.message.payment_id

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -52,8 +53,11 @@ class Process:
         found: dict[str, Any] = await eventually(look, within_seconds=within_seconds)
         return found
 
+    def signal(self, number: signal.Signals) -> None:
+        self._running.send_signal(number)
+
     def terminate(self) -> None:
-        self._running.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     async def ended(self, *, within_seconds: float = 60) -> int:
         """Wait for its end; return the exit code."""
@@ -72,14 +76,16 @@ class Fleet:
         self._environment = environment_of(settings)
         self._folder = folder
         self._processes: list[Process] = []
+        self._numbers = itertools.count()
 
-    async def start(self, *arguments: str) -> Process:
-        log = self._folder / f"{len(self._processes)}-{arguments[0]}.log"
+    async def start(self, *arguments: str, module: str = "cli") -> Process:
+        """Start `python -m cli ...`, or another module that runs it."""
+        log = self._folder / f"{next(self._numbers)}-{arguments[0]}.log"
         with log.open("wb") as output:
             running = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "cli",
+                module,
                 *arguments,
                 env=self._environment,
                 cwd=REPOSITORY,

@@ -31,7 +31,7 @@ SHORT_LIMITS: Final[dict[str, object]] = {
     "reply_poll_seconds": 0.1,
     "reply_poll_after_seconds": 1,
     "caller_wait_seconds": 20,
-    "caller_wait_in_doubt_seconds": 5,
+    "caller_wait_in_doubt_seconds": 0.3,
     "worker_drain_seconds": 20,
     "worker_stop_grace_seconds": 30,
     "api_drain_seconds": 25,

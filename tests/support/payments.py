@@ -12,7 +12,7 @@ from shared.storage import outcomes
 from shared.storage.accepting import Acceptance, Accepted, NewPayment, accept
 from shared.storage.claims import Claimed, claim
 from shared.storage.engine import Database, Transaction
-from shared.storage.lines import Taking
+from shared.storage.lines import Learned, Taking
 from shared.storage.merchants import create_merchant
 from shared.storage.statement import Statement
 
@@ -91,7 +91,7 @@ async def ended(database: Database, event: Event, result: Result | None = None, 
     """Store a payment whose session ended with `event`."""
     claimed = await in_session(database, **changes)
     outcome = Outcome(event=event, result=result or Result())
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, None)
+    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 async def succeeded(database: Database, paid_cents: int | None = None, **changes: Any) -> Payment:

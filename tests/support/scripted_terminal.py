@@ -27,13 +27,26 @@ class Talk:
     async def request(self) -> dict[str, str]:
         """Read a request whole and return its fields."""
         while True:
-            received = await self._reader.read(4096)
-            if not received:
-                return dict(self._decoder.frame(ended=True).fields)
-            frame = self._decoder.feed(received)
+            frame = self._decoder.frame()
             # CK is the last field of a request as it is sent by default.
             if frame.at_boundary and "CK" in frame.fields:
                 return dict(frame.fields)
+            if not await self._receive():
+                return dict(self._decoder.frame(ended=True).fields)
+
+    async def identified(self) -> bool:
+        """Answer an identification, the ping after a line's first payment; False: it is something else."""
+        await self._receive()
+        asked = self._decoder.frame().fields
+        if asked.get("CD") != "I":
+            return False
+        self.write(encode_fields([*((tag, asked[tag]) for tag in ("CZ", "CJ", "CA", "CD")), ("AE", "10")]))
+        return True
+
+    async def _receive(self) -> bool:
+        received = await self._reader.read(4096)
+        self._decoder.feed(received)
+        return bool(received)
 
     @property
     def received(self) -> bytes:
@@ -74,12 +87,16 @@ Script = Callable[[Talk], Awaitable[None]]
 
 
 class ScriptedTerminal:
-    """Listens on port 8888 of an address of its own between `__aenter__` and `__aexit__`."""
+    """Listens on port 8888 of an address of its own between `__aenter__` and `__aexit__`.
 
-    def __init__(self, script: Script) -> None:
+    Identifications are answered by themselves and are no talks, unless `scripts_all`.
+    """
+
+    def __init__(self, script: Script, *, scripts_all: bool = False) -> None:
         self.host = terminal_host()
         self.talks: list[Talk] = []
         self._script = script
+        self._scripts_all = scripts_all
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -101,10 +118,11 @@ class ScriptedTerminal:
         assert task is not None
         self._tasks.add(task)
         talk = Talk(reader, writer)
-        self.talks.append(talk)
         try:
             with contextlib.suppress(asyncio.CancelledError, OSError):
-                await self._script(talk)
+                if self._scripts_all or not await talk.identified():
+                    self.talks.append(talk)
+                    await self._script(talk)
         finally:
             talk.close()
             talk.closed.set()

@@ -17,16 +17,12 @@ from limits import SHORT_LIMITS
 from lossy_database import LossyDatabase
 from payments import rows
 
-from api.addresses import LineFinder, LookUp, look_up
+from api.addresses import LookUp, look_up
 from api.app import make_app
 from api.contract.examples import MINIMAL_REQUEST
-from api.credentials import Credentials
-from api.parts import Parts
-from api.paying import Payments
 from api.readiness import Readiness, database_check
-from api.terminals import Terminals
 from api.waiting import Waiters
-from shared.announcing import Announcer
+from api.wiring import wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
 from shared.broker.messages import PaymentMessage
@@ -45,11 +41,9 @@ from shared.storage.heartbeats import Heartbeats
 from shared.storage.merchants import create_credential, create_merchant
 from terminal_worker.connection import TcpConnector
 from terminal_worker.consume import Deliveries
-from terminal_worker.heartbeat import Heartbeat
-from terminal_worker.holds import Holds
+from terminal_worker.doubts import Doubts
 from terminal_worker.run import Runs
-from terminal_worker.session import TerminalSessions
-from terminal_worker.sweep import Sweep
+from terminal_worker.wiring import wire as wire_worker
 
 ORDER_PATH = "/v1/connector/order"
 LOOPBACK = "127.0.0.0/8"
@@ -125,7 +119,7 @@ class Worker:
     database: LossyDatabase
     metrics: Metrics
     runs: Runs
-    holds: Holds
+    doubts: Doubts
     deliveries: Deliveries
     publisher: Publisher
     heartbeats: Heartbeats
@@ -190,33 +184,22 @@ class System:
         waiters = Waiters(database, clock, metrics, settings)
         await replies.start(waiters.replied)
         self._run(waiters.run())
-        payments = Payments(
+        checks = {"database": database_check(database), "publishing": publisher.ready}
+        parts = wire(
             database=database,
             publisher=publisher,
             replies=replies,
-            announcer=Announcer(database, publisher, metrics),
             waiters=waiters,
-            lines=LineFinder(look_up, settings.name_lookup_timeout_seconds),
-            terminals=Terminals(database, clock, settings.credential_cache_seconds),
+            readiness=Readiness({**checks, "replies": replies.ready}),
+            secret_key=load_secret_key(settings, os.urandom),
             clock=clock,
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
+            look_up=look_up,
         )
-        checks = {"database": database_check(database), "publishing": publisher.ready}
-        app = make_app(
-            Parts(
-                Credentials(
-                    database,
-                    load_secret_key(settings, os.urandom),
-                    clock,
-                    settings.credential_cache_seconds,
-                ),
-                payments,
-                Readiness({**checks, "replies": replies.ready}),
-                settings,
-            )
-        )
+        self._run(parts.payments.admission.run())
+        app = make_app(parts)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         client = await self._stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://api", timeout=30)
@@ -236,13 +219,12 @@ class System:
         consumer = PaymentConsumer(
             consuming, self.topology, process_id=worker, settings=settings, metrics=metrics
         )
-        announcer = Announcer(database, publisher, metrics)
-        holds = Holds(database, clock, announcer)
-        runs = Runs(
+        parts = wire_worker(
             database=database,
-            sessions=TerminalSessions(TcpConnector(settings), clock, settings),
-            holds=holds,
-            announcer=announcer,
+            heartbeats=heartbeats,
+            consumer=consumer,
+            publisher=publisher,
+            connect=TcpConnector(settings),
             clock=clock,
             metrics=metrics,
             settings=settings,
@@ -250,23 +232,14 @@ class System:
             random_bytes=os.urandom,
             rng=random.Random(1),
         )
-        deliveries = Deliveries(consumer, runs, metrics, settings)
         await heartbeats.register(worker)
-        await deliveries.start()
-        self._stack.push_async_callback(deliveries.drain, 0)
-        self._run(Heartbeat(heartbeats, worker, settings).run())
-        self._run(holds.run(settings.heartbeat_seconds))
-        if sweeps:
-            sweep = Sweep(
-                database=database,
-                publisher=publisher,
-                announcer=announcer,
-                metrics=metrics,
-                settings=settings,
-                rng=random.Random(1),
-            )
-            self._run(sweep.run())
-        return Worker(worker, database, metrics, runs, holds, deliveries, publisher, heartbeats)
+        await parts.deliveries.start()
+        self._stack.push_async_callback(parts.deliveries.drain, 0)
+        for loop in (parts.heartbeat, parts.doubts, parts.recovery, *((parts.sweep,) if sweeps else ())):
+            self._run(loop.run())
+        return Worker(
+            worker, database, metrics, parts.runs, parts.doubts, parts.deliveries, publisher, heartbeats
+        )
 
     async def publish(self, payment_id: str, *, reply_to: str | None = None) -> None:
         """Send a payment's message once more."""
@@ -311,6 +284,10 @@ class System:
             self.database, "SELECT held_by FROM lines WHERE address = :line", line=f"{host}:8888"
         )
         return found[0].held_by if found else None
+
+    async def is_free(self, host: str) -> bool:
+        """Whether nobody holds the terminal's line."""
+        return await self.holder(host) is None
 
     def _open_database(self, settings: Settings) -> LossyDatabase:
         database = LossyDatabase(

@@ -1,0 +1,243 @@
+"""Payments whose answer got lost: what is proved, what stays in doubt, and that nothing is charged twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import structlog
+from databases import Store
+from eventually import eventually
+from fault_runs import check_the_ledger, debits, stage
+from fleet import Process
+from loopback import terminal_host
+from scripted_terminal import ScriptedTerminal, Talk
+from system import System, Till, delete_queues, order_for, payment_id, system_on
+
+from sandbox.terminal.behaviour import Behaviour, Customer, Fault
+from sandbox.terminal.device import Device
+from sandbox.terminal.ledger import charged_twice
+from sandbox.terminal.server import DEFAULT_PORT, VirtualTerminal
+
+PROMPT: Final = Device(request_idle_seconds=0)
+LOST: Final = Behaviour(fault=Fault.LOSE_ANSWER)
+#: The first enquiry is made 3 s after the connection was lost, where the hold lasts long enough.
+ENQUIRES: Final = {"hold_after_doubt_seconds": 60, "enquiry_timeout_seconds": 2}
+PRICE: Final = 120
+#: A sale of that price as a person types it at the terminal: all that the register sends, but no reference.
+TYPED_SALE: Final = b"CZ0040320CJ012247300123456CA00201CB003120CD0010CE003978\r\n"
+
+
+@pytest.fixture
+def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
+    yield amqp_prefix
+    asyncio.run(delete_queues(amqp_url, amqp_prefix))
+
+
+@pytest.fixture
+async def system(postgres_store: Store, amqp_url: str, prefix: str) -> AsyncIterator[System]:
+    async with system_on(postgres_store.url, amqp_url, prefix, **ENQUIRES) as running:
+        yield running
+
+
+async def test_a_charge_whose_answer_was_lost_is_proved_by_the_enquiry(system: System) -> None:
+    """The terminal repeats our reference and a ticket that reads as done: the waiting caller is told 200."""
+    till = await system.till(await system.api(caller_wait_in_doubt_seconds=15))
+    await system.worker()
+
+    async with VirtualTerminal(terminal_host(), behaviour=LOST, device=PROMPT) as shop:
+        answered = await till.pay(shop.host)
+
+        body = answered.json()
+        assert (answered.status_code, body["paymentStatus"]) == (200, "Success")
+        assert (body["payment"]["resolved_by"], body["payment"]["safe_to_retry"]) == ("enquiry", False)
+        assert body["payment"]["doubted_at"]
+        assert body["receipt"]
+        row = await system.stored(payment_id(answered))
+        assert (row.state, row.resolved_by, row.masked_card) == (
+            "succeeded",
+            "enquiry",
+            body["payment"]["masked_card"],
+        )
+        await eventually(lambda: _is_free(system, shop.host))
+        check_the_ledger(shop, requests=1)
+
+
+@dataclass(frozen=True)
+class Riddle:
+    """A terminal whose enquiry proves nothing; `lack` is what its hint says, None where there is none."""
+
+    name: str
+    behaviour: Behaviour
+    lack: str | None
+    charged: bool
+    #: A person sells the same at the same price by hand, right before our payment or right after it.
+    typed: str = ""
+
+
+RIDDLES: Final = (
+    Riddle("no reference", Behaviour(fault=Fault.LOSE_ANSWER, private_data="none"), "no_reference", True),
+    Riddle(
+        "own reference on successes",
+        Behaviour(fault=Fault.LOSE_ANSWER, private_data="own_on_success"),
+        "no_reference",
+        True,
+    ),
+    Riddle(
+        "copies the request",
+        Behaviour(fault=Fault.CLOSE_WITHOUT_ANSWER, enquiry="copies"),
+        None,
+        charged=False,
+    ),
+    Riddle(
+        "copies the request, charged",
+        Behaviour(fault=Fault.LOSE_ANSWER, enquiry="copies"),
+        None,
+        charged=True,
+    ),
+    Riddle(
+        "shows a refused payment",
+        Behaviour(fault=Fault.LOSE_ANSWER, customer=Customer.REFUSE),
+        "ticket_not_done",
+        charged=False,
+    ),
+    Riddle(
+        "two equal sales, ours never happened",
+        Behaviour(fault=Fault.CLOSE_WITHOUT_ANSWER),
+        "no_reference",
+        charged=False,
+        typed="before",
+    ),
+    Riddle("two equal sales, ours came first", LOST, "no_reference", charged=True, typed="after"),
+)
+
+
+async def test_what_an_enquiry_cannot_prove_stays_in_doubt_with_its_hints(system: System) -> None:
+    """Seven terminals at once: each is asked, none is believed, nothing is sent again."""
+    till = await system.till(await system.api(caller_wait_in_doubt_seconds=3))
+    await system.worker()
+
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as log:
+        await asyncio.gather(*(_stays_in_doubt(system, till, riddle, log) for riddle in RIDDLES))
+
+
+async def _stays_in_doubt(
+    system: System, till: Till, riddle: Riddle, log: list[MutableMapping[str, Any]]
+) -> None:
+    async with VirtualTerminal(terminal_host(), behaviour=Behaviour(), device=PROMPT) as shop:
+        if riddle.typed == "before":
+            await _type_a_sale(shop)
+        shop.behaviour = riddle.behaviour
+        paying = asyncio.create_task(till.pay(shop.host, PRICE))
+        if riddle.typed == "after":
+            await eventually(lambda: any(record.outcome for record in debits(shop)))
+            shop.behaviour = Behaviour()
+            await _type_a_sale(shop)
+        answered = await paying
+        made = {"event": "enquiry made", "payment_id": payment_id(answered)}
+        await eventually(lambda: any(made.items() <= line.items() for line in log))
+        hints = await _hints(system, payment_id(answered), at_least=0 if riddle.lack is None else 1)
+        row = await system.stored(payment_id(answered))
+
+        told = answered.json()["payment"]
+        assert (answered.status_code, told["state"], told["safe_to_retry"]) == (504, "in_doubt", False), (
+            riddle
+        )
+        assert (row.state, row.resolved_by, row.receipt) == ("in_doubt", None, None), riddle
+        assert [(hint["source"], hint["proves"], hint["lack"]) for hint in hints] == (
+            [] if riddle.lack is None else [("enquiry", None, riddle.lack)]
+        ), riddle
+        ours = [record for record in debits(shop) if record.reference == row.id]
+        assert [record.charged for record in ours] == [riddle.charged], riddle
+        assert charged_twice(debits(shop)) == []
+        assert await system.holder(shop.host) == row.id
+
+
+async def _type_a_sale(shop: VirtualTerminal) -> None:
+    reader, writer = await asyncio.open_connection(shop.host, DEFAULT_PORT)
+    writer.write(TYPED_SALE)
+    answer = await reader.read()
+    assert b"AE00210" in answer
+    writer.close()
+
+
+async def _hints(system: System, payment: str, *, at_least: int) -> list[dict[str, Any]]:
+    async def stored() -> list[dict[str, Any]] | None:
+        found = [each for each in await system.details(payment) if each["event"] == "evidence"]
+        return found if len(found) >= at_least else None
+
+    if not at_least:
+        return await stored() or []
+    hints: list[dict[str, Any]] = await eventually(stored)
+    return hints
+
+
+async def _is_free(system: System, host: str) -> bool:
+    return await system.holder(host) is None
+
+
+async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
+    sqlite_store: Store, amqp_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """504, still unknown; the till comes again, another worker takes over, the customer pays: 200."""
+    limits = {"hold_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
+    pays_late = Behaviour(delay_seconds=60)
+    async with (
+        stage(sqlite_store.url, amqp_url, prefix, tmp_path, limits) as (fleet, system),
+        VirtualTerminal(terminal_host(), behaviour=pays_late, device=PROMPT) as shop,
+    ):
+        till = await system.till(await system.api())
+        dying: Process = await fleet.start("terminal-worker")
+        order = order_for(shop.host)
+        first = asyncio.create_task(till.send(order, {"Prefer": "wait=5"}))
+        await eventually(lambda: shop.is_busy)
+        await dying.kill()
+
+        unknown = await first
+        assert (unknown.status_code, unknown.json()["payment"]["state"]) == (504, "in_session")
+        assert unknown.json()["payment"]["safe_to_retry"] is False
+        await system.worker()
+        again = asyncio.create_task(till.send(order))
+        await eventually(lambda: _is_in_doubt(system))
+        shop.present_card()
+        answered = await again
+
+        assert (answered.status_code, answered.json()["paymentStatus"]) == (200, "Success")
+        assert payment_id(answered) == payment_id(unknown)
+        assert answered.json()["payment"]["resolved_by"] == "enquiry"
+        assert len(await system.payments()) == 1
+        check_the_ledger(shop, requests=1)
+
+
+async def _is_in_doubt(system: System) -> bool:
+    return [row.state for row in await system.payments()] == ["in_doubt"]
+
+
+async def test_a_debit_without_a_result_is_not_reversed(system: System) -> None:
+    """While the terminal has it, and while it is in doubt: 409 with the debit, and nothing is sent."""
+    customer = asyncio.Event()
+
+    async def loses_the_answer(talk: Talk) -> None:
+        await talk.request()
+        await customer.wait()
+
+    till = await system.till(await system.api(caller_wait_in_doubt_seconds=0.2))
+    await system.worker()
+
+    async with ScriptedTerminal(loses_the_answer) as shop:
+        paying = asyncio.create_task(till.pay(shop.host, order_id="order-1"))
+        await eventually(lambda: shop.talks and shop.talks[0].received)
+        running = await till.pay(shop.host, order_id="order-1", transaction_type="Cancel")
+        customer.set()
+        debit = await paying
+        in_doubt = await till.pay(shop.host, order_id="order-1", transaction_type="Cancel")
+
+        assert debit.json()["payment"]["state"] == "in_doubt"
+        for refused, state in ((running, "in_session"), (in_doubt, "in_doubt")):
+            assert (refused.status_code, refused.json()["error"]["code"]) == (409, "live.order.conflict")
+            assert (payment_id(refused), refused.json()["payment"]["state"]) == (payment_id(debit), state)
+            assert refused.json()["payment"]["safe_to_retry"] is False
+        assert len(await system.payments()) == 1
+        assert len(shop.talks) == 1

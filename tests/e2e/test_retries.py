@@ -1,0 +1,102 @@
+"""What a till may send again, and what becomes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from databases import Store
+from loopback import terminal_host
+from scripted_terminal import ScriptedTerminal, Talk
+from system import System, delete_queues, payment_id, system_on
+
+from sandbox.terminal.behaviour import Behaviour, Customer
+from sandbox.terminal.device import Device
+from sandbox.terminal.server import VirtualTerminal
+from shared.storage.engine import CommitUnknown
+
+
+@pytest.fixture
+def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
+    yield amqp_prefix
+    asyncio.run(delete_queues(amqp_url, amqp_prefix))
+
+
+@pytest.fixture
+async def system(sqlite_store: Store, amqp_url: str, prefix: str) -> AsyncIterator[System]:
+    async with system_on(sqlite_store.url, amqp_url, prefix) as running:
+        yield running
+
+
+async def test_a_refused_order_may_be_sent_again_until_it_is_paid(system: System) -> None:
+    """The bank refuses, the customer presses red, then pays: three attempts of one order, charged once."""
+    till = await system.till()
+    await system.worker()
+
+    told = []
+    async with VirtualTerminal(terminal_host(), device=Device(request_idle_seconds=0)) as shop:
+        for customer in (Customer.REFUSE, Customer.ABANDON, Customer.APPROVE):
+            shop.behaviour = Behaviour(customer=customer)
+            told.append(await till.pay(shop.host, order_id="order-1"))
+        assert [record.charged for record in shop.records if record.operation == "debit"] == [
+            False,
+            False,
+            True,
+        ]
+
+    assert [answer.status_code for answer in told] == [200, 200, 200]
+    bodies = [answer.json() for answer in told]
+    assert [(body["paymentStatus"], body.get("errorCode")) for body in bodies] == [
+        ("Failed", "04"),
+        ("Failed", "06"),
+        ("Success", None),
+    ]
+    assert [body["payment"]["safe_to_retry"] for body in bodies] == [True, True, False]
+    assert bodies[2]["receipt"]
+    rows = await system.payments()
+    assert [(row.id, row.state) for row in rows] == [
+        (body["payment"]["id"], state)
+        for body, state in zip(bodies, ("refused", "aborted", "succeeded"), strict=True)
+    ]
+
+
+async def test_an_order_sent_again_after_the_database_was_away_is_paid_once(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went before the order was stored, or right after it: the till cannot tell, and need not."""
+
+    async def answers(talk: Talk) -> None:
+        talk.answer(await talk.request())
+
+    api = await system.api()
+    till = await system.till(api)
+    await till.send({})  # its login is cached from here on
+    database = api.database
+    stores = database.write
+
+    async def goes_after_the_commit(work: Any) -> Any:
+        await stores(work)
+        database.is_away = True
+        raise CommitUnknown("the answer of the commit was lost")
+
+    async with ScriptedTerminal(answers) as shop:
+        database.is_away = True
+        told = [await till.pay(shop.host, order_id="never stored")]
+        database.is_away = False
+        monkeypatch.setattr(database, "write", goes_after_the_commit)
+        told.append(await till.pay(shop.host, order_id="stored"))
+        monkeypatch.undo()
+        database.is_away = False
+        assert [row.order_id for row in await system.payments()] == ["stored"]
+
+        await system.worker()
+        paid = [await till.pay(shop.host, order_id=order) for order in ("never stored", "stored")]
+
+        debits = [talk for talk in shop.talks if b"CD0010" in talk.received]
+        assert len(debits) == 2
+    for away in told:
+        assert away.status_code == 500
+        assert away.json()["error"]["code"] == "unavailable.database.internal.server.error"
+        assert away.json()["error"]["details"] == {"safe_to_retry": False}
+    assert [answer.json().get("paymentStatus") for answer in paid] == ["Success", "Success"]
+    assert {row.id for row in await system.payments()} == {payment_id(answer) for answer in paid}

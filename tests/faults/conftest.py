@@ -1,0 +1,40 @@
+"""The faults in full take minutes: `pytest tests/faults --full-faults`; without it a sample is run."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from databases import Store
+from system import delete_queues
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-faults", action="store_true", help="every fault at every step, on PostgreSQL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "full_faults: run with --full-faults only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The option is unknown where pytest was not started in this folder.
+    if config.getoption("full_faults", default=False):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full_faults")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
+    yield amqp_prefix
+    asyncio.run(delete_queues(amqp_url, amqp_prefix))
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, dialect: str) -> Store:
+    """A migrated store on the case's database."""
+    found = request.getfixturevalue("postgres_store" if dialect == "postgresql" else "sqlite_store")
+    assert isinstance(found, Store)
+    return found

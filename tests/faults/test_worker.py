@@ -1,0 +1,253 @@
+"""A worker that is killed or stopped at each step of a payment, while another one lives."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from databases import Store
+from eventually import eventually
+from fault_runs import (
+    READY_LINE,
+    VISIBLE_SECONDS,
+    check_the_ledger,
+    check_told,
+    never_left_stopped,
+    next_customer_pays,
+    stage,
+    start_faulty,
+    start_held_back,
+    struck,
+    within,
+)
+from fleet import Fleet, Process
+from loopback import terminal_host
+from system import System
+
+from sandbox.terminal.behaviour import Behaviour
+from sandbox.terminal.device import Device
+from sandbox.terminal.ledger import overlapping_sessions
+from sandbox.terminal.server import VirtualTerminal
+from shared.settings.settings import Settings
+
+KILL, STOP = signal.SIGKILL, signal.SIGSTOP
+#: The customer takes a moment, the answer comes in two pieces.
+SHOP: Final = Behaviour(delay_seconds=0.3, piece_bytes=400, piece_pause_seconds=0.2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault, and what must have become of the payment in the end."""
+
+    step: str
+    fault: signal.Signals
+    state: str
+    reason: str | None
+    status: int
+    #: Requests that the terminal got; each was charged.
+    requests: int
+    #: The worker had the terminal's line.
+    is_taken_over: bool
+    is_in_sample: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.fault.name}-{self.step}"
+
+    @property
+    def limits(self) -> dict[str, object]:
+        """An enquiry needs a hold that is still long; a doubt that stays must not be waited for."""
+        if self.state == "in_doubt":
+            return {"caller_wait_in_doubt_seconds": 1}
+        if self.fault is KILL and self.is_taken_over:
+            return {"hold_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
+        return {}
+
+
+PAID = ("succeeded", None, 200)
+UNKNOWN = ("in_doubt", "worker_lost", 504)
+NOT_SENT = ("unreachable", "not_sent", 502)
+
+CASES: Final = (
+    # The message comes back, and the other worker takes it.
+    Case("before_claim", KILL, *PAID, requests=1, is_taken_over=False),
+    # Nobody knows how far it came: nothing is ever sent again.
+    Case("after_claim", KILL, *UNKNOWN, requests=0, is_taken_over=True),
+    Case("after_connect", KILL, *UNKNOWN, requests=0, is_taken_over=True),
+    Case("before_write", KILL, *UNKNOWN, requests=0, is_taken_over=True),
+    # The customer pays after the worker's death: the enquiry of the one that took over proves it.
+    Case("after_write", KILL, *PAID, requests=1, is_taken_over=True, is_in_sample="sqlite"),
+    Case("mid_answer", KILL, *PAID, requests=1, is_taken_over=True),
+    Case("after_answer", KILL, *PAID, requests=1, is_taken_over=True),
+    # The result is stored; its line was still held, for the identification that follows the first payment.
+    Case("after_commit", KILL, *PAID, requests=1, is_taken_over=True),
+    Case("after_reply", KILL, *PAID, requests=1, is_taken_over=False),
+    # The sweep of the other worker sends the message once more.
+    Case("before_claim", STOP, *PAID, requests=1, is_taken_over=False),
+    # Awake again it finds its write window passed: it says for certain that nothing was sent.
+    Case("after_claim", STOP, *NOT_SENT, requests=0, is_taken_over=True),
+    Case("after_connect", STOP, *NOT_SENT, requests=0, is_taken_over=True),
+    # Stopped between its look at the clock and the write: the late answer proves the payment.
+    Case("before_write", STOP, *PAID, requests=1, is_taken_over=True),
+    Case("after_write", STOP, *PAID, requests=1, is_taken_over=True),
+    Case("mid_answer", STOP, *PAID, requests=1, is_taken_over=True),
+    Case("after_answer", STOP, *PAID, requests=1, is_taken_over=True, is_in_sample="postgresql"),
+    Case("after_commit", STOP, *PAID, requests=1, is_taken_over=True),
+    Case("after_reply", STOP, *PAID, requests=1, is_taken_over=False),
+)
+
+
+def runs() -> list[Any]:
+    """Every case on PostgreSQL, and the sample on its own database as well."""
+    full = pytest.mark.full_faults
+    found = [
+        pytest.param(
+            case,
+            "postgresql",
+            id=f"{case.id}-postgresql",
+            marks=() if case.is_in_sample == "postgresql" else full,
+        )
+        for case in CASES
+    ]
+    return found + [
+        pytest.param(case, "sqlite", id=f"{case.id}-sqlite")
+        for case in CASES
+        if case.is_in_sample == "sqlite"
+    ]
+
+
+@pytest.mark.parametrize(("case", "dialect"), runs())
+@pytest.mark.usefixtures("dialect")
+async def test_a_worker_struck_at_any_step_costs_nobody_a_payment(
+    case: Case, store: Store, amqp_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """Visible in time, the caller told what is stored, charged at most once, the line free at the end."""
+    async with (
+        stage(store.url, amqp_url, prefix, tmp_path, case.limits) as (fleet, system),
+        VirtualTerminal(terminal_host(), behaviour=SHOP, device=Device(request_idle_seconds=0)) as terminal,
+    ):
+        till = await system.till()
+        faulty, living = await _start_two(fleet, case.step, case.fault)
+
+        with never_left_stopped(faulty):
+            paying = asyncio.create_task(till.pay(terminal.host))
+            await struck(faulty, case.fault)
+            living.signal(signal.SIGUSR1)
+
+            await eventually(lambda: _is_visible(system), within_seconds=VISIBLE_SECONDS)
+            if case.is_taken_over:
+                await living.logged("line taken over", within_seconds=VISIBLE_SECONDS)
+        told = await within(VISIBLE_SECONDS, paying)
+        (row,) = await system.payments()
+        check_told(told, row)
+        assert (row.state, row.reason, told.status_code) == (case.state, case.reason, case.status)
+        if case.fault is STOP:
+            faulty.terminate()
+            assert await faulty.ended() == 0
+
+        await next_customer_pays(system, till, terminal)
+
+        check_the_ledger(terminal, requests=case.requests + 1)
+        row = await system.stored(row.id)
+        assert (row.state, row.reason, bool(row.contradicted)) == (case.state, case.reason, False)
+        assert ("line taken over" in living.text) is case.is_taken_over
+
+
+async def _start_two(fleet: Fleet, step: str, fault: signal.Signals) -> tuple[Process, Process]:
+    """Start the worker to be struck, and one that lives and takes payments only once it is told to."""
+    faulty = await start_faulty(fleet, "terminal-worker", step, fault)
+    living = await start_held_back(fleet)
+    for worker in (faulty, living):
+        await worker.logged(READY_LINE)
+    return faulty, living
+
+
+async def _is_visible(system: System) -> bool:
+    return {row.state for row in await system.payments()}.isdisjoint({"queued", "in_session"})
+
+
+@pytest.mark.full_faults
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_death_is_told_within_fifteen_seconds_by_the_usual_limits(
+    store: Store, amqp_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """A heartbeat every 2 s, stale after 10 s: the waiting caller hears of the doubt that soon."""
+    usual = {
+        name: Settings.model_fields[name].default for name in ("heartbeat_seconds", "worker_stale_seconds")
+    }
+    limits = {**usual, "terminal_own_time_seconds": 20, "caller_wait_in_doubt_seconds": 0.1}
+    async with (
+        stage(store.url, amqp_url, prefix, tmp_path, limits) as (fleet, system),
+        VirtualTerminal(terminal_host(), behaviour=SHOP, device=Device(request_idle_seconds=0)) as terminal,
+    ):
+        till = await system.till()
+        faulty, living = await _start_two(fleet, "after_write", KILL)
+        paying = asyncio.create_task(till.pay(terminal.host))
+        await struck(faulty, KILL)
+        living.signal(signal.SIGUSR1)
+
+        told = await within(VISIBLE_SECONDS, paying)
+
+        (row,) = await system.payments()
+        check_told(told, row)
+        assert (told.status_code, row.state, row.reason) == (504, "in_doubt", "worker_lost")
+        await eventually(lambda: terminal.records[0].charged)
+        check_the_ledger(terminal, requests=1)
+
+
+@pytest.mark.full_faults
+@pytest.mark.parametrize("dialect", ["postgresql"])
+@pytest.mark.parametrize(
+    ("step", "state", "reason", "requests"),
+    [
+        ("after_connect", "unreachable", "not_sent", 1),
+        ("after_answer", "succeeded", None, 2),
+        ("after_commit", "succeeded", None, 2),
+    ],
+)
+async def test_a_worker_that_wakes_too_late_leaves_the_next_customer_alone(
+    step: str,
+    state: str,
+    reason: str | None,
+    requests: int,
+    store: Store,
+    amqp_url: str,
+    prefix: str,
+    tmp_path: Path,
+) -> None:
+    """Its line was freed, another payment is on the screen: it writes nothing and stores what it knows."""
+    async with (
+        stage(store.url, amqp_url, prefix, tmp_path, {"caller_wait_in_doubt_seconds": 1}) as (fleet, system),
+        VirtualTerminal(terminal_host(), behaviour=SHOP, device=Device(request_idle_seconds=0)) as terminal,
+    ):
+        till = await system.till()
+        sleeping, living = await _start_two(fleet, step, STOP)
+        with never_left_stopped(sleeping):
+            paying = asyncio.create_task(till.pay(terminal.host))
+            await struck(sleeping, STOP)
+            living.signal(signal.SIGUSR1)
+            told = await within(VISIBLE_SECONDS, paying)
+            assert told.json()["payment"]["state"] in {"in_doubt", state}
+            await living.logged("hold ended", within_seconds=VISIBLE_SECONDS)
+
+            # Nobody presents a card until the sleeper has done all that it still wants to do.
+            terminal.behaviour = Behaviour(delay_seconds=60)
+            next_paying = asyncio.create_task(till.pay(terminal.host, 777))
+            await eventually(lambda: terminal.is_busy)
+        await eventually(lambda: _is_stored(system, told.json()["payment"]["id"], state, reason))
+        sleeping.terminate()
+        assert await sleeping.ended() == 0
+        terminal.present_card()
+
+        assert (await within(VISIBLE_SECONDS, next_paying)).json().get("paymentStatus") == "Success"
+        check_the_ledger(terminal, requests=requests)
+        heard = [record for record in terminal.records if record.operation is not None]
+        assert overlapping_sessions(heard) == []
+        assert "busy" not in {record.outcome for record in heard}
+
+
+async def _is_stored(system: System, payment_id: str, state: str, reason: str | None) -> bool:
+    row = await system.stored(payment_id)
+    return (row.state, row.reason) == (state, reason)

@@ -1,0 +1,184 @@
+"""One API process on a real database, with neither broker nor worker: the test plays both.
+
+For what the API decides by the database alone; whatever passes through RabbitMQ is tested with RabbitMQ.
+"""
+
+import asyncio
+import base64
+import contextlib
+import copy
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+from databases import Store
+from payments import take
+
+from api.addresses import look_up
+from api.app import make_app
+from api.contract.examples import MINIMAL_REQUEST
+from api.paying import Payments
+from api.readiness import Readiness, database_check
+from api.waiting import Waiters
+from api.wiring import wire
+from shared.broker.failures import NotAccepted
+from shared.broker.interfaces import OnReply
+from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
+from shared.clock import SystemClock
+from shared.credential_kind import CredentialKind
+from shared.metrics import Metrics
+from shared.payment.outcome import Outcome, Result
+from shared.payment.payment import Payment
+from shared.payment.states import Event
+from shared.secret_hash import hash_secret
+from shared.settings.settings import Settings
+from shared.storage import outcomes
+from shared.storage.claims import Claimed
+from shared.storage.engine import Database
+from shared.storage.lines import Learned
+from shared.storage.merchants import create_credential, create_merchant
+
+_SECRET_KEY: Final = b"a key for tests, 32 characters long"
+_POLLS_OFTEN: Final[dict[str, Any]] = {"reply_poll_seconds": 0.05, "reply_poll_after_seconds": 0.1}
+
+
+@dataclass
+class Postbox:
+    """Keeps what is published; brings replies to the API at once, unless told to lose them."""
+
+    name: str = "reply.alone"
+    published: list[str] = field(default_factory=list)
+    loses_replies: bool = False
+    is_away: bool = False
+    _on_reply: OnReply | None = None
+
+    async def start(self, on_reply: OnReply) -> None:
+        self._on_reply = on_reply
+
+    async def ready(self) -> str | None:
+        return "away" if self.is_away else None
+
+    async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:  # noqa: ARG002
+        if self.is_away:
+            raise NotAccepted("away")
+        self.published.append(message.payment_id)
+
+    async def publish_probe(self, message: ProbeMessage, *, traceparent: str | None = None) -> None:  # noqa: ARG002
+        raise NotAccepted("there is no worker")
+
+    async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:  # noqa: ARG002
+        if self._on_reply is not None and not self.loses_replies:
+            self._on_reply(message.payment_id)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A credential and the client that uses it."""
+
+    client: httpx.AsyncClient
+    merchant_id: str | None
+    username: str
+
+    async def get(self, path: str, **query: str) -> httpx.Response:
+        return await self.client.get(path, params=query)
+
+    async def post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+        """Headers are given with underscores: `idempotency_key="k"`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(path, json=body, headers=named)
+
+    async def order(self, host: str = "127.0.0.9", amount: int = 250, **more: Any) -> httpx.Response:
+        """Send an order; `order_id` and other fields of `order` by name, `headers` as in `post`."""
+        headers = more.pop("headers", {})
+        return await self.post("/v1/connector/order", order_for(host, amount, **more), **headers)
+
+    async def order_async(self, host: str = "127.0.0.9", amount: int = 250, **more: Any) -> str:
+        """Send an order without waiting; return its payment's id."""
+        headers = {"prefer": "respond-async", **more.pop("headers", {})}
+        answered = await self.order(host, amount, headers=headers, **more)
+        assert answered.status_code == 202, answered.text
+        found: str = answered.json()["payment"]["id"]
+        return found
+
+
+def order_for(host: str, amount: int, **order: Any) -> dict[str, Any]:
+    """Return the smallest order for a terminal, with a fresh order id unless one is given."""
+    body = copy.deepcopy(MINIMAL_REQUEST)
+    body["order"] |= {"order_id": f"order-{secrets.token_hex(6)}", "price": {"amount": amount}, **order}
+    body["pos_technical_info"]["host_information"]["host"] = host
+    return body
+
+
+@dataclass
+class ApiAlone:
+    """The process, and what a worker would do beside it."""
+
+    database: Database
+    postbox: Postbox
+    payments: Payments
+    metrics: Metrics
+    settings: Settings
+    _app: Any
+    _stack: contextlib.AsyncExitStack
+
+    async def merchant(self, *, guard_hours: int | None = None) -> Caller:
+        """A new merchant's till."""
+        merchant_id = f"mer_{secrets.token_hex(6)}"
+        await create_merchant(self.database, merchant_id, "A bakery", ["127.0.0.0/8"], guard_hours)
+        return await self.caller(CredentialKind.PRIVATE, merchant_id)
+
+    async def caller(self, kind: CredentialKind, merchant_id: str | None = None) -> Caller:
+        """Whoever has a credential of this kind."""
+        name, secret = f"ct_{secrets.token_hex(6)}", secrets.token_hex(16)
+        hashed = hash_secret(_SECRET_KEY, secret)
+        assert await create_credential(self.database, name, kind, merchant_id, hashed)
+        pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self._app),
+            base_url="http://api",
+            headers={"Authorization": f"Basic {pair}"},
+            timeout=30,
+        )
+        return Caller(await self._stack.enter_async_context(client), merchant_id, name)
+
+    async def claim(self, payment_id: str) -> Claimed:
+        """As a worker does before it sends a byte."""
+        claimed = await take(self.database, payment_id)
+        assert isinstance(claimed, Claimed), claimed
+        return claimed
+
+    async def settle(self, claimed: Claimed, event: Event, result: Result | None = None) -> Payment:
+        """As a worker does with its terminal's answer, without any reply."""
+        outcome = Outcome(event=event, result=result or Result())
+        return await outcomes.settle(self.database, claimed.taking, claimed.payment, outcome, Learned())
+
+
+@contextlib.asynccontextmanager
+async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
+    """An API process on a migrated store; `given` are settings."""
+    settings = Settings(**{**_POLLS_OFTEN, **given})
+    async with contextlib.AsyncExitStack() as stack:
+        database = store.open()
+        stack.push_async_callback(database.close)
+        clock, metrics, postbox = SystemClock(), Metrics("api"), Postbox()
+        waiters = Waiters(database, clock, metrics, settings)
+        await postbox.start(waiters.replied)
+        parts = wire(
+            database=database,
+            publisher=postbox,
+            replies=postbox,
+            waiters=waiters,
+            readiness=Readiness({"database": database_check(database)}),
+            secret_key=_SECRET_KEY,
+            clock=clock,
+            metrics=metrics,
+            settings=settings,
+            random_bytes=os.urandom,
+            look_up=look_up,
+        )
+        asking = asyncio.create_task(waiters.run())
+        stack.callback(asking.cancel)
+        yield ApiAlone(database, postbox, parts.payments, metrics, settings, make_app(parts), stack)

@@ -1,0 +1,61 @@
+"""A merchant that registers terminals and pays on them over HTTP, and what its terminals read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from system import LOOPBACK, Api, Login, System, Till, order_for
+
+from sandbox.terminal.server import VirtualTerminal
+from shared.concert.decode import Decoder
+
+PATH = "/v1/terminals"
+
+
+class Merchant:
+    """Registers and pays as one merchant."""
+
+    def __init__(self, api: Api, login: Login) -> None:
+        self.till = Till(api.client, login)
+        self._client = api.client
+        self.login = login
+
+    async def send(self, method: str, path: str = "", **given: Any) -> httpx.Response:
+        headers = {**self.login.headers, **given.pop("headers", {})}
+        return await self._client.request(method, PATH + path, headers=headers, **given)
+
+    async def put(self, terminal_id: str, host: str, **members: Any) -> httpx.Response:
+        return await self.send("PUT", f"/{terminal_id}", json={"host": host, **members})
+
+    async def get(self, terminal_id: str) -> dict[str, Any]:
+        shown: dict[str, Any] = (await self.send("GET", f"/{terminal_id}")).json()
+        return shown
+
+    async def pay(self, terminal_id: str, amount: int = 250, **display: Any) -> httpx.Response:
+        body = order_for("", amount)
+        technical = body["pos_technical_info"]
+        del technical["host_information"]
+        technical["terminal_id"] = terminal_id
+        technical["terminal_transaction_display"] |= display
+        return await self.till.send(body)
+
+
+async def merchant(system: System, api: Api) -> Merchant:
+    return Merchant(api, await system.login(LOOPBACK))
+
+
+def refused(answered: httpx.Response, status: int, code: str) -> Mapping[str, Any]:
+    assert answered.status_code == status, answered.text
+    error: Mapping[str, Any] = answered.json()["error"]
+    assert error["code"] == code
+    return error
+
+
+def requests_of(terminal: VirtualTerminal) -> list[dict[str, str]]:
+    """Return the fields of every request that the terminal read, in order."""
+    return [
+        dict(Decoder().feed(passage.text.encode("latin-1")).fields)
+        for record in terminal.records
+        for passage in record.passages
+        if passage.direction == "in"
+    ]
