@@ -40,6 +40,18 @@ format: $(VENV)/.ready ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: simulate
+simulate: $(VENV)/.ready ## Run seeded histories with faults: N=1000 of them from SEED=1 on, over all cores
+	@$(BIN)/python -m tests.simulation --n $(or $(N),1000) --seed $(or $(SEED),1)
+
+.PHONY: mutations
+mutations: $(VENV)/.ready ## Make deliberate mistakes and show that the simulation catches each
+	@$(BIN)/python -m tests.simulation.mutations
+
+.PHONY: faults
+faults: $(VENV)/.ready ## Kill and pause real processes at every named step, on PostgreSQL
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/faults --full-faults $(ARGS)
+
 .PHONY: bench-quick
 bench-quick: $(VENV)/.ready ## Compare a payment with a bare request and reply over RabbitMQ (under 60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick

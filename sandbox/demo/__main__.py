@@ -6,8 +6,9 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -51,7 +52,8 @@ def _run_in(folder: Path, show: Show, keep: bool) -> int:
     try:
         stack.callback(system.end)
         show.progress("Starting a broker and two virtual terminals, making a database and a merchant")
-        system.launch_terminals()
+        with _broken_off_afterwards():
+            system.launch_terminals()
         _prepare_and_pay(system, stack, show, keep)
     except (Unexpected, ServersUnavailable, httpx.HTTPError) as failure:
         show.failure(f"{failure}" or type(failure).__name__, [(part.name, part.log) for part in system.parts])
@@ -108,6 +110,19 @@ async def _until_broken_off(system: System) -> None:
             await asyncio.sleep(_LOOK_SECONDS)
     except asyncio.CancelledError:
         return
+
+
+@contextmanager
+def _broken_off_afterwards() -> Iterator[None]:
+    """Ctrl-C takes effect at the end: a process that was started and not noted yet could not be ended."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _end_undisturbed() -> None:

@@ -130,7 +130,13 @@ class Story:
         return await until(look, "the sessions in the terminals' ledgers", seconds=_LEDGER_SECONDS)
 
     def _sessions(self) -> list[SessionRecord]:
-        return [session for terminal in self.system.terminals for session in terminal.sessions()]
+        """The terminals' sessions for payments; each terminal also has one identification after its first."""
+        return [
+            session
+            for terminal in self.system.terminals
+            for session in terminal.sessions()
+            if session.operation != "identification"
+        ]
 
     def _terminal_names(self) -> dict[str, str]:
         return {terminal.line: terminal.name for terminal in self.system.terminals}

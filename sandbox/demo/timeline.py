@@ -144,9 +144,12 @@ def _events(records: Records, workers: Mapping[str, str], begin: float) -> Itera
                 terminal = records.terminals.get(event.detail["line"], event.detail["line"])
                 turn, sender = Turn.CLAIMED, worker
                 text = f"claims {terminal}, before any byte is sent: {event.state}"
+            case "identified":
+                turn, sender = Turn.ENDED, workers.get(payment_id, "worker")
+                text = f"asked the terminal once whether it answers identifications: {event.detail['found']}"
             case _:
                 turn, sender = Turn.ENDED, workers.get(payment_id, "worker")
-                text = f"result is stored ({event.event.replace('_', ' ')}), terminal is free: {event.state}"
+                text = f"result is stored ({event.event.replace('_', ' ')}): {event.state}"
         yield Step(event.at - begin, turn, sender, "database", text, payment_id=payment_id)
 
 

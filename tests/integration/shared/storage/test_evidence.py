@@ -29,6 +29,7 @@ from shared.storage import outcomes, waiting
 from shared.storage.accepting import Conflict
 from shared.storage.claims import Claimed, cancel, expire
 from shared.storage.engine import Database
+from shared.storage.lines import Learned
 
 PROOFS = [
     (Event.PROVED_DONE, State.SUCCEEDED),
@@ -40,7 +41,7 @@ PAID = Result(paid_cents=900, authorisation_number="123456", warnings=("partial_
 
 async def _answer(database: Database, claimed: Claimed, event: Event) -> Payment:
     outcome = Outcome(event=event, reason=None)
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, None)
+    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 @pytest.mark.parametrize(("proof", "state"), PROOFS)

@@ -14,6 +14,7 @@ from shared.payment.states import Event, State
 from shared.storage import ending, outcomes, rows, waiting
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
+from shared.storage.lines import Learned
 
 #: Where the one that began first stands while the other runs.
 EVIDENCE_STANDS: dict[str, Callable[[Database], AbstractContextManager[Pause]]] = {
@@ -31,7 +32,7 @@ END_STANDS: dict[str, Callable[[Database], AbstractContextManager[Pause]]] = {
 
 async def _refuse(database: Database, claimed: Claimed) -> Payment:
     outcome = Outcome(event=Event.ANSWERED_REFUSED)
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, None)
+    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 def _assert_not_lost(payment: Payment | None, ending_by: object) -> None:

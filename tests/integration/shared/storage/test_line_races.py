@@ -19,6 +19,7 @@ from shared.payment.states import Event, State
 from shared.storage import lines, waiting
 from shared.storage.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
 from shared.storage.engine import Database
+from shared.storage.lines import Learned
 from shared.storage.outcomes import settle
 from shared.storage.statement import Statement
 
@@ -165,7 +166,7 @@ async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found
     """Stored and refused after the releasing run began: the look for the next comes after the commit."""
     claimed = await in_session(postgres_database, order_id="a")
     with paused_before(postgres_database, lines._RELEASE) as pause:
-        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, None)
+        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, Learned())
         async with running(settling) as release:
             await pause.reached()
             assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
@@ -185,7 +186,7 @@ async def test_a_payment_refused_the_line_between_its_release_and_the_commit_is_
     """The uncommitted release is not seen, so the claim is refused; the look after the commit finds it."""
     claimed = await in_session(postgres_database, order_id="a")
     with paused_before_commit(postgres_database) as pause:
-        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, None)
+        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, Learned())
         async with running(settling) as release:
             await pause.reached()
             assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
@@ -207,7 +208,7 @@ async def test_expiry_learns_who_holds_the_line_under_its_lock(
     claimed = await in_session(postgres_database, order_id="a")
     late = await queued(postgres_database, order_id="b", deadline_seconds=0)
     with paused_before_commit(postgres_database) as pause:
-        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, None)
+        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, Learned())
         async with running(settling) as release:
             await pause.reached()
             async with running(expire(second_postgres_database, late)) as expiry:
@@ -246,7 +247,7 @@ async def test_a_claim_of_an_old_epoch_cannot_free_the_line_of_the_next(
     with paused_before_commit(postgres_database) as pause:
         async with running(takeover) as taking:
             await pause.reached()
-            settling = settle(second_postgres_database, claimed.taking, claimed.payment, DONE, None)
+            settling = settle(second_postgres_database, claimed.taking, claimed.payment, DONE, Learned())
             async with running(settling) as late:
                 assert await finished_or_blocked(second_postgres_database, late)
                 pause.go()

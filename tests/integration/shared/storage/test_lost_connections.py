@@ -21,6 +21,7 @@ from shared.storage.accepting import Attached
 from shared.storage.claims import Claimed, read_back
 from shared.storage.ending import lock
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway, Transaction, open_database
+from shared.storage.lines import Learned
 from shared.storage.outcomes import settle
 
 DONE = Outcome(event=Event.ANSWERED_DONE)
@@ -89,9 +90,9 @@ async def test_a_result_whose_commits_answer_is_lost_is_stored_once(
     claimed = await in_session(postgres_database)
     proxy.cut_next_commit()
     with pytest.raises(CommitUnknown):
-        await settle(behind_proxy, claimed.taking, claimed.payment, DONE, None)
+        await settle(behind_proxy, claimed.taking, claimed.payment, DONE, Learned())
 
-    again = await settle(behind_proxy, claimed.taking, claimed.payment, DONE, None)
+    again = await settle(behind_proxy, claimed.taking, claimed.payment, DONE, Learned())
 
     assert again.state is State.SUCCEEDED
     assert [event for event, _ in await history(postgres_database, again.id)][2:] == ["answered_done"]

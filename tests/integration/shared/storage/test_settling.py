@@ -26,6 +26,7 @@ from shared.storage import waiting
 from shared.storage.accepting import Accepted
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
+from shared.storage.lines import Learned
 from shared.storage.outcomes import doubt, release, settle
 
 FULL = Result(
@@ -48,7 +49,7 @@ REFUSED = Outcome(event=Event.ANSWERED_REFUSED, result=FULL)
 async def _settle(
     database: Database, claimed: Claimed, outcome: Outcome, echoes: str | None = None
 ) -> Payment:
-    return await settle(database, claimed.taking, claimed.payment, outcome, echoes)
+    return await settle(database, claimed.taking, claimed.payment, outcome, Learned(echoes=echoes))
 
 
 async def _evidence(database: Database, payment_id: str) -> list[tuple[str, str | None]]:
@@ -199,7 +200,7 @@ async def test_not_sent_by_another_run_changes_nothing(database: Database) -> No
     claimed = await in_doubt(database)
     stranger = replace(claimed.taking, epoch=claimed.taking.epoch + 1, token="another run's token")
 
-    settled = await settle(database, stranger, claimed.payment, NOT_SENT, None)
+    settled = await settle(database, stranger, claimed.payment, NOT_SENT, Learned())
 
     assert settled.state is State.IN_DOUBT
     assert await holder(database) == claimed.payment.id
@@ -241,7 +242,7 @@ async def test_the_end_of_the_hold_frees_the_line_and_leaves_the_doubt(database:
     claimed = await in_doubt(database, order_id="a")
     second = await queued(database, order_id="b")
 
-    assert await release(database, claimed.taking)
+    assert await release(database, claimed.taking, Learned(), why="time is over")
 
     assert await holder(database) is None
     assert await waiting.states(database, [claimed.payment.id]) == {claimed.payment.id: State.IN_DOUBT}
@@ -253,14 +254,14 @@ async def test_a_hold_ends_once_and_by_its_holder_only(database: Database) -> No
     """After a takeover, and a second time, nothing is freed."""
     first = await in_doubt(database, order_id="a")
     await taken_over(database, first.taking)
-    assert not await release(database, first.taking)
+    assert not await release(database, first.taking, Learned(), why="time is over")
     assert await holder(database) == first.payment.id
 
     elsewhere = {"host": "127.0.0.10", "line": "127.0.0.10:8888"}
     second = await in_doubt(database, order_id="b", **elsewhere)
-    assert await release(database, second.taking)
+    assert await release(database, second.taking, Learned(), why="time is over")
     third = await in_session(database, order_id="c", **elsewhere)
-    assert not await release(database, second.taking)
+    assert not await release(database, second.taking, Learned(), why="time is over")
     assert await holder(database, "127.0.0.10:8888") == third.payment.id
 
 
@@ -268,8 +269,12 @@ async def test_a_run_that_forged_its_epoch_frees_nothing(database: Database) -> 
     """Epoch and token have both to be the line's."""
     claimed = await in_doubt(database)
 
-    assert not await release(database, replace(claimed.taking, token="another run's token"))
-    assert not await release(database, replace(claimed.taking, epoch=claimed.taking.epoch + 1))
+    assert not await release(
+        database, replace(claimed.taking, token="another run's token"), Learned(), why="time is over"
+    )
+    assert not await release(
+        database, replace(claimed.taking, epoch=claimed.taking.epoch + 1), Learned(), why="time is over"
+    )
     assert await holder(database, LINE) == claimed.payment.id
 
 

@@ -118,7 +118,9 @@ def test_the_payments_description_names_what_is_rendered() -> None:
     from api.contract.payment_object import payment_object
 
     shown = payment_object(
-        stored(held_since=0, reason="busy", contradicted=True), safe_to_retry=False, resolving=False
+        stored(held_since=0, doubted_at=0, resolved_by="enquiry", reason="busy", contradicted=True),
+        safe_to_retry=False,
+        resolving=False,
     )
 
     assert shown.keys() == PAYMENT["properties"].keys()

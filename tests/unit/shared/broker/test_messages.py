@@ -7,16 +7,20 @@ from hypothesis import strategies as st
 from shared.broker.failures import UnreadableMessage
 from shared.broker.messages import (
     PaymentMessage,
+    ProbeMessage,
     ReplyMessage,
     decode_payment,
     decode_reply,
+    decode_work,
     encode_payment,
+    encode_probe,
     encode_reply,
     to_amqp,
     traceparent_of,
 )
 
 PAYMENT_ID = "pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"
+PROBE_ID = "prb_01JDKQ5V7Z3M9N8P2R4S6T0WXY"
 
 
 @pytest.mark.parametrize("reply_to", [None, "reply.0123456789abcdef", "é.reply.x"])
@@ -30,6 +34,34 @@ def test_a_payment_message_comes_back_as_it_was(reply_to: str | None) -> None:
 def test_a_reply_comes_back_as_it_was() -> None:
     """Encoding and decoding are each other's reverse."""
     assert decode_reply(encode_reply(ReplyMessage(PAYMENT_ID))) == ReplyMessage(PAYMENT_ID)
+
+
+@pytest.mark.parametrize("message", [ProbeMessage(PROBE_ID, "reply.a1"), PaymentMessage(PAYMENT_ID, None)])
+def test_the_workers_queue_carries_payments_and_probes(message: PaymentMessage | ProbeMessage) -> None:
+    """Each comes back as what it was; a reply may be about either."""
+    is_probe = isinstance(message, ProbeMessage)
+    body = encode_probe(message) if isinstance(message, ProbeMessage) else encode_payment(message)
+
+    assert decode_work(body) == message
+    assert decode_reply(encode_reply(ReplyMessage(message.id))) == ReplyMessage(message.id)
+    if is_probe:
+        with pytest.raises(UnreadableMessage):
+            decode_payment(body)
+
+
+def test_recorded_probes_stay_readable() -> None:
+    """Bodies as the first release with probes wrote them."""
+    recorded = b'{"v":1,"type":"probe","probe_id":"%s","reply_to":"reply.a1"}' % PROBE_ID.encode()
+
+    assert decode_work(recorded) == ProbeMessage(PROBE_ID, "reply.a1")
+    assert encode_probe(ProbeMessage(PROBE_ID, "reply.a1")) == recorded
+
+
+@pytest.mark.parametrize("probe_id", [b'""', b'"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"', b"7", b"null"])
+def test_a_probe_without_its_id_is_named(probe_id: bytes) -> None:
+    """One named error."""
+    with pytest.raises(UnreadableMessage):
+        decode_work(b'{"v":1,"type":"probe","probe_id":%s,"reply_to":null}' % probe_id)
 
 
 def test_recorded_messages_stay_readable() -> None:
@@ -76,7 +108,7 @@ def test_what_is_no_message_of_ours_is_named(body: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_garbage_is_never_a_crash(body: bytes) -> None:
     """Any bytes give a message or the named error."""
-    for decode in (decode_payment, decode_reply):
+    for decode in (decode_payment, decode_reply, decode_work):
         with pytest.raises(UnreadableMessage):
             decode(body)
 

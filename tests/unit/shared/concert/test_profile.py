@@ -22,7 +22,7 @@ def test_the_default_sends_reference_and_ticket_only() -> None:
         assert (profile.sends_reference, profile.ticket, profile.receipt_by) == (True, "100", "none")
         assert not profile.accepts_partial
         assert not profile.bare_success
-        assert profile.terminal_time_seconds == 240
+        assert profile.terminal_time_seconds is None
     assert Profile.from_dict({}) == Profile()
 
 

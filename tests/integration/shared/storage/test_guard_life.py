@@ -1,0 +1,138 @@
+"""Merchants whose tills begin their order numbers again: what gives its number away, and what never does."""
+
+from typing import Any
+
+from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from payments import change, history, in_doubt, new_payment, queued, refused, rows, succeeded
+
+from shared.payment.payment import Operation, Payment
+from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, accept
+from shared.storage.engine import Database
+
+HOUR_MS = 3_600_000
+
+
+async def ask(database: Database, life_hours: float | None = 24, **changes: Any) -> Acceptance:
+    return await accept(
+        database,
+        new_payment(**changes),
+        replay_seconds=3600,
+        credit_replay_seconds=600,
+        line_known=False,
+        guard_life_seconds=None if life_hours is None else life_hours * 3600,
+    )
+
+
+async def age(database: Database, payment: Payment, hours: float) -> None:
+    """Let the payment be that old."""
+    await change(
+        database,
+        "UPDATE payments SET ended_at = ended_at - :ms, created_at = created_at - :ms WHERE id = :id",
+        ms=int(hours * HOUR_MS),
+        id=payment.id,
+    )
+
+
+async def test_a_success_beyond_its_life_gives_its_number_away(database: Database) -> None:
+    """By the database's clock, in the transaction that stores the next one; its history says so."""
+    old = await succeeded(database)
+    await age(database, old, 25)
+
+    new = await ask(database)
+
+    assert isinstance(new, Accepted)
+    (row,) = await rows(database, "SELECT guard_key FROM payments WHERE id = :id", id=old.id)
+    assert row.guard_key is None
+    assert (await history(database, old.id))[-1][0] == "guard_left"
+    assert isinstance(again := await ask(database), Attached)
+    assert again.payment.id == new.payment_id
+
+
+async def test_a_younger_success_keeps_its_number(database: Database) -> None:
+    """A conflict, as for every merchant; and for ever where no life is set."""
+    old = await succeeded(database)
+    await age(database, old, 23)
+    assert isinstance(await ask(database), Conflict)
+
+    await age(database, old, 1000)
+    assert isinstance(await ask(database, life_hours=None), Conflict)
+
+
+async def test_a_life_is_never_shorter_than_the_replay(database: Database) -> None:
+    """A till that asks again within the hour hears of its payment, whatever life was set."""
+    old = await succeeded(database)
+    await age(database, old, 0.9)
+
+    again = await ask(database, life_hours=0.1)
+
+    assert isinstance(again, Attached)
+    assert again.payment.id == old.id
+
+
+async def test_a_doubt_never_gives_its_number_away(database: Database) -> None:
+    """However old it is: the customer may have been charged."""
+    claimed = await in_doubt(database)
+    await age(database, claimed.payment, 1000)
+    await change(database, "UPDATE payments SET doubted_at = doubted_at - 4000000000")
+
+    again = await ask(database)
+
+    assert isinstance(again, Attached)
+    assert again.payment.id == claimed.payment.id
+
+
+async def test_a_reversal_means_the_new_debit_of_the_number(database: Database) -> None:
+    """The newest that counts."""
+    old = await succeeded(database)
+    await age(database, old, 25)
+    new = await ask(database)
+    assert isinstance(new, Accepted)
+
+    live = await ask(database, operation=Operation.REVERSAL)
+
+    assert isinstance(live, Conflict)
+    assert (live.reason, live.payment.id) == ("live", new.payment_id)
+
+
+async def test_a_debit_is_reversed_once_however_long_ago(database: Database) -> None:
+    """A reversal of a known debit is named by that debit: its life does not end."""
+    await succeeded(database)
+    reversal = await succeeded(database, operation=Operation.REVERSAL)
+    await age(database, reversal, 1000)
+
+    assert isinstance(await ask(database, operation=Operation.REVERSAL), Conflict)
+
+
+async def test_a_reversal_of_an_unknown_debit_gives_its_number_away(database: Database) -> None:
+    """Its number is all that names it."""
+    reversal = await succeeded(database, operation=Operation.REVERSAL)
+    await age(database, reversal, 25)
+
+    assert isinstance(await ask(database, operation=Operation.REVERSAL), Accepted)
+
+
+async def test_a_failure_leaves_nothing_to_give_away(database: Database) -> None:
+    """The next attempt is stored in any case."""
+    await refused(database)
+
+    assert isinstance(await ask(database), Accepted)
+    assert await queued(database, order_id="order-2")
+
+
+async def test_two_at_once_after_the_life_are_one_payment(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The place is given away once: the other one attaches to who took it."""
+    old = await succeeded(postgres_database)
+    await age(postgres_database, old, 25)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database)) as one:
+            await pause.reached()
+            async with running(ask(second_postgres_database)) as two:
+                assert await finished_or_blocked(second_postgres_database, two)
+                pause.go()
+                first, second = await outcome_of(one), await outcome_of(two)
+
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Attached)
+    assert second.payment.id == first.payment_id

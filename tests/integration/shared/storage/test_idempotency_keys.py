@@ -1,0 +1,142 @@
+"""One Idempotency-Key names one operation, whatever comes at once; a key of its own tells credits apart."""
+
+from typing import Any
+
+import pytest
+from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from payments import ask, queued, refused, rows, succeeded
+
+from shared.payment.payment import Operation
+from shared.storage.accepting import Accepted, Attached, Conflict
+from shared.storage.engine import Database
+
+KEYED: dict[str, Any] = {"idempotency_key": "key-1"}
+
+
+async def test_the_same_key_and_operation_returns_the_state_that_is(database: Database) -> None:
+    """As without a key: attached while it counts, a new attempt after a failure."""
+    first = await queued(database, **KEYED)
+    again = await ask(database, **KEYED)
+    assert isinstance(again, Attached)
+    assert again.payment.id == first
+
+    await refused(database, order_id="order-2", idempotency_key="key-2")
+    assert isinstance(await ask(database, order_id="order-2", idempotency_key="key-2"), Accepted)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"order_id": "order-2"},
+        {"amount_cents": 999},
+        {"port": 8889, "line": "127.0.0.9:8889"},
+        {"host": "other.example"},
+        {"operation": Operation.CREDIT},
+        {"currency": "USD"},
+    ],
+)
+async def test_a_key_of_another_operation_is_a_conflict(database: Database, other: dict[str, Any]) -> None:
+    """With the payment that the key names; nothing is stored."""
+    first = await succeeded(database, **KEYED)
+
+    answer = await ask(database, **{**KEYED, **other})
+
+    assert isinstance(answer, Conflict)
+    assert (answer.reason, answer.payment.id) == ("key_used", first.id)
+    assert len(await rows(database, "SELECT id FROM payments")) == 1
+
+
+async def test_a_request_that_attached_has_named_its_operation(database: Database) -> None:
+    """Its key was not the first attempt's; it names that operation from then on."""
+    first = await queued(database)
+    assert isinstance(await ask(database, **KEYED), Attached)
+
+    answer = await ask(database, **{**KEYED, "order_id": "order-2"})
+
+    assert isinstance(answer, Conflict)
+    assert (answer.reason, answer.payment.id) == ("key_used", first)
+
+
+async def test_a_refused_request_has_named_nothing(database: Database) -> None:
+    """A 409 stores neither payment nor key: the corrected request may use it."""
+    await queued(database)
+    assert isinstance(await ask(database, **{**KEYED, "amount_cents": 999}), Conflict)
+
+    assert isinstance(await ask(database, **{**KEYED, "order_id": "order-2"}), Accepted)
+
+
+async def test_another_merchants_key_is_another_key(database: Database) -> None:
+    """Tills of different shops count alike."""
+    from shared.storage.merchants import create_merchant
+
+    await create_merchant(database, "other", "Another bakery", [])
+    await queued(database, **KEYED)
+
+    assert isinstance(await ask(database, **{**KEYED, "merchant_id": "other", "order_id": "x"}), Accepted)
+
+
+async def test_keys_tell_equal_credits_apart(database: Database) -> None:
+    """Without one the second is the first's answer; with one of its own it is a second refund."""
+    debit = await succeeded(database)
+    credit: dict[str, Any] = {"operation": Operation.CREDIT, "amount_cents": 300}
+    first = await succeeded(database, **credit)
+
+    assert isinstance(await ask(database, **credit), Attached)
+    second = await ask(database, **credit, **KEYED)
+    assert isinstance(second, Accepted)
+    assert isinstance(await ask(database, **credit, **KEYED), Attached)
+    assert first.debit_id == debit.id
+
+
+@pytest.mark.parametrize("other", [{"order_id": "order-2"}, {"order_id": "order-2", "amount_cents": 5}])
+async def test_two_operations_with_one_key_at_once_are_not_both_stored(
+    postgres_database: Database, second_postgres_database: Database, other: dict[str, Any]
+) -> None:
+    """Different orders lock no row in common but the key's: the later one waits there and is a conflict."""
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database, **KEYED)) as one:
+            await pause.reached()
+            async with running(ask(second_postgres_database, **{**KEYED, **other})) as two:
+                assert await finished_or_blocked(second_postgres_database, two)
+                pause.go()
+                first, second = await outcome_of(one), await outcome_of(two)
+
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Conflict)
+    assert second.reason == "key_used"
+    assert len(await rows(postgres_database, "SELECT id FROM payments")) == 1
+
+
+async def test_equal_requests_with_one_key_at_once_are_one_payment(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The later one waits for the earlier one's commit and attaches."""
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database, **KEYED)) as one:
+            await pause.reached()
+            async with running(ask(second_postgres_database, **KEYED)) as two:
+                assert await finished_or_blocked(second_postgres_database, two)
+                pause.go()
+                first, second = await outcome_of(one), await outcome_of(two)
+
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Attached)
+    assert second.payment.id == first.payment_id
+
+
+async def test_a_request_that_was_rolled_back_leaves_its_key_to_others(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """Whoever waited for a key whose transaction ended without it takes it."""
+    from shared.storage.idempotency import NamedOperation, bind
+
+    named = NamedOperation("merchant", "key-1", "order-9", Operation.DEBIT, 1, "EUR", "127.0.0.9", 8888)
+    async with postgres_database._writer.connect() as connection:
+        from shared.storage.engine import Transaction
+
+        transaction = await connection.begin()
+        await bind(Transaction(connection, "postgresql"), named)
+        async with running(ask(second_postgres_database, **KEYED)) as waiting:
+            assert await finished_or_blocked(second_postgres_database, waiting)
+            await transaction.rollback()
+            assert isinstance(await outcome_of(waiting), Accepted)

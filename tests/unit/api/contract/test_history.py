@@ -1,0 +1,28 @@
+"""Histories and evidence as they are shown."""
+
+from api.contract.history import event_object, evidence_object
+from shared.payment.states import State
+from shared.storage.listing import PaymentEvent, StoredEvidence
+
+EVENT = PaymentEvent(
+    0, "deadline_passed", State.EXPIRED, {"held_by": "pay_1", "seen": [{"card": "4970101234567890"}, 5, None]}
+)
+
+
+def test_card_numbers_are_masked_however_deep_they_lie() -> None:
+    """Also in what was stored before a mask knew them."""
+    shown = event_object(EVENT, for_merchant=False)
+
+    assert shown["detail"] == {"held_by": "pay_1", "seen": [{"card": "497010******7890"}, 5, None]}
+    assert shown["at"] == "1970-01-01T00:00:00.000Z"
+
+
+def test_a_merchant_is_not_told_of_other_merchants_payments() -> None:
+    """An operator is."""
+    assert "held_by" not in event_object(EVENT, for_merchant=True)["detail"]
+
+
+def test_a_hint_proves_nothing() -> None:
+    """The word is left out."""
+    assert "proves" not in evidence_object(StoredEvidence(0, "gateway", None, {}))
+    assert evidence_object(StoredEvidence(0, "enquiry", "proved_done", {}))["proves"] == "proved_done"
