@@ -33,6 +33,7 @@ TERMINALS = 20
 PAYMENTS = 200
 #: A rush on a slow, busy machine must not run into a limit: what this file is about is not speed.
 PATIENT = {
+    "caller_wait_in_doubt_seconds": 1,
     "management_port": 0,
     "api_port": 0,
     "secret_key": SHORT_LIMITS["secret_key"],
