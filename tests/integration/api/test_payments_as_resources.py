@@ -6,6 +6,7 @@ import time
 import pytest
 from api_alone import ApiAlone, api_alone
 from databases import Store
+from eventually import eventually
 from payments import change, lose
 
 from shared.credential_kind import CredentialKind
@@ -242,10 +243,7 @@ async def test_a_queued_payment_is_cancelled_and_its_caller_hears_of_it(sqlite_s
 
         async with asyncio.TaskGroup() as group:
             paying = group.create_task(till.order(order_id="order-1"))
-            async with asyncio.timeout(5):
-                while not api.postbox.published:  # noqa: ASYNC110 - a list has no event
-                    await asyncio.sleep(0.01)
-            (payment_id,) = api.postbox.published
+            (payment_id,) = await eventually(lambda: api.postbox.published)
             cancelled = await till.post(f"/v1/payments/{payment_id}/cancel")
 
         for answered in (cancelled, paying.result(), await till.post(f"/v1/payments/{payment_id}/cancel")):

@@ -6,6 +6,7 @@ import time
 import pytest
 from api_alone import ApiAlone, Caller, api_alone
 from databases import Store
+from eventually import eventually
 from payments import change, lose, prove
 
 from shared.payment.states import Event
@@ -27,10 +28,7 @@ async def test_a_doubt_that_is_resolved_in_time_is_answered_with_the_result(sqli
 
         async with asyncio.TaskGroup() as group:
             paying = group.create_task(till.order(order_id="order-1"))
-            async with asyncio.timeout(5):
-                while not api.postbox.published:  # noqa: ASYNC110 - a list has no event
-                    await asyncio.sleep(0.01)
-            (payment_id,) = api.postbox.published
+            (payment_id,) = await eventually(lambda: api.postbox.published)
             claimed = await api.claim(payment_id)
             await lose(api.database, claimed)
             api.payments.outcomes._waiters.replied(payment_id)
