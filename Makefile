@@ -76,6 +76,8 @@ lock: $(VENV)/bin/uv ## Resolve the dependencies anew into requirements/ (UPGRAD
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/run.txt >/dev/null
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/dev.txt >/dev/null
+	$(BIN)/uv pip compile -q pyproject.toml --group browser --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/browser.txt >/dev/null
 
 .PHONY: setup
 setup: $(VENV)/.ready ## Make .venv with the locked dependencies
