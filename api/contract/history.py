@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.contract.payment_object import iso_time
 from shared.concert.mask import mask_card_numbers
 from shared.storage.listing import PaymentEvent, StoredEvidence
+from shared.times import iso_time
 
 #: Details that name other merchants' payments.
 _OF_OTHERS: Final = frozenset({"held_by"})

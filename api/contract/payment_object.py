@@ -1,12 +1,10 @@
 """This project's own `payment` object, which every answer about a payment carries."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from shared.concert.fields import APPLICATIONS
 from shared.payment.payment import Payment
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from shared.times import iso_time
 
 
 def payment_object(
@@ -44,11 +42,3 @@ def payment_object(
         "warnings": list(payment.warnings),
     }
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def iso_time(milliseconds: int | None) -> str | None:
-    """Return e.g. `2026-03-05T12:06:58.123Z` for milliseconds since 1970 UTC."""
-    if milliseconds is None:
-        return None
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

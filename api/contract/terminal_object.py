@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from api.contract.payment_object import iso_time
 from shared.storage.line_status import Holder, LineStatus
 from shared.storage.probes import Found, Outcome
 from shared.storage.registry import Registered
+from shared.times import iso_time
 
 
 def terminal_object(terminal: Registered, status: LineStatus) -> dict[str, Any]:

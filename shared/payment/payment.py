@@ -78,6 +78,8 @@ class Payment:
     line: str | None
     #: The request's JSON text, defaults filled in.
     request: str
+    #: The merchant's only endpoint that hears of it, where the order names one; None: every one that listens.
+    webhook_endpoint_id: str | None = None
     idempotency_key: str | None
     #: The debit that a reversal or credit belongs to, where it is known here.
     debit_id: str | None

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from shared.notification.events import type_of
 from shared.payment.order_guard import (
     GUARD_ROUNDS,
     NotAllowed,
@@ -20,7 +21,9 @@ from shared.payment.order_guard import (
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import State
 from shared.storage import idempotency, lines
+from shared.storage.ending import get
 from shared.storage.engine import Database, Transaction
+from shared.storage.outbox import add_event, add_order_notification
 from shared.storage.rows import json_text, payment_of, record
 from shared.storage.statement import Statement
 
@@ -58,12 +61,12 @@ _SIBLINGS = Statement(_SIBLING + " WHERE debit_id = :debit_id ORDER BY created_a
 _INSERT = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, idempotency_key,"
     " debit_id, state, reason, amount_cents, currency, protocol, force_authorization, host, port, line,"
-    " register_number, profile, request, reply_to, traceparent, created_at, deadline_at, published_at,"
-    " ended_at, warnings)"
+    " register_number, profile, request, webhook_endpoint_id, reply_to, traceparent, created_at,"
+    " deadline_at, published_at, ended_at, warnings)"
     " VALUES (:id, :merchant_id, :order_id, :operation, :operation_key, :guard_key, :idempotency_key,"
     " :debit_id, :state, :reason, :amount_cents, :currency, :protocol, :force_authorization, :host, :port,"
-    " :line, :register_number, :profile, :request, :reply_to, :traceparent, {now}, {now} + :deadline_ms,"
-    " {now}, CASE WHEN :ended THEN {now} ELSE NULL END, :warnings)"
+    " :line, :register_number, :profile, :request, :webhook_endpoint_id, :reply_to, :traceparent, {now},"
+    " {now} + :deadline_ms, {now}, CASE WHEN :ended THEN {now} ELSE NULL END, :warnings)"
     " ON CONFLICT (merchant_id, guard_key) DO NOTHING RETURNING id"
 )
 
@@ -108,6 +111,10 @@ class NewPayment:
     register_number: str
     profile: str
     request: str
+    #: The merchant's endpoint that the order names.
+    webhook_endpoint_id: str | None = None
+    #: Whether HiPay is told of the order.
+    notifies_hipay: bool = False
     reply_to: str | None
     traceparent: str | None
     deadline_seconds: float
@@ -330,6 +337,7 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
         register_number=new.register_number,
         profile=new.profile,
         request=new.request,
+        webhook_endpoint_id=new.webhook_endpoint_id,
         reply_to=new.reply_to,
         traceparent=new.traceparent,
         deadline_ms=int(new.deadline_seconds * 1000),
@@ -343,6 +351,10 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
         # Cancel and Credit carry no reference: what cannot be checked here is the terminal's to check.
         detail["debit"] = debit_id or "unknown"
     await record(tx, new.id, "accepted", state, detail)
+    if new.notifies_hipay:
+        await add_order_notification(tx, payment_id=new.id, merchant_id=new.merchant_id)
+    if state is not State.QUEUED:
+        await add_event(tx, await get(tx, new.id), type_of(state, ends_doubt=False))
     return Accepted(new.id, state)
 
 

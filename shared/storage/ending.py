@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 
+from shared.notification.events import type_of
 from shared.payment.evidence import contradicts
 from shared.payment.order_guard import counts
 from shared.payment.outcome import Result
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage.engine import Transaction
+from shared.storage.outbox import add_contradiction, add_event
 from shared.storage.rows import json_text, payment_of, record
 from shared.storage.statement import Statement
 
@@ -75,10 +77,12 @@ async def move(
     held_since: int | None = None,
     resolved_by: str | None = None,
     detail: Mapping[str, object] | None = None,
+    doubt_was_told: bool = True,
 ) -> Payment | None:
     """Carry out one transition of the table and record it; None: the payment was in another state.
 
-    `result` brings all of the payment's warnings, the earlier ones too; without one they stay.
+    `result` brings all of the payment's warnings, the earlier ones too; without one they stay. An event is
+    written for the merchant; `doubt_was_told` is false where the doubt that ends began in this transaction.
     """
     to = apply(from_state, event)
     warnings = None if result is None else json_text(result.warnings)
@@ -114,6 +118,8 @@ async def move(
     if to is State.IN_DOUBT:
         return await _settle_by_proof(tx, payment)
     if to not in LIVE_STATES:
+        ends_doubt = from_state is State.IN_DOUBT and doubt_was_told
+        await add_event(tx, payment, type_of(to, ends_doubt=ends_doubt))
         return await _contradicted_by_proof(tx, payment)
     return payment
 
@@ -134,6 +140,7 @@ async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
     """
     row = await tx.one(_PROOFS, payment_id=payment.id)
     if row is None:
+        await add_event(tx, payment, type_of(payment.state, ends_doubt=False))
         return payment
     result = Result.from_json(json.loads(row.detail)).with_warnings(payment.warnings)
     moved = await move(
@@ -144,6 +151,7 @@ async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
         reason=None,
         result=result,
         resolved_by=row.source,
+        doubt_was_told=False,
     )
     assert moved is not None, "the row is locked by this transaction"
     return moved
@@ -160,6 +168,7 @@ async def contradict(tx: Transaction, payment: Payment, detail: Mapping[str, obj
     """Mark a final payment as contradicted and close its key: what is queued under it is cancelled."""
     await tx.run(_CONTRADICT, payment_id=payment.id)
     await record(tx, payment.id, "contradiction", payment.state, detail)
+    await add_contradiction(tx, payment)
     for row in await tx.all(
         _QUEUED_OF_KEY, merchant_id=payment.merchant_id, payment_id=payment.id, queued=State.QUEUED.value
     ):

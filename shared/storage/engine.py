@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import CursorResult, Row, event, text
@@ -50,11 +50,27 @@ class CommitUnknown(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Wake:
+    """A delivery that was written: whoever committed it tells a notifier worker."""
+
+    #: `hipay` or `merchant`.
+    kind: str
+    delivery_id: str
+    target: str
+
+
+#: Called with what a transaction wrote for the notifier workers, once it is committed. Must not block.
+OnCommitted = Callable[[Sequence[Wake]], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Transaction:
     """What a concern's functions get: statements in, rows out."""
 
     connection: AsyncConnection
     dialect: Dialect
+    #: What is said once this transaction is committed.
+    wakes: list[Wake] = field(default_factory=list)
 
     async def one(self, statement: Statement, **parameters: object) -> Row[Any] | None:
         """Return the only row, or None."""
@@ -71,6 +87,11 @@ class Transaction:
     async def run(self, statement: Statement, **parameters: object) -> int:
         """Return how many rows were changed."""
         return (await self._execute(statement, parameters)).rowcount
+
+    async def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]]) -> None:
+        """Run a statement once for each row of parameters, in one round trip; nothing for no rows."""
+        if rows:
+            await self.connection.execute(statement.on(self.dialect), [dict(row) for row in rows])
 
     async def _execute(self, statement: Statement, parameters: Mapping[str, object]) -> CursorResult[Any]:
         return await self.connection.execute(statement.on(self.dialect), dict(parameters))
@@ -90,6 +111,8 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._rng = rng
+        #: The notifier workers' wake-ups; a lost one costs time, since they look for themselves.
+        self.on_committed: OnCommitted | None = None
         # SQLite: one writer a process; others would only wait inside the database with a thread each.
         self._write_lock: asyncio.Lock | None = asyncio.Lock() if dialect == "sqlite" else None
 
@@ -124,8 +147,9 @@ class Database:
     async def _write_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         with _away_where_lost():
             async with self._writer.connect() as connection:
+                tx = Transaction(connection, self.dialect)
                 async with connection.begin() as transaction:
-                    result = await work(Transaction(connection, self.dialect))
+                    result = await work(tx)
                     try:
                         await transaction.commit()
                     except DBAPIError as error:
@@ -134,6 +158,8 @@ class Database:
                         raise CommitUnknown(_plain(error)) from error
                     except OSError as error:
                         raise CommitUnknown(str(error)) from error
+                if tx.wakes and self.on_committed is not None:
+                    self.on_committed(tx.wakes)
                 return result
 
     @asynccontextmanager

@@ -1,27 +1,13 @@
-"""The tables. Times are milliseconds since 1970 UTC by the database's clock, amounts are cents.
+"""The tables of payments and terminals: times are milliseconds since 1970 UTC by the database's clock,
+amounts are cents.
 
 The schema is the only use of SQLModel: what runs per payment are the named statements beside this file.
 """
 
-from typing import Any
-
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
-
-def _milliseconds(nullable: bool = True) -> Any:
-    return Field(sa_column=Column(BigInteger, nullable=nullable), default=None)
-
-
-def _reference(column: str, *, nullable: bool = False, index: bool = False) -> Any:
-    return Field(
-        sa_column=Column(Text, ForeignKey(column), nullable=nullable, index=index),
-        default=None,
-    )
-
-
-def _text(nullable: bool = True) -> Any:
-    return Field(sa_column=Column(Text, nullable=nullable), default=None)
+from shared.storage.columns import identity, milliseconds, reference, text_column
 
 
 class MerchantRow(SQLModel, table=True):
@@ -30,13 +16,13 @@ class MerchantRow(SQLModel, table=True):
     __tablename__ = "merchants"
 
     id: str = Field(sa_column=Column(Text, primary_key=True))
-    name: str = _text(nullable=False)
+    name: str = text_column(nullable=False)
     #: JSON list of networks (CIDR) whose terminals this merchant may drive; empty: any public address.
-    networks: str = _text(nullable=False)
+    networks: str = text_column(nullable=False)
     #: Hours after which a succeeded order no longer keeps its number: for tills that begin again at 1. Null:
     #: an order number is used once.
     guard_hours: int | None = Field(sa_column=Column(Integer), default=None)
-    created_at: int = _milliseconds(nullable=False)
+    created_at: int = milliseconds(nullable=False)
 
 
 class CredentialRow(SQLModel, table=True):
@@ -47,11 +33,11 @@ class CredentialRow(SQLModel, table=True):
     #: The user name of HTTP Basic.
     id: str = Field(sa_column=Column(Text, primary_key=True))
     #: `private`, `public`, `gateway` or `operator`; the first two belong to a merchant, the others to none.
-    kind: str = _text(nullable=False)
-    merchant_id: str | None = _reference("merchants.id", nullable=True, index=True)
-    secret_hash: str = _text(nullable=False)
-    created_at: int = _milliseconds(nullable=False)
-    revoked_at: int | None = _milliseconds()
+    kind: str = text_column(nullable=False)
+    merchant_id: str | None = reference("merchants.id", nullable=True, index=True)
+    secret_hash: str = text_column(nullable=False)
+    created_at: int = milliseconds(nullable=False)
+    revoked_at: int | None = milliseconds()
 
 
 class LineRow(SQLModel, table=True):
@@ -61,29 +47,29 @@ class LineRow(SQLModel, table=True):
 
     address: str = Field(sa_column=Column(Text, primary_key=True))
     #: The payment or probe that holds the line; null means free.
-    held_by: str | None = _text()
+    held_by: str | None = text_column()
     #: The worker that holds it.
-    worker: str | None = _text()
+    worker: str | None = text_column()
     #: Raised by every taking and every release, so that a late write of an earlier session changes nothing.
     epoch: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")), default=0)
     #: Random token of the run that took the line; tells my lost commit from somebody else's.
-    claim: str | None = _text()
-    taken_at: int | None = _milliseconds()
+    claim: str | None = text_column()
+    taken_at: int | None = milliseconds()
     #: For people to read; a claim never looks at it.
-    hold_until: int | None = _milliseconds()
+    hold_until: int | None = milliseconds()
     #: JSON list of the echoed tags of the last three complete answers.
     echoes: str = Field(sa_column=Column(Text, nullable=False, server_default=text("'[]'")), default="[]")
     #: When the terminal last gave a complete answer.
-    answered_at: int | None = _milliseconds()
+    answered_at: int | None = milliseconds()
     #: Whether the terminal answers identifications: asked once, after a finished payment; null: not yet.
     identifies: bool | None = None
     #: The next sessions begin with an identification until one is answered: the terminal may still show an
     #: earlier amount.
     identify_first: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     #: A person asks for the line sooner: for which payment in doubt, who, and when. Lapses with that payment.
-    release_for: str | None = _text()
-    release_by: str | None = _text()
-    release_asked_at: int | None = _milliseconds()
+    release_for: str | None = text_column()
+    release_by: str | None = text_column()
+    release_asked_at: int | None = milliseconds()
 
 
 class TerminalRow(SQLModel, table=True):
@@ -105,32 +91,32 @@ class TerminalRow(SQLModel, table=True):
     merchant_id: str = Field(sa_column=Column(Text, ForeignKey("merchants.id"), primary_key=True))
     #: Chosen by the merchant.
     id: str = Field(sa_column=Column(Text, primary_key=True))
-    label: str = _text(nullable=False)
+    label: str = text_column(nullable=False)
     shop: str = Field(sa_column=Column(Text, nullable=False, server_default=text("''")), default="")
-    host: str = _text(nullable=False)
+    host: str = text_column(nullable=False)
     port: int = Field(sa_column=Column(Integer, nullable=False))
     #: Where the host's name led to when the entry was last changed, or at a later payment or probe.
-    line: str = _text(nullable=False)
+    line: str = text_column(nullable=False)
     #: Spoken in identifications; an order names its own.
-    protocol: str = _text(nullable=False)
+    protocol: str = text_column(nullable=False)
     #: JSON of the Concert profile's settings that differ from the protocol version's default.
-    profile: str = _text(nullable=False)
-    register_number: str = _text(nullable=False)
+    profile: str = text_column(nullable=False)
+    register_number: str = text_column(nullable=False)
     #: When an authorisation is asked for though the order does not: `standard` (never), `always`, `above`.
     authorisation: str = Field(
         sa_column=Column(Text, nullable=False, server_default=text("'standard'")), default="standard"
     )
     authorisation_above_cents: int | None = Field(sa_column=Column(BigInteger), default=None)
     #: Since when it takes no payments.
-    disabled_at: int | None = _milliseconds()
+    disabled_at: int | None = milliseconds()
     #: The merchant says that nobody else uses this address; counts once an operator has confirmed it.
-    sole_use_requested_at: int | None = _milliseconds()
-    sole_use_confirmed_at: int | None = _milliseconds()
-    sole_use_confirmed_by: str | None = _text()
-    created_at: int = _milliseconds(nullable=False)
+    sole_use_requested_at: int | None = milliseconds()
+    sole_use_confirmed_at: int | None = milliseconds()
+    sole_use_confirmed_by: str | None = text_column()
+    created_at: int = milliseconds(nullable=False)
     changed_at: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")), default=0)
     #: When another device came to the same place.
-    replaced_at: int | None = _milliseconds()
+    replaced_at: int | None = milliseconds()
 
 
 class ProbeRow(SQLModel, table=True):
@@ -141,26 +127,26 @@ class ProbeRow(SQLModel, table=True):
 
     #: `prb_` and a ULID; holds the line as a payment's id does.
     id: str = Field(sa_column=Column(Text, primary_key=True))
-    merchant_id: str = _reference("merchants.id")
-    terminal_id: str = _text(nullable=False)
-    line: str = _text(nullable=False)
-    protocol: str = _text(nullable=False)
-    profile: str = _text(nullable=False)
-    register_number: str = _text(nullable=False)
+    merchant_id: str = reference("merchants.id")
+    terminal_id: str = text_column(nullable=False)
+    line: str = text_column(nullable=False)
+    protocol: str = text_column(nullable=False)
+    profile: str = text_column(nullable=False)
+    register_number: str = text_column(nullable=False)
     #: `queued`; `running` from the taking of the line on; `ended`.
-    state: str = _text(nullable=False)
+    state: str = text_column(nullable=False)
     #: See `shared.storage.probes.Outcome`; null until it ended.
-    outcome: str | None = _text()
+    outcome: str | None = text_column()
     #: From the identification's write to its answer's first byte, milliseconds.
     round_trip_ms: int | None = Field(sa_column=Column(Integer), default=None)
-    detail: str | None = _text()
+    detail: str | None = text_column()
     #: Who held the line, and since when.
-    held_by: str | None = _text()
-    held_since: int | None = _milliseconds()
-    created_at: int = _milliseconds(nullable=False)
+    held_by: str | None = text_column()
+    held_since: int | None = milliseconds()
+    created_at: int = milliseconds(nullable=False)
     #: Nobody takes it later.
-    deadline_at: int = _milliseconds(nullable=False)
-    ended_at: int | None = _milliseconds()
+    deadline_at: int = milliseconds(nullable=False)
+    ended_at: int | None = milliseconds()
 
 
 class WorkerRow(SQLModel, table=True):
@@ -216,55 +202,57 @@ class PaymentRow(SQLModel, table=True):
     )
 
     id: str = Field(sa_column=Column(Text, primary_key=True))
-    merchant_id: str = _reference("merchants.id")
-    order_id: str = _text(nullable=False)
-    operation: str = _text(nullable=False)
+    merchant_id: str = reference("merchants.id")
+    order_id: str = text_column(nullable=False)
+    operation: str = text_column(nullable=False)
     #: Names the operation for ever; `guard_key` is the same text while the attempt counts.
-    operation_key: str = _text(nullable=False)
-    guard_key: str | None = _text()
-    idempotency_key: str | None = _text()
-    debit_id: str | None = _text()
-    state: str = _text(nullable=False)
-    reason: str | None = _text()
+    operation_key: str = text_column(nullable=False)
+    guard_key: str | None = text_column()
+    idempotency_key: str | None = text_column()
+    debit_id: str | None = text_column()
+    state: str = text_column(nullable=False)
+    reason: str | None = text_column()
     contradicted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     amount_cents: int = Field(sa_column=Column(BigInteger, nullable=False))
     paid_cents: int | None = Field(sa_column=Column(BigInteger), default=None)
-    currency: str = _text(nullable=False)
-    protocol: str = _text(nullable=False)
+    currency: str = text_column(nullable=False)
+    protocol: str = text_column(nullable=False)
     force_authorization: bool
-    host: str = _text(nullable=False)
+    host: str = text_column(nullable=False)
     port: int = Field(sa_column=Column(Integer, nullable=False))
-    line: str | None = _text()
-    register_number: str = _text(nullable=False)
+    line: str | None = text_column()
+    register_number: str = text_column(nullable=False)
     #: JSON of the Concert profile that this payment is sent with, as it was at acceptance.
-    profile: str = _text(nullable=False)
+    profile: str = text_column(nullable=False)
     #: The request as JSON text, not jsonb: it is echoed as it was sent.
-    request: str = _text(nullable=False)
-    reply_to: str | None = _text()
+    request: str = text_column(nullable=False)
+    #: The only endpoint that hears of it, where the order names one; null: every one that listens.
+    webhook_endpoint_id: str | None = text_column()
+    reply_to: str | None = text_column()
     #: W3C trace context of the HTTP request.
-    traceparent: str | None = _text()
+    traceparent: str | None = text_column()
     #: The run that claimed it: its worker and the line's epoch then.
-    worker: str | None = _text()
+    worker: str | None = text_column()
     epoch: int | None = Field(sa_column=Column(BigInteger), default=None)
-    created_at: int = _milliseconds(nullable=False)
-    deadline_at: int = _milliseconds(nullable=False)
-    published_at: int = _milliseconds(nullable=False)
+    created_at: int = milliseconds(nullable=False)
+    deadline_at: int = milliseconds(nullable=False)
+    published_at: int = milliseconds(nullable=False)
     publish_count: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("1")), default=1)
-    claimed_at: int | None = _milliseconds()
-    ended_at: int | None = _milliseconds()
+    claimed_at: int | None = milliseconds()
+    ended_at: int | None = milliseconds()
     #: When its outcome became unknown, whatever became of it later.
-    doubted_at: int | None = _milliseconds()
+    doubted_at: int | None = milliseconds()
     #: What settled the doubt: the evidence's source.
-    resolved_by: str | None = _text()
-    held_since: int | None = _milliseconds()
-    error_code: str | None = _text()
-    error_description: str | None = _text()
-    authorisation_number: str | None = _text()
-    masked_card: str | None = _text()
-    application: str | None = _text()
-    aid: str | None = _text()
-    card_read_mode: str | None = _text()
-    receipt: str | None = _text()
+    resolved_by: str | None = text_column()
+    held_since: int | None = milliseconds()
+    error_code: str | None = text_column()
+    error_description: str | None = text_column()
+    authorisation_number: str | None = text_column()
+    masked_card: str | None = text_column()
+    application: str | None = text_column()
+    aid: str | None = text_column()
+    card_read_mode: str | None = text_column()
+    receipt: str | None = text_column()
     #: JSON list of words.
     warnings: str = Field(sa_column=Column(Text, nullable=False, server_default=text("'[]'")), default="[]")
 
@@ -276,14 +264,14 @@ class IdempotencyKeyRow(SQLModel, table=True):
 
     merchant_id: str = Field(sa_column=Column(Text, ForeignKey("merchants.id"), primary_key=True))
     key: str = Field(sa_column=Column(Text, primary_key=True))
-    order_id: str = _text(nullable=False)
-    operation: str = _text(nullable=False)
+    order_id: str = text_column(nullable=False)
+    operation: str = text_column(nullable=False)
     amount_cents: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = _text(nullable=False)
+    currency: str = text_column(nullable=False)
     #: The terminal as the caller named it.
-    host: str = _text(nullable=False)
+    host: str = text_column(nullable=False)
     port: int = Field(sa_column=Column(Integer, nullable=False))
-    created_at: int = _milliseconds(nullable=False)
+    created_at: int = milliseconds(nullable=False)
 
 
 class GatewayRecordRow(SQLModel, table=True):
@@ -295,10 +283,10 @@ class GatewayRecordRow(SQLModel, table=True):
     source: str = Field(sa_column=Column(Text, primary_key=True))
     #: The gateway's own id of the record.
     record_id: str = Field(sa_column=Column(Text, primary_key=True))
-    payment_id: str = _reference("payments.id")
+    payment_id: str = reference("payments.id")
     #: What was reported, masked, as JSON: another report of the same id is told from a repeated one.
-    content: str = _text(nullable=False)
-    at: int = _milliseconds(nullable=False)
+    content: str = text_column(nullable=False)
+    at: int = milliseconds(nullable=False)
 
 
 class PaymentEventRow(SQLModel, table=True):
@@ -306,17 +294,14 @@ class PaymentEventRow(SQLModel, table=True):
 
     __tablename__ = "payment_events"
 
-    id: int | None = Field(
-        default=None,
-        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    )
-    payment_id: str = _reference("payments.id", index=True)
-    at: int = _milliseconds(nullable=False)
-    event: str = _text(nullable=False)
+    id: int | None = identity()
+    payment_id: str = reference("payments.id", index=True)
+    at: int = milliseconds(nullable=False)
+    event: str = text_column(nullable=False)
     #: The state after it.
-    state: str = _text(nullable=False)
+    state: str = text_column(nullable=False)
     #: JSON object.
-    detail: str = _text(nullable=False)
+    detail: str = text_column(nullable=False)
 
 
 class EvidenceRow(SQLModel, table=True):
@@ -324,19 +309,12 @@ class EvidenceRow(SQLModel, table=True):
 
     __tablename__ = "evidence"
 
-    id: int | None = Field(
-        default=None,
-        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    )
-    payment_id: str = _reference("payments.id", index=True)
-    at: int = _milliseconds(nullable=False)
+    id: int | None = identity()
+    payment_id: str = reference("payments.id", index=True)
+    at: int = milliseconds(nullable=False)
     #: `late_answer`, `enquiry`, `gateway` or `operator`.
-    source: str = _text(nullable=False)
+    source: str = text_column(nullable=False)
     #: The event that it proves (`proved_done`, ...); null: a hint.
-    proves: str | None = _text()
+    proves: str | None = text_column()
     #: JSON object.
-    detail: str = _text(nullable=False)
-
-
-#: Every table of this file, for the migrations.
-METADATA = SQLModel.metadata
+    detail: str = text_column(nullable=False)

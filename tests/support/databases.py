@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from shared.storage.engine import Database, open_database
 from shared.storage.migrate import migrate
 from shared.storage.statement import Dialect
-from shared.storage.tables import METADATA
+from shared.storage.schema import METADATA
 
 DIALECTS: Final[tuple[Dialect, ...]] = ("postgresql", "sqlite")
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from shared.storage.tables import METADATA
+from shared.storage.schema import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -27,7 +27,7 @@ from shared.broker import publisher
 from shared.credential_kind import CredentialKind
 from shared.logging import configure_logging
 from shared.storage.engine import Database
-from shared.storage.tables import METADATA
+from shared.storage.schema import METADATA
 
 #: A test number with a valid check digit; no bank issued it.
 CARD = "4970109986547211"
