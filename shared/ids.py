@@ -35,6 +35,11 @@ def is_probe_id(text: str) -> bool:
     return PROBE_ID.fullmatch(text) is not None
 
 
+def new_endpoint_id(clock: Clock, random_bytes: RandomBytes) -> str:
+    """Return `whe_` and a ULID, 30 characters."""
+    return f"whe_{ULID(clock.wall_ms().to_bytes(6, 'big') + random_bytes(10))}"
+
+
 def new_token(random_bytes: RandomBytes) -> str:
     """Return a claim token: 128 random bits, 32 hexadecimal digits."""
     return random_bytes(16).hex()

@@ -169,5 +169,5 @@ class System:
         # Where the broker is away nothing can be deleted, and what went wrong is reported already.
         with contextlib.suppress(aio_pika.exceptions.AMQPError, OSError):
             async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
-                for queue in (topology.payments, topology.dead_payments):
+                for queue in topology.durable_queues:
                     await channel.queue_delete(queue)

@@ -22,10 +22,17 @@ from aio_pika.exceptions import (
 )
 
 from shared.broker.failures import BrokerAway, TopologyMismatch
-from shared.broker.topology import DEAD_PAYMENTS, PAYMENTS, Topology, declare_queue
+from shared.broker.topology import (
+    DEAD_LETTERS,
+    NOTIFICATION_KINDS,
+    NOTIFICATIONS,
+    PAYMENTS,
+    Topology,
+    declare_queue,
+)
 from shared.settings.settings import Settings
 
-Purpose = Literal["publish", "consume", "reply"]
+Purpose = Literal["publish", "consume", "reply", "notify", "consume hipay", "consume merchant"]
 
 #: All that the client raises when the broker or the way to it fails; its state errors are RuntimeErrors.
 CLIENT_ERRORS: Final = (*CONNECTION_EXCEPTIONS, TimeoutError)
@@ -114,8 +121,13 @@ def away_when_failing() -> Iterator[None]:
 
 
 async def _declare(connection: RobustConnection, topology: Topology, timeout_seconds: float) -> None:
-    # The dead letter queue first: a message must never have a way out that leads nowhere.
-    table = ((topology.dead_payments, DEAD_PAYMENTS), (topology.payments, PAYMENTS))
+    # The dead letter queues first: a message must never have a way out that leads nowhere.
+    table = (
+        (topology.dead_payments, DEAD_LETTERS),
+        (topology.dead_notifications, DEAD_LETTERS),
+        (topology.payments, PAYMENTS),
+        *((topology.notifications(kind), NOTIFICATIONS) for kind in NOTIFICATION_KINDS),
+    )
     for name, kind in table:
         try:
             async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as channel:

@@ -1,9 +1,9 @@
-"""The workers' side of the payment queue: deliveries in, handed off at once, acknowledged by hand."""
+"""A worker's side of a queue: deliveries in, handed off at once, acknowledged by hand."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 from aio_pika import RobustConnection
@@ -11,20 +11,27 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustC
 
 from shared.broker.connections import CLIENT_ERRORS, away_when_failing
 from shared.broker.failures import UnreadableMessage
-from shared.broker.interfaces import OnDelivery
 from shared.broker.live import missing_consumer
 from shared.broker.messages import Work, decode_work, traceparent_of
-from shared.broker.topology import PAYMENTS, Topology, declare_queue
+from shared.broker.topology import PAYMENTS, QueueKind, Topology, declare_queue
 from shared.metrics import Metrics
 from shared.settings.settings import Settings
 
 Settling = Callable[[], Awaitable[None]]
 
 
-class PaymentDelivery:
+class _Message(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+M = TypeVar("M", bound=_Message)
+
+
+class QueueDelivery(Generic[M]):
     """One delivery. To requeue is a nack, which RabbitMQ 4.3 does not count against the delivery limit."""
 
-    def __init__(self, incoming: AbstractIncomingMessage, message: Work, timeout_seconds: float) -> None:
+    def __init__(self, incoming: AbstractIncomingMessage, message: M, timeout_seconds: float) -> None:
         self._incoming = incoming
         self._timeout_seconds = timeout_seconds
         self.message: Final = message
@@ -41,25 +48,32 @@ class PaymentDelivery:
         await self._settle("reject", partial(self._incoming.reject, requeue=False))
 
     async def _settle(self, word: str, call: Settling) -> None:
-        await settle(word, call, timeout_seconds=self._timeout_seconds, payment_id=self.message.id)
+        await settle(word, call, timeout_seconds=self._timeout_seconds, about=self.message.id)
 
 
-class PaymentConsumer:
-    """Consumes payments on a channel of its own; at most `session_limit` unacknowledged at once."""
+class QueueConsumer(Generic[M]):
+    """Consumes one queue on a channel of its own; at most `prefetch` unacknowledged at once."""
 
     def __init__(
         self,
         connection: RobustConnection,
         topology: Topology,
         *,
-        process_id: str,
+        queue: str,
+        kind: QueueKind,
+        decode: Callable[[bytes], M],
+        tag: str,
+        prefetch: int,
         settings: Settings,
         metrics: Metrics,
     ) -> None:
         self._connection = connection
         self._topology = topology
-        self._tag: Final = f"worker.{process_id}"
-        self._prefetch = settings.session_limit
+        self._name: Final = queue
+        self._kind = kind
+        self._decode = decode
+        self._tag: Final = tag
+        self._prefetch = prefetch
         self._timeout_seconds = settings.broker_call_timeout_seconds
         self._metrics = metrics
         self._channel: AbstractRobustChannel | None = None
@@ -68,7 +82,7 @@ class PaymentConsumer:
         self._late: list[AbstractIncomingMessage] = []
         self._stopped = False
 
-    async def start(self, on_delivery: OnDelivery) -> None:
+    async def start(self, on_delivery: Callable[[QueueDelivery[M]], None]) -> None:
         """Begin to consume; raise BrokerAway. After a lost connection it goes on by itself."""
 
         async def on_message(incoming: AbstractIncomingMessage) -> None:
@@ -82,8 +96,8 @@ class PaymentConsumer:
                 await channel.set_qos(prefetch_count=self._prefetch)
                 queue = await declare_queue(
                     channel,
-                    self._topology.payments,
-                    PAYMENTS,
+                    self._name,
+                    self._kind,
                     self._topology,
                     timeout_seconds=self._timeout_seconds,
                 )
@@ -98,7 +112,7 @@ class PaymentConsumer:
             self._connection,
             self._channel,
             self._tag,
-            self._topology.payments,
+            self._name,
             timeout_seconds=self._timeout_seconds,
         )
 
@@ -118,7 +132,9 @@ class PaymentConsumer:
             await self._give_back(incoming)
         self._late.clear()
 
-    async def _hand_off(self, incoming: AbstractIncomingMessage, on_delivery: OnDelivery) -> None:
+    async def _hand_off(
+        self, incoming: AbstractIncomingMessage, on_delivery: Callable[[QueueDelivery[M]], None]
+    ) -> None:
         """Runs in the client's delivery task, which dies with its channel: nothing long happens here."""
         if self._stopped:
             await self._give_back(incoming)
@@ -127,23 +143,51 @@ class PaymentConsumer:
             self._late.append(incoming)
             return
         try:
-            message = decode_work(incoming.body)
+            message = self._decode(incoming.body)
         except UnreadableMessage as error:
             structlog.get_logger().error(
-                "unreadable payment message put aside", reason=str(error), message_id=incoming.message_id
+                "unreadable message put aside",
+                queue=self._name,
+                reason=str(error),
+                message_id=incoming.message_id,
             )
             self._metrics.dead_letters.inc()
             await settle(
                 "reject", partial(incoming.reject, requeue=False), timeout_seconds=self._timeout_seconds
             )
             return
-        on_delivery(PaymentDelivery(incoming, message, self._timeout_seconds))
+        on_delivery(QueueDelivery(incoming, message, self._timeout_seconds))
 
     async def _give_back(self, incoming: AbstractIncomingMessage) -> None:
         await settle("requeue", partial(incoming.nack, requeue=True), timeout_seconds=self._timeout_seconds)
 
 
-async def settle(word: str, call: Settling, *, timeout_seconds: float, payment_id: str | None = None) -> None:
+class PaymentConsumer(QueueConsumer[Work]):
+    """Payments and probes for a terminal worker; at most `session_limit` unacknowledged at once."""
+
+    def __init__(
+        self,
+        connection: RobustConnection,
+        topology: Topology,
+        *,
+        process_id: str,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__(
+            connection,
+            topology,
+            queue=topology.payments,
+            kind=PAYMENTS,
+            decode=decode_work,
+            tag=f"worker.{process_id}",
+            prefetch=settings.session_limit,
+            settings=settings,
+            metrics=metrics,
+        )
+
+
+async def settle(word: str, call: Settling, *, timeout_seconds: float, about: str | None = None) -> None:
     """End a delivery; never raises: after a lost connection the broker delivers it again anyway."""
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -152,6 +196,6 @@ async def settle(word: str, call: Settling, *, timeout_seconds: float, payment_i
         structlog.get_logger().info(
             "delivery could not be settled; it comes again",
             settle=word,
-            payment_id=payment_id,
+            about=about,
             reason=type(error).__name__,
         )

@@ -1,9 +1,11 @@
 """What a process needs of a broker, so that a simulation can stand in for RabbitMQ."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
-from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage, Work
+from shared.broker.messages import NotificationMessage, PaymentMessage, ProbeMessage, ReplyMessage, Work
+
+Message_co = TypeVar("Message_co", covariant=True)
 
 
 class Publishes(Protocol):
@@ -26,11 +28,19 @@ class PublishesProbes(Protocol):
         ...
 
 
-class Delivery(Protocol):
-    """One delivery of a payment or probe. Exactly one of the three ends it; none of them raises."""
+class PublishesNotifications(Protocol):
+    """Wakes the notifier workers."""
+
+    async def publish_notification(self, message: NotificationMessage) -> None:
+        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        ...
+
+
+class Incoming(Protocol[Message_co]):
+    """One delivery of a message. Exactly one of the three ends it; none of them raises."""
 
     @property
-    def message(self) -> Work: ...
+    def message(self) -> Message_co: ...
 
     @property
     def redelivered(self) -> bool:
@@ -41,7 +51,7 @@ class Delivery(Protocol):
     def traceparent(self) -> str | None: ...
 
     async def ack(self) -> None:
-        """The payment has an outcome (doubt included), or waits for its line: the message is done."""
+        """The message is done: a payment has an outcome (doubt included), or waits for its line."""
         ...
 
     async def requeue(self) -> None:
@@ -53,6 +63,8 @@ class Delivery(Protocol):
         ...
 
 
+#: One delivery of a payment or probe.
+Delivery: TypeAlias = Incoming[Work]
 #: Called in the broker's delivery task: it must hand off to a task of its own and return at once.
 OnDelivery = Callable[[Delivery], None]
 #: Called with the id of a payment that has an outcome.

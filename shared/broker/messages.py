@@ -16,6 +16,8 @@ from shared.ids import is_payment_id, is_probe_id
 
 VERSION: Final = 1
 LONGEST_BODY_BYTES: Final = 4096
+#: A delivery's id is the longest name in a message: two ULIDs and a number.
+LONGEST_NAME: Final = 128
 #: AMQP's short string.
 LONGEST_QUEUE_NAME_BYTES: Final = 255
 TRACEPARENT_HEADER: Final = "traceparent"
@@ -58,6 +60,24 @@ Work = PaymentMessage | ProbeMessage
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationMessage:
+    """From whoever committed a delivery, or from a notifier worker's sweep; to any notifier worker.
+
+    `kind` is `hipay` or `merchant` and decides the queue; `target` is the endpoint's id, or `hipay`.
+    Everything else is read from the database with the lease.
+    """
+
+    kind: str
+    delivery_id: str
+    target: str
+
+    @property
+    def id(self) -> str:
+        """What the message is about."""
+        return self.delivery_id
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyMessage:
     """From whoever commits an outcome, doubt included; to the API that waits. Says only: look.
 
@@ -73,6 +93,10 @@ def encode_payment(message: PaymentMessage) -> bytes:
 
 def encode_probe(message: ProbeMessage) -> bytes:
     return _encode("probe", probe_id=message.probe_id, reply_to=message.reply_to)
+
+
+def encode_notification(message: NotificationMessage) -> bytes:
+    return _encode("notification", kind=message.kind, delivery_id=message.delivery_id, target=message.target)
 
 
 def encode_reply(message: ReplyMessage) -> bytes:
@@ -101,6 +125,13 @@ def decode_work(body: bytes) -> Work:
     return PaymentMessage(_payment_id(content), reply_to)
 
 
+def decode_notification(body: bytes) -> NotificationMessage:
+    """Return the message; raise UnreadableMessage."""
+    content = _decode(body, "notification")
+    kind, delivery_id, target = (_name(content, name) for name in ("kind", "delivery_id", "target"))
+    return NotificationMessage(kind, delivery_id, target)
+
+
 def decode_reply(body: bytes) -> ReplyMessage:
     """Return the message; raise UnreadableMessage."""
     content = _decode(body, "reply")
@@ -110,8 +141,8 @@ def decode_reply(body: bytes) -> ReplyMessage:
     return ReplyMessage(_payment_id(content))
 
 
-def to_amqp(body: bytes, *, message_id: str, payment_id: str, traceparent: str | None) -> Message:
-    """Return a body as it is published: persistent, the payment's id as correlation id.
+def to_amqp(body: bytes, *, message_id: str, about: str, traceparent: str | None) -> Message:
+    """Return a body as it is published: persistent, what it is `about` (a payment's id) as correlation id.
 
     `message_id` is new for each attempt: the client library matches returned messages by it.
     """
@@ -120,7 +151,7 @@ def to_amqp(body: bytes, *, message_id: str, payment_id: str, traceparent: str |
         content_type="application/json",
         delivery_mode=DeliveryMode.PERSISTENT,
         message_id=message_id,
-        correlation_id=payment_id,
+        correlation_id=about,
         app_id="cloud-terminal",
         headers={} if traceparent is None else {TRACEPARENT_HEADER: traceparent},
     )
@@ -161,6 +192,13 @@ def _payment_id(content: dict[str, Any]) -> str:
     value = content.get("payment_id")
     if not isinstance(value, str) or not is_payment_id(value):
         raise UnreadableMessage("payment_id is missing or malformed")
+    return value
+
+
+def _name(content: dict[str, Any], name: str) -> str:
+    value = content.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+        raise UnreadableMessage(f"{name} is missing or malformed")
     return value
 
 

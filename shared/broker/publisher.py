@@ -10,9 +10,11 @@ from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, Publish
 from shared.broker.connections import CLIENT_ERRORS, away_when_failing
 from shared.broker.failures import NotAccepted, NotRouted, OutcomeUnknown
 from shared.broker.messages import (
+    NotificationMessage,
     PaymentMessage,
     ProbeMessage,
     ReplyMessage,
+    encode_notification,
     encode_payment,
     encode_probe,
     encode_reply,
@@ -80,15 +82,20 @@ class Publisher:
         """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
         await self._publish(self._topology.payments, encode_probe(message), message.probe_id, traceparent)
 
+    async def publish_notification(self, message: NotificationMessage) -> None:
+        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        queue = self._topology.notifications(message.kind)
+        await self._publish(queue, encode_notification(message), message.delivery_id, None)
+
     async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
         """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, OutcomeUnknown."""
         if not self._topology.is_reply_queue(reply_to):
             raise NotRouted(f"{reply_to!r} is no reply queue of this installation")
         await self._publish(reply_to, encode_reply(message), message.payment_id, traceparent)
 
-    async def _publish(self, queue: str, body: bytes, payment_id: str, traceparent: str | None) -> None:
+    async def _publish(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
         try:
-            await self._within_time(queue, body, payment_id, traceparent)
+            await self._within_time(queue, body, about, traceparent)
         except NotRouted:
             self._metrics.publish_failed("not_routed")
             raise
@@ -99,20 +106,20 @@ class Publisher:
             self._metrics.publish_failed("unknown")
             raise
 
-    async def _within_time(self, queue: str, body: bytes, payment_id: str, traceparent: str | None) -> None:
+    async def _within_time(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
         sending = False
         try:
             async with asyncio.timeout(self._timeout_seconds), self._slots:
                 await self._channel_is_open()
                 sending = True
                 try:
-                    await self._attempt(queue, body, payment_id, traceparent)
+                    await self._attempt(queue, body, about, traceparent)
                 except ChannelInvalidStateError:
                     # Closed by an earlier error, found before this message was sent: one more try.
                     sending = False
                     await self._channel_is_open()
                     sending = True
-                    await self._attempt(queue, body, payment_id, traceparent)
+                    await self._attempt(queue, body, about, traceparent)
         except PublishError as error:
             raise NotRouted(f"there is no queue {queue}") from error
         except DeliveryError as error:
@@ -140,9 +147,9 @@ class Publisher:
                 await asyncio.sleep(REOPEN_LOOK_SECONDS)
                 await self._channel.ready()
 
-    async def _attempt(self, queue: str, body: bytes, payment_id: str, traceparent: str | None) -> None:
+    async def _attempt(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
         message = to_amqp(
-            body, message_id=new_token(self._random_bytes), payment_id=payment_id, traceparent=traceparent
+            body, message_id=new_token(self._random_bytes), about=about, traceparent=traceparent
         )
         await self._channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
 

@@ -13,6 +13,8 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 Arguments = dict[str, str | int]
 
 REPLY: Final = "reply."
+#: Who is told of payments, each by a queue of its own.
+NOTIFICATION_KINDS: Final = ("hipay", "merchant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,20 @@ class Topology:
     @property
     def dead_payments(self) -> str:
         return self.prefix + "payments.dead"
+
+    def notifications(self, kind: str) -> str:
+        """The queue of the deliveries of one kind: `hipay` or `merchant`."""
+        return f"{self.prefix}notify.{kind}"
+
+    @property
+    def dead_notifications(self) -> str:
+        return self.prefix + "notify.dead"
+
+    @property
+    def durable_queues(self) -> tuple[str, ...]:
+        """All that stay in the broker when the processes are gone."""
+        notifications = (self.notifications(kind) for kind in NOTIFICATION_KINDS)
+        return (self.payments, self.dead_payments, *notifications, self.dead_notifications)
 
     def reply_queue(self, process_id: str) -> str:
         return f"{self.prefix}{REPLY}{process_id}"
@@ -64,8 +80,21 @@ PAYMENTS: Final = QueueKind(
     },
 )
 
+#: Deliveries for the notifier workers, a queue for each kind, so that one never waits behind the other. The
+#: messages are wake-ups: what is lost or put aside is found in the database.
+NOTIFICATIONS: Final = QueueKind(
+    durable=True,
+    exclusive=False,
+    arguments=lambda topology: {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": topology.delivery_limit,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": topology.dead_notifications,
+    },
+)
+
 #: Messages that nobody could read or finish, for a person to look at. Nothing consumes it.
-DEAD_PAYMENTS: Final = QueueKind(
+DEAD_LETTERS: Final = QueueKind(
     durable=True,
     exclusive=False,
     # The newest ten thousand: what is older is in the database and in the logs.

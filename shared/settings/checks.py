@@ -125,6 +125,22 @@ CHECKS = (
         "a credit without a key is the less certain one",
     ),
     Check(
+        ("notify_connect_timeout_seconds",), "<=", ("notify_timeout_seconds",), "connecting is part of a try"
+    ),
+    Check(
+        ("notify_timeout_seconds",),
+        "<",
+        ("notify_lease_seconds",),
+        "a try is over, and stored, before another worker may begin one",
+    ),
+    Check(("notify_timeout_seconds",), "<=", ("notifier_drain_seconds",), "a try that has begun is finished"),
+    Check(
+        ("notifier_drain_seconds",),
+        "<",
+        ("notifier_stop_grace_seconds",),
+        "the process ends by itself, not by SIGKILL",
+    ),
+    Check(
         ("write_window_seconds", "answer_timeout_seconds", "idle_end_seconds"),
         "<",
         (BROKER_CONSUMER_TIMEOUT_SECONDS,),

@@ -45,6 +45,11 @@ def seconds(default: float, why: str) -> Any:
     return Field(default=default, gt=0, le=604_800, description=why)
 
 
+def durations(default: tuple[float, ...], why: str) -> Any:
+    """A list of durations in seconds, as JSON."""
+    return Field(default=default, min_length=1, max_length=100, description=why)
+
+
 def count(default: int, why: str, *, least: int = 1, most: int = 1_000_000) -> Any:
     return Field(default=default, ge=least, le=most, description=why)
 

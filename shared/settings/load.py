@@ -12,7 +12,7 @@ from shared.settings.fields import PREFIX, variable
 from shared.settings.settings import Settings, SettingsError
 
 #: Settings that a container platform mounts as files: `..._FILE` names the file.
-SECRET_FIELDS = ("database_url", "amqp_url", "secret_key")
+SECRET_FIELDS = ("database_url", "amqp_url", "secret_key", "hipay_password", "hipay_signing_secret")
 
 
 def load_settings(**given: object) -> Settings:

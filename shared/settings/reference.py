@@ -1,5 +1,6 @@
 """The settings' reference page, rendered from the fields themselves."""
 
+import json
 import sys
 
 from pydantic import SecretStr
@@ -57,6 +58,8 @@ def _default(field: FieldInfo) -> str:
     default = field.default
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
+    if isinstance(default, tuple):
+        default = json.dumps(default)
     return "" if default is None else "empty" if default == "" else f"`{default}`"
 
 

@@ -4,12 +4,23 @@ from typing import ClassVar
 
 from pydantic import SecretStr, field_validator, model_validator
 
+from shared.notification.secrets import is_webhook_secret
 from shared.settings.checks import broken_checks
 from shared.settings.fields import Group, variable
 from shared.settings.limits import PaymentLimits
+from shared.settings.notifications import Notifications
 from shared.settings.parts import ApiPart, Broker, Process, Storage, TerminalPart, Worker
 
-GROUPS: tuple[type[Group], ...] = (Storage, Broker, Process, ApiPart, Worker, TerminalPart, PaymentLimits)
+GROUPS: tuple[type[Group], ...] = (
+    Storage,
+    Broker,
+    Process,
+    ApiPart,
+    Worker,
+    TerminalPart,
+    PaymentLimits,
+    Notifications,
+)
 
 DATABASE_SCHEMES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
 
@@ -18,7 +29,7 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the message says which one and what to type."""
 
 
-class Settings(PaymentLimits, TerminalPart, Worker, ApiPart, Process, Broker, Storage):
+class Settings(Notifications, PaymentLimits, TerminalPart, Worker, ApiPart, Process, Broker, Storage):
     """Every setting of every process. Durations are seconds, sizes bytes.
 
     Built by `load_settings` from the environment; arguments win over it (tests shorten limits so).
@@ -40,8 +51,20 @@ class Settings(PaymentLimits, TerminalPart, Worker, ApiPart, Process, Broker, St
             raise ValueError("must begin with amqp:// or amqps://")
         return value
 
+    @field_validator("hipay_signing_secret")
+    @classmethod
+    def _signs(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not is_webhook_secret(value.get_secret_value()):
+            raise ValueError("must be whsec_ and at least 24 bytes in base64")
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":
+        if self.hipay_url is not None and self.hipay_signing_secret is None:
+            raise ValueError(
+                f"{variable('hipay_url')} is set and {variable('hipay_signing_secret')} is not: order "
+                "notifications are signed"
+            )
         if problems := broken_checks(self):
             raise ValueError("\n".join(problems))
         return self

@@ -79,10 +79,12 @@ class Transaction:
     async def all(self, statement: Statement, **parameters: object) -> Sequence[Row[Any]]:
         return (await self._execute(statement, parameters)).all()
 
-    async def all_of(self, statement: Statement, ids: Sequence[str]) -> Sequence[Row[Any]]:
+    async def all_of(
+        self, statement: Statement, ids: Sequence[str] | Sequence[int], **parameters: object
+    ) -> Sequence[Row[Any]]:
         """Return the rows of a statement with `{in_ids}`."""
         listed: object = list(ids) if self.dialect == "postgresql" else json.dumps(list(ids))
-        return await self.all(statement, ids=listed)
+        return await self.all(statement, ids=listed, **parameters)
 
     async def run(self, statement: Statement, **parameters: object) -> int:
         """Return how many rows were changed."""

@@ -21,7 +21,7 @@ _LINES = Statement(
 )
 
 _WAITING = Statement(
-    "SELECT line, id, merchant_id FROM payments"  # noqa: S608 - a number of this file
+    "SELECT line, id, merchant_id FROM payments"
     " WHERE state = 'queued' AND line {in_ids}"
     f" ORDER BY created_at, id LIMIT {_WAITING_AT_MOST}"
 )

@@ -34,8 +34,9 @@ _IN_IDS: Final[dict[Dialect, str]] = {
 
 class Statement:
     """A statement's text. Stand-ins: `{now}` the database's time in milliseconds since 1970, `{for_update}`
-    the row lock, `{payment}` the columns of a payment, `{learned}` what a session teaches of its
-    line (`lines.Learned`), `{in_ids}` one of a list (`Transaction.all_of`)."""
+    the row lock, `{skip_locked}` the same, passing over rows that somebody else has locked, `{payment}` the
+    columns of a payment, `{learned}` what a session teaches of its line (`lines.Learned`), `{in_ids}` one of
+    a list (`Transaction.all_of`)."""
 
     def __init__(self, template: str) -> None:
         payment = ", ".join(PAYMENT_FIELDS)
@@ -45,6 +46,7 @@ class Statement:
                     now=_NOW[dialect],
                     # A writer on SQLite has the whole database to itself since its BEGIN IMMEDIATE.
                     for_update="FOR UPDATE" if dialect == "postgresql" else "",
+                    skip_locked="FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else "",
                     payment=payment,
                     learned=_LEARNED.format(now=_NOW[dialect]),
                     in_ids=_IN_IDS[dialect],

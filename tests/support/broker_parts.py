@@ -101,7 +101,7 @@ class BrokerParts:
         connection = await aiormq.connect(self.settings.require_amqp_url())
         try:
             channel = await connection.channel()
-            for name in (self.topology.payments, self.topology.dead_payments):
+            for name in self.topology.durable_queues:
                 await channel.queue_delete(name)
         finally:
             await connection.close()

@@ -21,8 +21,8 @@ from sqlalchemy.engine import make_url
 
 from shared.storage.engine import Database, open_database
 from shared.storage.migrate import migrate
-from shared.storage.statement import Dialect
 from shared.storage.schema import METADATA
+from shared.storage.statement import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = ("postgresql", "sqlite")
 

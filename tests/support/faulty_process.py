@@ -79,7 +79,7 @@ def _once_sent(owner: Any, name: str, fault: Fault) -> None:
 
 def _break_worker(step: str, fault: Fault) -> None:
     from shared.announcing import Announcer
-    from shared.broker.consumer import PaymentDelivery
+    from shared.broker.consumer import QueueDelivery
     from shared.storage import claims, outcomes
     from terminal_worker.connection import TcpConnection, TcpConnector
 
@@ -101,7 +101,7 @@ def _break_worker(step: str, fault: Fault) -> None:
         case "after_commit":
             _before(Announcer, "reply", fault)
         case "after_reply":
-            _before(PaymentDelivery, "ack", fault)
+            _before(QueueDelivery, "ack", fault)
         case _:
             raise ValueError(step)
 
@@ -136,7 +136,7 @@ def _hold_back() -> None:
         tasks.append(asyncio.create_task(begun()))
 
     tasks: list[asyncio.Task[None]] = []
-    PaymentConsumer.start = held_back  # type: ignore[method-assign]
+    PaymentConsumer.start = held_back  # type: ignore[method-assign, assignment]
 
 
 def main(verb: str, step: str, signal_name: str) -> None:

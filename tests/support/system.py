@@ -325,7 +325,7 @@ async def delete_queues(amqp_url: str, amqp_prefix: str) -> None:
     settings = load_settings(amqp_url=amqp_url, amqp_prefix=amqp_prefix)
     async with connected(settings, process="test", purpose="publish") as connection:
         channel = await connection.channel()
-        for name in (topology_of(settings).payments, topology_of(settings).dead_payments):
+        for name in topology_of(settings).durable_queues:
             await channel.queue_delete(name)
 
 

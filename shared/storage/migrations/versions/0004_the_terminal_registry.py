@@ -93,7 +93,7 @@ def downgrade() -> None:
 
 
 def _take_its_place(columns: str, values: str) -> None:
-    op.execute(f"INSERT INTO new_terminals ({columns}) SELECT {values} FROM terminals")  # noqa: S608 - constants
+    op.execute(f"INSERT INTO new_terminals ({columns}) SELECT {values} FROM terminals")
     op.drop_table("terminals")
     op.rename_table("new_terminals", "terminals")
     op.create_index("terminals_by_line", "terminals", ["merchant_id", "line"], unique=True)

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from shared.storage.engine import Database, open_database
 from shared.storage.migrate import SchemaTooOld, check_schema, migrate, newest_version
-from shared.storage.statement import Dialect
 from shared.storage.schema import METADATA
+from shared.storage.statement import Dialect
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])

@@ -115,7 +115,7 @@ def test_garbage_is_never_a_crash(body: bytes) -> None:
 
 def test_a_message_is_persistent_and_carries_the_payments_id() -> None:
     """A broker restart loses nothing, and an operator finds a message by the payment."""
-    message = to_amqp(b"{}", message_id="m1", payment_id=PAYMENT_ID, traceparent=None)
+    message = to_amqp(b"{}", message_id="m1", about=PAYMENT_ID, traceparent=None)
 
     assert message.delivery_mode == 2
     assert (message.message_id, message.correlation_id) == ("m1", PAYMENT_ID)
@@ -125,7 +125,7 @@ def test_a_message_is_persistent_and_carries_the_payments_id() -> None:
 def test_the_trace_context_is_passed_through_and_only_a_well_formed_one_read() -> None:
     """A header is somebody else's text until it has the form of the standard."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    message = to_amqp(b"{}", message_id="m1", payment_id=PAYMENT_ID, traceparent=trace)
+    message = to_amqp(b"{}", message_id="m1", about=PAYMENT_ID, traceparent=trace)
 
     assert traceparent_of(message.headers) == trace
     assert traceparent_of({"traceparent": trace.encode()}) == trace

@@ -1,6 +1,6 @@
 """The queues keep the promises that the rest relies on."""
 
-from shared.broker.topology import DEAD_PAYMENTS, PAYMENTS, REPLIES, Topology
+from shared.broker.topology import DEAD_LETTERS, PAYMENTS, REPLIES, Topology
 
 TOPOLOGY = Topology("shop.", delivery_limit=20)
 
@@ -27,7 +27,7 @@ def test_payments_are_kept_by_a_majority_and_leave_for_the_dead_letters() -> Non
     assert arguments["x-queue-type"] == "quorum"
     assert arguments["x-delivery-limit"] == 20
     assert arguments["x-dead-letter-routing-key"] == TOPOLOGY.dead_payments
-    assert DEAD_PAYMENTS.durable
+    assert DEAD_LETTERS.durable
 
 
 def test_a_reply_queue_dies_with_its_process() -> None:

@@ -1,0 +1,327 @@
+"""Deliveries as the notifier workers see them: leased, tried, tried again, published by the sweep.
+
+A lease belongs to one try: whatever comes of it later than the lease's end changes nothing if another worker
+has taken the delivery meanwhile, so that a death costs a repeated delivery at most.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from shared.storage.engine import Database, Transaction
+from shared.storage.statement import Statement
+
+#: The sweep's message is followed by another one after 10, 20, 40, ... seconds, five minutes at most.
+REPUBLISH_MS: Final = 10_000
+
+#: Due, nobody's, its target not paused or disabled, and no earlier one of its payment still before its first
+#: try.
+_LEASABLE: Final = (
+    "d.state = 'waiting' AND d.due_at <= {now} AND (d.leased_until IS NULL OR d.leased_until <= {now})"
+    " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = d.target AND t.paused_until > {now})"
+    " AND NOT EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.id = d.target AND w.disabled_at IS NOT NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.payment_id = d.payment_id AND e.target = d.target"
+    " AND e.sequence < d.sequence AND e.state = 'waiting' AND e.tried_at IS NULL)"
+)
+#: Until the lease's end the sweep need not look.
+_TAKE: Final = (
+    " UPDATE deliveries SET lease = lease + 1, leased_until = {now} + :lease_ms,"
+    " publish_at = {now} + :lease_ms FROM chosen WHERE deliveries.id = chosen.chosen_id"
+    " RETURNING id, lease, kind, target, payment_id, event_number, type, sequence, tries, tried_at"
+)
+#: The chosen rows are locked once, by a statement part that is not run again.
+_LEASE = Statement(
+    "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.id {in_ids}"
+    f" AND {_LEASABLE} ORDER BY d.id {{skip_locked}})" + _TAKE
+)
+_LEASE_OF_TARGET = Statement(
+    "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
+    f" AND {_LEASABLE} ORDER BY d.due_at, d.id LIMIT :most {{skip_locked}})" + _TAKE
+)
+
+_TRIED: Final = "tries = tries + 1, tried_at = COALESCE(tried_at, {now}), leased_until = NULL"
+_IF_MINE: Final = " WHERE id = :id AND lease = :lease AND state = 'waiting'"
+_DELIVERED = Statement(
+    f"UPDATE deliveries SET state = 'delivered', reason = NULL, ended_at = {{now}}, {_TRIED}{_IF_MINE}"
+)
+_DEAD = Statement(
+    f"UPDATE deliveries SET state = 'dead', reason = :reason, ended_at = {{now}}, {_TRIED}{_IF_MINE}"
+)
+#: Tried again after the pause, for the last time at the end of its life; dead after that.
+_DIES: Final = "CASE WHEN {now} >= since_at + :life_ms THEN"
+_NEXT: Final = (
+    "CASE WHEN {now} + :pause_ms > since_at + :life_ms THEN since_at + :life_ms ELSE {now} + :pause_ms END"
+)
+_AGAIN = Statement(
+    f"UPDATE deliveries SET state = {_DIES} 'dead' ELSE 'waiting' END,"
+    f" reason = {_DIES} 'gave_up' ELSE NULL END, ended_at = {_DIES} {{now}} ELSE NULL END,"
+    f" due_at = {_NEXT}, publish_at = {_NEXT}, publish_count = 0, {_TRIED}{_IF_MINE}"
+)
+_INSERT_ATTEMPT = Statement(
+    "INSERT INTO delivery_attempts (delivery_id, at, duration_ms, status, error, answer)"
+    " VALUES (:delivery_id, {now} - :duration_ms, :duration_ms, :status, :error, :answer)"
+)
+
+#: Failures during a pause are of tries that began before it.
+_TARGET_FAILED = Statement(
+    "INSERT INTO delivery_targets (id, failures) VALUES (:id, 1) ON CONFLICT (id) DO UPDATE SET"
+    " failures = delivery_targets.failures + 1,"
+    " paused_until = CASE WHEN delivery_targets.failures + 1 < :threshold THEN NULL ELSE {now} + :pause_ms *"
+    " (1 << CASE WHEN delivery_targets.failures + 1 - :threshold > 5 THEN 5"
+    " ELSE delivery_targets.failures + 1 - :threshold END) END"
+    " WHERE delivery_targets.paused_until IS NULL OR delivery_targets.paused_until <= {now}"
+)
+_TARGETS_WORK = Statement("DELETE FROM delivery_targets WHERE id {in_ids} RETURNING id")
+
+#: The endpoint says that it is gone for good (410).
+_ENDPOINT_GONE = Statement(
+    "UPDATE webhook_endpoints SET disabled_at = {now}, disabled_because = 'gone', changed_at = {now}"
+    " WHERE id = :id AND disabled_at IS NULL"
+)
+#: What waits for an endpoint that hears of nothing any more.
+_END_WAITING = Statement(
+    "UPDATE deliveries SET state = 'dead', reason = 'endpoint_disabled', leased_until = NULL,"
+    " ended_at = {now} WHERE target = :target AND state = 'waiting'"
+)
+#: The same for what was written while its endpoint was being disabled.
+_END_LEFT_OVER = Statement(
+    "UPDATE deliveries SET state = 'dead', reason = 'endpoint_disabled', leased_until = NULL,"
+    " ended_at = {now} WHERE state = 'waiting' AND target IN"
+    " (SELECT id FROM webhook_endpoints WHERE disabled_at IS NOT NULL)"
+)
+
+#: What may go now that an earlier one of its payment had its first try.
+_NEXT_OF_PAYMENTS = Statement(
+    "SELECT id, target FROM deliveries WHERE payment_id {in_ids} AND kind = :kind AND state = 'waiting'"
+    " AND tried_at IS NULL AND due_at <= {now} AND leased_until IS NULL ORDER BY sequence"
+)
+
+_DUE_TARGETS = Statement(
+    "SELECT id FROM webhook_endpoints w WHERE w.disabled_at IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = w.id AND t.paused_until > {now})"
+    " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.target = w.id AND d.state = 'waiting'"
+    " AND d.publish_at <= {now}) ORDER BY id"
+)
+_IS_PAUSED = Statement("SELECT id FROM delivery_targets WHERE id = :target AND paused_until > {now}")
+_PUBLISH = Statement(
+    "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
+    " AND d.state = 'waiting' AND d.publish_at <= {now} ORDER BY d.publish_at, d.id LIMIT :most"
+    " {skip_locked})"
+    " UPDATE deliveries SET publish_at = {now} + :pause_ms *"
+    " (1 << CASE WHEN publish_count > 5 THEN 5 ELSE publish_count END), publish_count = publish_count + 1"
+    " FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
+)
+
+_WAITING = Statement(
+    "SELECT kind, COUNT(*) AS number, {now} - MIN(due_at) AS oldest_ms FROM deliveries"
+    " WHERE state = 'waiting' GROUP BY kind"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A delivery that is this worker's for one try."""
+
+    id: str
+    lease: int
+    kind: str
+    target: str
+    payment_id: str | None
+    #: The event it tells; None: HiPay's order notification.
+    event_number: int | None
+    type: str
+    sequence: int
+    #: Tries since it was made or replayed, this one not among them.
+    tries: int
+    is_first_try: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of a try: HTTP `status` where there was one, `error` a stable word where it failed."""
+
+    duration_ms: int
+    status: int | None = None
+    error: str | None = None
+    #: The first 2 KiB of the answer's body.
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Tried again after so many seconds."""
+
+    pause_seconds: float
+    #: Whether it counts against the target: trouble of the receiver, not of this one message.
+    is_targets: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Never tried again by itself. `endpoint_is_gone`: nothing more for this endpoint."""
+
+    reason: str
+    endpoint_is_gone: bool = False
+
+
+Verdict = Delivered | Again | Dead
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One try, to be stored."""
+
+    leased: Leased
+    attempt: Attempt
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """From how many failures in a row on a target is left alone, and for how long at first."""
+
+    failures: int
+    pause_seconds: float
+
+
+async def lease(database: Database, ids: Sequence[str], lease_seconds: float) -> list[Leased]:
+    """Take those of the deliveries that may be sent now; raises DatabaseAway, CommitUnknown."""
+    rows = await database.write(lambda tx: tx.all_of(_LEASE, ids, lease_ms=round(lease_seconds * 1000)))
+    return [_leased(row) for row in rows]
+
+
+async def lease_of_target(database: Database, target: str, most: int, lease_seconds: float) -> list[Leased]:
+    """Take up to `most` deliveries of one target, the longest due first."""
+    lease_ms = round(lease_seconds * 1000)
+    rows = await database.write(
+        lambda tx: tx.all(_LEASE_OF_TARGET, target=target, most=most, lease_ms=lease_ms)
+    )
+    return [_leased(row) for row in rows]
+
+
+def _leased(row: Row[Any]) -> Leased:
+    return Leased(
+        id=row.id,
+        lease=row.lease,
+        kind=row.kind,
+        target=row.target,
+        payment_id=row.payment_id,
+        event_number=row.event_number,
+        type=row.type,
+        sequence=row.sequence,
+        tries=row.tries,
+        is_first_try=row.tried_at is None,
+    )
+
+
+async def record(
+    database: Database, tried: Sequence[Tried], *, breaker: Breaker, lifetime_seconds: float
+) -> None:
+    """Store what came of some tries, all or none. Raises DatabaseAway, CommitUnknown: store them again."""
+    life_ms = round(lifetime_seconds * 1000)
+
+    async def work(tx: Transaction) -> None:
+        # In one order everywhere, so that two workers do not wait for each other.
+        ordered = sorted(tried, key=lambda one: one.leased.id)
+        await _record_verdicts(tx, ordered, life_ms)
+        await tx.run_many(_INSERT_ATTEMPT, [_attempt(one) for one in ordered])
+        await _record_targets(tx, ordered, breaker)
+
+    await database.write(work)
+
+
+async def _record_verdicts(tx: Transaction, tried: Sequence[Tried], life_ms: int) -> None:
+    delivered: list[Mapping[str, object]] = []
+    again: list[Mapping[str, object]] = []
+    dead: list[Mapping[str, object]] = []
+    for one in tried:
+        named: dict[str, object] = {"id": one.leased.id, "lease": one.leased.lease}
+        match one.verdict:
+            case Delivered():
+                delivered.append(named)
+            case Again(pause_seconds):
+                again.append({**named, "pause_ms": round(pause_seconds * 1000), "life_ms": life_ms})
+            case Dead(reason):
+                dead.append({**named, "reason": reason})
+    await tx.run_many(_DELIVERED, delivered)
+    await tx.run_many(_AGAIN, again)
+    await tx.run_many(_DEAD, dead)
+
+
+def _attempt(one: Tried) -> Mapping[str, object]:
+    attempt = one.attempt
+    return {
+        "delivery_id": one.leased.id,
+        "duration_ms": attempt.duration_ms,
+        "status": attempt.status,
+        "error": attempt.error,
+        "answer": attempt.answer,
+    }
+
+
+async def _record_targets(tx: Transaction, tried: Sequence[Tried], breaker: Breaker) -> None:
+    works = {one.leased.target for one in tried if isinstance(one.verdict, Delivered)}
+    failed = sorted(
+        one.leased.target
+        for one in tried
+        if isinstance(one.verdict, Again) and one.verdict.is_targets and one.leased.target not in works
+    )
+    if works:
+        await tx.all_of(_TARGETS_WORK, sorted(works))
+    await tx.run_many(
+        _TARGET_FAILED,
+        [
+            {"id": target, "threshold": breaker.failures, "pause_ms": round(breaker.pause_seconds * 1000)}
+            for target in failed
+        ],
+    )
+    for one in tried:
+        if isinstance(one.verdict, Dead) and one.verdict.endpoint_is_gone:
+            await tx.run(_ENDPOINT_GONE, id=one.leased.target)
+            await end_waiting(tx, one.leased.target)
+
+
+async def end_waiting(tx: Transaction, target: str) -> int:
+    """Everything that waits for a disabled endpoint is dead; a replay brings it back."""
+    return await tx.run(_END_WAITING, target=target)
+
+
+async def end_left_over(database: Database) -> int:
+    """End what was written while its endpoint was being disabled; return how many."""
+    return await database.write(lambda tx: tx.run(_END_LEFT_OVER))
+
+
+async def next_of_payments(
+    database: Database, payment_ids: Sequence[str], kind: str
+) -> list[tuple[str, str]]:
+    """Return id and target of deliveries that an earlier one's first try kept waiting."""
+    rows = await database.read(lambda tx: tx.all_of(_NEXT_OF_PAYMENTS, payment_ids, kind=kind))
+    return [(row.id, row.target) for row in rows]
+
+
+async def due_endpoints(database: Database) -> list[str]:
+    """Return the merchants' endpoints for which the sweep has something to publish."""
+    return [row.id for row in await database.read(lambda tx: tx.all(_DUE_TARGETS))]
+
+
+async def is_paused(database: Database, target: str) -> bool:
+    return await database.read(lambda tx: tx.one(_IS_PAUSED, target=target)) is not None
+
+
+async def take_to_publish(database: Database, target: str, most: int) -> list[str]:
+    """Return the deliveries of a target that are to be published now; the next look passes them over."""
+    rows = await database.write(lambda tx: tx.all(_PUBLISH, target=target, most=most, pause_ms=REPUBLISH_MS))
+    return [row.id for row in rows]
+
+
+async def waiting(database: Database) -> dict[str, tuple[int, float]]:
+    """Return for each kind how many wait, and for how many seconds the oldest has been due."""
+    rows = await database.read(lambda tx: tx.all(_WAITING))
+    return {row.kind: (row.number, max(0, row.oldest_ms) / 1000) for row in rows}

@@ -1,0 +1,116 @@
+"""One look-up a connection, every address judged."""
+
+import asyncio
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+import pytest
+from eventually import eventually
+
+from notifier_worker.failures import NoConnection, TimedOut
+from notifier_worker.resolving import Resolver, SystemLookUp
+from shared.addresses import Address
+from shared.targets import AddressPolicy, TargetRefused
+
+
+class Names:
+    """Answers with given addresses once it is let; counts the questions."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.asked: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self._addresses = [ip_address(address) for address in addresses]
+
+    async def __call__(self, host: str) -> Sequence[Address]:
+        self.asked.append(host)
+        await self.may_answer.wait()
+        return self._addresses
+
+
+async def test_addresses_come_in_the_resolvers_order() -> None:
+    """The system has sorted them by what this machine can reach."""
+    resolver = Resolver(Names("2606:4700::1111", "8.8.8.8"), AddressPolicy(), 30)
+
+    assert await resolver.resolve("shop.example") == (ip_address("2606:4700::1111"), ip_address("8.8.8.8"))
+
+
+async def test_an_address_is_not_looked_up() -> None:
+    """It is judged as it is."""
+    names = Names("8.8.8.8")
+    resolver = Resolver(names, AddressPolicy(), 30)
+
+    assert await resolver.resolve("9.9.9.9") == (ip_address("9.9.9.9"),)
+    with pytest.raises(TargetRefused):
+        await resolver.resolve("127.0.0.1")
+    assert names.asked == []
+
+
+@pytest.mark.parametrize("private_at", [0, 1, 2])
+async def test_one_private_address_among_public_ones_refuses_the_name(private_at: int) -> None:
+    """Wherever it stands in the answer."""
+    addresses = ["8.8.8.8", "2606:4700::1111"]
+    addresses.insert(private_at, "10.0.0.1")
+
+    with pytest.raises(TargetRefused) as refused:
+        await Resolver(Names(*addresses), AddressPolicy(), 30).resolve("shop.example")
+
+    assert refused.value.reason == "address"
+
+
+async def test_a_name_without_an_address_is_not_resolved() -> None:
+    """An empty answer and a resolver's error are the same to us."""
+
+    async def fails(host: str) -> Sequence[Address]:
+        raise OSError(host)
+
+    for look_up in (Names(), fails):
+        with pytest.raises(NoConnection) as missing:
+            await Resolver(look_up, AddressPolicy(), 30).resolve("shop.example")
+        assert missing.value.reason == "name_unresolved"
+
+
+async def test_posts_that_wait_for_one_name_share_its_look_up() -> None:
+    """A name whose servers never answer holds one thread, also for those that come after the time-out."""
+    names = Names("8.8.8.8")
+    names.may_answer.clear()
+    resolver = Resolver(names, AddressPolicy(), 0.05)
+
+    for _ in range(2):
+        with pytest.raises(TimedOut) as late:
+            await resolver.resolve("shop.example")
+        assert late.value.reason == "name_timeout"
+    waiting = asyncio.create_task(Resolver.resolve(resolver, "shop.example"))
+    names.may_answer.set()
+
+    assert await waiting == (ip_address("8.8.8.8"),)
+    assert names.asked == ["shop.example"]
+
+
+async def test_a_name_is_looked_up_again_for_the_next_connection() -> None:
+    """Nothing is remembered beyond the connection, so that a change of address is seen."""
+    names = Names("8.8.8.8")
+    resolver = Resolver(names, AddressPolicy(), 30)
+
+    await resolver.resolve("shop.example")
+    await eventually(lambda: not resolver._running)
+    await resolver.resolve("shop.example")
+
+    assert names.asked == ["shop.example"] * 2
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.0.0.1", "127.0.1", "017700000001"],
+)
+async def test_the_system_reads_unusual_spellings_as_the_address_that_they_mean(spelling: str) -> None:
+    """They are judged by that address, and it is what would be connected to."""
+    look_up = SystemLookUp(thread_count=1)
+
+    try:
+        with pytest.raises(TargetRefused):
+            await Resolver(look_up, AddressPolicy(), 30).resolve(spelling)
+        loopback = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),))
+        assert await Resolver(look_up, loopback, 30).resolve(spelling) == (ip_address("127.0.0.1"),)
+    finally:
+        look_up.close()
