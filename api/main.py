@@ -25,6 +25,7 @@ from shared.settings.fields import variable
 from shared.settings.settings import Settings
 from shared.stopping import until_stopped
 from shared.storage.opening import opened_database
+from shared.waking import waking
 
 PROCESS = "api"
 #: Longer than what proxies and tills keep an idle connection for, so that it is they who close it.
@@ -52,6 +53,9 @@ async def run(settings: Settings) -> None:
             publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
         replies = ReplyQueue(replying, topology, process_id=process_id, settings=settings, metrics=metrics)
+        notifying = await stack.enter_async_context(
+            waking(database, settings, process=PROCESS, topology=topology, metrics=metrics)
+        )
         waiters = Waiters(database, clock, metrics, settings)
         await replies.start(waiters.replied)
         readiness = Readiness(
@@ -82,7 +86,7 @@ async def run(settings: Settings) -> None:
         )
         lag = watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS)
         stopped = await stack.enter_async_context(
-            until_stopped(waiters.run(), parts.payments.admission.run(), lag)
+            until_stopped(waiters.run(), parts.payments.admission.run(), notifying.run(), lag)
         )
         # Left first at the end: the requests finish while everything that they need still runs.
         async with serving(

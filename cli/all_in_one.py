@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-CHILDREN: Final = ("api", "terminal-worker")
+CHILDREN: Final = ("api", "terminal-worker", "notifier-worker")
 
 HOW_TO_GET_A_BROKER: Final = """\
 CLOUD_TERMINAL_AMQP_URL is not set: RabbitMQ is the one thing that this command does not bring along.
@@ -17,11 +17,11 @@ Then: export CLOUD_TERMINAL_AMQP_URL=amqp://guest:guest@127.0.0.1:5672/"""
 
 
 def run_all_in_one() -> None:
-    """Run API and terminal worker of one small shop on this machine.
+    """Run API, terminal worker and notifier worker of one small shop on this machine.
 
     Uses SQLite unless CLOUD_TERMINAL_DATABASE_URL says otherwise, migrates the database by itself, and ends
     all when one ends. Needs a RabbitMQ in CLOUD_TERMINAL_AMQP_URL. Management ports: one more for each
-    process from CLOUD_TERMINAL_MANAGEMENT_PORT on (9464, 9465).
+    process from CLOUD_TERMINAL_MANAGEMENT_PORT on (9464, 9465, 9466).
     """
     import typer
 
@@ -34,7 +34,11 @@ def run_all_in_one() -> None:
         if settings.amqp_url is None:
             raise fail(HOW_TO_GET_A_BROKER, EXIT_USAGE)
         run_on_loop(migrate_database(settings))
-        longest_drain = max(settings.api_stop_grace_seconds, settings.worker_stop_grace_seconds)
+        longest_drain = max(
+            settings.api_stop_grace_seconds,
+            settings.worker_stop_grace_seconds,
+            settings.notifier_stop_grace_seconds,
+        )
         code = run_on_loop(run_children(CHILDREN, settings.management_port, longest_drain))
     raise typer.Exit(code)
 

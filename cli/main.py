@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import all_in_one, api, credential, merchant, migrate, terminal, terminal_worker
+from cli import all_in_one, api, credential, merchant, migrate, notifier_worker, terminal, terminal_worker
 
 app = typer.Typer(
     name="cloud-terminal",
@@ -16,6 +16,7 @@ credentials = typer.Typer(help="Names and secrets for HTTP Basic.", no_args_is_h
 
 app.command("api")(api.run_api)
 app.command("terminal-worker")(terminal_worker.run_terminal_worker)
+app.command("notifier-worker")(notifier_worker.run_notifier_worker)
 app.command("all-in-one")(all_in_one.run_all_in_one)
 app.command("migrate")(migrate.run_migrations)
 app.command("terminal")(terminal.run_terminal)

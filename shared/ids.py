@@ -11,6 +11,7 @@ from shared.clock import Clock
 #: Returns as many random bytes as asked for; `os.urandom` in a real process.
 RandomBytes = Callable[[int], bytes]
 
+PAYMENT_PREFIX: Final = "pay_"
 PAYMENT_ID: Final = re.compile(r"pay_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 PROBE_ID: Final = re.compile(r"prb_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 

@@ -5,16 +5,23 @@ ends, the broker is away) is found by the notifier workers' sweep.
 """
 
 import asyncio
+import contextlib
+import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import structlog
 
+from shared.broker.connections import connected
 from shared.broker.failures import BrokerFailure
 from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
-from shared.storage.engine import Wake
+from shared.broker.publisher import Publisher
+from shared.broker.topology import Topology
+from shared.metrics import Metrics
+from shared.settings.settings import Settings
+from shared.storage.engine import Database, Wake
 
 #: More than this many unpublished deliveries are left to the sweep, the oldest first.
 WAITING_AT_MOST: Final = 10_000
@@ -24,6 +31,26 @@ BATCH: Final = 100
 LAST_SECONDS: Final = 1.0
 
 _log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def waking(
+    database: Database, settings: Settings, *, process: str, topology: Topology, metrics: Metrics
+) -> AsyncIterator["Waking"]:
+    """Connect on a connection of its own, and hear of the database's commits while the block runs.
+
+    Raises BrokerAway.
+    """
+    async with connected(settings, process=process, purpose="notify") as connection:
+        publisher = await Publisher.open(
+            connection, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+        )
+        made = Waking(publisher)
+        database.on_committed = made.wake
+        try:
+            yield made
+        finally:
+            database.on_committed = None
 
 
 class Waking:

@@ -18,6 +18,7 @@ from shared.settings.settings import Settings
 from shared.stopping import until_stopped
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.opening import opened_database
+from shared.waking import waking
 from terminal_worker.connection import TcpConnector
 from terminal_worker.wiring import wire
 
@@ -42,6 +43,9 @@ async def run(settings: Settings) -> None:
         await declare_topology(consuming, topology, timeout_seconds=settings.broker_call_timeout_seconds)
         publisher = await Publisher.open(
             publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+        )
+        notifying = await stack.enter_async_context(
+            waking(database, settings, process=PROCESS, topology=topology, metrics=metrics)
         )
         consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
         parts = wire(
@@ -74,6 +78,7 @@ async def run(settings: Settings) -> None:
         structlog.get_logger().info("terminal worker is taking payments", sessions=settings.session_limit)
         async with until_stopped(
             *parts.loops(),
+            notifying.run(),
             watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
         ) as stopped:
             await stopped.wait()

@@ -12,8 +12,14 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustC
 from shared.broker.connections import CLIENT_ERRORS, away_when_failing
 from shared.broker.failures import UnreadableMessage
 from shared.broker.live import missing_consumer
-from shared.broker.messages import Work, decode_work, traceparent_of
-from shared.broker.topology import PAYMENTS, QueueKind, Topology, declare_queue
+from shared.broker.messages import (
+    NotificationMessage,
+    Work,
+    decode_notification,
+    decode_work,
+    traceparent_of,
+)
+from shared.broker.topology import NOTIFICATIONS, PAYMENTS, QueueKind, Topology, declare_queue
 from shared.metrics import Metrics
 from shared.settings.settings import Settings
 
@@ -182,6 +188,33 @@ class PaymentConsumer(QueueConsumer[Work]):
             decode=decode_work,
             tag=f"worker.{process_id}",
             prefetch=settings.session_limit,
+            settings=settings,
+            metrics=metrics,
+        )
+
+
+class NotificationConsumer(QueueConsumer[NotificationMessage]):
+    """Deliveries of one kind (`hipay` or `merchant`) for a notifier worker."""
+
+    def __init__(
+        self,
+        connection: RobustConnection,
+        topology: Topology,
+        *,
+        kind: str,
+        process_id: str,
+        prefetch: int,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__(
+            connection,
+            topology,
+            queue=topology.notifications(kind),
+            kind=NOTIFICATIONS,
+            decode=decode_notification,
+            tag=f"notifier.{kind}.{process_id}",
+            prefetch=prefetch,
             settings=settings,
             metrics=metrics,
         )

@@ -29,7 +29,8 @@ _LEASABLE: Final = (
 _TAKE: Final = (
     " UPDATE deliveries SET lease = lease + 1, leased_until = {now} + :lease_ms,"
     " publish_at = {now} + :lease_ms FROM chosen WHERE deliveries.id = chosen.chosen_id"
-    " RETURNING id, lease, kind, target, payment_id, event_number, type, sequence, tries, tried_at"
+    " RETURNING id, lease, kind, target, payment_id, event_number, type, sequence, tries, tried_at,"
+    " {now} - since_at AS age_ms"
 )
 #: The chosen rows are locked once, by a statement part that is not run again.
 _LEASE = Statement(
@@ -41,7 +42,9 @@ _LEASE_OF_TARGET = Statement(
     f" AND {_LEASABLE} ORDER BY d.due_at, d.id LIMIT :most {{skip_locked}})" + _TAKE
 )
 
-_TRIED: Final = "tries = tries + 1, tried_at = COALESCE(tried_at, {now}), leased_until = NULL"
+_TRIED: Final = (
+    "tries = tries + 1, tried_at = COALESCE(tried_at, {now}), leased_until = NULL, lease = lease + 1"
+)
 _IF_MINE: Final = " WHERE id = :id AND lease = :lease AND state = 'waiting'"
 _DELIVERED = Statement(
     f"UPDATE deliveries SET state = 'delivered', reason = NULL, ended_at = {{now}}, {_TRIED}{_IF_MINE}"
@@ -49,19 +52,15 @@ _DELIVERED = Statement(
 _DEAD = Statement(
     f"UPDATE deliveries SET state = 'dead', reason = :reason, ended_at = {{now}}, {_TRIED}{_IF_MINE}"
 )
-#: Tried again after the pause, for the last time at the end of its life; dead after that.
-_DIES: Final = "CASE WHEN {now} >= since_at + :life_ms THEN"
-_NEXT: Final = (
-    "CASE WHEN {now} + :pause_ms > since_at + :life_ms THEN since_at + :life_ms ELSE {now} + :pause_ms END"
-)
 _AGAIN = Statement(
-    f"UPDATE deliveries SET state = {_DIES} 'dead' ELSE 'waiting' END,"
-    f" reason = {_DIES} 'gave_up' ELSE NULL END, ended_at = {_DIES} {{now}} ELSE NULL END,"
-    f" due_at = {_NEXT}, publish_at = {_NEXT}, publish_count = 0, {_TRIED}{_IF_MINE}"
+    "UPDATE deliveries SET due_at = {now} + :pause_ms, publish_at = {now} + :pause_ms, publish_count = 0, "
+    f"{_TRIED}{_IF_MINE}"
 )
+#: Before the delivery itself is changed: of a result that is stored again, nothing is written twice.
 _INSERT_ATTEMPT = Statement(
     "INSERT INTO delivery_attempts (delivery_id, at, duration_ms, status, error, answer)"
-    " VALUES (:delivery_id, {now} - :duration_ms, :duration_ms, :status, :error, :answer)"
+    " SELECT id, {now} - :duration_ms, CAST(:duration_ms AS INTEGER), CAST(:status AS INTEGER),"
+    " CAST(:error AS TEXT), CAST(:answer AS TEXT) FROM deliveries WHERE id = :id AND lease = :lease"
 )
 
 #: Failures during a pause are of tries that began before it.
@@ -98,13 +97,18 @@ _NEXT_OF_PAYMENTS = Statement(
     " AND tried_at IS NULL AND due_at <= {now} AND leased_until IS NULL ORDER BY sequence"
 )
 
-_DUE_TARGETS = Statement(
-    "SELECT id FROM webhook_endpoints w WHERE w.disabled_at IS NULL"
+#: Targets that are not paused and for which something is to be published.
+_DUE: Final = (
     " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = w.id AND t.paused_until > {now})"
     " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.target = w.id AND d.state = 'waiting'"
-    " AND d.publish_at <= {now}) ORDER BY id"
+    " AND d.publish_at <= {now})"
 )
-_IS_PAUSED = Statement("SELECT id FROM delivery_targets WHERE id = :target AND paused_until > {now}")
+_DUE_TARGETS = Statement(
+    "SELECT 'hipay' AS kind, w.id FROM (SELECT 'hipay' AS id) w WHERE 1 = 1"
+    + _DUE
+    + " UNION ALL SELECT 'merchant', w.id FROM webhook_endpoints w WHERE w.disabled_at IS NULL"
+    + _DUE
+)
 _PUBLISH = Statement(
     "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
     " AND d.state = 'waiting' AND d.publish_at <= {now} ORDER BY d.publish_at, d.id LIMIT :most"
@@ -136,6 +140,8 @@ class Leased:
     #: Tries since it was made or replayed, this one not among them.
     tries: int
     is_first_try: bool
+    #: Since it was made or replayed.
+    age_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,26 +224,27 @@ def _leased(row: Row[Any]) -> Leased:
         sequence=row.sequence,
         tries=row.tries,
         is_first_try=row.tried_at is None,
+        age_seconds=row.age_ms / 1000,
     )
 
 
-async def record(
-    database: Database, tried: Sequence[Tried], *, breaker: Breaker, lifetime_seconds: float
-) -> None:
-    """Store what came of some tries, all or none. Raises DatabaseAway, CommitUnknown: store them again."""
-    life_ms = round(lifetime_seconds * 1000)
+async def record(database: Database, tried: Sequence[Tried], *, breaker: Breaker) -> None:
+    """Store what came of some tries, all or none; those of a lease that is over change nothing.
+
+    Raises DatabaseAway, CommitUnknown: store them again.
+    """
 
     async def work(tx: Transaction) -> None:
         # In one order everywhere, so that two workers do not wait for each other.
         ordered = sorted(tried, key=lambda one: one.leased.id)
-        await _record_verdicts(tx, ordered, life_ms)
         await tx.run_many(_INSERT_ATTEMPT, [_attempt(one) for one in ordered])
+        await _record_verdicts(tx, ordered)
         await _record_targets(tx, ordered, breaker)
 
     await database.write(work)
 
 
-async def _record_verdicts(tx: Transaction, tried: Sequence[Tried], life_ms: int) -> None:
+async def _record_verdicts(tx: Transaction, tried: Sequence[Tried]) -> None:
     delivered: list[Mapping[str, object]] = []
     again: list[Mapping[str, object]] = []
     dead: list[Mapping[str, object]] = []
@@ -247,7 +254,7 @@ async def _record_verdicts(tx: Transaction, tried: Sequence[Tried], life_ms: int
             case Delivered():
                 delivered.append(named)
             case Again(pause_seconds):
-                again.append({**named, "pause_ms": round(pause_seconds * 1000), "life_ms": life_ms})
+                again.append({**named, "pause_ms": round(pause_seconds * 1000)})
             case Dead(reason):
                 dead.append({**named, "reason": reason})
     await tx.run_many(_DELIVERED, delivered)
@@ -258,7 +265,8 @@ async def _record_verdicts(tx: Transaction, tried: Sequence[Tried], life_ms: int
 def _attempt(one: Tried) -> Mapping[str, object]:
     attempt = one.attempt
     return {
-        "delivery_id": one.leased.id,
+        "id": one.leased.id,
+        "lease": one.leased.lease,
         "duration_ms": attempt.duration_ms,
         "status": attempt.status,
         "error": attempt.error,
@@ -306,13 +314,9 @@ async def next_of_payments(
     return [(row.id, row.target) for row in rows]
 
 
-async def due_endpoints(database: Database) -> list[str]:
-    """Return the merchants' endpoints for which the sweep has something to publish."""
-    return [row.id for row in await database.read(lambda tx: tx.all(_DUE_TARGETS))]
-
-
-async def is_paused(database: Database, target: str) -> bool:
-    return await database.read(lambda tx: tx.one(_IS_PAUSED, target=target)) is not None
+async def due_targets(database: Database) -> list[tuple[str, str]]:
+    """Return kind and target of those for which the sweep has something to publish."""
+    return [(row.kind, row.id) for row in await database.read(lambda tx: tx.all(_DUE_TARGETS))]
 
 
 async def take_to_publish(database: Database, target: str, most: int) -> list[str]:

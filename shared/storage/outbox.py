@@ -7,6 +7,7 @@ gap and no crash can lose an event or invent one.
 from dataclasses import replace
 from typing import Final
 
+from shared.ids import PAYMENT_PREFIX
 from shared.notification.events import EventType, event_body
 from shared.payment.payment import Payment
 from shared.storage.engine import Transaction, Wake
@@ -47,6 +48,17 @@ _INSERT_ORDER_NOTIFICATION = Statement(
     " {now}, {now}, {now}, {now} + :grace_ms)"
 )
 
+_INSERT_TEST_EVENT = Statement(
+    "INSERT INTO events (merchant_id, sequence, type, at, body)"
+    " VALUES (:merchant_id, 1, :type, {now}, :body) RETURNING number"
+)
+_INSERT_TEST_DELIVERY = Statement(
+    "INSERT INTO deliveries (id, kind, target, merchant_id, event_number, type, sequence, state,"
+    " created_at, since_at, due_at, publish_at)"
+    " VALUES (:id, 'merchant', :target, :merchant_id, :event_number, :type, 1, 'waiting',"
+    " {now}, {now}, {now}, {now} + :grace_ms)"
+)
+
 
 async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None:
     """Write one event of the payment, and a delivery for each endpoint that hears of it."""
@@ -62,7 +74,7 @@ async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None
         return
     written = await tx.all(
         _INSERT_DELIVERIES,
-        prefix=f"dlv_{payment.id.removeprefix('pay_')}_{row.sequence}_",
+        prefix=f"dlv_{payment.id.removeprefix(PAYMENT_PREFIX)}_{row.sequence}_",
         merchant_id=payment.merchant_id,
         payment_id=payment.id,
         event_number=row.number,
@@ -81,7 +93,7 @@ async def add_contradiction(tx: Transaction, payment: Payment) -> None:
 
 async def add_order_notification(tx: Transaction, *, payment_id: str, merchant_id: str) -> None:
     """Write HiPay's order notification of a payment that is accepted in this transaction."""
-    delivery_id = f"dlv_{payment_id.removeprefix('pay_')}_{HIPAY}"
+    delivery_id = f"dlv_{payment_id.removeprefix(PAYMENT_PREFIX)}_{HIPAY}"
     await tx.run(
         _INSERT_ORDER_NOTIFICATION,
         id=delivery_id,
@@ -90,3 +102,26 @@ async def add_order_notification(tx: Transaction, *, payment_id: str, merchant_i
         grace_ms=RELAY_GRACE_MS,
     )
     tx.wakes.append(Wake(HIPAY, delivery_id, HIPAY))
+
+
+async def add_test_event(tx: Transaction, *, merchant_id: str, endpoint_id: str) -> str:
+    """Write an event of no payment, and its delivery to this endpoint alone; return the delivery's id."""
+    row = await tx.one(
+        _INSERT_TEST_EVENT,
+        merchant_id=merchant_id,
+        type=EventType.TEST.value,
+        body=json_text({"endpoint_id": endpoint_id}),
+    )
+    assert row is not None, "it was inserted"
+    delivery_id = f"dlv_test_{row.number}"
+    await tx.run(
+        _INSERT_TEST_DELIVERY,
+        id=delivery_id,
+        target=endpoint_id,
+        merchant_id=merchant_id,
+        event_number=row.number,
+        type=EventType.TEST.value,
+        grace_ms=RELAY_GRACE_MS,
+    )
+    tx.wakes.append(Wake(MERCHANT, delivery_id, endpoint_id))
+    return delivery_id

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-#: Writes what it wants to; the connection is closed after it unless `Receiver.keeps_connections`.
-Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
+#: Answers one request; the connection is closed after it unless `Receiver.keeps_connections`.
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Receiver:
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             self.requests.append((head, await reader.readexactly(length)))
-            await self.behaviour(writer)
+            await self.behaviour(reader, writer)
             await writer.drain()
             if not self.keeps_connections:
                 return
@@ -46,10 +46,15 @@ class Receiver:
 def says(answer: bytes) -> Behaviour:
     """Answer every request with these bytes."""
 
-    async def answer_with_them(writer: asyncio.StreamWriter) -> None:
+    async def answer_with_them(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
 
     return answer_with_them
+
+
+async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    """Say nothing until the other end closes the connection."""
+    await reader.read()
 
 
 def status(number: int, *headers: str, body: bytes = b"") -> Behaviour:
@@ -70,11 +75,8 @@ async def receiver(
     running = Receiver(behaviour, keeps_connections)
     tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        await running.serve(reader, writer)
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.create_task(running.serve(reader, writer)))
 
     if tls is not None:
         tls.sni_callback = lambda _, name, __: running.server_names.append(name)

@@ -23,15 +23,21 @@ from api.contract.examples import MINIMAL_REQUEST
 from api.readiness import Readiness, database_check
 from api.waiting import Waiters
 from api.wiring import wire
+from notifier_worker.http import HttpClient
+from notifier_worker.resolving import SystemLookUp
+from notifier_worker.wiring import NotifierParts
+from notifier_worker.wiring import wire as wire_notifier
 from shared.broker.connections import connected, declare_topology, topology_of
-from shared.broker.consumer import PaymentConsumer
+from shared.broker.consumer import NotificationConsumer, PaymentConsumer
 from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock, SystemClock
 from shared.credential_kind import CredentialKind
 from shared.ids import new_process_id
 from shared.metrics import Metrics
+from shared.sealing import Sealer
 from shared.secret_hash import hash_secret, new_secret
 from shared.secret_key import load_secret_key
 from shared.settings.load import load_settings
@@ -39,6 +45,8 @@ from shared.settings.settings import Settings
 from shared.storage.engine import open_database
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.merchants import create_credential, create_merchant
+from shared.targets import AddressPolicy
+from shared.waking import waking
 from terminal_worker.connection import TcpConnector
 from terminal_worker.consume import Deliveries
 from terminal_worker.doubts import Doubts
@@ -128,8 +136,20 @@ class Worker:
         return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
 
 
+@dataclass
+class Notifier:
+    """One notifier worker."""
+
+    database: LossyDatabase
+    metrics: Metrics
+    parts: NotifierParts
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
+
+
 class System:
-    """Makes API processes and workers; all of them end with the system."""
+    """Makes API processes, terminal and notifier workers; all of them end with the system."""
 
     def __init__(
         self,
@@ -181,6 +201,7 @@ class System:
             settings=settings,
             metrics=metrics,
         )
+        await self._wake(database, settings, metrics)
         waiters = Waiters(database, clock, metrics, settings)
         await replies.start(waiters.replied)
         self._run(waiters.run())
@@ -216,6 +237,7 @@ class System:
         publisher = await self._publisher(await self._connect(settings, "publish"), settings, metrics)
         consuming = await self._connect(settings, "consume")
         await self._declare(consuming, settings)
+        await self._wake(database, settings, metrics)
         consumer = PaymentConsumer(
             consuming, self.topology, process_id=worker, settings=settings, metrics=metrics
         )
@@ -240,6 +262,50 @@ class System:
         return Worker(
             worker, database, metrics, parts.runs, parts.doubts, parts.deliveries, publisher, heartbeats
         )
+
+    async def notifier(self, *, checkpoint: Checkpoint = no_checkpoint, **given: object) -> Notifier:
+        """Start a notifier worker."""
+        settings = load_settings(**{**self._given, **given})
+        metrics, database = Metrics("notifier"), self._open_database(settings)
+        publishing = await self._connect(settings, "publish")
+        await self._declare(publishing, settings)
+        client = HttpClient(
+            AddressPolicy(settings.notify_allowed_networks, settings.notify_allow_http), SystemLookUp()
+        )
+        self._stack.push_async_callback(client.aclose)
+        parts = wire_notifier(
+            database=database,
+            publisher=await self._publisher(publishing, settings, metrics),
+            client=client,
+            sealer=Sealer(load_secret_key(settings, os.urandom)),
+            clock=SystemClock(),
+            metrics=metrics,
+            settings=settings,
+            checkpoint=checkpoint,
+            rng=random.Random(1),
+        )
+        for kind, dispatcher in (("hipay", parts.hipay), ("merchant", parts.merchant)):
+            consumer = NotificationConsumer(
+                await self._connect(settings, "consume"),
+                self.topology,
+                kind=kind,
+                process_id=new_process_id(os.urandom),
+                prefetch=settings.notify_merchant_concurrency,
+                settings=settings,
+                metrics=metrics,
+            )
+            self._run(dispatcher.lease_loop())
+            self._run(dispatcher.record_loop())
+            await consumer.start(dispatcher.take)
+            self._stack.push_async_callback(consumer.stop)
+        self._run(parts.relay.run())
+        return Notifier(database, metrics, parts)
+
+    async def _wake(self, database: LossyDatabase, settings: Settings, metrics: Metrics) -> None:
+        notifying = await self._stack.enter_async_context(
+            waking(database, settings, process="test", topology=self.topology, metrics=metrics)
+        )
+        self._run(notifying.run())
 
     async def publish(self, payment_id: str, *, reply_to: str | None = None) -> None:
         """Send a payment's message once more."""

@@ -19,7 +19,10 @@ ACCEPTED = {
     "idna-dots": ("https://bücher。example/", Target("https", "xn--bcher-kva.example", 443, "/")),
     "ipv4": ("https://8.8.8.8/", Target("https", "8.8.8.8", 443, "/")),
     "ipv6": ("https://[2606:4700::1111]:8443/", Target("https", "2606:4700::1111", 8443, "/")),
-    "double-slash-path": ("https://shop.example//127.0.0.1/", Target("https", "shop.example", 443, "//127.0.0.1/")),
+    "double-slash-path": (
+        "https://shop.example//127.0.0.1/",
+        Target("https", "shop.example", 443, "//127.0.0.1/"),
+    ),
 }
 
 REFUSED = {

@@ -1,0 +1,263 @@
+"""Deliveries of one kind, from the wake-up to the acknowledgement.
+
+Leases and results go to the database in batches that form by themselves: what comes while one is under way
+goes with the next. A message is only a wake-up; one that finds no place for its target is acknowledged at
+once, and the database is asked when a place is free.
+"""
+
+import asyncio
+import random
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from notifier_worker.lanes import Lanes
+from notifier_worker.letters import Letter, Letters
+from notifier_worker.measures import Measures
+from notifier_worker.trying import Trying
+from shared.broker.interfaces import Incoming
+from shared.broker.messages import NotificationMessage
+from shared.checkpoints import Checkpoint
+from shared.storage import deliveries
+from shared.storage.deliveries import Again, Breaker, Dead, Delivered, Leased, Tried
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+
+#: Deliveries in one statement.
+BATCH: Final = 200
+#: Between tries to store results, or to lease, while the database is away.
+AWAY_SECONDS: Final = 1.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A delivery that has a place and is to be leased."""
+
+    delivery_id: str
+    target: str
+    incoming: Incoming[NotificationMessage] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    tried: Tried
+    incoming: Incoming[NotificationMessage] | None
+
+
+class Dispatcher:
+    """Runs deliveries; `lease_loop` and `record_loop` run beside it until the process ends."""
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        database: Database,
+        letters: Letters,
+        trying: Trying,
+        lanes: Lanes,
+        breaker: Breaker,
+        measures: Measures,
+        checkpoint: Checkpoint,
+        rng: random.Random,
+        lease_seconds: float,
+    ) -> None:
+        self._kind: Final = kind
+        self._database: Final = database
+        self._letters: Final = letters
+        self._trying: Final = trying
+        self._lanes: Final = lanes
+        self._breaker: Final = breaker
+        self._measures: Final = measures
+        self._checkpoint: Final = checkpoint
+        self._rng: Final = rng
+        self._lease_seconds: Final = lease_seconds
+        self._wanted: Final[list[_Wanted]] = []
+        self._done: Final[list[_Done]] = []
+        self._to_lease: Final = asyncio.Event()
+        self._to_record: Final = asyncio.Event()
+        self._is_idle: Final = asyncio.Event()
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._takes = True
+        self._is_idle.set()
+
+    def take(self, incoming: Incoming[NotificationMessage]) -> None:
+        """A wake-up came; returns at once."""
+        message = incoming.message
+        if not self._takes:
+            self._run(incoming.requeue())
+        elif not self._want(message.delivery_id, message.target, incoming):
+            self._run(incoming.ack())
+
+    def _want(self, delivery_id: str, target: str, incoming: Incoming[NotificationMessage] | None) -> bool:
+        if not self._takes or not self._lanes.take(target):
+            return False
+        self._wanted.append(_Wanted(delivery_id, target, incoming))
+        self._to_lease.set()
+        self._count()
+        return True
+
+    async def lease_loop(self) -> None:
+        """Lease what has a place, and what waits in the database for places that became free."""
+        while True:
+            await self._to_lease.wait()
+            self._to_lease.clear()
+            try:
+                await self._lease_wanted()
+                await self._lease_backlog()
+            except (DatabaseAway, CommitUnknown) as error:
+                _log.warning("deliveries not leased", kind=self._kind, error=str(error))
+                await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
+                self._to_lease.set()
+
+    async def _lease_wanted(self) -> None:
+        while self._wanted:
+            batch = self._wanted[:BATCH]
+            leased = await deliveries.lease(
+                self._database, [one.delivery_id for one in batch], self._lease_seconds
+            )
+            del self._wanted[: len(batch)]
+            await self._begin(leased, {one.delivery_id: one for one in batch})
+
+    async def _lease_backlog(self) -> None:
+        taken = self._lanes.take_backlog() if self._takes else []
+        for at, (target, places) in enumerate(taken):
+            try:
+                leased = await deliveries.lease_of_target(self._database, target, places, self._lease_seconds)
+            except (DatabaseAway, CommitUnknown):
+                for not_asked, places_of_it in taken[at:]:
+                    self._give_back(not_asked, places_of_it)
+                raise
+            self._give_back(target, places - len(leased))
+            if len(leased) < places:
+                self._lanes.backlog_is_over(target)
+            await self._begin(leased, {one.id: _Wanted(one.id, target, None) for one in leased})
+
+    async def _begin(self, leased: Sequence[Leased], wanted: dict[str, _Wanted]) -> None:
+        """Start a task for each leased delivery; the others are somebody's already, or not due."""
+        written: dict[str, Letter] = {}
+        if leased:
+            await self._checkpoint("claimed")
+            written = await self._write(leased)
+        for one in leased:
+            incoming = wanted.pop(one.id).incoming
+            letter = written.get(one.id)
+            if letter is None:
+                self._finished(_Done(self._trying.not_written(one), incoming))
+            else:
+                self._lanes.learn_failures(one.target, letter.failures)
+                self._run(self._send(one, letter, incoming))
+        for rest in wanted.values():
+            self._give_back(rest.target, 1)
+            if rest.incoming is not None:
+                self._run(rest.incoming.ack())
+
+    async def _write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+        try:
+            return await self._letters.write(leased)
+        except DatabaseAway as error:
+            _log.warning("leased deliveries could not be read", kind=self._kind, error=str(error))
+            return {}
+
+    async def _send(
+        self, leased: Leased, letter: Letter, incoming: Incoming[NotificationMessage] | None
+    ) -> None:
+        tried = await self._trying.send(leased, letter)
+        await self._checkpoint("sent")
+        self._finished(_Done(tried, incoming))
+
+    def _finished(self, done: _Done) -> None:
+        self._done.append(done)
+        self._to_record.set()
+
+    async def record_loop(self) -> None:
+        """Store what came of the tries, as long as it takes; then acknowledge."""
+        while True:
+            await self._to_record.wait()
+            self._to_record.clear()
+            while self._done:
+                batch = self._done[:BATCH]
+                await self._record([one.tried for one in batch])
+                del self._done[: len(batch)]
+                await self._checkpoint("stored")
+                for one in batch:
+                    self._measure(one.tried)
+                    self._give_back(one.tried.leased.target, 1)
+                    if one.incoming is not None:
+                        self._run(one.incoming.ack())
+                await self._wake_next([one.tried.leased for one in batch])
+
+    async def _record(self, tried: Sequence[Tried]) -> None:
+        while True:
+            try:
+                await deliveries.record(self._database, tried, breaker=self._breaker)
+            except (DatabaseAway, CommitUnknown) as error:
+                _log.warning("results of deliveries not stored", kind=self._kind, error=str(error))
+                await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
+            else:
+                return
+
+    async def _wake_next(self, leased: Sequence[Leased]) -> None:
+        """What waited for the first try of an earlier delivery of its payment may go now."""
+        payments = sorted(
+            {one.payment_id for one in leased if one.is_first_try and one.payment_id is not None}
+        )
+        if not payments:
+            return
+        try:
+            found = await deliveries.next_of_payments(self._database, payments, self._kind)
+        except DatabaseAway:
+            return  # the sweep finds them
+        for delivery_id, target in found:
+            self._want(delivery_id, target, None)
+
+    def _measure(self, tried: Tried) -> None:
+        target, attempt = tried.leased.target, tried.attempt
+        self._measures.tried(self._kind, attempt.duration_ms / 1000)
+        match tried.verdict:
+            case Delivered():
+                self._measures.sent(self._kind)
+                self._lanes.works(target)
+                return
+            case Again(is_targets=True):
+                self._lanes.failed(target)
+            case Dead(reason):
+                self._measures.dead(self._kind, reason)
+        self._measures.failed(self._kind, str(attempt.status or attempt.error))
+        _log.info(
+            "delivery not received",
+            delivery_id=tried.leased.id,
+            target=target,
+            status=attempt.status,
+            error=attempt.error,
+            tries=tried.leased.tries + 1,
+        )
+
+    def _give_back(self, target: str, places: int) -> None:
+        for _ in range(places):
+            self._lanes.give_back(target)
+        self._to_lease.set()
+        self._count()
+
+    def _count(self) -> None:
+        self._measures.under_way(self._kind, self._lanes.in_use)
+        if self._lanes.in_use == 0:
+            self._is_idle.set()
+        else:
+            self._is_idle.clear()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more; finish and store what is under way. The rest is free at its lease's end."""
+        self._takes = False
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_idle.wait()
+        except TimeoutError:
+            _log.info("deliveries left to their lease's end", kind=self._kind, number=self._lanes.in_use)

@@ -1,0 +1,84 @@
+"""How many deliveries are under way for each target: a slow one takes no other's places. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(slots=True)
+class Lane:
+    """One target's places."""
+
+    in_use: int = 0
+    #: There is more in the database than was handed over: look there when a place is free.
+    has_backlog: bool = False
+    #: Failures in a row, as far as this worker knows.
+    failures: int = 0
+
+
+class Lanes:
+    """Places for deliveries: so many in all, so many for a target, one for a target that keeps failing."""
+
+    def __init__(self, *, most: int, most_of_target: int, breaker_failures: int) -> None:
+        self._most: Final = most
+        self._most_of_target: Final = most_of_target
+        self._breaker_failures: Final = breaker_failures
+        self._lanes: Final[dict[str, Lane]] = {}
+        self.in_use = 0
+
+    def take(self, target: str) -> bool:
+        """Take a place; without one, remember that the target has more waiting."""
+        lane = self._lanes.setdefault(target, Lane())
+        if self._free(lane) == 0:
+            lane.has_backlog = True
+            return False
+        lane.in_use += 1
+        self.in_use += 1
+        return True
+
+    def give_back(self, target: str) -> None:
+        lane = self._lanes[target]
+        lane.in_use -= 1
+        self.in_use -= 1
+        self._forget_where_idle(target, lane)
+
+    def take_backlog(self) -> list[tuple[str, int]]:
+        """Take the free places of targets with a backlog, as target and number; the next call begins with
+        the target that got none."""
+        taken: list[tuple[str, int]] = []
+        for target, lane in list(self._lanes.items()):
+            if not lane.has_backlog:
+                continue
+            places = self._free(lane)
+            if places == 0:
+                continue
+            lane.in_use += places
+            self.in_use += places
+            taken.append((target, places))
+            # Behind the others: where places are few, the next free ones are somebody else's.
+            self._lanes[target] = self._lanes.pop(target)
+        return taken
+
+    def backlog_is_over(self, target: str) -> None:
+        """The database had fewer than there were places for."""
+        lane = self._lanes.get(target)
+        if lane is not None:
+            lane.has_backlog = False
+            self._forget_where_idle(target, lane)
+
+    def failed(self, target: str) -> None:
+        self._lanes[target].failures += 1
+
+    def works(self, target: str) -> None:
+        self._lanes[target].failures = 0
+
+    def learn_failures(self, target: str, failures: int) -> None:
+        """Note what the database says of a target's failures in a row."""
+        self._lanes[target].failures = failures
+
+    def _free(self, lane: Lane) -> int:
+        most = 1 if lane.failures >= self._breaker_failures else self._most_of_target
+        return max(0, min(most - lane.in_use, self._most - self.in_use))
+
+    def _forget_where_idle(self, target: str, lane: Lane) -> None:
+        if lane.in_use == 0 and not lane.has_backlog:
+            del self._lanes[target]

@@ -1,0 +1,115 @@
+"""The notifier worker's composition root: the only place where its parts are wired."""
+
+import asyncio
+import os
+import random
+from contextlib import AsyncExitStack
+
+import structlog
+
+from notifier_worker.http import HttpClient
+from notifier_worker.resolving import SystemLookUp
+from notifier_worker.wiring import wire
+from shared.broker.connections import connected, declare_topology, topology_of
+from shared.broker.consumer import NotificationConsumer
+from shared.broker.publisher import Publisher
+from shared.checkpoints import Checkpoint, no_checkpoint
+from shared.clock import SystemClock
+from shared.ids import new_process_id
+from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
+from shared.management import management_server
+from shared.metrics import Metrics
+from shared.sealing import Sealer
+from shared.secret_key import load_secret_key
+from shared.settings.settings import Settings
+from shared.stopping import until_stopped
+from shared.storage.opening import opened_database
+from shared.storage.outbox import HIPAY, MERCHANT
+from shared.targets import AddressPolicy
+
+PROCESS = "notifier-worker"
+
+
+async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
+    """Deliver until SIGTERM or SIGINT, then finish what is under way.
+
+    Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch.
+    """
+    clock, metrics = SystemClock(), Metrics(PROCESS)
+    process_id = new_process_id(os.urandom)
+    topology, limit = topology_of(settings), settings.broker_call_timeout_seconds
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(opened_database(settings))
+        hearing = await stack.enter_async_context(
+            connected(settings, process=PROCESS, purpose="consume merchant")
+        )
+        hearing_hipay = await stack.enter_async_context(
+            connected(settings, process=PROCESS, purpose="consume hipay")
+        )
+        publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
+        await declare_topology(publishing, topology, timeout_seconds=limit)
+        publisher = await Publisher.open(
+            publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+        )
+        look_up = SystemLookUp()
+        stack.callback(look_up.close)
+        client = HttpClient(
+            AddressPolicy(settings.notify_allowed_networks, settings.notify_allow_http),
+            look_up,
+            connect_timeout_seconds=settings.notify_connect_timeout_seconds,
+        )
+        stack.push_async_callback(client.aclose)
+        parts = wire(
+            database=database,
+            publisher=publisher,
+            client=client,
+            sealer=Sealer(load_secret_key(settings, os.urandom)),
+            clock=clock,
+            metrics=metrics,
+            settings=settings,
+            checkpoint=checkpoint,
+            rng=random.SystemRandom(),
+        )
+        consumers = {
+            kind: NotificationConsumer(
+                connection,
+                topology,
+                kind=kind,
+                process_id=process_id,
+                prefetch=prefetch,
+                settings=settings,
+                metrics=metrics,
+            )
+            for kind, connection, prefetch in (
+                (HIPAY, hearing_hipay, settings.notify_hipay_concurrency),
+                (MERCHANT, hearing, settings.notify_merchant_concurrency),
+            )
+            # Without HiPay's address its order notifications are another worker's.
+            if kind != HIPAY or settings.hipay_url is not None
+        }
+        await stack.enter_async_context(
+            management_server(
+                settings.management_host,
+                settings.management_port,
+                process=PROCESS,
+                registry=metrics.registry,
+                checks={
+                    **{kind: consumer.ready for kind, consumer in consumers.items()},
+                    "publishing": publisher.ready,
+                },
+            )
+        )
+        dispatchers = {HIPAY: parts.hipay, MERCHANT: parts.merchant}
+        async with until_stopped(
+            *(loop() for one in dispatchers.values() for loop in (one.lease_loop, one.record_loop)),
+            parts.relay.run(),
+            watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
+        ) as stopped:
+            for kind, consumer in consumers.items():
+                await consumer.start(dispatchers[kind].take)
+            structlog.get_logger().info("notifier worker is delivering")
+            await stopped.wait()
+            await asyncio.gather(*(consumer.stop() for consumer in consumers.values()))
+            await asyncio.gather(
+                *(one.drain(settings.notifier_drain_seconds) for one in dispatchers.values())
+            )

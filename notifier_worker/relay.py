@@ -1,0 +1,86 @@
+"""The sweep: publishes deliveries that are due and that nobody has published, as after a crash or a pause."""
+
+import asyncio
+import random
+from typing import Final
+
+import structlog
+
+from notifier_worker.measures import Measures
+from shared.broker.failures import BrokerFailure
+from shared.broker.interfaces import PublishesNotifications
+from shared.broker.messages import NotificationMessage
+from shared.broker.topology import NOTIFICATION_KINDS
+from shared.storage import deliveries
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+
+#: Messages for one target in one sweep: enough to fill its places; its backlog is read from the database.
+MOST_OF_TARGET: Final = 32
+#: How often what waits is counted, and what disabled endpoints left over is ended.
+COUNT_SECONDS: Final = 5.0
+LEFT_OVER_SECONDS: Final = 60.0
+
+_log = structlog.get_logger()
+
+
+class Relay:
+    """Every notifier worker runs one; each step is a compare-and-set, so that any number may."""
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: PublishesNotifications,
+        measures: Measures,
+        rng: random.Random,
+        *,
+        interval_seconds: float,
+    ) -> None:
+        self._database: Final = database
+        self._publisher: Final = publisher
+        self._measures: Final = measures
+        self._rng: Final = rng
+        self._interval_seconds: Final = interval_seconds
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a database or broker that is away is waited for."""
+        loop = asyncio.get_running_loop()
+        next_count = next_left_over = loop.time()
+        while True:
+            try:
+                await self.sweep()
+                if loop.time() >= next_count:
+                    await self.count()
+                    next_count = loop.time() + COUNT_SECONDS
+                if loop.time() >= next_left_over:
+                    await deliveries.end_left_over(self._database)
+                    next_left_over = loop.time() + LEFT_OVER_SECONDS
+            except (DatabaseAway, CommitUnknown) as error:
+                _log.warning("deliveries not swept", error=str(error))
+            await asyncio.sleep(self._interval_seconds * self._rng.uniform(0.75, 1.25))
+
+    async def sweep(self) -> int:
+        """Publish what is due; return how many messages. Raises DatabaseAway, CommitUnknown."""
+        sent = 0
+        for kind, target in await deliveries.due_targets(self._database):
+            sent += await self._publish(kind, target)
+        return sent
+
+    async def _publish(self, kind: str, target: str) -> int:
+        due = await deliveries.take_to_publish(self._database, target, MOST_OF_TARGET)
+        messages = [NotificationMessage(kind, delivery_id, target) for delivery_id in due]
+        results = await asyncio.gather(
+            *(self._publisher.publish_notification(message) for message in messages), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BrokerFailure):
+                _log.warning("deliveries not published", target=target, error=str(result))
+                break
+            if isinstance(result, BaseException):
+                raise result
+        return len(messages)
+
+    async def count(self) -> None:
+        """Measure what waits; raises DatabaseAway."""
+        waiting = await deliveries.waiting(self._database)
+        for kind in NOTIFICATION_KINDS:
+            self._measures.waiting(kind, *waiting.get(kind, (0, 0.0)))

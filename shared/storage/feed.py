@@ -1,0 +1,90 @@
+"""The merchant's feed of events, in the order in which they were committed.
+
+A number is drawn when an event is written, not when it is committed: a reader who goes by numbers misses what
+is committed late. Positions are given when the feed is read, to events that are committed by then, by one
+reader at a time: no event ever appears behind a position that was shown.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.storage.engine import Database, Transaction
+from shared.storage.statement import Statement
+
+#: Events that one reading gives positions to; more follow with the next one.
+PLACED_AT_MOST: Final = 1000
+
+#: Whether there is anything to place: most readings find nothing and write nothing.
+_IS_UNPLACED = Statement(
+    "SELECT 1 AS found FROM events WHERE merchant_id = :merchant_id AND position IS NULL LIMIT 1"
+)
+
+_CREATE = Statement(
+    "INSERT INTO feeds (merchant_id, position) VALUES (:merchant_id, 0) ON CONFLICT (merchant_id) DO NOTHING"
+)
+#: A statement of its own: what is read after it was committed before.
+_LOCK = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id {for_update}")
+_PLACE = Statement(
+    "WITH unplaced AS MATERIALIZED (SELECT number AS unplaced_number,"
+    " :position + ROW_NUMBER() OVER (ORDER BY number) AS given FROM"
+    " (SELECT number FROM events WHERE merchant_id = :merchant_id AND position IS NULL"
+    " ORDER BY number LIMIT :most) AS oldest)"
+    " UPDATE events SET position = given FROM unplaced WHERE events.number = unplaced_number"
+)
+_ADVANCE = Statement("UPDATE feeds SET position = position + :placed WHERE merchant_id = :merchant_id")
+
+_READ = Statement(
+    "SELECT number, payment_id, sequence, type, at, body, position FROM events"
+    " WHERE merchant_id = :merchant_id AND position > :after ORDER BY position LIMIT :most"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEvent:
+    """An event at its position; the other fields are described at `EventRow`."""
+
+    number: int
+    payment_id: str | None
+    sequence: int
+    type: str
+    at: int
+    body: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """Events by position; `next` is the position to go on after, the given one where there are none."""
+
+    events: list[FeedEvent]
+    next: int
+    has_more: bool
+
+
+async def read(database: Database, merchant_id: str, *, after: int, limit: int) -> FeedPage:
+    """Return the merchant's events behind a position, at most `limit`. Raises DatabaseAway, CommitUnknown."""
+    placed = 0
+    if await database.read(lambda tx: tx.one(_IS_UNPLACED, merchant_id=merchant_id)) is not None:
+        placed = await database.write(lambda tx: _place(tx, merchant_id))
+    rows = await database.read(
+        # One more than is shown: whether there is more.
+        lambda tx: tx.all(_READ, merchant_id=merchant_id, after=after, most=limit + 1)
+    )
+    events = [FeedEvent(**row._mapping) for row in rows[:limit]]
+    return FeedPage(
+        events,
+        events[-1].position if events else after,
+        has_more=len(rows) > limit or placed == PLACED_AT_MOST,
+    )
+
+
+async def _place(tx: Transaction, merchant_id: str) -> int:
+    """Give positions to committed events that have none; return to how many."""
+    feed = await tx.one(_LOCK, merchant_id=merchant_id)
+    if feed is None:
+        await tx.run(_CREATE, merchant_id=merchant_id)
+        feed = await tx.one(_LOCK, merchant_id=merchant_id)
+        assert feed is not None, "made by this transaction or by the one that it waited for"
+    placed = await tx.run(_PLACE, merchant_id=merchant_id, position=feed.position, most=PLACED_AT_MOST)
+    await tx.run(_ADVANCE, merchant_id=merchant_id, placed=placed)
+    return placed

@@ -1,0 +1,192 @@
+"""Every form of a target inside our own network is refused, and no packet goes there."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+import pytest
+from posting import LOOPBACK, client, names, post
+from receivers import receiver, status
+
+from notifier_worker.resolving import SystemLookUp
+from shared.addresses import Address
+from shared.targets import AddressPolicy, TargetRefused
+
+#: Everything is open but the addresses: what is refused here is refused for its address, not for `http`.
+ADDRESSES_ONLY = AddressPolicy(allow_http=True)
+
+SPELLINGS = {
+    "ipv4": "127.0.0.1",
+    "ipv4-other-loopback": "127.255.0.1",
+    "decimal": "2130706433",
+    "hex": "0x7f000001",
+    "hex-upper-case": "0X7F000001",
+    "hex-parts": "0x7f.0x0.0x0.0x1",
+    "octal": "0177.0.0.1",
+    "octal-whole": "017700000001",
+    "short-two-parts": "127.1",
+    "short-three-parts": "127.0.1",
+    "mixed-bases": "0x7f.1",
+    "unspecified": "0.0.0.0",
+    "unspecified-short": "0",
+    "trailing-dot": "127.0.0.1.",
+    "unicode-digits": "１２７.０.０.１",
+    "idna-dots": "127。0。0。1",
+    "ipv6-loopback": "[::1]",
+    "ipv6-loopback-long": "[0:0:0:0:0:0:0:1]",
+    "ipv6-unspecified": "[::]",
+    "ipv6-mapped": "[::ffff:127.0.0.1]",
+    "ipv6-mapped-hex": "[::ffff:7f00:1]",
+    "ipv6-compatible": "[::127.0.0.1]",
+    "nat64": "[64:ff9b::127.0.0.1]",
+    "nat64-local": "[64:ff9b:1::7f00:1]",
+    "6to4": "[2002:7f00:1::1]",
+    "teredo": "[2001:0:7f00:1::1]",
+    "metadata": "169.254.169.254",
+    "metadata-decimal": "2852039166",
+    "metadata-mapped": "[::ffff:169.254.169.254]",
+    "metadata-ipv6": "[fd00:ec2::254]",
+    "metadata-carrier-nat": "100.100.100.200",
+    "link-local-ipv6": "[fe80::1]",
+    "unique-local": "[fc00::1]",
+    "private": "10.0.0.1",
+    "multicast": "224.0.0.1",
+    "broadcast": "255.255.255.255",
+    "localhost": "localhost",
+    "localhost-trailing-dot": "localhost.",
+    "localhost-upper-case": "LOCALHOST",
+    "localhost-full-width": "ｌocalhost",
+}
+
+NAMES = {
+    "private": ["10.0.0.1"],
+    "loopback": ["127.0.0.1"],
+    "loopback-ipv6": ["::1"],
+    "metadata": ["169.254.169.254"],
+    "carrier-nat": ["100.64.0.1"],
+    "nat64-of-private": ["64:ff9b::a00:1"],
+    "public-then-private": ["8.8.8.8", "127.0.0.1"],
+    "private-then-public": ["127.0.0.1", "8.8.8.8"],
+    "public-ipv4-and-link-local-ipv6": ["8.8.8.8", "fe80::1"],
+}
+
+URLS = {
+    "http": ("http://{host}/", "scheme"),
+    "file": ("file://{host}/etc/passwd", "scheme"),
+    "gopher": ("gopher://{host}/_POST", "scheme"),
+    "ftp": ("ftp://{host}/", "scheme"),
+    "user-info": ("https://shop.example@{host}/", "user_info"),
+    "user-info-encoded": ("https://shop.example%2f@{host}/", "user_info"),
+    "backslash": ("https://{host}\\@shop.example/", "characters"),
+    "crlf": ("https://{host}/\r\nHost: shop.example", "characters"),
+    "blank": ("https://{host}/ HTTP/1.1", "characters"),
+    "zone": ("https://[fe80::1%25lo]/", "host"),
+    "percent-encoded": ("https://%6c%6f%63%61%6c%68%6f%73%74/", "host"),
+    "port-0": ("https://shop.example:0/", "port"),
+    "port-too-large": ("https://shop.example:65536/", "port"),
+}
+
+
+@pytest.mark.parametrize("host", SPELLINGS.values(), ids=SPELLINGS.keys())
+async def test_no_spelling_of_an_inner_address_is_connected_to(host: str) -> None:
+    """The system's own resolver says what a spelling means; a receiver on that port hears nothing."""
+    look_up = SystemLookUp(thread_count=1)
+
+    async with receiver(status(200)) as inner, client(ADDRESSES_ONLY, look_up) as http:
+        with pytest.raises(TargetRefused) as refused:
+            await post(http, f"http://{host}:{inner.port}/")
+    look_up.close()
+
+    assert refused.value.reason == "address"
+    assert inner.connections == 0
+
+
+@pytest.mark.parametrize("addresses", NAMES.values(), ids=NAMES.keys())
+async def test_no_name_that_leads_inside_is_connected_to(addresses: list[str]) -> None:
+    """One inner address is enough, whatever stands beside it."""
+    look_up = names(shop_example=addresses)
+
+    async with receiver(status(200)) as inner, client(ADDRESSES_ONLY, look_up) as http:
+        with pytest.raises(TargetRefused) as refused:
+            await post(http, f"http://shop.example:{inner.port}/")
+
+    assert refused.value.reason == "address"
+    assert inner.connections == 0
+
+
+@pytest.mark.parametrize(("url", "reason"), URLS.values(), ids=URLS.keys())
+async def test_no_trick_in_the_url_is_connected_to(url: str, reason: str) -> None:
+    """With the loopback open, so that nothing but the URL's text can be what refuses it."""
+    policy = AddressPolicy(LOOPBACK.allowed_networks)
+
+    async with receiver(status(200)) as inner, client(policy, names(shop_example=["127.0.0.1"])) as http:
+        with pytest.raises(TargetRefused) as refused:
+            await post(http, url.format(host=f"127.0.0.1:{inner.port}"))
+
+    assert refused.value.reason == reason
+    assert inner.connections == 0
+
+
+@pytest.mark.parametrize("number", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_an_answer_and_is_not_followed(number: int) -> None:
+    """Not even to where a post would be allowed; its status is no success."""
+    async with receiver(status(200)) as elsewhere:
+        redirect = status(number, f"Location: http://127.0.0.1:{elsewhere.port}/latest/meta-data/")
+        async with receiver(redirect) as first, client() as http:
+            answer = await post(http, f"http://127.0.0.1:{first.port}/")
+
+    assert answer.status == number
+    assert len(first.requests) == 1
+    assert elsewhere.connections == 0
+
+
+async def test_a_name_that_changes_after_the_check_is_connected_to_as_it_was_checked() -> None:
+    """The resolver would say an inner address the second time; nobody asks it a second time."""
+    asked: list[str] = []
+
+    async def rebinding(host: str) -> Sequence[Address]:
+        asked.append(host)
+        return [ip_address("127.0.0.2" if len(asked) == 1 else "127.0.0.1")]
+
+    policy = AddressPolicy((ip_network("127.0.0.2/32"),), allow_http=True)
+    async with receiver(status(200), host="127.0.0.2") as checked, client(policy, rebinding) as http:
+        answer = await post(http, f"http://shop.example:{checked.port}/")
+        with pytest.raises(TargetRefused):  # the next connection asks again, and is judged again
+            await post(http, f"http://shop.example:{checked.port}/")
+
+    assert answer.status == 200
+    assert asked == ["shop.example"] * 2
+    assert checked.connections == 1
+
+
+async def test_a_kept_connection_leads_to_the_address_that_was_checked() -> None:
+    """While it lives its name is not asked for again, whatever the name has come to mean."""
+    asked: list[str] = []
+
+    async def rebinding(host: str) -> Sequence[Address]:
+        asked.append(host)
+        return [ip_address("127.0.0.2" if len(asked) == 1 else "10.0.0.1")]
+
+    policy = AddressPolicy((ip_network("127.0.0.2/32"),), allow_http=True)
+    kept = receiver(status(200), host="127.0.0.2", keeps_connections=True)
+    async with kept as checked, client(policy, rebinding) as http:
+        answers = [await post(http, f"http://shop.example:{checked.port}/") for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert asked == ["shop.example"]
+    assert checked.connections == 1
+
+
+async def test_a_refused_target_costs_its_neighbours_nothing() -> None:
+    """Posts to an allowed receiver go on beside refusals."""
+    async with receiver(status(200), keeps_connections=True) as open_to_us, client() as http:
+        url = f"http://127.0.0.1:{open_to_us.port}/"
+
+        async def refused() -> None:
+            with contextlib.suppress(TargetRefused):
+                await post(http, "http://10.0.0.1/")
+
+        answers, *_ = await asyncio.gather(post(http, url), refused(), refused())
+
+    assert answers.status == 200

@@ -1,0 +1,54 @@
+"""Clients for posts to receivers of a test, with names that only the test knows."""
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address, ip_network
+
+from notifier_worker.http import Answer, HttpClient
+from notifier_worker.resolving import LookUp
+from shared.addresses import Address
+from shared.targets import AddressPolicy
+
+#: Opens the loopback for a receiver that is to be reached.
+LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),), allow_http=True)
+
+
+def names(**table: Sequence[str]) -> LookUp:
+    """Answer from the table, where `_` in a name stands for its dot; a name that is not there has no address."""
+
+    async def look_up(host: str) -> Sequence[Address]:
+        return [ip_address(address) for address in table.get(host.replace(".", "_"), ())]
+
+    return look_up
+
+
+@asynccontextmanager
+async def client(
+    policy: AddressPolicy = LOOPBACK,
+    look_up: LookUp | None = None,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    connect_timeout_seconds: float = 30,
+    idle_seconds: float = 60,
+    max_idle: int = 200,
+) -> AsyncIterator[HttpClient]:
+    """Time limits are wide unless a test is about them."""
+    http = HttpClient(
+        policy,
+        look_up or names(),
+        ssl_context=ssl_context,
+        name_timeout_seconds=30,
+        connect_timeout_seconds=connect_timeout_seconds,
+        idle_seconds=idle_seconds,
+        max_idle=max_idle,
+    )
+    try:
+        yield http
+    finally:
+        await http.aclose()
+
+
+async def post(http: HttpClient, url: str, timeout_seconds: float = 30) -> Answer:
+    """Post a small event."""
+    return await http.post(url, {"Content-Type": "application/json"}, b'{"type":"x"}', timeout_seconds)
