@@ -34,7 +34,7 @@ async def running_system(amqp_url: str, postgres_url: str, *, terminals: int) ->
     run = f"bench_{os.getpid()}_{token_hex(4)}"
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-terminal-bench-")))
-        database_url = await stack.enter_async_context(_database(postgres_url, run))
+        database_url = await stack.enter_async_context(database_named(postgres_url, run))
         environment = {
             "CLOUD_TERMINAL_DATABASE_URL": database_url,
             "CLOUD_TERMINAL_AMQP_URL": amqp_url,
@@ -68,7 +68,8 @@ async def running_system(amqp_url: str, postgres_url: str, *, terminals: int) ->
 
 
 @asynccontextmanager
-async def _database(postgres_url: str, name: str) -> AsyncIterator[str]:
+async def database_named(postgres_url: str, name: str) -> AsyncIterator[str]:
+    """An empty database on the server, dropped at the end; gives its URL."""
     url = make_url(postgres_url)
     connection = await asyncpg.connect(
         url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=10

@@ -16,30 +16,35 @@ from shared.storage.statement import Statement
 #: The sweep's message is followed by another one after 10, 20, 40, ... seconds, five minutes at most.
 REPUBLISH_MS: Final = 10_000
 
+#: The time of a statement that waits for no lock, read once: an index can be searched by it.
+_NOW: Final = "(SELECT {now})"
+
 #: Due, nobody's, its target not paused or disabled, and no earlier one of its payment still before its first
-#: try.
+#: try. `OFFSET 0`: looked up for each row by its index, however little the database knows of the table yet.
 _LEASABLE: Final = (
-    "d.state = 'waiting' AND d.due_at <= {now} AND (d.leased_until IS NULL OR d.leased_until <= {now})"
-    " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = d.target AND t.paused_until > {now})"
-    " AND NOT EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.id = d.target AND w.disabled_at IS NOT NULL)"
+    f" AND d.due_at <= {_NOW} AND (d.leased_until IS NULL OR d.leased_until <= {_NOW})"
+    " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = d.target"
+    f" AND t.paused_until > {_NOW} LIMIT 1 OFFSET 0)"
+    " AND NOT EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.id = d.target"
+    " AND w.disabled_at IS NOT NULL LIMIT 1 OFFSET 0)"
     " AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.payment_id = d.payment_id AND e.target = d.target"
-    " AND e.sequence < d.sequence AND e.state = 'waiting' AND e.tried_at IS NULL)"
+    " AND e.sequence < d.sequence AND e.state = 'waiting' AND e.tried_at IS NULL LIMIT 1 OFFSET 0)"
 )
-#: Until the lease's end the sweep need not look.
 _TAKE: Final = (
-    " UPDATE deliveries SET lease = lease + 1, leased_until = {now} + :lease_ms,"
-    " publish_at = {now} + :lease_ms FROM chosen WHERE deliveries.id = chosen.chosen_id"
+    f" UPDATE deliveries SET lease = lease + 1, leased_until = {_NOW} + :lease_ms"
+    " FROM chosen WHERE deliveries.id = chosen.chosen_id"
     " RETURNING id, lease, kind, target, payment_id, event_number, type, sequence, tries, tried_at,"
-    " {now} - since_at AS age_ms"
+    f" {_NOW} - since_at AS age_ms"
 )
-#: The chosen rows are locked once, by a statement part that is not run again.
+#: The chosen rows are locked once, by a statement part that is not run again. Waiting, in other words: so
+#: that no index of all that waits is read for a few ids.
 _LEASE = Statement(
     "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.id {in_ids}"
-    f" AND {_LEASABLE} ORDER BY d.id {{skip_locked}})" + _TAKE
+    f" AND d.state <> 'delivered' AND d.state <> 'dead'{_LEASABLE} ORDER BY d.id {{skip_locked}})" + _TAKE
 )
 _LEASE_OF_TARGET = Statement(
     "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
-    f" AND {_LEASABLE} ORDER BY d.due_at, d.id LIMIT :most {{skip_locked}})" + _TAKE
+    f" AND d.state = 'waiting'{_LEASABLE} ORDER BY d.due_at LIMIT :most {{skip_locked}})" + _TAKE
 )
 
 _TRIED: Final = (
@@ -99,9 +104,9 @@ _NEXT_OF_PAYMENTS = Statement(
 
 #: Targets that are not paused and for which something is to be published.
 _DUE: Final = (
-    " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = w.id AND t.paused_until > {now})"
+    f" AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = w.id AND t.paused_until > {_NOW})"
     " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.target = w.id AND d.state = 'waiting'"
-    " AND d.publish_at <= {now})"
+    f" AND d.publish_at <= {_NOW} AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) LIMIT 1 OFFSET 0)"
 )
 _DUE_TARGETS = Statement(
     "SELECT 'hipay' AS kind, w.id FROM (SELECT 'hipay' AS id) w WHERE 1 = 1"
@@ -111,11 +116,18 @@ _DUE_TARGETS = Statement(
 )
 _PUBLISH = Statement(
     "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
-    " AND d.state = 'waiting' AND d.publish_at <= {now} ORDER BY d.publish_at, d.id LIMIT :most"
+    f" AND d.state = 'waiting' AND d.publish_at <= {_NOW}"
+    f" AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) ORDER BY d.publish_at LIMIT :most"
     " {skip_locked})"
-    " UPDATE deliveries SET publish_at = {now} + :pause_ms *"
+    f" UPDATE deliveries SET publish_at = {_NOW} + :pause_ms *"
     " (1 << CASE WHEN publish_count > 5 THEN 5 ELSE publish_count END), publish_count = publish_count + 1"
     " FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
+)
+#: As if it had not been tried: `_PUBLISH` only spaces out what came to nothing though it was published.
+_NOT_PUBLISHED = Statement(
+    "UPDATE deliveries SET publish_at = {now}, publish_count = publish_count - 1 WHERE id {in_ids}"
+    " AND state = 'waiting' AND publish_count > 0 AND (leased_until IS NULL OR leased_until <= {now})"
+    " RETURNING id"
 )
 
 _WAITING = Statement(
@@ -323,6 +335,11 @@ async def take_to_publish(database: Database, target: str, most: int) -> list[st
     """Return the deliveries of a target that are to be published now; the next look passes them over."""
     rows = await database.write(lambda tx: tx.all(_PUBLISH, target=target, most=most, pause_ms=REPUBLISH_MS))
     return [row.id for row in rows]
+
+
+async def not_published(database: Database, ids: Sequence[str]) -> None:
+    """Let the next sweep publish what the broker did not take; raises DatabaseAway, CommitUnknown."""
+    await database.write(lambda tx: tx.all_of(_NOT_PUBLISHED, ids))
 
 
 async def waiting(database: Database) -> dict[str, tuple[int, float]]:

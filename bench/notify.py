@@ -1,0 +1,265 @@
+"""`make bench-notify`: one notifier worker, 100 endpoints, all of which answer at once, then all but one.
+
+Throughput: with many deliveries waiting, how many a second arrive at the 99 endpoints that answer. Latency:
+at a steady rate, from the transaction to the arrival. Each is measured in turns, with every endpoint well and
+with one that hangs until the time-out; the ratios come from the same run.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+import uvloop
+
+from bench.receiver import Receiver
+from bench.system import database_named
+from sandbox.processes import OwnProcess
+from shared.broker.connections import connected, declare_topology, topology_of
+from shared.metrics import Metrics
+from shared.notification.secrets import new_webhook_secret
+from shared.sealing import Sealer
+from shared.settings.load import load_settings
+from shared.settings.settings import Settings
+from shared.storage.engine import Database, Transaction, Wake, open_database
+from shared.storage.outbox import MERCHANT
+from shared.storage.statement import Statement
+from shared.waking import waking
+
+ENDPOINTS: Final = 100
+WAITING: Final = 100_000
+#: The first seconds of each measurement are left out: leases, connections and places fill up.
+SETTLE_SECONDS: Final = 2.0
+SLICE_SECONDS: Final = 8.0
+#: Events a second in the measurement of latency; well below what one worker can do.
+STEADY_RATE: Final = 100
+STEADY_SECONDS: Final = 8.0
+#: In turns, so that a stall of the machine falls on both.
+ROUNDS: Final = 3
+PAYLOAD: Final = "x" * 700
+
+_INSERT_ENDPOINT = Statement(
+    "INSERT INTO webhook_endpoints (id, merchant_id, url, created_at, changed_at)"
+    " VALUES (:id, :merchant_id, :url, {now}, {now})"
+)
+_INSERT_SECRET = Statement(
+    "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (:id, :sealed, {now})"
+)
+_INSERT_MERCHANT = Statement(
+    "INSERT INTO merchants (id, name, networks, created_at) VALUES ('mer_bench', 'Bench', '[]', {now})"
+)
+_INSERT_EVENT = Statement(
+    "INSERT INTO events (merchant_id, sequence, type, at, body)"
+    " VALUES ('mer_bench', 1, 'payment.succeeded', {now}, :body) RETURNING number"
+)
+_DELIVERY = (
+    "INSERT INTO deliveries (id, kind, target, merchant_id, event_number, type, sequence, state, created_at,"
+    " since_at, due_at, publish_at)"
+)
+_INSERT_DELIVERY = Statement(
+    _DELIVERY + " VALUES (:id, 'merchant', :target, 'mer_bench', :event, 'payment.succeeded', 1, 'waiting',"
+    " {now}, {now}, {now}, {now} + 10000)"
+)
+#: All that waits at once, spread evenly; due and to be published now.
+_INSERT_MANY = Statement(
+    _DELIVERY + " SELECT :prefix || n, 'merchant', 'whe_' || lpad((n % :endpoints)::text, 26, '0'),"
+    " 'mer_bench', :event, 'payment.succeeded', 1, 'waiting', {now}, {now}, {now}, {now}"
+    " FROM generate_series(1, :number) AS n"
+)
+_EMPTY = (
+    Statement("DELETE FROM delivery_attempts"),
+    Statement("DELETE FROM deliveries"),
+    Statement("DELETE FROM delivery_targets"),
+)
+
+
+@dataclass
+class Bench:
+    """What the measurements need."""
+
+    database: Database
+    settings: Settings
+    receiver: Receiver
+    environment: dict[str, str]
+    folder: Path
+
+    @asynccontextmanager
+    async def notifier(self) -> AsyncIterator[OwnProcess]:
+        """A notifier worker of its own for each measurement: what the last one knew is forgotten."""
+        process = await OwnProcess.start(
+            "notifier-worker", environment=self.environment, log=self.folder / f"{token_hex(4)}.log"
+        )
+        try:
+            await process.ready()
+            yield process
+        finally:
+            process.signal(signal.SIGKILL)
+            await process.wait()
+
+    async def empty(self) -> None:
+        async def work(tx: Transaction) -> None:
+            for statement in _EMPTY:
+                await tx.run(statement)
+
+        await self.database.write(work)
+
+
+def _endpoint(number: int) -> str:
+    return f"whe_{number:026d}"
+
+
+def _host(number: int) -> str:
+    return f"127.78.0.{number + 1}"
+
+
+HANGING: Final = _host(0)
+
+
+async def _register_endpoints(bench: Bench, secret_key: str) -> None:
+    sealer = Sealer(secret_key.encode())
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(_INSERT_MERCHANT)
+        for number in range(ENDPOINTS):
+            endpoint = _endpoint(number)
+            sealed = sealer.seal(new_webhook_secret(os.urandom), endpoint, os.urandom)
+            url = f"http://{_host(number)}:{bench.receiver.port}/hooks"
+            await tx.run(_INSERT_ENDPOINT, id=endpoint, merchant_id="mer_bench", url=url)
+            await tx.run(_INSERT_SECRET, id=endpoint, sealed=sealed)
+
+    await bench.database.write(work)
+
+
+async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
+    """Return deliveries a second to the 99 endpoints that always answer, and the worker's peak MB."""
+    await bench.empty()
+
+    async def fill(tx: Transaction) -> None:
+        row = await tx.one(_INSERT_EVENT, body=json.dumps({"filling": PAYLOAD}))
+        assert row is not None
+        await tx.run(
+            _INSERT_MANY, prefix=f"dlv_{token_hex(4)}_", endpoints=ENDPOINTS, event=row.number, number=WAITING
+        )
+
+    await bench.database.write(fill)
+    bench.receiver.begin_anew(hangs)
+    async with bench.notifier() as process:
+        await asyncio.sleep(SETTLE_SECONDS)
+        before, begun = bench.receiver.answered(without=HANGING), time.perf_counter()
+        await asyncio.sleep(SLICE_SECONDS)
+        arrived = bench.receiver.answered(without=HANGING) - before
+        return arrived / (time.perf_counter() - begun), _peak_memory_mb(process.pid)
+
+
+def _peak_memory_mb(pid: int) -> float:
+    (line,) = (
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    return int(line.split()[1]) / 1024
+
+
+async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
+    """Return the milliseconds from the transaction to the arrival at the endpoints that always answer."""
+    await bench.empty()
+    bench.receiver.begin_anew(hangs)
+    async with bench.notifier():
+        begun, number = time.perf_counter(), 0
+        while (passed := time.perf_counter() - begun) < STEADY_SECONDS:
+            while number < passed * STEADY_RATE:
+                await _write_event(bench, number)
+                number += 1
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(1)
+    settled = int(STEADY_RATE * SETTLE_SECONDS)
+    return bench.receiver.latencies_ms[settled:]
+
+
+async def _write_event(bench: Bench, number: int) -> None:
+    target = _endpoint(number % ENDPOINTS)
+    delivery_id = f"dlv_{token_hex(13)}"
+
+    async def work(tx: Transaction) -> None:
+        body = json.dumps({"filling": PAYLOAD, "written_at_ms": round(time.time() * 1000)})
+        row = await tx.one(_INSERT_EVENT, body=body)
+        assert row is not None
+        await tx.run(_INSERT_DELIVERY, id=delivery_id, target=target, event=row.number)
+        tx.wakes.append(Wake(MERCHANT, delivery_id, target))
+
+    await bench.database.write(work)
+
+
+def _percentile(times: list[float], percent: int) -> float:
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+
+
+@asynccontextmanager
+async def _prepared(amqp_url: str, postgres_url: str) -> AsyncIterator[Bench]:
+    run, secret_key = f"bench_{os.getpid()}_{token_hex(4)}", token_hex(32)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-terminal-bench-")))
+        database_url = await stack.enter_async_context(database_named(postgres_url, run))
+        given = {"database_url": database_url, "amqp_url": amqp_url, "amqp_prefix": f"{run}."}
+        settings = load_settings(**given, secret_key=secret_key)
+        environment = {
+            **{f"CLOUD_TERMINAL_{name.upper()}": value for name, value in given.items()},
+            "CLOUD_TERMINAL_SECRET_KEY": secret_key,
+            "CLOUD_TERMINAL_MANAGEMENT_PORT": "0",
+            "CLOUD_TERMINAL_LOG_LEVEL": "info",
+            "CLOUD_TERMINAL_NOTIFY_ALLOW_HTTP": "true",
+            "CLOUD_TERMINAL_NOTIFY_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+        }
+        migrating = await OwnProcess.start("migrate", environment=environment, log=folder / "migrate.log")
+        await migrating.wait()
+        database = open_database(database_url)
+        stack.push_async_callback(database.close)
+        receiver = Receiver([_host(number) for number in range(ENDPOINTS)])
+        await receiver.listen()
+        stack.callback(receiver.close)
+        topology = topology_of(settings)
+        connection = await stack.enter_async_context(connected(settings, process="bench", purpose="publish"))
+        await declare_topology(connection, topology, timeout_seconds=settings.broker_call_timeout_seconds)
+        notifying = await stack.enter_async_context(
+            waking(database, settings, process="bench", topology=topology, metrics=Metrics("bench"))
+        )
+        publishing = asyncio.create_task(notifying.run())
+        stack.callback(publishing.cancel)
+        bench = Bench(database, settings, receiver, environment, folder)
+        await _register_endpoints(bench, secret_key)
+        yield bench
+
+
+async def measure() -> None:
+    """Run the whole comparison and print it; the ratios are the last two lines."""
+    async with _prepared(os.environ["TEST_AMQP_URL"], os.environ["TEST_POSTGRES_URL"]) as bench:
+        well, memory = await _throughput(bench, None)
+        hanging, memory_hanging = await _throughput(bench, HANGING)
+        print(f"{WAITING} waiting, all answer       {well:.0f} a second to 99 endpoints, {memory:.0f} MB")
+        print(
+            f"{WAITING} waiting, one hangs        {hanging:.0f} a second to the same, {memory_hanging:.0f} MB"
+        )
+        calm: list[float] = []
+        troubled: list[float] = []
+        for _ in range(ROUNDS):
+            calm += await _latencies(bench, None)
+            troubled += await _latencies(bench, HANGING)
+        for name, times in (("all answer", calm), ("one hangs", troubled)):
+            print(
+                f"{STEADY_RATE} a second, {name:12}"
+                f" p50 {statistics.median(times):.1f} ms, p99 {_percentile(times, 99):.1f} ms"
+            )
+        print(f"throughput ratio {hanging / well:.2f} (at least 0.9)")
+        print(f"p99 ratio {_percentile(troubled, 99) / _percentile(calm, 99):.2f} (at most 2)")
+
+
+if __name__ == "__main__":
+    uvloop.run(measure())
