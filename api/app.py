@@ -10,7 +10,18 @@ from api.answering import handle_errors
 from api.contract.openapi import openapi_document
 from api.parts import Parts
 from api.request_ids import RequestIds
-from api.routes import connector, gateway, operator, operator_terminals, payments, terminals
+from api.routes import (
+    connector,
+    deliveries,
+    events,
+    gateway,
+    operator,
+    operator_deliveries,
+    operator_terminals,
+    payments,
+    terminals,
+    webhook_endpoints,
+)
 
 
 def make_app(parts: Parts) -> ASGIApp:
@@ -28,6 +39,10 @@ def make_app(parts: Parts) -> ASGIApp:
     app.include_router(operator.router)
     app.include_router(terminals.router)
     app.include_router(operator_terminals.router)
+    app.include_router(webhook_endpoints.router)
+    app.include_router(deliveries.router)
+    app.include_router(events.router)
+    app.include_router(operator_deliveries.router)
     handle_errors(app)
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
     return RequestIds(app, random_bytes=os.urandom)

@@ -14,6 +14,7 @@ from api.wiring import wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import SystemClock
 from shared.ids import new_process_id
 from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
@@ -32,7 +33,7 @@ PROCESS = "api"
 KEEP_ALIVE_SECONDS = 75
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
     """Serve until SIGTERM or SIGINT, then let the running requests finish.
 
     Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch.
@@ -54,7 +55,14 @@ async def run(settings: Settings) -> None:
         )
         replies = ReplyQueue(replying, topology, process_id=process_id, settings=settings, metrics=metrics)
         notifying = await stack.enter_async_context(
-            waking(database, settings, process=PROCESS, topology=topology, metrics=metrics)
+            waking(
+                database,
+                settings,
+                process=PROCESS,
+                topology=topology,
+                metrics=metrics,
+                checkpoint=checkpoint,
+            )
         )
         waiters = Waiters(database, clock, metrics, settings)
         await replies.start(waiters.replied)
@@ -73,6 +81,7 @@ async def run(settings: Settings) -> None:
             settings=settings,
             random_bytes=os.urandom,
             look_up=look_up,
+            checkpoint=checkpoint,
         )
         app = make_app(parts)
         await stack.enter_async_context(

@@ -9,6 +9,7 @@ from api.probing import Probing
 from api.readiness import Readiness
 from api.registering import Registry
 from api.terminals import Terminals
+from api.webhooks import Webhooks
 from shared.settings.settings import Settings
 from shared.storage.engine import Database
 
@@ -26,3 +27,4 @@ class Parts:
     database: Database
     terminals: Terminals
     news: News
+    webhooks: Webhooks

@@ -21,10 +21,12 @@ from api.outcome import Outcomes
 from api.targets import Target, Targets
 from api.terminals import Terminals
 from api.waiting import Waiter, Waiters
+from api.webhooks import warnings_for
 from shared.announcing import Announcer
 from shared.broker.failures import BrokerFailure
 from shared.broker.interfaces import Listens, Publishes
 from shared.broker.messages import PaymentMessage
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.ids import RandomBytes, new_payment_id
 from shared.logging import bound
@@ -96,6 +98,7 @@ class Payments:
         metrics: Metrics,
         settings: Settings,
         random_bytes: RandomBytes,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         self._database: Final = database
         self._publisher: Final = publisher
@@ -107,6 +110,7 @@ class Payments:
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._random_bytes: Final = random_bytes
+        self._checkpoint: Final = checkpoint
         self._known_lines: Final[set[str]] = set()
         self.admission: Final = Admission(database, settings)
         self.outcomes: Final = Outcomes(
@@ -124,11 +128,13 @@ class Payments:
         payment_id = new_payment_id(self._clock, self._random_bytes)
         with bound(payment_id=payment_id):
             try:
+                warnings = await self._warnings(order, caller)
                 target = await self._targets.find(order, caller.credential)
-                new = self._new_payment(payment_id, order, caller, target)
+                new = self._new_payment(payment_id, order, caller, target, warnings)
                 await self._admit(new)
                 # The waiter is there before the message: a reply cannot come too early.
                 with self._waiters.waiting(payment_id, attached=False) as waiter:
+                    await self._checkpoint("before_insert")
                     acceptance = await self._accept(new, caller)
                     if isinstance(acceptance, Accepted):
                         return await self._accepted(acceptance, new, waiter, caller, started_at)
@@ -145,8 +151,20 @@ class Payments:
             _log.warning("not accepted: too many payments wait", line=new.line)
             raise Overloaded
 
+    async def _warnings(self, order: OrderRequest, caller: Caller) -> tuple[str, ...]:
+        """Raises UnknownWebhookEndpoint, DatabaseAway."""
+        assert caller.credential.merchant_id is not None
+        return order.warnings + await warnings_for(
+            self._database, caller.credential.merchant_id, order.webhook_endpoint_id
+        )
+
     def _new_payment(
-        self, payment_id: str, order: OrderRequest, caller: Caller, target: Target
+        self,
+        payment_id: str,
+        order: OrderRequest,
+        caller: Caller,
+        target: Target,
+        warnings: tuple[str, ...],
     ) -> NewPayment:
         assert caller.credential.merchant_id is not None
         return NewPayment(
@@ -165,10 +183,12 @@ class Payments:
             register_number=target.register_number,
             profile=target.profile,
             request=order.request_text,
+            webhook_endpoint_id=order.webhook_endpoint_id,
+            notifies_hipay=self._settings.hipay_url is not None,
             reply_to=self._replies.name,
             traceparent=caller.traceparent,
             deadline_seconds=self._settings.queue_deadline_seconds,
-            warnings=order.warnings,
+            warnings=warnings,
         )
 
     async def _accept(self, new: NewPayment, caller: Caller) -> Acceptance:
@@ -225,6 +245,7 @@ class Payments:
     async def _publish(self, new: NewPayment) -> Payment | None:
         """Publish it; return the payment where the broker is away and it could be stopped."""
         message = PaymentMessage(new.id, new.reply_to)
+        await self._checkpoint("after_insert")
         try:
             await self._publisher.publish_payment(message, traceparent=new.traceparent)
         except BrokerFailure as error:
@@ -234,6 +255,7 @@ class Payments:
                 self._metrics.payment_ended(cancelled.operation, cancelled.state, cancelled.reason)
             # A worker that claimed it first wins: then there will be an outcome to wait for.
             return cancelled
+        await self._checkpoint("after_publish")
         return None
 
     async def _not_inserted(self, acceptance: Acceptance, caller: Caller, started_at: float) -> Answered:

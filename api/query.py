@@ -1,19 +1,15 @@
 """Parameters of a query: each known, given once, and of the right form; a misspelt filter is no filter."""
 
-import base64
-import binascii
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from fastapi import Request
 
 from api.contract.errors import InvalidQuery
+from api.contract.moments import read_cursor, read_time
 from shared.storage.listing import Place
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
-_PLACE: Final = re.compile(r"([0-9]{1,15})\.([A-Za-z0-9_]{1,64})")
 
 PAGE_DEFAULT: Final = 20
 PAGE_LIMIT: Final = 100
@@ -63,31 +59,17 @@ class Query:
         value = self._given.get(name)
         if value is None:
             return None
-        try:
-            moment: datetime | None = datetime.fromisoformat(value)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None or not 1970 <= moment.year <= 9998:
+        at = read_time(value)
+        if at is None:
             raise InvalidQuery(name, "The parameter should be a time like 2026-03-05T12:06:58.123Z.")
-        return (moment - _EPOCH) // timedelta(milliseconds=1)
+        return at
 
     def place(self, name: str = "cursor") -> Place | None:
         """Return where a page begins: what an earlier page's `next` said."""
         value = self._given.get(name)
         if value is None:
             return None
-        try:
-            text = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
-        except (binascii.Error, ValueError):
-            text = ""
-        match = _PLACE.fullmatch(text)
-        if match is None:
+        place = read_cursor(value)
+        if place is None:
             raise InvalidQuery(name, "The parameter should be what an earlier page named as `next`.")
-        return Place(int(match[1]), match[2])
-
-
-def cursor(place: Place | None) -> str | None:
-    """Return the opaque text of a page's end, which `Query.place` reads; None where there is none."""
-    if place is None:
-        return None
-    return base64.urlsafe_b64encode(f"{place.created_at}.{place.id}".encode()).rstrip(b"=").decode()
+        return place

@@ -13,11 +13,14 @@ from api.registering import Registry
 from api.targets import Targets
 from api.terminals import Terminals
 from api.waiting import Waiters
+from api.webhooks import Webhooks
 from shared.announcing import Announcer
 from shared.broker.interfaces import Listens, Publishes, PublishesProbes
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.ids import RandomBytes
 from shared.metrics import Metrics
+from shared.sealing import Sealer
 from shared.settings.settings import Settings
 from shared.storage.engine import Database
 
@@ -39,6 +42,7 @@ def wire(
     settings: Settings,
     random_bytes: RandomBytes,
     look_up: LookUp,
+    checkpoint: Checkpoint = no_checkpoint,
 ) -> Parts:
     """Return the parts. `waiters` hear of the replies; they and `payments.admission` run beside it all."""
     announcer = Announcer(database, publisher, metrics)
@@ -57,6 +61,7 @@ def wire(
         metrics=metrics,
         settings=settings,
         random_bytes=random_bytes,
+        checkpoint=checkpoint,
     )
     registry = Registry(database=database, targets=targets, terminals=terminals, settings=settings)
     probing = Probing(
@@ -70,6 +75,13 @@ def wire(
         settings=settings,
         random_bytes=random_bytes,
     )
+    webhooks = Webhooks(
+        database=database,
+        sealer=Sealer(secret_key),
+        clock=clock,
+        random_bytes=random_bytes,
+        settings=settings,
+    )
     return Parts(
         credentials=Credentials(database, secret_key, clock, settings.credential_cache_seconds),
         payments=payments,
@@ -80,4 +92,5 @@ def wire(
         database=database,
         terminals=terminals,
         news=News(announcer, metrics),
+        webhooks=webhooks,
     )

@@ -34,9 +34,9 @@ class Sealer:
 
     def open(self, sealed: str, owner: str) -> str:
         """Return the secret; raise CannotOpen."""
-        content = base64.b64decode(sealed)
         try:
+            content = base64.b64decode(sealed)
             opened = self._cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], owner.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise CannotOpen(f"a secret of {owner} was sealed under another key, or changed") from error
         return opened.decode()

@@ -19,6 +19,7 @@ from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.broker.topology import Topology
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.metrics import Metrics
 from shared.settings.settings import Settings
 from shared.storage.engine import Database, Wake
@@ -35,7 +36,13 @@ _log = structlog.get_logger()
 
 @contextlib.asynccontextmanager
 async def waking(
-    database: Database, settings: Settings, *, process: str, topology: Topology, metrics: Metrics
+    database: Database,
+    settings: Settings,
+    *,
+    process: str,
+    topology: Topology,
+    metrics: Metrics,
+    checkpoint: Checkpoint = no_checkpoint,
 ) -> AsyncIterator["Waking"]:
     """Connect on a connection of its own, and hear of the database's commits while the block runs.
 
@@ -45,7 +52,7 @@ async def waking(
         publisher = await Publisher.open(
             connection, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
-        made = Waking(publisher)
+        made = Waking(publisher, checkpoint)
         database.on_committed = made.wake
         try:
             yield made
@@ -56,8 +63,9 @@ async def waking(
 class Waking:
     """`wake` is the database's `on_committed`; `run` publishes beside the process's work."""
 
-    def __init__(self, publisher: PublishesNotifications) -> None:
+    def __init__(self, publisher: PublishesNotifications, checkpoint: Checkpoint = no_checkpoint) -> None:
         self._publisher: Final = publisher
+        self._checkpoint: Final = checkpoint
         self._waiting: Final[deque[Wake]] = deque(maxlen=WAITING_AT_MOST)
         self._called: Final = asyncio.Event()
 
@@ -72,6 +80,7 @@ class Waking:
             while True:
                 await self._called.wait()
                 self._called.clear()
+                await self._checkpoint("before_waking")
                 await self._publish_all()
         finally:
             try:

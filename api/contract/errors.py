@@ -31,6 +31,9 @@ ApiError                           500
 |   +-- TooEarly                   409  early.payment.conflict
 |   +-- LineFree                   409  free.terminal.conflict
 |   +-- RecordConflict             409  used.record.conflict
+|   +-- WebhookEndpointDisabled    409  disabled.webhook_endpoint.conflict
+|   +-- WebhookEndpointLimit       409  limit.webhook_endpoint.conflict
+|   +-- WebhookSecretLimit         409  secrets.webhook_endpoint.conflict
 +-- BodyTooLarge                   413  large.body.payload.too.large
 +-- UnsupportedMediaType           415  unsupported.body.unsupported.media.type
 +-- DatabaseUnavailable            500  unavailable.database.internal.server.error
@@ -398,6 +401,30 @@ class TerminalHeld(Conflict):
 
     code = "held.terminal.conflict"
     description = "The terminal is in use."
+    safe_to_retry = None
+
+
+class WebhookEndpointDisabled(Conflict):
+    """A test or a replay for an endpoint that hears of nothing."""
+
+    code = "disabled.webhook_endpoint.conflict"
+    description = "The webhook endpoint is disabled; enable it first."
+    safe_to_retry = None
+
+
+class WebhookEndpointLimit(Conflict):
+    """The merchant has as many endpoints that are not disabled as it may."""
+
+    code = "limit.webhook_endpoint.conflict"
+    description = "The merchant has as many webhook endpoints as it may; disable one first."
+    safe_to_retry = None
+
+
+class WebhookSecretLimit(Conflict):
+    """So many secrets of the endpoint sign at this moment that no other may be added."""
+
+    code = "secrets.webhook_endpoint.conflict"
+    description = "Too many earlier secrets still sign; rotate with a shorter overlap_seconds."
     safe_to_retry = None
 
 

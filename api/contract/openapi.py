@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.contract.answer_schema import ACCEPTED, ANSWER, ERROR, PAYMENT
+from api.contract.delivery_paths import DELIVERY_SCHEMAS, delivery_paths
 from api.contract.errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
@@ -55,6 +56,7 @@ from api.contract.operating_paths import OPERATING_SCHEMAS, operating_paths
 from api.contract.payment_paths import PAYMENT_SCHEMAS, payment_paths
 from api.contract.schema import ORDER_REQUEST
 from api.contract.terminal_paths import TERMINAL_SCHEMAS, terminal_paths
+from api.contract.webhook_paths import WEBHOOK_SCHEMAS, webhook_paths
 
 CONTRACT_VERSION: Final = "1.2.0"
 COMMITTED_COPY: Final = Path(__file__).parent.parent / "openapi.json"
@@ -76,6 +78,8 @@ def openapi_document() -> dict[str, Any]:
             **payment_paths(),
             **operating_paths(),
             **terminal_paths(),
+            **webhook_paths(),
+            **delivery_paths(),
         },
         "components": {
             "securitySchemes": {
@@ -104,6 +108,8 @@ def openapi_document() -> dict[str, Any]:
                 **without_extensions(PAYMENT_SCHEMAS),
                 **without_extensions(OPERATING_SCHEMAS),
                 **without_extensions(TERMINAL_SCHEMAS),
+                **without_extensions(WEBHOOK_SCHEMAS),
+                **without_extensions(DELIVERY_SCHEMAS),
             },
         },
     }

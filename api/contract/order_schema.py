@@ -95,9 +95,9 @@ ORDER: Final[dict[str, Any]] = {
             "minLength": 1,
             "maxLength": 64,
             "pattern": "^[^\\u0000]*$",
-            "description": "Addition of this project: the registered webhook endpoint that is told of "
+            "description": "Addition of this project: the only registered webhook endpoint that is told of "
             "this order.",
-            "examples": ["we_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"],
+            "examples": ["whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"],
             "x-refused": {"pattern": "webhook_endpoint_id must not contain U+0000 or a lone surrogate"},
         },
     },

@@ -12,9 +12,10 @@ from api.contract.decision import DecisionRequest, Person, parse_decision, parse
 from api.contract.errors import InvalidRequest, NotFound, PaymentConflict, TooEarly
 from api.contract.history import event_object, evidence_object
 from api.contract.media_type import check_media_type
+from api.contract.moments import cursor
 from api.contract.payment_object import payment_object
 from api.parts import Parts
-from api.query import Query, cursor
+from api.query import Query
 from api.releasing import ask_for_line, doubt_window
 from shared.ids import is_payment_id
 from shared.logging import bound

@@ -9,9 +9,10 @@ from api.answering import answer
 from api.contract.answer import render_answer
 from api.contract.errors import NotFound, PaymentConflict
 from api.contract.history import event_object
+from api.contract.moments import cursor
 from api.contract.payment_object import payment_object
 from api.parts import Parts
-from api.query import Query, cursor
+from api.query import Query
 from api.releasing import ask_for_line
 from shared.ids import is_payment_id
 from shared.payment.answers import tell

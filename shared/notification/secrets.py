@@ -1,7 +1,6 @@
 """Secrets that sign webhooks, in the form of Standard Webhooks."""
 
 import base64
-import binascii
 from typing import Final
 
 from shared.ids import RandomBytes
@@ -22,5 +21,5 @@ def is_webhook_secret(text: str) -> bool:
         return False
     try:
         return len(base64.b64decode(text.removeprefix(PREFIX), validate=True)) >= _LEAST_BYTES
-    except binascii.Error:
+    except ValueError:
         return False

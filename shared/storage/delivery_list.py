@@ -138,9 +138,7 @@ def where(conditions: tuple[str, ...], *more: str) -> str:
 @cache
 def _page_statement(conditions: tuple[str, ...], *, follows: bool) -> Statement:
     place = ("(created_at, id) < (:after_created_at, :after_id)",) if follows else ()
-    return Statement(
-        _SELECT + where(conditions, *place) + " ORDER BY created_at DESC, id DESC LIMIT :most"
-    )
+    return Statement(_SELECT + where(conditions, *place) + " ORDER BY created_at DESC, id DESC LIMIT :most")
 
 
 def _stored(row: Row[Any]) -> StoredDelivery:

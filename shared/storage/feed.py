@@ -25,11 +25,10 @@ _CREATE = Statement(
 #: A statement of its own: what is read after it was committed before.
 _LOCK = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id {for_update}")
 _PLACE = Statement(
-    "WITH unplaced AS MATERIALIZED (SELECT number AS unplaced_number,"
-    " :position + ROW_NUMBER() OVER (ORDER BY number) AS given FROM"
+    "UPDATE events SET position = unplaced.given FROM"
+    " (SELECT number, :position + ROW_NUMBER() OVER (ORDER BY number) AS given FROM"
     " (SELECT number FROM events WHERE merchant_id = :merchant_id AND position IS NULL"
-    " ORDER BY number LIMIT :most) AS oldest)"
-    " UPDATE events SET position = given FROM unplaced WHERE events.number = unplaced_number"
+    " ORDER BY number LIMIT :most) AS oldest) AS unplaced WHERE events.number = unplaced.number"
 )
 _ADVANCE = Statement("UPDATE feeds SET position = position + :placed WHERE merchant_id = :merchant_id")
 

@@ -62,7 +62,9 @@ async def replay(database: Database, delivery_id: str, *, merchant_id: str | Non
 
     async def work(tx: Transaction) -> bool:
         row = await tx.one(_LOCK, id=delivery_id)
-        if row is None or (merchant_id is not None and (row.merchant_id, row.kind) != (merchant_id, MERCHANT)):
+        if row is None or (
+            merchant_id is not None and (row.merchant_id, row.kind) != (merchant_id, MERCHANT)
+        ):
             return False
         if await tx.one(_IS_DISABLED, id=row.target) is not None:
             raise EndpointIsDisabled

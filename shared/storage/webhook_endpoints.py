@@ -1,4 +1,4 @@
-"""A merchant's webhook endpoints, as it registers and changes them. Secrets are sealed before they come here."""
+"""A merchant's webhook endpoints, as it registers and changes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from shared.storage import deliveries
+from shared.storage import deliveries, webhook_secrets
 from shared.storage.engine import Database, Transaction
 from shared.storage.listing import Place
 from shared.storage.outbox import add_test_event
 from shared.storage.statement import Statement
+from shared.storage.webhook_secrets import SigningSecret
 
 #: With the breaker's word on each, see `DeliveryTargetRow`.
 _SELECT: Final = (
@@ -23,10 +24,6 @@ _GET = Statement(_SELECT + " AND w.id = :id")
 _PAGE = Statement(
     _SELECT + " AND (w.created_at, w.id) > (:created_at, :after) ORDER BY w.created_at, w.id LIMIT :most"
 )
-_SECRETS = Statement(
-    "SELECT endpoint_id, created_at, ends_at FROM webhook_secrets WHERE endpoint_id {in_ids}"
-    " AND (ends_at IS NULL OR ends_at > {now}) ORDER BY id DESC"
-)
 _DISABLED_AT = Statement(
     "SELECT disabled_at FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id"
 )
@@ -36,18 +33,16 @@ _DISABLED_AT = Statement(
 _LOCK_MERCHANT = Statement("UPDATE merchants SET name = name WHERE id = :merchant_id")
 #: Read after that lock.
 _COUNT = Statement(
-    "SELECT COUNT(*) AS enabled FROM webhook_endpoints WHERE merchant_id = :merchant_id AND disabled_at IS NULL"
+    "SELECT COUNT(*) AS enabled FROM webhook_endpoints WHERE merchant_id = :merchant_id"
+    " AND disabled_at IS NULL"
 )
 _INSERT = Statement(
     "INSERT INTO webhook_endpoints (id, merchant_id, url, description, types, created_at, changed_at)"
     " VALUES (:id, :merchant_id, :url, :description, :types, {now}, {now})"
 )
-_INSERT_SECRET = Statement(
-    "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (:id, :sealed, {now})"
-)
-
 _LOCK = Statement(
-    "SELECT url, disabled_at FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id {for_update}"
+    "SELECT url, disabled_at FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id"
+    " {for_update}"
 )
 #: What is not given stays. An endpoint that is gone stays so until it is enabled again.
 _CHANGE = Statement(
@@ -63,20 +58,7 @@ _CHANGE = Statement(
 #: The failures were those of another address, or are said to be over.
 _FORGET_FAILURES = Statement("DELETE FROM delivery_targets WHERE id = :id")
 
-_END_EARLIER = Statement(
-    "UPDATE webhook_secrets SET ends_at = {now} + :overlap_ms WHERE endpoint_id = :id"
-    " AND (ends_at IS NULL OR ends_at > {now} + :overlap_ms)"
-)
-#: A secret that signs no more is of no use to anybody but a thief.
-_DROP_ENDED = Statement("DELETE FROM webhook_secrets WHERE endpoint_id = :id AND ends_at <= {now}")
-_EARLIER = Statement(
-    "SELECT COUNT(*) AS number, MAX(ends_at) AS end_at FROM webhook_secrets WHERE endpoint_id = :id"
-)
-
 _START: Final = Place(-1, "")
-
-#: Secrets of one endpoint that sign at the same time; each adds a signature to every webhook.
-SECRETS_AT_MOST: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +82,6 @@ class Changes:
     description: str | None = None
     types: Sequence[str] | None = None
     disabled: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SigningSecret:
-    """A secret that signs now; `ends_at` is None for the newest. Milliseconds since 1970 UTC."""
-
-    created_at: int
-    ends_at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +114,6 @@ class EndpointIsDisabled(Exception):
     """It hears of nothing."""
 
 
-class TooManySecrets(Exception):
-    """So many secrets of the endpoint sign that no other may be added."""
-
-
 async def create(database: Database, new: NewEndpoint, *, limit: int) -> None:
     """Store an endpoint with its first secret.
 
@@ -161,7 +131,7 @@ async def create(database: Database, new: NewEndpoint, *, limit: int) -> None:
             description=new.description,
             types=_stored(new.types),
         )
-        await tx.run(_INSERT_SECRET, id=new.id, sealed=new.sealed_secret)
+        await webhook_secrets.add(tx, new.id, new.sealed_secret)
 
     await database.write(work)
 
@@ -207,8 +177,8 @@ async def change(
 ) -> bool:
     """Change an endpoint; False: the merchant has no such endpoint.
 
-    What waits for one that is disabled is dead from the same moment on. Another address, or enabling, ends the
-    pause that failures brought. Raises TooManyEndpoints, DatabaseAway, CommitUnknown.
+    What waits for one that is disabled is dead from the same moment on. Another address, or enabling, ends
+    the pause that failures brought. Raises TooManyEndpoints, DatabaseAway, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> bool:
@@ -232,30 +202,6 @@ async def change(
         if changes.disabled is False or changes.url not in (None, before.url):
             await tx.run(_FORGET_FAILURES, id=endpoint_id)
         return True
-
-    return await database.write(work)
-
-
-async def rotate_secret(
-    database: Database, merchant_id: str, endpoint_id: str, sealed_secret: str, *, overlap_seconds: float
-) -> tuple[bool, int | None]:
-    """Let a new secret sign at once; the earlier ones go on for `overlap_seconds` at most.
-
-    Return whether the merchant has such an endpoint, and until when (milliseconds since 1970) an earlier
-    secret signs. Raises TooManySecrets, DatabaseAway, CommitUnknown.
-    """
-
-    async def work(tx: Transaction) -> tuple[bool, int | None]:
-        if await tx.one(_LOCK, merchant_id=merchant_id, id=endpoint_id) is None:
-            return False, None
-        await tx.run(_END_EARLIER, id=endpoint_id, overlap_ms=round(overlap_seconds * 1000))
-        await tx.run(_DROP_ENDED, id=endpoint_id)
-        earlier = await tx.one(_EARLIER, id=endpoint_id)
-        assert earlier is not None, "an aggregate has a row"
-        if earlier.number >= SECRETS_AT_MOST:
-            raise TooManySecrets
-        await tx.run(_INSERT_SECRET, id=endpoint_id, sealed=sealed_secret)
-        return True, earlier.end_at
 
     return await database.write(work)
 
@@ -286,14 +232,9 @@ async def _check_room(tx: Transaction, merchant_id: str, limit: int) -> None:
 
 
 async def _with_secrets(tx: Transaction, rows: Sequence[Row[Any]]) -> list[RegisteredEndpoint]:
-    secrets: dict[str, list[SigningSecret]] = {row.id: [] for row in rows}
-    if rows:
-        for row in await tx.all_of(_SECRETS, list(secrets)):
-            secrets[row.endpoint_id].append(SigningSecret(row.created_at, row.ends_at))
+    secrets = await webhook_secrets.of(tx, [row.id for row in rows])
     return [
-        RegisteredEndpoint(
-            **{**row._mapping, "types": _read(row.types)}, secrets=tuple(secrets[row.id])
-        )
+        RegisteredEndpoint(**{**row._mapping, "types": _read(row.types)}, secrets=tuple(secrets[row.id]))
         for row in rows
     ]
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from databases import Store
 from eventually import eventually
-from fault_runs import check_the_ledger, debits, stage
+from fault_runs import READY_LINE, check_the_ledger, debits, stage
 from fleet import Process
 from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, Talk
@@ -190,6 +190,7 @@ async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
     ):
         till = await system.till(await system.api())
         dying: Process = await fleet.start("terminal-worker")
+        await dying.logged(READY_LINE)
         order = order_for(shop.host)
         first = asyncio.create_task(till.send(order, {"Prefer": "wait=5"}))
         await eventually(lambda: shop.is_busy)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def eventually(look: Callable[[], Any], *, within_seconds: float = 15) -> Any:
+async def eventually(look: Callable[[], Any], *, within_seconds: float = 30) -> Any:
     """Return what `look` (plain or async) sees as soon as it is true; fail with what it saw last."""
     deadline = time.monotonic() + within_seconds
     while True:

@@ -100,7 +100,7 @@ async def test_a_long_poll_is_answered_when_the_payment_is_settled(
 
         assert polling.result().json()["paymentStatus"] == "Success"
         assert polling.result().json()["payment"]["resolved_by"] == "gateway"
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 async def report_completed(api: ApiAlone, payment_id: str, amount: int = 250) -> None:
@@ -127,7 +127,7 @@ async def test_a_long_poll_ends_with_the_payment_as_it_is(sqlite_store: Store) -
         began = time.monotonic()
 
         assert (await till.get(path, wait="1")).json()["payment"]["state"] == "queued"
-        assert 0.9 < time.monotonic() - began < 4
+        assert 0.9 < time.monotonic() - began < 10
         for wrong in ("-1", "241", "soon", "1.5", ""):
             error = (await till.get(path, wait=wrong)).json()["error"]
             assert (error["status"], error["code"]) == (400, "invalid.query.bad.request")

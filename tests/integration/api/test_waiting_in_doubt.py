@@ -42,14 +42,14 @@ async def test_a_doubt_that_is_resolved_in_time_is_answered_with_the_result(sqli
 
 async def test_a_doubt_is_told_once_it_has_grown_old(store: Store) -> None:
     """504 that says that its terminal may still settle it; whoever comes later waits for the rest only."""
-    async with api_alone(store, caller_wait_in_doubt_seconds=1) as api:
+    async with api_alone(store, caller_wait_in_doubt_seconds=2) as api:
         till = await api.merchant()
         payment_id = await in_doubt(api, till)
         began = time.monotonic()
 
         answered = await till.order(order_id="order-1")
 
-        assert 0.5 < time.monotonic() - began < 3
+        assert 0.5 < time.monotonic() - began < 10
         assert answered.status_code == 504
         assert answered.json()["error"]["code"] == "timeout.terminal.gateway.timeout"
         payment = answered.json()["payment"]
@@ -59,7 +59,7 @@ async def test_a_doubt_is_told_once_it_has_grown_old(store: Store) -> None:
 
         began = time.monotonic()
         assert (await till.order(order_id="order-1")).status_code == 504
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.5
 
 
 async def test_a_doubt_without_its_terminal_is_not_resolving(sqlite_store: Store) -> None:
@@ -107,7 +107,7 @@ async def test_a_caller_waits_as_long_as_it_prefers(sqlite_store: Store, prefer:
 
         answered = await till.order(headers={"prefer": prefer})
 
-        assert 0.9 < time.monotonic() - began < 3
+        assert 0.9 < time.monotonic() - began < 10
         assert answered.status_code == 504
         assert answered.json()["payment"]["state"] == "queued"
         assert answered.json()["payment"]["resolving"] is True
@@ -122,7 +122,7 @@ async def test_a_caller_may_wait_a_little_before_it_goes_on_without(sqlite_store
         answered = await till.order(headers={"prefer": "respond-async, wait=1"})
 
         assert answered.status_code == 202
-        assert 0.9 < time.monotonic() - began < 3
+        assert 0.9 < time.monotonic() - began < 10
 
 
 async def test_a_preference_that_is_no_number_is_refused(sqlite_store: Store) -> None:

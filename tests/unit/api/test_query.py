@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.contract.errors import InvalidQuery
-from api.query import Query, cursor
+from api.contract.moments import cursor
+from api.query import Query
 from shared.ids import PAYMENT_ID
 from shared.storage.listing import Place
 

@@ -33,13 +33,13 @@ NOT_PUBLIC = {
     "v6-mapped-private": "::ffff:10.0.0.1",
     "v6-mapped-loopback": "::ffff:7f00:1",
     "v6-compatible-loopback": "::127.0.0.1",
-    "v6-compatible-public": "::8.8.8.8",
+    "v6-compatible-public": "::20.30.40.50",
     "v6-nat64-private": "64:ff9b::10.0.0.1",
     "v6-nat64-metadata": "64:ff9b::a9fe:a9fe",
-    "v6-nat64-local": "64:ff9b:1::8.8.8.8",
+    "v6-nat64-local": "64:ff9b:1::20.30.40.50",
     "v6-6to4-private": "2002:0a00:0001::1",
-    "v6-6to4-public": "2002:0808:0808::1",
-    "v6-teredo-private": "2001:0:808:808:0:0:f5ff:fffe",
+    "v6-6to4-public": "2002:141e:2832::1",
+    "v6-teredo-private": "2001:0:141e:2832:0:0:f5ff:fffe",
     "v6-link-local": "fe80::1",
     "v6-site-local": "fec0::1",
     "v6-unique-local": "fd12:3456::1",
@@ -53,14 +53,14 @@ NOT_PUBLIC = {
 }
 
 PUBLIC = {
-    "v4": "8.8.8.8",
+    "v4": "20.30.40.50",
     "v4-below-carrier-nat": "100.63.255.255",
     "v4-above-carrier-nat": "100.128.0.0",
     "v4-above-private": "172.32.0.1",
     "v4-last": "223.255.255.254",
-    "v6": "2606:4700::1111",
-    "v6-mapped": "::ffff:8.8.8.8",
-    "v6-nat64": "64:ff9b::8.8.8.8",
+    "v6": "2400::1",
+    "v6-mapped": "::ffff:20.30.40.50",
+    "v6-nat64": "64:ff9b::20.30.40.50",
 }
 
 
@@ -83,7 +83,7 @@ def test_an_allowed_network_opens_itself_and_nothing_more() -> None:
     assert is_allowed(ip_address("10.1.2.3"), allowed)
     assert is_allowed(ip_address("::ffff:10.1.2.3"), allowed)
     assert is_allowed(ip_address("fd00:1::1"), allowed)
-    assert is_allowed(ip_address("8.8.8.8"), allowed)
+    assert is_allowed(ip_address("20.30.40.50"), allowed)
     assert not is_allowed(ip_address("10.2.0.1"), allowed)
     assert not is_allowed(ip_address("::ffff:10.2.0.1"), allowed)
 
@@ -92,7 +92,7 @@ def test_an_allowed_tunnel_range_does_not_open_what_is_behind_the_tunnel() -> No
     """The IPv4 address in a 6to4 address is judged as well."""
     allowed = [ip_network("2002::/16")]
 
-    assert is_allowed(ip_address("2002:808:808::1"), allowed)
+    assert is_allowed(ip_address("2002:141e:2832::1"), allowed)
     assert not is_allowed(ip_address("2002:7f00:1::1"), allowed)
 
 

@@ -16,9 +16,9 @@ ACCEPTED = {
     "trailing-dot": ("https://shop.example./", Target("https", "shop.example", 443, "/")),
     "underscore": ("https://my_shop.example/", Target("https", "my_shop.example", 443, "/")),
     "idna": ("https://bücher.example/", Target("https", "xn--bcher-kva.example", 443, "/")),
-    "idna-dots": ("https://bücher。example/", Target("https", "xn--bcher-kva.example", 443, "/")),
-    "ipv4": ("https://8.8.8.8/", Target("https", "8.8.8.8", 443, "/")),
-    "ipv6": ("https://[2606:4700::1111]:8443/", Target("https", "2606:4700::1111", 8443, "/")),
+    "idna-dots": ("https://b\u00fccher\u3002example/", Target("https", "xn--bcher-kva.example", 443, "/")),
+    "ipv4": ("https://20.30.40.50/", Target("https", "20.30.40.50", 443, "/")),
+    "ipv6": ("https://[2400::1]:8443/", Target("https", "2400::1", 8443, "/")),
     "double-slash-path": (
         "https://shop.example//127.0.0.1/",
         Target("https", "shop.example", 443, "//127.0.0.1/"),
@@ -49,7 +49,7 @@ REFUSED = {
     "port-65536": ("https://shop.example:65536/", "port"),
     "port-huge": ("https://shop.example:99999999999999999999/", "port"),
     "port-no-number": ("https://shop.example:https/", "host"),
-    "port-unicode-digits": ("https://shop.example:４４３/", "host"),
+    "port-unicode-digits": ("https://shop.example:\uff14\uff14\uff13/", "host"),
     "fragment": ("https://shop.example/#/hook", "fragment"),
     "too-long": ("https://shop.example/" + "a" * 2028, "length"),
     "label-too-long": ("https://" + "a" * 64 + ".example/", "host"),
@@ -64,9 +64,9 @@ REFUSED = {
     "zone": ("https://[fe80::1%25eth0]/", "host"),
     "ipv4-loopback": ("https://127.0.0.1/", "address"),
     "ipv4-loopback-trailing-dot": ("https://127.0.0.1./", "address"),
-    "ipv4-unicode-digits": ("https://１２７.０.０.１/", "address"),
-    "ipv4-circled-digits": ("https://①②⑦.⓪.⓪.①/", "address"),
-    "ipv4-idna-dots": ("https://127。0。0。1/", "address"),
+    "ipv4-unicode-digits": ("https://\uff11\uff12\uff17.\uff10.\uff10.\uff11/", "address"),
+    "ipv4-circled-digits": ("https://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/", "address"),
+    "ipv4-idna-dots": ("https://127\u30020\u30020\u30021/", "address"),
     "ipv6-loopback": ("https://[::1]/", "address"),
     "ipv6-mapped": ("https://[::FFFF:127.0.0.1]/", "address"),
 }
@@ -102,7 +102,7 @@ def test_the_host_header_names_the_port_unless_it_is_the_schemes_own() -> None:
     """An IPv6 address stands in brackets."""
     assert Target("https", "shop.example", 443, "/").authority == "shop.example"
     assert Target("http", "shop.example", 443, "/").authority == "shop.example:443"
-    assert Target("https", "2606:4700::1111", 8443, "/").authority == "[2606:4700::1111]:8443"
+    assert Target("https", "2400::1", 8443, "/").authority == "[2400::1]:8443"
 
 
 def test_a_refusal_does_not_say_which_address_a_name_led_to() -> None:

@@ -36,7 +36,7 @@ async def test_after_a_killed_broker_payments_and_replies_flow_again_and_none_is
         began = time.monotonic()
         with pytest.raises(NotAccepted):
             await publisher.publish_payment(PaymentMessage(payment_id(), reply_to))
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
         await before.ack()
 
         await asyncio.to_thread(own_broker.start)

@@ -1,0 +1,54 @@
+"""The merchant's feed of events, for receivers that cannot be called."""
+
+import re
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from api.answering import answer
+from api.contract.errors import InvalidQuery
+from api.parts import Parts
+from api.query import Query
+from api.registering import merchant_of
+from shared.notification.envelope import envelope
+from shared.storage import feed
+
+router = APIRouter(prefix="/v1/events", include_in_schema=False)
+
+#: A position; a caller takes it for an opaque text.
+_CURSOR: Final = re.compile(r"[0-9]{1,18}")
+
+
+@router.get("")
+async def events(request: Request) -> Response:
+    """Return what happened after a cursor, in the order in which it was committed."""
+    parts: Parts = request.app.state.parts
+    merchant_id = merchant_of(await parts.credentials.merchant(request.headers.get("authorization")))
+    query = Query(request, ("after", "limit"))
+    page = await feed.read(parts.database, merchant_id, after=_after(query), limit=query.page_limit())
+    return answer(
+        200,
+        {
+            "events": [
+                envelope(
+                    number=event.number,
+                    payment_id=event.payment_id,
+                    sequence=event.sequence,
+                    type_=event.type,
+                    at=event.at,
+                    body=event.body,
+                )
+                for event in page.events
+            ],
+            "next": str(page.next),
+            "has_more": page.has_more,
+        },
+    )
+
+
+def _after(query: Query) -> int:
+    given = query.text("after") or "0"
+    if _CURSOR.fullmatch(given) is None:
+        raise InvalidQuery("after", "The parameter should be what an earlier answer named as `next`.")
+    return int(given)

@@ -1,0 +1,49 @@
+"""Whom an order's acceptance tells: the endpoint that it names, and HiPay where its address is set."""
+
+from api_alone import api_alone
+from databases import Store
+from payments import rows
+from webhooks import ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered, stored
+
+
+async def test_an_order_may_name_the_only_endpoint_that_hears_of_it(store: Store) -> None:
+    """Unknown or another merchant's: 400, nothing is stored. Disabled: a warning, and nobody hears."""
+    async with api_alone(store, **LOCAL) as api:
+        till, other = await api.merchant(), await api.merchant()
+        named, unnamed = await registered(till), await registered(till)
+        foreign = await registered(other)
+
+        for unknown in (foreign["id"], "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "x"):
+            refused = await till.order(webhook_endpoint_id=unknown)
+            assert refused.status_code == 400
+            error = refused.json()["error"]
+            assert error["code"] == "unknown.webhook_endpoint.bad.request"
+            assert error["details"] == {"path": "order.webhook_endpoint_id"}
+        assert await rows(api.database, "SELECT id FROM payments") == []
+
+        payment_id = await cancelled_payment(till, webhook_endpoint_id=named["id"])
+        (delivery,) = await deliveries_of(till)
+        assert (delivery["endpoint_id"], delivery["payment_id"]) == (named["id"], payment_id)
+
+        await till.client.patch(f"{ENDPOINTS}/{named['id']}", json={"disabled": True})
+        payment_id = await cancelled_payment(till, webhook_endpoint_id=named["id"])
+        shown = (await till.get(f"/v1/payments/{payment_id}")).json()["payment"]
+        assert shown["warnings"] == ["webhook_endpoint_disabled"]
+        assert await deliveries_of(till, payment=payment_id) == []
+        assert await deliveries_of(till, endpoint=unnamed["id"]) == []
+
+
+async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) -> None:
+    """By a delivery of its own kind, written with the payment; without the setting there is none."""
+    hipay = {"hipay_url": "https://127.0.0.1/orders", "hipay_signing_secret": "whsec_" + "A" * 32}
+    async with api_alone(store, **hipay) as api:
+        till = await api.merchant()
+        payment_id = await till.order_async()
+
+        row = await stored(api, f"dlv_{payment_id.removeprefix('pay_')}_hipay")
+        assert (row.kind, row.type, row.state, row.payment_id) == ("hipay", "order", "waiting", payment_id)
+
+    async with api_alone(store) as api:
+        till = await api.merchant()
+        await till.order_async(host="127.0.0.10")
+        assert len(await rows(api.database, "SELECT id FROM deliveries")) == 1
