@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import all_in_one, api, credential, merchant, migrate, terminal, terminal_worker
+from cli import all_in_one, api, credential, merchant, migrate, sandbox, terminal, terminal_worker
 
 app = typer.Typer(
     name="cloud-terminal",
@@ -18,11 +18,12 @@ app.command("api")(api.run_api)
 app.command("terminal-worker")(terminal_worker.run_terminal_worker)
 app.command("all-in-one")(all_in_one.run_all_in_one)
 app.command("migrate")(migrate.run_migrations)
-app.command("terminal")(terminal.run_terminal)
+app.command("terminal", epilog=terminal.EPILOG)(terminal.run_terminal)
 merchants.command("create")(merchant.create)
 credentials.command("create")(credential.create)
 app.add_typer(merchants, name="merchant")
 app.add_typer(credentials, name="credential")
+app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:
