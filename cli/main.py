@@ -2,7 +2,17 @@
 
 import typer
 
-from cli import all_in_one, api, credential, merchant, migrate, notifier_worker, terminal, terminal_worker
+from cli import (
+    all_in_one,
+    api,
+    credential,
+    merchant,
+    migrate,
+    notifier_worker,
+    sandbox,
+    terminal,
+    terminal_worker,
+)
 
 app = typer.Typer(
     name="cloud-terminal",
@@ -19,11 +29,12 @@ app.command("terminal-worker")(terminal_worker.run_terminal_worker)
 app.command("notifier-worker")(notifier_worker.run_notifier_worker)
 app.command("all-in-one")(all_in_one.run_all_in_one)
 app.command("migrate")(migrate.run_migrations)
-app.command("terminal")(terminal.run_terminal)
+app.command("terminal", epilog=terminal.EPILOG)(terminal.run_terminal)
 merchants.command("create")(merchant.create)
 credentials.command("create")(credential.create)
 app.add_typer(merchants, name="merchant")
 app.add_typer(credentials, name="credential")
+app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:

@@ -31,6 +31,12 @@ class Fault(StrEnum):
     GARBAGE = "garbage"
     #: Immediate mode: AE 10 at once, before any card; the customer pays later.
     IMMEDIATE = "immediate"
+    #: As with a sale typed by hand on the screen: AE 01 at once, whatever is asked; nothing was charged.
+    BUSY = "busy"
+    #: The customer does nothing and the terminal gives up by itself: AF 08, nothing was charged.
+    WALK_AWAY = "walk_away"
+    #: The terminal restarts before the card: every connection is reset and nobody listens for a while.
+    REBOOT = "reboot"
 
 
 PrivateData = Literal["echo", "none", "own", "own_on_success"]
@@ -42,11 +48,15 @@ class Behaviour:
     """One transaction, from the request to the end of its answer."""
 
     customer: Customer = Customer.APPROVE
-    #: From the request to the customer's card (or red button).
+    #: From the request to the customer's card (or red button, or what goes wrong instead).
     delay_seconds: float = 0.0
     contactless: bool = False
+    #: A card of the deck, by its key; None: the terminal's own.
+    card: str | None = None
     #: AF of a refusal.
     refusal_code: str = "04"
+    #: The bank's answer (ISO 8583, field 39), which then is asked in any case; other than 00 it decides AF.
+    issuer_code: str | None = None
     #: What is really paid (meal vouchers), where it is less than asked.
     paid_amount_cents: int | None = None
     fault: Fault | None = None
@@ -58,6 +68,11 @@ class Behaviour:
     keeps_open: bool = False
     #: Tags left out of the answer, e.g. CJ, CF, CB.
     leaves_out: frozenset[str] = frozenset()
+    #: The network forgets a connection on which nothing passed for so long: the answer is lost on its way,
+    #: and neither side hears of it. None: it forgets nothing.
+    network_forgets_after_seconds: float | None = None
+    #: How long nobody listens after Fault.REBOOT.
+    reboot_seconds: float = 5.0
     #: CB is padded with zeros to 12 digits.
     pads_amount: bool = False
     #: CF: the request's, none, data of its own, or its own on successes only.
@@ -68,3 +83,5 @@ class Behaviour:
     counts_characters: bool = False
     #: An enquiry (CD 3) repeats the last transaction, copies the request's fields, or is refused.
     enquiry: EnquiryAnswer = "repeats"
+    #: The last two digits of the amount change what happens: see `sandbox.terminal.outcomes`.
+    amount_decides: bool = False

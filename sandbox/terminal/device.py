@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-#: A test card number with a valid check digit; no bank issued it.
-TEST_CARD_NUMBER: Final = "4970101234567893"
+from sandbox.cards import DECK
+
+#: The number of the card that is presented where nothing else is said; no bank issued it.
+TEST_CARD_NUMBER: Final = DECK[0].pan
+
+DEFAULT_PORT: Final = 8888
 
 WhenBusy = Literal["answer", "backlog"]
 
@@ -19,12 +23,17 @@ class Device:
     merchant_place: str = "75010 PARIS"
     #: CG.
     contract: str = "1999403"
+    #: The merchant's rank, as the order's `contract_array` has it.
+    rank: str = "001"
     #: Company number, 14 digits.
     siret: str = "73282932000074"
     bank_code: str = "30004"
+    serial: str = "CT-000001"
     card_number: str = TEST_CARD_NUMBER
     #: Above this amount in cents an authorisation is asked for, and below it where the request forces one.
     floor_limit_cents: int = 3000
+    #: Above this amount in cents a card has to be inserted, where the customer acts by hand.
+    contactless_limit_cents: int = 5000
     #: Card number in AA and ticket as it is; real terminals mask it.
     shows_full_card_number: bool = False
     #: AA, AI and CI in answers; HiPay's terminals leave them out.

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal
 
+from sandbox.terminal.request import COLLECTION
 from shared.concert.fields import Action
 
 _OPERATION_NAMES: dict[str, str] = {
@@ -18,6 +19,7 @@ _OPERATION_NAMES: dict[str, str] = {
     Action.REVERSAL: "reversal",
     Action.DUPLICATE: "enquiry",
     Action.IDENTIFICATION: "identification",
+    COLLECTION: "collection",
 }
 
 
@@ -48,12 +50,13 @@ class SessionRecord:
     opened_monotonic_ms: float = field(default_factory=lambda: time.monotonic() * 1000)
     closed_at_ms: int | None = None
     closed_monotonic_ms: float | None = None
-    #: debit, credit, reversal, enquiry, identification, unknown; None where no request came.
+    #: debit, credit, reversal, enquiry, identification, collection, unknown; None where no request came.
     operation: str | None = None
     amount_cents: int | None = None
     #: The request's CF.
     reference: str | None = None
-    #: done, refused, abandoned, busy, rejected, answered (enquiry, identification), given_up, or None.
+    #: done, refused, abandoned, walked_away, busy, rejected, answered (all that is no payment), given_up,
+    #: or None.
     outcome: str | None = None
     #: Money moved.
     charged: bool = False

@@ -10,6 +10,9 @@ from shared.concert.fields import Action
 
 #: Actions that move money: they need an amount.
 OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
+#: Starts a remote collection, in V3.1 and later.
+COLLECTION: Final = "B"
+_FIRST_VERSION_WITH_COLLECTION: Final = "0310"
 _WITH_AMOUNT: Final = OPERATIONS | {Action.PREAUTHORISATION}
 
 
@@ -42,6 +45,11 @@ class Request:
         return self.fields.get(f.TICKET_WANTED, "000") != "000"
 
     @property
+    def wants_answer_at_once(self) -> bool:
+        """BA 1: the answer says that the request was taken, and nothing more comes on the connection."""
+        return self.fields.get(f.ANSWER_MODE) == "1"
+
+    @property
     def forces_authorisation(self) -> bool:
         return self.fields.get(f.AUTHORISATION) == "1"
 
@@ -69,4 +77,6 @@ def _fault(frame: Frame) -> str | None:
         if not (amount.isascii() and amount.isdigit() and 2 <= len(amount) <= 12 and int(amount)):
             return "09"
         return None if fields.get(f.CURRENCY, f.EURO) == f.EURO else "13"
+    if action == COLLECTION and fields[f.PROTOCOL_VERSION] >= _FIRST_VERSION_WITH_COLLECTION:
+        return None
     return None if action in (Action.IDENTIFICATION, Action.DUPLICATE) else "12"

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -42,6 +43,7 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport
         self.record: SessionRecord
         self.is_closed = False
+        self._is_forgotten = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
@@ -60,6 +62,9 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.record.passed("in", data)
+        if self._is_forgotten:
+            # The network knows this connection no more: whoever still writes on it is reset.
+            self.reset()
         if self._request_taken:
             return
         self._cancel_idle_timer()
@@ -117,6 +122,15 @@ class Session(asyncio.Protocol):
         self.record.answered = not self.is_closed and not self._peer_ended
         if self._peer_ended or not behaviour.keeps_open:
             self.close()
+
+    def idle_seconds(self) -> float:
+        """Return for how long no byte has passed."""
+        last = self.record.passages[-1].monotonic_ms if self.record.passages else 0.0
+        return time.monotonic() - last / 1000
+
+    def forget(self) -> None:
+        """The network has forgotten the connection: nothing passes any more, and neither side is told."""
+        self._is_forgotten = True
 
     def close(self) -> None:
         """Close the connection once what was written has gone out."""

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from sandbox.terminal.behaviour import Behaviour, Customer
+from sandbox.terminal.behaviour import Behaviour
 from sandbox.terminal.device import Device
+from sandbox.terminal.ending import Ending, played_out
+from sandbox.terminal.journal import Fate, Journal, Transaction, reversible_debit, with_transaction
+from sandbox.terminal.presented import Presented
 from sandbox.terminal.request import Request
 from sandbox.terminal.ticket import card_shown, ticket_text
 from shared.concert import fields as f
@@ -15,7 +19,6 @@ from shared.concert.encode import encode_fields
 from shared.concert.fields import Action, Status
 from shared.concert.receipt import encode_ticket
 
-AID: Final = "A0000000421010"
 OWN_PRIVATE_DATA: Final = "1010000000"
 #: The order of HiPay's terminals (V3.2), with what they leave out before the ticket.
 ANSWER_ORDER: Final = (
@@ -24,7 +27,6 @@ ANSWER_ORDER: Final = (
     *("AA", "AI", "CI"),
     "ZT",
 )
-_REMEMBERED_DEBITS: Final = 1000
 #: Echoed from the request into every answer.
 _ECHOED: Final = (f.SOFTWARE_ID, f.REGISTER_NUMBER, f.AMOUNT, f.ACTION, f.CURRENCY)
 
@@ -37,8 +39,10 @@ class Memory:
 
     #: Number of the last transaction.
     number: int = 0
-    #: Amounts in cents of debits that were done and not reversed, newest last.
-    debits: tuple[int, ...] = ()
+    #: The transactions, oldest first.
+    journal: Journal = ()
+    #: Number of the last batch that was sent.
+    batch: int = 0
     #: The last transaction's fields, its ticket among them, asked for or not.
     last: Answer = field(default_factory=lambda: MappingProxyType({}))
 
@@ -49,52 +53,124 @@ class Done:
 
     answer: Answer
     memory: Memory
-    #: Money moved: for a debit the card was charged.
-    charged: bool
+    transaction: Transaction
+
+    @property
+    def charged(self) -> bool:
+        """Money moved: for a debit the card was charged."""
+        return self.transaction.result == "done"
 
 
-def perform(request: Request, memory: Memory, behaviour: Behaviour, device: Device, at: datetime) -> Done:
-    """Carry out a debit, credit or reversal as the customer wants it; `at` is the time on the ticket."""
+def perform(
+    request: Request,
+    memory: Memory,
+    behaviour: Behaviour,
+    device: Device,
+    at: datetime,
+    ending: Ending | None = None,
+) -> Done:
+    """Carry out a debit, credit or reversal; `at` is the time on the ticket.
+
+    It ends as `ending` says; without one, as the behaviour wants it.
+    """
     number = memory.number + 1
-    paid = _paid_amount(request, behaviour)
-    code = _refusal(request, memory, behaviour)
-    done = code is None
-    uses_card = behaviour.customer is not Customer.ABANDON
-    authorisation = _authorisation_number(request, number, device) if uses_card else None
-    ticket = ticket_text(
+    if ending is None:
+        ending = played_out(request, memory.journal, number, behaviour, device, at)
+    transaction = _transaction(request, memory, behaviour, device, at, number, ending)
+    fields = _fields(request, behaviour, device, transaction)
+    journal = with_transaction(memory.journal, transaction)
+    remembered = Memory(number, journal, memory.batch, MappingProxyType(fields))
+    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.TICKET}
+    return Done(_ordered(fields, left_out), remembered, transaction)
+
+
+def _transaction(
+    request: Request,
+    memory: Memory,
+    behaviour: Behaviour,
+    device: Device,
+    at: datetime,
+    number: int,
+    ending: Ending,
+) -> Transaction:
+    done = ending.result == "done"
+    amount = _paid_amount(request, behaviour)
+    undone = None
+    if done and request.action == Action.REVERSAL and ending.presented is not None:
+        undone = reversible_debit(memory.journal, amount, ending.presented.card.pan)
+    contract = request.fields.get(f.CONTRACT) or device.contract
+    ticket = partial(
+        ticket_text,
         device,
         action=request.action,
-        amount_cents=paid,
+        amount_cents=amount,
         number=number,
         at=at,
-        contactless=behaviour.contactless,
-        aid=AID,
-        authorisation_number=authorisation,
+        presented=ending.presented,
+        contract=contract,
+        authorisation_number=ending.authorisation.number if ending.authorisation else None,
         done=done,
+        reason=ending.reason,
     )
+    return Transaction(
+        number=number,
+        at=at,
+        action=request.action,
+        amount_cents=amount,
+        result=ending.result,
+        fate=_fate(request, done),
+        reference=request.reference,
+        register_number=request.fields.get(f.REGISTER_NUMBER),
+        presented=ending.presented,
+        authorisation=ending.authorisation,
+        contract=contract,
+        rank=device.rank,
+        complement=ending.complement,
+        reverses=None if undone is None else undone.number,
+        customer_receipt=ticket(copy="customer"),
+        merchant_receipt=ticket(copy="merchant"),
+    )
+
+
+def _fate(request: Request, done: bool) -> Fate:
+    if not done:
+        return Fate.NOTHING
+    return Fate.REVERSED if request.action == Action.REVERSAL else Fate.STORED
+
+
+def _fields(
+    request: Request, behaviour: Behaviour, device: Device, transaction: Transaction
+) -> dict[str, str]:
+    done = transaction.result == "done"
+    ticket = encode_ticket(transaction.customer_receipt)
     fields = _echo(request, device) | {
-        f.AMOUNT: _amount(paid, behaviour),
+        f.AMOUNT: _amount(transaction.amount_cents, behaviour),
         f.STATUS: Status.DONE if done else Status.NOT_DONE,
-        f.CONTRACT: device.contract,
-        f.TICKET: encode_fields([("CK", "100"), ("AK", encode_ticket(ticket))]).decode("ascii"),
+        f.CONTRACT: transaction.contract,
+        f.TICKET: encode_fields([("CK", "100"), ("AK", ticket)]).decode("ascii"),
     }
-    if code is not None:
-        fields[f.COMPLEMENT] = code + f.ANSWER_CODES.get(code, "").upper()
-    if authorisation is not None:
-        fields[f.AUTHORISATION_NUMBER] = authorisation
-    if uses_card:
-        fields |= _card_fields(behaviour, device)
+    if transaction.complement is not None:
+        fields[f.COMPLEMENT] = transaction.complement
+    if transaction.authorisation is not None and transaction.authorisation.number is not None:
+        fields[f.AUTHORISATION_NUMBER] = transaction.authorisation.number
+    if transaction.presented is not None:
+        fields |= _card_fields(transaction.presented, device)
     private_data = _private_data(request, behaviour, done)
     if private_data is not None:
         fields[f.PRIVATE_DATA] = private_data
-    remembered = Memory(number, _debits_after(request, memory, done, paid), MappingProxyType(fields))
-    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.TICKET}
-    return Done(_ordered(fields, left_out), remembered, done)
+    return fields
 
 
 def identify(request: Request, device: Device) -> Answer:
     """Answer a ping."""
     return _ordered(_echo(request, device) | {f.STATUS: Status.DONE})
+
+
+def tell_collection(request: Request, device: Device, *, acknowledged: bool) -> Answer:
+    """Answer a request for a remote collection (CD B): done once the gateway has acknowledged it."""
+    if acknowledged:
+        return _ordered(_echo(request, device) | {f.STATUS: Status.DONE})
+    return reject(request, "07", device)
 
 
 def say_busy(request: Request, device: Device) -> Answer:
@@ -108,8 +184,9 @@ def reject(request: Request, code: str, device: Device) -> Answer:
 
 
 def take_into_account(request: Request, device: Device) -> Answer:
-    """Answer as a terminal in immediate mode: done, before any card."""
-    return _ordered(_echo(request, device) | {f.STATUS: Status.DONE})
+    """Answer before any card: taken into account where the request asks for that (BA 1), else done."""
+    status = Status.TAKEN_INTO_ACCOUNT if request.wants_answer_at_once else Status.DONE
+    return _ordered(_echo(request, device) | {f.STATUS: status})
 
 
 def repeat_last(request: Request, memory: Memory, behaviour: Behaviour, device: Device) -> Answer:
@@ -139,44 +216,18 @@ def _echo(request: Request, device: Device) -> dict[str, str]:
     return {f.PROTOCOL_VERSION: device.version} | echoed
 
 
-def _refusal(request: Request, memory: Memory, behaviour: Behaviour) -> str | None:
-    if behaviour.customer is Customer.ABANDON:
-        return "06"
-    if request.action == Action.REVERSAL and request.amount_cents not in memory.debits:
-        return "07"
-    return behaviour.refusal_code if behaviour.customer is Customer.REFUSE else None
-
-
 def _paid_amount(request: Request, behaviour: Behaviour) -> int:
     if behaviour.paid_amount_cents is None or request.action != Action.DEBIT:
         return request.amount_cents
     return min(behaviour.paid_amount_cents, request.amount_cents)
 
 
-def _debits_after(request: Request, memory: Memory, done: bool, paid: int) -> tuple[int, ...]:
-    if not done or request.action == Action.CREDIT:
-        return memory.debits
-    if request.action == Action.DEBIT:
-        return (*memory.debits, paid)[-_REMEMBERED_DEBITS:]
-    newest = len(memory.debits) - 1 - memory.debits[::-1].index(request.amount_cents)
-    return memory.debits[:newest] + memory.debits[newest + 1 :]
-
-
-def _authorisation_number(request: Request, number: int, device: Device) -> str | None:
-    """A refused payment has one, too: the question was asked."""
-    if request.action != Action.DEBIT:
-        return None
-    if not request.forces_authorisation and request.amount_cents <= device.floor_limit_cents:
-        return None
-    return f"{(184116 + number) % 1_000_000:06d}"
-
-
-def _card_fields(behaviour: Behaviour, device: Device) -> dict[str, str]:
-    fields = {f.APPLICATION: "00B" if behaviour.contactless else "001"}
+def _card_fields(presented: Presented, device: Device) -> dict[str, str]:
+    fields = {f.APPLICATION: presented.application}
     if device.sends_card_fields:
-        fields[f.CARD_NUMBER] = card_shown(device)
-        fields[f.AID] = AID
-        fields[f.READ_MODE] = "2" if behaviour.contactless else "1"
+        fields[f.CARD_NUMBER] = card_shown(presented, device)
+        fields[f.AID] = presented.card.aid
+        fields[f.READ_MODE] = presented.read_mode
     return fields
 
 

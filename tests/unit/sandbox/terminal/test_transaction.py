@@ -128,7 +128,7 @@ def test_an_answer_is_read_as_the_customer_meant_it(
     customer: Customer, outcome: Outcome, code: str | None, device: Device
 ) -> None:
     """The register's reading of the terminal's own bytes, for every operation."""
-    memory = Memory(debits=(2500,))
+    memory = done(request()).memory
     for operation in Operation:
         behaviour = Behaviour(customer=customer)
         sent = request(operation=operation, force_authorization=True)
@@ -218,7 +218,8 @@ def test_a_reversal_needs_a_debit_of_the_same_amount_in_memory() -> None:
     assert ticket(first.answer).splitlines()[-3] == "ANNULATION"
     assert (again.charged, again.answer["AF"][:2]) == (False, "07")
     assert not done(other, memory=memory).charged
-    assert not done(request(), Behaviour(customer=Customer.REFUSE)).memory.debits
+    refused = done(request(), Behaviour(customer=Customer.REFUSE)).memory
+    assert not done(reversal, memory=refused).charged
 
 
 def test_a_part_of_the_amount_may_be_paid() -> None:
@@ -227,7 +228,7 @@ def test_a_part_of_the_amount_may_be_paid() -> None:
 
     assert ended.answer["CB"] == "000000001900"
     assert "19,00 EUR" in ticket(ended.answer)
-    assert ended.memory.debits == (1900,)
+    assert [transaction.amount_cents for transaction in ended.memory.journal] == [1900]
 
 
 def enquire(memory: Memory, enquiry: EnquiryAnswer = "repeats") -> Answer:

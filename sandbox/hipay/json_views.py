@@ -1,0 +1,115 @@
+"""Transactions, and what waits, as JSON for tests and CI. Amounts in cents, times ISO 8601."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from sandbox.hipay.platform import Notification
+from sandbox.hipay.rules.book import WaitingPush
+from sandbox.hipay.rules.evidence import Report
+from sandbox.hipay.rules.halves import Operation, OrderNotice
+from sandbox.hipay.rules.statuses import NAMES
+from sandbox.hipay.rules.transaction import Transaction
+from sandbox.hipay.rules.view import facts_of
+from sandbox.outbox.outbox import Message
+from sandbox.pages.formats import when_exactly
+
+
+def totals(transactions: Iterable[Transaction]) -> dict[str, int]:
+    """Return count and sums in cents; authorised are debits only, what became of credits is in the others."""
+    shown = list(transactions)
+    return {
+        "count": len(shown),
+        "authorised_cents": sum(one.authorised_cents for one in shown if one.operation is Operation.DEBIT),
+        "captured_cents": sum(one.captured_cents for one in shown),
+        "refunded_cents": sum(one.refunded_cents for one in shown),
+        "credited_cents": sum(one.credited_cents for one in shown),
+    }
+
+
+def transaction_json(
+    transaction: Transaction, notifications: Iterable[Message[Notification]]
+) -> dict[str, Any]:
+    """Return everything that is known of it."""
+    order = transaction.order
+    return {
+        "transaction_reference": transaction.reference,
+        "status": int(transaction.status),
+        "message": NAMES[transaction.status],
+        "operation": transaction.operation,
+        "order_id": order.order_id,
+        "merchant_id": order.merchant_id,
+        "payment_id": order.reference,
+        "joined_by": transaction.joined_by,
+        "currency": order.currency,
+        "authorised_cents": transaction.authorised_cents,
+        "captured_cents": transaction.captured_cents,
+        "refunded_cents": transaction.refunded_cents,
+        "credited_cents": transaction.credited_cents,
+        "created_at": when_exactly(transaction.created_at_ms),
+        "updated_at": when_exactly(transaction.updated_at_ms),
+        "history": [
+            {
+                "status": int(change.status),
+                "message": NAMES[change.status],
+                "at": when_exactly(change.at_ms),
+                "because": change.because,
+                "is_contradiction": change.is_contradiction,
+            }
+            for change in transaction.history
+        ],
+        "operations": [
+            {**asdict(operation), "at": when_exactly(operation.at_ms)} for operation in transaction.operations
+        ],
+        "payment": asdict(facts_of(transaction)),
+        "order": order.content.get("order", {}),
+        "customer": order.content.get("customer") or {},
+        "pos_technical_info": order.content.get("pos_technical_info", {}),
+        "notifications": [notification_json(message) for message in notifications],
+    }
+
+
+def notification_json(message: Message[Notification]) -> dict[str, Any]:
+    """Return a notification to the merchant with its attempts."""
+    told = message.content
+    return {
+        "transaction_reference": told.transaction_reference,
+        "status": int(told.status),
+        "message": NAMES[told.status],
+        "url": told.url,
+        "body": told.body.decode(),
+        **_sent(message),
+    }
+
+
+def evidence_json(message: Message[Report]) -> dict[str, Any]:
+    """Return a report to the cloud API with its attempts."""
+    return {"payment_id": message.content.payment_id, "body": message.content.body, **_sent(message)}
+
+
+def waiting_push_json(waiting: WaitingPush) -> dict[str, Any]:
+    """Return a push without its other half, and why it waits."""
+    return {"why": waiting.why, **asdict(waiting.push)}
+
+
+def waiting_order_json(order: OrderNotice) -> dict[str, Any]:
+    """Return an order of which the gateway reported nothing yet."""
+    return {
+        "payment_id": order.reference,
+        "order_id": order.order_id,
+        "merchant_id": order.merchant_id,
+        "operation": order.operation,
+        "amount_cents": order.amount_cents,
+        "currency": order.currency,
+        "created_at": when_exactly(order.created_at_ms),
+    }
+
+
+def _sent(message: Message[Any]) -> dict[str, Any]:
+    return {
+        "created_at": when_exactly(message.created_at_ms),
+        "ended": message.ended,
+        "attempts": [
+            {"at": when_exactly(attempt.at_ms), **asdict(attempt.outcome)} for attempt in message.attempts
+        ],
+    }

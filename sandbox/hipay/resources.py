@@ -1,0 +1,117 @@
+"""Beside the Console: its content as JSON, its operations, scripted faults, and a new start."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.hipay import json_views
+from sandbox.hipay.filters import Filters
+from sandbox.hipay.platform import Platform
+from sandbox.hipay.rules.book import NotAllowed
+from sandbox.outbox.faults import Faults
+
+
+class HipayScript(BaseModel):
+    """The body of `POST /script`: faults of what is sent to the merchant, and to the cloud API."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    notifications: Faults = Faults()
+    evidence: Faults = Faults()
+
+
+class RefundWish(BaseModel):
+    """The body of a refund."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    amount_cents: Annotated[int, Field(gt=0, le=999_999_999_999)]
+
+
+class Resources:
+    """Reads and works the platform for programs."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform: Final = platform
+
+    async def transactions(self, filters: Annotated[Filters, Query()]) -> dict[str, Any]:
+        """List transactions, the newest first, with the sums of those listed; the Console's filters."""
+        listed = filters.apply(self._platform.book.ledger)
+        return {
+            "totals": json_views.totals(listed),
+            "transactions": [json_views.transaction_json(one, ()) for one in listed],
+        }
+
+    async def transaction(self, reference: str) -> dict[str, Any]:
+        """Return one with its notifications."""
+        transaction = self._platform.book.ledger.get(reference)
+        if transaction is None:
+            raise HTTPException(404, "There is no transaction of this reference.")
+        return json_views.transaction_json(transaction, self._platform.notifications_of(reference))
+
+    async def cancel(self, reference: str) -> dict[str, Any]:
+        """Cancel an authorised one; 409 where its status does not allow it."""
+        await self.transaction(reference)
+        try:
+            self._platform.cancel(reference)
+        except NotAllowed as error:
+            raise HTTPException(409, str(error)) from error
+        return await self.transaction(reference)
+
+    async def refund(self, reference: str, wish: RefundWish) -> dict[str, Any]:
+        """Refund a captured one, wholly or in part; 409 where that cannot be."""
+        await self.transaction(reference)
+        try:
+            self._platform.refund(reference, wish.amount_cents)
+        except NotAllowed as error:
+            raise HTTPException(409, str(error)) from error
+        return await self.transaction(reference)
+
+    async def waiting(self) -> dict[str, Any]:
+        """Return what waits for its other half: pushes with the reason why, and orders."""
+        book = self._platform.book
+        return {
+            "pushes": [json_views.waiting_push_json(one) for one in book.waiting_pushes()],
+            "orders": [json_views.waiting_order_json(one) for one in book.waiting_orders()],
+        }
+
+    async def received(self) -> list[dict[str, Any]]:
+        """Return what came in, repeats too, the oldest first."""
+        return list(self._platform.received)
+
+    async def notifications(self) -> list[dict[str, Any]]:
+        """Return what the merchant was told, with its attempts."""
+        return [json_views.notification_json(message) for message in self._platform.notifications.messages]
+
+    async def evidence(self) -> list[dict[str, Any]]:
+        """Return what the cloud API was told, with its attempts."""
+        return [json_views.evidence_json(message) for message in self._platform.evidence.messages]
+
+    async def script(self, wanted: HipayScript) -> HipayScript:
+        """Make what is sent late, doubled, disordered, lost, from now on."""
+        self._platform.notifications.script(wanted.notifications)
+        self._platform.evidence.script(wanted.evidence)
+        return wanted
+
+    async def reset(self) -> dict[str, bool]:
+        """Start anew."""
+        await self._platform.reset()
+        return {"reset": True}
+
+
+def resource_routes(platform: Platform) -> APIRouter:
+    """Return the JSON routes."""
+    resources = Resources(platform)
+    router = APIRouter()
+    router.get("/transactions")(resources.transactions)
+    router.get("/transactions/{reference}")(resources.transaction)
+    router.post("/transactions/{reference}/cancel")(resources.cancel)
+    router.post("/transactions/{reference}/refund")(resources.refund)
+    router.get("/waiting")(resources.waiting)
+    router.get("/received")(resources.received)
+    router.get("/notifications")(resources.notifications)
+    router.get("/evidence")(resources.evidence)
+    router.post("/script")(resources.script)
+    router.post("/reset")(resources.reset)
+    return router

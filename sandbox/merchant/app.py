@@ -1,0 +1,120 @@
+"""The merchant's server as one application: two ways in, a page, JSON beside it."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.merchant.answers import AnswerScript
+from sandbox.merchant.inbox import Received
+from sandbox.merchant.server import MerchantServer
+from sandbox.pages.app import new_app
+from sandbox.pages.render import NavLink, Pages
+from sandbox.tracing.stream import trace_routes
+from sandbox.tracing.trace import Trace
+from shared.clock import Clock
+
+BODY_LIMIT_BYTES: Final = 1_048_576
+#: More is for the JSON.
+SHOWN: Final = 100
+
+
+class Secret(BaseModel):
+    """The body of `POST /secrets`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret: str = Field(pattern="^whsec_[A-Za-z0-9+/=_-]{1,200}$")
+
+
+class MerchantRoutes:
+    """HTTP around the server."""
+
+    def __init__(self, server: MerchantServer, pages: Pages) -> None:
+        self._server: Final = server
+        self._pages: Final = pages
+
+    async def notification(self, request: Request) -> JSONResponse:
+        """Take one of HiPay's notifications; 403 for a wrong signature."""
+        return _answer(self._server.take_notification(await _body(request), request.headers))
+
+    async def webhook(self, request: Request) -> JSONResponse:
+        """Take one of our webhooks; 403 for a wrong signature."""
+        return _answer(self._server.take_webhook(await _body(request), request.headers))
+
+    async def notifications(self) -> list[dict[str, Any]]:
+        """Return HiPay's, the oldest first, repeats and refused ones too."""
+        return [received.to_json() for received in self._server.notifications.received]
+
+    async def webhooks(self) -> list[dict[str, Any]]:
+        """Return ours, the oldest first, repeats and refused ones too."""
+        return [received.to_json() for received in self._server.webhooks.received]
+
+    async def secrets(self, secret: Secret) -> dict[str, bool]:
+        """Believe webhooks signed with this secret, too: of an endpoint registered with the cloud API."""
+        self._server.trust(secret.secret)
+        return {"trusted": True}
+
+    async def script(self, wanted: AnswerScript) -> AnswerScript:
+        """Refuse the next messages."""
+        self._server.answers.script(wanted)
+        return wanted
+
+    async def reset(self) -> dict[str, bool]:
+        """Start anew; secrets stay."""
+        self._server.reset()
+        return {"reset": True}
+
+    async def page(self) -> HTMLResponse:
+        """Show what came, the newest first."""
+        notifications = self._server.notifications.received
+        webhooks = self._server.webhooks.received
+        return self._pages.page(
+            "received.html",
+            notifications=list(reversed(notifications))[:SHOWN],
+            webhooks=list(reversed(webhooks))[:SHOWN],
+            notification_count=len(notifications),
+            webhook_count=len(webhooks),
+        )
+
+
+def make_app(
+    *,
+    passphrase: str,
+    webhook_secrets: Sequence[str] = (),
+    clock: Clock,
+    trace: Trace,
+    navigation: Sequence[NavLink] = (),
+) -> FastAPI:
+    """Return the merchant's application.
+
+    passphrase: of HiPay's signature. webhook_secrets: `whsec_...` of our webhooks; more by `POST /secrets`.
+    """
+    server = MerchantServer(passphrase, webhook_secrets, clock, trace)
+    pages = Pages("sandbox.merchant", system="Merchant", subtitle="The shop's server", navigation=navigation)
+    routes = MerchantRoutes(server, pages)
+    app = new_app("Merchant")
+    app.get("/", response_class=HTMLResponse, include_in_schema=False)(routes.page)
+    app.post("/hipay/notifications")(routes.notification)
+    app.get("/hipay/notifications")(routes.notifications)
+    app.post("/webhooks")(routes.webhook)
+    app.get("/webhooks")(routes.webhooks)
+    app.post("/secrets")(routes.secrets)
+    app.post("/script")(routes.script)
+    app.post("/reset")(routes.reset)
+    app.include_router(trace_routes(trace))
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    body = await request.body()
+    if len(body) > BODY_LIMIT_BYTES:
+        raise HTTPException(413, "The message is too large.")
+    return body
+
+
+def _answer(received: Received) -> JSONResponse:
+    said = {"taken": received.is_taken, "repeat": received.is_repeat, "because": received.because}
+    return JSONResponse(said, received.status)

@@ -1,0 +1,121 @@
+"""The merchant's server at work: verifies, drops repeats, keeps what came."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from sandbox.merchant.answers import ScriptedAnswers, Target
+from sandbox.merchant.inbox import Inbox, Received
+from sandbox.merchant.verifying import (
+    is_signed_with,
+    webhook_problem,
+)
+from sandbox.tracing.steps import Step, System
+from sandbox.tracing.trace import Trace
+from shared.clock import Clock
+
+_CAPTURED: Final = "118"
+_AUTHORIZED: Final = "116"
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message read: its key among repeats, and why it is not to be believed."""
+
+    key: tuple[str, ...]
+    content: dict[str, Any]
+    problem: str | None
+
+
+class MerchantServer:
+    """Two inboxes: HiPay's notifications, our webhooks."""
+
+    def __init__(self, passphrase: str, webhook_secrets: Sequence[str], clock: Clock, trace: Trace) -> None:
+        self._passphrase: Final = passphrase
+        self._webhook_secrets: Final = list(webhook_secrets)
+        self._clock: Final = clock
+        self._trace: Final = trace
+        self.notifications: Final = Inbox()
+        self.webhooks: Final = Inbox()
+        self.answers: Final = ScriptedAnswers()
+
+    def trust(self, secret: str) -> None:
+        """Believe webhooks that are signed with this secret, too."""
+        if secret not in self._webhook_secrets:
+            self._webhook_secrets.append(secret)
+
+    def take_notification(self, body: bytes, headers: Mapping[str, str]) -> Received:
+        """Take one of HiPay's, once per transaction and status."""
+        content: dict[str, Any] = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        signed = is_signed_with(body, headers.get("x-allopass-signature"), self._passphrase)
+        key = (str(content.get("transaction_reference", "")), str(content.get("status", "")))
+        problem = None if signed else "X-ALLOPASS-SIGNATURE is missing or wrong"
+        return self._receive("notifications", _Message(key, content, problem))
+
+    def take_webhook(self, body: bytes, headers: Mapping[str, str]) -> Received:
+        """Take one of ours, once per webhook-id."""
+        problem = webhook_problem(body, headers, self._webhook_secrets)
+        try:
+            read = json.loads(body)
+        except (ValueError, RecursionError):
+            read = None
+        content: dict[str, Any] = read if isinstance(read, dict) else {}
+        if problem is None and not isinstance(read, dict):
+            problem = "not a JSON object"
+        compatible = headers.get("x-hipay-signature")
+        if compatible is not None and not self._is_signed_with_a_secret(body, compatible):
+            problem = problem or "x-hipay-signature is wrong"
+        reference = content.get("payment_id")
+        detail = {"type": content.get("type"), "webhook_id": headers.get("webhook-id")}
+        payment = reference if isinstance(reference, str) else None
+        self._trace.record(System.CLOUD_API, System.MERCHANT, Step.WEBHOOK_SENT, payment, **detail)
+        received = self._receive("webhooks", _Message((headers.get("webhook-id", ""),), content, problem))
+        if received.status < 300:
+            self._trace.record(
+                System.MERCHANT, System.CLOUD_API, Step.WEBHOOK_ACKNOWLEDGED, payment, **detail
+            )
+        return received
+
+    def reset(self) -> None:
+        """Forget what came and what is scripted; the secrets stay."""
+        self.notifications.reset()
+        self.webhooks.reset()
+        self.answers.reset()
+
+    def _is_signed_with_a_secret(self, body: bytes, said: str) -> bool:
+        return any(is_signed_with(body, said, secret) for secret in self._webhook_secrets)
+
+    def _receive(self, target: Target, message: _Message) -> Received:
+        inbox = self.notifications if target == "notifications" else self.webhooks
+        is_repeat = message.problem is None and inbox.knows(*message.key)
+        status, because = self._answer(target, message, inbox)
+        is_taken = status == 200 and not is_repeat
+        if is_taken:
+            inbox.take(*message.key)
+        received = Received(
+            at_ms=self._clock.wall_ms(),
+            is_verified=message.problem is None,
+            is_repeat=is_repeat,
+            is_taken=is_taken,
+            status=status,
+            because="came before" if is_repeat and because is None else because,
+            content=message.content,
+        )
+        inbox.received.append(received)
+        return received
+
+    def _answer(self, target: Target, message: _Message, inbox: Inbox) -> tuple[int, str | None]:
+        if message.problem is not None:
+            return 403, message.problem
+        scripted = self.answers.next(target)
+        if scripted is not None:
+            return scripted, "refused by script"
+        if target == "notifications" and self._is_too_early(message, inbox):
+            return 409, "Captured came before Authorized"
+        return 200, None
+
+    def _is_too_early(self, message: _Message, inbox: Inbox) -> bool:
+        transaction, status = message.key
+        return self.answers.strict_order and status == _CAPTURED and not inbox.knows(transaction, _AUTHORIZED)

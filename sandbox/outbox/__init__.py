@@ -1,0 +1,1 @@
+"""Messages that are sent until somebody acknowledges them, with scriptable faults on the way."""

@@ -1,0 +1,31 @@
+"""What became of one try to send a message."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What the sender does next."""
+
+    ACKNOWLEDGED = "acknowledged"
+    #: Sent again after a while.
+    AGAIN = "again"
+    #: Never sent again: the receiver says that it never takes this one.
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The receiver's answer; `status` is None where there was none."""
+
+    verdict: Verdict
+    status: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try, at `at_ms` (Unix time)."""
+
+    at_ms: int
+    outcome: Outcome

@@ -1,0 +1,71 @@
+"""A FastAPI application that serves pages: the shared style, own static files, headers for browsers."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+#: Nothing is loaded from elsewhere, no script stands inside of a page.
+CONTENT_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def new_app(title: str, *, package: str | None = None, lifespan: Lifespan | None = None) -> FastAPI:
+    """Return an empty application.
+
+    It serves `/static/pages/` (shared: style.css, live.js) and, where `package` is given, that package's
+    folder `static` as `/static/`. FastAPI's own documentation pages are left out: they load from elsewhere.
+    """
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.mount("/static/pages", StaticFiles(directory=_folder(__package__, "static")), name="pages")
+    if package is not None:
+        app.mount("/static", StaticFiles(directory=_folder(package, "static")), name="static")
+    app.add_middleware(_BrowserGuard)
+    return app
+
+
+def _folder(package: str | None, name: str) -> Path:
+    assert package is not None
+    return Path(str(files(package) / name))
+
+
+class _BrowserGuard:
+    """Adds the security headers; refuses writes that a page of another site makes a browser send."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] not in ("GET", "HEAD") and _is_from_another_site(scope):
+            await PlainTextResponse("Refused: sent by a page of another site.", 403)(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Referrer-Policy", "same-origin")
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _is_from_another_site(scope: Scope) -> bool:
+    headers: list[tuple[bytes, Any]] = scope["headers"]
+    return any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in headers)

@@ -1,0 +1,55 @@
+"""How pages write amounts and times. Times are UTC."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+_NO_BREAK_SPACE: Final = "\u00a0"
+_DASH: Final = "\u2013"
+
+
+def money(amount_cents: int | None, currency: str = "EUR") -> str:
+    """Return `1 234.50 EUR` with a no-break space between thousands; a dash for None."""
+    if amount_cents is None:
+        return _DASH
+    text = f"{decimal_text(amount_cents, ',')} {currency}"
+    return text.replace(",", _NO_BREAK_SPACE).replace(" ", _NO_BREAK_SPACE)
+
+
+def decimal_text(amount_cents: int, thousands: str = "") -> str:
+    """Return the amount as decimal text, `15.00`."""
+    return f"{Decimal(amount_cents) / 100:{thousands}.2f}"
+
+
+def price(number: object) -> str:
+    """Return a number of a basket with two decimals, `12.50`; other things as text, a dash for None."""
+    if number is None:
+        return _DASH
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    return f"{number:.2f}" if is_number else str(number)
+
+
+def when(at_ms: int | None) -> str:
+    """Return `2026-03-05 12:06:58`; a dash for None."""
+    return _DASH if at_ms is None else f"{_moment(at_ms):%Y-%m-%d %H:%M:%S}"
+
+
+def when_exactly(at_ms: int | None) -> str:
+    """Return `2026-03-05T12:06:58.123Z`; empty for None."""
+    if at_ms is None:
+        return ""
+    return _moment(at_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clock_time(at_ms: int) -> str:
+    """Return `12:06:58.123`."""
+    return f"{_moment(at_ms):%H:%M:%S}.{at_ms % 1000:03d}"
+
+
+def day(at_ms: int) -> str:
+    """Return `2026-03-05`."""
+    return f"{_moment(at_ms):%Y-%m-%d}"
+
+
+def _moment(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

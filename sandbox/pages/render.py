@@ -1,0 +1,64 @@
+"""Pages from templates: one jinja2 environment a package, everything escaped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from sandbox.pages import formats
+
+
+@dataclass(frozen=True, slots=True)
+class NavLink:
+    """A page of the sandbox, in the head of all pages; `url` is whole: each system has a port of its own."""
+
+    title: str
+    url: str
+
+
+def templates(package: str) -> Environment:
+    """Return an environment for the package's folder `templates`; it finds `base.html` and `parts.html` too.
+
+    Filters: `money` (cents to `12.50 EUR`), `price` (a number of a basket, `12.50`), `when`, `exactly`,
+    `clock_time` (Unix ms to text). What is undefined is an error, what is shown is escaped.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("sandbox.pages")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        money=formats.money,
+        price=formats.price,
+        when=formats.when,
+        exactly=formats.when_exactly,
+        clock_time=formats.clock_time,
+    )
+    return environment
+
+
+class Pages:
+    """Renders one system's templates with what each page needs: its name, the navigation, where we are."""
+
+    def __init__(
+        self, package: str, *, system: str, subtitle: str = "", navigation: Sequence[NavLink] = ()
+    ) -> None:
+        """system: the name in the head and in titles, e.g. `Console`.
+
+        navigation: all pages of the sandbox; the one with the title `system` is marked as the current one.
+        """
+        self._environment: Final = templates(package)
+        self._common: Final[dict[str, Any]] = {
+            "system": system,
+            "subtitle": subtitle,
+            "navigation": list(navigation),
+        }
+
+    def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Return the page; the context goes to the template."""
+        text = self._environment.get_template(template).render({**self._common, **context})
+        return HTMLResponse(text, status_code=status)

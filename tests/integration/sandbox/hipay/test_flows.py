@@ -1,0 +1,222 @@
+"""Authorisation, completion and collection as a terminal and our notifier send them, on running systems."""
+
+import random
+
+import pytest
+from eventually import eventually
+from sandbox_chain import Chain, order_notice
+
+from sandbox.cards import card_of_key
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize("first", ["order", "gateway"])
+async def test_a_transaction_is_authorised_only_when_both_halves_are_here(chain: Chain, first: str) -> None:
+    """Authorized after both notifications, whichever comes first."""
+    notice = order_notice("ORDER_1", 1250)
+    if first == "order":
+        await chain.notify_order(notice)
+    else:
+        await chain.authorise(notice["reference"], 1250)
+        await eventually(lambda: _waiting_pushes(chain))
+    assert await chain.statuses("ORDER_1") == []
+
+    if first == "order":
+        await chain.authorise(notice["reference"], 1250)
+    else:
+        await chain.notify_order(notice)
+
+    await eventually(lambda: _has(chain, "ORDER_1", [116]))
+    await eventually(lambda: _notified(chain, [("ORDER_1", "116")]))
+    assert await _waiting_pushes(chain) == []
+
+
+async def test_a_collection_captures_what_was_authorised(chain: Chain) -> None:
+    """116, then 118 of the same transaction, and the sums of terminal, acquirer and Console agree."""
+    reference = await chain.order("ORDER_1", 4000)
+    answer = await chain.authorise(reference, 4000)
+    ended = chain.ended(reference, 4000, answer)
+    await chain.complete(ended)
+    await eventually(lambda: _has(chain, "ORDER_1", [116]))
+
+    told = await chain.collect(ended)
+
+    await eventually(lambda: _has(chain, "ORDER_1", [118]))
+    (transaction,) = await chain.transactions(order_id="ORDER_1")
+    collected = await chain.get("acquirer", "/collections")
+    assert told == {
+        "acknowledged": True,
+        "count": 1,
+        "sum_cents": 4000,
+        "debit_cents": 4000,
+        "credit_cents": 0,
+    }
+    assert (transaction["captured_cents"], collected["sum_cents"]) == (4000, 4000)
+    assert transaction["payment"]["authorisation_number"] == answer["authorisation_number"]
+    assert transaction["payment"]["masked_pan"] == "497010******7893"
+    await eventually(lambda: _notified(chain, [("ORDER_1", "116"), ("ORDER_1", "118")]))
+
+
+async def test_without_authorisation_nothing_exists_before_the_collection(chain: Chain) -> None:
+    """An offline approval is seen as 118 at its collection, and before that it only waits."""
+    reference = await chain.order("ORDER_1", 900)
+    waiting = await chain.get("hipay", "/waiting")
+    assert [one["payment_id"] for one in waiting["orders"]] == [reference]
+    assert await chain.transactions() == []
+
+    await chain.collect(chain.ended(reference, 900))
+
+    await eventually(lambda: _has(chain, "ORDER_1", [118]))
+    (transaction,) = await chain.transactions()
+    assert [change["status"] for change in transaction["history"]] == [118]
+    assert (await chain.get("hipay", "/waiting"))["orders"] == []
+
+
+async def test_a_refusal_has_the_issuers_reason_and_is_never_captured(chain: Chain) -> None:
+    """51 travels the chain; HiPay shows 113 with its own reason."""
+    reference = await chain.order("ORDER_1", 6000)
+    poor = card_of_key("visa-poor")
+    assert poor is not None
+
+    answer = await chain.authorise(reference, 6000, card=poor)
+
+    assert (answer["approved"], answer["code"], answer["message"]) == (False, "51", "Insufficient funds")
+    await eventually(lambda: _has(chain, "ORDER_1", [113]))
+    (received,) = await eventually(lambda: chain.get("merchant", "/hipay/notifications"))
+    assert received["is_verified"]
+    assert received["content"]["reason[code]"] == "4010103"
+    assert received["content"]["state"] == "declined"
+
+
+async def test_a_reversal_before_the_collection_leaves_nothing_to_collect(chain: Chain) -> None:
+    """Debit, reversal: 115, and the merchant hears 116 and 115."""
+    debit = await chain.order("ORDER_1", 4000)
+    answer = await chain.authorise(debit, 4000)
+    await chain.complete(chain.ended(debit, 4000, answer))
+    await eventually(lambda: _has(chain, "ORDER_1", [116]))
+
+    reversal = await chain.order("ORDER_1", 4000, "reversal")
+    reversed_ = await chain.authorise(reversal, 4000, operation="reversal")
+    await chain.complete(chain.ended(reversal, 4000, reversed_, operation="reversal"))
+
+    await eventually(lambda: _has(chain, "ORDER_1", [115]))
+    await eventually(lambda: _notified(chain, [("ORDER_1", "116"), ("ORDER_1", "115")]))
+    assert (await chain.get("hipay", "/transactions"))["totals"]["captured_cents"] == 0
+
+
+async def test_doubled_and_disordered_pushes_change_nothing(chain: Chain) -> None:
+    """The same end as without faults; the acquirer and HiPay count each transaction once."""
+    await chain.post("preludd", "/script", {"double": True, "reorder": True, "hold_seconds": 0.3})
+    reference = await chain.order("ORDER_1", 4000)
+    answer = await chain.authorise(reference, 4000)
+    ended = chain.ended(reference, 4000, answer)
+    await chain.complete(ended)
+    await chain.collect(ended)
+    await chain.collect(ended)
+
+    await eventually(lambda: _has(chain, "ORDER_1", [118]))
+    received = await eventually(lambda: _received(chain, 7))
+
+    assert sum(not one["is_new"] for one in received) == 3
+    assert (await chain.get("hipay", "/transactions"))["totals"]["captured_cents"] == 4000
+    assert (await chain.get("acquirer", "/collections"))["count"] == 1
+
+
+async def test_pushes_are_tried_until_they_are_acknowledged(chain: Chain) -> None:
+    """Lost on the way three times, then there; every try is in Preludd's records."""
+    await chain.post("preludd", "/script", {"drop_first": 3})
+    reference = await chain.order("ORDER_1", 4000)
+
+    await chain.authorise(reference, 4000)
+
+    await eventually(lambda: _has(chain, "ORDER_1", [116]))
+    (push,) = (await chain.get("preludd", "/records"))["pushes"]
+    assert [attempt["outcome"]["status"] for attempt in push["attempts"]] == [None, None, None, 200]
+
+
+async def test_a_push_without_reference_joins_the_one_order_that_fits(chain: Chain) -> None:
+    """A terminal that drops CF: by contract, rank and amount; where two orders fit it waits, shown."""
+    await chain.order("ORDER_1", 4000)
+    await chain.order("ORDER_2", 5000)
+    await chain.order("ORDER_3", 5000)
+
+    await chain.authorise(None, 4000)
+    await chain.authorise(None, 5000)
+
+    await eventually(lambda: _has(chain, "ORDER_1", [116]))
+    (push,) = await eventually(lambda: _waiting_pushes(chain))
+    assert push["why"] == "more than one order has its contract, rank and amount at that time"
+    (transaction,) = await chain.transactions()
+    assert transaction["joined_by"] == "contract, rank and amount"
+
+
+async def test_a_free_credit_and_a_refund_are_told_apart(chain: Chain) -> None:
+    """A credit of a captured order's is 126, one that belongs to no debit 169 and then 166."""
+    debit = await chain.order("ORDER_1", 4000)
+    await chain.collect(chain.ended(debit, 4000))
+    await eventually(lambda: _has(chain, "ORDER_1", [118]))
+
+    tied = await chain.order("ORDER_1", 1500, "credit")
+    free = await chain.order("ORDER_2", 700, "credit")
+    for reference, cents in ((tied, 1500), (free, 700)):
+        answer = await chain.authorise(reference, cents, operation="credit")
+        await chain.collect(chain.ended(reference, cents, answer, operation="credit"))
+
+    await eventually(lambda: _has(chain, "ORDER_1", [126]))
+    await eventually(lambda: _has(chain, "ORDER_2", [166]))
+    totals = (await chain.get("hipay", "/transactions"))["totals"]
+    assert (totals["captured_cents"], totals["refunded_cents"], totals["credited_cents"]) == (
+        4000,
+        1500,
+        700,
+    )
+    assert (await chain.get("acquirer", "/collections"))["sum_cents"] == 4000 - 1500 - 700
+
+
+async def test_many_random_payments_add_up_everywhere(chain: Chain) -> None:
+    """Collection, acquirer and Console agree to the cent, with doubled and disordered pushes."""
+    dice = random.Random(12)
+    await chain.post("preludd", "/script", {"double": True, "reorder": True, "hold_seconds": 0.05})
+    ended = []
+    for number in range(40):
+        cents = dice.randrange(1, 9_999)
+        reference = await chain.order(f"ORDER_{number}", cents)
+        answer = None
+        if cents > 3000:
+            answer = await chain.authorise(reference, cents, wanted_code=dice.choice([None, None, "05"]))
+        if answer is None or answer["approved"]:
+            ended.append(chain.ended(reference, cents, answer))
+
+    told = await chain.collect(*ended)
+
+    expected = sum(one["amount_cents"] for one in ended)
+    await eventually(lambda: _captured(chain, expected), within_seconds=60)
+    assert told["sum_cents"] == expected
+    assert (await chain.get("acquirer", "/collections"))["sum_cents"] == expected
+    shown = await chain.transactions()
+    assert sum(one["captured_cents"] for one in shown) == expected
+    assert all(one["captured_cents"] == 0 for one in shown if one["status"] == 113)
+
+
+async def _has(chain: Chain, order_id: str, statuses: list[int]) -> bool:
+    return await chain.statuses(order_id) == statuses
+
+
+async def _notified(chain: Chain, expected: list[tuple[str, str]]) -> bool:
+    return await chain.notified() == expected
+
+
+async def _waiting_pushes(chain: Chain) -> list[dict[str, str]]:
+    waiting = await chain.get("hipay", "/waiting")
+    pushes: list[dict[str, str]] = waiting["pushes"]
+    return pushes
+
+
+async def _received(chain: Chain, count: int) -> list[dict[str, bool]]:
+    received: list[dict[str, bool]] = await chain.get("hipay", "/received")
+    return received if len(received) == count else []
+
+
+async def _captured(chain: Chain, cents: int) -> bool:
+    return bool((await chain.get("hipay", "/transactions"))["totals"]["captured_cents"] == cents)

@@ -1,0 +1,180 @@
+"""Every row of the table of outcomes, played over TCP, and the faults that have no test elsewhere."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+
+import pytest
+from concert import frame_of, read, request
+from concert_client import RawClient, ask
+from eventually import eventually
+
+from sandbox.terminal.behaviour import Behaviour, Fault
+from sandbox.terminal.device import Device
+from sandbox.terminal.outcomes import OUTCOMES, ScriptedOutcome
+from sandbox.terminal.script import read_script
+from sandbox.terminal.server import VirtualTerminal
+from shared.concert.encode import encode_enquiry, encode_identification, encode_operation
+from shared.concert.outcome import Outcome
+from shared.concert.profile import Profile
+
+HOST = "127.0.9.21"
+PROFILE = Profile()
+OURS = encode_operation(request(), PROFILE)
+IDENTIFICATION = encode_identification(
+    protocol="ConcertV3.2", software_id="012345678901", register_number="01", profile=PROFILE
+)
+#: A terminal's own time is short, so that nobody waits for a silent one.
+PROMPT = Device(request_idle_seconds=0, terminal_time_seconds=0.2)
+
+
+def amount_for(row: ScriptedOutcome) -> int:
+    return 4000 + int(row.ending or "00")
+
+
+async def play(playing: VirtualTerminal, data: bytes) -> bytes:
+    """Return the answer; empty where none comes within a second or the connection is reset."""
+    received = b""
+    async with RawClient(playing) as client:
+        await client.send(data)
+        with contextlib.suppress(ConnectionResetError, TimeoutError):
+            async with asyncio.timeout(1):
+                while piece := await client.receive_some():
+                    received += piece
+    return received
+
+
+#: What a test cannot wait for is short.
+HURRIED = {"delay_seconds": 0.3, "reboot_seconds": 0.05, "network_forgets_after_seconds": 0.1}
+
+
+@pytest.mark.parametrize("row", OUTCOMES, ids=[row.name for row in OUTCOMES])
+async def test_a_row_does_what_its_words_say(row: ScriptedOutcome) -> None:
+    """By the amount where it has an ending, else by name: charged or not, and refused by its code."""
+    hurry = {key: value for key, value in HURRIED.items() if key in row.changes}
+    sent = request(amount_cents=amount_for(row))
+    async with VirtualTerminal(HOST, 0, behaviour=Behaviour(amount_decides=True), device=PROMPT) as playing:
+        await ask(playing, encode_operation(request(amount_cents=9900), PROFILE))
+        if row.ending is None or hurry:
+            playing.play_next(read_script([{"outcome": row.name, **hurry}]))
+
+        received = await play(playing, encode_operation(sent, PROFILE))
+
+        await eventually(lambda: playing.records[1].outcome is not None and not playing.is_busy)
+        assert playing.records[1].charged is row.charged
+        if row.name.startswith("refused_") and row.ending is not None:
+            reading = read(frame_of(received), sent=sent)
+            assert (reading.outcome, reading.issuer_code) == (Outcome.REFUSED, row.ending)
+
+
+async def test_a_busy_terminal_has_nothing_on_its_screen_afterwards() -> None:
+    """AE 01 at once without a reason; the next payment is paid."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script(["busy"]))
+
+        busy, paid = await ask(playing, OURS), await ask(playing, OURS)
+
+    assert read(busy, after_seconds=0.01).outcome is Outcome.BUSY
+    assert read(paid).outcome is Outcome.SUCCEEDED
+
+
+async def test_a_request_may_ask_for_its_answer_at_once() -> None:
+    """BA 1: AE 11 before any card, then nothing more on this connection; the customer pays later."""
+    async with VirtualTerminal(HOST, 0, behaviour=Behaviour(delay_seconds=30), device=PROMPT) as playing:
+        taken = await ask(playing, OURS + b"BA0011")
+        assert playing.is_busy
+        playing.present_card()
+
+        assert taken.fields["AE"] == "11"
+        assert playing.records[0].charged
+
+
+async def test_a_terminal_that_nobody_pays_at_gives_up_with_an_answer() -> None:
+    """AF 08, input time-out: the register reads it as aborted."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script([{"outcome": "walked_away", "delay_seconds": 0.05}]))
+        reading = read(await ask(playing, OURS))
+
+        assert (reading.outcome, reading.error_code) == (Outcome.ABORTED, "08")
+        assert playing.records[0].outcome == "walked_away"
+
+
+async def test_a_terminal_that_restarts_resets_everybody_and_listens_again() -> None:
+    """The payment was not charged; what was stored before is still there."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        await ask(playing, OURS)
+        playing.play_next(read_script([{"outcome": "reboot", "delay_seconds": 0.1, "reboot_seconds": 0.3}]))
+        async with RawClient(playing) as client, RawClient(playing) as bystander:
+            await client.send(OURS)
+            with pytest.raises(ConnectionResetError):
+                await client.receive_all()
+            with pytest.raises(ConnectionResetError):
+                await bystander.receive_all()
+        with pytest.raises(ConnectionRefusedError):
+            await ask(playing, IDENTIFICATION)
+
+        async def is_back() -> bool:
+            try:
+                return (await ask(playing, IDENTIFICATION)).fields["AE"] == "10"
+            except OSError:
+                return False
+
+        await eventually(is_back)
+        enquiry = await ask(playing, encode_enquiry(request(), PROFILE))
+
+        assert (enquiry.fields["AE"], enquiry.fields["CB"]) == ("10", "2500")
+        assert [one.charged for one in playing.records if one.operation == "debit"] == [True, False]
+
+
+async def test_a_network_may_forget_a_connection_that_was_idle() -> None:
+    """The card is charged, the answer is lost, nobody is told; who writes again is reset."""
+    forgetful = Behaviour(delay_seconds=0.3, network_forgets_after_seconds=0.1)
+    async with VirtualTerminal(HOST, 0, behaviour=forgetful, device=PROMPT) as playing:
+        async with RawClient(playing) as client:
+            await client.send(OURS)
+            await eventually(lambda: playing.records[0].charged)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await client.receive_some()
+            await client.send(b"\r\n")
+            with pytest.raises(ConnectionResetError):
+                await client.receive_all()
+
+        assert not playing.records[0].answered
+
+
+async def test_an_answer_may_pause_in_the_middle() -> None:
+    """Longer than the silence that ends an answer for a register that knows its echoes."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script(["paused"]))
+        begun = time.monotonic()
+        answer = await ask(playing, OURS)
+
+        assert read(answer).outcome is Outcome.SUCCEEDED
+        assert time.monotonic() - begun > 0.4
+
+
+async def test_a_script_is_used_up_step_by_step() -> None:
+    """Then the terminal does what is usual; identifications and enquiries use no step."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script(["abandoned", "51"]))
+        outcomes = []
+        for _ in range(3):
+            assert (await ask(playing, IDENTIFICATION)).fields["AE"] == "10"
+            outcomes.append(read(await ask(playing, OURS)).outcome)
+
+    assert outcomes == [Outcome.ABORTED, Outcome.REFUSED, Outcome.SUCCEEDED]
+
+
+async def test_a_fault_set_for_one_terminal_leaves_another_alone() -> None:
+    """Behaviours are values: changing one terminal's changes no other's."""
+    usual = Behaviour()
+    async with (
+        VirtualTerminal(HOST, 0, behaviour=usual, device=PROMPT) as one,
+        VirtualTerminal("127.0.9.22", 0, behaviour=usual, device=PROMPT) as other,
+    ):
+        one.behaviour = replace(usual, fault=Fault.GARBAGE)
+
+        assert read(await ask(one, OURS)).finding == "unreadable"
+        assert read(await ask(other, OURS)).outcome is Outcome.SUCCEEDED

@@ -1,0 +1,97 @@
+"""Orders and pushes for tests of HiPay's rules, and a book that names transactions 1, 2, ..."""
+
+import itertools
+from typing import Any
+
+from sandbox.hipay.rules.book import Book
+from sandbox.hipay.rules.effects import Effect, StatusChanged
+from sandbox.hipay.rules.halves import Contract, Kind, Operation, OrderNotice, Push
+
+#: When every order of these tests was accepted.
+T0 = 1_772_712_418_123
+CONTRACT = Contract("1999403", "001")
+
+
+def payment(number: int) -> str:
+    """Return a payment id."""
+    return f"pay_{number:026d}"
+
+
+def order(
+    number: int = 1, cents: int = 4000, operation: Operation = Operation.DEBIT, **more: Any
+) -> OrderNotice:
+    """Return payment `number` of the merchant's order ORDER_1."""
+    fields: dict[str, Any] = {
+        "reference": payment(number),
+        "merchant_id": "mer_1",
+        "order_id": "ORDER_1",
+        "operation": operation,
+        "amount_cents": cents,
+        "currency": "EUR",
+        "created_at_ms": T0,
+        "received_at_ms": T0,
+        "contracts": (CONTRACT,),
+        **more,
+    }
+    return OrderNotice(**fields)
+
+
+def push(
+    kind: Kind,
+    number: int | None = 1,
+    cents: int = 4000,
+    operation: Operation = Operation.DEBIT,
+    *,
+    transaction: int | None = None,
+    online: bool = True,
+    **more: Any,
+) -> Push:
+    """Return a push of payment `number` (None: it carries no reference).
+
+    transaction: its number at terminal and gateway, the payment's where it is not given.
+    online: an authorisation was asked for.
+    """
+    name = transaction if transaction is not None else number
+    fields: dict[str, Any] = {
+        "record_id": f"{name}/{kind}",
+        "kind": kind,
+        "operation": operation,
+        "amount_cents": cents,
+        "currency": "EUR",
+        "approved": True,
+        "code": "00",
+        "reference": None if number is None else payment(number),
+        "authorisation_id": f"aut_{name}" if online else None,
+        "transaction_id": None if kind is Kind.AUTHORISATION else f"SN/{name}",
+        "at_ms": T0 + 20_000,
+        "received_at_ms": T0 + 21_000,
+        "contract": CONTRACT.merchant_contract,
+        "rank": CONTRACT.rank,
+        "masked_pan": "497010******7893",
+        "brand": "cb",
+        **more,
+    }
+    return Push(**fields)
+
+
+def new_book() -> Book:
+    """Return an empty book."""
+    numbers = itertools.count(1)
+    return Book(lambda: f"{next(numbers):012d}")
+
+
+def take(book: Book, *halves: OrderNotice | Push) -> list[Effect]:
+    """Give the book all of them, a second apart; return what followed."""
+    effects: list[Effect] = []
+    for number, half in enumerate(halves):
+        now_ms = T0 + 30_000 + number * 1000
+        if isinstance(half, Push):
+            effects += book.take_push(half, now_ms)
+        else:
+            effects += book.take_order(half, now_ms)
+    return effects
+
+
+def statuses(effects: list[Effect]) -> list[int]:
+    """Return the statuses that the merchant is notified of, in their order."""
+    return [int(effect.transaction.status) for effect in effects if isinstance(effect, StatusChanged)]

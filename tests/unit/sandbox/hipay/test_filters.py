@@ -1,0 +1,29 @@
+"""The Console's list shows what its filters say."""
+
+from halves import new_book, order, push, take
+
+from sandbox.hipay.filters import Filters
+from sandbox.hipay.rules.book import Book
+from sandbox.hipay.rules.halves import Kind
+
+
+def _book() -> Book:
+    book = new_book()
+    for number, brand in enumerate(("cb", "visa"), start=1):
+        one = push(Kind.AUTHORISATION, number, brand=brand)
+        take(book, order(number, order_id=f"Shop-{number}"), one)
+    return book
+
+
+def _shown(**query: str) -> list[str]:
+    return [one.order.order_id for one in Filters(**query).apply(_book().ledger)]
+
+
+def test_each_filter_narrows_the_list() -> None:
+    """Part of the order's id in either case, brand, first and last day; the newest first."""
+    assert _shown() == ["Shop-2", "Shop-1"]
+    assert _shown(order_id="sHOP-1") == ["Shop-1"]
+    assert _shown(brand="visa") == ["Shop-2"]
+    assert _shown(from_day="2026-03-05", to_day="2026-03-05") == ["Shop-2", "Shop-1"]
+    assert _shown(from_day="2026-03-06") == []
+    assert _shown(to_day="2026-03-04") == []

@@ -1,0 +1,97 @@
+"""An outbox sends until somebody acknowledges, and plays the faults that are scripted."""
+
+from collections.abc import Iterable
+
+from eventually import eventually
+
+from sandbox.outbox.faults import Faults
+from sandbox.outbox.outbox import Outbox
+from sandbox.outbox.outcome import Outcome, Verdict
+from shared.clock import SystemClock
+
+
+class _Receiver:
+    """Answers as told, then acknowledges; notes what came."""
+
+    def __init__(self, *answers: Verdict) -> None:
+        self.came: list[str] = []
+        self._answers = list(answers)
+
+    async def take(self, content: str) -> Outcome:
+        self.came.append(content)
+        return Outcome(self._answers.pop(0) if self._answers else Verdict.ACKNOWLEDGED)
+
+
+def _outbox(receiver: _Receiver) -> Outbox[str]:
+    return Outbox(receiver.take, SystemClock(), retry_seconds=(0.01,))
+
+
+def _put(outbox: Outbox[str], contents: Iterable[str]) -> None:
+    for content in contents:
+        outbox.put(content)
+
+
+async def test_it_is_sent_until_it_is_acknowledged() -> None:
+    """Three refusals, then there; each try is kept."""
+    receiver = _Receiver(*[Verdict.AGAIN] * 3)
+    async with _outbox(receiver) as outbox:
+        message = outbox.put("a")
+        await eventually(lambda: message.ended)
+
+    assert message.ended is Verdict.ACKNOWLEDGED
+    assert receiver.came == ["a"] * 4
+    assert [attempt.outcome.verdict for attempt in message.attempts] == [
+        *[Verdict.AGAIN] * 3,
+        Verdict.ACKNOWLEDGED,
+    ]
+
+
+async def test_what_is_never_taken_is_sent_once() -> None:
+    """A final answer ends it."""
+    receiver = _Receiver(Verdict.FINAL)
+    async with _outbox(receiver) as outbox:
+        message = outbox.put("a")
+        await eventually(lambda: message.ended)
+
+    assert (message.ended, receiver.came) == (Verdict.FINAL, ["a"])
+
+
+async def test_doubles_disorder_and_losses_are_played() -> None:
+    """Pairs change places, each comes twice, the first tries are lost and made good."""
+    receiver = _Receiver()
+    async with _outbox(receiver) as outbox:
+        outbox.script(Faults(reorder=True, hold_seconds=20))
+        _put(outbox, "ab")
+        await eventually(lambda: receiver.came == ["b", "a"])
+
+        outbox.script(Faults(double=True))
+        outbox.put("c")
+        await eventually(lambda: receiver.came[2:] == ["c", "c"])
+
+        outbox.script(Faults(drop_first=2))
+        lost = outbox.put("d")
+        await eventually(lambda: lost.ended)
+        assert receiver.came[4:] == ["d"]
+        assert len(lost.attempts) == 3
+        assert outbox.faults.drop_first == 0
+
+
+async def test_one_that_nobody_overtakes_goes_by_itself() -> None:
+    """Disorder without a next message is a delay."""
+    receiver = _Receiver()
+    async with _outbox(receiver) as outbox:
+        outbox.script(Faults(reorder=True, hold_seconds=0.05))
+        outbox.put("a")
+        await eventually(lambda: receiver.came == ["a"])
+
+
+async def test_a_reset_forgets_what_is_under_way() -> None:
+    """Nothing of before is sent any more."""
+    receiver = _Receiver()
+    async with _outbox(receiver) as outbox:
+        outbox.script(Faults(delay_seconds=3600))
+        outbox.put("a")
+        await outbox.reset()
+        outbox.put("b")
+        await eventually(lambda: receiver.came == ["b"])
+        assert [message.content for message in outbox.messages] == ["b"]
