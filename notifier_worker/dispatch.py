@@ -119,7 +119,12 @@ class Dispatcher:
                 self._database, [one.delivery_id for one in batch], self._lease_seconds
             )
             del self._wanted[: len(batch)]
-            await self._begin(leased, {one.delivery_id: one for one in batch})
+            wanted: dict[str, _Wanted] = {}
+            for one in batch:
+                # A message may come twice, and what an earlier delivery kept waiting has one, too.
+                if wanted.setdefault(one.delivery_id, one) is not one:
+                    self._leave(one)
+            await self._begin(leased, wanted)
 
     async def _lease_backlog(self) -> None:
         taken = self._lanes.take_backlog() if self._takes else []
@@ -128,38 +133,49 @@ class Dispatcher:
                 leased = await deliveries.lease_of_target(self._database, target, places, self._lease_seconds)
             except (DatabaseAway, CommitUnknown):
                 for not_asked, places_of_it in taken[at:]:
+                    self._lanes.more(not_asked)
                     self._give_back(not_asked, places_of_it)
                 raise
+            if len(leased) == places:
+                self._lanes.more(target)
             self._give_back(target, places - len(leased))
-            if len(leased) < places:
-                self._lanes.backlog_is_over(target)
             await self._begin(leased, {one.id: _Wanted(one.id, target, None) for one in leased})
 
     async def _begin(self, leased: Sequence[Leased], wanted: dict[str, _Wanted]) -> None:
         """Start a task for each leased delivery; the others are somebody's already, or not due."""
-        written: dict[str, Letter] = {}
+        written: dict[str, Letter] | None = None
         if leased:
             await self._checkpoint("claimed")
             written = await self._write(leased)
-        for one in leased:
-            incoming = wanted.pop(one.id).incoming
-            letter = written.get(one.id)
-            if letter is None:
-                self._finished(_Done(self._trying.not_written(one), incoming))
-            else:
-                self._lanes.learn_failures(one.target, letter.failures)
-                self._run(self._send(one, letter, incoming))
+        if written is not None:
+            for one in leased:
+                incoming = wanted.pop(one.id).incoming
+                letter = written.get(one.id)
+                if letter is None:
+                    self._finished(_Done(self._trying.not_written(one), incoming))
+                else:
+                    self._lanes.learn_failures(one.target, letter.failures)
+                    self._run(self._send(one, letter, incoming))
         for rest in wanted.values():
-            self._give_back(rest.target, 1)
-            if rest.incoming is not None:
-                self._run(rest.incoming.ack())
+            self._leave(rest)
 
-    async def _write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
-        try:
-            return await self._letters.write(leased)
-        except DatabaseAway as error:
-            _log.warning("leased deliveries could not be read", kind=self._kind, error=str(error))
-            return {}
+    def _leave(self, wanted: _Wanted) -> None:
+        self._give_back(wanted.target, 1)
+        if wanted.incoming is not None:
+            self._run(wanted.incoming.ack())
+
+    async def _write(self, leased: Sequence[Leased]) -> dict[str, Letter] | None:
+        """Return the letters; None where the database is away for so long that the leases end meanwhile."""
+        loop = asyncio.get_running_loop()
+        too_late = loop.time() + self._lease_seconds / 2
+        while True:
+            try:
+                return await self._letters.write(leased)
+            except DatabaseAway as error:
+                _log.warning("leased deliveries could not be read", kind=self._kind, error=str(error))
+            if loop.time() >= too_late:
+                return None
+            await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
 
     async def _send(
         self, leased: Leased, letter: Letter, incoming: Incoming[NotificationMessage] | None

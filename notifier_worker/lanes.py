@@ -43,7 +43,10 @@ class Lanes:
 
     def take_backlog(self) -> list[tuple[str, int]]:
         """Take the free places of targets with a backlog, as target and number; the next call begins with
-        the target that got none."""
+        the target that got none.
+
+        Their backlogs count as read: one that is longer is `more`, and so is what comes meanwhile.
+        """
         taken: list[tuple[str, int]] = []
         for target, lane in list(self._lanes.items()):
             if not lane.has_backlog:
@@ -53,17 +56,15 @@ class Lanes:
                 continue
             lane.in_use += places
             self.in_use += places
+            lane.has_backlog = False
             taken.append((target, places))
             # Behind the others: where places are few, the next free ones are somebody else's.
             self._lanes[target] = self._lanes.pop(target)
         return taken
 
-    def backlog_is_over(self, target: str) -> None:
-        """The database had fewer than there were places for."""
-        lane = self._lanes.get(target)
-        if lane is not None:
-            lane.has_backlog = False
-            self._forget_where_idle(target, lane)
+    def more(self, target: str) -> None:
+        """The database may have more than there were places for."""
+        self._lanes[target].has_backlog = True
 
     def failed(self, target: str) -> None:
         self._lanes[target].failures += 1
@@ -80,5 +81,6 @@ class Lanes:
         return max(0, min(most - lane.in_use, self._most - self.in_use))
 
     def _forget_where_idle(self, target: str, lane: Lane) -> None:
-        if lane.in_use == 0 and not lane.has_backlog:
+        # Of one that keeps failing is known that it gets one place, after its pause, too.
+        if lane.in_use == 0 and not lane.has_backlog and lane.failures < self._breaker_failures:
             del self._lanes[target]

@@ -1,7 +1,7 @@
 """Leased deliveries as what is posted: address, headers and body."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -57,17 +57,13 @@ class MerchantLetters:
             self._database, [one.event_number for one in leased if one.event_number is not None]
         )
         endpoints = await contents.endpoints(self._database, sorted({one.target for one in leased}))
-        letters: dict[str, Letter] = {}
-        for one in leased:
+
+        def write_one(one: Leased) -> Letter | None:
             event = None if one.event_number is None else events.get(one.event_number)
             endpoint = endpoints.get(one.target)
             if event is None or endpoint is None:
-                continue
-            try:
-                secrets = [self._sealer.open(sealed, endpoint.id) for sealed in endpoint.sealed_secrets]
-            except CannotOpen as error:
-                _log.error("webhook not signed: is the secret key the installation's?", error=str(error))
-                continue
+                return None
+            secrets = [self._sealer.open(sealed, endpoint.id) for sealed in endpoint.sealed_secrets]
             shown = envelope(
                 number=event.number,
                 payment_id=one.payment_id,
@@ -76,10 +72,9 @@ class MerchantLetters:
                 at=event.at,
                 body=event.body,
             )
-            letters[one.id] = _letter(
-                one.id, endpoint.url, shown, secrets, endpoint.failures, self._clock, {}
-            )
-        return letters
+            return _letter(one.id, endpoint.url, shown, secrets, endpoint.failures, self._clock, {})
+
+        return _each(leased, write_one)
 
 
 class HipayLetters:
@@ -98,22 +93,38 @@ class HipayLetters:
         )
 
     async def write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
-        if self._url is None:
+        url = self._url
+        if url is None:
             _log.error("order notifications wait, and this worker has no address for them")
             return {}
         ids = [one.payment_id for one in leased if one.payment_id is not None]
         orders = await contents.orders(self._database, ids)
         failures = await contents.failures_of(self._database, leased[0].target)
-        letters: dict[str, Letter] = {}
-        for one in leased:
+
+        def write_one(one: Leased) -> Letter | None:
             if one.payment_id is None or one.payment_id not in orders:
-                continue
+                return None
             payment, attempt = orders[one.payment_id]
             shown = order_notification(one.id, payment, attempt)
-            letters[one.id] = _letter(
-                one.id, self._url, shown, self._secrets, failures, self._clock, self._authorization
-            )
-        return letters
+            return _letter(one.id, url, shown, self._secrets, failures, self._clock, self._authorization)
+
+        return _each(leased, write_one)
+
+
+def _each(leased: Sequence[Leased], write_one: Callable[[Leased], Letter | None]) -> dict[str, Letter]:
+    """Write them one by one: one that cannot be written takes no other with it."""
+    letters: dict[str, Letter] = {}
+    for one in leased:
+        try:
+            letter = write_one(one)
+        except CannotOpen as error:
+            _log.error("webhook not signed: is the secret key the installation's?", error=str(error))
+        except Exception:
+            _log.exception("a delivery could not be written", delivery_id=one.id)
+        else:
+            if letter is not None:
+                letters[one.id] = letter
+    return letters
 
 
 def _letter(

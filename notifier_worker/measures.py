@@ -8,8 +8,6 @@ from shared.broker.topology import NOTIFICATION_KINDS
 
 #: A receiver on the same machine, one far away, one that hangs.
 TRY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
-#: From the event to the success: at once, after a retry or two, after days.
-DELIVERY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400, 259_200)
 
 
 class Measures:

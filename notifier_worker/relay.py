@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from notifier_worker.measures import Measures
-from shared.broker.failures import BrokerFailure
+from shared.broker.failures import BrokerFailure, NotAccepted
 from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
 from shared.broker.topology import NOTIFICATION_KINDS
@@ -61,23 +61,33 @@ class Relay:
     async def sweep(self) -> int:
         """Publish what is due; return how many messages. Raises DatabaseAway, CommitUnknown."""
         sent = 0
+        stuck: set[str] = set()
         for kind, target in await deliveries.due_targets(self._database):
-            sent += await self._publish(kind, target)
+            if kind not in stuck:
+                published = await self._publish(kind, target)
+                sent += published or 0
+                if published is None:
+                    stuck.add(kind)
         return sent
 
-    async def _publish(self, kind: str, target: str) -> int:
+    async def _publish(self, kind: str, target: str) -> int | None:
+        """Return how many messages were sent; None: the broker takes none now."""
         due = await deliveries.take_to_publish(self._database, target, MOST_OF_TARGET)
         messages = [NotificationMessage(kind, delivery_id, target) for delivery_id in due]
         results = await asyncio.gather(
             *(self._publisher.publish_notification(message) for message in messages), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BrokerFailure):
-                _log.warning("deliveries not published", target=target, error=str(result))
-                break
-            if isinstance(result, BaseException):
-                raise result
-        return len(messages)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, BrokerFailure):
+                raise failure
+        if not failures:
+            return len(messages)
+        _log.warning("deliveries not published", target=target, number=len(failures), error=str(failures[0]))
+        # Once the broker is back they are late enough.
+        refused = [id_ for id_, result in zip(due, results, strict=True) if isinstance(result, NotAccepted)]
+        await deliveries.not_published(self._database, refused)
+        return None
 
     async def count(self) -> None:
         """Measure what waits; raises DatabaseAway."""

@@ -41,7 +41,7 @@ class Trying:
         """Post it once."""
         began = self._clock.monotonic()
         try:
-            answer = await self._client.post(letter.url, letter.headers, letter.body, self._timeout_seconds)
+            verdict, attempt = await self._post(leased, letter)
         except (PostFailed, TargetRefused) as failure:
             return self._tried(
                 leased, began, self._again(leased), Attempt(0, error=failure.reason, answer=failure.text)
@@ -49,6 +49,10 @@ class Trying:
         except Exception:
             _log.exception("a try failed for a reason of our own", delivery_id=leased.id)
             return self._tried(leased, began, self._again(leased, is_targets=False), Attempt(0, error="ours"))
+        return self._tried(leased, began, verdict, attempt)
+
+    async def _post(self, leased: Leased, letter: Letter) -> tuple[Verdict, Attempt]:
+        answer = await self._client.post(letter.url, letter.headers, letter.body, self._timeout_seconds)
         verdict = after_answer(
             answer.status,
             answer.retry_after,
@@ -58,7 +62,7 @@ class Trying:
             now_seconds=self._clock.wall_ms() / 1000,
         )
         error = None if isinstance(verdict, Delivered) else "status"
-        return self._tried(leased, began, verdict, Attempt(0, answer.status, error, _text(answer.body)))
+        return verdict, Attempt(0, answer.status, error, _text(answer.body))
 
     def not_written(self, leased: Leased) -> Tried:
         """What could not be made into a letter is kept, and tried again as long as any other."""

@@ -69,7 +69,7 @@ def retry_after_seconds(text: str | None, now_seconds: float) -> float | None:
         return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a time zone beyond all days
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.concert.completeness import Complete, Unreadable, Wait, judge
 from shared.concert.decode import Decoder, Frame
@@ -42,6 +43,7 @@ class AnswerReader:
         sent: Mapping[str, str],
         known: frozenset[str] | None,
         accepts_partial: bool = False,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         """`known`: the sent fields that this terminal always gives back; None: not known, so the close or a
         long silence ends the answer."""
@@ -51,6 +53,7 @@ class AnswerReader:
         self._sent: Final = sent
         self._known_echoes: Final = known
         self._accepts_partial: Final = accepts_partial
+        self._checkpoint: Final = checkpoint
         self._decoder: Final = Decoder(
             max_bytes=settings.answer_limit_bytes, max_fields=settings.answer_limit_fields
         )
@@ -110,4 +113,5 @@ class AnswerReader:
             self._peer_closed = True
             return False
         self._decoder.feed(received)
+        await self._checkpoint("mid_answer")
         return True

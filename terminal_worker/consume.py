@@ -7,6 +7,7 @@ import structlog
 
 from shared.broker.interfaces import Consumes, Delivery
 from shared.broker.messages import ProbeMessage, Work
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.logging import bound
 from shared.metrics import Metrics
 from shared.settings.settings import Settings
@@ -20,17 +21,25 @@ class Deliveries:
     """Owns the runs of this worker, from the hand-off to the acknowledgement."""
 
     def __init__(
-        self, consumer: Consumes, runs: Runs, probes: Probes, metrics: Metrics, settings: Settings
+        self,
+        consumer: Consumes,
+        runs: Runs,
+        probes: Probes,
+        metrics: Metrics,
+        settings: Settings,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         self._consumer: Final = consumer
         self._runs: Final = runs
         self._probes: Final = probes
         self._metrics: Final = metrics
         self._settings: Final = settings
+        self._checkpoint: Final = checkpoint
         self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     async def start(self) -> None:
         """Begin to take payments; raise BrokerAway."""
+        await self._checkpoint("before_consuming")
         self._count_slots()
         await self._consumer.start(self._take)
 
@@ -64,6 +73,7 @@ class Deliveries:
                 self._metrics.dead_letters.inc()
                 await delivery.reject()
             else:
+                await self._checkpoint("after_reply")
                 await delivery.ack()
 
     async def drain(self, seconds: float) -> None:

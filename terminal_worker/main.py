@@ -9,6 +9,7 @@ import structlog
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
 from shared.broker.publisher import Publisher
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import SystemClock
 from shared.ids import new_process_id
 from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
@@ -25,7 +26,7 @@ from terminal_worker.wiring import wire
 PROCESS = "terminal-worker"
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
     """Work until SIGTERM or SIGINT, then drain.
 
     Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch, TakenForDead.
@@ -45,7 +46,14 @@ async def run(settings: Settings) -> None:
             publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
         notifying = await stack.enter_async_context(
-            waking(database, settings, process=PROCESS, topology=topology, metrics=metrics)
+            waking(
+                database,
+                settings,
+                process=PROCESS,
+                topology=topology,
+                metrics=metrics,
+                checkpoint=checkpoint,
+            )
         )
         consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
         parts = wire(
@@ -60,6 +68,7 @@ async def run(settings: Settings) -> None:
             worker=worker,
             random_bytes=os.urandom,
             rng=random.SystemRandom(),
+            checkpoint=checkpoint,
         )
         # The row is there before the first claim, and goes as the very last act.
         await heartbeats.register(worker)
@@ -74,12 +83,12 @@ async def run(settings: Settings) -> None:
                 checks={"payments": consumer.ready, "publishing": publisher.ready},
             )
         )
-        await parts.deliveries.start()
-        structlog.get_logger().info("terminal worker is taking payments", sessions=settings.session_limit)
         async with until_stopped(
             *parts.loops(),
             notifying.run(),
             watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
         ) as stopped:
+            await parts.deliveries.start()
+            structlog.get_logger().info("terminal worker is taking payments", sessions=settings.session_limit)
             await stopped.wait()
             await parts.deliveries.drain(settings.worker_drain_seconds)

@@ -10,6 +10,7 @@ import structlog
 
 from shared.announcing import Announcer
 from shared.broker.messages import PaymentMessage
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.concert.profile import Profile
 from shared.ids import RandomBytes, new_token
@@ -53,6 +54,7 @@ class Runs:
         worker: str,
         random_bytes: RandomBytes,
         rng: random.Random,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         self._database: Final = database
         self._sessions: Final = sessions
@@ -65,14 +67,17 @@ class Runs:
         self._worker: Final = worker
         self._random_bytes: Final = random_bytes
         self._rng: Final = rng
+        self._checkpoint: Final = checkpoint
 
     async def run(self, message: PaymentMessage) -> None:
         """Do all that this message asks for; when it returns, the message has no further use.
 
         A second delivery of a message is harmless: the claim finds the payment no longer queued.
         """
+        await self._checkpoint("before_claim")
         match await self._claim(message.payment_id):
             case (Claimed() as claimed, started_at):
+                await self._checkpoint("after_claim")
                 await self._hold_session(claimed, started_at)
             case (Held(), _):
                 # Whoever releases the line looks for its next payment and publishes it.
@@ -144,6 +149,7 @@ class Runs:
             seconds=round(seconds, 3),
             line=stored.line,
         )
+        await self._checkpoint("after_commit")
         await self._announcer.reply(stored.id, stored.reply_to)
         if ended.outcome.event is Event.OUTCOME_LOST:
             return

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.concert.decode import Frame
 from shared.concert.echoes import known_echoes, learn_echoes
@@ -70,11 +71,19 @@ class _Unidentified(Exception):
 class TerminalSessions:
     """Runs sessions: the claim is committed, the terminal is ours."""
 
-    def __init__(self, connect: Connect, identifier: Identifier, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        identifier: Identifier,
+        clock: Clock,
+        settings: Settings,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
         self._connect: Final = connect
         self._identifier: Final = identifier
         self._clock: Final = clock
         self._settings: Final = settings
+        self._checkpoint: Final = checkpoint
 
     async def hold(self, claimed: Claimed, started_at: float) -> Ended:
         """Hold the session. `started_at` is the boot-time from before the claim was sent: the write window
@@ -84,6 +93,7 @@ class TerminalSessions:
             speech = speech_of(claimed, self._settings)
             until = started_at + self._settings.write_window_seconds
             connection = await self._reach(claimed, speech, until if identify else None)
+            await self._checkpoint("after_connect")
         except ConnectFailed as error:
             return _not_sent(Reason.NO_CONNECTION, str(error))
         except _TooLate:
@@ -130,11 +140,13 @@ class TerminalSessions:
     ) -> Ended:
         keeps_open = False
         try:
+            await self._checkpoint("before_write")
             # Look at the clock and write: one step. An await between them could outlive the window.
             if self._clock.boot() - started_at >= self._settings.write_window_seconds:
                 return _not_sent(Reason.NOT_SENT, "the write window had passed")
             connection.write(speech.data)
             written_at = self._clock.boot()
+            await self._checkpoint("after_write")
             reader = AnswerReader(
                 connection,
                 self._clock,
@@ -142,8 +154,10 @@ class TerminalSessions:
                 sent=speech.sent,
                 known=known_echoes(json.loads(claimed.taking.echoes), speech.sent),
                 accepts_partial=speech.profile.accepts_partial,
+                checkpoint=self._checkpoint,
             )
             answer = await reader.read(written_at, written_at + self._settings.answer_timeout_seconds)
+            await self._checkpoint("after_answer")
             ended = self._judge(answer, claimed, speech, written_at)
             if ended.outcome.reason != Reason.ANSWER_TIMEOUT:
                 return ended

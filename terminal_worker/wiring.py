@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.announcing import Announcer
 from shared.broker.interfaces import Consumes, Publishes
+from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.ids import RandomBytes
 from shared.metrics import Metrics
@@ -56,6 +57,7 @@ def wire(
     worker: str,
     random_bytes: RandomBytes,
     rng: random.Random,
+    checkpoint: Checkpoint = no_checkpoint,
 ) -> WorkerParts:
     """Wire a worker. `worker` is its id, new at every start."""
     announcer = Announcer(database, publisher, metrics)
@@ -71,7 +73,7 @@ def wire(
     )
     runs = Runs(
         database=database,
-        sessions=TerminalSessions(connect, identifier, clock, settings),
+        sessions=TerminalSessions(connect, identifier, clock, settings, checkpoint),
         identifier=identifier,
         doubts=doubts,
         announcer=announcer,
@@ -81,6 +83,7 @@ def wire(
         worker=worker,
         random_bytes=random_bytes,
         rng=rng,
+        checkpoint=checkpoint,
     )
     probes = Probes(
         database=database,
@@ -116,7 +119,7 @@ def wire(
     return WorkerParts(
         runs=runs,
         doubts=doubts,
-        deliveries=Deliveries(consumer, runs, probes, metrics, settings),
+        deliveries=Deliveries(consumer, runs, probes, metrics, settings, checkpoint),
         heartbeat=Heartbeat(heartbeats, worker, settings),
         recovery=recovery,
         sweep=sweep,

@@ -13,7 +13,8 @@ from sqlalchemy import Row
 from shared.storage.engine import Database, Transaction
 from shared.storage.statement import Statement
 
-#: The sweep's message is followed by another one after 10, 20, 40, ... seconds, five minutes at most.
+#: The message of the sweep is followed by another one after 10, 20 and then every 40 seconds: a worker that
+#: died may have had it.
 REPUBLISH_MS: Final = 10_000
 
 #: The time of a statement that waits for no lock, read once: an index can be searched by it.
@@ -120,7 +121,7 @@ _PUBLISH = Statement(
     f" AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) ORDER BY d.publish_at LIMIT :most"
     " {skip_locked})"
     f" UPDATE deliveries SET publish_at = {_NOW} + :pause_ms *"
-    " (1 << CASE WHEN publish_count > 5 THEN 5 ELSE publish_count END), publish_count = publish_count + 1"
+    " (1 << CASE WHEN publish_count > 2 THEN 2 ELSE publish_count END), publish_count = publish_count + 1"
     " FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
 )
 #: As if it had not been tried: `_PUBLISH` only spaces out what came to nothing though it was published.

@@ -122,7 +122,7 @@ class DeliveryRow(SQLModel, table=True):
     sequence: int = Field(sa_column=Column(Integer, nullable=False))
     #: `waiting`, `delivered` or `dead`.
     state: str = text_column(nullable=False)
-    #: Why it is dead: `gave_up`, `gone`, `endpoint_disabled`, `target_refused`.
+    #: Why it is dead: `gave_up`, `gone` or `endpoint_disabled`.
     reason: str | None = text_column()
     #: Tries since it was made or replayed.
     tries: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")), default=0)

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from databases import Store
+from fault_runs import Staged, stage_of
 from system import delete_queues
+
+from sandbox.servers.start import RunningServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,3 +42,15 @@ def store(request: pytest.FixtureRequest, dialect: str) -> Store:
     found = request.getfixturevalue("postgres_store" if dialect == "postgresql" else "sqlite_store")
     assert isinstance(found, Store)
     return found
+
+
+@pytest.fixture
+def staged(store: Store, amqp_url: str, prefix: str, tmp_path: Path) -> Staged:
+    """Opens the case's stage: processes to be struck, and the same system as the test sees it."""
+    return stage_of(store.url, amqp_url, prefix, tmp_path)
+
+
+@pytest.fixture
+def staged_on_own_broker(store: Store, own_broker: RunningServer, tmp_path: Path) -> Staged:
+    """The same on a broker that the test may kill."""
+    return stage_of(store.url, own_broker.url, "faults.", tmp_path)

@@ -1,103 +1,66 @@
 """An API process that is killed or stopped while it has an order; the till comes again to another one."""
 
 import asyncio
-import signal
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import pytest
-from databases import Store
 from eventually import eventually
 from fault_runs import (
+    API_READY_LINE,
+    KILL,
     READY_LINE,
+    STOP,
     VISIBLE_SECONDS,
+    Fault,
+    Staged,
     check_the_ledger,
     check_told,
     debits,
     is_down,
     never_left_stopped,
     next_customer_pays,
-    stage,
+    runs,
+    shop_terminal,
     start_faulty,
     struck,
     within,
 )
 from fleet import Fleet, Process
-from loopback import terminal_host
 from system import Till, order_for
 
 from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
 
-KILL, STOP = signal.SIGKILL, signal.SIGSTOP
 WHILE_WAITING: Final = "while_waiting"
 
 
-@dataclass(frozen=True)
-class Case:
-    """One fault; whatever it is, the order is paid once and the retry hears of it."""
-
-    step: str
-    fault: signal.Signals
-    is_in_sample: str = ""
-
-    @property
-    def id(self) -> str:
-        return f"{self.fault.name}-{self.step}"
-
-
 CASES: Final = (
-    Case("before_insert", KILL),
-    Case("after_insert", KILL, is_in_sample="sqlite"),
-    Case("after_publish", KILL),
-    Case(WHILE_WAITING, KILL, is_in_sample="postgresql"),
-    Case("before_insert", STOP),
-    Case("after_insert", STOP),
-    Case("after_publish", STOP),
-    Case(WHILE_WAITING, STOP),
+    Fault("before_insert", KILL),
+    Fault("after_insert", KILL, sample=("sqlite",)),
+    Fault("after_publish", KILL),
+    Fault(WHILE_WAITING, KILL, sample=("postgresql",)),
+    Fault("before_insert", STOP),
+    Fault("after_insert", STOP),
+    Fault("after_publish", STOP),
+    Fault(WHILE_WAITING, STOP),
 )
 
 
-def runs() -> list[Any]:
-    """Every case on PostgreSQL, and the sample on its own database as well."""
-    full = pytest.mark.full_faults
-    found = [
-        pytest.param(
-            case,
-            "postgresql",
-            id=f"{case.id}-postgresql",
-            marks=() if case.is_in_sample == "postgresql" else full,
-        )
-        for case in CASES
-    ]
-    return found + [
-        pytest.param(case, "sqlite", id=f"{case.id}-sqlite")
-        for case in CASES
-        if case.is_in_sample == "sqlite"
-    ]
-
-
-@pytest.mark.parametrize(("case", "dialect"), runs())
-@pytest.mark.usefixtures("dialect")
+@pytest.mark.parametrize(("case", "dialect"), runs(CASES, "postgresql"))
 async def test_an_api_struck_at_any_step_loses_nothing_and_the_retry_gets_the_answer(
-    case: Case, store: Store, amqp_url: str, prefix: str, tmp_path: Path
+    case: Fault, staged: Staged
 ) -> None:
     """The same order at another process: one payment, charged once, every caller that is left told."""
     async with (
-        stage(store.url, amqp_url, prefix, tmp_path, {}) as (fleet, system),
-        VirtualTerminal(
-            terminal_host(), behaviour=Behaviour(delay_seconds=0.5), device=Device(request_idle_seconds=0)
-        ) as terminal,
+        staged() as (fleet, system),
+        shop_terminal(Behaviour(delay_seconds=0.5)) as terminal,
         httpx.AsyncClient(timeout=60) as client,
     ):
         retrying = await system.till()
         worker = await fleet.start("terminal-worker")
         faulty = await _start_api(fleet, case)
         await worker.logged(READY_LINE)
-        port = (await faulty.logged("API is serving"))["port"]
+        port = (await faulty.logged(API_READY_LINE))["port"]
         till = Till(client, retrying.login, f"http://127.0.0.1:{port}")
         order = order_for(terminal.host)
 
@@ -126,7 +89,7 @@ async def test_an_api_struck_at_any_step_loses_nothing_and_the_retry_gets_the_an
         check_the_ledger(terminal, requests=2)
 
 
-async def _start_api(fleet: Fleet, case: Case) -> Process:
+async def _start_api(fleet: Fleet, case: Fault) -> Process:
     if case.step == WHILE_WAITING:
         return await fleet.start("api")  # from outside: it is waiting once the terminal has the request
     return await start_faulty(fleet, "api", case.step, case.fault)

@@ -1,26 +1,42 @@
-"""What the fault tests share: short limits, a terminal, processes that are struck, and what must be right."""
+"""What the fault tests share: cases, short limits, processes that are struck, and what must be right."""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import psutil
+import pytest
 from eventually import eventually
-from faulty_process import FAULT_LINE
 from fleet import Fleet, Process, fleet_of
 from limits import SHORT_LIMITS
+from loopback import terminal_host
 from system import System, system_on
 
+from sandbox.servers.start import RunningServer
+from sandbox.terminal.behaviour import Behaviour
+from sandbox.terminal.device import Device
 from sandbox.terminal.ledger import SessionRecord, charged_twice
 from sandbox.terminal.server import VirtualTerminal
+from tests.faults.root import FAULT_LINE, GO_ON, WAITING_LINE
 
+KILL, STOP = signal.SIGKILL, signal.SIGSTOP
+BOTH: Final = ("postgresql", "sqlite")
+ROOT: Final = "tests.faults.root"
+#: Opens a case's stage with these limits.
+Staged = Callable[..., AbstractAsyncContextManager[tuple[Fleet, System]]]
 #: How soon a fault must show in the stored state, while another worker lives.
 VISIBLE_SECONDS: Final = 15.0
 READY_LINE: Final = "terminal worker is taking payments"
+API_READY_LINE: Final = "API is serving"
+NOTIFIER_READY_LINE: Final = "notifier worker is delivering"
+#: A node that is killed within about a second of declaring a quorum queue comes back without its leader.
+LEADER_SECONDS: Final = 2.0
 
 #: Stale after 2 s, and in doubt for 3.5 s after a takeover.
 FAULT_LIMITS: Final[dict[str, object]] = {
@@ -38,6 +54,36 @@ FAULT_LIMITS: Final[dict[str, object]] = {
 }
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What happens to a process, and at which of its steps."""
+
+    step: str
+    fault: signal.Signals
+    _: KW_ONLY
+    #: The databases on which it is part of the usual test run.
+    sample: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"{self.fault.name}-{self.step}"
+
+
+def runs(cases: Sequence[Fault], *dialects: str) -> list[Any]:
+    """Return the parameters `case` and `dialect`: every case on these databases, its sample wherever."""
+    return [
+        pytest.param(
+            case,
+            dialect,
+            id=f"{case.id}-{dialect}",
+            marks=() if dialect in case.sample else pytest.mark.full_faults,
+        )
+        for dialect in BOTH
+        for case in cases
+        if dialect in (*dialects, *case.sample)
+    ]
+
+
 @contextlib.asynccontextmanager
 async def stage(
     url: str, amqp_url: str, prefix: str, folder: Path, limits: Mapping[str, object]
@@ -52,13 +98,42 @@ async def stage(
         yield fleet, system
 
 
+def stage_of(url: str, amqp_url: str, prefix: str, folder: Path) -> Staged:
+    """Return what opens a stage on this database and this broker."""
+
+    def open_stage(**limits: object) -> AbstractAsyncContextManager[tuple[Fleet, System]]:
+        return stage(url, amqp_url, prefix, folder, limits)
+
+    return open_stage
+
+
+async def restart(broker: RunningServer, meanwhile: Awaitable[None] | None = None) -> None:
+    """Kill a broker of the test's own and start it again; `meanwhile` happens while it is away."""
+    await asyncio.sleep(LEADER_SECONDS)
+    await asyncio.to_thread(broker.kill)
+    if meanwhile is not None:
+        await meanwhile
+    await asyncio.to_thread(broker.start)
+
+
 async def start_faulty(fleet: Fleet, verb: str, step: str, number: signal.Signals) -> Process:
-    return await fleet.start(verb, step, number.name, module="tests.support.faulty_process")
+    """Start a process that sends itself the signal when it reaches the step."""
+    return await fleet.start(verb, step, number.name, module=ROOT)
 
 
 async def start_held_back(fleet: Fleet) -> Process:
-    """Start a worker that recovers and sweeps, and takes payments only from SIGUSR1 on."""
-    return await fleet.start("terminal-worker", "held_back", "SIGUSR1", module="tests.support.faulty_process")
+    """Start a worker that recovers and sweeps, and takes payments only once it is told to `go_on`."""
+    return await fleet.start("terminal-worker", "before_consuming", GO_ON.name, module=ROOT)
+
+
+async def is_waiting(process: Process) -> None:
+    """Wait until the process has come to the step at which it waits."""
+    await process.logged(WAITING_LINE)
+
+
+def go_on(process: Process) -> None:
+    """Tell a process that waits at a step to go on; no harm where it has gone on already."""
+    process.signal(GO_ON)
 
 
 async def struck(process: Process, number: signal.Signals) -> None:
@@ -75,13 +150,21 @@ async def is_down(process: Process, number: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def never_left_stopped(process: Process) -> Any:
-    """A stopped process would not hear SIGTERM."""
+def never_left_stopped(process: Process, *waiting: Process) -> Iterator[None]:
+    """A stopped process would not hear SIGTERM, nor would those that wait at a step end by it."""
     try:
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.signal(signal.SIGCONT)
+        for one in waiting:
+            with contextlib.suppress(ProcessLookupError):
+                go_on(one)
+
+
+def shop_terminal(behaviour: Behaviour) -> VirtualTerminal:
+    """Return a terminal at an address of its own."""
+    return VirtualTerminal(terminal_host(), behaviour=behaviour, device=Device(request_idle_seconds=0))
 
 
 def debits(terminal: VirtualTerminal) -> list[SessionRecord]:

@@ -20,7 +20,11 @@ REPOSITORY = Path(__file__).parents[2]
 
 def environment_of(settings: Mapping[str, object]) -> dict[str, str]:
     """Return this process's environment with the settings as variables."""
-    return {**os.environ, **{variable(name): str(value) for name, value in settings.items()}}
+    return {**os.environ, **{variable(name): _text(value) for name, value in settings.items()}}
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, tuple) else str(value)
 
 
 class Process:

@@ -15,7 +15,7 @@ LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),), allow_http=True)
 
 
 def names(**table: Sequence[str]) -> LookUp:
-    """Answer from the table, where `_` in a name stands for its dot; a name that is not there has no address."""
+    """Answer from the table, where `_` in a name stands for its dot; other names have no address."""
 
     async def look_up(host: str) -> Sequence[Address]:
         return [ip_address(address) for address in table.get(host.replace(".", "_"), ())]

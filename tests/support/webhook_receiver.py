@@ -54,6 +54,8 @@ class WebhookReceiver:
         body = b""
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return  # its sender died in the middle: nothing was received
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
@@ -15,6 +16,8 @@ from shared.targets import AddressPolicy, TargetRefused
 
 #: Everything is open but the addresses: what is refused here is refused for its address, not for `http`.
 ADDRESSES_ONLY = AddressPolicy(allow_http=True)
+#: An address that the settings open stands for a public one, so that no packet leaves this machine.
+OPEN_TO_US = AddressPolicy((ip_network("127.0.0.2/32"),), allow_http=True)
 
 SPELLINGS = {
     "ipv4": "127.0.0.1",
@@ -31,8 +34,8 @@ SPELLINGS = {
     "unspecified": "0.0.0.0",
     "unspecified-short": "0",
     "trailing-dot": "127.0.0.1.",
-    "unicode-digits": "１２７.０.０.１",
-    "idna-dots": "127。0。0。1",
+    "unicode-digits": "\uff11\uff12\uff17.\uff10.\uff10.\uff11",
+    "idna-dots": "127\u30020\u30020\u30021",
     "ipv6-loopback": "[::1]",
     "ipv6-loopback-long": "[0:0:0:0:0:0:0:1]",
     "ipv6-unspecified": "[::]",
@@ -56,7 +59,7 @@ SPELLINGS = {
     "localhost": "localhost",
     "localhost-trailing-dot": "localhost.",
     "localhost-upper-case": "LOCALHOST",
-    "localhost-full-width": "ｌocalhost",
+    "localhost-full-width": "\uff4cocalhost",
 }
 
 NAMES = {
@@ -66,9 +69,9 @@ NAMES = {
     "metadata": ["169.254.169.254"],
     "carrier-nat": ["100.64.0.1"],
     "nat64-of-private": ["64:ff9b::a00:1"],
-    "public-then-private": ["8.8.8.8", "127.0.0.1"],
-    "private-then-public": ["127.0.0.1", "8.8.8.8"],
-    "public-ipv4-and-link-local-ipv6": ["8.8.8.8", "fe80::1"],
+    "open-then-private": ["127.0.0.2", "127.0.0.1"],
+    "private-then-open": ["127.0.0.1", "127.0.0.2"],
+    "open-ipv4-and-link-local-ipv6": ["127.0.0.2", "fe80::1"],
 }
 
 URLS = {
@@ -86,6 +89,19 @@ URLS = {
     "port-0": ("https://shop.example:0/", "port"),
     "port-too-large": ("https://shop.example:65536/", "port"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What should be refused and is not fails here, before a packet goes to a real address."""
+    connect = socket.socket.connect
+
+    def only_loopback(self: socket.socket, address: tuple[str, int]) -> None:
+        if not ip_address(address[0]).is_loopback:
+            raise OSError(f"a test tried to connect to {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", only_loopback)
 
 
 @pytest.mark.parametrize("host", SPELLINGS.values(), ids=SPELLINGS.keys())
@@ -107,7 +123,7 @@ async def test_no_name_that_leads_inside_is_connected_to(addresses: list[str]) -
     """One inner address is enough, whatever stands beside it."""
     look_up = names(shop_example=addresses)
 
-    async with receiver(status(200)) as inner, client(ADDRESSES_ONLY, look_up) as http:
+    async with receiver(status(200), host="127.0.0.1") as inner, client(OPEN_TO_US, look_up) as http:
         with pytest.raises(TargetRefused) as refused:
             await post(http, f"http://shop.example:{inner.port}/")
 
@@ -149,8 +165,7 @@ async def test_a_name_that_changes_after_the_check_is_connected_to_as_it_was_che
         asked.append(host)
         return [ip_address("127.0.0.2" if len(asked) == 1 else "127.0.0.1")]
 
-    policy = AddressPolicy((ip_network("127.0.0.2/32"),), allow_http=True)
-    async with receiver(status(200), host="127.0.0.2") as checked, client(policy, rebinding) as http:
+    async with receiver(status(200), host="127.0.0.2") as checked, client(OPEN_TO_US, rebinding) as http:
         answer = await post(http, f"http://shop.example:{checked.port}/")
         with pytest.raises(TargetRefused):  # the next connection asks again, and is judged again
             await post(http, f"http://shop.example:{checked.port}/")
@@ -168,9 +183,8 @@ async def test_a_kept_connection_leads_to_the_address_that_was_checked() -> None
         asked.append(host)
         return [ip_address("127.0.0.2" if len(asked) == 1 else "10.0.0.1")]
 
-    policy = AddressPolicy((ip_network("127.0.0.2/32"),), allow_http=True)
     kept = receiver(status(200), host="127.0.0.2", keeps_connections=True)
-    async with kept as checked, client(policy, rebinding) as http:
+    async with kept as checked, client(OPEN_TO_US, rebinding) as http:
         answers = [await post(http, f"http://shop.example:{checked.port}/") for _ in range(2)]
 
     assert [answer.status for answer in answers] == [200, 200]

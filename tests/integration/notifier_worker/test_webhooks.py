@@ -1,13 +1,22 @@
 """Webhooks from the payment to the receiver, on real servers."""
 
+import base64
+import hashlib
+import os
+import time
+from dataclasses import replace
 
-from endpoints import add_endpoint
+from endpoints import add_endpoint, add_secret
 from eventually import eventually
 from loopback import terminal_host
+from standardwebhooks import Webhook, WebhookVerificationError
 from system import System
-from webhook_receiver import receiving
+from waiting_deliveries import all_delivered, hearing
+from webhook_receiver import Received, receiving
 
 from sandbox.terminal.server import VirtualTerminal
+from shared.notification.secrets import new_webhook_secret
+from shared.storage.webhook_endpoints import send_test
 
 
 async def test_a_payment_is_told_to_the_merchants_endpoint_signed(system_on_both: System) -> None:
@@ -22,16 +31,78 @@ async def test_a_payment_is_told_to_the_merchants_endpoint_signed(system_on_both
         answered = await till.pay(shop.host)
         (received,) = await hooks.heard(1)
 
-    endpoint.verify(received)
-    assert received.json["type"] == "payment.succeeded"
-    assert received.json["payment_id"] == answered.json()["payment"]["id"]
-    assert received.json["sequence"] == 1
-    assert received.json["result"]["status"] == "Success"
-    assert received.json["result"]["amount"] == 250
-    assert received.json["safe_to_retry"] is False
-    await eventually(lambda: _states(system, "delivered"))
+        endpoint.verify(received)
+        assert received.json["type"] == "payment.succeeded"
+        assert received.json["payment_id"] == answered.json()["payment"]["id"]
+        assert received.json["sequence"] == 1
+        assert received.json["result"]["status"] == "Success"
+        assert received.json["result"]["amount"] == 250
+        assert received.json["safe_to_retry"] is False
+        await eventually(lambda: all_delivered(system.database))
 
 
-async def _states(system: System, *states: str) -> bool:
-    found = [row.state for row in await system.all_of("deliveries")]
-    return found == list(states)
+async def test_a_test_event_is_told_to_its_endpoint_alone(system: System) -> None:
+    """At once after its commit, by the process that wrote it; of no payment."""
+    api = await system.api()
+    await system.notifier()
+    async with receiving() as hooks, receiving() as others:
+        merchant = await hearing(system, hooks.url)
+        await add_endpoint(system.database, system.settings, merchant.merchant_id, others.url)
+
+        delivery_id = await send_test(api.database, merchant.merchant_id, merchant.endpoint.id)
+        (received,) = await hooks.heard(1)
+
+        merchant.endpoint.verify(received)
+        assert received.headers["webhook-id"] == delivery_id
+        assert received.json["type"] == "endpoint.test"
+        assert "payment_id" not in received.json
+        await eventually(lambda: all_delivered(system.database))
+        assert others.received == []
+
+
+def _verifies(secret: str, received: Received) -> bool:
+    try:
+        Webhook(secret).verify(received.body, received.headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+async def test_what_was_changed_on_the_way_is_not_verified(system: System) -> None:
+    """A changed byte, another time or id, another signature, a wrong secret."""
+    await system.notifier()
+    async with receiving() as hooks:
+        merchant = await hearing(system, hooks.url)
+        await merchant.wait()
+        (received,) = await hooks.heard(1)
+    secret = merchant.endpoint.secret
+
+    assert _verifies(secret, received)
+    assert not _verifies(new_webhook_secret(os.urandom), received)
+    changed_byte = received.body.replace(b"endpoint.test", b"endpoint.tesT")
+    assert not _verifies(secret, replace(received, body=changed_byte))
+    for changed in (
+        {"webhook-timestamp": str(int(time.time()) - 3600)},
+        {"webhook-timestamp": str(int(received.headers["webhook-timestamp"]) + 1)},
+        {"webhook-id": "dlv_another"},
+        {"webhook-signature": f"v1,{base64.b64encode(bytes(32)).decode()}"},
+    ):
+        assert not _verifies(secret, replace(received, headers={**received.headers, **changed}))
+
+
+async def test_during_a_rotation_both_secrets_verify(system_on_both: System) -> None:
+    """HiPay's own signature beside them goes by the newest."""
+    system = system_on_both
+    await system.notifier()
+    newest = new_webhook_secret(os.urandom)
+    async with receiving() as hooks:
+        merchant = await hearing(system, hooks.url)
+        await add_secret(system.database, system.settings, merchant.endpoint.id, newest)
+        await merchant.wait()
+        (received,) = await hooks.heard(1)
+
+    assert _verifies(merchant.endpoint.secret, received)
+    assert _verifies(newest, received)
+    assert not _verifies(new_webhook_secret(os.urandom), received)
+    expected = hashlib.sha256(received.body + newest.encode()).hexdigest()
+    assert received.headers["x-hipay-signature"] == expected

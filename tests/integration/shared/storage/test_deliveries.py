@@ -43,7 +43,7 @@ async def fail_often(database: Database, endpoint_id: str, times: int) -> None:
 
 
 async def heard_doubt(database: Database) -> tuple[str, str, str]:
-    """Let an endpoint wait for a doubt and its end; return the endpoint, the first and the second delivery."""
+    """Let an endpoint wait for a doubt and its end; return it, the first and the second delivery."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     doubted = await in_doubt(database)
     await prove(database, doubted.payment.id, Event.PROVED_DONE)
@@ -301,7 +301,7 @@ async def test_the_sweep_takes_a_bounded_part_of_each_target(database: Database)
 
 
 async def test_what_was_published_for_nothing_is_published_more_and_more_rarely(database: Database) -> None:
-    """After 10, 20, 40 ... seconds; what the broker did not take is not counted."""
+    """After 10, 20, then every 40 seconds; what the broker did not take is not counted."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     (one,) = await add_waiting(database, MERCHANT, endpoint)
 
@@ -311,7 +311,7 @@ async def test_what_was_published_for_nothing_is_published_more_and_more_rarely(
         await change(database, "UPDATE deliveries SET publish_at = 0")
         return int(round(row.ms / 10_000) * 10)
 
-    assert [await until_next() for _ in range(7)] == [10, 20, 40, 80, 160, 320, 320]
+    assert [await until_next() for _ in range(7)] == [10, 20, 40, 40, 40, 40, 40]
 
     await change(database, "UPDATE deliveries SET publish_count = 0")
     await deliveries.take_to_publish(database, endpoint, 32)

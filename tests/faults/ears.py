@@ -1,0 +1,124 @@
+"""HiPay and two endpoints of a merchant that listen, and what must be right about all that they heard."""
+
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from endpoints import GivenEndpoint, add_endpoint
+from eventually import eventually
+from fault_runs import Staged
+from fleet import Fleet
+from payments import change
+from system import LOOPBACK, Login, System
+from webhook_receiver import Received, WebhookReceiver, receiving
+
+from shared.notification.secrets import new_webhook_secret
+from shared.storage.outbox import HIPAY
+
+#: What a dead notifier had leased is free again after 3 s.
+NOTIFY_LIMITS: Final[dict[str, object]] = {
+    "notify_timeout_seconds": 2.5,
+    "notify_connect_timeout_seconds": 2.5,
+    "notify_lease_seconds": 3,
+    # The broker gives a stopped notifier's messages to another one once it misses two heartbeats.
+    "broker_heartbeat_seconds": 3,
+}
+
+#: A payment and the number of its event; an order notification counts as its payment's first.
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Ear:
+    """One that is told: where its requests arrive, and as what it is registered."""
+
+    receiver: WebhookReceiver
+    endpoint: GivenEndpoint
+
+    def first_heard(self) -> dict[Key, Received]:
+        """Return what was heard, in the order of its first arrival; every repeat is the same message."""
+        first: dict[Key, Received] = {}
+        for one in self.receiver.received:
+            self.endpoint.verify(one)
+            earlier = first.setdefault(_key(one), one)
+            assert (one.headers["webhook-id"], one.body) == (earlier.headers["webhook-id"], earlier.body)
+        return first
+
+    @property
+    def repeats(self) -> int:
+        return len(self.receiver.received) - len(self.first_heard())
+
+
+def _key(one: Received) -> Key:
+    said = one.json
+    return (said["reference"], 1) if said["type"] == "order" else (said["payment_id"], said["sequence"])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A stage on which a merchant and HiPay listen."""
+
+    fleet: Fleet
+    system: System
+    login: Login
+    hipay: Ear
+    merchants: tuple[Ear, Ear]
+
+    @property
+    def ears(self) -> tuple[Ear, ...]:
+        return self.hipay, *self.merchants
+
+    async def grace_passes(self) -> None:
+        """Let the ten seconds be over in which a delivery is left to those that were told of it."""
+        await change(self.system.database, "UPDATE deliveries SET publish_at = 0 WHERE state = 'waiting'")
+
+    async def all_delivered(self) -> None:
+        """Wait until the database says that nothing is left to deliver."""
+        await eventually(self._is_delivered, within_seconds=60)
+
+    async def _is_delivered(self) -> bool:
+        return {row.state for row in await self.system.all_of("deliveries")} == {"delivered"}
+
+    async def check_heard(self) -> None:
+        """What was stored was heard, all of it and nothing else, each payment's events in their order."""
+        events = {(row.payment_id, row.sequence) for row in await self.system.all_of("events")}
+        deliveries = await self.system.all_of("deliveries")
+        tried_again = await self._failed_tries()
+        for ear in self.ears:
+            heard = ear.first_heard()
+            stored = {
+                (row.payment_id, row.sequence): row.id for row in deliveries if row.target == ear.endpoint.id
+            }
+            assert {key: one.headers["webhook-id"] for key, one in heard.items()} == stored
+            assert ear is self.hipay or set(heard) == events
+            numbers = defaultdict(list)
+            for payment_id, sequence in heard:
+                numbers[payment_id].append(sequence)
+            for payment_id, found in numbers.items():
+                # Nothing is kept waiting for an event whose first try has failed.
+                assert found == sorted(found) or payment_id in tried_again
+
+    async def _failed_tries(self) -> set[str]:
+        failed = {row.delivery_id for row in await self.system.all_of("delivery_attempts") if row.error}
+        return {row.payment_id for row in await self.system.all_of("deliveries") if row.id in failed}
+
+
+@contextlib.asynccontextmanager
+async def listening(staged: Staged) -> AsyncIterator[Scene]:
+    """Open a stage with a merchant whose two endpoints hear of everything, and a HiPay that takes orders."""
+    hipay = GivenEndpoint(HIPAY, new_webhook_secret(os.urandom))
+    async with receiving() as orders, receiving() as first, receiving() as second:
+        told = {"hipay_url": orders.url, "hipay_signing_secret": hipay.secret}
+        async with staged(**NOTIFY_LIMITS, **told) as (fleet, system):
+            login = await system.login(LOOPBACK)
+            one, other = [
+                Ear(
+                    hooks,
+                    await add_endpoint(system.database, system.settings, login.merchant_id, hooks.url),
+                )
+                for hooks in (first, second)
+            ]
+            yield Scene(fleet, system, login, Ear(orders, hipay), (one, other))

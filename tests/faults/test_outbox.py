@@ -1,0 +1,121 @@
+"""A process that dies right after a commit: whoever was to be told of it hears it all the same."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import pytest
+from broker_parts import BrokerParts
+from eventually import eventually
+from fault_runs import (
+    API_READY_LINE,
+    BOTH,
+    KILL,
+    NOTIFIER_READY_LINE,
+    READY_LINE,
+    Fault,
+    Staged,
+    restart,
+    runs,
+    shop_terminal,
+    start_faulty,
+    struck,
+)
+from fleet import Process
+from system import Till
+
+from sandbox.servers.start import RunningServer
+from sandbox.terminal.behaviour import Behaviour
+from shared.storage.outbox import HIPAY, MERCHANT
+from tests.faults.ears import Scene, listening
+
+
+@dataclass(frozen=True)
+class Case(Fault):
+    """A process that dies, and the kind of deliveries that it has committed by then."""
+
+    verb: str
+    kind: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.verb}-{self.step}"
+
+
+CASES: Final = (
+    Case("before_waking", KILL, "api", HIPAY, sample=("postgresql",)),
+    Case("after_insert", KILL, "api", HIPAY),
+    Case("before_waking", KILL, "terminal-worker", MERCHANT, sample=("sqlite",)),
+    Case("after_commit", KILL, "terminal-worker", MERCHANT),
+)
+#: Where it is certain that the broker was told nothing.
+UNTOLD: Final = tuple(case for case in CASES if case.step == "before_waking")
+
+
+@pytest.mark.parametrize(("case", "dialect"), runs(CASES, *BOTH))
+async def test_what_a_killed_process_had_committed_is_told(case: Case, staged: Staged) -> None:
+    """A notifier finds in the database what nobody told it of: HiPay's order, the merchant's event."""
+    async with listening(staged) as scene:
+        await _strike(scene, case)
+
+
+@pytest.mark.full_faults
+@pytest.mark.parametrize(("case", "dialect"), runs(UNTOLD, *BOTH))
+async def test_it_is_told_after_the_brokers_death_as_well(
+    case: Case, staged_on_own_broker: Staged, own_broker: RunningServer
+) -> None:
+    """The broker knows nothing of it, the database everything."""
+    async with listening(staged_on_own_broker) as scene:
+        await _strike(scene, case, own_broker)
+
+
+async def _strike(scene: Scene, case: Case, broker: RunningServer | None = None) -> None:
+    """A payment whose API or worker is killed; `broker` is killed as well, and started again."""
+    faulty = await start_faulty(scene.fleet, case.verb, case.step, case.fault)
+    async with shop_terminal(Behaviour()) as terminal, httpx.AsyncClient(timeout=60) as client:
+        if case.verb == "api":
+            with pytest.raises(httpx.TransportError):
+                await (await _till_of(faulty, scene, client)).pay(terminal.host)
+        else:
+            api = await scene.system.api()
+            await faulty.logged(READY_LINE)
+            answered = await Till(api.client, scene.login).pay(terminal.host)
+            assert answered.json().get("paymentStatus") == "Success", answered.text
+        await struck(faulty, case.fault)
+        await _check_waiting(scene, case)
+
+        if broker is not None:
+            await restart(broker)
+        if case.verb == "api":
+            await scene.system.worker()
+        await eventually(lambda: _is_paid(scene), within_seconds=30)
+        notifier = await scene.fleet.start("notifier-worker")
+        await notifier.logged(NOTIFIER_READY_LINE)
+        await scene.grace_passes()
+        await scene.all_delivered()
+
+    assert [row.type for row in await scene.system.all_of("events")] == ["payment.succeeded"]
+    assert len(scene.hipay.first_heard()) == 1
+    await scene.check_heard()
+
+
+async def _till_of(api: Process, scene: Scene, client: httpx.AsyncClient) -> Till:
+    port = (await api.logged(API_READY_LINE))["port"]
+    return Till(client, scene.login, f"http://127.0.0.1:{port}")
+
+
+async def _check_waiting(scene: Scene, case: Case) -> None:
+    """The deliveries are stored, and for certain the broker has no message that speaks of them."""
+    kept = [row.state for row in await scene.system.all_of("deliveries") if row.kind == case.kind]
+    assert set(kept) == {"waiting"}
+    if case.step != "before_waking":
+        return  # the broker may have heard, or not
+    settings = scene.system.settings
+    async with AsyncExitStack() as stack:
+        parts = BrokerParts(settings.require_amqp_url(), settings.amqp_prefix, stack)
+        assert await parts.waiting_in(scene.system.topology.notifications(case.kind)) == 0
+
+
+async def _is_paid(scene: Scene) -> bool:
+    return [row.state for row in await scene.system.payments()] == ["succeeded"]

@@ -1,0 +1,67 @@
+"""HiPay's order notification, from the request as it was stored."""
+
+import json
+from typing import Any
+
+from orders import body_with
+from stored_payments import stored
+
+from api.contract.examples import FULL_REQUEST
+from api.contract.request import parse_order
+from shared.notification.order import order_notification
+from shared.payment.payment import Operation
+
+
+def notified(edits: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    parsed = parse_order(body_with(edits))
+    return order_notification("dlv_1", stored(request=parsed.request_text, **changes), 2)
+
+
+def test_all_that_the_till_said_is_in_it() -> None:
+    """Order, basket, customer, custom data and the terminal's part, as they were sent."""
+    shown = notified()
+
+    assert shown["order"] == FULL_REQUEST["order"]
+    assert shown["customer"] == FULL_REQUEST["customer"]
+    assert shown["pos_technical_info"] == FULL_REQUEST["pos_technical_info"]
+    assert shown["other"] == {"shipping": {"city": "Nantes"}}
+
+
+def test_it_says_which_payment_and_which_attempt_it_is() -> None:
+    """`reference` also travels to the terminal, and so to the gateway."""
+    shown = notified(operation=Operation.CREDIT)
+
+    assert shown["version"] == 1
+    assert shown["type"] == "order"
+    assert shown["id"] == "dlv_1"
+    assert shown["reference"] == "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
+    assert shown["merchant_id"] == "mer_1"
+    assert shown["operation"] == "credit"
+    assert shown["attempt"] == 2
+    assert shown["created_at"] == "2026-03-05T12:06:41.007Z"
+
+
+def test_fields_that_nobody_knows_are_kept_wherever_they_are() -> None:
+    """What HiPay adds to its contract tomorrow reaches it today."""
+    shown = notified(
+        {
+            "order.loyalty": {"points": [1, 2.5, None]},
+            "order.basket[0].vintage": 2019,
+            "customer.nickname": "J",
+            "pos_technical_info.terminal_transaction_display.new_flag": True,
+            "tomorrow": [{"deep": "er"}],
+        }
+    )
+
+    assert shown["order"]["loyalty"] == {"points": [1, 2.5, None]}
+    assert shown["order"]["basket"][0]["vintage"] == 2019
+    assert shown["customer"]["nickname"] == "J"
+    assert shown["pos_technical_info"]["terminal_transaction_display"]["new_flag"] is True
+    assert shown["other"]["tomorrow"] == [{"deep": "er"}]
+
+
+def test_half_a_surrogate_pair_of_a_till_is_passed_on() -> None:
+    """JSON can say it, UTF-8 cannot; it travels escaped."""
+    shown = notified({"order.custom_data": {"note": "\ud83d"}})
+
+    assert json.loads(json.dumps(shown))["order"]["custom_data"] == {"note": "\ud83d"}
