@@ -45,8 +45,10 @@ simulate: $(VENV)/.ready ## Run seeded histories with faults: N=1000 of them fro
 	@$(BIN)/python -m tests.simulation --n $(or $(N),1000) --seed $(or $(SEED),1)
 
 .PHONY: mutations
-mutations: $(VENV)/.ready ## Make deliberate mistakes and show that the simulation catches each
+mutations: $(VENV)/.ready ## Make deliberate mistakes and show that each is caught, by the simulation or by races
 	@$(BIN)/python -m tests.simulation.mutations
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest -v $(ARGS) \
+	  tests/integration/shared/storage/test_deliberate_mistakes.py
 
 .PHONY: faults
 faults: $(VENV)/.ready ## Kill and pause real processes at every named step, on PostgreSQL

@@ -1,11 +1,13 @@
 """An API process: the service functions behind the HTTP routes, on the simulated world."""
 
 import asyncio
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from api.addresses import LineFinder
 from api.contract.errors import ApiError
 from api.contract.request import OrderRequest
+from api.headers import NO_PREFERENCE, Preference
 from api.paying import Answered, Caller, Payments
 from api.terminals import Terminals
 from api.waiting import Waiters
@@ -15,7 +17,6 @@ from shared.metrics import Metrics
 from shared.storage.merchants import Credential
 from tests.simulation.broker import SimulatedPublisher, SimulatedReplies
 from tests.simulation.databases import open_simulated
-from tests.simulation.limits import SETTINGS
 from tests.simulation.process import Process, SimulatedClock
 from tests.simulation.surroundings import MERCHANT_ID, Surroundings, seeded_bytes, seeded_rng
 
@@ -38,7 +39,8 @@ class Api:
         self.process.context.run(self._wire)
 
     def _wire(self) -> None:
-        around, settings = self._around, SETTINGS
+        around = self._around
+        settings = around.shops.settings()
         rng = seeded_rng(around.stage)
         clock = SimulatedClock(around.stage.loop, around.stage.rng)
         self.database = open_simulated("main", rng)
@@ -61,6 +63,7 @@ class Api:
         )
         self.process.spawn(replies.start(waiters.replied))
         self.process.spawn(waiters.run())
+        self.process.spawn(self.payments.admission.run())
 
     async def _look_up(self, host: str) -> list[IPv4Address]:
         await asyncio.sleep(self._around.stage.rng.uniform(0.001, 0.1))
@@ -71,21 +74,24 @@ class Api:
             if not future.done():
                 self._around.stage.later(0.001, _fail, future)
 
-    async def call(self, order: OrderRequest, idempotency_key: str | None) -> Answered:
+    async def call(
+        self, order: OrderRequest, idempotency_key: str | None, preference: Preference = NO_PREFERENCE
+    ) -> Answered:
         """As a till calls it; raise the contract's errors, or ConnectionLost."""
         if self.process.is_dead:
             raise ConnectionLost
         future: asyncio.Future[Answered] = self._around.stage.loop.create_future()
         self._callers.append(future)
         self.process.about_to_work()
-        self.process.spawn(self._serve(order, idempotency_key, future))
+        numbers_begin_again = self._around.shops.guard_life_seconds is not None
+        credential = replace(CREDENTIAL, guard_hours=0) if numbers_begin_again else CREDENTIAL
+        caller = Caller(credential, idempotency_key, preference=preference)
+        self.process.spawn(self._serve(order, caller, future))
         return await future
 
-    async def _serve(
-        self, order: OrderRequest, idempotency_key: str | None, future: "asyncio.Future[Answered]"
-    ) -> None:
+    async def _serve(self, order: OrderRequest, caller: Caller, future: "asyncio.Future[Answered]") -> None:
         try:
-            answered = await self.payments.pay(order, Caller(CREDENTIAL, idempotency_key))
+            answered = await self.payments.pay(order, caller)
         except ApiError as error:
             self._around.stage.later(0.001, _fail, future, error)
         except Exception as error:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from shared.concert.fields import Action
 from shared.payment.states import FINAL_STATES, State
 from tests.simulation import loop as loops
+from tests.simulation.judge_requests import judge_requests
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+#: How a wrong begins that is an error of the code and not of a rule.
+UNEXPECTED = "unexpected error:"
 _NEVER_CHARGED = frozenset({State.REFUSED, State.ABORTED, State.UNREACHABLE, State.EXPIRED, State.CANCELLED})
 _NEVER_WRITTEN = frozenset({State.EXPIRED, State.CANCELLED})
 
@@ -36,12 +39,13 @@ def judge(world: "World") -> Verdict:
     verdict.payments = len(payments)
     wrong = world.people.wrong_about({charge.payment_id for charge in world.ledger.charges})
     verdict.persons_wrong = len(wrong)
-    verdict.wrongs += [f"unexpected error: {error}" for error in world.around.errors]
-    verdict.wrongs += [f"unexpected error: {error}" for error in loops.UNEXPECTED]
+    verdict.wrongs += [f"{UNEXPECTED} {error}" for error in world.around.errors]
+    verdict.wrongs += [f"{UNEXPECTED} {error}" for error in loops.UNEXPECTED]
     _judge_transitions(world, verdict)
     _judge_money(world, payments, wrong, verdict)
     _judge_orders(world, payments, wrong, verdict)
     _judge_answers(world, payments, states, wrong, verdict)
+    judge_requests(world.tills.told.heard, verdict.wrongs)
     _judge_end(world, payments, verdict)
     return verdict
 
@@ -86,12 +90,18 @@ def _judge_money(world: "World", payments: dict[str, Any], wrong: set[str], verd
 def _judge_orders(world: "World", payments: dict[str, Any], wrong: set[str], verdict: Verdict) -> None:
     """At most one debit more than reversals, at every moment, unless a person was wrong about it."""
     balance: Counter[str] = Counter()
+    debited_at: dict[str, float] = {}
+    life = world.shops.guard_life_seconds
     excused = {payments[payment_id]["order_id"] for payment_id in wrong}
     for charge in sorted(world.ledger.charges, key=lambda charge: charge.at):
         row = payments.get(charge.payment_id)
         if row is None or row["order_id"] in excused:
             continue
         if charge.action == Action.DEBIT:
+            before = debited_at.get(row["order_id"])
+            debited_at[row["order_id"]] = charge.at
+            if life is not None and before is not None and charge.at - before >= life:
+                balance[row["order_id"]] = 0  # its number began again
             balance[row["order_id"]] += 1
         elif charge.action == Action.REVERSAL:
             balance[row["order_id"]] -= 1

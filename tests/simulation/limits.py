@@ -14,6 +14,7 @@ SETTINGS = Settings(
     caller_wait_in_doubt_seconds=30,
     early_release_after_seconds=40,
     reply_poll_seconds=4,
+    waiting_count_seconds=4,
     worker_drain_seconds=60,
     session_limit=8,
 )

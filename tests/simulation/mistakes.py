@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,23 +26,14 @@ from terminal_worker.run import Runs
 from terminal_worker.session import Ended, TerminalSessions
 from terminal_worker.sweep import Sweep
 from tests.simulation.limits import SETTINGS
-
-Mistake = Callable[[], AbstractContextManager[object]]
-
-
-def _without(statement: Statement, *parts: tuple[str, str]) -> Statement:
-    """Return a statement with some words changed; the words must be there."""
-    sql = statement.on("sqlite").text
-    for old, new in parts:
-        assert old in sql, f"{old!r} is not in {sql!r}"
-        sql = sql.replace(old, new)
-    return Statement(sql.replace("{", "{{").replace("}", "}}"))
+from tests.simulation.mistaken import Mistake, changed
+from tests.simulation.mistakes_requests import OF_REQUESTS
 
 
 @contextmanager
 def no_mutex() -> Iterator[None]:
     """A claim takes a line that is held."""
-    with patch.object(lines, "_TAKE", _without(lines._TAKE, (" AND held_by IS NULL", ""))):
+    with patch.object(lines, "_TAKE", changed(lines._TAKE, (" AND held_by IS NULL", ""))):
         yield
 
 
@@ -88,7 +79,7 @@ def sent_again_after_doubt() -> Iterator[None]:
 @contextmanager
 def no_order_guard() -> Iterator[None]:
     """Every attempt has a key of its own."""
-    insert = _without(
+    insert = changed(
         accepting._INSERT,
         (":guard_key,", "CASE WHEN :guard_key IS NULL THEN NULL ELSE :guard_key || :id END,"),
     )
@@ -167,8 +158,9 @@ def no_write_window() -> Iterator[None]:
     original = TerminalSessions.__init__
     endless: Settings = SETTINGS.model_copy(update={"write_window_seconds": math.inf})
 
-    def init(self: TerminalSessions, connect: Any, identifier: Any, clock: Any, settings: Settings) -> None:
-        original(self, connect, identifier, clock, endless)
+    def init(self: TerminalSessions, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        vars(self)["_settings"] = endless
 
     with patch.object(TerminalSessions, "__init__", init):
         yield
@@ -177,8 +169,8 @@ def no_write_window() -> Iterator[None]:
 @contextmanager
 def no_epoch() -> Iterator[None]:
     """Claim and release raise no epoch, and a release names nothing else: an earlier run's frees a line."""
-    take = _without(lines._TAKE, ("epoch = epoch + 1, ", ""))
-    release = _without(lines._RELEASE, (" AND claim = :token", ""), ("epoch = epoch + 1, ", ""))
+    take = changed(lines._TAKE, ("epoch = epoch + 1, ", ""))
+    release = changed(lines._RELEASE, (" AND claim = :token", ""), ("epoch = epoch + 1, ", ""))
     with patch.object(lines, "_TAKE", take), patch.object(lines, "_RELEASE", release):
         yield
 
@@ -186,7 +178,7 @@ def no_epoch() -> Iterator[None]:
 @contextmanager
 def read_back_without_token() -> Iterator[None]:
     """Whoever holds the line for this payment is taken for this run."""
-    with patch.object(lines, "_TAKEN_WITH", _without(lines._TAKEN_WITH, (" AND claim = :token", ""))):
+    with patch.object(lines, "_TAKEN_WITH", changed(lines._TAKEN_WITH, (" AND claim = :token", ""))):
         yield
 
 
@@ -210,4 +202,5 @@ AT_RANDOM: dict[str, Mistake] = {
     "a hold without end": hold_without_end,
     "an enquiry right after takeover": enquiry_right_after_takeover,
     "answered from a reply before the commit": answered_from_the_reply,
+    **OF_REQUESTS,
 }

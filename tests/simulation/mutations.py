@@ -4,9 +4,13 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.simulation.aimed import AIMED, Aim
-from tests.simulation.mistakes import AT_RANDOM, Mistake
+from tests.simulation.aimed import AIMED
+from tests.simulation.judge import UNEXPECTED
+from tests.simulation.mistaken import Mistake
+from tests.simulation.mistakes import AT_RANDOM
+from tests.simulation.placing import Aim
 from tests.simulation.running import Player, be_quiet
+from tests.simulation.world import Script
 
 SEEDS_AT_MOST = 500
 _AIMED_SEEDS = range(1, 4)
@@ -16,10 +20,17 @@ def caught_at_random(player: Player, mistake: Mistake, seeds: int = SEEDS_AT_MOS
     """Return the first seed whose history shows the mistake, and what it shows; None: it was not seen."""
     with mistake():
         for seed in range(1, seeds + 1):
-            wrongs = player.play(seed).verdict.wrongs
+            wrongs = _wrongs(player, seed)
             if wrongs:
                 return seed, wrongs[0]
     return None
+
+
+def _wrongs(player: Player, seed: int, script: Script | None = None) -> list[str]:
+    """Return what a mistake led to. One that only breaks the code it is made in shows nothing."""
+    wrongs = player.play(seed, script=script).verdict.wrongs
+    assert not any(wrong.startswith(UNEXPECTED) for wrong in wrongs), f"no mistake but an error: {wrongs}"
+    return wrongs
 
 
 def caught_by_aim(player: Player, aim: Aim) -> tuple[int, str] | None:
@@ -29,7 +40,7 @@ def caught_by_aim(player: Player, aim: Aim) -> tuple[int, str] | None:
         assert not right, f"wrong without the mistake: {right}"
     with aim.mistake():
         for seed in _AIMED_SEEDS:
-            wrongs = player.play(seed, script=aim.script).verdict.wrongs
+            wrongs = _wrongs(player, seed, aim.script)
             if wrongs:
                 return seed, wrongs[0]
     return None

@@ -54,7 +54,7 @@ class People:
         faults, rng = self._around.stage.faults, self._rng
         charged = any(charge.payment_id == payment_id for charge in self._around.ledger.charges)
         if rng.random() < faults.early_releases / 3:
-            self._do("line asked for", payment_id, lambda api: self._ask_for_line(api, payment_id))
+            self.ask_for_line(payment_id)
         if rng.random() < faults.early_releases / 10:
             self._do("line probed", line, lambda api: self._probe(api, line))
         if charged and rng.random() < faults.gateway / 4:
@@ -107,6 +107,10 @@ class People:
             ),
         )
         await api.publisher.publish_probe(ProbeMessage(probe_id, api.replies.name))
+
+    def ask_for_line(self, payment_id: str) -> None:
+        """The merchant wants this payment's line now."""
+        self._do("line asked for", payment_id, lambda api: self._ask_for_line(api, payment_id))
 
     def report(self, payment_id: str) -> None:
         """The gateway says that this payment was completed."""

@@ -24,7 +24,9 @@ class Process:
         self.paused_at: float | None = None
         self._parked: list[asyncio.Handle] = []
         #: What a dead process leaves: kept, so that nothing of it is finalised while the world goes on.
-        self._graveyard: list[object] = []
+        self._graveyard: list[asyncio.Handle] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._is_over = False
         self._armed_steps = 0
         self._strikes_in: int | None = None
         self._strike: Callable[[], None] | None = None
@@ -39,6 +41,8 @@ class Process:
         return self.paused_at is not None
 
     def takes(self, handle: asyncio.Handle) -> bool:
+        if self._is_over:
+            return True
         if self.is_dead:
             self._graveyard.append(handle)
             return False
@@ -55,7 +59,7 @@ class Process:
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         task = self.stage.loop.create_task(coroutine, context=self.context.copy())
-        self._graveyard.append(task)
+        self._tasks.append(task)
         return task
 
     def strike_at_work(self, strike: Callable[[], None], steps: int) -> None:
@@ -83,6 +87,13 @@ class Process:
         for tell in self.on_death:
             tell(self)
 
+    def let_go(self) -> None:
+        """The history is over: what is left of the process may run, to be cancelled."""
+        self._is_over = True
+        self.stage.loop.take_back([*self._graveyard, *self._parked])
+        self._graveyard.clear()
+        self._parked.clear()
+
     def pause(self) -> None:
         if not self.is_dead and self.paused_at is None:
             self.paused_at = self.stage.now
@@ -93,7 +104,7 @@ class Process:
             return
         self.paused_at = None
         self.stage.note("resumed", self.name)
-        self.stage.loop._ready.extend(self._parked)
+        self.stage.loop.take_back(self._parked)
         self._parked.clear()
         for tell in self.on_resume:
             tell()

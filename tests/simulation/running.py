@@ -3,9 +3,7 @@
 import gc
 import logging
 import multiprocessing
-import multiprocessing.util
 import shutil
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import SAWarning
 
+from tests.simulation.files import Files
 from tests.simulation.templates import Templates, make_templates, memory_folder
 from tests.simulation.world import Result, Script, play
 
@@ -66,32 +66,33 @@ def _listed(counts: Counter[str]) -> str:
 
 
 class Player:
-    """What a process that plays needs once: templates, a folder in memory, silence."""
+    """What a process that plays needs once: a folder in memory with the database files, silence."""
 
-    def __init__(self) -> None:
-        self.templates: Templates = make_templates()
-        self.folder: Path = memory_folder()
+    def __init__(self, templates: Templates | None = None, folder: Path | None = None) -> None:
+        self._folder = memory_folder(folder)
+        self._files = Files(self._folder, templates or make_templates())
         # What is there already is never garbage: collecting between histories is then quick.
         gc.collect()
         gc.freeze()
         gc.disable()
 
     def play(self, seed: int, *, keeps_lines: bool = False, script: Script | None = None) -> Result:
-        return play(seed, self.folder, self.templates, keeps_lines=keeps_lines, script=script)
+        return play(seed, self._files, keeps_lines=keeps_lines, script=script)
 
     def close(self) -> None:
         gc.enable()
         gc.unfreeze()
-        shutil.rmtree(self.folder)
+        self._files.close()
+        shutil.rmtree(self._folder)
 
 
 def be_quiet() -> None:
     """The product's log lines are no part of a history: a failure's history is written by the world."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
-    warnings.simplefilter("ignore")
-    # Coroutines of dead processes end as garbage, and complain.
-    sys.unraisablehook = lambda _: None
+    # A history may end while SQLAlchemy takes a connection from its pool: cancelled, it leaves it to the
+    # collector, and says so.
+    warnings.filterwarnings("ignore", category=SAWarning)
 
 
 def play_many(seeds: Iterable[int], jobs: int) -> Iterator[Result]:
@@ -99,8 +100,17 @@ def play_many(seeds: Iterable[int], jobs: int) -> Iterator[Result]:
     if jobs == 1:
         yield from _play_here(seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_begin) as pool:
-        yield from pool.imap_unordered(_play_in_pool, seeds, chunksize=4)
+    be_quiet()
+    # A fork has everything imported already: that takes as long as many histories.
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    folder = memory_folder()
+    try:
+        with context.Pool(jobs, initializer=_begin, initargs=(make_templates(), folder)) as pool:
+            yield from pool.imap_unordered(_play_in_pool, seeds, chunksize=4)
+    finally:
+        # The players are ended without a word.
+        shutil.rmtree(folder)
 
 
 def _play_here(seeds: Iterable[int]) -> Iterator[Result]:
@@ -116,11 +126,9 @@ def _play_here(seeds: Iterable[int]) -> Iterator[Result]:
 _players: list[Player] = []
 
 
-def _begin() -> None:
+def _begin(templates: Templates, folder: Path) -> None:
     be_quiet()
-    player = Player()
-    _players.append(player)
-    multiprocessing.util.Finalize(player, player.close, exitpriority=10)
+    _players.append(Player(templates, folder))
 
 
 def _play_in_pool(seed: int) -> Result:

@@ -5,15 +5,12 @@ import random
 import sqlite3
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from pathlib import Path
 from typing import Any, Final, Literal
 
-from tests.simulation.loop import OWNER
-from tests.simulation.templates import Templates
+from tests.simulation.files import File, Files
+from tests.simulation.loop import OWNER, SimulatedLoop
 
 _EPOCH_MS: Final = 1_790_000_000_000
-_JULIAN_EPOCH: Final = 2440587.5
-_PASSED_OVER: Final = ("PRAGMA journal_mode", "PRAGMA busy_timeout")
 
 
 #: What becomes of a commit whose answer is lost.
@@ -24,15 +21,12 @@ FATES: Final[tuple[Fate, ...]] = ("done", "undone", "late")
 class Store:
     """The database server of one history: its files, its clock, its faults."""
 
-    def __init__(
-        self, folder: Path, templates: Templates, loop: asyncio.AbstractEventLoop, rng: random.Random
-    ) -> None:
+    def __init__(self, files: Files, loop: SimulatedLoop, rng: random.Random) -> None:
         self.loop = loop
         self.rng = rng
-        self.path = folder / "history.db"
-        self.heartbeats_path = folder / "heartbeats.db"
-        self.path.write_bytes(templates.database)
-        self.heartbeats_path.write_bytes(templates.heartbeats)
+        self.files = files
+        files.begin_anew()
+        files.main.now_ms = files.heartbeats.now_ms = self.now_ms
         self.clock_offset_ms = 0
         #: Without SQLAlchemy in between.
         self.is_thin = True
@@ -44,30 +38,19 @@ class Store:
         self.latency_seconds = 0.002
         self.on_lost_commit: Callable[[str, str], None] = lambda *_: None
         self._open: list[Connection] = []
-        self._raw: list[sqlite3.Connection] = []
-        self._looker: sqlite3.Connection | None = None
 
     def now_ms(self) -> int:
         return _EPOCH_MS + int(self.loop.time() * 1000) + self.clock_offset_ms
 
-    def raw(self, path: Path) -> sqlite3.Connection:
-        made = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
-        made.create_function("julianday", 1, lambda _: self.now_ms() / 86_400_000 + _JULIAN_EPOCH)
-        made.execute("PRAGMA journal_mode = MEMORY")
-        made.execute("PRAGMA synchronous = OFF")
-        made.execute("PRAGMA foreign_keys = ON")
-        self._raw.append(made)
-        return made
-
-    async def connect(self, path: Path) -> "Connection":
+    async def connect(self, file: File) -> "Connection":
         await self.reached()
-        connection = Connection(self, path)
+        connection = Connection(self, file)
         self._open.append(connection)
         return connection
 
     async def reached(self) -> None:
         """Wait as for a network; raise where the database is away."""
-        await asyncio.sleep(self.rng.expovariate(1 / self.latency_seconds))
+        await self.loop.after(self.rng.expovariate(1 / self.latency_seconds))
         if self.is_away:
             # The words by which SQLAlchemy knows a lost connection.
             raise sqlite3.OperationalError("connection closed: the database is away")
@@ -78,12 +61,11 @@ class Store:
             if connection.owner is owner:
                 connection.abandon()
 
-    def rows(self, sql: str) -> list[sqlite3.Row]:
+    def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """Look from outside, in no process's name."""
-        if self._looker is None:
-            self._looker = self.raw(self.path)
-            self._looker.row_factory = sqlite3.Row
-        return self._looker.execute(sql).fetchall()
+        cursor = self.files.main.reader.cursor()
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute(sql, parameters).fetchall()
 
     def is_settled(self) -> bool:
         """Whether every payment ended or is in doubt, and every line is free."""
@@ -93,13 +75,21 @@ class Store:
         )
 
     def state(self, payment_id: str) -> str | None:
-        found = self.rows(f"SELECT state FROM payments WHERE id = '{payment_id}'")
+        found = self.rows("SELECT state FROM payments WHERE id = ?", payment_id)
         return found[0]["state"] if found else None
 
     def holder(self, line: str) -> str | None:
         """Return the payment or probe that holds the line."""
-        found = self.rows(f"SELECT held_by FROM lines WHERE address = '{line}'")
+        found = self.rows("SELECT held_by FROM lines WHERE address = ?", line)
         return found[0]["held_by"] if found else None
+
+    def counting(self, order_id: str) -> str | None:
+        """Return the debit of this order that keeps others of it out."""
+        found = self.rows(
+            "SELECT id FROM payments WHERE order_id = ? AND operation = 'debit' AND guard_key IS NOT NULL",
+            order_id,
+        )
+        return found[0]["id"] if found else None
 
     def in_doubt(self) -> list[tuple[str, str]]:
         """Return the payments in doubt and their lines."""
@@ -107,33 +97,50 @@ class Store:
         return [(row["id"], row["line"]) for row in found]
 
     def close(self) -> None:
-        for raw in self._raw:
-            raw.close()
+        """What is left of this history's processes can no longer reach the files."""
+        for connection in self._open:
+            connection.abandon()
 
 
 class Connection:
     """Shaped like aiosqlite's connection, as far as SQLAlchemy uses it."""
 
-    def __init__(self, store: Store, path: Path) -> None:
+    def __init__(self, store: Store, file: File) -> None:
         self._store = store
-        self._path = path
+        self.reached = store.reached
+        self._file = file
         self.owner = OWNER.get()
-        self._conn = store.raw(path)
+        #: Borrowed while a transaction is open.
+        self._lent: sqlite3.Connection | None = None
         self._tx = self
         self.isolation_level = None
         self.is_usable = True
         self.statements: list[str] = []
 
     @property
+    def _conn(self) -> sqlite3.Connection:
+        return self._file.reader
+
+    @property
     def _connection(self) -> sqlite3.Connection:
-        return self._conn
+        return self._file.reader
 
     def put_nowait(self, item: tuple[asyncio.Future[Any], Any]) -> None:
         future, function = item  # SQLAlchemy's way to run a function on the driver's thread
         future.set_result(function())
 
     def cursor(self) -> "Cursor":
-        return Cursor(self, self._store, self._conn)
+        return Cursor(self, self._store)
+
+    def run(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+        """Run a statement, in the transaction where there is one."""
+        if not self.is_usable:
+            raise sqlite3.OperationalError("connection closed")
+        if sql.startswith("BEGIN"):
+            self.statements.clear()
+            self._lent = self._file.lend()
+        self.statements.append(sql)
+        return (self._lent or self._file.reader).execute(sql, parameters)
 
     async def create_function(self, *_: object, **__: object) -> None:
         """SQLAlchemy's REGEXP: no statement of ours uses it."""
@@ -141,12 +148,14 @@ class Connection:
     async def commit(self) -> None:
         store = self._store
         await store.reached()
-        fate = self._fate() if self._conn.in_transaction else None
-        if fate is not None:
-            store.on_lost_commit(fate, self.statements[-1])
-            self._lose_commit(fate)
-            raise sqlite3.OperationalError("connection closed while committing")
-        self._conn.commit()
+        if self._lent is not None:
+            fate = self._fate() if self._lent.in_transaction else None
+            if fate is not None:
+                store.on_lost_commit(fate, self.statements[-1])
+                self._lose_commit(fate)
+                raise sqlite3.OperationalError("connection closed while committing")
+            self._lent.commit()
+            self._end()
         await asyncio.sleep(0)
 
     def _fate(self) -> "Fate | None":
@@ -158,21 +167,35 @@ class Connection:
         return store.rng.choice(FATES) if store.rng.random() < store.lost_commits else None
 
     def _lose_commit(self, fate: "Fate") -> None:
-        store = self._store
+        store, file, lent = self._store, self._file, self._lent
+        assert lent is not None
         match fate:
             case "done":
-                self._conn.commit()
+                lent.commit()
+                self._end()
             case "undone":
-                self._conn.rollback()
+                self._end()
             case "late":
                 # The server is still at it: others wait for its locks, and then it is carried out or not.
-                late, self._conn = self._conn, store.raw(self._path)
-                done = late.commit if store.rng.random() < 0.5 else late.rollback
+                self._lent = None
+                done = store.rng.random() < 0.5
+
+                def end() -> None:
+                    if done:
+                        lent.commit()
+                    file.give_back(lent)
+
                 # In no process's name: the client's death does not stop it.
-                store.loop.call_later(store.rng.uniform(0.01, 1.5), done, context=Context())
+                store.loop.call_later(store.rng.uniform(0.01, 1.5), end, context=Context())
+
+    def _end(self) -> None:
+        """Give the borrowed connection back, rolled back where it was not committed."""
+        if self._lent is not None:
+            self._file.give_back(self._lent)
+            self._lent = None
 
     async def rollback(self) -> None:
-        self._conn.rollback()
+        self._end()
 
     async def close(self) -> None:
         self.abandon()
@@ -182,14 +205,14 @@ class Connection:
 
     def abandon(self) -> None:
         self.is_usable = False
-        self._conn.close()
+        self._end()
 
 
 class Cursor:
-    def __init__(self, connection: Connection, store: Store, raw: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection, store: Store) -> None:
         self._connection = connection
         self._store = store
-        self._cursor = raw.cursor()
+        self._cursor: sqlite3.Cursor | None = None
         self._rows: list[Any] = []
 
     async def __aenter__(self) -> "Cursor":
@@ -199,10 +222,7 @@ class Cursor:
         if sql.startswith("PRAGMA"):
             return
         await self._store.reached()
-        if sql.startswith("BEGIN"):
-            self._connection.statements.clear()
-        self._connection.statements.append(sql)
-        self._cursor.execute(sql, parameters)
+        self._cursor = self._connection.run(sql, parameters)
         # Read to the end at once: a statement half read would hold a lock.
         self._rows = self._cursor.fetchall() if self._cursor.description else []
 
@@ -212,18 +232,18 @@ class Cursor:
 
     @property
     def description(self) -> Any:
-        return self._cursor.description
+        return None if self._cursor is None else self._cursor.description
 
     @property
     def rowcount(self) -> int:
-        return self._cursor.rowcount
+        return -1 if self._cursor is None else self._cursor.rowcount
 
     @property
     def lastrowid(self) -> int | None:
-        return self._cursor.lastrowid
+        return None if self._cursor is None else self._cursor.lastrowid
 
     async def close(self) -> None:
-        self._cursor.close()
+        """A cursor of sqlite3 that was read to its end holds nothing."""
 
 
 STORE: ContextVar[Store] = ContextVar("store")
@@ -232,10 +252,10 @@ STORE: ContextVar[Store] = ContextVar("store")
 async def connect_main() -> Connection:
     """Connect to the database of the history that runs."""
     store = STORE.get()
-    return await store.connect(store.path)
+    return await store.connect(store.files.main)
 
 
 async def connect_heartbeats() -> Connection:
     """Connect to the heartbeats' own file."""
     store = STORE.get()
-    return await store.connect(store.heartbeats_path)
+    return await store.connect(store.files.heartbeats)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from shared.ids import RandomBytes
 from tests.simulation.broker import Broker
 from tests.simulation.ledger import Ledger
+from tests.simulation.shops import Shops
 from tests.simulation.stage import Stage
 from tests.simulation.terminal import Terminal
 
@@ -17,6 +18,7 @@ class Surroundings:
     stage: Stage
     broker: Broker
     ledger: Ledger
+    shops: Shops
     terminals: dict[str, Terminal] = field(default_factory=dict)
     #: Host names and their addresses.
     names: dict[str, str] = field(default_factory=dict)

@@ -20,10 +20,11 @@ class Templates:
     heartbeats: bytes
 
 
-def memory_folder() -> Path:
-    """Return a new folder in memory where there is one."""
+def memory_folder(inside: Path | None = None) -> Path:
+    """Return a new folder, in memory where there is some."""
     in_memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="ct-simulation-", dir=in_memory if in_memory.is_dir() else None))
+    inside = inside or (in_memory if in_memory.is_dir() else None)
+    return Path(tempfile.mkdtemp(prefix="ct-simulation-", dir=inside))
 
 
 def make_templates() -> Templates:

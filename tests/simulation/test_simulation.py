@@ -11,7 +11,13 @@ from tests.simulation.running import Player
 
 _SEEDS = range(1, 41)
 #: Mistakes that a few histories show; `make mutations` looks for all of them.
-_SOON_SEEN = ("no mutex on the line", "requeued at takeover", "order guard off")
+_SOON_SEEN = (
+    "no mutex on the line",
+    "requeued at takeover",
+    "order guard off",
+    "a caller who is not waited for",
+    "a full queue that refuses its own orders",
+)
 
 
 @pytest.fixture(scope="module")

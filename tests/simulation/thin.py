@@ -6,9 +6,9 @@ SQLAlchemy itself instead.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import cache
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import TextClause
@@ -30,24 +30,23 @@ class Row(tuple[Any, ...]):
     def _mapping(self) -> Mapping[str, Any]:
         return dict(zip(self._names, self, strict=True))
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[self._names.index(name)]
-        except ValueError:
-            raise AttributeError(name) from None
 
-
-@cache
 def _row_class(names: tuple[str, ...]) -> type[Row]:
-    return type("Row", (Row,), {"_names": names, "__slots__": ()})
+    columns = {name: property(itemgetter(index)) for index, name in enumerate(names)}
+    return type("Row", (Row,), {**columns, "_names": names, "__slots__": ()})
+
+
+#: By the statement's text.
+_row_classes: dict[str, type[Row]] = {}
 
 
 class Rows:
     """A statement's result, read to its end."""
 
-    def __init__(self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]], rowcount: int) -> None:
-        made = _row_class(names)
-        self._rows = [made(row) for row in rows]
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: list[Row], rowcount: int) -> None:
+        self._rows = rows
         self.rowcount = rowcount
 
     def first(self) -> Row | None:
@@ -58,39 +57,93 @@ class Rows:
 
 
 class ThinTransaction:
+    """`connection.begin()`: rolled back at the block's end where it was not committed."""
+
+    __slots__ = ("_connection", "_is_over")
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.is_over = False
+        self._is_over = False
+
+    async def __aenter__(self) -> "ThinTransaction":
+        await _run(self._connection, "BEGIN IMMEDIATE", ())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._is_over:
+            await self._connection.rollback()
 
     async def commit(self) -> None:
-        self.is_over = True
-        with _wrapped("COMMIT"):
+        self._is_over = True
+        try:
             await self._connection.commit()
+        except sqlite3.Error as error:
+            raise _wrapped("COMMIT", error) from error
 
 
 class ThinConnection:
     """One connection of the pool while it is lent."""
 
+    __slots__ = ("_connection",)
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def execute(self, clause: TextClause, parameters: Mapping[str, object]) -> Rows:
-        cursor = self._connection.cursor()
-        with _wrapped(clause.text):
-            await cursor.execute(clause.text, parameters)
-        names = tuple(column[0] for column in cursor.description or ())
-        return Rows(names, await cursor.fetchall(), cursor.rowcount)
+        sql = clause.text
+        cursor = await _run(self._connection, sql, parameters)
+        # Read to the end at once: a statement half read would hold a lock.
+        rows = cursor.fetchall()
+        if rows:
+            made = _row_classes.get(sql)
+            if made is None:
+                made = _row_classes[sql] = _row_class(tuple(column[0] for column in cursor.description))
+            rows = [made(row) for row in rows]
+        return Rows(rows, cursor.rowcount)
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[ThinTransaction]:
-        with _wrapped("BEGIN IMMEDIATE"):
-            await self._connection.cursor().execute("BEGIN IMMEDIATE")
-        transaction = ThinTransaction(self._connection)
+    def begin(self) -> ThinTransaction:
+        return ThinTransaction(self._connection)
+
+
+async def _run(connection: Connection, sql: str, parameters: object) -> sqlite3.Cursor:
+    try:
+        await connection.reached()
+        return connection.run(sql, parameters)
+    except sqlite3.Error as error:
+        raise _wrapped(sql, error) from error
+
+
+class _Lent:
+    """`engine.connect()`: a place of the pool, and a connection for it."""
+
+    __slots__ = ("_connection", "_engine")
+
+    def __init__(self, engine: "ThinEngine") -> None:
+        self._engine = engine
+
+    async def __aenter__(self) -> ThinConnection:
+        engine = self._engine
+        if engine.places:
+            engine.places -= 1
+        else:
+            await engine.wait_for_a_place()
         try:
-            yield transaction
+            self._connection = await engine.take()
+        except BaseException:
+            engine.give_place()
+            raise
+        return ThinConnection(self._connection)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        engine, connection = self._engine, self._connection
+        try:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                connection.abandon()
+            if connection.is_usable:
+                await connection.rollback()
+                engine.free.append(connection)
         finally:
-            if not transaction.is_over:
-                await self._connection.rollback()
+            engine.give_place()
 
 
 class ThinEngine:
@@ -98,61 +151,52 @@ class ThinEngine:
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], pool_size: int) -> None:
         self._connect = connect
-        self._free: list[Connection] = []
-        self._places = asyncio.Semaphore(pool_size)
+        self.free: list[Connection] = []
+        self.places = pool_size
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[ThinConnection]:
-        if self._places.locked():
-            await self._wait_for_a_place()
-        else:
-            await self._places.acquire()
-        try:
-            connection = await self._take()
-            try:
-                yield ThinConnection(connection)
-            except DBAPIError as error:
-                if error.connection_invalidated:
-                    connection.abandon()
-                raise
-            finally:
-                if connection.is_usable:
-                    await connection.rollback()
-                    self._free.append(connection)
-        finally:
-            self._places.release()
+    def connect(self) -> _Lent:
+        return _Lent(self)
 
-    async def _wait_for_a_place(self) -> None:
+    async def wait_for_a_place(self) -> None:
+        """Raise SQLAlchemy's error where none becomes free in time."""
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
         try:
             async with asyncio.timeout(_POOL_SECONDS):
-                await self._places.acquire()
+                try:
+                    await mine
+                except asyncio.CancelledError:
+                    if mine.done() and not mine.cancelled():
+                        self.give_place()
+                    raise
         except TimeoutError as error:
             raise PoolTimeout("no connection is free") from error
 
-    async def _take(self) -> Connection:
-        if self._free:
-            return self._free.pop()
-        with _wrapped("connect"):
+    def give_place(self) -> None:
+        """Whoever waits longest takes it over."""
+        while self._waiting:
+            first = self._waiting.popleft()
+            if not first.done():
+                first.set_result(None)
+                return
+        self.places += 1
+
+    async def take(self) -> Connection:
+        if self.free:
+            return self.free.pop()
+        try:
             return await self._connect()
+        except sqlite3.Error as error:
+            raise _wrapped("connect", error) from error
 
     async def dispose(self) -> None:
-        for connection in self._free:
+        for connection in self.free:
             connection.abandon()
-        self._free.clear()
+        self.free.clear()
 
 
-class _wrapped:  # noqa: N801 - reads as a word in a `with`
-    """Turns sqlite3's errors into SQLAlchemy's, as its engine does."""
-
-    __slots__ = ("_sql",)
-
-    def __init__(self, sql: str) -> None:
-        self._sql = sql
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error):
-            lost = "connection closed" in str(error)
-            raise DBAPIError(self._sql, None, error, connection_invalidated=lost) from error
+def _wrapped(sql: str, error: sqlite3.Error) -> DBAPIError:
+    """Return SQLAlchemy's error for one of sqlite3, as its engine does."""
+    lost = "connection closed" in str(error)
+    return DBAPIError(sql, None, error, connection_invalidated=lost)

@@ -6,14 +6,19 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.contract.errors import ApiError
+from api.contract.errors import ApiError, KeyConflict, Overloaded
 from api.contract.request import OrderRequest, parse_order
+from api.headers import NO_PREFERENCE, Preference
 from api.paying import Answered
 from shared.payment.answers import tell
-from shared.payment.payment import Payment
+from shared.payment.payment import Operation, Payment
 from tests.simulation.apis import Api, ConnectionLost
-from tests.simulation.stage import Stage
+from tests.simulation.limits import SETTINGS
+from tests.simulation.sqlite import Store
+from tests.simulation.surroundings import Surroundings
 
+#: Refusals that show that a rule was used at all.
+_COUNTED = {Overloaded.code: "refused, too many wait", KeyConflict.code: "refused, key used"}
 _TRANSACTION_TYPES = {"debit": "Debit", "reversal": "Cancel", "credit": "Credit"}
 
 
@@ -27,6 +32,30 @@ class Heard:
     safe_to_retry: bool
     is_success: bool
     error: str | None = None
+    asked_at: float = 0.0
+    #: What the caller wanted to wait at most.
+    waits_seconds: float = 0.0
+    key: str | None = None
+    #: The order's attempt that counted all the while.
+    counting: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request on its way; `counting` is the order's attempt that counted when it was sent."""
+
+    order: OrderRequest
+    key: str | None
+    at: float
+    preference: Preference
+    counting: str | None
+
+    @property
+    def waits_seconds(self) -> float:
+        if self.preference.respond_async:
+            return 0.0
+        wanted = self.preference.wait_seconds
+        return SETTINGS.caller_wait_seconds if wanted is None else wanted
 
 
 @dataclass
@@ -41,8 +70,10 @@ class Told:
 class Tills:
     """All tills of one history."""
 
-    def __init__(self, stage: Stage, apis: list[Api], rng: random.Random) -> None:
-        self._stage = stage
+    def __init__(self, around: Surroundings, store: Store, apis: list[Api], rng: random.Random) -> None:
+        self._stage = around.stage
+        self._shops = around.shops
+        self._store = store
         self._apis = apis
         self._rng = rng
         self.told = Told()
@@ -54,6 +85,9 @@ class Tills:
         amount = rng.choice((120, 120, rng.randint(100, 9999)))
         order = self.order(order_id, "debit", amount, rng.choice(hosts), port)
         key = f"key-{number}" if rng.random() < 0.2 else None
+        if rng.random() < self._shops.mixed_up_keys:
+            key = f"key-{max(0, number - rng.randint(0, 1))}"
+            self._stage.faults.count("key mixed up")
         if rng.random() < 0.25:
             await asyncio.gather(self.pay(order, key), self.pay(order, key))
         for _ in range(rng.randint(1, 4)):
@@ -69,6 +103,12 @@ class Tills:
         assert paid.port is not None
         if rng.random() < 0.2:
             await self.pay(paid, None)
+        life = self._shops.guard_life_seconds
+        if life is not None and rng.random() < 0.6:
+            await asyncio.sleep(rng.uniform(life / 2, 2 * life))
+            self._stage.faults.count("number came again")
+            await self.pay(self.order(order_id, "debit", rng.randint(100, 9999), paid.host, paid.port), None)
+            return
         operation = rng.choices((None, "reversal", "credit"), (6, 2, 1))[0]
         if operation is None:
             return
@@ -96,30 +136,58 @@ class Tills:
     async def pay(self, order: OrderRequest, key: str | None = None) -> Heard | None:
         """Ask some API process; None where it died under the request."""
         api = self._rng.choice(self._apis)
+        preference = self._preference()
+        asked = Asked(order, key, self._stage.now, preference, self._counting(order))
         self.told.asked += 1
-        self._stage.note("asks", order.order_id, at=api.process.name, operation=order.operation)
+        self._stage.note(
+            "asks", order.order_id, at=api.process.name, operation=order.operation, key=key or "-"
+        )
         try:
-            answered = await api.call(order, key)
+            answered = await api.call(order, key, preference)
         except ConnectionLost:
             self.told.answered += 1
             self._stage.note("hears nothing", order.order_id)
             return None
         except ApiError as error:
-            return self._hear(order.order_id, None, False, False, error.code)
-        return self._hear_payment(order.order_id, answered)
+            return self._hear(asked, None, False, False, error.code)
+        return self._hear_payment(asked, answered)
 
-    def _hear_payment(self, order_id: str, answered: Answered) -> Heard:
+    def _preference(self) -> Preference:
+        rng, ratio = self._rng, self._shops.impatient
+        if not ratio or rng.random() >= ratio:
+            return NO_PREFERENCE
+        self._stage.faults.count("caller does not wait")
+        return rng.choice((Preference(respond_async=True), Preference(wait_seconds=rng.randint(0, 20))))
+
+    def _counting(self, order: OrderRequest) -> str | None:
+        return self._store.counting(order.order_id) if order.operation is Operation.DEBIT else None
+
+    def _hear_payment(self, asked: Asked, answered: Answered) -> Heard:
         payment = answered.payment
         told = tell(payment)
         success = told.payment_status == "Success"
-        return self._hear(order_id, payment, told.safe_to_retry, success, told.error)
+        return self._hear(asked, payment, told.safe_to_retry, success, told.error)
 
     def _hear(
-        self, order_id: str, payment: Payment | None, safe: bool, success: bool, error: str | None
+        self, asked: Asked, payment: Payment | None, safe: bool, success: bool, error: str | None
     ) -> Heard:
-        heard = Heard(self._stage.now, order_id, payment, safe, success, error)
+        order_id = asked.order.order_id
+        heard = Heard(
+            self._stage.now,
+            order_id,
+            payment,
+            safe,
+            success,
+            error,
+            asked_at=asked.at,
+            waits_seconds=asked.waits_seconds,
+            key=asked.key,
+            counting=asked.counting if asked.counting == self._counting(asked.order) else None,
+        )
         self.told.answered += 1
         self.told.heard.append(heard)
+        if error in _COUNTED:
+            self._stage.faults.count(_COUNTED[error])
         state = "-" if payment is None else f"{payment.state}/{payment.reason}"
         self._stage.note(
             "hears", order_id, payment="-" if payment is None else payment.id, state=state, error=error

@@ -3,18 +3,18 @@
 import asyncio
 import gc
 import random
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.simulation import databases
 from tests.simulation import loop as loops
 from tests.simulation.apis import Api
 from tests.simulation.broker import Broker
+from tests.simulation.closing import end_all
 from tests.simulation.faults import Faults, drawn
+from tests.simulation.files import Files
 from tests.simulation.history import History
 from tests.simulation.judge import Verdict, judge, stored_text
 from tests.simulation.ledger import Ledger
@@ -22,10 +22,10 @@ from tests.simulation.limits import SETTINGS
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.people import People
 from tests.simulation.process import Process
+from tests.simulation.shops import Shops, drawn_shops
 from tests.simulation.sqlite import STORE, Store
 from tests.simulation.stage import Stage
 from tests.simulation.surroundings import Surroundings
-from tests.simulation.templates import Templates
 from tests.simulation.terminal import Kind, Terminal, drawn_kind
 from tests.simulation.tills import Tills
 from tests.simulation.workers import Worker
@@ -56,8 +56,7 @@ class World:
     def __init__(
         self,
         seed: int,
-        folder: Path,
-        templates: Templates,
+        files: Files,
         *,
         keeps_lines: bool = False,
         script: "Script | None" = None,
@@ -67,8 +66,9 @@ class World:
         self.loop = SimulatedLoop(self.rng)
         self.script = script
         self.faults: Faults = Faults() if script else drawn(self.rng)
+        self.shops = Shops() if script else drawn_shops(self.rng, self.faults)
         self.history = History(keeps_lines=keeps_lines)
-        self.store = Store(folder, templates, self.loop, self.rng)
+        self.store = Store(files, self.loop, self.rng)
         self.store.is_thin = seed % 16 != 0
         STORE.set(self.store)
         self.stage = Stage(self.loop, self.rng, self.faults, self.history)
@@ -78,10 +78,11 @@ class World:
             holder=self.store.holder,
         )
         self.broker = Broker(self.stage, self.rng, self.faults)
-        self.around = Surroundings(self.stage, self.broker, self.ledger)
+        self.around = Surroundings(self.stage, self.broker, self.ledger, self.shops)
         self.workers: list[Worker] = []
         self.apis: list[Api] = []
-        self._starts = 0
+        #: The dead ones, too.
+        self._processes: list[Process] = []
         self.is_open = True
 
     def _commit_lost(self, fate: str, statement: str) -> None:
@@ -91,15 +92,15 @@ class World:
     # Processes
 
     def start_worker(self) -> Worker:
-        self._starts += 1
-        worker = Worker(self.around, f"worker-{self._starts}")
+        worker = Worker(self.around, f"worker-{len(self._processes) + 1}")
+        self._processes.append(worker.process)
         worker.process.on_death.append(self._process_died)
         self.workers.append(worker)
         return worker
 
     def start_api(self) -> Api:
-        self._starts += 1
-        api = Api(self.around, f"api-{self._starts}")
+        api = Api(self.around, f"api-{len(self._processes) + 1}")
+        self._processes.append(api.process)
         api.process.on_death.append(self._process_died)
         self.apis.append(api)
         return api
@@ -215,7 +216,7 @@ class World:
     # The history
 
     async def _play(self) -> None:
-        self.tills = Tills(self.stage, self.apis, self.rng)
+        self.tills = Tills(self.around, self.store, self.apis, self.rng)
         self.people = People(self.around, self.store, self.apis, self.rng)
         if self.script is None:
             customers = await self._play_at_random()
@@ -262,13 +263,21 @@ class World:
             verdict = judge(self)
             if verdict.wrongs:
                 self.history.lines += stored_text(self)
+            return Result(
+                self.seed,
+                verdict,
+                self.faults.happened.copy(),
+                self.history.digest,
+                self.history.lines.copy(),
+                self.loop.now,
+            )
         finally:
             self._clear_away()
-        return Result(
-            self.seed, verdict, self.faults.happened, self.history.digest, self.history.lines, self.loop.now
-        )
 
     def _clear_away(self) -> None:
+        self.store.is_away = True
+        left = end_all(self.loop, self._processes)
+        assert not left, f"{left} tasks do not end when they are cancelled"
         self.loop.close()
         self.store.close()
         databases.give_back()
@@ -278,23 +287,19 @@ class World:
 Script = Callable[[World], Awaitable[list["asyncio.Task[None]"]]]
 
 
-def play(
-    seed: int, folder: Path, templates: Templates, *, keeps_lines: bool = False, script: Script | None = None
-) -> Result:
+def play(seed: int, files: Files, *, keeps_lines: bool = False, script: Script | None = None) -> Result:
     """Play one seed in a context of its own, and leave nothing of it behind."""
-    hook, collects = sys.unraisablehook, gc.isenabled()
+    collects = gc.isenabled()
     # What a dead process left must not be finalised while its world goes on.
     gc.disable()
-    sys.unraisablehook = lambda _: None
     try:
-        return copy_context().run(lambda: _run(seed, folder, templates, keeps_lines, script))
+        return copy_context().run(lambda: _run(seed, files, keeps_lines, script))
     finally:
         if collects or seed % _COLLECT_EVERY == 0:
             gc.collect()
-        sys.unraisablehook = hook
         if collects:
             gc.enable()
 
 
-def _run(seed: int, folder: Path, templates: Templates, keeps_lines: bool, script: Script | None) -> Result:
-    return World(seed, folder, templates, keeps_lines=keeps_lines, script=script).run()
+def _run(seed: int, files: Files, keeps_lines: bool, script: Script | None) -> Result:
+    return World(seed, files, keeps_lines=keeps_lines, script=script).run()

@@ -1,0 +1,246 @@
+"""Deliberate mistakes in what is locked, written and read in which order, each applied and seen.
+
+One interleaving of two connections a mistake: with the product as it is everything is in order, with the
+mistake something is wrong. `make mutations` runs these after those that the simulation sees.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
+from payments import ask, in_session, lose, prove, refused, rows, succeeded
+
+from shared.payment.payment import Operation, Payment
+from shared.payment.states import Event, State
+from shared.storage import accepting, ending, outcomes, waiting
+from shared.storage.accepting import Accepted, NewPayment
+from shared.storage.engine import Database, Transaction
+from shared.storage.statement import Statement
+
+# What happens, and what is wrong with it in the end
+
+
+async def doubt_during_evidence(one: Database, two: Database) -> list[str]:
+    """A proof is stored and not yet committed when the session's outcome is lost."""
+    claimed = await in_session(one)
+    payment_id = claimed.payment.id
+    with paused_before_commit(one) as pause:
+        async with running(prove(one, payment_id, Event.PROVED_DONE)) as evidence:
+            await pause.reached()
+            async with running(lose(two, claimed)) as doubt:
+                await finished_or_blocked(two, doubt)
+                pause.go()
+                await outcome_of(evidence)
+                await outcome_of(doubt)
+    return await _lost_proofs(one, payment_id)
+
+
+async def evidence_during_doubt(one: Database, two: Database) -> list[str]:
+    """A proof is stored while the doubt stands before its update."""
+    claimed = await in_session(one)
+    payment_id = claimed.payment.id
+    with paused_before(one, ending._MOVE) as pause:
+        async with running(lose(one, claimed)) as doubt:
+            await pause.reached()
+            async with running(prove(two, payment_id, Event.PROVED_DONE)) as evidence:
+                await finished_or_blocked(two, evidence)
+                pause.go()
+                await outcome_of(evidence)
+                await outcome_of(doubt)
+    return await _lost_proofs(one, payment_id)
+
+
+async def _lost_proofs(database: Database, payment_id: str) -> list[str]:
+    payment = await waiting.payment(database, payment_id)
+    assert payment is not None
+    return [] if payment.state is State.SUCCEEDED else [f"{payment.state}, and its success was proved"]
+
+
+async def two_credits_at_once(one: Database, two: Database) -> list[str]:
+    """6 of 10 euros go back, and 5 more while the first credit is not yet committed."""
+    await succeeded(one)
+    credit = Operation.CREDIT
+    with paused_before_commit(one) as pause:
+        async with running(ask(one, operation=credit, amount_cents=600)) as first:
+            await pause.reached()
+            async with running(ask(two, operation=credit, amount_cents=500)) as second:
+                await finished_or_blocked(two, second)
+                pause.go()
+                answers = await outcome_of(first), await outcome_of(second)
+    assert isinstance(answers[0], Accepted)
+    return ["more goes back than was paid"] if isinstance(answers[1], Accepted) else []
+
+
+async def insert_during_contradiction(one: Database, two: Database) -> list[str]:
+    """A key is closed, not yet committed, when another attempt of it comes."""
+    failed = await refused(one)
+    with paused_before_commit(one) as pause:
+        async with running(prove(one, failed.id, Event.PROVED_DONE)) as contradiction:
+            await pause.reached()
+            async with running(ask(two)) as insert:
+                await finished_or_blocked(two, insert)
+                pause.go()
+                await outcome_of(contradiction)
+                await outcome_of(insert)
+    return await _live_attempts(one)
+
+
+async def contradiction_before_insert(one: Database, two: Database) -> list[str]:
+    """A process stops before its insert while another attempt of the key lives, fails and is contradicted."""
+    await succeeded(one, order_id="makes the line")
+    with paused_before(one, accepting._INSERT) as pause:
+        async with running(ask(one)) as insert:
+            await pause.reached()
+            failed = await outcome_of(refused(two))
+            await outcome_of(prove(two, failed.id, Event.PROVED_DONE))
+            pause.go()
+            await outcome_of(insert)
+    return await _live_attempts(one)
+
+
+async def _live_attempts(database: Database) -> list[str]:
+    live = await rows(
+        database, "SELECT state FROM payments WHERE order_id = 'order-1' AND guard_key IS NOT NULL"
+    )
+    return [f"{row.state}, and its key is closed" for row in live]
+
+
+# The mistakes
+
+
+@contextmanager
+def evidence_without_lock() -> Iterator[None]:
+    """Evidence looks at the payment and is stored before it waits for anybody."""
+
+    async def lock_nothing(_tx: Transaction, _payment_id: str) -> None:
+        return None
+
+    with patch.object(outcomes, "lock", lock_nothing):
+        yield
+
+
+@contextmanager
+def proofs_read_before_the_doubt() -> Iterator[None]:
+    """Doubt asks for proofs first, and updates the payment afterwards."""
+    move, settle = ending.move, ending._settle_by_proof
+    proved: set[str] = set()
+
+    async def look_and_move(
+        tx: Transaction, payment_id: str, *arguments: Any, **named: Any
+    ) -> Payment | None:
+        if await tx.all(ending._PROOFS, payment_id=payment_id):
+            proved.add(payment_id)
+        return await move(tx, payment_id, *arguments, **named)
+
+    async def settle_by_what_was_seen(tx: Transaction, payment: Payment) -> Payment:
+        return await settle(tx, payment) if payment.id in proved else payment
+
+    with (
+        patch.object(outcomes, "move", look_and_move),
+        patch.object(ending, "_settle_by_proof", settle_by_what_was_seen),
+    ):
+        yield
+
+
+@contextmanager
+def siblings_read_while_locking() -> Iterator[None]:
+    """One statement locks the debit and reads its credits: as they were before it waited for the lock."""
+    lock_debit, read_siblings = accepting._lock_debit, accepting._read_siblings
+    statement = Statement(
+        f"{accepting._SIBLING} WHERE debit_id = ({accepting._LOCK_DEBIT.on('postgresql').text})"
+    )
+    seen: dict[str, Sequence[Any]] = {}
+
+    async def lock_and_read(tx: Transaction, new: NewPayment) -> str | None:
+        found = await tx.all(
+            statement, merchant_id=new.merchant_id, operation_key=accepting._key_of_debit(new)
+        )
+        debit_id = await lock_debit(tx, new)
+        if debit_id is not None:
+            seen[debit_id] = found
+        return debit_id
+
+    async def what_was_seen(tx: Transaction, debit_id: str) -> Any:
+        debit, _ = await read_siblings(tx, debit_id)
+        return debit, seen[debit_id]
+
+    with (
+        patch.object(accepting, "_lock_debit", lock_and_read),
+        patch.object(accepting, "_read_siblings", what_was_seen),
+    ):
+        yield
+
+
+#: Locks nothing, and there is never an attempt that could be contradicted.
+_NO_ATTEMPTS = Statement(
+    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
+    " AND id = :id AND id <> :id"
+)
+
+
+def attempts_not_locked() -> AbstractContextManager[object]:
+    """An insert locks no other attempt of its key and does not look at the key again."""
+    return patch.object(accepting, "_LOCK_ATTEMPTS", _NO_ATTEMPTS)
+
+
+@contextmanager
+def attempts_locked_before_the_insert() -> Iterator[None]:
+    """What is stored between the lock and the insert is locked by nobody and looked at by nobody."""
+    lock_attempts, insert_row = accepting._LOCK_ATTEMPTS, accepting._insert_row
+
+    async def lock_and_insert(
+        tx: Transaction, new: NewPayment, key: str, debit_id: str | None
+    ) -> Accepted | None:
+        named = {"merchant_id": new.merchant_id, "operation_key": key}
+        await tx.all(lock_attempts, **named, id=new.id)
+        closed = await tx.one(accepting._CONTRADICTED_ATTEMPT, **named)
+        if closed is not None:
+            raise accepting._KeyClosed(closed.id)
+        return await insert_row(tx, new, key, debit_id)
+
+    with attempts_not_locked(), patch.object(accepting, "_insert_row", lock_and_insert):
+        yield
+
+
+@dataclass(frozen=True)
+class Race:
+    """A mistake and the interleaving that shows it."""
+
+    mistake: Callable[[], AbstractContextManager[object]]
+    scenario: Callable[[Database, Database], Awaitable[list[str]]]
+
+
+RACES = {
+    "evidence does not lock first": Race(evidence_without_lock, doubt_during_evidence),
+    "proofs read before the doubt is stored": Race(proofs_read_before_the_doubt, evidence_during_doubt),
+    "siblings read in the locking statement": Race(siblings_read_while_locking, two_credits_at_once),
+    "an insert that misses a closed key": Race(attempts_not_locked, insert_during_contradiction),
+    "the key looked at before the insert": Race(
+        attempts_locked_before_the_insert, contradiction_before_insert
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RACES)
+async def test_two_at_once_are_in_order(
+    postgres_database: Database, second_postgres_database: Database, name: str
+) -> None:
+    """The product as it is: no proof is lost, no debit overdrawn, no closed key has a live attempt."""
+    assert await RACES[name].scenario(postgres_database, second_postgres_database) == []
+
+
+@pytest.mark.parametrize("name", RACES)
+async def test_a_deliberate_mistake_is_seen_by_the_same_two(
+    postgres_database: Database, second_postgres_database: Database, name: str
+) -> None:
+    """The interleaving is worth nothing where it cannot see the mistake that it is for."""
+    race = RACES[name]
+
+    with race.mistake():
+        wrongs = await race.scenario(postgres_database, second_postgres_database)
+
+    assert wrongs != []

@@ -1,0 +1,85 @@
+"""Mistakes that were in the product once, applied again: random histories found them, late."""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from unittest.mock import patch
+
+from shared.storage import outcomes, takeover
+from shared.storage.claims import Claimed
+from shared.storage.engine import Database
+from shared.storage.lines import Taking
+from terminal_worker import enquiry, session
+from terminal_worker.connection import Connection
+from terminal_worker.doubts import Doubts, Hold
+from terminal_worker.identification import Identified
+from terminal_worker.recovery import Recovery
+from terminal_worker.session import TerminalSessions
+from terminal_worker.speaking import Speech
+
+
+@contextmanager
+def takeover_read_back_once() -> Iterator[None]:
+    """A takeover whose answer was lost is forgotten where reading it back fails, too."""
+
+    async def read_back(self: Recovery, token: str) -> None:
+        address, started_at = self._unknown.pop(token)
+        taken = await takeover.read_back(self._database, address, token)
+        if taken is not None:
+            await self._taken(taken, started_at)
+
+    with patch.object(Recovery, "_read_back", read_back):
+        yield
+
+
+@contextmanager
+def identified_without_a_look() -> Iterator[None]:
+    """Before it writes, a run does not ask whether the line is still its own."""
+
+    async def still_mine(_database: Database, _taking: Taking) -> bool:
+        return True
+
+    with patch.object(outcomes, "still_mine", still_mine):
+        yield
+
+
+@contextmanager
+def identified_at_any_time() -> Iterator[None]:
+    """The identification that begins a session is written however late it is."""
+    original = TerminalSessions._reach
+
+    async def ever() -> float:
+        return math.inf
+
+    async def reach(
+        self: TerminalSessions, claimed: Claimed, speech: Speech, identify_until: float | None
+    ) -> Connection:
+        if identify_until is not None:
+            line, payment = claimed.taking.address, claimed.payment
+            found = await self._identifier.ask(
+                line, payment.protocol, claimed.register_number, speech.profile, ever
+            )
+            if found is not Identified.YES:
+                raise session._Unidentified
+        return await original(self, claimed, speech, None)
+
+    with patch.object(TerminalSessions, "_reach", reach):
+        yield
+
+
+def busy_taken_for_an_answer() -> AbstractContextManager[object]:
+    """A terminal that is busy, with our own request maybe, is taken to be past it."""
+    return patch.object(enquiry, "answers_identification", lambda _frame: True)
+
+
+@contextmanager
+def not_marked_after_early_release() -> Iterator[None]:
+    """A line that a person asked for is like any other afterwards."""
+    original = Doubts._free
+
+    async def free(self: Doubts, hold: Hold, why: str, *, early: bool) -> None:
+        del early
+        await original(self, hold, why, early=False)
+
+    with patch.object(Doubts, "_free", free):
+        yield

@@ -1,0 +1,54 @@
+"""Mistakes in what a caller may ask for: its key, its patience, its order number, a place in the queue."""
+
+from contextlib import AbstractContextManager
+from unittest.mock import patch
+
+from api import paying
+from api.paying import Caller, Payments
+from shared.storage import accepting, idempotency
+from shared.storage.accepting import NewPayment
+from shared.storage.engine import Database, Transaction
+from shared.storage.idempotency import NamedOperation
+from tests.simulation.mistaken import Mistake, changed
+
+
+def key_without_meaning() -> AbstractContextManager[object]:
+    """An Idempotency-Key is taken with any operation."""
+
+    async def is_bound(_tx: Transaction, _named: NamedOperation) -> bool:
+        return True
+
+    return patch.object(idempotency, "is_bound", is_bound)
+
+
+def nobody_waits() -> AbstractContextManager[object]:
+    """Every caller is answered as one that does not want to wait."""
+
+    def waits(_self: Payments, _caller: Caller) -> float:
+        return 0.0
+
+    return patch.object(Payments, "_waits", waits)
+
+
+def own_attempt_refused() -> AbstractContextManager[object]:
+    """Where too much waits, the order whose own attempt waits is refused, too."""
+
+    async def would_attach(_database: Database, _new: NewPayment) -> bool:
+        return False
+
+    return patch.object(paying, "would_attach", would_attach)
+
+
+def number_comes_again_at_once() -> AbstractContextManager[object]:
+    """A succeeded order gives its number away however young it is."""
+    leave = changed(accepting._LEAVE_GUARD, (" AND ended_at <=", " AND ended_at + 3600000 >="))
+    return patch.object(accepting, "_LEAVE_GUARD", leave)
+
+
+#: Found by random histories.
+OF_REQUESTS: dict[str, Mistake] = {
+    "an Idempotency-Key that names nothing": key_without_meaning,
+    "a caller who is not waited for": nobody_waits,
+    "a full queue that refuses its own orders": own_attempt_refused,
+    "a number that comes again at once": number_comes_again_at_once,
+}

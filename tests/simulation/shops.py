@@ -1,0 +1,47 @@
+"""How the shops of one history use the API, beyond the plain order: most of them in no special way."""
+
+import random
+from dataclasses import dataclass
+
+from shared.settings.settings import Settings
+from tests.simulation.faults import Faults
+from tests.simulation.limits import SETTINGS
+
+
+@dataclass(frozen=True)
+class Shops:
+    """Drawn from the seed; what is not drawn is as in most shops."""
+
+    #: Ratio of requests whose caller does not wait (`respond-async`), or not for long (`wait=N`).
+    impatient: float = 0.0
+    #: Ratio of customers whose order is sent with another order's Idempotency-Key.
+    mixed_up_keys: float = 0.0
+    #: Payments that may wait for one terminal; None: as many as come.
+    waiting_limit: int | None = None
+    #: So long after its success an order's number may come again, as another order; None: never.
+    guard_life_seconds: float | None = None
+
+    def settings(self) -> Settings:
+        """Return the API's settings in this history."""
+        changes: dict[str, float] = {}
+        if self.waiting_limit is not None:
+            changes["waiting_limit_per_line"] = self.waiting_limit
+        if self.guard_life_seconds is not None:
+            # The guard lives at least as long as a success is replayed.
+            changes["replay_window_seconds"] = self.guard_life_seconds
+            changes["replay_window_unkeyed_credit_seconds"] = self.guard_life_seconds
+        return SETTINGS.model_copy(update=changes)
+
+
+def drawn_shops(rng: random.Random, faults: Faults) -> Shops:
+    def ratio(most: float, share: float) -> float:
+        return rng.uniform(0, most) if rng.random() < share else 0.0
+
+    numbers_begin_again = rng.random() < 0.15
+    return Shops(
+        impatient=ratio(0.6, 0.3),
+        mixed_up_keys=ratio(0.7, 0.3),
+        waiting_limit=rng.randint(1, 2) if rng.random() < 0.2 else None,
+        # A life is measured by the database's clock: from outside it is judged where that clock is right.
+        guard_life_seconds=25.0 if numbers_begin_again and not faults.clock_steps else None,
+    )
