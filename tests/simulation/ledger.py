@@ -48,6 +48,8 @@ class Ledger:
     live_seconds: float
     #: Who holds a line, as it is stored at this moment.
     holder: Callable[[str], str | None]
+    #: Whether a line left an identification unanswered right after a finished payment: it is asked no more.
+    is_excused: Callable[[str], bool]
     written: list[Written] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Ledger:
                 continue
             if new.is_operation and old.is_operation and old.payment_id == new.payment_id:
                 self._wrong(f"written twice: {new.payment_id}")
-            if new.at - old.at >= self.live_seconds:
+            if new.at - old.at >= self.live_seconds and self._may_be_unread(new, old):
                 continue
             if old.wire is not new.wire and old.wire.is_live:
                 self._wrong(f"two connections at once: {_say(old)} and {_say(new)}")
@@ -78,6 +80,17 @@ class Ledger:
                 foreign = old.wire.process is not new.wire.process
                 if new.is_operation or (foreign and new.action == Action.DUPLICATE):
                     self._wrong(f"two sessions at once: {_say(old)} and {_say(new)}")
+
+    def _may_be_unread(self, new: Written, old: Written) -> bool:
+        """Whether a request is allowed although an older one's time is over and it may never have been read.
+
+        An operation on a line that is asked to identify itself came after an answer, to that or to an enquiry:
+        what was sent before has been read by then, unless the terminal answers such questions aside.
+        """
+        if not new.is_operation or not old.is_operation:
+            return True
+        terminal = new.wire.terminal
+        return terminal.kind.enquires_aside or self.is_excused(terminal.line)
 
     def read(self, note: Written, at: float) -> None:
         if note.is_operation and at - note.at >= self.live_seconds:

@@ -78,6 +78,10 @@ class Store:
         found = self.rows("SELECT state FROM payments WHERE id = ?", payment_id)
         return found[0]["state"] if found else None
 
+    def is_excused(self, line: str) -> bool:
+        """Whether the line left the identification after a finished payment unanswered."""
+        return bool(self.rows("SELECT 1 FROM lines WHERE address = ? AND identifies = 0", line))
+
     def holder(self, line: str) -> str | None:
         """Return the payment or probe that holds the line."""
         found = self.rows("SELECT held_by FROM lines WHERE address = ?", line)

@@ -76,6 +76,7 @@ class World:
         self.ledger = Ledger(
             live_seconds=SETTINGS.doubt_window_seconds - SETTINGS.write_window_seconds,
             holder=self.store.holder,
+            is_excused=self.store.is_excused,
         )
         self.broker = Broker(self.stage, self.rng, self.faults)
         self.around = Surroundings(self.stage, self.broker, self.ledger, self.shops)
