@@ -82,9 +82,9 @@ class Ledger:
                     self._wrong(f"two sessions at once: {_say(old)} and {_say(new)}")
 
     def _may_be_unread(self, new: Written, old: Written) -> bool:
-        """Whether a request is allowed although an older one's time is over and it may never have been read.
+        """Whether a request is allowed although an older one, whose time is over, may be unread.
 
-        An operation on a line that is asked to identify itself came after an answer, to that or to an enquiry:
+        An operation on a line that identifies itself came after an answer, to that or to an enquiry:
         what was sent before has been read by then, unless the terminal answers such questions aside.
         """
         if not new.is_operation or not old.is_operation:
