@@ -24,9 +24,20 @@ help: ## List the targets
 demo: $(VENV)/.ready ## Pay on virtual terminals, from HTTP to the stored row (KEEP=1 leaves it running)
 	@$(BIN)/python -m sandbox.demo $(if $(KEEP),--keep)
 
+.PHONY: sandbox
+sandbox: $(VENV)/.ready ## Run API, terminal, register, banks, HiPay and shop with their pages (ARGS="--by-hand")
+	@$(BIN)/python -m cli sandbox $(ARGS)
+
 .PHONY: test
 test: $(VENV)/.ready ## Run the whole test suite against a real RabbitMQ and both databases
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+.PHONY: test-browser
+test-browser: .cache/browser-venv/.ready ## Drive the sandbox's pages in Chromium (SCREENSHOTS=docs/images takes pictures)
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { echo "Chromium is missing. On Debian or Ubuntu: sudo apt-get install chromium" >&2; exit 1; }
+	@SCREENSHOTS="$(SCREENSHOTS)" .cache/browser-venv/bin/python -m sandbox.servers --only rabbitmq -- \
+	  .cache/browser-venv/bin/pytest tests/browser $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.ready ## Check style, types and the direction of imports
@@ -82,7 +93,7 @@ lock: $(VENV)/bin/uv ## Resolve the dependencies anew into requirements/ (UPGRAD
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/run.txt >/dev/null
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/dev.txt >/dev/null
-	$(BIN)/uv pip compile -q pyproject.toml --group browser --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --group browser --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/browser.txt >/dev/null
 
 .PHONY: setup
@@ -99,4 +110,11 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml | $(VENV)/bin/uv
 	@echo "Installing the locked dependencies into $(VENV) ..." >&2
 	@$(BIN)/uv pip sync -q --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Beside .venv: playwright is large, and most have no use for it.
+.cache/browser-venv/.ready: requirements/browser.txt | $(VENV)/bin/uv
+	@echo "Installing playwright into .cache/browser-venv ..." >&2
+	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python .cache/browser-venv
+	@VIRTUAL_ENV=$(CURDIR)/.cache/browser-venv $(BIN)/uv pip sync -q --require-hashes requirements/browser.txt
 	@touch $@

@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The systems around the API, played for development and tests.", no_args_is_help=True)
+from cli import sandbox_run
+
+app = typer.Typer()
+app.callback(invoke_without_command=True)(sandbox_run.run_sandbox)
+app.command("prepare")(sandbox_run.prepare)
+app.command("serve")(sandbox_run.serve)
 
 
 @app.command("outcomes")

@@ -57,10 +57,10 @@ class OwnProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    async def line(self, event: str) -> dict[str, object]:
+    async def line(self, event: str, *, within_seconds: float = READY_SECONDS) -> dict[str, object]:
         """Wait for the log line of an event and return it; raise ProcessFailed."""
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(within_seconds):
                 while True:
                     for text in self.log.read_text(errors="replace").splitlines():
                         if event in text:

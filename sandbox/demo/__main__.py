@@ -15,11 +15,16 @@ import httpx
 
 from sandbox.demo import addresses
 from sandbox.demo.broker_tap import BrokerTap
+from sandbox.demo.comparing import compare_all
 from sandbox.demo.errors import Unexpected
+from sandbox.demo.partner_records import PartnerRecords
+from sandbox.demo.partner_story import PartnerStory
+from sandbox.demo.paying import Paying
 from sandbox.demo.show import Show, make_console
 from sandbox.demo.story import Story
-from sandbox.demo.system import Shop, System
+from sandbox.demo.system import System
 from sandbox.demo.till import Till
+from sandbox.run.shop import Shop
 from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.start import start_servers
 
@@ -51,9 +56,9 @@ def _run_in(folder: Path, show: Show, keep: bool) -> int:
     stack = ExitStack()
     try:
         stack.callback(system.end)
-        show.progress("Starting a broker and two virtual terminals, making a database and a merchant")
+        show.progress("Starting a broker, terminals and the systems around, making a database and a merchant")
         with _broken_off_afterwards():
-            system.launch_terminals()
+            system.launch_around()
         _prepare_and_pay(system, stack, show, keep)
     except (Unexpected, ServersUnavailable, httpx.HTTPError) as failure:
         show.failure(f"{failure}" or type(failure).__name__, [(part.name, part.log) for part in system.parts])
@@ -84,13 +89,14 @@ async def _pay(system: System, made: Future[Shop], broker_url: str, show: Show, 
     async with BrokerTap(broker_url) as tap:
         till = None
         try:
-            show.progress("Starting an API and two workers")
-            await system.launch(tap)
-            await system.wait_ready()
             shop = await asyncio.wrap_future(made)
+            show.progress("Starting an API, two terminal workers and a notifier worker")
+            await system.launch(tap, shop)
+            await system.wait_ready(shop)
             show.running("Running", addresses.running(system, broker_url))
-            till = Till(system.api_url, shop.username, shop.secret)
-            await Story(system, till, tap, show).tell()
+            till = Till(system.api_url, shop.username, shop.password)
+            async with PartnerRecords(system.partners.urls) as partners:
+                await _tell(Paying(system, till, tap, partners), show)
             if keep:
                 show.left_running(addresses.left_running(system, shop), addresses.example(system, shop))
                 await _until_broken_off(system)
@@ -100,6 +106,15 @@ async def _pay(system: System, made: Future[Shop], broker_url: str, show: Show, 
                 await till.close()
             await asyncio.to_thread(system.end_clients)
             await system.delete_queues(broker_url)
+
+
+async def _tell(paying: Paying, show: Show) -> None:
+    worth_a_look = await Story(paying, show).tell()
+    await PartnerStory(paying, show).tell()
+    show.receipts(worth_a_look)
+    rows = paying.system.rows
+    show.stored(rows.payments(), len(rows.events()), paying.terminal_names())
+    show.checked(await compare_all(paying))
 
 
 async def _until_broken_off(system: System) -> None:

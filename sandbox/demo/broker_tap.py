@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from sandbox.demo.amqp_stream import MessageReader, WireMessage
+from shared.ids import PAYMENT_PREFIX, is_payment_id
 
 #: The demo sends a few dozen; one that is left running must not grow.
 _REMEMBERED_MESSAGES: Final = 10_000
@@ -32,8 +33,9 @@ class Passed:
     process: str
     to_broker: bool
     queue: str
-    #: `payment` or `reply`.
+    #: `payment`, `reply` or `notification`.
     type: str
+    #: Empty where it is about no payment.
     payment_id: str
     reply_to: str | None
 
@@ -104,7 +106,7 @@ class BrokerTap:
                     to_broker=to_broker,
                     queue=message.queue,
                     type=content["type"],
-                    payment_id=content["payment_id"],
+                    payment_id=content.get("payment_id") or payment_of(content.get("delivery_id", "")),
                     reply_to=content.get("reply_to"),
                 )
             )
@@ -120,3 +122,10 @@ class BrokerTap:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+
+
+def payment_of(delivery_id: str) -> str:
+    """Return the payment whose event or order a delivery (`dlv_ULID_...`) tells of; empty for none."""
+    unique = delivery_id.partition("_")[2].partition("_")[0]
+    payment_id = PAYMENT_PREFIX + unique
+    return payment_id if is_payment_id(payment_id) else ""

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sandbox.demo.errors import Unexpected
 from sandbox.demo.frames import masked_fields
@@ -11,12 +11,26 @@ from sandbox.demo.till import Call
 from sandbox.demo.timeline import bytes_of
 from sandbox.terminal.ledger import SessionRecord, charged_twice, overlapping_sessions
 
+#: Once a terminal an identification follows; a gateway's evidence comes at any time, and again at collection.
+BESIDE_THE_WAY: Final = frozenset({"identified", "evidence"})
+
 
 def expect(problems: Iterable[str]) -> None:
     """Raise Unexpected with all of them, if any."""
     found = list(problems)
     if found:
         raise Unexpected("\n".join(found))
+
+
+def answered(call: Call, history: Sequence[StoredEvent], state: str, *, replayed: bool = False) -> list[str]:
+    """The till's answer and the payment's history against the expected state, succeeded or refused."""
+    told = call.body["payment"]
+    status = "Success" if state == "succeeded" else "Failed"
+    wanted = (200, status, state, replayed)
+    was = (call.status, call.body["paymentStatus"], told["state"], told["replayed"])
+    problems = [] if was == wanted else [f"{call.order_id}: answered {was}, expected {wanted}"]
+    last = "answered_done" if state == "succeeded" else "answered_refused"
+    return problems + went_through(history, last)
 
 
 def answered_as_stored(call: Call, row: Mapping[str, Any]) -> list[str]:
@@ -50,7 +64,7 @@ def session_as_stored(
 ) -> list[str]:
     """The terminal's own record against the payment's row and history."""
     problems = []
-    end = next(event for event in reversed(history) if event.event != "identified")
+    end = next(event for event in reversed(history) if event.event not in BESIDE_THE_WAY)
     if session.charged != (row["state"] == "succeeded"):
         problems.append(f"{row['id']}: {row['state']} is stored, the terminal's outcome is {session.outcome}")
     if session.amount_cents != row["amount_cents"]:
@@ -64,8 +78,8 @@ def session_as_stored(
 
 
 def went_through(history: Sequence[StoredEvent], last: str) -> list[str]:
-    """A payment's history: accepted, claimed, its end; once a terminal an identification follows."""
-    events = [event.event for event in history if event.event != "identified"]
+    """A payment's history: accepted, claimed, its end."""
+    events = [event.event for event in history if event.event not in BESIDE_THE_WAY]
     wanted = ["accepted", "claimed", last]
     return [] if events == wanted else [f"{history[0].payment_id}: went through {events}, not {wanted}"]
 

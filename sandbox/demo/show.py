@@ -16,12 +16,16 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from sandbox.demo import checks
+from sandbox.demo.console_table import console_table
 from sandbox.demo.frames import NamedField, euros
+from sandbox.demo.till import Call
 from sandbox.demo.timeline import Step
 
 _WIDTH_WITHOUT_TERMINAL: Final = 110
 _TIME_WIDTH: Final = 7
 _ROUTE_WIDTH: Final = 21
+_NUMBER_WIDTH: Final = 2
 _GAP: Final = 2
 _SEPARATOR: Final = " · "
 _LOG_TAIL_LINES: Final = 15
@@ -33,6 +37,9 @@ _COLOURS: Final = {
     "worker": "magenta",
     "terminal": "green",
     "database": "cyan",
+    "notifier": "magenta",
+    "HiPay": "bright_blue",
+    "merchant": "bright_yellow",
 }
 
 
@@ -48,30 +55,41 @@ class Show:
         self._chapters += 1
         self._console.print()
         self._console.print(Rule(Text(f"{self._chapters}. {title}", style="bold"), align="left", style="dim"))
-        ids = list(dict.fromkeys(step.payment_id for step in steps))
+        ids = list(dict.fromkeys(step.payment_id for step in steps if step.payment_id))
+        has_numbers = any(step.number for step in steps)
         grid = Table.grid(padding=(0, _GAP, 0, 0))
+        if has_numbers:
+            grid.add_column(width=_NUMBER_WIDTH, justify="right", no_wrap=True, style="bold")
         grid.add_column(width=_TIME_WIDTH, justify="right", no_wrap=True, style="dim")
         grid.add_column(width=_ROUTE_WIDTH, no_wrap=True)
         grid.add_column(overflow="fold")
         width = self._console.width - _TIME_WIDTH - _ROUTE_WIDTH - 2 * _GAP
+        width -= (_NUMBER_WIDTH + _GAP) * has_numbers
         for step in steps:
             text = Text(step.text)
-            if len(ids) > 1:
+            if len(ids) > 1 and step.payment_id:
                 text = Text.assemble((f"{_MARKS[ids.index(step.payment_id)]} ", "bold red"), text)
             told: Any = text
             if step.fields:
                 told = Group(text, _field_table(step.fields) if in_full else _field_lines(step.fields, width))
-            grid.add_row(f"{math.floor(step.after_ms)} ms", _route(step), told)
+            number = [step.number] if has_numbers else []
+            grid.add_row(*number, f"{math.floor(step.after_ms)} ms", _route(step), told)
         self._console.print(grid)
 
-    def receipts(self, receipts: Sequence[tuple[str, str]]) -> None:
+    def receipts(self, calls: Sequence[Call]) -> None:
         """Print the customers' receipts side by side, each with its title."""
         self._heading("The customers' receipts, as the till got them")
         self._console.print(
             Columns(
                 [
-                    Panel(Text(text.strip()), title=title, title_align="left", box=box.ROUNDED, width=34)
-                    for title, text in receipts
+                    Panel(
+                        Text(checks.receipt_of(call).strip()),
+                        title=f"{call.order_id}, {call.body['payment']['operation']}",
+                        title_align="left",
+                        box=box.ROUNDED,
+                        width=34,
+                    )
+                    for call in calls
                 ]
             )
         )
@@ -98,9 +116,26 @@ class Show:
             )
         self._console.print(table)
 
+    def transactions(
+        self, transactions: Sequence[Mapping[str, Any]], totals: Mapping[str, int], waiting_count: int
+    ) -> None:
+        """Print HiPay's Console, and how many orders are no transaction."""
+        self._heading("HiPay's Console")
+        self._console.print(console_table(transactions, totals))
+        told = f"{waiting_count} more orders wait: A and B have no gateway to tell HiPay what became of them."
+        self._console.print(Text(told, style="dim"))
+
     def checked(self, promises: Sequence[str]) -> None:
         """Print what was compared and held."""
         self._heading("Checked")
+        self._promises(promises)
+
+    def checked_here(self, promises: Sequence[str]) -> None:
+        """Print what was compared of one chapter, and held."""
+        self._console.print()
+        self._promises(promises)
+
+    def _promises(self, promises: Sequence[str]) -> None:
         for promise in promises:
             self._console.print(Text.assemble(("✓ ", "green"), promise))
 

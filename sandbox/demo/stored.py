@@ -44,6 +44,11 @@ class StoredRows:
         rows = self._rows("SELECT address FROM lines WHERE held_by IS NOT NULL ORDER BY address")
         return [str(row["address"]) for row in rows]
 
+    def open_deliveries(self) -> list[str]:
+        """Return the notifications that were not delivered yet, or never will be."""
+        rows = self._rows("SELECT id FROM deliveries WHERE state <> 'delivered' ORDER BY id")
+        return [str(row["id"]) for row in rows]
+
     def _rows(self, statement: str, *parameters: str) -> list[dict[str, Any]]:
         with contextlib.closing(sqlite3.connect(self._uri, uri=True)) as connection:
             connection.row_factory = sqlite3.Row

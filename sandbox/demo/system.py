@@ -1,10 +1,9 @@
-"""The system of one small shop as real processes: an API, two workers, two terminals, SQLite in a folder."""
+"""The system of one small shop as real processes, and those around it; SQLite in a folder."""
 
 import contextlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import httpx
 
 from sandbox.demo.broker_tap import BrokerTap
 from sandbox.demo.errors import Unexpected
+from sandbox.demo.partners import Partners
 from sandbox.demo.processes import (
     Running,
     end_all,
@@ -27,23 +27,18 @@ from sandbox.demo.processes import (
 from sandbox.demo.stored import StoredRows
 from sandbox.demo.terminals import demo_terminals
 from sandbox.demo.timeline import LineHeld
+from sandbox.run.shop import HIPAY_USERNAME, SHOP_NAME, Shop, settings_for
 from sandbox.servers.choice import AMQP_VARIABLE
 from shared.broker.topology import Topology
+from shared.credential_kind import CredentialKind
+from shared.notification.secrets import new_webhook_secret
+from shared.secret_hash import new_secret
 
 API: Final = "API"
 WORKERS: Final = ("worker 1", "worker 2")
-SHOP_NAME: Final = "Boulangerie du Canal"
+NOTIFIER: Final = "notifier"
 NETWORK: Final = "127.0.0.0/8"
 _LOOK_TIMEOUT_SECONDS: Final = 6.0
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """The merchant and its credential, as the command line made them."""
-
-    merchant_id: str
-    username: str
-    secret: str
 
 
 class System:
@@ -54,10 +49,14 @@ class System:
         self.database = folder / "cloud-terminal.db"
         self.rows = StoredRows(self.database)
         self.terminals = demo_terminals(folder)
+        self.partners = Partners(folder)
         # On a broker that is somebody else's, queues of our own, which go again.
         self._prefix = f"demo-{secrets.token_hex(4)}." if os.environ.get(AMQP_VARIABLE) else ""
         self._api: Running | None = None
         self._workers: list[Running] = []
+        self._notifier: Running | None = None
+        #: Those that lead to HiPay and the merchant's server.
+        self._partner_settings: dict[str, str] = {}
         #: Set once no further command is wanted.
         self.is_broken_off = False
         #: A worker's own id to its name here.
@@ -69,8 +68,13 @@ class System:
     @property
     def parts(self) -> list[Running]:
         """Every process that was started."""
-        running = [terminal.running for terminal in self.terminals]
-        return [part for part in (self._api, *self._workers, *running) if part is not None]
+        around = [*(terminal.running for terminal in self.terminals), self.partners.running]
+        return [*self._clients, *(part for part in around if part is not None)]
+
+    @property
+    def _clients(self) -> list[Running]:
+        """The broker's."""
+        return [part for part in (self._api, *self._workers, self._notifier) if part is not None]
 
     @property
     def api_url(self) -> str:
@@ -81,28 +85,46 @@ class System:
         self._run("migrate")
 
     def make_shop(self) -> Shop:
-        """Create a merchant and its credential by the command line. Raises Unexpected."""
+        """Create merchant and credentials by the command line, and HiPay's secrets. Raises Unexpected."""
         merchant = json.loads(self._run("merchant", "create", SHOP_NAME, "--network", NETWORK, "--json"))
         made = json.loads(self._run("credential", "create", merchant["id"], "--json"))
-        return Shop(merchant["id"], made["username"], made["secret"])
+        kind = ("--kind", CredentialKind.GATEWAY.value)
+        gateway = json.loads(self._run("credential", "create", *kind, "--json"))
+        return Shop(
+            merchant_id=merchant["id"],
+            username=made["username"],
+            password=made["secret"],
+            gateway_username=gateway["username"],
+            gateway_password=gateway["secret"],
+            hipay_username=HIPAY_USERNAME,
+            hipay_password=new_secret(os.urandom),
+            hipay_signing_secret=new_webhook_secret(os.urandom),
+            passphrase=new_secret(os.urandom),
+        )
 
     def _run(self, *arguments: str) -> str:
         if self.is_broken_off:
             raise Unexpected("broken off")
         return run_to_end(arguments, self.folder, self._environment())
 
-    def launch_terminals(self) -> None:
+    def launch_around(self) -> None:
+        """Start what needs neither broker nor database."""
         for terminal in self.terminals:
             terminal.launch()
+        self.partners.launch()
 
-    async def launch(self, tap: BrokerTap) -> None:
+    async def launch(self, tap: BrokerTap, shop: Shop) -> None:
         """Start API and workers; each reaches the broker by way of the tap. The database is migrated."""
+        await self.partners.wait_listening()
+        self._partner_settings = settings_for(shop, self.partners.urls["console"], [NETWORK])
         url = await tap.listen(API)
         self._api = start(API, ["api"], self.folder, self._environment(amqp_url=url, api_port=0))
         for name in WORKERS:
             url = await tap.listen(name)
             surroundings = self._environment(amqp_url=url)
             self._workers.append(start(name, ["terminal-worker"], self.folder, surroundings))
+        surroundings = self._environment(amqp_url=await tap.listen(NOTIFIER))
+        self._notifier = start(NOTIFIER, ["notifier-worker"], self.folder, surroundings)
 
     def _environment(self, **settings: str | int) -> dict[str, str]:
         return environment(
@@ -111,22 +133,25 @@ class System:
             amqp_prefix=self._prefix,
             management_port=0,
             log_format="json",
+            **self._partner_settings,
             **settings,
         )
 
-    async def wait_ready(self) -> None:
+    async def wait_ready(self, shop: Shop) -> None:
         """Return when all of them answer `/readyz` or listen. Raises StartFailed, Unexpected."""
         assert self._api is not None
-        for part in (self._api, *self._workers):
-            await self._wait_ready(part)
         serving = await until_logged(self._api, "API is serving")
         self.addresses[API] = f"{serving['host']}:{serving['port']}"
+        self.partners.introduce(shop, self.api_url)
+        for part in self._clients:
+            await self._wait_ready(part)
         for part in self._workers:
             taking = await until_logged(part, "terminal worker is taking payments")
             self.worker_names[str(taking["worker"])] = part.name
         for terminal in self.terminals:
             await terminal.wait_ready()
             self.addresses[terminal.name] = terminal.line
+        await self.partners.wait_ready()
 
     async def _wait_ready(self, part: Running) -> None:
         opened = await until_logged(part, "management port is open")
@@ -155,7 +180,7 @@ class System:
 
     def end_clients(self) -> None:
         """End API and workers, which still need the broker for it; return when they are gone."""
-        end_all([part for part in (self._api, *self._workers) if part is not None])
+        end_all(self._clients)
 
     def end(self) -> None:
         """End all that still run; return when they are gone."""

@@ -26,11 +26,15 @@ class Turn(IntEnum):
     DELIVERED = 3
     CLAIMED = 4
     REQUEST = 5
-    ANSWER = 6
-    ENDED = 7
-    REPLIED = 8
-    WOKEN = 9
-    TOLD = 10
+    #: Between the systems around us, before the till has its answer.
+    PASSED = 6
+    ANSWER = 7
+    ENDED = 8
+    REPLIED = 9
+    WOKEN = 10
+    TOLD = 11
+    #: Between them, whatever becomes of the answer.
+    AFTERWARDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,33 @@ class Step:
     #: Concert fields, where it was a frame.
     fields: tuple[NamedField, ...] = ()
     payment_id: str = ""
+    #: In the picture of its flow, e.g. `2'`.
+    number: str = ""
+
+
+def begin_of(calls: Iterable[Call]) -> int:
+    """Return when the first till asked, in whole milliseconds since 1970."""
+    return math.floor(min(call.sent_at_ms for call in calls))
+
+
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps as they happened; those of one turn and millisecond stay as they are."""
+    return sorted(steps, key=lambda step: (math.floor(step.after_ms), step.turn, step.after_ms))
 
 
 def steps_of(records: Records) -> list[Step]:
     """Return the steps of all these payments, in order."""
-    begin = math.floor(min(call.sent_at_ms for call in records.calls))
+    begin = begin_of(records.calls)
     workers = _worker_of_each(records)
-    steps = [
-        *_calls(records.calls, begin),
-        *_events(records, workers, begin),
-        *_messages(records.messages, begin),
-        *_sessions(records, workers, begin),
-        *_held(records, begin),
-    ]
-    return sorted(steps, key=lambda step: (math.floor(step.after_ms), step.turn, step.after_ms))
+    return in_order(
+        [
+            *_calls(records.calls, begin),
+            *_events(records, workers, begin),
+            *_messages(records.messages, begin),
+            *_sessions(records, workers, begin),
+            *_held(records, begin),
+        ]
+    )
 
 
 def _worker_of_each(records: Records) -> dict[str, str]:
@@ -147,6 +164,9 @@ def _events(records: Records, workers: Mapping[str, str], begin: float) -> Itera
             case "identified":
                 turn, sender = Turn.ENDED, workers.get(payment_id, "worker")
                 text = f"asked the terminal once whether it answers identifications: {event.detail['found']}"
+            case "evidence":
+                turn, sender = Turn.AFTERWARDS, "API"
+                text = f"the gateway's evidence is stored, the payment is {event.state}"
             case _:
                 turn, sender = Turn.ENDED, workers.get(payment_id, "worker")
                 text = f"result is stored ({event.event.replace('_', ' ')}): {event.state}"
@@ -166,6 +186,13 @@ def _messages(messages: Iterable[Passed], begin: float) -> Iterable[Step]:
             case "payment", False:
                 text = f"delivers from {queue}"
                 yield Step(after, Turn.DELIVERED, "RabbitMQ", process, text, payment_id=message.payment_id)
+            case "notification", True:
+                # An order is told of once it is accepted, a result once it is stored.
+                turn = Turn.PUBLISHED if process == "API" else Turn.REPLIED
+                yield Step(after, turn, process, "RabbitMQ", f"into {queue}", payment_id=message.payment_id)
+            case "notification", False:
+                text = f"delivers from {queue}"
+                yield Step(after, Turn.WOKEN, "RabbitMQ", process, text, payment_id=message.payment_id)
             case _, True:
                 text = f"into {queue}: there is a result"
                 yield Step(after, Turn.REPLIED, process, "RabbitMQ", text, payment_id=message.payment_id)

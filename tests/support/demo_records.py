@@ -11,6 +11,9 @@ from sandbox.demo.stored import StoredEvent
 from sandbox.demo.till import Call
 from sandbox.demo.timeline import Records
 from sandbox.terminal.ledger import Passage, SessionRecord
+from sandbox.tracing.steps import Step as HopStep
+from sandbox.tracing.steps import System
+from sandbox.tracing.trace import Hop
 
 PAYMENT: Final = "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
 LINE: Final = "127.1.2.3:8888"
@@ -105,3 +108,25 @@ def records(**changed: Any) -> Records:
         terminals={LINE: "terminal B"},
     )
     return replace(whole, **changed)
+
+
+def hop(step: HopStep, source: System, target: System, after_ms: int, **detail: Any) -> Hop:
+    """Return something that passed between the systems around us, so long after the till asked."""
+    return Hop(after_ms, T + after_ms, source, target, step, PAYMENT, detail)
+
+
+def offline_hops() -> list[Hop]:
+    """Return what passed for it at a terminal with a gateway that approved by itself."""
+    api, terminal = System.CLOUD_API, System.TERMINAL
+    return [
+        hop(HopStep.ORDER_NOTIFICATION, api, System.HIPAY, 13, order_id="TABLE-3", is_new=True),
+        hop(HopStep.ORDER_NOTIFICATION_ACKNOWLEDGED, System.HIPAY, api, 13, order_id="TABLE-3", is_new=True),
+        hop(HopStep.TERMINAL_CALLED, api, terminal, 16),
+        hop(HopStep.TERMINAL_WOKEN, terminal, terminal, 16, amount_cents=640),
+        hop(HopStep.CARD_PRESENTED, terminal, terminal, 490, brand="cb", card="497010", mode="contact"),
+        hop(HopStep.APPROVED_OFFLINE, terminal, terminal, 498),
+        hop(HopStep.TRANSACTION_STORED, terminal, terminal, 498, number=1, result="done"),
+        hop(HopStep.RESULT_TO_API, terminal, api, 498),
+        hop(HopStep.WEBHOOK_SENT, api, System.MERCHANT, 520, type="payment.succeeded"),
+        hop(HopStep.WEBHOOK_ACKNOWLEDGED, System.MERCHANT, api, 521, type="payment.succeeded"),
+    ]

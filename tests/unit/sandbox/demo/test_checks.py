@@ -4,6 +4,7 @@ import pytest
 from demo_records import PAYMENT, call, history, row, session
 
 from sandbox.demo.checks import (
+    answered,
     answered_as_stored,
     expect,
     one_session_at_a_time,
@@ -90,3 +91,21 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     expect([])
     with pytest.raises(Unexpected, match="first\nsecond"):
         expect(["first", "second"])
+
+
+def test_evidence_and_identifications_may_stand_anywhere_in_a_history() -> None:
+    """They come beside the payment's way, at any time."""
+    accepted, claimed, ended = history()
+    beside = [replace(ended, event=event, detail={}) for event in ("identified", "evidence")]
+
+    whole = [accepted, claimed, beside[1], ended, *beside]
+
+    assert went_through(whole, "answered_done") == []
+    assert session_as_stored(session(), row(), whole) == []
+
+
+def test_an_answer_of_another_state_or_a_replay_is_found() -> None:
+    """The contract's status, our state, and whether it was the stored answer."""
+    assert answered(call(), history(), "succeeded") == []
+    assert answered(call(), history(), "succeeded", replayed=True)
+    assert answered(call(), history(), "refused")

@@ -3,6 +3,7 @@ from dataclasses import replace
 from demo_records import PAYMENT, T, call, history, messages, records, session
 
 from sandbox.demo.broker_tap import Passed
+from sandbox.demo.stored import StoredEvent
 from sandbox.demo.timeline import LineHeld, steps_of
 
 
@@ -97,3 +98,37 @@ def test_an_error_is_told_with_its_code() -> None:
     [*_, last] = steps_of(records(calls=[call(status=504, body=body)]))
 
     assert last.text == "504 timeout.terminal.gateway.timeout"
+
+
+def test_a_notification_is_told_from_who_published_it_to_the_notifier() -> None:
+    """An order's by the API once the payment is stored, a result's by the worker that stored it."""
+    passed = [
+        Passed(T + 6.9, "API", True, "notify.hipay", "notification", PAYMENT, None),
+        Passed(T + 7.4, "notifier", False, "notify.hipay", "notification", PAYMENT, None),
+        Passed(T + 500.9, "worker 1", True, "notify.merchant", "notification", PAYMENT, None),
+        Passed(T + 502.1, "notifier", False, "notify.merchant", "notification", PAYMENT, None),
+    ]
+
+    told = [
+        (step.sender, step.receiver, step.text)
+        for step in steps_of(records(messages=passed))
+        if step.receiver in {"RabbitMQ", "notifier", "database"}
+    ]
+
+    assert told[1:3] == [
+        ("API", "RabbitMQ", "into notify.hipay"),
+        ("RabbitMQ", "notifier", "delivers from notify.hipay"),
+    ]
+    assert told[-2:] == [
+        ("worker 1", "RabbitMQ", "into notify.merchant"),
+        ("RabbitMQ", "notifier", "delivers from notify.merchant"),
+    ]
+
+
+def test_evidence_of_the_gateway_is_told_apart_from_the_result() -> None:
+    """It comes beside the answer and is stored by the API."""
+    evidence = StoredEvent(PAYMENT, T + 505, "evidence", "succeeded", {})
+
+    [told] = [step for step in steps_of(records(events=[*history(), evidence])) if "evidence" in step.text]
+
+    assert (told.sender, told.receiver) == ("API", "database")

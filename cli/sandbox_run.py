@@ -1,0 +1,217 @@
+"""`cloud-terminal sandbox`: the API and every system around it on this machine; its parts for containers."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+PortBase = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=65_000,
+        help="Pages take this port and the next four: terminal's screen, register, flow, Console, merchant; "
+        "Preludd, Nepting, acquirer and issuer 11 to 14 above it. 0: free ones.",
+    ),
+]
+TerminalPort = Annotated[int, typer.Option(min=0, max=65_535, help="Concert's. 0: a free one.")]
+Delay = Annotated[
+    float, typer.Option(min=0, max=3600, help="Seconds until the terminal's customer presents a card.")
+]
+ByHand = Annotated[
+    bool, typer.Option("--by-hand", help="Nobody presents a card but you, on the terminal's page.")
+]
+CollectEvery = Annotated[
+    float | None, typer.Option(min=1, help="Seconds between remote collections; without it only by hand.")
+]
+Called = Annotated[str, typer.Option(help="The name by which API and workers reach the sandbox's machine.")]
+
+#: Where a container's other side may be: loopback and the private ranges of container networks.
+CONTAINER_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+
+
+def run_sandbox(
+    context: typer.Context,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="A folder for database, credentials, logs; without it one that goes at the end."),
+    ] = None,
+    api_port: Annotated[int, typer.Option(min=0, max=65_535, help="The API's. 0: a free one.")] = 8080,
+    port_base: PortBase = 8900,
+    terminal_port: TerminalPort = 8888,
+    delay: Delay = 3.0,
+    by_hand: ByHand = False,
+    collect_every: CollectEvery = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print addresses and credentials as one JSON line once all is up.")
+    ] = False,
+) -> None:
+    """Run everything on this machine: API, workers, terminal, register, gateway, banks, HiPay, shop.
+
+    Needs a RabbitMQ: the one of CLOUD_TERMINAL_AMQP_URL, else a private one is started from what is installed
+    or can be had. Uses SQLite. Everything listens on loopback, cards are test cards. Ctrl-C ends all.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from cli.migrate import migrate_database
+    from cli.process import EXIT_AWAY, EXIT_USAGE, fail, plain_errors, run_on_loop
+    from sandbox.main import TerminalSetup
+    from sandbox.processes import ProcessFailed
+    from sandbox.run.cloud_api import ApiAnswered
+    from sandbox.run.installation import Installation, entry_line
+    from sandbox.run.places import Ports
+    from sandbox.run.shop import ShopUnreadable
+    from sandbox.servers.errors import ServersUnavailable
+    from sandbox.terminal.schedule import Schedule
+
+    collects = Schedule(every_seconds=collect_every)
+    setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)
+    ports = Ports(base=port_base, terminal=terminal_port)
+
+    def say(entry: Mapping[str, str]) -> None:
+        if as_json:
+            print(entry_line(entry), flush=True)
+        else:
+            _show(entry, keep)
+
+    try:
+        with plain_errors(), _folder(keep) as folder, _broker() as amqp_url:
+            installation = Installation(folder, amqp_url, api_port, migrate_database)
+            code = run_on_loop(installation.run(ports, setup, say), uvloop=True)
+    except (ServersUnavailable, ProcessFailed) as error:
+        raise fail(str(error), EXIT_AWAY) from error
+    except (ShopUnreadable, ApiAnswered) as error:
+        raise fail(str(error), EXIT_USAGE) from error
+    raise typer.Exit(code)
+
+
+def prepare(
+    folder: Annotated[
+        Path, typer.Argument(help="Gets shop.json, and sandbox.env with settings for API and workers.")
+    ],
+    called: Called = "sandbox",
+    port_base: PortBase = 8900,
+) -> None:
+    """Make the sandbox's merchant in the installation's database, for a sandbox in a container of its own.
+
+    What is in the folder already is kept. Start API and workers with the settings of sandbox.env.
+    """
+    from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
+    from sandbox.run.places import Ports
+    from sandbox.run.shop import (
+        ShopUnreadable,
+        keep_settings,
+        keep_shop,
+        kept_shop,
+        make_shop,
+        settings_for,
+    )
+    from shared.clock import SystemClock
+    from shared.settings.load import load_settings
+
+    if port_base == 0:
+        raise fail("--port-base: a container's ports cannot be chosen at its start.", EXIT_USAGE)
+    with plain_errors():
+        try:
+            shop = kept_shop(folder)
+        except ShopUnreadable as error:
+            raise fail(str(error), EXIT_USAGE) from error
+        if shop is None:
+            shop = run_on_loop(
+                make_shop(load_settings(), CONTAINER_NETWORKS, clock=SystemClock(), random_bytes=os.urandom)
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            keep_shop(shop, folder)
+    hipay_url = f"http://{called}:{Ports(base=port_base).of('console')}"
+    keep_settings(settings_for(shop, hipay_url, CONTAINER_NETWORKS), folder)
+
+
+def serve(
+    folder: Annotated[Path, typer.Argument(help="What `sandbox prepare` wrote to.")],
+    api_url: Annotated[str, typer.Option(help="The API's address, without a slash at its end.")],
+    host: Annotated[str, typer.Option(help="Where everything listens; 0.0.0.0 in a container.")] = (
+        "127.0.0.1"
+    ),
+    called: Called = "sandbox",
+    port_base: PortBase = 8900,
+    terminal_port: TerminalPort = 8888,
+    delay: Delay = 3.0,
+    by_hand: ByHand = False,
+    collect_every: CollectEvery = None,
+) -> None:
+    """Run the systems around an API that runs elsewhere, until SIGTERM. Publish ports under their numbers."""
+    from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
+    from sandbox.main import TerminalSetup
+    from sandbox.run.alone import serve_alone
+    from sandbox.run.cloud_api import ApiAnswered
+    from sandbox.run.places import Ports
+    from sandbox.run.shop import ShopUnreadable, kept_shop
+    from sandbox.terminal.schedule import Schedule
+
+    collects = Schedule(every_seconds=collect_every)
+    setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)
+    ports = Ports(base=port_base, terminal=terminal_port)
+    try:
+        shop = kept_shop(folder)
+        if shop is None:
+            raise fail(f"{folder} holds no shop: run `cloud-terminal sandbox prepare` first.", EXIT_USAGE)
+        with plain_errors():
+            run_on_loop(
+                serve_alone(host, called, ports, shop, api_url, setup, lambda entry: _show(entry, None)),
+                uvloop=True,
+            )
+    except (ShopUnreadable, ApiAnswered) as error:
+        raise fail(str(error), EXIT_USAGE) from error
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="cloud-terminal-sandbox-") as made:
+        yield Path(made)
+
+
+@contextmanager
+def _broker() -> Iterator[str]:
+    from sandbox.servers.start import start_servers
+    from shared.settings.load import load_settings
+
+    given = load_settings().amqp_url
+    if given is not None:
+        yield given.get_secret_value()
+        return
+    with start_servers(postgres=False) as servers:
+        yield servers.amqp_url
+
+
+def _show(entry: Mapping[str, str], keep: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sandbox.run.places import PAGES
+
+    console = Console(highlight=False)
+    pages = Table(box=None, pad_edge=False, show_header=False)
+    for system, (title, what) in PAGES.items():
+        pages.add_row(f"[bold]{title}[/bold]", entry[system] + "/", what)
+    pages.add_row("[bold]API[/bold]", entry["api"] + "/docs", "as any ECR client sees it")
+    console.print("\nThe sandbox is running. Pages:\n")
+    console.print(pages)
+    facts = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in (
+        ("HTTP Basic", f"{entry['username']}:{entry['password']}"),
+        ("Terminal", f"{entry['terminal']} (Concert V3.1, V3.2), registered as {entry['terminal_id']}"),
+        ("Gateway", entry["preludd"]),
+        ("Banks", f"Nepting {entry['nepting']}, acquirer {entry['acquirer']}, issuer {entry['issuer']}"),
+    ):
+        facts.add_row(name, value)
+    console.print("\nFor programs:\n")
+    console.print(facts, soft_wrap=True)
+    kept = "" if keep is None else f" Database, credentials and logs stay in {keep}."
+    console.print(f"\nCtrl-C ends all.{kept}\n")

@@ -1,0 +1,153 @@
+"""The live flow's application: one page, its stream, and the same as JSON."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final
+
+import httpx
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import HTMLResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from sandbox.flow.diagram import draw
+from sandbox.flow.rows import TITLES
+from sandbox.flow.story import Batch, Json, Story, payments_in, story_of
+from sandbox.pages.app import new_app
+from sandbox.pages.render import NavLink, Pages, templates
+from sandbox.run.cloud_api import ApiAnswered, CloudApi
+from sandbox.tracing.steps import Flow, Step
+from sandbox.tracing.stream import trace_routes
+from sandbox.tracing.trace import Trace
+
+SYSTEM: Final = "Live flow"
+#: Payments that can be chosen.
+LISTED: Final = 25
+_PACKAGE: Final = "sandbox.flow"
+#: After these the payment's own history says something new.
+_HISTORY_GREW: Final = frozenset({Step.RESULT_TO_REGISTER, Step.WEBHOOK_SENT, Step.EVIDENCE_TAKEN})
+_FRAGMENTS: Final = ("payments", "picture")
+
+BatchOf = Callable[[str], Batch | None]
+
+
+class FlowPage:
+    """Tells one payment's story: the one that was chosen, or always the newest."""
+
+    def __init__(self, api: CloudApi, trace: Trace, batch_of: BatchOf, pages: Pages) -> None:
+        self._api: Final = api
+        self._trace: Final = trace
+        self._batch_of: Final = batch_of
+        self._pages: Final = pages
+        environment = templates(_PACKAGE)
+        self._fragments: Final = {name: environment.get_template(f"{name}.html") for name in _FRAGMENTS}
+
+    async def page(self, payment: str = "") -> HTMLResponse:
+        """Show the page."""
+        history = await self._history(payment or self._newest())
+        return self._pages.page("flow.html", **self._context(payment, history))
+
+    async def events(self, payment: str = "") -> AsyncIterator[ServerSentEvent]:
+        """Follow the chosen payment, or the newest: the page's moving parts."""
+        shown, history, rendered_to = "", list[Json](), 0
+        async for hop in self._trace.subscribe(after=0):
+            # What came together is drawn once.
+            if hop.number <= rendered_to and hop.step not in _HISTORY_GREW:
+                continue
+            now = payment or self._newest()
+            if now != shown or (hop.step in _HISTORY_GREW and hop.reference == now):
+                shown, history = now, await self._history(now)
+            behind = self._trace.hops(after=rendered_to)
+            rendered_to = behind[-1].number if behind else rendered_to
+            context = self._context(payment, history)
+            parts = {name: fragment.render(context) for name, fragment in self._fragments.items()}
+            yield ServerSentEvent(event="parts", id=str(hop.number), data={"parts": parts})
+
+    async def story(self, payment_id: str) -> dict[str, Any]:
+        """Return a payment's flow as JSON: its kind, and each step with its time or null."""
+        hops = self._trace.hops()
+        if not any(hop.reference == payment_id for hop in hops):
+            raise HTTPException(404, "Nothing of this payment has passed here.")
+        story = self._story(payment_id, await self._history(payment_id))
+        return {
+            "payment_id": payment_id,
+            "order_id": story.order_id,
+            "flow": story.flow,
+            "started_at_ms": story.start_ms,
+            "steps": _steps(story.flow or Flow.WITH_AUTHORISATION, story),
+            "collection": _steps(Flow.COLLECTION, story) if story.collection else None,
+        }
+
+    async def reset(self) -> dict[str, bool]:
+        """Forget what passed."""
+        self._trace.reset()
+        return {"reset": True}
+
+    def _newest(self) -> str:
+        listed = payments_in(self._trace.hops())
+        return listed[0].payment_id if listed else ""
+
+    async def _history(self, payment_id: str) -> list[Json]:
+        if not payment_id:
+            return []
+        try:
+            return await self._api.events(payment_id)
+        except (httpx.HTTPError, ApiAnswered):
+            return []
+
+    def _story(self, payment_id: str, history: Sequence[Json]) -> Story:
+        return story_of(payment_id, self._trace.hops(), batch=self._batch_of(payment_id), history=history)
+
+    def _context(self, chosen: str, history: Sequence[Json]) -> dict[str, Any]:
+        payment_id = chosen or self._newest()
+        story = self._story(payment_id, history) if payment_id else None
+        pictures = []
+        if story is not None:
+            flow = story.flow or Flow.WITH_AUTHORISATION
+            start_ms = story.start_ms
+            pictures.append(
+                (
+                    TITLES[flow] if story.flow else "Not decided yet: with or without authorisation",
+                    draw(flow, story.hops, start_ms=start_ms, accepted_at_ms=story.accepted_at_ms),
+                )
+            )
+            if story.collection:
+                pictures.append(
+                    (
+                        TITLES[Flow.COLLECTION],
+                        draw(Flow.COLLECTION, story.collection, start_ms=story.collection[0].at_ms),
+                    )
+                )
+        return {
+            "chosen": chosen,
+            "shown": payment_id,
+            "listed": payments_in(self._trace.hops())[:LISTED],
+            "story": story,
+            "pictures": pictures,
+        }
+
+
+def make_app(
+    *, api: CloudApi, trace: Trace, batch_of: BatchOf, navigation: Sequence[NavLink] = ()
+) -> FastAPI:
+    """Return the live flow's application; its streams end with `trace.close()`.
+
+    batch_of: in which collection of the terminal a payment went out, by the terminal's journal.
+    """
+    pages = Pages(_PACKAGE, system=SYSTEM, subtitle="What really passes", navigation=navigation)
+    page = FlowPage(api, trace, batch_of, pages)
+    app = new_app(SYSTEM, package=_PACKAGE)
+    app.get("/", include_in_schema=False)(page.page)
+    app.get("/events", response_class=EventSourceResponse, include_in_schema=False)(page.events)
+    app.get("/payments/{payment_id}")(page.story)
+    app.post("/reset")(page.reset)
+    app.include_router(trace_routes(trace))
+    return app
+
+
+def _steps(flow: Flow, story: Story) -> list[dict[str, Any]]:
+    hops = story.collection if flow is Flow.COLLECTION else story.hops
+    start_ms = story.collection[0].at_ms if flow is Flow.COLLECTION else story.start_ms
+    drawn = draw(flow, hops, start_ms=start_ms, accepted_at_ms=story.accepted_at_ms)
+    return [
+        {"number": arrow.number, "what": arrow.label, "time": arrow.time, "repeats": arrow.repeats}
+        for arrow in drawn.arrows
+    ]

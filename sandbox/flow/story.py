@@ -1,0 +1,169 @@
+"""Which hops belong to a payment, and to its collection. Pure: everything is in the trace or was asked for.
+
+A hop that carries the payment's id is its own. The register cannot know that id when it sends the order:
+its hop carries the order's number, and belongs to the payment if it is the last one of that number before
+anything else of the payment happened. A collection's hops name terminal and batch; the terminal's journal
+says in which batch a payment went out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sandbox.tracing.steps import Flow, Step, System
+from sandbox.tracing.trace import Hop
+
+Json = dict[str, Any]
+
+#: What a payment's history begins with: when the API took the order.
+_ACCEPTED: Final = 0
+
+_OF_COLLECTION: Final = frozenset(
+    {
+        Step.COLLECTION_PUSHED,
+        Step.COLLECTION_PUSH_ACKNOWLEDGED,
+        Step.STATUS_CHANGED,
+        Step.MERCHANT_NOTIFIED,
+        Step.MERCHANT_ACKNOWLEDGED,
+    }
+)
+_BATCH_STEPS: Final = frozenset({Step.COLLECTION_SENT, Step.COLLECTION_ACKNOWLEDGED})
+#: HiPay's `Captured`.
+_CAPTURED: Final = frozenset({118, 166, 125, 126})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A collection, as the terminal names it."""
+
+    serial: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A payment of the trace, for the list."""
+
+    payment_id: str
+    order_id: str | None
+    amount_cents: int | None
+    operation: str | None
+    began_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A payment's hops, the oldest first, and those of its collection."""
+
+    payment_id: str
+    flow: Flow | None
+    hops: tuple[Hop, ...]
+    collection: tuple[Hop, ...] = ()
+    #: When the API accepted the order, by the payment's history; for orders that another client sent.
+    accepted_at_ms: int | None = None
+    order_id: str | None = None
+    amount_cents: int | None = None
+    history: Sequence[Json] = field(default=())
+
+    @property
+    def start_ms(self) -> int | None:
+        """When step 1 happened, else the first thing that is known."""
+        sent = next((hop.at_ms for hop in self.hops if hop.step is Step.ORDER_SENT), self.accepted_at_ms)
+        return sent if sent is not None else next((hop.at_ms for hop in self.hops), None)
+
+
+def payments_in(hops: Iterable[Hop]) -> list[Listed]:
+    """Return the payments that the trace knows, the newest first."""
+    own: dict[str, list[Hop]] = {}
+    for hop in hops:
+        if hop.reference is not None:
+            own.setdefault(hop.reference, []).append(hop)
+    listed = [
+        Listed(
+            payment_id,
+            _said(of_payment, "order_id"),
+            _said(of_payment, "amount_cents"),
+            _said(of_payment, "operation"),
+            of_payment[0].at_ms,
+        )
+        for payment_id, of_payment in own.items()
+        # Only what has begun at a register or terminal within the trace's memory.
+        if of_payment[0].step in _BEGINNINGS
+    ]
+    return sorted(listed, key=lambda one: one.began_at_ms, reverse=True)
+
+
+_BEGINNINGS: Final = frozenset({Step.TERMINAL_CALLED, Step.ORDER_NOTIFICATION, Step.RESULT_TO_REGISTER})
+
+
+def story_of(
+    payment_id: str, hops: Sequence[Hop], *, batch: Batch | None, history: Sequence[Json] = ()
+) -> Story:
+    """Choose the payment's hops. `history`: what `GET /v1/payments/{id}/events` says."""
+    own = [hop for hop in hops if hop.reference == payment_id]
+    order_id = _said(own, "order_id")
+    sent = _order_sent(hops, own, order_id)
+    collected_from = next((hop.number for hop in own if hop.step is Step.COLLECTION_PUSHED), None)
+    later = [hop for hop in own if collected_from is not None and hop.number >= collected_from]
+    collection = [hop for hop in later if _is_of_collection(hop, later)]
+    in_collection = {hop.number for hop in collection}
+    before = [hop for hop in own if hop.number not in in_collection]
+    return Story(
+        payment_id=payment_id,
+        flow=_flow_of(own),
+        hops=tuple(([sent] if sent else []) + before),
+        collection=tuple(sorted([*_batch_hops(hops, batch), *collection], key=lambda hop: hop.number)),
+        accepted_at_ms=_moment_ms(history[_ACCEPTED]["at"]) if history else None,
+        order_id=order_id,
+        amount_cents=_said(own, "amount_cents"),
+        history=history,
+    )
+
+
+def _order_sent(hops: Sequence[Hop], own: Sequence[Hop], order_id: str | None) -> Hop | None:
+    if not own or order_id is None:
+        return None
+    before = [
+        hop
+        for hop in hops
+        if hop.step is Step.ORDER_SENT
+        and hop.number < own[0].number
+        and hop.detail.get("order_id") == order_id
+    ]
+    return before[-1] if before else None
+
+
+def _flow_of(own: Sequence[Hop]) -> Flow | None:
+    steps = {hop.step for hop in own}
+    if Step.AUTHORISATION_ASKED in steps:
+        return Flow.WITH_AUTHORISATION
+    return Flow.WITHOUT_AUTHORISATION if Step.APPROVED_OFFLINE in steps else None
+
+
+def _batch_hops(hops: Sequence[Hop], batch: Batch | None) -> list[Hop]:
+    if batch is None:
+        return []
+    return [
+        hop
+        for hop in hops
+        if hop.step in _BATCH_STEPS
+        and hop.detail.get("serial") == batch.serial
+        and hop.detail.get("batch") == batch.number
+    ]
+
+
+def _is_of_collection(hop: Hop, later: Sequence[Hop]) -> bool:
+    if hop.step not in _OF_COLLECTION:
+        return False
+    if hop.step in (Step.STATUS_CHANGED, Step.MERCHANT_NOTIFIED, Step.MERCHANT_ACKNOWLEDGED):
+        return hop.detail.get("status") in _CAPTURED and hop.source in (System.HIPAY, System.MERCHANT)
+    return bool(later)
+
+
+def _said(hops: Sequence[Hop], name: str) -> Any:
+    return next((hop.detail[name] for hop in hops if hop.detail.get(name) is not None), None)
+
+
+def _moment_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,175 @@
+"""Composition root of the sandbox's systems: all in one process, a port each, one trace of what passes."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+from fastapi import FastAPI
+
+from sandbox.flow.app import make_app as make_flow
+from sandbox.flow.story import Batch
+from sandbox.gateway import acquirer, issuer, nepting, preludd
+from sandbox.hipay.app import make_app as make_hipay
+from sandbox.hipay.settings import EvidenceTarget, Merchant, OrderSource
+from sandbox.merchant.app import make_app as make_merchant
+from sandbox.register.app import make_app as make_register
+from sandbox.register.till import Till
+from sandbox.run.cloud_api import CloudApi
+from sandbox.run.places import Places
+from sandbox.run.shop import Shop
+from sandbox.terminal.app import make_terminal_app
+from sandbox.terminal.behaviour import Behaviour
+from sandbox.terminal.device import Device
+from sandbox.terminal.gateway_link import HttpGateway
+from sandbox.terminal.schedule import Schedule
+from sandbox.terminal.server import VirtualTerminal
+from sandbox.tracing.trace import Trace
+from shared.clock import SystemClock
+from shared.concert.reference import find_reference
+from shared.ids import RandomBytes
+from shared.serving import serving
+from shared.settings.settings import SettingsError
+
+#: The terminal's id at our API.
+TERMINAL_ID: Final = "counter-1"
+#: Longer than the chain behind the gateway may take.
+_HTTP_TIMEOUT_SECONDS: Final = 30.0
+#: Open streams end with the trace; whatever else runs may finish.
+_DRAIN_SECONDS: Final = 2.0
+#: Kept alive and open at the same time: more than the sandbox's systems ever are with each other.
+_CONNECTIONS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalSetup:
+    """What the terminal is set to at its start; its screen and its control API change it."""
+
+    delay_seconds: float = 3.0
+    by_hand: bool = False
+    collects: Schedule = field(default_factory=Schedule)
+
+
+@asynccontextmanager
+async def running_sandbox(
+    places: Places,
+    shop: Shop,
+    api_url: str,
+    setup: TerminalSetup,
+    *,
+    random_bytes: RandomBytes = os.urandom,
+) -> AsyncIterator[VirtualTerminal]:
+    """Serve all systems and make them known to the API at `api_url`, which may still be starting.
+
+    Raises SettingsError where the terminal's port is taken, ApiAnswered where the API refuses the shop.
+    """
+    clock = SystemClock()
+    trace = Trace(clock)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(
+                trust_env=False,
+                timeout=_HTTP_TIMEOUT_SECONDS,
+                limits=httpx.Limits(max_connections=_CONNECTIONS),
+            )
+        )
+        api = CloudApi(http, api_url, shop.username, shop.password)
+        terminal = VirtualTerminal(
+            places.host,
+            places.terminal_port,
+            device=Device(),
+            behaviour=Behaviour(delay_seconds=setup.delay_seconds, amount_decides=True),
+            by_hand=setup.by_hand,
+            gateway=HttpGateway(http, places.url("preludd")),
+            record=trace.record,
+            schedule=setup.collects,
+        )
+        till = Till(api, clock, trace, random_bytes)
+        apps: dict[str, FastAPI] = {
+            "issuer": issuer.make_app(clock=clock, trace=trace, random_bytes=random_bytes),
+            "acquirer": acquirer.make_app(
+                issuer_url=places.url("issuer"), http=http, clock=clock, trace=trace
+            ),
+            "nepting": nepting.make_app(
+                acquirer_url=places.url("acquirer"), http=http, clock=clock, trace=trace
+            ),
+            "preludd": preludd.make_app(
+                nepting_url=places.url("nepting"),
+                acquirer_url=places.url("acquirer"),
+                hipay_url=places.url("console"),
+                http=http,
+                clock=clock,
+                trace=trace,
+                random_bytes=random_bytes,
+            ),
+            "console": make_hipay(
+                orders_from=OrderSource(
+                    username=shop.hipay_username,
+                    password=shop.hipay_password,
+                    secret=shop.hipay_signing_secret,
+                ),
+                merchant=Merchant(
+                    notify_url=f"{places.url('merchant')}/hipay/notifications", passphrase=shop.passphrase
+                ),
+                evidence_target=EvidenceTarget(
+                    api_url=api_url, username=shop.gateway_username, password=shop.gateway_password
+                ),
+                http=http,
+                clock=clock,
+                trace=trace,
+                navigation=places.navigation,
+            ),
+            "merchant": make_merchant(
+                passphrase=shop.passphrase, clock=clock, trace=trace, navigation=places.navigation
+            ),
+            "screen": make_terminal_app(terminal, navigation=places.navigation),
+            "register": make_register(till, flow_url=places.url("flow"), navigation=places.navigation),
+            "flow": make_flow(
+                api=api, trace=trace, batch_of=batches_of(terminal), navigation=places.navigation
+            ),
+        }
+        for system, app in apps.items():
+            await stack.enter_async_context(
+                serving(app, places.sockets[system], drain_seconds=_DRAIN_SECONDS, lifespan="on")
+            )
+        try:
+            await stack.enter_async_context(terminal)
+        except OSError as error:
+            raise SettingsError(
+                f"The terminal cannot listen on {terminal.address}: {error.strerror}. "
+                "Set --terminal-port to another one (0: free)."
+            ) from error
+        # Before the servers drain: open streams would hold them up.
+        stack.callback(terminal.changes.close)
+        stack.callback(till.changes.close)
+        stack.callback(trace.close)
+        await api.wait_ready()
+        await _enrol(api, http, places, terminal)
+        yield terminal
+
+
+def batches_of(terminal: VirtualTerminal) -> Callable[[str], Batch | None]:
+    """Return a function that tells in which collection of the terminal a payment went out."""
+
+    def batch_of(payment_id: str) -> Batch | None:
+        for one in terminal.memory.journal:
+            if one.batch is not None and find_reference(one.reference or "") == payment_id:
+                return Batch(terminal.device.serial, one.batch)
+        return None
+
+    return batch_of
+
+
+async def _enrol(api: CloudApi, http: httpx.AsyncClient, places: Places, terminal: VirtualTerminal) -> None:
+    await api.register_terminal(
+        TERMINAL_ID,
+        host=places.called,
+        port=terminal.port,
+        protocol="ConcertV3.2",
+        label="Sandbox terminal",
+        shop=terminal.device.merchant_name,
+    )
+    secret = await api.register_webhooks(f"{places.called_url('merchant')}/webhooks")
+    (await http.post(f"{places.url('merchant')}/secrets", json={"secret": secret})).raise_for_status()

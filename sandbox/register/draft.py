@@ -1,0 +1,144 @@
+"""The sale that the cashier is typing: basket, customer, and how it is to be paid. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Final
+
+from sandbox.register.catalogue import OPEN_PRICE, Product, product_of
+
+LARGEST_AMOUNT_CENTS: Final = 99_999_999
+LARGEST_QUANTITY: Final = 999
+MOST_LINES: Final = 100
+LONGEST_TEXT: Final = 1000
+
+
+class Operation(StrEnum):
+    """What is asked of the terminal, by the contract's name for it."""
+
+    DEBIT = "Debit"
+    REVERSAL = "Cancel"
+    CREDIT = "Credit"
+
+    @property
+    def word(self) -> str:
+        """As payments call it."""
+        return {"Debit": "debit", "Cancel": "reversal", "Credit": "credit"}[self.value]
+
+
+class NotTyped(ValueError):
+    """Raised for a field that cannot be used; the message is for the cashier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the basket."""
+
+    product: Product
+    quantity: int
+
+    @property
+    def total_cents(self) -> int:
+        return self.product.price_cents * self.quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Everything that the page's form holds."""
+
+    lines: tuple[Line, ...] = ()
+    operation: Operation = Operation.DEBIT
+    #: The number of an earlier order, for a reversal or credit; empty: the next one.
+    order_id: str = ""
+    terminal_id: str = ""
+    force_authorization: bool = False
+    #: Fields of the contract's `customer`, those that were typed.
+    customer: Mapping[str, str] = field(default_factory=dict)
+    #: One `name: value` a line.
+    custom_data: str = ""
+
+    @property
+    def total_cents(self) -> int:
+        return sum(line.total_cents for line in self.lines)
+
+
+CUSTOMER_FIELDS: Final = ("first_name", "last_name", "email", "phone")
+
+
+def typed(draft: Draft, form: Mapping[str, str]) -> Draft:
+    """Return the draft with what the form's fields hold; the basket stays."""
+    word = form.get("operation", draft.operation)
+    customer = {
+        name: form[name].strip()[:LONGEST_TEXT] for name in CUSTOMER_FIELDS if form.get(name, "").strip()
+    }
+    return replace(
+        draft,
+        operation=Operation(word) if word in set(Operation) else draft.operation,
+        order_id=form.get("order_id", "").strip()[:64],
+        terminal_id=form.get("terminal_id", draft.terminal_id),
+        force_authorization=form.get("force_authorization") == "yes",
+        customer=customer,
+        custom_data=form.get("custom_data", "").replace("\r\n", "\n")[:LONGEST_TEXT],
+    )
+
+
+def with_product(draft: Draft, reference: str, change: int) -> Draft:
+    """Return the draft with one more, or one less, of a product; a line without pieces goes."""
+    known = next((line for line in draft.lines if line.product.reference == reference), None)
+    if known is None:
+        product = product_of(reference)
+        if product is None or change < 0:
+            return draft
+        return _checked(replace(draft, lines=(*draft.lines, Line(product, 1))))
+    quantity = known.quantity + change
+    lines = tuple(
+        replace(line, quantity=quantity) if line is known else line
+        for line in draft.lines
+        if line is not known or quantity > 0
+    )
+    return _checked(replace(draft, lines=lines))
+
+
+def with_article(draft: Draft, price: str) -> Draft:
+    """Return the draft with an article at the typed price (`12.51` or `12,51`). Raises NotTyped."""
+    reference, name, tax_rate = OPEN_PRICE
+    cents = cents_of(price)
+    # A reference of its own for each price, so that equal ones share a line.
+    product = Product(f"{reference}-{cents}", name, cents, tax_rate)
+    known = next((line for line in draft.lines if line.product == product), None)
+    if known is not None:
+        return with_product(draft, product.reference, 1)
+    return _checked(replace(draft, lines=(*draft.lines, Line(product, 1))))
+
+
+def cents_of(text: str) -> int:
+    """Return the cents of a typed amount. Raises NotTyped."""
+    try:
+        cents = Decimal(text.strip().replace(",", ".")) * 100
+        if cents.is_finite() and cents == cents.to_integral_value() and 0 < cents <= LARGEST_AMOUNT_CENTS:
+            return int(cents)
+    except InvalidOperation:
+        pass
+    raise NotTyped("Type an amount with at most two decimals, for example 12.50.")
+
+
+def custom_data_of(text: str) -> dict[str, str]:
+    """Return the pairs of `name: value` lines. Raises NotTyped."""
+    pairs = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if not line.strip():
+            continue
+        if not colon or not name.strip():
+            raise NotTyped("Custom data: one 'name: value' a line.")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _checked(draft: Draft) -> Draft:
+    if len(draft.lines) > MOST_LINES or any(line.quantity > LARGEST_QUANTITY for line in draft.lines):
+        raise NotTyped("The basket is full.")
+    if draft.total_cents > LARGEST_AMOUNT_CENTS:
+        raise NotTyped("The basket costs more than this register can take.")
+    return draft

@@ -1,0 +1,21 @@
+// Shows the parts of the page that change, as the server renders them.
+"use strict";
+
+const followed = document.querySelector("[data-events]");
+if (followed) {
+  const stream = new EventSource(followed.dataset.events);
+  stream.addEventListener("parts", (event) => {
+    for (const [id, html] of Object.entries(JSON.parse(event.data).parts)) {
+      const part = document.getElementById(id);
+      if (!part || part.dataset.shown === html) continue;
+      // What somebody has opened stays open.
+      const open = [...part.querySelectorAll("details")].map((one) => one.open);
+      const typing = part.contains(document.activeElement) && document.activeElement.matches("input");
+      if (typing) continue;
+      part.innerHTML = html;
+      part.dataset.shown = html;
+      part.querySelectorAll("details").forEach((one, index) => { one.open = open[index] || false; });
+    }
+  });
+  addEventListener("pagehide", () => stream.close());
+}

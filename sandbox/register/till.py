@@ -1,0 +1,226 @@
+"""The cash register at work: sends orders, waits, loses its network, asks again."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any, Final
+
+import httpx
+
+from sandbox.register.draft import Draft, Operation
+from sandbox.register.orders import following, order_of
+from sandbox.register.sale import NO_NETWORK, Asking, Json, Sale
+from sandbox.run.cloud_api import ApiAnswered, CloudApi
+from sandbox.terminal.changes import Changes
+from sandbox.tracing.steps import Step, System
+from sandbox.tracing.trace import Trace
+from shared.clock import Clock
+from shared.ids import RandomBytes
+
+#: Older sales are forgotten.
+KEPT_SALES: Final = 1000
+#: How often the API is asked for a payment that is waited for: it tells nobody else its state.
+LOOK_SECONDS: Final = 0.5
+
+PULLED: Final = "The network was unplugged while the register waited."
+
+
+class Till:
+    """One register, used by whoever has its page open. Ended by `close`."""
+
+    def __init__(self, api: CloudApi, clock: Clock, trace: Trace, random_bytes: RandomBytes) -> None:
+        self.draft = Draft()
+        self.is_plugged = True
+        self.sales: Final[deque[Sale]] = deque(maxlen=KEPT_SALES)
+        self.changes: Final = Changes()
+        self._api: Final = api
+        self._clock: Final = clock
+        self._trace: Final = trace
+        self._random_bytes: Final = random_bytes
+        self._running: Final[dict[asyncio.Task[None], Asking]] = {}
+        self._count = 0
+        self._last_order_id = ""
+
+    def sale(self, number: int) -> Sale | None:
+        """Return a sale by its number."""
+        return next((one for one in self.sales if one.number == number), None)
+
+    async def terminals(self) -> list[Json]:
+        """Return the registered terminals; none where the API cannot be asked."""
+        if not self.is_plugged:
+            return []
+        try:
+            return await self._api.terminals()
+        except (httpx.HTTPError, ApiAnswered):
+            return []
+
+    def pay(self) -> Sale:
+        """Send the draft as an order, and begin a new one. Raises NotTyped."""
+        sale = self._new_sale(order_of(self.draft, self._next_order_id()))
+        self.draft = Draft(terminal_id=self.draft.terminal_id)
+        return sale
+
+    def follow_up(self, sale: Sale, operation: Operation, amount_cents: int) -> Sale:
+        """Send the reversal or a credit of a debit."""
+        return self._new_sale(following(sale.order, operation, amount_cents))
+
+    def ask_again(self, sale: Sale) -> None:
+        """Send the very same order once more, unless it is being waited for."""
+        if not sale.is_waiting:
+            self._ask(sale)
+
+    async def look(self, sale: Sale) -> None:
+        """Ask for the payment in place of sending the order."""
+        asking = self._begin(sale, "look")
+        try:
+            found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
+            if found is None:
+                self._end(asking, problem="The API knows no payment of this order.")
+                return
+            answer = await self._api.payment(str(found["id"]))
+            self._end(asking, answer=answer)
+        except (httpx.HTTPError, ApiAnswered) as error:
+            self._end(asking, problem=f"No answer: {str(error) or type(error).__name__}")
+
+    async def cancel(self, sale: Sale) -> None:
+        """Ask the API to stop the payment while no terminal has it."""
+        payment_id = sale.payment_id
+        if payment_id is None or not self.is_plugged:
+            return
+        try:
+            answer = await self._api.cancel(payment_id)
+        except httpx.HTTPError as error:
+            sale.note = f"Cancel: no answer, {type(error).__name__}"
+        else:
+            said = Asking("", 0, 0, answer.status_code, _read(answer))
+            sale.note = (
+                "Cancelled." if answer.is_success else f"Not cancelled: {said.code}. {said.description}"
+            )
+        self.changes.tell()
+
+    async def unplug(self) -> None:
+        """Pull the plug: what is waited for is cut off, nothing goes out any more."""
+        self.is_plugged = False
+        await self._cut()
+        self.changes.tell()
+
+    def plug_in(self) -> None:
+        """The network is back; what was lost is asked for by hand."""
+        self.is_plugged = True
+        self.changes.tell()
+
+    async def reset(self) -> None:
+        """Forget all sales; the numbers go on."""
+        await self._cut()
+        self.sales.clear()
+        self.draft = Draft()
+        self.is_plugged = True
+        self.changes.tell()
+
+    async def close(self) -> None:
+        """End what is under way, and everybody's waiting."""
+        self.changes.close()
+        await self._cut()
+
+    def _new_sale(self, order: Json) -> Sale:
+        self._count += 1
+        sale = Sale(self._count, order, self._clock.wall_ms())
+        self.sales.append(sale)
+        self._ask(sale)
+        return sale
+
+    def _ask(self, sale: Sale) -> None:
+        sale.note = None
+        asking = self._begin(sale, "order")
+        if asking.is_running:
+            self._spawn(self._send(sale, asking), asking)
+            self._spawn(self._watch(sale, asking), asking)
+
+    def _begin(self, sale: Sale, what: str) -> Asking:
+        now_ms = self._clock.wall_ms()
+        asking = Asking(f"till-{self._random_bytes(6).hex()}", now_ms, what=what)
+        if not self.is_plugged:
+            asking.ended_at_ms, asking.problem = now_ms, NO_NETWORK
+        sale.askings.append(asking)
+        self.changes.tell()
+        return asking
+
+    async def _send(self, sale: Sale, asking: Asking) -> None:
+        detail = {"order_id": sale.order_id, "request_id": asking.request_id}
+        self._trace.record(
+            System.REGISTER,
+            System.CLOUD_API,
+            Step.ORDER_SENT,
+            None,
+            **detail,
+            operation=Operation(sale.operation).word,
+            amount_cents=sale.amount_cents,
+        )
+        try:
+            answer = await self._api.order(sale.order, request_id=asking.request_id)
+        except httpx.HTTPError as error:
+            self._end(asking, problem=f"No answer: {type(error).__name__}")
+            return
+        self._end(asking, answer=answer)
+        self._trace.record(
+            System.CLOUD_API,
+            System.REGISTER,
+            Step.RESULT_TO_REGISTER,
+            asking.payment.get("id"),
+            **detail,
+            status=asking.status,
+            payment_status=(asking.body or {}).get("paymentStatus"),
+            state=asking.payment.get("state"),
+        )
+
+    async def _watch(self, sale: Sale, asking: Asking) -> None:
+        """Show what the API says of the payment while its order waits."""
+        while asking.is_running:
+            with contextlib.suppress(httpx.HTTPError, ApiAnswered):
+                found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
+                if found != sale.seen:
+                    sale.seen = found
+                    self.changes.tell()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _end(
+        self, asking: Asking, *, answer: httpx.Response | None = None, problem: str | None = None
+    ) -> None:
+        if not asking.is_running:
+            return
+        asking.ended_at_ms = self._clock.wall_ms()
+        asking.problem = problem
+        if answer is not None:
+            asking.status, asking.body = answer.status_code, _read(answer)
+        self.changes.tell()
+
+    async def _cut(self) -> None:
+        tasks = dict(self._running)
+        for task, asking in tasks.items():
+            # Before the task: nobody may say something else of it while it ends.
+            self._end(asking, problem=PULLED)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], asking: Asking) -> None:
+        task = asyncio.create_task(work)
+        self._running[task] = asking
+        task.add_done_callback(self._running.pop)
+
+    def _next_order_id(self) -> str:
+        moment = datetime.fromtimestamp(self._clock.wall_ms() / 1000)  # noqa: DTZ006 the cashier's own time
+        order_id = f"TILL1-{moment:%y%m%d-%H%M%S}"
+        if self._last_order_id.startswith(order_id):
+            order_id = f"{order_id}-{self._random_bytes(2).hex()}"
+        self._last_order_id = order_id
+        return order_id
+
+
+def _read(answer: httpx.Response) -> Json | None:
+    try:
+        read = answer.json()
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) else None

@@ -1,0 +1,1 @@
+"""Runs the sandbox: its merchant, its addresses, our own processes beside it."""

@@ -1,0 +1,46 @@
+"""The sandbox's systems as a process of their own, beside an API that runs elsewhere."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sandbox.main import TerminalSetup, running_sandbox
+from sandbox.run.installation import entry_of
+from sandbox.run.places import Ports, open_places
+from sandbox.run.shop import Shop
+
+_END_SECONDS: Final = 10.0
+
+
+async def serve_alone(
+    host: str,
+    called: str,
+    ports: Ports,
+    shop: Shop,
+    api_url: str,
+    setup: TerminalSetup,
+    on_ready: Callable[[Mapping[str, str]], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT, and wait for the API before that. Raises SettingsError, ApiAnswered."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+
+    async def serve() -> None:
+        with open_places(host, called, ports) as places:
+            async with running_sandbox(places, shop, api_url, setup) as terminal:
+                on_ready(entry_of(places, shop, api_url, f"{called}:{terminal.port}"))
+                await stopped.wait()
+
+    serving, stopping = asyncio.create_task(serve()), asyncio.create_task(stopped.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    done, _ = await asyncio.wait([serving], timeout=_END_SECONDS)
+    if not done:
+        # Still waiting for the API.
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return
+    serving.result()

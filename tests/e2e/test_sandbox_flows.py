@@ -1,0 +1,253 @@
+"""The source's flows through the public API, seen at HiPay's and at the merchant's side."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from whole_sandbox import WholeSandbox, soon, whole_sandbox
+
+ABOVE_FLOOR_LIMIT = 4200
+BELOW_FLOOR_LIMIT = 1200
+#: Even endings of amounts whose outcome takes seconds, ends in doubt, or is another amount.
+ENDINGS_THAT_WAIT = frozenset({22, 24, 26, 28, 32, 34, 36, 38, 46})
+
+
+@pytest.fixture(scope="module")
+def running(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSandbox]:
+    """`cloud-terminal sandbox`, once for all tests of this file."""
+    with whole_sandbox(amqp_url, tmp_path_factory.mktemp("sandbox") / "kept") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: WholeSandbox) -> WholeSandbox:
+    running.reset()
+    return running
+
+
+def test_with_authorisation_a_payment_is_authorised_and_then_captured(sandbox: WholeSandbox) -> None:
+    """Thirteen steps, the collection, and what the merchant hears of both."""
+    order = sandbox.new_order_id()
+
+    payment = sandbox.paid(ABOVE_FLOOR_LIMIT, order, custom_data={"till": "3"})
+    soon(lambda: sandbox.statuses(order) == [116])
+    collection = sandbox.collect()
+
+    soon(lambda: sandbox.notified(order) == ["116", "118"])
+    (captured,) = sandbox.transactions(order)
+    assert captured["payment_id"] == payment["id"]
+    assert captured["joined_by"] == "reference"
+    assert (captured["authorised_cents"], captured["captured_cents"]) == (ABOVE_FLOOR_LIMIT,) * 2
+    assert collection["acknowledged"]
+    assert [one["status"] for one in captured["history"]] == [116, 118]
+    assert soon(lambda: sandbox.webhooks(payment["id"])) == ["payment.succeeded"]
+    flow = sandbox.get("flow", f"/payments/{payment['id']}")
+    assert flow["flow"] == "with_authorisation"
+
+
+def test_without_authorisation_nothing_is_at_hipay_until_the_collection_creates_it(
+    sandbox: WholeSandbox,
+) -> None:
+    """Seven steps: the order notification alone makes no transaction."""
+    order = sandbox.new_order_id()
+
+    payment = sandbox.paid(BELOW_FLOOR_LIMIT, order)
+    soon(lambda: payment["id"] in [one["payment_id"] for one in sandbox.get("console", "/waiting")["orders"]])
+    before = sandbox.transactions(order)
+    sandbox.collect()
+
+    assert before == []
+    soon(lambda: sandbox.notified(order) == ["118"])
+    (captured,) = sandbox.transactions(order)
+    assert captured["captured_cents"] == BELOW_FLOOR_LIMIT
+    assert sandbox.get("flow", f"/payments/{payment['id']}")["flow"] == "without_authorisation"
+
+
+def test_force_authorization_asks_below_the_floor_limit(sandbox: WholeSandbox) -> None:
+    """The order's word reaches the terminal's gateway."""
+    order = sandbox.new_order_id()
+
+    sandbox.paid(BELOW_FLOOR_LIMIT, order, force_authorization=True)
+
+    soon(lambda: sandbox.statuses(order) == [116])
+
+
+def test_authorised_only_after_both_halves_the_order_first(sandbox: WholeSandbox) -> None:
+    """While the gateway's push is on its way there is no transaction."""
+    order = sandbox.new_order_id()
+    sandbox.post("preludd", "/script", {"delay_seconds": 2})
+
+    payment = sandbox.paid(ABOVE_FLOOR_LIMIT, order)
+
+    soon(lambda: payment["id"] in [one["payment_id"] for one in sandbox.get("console", "/waiting")["orders"]])
+    assert sandbox.transactions(order) == []
+    soon(lambda: sandbox.statuses(order) == [116])
+
+
+def test_authorised_only_after_both_halves_the_push_first(sandbox: WholeSandbox) -> None:
+    """The gateway's push waits for an order notification that is late."""
+    order = sandbox.new_order_id()
+
+    with sandbox.held_back("notifier-worker"):
+        payment = sandbox.paid(ABOVE_FLOOR_LIMIT, order)
+        waiting = soon(lambda: sandbox.get("console", "/waiting")["pushes"])
+        before = sandbox.transactions(order)
+
+    assert {one["reference"] for one in waiting} == {payment["id"]}
+    assert before == []
+    soon(lambda: sandbox.statuses(order) == [116])
+
+
+def test_doubled_pushes_change_nothing(sandbox: WholeSandbox) -> None:
+    """Every push comes twice: one transaction, each status once, each notification once."""
+    order = sandbox.new_order_id()
+    sandbox.post("preludd", "/script", {"double": True})
+
+    sandbox.paid(ABOVE_FLOOR_LIMIT, order)
+    soon(lambda: sandbox.statuses(order) == [116])
+    sandbox.collect()
+    soon(lambda: sandbox.notified(order) == ["116", "118"])
+
+    def repeats() -> list[str]:
+        return [one["what"] for one in sandbox.get("console", "/received") if not one["is_new"]]
+
+    soon(lambda: sorted(repeats()) == ["authorisation", "collection", "completion"])
+    (captured,) = sandbox.transactions(order)
+    assert [one["status"] for one in captured["history"]] == [116, 118]
+    assert captured["captured_cents"] == ABOVE_FLOOR_LIMIT
+    assert sandbox.notified(order) == ["116", "118"]
+
+
+def test_a_reversal_before_the_collection_leaves_nothing_to_collect(sandbox: WholeSandbox) -> None:
+    """The authorised debit is cancelled at HiPay, and the batch does not hold it."""
+    order, other = sandbox.new_order_id(), sandbox.new_order_id()
+
+    sandbox.paid(ABOVE_FLOOR_LIMIT, order)
+    soon(lambda: sandbox.statuses(order) == [116])
+    sandbox.paid(ABOVE_FLOOR_LIMIT, order, "Cancel")
+    soon(lambda: sandbox.statuses(order) == [115])
+    sandbox.paid(BELOW_FLOOR_LIMIT, other)
+    collection = sandbox.collect()
+
+    assert (collection["count"], collection["sum_cents"]) == (1, BELOW_FLOOR_LIMIT)
+    soon(lambda: sandbox.statuses(other) == [118])
+    assert sandbox.get("acquirer", "/collections")["sum_cents"] == BELOW_FLOOR_LIMIT
+    assert sandbox.statuses(order) == [115]
+
+
+def test_a_credit_appears_at_hipay(sandbox: WholeSandbox) -> None:
+    """A part of a captured debit is paid back: collected, it is a partial refund of the same transaction."""
+    order = sandbox.new_order_id()
+
+    sandbox.paid(ABOVE_FLOOR_LIMIT, order)
+    sandbox.collect()
+    soon(lambda: sandbox.statuses(order) == [118])
+    sandbox.paid(1000, order, "Credit")
+    sandbox.collect()
+
+    soon(lambda: sandbox.statuses(order) == [126])
+    (refunded,) = sandbox.transactions(order)
+    assert refunded["refunded_cents"] == 1000
+    assert sandbox.get("acquirer", "/collections")["sum_cents"] == ABOVE_FLOOR_LIMIT - 1000
+    soon(lambda: sandbox.notified(order) == ["116", "118", "126"])
+
+
+def test_a_refused_payment_is_told_and_never_collected(sandbox: WholeSandbox) -> None:
+    """The bank's reason goes all the way back to the till's answer, and to HiPay."""
+    refused, abandoned = sandbox.new_order_id(), sandbox.new_order_id()
+
+    answer = sandbox.pay(4251, refused).json()
+    given_up = sandbox.pay(4222, abandoned).json()
+    soon(lambda: sandbox.statuses(refused) == [113])
+    collection = sandbox.collect()
+
+    assert answer["paymentStatus"] == given_up["paymentStatus"] == "Failed"
+    assert (answer["payment"]["state"], given_up["payment"]["state"]) == ("refused", "aborted")
+    assert answer["payment"]["safe_to_retry"]
+    assert given_up["payment"]["safe_to_retry"]
+    assert collection["count"] == 0
+    assert sandbox.transactions(abandoned) == []
+    assert sandbox.statuses(refused) == [113]
+    soon(lambda: sandbox.notified(refused) == ["113"])
+    assert soon(lambda: sandbox.webhooks(answer["payment"]["id"])) == ["payment.refused"]
+
+
+def test_the_gateways_evidence_settles_a_doubt(sandbox: WholeSandbox) -> None:
+    """The card is charged, the answer is lost, the terminal will not say: what Preludd reported decides."""
+    order = sandbox.new_order_id()
+    sandbox.post("screen", "/script", {"next": [{"outcome": "lost_answer", "enquiry": "refuses"}]})
+    sandbox.post("preludd", "/script", {"delay_seconds": 2})
+
+    answer = sandbox.pay(ABOVE_FLOOR_LIMIT, order)
+    said = answer.json()["payment"]
+    settled = sandbox.payment(said["id"], wait_seconds=20)
+
+    assert (answer.status_code, said["state"], said["safe_to_retry"]) == (504, "in_doubt", False)
+    assert (settled["state"], settled["resolved_by"]) == ("succeeded", "gateway")
+    soon(lambda: sandbox.webhooks(said["id"]) == ["payment.in_doubt", "payment.resolved"])
+    again = sandbox.paid(ABOVE_FLOOR_LIMIT, order)
+    assert again["id"] == said["id"]
+    assert again["replayed"]
+
+
+def test_a_pulled_plug_joins_the_running_payment(sandbox: WholeSandbox) -> None:
+    """The register loses its network while the customer pays; the same order is answered by that payment."""
+    sandbox.post("screen", "/settings", {"by_hand": True})
+    sale = sandbox.sell("GATEAU")
+    soon(lambda: sandbox.get("screen", "/state")["takes_card"])
+
+    sandbox.press("/unplug")
+    cut_off = sandbox.sale(sale)
+    sandbox.press(f"/sales/{sale}/again")
+    unsent = sandbox.sale(sale)
+    sandbox.press("/plug")
+    sandbox.press(f"/sales/{sale}/again")
+    soon(lambda: len(sandbox.sale(sale)["askings"]) == 3)
+    sandbox.post("screen", "/card", {"card": "cb", "mode": "contact"})
+    sandbox.post("screen", "/key", {"key": "1234"})
+    sandbox.post("screen", "/key", {"key": "green"})
+
+    soon(lambda: sandbox.sale(sale)["standing"] == "paid")
+    assert cut_off["standing"] == unsent["standing"] == "not known"
+    assert [asking["status"] for asking in sandbox.sale(sale)["askings"]] == [None, None, 200]
+    assert len(sandbox.get("screen", "/journal")) == 1
+
+
+def test_the_register_cancels_what_still_waits_for_the_terminal(sandbox: WholeSandbox) -> None:
+    """Two tills want one terminal: the second sale is stopped before the terminal hears of it."""
+    sandbox.post("screen", "/settings", {"by_hand": True})
+    sandbox.sell("GATEAU")
+    soon(lambda: sandbox.get("screen", "/state")["takes_card"])
+    second = sandbox.sell("BAGUETTE")
+    soon(lambda: sandbox.sale(second)["payment"].get("state") == "queued")
+
+    sandbox.press(f"/sales/{second}/cancel")
+
+    soon(lambda: sandbox.sale(second)["standing"] == "not paid")
+    assert sandbox.sale(second)["payment"]["state"] == "cancelled"
+    sandbox.post("screen", "/key", {"key": "red"})
+    soon(lambda: sandbox.get("register", "/records")[0]["standing"] == "not paid")
+
+
+def test_terminal_acquirer_and_console_agree_on_thirty_payments(sandbox: WholeSandbox) -> None:
+    """Paid, refused, reversed and credited at random, to the cent."""
+    rng = random.Random(12)
+    orders = []
+    for _ in range(30):
+        order, amount = sandbox.new_order_id(), rng.randrange(100, 5000) * 2
+        if amount % 100 in ENDINGS_THAT_WAIT:
+            amount -= amount % 100
+        answer = sandbox.pay(amount, order).json()
+        orders.append(order)
+        if answer.get("paymentStatus") == "Success" and rng.random() < 0.2:
+            sandbox.paid(answer["payment"]["amount"], order, "Cancel")
+
+    collection = sandbox.collect()
+
+    acquirer = sandbox.get("acquirer", "/collections")
+    assert (collection["count"], collection["sum_cents"]) == (acquirer["count"], acquirer["sum_cents"])
+    assert collection["count"] > 10
+    soon(lambda: sandbox.get("console", "/transactions")["totals"]["captured_cents"] == acquirer["sum_cents"])
+    captured = [one for one in sandbox.transactions() if one["status"] == 118]
+    assert len(captured) == acquirer["count"]
+    assert {one["order_id"] for one in captured} <= set(orders)

@@ -1,0 +1,89 @@
+"""The sandbox's merchant: made in a real database, kept in a file, and what our processes are told of it."""
+
+import os
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from databases import Store
+
+from sandbox.run.shop import (
+    SHOP_FILE,
+    Shop,
+    ShopUnreadable,
+    keep_settings,
+    keep_shop,
+    kept_shop,
+    make_shop,
+    settings_for,
+)
+from shared.clock import SystemClock
+from shared.credential_kind import CredentialKind
+from shared.secret_hash import hash_secret
+from shared.settings.settings import Settings
+from shared.storage import merchants
+
+KEY = "a key for tests, 32 characters long"
+NETWORKS = ("127.0.0.0/8", "10.0.0.0/8")
+
+
+async def shop_in(store: Store) -> Shop:
+    settings = Settings.model_validate({"database_url": store.url, "secret_key": KEY})
+    return await make_shop(settings, NETWORKS, clock=SystemClock(), random_bytes=os.urandom)
+
+
+async def test_its_credentials_are_the_merchants_and_the_gateways(sqlite_store: Store) -> None:
+    """The API will know them, each for what it may do."""
+    shop = await shop_in(sqlite_store)
+
+    database = sqlite_store.open()
+    try:
+        till = await merchants.credential(database, shop.username)
+        gateway = await merchants.credential(database, shop.gateway_username)
+    finally:
+        await database.close()
+    assert till is not None
+    assert gateway is not None
+    assert (till.kind, till.merchant_id, till.networks) == (
+        CredentialKind.PRIVATE,
+        shop.merchant_id,
+        NETWORKS,
+    )
+    assert till.secret_hash == hash_secret(KEY.encode(), shop.password)
+    assert (gateway.kind, gateway.merchant_id) == (CredentialKind.GATEWAY, None)
+
+
+async def test_what_is_kept_is_found_again_by_its_owner_alone(sqlite_store: Store, tmp_path: Path) -> None:
+    """The file has every secret, and mode 0600."""
+    shop = await shop_in(sqlite_store)
+
+    assert kept_shop(tmp_path) is None
+    keep_shop(shop, tmp_path)
+    keep_shop(shop, tmp_path)
+
+    assert kept_shop(tmp_path) == shop
+    assert (tmp_path / SHOP_FILE).stat().st_mode & 0o777 == 0o600
+    assert shop.password not in repr(shop)
+
+
+def test_a_file_of_something_else_is_said_so(tmp_path: Path) -> None:
+    """Rather than to begin with half a shop."""
+    (tmp_path / "shop.json").write_text('{"merchant_id": "mer_1"}')
+
+    with pytest.raises(ShopUnreadable, match="Take another folder"):
+        kept_shop(tmp_path)
+
+
+def test_a_shell_reads_the_settings_and_they_are_settings(tmp_path: Path) -> None:
+    """As the containers of API and notifier workers do at their start."""
+    shop = Shop(**{one.name: f"{one.name} with 'quotes' & $signs" for one in fields(Shop)})
+    keep_settings(settings_for(shop, "http://sandbox:8903", NETWORKS), tmp_path)
+
+    script = "set -a; . ./sandbox.env; exec /usr/bin/env -0"
+    shown = subprocess.run(["sh", "-c", script], cwd=tmp_path, env={}, capture_output=True, check=True).stdout
+    pairs = dict(line.split("=", 1) for line in shown.decode().split("\0") if "=" in line)
+
+    assert pairs["CLOUD_TERMINAL_HIPAY_URL"] == "http://sandbox:8903/orders"
+    assert pairs["CLOUD_TERMINAL_HIPAY_SIGNING_SECRET"] == shop.hipay_signing_secret
+    assert pairs["CLOUD_TERMINAL_NOTIFY_ALLOWED_NETWORKS"] == '["127.0.0.0/8", "10.0.0.0/8"]'

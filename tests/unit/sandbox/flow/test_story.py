@@ -1,0 +1,113 @@
+"""Which hops a payment's picture is lit by."""
+
+from typing import Any
+
+from sandbox.flow.diagram import draw, relative
+from sandbox.flow.story import Batch, payments_in, story_of
+from sandbox.tracing.steps import NUMBERS, Flow, Step, System
+from sandbox.tracing.trace import Hop
+
+PAYMENT, OTHER = "pay_1", "pay_2"
+ORDER = {"order_id": "O-1"}
+S, T = System, Step
+
+
+class Hops:
+    """Hops ten milliseconds apart."""
+
+    def __init__(self) -> None:
+        self.all: list[Hop] = []
+
+    def add(self, source: System, target: System, step: Step, reference: str | None, **detail: Any) -> None:
+        number = len(self.all) + 1
+        self.all.append(Hop(number, 1000 + 10 * number, source, target, step, reference, detail))
+
+    def flow(self, flow: Flow, reference: str | None, **detail: Any) -> None:
+        for step, source, target in NUMBERS[flow]:
+            named = None if step is T.ORDER_SENT or source is S.REGISTER else reference
+            self.add(source, target, step, named, **detail)
+
+
+def test_a_whole_payment_lights_every_step() -> None:
+    """Thirteen of thirteen; times count from step 1."""
+    hops = Hops()
+    hops.flow(Flow.WITH_AUTHORISATION, PAYMENT, **ORDER)
+
+    story = story_of(PAYMENT, hops.all, batch=None)
+    drawn = draw(Flow.WITH_AUTHORISATION, story.hops, start_ms=story.start_ms)
+
+    assert story.flow is Flow.WITH_AUTHORISATION
+    assert (drawn.lit_count, drawn.step_count) == (13, 13)
+    assert (drawn.arrows[0].time, drawn.arrows[1].time) == ("+0 ms", "+10 ms")
+
+
+def test_steps_that_did_not_happen_stay_dark() -> None:
+    """An order of another client: the register's steps are dark, or say when the API took the order."""
+    hops = Hops()
+    hops.add(S.CLOUD_API, S.TERMINAL, T.TERMINAL_CALLED, PAYMENT)
+    history = [{"at": "1970-01-01T00:00:01.000Z", "event": "accepted", "state": "queued"}]
+
+    without = draw(Flow.WITH_AUTHORISATION, story_of(PAYMENT, hops.all, batch=None).hops, start_ms=1000)
+    story = story_of(PAYMENT, hops.all, batch=None, history=history)
+    drawn = draw(
+        Flow.WITH_AUTHORISATION, story.hops, start_ms=story.start_ms, accepted_at_ms=story.accepted_at_ms
+    )
+
+    assert without.arrows[0].time is None
+    assert (drawn.arrows[0].time, drawn.arrows[1].time, drawn.lit_count) == ("+0 ms", "+10 ms", 2)
+
+
+def test_the_order_that_began_a_payment_is_its_first_step() -> None:
+    """The same order sent again after a failure begins another payment; one that joins it does not count."""
+    hops = Hops()
+    hops.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
+    hops.add(S.CLOUD_API, S.HIPAY, T.ORDER_NOTIFICATION, PAYMENT, **ORDER)
+    hops.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
+    hops.add(S.CLOUD_API, S.HIPAY, T.ORDER_NOTIFICATION, OTHER, **ORDER)
+    hops.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
+
+    assert story_of(PAYMENT, hops.all, batch=None).hops[0].number == 1
+    assert story_of(OTHER, hops.all, batch=None).hops[0].number == 3
+    assert [one.payment_id for one in payments_in(hops.all)] == [OTHER, PAYMENT]
+
+
+def test_a_collection_is_that_of_its_batch() -> None:
+    """Of two collections the journal names the one; what followed at HiPay belongs to it."""
+    hops = Hops()
+    hops.flow(Flow.WITHOUT_AUTHORISATION, PAYMENT, **ORDER)
+    for batch in (1, 2):
+        hops.add(S.TERMINAL, S.PRELUDD, T.COLLECTION_SENT, None, serial="CT", batch=batch)
+        hops.add(S.PRELUDD, S.TERMINAL, T.COLLECTION_ACKNOWLEDGED, None, serial="CT", batch=batch)
+    hops.add(S.PRELUDD, S.HIPAY, T.COLLECTION_PUSHED, PAYMENT)
+    hops.add(S.HIPAY, S.HIPAY, T.STATUS_CHANGED, PAYMENT, status=118, message="Captured")
+
+    story = story_of(PAYMENT, hops.all, batch=Batch("CT", 2))
+
+    assert story.flow is Flow.WITHOUT_AUTHORISATION
+    assert [hop.step for hop in story.collection] == [
+        T.COLLECTION_SENT,
+        T.COLLECTION_ACKNOWLEDGED,
+        T.COLLECTION_PUSHED,
+        T.STATUS_CHANGED,
+    ]
+    assert {hop.detail.get("batch") for hop in story.collection} == {2, None}
+    assert T.COLLECTION_PUSHED not in [hop.step for hop in story.hops]
+
+
+def test_a_repeated_hop_is_shown_once_with_its_count() -> None:
+    """A doubled push, at the time of the first."""
+    hops = Hops()
+    hops.add(S.PRELUDD, S.HIPAY, T.AUTHORISATION_PUSHED, PAYMENT)
+    hops.add(S.PRELUDD, S.HIPAY, T.AUTHORISATION_PUSHED, PAYMENT)
+
+    drawn = draw(Flow.WITH_AUTHORISATION, hops.all, start_ms=1000)
+
+    (pushed,) = [arrow for arrow in drawn.arrows if arrow.is_lit]
+    assert (pushed.time, pushed.repeats) == ("+10 ms", 2)
+
+
+def test_long_times_are_in_seconds() -> None:
+    """From ten seconds on."""
+    assert relative(9_999, 0) == "+9999 ms"
+    assert relative(12_412, 0) == "+12.412 s"
+    assert relative(0, 5) == "-5 ms"

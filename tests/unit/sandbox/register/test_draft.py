@@ -1,0 +1,77 @@
+"""What the cashier types becomes the order that the contract asks for."""
+
+import json
+
+import pytest
+
+from api.contract.request import parse_order
+from sandbox.register.draft import Draft, NotTyped, Operation, cents_of, typed, with_article, with_product
+from sandbox.register.orders import following, order_of
+
+FORM = {
+    "operation": "Debit",
+    "terminal_id": "counter-1",
+    "force_authorization": "yes",
+    "first_name": " Jane ",
+    "email": "",
+    "custom_data": "till: 3\nshop: Nantes: centre\n",
+}
+
+
+def test_a_basket_counts_its_pieces() -> None:
+    """One more, one less, and a line without pieces goes."""
+    draft = with_product(with_product(Draft(), "BAGUETTE", 1), "BAGUETTE", 1)
+
+    assert (draft.lines[0].quantity, draft.total_cents) == (2, 260)
+    assert with_product(with_product(draft, "BAGUETTE", -1), "BAGUETTE", -1).lines == ()
+    assert with_product(draft, "NOTHING", 1) == draft
+
+
+def test_an_article_takes_a_typed_price() -> None:
+    """Equal prices share a line, as equal products do."""
+    draft = with_article(with_article(with_article(Draft(), "12,51"), "12.51"), "3")
+
+    assert [(line.quantity, line.total_cents) for line in draft.lines] == [(2, 2502), (1, 300)]
+
+
+@pytest.mark.parametrize("text", ["", "abc", "0", "-1", "1.234", "NaN", "Infinity", "1e30"])
+def test_a_price_that_is_none_is_said_so(text: str) -> None:
+    """For the cashier, before anything is sent."""
+    with pytest.raises(NotTyped):
+        cents_of(text)
+
+
+def test_the_order_is_what_the_contract_takes() -> None:
+    """The API's own reader accepts it, without a warning about its totals."""
+    draft = typed(with_article(with_product(Draft(), "TARTE", 1), "12.51"), FORM)
+
+    order = order_of(draft, "TILL1-1")
+
+    parse_order(json.dumps(order).encode(), 64)
+    assert order["order"]["price"] == {"amount": 3101, "currency": "EUR"}
+    assert [item["total_amount"] for item in order["order"]["basket"]] == [18.5, 12.51]
+    assert order["order"]["custom_data"] == {"till": "3", "shop": "Nantes: centre"}
+    assert order["customer"] == {"first_name": "Jane"}
+    assert order["pos_technical_info"]["terminal_transaction_display"]["force_authorization"]
+
+
+def test_a_reversal_names_its_debits_order_and_terminal() -> None:
+    """Without a basket, and with the amount that was paid."""
+    debit = order_of(typed(with_product(Draft(), "TARTE", 1), FORM), "TILL1-1")
+
+    reversal = following(debit, Operation.REVERSAL, 1850)
+
+    assert reversal["order"] == {
+        "order_id": "TILL1-1",
+        "transaction_type": "Cancel",
+        "price": {"amount": 1850, "currency": "EUR"},
+    }
+    assert reversal["pos_technical_info"]["terminal_id"] == "counter-1"
+
+
+def test_an_empty_basket_is_not_sent() -> None:
+    """Nor custom data that cannot be read."""
+    with pytest.raises(NotTyped, match="empty"):
+        order_of(typed(Draft(), FORM), "TILL1-1")
+    with pytest.raises(NotTyped, match="Custom data"):
+        order_of(typed(with_product(Draft(), "TARTE", 1), {**FORM, "custom_data": "no colon"}), "TILL1-1")

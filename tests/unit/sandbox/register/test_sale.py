@@ -1,0 +1,53 @@
+"""What the cashier may believe of each answer."""
+
+from typing import Any
+
+import pytest
+
+from sandbox.register.sale import Asking, Sale, Standing
+
+ORDER = {"order": {"order_id": "1", "transaction_type": "Debit", "price": {"amount": 100}}}
+
+
+def payment(state: str, *, safe: bool) -> dict[str, Any]:
+    return {"payment": {"state": state, "safe_to_retry": safe}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "standing"),
+    [
+        (200, {"paymentStatus": "Success", **payment("succeeded", safe=False)}, Standing.PAID),
+        (200, {"paymentStatus": "Failed", **payment("refused", safe=True)}, Standing.NOT_PAID),
+        (502, {"error": {}, **payment("unreachable", safe=True)}, Standing.NOT_PAID),
+        (504, {"error": {}, **payment("in_doubt", safe=False)}, Standing.UNKNOWN),
+        (500, {"error": {"details": {"safe_to_retry": True}}}, Standing.NOT_PAID),
+        (500, None, Standing.UNKNOWN),
+        (409, {"error": {"details": {"safe_to_retry": False}}}, Standing.UNKNOWN),
+        (400, {"error": {"code": "x", "details": {"path": "order"}}}, Standing.REFUSED),
+        (None, None, Standing.UNKNOWN),
+    ],
+    ids=["paid", "refused", "unreachable", "doubt", "broker-away", "unread", "conflict", "wrong", "none"],
+)
+def test_only_a_certain_answer_says_that_nothing_was_charged(
+    status: int | None, body: dict[str, Any] | None, standing: Standing
+) -> None:
+    """Without a word that it is safe, money is never taken again."""
+    sale = Sale(1, ORDER, 0, [Asking("r", 0, 1, status, body)])
+
+    assert sale.standing is standing
+
+
+def test_while_it_waits_nothing_is_believed() -> None:
+    """Also where an earlier request was answered."""
+    sale = Sale(1, ORDER, 0, [Asking("r", 0, 1, 502, payment("unreachable", safe=True)), Asking("s", 2)])
+
+    assert sale.standing is Standing.WAITING
+
+
+def test_a_look_at_the_payment_is_an_answer() -> None:
+    """It has no status of the order's where the payment is still in doubt."""
+    look = Asking("r", 0, 1, 200, payment("in_doubt", safe=False), what="look")
+    assert Sale(1, ORDER, 0, [look]).standing is Standing.UNKNOWN
+
+    look.body = payment("succeeded", safe=False)
+    assert Sale(1, ORDER, 0, [look]).standing is Standing.PAID
