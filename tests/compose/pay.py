@@ -22,6 +22,7 @@ PROJECT: Final = f"cloud-terminal-test-{os.getpid()}"
 COMPOSE: Final = (
     *("docker", "compose", "--project-name", PROJECT, "--profile", "sandbox"),
     *("--progress", "plain", "--file", str(REPOSITORY / "compose.yaml")),
+    *("--file", str(Path(__file__).with_name("no-ports.yaml"))),
 )
 #: Port 0: the engine takes a free one on loopback.
 ENVIRONMENT: Final = {**os.environ, "CLOUD_TERMINAL_API_PORT": "0"}
@@ -33,7 +34,7 @@ PAY_SECONDS: Final = 250
 STOP_SECONDS: Final = 10
 
 AMOUNT_CENTS: Final = 1250
-LONG_LIVED: Final = {"rabbitmq", "postgres", "api", "terminal_worker", "terminal"}
+LONG_LIVED: Final = {"rabbitmq", "postgres", "api", "terminal_worker", "notifier_worker", "sandbox"}
 
 
 class Failed(Exception):
