@@ -8,10 +8,10 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import Final
 
-Address = IPv4Address | IPv6Address
+from shared.addresses import Address, addresses_found, is_public
 
 #: Returns a host's addresses; none where it has none. Raises OSError where the look-up fails.
 LookUp = Callable[[str], Awaitable[Sequence[Address]]]
@@ -23,9 +23,7 @@ class OutsideNetworks(Exception):
 
 async def look_up(host: str) -> Sequence[Address]:
     """Ask the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    # A scope (`%eth0`) belongs to a link-local address, which no network setting can allow by itself.
-    return [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+    return addresses_found(await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM))
 
 
 class LineFinder:
@@ -60,10 +58,13 @@ class LineFinder:
 
 
 def check_allowed(addresses: Iterable[Address], networks: Sequence[str]) -> None:
-    """Raise OutsideNetworks unless every address is inside a network, or public where none are given."""
+    """Raise OutsideNetworks unless every address is inside a network, or public where none are given.
+
+    Networks do not only open private addresses: a merchant that has some drives nothing outside of them.
+    """
     allowed = [ipaddress.ip_network(network) for network in networks]
     for address in addresses:
-        inside = any(address in network for network in allowed) if allowed else _is_public(address)
+        inside = any(address in network for network in allowed) if allowed else is_public(address)
         if not inside:
             raise OutsideNetworks(str(address))
 
@@ -72,7 +73,3 @@ def _plain(address: Address) -> Address:
     """An IPv4 address written as IPv6 is the IPv4 address that would be connected to."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped
-
-
-def _is_public(address: Address) -> bool:
-    return address.is_global and not address.is_multicast

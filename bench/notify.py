@@ -26,12 +26,12 @@ from bench.system import database_named
 from sandbox.processes import OwnProcess
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.metrics import Metrics
+from shared.notification.kinds import MERCHANT
 from shared.notification.secrets import new_webhook_secret
 from shared.sealing import Sealer
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.engine import Database, Transaction, Wake, open_database
-from shared.storage.outbox import MERCHANT
 from shared.storage.statement import Statement
 from shared.waking import waking
 

@@ -63,7 +63,9 @@ class Dispatcher:
         checkpoint: Checkpoint,
         rng: random.Random,
         lease_seconds: float,
+        spare_seconds: float,
     ) -> None:
+        """`spare_seconds`: what a lease has beyond a try and the storing of its result."""
         self._kind: Final = kind
         self._database: Final = database
         self._letters: Final = letters
@@ -74,6 +76,7 @@ class Dispatcher:
         self._checkpoint: Final = checkpoint
         self._rng: Final = rng
         self._lease_seconds: Final = lease_seconds
+        self._spare_seconds: Final = spare_seconds
         self._wanted: Final[list[_Wanted]] = []
         self._done: Final[list[_Done]] = []
         self._to_lease: Final = asyncio.Event()
@@ -149,6 +152,8 @@ class Dispatcher:
             written = await self._write(leased)
         if written is not None:
             for one in leased:
+                if wanted[one.id].target != one.target:
+                    continue  # the message names another target than the row does: left to its lease's end
                 incoming = wanted.pop(one.id).incoming
                 letter = written.get(one.id)
                 if letter is None:
@@ -167,7 +172,7 @@ class Dispatcher:
     async def _write(self, leased: Sequence[Leased]) -> dict[str, Letter] | None:
         """Return the letters; None where the database is away for so long that the leases end meanwhile."""
         loop = asyncio.get_running_loop()
-        too_late = loop.time() + self._lease_seconds / 2
+        too_late = loop.time() + self._spare_seconds
         while True:
             try:
                 return await self._letters.write(leased)

@@ -15,6 +15,11 @@ class Lane:
     failures: int = 0
 
 
+#: Of several targets one has no more than this part of what is still free, so that many slow ones together
+#: leave places for the next; a target without any gets one while there is one.
+FREE_PARTS: Final = 4
+
+
 class Lanes:
     """Places for deliveries: so many in all, so many for a target, one for a target that keeps failing."""
 
@@ -77,8 +82,12 @@ class Lanes:
         self._lanes[target].failures = failures
 
     def _free(self, lane: Lane) -> int:
+        """How many more places this target may take now."""
+        free = self._most - self.in_use
         most = 1 if lane.failures >= self._breaker_failures else self._most_of_target
-        return max(0, min(most - lane.in_use, self._most - self.in_use))
+        if self._most_of_target < self._most:
+            most = min(most, max(free // FREE_PARTS, int(lane.in_use == 0)))
+        return max(0, min(most - lane.in_use, free))
 
     def _forget_where_idle(self, target: str, lane: Lane) -> None:
         # Of one that keeps failing is known that it gets one place, after its pause, too.

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import random
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import structlog
 
 from notifier_worker.http import HttpClient
 from notifier_worker.resolving import SystemLookUp
-from notifier_worker.wiring import wire
+from notifier_worker.wiring import kinds_of, wire
+from shared.addresses import EVERY_NETWORK, Network
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer
 from shared.broker.publisher import Publisher
@@ -19,12 +21,12 @@ from shared.ids import new_process_id
 from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.management import management_server
 from shared.metrics import Metrics
+from shared.notification.kinds import HIPAY, MERCHANT
 from shared.sealing import Sealer
 from shared.secret_key import load_secret_key
 from shared.settings.settings import Settings
 from shared.stopping import until_stopped
 from shared.storage.opening import opened_database
-from shared.storage.outbox import HIPAY, MERCHANT
 from shared.targets import AddressPolicy
 
 PROCESS = "notifier-worker"
@@ -51,18 +53,12 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
         publisher = await Publisher.open(
             publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
-        look_up = SystemLookUp()
-        stack.callback(look_up.close)
-        client = HttpClient(
-            AddressPolicy(settings.notify_allowed_networks, settings.notify_allow_http),
-            look_up,
-            connect_timeout_seconds=settings.notify_connect_timeout_seconds,
-        )
-        stack.push_async_callback(client.aclose)
         parts = wire(
             database=database,
             publisher=publisher,
-            client=client,
+            client=_client(stack, settings, settings.notify_allowed_networks),
+            # Its address is the operator's choice, no merchant's: it may be a private one.
+            hipay_client=_client(stack, settings, EVERY_NETWORK),
             sealer=Sealer(load_secret_key(settings, os.urandom)),
             clock=clock,
             metrics=metrics,
@@ -84,8 +80,7 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
                 (HIPAY, hearing_hipay, settings.notify_hipay_concurrency),
                 (MERCHANT, hearing, settings.notify_merchant_concurrency),
             )
-            # Without HiPay's address its order notifications are another worker's.
-            if kind != HIPAY or settings.hipay_url is not None
+            if kind in kinds_of(settings)
         }
         await stack.enter_async_context(
             management_server(
@@ -113,3 +108,15 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             await asyncio.gather(
                 *(one.drain(settings.notifier_drain_seconds) for one in dispatchers.values())
             )
+
+
+def _client(stack: AsyncExitStack, settings: Settings, allowed_networks: Sequence[Network]) -> HttpClient:
+    look_up = SystemLookUp()
+    stack.callback(look_up.close)
+    client = HttpClient(
+        AddressPolicy(allowed_networks, settings.notify_allow_http),
+        look_up,
+        connect_timeout_seconds=settings.notify_connect_timeout_seconds,
+    )
+    stack.push_async_callback(client.aclose)
+    return client

@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.broker.topology import NOTIFICATION_KINDS
+from shared.notification.kinds import NOTIFICATION_KINDS
 
 #: A receiver on the same machine, one far away, one that hangs.
 TRY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
@@ -39,7 +39,8 @@ class Measures:
             "notifications_waiting", "Deliveries that wait, in the whole installation (take the maximum)."
         )
         self._oldest: Final = gauge(
-            "notifications_oldest_seconds", "For how long the oldest waiting delivery has been due."
+            "notifications_oldest_seconds",
+            "Age of the oldest that waits, since it was made or replayed.",
         )
         self._in_use: Final = gauge("notifications_under_way", "Deliveries under way in this worker.")
         for kind in NOTIFICATION_KINDS:
@@ -53,8 +54,8 @@ class Measures:
     def failed(self, kind: str, error: str) -> None:
         self._failed.labels(kind, error).inc()
 
-    def dead(self, kind: str, reason: str) -> None:
-        self._dead.labels(kind, reason).inc()
+    def dead(self, kind: str, reason: str, number: int = 1) -> None:
+        self._dead.labels(kind, reason).inc(number)
 
     def tried(self, kind: str, seconds: float) -> None:
         self._try_seconds.labels(kind).observe(seconds)

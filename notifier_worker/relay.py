@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -10,15 +11,16 @@ from notifier_worker.measures import Measures
 from shared.broker.failures import BrokerFailure, NotAccepted
 from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
-from shared.broker.topology import NOTIFICATION_KINDS
+from shared.notification.kinds import MERCHANT, NOTIFICATION_KINDS
+from shared.settings.fields import variable
 from shared.storage import deliveries
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
 
 #: Messages for one target in one sweep: enough to fill its places; its backlog is read from the database.
 MOST_OF_TARGET: Final = 32
 #: How often what waits is counted, and what disabled endpoints left over is ended.
-COUNT_SECONDS: Final = 5.0
-LEFT_OVER_SECONDS: Final = 60.0
+COUNT_SECONDS: Final = 15.0
+LEFT_OVER_SECONDS: Final = 2.0
 
 _log = structlog.get_logger()
 
@@ -33,12 +35,15 @@ class Relay:
         measures: Measures,
         rng: random.Random,
         *,
+        kinds: Collection[str],
         interval_seconds: float,
     ) -> None:
+        """`kinds` are those that this worker delivers: messages for another one would wait for nobody."""
         self._database: Final = database
         self._publisher: Final = publisher
         self._measures: Final = measures
         self._rng: Final = rng
+        self._kinds: Final = kinds
         self._interval_seconds: Final = interval_seconds
 
     async def run(self) -> None:
@@ -52,7 +57,7 @@ class Relay:
                     await self.count()
                     next_count = loop.time() + COUNT_SECONDS
                 if loop.time() >= next_left_over:
-                    await deliveries.end_left_over(self._database)
+                    await self._end_left_over()
                     next_left_over = loop.time() + LEFT_OVER_SECONDS
             except (DatabaseAway, CommitUnknown) as error:
                 _log.warning("deliveries not swept", error=str(error))
@@ -63,12 +68,19 @@ class Relay:
         sent = 0
         stuck: set[str] = set()
         for kind, target in await deliveries.due_targets(self._database):
-            if kind not in stuck:
+            if kind in self._kinds and kind not in stuck:
                 published = await self._publish(kind, target)
                 sent += published or 0
                 if published is None:
                     stuck.add(kind)
         return sent
+
+    async def _end_left_over(self) -> None:
+        """What waits for disabled endpoints is dead; once more at once where there was much of it."""
+        while ended := await deliveries.end_left_over(self._database):
+            self._measures.dead(MERCHANT, "endpoint_disabled", ended)
+            if ended < deliveries.LEFT_OVER_AT_ONCE:
+                return
 
     async def _publish(self, kind: str, target: str) -> int | None:
         """Return how many messages were sent; None: the broker takes none now."""
@@ -93,4 +105,12 @@ class Relay:
         """Measure what waits; raises DatabaseAway."""
         waiting = await deliveries.waiting(self._database)
         for kind in NOTIFICATION_KINDS:
-            self._measures.waiting(kind, *waiting.get(kind, (0, 0.0)))
+            number, oldest_seconds = waiting.get(kind, (0, 0.0))
+            self._measures.waiting(kind, number, oldest_seconds)
+            if number and kind not in self._kinds:
+                _log.error(
+                    "deliveries wait that this worker has no address for",
+                    kind=kind,
+                    number=number,
+                    setting=variable("hipay_url"),
+                )

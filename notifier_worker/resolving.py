@@ -14,6 +14,11 @@ from shared.targets import AddressPolicy, literal
 LookUp = Callable[[str], Awaitable[Sequence[Address]]]
 
 
+#: Look-ups at the same time of hosts whose last one took too long.
+SLOW_LOOK_UPS: Final = 4
+SLOW_HOSTS_AT_MOST: Final = 10_000
+
+
 class SystemLookUp:
     """Asks the system's resolver, on threads of its own.
 
@@ -21,7 +26,7 @@ class SystemLookUp:
     must not occupy them. Unusual spellings of an address (`0x7f000001`, `127.1`) come back as that address.
     """
 
-    def __init__(self, thread_count: int = 16) -> None:
+    def __init__(self, thread_count: int = 64) -> None:
         self._threads: Final = ThreadPoolExecutor(thread_count, thread_name_prefix="names")
 
     async def __call__(self, host: str) -> Sequence[Address]:
@@ -43,6 +48,9 @@ class Resolver:
         self._timeout_seconds: Final = timeout_seconds
         # A name whose servers never answer holds one thread, however many posts give up waiting for it.
         self._running: Final[dict[str, asyncio.Task[Sequence[Address]]]] = {}
+        # Those that did so the last time wait for each other, and for nobody else.
+        self._slow_hosts: Final[dict[str, None]] = {}
+        self._slow_places: Final = asyncio.Semaphore(SLOW_LOOK_UPS)
 
     async def resolve(self, host: str) -> tuple[Address, ...]:
         """Return the host's addresses in the resolver's order, all of them checked.
@@ -67,12 +75,23 @@ class Resolver:
             async with asyncio.timeout(self._timeout_seconds):
                 return await asyncio.shield(running)
         except TimeoutError as error:
+            self._note_slow(host)
             raise TimedOut("name_timeout", "The look-up of the host's name took too long.") from error
         except (OSError, UnicodeError) as error:
             raise NoConnection("name_unresolved", "The host's name cannot be looked up.") from error
 
     async def _ask(self, host: str) -> Sequence[Address]:
-        return await self._look_up(host)
+        if host not in self._slow_hosts:
+            return await self._look_up(host)
+        async with self._slow_places:
+            found = await self._look_up(host)
+        self._slow_hosts.pop(host, None)
+        return found
+
+    def _note_slow(self, host: str) -> None:
+        self._slow_hosts[host] = None
+        if len(self._slow_hosts) > SLOW_HOSTS_AT_MOST:
+            self._slow_hosts.pop(next(iter(self._slow_hosts)))
 
     def _ended(self, host: str, ended: "asyncio.Task[Sequence[Address]]") -> None:
         del self._running[host]

@@ -11,6 +11,7 @@ from notifier_worker.http import HttpClient
 from notifier_worker.letters import Letter
 from notifier_worker.verdicts import RetrySchedule, after_answer, within_life
 from shared.clock import Clock
+from shared.notification.kinds import MERCHANT
 from shared.storage.deliveries import Again, Attempt, Delivered, Leased, Tried, Verdict
 from shared.targets import TargetRefused
 
@@ -43,13 +44,12 @@ class Trying:
         try:
             verdict, attempt = await self._post(leased, letter)
         except (PostFailed, TargetRefused) as failure:
-            return self._tried(
-                leased, began, self._again(leased), Attempt(0, error=failure.reason, answer=failure.text)
-            )
+            verdict = self._again(leased)
+            attempt = Attempt(0, error=failure.reason, answer=failure.text)
         except Exception:
             _log.exception("a try failed for a reason of our own", delivery_id=leased.id)
-            return self._tried(leased, began, self._again(leased, is_targets=False), Attempt(0, error="ours"))
-        return self._tried(leased, began, verdict, attempt)
+            verdict, attempt = self._again(leased, is_targets=False), Attempt(0, error="ours")
+        return self._tried(leased, letter.url, began, verdict, attempt)
 
     async def _post(self, leased: Leased, letter: Letter) -> tuple[Verdict, Attempt]:
         answer = await self._client.post(letter.url, letter.headers, letter.body, self._timeout_seconds)
@@ -60,6 +60,7 @@ class Trying:
             schedule=self._schedule,
             rng=self._rng,
             now_seconds=self._clock.wall_ms() / 1000,
+            ends_with_gone=leased.kind == MERCHANT,
         )
         error = None if isinstance(verdict, Delivered) else "status"
         return verdict, Attempt(0, answer.status, error, _text(answer.body))
@@ -67,17 +68,19 @@ class Trying:
     def not_written(self, leased: Leased) -> Tried:
         """What could not be made into a letter is kept, and tried again as long as any other."""
         again = self._again(leased, is_targets=False)
-        return self._tried(leased, self._clock.monotonic(), again, Attempt(0, error="not_written"))
+        return self._tried(leased, None, self._clock.monotonic(), again, Attempt(0, error="not_written"))
 
     def _again(self, leased: Leased, *, is_targets: bool = True) -> Again:
         return Again(self._schedule.pause(leased.tries + 1, self._rng), is_targets)
 
-    def _tried(self, leased: Leased, began: float, verdict: Verdict, attempt: Attempt) -> Tried:
+    def _tried(
+        self, leased: Leased, url: str | None, began: float, verdict: Verdict, attempt: Attempt
+    ) -> Tried:
         seconds = self._clock.monotonic() - began
         judged = within_life(
             verdict, age_seconds=leased.age_seconds + seconds, life_seconds=self._life_seconds
         )
-        return Tried(leased, replace(attempt, duration_ms=round(1000 * seconds)), judged)
+        return Tried(leased, replace(attempt, duration_ms=round(1000 * seconds)), judged, url)
 
 
 def _text(body: bytes) -> str:

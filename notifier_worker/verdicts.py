@@ -37,19 +37,22 @@ def after_answer(
     schedule: RetrySchedule,
     rng: Random,
     now_seconds: float,
+    ends_with_gone: bool,
 ) -> Verdict:
-    """Judge an answer: any 2xx is success, 410 ends the endpoint, all else is tried again.
+    """Judge an answer: any 2xx is success, all else is tried again; 410 ends the target where it may.
 
-    `tries` counts this one. `retry_after` is the header's text, seconds or an HTTP date.
+    `tries` counts this one. `ends_with_gone`: the target is a merchant's endpoint, which can be disabled.
+    `retry_after` is the header's text, seconds or an HTTP date.
     """
     if 200 <= status < 300:
         return Delivered()
-    if status == GONE:
+    if status == GONE and ends_with_gone:
         return Dead("gone", endpoint_is_gone=True)
     pause = schedule.pause(tries, rng)
     asked = retry_after_seconds(retry_after, now_seconds)
     return Again(
-        pause if asked is None else max(pause, asked), is_targets=status >= 500 or status in _TROUBLE
+        pause if asked is None else max(pause, asked),
+        is_targets=not 400 <= status < 500 or status in _TROUBLE,
     )
 
 

@@ -15,6 +15,7 @@ from shared.broker.interfaces import PublishesNotifications
 from shared.checkpoints import Checkpoint
 from shared.clock import Clock
 from shared.metrics import Metrics
+from shared.notification.kinds import HIPAY, MERCHANT
 from shared.sealing import Sealer
 from shared.settings.settings import Settings
 from shared.storage.deliveries import Breaker
@@ -30,11 +31,17 @@ class NotifierParts:
     relay: Relay
 
 
+def kinds_of(settings: Settings) -> tuple[str, ...]:
+    """Return the kinds that a worker with these settings delivers: HiPay's where it knows its address."""
+    return (MERCHANT,) if settings.hipay_url is None else (HIPAY, MERCHANT)
+
+
 def wire(
     *,
     database: Database,
     publisher: PublishesNotifications,
     client: HttpClient,
+    hipay_client: HttpClient,
     sealer: Sealer,
     clock: Clock,
     metrics: Metrics,
@@ -42,17 +49,20 @@ def wire(
     checkpoint: Checkpoint,
     rng: random.Random,
 ) -> NotifierParts:
+    """Wire a notifier worker. HiPay has a client of its own: look-ups, connections and allowed addresses."""
     measures = Measures(metrics.registry)
-    trying = Trying(
-        client,
-        RetrySchedule(settings.notify_retry_seconds),
-        clock,
-        rng,
-        timeout_seconds=settings.notify_timeout_seconds,
-        life_seconds=settings.notify_lifetime_seconds,
-    )
 
-    def dispatcher(kind: str, letters: Letters, *, most: int, most_of_target: int) -> Dispatcher:
+    def dispatcher(
+        kind: str, letters: Letters, posts_with: HttpClient, *, most: int, most_of_target: int
+    ) -> Dispatcher:
+        trying = Trying(
+            posts_with,
+            RetrySchedule(settings.notify_retry_seconds),
+            clock,
+            rng,
+            timeout_seconds=settings.notify_timeout_seconds,
+            life_seconds=settings.notify_lifetime_seconds,
+        )
         return Dispatcher(
             kind=kind,
             database=database,
@@ -68,22 +78,30 @@ def wire(
             checkpoint=checkpoint,
             rng=rng,
             lease_seconds=settings.notify_lease_seconds,
+            spare_seconds=max(0.0, (settings.notify_lease_seconds - settings.notify_timeout_seconds) / 2),
         )
 
     return NotifierParts(
         hipay=dispatcher(
-            "hipay",
+            HIPAY,
             HipayLetters(database, settings, clock),
+            hipay_client,
             most=settings.notify_hipay_concurrency,
             most_of_target=settings.notify_hipay_concurrency,
         ),
         merchant=dispatcher(
-            "merchant",
+            MERCHANT,
             MerchantLetters(database, sealer, clock),
+            client,
             most=settings.notify_merchant_concurrency,
             most_of_target=settings.notify_endpoint_concurrency,
         ),
         relay=Relay(
-            database, publisher, measures, rng, interval_seconds=settings.notify_sweep_interval_seconds
+            database,
+            publisher,
+            measures,
+            rng,
+            kinds=kinds_of(settings),
+            interval_seconds=settings.notify_sweep_interval_seconds,
         ),
     )

@@ -44,6 +44,9 @@ _NOT_PUBLIC_IPV6: Final = tuple(
     )
 )
 
+#: For an address that an operator chose.
+EVERY_NETWORK: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE: Final = IPv6Network("::/96")
 

@@ -16,7 +16,7 @@ from api.contract.webhook_paths import (
     operation,
     paging,
 )
-from shared.storage.outbox import HIPAY, MERCHANT
+from shared.notification.kinds import HIPAY, MERCHANT
 
 _COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
 _STATE: Final = {"type": "string", "enum": ["waiting", *ENDED]}

@@ -107,8 +107,9 @@ class ApiError(Exception):
     def body(self) -> dict[str, Any]:
         body = envelope(self.status, self.code, self.message, self.description, self.details)
         if self.payment is not None:
+            closed = self.payment.contradicted or self.payment.key_closed
             body["payment"] = payment_object(
-                self.payment, safe_to_retry=bool(self.safe_to_retry) and not self.payment.contradicted
+                self.payment, safe_to_retry=bool(self.safe_to_retry) and not closed
             )
         return body
 

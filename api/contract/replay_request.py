@@ -9,9 +9,9 @@ from api.contract.endpoint_request import read_strictly
 from api.contract.errors import InvalidRequest
 from api.contract.moments import read_cursor, read_time
 from shared.notification.events import EventType
+from shared.notification.kinds import HIPAY, MERCHANT
 from shared.storage.delivery_list import DeliveryFilter
 from shared.storage.listing import Place
-from shared.storage.outbox import HIPAY, MERCHANT
 
 #: States that a delivery can be sent again from.
 ENDED: Final = ("delivered", "dead")

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from api.contract.history import masked
 from shared.notification.envelope import event_id
+from shared.notification.kinds import HIPAY
 from shared.storage.delivery_list import StoredAttempt, StoredDelivery
-from shared.storage.outbox import HIPAY
 from shared.storage.webhook_endpoints import RegisteredEndpoint
 from shared.times import iso_time
 

@@ -211,8 +211,9 @@ def _change() -> dict[str, Any]:
             **usual_errors(*body_errors(_bad_url()), [NotFound()], [WebhookEndpointLimit()]),
         },
         parameters=_endpoint_id(),
-        description="Disabling ends what waits for it (`dead`, reason `endpoint_disabled`), which a replay "
-        "brings back once it is enabled. Another address, or enabling, ends a pause after failures.",
+        description="Disabling ends what waits for it within seconds (`dead`, reason `endpoint_disabled`),"
+        " which a replay brings back once it is enabled. Another address, or enabling, ends a pause after"
+        " failures.",
         requestBody=json_body(
             "WebhookEndpointChanges", {"disable": {"disabled": True}, "all types": {"types": []}}
         ),

@@ -1,53 +1,37 @@
 """A merchant's webhook deliveries: what became of each, and once more."""
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from api import delivering
 from api.answering import answer
-from api.body import read_body
-from api.contract.errors import NotFound, WebhookEndpointDisabled
-from api.contract.media_type import check_media_type
-from api.contract.moments import cursor
+from api.contract.errors import NotFound
 from api.contract.replay_request import MERCHANTS_TYPES, parse_replay
-from api.contract.webhook_object import attempt_object, delivery_object
+from api.contract.webhook_object import delivery_object
 from api.parts import Parts
 from api.query import Query
 from api.registering import merchant_of
 from shared.notification.envelope import envelope
-from shared.storage import delivery_contents, delivery_list, replays
-from shared.storage.delivery_list import DeliveryFilter, StoredDelivery
-from shared.storage.engine import Database
-from shared.storage.outbox import MERCHANT
-from shared.storage.webhook_endpoints import EndpointIsDisabled
+from shared.notification.kinds import MERCHANT
+from shared.storage import delivery_contents, delivery_list
+from shared.storage.delivery_list import StoredDelivery
 
 router = APIRouter(prefix="/v1/webhooks/deliveries", include_in_schema=False)
 
-STATES: Final = {state: state for state in ("waiting", "delivered", "dead")}
 _TYPES: Final = {type_: type_ for type_ in MERCHANTS_TYPES}
-_FILTERS: Final = ("endpoint", "state", "type", "payment", "from", "to", "limit", "cursor")
 
 
 @router.get("")
 async def list_deliveries(request: Request) -> Response:
     """List them, newest first, page by page."""
     parts, merchant_id = await _caller(request)
-    query = Query(request, _FILTERS)
-    wanted = DeliveryFilter(
-        merchant_id=merchant_id,
-        kind=MERCHANT,
-        target=query.text("endpoint"),
-        state=query.choice("state", STATES),
-        type=query.choice("type", _TYPES),
-        payment_id=query.text("payment"),
-        created_from=query.time("from"),
-        created_before=query.time("to"),
+    query = Query(request, delivering.FILTERS)
+    body = await delivering.list_page(
+        parts.database, query, kind=MERCHANT, merchant_id=merchant_id, types=_TYPES, show=delivery_object
     )
-    page = await delivery_list.page(parts.database, wanted, after=query.place(), limit=query.page_limit())
-    body: dict[str, Any] = {"deliveries": [delivery_object(delivery) for delivery in page.deliveries]}
-    if page.next is not None:
-        body["next"] = cursor(page.next)
     return answer(200, body)
 
 
@@ -56,10 +40,8 @@ async def list_deliveries(request: Request) -> Response:
 async def replay_many(request: Request) -> Response:
     """Send many once more, by a filter and a range of time."""
     parts, merchant_id = await _caller(request)
-    body = await read_body(request, parts.settings.body_limit_bytes)
-    check_media_type(request.headers.get("content-type"))
-    asked = parse_replay(body, parts.settings.body_nesting_limit, merchant_id)
-    return answer(200, await replay_all(parts.database, asked.wanted, asked.after))
+    parse = partial(parse_replay, merchant_id=merchant_id)
+    return answer(200, await delivering.replay_many(request, parts, parse))
 
 
 @router.get("/{delivery_id}")
@@ -80,41 +62,15 @@ async def get(request: Request, delivery_id: str) -> Response:
         at=event.at,
         body=event.body,
     )
-    return answer(200, {**shown, "attempts": await attempts_of(parts.database, delivery_id)})
+    return answer(200, {**shown, "attempts": await delivering.attempts_of(parts.database, delivery_id)})
 
 
 @router.post("/{delivery_id}/replay")
 async def replay(request: Request, delivery_id: str) -> Response:
     """Send one once more; one that still waits is due now."""
     parts, merchant_id = await _caller(request)
-    await replay_one(parts.database, delivery_id, merchant_id=merchant_id)
+    await delivering.replay_one(parts.database, delivery_id, merchant_id=merchant_id)
     return answer(202, delivery_object(await _own(parts, delivery_id, merchant_id)))
-
-
-async def replay_one(database: Database, delivery_id: str, *, merchant_id: str | None) -> None:
-    """Raises NotFound, WebhookEndpointDisabled, DatabaseAway, CommitUnknown."""
-    try:
-        known = await replays.replay(database, delivery_id, merchant_id=merchant_id)
-    except EndpointIsDisabled:
-        raise WebhookEndpointDisabled from None
-    if not known:
-        raise NotFound
-
-
-async def replay_all(database: Database, wanted: DeliveryFilter, after: Any) -> dict[str, Any]:
-    """Return the answer's body. Raises WebhookEndpointDisabled, DatabaseAway, CommitUnknown."""
-    try:
-        done = await replays.replay_many(database, wanted, after=after)
-    except EndpointIsDisabled:
-        raise WebhookEndpointDisabled from None
-    body: dict[str, Any] = {"replayed": done.count}
-    if done.next is not None:
-        body["next"] = cursor(done.next)
-    return body
-
-
-async def attempts_of(database: Database, delivery_id: str) -> list[dict[str, Any]]:
-    return [attempt_object(attempt) for attempt in await delivery_list.attempts(database, delivery_id)]
 
 
 async def _own(parts: Parts, delivery_id: str, merchant_id: str) -> StoredDelivery:

@@ -24,12 +24,12 @@ from aio_pika.exceptions import (
 from shared.broker.failures import BrokerAway, TopologyMismatch
 from shared.broker.topology import (
     DEAD_LETTERS,
-    NOTIFICATION_KINDS,
     NOTIFICATIONS,
     PAYMENTS,
     Topology,
     declare_queue,
 )
+from shared.notification.kinds import NOTIFICATION_KINDS
 from shared.settings.settings import Settings
 
 Purpose = Literal["publish", "consume", "reply", "notify", "consume hipay", "consume merchant"]

@@ -10,11 +10,11 @@ from typing import Final
 
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
+from shared.notification.kinds import NOTIFICATION_KINDS
+
 Arguments = dict[str, str | int]
 
 REPLY: Final = "reply."
-#: Who is told of payments, each by a queue of its own.
-NOTIFICATION_KINDS: Final = ("hipay", "merchant")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ def order_notification(delivery_id: str, payment: Payment, attempt: int) -> dict
 
     `reference` is the payment's id, which also travels to the terminal in field CF and so to the gateway.
     `attempt` counts the payments of this order and operation, from 1. `order`, `customer` and
-    `pos_technical_info` are the request's, defaults filled in and unknown fields kept.
+    `pos_technical_info` are the request's, defaults filled in and unknown fields kept; `terminal` is what the
+    payment is made with, also where the order names a registered terminal.
     """
     request = json.loads(payment.request)
     return {
@@ -28,6 +29,12 @@ def order_notification(delivery_id: str, payment: Payment, attempt: int) -> dict
         "operation": payment.operation.value,
         "attempt": attempt,
         "created_at": iso_time(payment.created_at),
+        "terminal": {
+            "host": payment.host,
+            "port": payment.port,
+            "register_number": payment.register_number,
+            "force_authorization": payment.force_authorization,
+        },
         "order": request["order"],
         "customer": request.get("customer", {}),
         "pos_technical_info": request["pos_technical_info"],

@@ -37,7 +37,7 @@ KEY_CLOSED = "closed.order.conflict"
 def tell(payment: Payment) -> Told:
     """Return what the caller of this payment is told about it now."""
     told = _tell(payment)
-    if payment.contradicted and told.safe_to_retry:
+    if told.safe_to_retry and (payment.contradicted or payment.key_closed):
         return Told(told.http_status, False, told.payment_status, told.error_code, told.error)
     return told
 

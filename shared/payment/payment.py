@@ -70,10 +70,13 @@ class Payment:
     currency: str
     #: `ConcertV3.1` or `ConcertV3.2`.
     protocol: str
+    #: As the order or the terminal's entry wants it.
     force_authorization: bool
-    #: As the caller sent them.
+    #: As the caller sent them, or as the terminal is registered.
     host: str
     port: int
+    #: Two digits, the protocol's field CA.
+    register_number: str
     #: `address:port` of the line, the literal address that the worker connects to; None without an address.
     line: str | None
     #: The request's JSON text, defaults filled in.
@@ -88,6 +91,8 @@ class Payment:
     reply_to: str | None
     #: A proof contradicts the final state.
     contradicted: bool
+    #: An attempt of its order and operation is contradicted: there are no more, whatever became of this one.
+    key_closed: bool = False
     #: The queue of the payment's last publication names it until then.
     deadline_at: int
     created_at: int

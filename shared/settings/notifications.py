@@ -44,10 +44,13 @@ class Notifications(Group):
         259_200, "How long a delivery is tried; then it is dead, until somebody replays it."
     )
     notify_merchant_concurrency: int = count(
-        256, "Webhooks under way in one notifier worker, and its prefetch.", most=10_000
+        512, "Webhooks under way in one notifier worker, and its prefetch.", most=10_000
     )
     notify_endpoint_concurrency: int = count(
-        16, "Of these, to one endpoint: a slow one must leave room for the others.", most=1000
+        16,
+        "Of these, to one endpoint, and never more than a quarter of what is free: slow ones must leave "
+        "room for the others.",
+        most=1000,
     )
     notify_hipay_concurrency: int = count(
         32, "Order notifications under way in one notifier worker, and its prefetch.", most=1000
@@ -69,7 +72,7 @@ class Notifications(Group):
         default=(),
         description=(
             "Networks (a JSON list of CIDR) that webhooks may reach beside public addresses, e.g. a private "
-            "one of yours; for HiPay's address, too."
+            "one of yours; every merchant of this installation may reach them then."
         ),
     )
     notify_allow_http: bool = Field(

@@ -4,12 +4,14 @@ from typing import ClassVar
 
 from pydantic import SecretStr, field_validator, model_validator
 
+from shared.addresses import EVERY_NETWORK
 from shared.notification.secrets import is_webhook_secret
 from shared.settings.checks import broken_checks
 from shared.settings.fields import Group, variable
 from shared.settings.limits import PaymentLimits
 from shared.settings.notifications import Notifications
 from shared.settings.parts import ApiPart, Broker, Process, Storage, TerminalPart, Worker
+from shared.targets import AddressPolicy, TargetRefused
 
 GROUPS: tuple[type[Group], ...] = (
     Storage,
@@ -51,6 +53,16 @@ class Settings(Notifications, PaymentLimits, TerminalPart, Worker, ApiPart, Proc
             raise ValueError("must begin with amqp:// or amqps://")
         return value
 
+    @field_validator("hipay_url")
+    @classmethod
+    def _can_be_posted_to(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                AddressPolicy(EVERY_NETWORK, allow_http=True).check_url(value)
+            except TargetRefused as error:
+                raise ValueError(error.text) from None
+        return value
+
     @field_validator("hipay_signing_secret")
     @classmethod
     def _signs(cls, value: SecretStr | None) -> SecretStr | None:
@@ -60,6 +72,10 @@ class Settings(Notifications, PaymentLimits, TerminalPart, Worker, ApiPart, Proc
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":
+        if (self.hipay_username is None) != (self.hipay_password is None):
+            raise ValueError(
+                f"{variable('hipay_username')} and {variable('hipay_password')} go together: set both or none"
+            )
         if self.hipay_url is not None and self.hipay_signing_secret is None:
             raise ValueError(
                 f"{variable('hipay_url')} is set and {variable('hipay_signing_secret')} is not: order "

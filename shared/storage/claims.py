@@ -20,7 +20,7 @@ _IN_SESSION: Final = apply(State.QUEUED, Event.CLAIMED)
 _CLAIM = Statement(
     "UPDATE payments SET state = :in_session, claimed_at = {now}, worker = :worker, epoch = :epoch"
     " WHERE id = :payment_id AND state = :queued AND deadline_at > {now}"
-    " RETURNING {payment}, profile, register_number, traceparent, deadline_at <= {now} AS too_late"
+    " RETURNING {payment}, profile, traceparent, deadline_at <= {now} AS too_late"
 )
 
 _STATE = Statement(
@@ -32,9 +32,7 @@ _DEADLINE_PASSED = Statement(
     "SELECT id FROM payments WHERE id = :payment_id AND state = :queued AND deadline_at <= {now} {for_update}"
 )
 
-_CLAIMED = Statement(
-    "SELECT {payment}, profile, register_number, traceparent FROM payments WHERE id = :payment_id"
-)
+_CLAIMED = Statement("SELECT {payment}, profile, traceparent FROM payments WHERE id = :payment_id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,25 @@ from shared.storage.statement import Statement
 #: died may have had it.
 REPUBLISH_MS: Final = 10_000
 
+#: Rows that are ended in one transaction.
+LEFT_OVER_AT_ONCE: Final = 1000
+
 #: The time of a statement that waits for no lock, read once: an index can be searched by it.
 _NOW: Final = "(SELECT {now})"
 
-#: Due, nobody's, its target not paused or disabled, and no earlier one of its payment still before its first
-#: try. `OFFSET 0`: looked up for each row by its index, however little the database knows of the table yet.
+#: The target is neither paused nor disabled.
+_OPEN: Final = (
+    " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = {target}"
+    f" AND t.paused_until > {_NOW} LIMIT 1 OFFSET 0)"
+    " AND NOT EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.id = {target}"
+    " AND w.disabled_at IS NOT NULL LIMIT 1 OFFSET 0)"
+)
+_OPEN_OF_ROW: Final = _OPEN.replace("{target}", "d.target")
+_OPEN_OF_TARGET: Final = _OPEN.replace("{target}", ":target")
+#: Due, nobody's, and no earlier one of its payment still before its first try. `OFFSET 0`: looked up for each
+#: row by its index, however little the database knows of the table yet.
 _LEASABLE: Final = (
     f" AND d.due_at <= {_NOW} AND (d.leased_until IS NULL OR d.leased_until <= {_NOW})"
-    " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = d.target"
-    f" AND t.paused_until > {_NOW} LIMIT 1 OFFSET 0)"
-    " AND NOT EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.id = d.target"
-    " AND w.disabled_at IS NOT NULL LIMIT 1 OFFSET 0)"
     " AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.payment_id = d.payment_id AND e.target = d.target"
     " AND e.sequence < d.sequence AND e.state = 'waiting' AND e.tried_at IS NULL LIMIT 1 OFFSET 0)"
 )
@@ -41,32 +49,33 @@ _TAKE: Final = (
 #: that no index of all that waits is read for a few ids.
 _LEASE = Statement(
     "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.id {in_ids}"
-    f" AND d.state <> 'delivered' AND d.state <> 'dead'{_LEASABLE} ORDER BY d.id {{skip_locked}})" + _TAKE
+    f" AND d.state <> 'delivered' AND d.state <> 'dead'{_LEASABLE}{_OPEN_OF_ROW}"
+    " ORDER BY d.id {skip_locked})" + _TAKE
 )
 _LEASE_OF_TARGET = Statement(
     "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
-    f" AND d.state = 'waiting'{_LEASABLE} ORDER BY d.due_at LIMIT :most {{skip_locked}})" + _TAKE
+    f" AND d.state = 'waiting'{_OPEN_OF_TARGET}{_LEASABLE}"
+    " ORDER BY d.due_at LIMIT :most {skip_locked})" + _TAKE
 )
 
 _TRIED: Final = (
     "tries = tries + 1, tried_at = COALESCE(tried_at, {now}), leased_until = NULL, lease = lease + 1"
 )
-_IF_MINE: Final = " WHERE id = :id AND lease = :lease AND state = 'waiting'"
 _DELIVERED = Statement(
-    f"UPDATE deliveries SET state = 'delivered', reason = NULL, ended_at = {{now}}, {_TRIED}{_IF_MINE}"
+    f"UPDATE deliveries SET state = 'delivered', reason = NULL, ended_at = {{now}}, {_TRIED} WHERE id = :id"
 )
 _DEAD = Statement(
-    f"UPDATE deliveries SET state = 'dead', reason = :reason, ended_at = {{now}}, {_TRIED}{_IF_MINE}"
+    f"UPDATE deliveries SET state = 'dead', reason = :reason, ended_at = {{now}}, {_TRIED} WHERE id = :id"
 )
 _AGAIN = Statement(
     "UPDATE deliveries SET due_at = {now} + :pause_ms, publish_at = {now} + :pause_ms, publish_count = 0, "
-    f"{_TRIED}{_IF_MINE}"
+    f"{_TRIED} WHERE id = :id"
 )
-#: Before the delivery itself is changed: of a result that is stored again, nothing is written twice.
+#: The rows of some results, locked: whose they are is read here, and stays so until the commit.
+_LOCK = Statement("SELECT id, lease, state FROM deliveries WHERE id {in_ids} ORDER BY id {for_update}")
 _INSERT_ATTEMPT = Statement(
     "INSERT INTO delivery_attempts (delivery_id, at, duration_ms, status, error, answer)"
-    " SELECT id, {now} - :duration_ms, CAST(:duration_ms AS INTEGER), CAST(:status AS INTEGER),"
-    " CAST(:error AS TEXT), CAST(:answer AS TEXT) FROM deliveries WHERE id = :id AND lease = :lease"
+    " VALUES (:id, {now} - :duration_ms, :duration_ms, :status, :error, :answer)"
 )
 
 #: Failures during a pause are of tries that began before it.
@@ -80,21 +89,18 @@ _TARGET_FAILED = Statement(
 )
 _TARGETS_WORK = Statement("DELETE FROM delivery_targets WHERE id {in_ids} RETURNING id")
 
-#: The endpoint says that it is gone for good (410).
+#: The endpoint says that it is gone for good (410); not one whose address was changed meanwhile.
 _ENDPOINT_GONE = Statement(
     "UPDATE webhook_endpoints SET disabled_at = {now}, disabled_because = 'gone', changed_at = {now}"
-    " WHERE id = :id AND disabled_at IS NULL"
+    " WHERE id = :id AND url = :url AND disabled_at IS NULL"
 )
-#: What waits for an endpoint that hears of nothing any more.
-_END_WAITING = Statement(
-    "UPDATE deliveries SET state = 'dead', reason = 'endpoint_disabled', leased_until = NULL,"
-    " ended_at = {now} WHERE target = :target AND state = 'waiting'"
-)
-#: The same for what was written while its endpoint was being disabled.
+#: What waits for endpoints that hear of nothing any more, and is not being sent.
 _END_LEFT_OVER = Statement(
-    "UPDATE deliveries SET state = 'dead', reason = 'endpoint_disabled', leased_until = NULL,"
-    " ended_at = {now} WHERE state = 'waiting' AND target IN"
-    " (SELECT id FROM webhook_endpoints WHERE disabled_at IS NOT NULL)"
+    "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.state = 'waiting'"
+    " AND d.target IN (SELECT w.id FROM webhook_endpoints w WHERE w.disabled_at IS NOT NULL)"
+    f" AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) LIMIT :most {{skip_locked}})"
+    " UPDATE deliveries SET state = 'dead', reason = 'endpoint_disabled', leased_until = NULL,"
+    " lease = lease + 1, ended_at = {now} FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
 )
 
 #: What may go now that an earlier one of its payment had its first try.
@@ -132,7 +138,7 @@ _NOT_PUBLISHED = Statement(
 )
 
 _WAITING = Statement(
-    "SELECT kind, COUNT(*) AS number, {now} - MIN(due_at) AS oldest_ms FROM deliveries"
+    "SELECT kind, COUNT(*) AS number, {now} - MIN(since_at) AS oldest_ms FROM deliveries"
     " WHERE state = 'waiting' GROUP BY kind"
 )
 
@@ -200,6 +206,8 @@ class Tried:
     leased: Leased
     attempt: Attempt
     verdict: Verdict
+    #: Where it was sent.
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +256,12 @@ async def record(database: Database, tried: Sequence[Tried], *, breaker: Breaker
     """
 
     async def work(tx: Transaction) -> None:
-        # In one order everywhere, so that two workers do not wait for each other.
-        ordered = sorted(tried, key=lambda one: one.leased.id)
-        await tx.run_many(_INSERT_ATTEMPT, [_attempt(one) for one in ordered])
-        await _record_verdicts(tx, ordered)
-        await _record_targets(tx, ordered, breaker)
+        rows = await tx.all_of(_LOCK, [one.leased.id for one in tried])
+        mine = {(row.id, row.lease) for row in rows if row.state == "waiting"}
+        stored = [one for one in tried if (one.leased.id, one.leased.lease) in mine]
+        await tx.run_many(_INSERT_ATTEMPT, [_attempt(one) for one in stored])
+        await _record_verdicts(tx, stored)
+        await _record_targets(tx, stored, breaker)
 
     await database.write(work)
 
@@ -262,14 +271,13 @@ async def _record_verdicts(tx: Transaction, tried: Sequence[Tried]) -> None:
     again: list[Mapping[str, object]] = []
     dead: list[Mapping[str, object]] = []
     for one in tried:
-        named: dict[str, object] = {"id": one.leased.id, "lease": one.leased.lease}
         match one.verdict:
             case Delivered():
-                delivered.append(named)
+                delivered.append({"id": one.leased.id})
             case Again(pause_seconds):
-                again.append({**named, "pause_ms": round(pause_seconds * 1000)})
+                again.append({"id": one.leased.id, "pause_ms": round(pause_seconds * 1000)})
             case Dead(reason):
-                dead.append({**named, "reason": reason})
+                dead.append({"id": one.leased.id, "reason": reason})
     await tx.run_many(_DELIVERED, delivered)
     await tx.run_many(_AGAIN, again)
     await tx.run_many(_DEAD, dead)
@@ -279,7 +287,6 @@ def _attempt(one: Tried) -> Mapping[str, object]:
     attempt = one.attempt
     return {
         "id": one.leased.id,
-        "lease": one.leased.lease,
         "duration_ms": attempt.duration_ms,
         "status": attempt.status,
         "error": attempt.error,
@@ -305,18 +312,12 @@ async def _record_targets(tx: Transaction, tried: Sequence[Tried], breaker: Brea
     )
     for one in tried:
         if isinstance(one.verdict, Dead) and one.verdict.endpoint_is_gone:
-            await tx.run(_ENDPOINT_GONE, id=one.leased.target)
-            await end_waiting(tx, one.leased.target)
-
-
-async def end_waiting(tx: Transaction, target: str) -> int:
-    """Everything that waits for a disabled endpoint is dead; a replay brings it back."""
-    return await tx.run(_END_WAITING, target=target)
+            await tx.run(_ENDPOINT_GONE, id=one.leased.target, url=one.url)
 
 
 async def end_left_over(database: Database) -> int:
-    """End what was written while its endpoint was being disabled; return how many."""
-    return await database.write(lambda tx: tx.run(_END_LEFT_OVER))
+    """End some of what waits for disabled endpoints; return how many. A replay brings them back."""
+    return len(await database.write(lambda tx: tx.all(_END_LEFT_OVER, most=LEFT_OVER_AT_ONCE)))
 
 
 async def next_of_payments(
@@ -344,6 +345,6 @@ async def not_published(database: Database, ids: Sequence[str]) -> None:
 
 
 async def waiting(database: Database) -> dict[str, tuple[int, float]]:
-    """Return for each kind how many wait, and for how many seconds the oldest has been due."""
+    """Return for each kind how many wait, and how many seconds ago the oldest was made or replayed."""
     rows = await database.read(lambda tx: tx.all(_WAITING))
     return {row.kind: (row.number, max(0, row.oldest_ms) / 1000) for row in rows}

@@ -25,12 +25,17 @@ _CONDITIONS: Final = {
     "merchant_id": "merchant_id = :merchant_id",
     "kind": "kind = :kind",
     "target": "target = :target",
-    "state": "state = :state",
     "type": "type = :type",
     "payment_id": "payment_id = :payment_id",
     "created_from": "created_at >= :created_from",
     "created_before": "created_at < :created_before",
 }
+#: In words: there is an index of the dead ones alone, which no parameter leads to.
+_STATES: Final = {state: f"state = '{state}'" for state in ("waiting", "delivered", "dead")}
+#: What no index is to be searched by, a better one being there. SQLite would rather read all of a merchant's
+#: deliveries than a payment's few, and all that are dead than a merchant's.
+_BESIDE_PAYMENT: Final = {"merchant_id": "{unindexed}merchant_id = :merchant_id"}
+_BESIDE_MERCHANT: Final = {"kind": "{unindexed}kind = :kind"}
 
 _GET = Statement(_SELECT + " WHERE id = :id")
 
@@ -58,10 +63,20 @@ class DeliveryFilter:
     #: Exclusive.
     created_before: int | None = None
 
-    def given(self) -> dict[str, object]:
-        """Return the conditions that are asked for."""
+    def parameters(self) -> dict[str, object]:
+        """Return the values that are asked for."""
         values = {name: getattr(self, name) for name in _CONDITIONS}
         return {name: value for name, value in values.items() if value is not None}
+
+    def conditions(self) -> tuple[str, ...]:
+        """Return the same as a statement's conditions."""
+        words = dict(_CONDITIONS)
+        if self.payment_id is not None:
+            words |= _BESIDE_PAYMENT
+        if self.merchant_id is not None:
+            words |= _BESIDE_MERCHANT
+        of_state = () if self.state is None else (_STATES[self.state],)
+        return (*(words[name] for name in self.parameters()), *of_state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +124,10 @@ async def page(
     database: Database, wanted: DeliveryFilter, *, after: Place | None, limit: int
 ) -> DeliveryPage:
     """Return the deliveries after a place, at most `limit` of them. Raises DatabaseAway."""
-    given = wanted.given()
-    statement = _page_statement(tuple(given), follows=after is not None)
+    statement = _page_statement(wanted.conditions(), follows=after is not None)
     place = {} if after is None else {"after_created_at": after.created_at, "after_id": after.id}
     # One more than is shown: whether there is a next page.
-    rows = await database.read(lambda tx: tx.all(statement, most=limit + 1, **given, **place))
+    rows = await database.read(lambda tx: tx.all(statement, most=limit + 1, **wanted.parameters(), **place))
     found = [_stored(row) for row in rows[:limit]]
     return DeliveryPage(found, Place(found[-1].created_at, found[-1].id) if len(rows) > limit else None)
 
@@ -129,16 +143,11 @@ async def attempts(database: Database, delivery_id: str) -> list[StoredAttempt]:
     return [StoredAttempt(**row._mapping) for row in reversed(rows)]
 
 
-def where(conditions: tuple[str, ...], *more: str) -> str:
-    """Return the WHERE part for filters by their names, and for conditions of the statement's own."""
-    parts = [*(_CONDITIONS[name] for name in conditions), *more]
-    return f" WHERE {' AND '.join(parts)}" if parts else ""
-
-
 @cache
 def _page_statement(conditions: tuple[str, ...], *, follows: bool) -> Statement:
     place = ("(created_at, id) < (:after_created_at, :after_id)",) if follows else ()
-    return Statement(_SELECT + where(conditions, *place) + " ORDER BY created_at DESC, id DESC LIMIT :most")
+    where = " AND ".join((*conditions, *place)) or "1 = 1"
+    return Statement(f"{_SELECT} WHERE {where} ORDER BY created_at DESC, id DESC LIMIT :most")
 
 
 def _stored(row: Row[Any]) -> StoredDelivery:

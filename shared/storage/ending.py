@@ -49,11 +49,12 @@ _LOCK_DEBIT_OF = Statement(
 
 _CONTRADICT = Statement("UPDATE payments SET contradicted = true WHERE id = :payment_id")
 
-#: Queued attempts of a key that is closed, under their locks.
-_QUEUED_OF_KEY = Statement(
-    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND state = :queued AND operation_key ="
+#: All attempts of the contradicted one's key, in the order in which everybody locks them.
+_LOCK_KEY = Statement(
+    "SELECT id, state FROM payments WHERE merchant_id = :merchant_id AND operation_key ="
     " (SELECT operation_key FROM payments WHERE id = :payment_id) ORDER BY id {for_update}"
 )
+_CLOSE_KEY = Statement("UPDATE payments SET key_closed = true WHERE id {in_ids} RETURNING id")
 
 
 async def lock(tx: Transaction, payment_id: str) -> None:
@@ -165,14 +166,18 @@ async def _contradicted_by_proof(tx: Transaction, payment: Payment) -> Payment:
 
 
 async def contradict(tx: Transaction, payment: Payment, detail: Mapping[str, object]) -> Payment:
-    """Mark a final payment as contradicted and close its key: what is queued under it is cancelled."""
+    """Mark a final payment as contradicted and close its key.
+
+    What is queued under it is cancelled; no attempt of it is safe to retry, one that still runs neither.
+    """
     await tx.run(_CONTRADICT, payment_id=payment.id)
     await record(tx, payment.id, "contradiction", payment.state, detail)
     await add_contradiction(tx, payment)
-    for row in await tx.all(
-        _QUEUED_OF_KEY, merchant_id=payment.merchant_id, payment_id=payment.id, queued=State.QUEUED.value
-    ):
-        await move(tx, row.id, State.QUEUED, Event.CANCELLED, reason=Reason.KEY_CLOSED)
+    attempts = await tx.all(_LOCK_KEY, merchant_id=payment.merchant_id, payment_id=payment.id)
+    await tx.all_of(_CLOSE_KEY, [row.id for row in attempts])
+    for row in attempts:
+        if row.state == State.QUEUED:
+            await move(tx, row.id, State.QUEUED, Event.CANCELLED, reason=Reason.KEY_CLOSED)
     return await get(tx, payment.id)
 
 

@@ -2,7 +2,8 @@
 
 A number is drawn when an event is written, not when it is committed: a reader who goes by numbers misses what
 is committed late. Positions are given when the feed is read, to events that are committed by then, by one
-reader at a time: no event ever appears behind a position that was shown.
+reader at a time: no event ever appears behind a position that was shown. Where another reader is just giving
+them, nobody waits: a reading shows what has a position, the next one shows the rest.
 """
 
 from dataclasses import dataclass
@@ -15,15 +16,18 @@ from shared.storage.statement import Statement
 PLACED_AT_MOST: Final = 1000
 
 #: Whether there is anything to place: most readings find nothing and write nothing.
-_IS_UNPLACED = Statement(
-    "SELECT 1 AS found FROM events WHERE merchant_id = :merchant_id AND position IS NULL LIMIT 1"
+_UNPLACED = Statement(
+    "SELECT EXISTS (SELECT 1 FROM feeds WHERE merchant_id = :merchant_id) AS has_feed FROM events"
+    " WHERE merchant_id = :merchant_id AND position IS NULL LIMIT 1"
 )
 
+#: In a transaction of its own: another first reader waits for this row only.
 _CREATE = Statement(
     "INSERT INTO feeds (merchant_id, position) VALUES (:merchant_id, 0) ON CONFLICT (merchant_id) DO NOTHING"
 )
-#: A statement of its own: what is read after it was committed before.
-_LOCK = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id {for_update}")
+#: A statement of its own: what is read after it was committed before. Nobody waits for it with a connection
+#: that a payment may need.
+_LOCK_IF_FREE = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id {skip_locked}")
 _PLACE = Statement(
     "UPDATE events SET position = unplaced.given FROM"
     " (SELECT number, :position + ROW_NUMBER() OVER (ORDER BY number) AS given FROM"
@@ -63,7 +67,10 @@ class FeedPage:
 async def read(database: Database, merchant_id: str, *, after: int, limit: int) -> FeedPage:
     """Return the merchant's events behind a position, at most `limit`. Raises DatabaseAway, CommitUnknown."""
     placed = 0
-    if await database.read(lambda tx: tx.one(_IS_UNPLACED, merchant_id=merchant_id)) is not None:
+    unplaced = await database.read(lambda tx: tx.one(_UNPLACED, merchant_id=merchant_id))
+    if unplaced is not None:
+        if not unplaced.has_feed:
+            await database.write(lambda tx: tx.run(_CREATE, merchant_id=merchant_id))
         placed = await database.write(lambda tx: _place(tx, merchant_id))
     rows = await database.read(
         # One more than is shown: whether there is more.
@@ -78,12 +85,11 @@ async def read(database: Database, merchant_id: str, *, after: int, limit: int) 
 
 
 async def _place(tx: Transaction, merchant_id: str) -> int:
-    """Give positions to committed events that have none; return to how many."""
-    feed = await tx.one(_LOCK, merchant_id=merchant_id)
+    """Give positions to committed events that have none; return to how many, 0 where another does it."""
+    feed = await tx.one(_LOCK_IF_FREE, merchant_id=merchant_id)
     if feed is None:
-        await tx.run(_CREATE, merchant_id=merchant_id)
-        feed = await tx.one(_LOCK, merchant_id=merchant_id)
-        assert feed is not None, "made by this transaction or by the one that it waited for"
+        return 0
     placed = await tx.run(_PLACE, merchant_id=merchant_id, position=feed.position, most=PLACED_AT_MOST)
-    await tx.run(_ADVANCE, merchant_id=merchant_id, placed=placed)
+    if placed:
+        await tx.run(_ADVANCE, merchant_id=merchant_id, placed=placed)
     return placed

@@ -13,7 +13,16 @@ class WebhookEndpointRow(SQLModel, table=True):
     """An address of a merchant that hears of payments."""
 
     __tablename__ = "webhook_endpoints"
-    __table_args__ = (Index("webhook_endpoints_by_merchant", "merchant_id"),)
+    __table_args__ = (
+        Index("webhook_endpoints_by_merchant", "merchant_id", "created_at", "id"),
+        # Read whenever a payment ends, however many are disabled.
+        Index(
+            "webhook_endpoints_that_hear",
+            "merchant_id",
+            postgresql_where=text("disabled_at IS NULL"),
+            sqlite_where=text("disabled_at IS NULL"),
+        ),
+    )
 
     #: `whe_` and a ULID.
     id: str = Field(sa_column=Column(Text, primary_key=True))
@@ -65,7 +74,7 @@ class EventRow(SQLModel, table=True):
     payment_id: str | None = reference("payments.id", nullable=True)
     #: 1, 2, ... of its payment, without gaps.
     sequence: int = Field(sa_column=Column(Integer, nullable=False))
-    #: `payment.succeeded`, ... see `shared.payment.news`.
+    #: `payment.succeeded`, ... see `shared.notification.events`.
     type: str = text_column(nullable=False)
     at: int = milliseconds(nullable=False)
     #: JSON object: the payment as it was then.
@@ -75,7 +84,8 @@ class EventRow(SQLModel, table=True):
 
 
 class FeedRow(SQLModel, table=True):
-    """The last position given in a merchant's feed; its lock lets one reader at a time give more."""
+    """The last position given in a merchant's feed; its lock lets one reader at a time give more; no
+    other one waits for it."""
 
     __tablename__ = "feeds"
 
@@ -101,6 +111,31 @@ class DeliveryRow(SQLModel, table=True):
             "due_at",
             postgresql_where=text("state = 'waiting'"),
             sqlite_where=text("state = 'waiting'"),
+        ),
+        # How many wait, and for how long.
+        Index(
+            "deliveries_waiting",
+            "kind",
+            "since_at",
+            postgresql_where=text("state = 'waiting'"),
+            sqlite_where=text("state = 'waiting'"),
+        ),
+        # Few among all: what people look for, and send again.
+        Index(
+            "deliveries_dead_of_merchant",
+            "merchant_id",
+            "created_at",
+            "id",
+            postgresql_where=text("state = 'dead'"),
+            sqlite_where=text("state = 'dead'"),
+        ),
+        Index(
+            "deliveries_dead_of_kind",
+            "kind",
+            "created_at",
+            "id",
+            postgresql_where=text("state = 'dead'"),
+            sqlite_where=text("state = 'dead'"),
         ),
         Index("deliveries_of_payment", "payment_id", "target", "sequence"),
         Index("deliveries_by_time", "merchant_id", "created_at", "id"),

@@ -9,13 +9,11 @@ from typing import Final
 
 from shared.ids import PAYMENT_PREFIX
 from shared.notification.events import EventType, event_body
+from shared.notification.kinds import HIPAY, MERCHANT
 from shared.payment.payment import Payment
 from shared.storage.engine import Transaction, Wake
 from shared.storage.rows import json_text
 from shared.storage.statement import Statement
-
-HIPAY: Final = "hipay"
-MERCHANT: Final = "merchant"
 
 #: The committing process publishes a delivery at once; the sweep does it where nothing came of that.
 RELAY_GRACE_MS: Final = 10_000
@@ -32,7 +30,8 @@ _INSERT_EVENT = Statement(
 _INSERT_DELIVERIES = Statement(
     "INSERT INTO deliveries (id, kind, target, merchant_id, payment_id, event_number, type, sequence, state,"
     " created_at, since_at, due_at, publish_at)"
-    " SELECT CAST(:prefix AS TEXT) || substr(id, 5), 'merchant', id, merchant_id, CAST(:payment_id AS TEXT),"
+    f" SELECT CAST(:prefix AS TEXT) || substr(id, 5), '{MERCHANT}', id, merchant_id,"
+    " CAST(:payment_id AS TEXT),"
     " CAST(:event_number AS BIGINT), CAST(:type AS TEXT), CAST(:sequence AS INTEGER), 'waiting',"
     " {now}, {now}, {now}, {now} + :grace_ms FROM webhook_endpoints"
     " WHERE merchant_id = :merchant_id AND disabled_at IS NULL"
@@ -44,7 +43,7 @@ _INSERT_DELIVERIES = Statement(
 _INSERT_ORDER_NOTIFICATION = Statement(
     "INSERT INTO deliveries (id, kind, target, merchant_id, payment_id, type, sequence, state,"
     " created_at, since_at, due_at, publish_at)"
-    " VALUES (:id, 'hipay', 'hipay', :merchant_id, :payment_id, 'order', 1, 'waiting',"
+    f" VALUES (:id, '{HIPAY}', '{HIPAY}', :merchant_id, :payment_id, 'order', 1, 'waiting',"
     " {now}, {now}, {now}, {now} + :grace_ms)"
 )
 
@@ -55,7 +54,7 @@ _INSERT_TEST_EVENT = Statement(
 _INSERT_TEST_DELIVERY = Statement(
     "INSERT INTO deliveries (id, kind, target, merchant_id, event_number, type, sequence, state,"
     " created_at, since_at, due_at, publish_at)"
-    " VALUES (:id, 'merchant', :target, :merchant_id, :event_number, :type, 1, 'waiting',"
+    f" VALUES (:id, '{MERCHANT}', :target, :merchant_id, :event_number, :type, 1, 'waiting',"
     " {now}, {now}, {now}, {now} + :grace_ms)"
 )
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
-from shared.storage.delivery_list import DeliveryFilter, where
+from shared.notification.kinds import MERCHANT
+from shared.storage.delivery_list import DeliveryFilter
 from shared.storage.engine import Database, Transaction, Wake
 from shared.storage.listing import Place
-from shared.storage.outbox import MERCHANT, RELAY_GRACE_MS
+from shared.storage.outbox import RELAY_GRACE_MS
 from shared.storage.statement import Statement
 from shared.storage.webhook_endpoints import EndpointIsDisabled
 
@@ -109,12 +110,12 @@ async def replay_many(
 async def _replay_batch(
     database: Database, wanted: DeliveryFilter, after: Place | None, size: int
 ) -> tuple[int, Place | None]:
-    given, start = wanted.given(), after or _START
-    statement = _lock_batch(tuple(given))
+    start = after or _START
+    statement = _lock_batch(wanted.conditions())
     place = {"after_created_at": start.created_at, "after_id": start.id}
 
     async def work(tx: Transaction) -> tuple[int, Place | None]:
-        rows = await tx.all(statement, most=size, **given, **place)
+        rows = await tx.all(statement, most=size, **wanted.parameters(), **place)
         if not rows:
             return 0, after
         await tx.all_of(_REPLAY_BATCH, [row.id for row in rows], grace_ms=0)
@@ -125,8 +126,8 @@ async def _replay_batch(
 
 @cache
 def _lock_batch(conditions: tuple[str, ...]) -> Statement:
+    where = " AND ".join((*conditions, _REPLAYABLE, _AFTER))
     return Statement(
-        "SELECT id, created_at FROM deliveries"
-        + where(conditions, _REPLAYABLE, _AFTER)
-        + " ORDER BY created_at, id LIMIT :most {for_update}"
+        f"SELECT id, created_at FROM deliveries WHERE {where}"
+        " ORDER BY created_at, id LIMIT :most {for_update}"
     )

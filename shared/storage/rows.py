@@ -24,6 +24,7 @@ def payment_of(row: Row[Any]) -> Payment:
     values["operation"] = Operation(values["operation"])
     values["state"] = State(values["state"])
     values["contradicted"] = bool(values["contradicted"])
+    values["key_closed"] = bool(values["key_closed"])
     values["force_authorization"] = bool(values["force_authorization"])
     values["warnings"] = tuple(json.loads(values["warnings"]))
     return Payment(**values)

@@ -36,7 +36,8 @@ class Statement:
     """A statement's text. Stand-ins: `{now}` the database's time in milliseconds since 1970, `{for_update}`
     the row lock, `{skip_locked}` the same, passing over rows that somebody else has locked, `{payment}` the
     columns of a payment, `{learned}` what a session teaches of its line (`lines.Learned`), `{in_ids}` one of
-    a list (`Transaction.all_of`)."""
+    a list (`Transaction.all_of`), `{unindexed}` before a column: SQLite, which knows no numbers of rows, is
+    not to search an index by it."""
 
     def __init__(self, template: str) -> None:
         payment = ", ".join(PAYMENT_FIELDS)
@@ -50,6 +51,7 @@ class Statement:
                     payment=payment,
                     learned=_LEARNED.format(now=_NOW[dialect]),
                     in_ids=_IN_IDS[dialect],
+                    unindexed="+" if dialect == "sqlite" else "",
                 )
             )
             for dialect in _NOW

@@ -213,6 +213,8 @@ class PaymentRow(SQLModel, table=True):
     state: str = text_column(nullable=False)
     reason: str | None = text_column()
     contradicted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    #: An attempt of its operation key is contradicted.
+    key_closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     amount_cents: int = Field(sa_column=Column(BigInteger, nullable=False))
     paid_cents: int | None = Field(sa_column=Column(BigInteger), default=None)
     currency: str = text_column(nullable=False)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from shared.storage import deliveries, webhook_secrets
+from shared.storage import webhook_secrets
 from shared.storage.engine import Database, Transaction
 from shared.storage.listing import Place
 from shared.storage.outbox import add_test_event
@@ -177,8 +177,9 @@ async def change(
 ) -> bool:
     """Change an endpoint; False: the merchant has no such endpoint.
 
-    What waits for one that is disabled is dead from the same moment on. Another address, or enabling, ends
-    the pause that failures brought. Raises TooManyEndpoints, DatabaseAway, CommitUnknown.
+    One that is disabled hears of nothing more; what waits for it is dead as soon as a notifier worker sees
+    it. Another address, or enabling, ends the pause that failures brought. Raises TooManyEndpoints,
+    DatabaseAway, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> bool:
@@ -197,8 +198,6 @@ async def change(
             types=None if changes.types is None else _stored(changes.types),
             disabled=changes.disabled,
         )
-        if changes.disabled:
-            await deliveries.end_waiting(tx, endpoint_id)
         if changes.disabled is False or changes.url not in (None, before.url):
             await tx.run(_FORGET_FAILURES, id=endpoint_id)
         return True

@@ -15,8 +15,8 @@ from payments import change
 from system import LOOPBACK, Login, System
 from webhook_receiver import Received, WebhookReceiver, receiving
 
+from shared.notification.kinds import HIPAY
 from shared.notification.secrets import new_webhook_secret
-from shared.storage.outbox import HIPAY
 
 #: What a dead notifier had leased is free again after 3 s.
 NOTIFY_LIMITS: Final[dict[str, object]] = {

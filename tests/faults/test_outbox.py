@@ -27,7 +27,7 @@ from system import Till
 
 from sandbox.servers.start import RunningServer
 from sandbox.terminal.behaviour import Behaviour
-from shared.storage.outbox import HIPAY, MERCHANT
+from shared.notification.kinds import HIPAY, MERCHANT
 from tests.faults.ears import Scene, listening
 
 

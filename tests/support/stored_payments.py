@@ -26,6 +26,7 @@ SUCCEEDED = Payment(
     force_authorization=False,
     host="127.0.0.2",
     port=8888,
+    register_number="01",
     line="127.0.0.2:8888",
     request=_ORDER.request_text,
     idempotency_key=None,

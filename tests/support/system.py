@@ -277,6 +277,7 @@ class System:
             database=database,
             publisher=await self._publisher(publishing, settings, metrics),
             client=client,
+            hipay_client=client,
             sealer=Sealer(load_secret_key(settings, os.urandom)),
             clock=SystemClock(),
             metrics=metrics,

@@ -180,6 +180,7 @@ async def test_nothing_is_replayed_to_a_disabled_endpoint(store: Store) -> None:
         (others,) = await deliveries_of(till, endpoint=other["id"], payment=payment_id)
         await end(api.database, others["id"], "dead", "gave_up")
         await till.client.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"disabled": True})
+        assert await deliveries.end_left_over(api.database) == 2
         wanted = {"state": "dead", "from": LONG_AGO}
 
         refused = [

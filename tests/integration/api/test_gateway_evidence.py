@@ -144,6 +144,23 @@ async def test_a_proof_against_a_refusal_is_raised(store: Store) -> None:
         assert api.metrics.registry.get_sample_value("cloud_terminal_contradictions_total") == 1
 
 
+async def test_no_other_attempt_of_a_closed_order_is_safe_to_retry(store: Store) -> None:
+    """The answer of one that fails afterwards agrees with the 409 that the same order gets."""
+    async with api_alone(store) as api:
+        till, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+        paid = await till.order_async(order_id="order-1")
+        await api.settle(await api.claim(paid), Event.ANSWERED_REFUSED, Result(error_code="04"))
+        again = await till.order_async(order_id="order-1")
+        claimed = await api.claim(again)
+        await gateway.post(PATH, record(paid))
+
+        await api.settle(claimed, Event.ANSWERED_REFUSED, Result(error_code="04"))
+
+        payment = (await till.get(f"/v1/payments/{again}")).json()["payment"]
+        assert (payment["state"], payment["safe_to_retry"]) == ("refused", False)
+        assert (await till.order(order_id="order-1")).status_code == 409
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "path"),
     [

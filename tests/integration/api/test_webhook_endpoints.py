@@ -12,7 +12,7 @@ from api.contract.webhook_paths import WEBHOOK_SCHEMAS
 from shared.credential_kind import CredentialKind
 from shared.notification.secrets import is_webhook_secret
 from shared.sealing import Sealer
-from shared.storage import delivery_contents
+from shared.storage import deliveries, delivery_contents
 from shared.storage.schema import METADATA
 
 SECRET_KEY = b"a key for tests, 32 characters long"
@@ -173,6 +173,7 @@ async def test_disabling_ends_what_waits_and_enabling_begins_anew(store: Store) 
         shown = (await patch(till, endpoint["id"], {"disabled": True})).json()
         assert (shown["disabled"], shown["disabled_because"]) == (True, "merchant")
         await cancelled_payment(till)
+        assert await deliveries.end_left_over(api.database) == 1
         (ended,) = await deliveries_of(till, endpoint=endpoint["id"])
         assert (ended["state"], ended["reason"]) == ("dead", "endpoint_disabled")
         assert [one["state"] for one in await deliveries_of(till, endpoint=other["id"])] == ["waiting"] * 2

@@ -1,9 +1,12 @@
 """Whom an order's acceptance tells: the endpoint that it names, and HiPay where its address is set."""
 
-from api_alone import api_alone
+from api_alone import api_alone, order_for
 from databases import Store
 from payments import rows
 from webhooks import ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered, stored
+
+from shared.notification.order import order_notification
+from shared.storage import delivery_contents
 
 
 async def test_an_order_may_name_the_only_endpoint_that_hears_of_it(store: Store) -> None:
@@ -34,7 +37,10 @@ async def test_an_order_may_name_the_only_endpoint_that_hears_of_it(store: Store
 
 
 async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) -> None:
-    """By a delivery of its own kind, written with the payment; without the setting there is none."""
+    """By a delivery of its own kind, written with the payment; without the setting there is none.
+
+    It hears of the terminal that is really meant, with what its entry says.
+    """
     hipay = {"hipay_url": "https://127.0.0.1/orders", "hipay_signing_secret": "whsec_" + "A" * 32}
     async with api_alone(store, **hipay) as api:
         till = await api.merchant()
@@ -43,7 +49,28 @@ async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) 
         row = await stored(api, f"dlv_{payment_id.removeprefix('pay_')}_hipay")
         assert (row.kind, row.type, row.state, row.payment_id) == ("hipay", "order", "waiting", payment_id)
 
+        entry = {
+            "host": "127.0.0.11",
+            "port": 8889,
+            "register_number": "07",
+            "authorisation": {"policy": "always"},
+        }
+        assert (await till.client.put("/v1/terminals/till-1", json=entry)).status_code == 201
+        order = order_for("", 250)
+        del order["pos_technical_info"]["host_information"]
+        order["pos_technical_info"]["terminal_id"] = "till-1"
+        answered = await till.post("/v1/connector/order", order, prefer="respond-async")
+        assert answered.status_code == 202, answered.text
+        payment_id = answered.json()["payment"]["id"]
+        payment, attempt = (await delivery_contents.orders(api.database, [payment_id]))[payment_id]
+        assert order_notification("dlv_1", payment, attempt)["terminal"] == {
+            "host": "127.0.0.11",
+            "port": 8889,
+            "register_number": "07",
+            "force_authorization": True,
+        }
+
     async with api_alone(store) as api:
         till = await api.merchant()
         await till.order_async(host="127.0.0.10")
-        assert len(await rows(api.database, "SELECT id FROM deliveries")) == 1
+        assert len(await rows(api.database, "SELECT id FROM deliveries")) == 2

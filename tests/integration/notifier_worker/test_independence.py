@@ -42,7 +42,7 @@ async def test_hipay_and_merchants_do_not_wait_for_each_other(system: System, ha
 
 async def test_a_hanging_endpoint_keeps_its_places_and_others_get_theirs(system: System) -> None:
     """Two at once for each here; when it answers again it gets everything."""
-    notifier = await system.notifier(**PATIENT, notify_endpoint_concurrency=2, notify_merchant_concurrency=4)
+    notifier = await system.notifier(**PATIENT, notify_endpoint_concurrency=2, notify_merchant_concurrency=16)
     async with receiving() as hung, receiving() as other:
         hung.goes_on.clear()
         hanging, working = await hearing(system, hung.url), await hearing(system, other.url)

@@ -6,7 +6,7 @@ from collections import Counter
 from notifier_worker.lanes import Lanes
 
 
-def lanes(most: int = 10, most_of_target: int = 3, breaker_failures: int = 2) -> Lanes:
+def lanes(most: int = 100, most_of_target: int = 3, breaker_failures: int = 2) -> Lanes:
     return Lanes(most=most, most_of_target=most_of_target, breaker_failures=breaker_failures)
 
 
@@ -27,7 +27,27 @@ def test_all_targets_together_get_no_more_than_the_worker_has() -> None:
     """The places of the worker are the sum."""
     ours = lanes(most=4)
 
-    assert [taken(ours, target, 3) for target in ("a", "b", "c")] == [3, 1, 0]
+    assert [taken(ours, target, 3) for target in ("a", "b", "c", "d", "e")] == [1, 1, 1, 1, 0]
+
+
+def test_many_slow_targets_leave_places_for_the_next() -> None:
+    """However many of them take what they can get: as theirs come back, others find some."""
+    ours, held = lanes(most=512, most_of_target=16), Counter[str]()
+    slow = [f"slow-{number}" for number in range(100)]
+    for _ in range(20):
+        for target in slow:
+            held[target] += taken(ours, target, 20)
+        for target in slow:
+            if held[target]:
+                held[target] -= 1
+                ours.give_back(target)
+
+    assert [taken(ours, f"innocent-{number}", 1) for number in range(4)] == [1, 1, 1, 1]
+
+
+def test_the_only_target_of_a_kind_gets_everything() -> None:
+    """HiPay shares its places with nobody."""
+    assert taken(lanes(most=32, most_of_target=32), "hipay", 40) == 32
 
 
 def test_who_got_no_place_is_looked_for_when_one_is_free() -> None:

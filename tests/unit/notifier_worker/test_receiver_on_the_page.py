@@ -11,6 +11,7 @@ from standardwebhooks import WebhookVerificationError
 
 from notifier_worker import signing
 from notifier_worker.signing import signed_headers
+from shared.notification.envelope import envelope
 
 PAGE = Path(signing.__file__).parents[1] / "docs" / "reference" / "webhooks.md"
 SECRET, OTHER = "whsec_" + "A" * 32, "whsec_" + "B" * 32
@@ -28,11 +29,35 @@ def receiver() -> dict[str, Any]:
 
 def sent(sequence: int, *secrets: str, age_seconds: float = 0) -> tuple[dict[str, str], bytes]:
     """Return a webhook of one payment."""
-    shown = {"type": "payment.in_doubt", "payment_id": "pay_1", "sequence": sequence}
-    body = json.dumps(shown).encode()
-    headers = signed_headers(
-        f"dlv_1_{sequence}", body, secrets or [SECRET], at_seconds=time.time() - age_seconds
+    shown = envelope(
+        number=70 + sequence,
+        payment_id="pay_1",
+        sequence=sequence,
+        type_="payment.in_doubt",
+        at=0,
+        body='{"payment_id": "pay_1"}',
     )
+    return signed(f"dlv_1_{sequence}", shown, *secrets, age_seconds=age_seconds)
+
+
+def sent_test(number: int) -> tuple[dict[str, str], bytes]:
+    """Return the webhook of a test event."""
+    shown = envelope(
+        number=number,
+        payment_id=None,
+        sequence=1,
+        type_="endpoint.test",
+        at=0,
+        body='{"endpoint_id": "whe_1"}',
+    )
+    return signed(f"dlv_test_{number}", shown)
+
+
+def signed(
+    delivery_id: str, shown: dict[str, Any], *secrets: str, age_seconds: float = 0
+) -> tuple[dict[str, str], bytes]:
+    body = json.dumps(shown).encode()
+    headers = signed_headers(delivery_id, body, secrets or [SECRET], at_seconds=time.time() - age_seconds)
     return dict(headers), body
 
 
@@ -44,6 +69,17 @@ def test_it_takes_what_is_ours_once_and_in_order(
         assert receiver["receive"](*sent(sequence)) == 204
 
     assert capsys.readouterr().out.splitlines() == ["payment.in_doubt pay_1"] * 2
+
+
+def test_it_takes_every_test_event(receiver: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is about nothing but itself, and the first of its sequence."""
+    for number in (7, 7, 8):
+        assert receiver["receive"](*sent_test(number)) == 204
+
+    assert capsys.readouterr().out.splitlines() == [
+        "endpoint.test evt_test_7",
+        "endpoint.test evt_test_8",
+    ]
 
 
 def test_it_knows_either_secret_during_a_rotation(receiver: dict[str, Any]) -> None:

@@ -21,9 +21,17 @@ SCHEDULE = RetrySchedule((5, 30, 120))
 NOW = 1_795_867_200.0
 
 
-def judged(status: int, retry_after: str | None = None, tries: int = 1) -> Verdict:
+def judged(
+    status: int, retry_after: str | None = None, tries: int = 1, *, ends_with_gone: bool = True
+) -> Verdict:
     return after_answer(
-        status, retry_after, tries=tries, schedule=SCHEDULE, rng=random.Random(1), now_seconds=NOW
+        status,
+        retry_after,
+        tries=tries,
+        schedule=SCHEDULE,
+        rng=random.Random(1),
+        now_seconds=NOW,
+        ends_with_gone=ends_with_gone,
     )
 
 
@@ -47,6 +55,11 @@ def test_every_other_answer_is_tried_again(status: int) -> None:
 def test_gone_ends_the_delivery_and_the_endpoint() -> None:
     """410 is the one answer by which a receiver says that it wants nothing any more."""
     assert judged(410) == Dead("gone", endpoint_is_gone=True)
+
+
+def test_hipay_is_never_gone() -> None:
+    """One wrong answer of a proxy must not silence its order notifications."""
+    assert isinstance(judged(410, ends_with_gone=False), Again)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,28 @@ branch_labels = None
 depends_on = None
 
 _WAITING = sa.text("state = 'waiting'")
+_DEAD = sa.text("state = 'dead'")
 _NO_POSITION = sa.text("position IS NULL")
+_NOT_DISABLED = sa.text("disabled_at IS NULL")
 _IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
     op.add_column("payments", sa.Column("webhook_endpoint_id", sa.Text(), nullable=True))
+    _close_keys()
     _create_endpoints()
     _create_events()
     _create_deliveries()
+
+
+def _close_keys() -> None:
+    op.add_column(
+        "payments", sa.Column("key_closed", sa.Boolean(), server_default=sa.text("(false)"), nullable=False)
+    )
+    op.execute(
+        "UPDATE payments SET key_closed = true WHERE EXISTS (SELECT 1 FROM payments o WHERE o.contradicted"
+        " AND o.merchant_id = payments.merchant_id AND o.operation_key = payments.operation_key)"
+    )
 
 
 def _create_endpoints() -> None:
@@ -35,7 +48,14 @@ def _create_endpoints() -> None:
         sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("webhook_endpoints_by_merchant", "webhook_endpoints", ["merchant_id"])
+    op.create_index("webhook_endpoints_by_merchant", "webhook_endpoints", ["merchant_id", "created_at", "id"])
+    op.create_index(
+        "webhook_endpoints_that_hear",
+        "webhook_endpoints",
+        ["merchant_id"],
+        postgresql_where=_NOT_DISABLED,
+        sqlite_where=_NOT_DISABLED,
+    )
     op.create_table(
         "webhook_secrets",
         sa.Column("id", _IDENTITY, autoincrement=True, nullable=False),
@@ -108,10 +128,14 @@ def _create_deliveries() -> None:
         sa.ForeignKeyConstraint(["event_number"], ["events.number"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    for name, column in (("deliveries_to_publish", "publish_at"), ("deliveries_due", "due_at")):
-        op.create_index(
-            name, "deliveries", ["target", column], postgresql_where=_WAITING, sqlite_where=_WAITING
-        )
+    for name, columns, state in (
+        ("deliveries_to_publish", ["target", "publish_at"], _WAITING),
+        ("deliveries_due", ["target", "due_at"], _WAITING),
+        ("deliveries_waiting", ["kind", "since_at"], _WAITING),
+        ("deliveries_dead_of_merchant", ["merchant_id", "created_at", "id"], _DEAD),
+        ("deliveries_dead_of_kind", ["kind", "created_at", "id"], _DEAD),
+    ):
+        op.create_index(name, "deliveries", columns, postgresql_where=state, sqlite_where=state)
     op.create_index("deliveries_of_payment", "deliveries", ["payment_id", "target", "sequence"])
     op.create_index("deliveries_by_time", "deliveries", ["merchant_id", "created_at", "id"])
     op.create_table(
@@ -148,4 +172,5 @@ def downgrade() -> None:
     ):
         op.drop_table(table)
     with op.batch_alter_table("payments") as batch:
+        batch.drop_column("key_closed")
         batch.drop_column("webhook_endpoint_id")

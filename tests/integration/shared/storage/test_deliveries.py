@@ -28,7 +28,9 @@ async def ended(
     attempt: Attempt = FAILED,
     breaker: Breaker = BREAKER,
 ) -> None:
-    await deliveries.record(database, [Tried(leased, attempt, verdict)], breaker=breaker)
+    found = await rows(database, "SELECT url FROM webhook_endpoints WHERE id = :id", id=leased.target)
+    url = found[0].url if found else None
+    await deliveries.record(database, [Tried(leased, attempt, verdict, url)], breaker=breaker)
 
 
 async def target(database: Database, endpoint_id: str) -> Any:
@@ -259,7 +261,9 @@ async def test_gone_disables_the_endpoint_and_ends_what_waits_for_it(database: D
         Dead("gone", endpoint_is_gone=True),
         Attempt(5, 410, "status", "gone"),
     )
+    assert await deliveries.end_left_over(database) == 1
     await ended(database, under_way, Again(60))
+    assert await deliveries.end_left_over(database) == 1
 
     found = [await delivery(database, one) for one in (one, *rest)]
     assert [(row.state, row.reason) for row in found] == [
@@ -270,6 +274,27 @@ async def test_gone_disables_the_endpoint_and_ends_what_waits_for_it(database: D
     (endpoint,) = await rows(database, "SELECT * FROM webhook_endpoints WHERE id = :id", id=gone)
     assert (endpoint.disabled_because, endpoint.disabled_at > 0) == ("gone", True)
     assert (await delivery(database, others)).state == "waiting"
+
+
+async def test_a_410_of_an_earlier_address_or_of_a_lost_lease_disables_nothing(database: Database) -> None:
+    """The endpoint was mended meanwhile, or another worker heard a success: a late result changes nothing."""
+    endpoint = await add_endpoint_row(database, MERCHANT)
+    first, second = await add_waiting(database, MERCHANT, endpoint, 2)
+    (row,) = await rows(database, "SELECT url FROM webhook_endpoints WHERE id = :id", id=endpoint)
+    stalled = await leased(database, first)
+    await change(database, "UPDATE deliveries SET leased_until = 0 WHERE id = :id", id=first)
+    await ended(database, await leased(database, first), Delivered())
+    gone = Dead("gone", endpoint_is_gone=True)
+
+    for tried in (
+        Tried(stalled, Attempt(5, 410, "status"), gone, row.url),
+        Tried(await leased(database, second), Attempt(5, 410, "status"), gone, "http://127.0.0.1/earlier"),
+    ):
+        await deliveries.record(database, [tried], breaker=Breaker(5, 10))
+
+    (found,) = await rows(database, "SELECT * FROM webhook_endpoints WHERE id = :id", id=endpoint)
+    assert found.disabled_at is None
+    assert (await delivery(database, first)).state == "delivered"
 
 
 async def test_what_was_written_while_its_endpoint_was_disabled_is_ended(database: Database) -> None:
@@ -335,15 +360,13 @@ async def test_what_somebody_sends_is_not_published(database: Database) -> None:
 
 
 async def test_what_waits_is_counted_by_kind_with_the_age_of_the_oldest(database: Database) -> None:
-    """What is not due yet has no age."""
+    """From when it was made or replayed on, whatever its next try waits for."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     one, *_ = await add_waiting(database, MERCHANT, endpoint, 3)
     assert (await deliveries.waiting(database)).keys() == {"merchant"}
-    await change(database, "UPDATE deliveries SET due_at = {now} - 60000 WHERE id = :id", id=one)
+    await change(database, "UPDATE deliveries SET since_at = {now} - 60000 WHERE id = :id", id=one)
 
     number, oldest_seconds = (await deliveries.waiting(database))["merchant"]
 
     assert number == 3
     assert 60 <= oldest_seconds < 90
-    await change(database, "UPDATE deliveries SET due_at = {now} + 60000")
-    assert (await deliveries.waiting(database))["merchant"] == (3, 0)

@@ -1,5 +1,6 @@
 """Proofs and hints: stored in any state, consulted when doubt begins, never changing a final state."""
 
+import json
 from typing import Any
 
 import pytest
@@ -154,6 +155,26 @@ async def test_moved_money_against_a_failure_is_a_contradiction(database: Databa
     refusal = await ask(database)
     assert isinstance(refusal, Conflict)
     assert refusal.reason == "key_closed"
+
+
+async def test_no_attempt_of_a_closed_key_is_safe_to_retry(database: Database) -> None:
+    """Neither one that had failed before, nor one that was with a terminal then and fails after."""
+    contradicted = await refused(database)
+    failed = await refused(database)
+    other = await refused(database, order_id="other")
+    claimed = await in_session(database)
+    await prove(database, contradicted.id, Event.PROVED_DONE)
+
+    ended_after = await _answer(database, claimed, Event.ANSWERED_REFUSED)
+
+    failed_before = await waiting.payment(database, failed.id)
+    assert failed_before is not None
+    for payment in (failed_before, ended_after):
+        assert (payment.state, payment.contradicted, payment.key_closed) == (State.REFUSED, False, True)
+        assert not tell(payment).safe_to_retry
+    (told,) = await rows(database, "SELECT body FROM events WHERE payment_id = :id", id=ended_after.id)
+    assert json.loads(told.body)["safe_to_retry"] is False
+    assert await waiting.payment(database, other.id) == other
 
 
 @pytest.mark.parametrize("proof", [Event.PROVED_REFUSED, Event.PROVED_ABORTED])

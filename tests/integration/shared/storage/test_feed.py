@@ -3,7 +3,14 @@
 import asyncio
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from interleaving import (
+    finished_or_blocked,
+    locked,
+    outcome_of,
+    paused_before,
+    paused_before_commit,
+    running,
+)
 from payments import MERCHANT, queued, rows
 
 from shared.payment.payment import Reason
@@ -53,40 +60,63 @@ async def test_an_event_that_commits_late_appears_after_the_cursor_given_meanwhi
     assert of(await read(postgres_database)) == [early, late]
 
 
-async def test_two_readers_at_once_give_each_position_once(
+async def test_a_reader_does_not_wait_for_another_that_places(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The second waits for the first one's commit and goes on behind it, the very first time too."""
-    for expected in (1, 2):
-        told = await event(postgres_database)
-        with paused_before_commit(postgres_database) as pause:
-            async with running(read(postgres_database, expected - 1)) as one:
-                await pause.reached()
-                async with running(read(second_postgres_database, expected - 1)) as other:
-                    assert await finished_or_blocked(second_postgres_database, other)
-                    pause.go()
-                    pages = await outcome_of(one), await outcome_of(other)
+    """It is shown what had a position before, and what the other placed behind that once it is committed.
 
-        assert [of(page) for page in pages] == [[told], [told]]
-        assert [page.next for page in pages] == [expected, expected]
-
-
-async def test_a_reader_sees_no_gap_while_another_places(
-    postgres_database: Database, second_postgres_database: Database
-) -> None:
-    """What is placed and not committed is behind what a reader is shown, never before it."""
+    An event that is committed meanwhile has a position behind both, whoever gives it.
+    """
     first = await event(postgres_database)
     await read(postgres_database)
     second = await event(postgres_database)
-    with paused_before_commit(postgres_database) as pause:
+    with paused_before(postgres_database, feed._ADVANCE) as pause:
         async with running(read(postgres_database)) as placing:
             await pause.reached()
+            third = await event(second_postgres_database)
             async with running(read(second_postgres_database)) as other:
-                await finished_or_blocked(second_postgres_database, other)
-                pause.go()
-                pages = await outcome_of(placing), await outcome_of(other)
+                assert not await finished_or_blocked(second_postgres_database, other)
+                meanwhile = await outcome_of(other)
+            pause.go()
+            assert of(await outcome_of(placing)) == [first, second]
 
-    assert [of(page) for page in pages] == [[first, second]] * 2
+    assert (of(meanwhile), meanwhile.next, meanwhile.has_more) == ([first], 1, False)
+    assert of(await read(second_postgres_database, meanwhile.next)) == [second, third]
+
+
+async def test_two_first_readers_make_one_feed(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The second waits for the row, and for nothing else."""
+    told = await event(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(read(postgres_database)) as one:
+            await pause.reached()
+            async with running(read(second_postgres_database)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                await outcome_of(one)
+                await outcome_of(other)
+
+    for reading in (postgres_database, second_postgres_database):
+        page = await read(reading)
+        assert (of(page), page.next) == ([told], 1)
+
+
+async def test_readers_at_once_leave_the_pool_to_payments(postgres_database: Database) -> None:
+    """As many readers as the pool has connections, while the feed's row is locked: a payment goes on."""
+    await event(postgres_database)
+    await read(postgres_database)
+    await event(postgres_database)
+    async with (
+        locked(postgres_database, feed._LOCK_IF_FREE, merchant_id=MERCHANT),
+        asyncio.TaskGroup() as group,
+    ):
+        readings = [group.create_task(read(postgres_database)) for _ in range(10)]
+        await outcome_of(event(postgres_database))
+
+    assert [reading.result().next for reading in readings] == [1] * 10
+    assert len(of(await read(postgres_database))) == 3
 
 
 async def test_many_writers_and_readers_leave_no_gap_and_no_repeat(
@@ -95,7 +125,7 @@ async def test_many_writers_and_readers_leave_no_gap_and_no_repeat(
     """Each reader follows its cursor while events are written, and sees each event once, in one order."""
     done = asyncio.Event()
 
-    async def follow(reading: Database) -> list[str | None]:
+    async def follow(reading: Database) -> tuple[list[str | None], int]:
         seen: list[str | None] = []
         after = 0
         while True:
@@ -104,7 +134,7 @@ async def test_many_writers_and_readers_leave_no_gap_and_no_repeat(
             seen += of(page)
             after = page.next
             if last_look and not page.events:
-                return seen
+                return seen, after
             await asyncio.sleep(0)
 
     async def write(writing: Database, name: str) -> list[str]:
@@ -116,7 +146,8 @@ async def test_many_writers_and_readers_leave_no_gap_and_no_repeat(
     readers = [asyncio.create_task(follow(each)) for each in (database, second_database, database)]
     written = await asyncio.gather(write(database, "a"), write(second_database, "b"))
     done.set()
-    orders = await asyncio.gather(*readers)
+    # What one placed while the others looked for the last time, they find with the next look.
+    orders = [seen + of(await read(database, after)) for seen, after in await asyncio.gather(*readers)]
 
     assert orders[0] == orders[1] == orders[2]
     assert sorted(map(str, orders[0])) == sorted(written[0] + written[1])

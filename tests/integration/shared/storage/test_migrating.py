@@ -4,13 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from payments import change
+from payments import change, rows
 from sqlalchemy import Connection
 
 from shared.storage.engine import Database, open_database
-from shared.storage.migrate import SchemaTooOld, check_schema, migrate, newest_version
+from shared.storage.migrate import SchemaTooOld, _config, check_schema, migrate, newest_version
 from shared.storage.schema import METADATA
 from shared.storage.statement import Dialect
 
@@ -62,6 +63,45 @@ async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
         await change(database, "UPDATE alembic_version SET version_num = '9999'")
 
         await check_schema(database)
+    finally:
+        await database.close()
+
+
+async def test_keys_that_were_closed_before_are_marked(empty_url: str) -> None:
+    """No attempt of a key with a contradicted one is safe to retry, of whichever release."""
+
+    def to_the_release_before(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+
+    database = open_database(empty_url)
+    try:
+        await database.write(lambda tx: tx.connection.run_sync(to_the_release_before))
+        await change(
+            database, "INSERT INTO merchants (id, name, networks, created_at) VALUES ('m', '', '', 0)"
+        )
+        for payment_id, key, contradicted in (("p1", "a", True), ("p2", "a", False), ("p3", "b", False)):
+            await change(
+                database,
+                "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, state,"
+                " contradicted, amount_cents, currency, protocol, force_authorization, host, port,"
+                " register_number, profile, request, created_at, deadline_at, published_at)"
+                " VALUES (:id, 'm', 'o', 'debit', :key, 'refused', :contradicted, 1, 'EUR', 'ConcertV3.2',"
+                " false, 'h', 1, '01', '{{}}', '{{}}', 0, 0, 0)",
+                id=payment_id,
+                key=key,
+                contradicted=contradicted,
+            )
+
+        await migrate(database)
+
+        found = await rows(database, "SELECT id, key_closed FROM payments ORDER BY id")
+        assert [(row.id, bool(row.key_closed)) for row in found] == [
+            ("p1", True),
+            ("p2", True),
+            ("p3", False),
+        ]
     finally:
         await database.close()
 

@@ -4,14 +4,17 @@ from typing import Any
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
-from payments import ask, history, in_doubt, prove, queued, refused, rows, succeeded
+from payments import ask, history, in_doubt, in_session, prove, queued, refused, rows, succeeded
 
-from shared.payment.outcome import Result
-from shared.payment.payment import Operation, Reason
+from shared.payment.answers import tell
+from shared.payment.outcome import Outcome, Result
+from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import Event, State
-from shared.storage import accepting, ending, waiting
+from shared.storage import accepting, ending, outcomes, waiting
 from shared.storage.accepting import Accepted, Attached, Conflict
+from shared.storage.claims import Claimed
 from shared.storage.engine import Database
+from shared.storage.lines import Learned
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
@@ -124,7 +127,7 @@ async def test_an_insert_during_a_contradiction_waits_and_finds_the_key_closed(
     """The failed attempt's lock makes the insert wait; the next statement reads the mark."""
     failed = await refused(postgres_database)
     pause_at = (
-        paused_before(postgres_database, ending._QUEUED_OF_KEY)
+        paused_before(postgres_database, ending._LOCK_KEY)
         if where == "before it looks for queued ones"
         else paused_before_commit(postgres_database)
     )
@@ -173,7 +176,7 @@ async def test_two_contradictions_of_one_key_end_without_a_lost_mark(
     first = await refused(postgres_database)
     second = await refused(postgres_database)
     waits = await queued(postgres_database)
-    with paused_before(postgres_database, ending._QUEUED_OF_KEY) as pause:
+    with paused_before(postgres_database, ending._LOCK_KEY) as pause:
         async with running(prove(postgres_database, first.id, Event.PROVED_DONE)) as one:
             await pause.reached()
             async with running(prove(second_postgres_database, second.id, Event.PROVED_DONE)) as other:
@@ -184,6 +187,50 @@ async def test_two_contradictions_of_one_key_end_without_a_lost_mark(
 
     assert len(await rows(postgres_database, "SELECT id FROM payments WHERE contradicted")) == 2
     assert [event for event, _ in await history(postgres_database, waits)] == ["accepted", "cancelled"]
+
+
+async def test_an_attempt_that_fails_during_a_contradiction_is_not_safe_to_retry(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """It waits for the key to be closed and says so; what is asked later says so in any order of the two."""
+    contradicted = await refused(postgres_database)
+    claimed = await in_session(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(prove(postgres_database, contradicted.id, Event.PROVED_DONE)) as contradiction:
+            await pause.reached()
+            async with running(_refuse(second_postgres_database, claimed)) as failing:
+                assert await finished_or_blocked(second_postgres_database, failing)
+                pause.go()
+                await outcome_of(contradiction)
+                failed = await outcome_of(failing)
+
+    assert (failed.state, tell(failed).safe_to_retry) == (State.REFUSED, False)
+
+
+async def test_a_contradiction_during_an_attempts_failure_closes_it_too(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The other order: its caller was told before, and is told otherwise from then on."""
+    contradicted = await refused(postgres_database)
+    claimed = await in_session(postgres_database)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(_refuse(postgres_database, claimed)) as failing:
+            await pause.reached()
+            proof = prove(second_postgres_database, contradicted.id, Event.PROVED_DONE)
+            async with running(proof) as contradiction:
+                assert await finished_or_blocked(second_postgres_database, contradiction)
+                pause.go()
+                assert tell(await outcome_of(failing)).safe_to_retry
+                await outcome_of(contradiction)
+
+    failed = await waiting.payment(postgres_database, claimed.payment.id)
+    assert failed is not None
+    assert (failed.state, tell(failed).safe_to_retry) == (State.REFUSED, False)
+
+
+async def _refuse(database: Database, claimed: Claimed) -> Payment:
+    outcome = Outcome(event=Event.ANSWERED_REFUSED, reason=None)
+    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 async def test_a_proof_of_a_reversal_locks_the_debit_first(

@@ -307,6 +307,9 @@ class PaymentMachine(RuleBasedStateMachine):
         for known in self.known.values():
             row = self.stored[known.id]
             assert bool(row.contradicted) is known.is_contradicted
+            assert bool(row.key_closed) is any(
+                other.is_contradicted for other in self.known.values() if other.key == known.key
+            )
             assert (row.guard_key is not None) is self._counts(known)
             assert (row.ended_at is not None) is (known.state in FINAL_STATES)
         for line in self.run(

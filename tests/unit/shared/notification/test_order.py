@@ -41,6 +41,30 @@ def test_it_says_which_payment_and_which_attempt_it_is() -> None:
     assert shown["created_at"] == "2026-03-05T12:06:41.007Z"
 
 
+def test_it_says_what_the_terminal_is_really_asked() -> None:
+    """An order may name a registered terminal, whose entry has the address and may force an authorisation."""
+    shown = notified(
+        {
+            "pos_technical_info": {
+                "terminal_id": "counter-1",
+                "terminal_transaction_display": {"protocol": "ConcertV3.2", "contract_array": []},
+            }
+        },
+        host="127.0.0.9",
+        port=8889,
+        register_number="07",
+        force_authorization=True,
+    )
+
+    assert "host_information" not in shown["pos_technical_info"]
+    assert shown["terminal"] == {
+        "host": "127.0.0.9",
+        "port": 8889,
+        "register_number": "07",
+        "force_authorization": True,
+    }
+
+
 def test_fields_that_nobody_knows_are_kept_wherever_they_are() -> None:
     """What HiPay adds to its contract tomorrow reaches it today."""
     shown = notified(

@@ -23,6 +23,7 @@ PAYMENT = Payment(
     force_authorization=False,
     host="127.0.0.9",
     port=8888,
+    register_number="01",
     line="127.0.0.9:8888",
     request="{}",
     idempotency_key=None,
@@ -97,6 +98,16 @@ def test_a_contradicted_payment_is_never_safe_to_retry(
 ) -> None:
     """A proof against the stored outcome takes the caller's leave to retry, and changes nothing else."""
     told_then = tell(_payment(state, reason, error_code, contradicted=True))
+
+    assert told_then == replace(told, safe_to_retry=False)
+
+
+@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
+def test_an_attempt_of_a_closed_key_is_never_safe_to_retry(
+    state: State, reason: Reason | None, error_code: str | None, told: Told
+) -> None:
+    """The order takes no more attempts, so that nobody is told to make one."""
+    told_then = tell(_payment(state, reason, error_code, key_closed=True))
 
     assert told_then == replace(told, safe_to_retry=False)
 

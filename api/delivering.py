@@ -1,0 +1,88 @@
+"""Deliveries listed and sent once more: what merchants' and operators' routes share."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import Request
+
+from api.body import read_body
+from api.contract.errors import NotFound, WebhookEndpointDisabled
+from api.contract.media_type import check_media_type
+from api.contract.moments import cursor
+from api.contract.replay_request import ReplayRequest
+from api.contract.webhook_object import attempt_object
+from api.parts import Parts
+from api.query import Query
+from shared.storage import delivery_list, replays
+from shared.storage.delivery_list import DeliveryFilter, StoredDelivery
+from shared.storage.engine import Database
+from shared.storage.webhook_endpoints import EndpointIsDisabled
+
+#: The query of a list, whoever asks.
+FILTERS: Final = ("endpoint", "state", "type", "payment", "from", "to", "limit", "cursor")
+
+_STATES: Final = {state: state for state in ("waiting", "delivered", "dead")}
+
+
+async def list_page(
+    database: Database,
+    query: Query,
+    *,
+    kind: str | None,
+    merchant_id: str | None,
+    types: dict[str, str],
+    show: Callable[[StoredDelivery], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return one page's body, newest first. Raises InvalidQuery, DatabaseAway."""
+    wanted = DeliveryFilter(
+        kind=kind,
+        merchant_id=merchant_id,
+        target=query.text("endpoint"),
+        state=query.choice("state", _STATES),
+        type=query.choice("type", types),
+        payment_id=query.text("payment"),
+        created_from=query.time("from"),
+        created_before=query.time("to"),
+    )
+    page = await delivery_list.page(database, wanted, after=query.place(), limit=query.page_limit())
+    body: dict[str, Any] = {"deliveries": [show(delivery) for delivery in page.deliveries]}
+    if page.next is not None:
+        body["next"] = cursor(page.next)
+    return body
+
+
+async def replay_many(
+    request: Request, parts: Parts, parse: Callable[[bytes, int], ReplayRequest]
+) -> dict[str, Any]:
+    """Send once more what the request's body asks for; return the answer's body.
+
+    Raises what `parse` raises, WebhookEndpointDisabled, DatabaseAway, CommitUnknown.
+    """
+    body = await read_body(request, parts.settings.body_limit_bytes)
+    check_media_type(request.headers.get("content-type"))
+    asked = parse(body, parts.settings.body_nesting_limit)
+    try:
+        done = await replays.replay_many(parts.database, asked.wanted, after=asked.after)
+    except EndpointIsDisabled:
+        raise WebhookEndpointDisabled from None
+    told: dict[str, Any] = {"replayed": done.count}
+    if done.next is not None:
+        told["next"] = cursor(done.next)
+    return told
+
+
+async def replay_one(database: Database, delivery_id: str, *, merchant_id: str | None) -> None:
+    """Send one once more; `merchant_id` None: anybody's.
+
+    Raises NotFound, WebhookEndpointDisabled, DatabaseAway, CommitUnknown.
+    """
+    try:
+        known = await replays.replay(database, delivery_id, merchant_id=merchant_id)
+    except EndpointIsDisabled:
+        raise WebhookEndpointDisabled from None
+    if not known:
+        raise NotFound
+
+
+async def attempts_of(database: Database, delivery_id: str) -> list[dict[str, Any]]:
+    return [attempt_object(attempt) for attempt in await delivery_list.attempts(database, delivery_id)]

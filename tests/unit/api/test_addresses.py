@@ -1,0 +1,61 @@
+"""Which lines a merchant may drive: every address of the host is checked, before any packet."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import pytest
+
+from api.addresses import LineFinder, OutsideNetworks
+from shared.addresses import Address
+
+
+async def line_of(host: str, *networks: str, names: Sequence[str] = ()) -> str | None:
+    async def look_up(_host: str) -> Sequence[Address]:
+        return [ip_address(name) for name in names]
+
+    return await LineFinder(look_up, timeout_seconds=5).find(host, 8888, networks)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.0.1",
+        "127.0.0.1",
+        "::1",
+        "169.254.169.254",
+        "168.63.129.16",  # a cloud's own services
+        "192.88.99.1",
+        "224.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",  # 10.0.0.1 behind NAT64
+        "2002:a00:1::",  # 10.0.0.1 through 6to4
+        "ff0e::1",
+    ],
+)
+async def test_without_networks_only_public_addresses_are_driven(host: str) -> None:
+    """However the address is written, and whatever it leads to."""
+    with pytest.raises(OutsideNetworks):
+        await line_of(host)
+
+
+async def test_public_addresses_are_driven_without_networks() -> None:
+    """In canonical text, which names the line."""
+    assert await line_of("8.8.8.8") == "8.8.8.8:8888"
+    assert await line_of("::ffff:8.8.8.8") == "8.8.8.8:8888"
+    assert await line_of("2606:4700:0:0::1") == "[2606:4700::1]:8888"
+
+
+async def test_networks_open_private_addresses_and_nothing_else() -> None:
+    """A public address outside of them is refused, too."""
+    assert await line_of("10.20.3.4", "10.20.0.0/16", "fd00::/8") == "10.20.3.4:8888"
+    for host in ("10.21.0.1", "8.8.8.8", "::1"):
+        with pytest.raises(OutsideNetworks):
+            await line_of(host, "10.20.0.0/16", "fd00::/8")
+
+
+async def test_one_address_outside_refuses_the_name() -> None:
+    """Otherwise who controls the name would choose the address afterwards."""
+    assert await line_of("till", names=["8.8.8.8", "8.8.4.4"]) == "8.8.4.4:8888"
+    with pytest.raises(OutsideNetworks):
+        await line_of("till", names=["8.8.8.8", "10.0.0.1"])
+    assert await line_of("till") is None
