@@ -39,7 +39,7 @@ ENDPOINTS: Final = 100
 WAITING: Final = 100_000
 #: The first seconds of each measurement are left out: leases, connections and places fill up.
 SETTLE_SECONDS: Final = 2.0
-SLICE_SECONDS: Final = 8.0
+SLICE_SECONDS: Final = 6.0
 #: Events a second in the measurement of latency; well below what one worker can do.
 STEADY_RATE: Final = 100
 STEADY_SECONDS: Final = 8.0
@@ -57,22 +57,31 @@ _INSERT_SECRET = Statement(
 _INSERT_MERCHANT = Statement(
     "INSERT INTO merchants (id, name, networks, created_at) VALUES ('mer_bench', 'Bench', '[]', {now})"
 )
+#: One for each delivery that waits, so that its order in its payment is looked after as it always is.
+_INSERT_PAYMENTS = Statement(
+    "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, state, amount_cents,"
+    " currency, protocol, force_authorization, host, port, register_number, profile, request, created_at, deadline_at,"
+    " published_at) SELECT 'pay_' || n, 'mer_bench', 'ORDER_' || n, 'debit', 'debit:' || n, 'succeeded', 100,"
+    " 'EUR', 'ConcertV3.2', false, '127.0.0.2', 8888, '01', '{{}}', '{{}}', {now}, {now}, {now}"
+    " FROM generate_series(1, :number) AS n"
+)
 _INSERT_EVENT = Statement(
     "INSERT INTO events (merchant_id, sequence, type, at, body)"
     " VALUES ('mer_bench', 1, 'payment.succeeded', {now}, :body) RETURNING number"
 )
 _DELIVERY = (
-    "INSERT INTO deliveries (id, kind, target, merchant_id, event_number, type, sequence, state, created_at,"
-    " since_at, due_at, publish_at)"
+    "INSERT INTO deliveries (id, kind, target, merchant_id, payment_id, event_number, type, sequence, state,"
+    " created_at, since_at, due_at, publish_at)"
 )
 _INSERT_DELIVERY = Statement(
-    _DELIVERY + " VALUES (:id, 'merchant', :target, 'mer_bench', :event, 'payment.succeeded', 1, 'waiting',"
+    _DELIVERY + " VALUES (:id, 'merchant', :target, 'mer_bench', :payment_id, :event,"
+    " 'payment.succeeded', 1, 'waiting',"
     " {now}, {now}, {now}, {now} + 10000)"
 )
 #: All that waits at once, spread evenly; due and to be published now.
 _INSERT_MANY = Statement(
     _DELIVERY + " SELECT :prefix || n, 'merchant', 'whe_' || lpad((n % :endpoints)::text, 26, '0'),"
-    " 'mer_bench', :event, 'payment.succeeded', 1, 'waiting', {now}, {now}, {now}, {now}"
+    " 'mer_bench', 'pay_' || n, :event, 'payment.succeeded', 1, 'waiting', {now}, {now}, {now}, {now}"
     " FROM generate_series(1, :number) AS n"
 )
 _EMPTY = (
@@ -129,6 +138,7 @@ async def _register_endpoints(bench: Bench, secret_key: str) -> None:
 
     async def work(tx: Transaction) -> None:
         await tx.run(_INSERT_MERCHANT)
+        await tx.run(_INSERT_PAYMENTS, number=WAITING)
         for number in range(ENDPOINTS):
             endpoint = _endpoint(number)
             sealed = sealer.seal(new_webhook_secret(os.urandom), endpoint, os.urandom)
@@ -191,7 +201,8 @@ async def _write_event(bench: Bench, number: int) -> None:
         body = json.dumps({"filling": PAYLOAD, "written_at_ms": round(time.time() * 1000)})
         row = await tx.one(_INSERT_EVENT, body=body)
         assert row is not None
-        await tx.run(_INSERT_DELIVERY, id=delivery_id, target=target, event=row.number)
+        payment_id = f"pay_{number + 1}"
+        await tx.run(_INSERT_DELIVERY, id=delivery_id, target=target, payment_id=payment_id, event=row.number)
         tx.wakes.append(Wake(MERCHANT, delivery_id, target))
 
     await bench.database.write(work)
@@ -241,12 +252,15 @@ async def _prepared(amqp_url: str, postgres_url: str) -> AsyncIterator[Bench]:
 async def measure() -> None:
     """Run the whole comparison and print it; the ratios are the last two lines."""
     async with _prepared(os.environ["TEST_AMQP_URL"], os.environ["TEST_POSTGRES_URL"]) as bench:
-        well, memory = await _throughput(bench, None)
-        hanging, memory_hanging = await _throughput(bench, HANGING)
-        print(f"{WAITING} waiting, all answer       {well:.0f} a second to 99 endpoints, {memory:.0f} MB")
-        print(
-            f"{WAITING} waiting, one hangs        {hanging:.0f} a second to the same, {memory_hanging:.0f} MB"
-        )
+        well: list[tuple[float, float]] = []
+        hanging: list[tuple[float, float]] = []
+        for _ in range(ROUNDS):
+            well.append(await _throughput(bench, None))
+            hanging.append(await _throughput(bench, HANGING))
+        for name, measured in (("all answer", well), ("one hangs", hanging)):
+            rates = ", ".join(f"{rate:.0f}" for rate, _ in measured)
+            peak = max(peak for _, peak in measured)
+            print(f"{WAITING} waiting, {name:10}  {rates} a second to 99 endpoints, {peak:.0f} MB at most")
         calm: list[float] = []
         troubled: list[float] = []
         for _ in range(ROUNDS):
@@ -257,7 +271,8 @@ async def measure() -> None:
                 f"{STEADY_RATE} a second, {name:12}"
                 f" p50 {statistics.median(times):.1f} ms, p99 {_percentile(times, 99):.1f} ms"
             )
-        print(f"throughput ratio {hanging / well:.2f} (at least 0.9)")
+        ratio = sum(rate for rate, _ in hanging) / sum(rate for rate, _ in well)
+        print(f"throughput ratio {ratio:.2f} (at least 0.9)")
         print(f"p99 ratio {_percentile(troubled, 99) / _percentile(calm, 99):.2f} (at most 2)")
 
 
