@@ -60,10 +60,10 @@ _INSERT_MERCHANT = Statement(
 #: One for each delivery that waits, so that its order in its payment is looked after as it always is.
 _INSERT_PAYMENTS = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, state, amount_cents,"
-    " currency, protocol, force_authorization, host, port, register_number, profile, request, created_at, deadline_at,"
-    " published_at) SELECT 'pay_' || n, 'mer_bench', 'ORDER_' || n, 'debit', 'debit:' || n, 'succeeded', 100,"
-    " 'EUR', 'ConcertV3.2', false, '127.0.0.2', 8888, '01', '{{}}', '{{}}', {now}, {now}, {now}"
-    " FROM generate_series(1, :number) AS n"
+    " currency, protocol, force_authorization, host, port, register_number, profile, request, created_at,"
+    " deadline_at, published_at) SELECT 'pay_' || n, 'mer_bench', 'ORDER_' || n, 'debit', 'debit:' || n,"
+    " 'succeeded', 100, 'EUR', 'ConcertV3.2', false, '127.0.0.2', 8888, '01', '{{}}', '{{}}', {now}, {now},"
+    " {now} FROM generate_series(1, :number) AS n"
 )
 _INSERT_EVENT = Statement(
     "INSERT INTO events (merchant_id, sequence, type, at, body)"
