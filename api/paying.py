@@ -32,7 +32,7 @@ from shared.ids import RandomBytes, new_payment_id
 from shared.logging import bound
 from shared.metrics import Metrics
 from shared.payment.payment import Payment, Reason
-from shared.payment.states import State
+from shared.payment.states import FINAL_STATES, State
 from shared.settings.settings import Settings
 from shared.storage import claims, waiting
 from shared.storage.accepting import (
@@ -199,10 +199,8 @@ class Payments:
             stored = await waiting.payment(self._database, new.id)
             if stored is not None:
                 return Accepted(stored.id, stored.state)
-        again = await self._accept_once(new, caller)
-        if isinstance(again, Attached) and again.payment.id == new.id:
-            return Accepted(new.id, again.payment.state)
-        return again
+        # Carried out later than that look, it is found as this payment's own.
+        return await self._accept_once(new, caller)
 
     async def _accept_once(self, new: NewPayment, caller: Caller) -> Acceptance:
         guard_hours = caller.credential.guard_hours
@@ -228,12 +226,14 @@ class Payments:
     ) -> Answered:
         for warning in new.warnings:
             _log.warning("order accepted with a warning", warning=warning)
-        if acceptance.state is not State.QUEUED or new.line is None:
+        if acceptance.state in FINAL_STATES or new.line is None:
             payment = (await self.outcomes.seen(new.id)).payment
-            self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
+            if new.line is None:
+                self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
             return Answered(payment)
         place = self.admission.enter(new.merchant_id, new.line)
-        stopped = await self._publish(new)
+        # A late commit of ours may have been found by the workers' sweep already.
+        stopped = await self._publish(new) if acceptance.state is State.QUEUED else None
         if stopped is not None:
             self.admission.leave(place)
             return Answered(stopped)

@@ -67,8 +67,11 @@ _INSERT = Statement(
     " :debit_id, :state, :reason, :amount_cents, :currency, :protocol, :force_authorization, :host, :port,"
     " :line, :register_number, :profile, :request, :webhook_endpoint_id, :reply_to, :traceparent, {now},"
     " {now} + :deadline_ms, {now}, CASE WHEN :ended THEN {now} ELSE NULL END, :warnings)"
-    " ON CONFLICT (merchant_id, guard_key) DO NOTHING RETURNING id"
+    " ON CONFLICT DO NOTHING RETURNING id"
 )
+
+#: This very payment, where an earlier commit of it, whose answer was lost, was carried out late.
+_OWN = Statement("SELECT state FROM payments WHERE id = :id")
 
 #: For merchants whose tills begin their numbers again: a success of long ago gives its place away. One in
 #: doubt never does.
@@ -278,7 +281,8 @@ async def _insert(
         if closed is not None:
             raise _KeyClosed(closed.id)
     if inserted is None:
-        return _Taken(key, is_bound)
+        own = await tx.one(_OWN, id=new.id)
+        return _Taken(key, is_bound) if own is None else Accepted(new.id, State(own.state))
     if named is not None and not is_bound:
         await idempotency.bind(tx, named)
     return inserted
