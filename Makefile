@@ -39,6 +39,11 @@ test-browser: .cache/browser-venv/.ready ## Drive the sandbox's pages in Chromiu
 	@SCREENSHOTS="$(SCREENSHOTS)" .cache/browser-venv/bin/python -m sandbox.servers --only rabbitmq -- \
 	  .cache/browser-venv/bin/pytest tests/browser $(ARGS)
 
+.PHONY: sandbox-sums
+sandbox-sums: $(VENV)/.ready ## Pay, reverse and credit 1,000 times at random, through the API, and compare all sums (N=)
+	@$(BIN)/python -m sandbox.servers --only rabbitmq -- $(BIN)/pytest tests/e2e/test_sandbox_random.py \
+	  --sandbox-payments $(or $(N),1000) $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.ready ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -74,10 +79,11 @@ bench-notify: $(VENV)/.ready ## Webhooks a second, and what one hanging endpoint
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.notify
 
 .PHONY: docs
-docs: $(VENV)/.ready ## Write the generated files anew: OpenAPI, settings
+docs: $(VENV)/.ready ## Write the generated files anew: OpenAPI, settings, diagrams, outcomes
 	$(BIN)/python -m api.contract.openapi
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
 	$(BIN)/python -m shared.payment.diagram
+	$(BIN)/python -m sandbox.terminal.outcomes_reference > docs/sandbox/outcomes.md
 
 .PHONY: up-compose
 up-compose: ## Build and start the whole system with docker compose, sandbox terminal included

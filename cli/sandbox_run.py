@@ -137,6 +137,12 @@ def serve(
         "127.0.0.1"
     ),
     called: Called = "sandbox",
+    shown_api_url: Annotated[
+        str | None, typer.Option(help="The API's address for people, where --api-url is for containers only.")
+    ] = None,
+    shown_host: Annotated[
+        str | None, typer.Option(help="The terminal's host for people, where --called is for containers.")
+    ] = None,
     port_base: PortBase = 8900,
     terminal_port: TerminalPort = 8888,
     delay: Delay = 3.0,
@@ -160,10 +166,18 @@ def serve(
         if shop is None:
             raise fail(f"{folder} holds no shop: run `cloud-terminal sandbox prepare` first.", EXIT_USAGE)
         with plain_errors():
-            run_on_loop(
-                serve_alone(host, called, ports, shop, api_url, setup, lambda entry: _show(entry, None)),
-                uvloop=True,
+            serving = serve_alone(
+                host,
+                called,
+                ports,
+                shop,
+                api_url,
+                setup,
+                lambda entry: _show(entry, None),
+                shown_api_url=shown_api_url or api_url,
+                shown_host=shown_host or called,
             )
+            run_on_loop(serving, uvloop=True)
     except (ShopUnreadable, ApiAnswered) as error:
         raise fail(str(error), EXIT_USAGE) from error
 

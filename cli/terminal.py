@@ -9,7 +9,7 @@ import typer
 from cli.process import EXIT_USAGE, fail
 from sandbox.cards import DECK
 from sandbox.terminal.behaviour import Customer, Fault
-from sandbox.terminal.device import DEFAULT_PORT, WhenBusy
+from sandbox.terminal.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, WhenBusy
 from sandbox.terminal.outcomes import OUTCOMES
 
 _SERVING = "Where it listens"
@@ -34,9 +34,12 @@ def run_terminal(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.", rich_help_panel=_SERVING)] = DEFAULT_PORT,
     screen_port: Annotated[
-        int,
-        typer.Option(help="Screen and control API over HTTP, e.g. 8889; 0: none.", rich_help_panel=_SERVING),
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Screen and control API over HTTP, e.g. 8889; 0 takes a free one. Without it: none.",
+            rich_help_panel=_SERVING,
+        ),
+    ] = None,
     screen_host: Annotated[
         str,
         typer.Option(help="Where the screen listens. It asks nobody who they are.", rich_help_panel=_SERVING),
@@ -117,6 +120,14 @@ def run_terminal(
             rich_help_panel=_DEVICE,
         ),
     ] = "answer",
+    request_idle: Annotated[
+        float,
+        typer.Option(
+            help="Seconds without a byte that end a request without CR LF; 0: as soon as it is whole.",
+            min=0,
+            rich_help_panel=_DEVICE,
+        ),
+    ] = REQUEST_IDLE_SECONDS,
     requires_line_end: Annotated[
         bool,
         typer.Option(
@@ -189,6 +200,7 @@ def run_terminal(
             when_busy=_when_busy(when_busy),
             fault=fault,
             fault_amount_cents=fault_for,
+            request_idle_seconds=request_idle,
             requires_line_end=requires_line_end,
             sends_card_fields=card_fields,
             terminal_time_seconds=terminal_time,

@@ -18,7 +18,9 @@ from sandbox.merchant.app import make_app as make_merchant
 from sandbox.register.app import make_app as make_register
 from sandbox.register.till import Till
 from sandbox.run.cloud_api import CloudApi
+from sandbox.run.earlier import disable_other_endpoints
 from sandbox.run.places import Places
+from sandbox.run.readiness import Readiness
 from sandbox.run.shop import Shop
 from sandbox.terminal.app import make_terminal_app
 from sandbox.terminal.behaviour import Behaviour
@@ -59,10 +61,12 @@ async def running_sandbox(
     api_url: str,
     setup: TerminalSetup,
     *,
+    shown_host: str | None = None,
     random_bytes: RandomBytes = os.urandom,
 ) -> AsyncIterator[VirtualTerminal]:
     """Serve all systems and make them known to the API at `api_url`, which may still be starting.
 
+    shown_host: of the terminal, as people reach it; None: where it listens.
     Raises SettingsError where the terminal's port is taken, ApiAnswered where the API refuses the shop.
     """
     clock = SystemClock()
@@ -86,6 +90,7 @@ async def running_sandbox(
             record=trace.record,
             schedule=setup.collects,
         )
+        terminal.shown_host = shown_host
         till = Till(api, clock, trace, random_bytes)
         apps: dict[str, FastAPI] = {
             "issuer": issuer.make_app(clock=clock, trace=trace, random_bytes=random_bytes),
@@ -130,6 +135,8 @@ async def running_sandbox(
                 api=api, trace=trace, batch_of=batches_of(terminal), navigation=places.navigation
             ),
         }
+        readiness = Readiness()
+        apps["screen"].get("/readyz", include_in_schema=False)(readiness.answer)
         for system, app in apps.items():
             await stack.enter_async_context(
                 serving(app, places.sockets[system], drain_seconds=_DRAIN_SECONDS, lifespan="on")
@@ -146,7 +153,8 @@ async def running_sandbox(
         stack.callback(till.changes.close)
         stack.callback(trace.close)
         await api.wait_ready()
-        await _enrol(api, http, places, terminal)
+        await _enrol(api, http, shop, places, terminal)
+        readiness.is_ready = True
         yield terminal
 
 
@@ -162,7 +170,9 @@ def batches_of(terminal: VirtualTerminal) -> Callable[[str], Batch | None]:
     return batch_of
 
 
-async def _enrol(api: CloudApi, http: httpx.AsyncClient, places: Places, terminal: VirtualTerminal) -> None:
+async def _enrol(
+    api: CloudApi, http: httpx.AsyncClient, shop: Shop, places: Places, terminal: VirtualTerminal
+) -> None:
     await api.register_terminal(
         TERMINAL_ID,
         host=places.called,
@@ -171,5 +181,7 @@ async def _enrol(api: CloudApi, http: httpx.AsyncClient, places: Places, termina
         label="Sandbox terminal",
         shop=terminal.device.merchant_name,
     )
-    secret = await api.register_webhooks(f"{places.called_url('merchant')}/webhooks")
+    webhooks_url = f"{places.called_url('merchant')}/webhooks"
+    await disable_other_endpoints(http, api.url, (shop.username, shop.password), webhooks_url)
+    secret = await api.register_webhooks(webhooks_url)
     (await http.post(f"{places.url('merchant')}/secrets", json={"secret": secret})).raise_for_status()

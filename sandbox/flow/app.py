@@ -10,20 +10,20 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from sandbox.flow.diagram import draw
 from sandbox.flow.rows import TITLES
-from sandbox.flow.story import Batch, Json, Story, payments_in, story_of
+from sandbox.flow.story import BATCH_STEPS, BEGINNINGS, Batch, Json, Story, payments_in, story_of
 from sandbox.pages.app import new_app
 from sandbox.pages.render import NavLink, Pages, templates
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
 from sandbox.tracing.steps import Flow, Step
 from sandbox.tracing.stream import trace_routes
-from sandbox.tracing.trace import Trace
+from sandbox.tracing.trace import Hop, Trace
 
 SYSTEM: Final = "Live flow"
 #: Payments that can be chosen.
 LISTED: Final = 25
 _PACKAGE: Final = "sandbox.flow"
 #: After these the payment's own history says something new.
-_HISTORY_GREW: Final = frozenset({Step.RESULT_TO_REGISTER, Step.WEBHOOK_SENT, Step.EVIDENCE_TAKEN})
+HISTORY_GREW: Final = frozenset({Step.RESULT_TO_REGISTER, Step.WEBHOOK_SENT, Step.EVIDENCE_TAKEN})
 _FRAGMENTS: Final = ("payments", "picture")
 
 BatchOf = Callable[[str], Batch | None]
@@ -46,20 +46,22 @@ class FlowPage:
         return self._pages.page("flow.html", **self._context(payment, history))
 
     async def events(self, payment: str = "") -> AsyncIterator[ServerSentEvent]:
-        """Follow the chosen payment, or the newest: the page's moving parts."""
-        shown, history, rendered_to = "", list[Json](), 0
-        async for hop in self._trace.subscribe(after=0):
+        """Follow the chosen payment, or the newest: the page's moving parts, first as they are now."""
+        rendered_to = self._trace.last_number
+        shown = payment or self._newest()
+        history = await self._history(shown)
+        yield self._parts(rendered_to, payment, history)
+        async for hop in self._trace.subscribe(after=rendered_to):
+            grew = hop.step in HISTORY_GREW and hop.reference == shown
             # What came together is drawn once.
-            if hop.number <= rendered_to and hop.step not in _HISTORY_GREW:
+            if not grew and (hop.number <= rendered_to or not _changes(hop, shown)):
                 continue
-            now = payment or self._newest()
-            if now != shown or (hop.step in _HISTORY_GREW and hop.reference == now):
-                shown, history = now, await self._history(now)
-            behind = self._trace.hops(after=rendered_to)
-            rendered_to = behind[-1].number if behind else rendered_to
-            context = self._context(payment, history)
-            parts = {name: fragment.render(context) for name, fragment in self._fragments.items()}
-            yield ServerSentEvent(event="parts", id=str(hop.number), data={"parts": parts})
+            if hop.step in BEGINNINGS and not payment and (newest := self._newest()) != shown:
+                shown, grew = newest, True
+            if grew:
+                history = await self._history(shown)
+            rendered_to = self._trace.last_number
+            yield self._parts(hop.number, payment, history)
 
     async def story(self, payment_id: str) -> dict[str, Any]:
         """Return a payment's flow as JSON: its kind, and each step with its time or null."""
@@ -80,6 +82,11 @@ class FlowPage:
         """Forget what passed."""
         self._trace.reset()
         return {"reset": True}
+
+    def _parts(self, number: int, chosen: str, history: Sequence[Json]) -> ServerSentEvent:
+        context = self._context(chosen, history)
+        parts = {name: fragment.render(context) for name, fragment in self._fragments.items()}
+        return ServerSentEvent(event="parts", id=str(number), data={"parts": parts})
 
     def _newest(self) -> str:
         listed = payments_in(self._trace.hops())
@@ -141,6 +148,11 @@ def make_app(
     app.post("/reset")(page.reset)
     app.include_router(trace_routes(trace))
     return app
+
+
+def _changes(hop: Hop, shown: str) -> bool:
+    """Say whether the page looks different after this hop: the payment's picture, or the list."""
+    return hop.reference == shown or hop.step in BATCH_STEPS or hop.step in BEGINNINGS
 
 
 def _steps(flow: Flow, story: Story) -> list[dict[str, Any]]:

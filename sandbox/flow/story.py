@@ -28,7 +28,10 @@ _OF_COLLECTION: Final = frozenset(
         Step.MERCHANT_ACKNOWLEDGED,
     }
 )
-_BATCH_STEPS: Final = frozenset({Step.COLLECTION_SENT, Step.COLLECTION_ACKNOWLEDGED})
+#: A collection's hops that name terminal and batch, and no payment.
+BATCH_STEPS: Final = frozenset({Step.COLLECTION_SENT, Step.COLLECTION_ACKNOWLEDGED})
+#: What a payment's first hop is, where it began within the trace's memory.
+BEGINNINGS: Final = frozenset({Step.TERMINAL_CALLED, Step.ORDER_NOTIFICATION, Step.RESULT_TO_REGISTER})
 #: HiPay's `Captured`.
 _CAPTURED: Final = frozenset({118, 166, 125, 126})
 
@@ -89,12 +92,9 @@ def payments_in(hops: Iterable[Hop]) -> list[Listed]:
         )
         for payment_id, of_payment in own.items()
         # Only what has begun at a register or terminal within the trace's memory.
-        if of_payment[0].step in _BEGINNINGS
+        if of_payment[0].step in BEGINNINGS
     ]
     return sorted(listed, key=lambda one: one.began_at_ms, reverse=True)
-
-
-_BEGINNINGS: Final = frozenset({Step.TERMINAL_CALLED, Step.ORDER_NOTIFICATION, Step.RESULT_TO_REGISTER})
 
 
 def story_of(
@@ -147,7 +147,7 @@ def _batch_hops(hops: Sequence[Hop], batch: Batch | None) -> list[Hop]:
     return [
         hop
         for hop in hops
-        if hop.step in _BATCH_STEPS
+        if hop.step in BATCH_STEPS
         and hop.detail.get("serial") == batch.serial
         and hop.detail.get("batch") == batch.number
     ]

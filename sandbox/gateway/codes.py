@@ -3,6 +3,7 @@
 from typing import Final
 
 APPROVED: Final = "00"
+REFUSED: Final = "05"
 INVALID_NUMBER: Final = "14"
 NO_FUNDS: Final = "51"
 EXPIRED: Final = "54"
@@ -14,7 +15,7 @@ UNAVAILABLE: Final = "91"
 _MEANINGS: Final = {
     APPROVED: "Approved",
     "04": "Card to be retained",
-    "05": "Refused without a reason",
+    REFUSED: "Refused without a reason",
     INVALID_NUMBER: "Unknown card number",
     "41": "Card reported lost",
     "43": "Card reported stolen",

@@ -52,6 +52,6 @@ def make_app(
     app = new_app("HiPay", lifespan=lifespan)
     app.include_router(receiving_routes(platform, orders_from))
     app.include_router(resource_routes(platform))
-    app.include_router(console_routes(platform, navigation))
+    app.include_router(console_routes(platform, navigation, trace))
     app.include_router(trace_routes(trace))
     return app

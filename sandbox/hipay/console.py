@@ -1,13 +1,13 @@
 """The Console's pages: list, transaction, what waits; cancel and refund."""
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from sandbox.amounts import NoAmount, cents_of
 from sandbox.cards import Brand
 from sandbox.hipay import json_views
 from sandbox.hipay.filters import Filters
@@ -17,6 +17,7 @@ from sandbox.hipay.rules.statuses import NAMES, Status
 from sandbox.hipay.rules.transaction import Transaction
 from sandbox.hipay.rules.view import facts_of
 from sandbox.pages.render import NavLink, Pages
+from sandbox.tracing.trace import Trace
 
 #: A list longer than that is for the filters.
 LISTED: Final = 200
@@ -42,10 +43,14 @@ _BRANDS: Final = {
 class Console:
     """Renders the platform's book."""
 
-    def __init__(self, platform: Platform, navigation: Sequence[NavLink]) -> None:
+    def __init__(self, platform: Platform, navigation: Sequence[NavLink], trace: Trace) -> None:
         self._platform: Final = platform
         self._pages: Final = Pages(
-            "sandbox.hipay", system="Console", subtitle="HiPay platform", navigation=navigation
+            "sandbox.hipay",
+            system="Console",
+            subtitle="HiPay platform",
+            navigation=navigation,
+            trace=trace,
         )
 
     async def overview(self, filters: Annotated[Filters, Query()]) -> HTMLResponse:
@@ -85,8 +90,8 @@ class Console:
         transaction = self._found(reference)
         try:
             form = parse_qs((await request.body()).decode("utf-8", "replace"))
-            self._platform.refund(reference, _cents(form.get("amount", [""])[0]))
-        except NotAllowed as error:
+            self._platform.refund(reference, cents_of(form.get("amount", [""])[0]))
+        except (NoAmount, NotAllowed) as error:
             return self._transaction(transaction, problem=str(error))
         return _back_to(reference)
 
@@ -131,9 +136,9 @@ class Console:
         )
 
 
-def console_routes(platform: Platform, navigation: Sequence[NavLink]) -> APIRouter:
-    """Return the Console's routes; `navigation` is in the head of its pages."""
-    console = Console(platform, navigation)
+def console_routes(platform: Platform, navigation: Sequence[NavLink], trace: Trace) -> APIRouter:
+    """Return the Console's routes; `navigation` is in the head of its pages, which load anew after hops."""
+    console = Console(platform, navigation, trace)
     router = APIRouter(include_in_schema=False)
     one = "/console/transactions/{reference}"
     router.get("/", response_class=HTMLResponse)(console.overview)
@@ -149,17 +154,6 @@ def _refundable(transaction: Transaction) -> int:
     if transaction.status not in (Status.CAPTURED, Status.PARTIALLY_REFUNDED):
         return 0
     return transaction.refundable_cents - transaction.requested_cents
-
-
-def _cents(text: str) -> int:
-    """Return the cents of `12.50` or `12,50`. Raises NotAllowed."""
-    try:
-        cents = Decimal(text.strip().replace(",", ".")) * 100
-        if cents == cents.to_integral_value() and cents.is_finite():
-            return int(cents)
-    except InvalidOperation:
-        pass
-    raise NotAllowed("The amount must be a number with at most two decimals, as 12.50.")
 
 
 def _back_to(reference: str) -> RedirectResponse:

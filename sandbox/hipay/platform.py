@@ -26,6 +26,8 @@ from shared.clock import Clock
 NOTIFICATION_TIMEOUT_SECONDS: Final = 10.0
 EVIDENCE_TIMEOUT_SECONDS: Final = 10.0
 _KEPT: Final = 10_000
+#: Request Timeout, Too Many Requests: of the moment, not of the record.
+_COME_AGAIN: Final = (408, 429)
 
 _PUSHED: Final = {
     Kind.AUTHORISATION: (Step.AUTHORISATION_PUSHED, Step.AUTHORISATION_PUSH_ACKNOWLEDGED),
@@ -58,7 +60,8 @@ class Platform:
         trace: Trace,
         retry_seconds: Sequence[float],
     ) -> None:
-        self._merchant: Final = merchant
+        self._registered: Final = merchant
+        self._merchant = merchant
         self._target: Final = evidence_target
         self._http: Final = http
         self._clock: Final = clock
@@ -118,8 +121,18 @@ class Platform:
         """Refund from the Console. Raises KeyError and NotAllowed."""
         self._carry_out(self.book.refund(reference, amount_cents, self._clock.wall_ms()))
 
+    @property
+    def merchant(self) -> Merchant:
+        """The merchant's settings, as they are now."""
+        return self._merchant
+
+    def set_merchant(self, settings: Merchant) -> None:
+        """Notify by these settings from now on, until the next reset."""
+        self._merchant = settings
+
     async def reset(self) -> None:
-        """Forget everything; references go on."""
+        """Forget everything, changed settings too; references go on."""
+        self._merchant = self._registered
         await self.notifications.reset()
         await self.evidence.reset()
         self.book.clear()
@@ -218,7 +231,7 @@ class Platform:
             self._trace.record(
                 System.CLOUD_API, System.HIPAY, Step.EVIDENCE_TAKEN, report.payment_id, **detail
             )
-        elif outcome.status is not None and outcome.status < 500:
+        elif outcome.status is not None and outcome.status < 500 and outcome.status not in _COME_AGAIN:
             # An unknown payment, another content under this name: the same record never becomes right.
             return Outcome(Verdict.FINAL, outcome.status, outcome.detail)
         return outcome

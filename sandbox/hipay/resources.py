@@ -1,6 +1,7 @@
 """Beside the Console: its content as JSON, its operations, scripted faults, and a new start."""
 
-from typing import Annotated, Any, Final
+from dataclasses import replace
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,8 @@ from sandbox.hipay import json_views
 from sandbox.hipay.filters import Filters
 from sandbox.hipay.platform import Platform
 from sandbox.hipay.rules.book import NotAllowed
+from sandbox.hipay.rules.statuses import Status
+from sandbox.hipay.settings import Merchant
 from sandbox.outbox.faults import Faults
 
 
@@ -19,6 +22,34 @@ class HipayScript(BaseModel):
 
     notifications: Faults = Faults()
     evidence: Faults = Faults()
+
+
+class NotificationSettings(BaseModel):
+    """The body of `POST /settings`, what is left out stays; and of the answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Statuses that the merchant is notified of; None: all, empty: none.
+    statuses: tuple[Status, ...] | None = None
+    sends_operation: bool = True
+    sends_custom_data: bool = True
+
+    @classmethod
+    def of(cls, merchant: Merchant) -> Self:
+        """Return the merchant's."""
+        wanted = merchant.statuses
+        return cls(
+            statuses=None if wanted is None else tuple(Status(one) for one in sorted(wanted)),
+            sends_operation=merchant.sends_operation,
+            sends_custom_data=merchant.sends_custom_data,
+        )
+
+    def applied_to(self, merchant: Merchant) -> Merchant:
+        """Return the merchant with those that were given."""
+        changes: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        if changes.get("statuses") is not None:
+            changes["statuses"] = frozenset(changes["statuses"])
+        return replace(merchant, **changes)
 
 
 class RefundWish(BaseModel):
@@ -94,6 +125,15 @@ class Resources:
         self._platform.evidence.script(wanted.evidence)
         return wanted
 
+    async def settings(self) -> NotificationSettings:
+        """Return what of its notifications the merchant wants."""
+        return NotificationSettings.of(self._platform.merchant)
+
+    async def change_settings(self, wanted: NotificationSettings) -> NotificationSettings:
+        """Change it, for statuses that follow."""
+        self._platform.set_merchant(wanted.applied_to(self._platform.merchant))
+        return await self.settings()
+
     async def reset(self) -> dict[str, bool]:
         """Start anew."""
         await self._platform.reset()
@@ -112,6 +152,8 @@ def resource_routes(platform: Platform) -> APIRouter:
     router.get("/received")(resources.received)
     router.get("/notifications")(resources.notifications)
     router.get("/evidence")(resources.evidence)
+    router.get("/settings")(resources.settings)
+    router.post("/settings")(resources.change_settings)
     router.post("/script")(resources.script)
     router.post("/reset")(resources.reset)
     return router

@@ -93,7 +93,13 @@ def make_app(
     passphrase: of HiPay's signature. webhook_secrets: `whsec_...` of our webhooks; more by `POST /secrets`.
     """
     server = MerchantServer(passphrase, webhook_secrets, clock, trace)
-    pages = Pages("sandbox.merchant", system="Merchant", subtitle="The shop's server", navigation=navigation)
+    pages = Pages(
+        "sandbox.merchant",
+        system="Merchant",
+        subtitle="The shop's server",
+        navigation=navigation,
+        trace=trace,
+    )
     routes = MerchantRoutes(server, pages)
     app = new_app("Merchant")
     app.get("/", response_class=HTMLResponse, include_in_schema=False)(routes.page)

@@ -47,10 +47,14 @@ class MerchantServer:
             self._webhook_secrets.append(secret)
 
     def take_notification(self, body: bytes, headers: Mapping[str, str]) -> Received:
-        """Take one of HiPay's, once per transaction and status."""
+        """Take one of HiPay's, once per transaction, status and refunded amount.
+
+        Every partial refund has the same status; what is refunded in all grows with each.
+        """
         content: dict[str, Any] = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         signed = is_signed_with(body, headers.get("x-allopass-signature"), self._passphrase)
-        key = (str(content.get("transaction_reference", "")), str(content.get("status", "")))
+        names = ("transaction_reference", "status", "refunded_amount")
+        key = tuple(str(content.get(name, "")) for name in names)
         problem = None if signed else "X-ALLOPASS-SIGNATURE is missing or wrong"
         return self._receive("notifications", _Message(key, content, problem))
 
@@ -117,5 +121,6 @@ class MerchantServer:
         return 200, None
 
     def _is_too_early(self, message: _Message, inbox: Inbox) -> bool:
-        transaction, status = message.key
-        return self.answers.strict_order and status == _CAPTURED and not inbox.knows(transaction, _AUTHORIZED)
+        transaction, status, refunded = message.key
+        authorised = (transaction, _AUTHORIZED, refunded)
+        return self.answers.strict_order and status == _CAPTURED and not inbox.knows(*authorised)

@@ -8,6 +8,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from sandbox.pages import formats
+from sandbox.tracing.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,20 @@ class Pages:
     """Renders one system's templates with what each page needs: its name, the navigation, where we are."""
 
     def __init__(
-        self, package: str, *, system: str, subtitle: str = "", navigation: Sequence[NavLink] = ()
+        self,
+        package: str,
+        *,
+        system: str,
+        subtitle: str = "",
+        navigation: Sequence[NavLink] = (),
+        trace: Trace | None = None,
     ) -> None:
         """system: the name in the head and in titles, e.g. `Console`.
 
         navigation: all pages of the sandbox; the one with the title `system` is marked as the current one.
+        trace: of the hops after which pages with `data-live` load anew.
         """
+        self._trace: Final = trace
         self._environment: Final = templates(package)
         self._common: Final[dict[str, Any]] = {
             "system": system,
@@ -59,6 +68,8 @@ class Pages:
         }
 
     def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-        """Return the page; the context goes to the template."""
-        text = self._environment.get_template(template).render({**self._common, **context})
+        """Return the page; the context, read without an `await` before this, goes to the template."""
+        last_hop = None if self._trace is None else self._trace.last_number
+        known = {**self._common, "last_hop": last_hop}
+        text = self._environment.get_template(template).render({**known, **context})
         return HTMLResponse(text, status_code=status)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from sandbox.amounts import NoAmount, cents_of
 from sandbox.pages.app import new_app
 from sandbox.pages.formats import decimal_text, when_exactly
 from sandbox.pages.render import NavLink, Pages, templates
@@ -18,7 +19,6 @@ from sandbox.register.catalogue import PRODUCTS
 from sandbox.register.draft import (
     NotTyped,
     Operation,
-    cents_of,
     typed,
     with_article,
     with_product,
@@ -92,7 +92,7 @@ class RegisterPage:
                     return _to_sale(till.pay())
                 case _:
                     pass
-        except NotTyped as problem:
+        except (NoAmount, NotTyped) as problem:
             return await self.counter(str(problem))
         return RedirectResponse("/", 303)
 
@@ -150,7 +150,7 @@ class RegisterPage:
         sale = self._found(number)
         try:
             amount_cents = cents_of((await _form(request)).get("amount", ""))
-        except NotTyped as problem:
+        except NoAmount as problem:
             return await self.sale(number, str(problem))
         return _to_sale(self._till.follow_up(sale, Operation.CREDIT, amount_cents))
 

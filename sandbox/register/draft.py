@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Final
 
+from sandbox.amounts import LARGEST_AMOUNT_CENTS, cents_of
 from sandbox.register.catalogue import OPEN_PRICE, Product, product_of
 
-LARGEST_AMOUNT_CENTS: Final = 99_999_999
 LARGEST_QUANTITY: Final = 999
 MOST_LINES: Final = 100
 LONGEST_TEXT: Final = 1000
@@ -101,7 +100,7 @@ def with_product(draft: Draft, reference: str, change: int) -> Draft:
 
 
 def with_article(draft: Draft, price: str) -> Draft:
-    """Return the draft with an article at the typed price (`12.51` or `12,51`). Raises NotTyped."""
+    """Return the draft with an article at the typed price (`12.51` or `12,51`). Raises NoAmount, NotTyped."""
     reference, name, tax_rate = OPEN_PRICE
     cents = cents_of(price)
     # A reference of its own for each price, so that equal ones share a line.
@@ -110,17 +109,6 @@ def with_article(draft: Draft, price: str) -> Draft:
     if known is not None:
         return with_product(draft, product.reference, 1)
     return _checked(replace(draft, lines=(*draft.lines, Line(product, 1))))
-
-
-def cents_of(text: str) -> int:
-    """Return the cents of a typed amount. Raises NotTyped."""
-    try:
-        cents = Decimal(text.strip().replace(",", ".")) * 100
-        if cents.is_finite() and cents == cents.to_integral_value() and 0 < cents <= LARGEST_AMOUNT_CENTS:
-            return int(cents)
-    except InvalidOperation:
-        pass
-    raise NotTyped("Type an amount with at most two decimals, for example 12.50.")
 
 
 def custom_data_of(text: str) -> dict[str, str]:

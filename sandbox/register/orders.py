@@ -1,11 +1,18 @@
 """The request body of a sale, as the contract has it. Pure."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sandbox.register.draft import Draft, Line, NotTyped, Operation, custom_data_of
 
 Json = dict[str, Any]
+
+#: The shop's card contract, for cards that are inserted and that are held to the terminal. Two entries force
+#: neither, and let HiPay join by contract, rank and amount.
+CONTRACTS: Final = tuple(
+    {"merchant_contract": "1999403", "rank": "001", "payment_application": application}
+    for application in ("001", "00B")
+)
 
 
 def order_of(draft: Draft, order_id: str) -> Json:
@@ -51,7 +58,7 @@ def _body(
             "terminal_transaction_display": {
                 "protocol": "ConcertV3.2",
                 "force_authorization": force_authorization,
-                "contract_array": [],
+                "contract_array": [dict(entry) for entry in CONTRACTS],
             },
         },
     }

@@ -74,6 +74,8 @@ class Till:
     async def look(self, sale: Sale) -> None:
         """Ask for the payment in place of sending the order."""
         asking = self._begin(sale, "look")
+        if not asking.is_running:
+            return
         try:
             found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
             if found is None:

@@ -21,8 +21,14 @@ async def serve_alone(
     api_url: str,
     setup: TerminalSetup,
     on_ready: Callable[[Mapping[str, str]], None],
+    *,
+    shown_api_url: str,
+    shown_host: str,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, and wait for the API before that. Raises SettingsError, ApiAnswered."""
+    """Serve until SIGTERM or SIGINT, and wait for the API before that. Raises SettingsError, ApiAnswered.
+
+    shown_api_url, shown_host: of API and terminal, as people reach them; `on_ready` is told these.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,8 +36,8 @@ async def serve_alone(
 
     async def serve() -> None:
         with open_places(host, called, ports) as places:
-            async with running_sandbox(places, shop, api_url, setup) as terminal:
-                on_ready(entry_of(places, shop, api_url, f"{called}:{terminal.port}"))
+            async with running_sandbox(places, shop, api_url, setup, shown_host=shown_host) as terminal:
+                on_ready(entry_of(places, shop, shown_api_url, f"{shown_host}:{terminal.port}"))
                 await stopped.wait()
 
     serving, stopping = asyncio.create_task(serve()), asyncio.create_task(stopped.wait())

@@ -57,13 +57,15 @@ class CloudApi:
     async def payment(self, payment_id: str) -> httpx.Response:
         """Return the answer of `GET /v1/payments/{id}`."""
         return await self._http.get(
-            f"{self.url}/v1/payments/{quote(payment_id)}", auth=self._auth, timeout=_TIMEOUT_SECONDS
+            f"{self.url}/v1/payments/{quote(payment_id, safe='')}", auth=self._auth, timeout=_TIMEOUT_SECONDS
         )
 
     async def events(self, payment_id: str) -> list[Json]:
         """Return a payment's history, the oldest first; empty for one that is not the merchant's."""
         answer = await self._http.get(
-            f"{self.url}/v1/payments/{quote(payment_id)}/events", auth=self._auth, timeout=_TIMEOUT_SECONDS
+            f"{self.url}/v1/payments/{quote(payment_id, safe='')}/events",
+            auth=self._auth,
+            timeout=_TIMEOUT_SECONDS,
         )
         if answer.status_code == 404:
             return []
@@ -73,7 +75,9 @@ class CloudApi:
     async def cancel(self, payment_id: str) -> httpx.Response:
         """Ask to stop a payment; a conflict where a terminal has it already."""
         return await self._http.post(
-            f"{self.url}/v1/payments/{quote(payment_id)}/cancel", auth=self._auth, timeout=_TIMEOUT_SECONDS
+            f"{self.url}/v1/payments/{quote(payment_id, safe='')}/cancel",
+            auth=self._auth,
+            timeout=_TIMEOUT_SECONDS,
         )
 
     async def terminals(self) -> list[Json]:
@@ -85,7 +89,7 @@ class CloudApi:
         """Create or change a registered terminal. Raises ApiAnswered."""
         _json(
             await self._http.put(
-                f"{self.url}/v1/terminals/{quote(terminal_id)}",
+                f"{self.url}/v1/terminals/{quote(terminal_id, safe='')}",
                 json=entry,
                 auth=self._auth,
                 timeout=_TIMEOUT_SECONDS,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from sandbox.gateway import codes
+
 
 class Customer(StrEnum):
     """What the customer and the card's bank do."""
@@ -57,6 +59,8 @@ class Behaviour:
     refusal_code: str = "04"
     #: The bank's answer (ISO 8583, field 39), which then is asked in any case; other than 00 it decides AF.
     issuer_code: str | None = None
+    #: CF goes on to the gateway; else its records name no payment, and can be joined by other facts only.
+    tells_gateway_reference: bool = True
     #: What is really paid (meal vouchers), where it is less than asked.
     paid_amount_cents: int | None = None
     fault: Fault | None = None
@@ -85,3 +89,10 @@ class Behaviour:
     enquiry: EnquiryAnswer = "repeats"
     #: The last two digits of the amount change what happens: see `sandbox.terminal.outcomes`.
     amount_decides: bool = False
+
+    @property
+    def wanted_code(self) -> str | None:
+        """What a bank behind a gateway is told to answer; None: what it would say by itself."""
+        if self.issuer_code is None and self.customer is Customer.REFUSE:
+            return codes.REFUSED
+        return self.issuer_code

@@ -9,6 +9,7 @@ from sandbox.cards import DECK
 TEST_CARD_NUMBER: Final = DECK[0].pan
 
 DEFAULT_PORT: Final = 8888
+REQUEST_IDLE_SECONDS: Final = 0.05
 
 WhenBusy = Literal["answer", "backlog"]
 
@@ -42,7 +43,7 @@ class Device:
     when_busy: WhenBusy = "answer"
     #: A request is whole on a field boundary, with what it needs, and so long without a byte. 0: at once,
     #: for clients that write a request in one piece.
-    request_idle_seconds: float = 0.05
+    request_idle_seconds: float = REQUEST_IDLE_SECONDS
     #: CR LF must follow a request, else it is rejected for its format.
     requires_line_end: bool = False
     #: Nobody at the terminal: so long the amount is shown, then the transaction is given up.

@@ -99,7 +99,10 @@ def decided(
     ):
         return replace(ending, result="refused", refused_with="07")
     if authorisation is not None and not authorisation.approved:
-        return _refused(ending, authorisation.code, authorisation.message)
+        refused = _refused(ending, authorisation.code, authorisation.message)
+        if behaviour.issuer_code is None and authorisation.code == behaviour.wanted_code:
+            return replace(refused, refused_with=behaviour.refusal_code)
+        return refused
     if behaviour.customer is Customer.REFUSE:
         if behaviour.issuer_code is not None:
             return _refused(ending, behaviour.issuer_code)

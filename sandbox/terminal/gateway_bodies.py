@@ -30,7 +30,7 @@ def authorisation_question(
     """Return the body of `POST /authorisations`."""
     body = {
         "terminal": terminal_identity(device, request.fields.get(f.REGISTER_NUMBER), address),
-        "reference": request.reference,
+        "reference": request.reference if behaviour.tells_gateway_reference else None,
         "contract": request.fields.get(f.CONTRACT) or device.contract,
         "rank": device.rank,
         "application": presented.application,
@@ -48,8 +48,8 @@ def authorisation_question(
     }
     if reverses is not None:
         body["reverses"] = str(reverses.number)
-    if behaviour.issuer_code is not None:
-        body["test"] = {"wanted_code": behaviour.issuer_code}
+    if behaviour.wanted_code is not None:
+        body["test"] = {"wanted_code": behaviour.wanted_code}
     return body
 
 
@@ -63,7 +63,7 @@ def completion(transaction: Transaction, device: Device, address: str) -> Body:
     """Return the body of `POST /completions`."""
     return {
         "terminal": terminal_identity(device, transaction.register_number, address),
-        "reference": transaction.reference,
+        "reference": transaction.gateway_reference,
         "transaction": transaction_body(transaction),
     }
 
@@ -92,7 +92,7 @@ def transaction_body(transaction: Transaction) -> Body:
     authorisation = transaction.authorisation
     return {
         "id": str(transaction.number),
-        "reference": transaction.reference,
+        "reference": transaction.gateway_reference,
         "register_number": transaction.register_number,
         "operation": OPERATIONS[Action(transaction.action)],
         "amount_cents": transaction.amount_cents,

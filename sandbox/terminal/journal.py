@@ -44,6 +44,8 @@ class Transaction:
     fate: Fate
     #: The request's CF.
     reference: str | None
+    #: The same as the gateway is told it; None where it is told none.
+    gateway_reference: str | None
     #: CA.
     register_number: str | None
     #: None: it ended before any card.

@@ -14,7 +14,7 @@ import uvloop
 
 from sandbox.terminal.app import make_terminal_app
 from sandbox.terminal.behaviour import Behaviour, Customer, Fault, PrivateData
-from sandbox.terminal.device import Device, WhenBusy
+from sandbox.terminal.device import REQUEST_IDLE_SECONDS, Device, WhenBusy
 from sandbox.terminal.gateway_link import Gateway, HttpGateway
 from sandbox.terminal.outcomes import outcome_named
 from sandbox.terminal.schedule import Schedule
@@ -35,7 +35,7 @@ def run(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     screen_host: str = "127.0.0.1",
-    screen_port: int = 0,
+    screen_port: int | None = None,
     outcome: Customer = Customer.APPROVE,
     outcome_by_amount: Mapping[int, Customer] | None = None,
     behaviours: Sequence[str] = (),
@@ -55,7 +55,7 @@ def run(
     piece_pause_seconds: float = 0.0,
     shows_full_card_number: bool = False,
     sends_card_fields: bool = True,
-    request_idle_seconds: float = 0.05,
+    request_idle_seconds: float = REQUEST_IDLE_SECONDS,
     requires_line_end: bool = False,
     terminal_time_seconds: float = 240.0,
     serial: str | None = None,
@@ -68,7 +68,7 @@ def run(
     """Play one terminal until SIGTERM or SIGINT.
 
     host, port: where it listens, any 127.x.y.z for tests; port 0 takes a free one.
-    screen_host, screen_port: its screen and control API over HTTP; port 0: none.
+    screen_host, screen_port: its screen and control API over HTTP; None: none, port 0 takes a free one.
     outcome: what customer and bank do: `approve`, `refuse` or `abandon` (the red button).
     outcome_by_amount: another outcome for single amounts in cents, e.g. `{1300: Customer.REFUSE}`.
     behaviours: rows of the table of outcomes, by name, for every transaction; later ones win.
@@ -135,7 +135,7 @@ def run(
             record_path=record_path,
         )
 
-    screen = (screen_host, screen_port) if screen_port else None
+    screen = None if screen_port is None else (screen_host, screen_port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(make_terminal, gateway_url, screen, on_listening, on_screen))
 

@@ -156,6 +156,12 @@ OUTCOMES: Final = (
         delay_seconds=31.0,
         network_forgets_after_seconds=30.0,
     ),
+    _row(
+        "gateway_without_reference",
+        "48",
+        "approved, and the gateway is not told CF: its records name no payment",
+        tells_gateway_reference=False,
+    ),
     _row("stays_open", None, "the connection stays open after the answer", keeps_open=True),
     _row("without_reference", None, "CF is left out of the answer", leaves_out=frozenset({"CF"})),
     _row("without_software_id", None, "CJ is left out of the answer", leaves_out=frozenset({"CJ"})),

@@ -13,7 +13,8 @@ What a payment on the virtual terminal comes to, chosen per payment:
 - **by the last two digits of its amount**: 12.51 euros are refused for lack of funds. On for
   `cloud-terminal terminal` and the sandbox (`--no-amount-table` turns it off), off for a `VirtualTerminal`
   in your own tests unless its `Behaviour(amount_decides=True)`. Amounts with other endings do what the
-  terminal is set to;
+  terminal is set to. Credits and reversals go by their amount, too: the reversal of 12.33 euros loses its
+  answer as its debit did. To undo such a debit undisturbed, script its reversal: `{"next": ["usual"]}`;
 - **by name**: `--behaviour NAME` for every payment, or for the next ones by the control API,
   `POST /script {"next": ["refused_51", "lost_answer"]}`; the two digits are a name, too;
 - **by hand** on the terminal's screen.

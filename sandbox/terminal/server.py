@@ -13,7 +13,7 @@ import structlog
 from sandbox.terminal.behaviour import Behaviour, Fault
 from sandbox.terminal.changes import Changes
 from sandbox.terminal.choosing import Choice
-from sandbox.terminal.collecting import Collection, collect, collect_on_schedule
+from sandbox.terminal.collecting import Collection, TerminalBusy, collect, collect_on_schedule
 from sandbox.terminal.core import Core
 from sandbox.terminal.delivery import answer_bytes
 from sandbox.terminal.device import DEFAULT_PORT, Device
@@ -76,6 +76,8 @@ class VirtualTerminal(Choice):
         super().__init__(behaviour, by_amount, choose)
         self.host = host
         self.port = port
+        #: The host that `address` names, where it is not the one that is listened on.
+        self.shown_host: str | None = None
         self.device = device or Device()
         self.records: deque[SessionRecord] = deque(maxlen=kept_records)
         self._core = Core(
@@ -135,8 +137,8 @@ class VirtualTerminal(Choice):
 
     @property
     def address(self) -> str:
-        """`host:port`."""
-        return f"{self.host}:{self.port}"
+        """`host:port`, as people reach it."""
+        return f"{self.shown_host or self.host}:{self.port}"
 
     @property
     def is_busy(self) -> bool:
@@ -305,7 +307,12 @@ class VirtualTerminal(Choice):
         session.write(answer_bytes(answer, behaviour), behaviour)
 
     async def _collect_as_asked(self, session: Session, request: Request) -> None:
-        collection = await collect(self._core)
+        try:
+            collection = await collect(self._core)
+        except TerminalBusy:
+            # Another one was asked for in the same moment, and began first.
+            self._answer(session, "busy", say_busy(request, self.device), Behaviour())
+            return
         answer = tell_collection(request, self.device, acknowledged=collection.acknowledged)
         self._answer(session, "answered", answer, self.behaviour)
         self._let_next_in()

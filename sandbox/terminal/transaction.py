@@ -120,6 +120,7 @@ def _transaction(
         result=ending.result,
         fate=_fate(request, done),
         reference=request.reference,
+        gateway_reference=request.reference if behaviour.tells_gateway_reference else None,
         register_number=request.fields.get(f.REGISTER_NUMBER),
         presented=ending.presented,
         authorisation=ending.authorisation,

@@ -54,6 +54,11 @@ class Trace:
         self._wake()
         return hop
 
+    @property
+    def last_number(self) -> int:
+        """The newest hop's number; 0 before the first one."""
+        return self._last_number
+
     def hops(self, reference: str | None = None, *, after: int = 0) -> list[Hop]:
         """Return the kept hops behind number `after`, oldest first; only one payment's where asked."""
         # From the newest back: who follows asks after every hop, for few of them.
@@ -64,9 +69,10 @@ class Trace:
     async def subscribe(self, *, after: int | None = None) -> AsyncIterator[Hop]:
         """Yield every hop behind number `after` (None: those that come from now on), until closed.
 
-        A follower slower than `KEPT_HOPS` misses the oldest, never holds anybody up.
+        A follower slower than `KEPT_HOPS` misses the oldest, never holds anybody up. One that knows a number
+        which has not been given yet followed an earlier process: it sees what comes from now on.
         """
-        seen = self._last_number if after is None else after
+        seen = self._last_number if after is None else min(after, self._last_number)
         while not self._is_closed:
             news = self._news
             passed = self.hops(after=seen)

@@ -75,8 +75,19 @@ class Terminal:
         return [json.loads(line) for line in self.record.read_text().splitlines()]
 
     def state(self) -> dict[str, object]:
+        return self.control("state")
+
+    def hold_card(self) -> None:
+        """The customer pays: up to 50.00 without a PIN."""
+        self.control("card", {"card": "visa", "mode": "contactless"})
+
+    def control(self, path: str, body: dict[str, str] | None = None) -> dict[str, object]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{self.screen}state", timeout=30) as answer:
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(
+            f"{self.screen}{path}", data, headers={"Content-Type": "application/json"}
+        )
+        with opener.open(asked, timeout=30) as answer:
             state: dict[str, object] = json.load(answer)
             return state
 
@@ -96,11 +107,9 @@ def read_all(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def playing(folder: Path, *options: str) -> Iterator[Terminal]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        screen_port = taken.getsockname()[1]
     record = folder / "sessions.jsonl"
     command = [sys.executable, "-m", "cli", "terminal", "--host", HOST, "--port", "0"]
-    command += ["--screen-port", str(screen_port), "--record", str(record), *options]
+    command += ["--screen-port", "0", "--record", str(record), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -130,20 +139,35 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 
 @pytest.fixture(scope="module")
-def slow_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    with playing(tmp_path_factory.mktemp("slow"), "--delay", "2.5") as running:
+def patient_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """Takes no pause of a busy machine for the end of a request."""
+    with playing(tmp_path_factory.mktemp("patient"), "--delay", "0", "--request-idle", "2") as running:
         yield running
 
 
-@pytest.mark.parametrize("piece_bytes", [None, 1], ids=["at once", "byte by byte"])
-@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["bare", "with CR LF"])
-def test_every_worked_frame_is_answered(terminal: Terminal, piece_bytes: int | None, end: bytes) -> None:
-    """Debit with and without a ticket, credit, identification, duplicate, collection, a format error."""
-    answers = [
-        terminal.ask(data + end, piece_bytes=piece_bytes)
-        for data in (DEBIT, DEBIT_WITH_TICKET, CREDIT, IDENTIFICATION, DUPLICATE, COLLECTION, BAD_AMOUNT)
-    ]
+@pytest.fixture(scope="module")
+def hand_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """The customer acts when a test says so."""
+    with playing(tmp_path_factory.mktemp("hand"), "--by-hand") as running:
+        yield running
 
+
+WORKED_FRAMES = (DEBIT, DEBIT_WITH_TICKET, CREDIT, IDENTIFICATION, DUPLICATE, COLLECTION, BAD_AMOUNT)
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["bare", "with CR LF"])
+def test_every_worked_frame_is_answered(terminal: Terminal, end: bytes) -> None:
+    """Debit with and without a ticket, credit, identification, duplicate, collection, a format error."""
+    check_answers([terminal.ask(data + end) for data in WORKED_FRAMES])
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["bare", "with CR LF"])
+def test_every_worked_frame_may_come_byte_by_byte(patient_terminal: Terminal, end: bytes) -> None:
+    """A request that may be whole and goes on is read to its end."""
+    check_answers([patient_terminal.ask(data + end, piece_bytes=1) for data in WORKED_FRAMES])
+
+
+def check_answers(answers: list[dict[str, str]]) -> None:
     paid, with_ticket, credited, identified, repeated, collected, rejected = answers
     for answer, amount, action in ((paid, "2500", "0"), (with_ticket, "2500", "0"), (credited, "300", "1")):
         assert (answer["AE"], answer["CB"], answer["CD"], answer["CE"]) == ("10", amount, action, "978")
@@ -175,31 +199,33 @@ def test_the_last_two_digits_choose_the_outcome(terminal: Terminal) -> None:
     assert (found["AE"], found["CB"], found["CF"]) == ("10", "4233", "my own reference")
 
 
-def test_two_clients_at_once_are_one_payment_and_one_busy(slow_terminal: Terminal) -> None:
+def test_two_clients_at_once_are_one_payment_and_one_busy(hand_terminal: Terminal) -> None:
     """The second is told at once, the first is not disturbed."""
-    with slow_terminal.connect() as first, slow_terminal.connect() as second:
+    with hand_terminal.connect() as first, hand_terminal.connect() as second:
         first.sendall(debit(4200, "first"))
-        slow_terminal.wait_for_stage("card")
+        hand_terminal.wait_for_stage("card")
         second.sendall(debit(1300, "second"))
         told = fields_of(read_all(second))
+        hand_terminal.hold_card()
         paid = fields_of(read_all(first))
 
     assert (told["AE"], "AF" in told) == ("01", False)
     assert (paid["AE"], paid["CF"]) == ("10", "first")
 
 
-def test_a_client_that_drops_in_the_middle_charges_once_or_not_at_all(slow_terminal: Terminal) -> None:
+def test_a_client_that_drops_in_the_middle_charges_once_or_not_at_all(hand_terminal: Terminal) -> None:
     """Half a request is none; a whole one is paid without its sender, and a duplicate tells the next."""
-    with slow_terminal.connect() as half:
+    with hand_terminal.connect() as half:
         half.sendall(DEBIT[:30])
-    with slow_terminal.connect() as gone:
+    with hand_terminal.connect() as gone:
         gone.sendall(debit(4200, "gone"))
-        slow_terminal.wait_for_stage("card")
-    slow_terminal.wait_for_stage("ended")
-    found = slow_terminal.ask(DUPLICATE)
+        hand_terminal.wait_for_stage("card")
+    hand_terminal.hold_card()
+    hand_terminal.wait_for_stage("ended")
+    found = hand_terminal.ask(DUPLICATE)
 
     assert (found["AE"], found["CB"], found["CF"]) == ("10", "4200", "gone")
-    charged = [session for session in slow_terminal.sessions() if session["charged"]]
+    charged = [session for session in hand_terminal.sessions() if session["charged"]]
     assert [one["answered"] for one in charged if one["reference"] == "gone"] == [False]
     assert [one["reference"] for one in charged if one["reference"] is None] == []
 

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,22 +18,36 @@ import psutil
 from fleet import REPOSITORY, environment_of
 from limits import SHORT_LIMITS
 
+from sandbox.run.installation import DATABASE_FILE
+
 Json = dict[str, Any]
 
 #: Those with a state that `POST /reset` forgets.
 SYSTEMS: Final = ("screen", "register", "console", "merchant", "preludd", "nepting", "acquirer", "issuer")
 _START_SECONDS: Final = 120.0
+#: Where a person or a browser is at the terminal, a held line is no fault, however slow the machine is.
+_PATIENT_LIMITS: Final[dict[str, object]] = {
+    "queue_deadline_seconds": 45,
+    "answer_timeout_seconds": 45,
+    "terminal_own_time_seconds": 45,
+    "caller_wait_seconds": 120,
+    "worker_drain_seconds": 60,
+    "worker_stop_grace_seconds": 70,
+    "api_drain_seconds": 130,
+    "api_stop_grace_seconds": 140,
+}
 
 
 class WholeSandbox:
     """The running sandbox: `entry` has its addresses and credentials."""
 
     def __init__(
-        self, entry: Mapping[str, str], process: "subprocess.Popen[str]", client: httpx.Client
+        self, entry: Mapping[str, str], process: "subprocess.Popen[str]", client: httpx.Client, database: Path
     ) -> None:
         self.entry: Final = dict(entry)
         self._process: Final = process
         self._client: Final = client
+        self._database: Final = database
         self._numbers: Final = itertools.count(1)
 
     def get(self, system: str, path: str, **query: str) -> Any:
@@ -150,15 +165,27 @@ class WholeSandbox:
 
     @contextlib.contextmanager
     def held_back(self, verb: str) -> Iterator[None]:
-        """Stop one of our processes in the middle of whatever it does, while the block runs."""
+        """Stop one of our processes while the block runs, at a moment at which it locks nobody out."""
         (child,) = [
             one for one in psutil.Process(self._process.pid).children(recursive=True) if verb in one.cmdline()
         ]
-        child.send_signal(signal.SIGSTOP)
         try:
+            soon(lambda: self._stopped_without_lock(child))
             yield
         finally:
             child.send_signal(signal.SIGCONT)
+
+    def _stopped_without_lock(self, child: psutil.Process) -> bool:
+        child.send_signal(signal.SIGSTOP)
+        soon(lambda: child.status() == psutil.STATUS_STOPPED)
+        try:
+            with contextlib.closing(sqlite3.connect(self._database, timeout=2)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError:
+            # It was stopped within a transaction, which nobody else could begin until it goes on.
+            child.send_signal(signal.SIGCONT)
+            return False
 
     @property
     def _auth(self) -> httpx.BasicAuth:
@@ -179,7 +206,7 @@ def whole_sandbox(amqp_url: str, folder: Path, *options: str) -> Iterator[WholeS
     """Start it on free ports with its files in the folder; end it in order."""
     given = {
         name: json.dumps(value) if isinstance(value, tuple) else value
-        for name, value in SHORT_LIMITS.items()
+        for name, value in {**SHORT_LIMITS, **_PATIENT_LIMITS}.items()
         if name != "secret_key"
     }
     command = [sys.executable, "-m", "cli", "sandbox", "--json", "--keep", str(folder)]
@@ -199,8 +226,8 @@ def whole_sandbox(amqp_url: str, folder: Path, *options: str) -> Iterator[WholeS
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, errors.read_text()
-        with httpx.Client(timeout=60, trust_env=False) as client:
-            yield WholeSandbox(json.loads(line), process, client)
+        with httpx.Client(timeout=150, trust_env=False) as client:
+            yield WholeSandbox(json.loads(line), process, client, folder / DATABASE_FILE)
         process.send_signal(signal.SIGINT)
         assert process.wait(_START_SECONDS) == 0, errors.read_text()
     finally:

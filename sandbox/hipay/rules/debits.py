@@ -21,7 +21,7 @@ REVERSED = "reversed at the terminal"
 
 
 def place_debit(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
-    """Begin, update or leave the debit's transaction. Without authorisation only a collection begins one."""
+    """Begin, update or leave the debit's transaction. An authorisation begins one, or a collection."""
     known = ledger.of_push(push)
     if push.kind is Kind.COLLECTION:
         return _collect(ledger, joined, push, known, now_ms)
@@ -30,6 +30,9 @@ def place_debit(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> list
         return []
     if push.authorisation_id is None:
         return []
+    if push.kind is Kind.COMPLETION:
+        # Its amount may be less than the authorised one, which only the authorisation tells.
+        return Waiting.NO_AUTHORISATION
     event, because = (Event.AUTHORISED, AUTHORISED) if push.approved else (Event.REFUSED, REFUSED)
     return _begin(ledger, joined, push, event, now_ms, because)
 
@@ -57,7 +60,10 @@ def _collect(
 
 
 def place_reversal(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
-    """Cancel the order's authorised debit. One that was never authorised has no transaction to cancel."""
+    """Cancel the order's authorised debit, or note that the till reversed what the Console cancelled.
+
+    A debit that was never authorised has no transaction to cancel.
+    """
     if not push.approved:
         return []
     order = joined.order
@@ -65,9 +71,6 @@ def place_reversal(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> l
     if done is not None:
         ledger.store(done.with_push(push))
         return []
-    debit = ledger.authorised_debit(order, push.amount_cents)
-    if debit is None:
-        return Waiting.DEBIT_CAPTURED if ledger.debits_of_order(order) else Waiting.DEBIT_MISSING
     operation = OperationRecord(
         id=order.reference,
         type=OperationType.CANCEL,
@@ -77,6 +80,13 @@ def place_reversal(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> l
         reference=order.reference,
         source="terminal",
     )
+    debit = ledger.authorised_debit(order, push.amount_cents)
+    if debit is None:
+        cancelled_before = ledger.debit_cancelled_by_hand(order, push.amount_cents)
+        if cancelled_before is None:
+            return _why_not_reversed(ledger, joined)
+        ledger.store(cancelled_before.with_push(push).with_operation(operation))
+        return []
     cancelled = (
         debit.with_push(push)
         .with_operation(operation)
@@ -84,6 +94,12 @@ def place_reversal(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> l
     )
     ledger.store(cancelled)
     return [StatusChanged(cancelled, operation)]
+
+
+def _why_not_reversed(ledger: Ledger, joined: Joined) -> Waiting:
+    debits = ledger.debits_of_order(joined.order)
+    is_captured = any(one.status is not Status.AUTHORIZED for one in debits)
+    return Waiting.DEBIT_CAPTURED if is_captured else Waiting.DEBIT_MISSING
 
 
 def _reversed_by(ledger: Ledger, joined: Joined) -> Transaction | None:

@@ -32,6 +32,7 @@ class Waiting(StrEnum):
     NO_NOTIFICATION = "its order notification has not come"
     NO_ORDER_FITS = "no order has its contract, rank and amount at that time"
     SEVERAL_ORDERS_FIT = "more than one order has its contract, rank and amount at that time"
+    NO_AUTHORISATION = "its authorisation is not here yet"
     DEBIT_MISSING = "the debit that it belongs to is not here yet"
     DEBIT_NOT_CAPTURED = "the debit that it refunds is not captured yet"
     DEBIT_CAPTURED = "the debit that it reverses is already captured"

@@ -62,12 +62,26 @@ class Ledger:
         return [one for one in reversed(self.of_order(order)) if one.is_live_debit]
 
     def authorised_debit(self, order: OrderNotice, amount_cents: int) -> Transaction | None:
-        """Return the order's newest debit that is authorised, of this amount."""
+        """Return the order's newest debit that is authorised, of this amount, see `is_of_amount`."""
         return next(
             (
                 one
                 for one in self.debits_of_order(order)
-                if one.status is Status.AUTHORIZED and one.authorised_cents == amount_cents
+                if one.status is Status.AUTHORIZED and one.is_of_amount(amount_cents)
+            ),
+            None,
+        )
+
+    def debit_cancelled_by_hand(self, order: OrderNotice, amount_cents: int) -> Transaction | None:
+        """Return the order's newest debit of this amount that only the Console cancelled."""
+        return next(
+            (
+                one
+                for one in reversed(self.of_order(order))
+                if one.operation is Operation.DEBIT
+                and one.status is Status.CANCELLED
+                and one.is_of_amount(amount_cents)
+                and all(done.reference is None for done in one.operations)
             ),
             None,
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sandbox.hipay.rules.halves import Operation, OrderNotice, Push
+from sandbox.hipay.rules.halves import Kind, Operation, OrderNotice, Push
 from sandbox.hipay.rules.joining import By
 from sandbox.hipay.rules.statuses import Event, Status, follows
 
@@ -93,10 +93,19 @@ class Transaction:
         """A debit that was authorised or captured, and not cancelled."""
         return self.operation is Operation.DEBIT and self.status not in (Status.REFUSED, Status.CANCELLED)
 
+    def is_of_amount(self, amount_cents: int) -> bool:
+        """Whether so much was authorised, or completed: a partial approval pays less than was authorised."""
+        return self.authorised_cents == amount_cents or any(
+            push.kind is Kind.COMPLETION
+            and push.operation is self.operation
+            and push.amount_cents == amount_cents
+            for push in self.pushes
+        )
+
     def with_push(self, push: Push) -> "Transaction":
         """Return it with one more of its records; a late authorisation adds its amount and time."""
         known = replace(self, pushes=(*self.pushes, push))
-        if push.authorisation_id is None or not push.approved or known.status is Status.REFUSED:
+        if push.kind is not Kind.AUTHORISATION or not push.approved or known.status is Status.REFUSED:
             return known
         is_late = known.authorised_at_ms is None
         return (

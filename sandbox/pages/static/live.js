@@ -1,19 +1,30 @@
-// Reloads a page marked with data-live when a hop that concerns it passed, unless somebody is typing in it.
+// Reloads a page marked with data-live when a hop that concerns it passed; while somebody types in it or has
+// something of it open, as soon as that is over.
 "use strict";
 
 const body = document.querySelector("[data-live]");
 if (body) {
   const steps = new Set(body.dataset.live.split(" "));
-  const stream = new EventSource("/hops/stream");
+  // From the page's own last hop on: what passed since it was rendered is not missed.
+  const stream = new EventSource(`/hops/stream?after=${document.body.dataset.after}`);
   let planned = 0;
+  let isStale = false;
   const reload = () => {
     const typing = document.activeElement && document.activeElement.matches("input, select, textarea");
     if (!typing && !document.querySelector("dialog[open], details[open][data-keep]")) location.reload();
   };
+  const plan = (milliseconds) => {
+    clearTimeout(planned);
+    planned = setTimeout(reload, milliseconds);
+  };
   stream.addEventListener("hop", (event) => {
     if (!steps.has(JSON.parse(event.data).step)) return;
-    clearTimeout(planned);
-    planned = setTimeout(reload, 400);
+    isStale = true;
+    plan(400);
   });
+  // Captured, for `toggle` and `close` do not bubble.
+  for (const over of ["blur", "toggle", "close"]) {
+    document.addEventListener(over, () => { if (isStale) plan(400); }, true);
+  }
   addEventListener("pagehide", () => stream.close());
 }

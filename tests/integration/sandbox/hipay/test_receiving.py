@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -114,6 +114,29 @@ async def test_only_wanted_statuses_are_notified(chain: Chain) -> None:
     assert await chain.notified() == [("ORDER_1", "118")]
 
 
+async def test_the_merchants_settings_are_changed_while_it_runs(chain: Chain) -> None:
+    """Captured only, without the optional parts; what is left out stays, a reset brings all back."""
+    wanted = {"statuses": [118], "sends_operation": False}
+    await chain.post("hipay", "/settings", wanted)
+    changed = await chain.post("hipay", "/settings", {"sends_custom_data": False})
+    reference = await chain.order("ORDER_1", 4000, order={"custom_data": {"till": "3"}})
+    answer = await chain.authorise(reference, 4000)
+    await chain.collect(chain.ended(reference, 4000, answer))
+
+    await eventually(chain.notified)
+    (received,) = await chain.get("merchant", "/hipay/notifications")
+    assert changed == {**wanted, "sends_custom_data": False}
+    assert received["content"]["status"] == "118"
+    assert not any(name.startswith(("operation[", "custom_data[")) for name in received["content"])
+    await chain.post("hipay", "/settings", {"statuses": [117]}, status=422)
+    await chain.post("hipay", "/reset")
+    assert await chain.get("hipay", "/settings") == {
+        "statuses": None,
+        "sends_operation": True,
+        "sends_custom_data": True,
+    }
+
+
 async def test_notifications_are_tried_until_acknowledged_and_can_be_doubled(chain: Chain) -> None:
     """409, 500, then taken, then once more: the merchant's server drops the repeat."""
     await chain.post("hipay", "/script", {"notifications": {"double": True}})
@@ -147,12 +170,13 @@ async def test_captured_may_come_before_authorized(chain: Chain) -> None:
 
 
 @asynccontextmanager
-async def _api(status: int, reports: list[Any]) -> AsyncIterator[str]:
-    """Serve what takes evidence, and answers so."""
+async def _api(statuses: Sequence[int], reports: list[Any]) -> AsyncIterator[str]:
+    """Serve what takes evidence, and answers so in turn; the last one repeats."""
     app = FastAPI()
 
     @app.post("/v1/gateway/evidence")
     async def take(request: Request) -> Response:
+        status = statuses[min(len(reports), len(statuses) - 1)]
         reports.append((request.headers["authorization"], json.loads(await request.body())))
         return Response(status_code=status)
 
@@ -165,7 +189,7 @@ async def _api(status: int, reports: list[Any]) -> AsyncIterator[str]:
 async def test_the_cloud_api_is_told_what_was_completed_and_collected() -> None:
     """By our reference where the record carries it, else as joined; never of an authorisation alone."""
     reports: list[Any] = []
-    async with _api(200, reports) as url, running_chain(url) as chain:
+    async with _api([200], reports) as url, running_chain(url) as chain:
         own = await chain.order("ORDER_1", 4000)
         answer = await chain.authorise(own, 4000)
         ended = chain.ended(own, 4000, answer)
@@ -188,7 +212,7 @@ async def test_the_cloud_api_is_told_what_was_completed_and_collected() -> None:
 async def test_evidence_that_the_api_never_takes_is_sent_once() -> None:
     """404: there is no such payment there, and there will be none."""
     reports: list[Any] = []
-    async with _api(404, reports) as url, running_chain(url) as chain:
+    async with _api([404], reports) as url, running_chain(url) as chain:
         reference = await chain.order("ORDER_1", 4000)
         await chain.collect(chain.ended(reference, 4000))
 
@@ -198,6 +222,21 @@ async def test_evidence_that_the_api_never_takes_is_sent_once() -> None:
 
         await eventually(given_up)
     assert len(reports) == 1
+
+
+async def test_evidence_that_the_api_cannot_take_now_is_sent_again() -> None:
+    """408 and 429 are of the moment."""
+    reports: list[Any] = []
+    async with _api([408, 429, 200], reports) as url, running_chain(url) as chain:
+        reference = await chain.order("ORDER_1", 4000)
+        await chain.collect(chain.ended(reference, 4000))
+
+        async def acknowledged() -> bool:
+            told = await chain.get("hipay", "/evidence")
+            return bool(told) and told[0]["ended"] == "acknowledged"
+
+        await eventually(acknowledged)
+    assert len(reports) == 3
 
 
 async def test_a_push_to_the_wrong_door_is_refused(chain: Chain) -> None:

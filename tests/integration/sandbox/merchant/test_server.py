@@ -16,8 +16,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]
 
 
-async def _notify(chain: Chain, status: str = "116", *, passphrase: str = PASSPHRASE) -> httpx.Response:
-    body = encode([("transaction_reference", "000000000001"), ("status", status), ("order[id]", "ORDER_1")])
+async def _notify(
+    chain: Chain, status: str = "116", *, refunded: str = "0.00", passphrase: str = PASSPHRASE
+) -> httpx.Response:
+    body = encode(
+        [
+            ("transaction_reference", "000000000001"),
+            ("status", status),
+            ("refunded_amount", refunded),
+            ("order[id]", "ORDER_1"),
+        ]
+    )
     return await chain.http.post(
         chain.urls["merchant"] + "/hipay/notifications",
         content=body,
@@ -48,6 +57,13 @@ async def test_a_notification_is_taken_once_a_status(chain: Chain) -> None:
     received = await chain.get("merchant", "/hipay/notifications")
     assert [one["is_repeat"] for one in received] == [False, True, False]
     assert all(one["status"] == 200 for one in received)
+
+
+async def test_a_second_partial_refund_is_news(chain: Chain) -> None:
+    """It has the first one's status; what is refunded in all tells it from a repeat."""
+    answers = [(await _notify(chain, "126", refunded=said)).json() for said in ("5.00", "5.00", "12.00")]
+
+    assert [answer["taken"] for answer in answers] == [True, False, True]
 
 
 async def test_a_forged_notification_is_refused_and_shown(chain: Chain) -> None:

@@ -1,6 +1,7 @@
 """The terminal with its gateway behind it: the real chain to the issuer, served on free ports."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -115,6 +116,42 @@ async def test_the_issuers_refusal_travels_back_to_the_receipt(
     assert not await pushed(chain, "completion")
 
 
+async def test_a_refusal_that_is_wanted_without_a_code_leaves_nothing_authorised(
+    chain: Chain, playing: VirtualTerminal
+) -> None:
+    """The bank says the same as the till is told; the refusal keeps the AF that was wanted."""
+    playing.play_next(read_script([{"customer": "refuse"}, {"customer": "refuse", "refusal_code": "07"}]))
+
+    first, second = [await ask(playing, debit(4250)) for _ in range(2)]
+
+    said = [one["answer"] for one in await chain.get("issuer", "/records")]
+    assert [(one["approved"], one["code"]) for one in said] == [(False, "05")] * 2
+    assert [one.fields["AF"][:4] for one in (first, second)] == ["0405", "0705"]
+    pushes = await eventually(lambda: pushed(chain, "authorisation"))
+    assert [one["approved"] for one in pushes] == [False] * len(pushes)
+    assert not await pushed(chain, "completion")
+
+
+async def test_a_gateway_that_is_not_told_cf_learns_it_from_nothing(
+    chain: Chain, playing: VirtualTerminal
+) -> None:
+    """Neither by the question nor by completion or collection; the till has its CF back all the same."""
+    playing.play_next(read_script(["gateway_without_reference"]))
+
+    answer = await ask(playing, debit(4250))
+    await eventually(lambda: pushed(chain, "completion"))
+    await playing.collect()
+    pushes = await eventually(lambda: pushed(chain, "collection"))
+
+    pushes += await pushed(chain, "authorisation") + await pushed(chain, "completion")
+    assert read(answer, sent=request(amount_cents=4250)).outcome is Outcome.SUCCEEDED
+    assert [(one["kind"], one["reference"]) for one in pushes] == [
+        ("collection", None),
+        ("authorisation", None),
+        ("completion", None),
+    ]
+
+
 async def test_a_gateway_that_cannot_be_reached_refuses_with_91(chain: Chain) -> None:
     """And the terminal is free again."""
     gateway = HttpGateway(chain.http, "http://127.0.0.1:9")
@@ -197,6 +234,8 @@ class Scripted:
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
+        self.may_acknowledge = asyncio.Event()
+        self.may_acknowledge.set()
         self.is_away = True
         self.batches: list[Body] = []
         self.completions: list[Body] = []
@@ -213,6 +252,7 @@ class Scripted:
 
     async def collect(self, body: Body) -> Collected:
         self.batches.append(body)
+        await self.may_acknowledge.wait()
         if self.is_away:
             raise GatewayUnreachable("away")
         return Collected(acknowledged=True, count=body["count"], sum_cents=body["sum_cents"])
@@ -288,6 +328,29 @@ async def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> No
         (1, 1200, True),
         (2, 700, True),
     ]
+
+
+async def test_of_two_collections_that_are_asked_for_at_once_one_is_told_busy() -> None:
+    """Both requests are read before either collection begins; neither connection is left hanging."""
+    gateway = Scripted()
+    gateway.is_away = False
+    async with terminal_with(gateway) as playing:
+        await ask(playing, debit(1200))
+        gateway.may_acknowledge.clear()
+        with (
+            socket.create_connection((playing.host, playing.port), timeout=30) as first,
+            socket.create_connection((playing.host, playing.port), timeout=30) as second,
+        ):
+            await eventually(lambda: len(playing.records) == 3)
+            # Without a turn of the event loop in between.
+            first.sendall(COLLECTION)
+            second.sendall(COLLECTION)
+            await eventually(lambda: any(record.answered for record in list(playing.records)[1:]))
+            gateway.may_acknowledge.set()
+            answers = [frame_of(await asyncio.to_thread(one.recv, 4096)) for one in (first, second)]
+
+    assert sorted(answer.fields["AE"] for answer in answers) == ["01", "10"]
+    assert [batch["sum_cents"] for batch in gateway.batches] == [1200]
 
 
 async def test_it_ends_cleanly_while_the_bank_is_asked() -> None:

@@ -1,6 +1,7 @@
 """The virtual terminal as a process of its own."""
 
 import asyncio
+import re
 import signal
 import sys
 from pathlib import Path
@@ -63,3 +64,32 @@ async def test_it_plays_until_it_is_told_to_end(tmp_path: Path) -> None:
         ("refused", False),
         ("done", True),
     ]
+
+
+async def test_a_screen_is_served_where_a_port_is_given_and_0_is_a_free_one() -> None:
+    """Its address is printed; without the option nothing is served but Concert."""
+    said = {}
+    for options in ((), ("--screen-port", "0")):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", "terminal", "--host", "127.0.9.2", "--port", "0", *options),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(60):
+                lines = [await process.stdout.readline()]
+                while b"is listening" not in lines[-1]:
+                    assert lines[-1], "it ended before it listened"
+                    lines.append(await process.stdout.readline())
+                process.send_signal(signal.SIGTERM)
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        said[options] = b"".join(lines).decode()
+
+    assert "http://" not in said[()]
+    screen = re.search(r"http://127\.0\.0\.1:(\d+)/", said["--screen-port", "0"])
+    assert screen is not None
+    assert int(screen[1]) > 0

@@ -118,6 +118,56 @@ def test_a_reversal_before_the_collection_cancels_in_any_order(halves: list[Orde
     assert book.waiting_pushes() == []
 
 
+_PARTLY_PAID = [
+    order(1, 4228),
+    push(AUTHORISATION, 1, 4228),
+    push(COMPLETION, 1, 100),
+    order(2, 100, operation=REVERSAL),
+    push(AUTHORISATION, 2, 100, operation=REVERSAL),
+    push(COMPLETION, 2, 100, operation=REVERSAL),
+]
+
+
+@given(st.permutations(_PARTLY_PAID))
+def test_the_reversal_of_a_partial_payment_cancels_in_any_order(halves: list[OrderNotice | Push]) -> None:
+    """Of what was paid, which is less than what was authorised; that stays what the issuer said."""
+    book = new_book()
+
+    effects = take(book, *halves)
+
+    assert statuses(effects) == [116, 115]
+    assert [(one.status, one.authorised_cents) for one in book.ledger] == [(Status.CANCELLED, 4228)]
+    assert book.waiting_pushes() == []
+
+
+def test_a_completion_waits_for_the_authorisation_that_was_asked() -> None:
+    """Only that one knows the authorised amount; the reversal of another amount finds no debit."""
+    book = new_book()
+
+    early = take(book, order(1, 4228), push(COMPLETION, 1, 100))
+    assert [one.why for one in book.waiting_pushes()] == [Waiting.NO_AUTHORISATION]
+    late = take(book, push(AUTHORISATION, 1, 4228), order(2, 99, operation=REVERSAL))
+    take(book, push(COMPLETION, 2, 99, operation=REVERSAL))
+
+    assert (statuses(early), statuses(late)) == ([], [116])
+    assert [one.why for one in book.waiting_pushes()] == [Waiting.DEBIT_MISSING]
+
+
+def test_the_tills_reversal_of_what_the_console_cancelled_is_noted() -> None:
+    """Whoever was first: cancelled once, told once, both operations kept, nothing waiting."""
+    book = new_book()
+    take(book, order(1), push(AUTHORISATION, 1), order(2, operation=REVERSAL))
+    book.cancel(next(iter(book.ledger)).reference, T0 + 40_000)
+    reversal = [push(kind, 2, operation=REVERSAL) for kind in (AUTHORISATION, COMPLETION)]
+
+    effects = take(book, *reversal)
+
+    (transaction,) = book.ledger
+    assert (statuses(effects), transaction.status) == ([], Status.CANCELLED)
+    assert [one.source for one in transaction.operations] == ["console", "terminal"]
+    assert book.waiting_pushes() == []
+
+
 def test_a_reversal_of_an_offline_debit_makes_nothing() -> None:
     """There was no transaction: there is none, and nothing to collect."""
     book = new_book()

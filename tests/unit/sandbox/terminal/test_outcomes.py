@@ -60,6 +60,7 @@ def test_an_amounts_last_two_digits_choose_a_row() -> None:
         customer=Customer.REFUSE, issuer_code="51", delay_seconds=7
     )
     assert small.name == "refused_05"
+    assert outcome_of_amount(4248) is outcome_named("gateway_without_reference")
     assert outcome_of_amount(1250) is None
 
 

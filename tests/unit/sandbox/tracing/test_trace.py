@@ -86,3 +86,16 @@ def test_the_flows_have_the_sources_numbers(flow: Flow, last: int) -> None:
     assert numbers == sorted(numbers)
     assert set(numbers) == set(range(1, last + 1))
     assert number_in(flow, Step.STATUS_CHANGED, System.HIPAY, System.HIPAY) is None
+
+
+async def test_a_follower_of_an_earlier_process_hears_what_comes_from_now_on() -> None:
+    """Its number is larger than any that was given since: it waits for none of them."""
+    trace = Trace(SystemClock())
+    _say(trace)
+    following = trace.subscribe(after=500)
+
+    heard = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)
+    _say(trace)
+
+    assert (await asyncio.wait_for(heard, 10)).number == 2
