@@ -25,6 +25,8 @@ class Written:
     action: str
     payment_id: str | None
     at: float
+    #: The terminal has it, not only its connection.
+    is_read: bool = False
     #: The terminal is done with it, or never will begin.
     is_over: bool = False
 
@@ -72,7 +74,8 @@ class Ledger:
                 continue
             if new.is_operation and old.is_operation and old.payment_id == new.payment_id:
                 self._wrong(f"written twice: {new.payment_id}")
-            if new.at - old.at >= self.live_seconds and self._may_be_unread(new, old):
+            # Once it was read, the terminal itself keeps others out: it says busy.
+            if new.at - old.at >= self.live_seconds and (old.is_read or self._may_be_unread(new, old)):
                 continue
             if old.wire is not new.wire and old.wire.is_live:
                 self._wrong(f"two connections at once: {_say(old)} and {_say(new)}")
@@ -93,6 +96,7 @@ class Ledger:
         return terminal.kind.enquires_aside or self.is_excused(terminal.line)
 
     def read(self, note: Written, at: float) -> None:
+        note.is_read = True
         if note.is_operation and at - note.at >= self.live_seconds:
             self.read_late += 1
 
