@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.cache/hypothesis
 export PYTHONPATH := $(CURDIR)
 # Compiled files are kept: importing without them costs every process a second.
 unexport PYTHONDONTWRITEBYTECODE
