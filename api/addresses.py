@@ -6,24 +6,16 @@ terminal lead to the same line.
 
 import asyncio
 import ipaddress
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import Final
 
-from shared.addresses import Address, addresses_found, is_public
-
-#: Returns a host's addresses; none where it has none. Raises OSError where the look-up fails.
-LookUp = Callable[[str], Awaitable[Sequence[Address]]]
+from shared.addresses import Address, is_public
+from shared.resolving import LookUp
 
 
 class OutsideNetworks(Exception):
     """One of the host's addresses is outside the merchant's allowed networks; no packet was sent."""
-
-
-async def look_up(host: str) -> Sequence[Address]:
-    """Ask the system's resolver."""
-    return addresses_found(await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM))
 
 
 class LineFinder:

@@ -7,6 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.contract.errors import ApiError, DatabaseUnavailable, MethodNotAllowed, NotFound, UndefinedError
 from api.contract.json_text import write_json
@@ -42,6 +43,11 @@ async def _on_database_away(_request: Request, error: Exception) -> Response:
     return _answer_error(DatabaseUnavailable())
 
 
+async def _on_client_gone(_request: Request, _error: Exception) -> Response:
+    _log.info("client left before its answer")
+    return Response(status_code=400)
+
+
 async def _on_anything(_request: Request, error: Exception) -> Response:
     _log.error("request failed", exc_info=error)
     return _answer_error(UndefinedError())
@@ -54,4 +60,5 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseAway, _on_database_away)
     # Whether it was stored is not known: the caller asks again, and every one of these paths may be repeated.
     app.add_exception_handler(CommitUnknown, _on_database_away)
+    app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_anything)

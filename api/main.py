@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from api.addresses import look_up
 from api.app import make_app
 from api.contract.request import warm_up
 from api.readiness import Readiness, database_check
@@ -20,6 +19,7 @@ from shared.ids import new_process_id
 from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.management import management_server
 from shared.metrics import Metrics
+from shared.resolving import SystemLookUp
 from shared.secret_key import load_secret_key
 from shared.serving import listen, port_of, serving
 from shared.settings.fields import variable
@@ -69,6 +69,8 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
         readiness = Readiness(
             {"database": database_check(database), "publishing": publisher.ready, "replies": replies.ready}
         )
+        look_up = SystemLookUp(settings.name_lookup_limit)
+        stack.callback(look_up.close)
         parts = wire(
             database=database,
             publisher=publisher,

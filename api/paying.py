@@ -5,7 +5,6 @@ from typing import Final, Self
 
 import structlog
 
-from api.addresses import LineFinder
 from api.admission import Admission
 from api.contract.errors import (
     Contended,
@@ -18,7 +17,7 @@ from api.contract.errors import (
 from api.contract.request import OrderRequest
 from api.headers import NO_PREFERENCE, Preference
 from api.outcome import Outcomes
-from api.targets import Target, Targets
+from api.targets import LineFinders, Target, Targets
 from api.terminals import Terminals
 from api.waiting import Waiter, Waiters
 from api.webhooks import warnings_for
@@ -92,7 +91,7 @@ class Payments:
         replies: Listens,
         announcer: Announcer,
         waiters: Waiters,
-        lines: LineFinder,
+        lines: LineFinders,
         terminals: Terminals,
         clock: Clock,
         metrics: Metrics,

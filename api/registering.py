@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -27,10 +27,17 @@ from shared.storage.engine import Database
 from shared.storage.merchants import Credential
 from shared.storage.registry import Entry, InUse, LineTaken, Registered
 
-#: Host names of a file that are looked up at once.
-_LOOK_UPS_AT_ONCE: Final = 20
-
 NO_ADDRESS: Final = Problem("host", "format", "has no address")
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedFile:
+    """A file's rows with the lines that their hosts lead to, and what is wrong with the others."""
+
+    entries: Sequence[Entry]
+    #: The rows' numbers, by terminal.
+    numbers: Mapping[str, int]
+    errors: Sequence[RowError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,18 @@ class Registry:
     """One merchant's terminals at a time; everything raises DatabaseAway and CommitUnknown."""
 
     def __init__(
-        self, *, database: Database, targets: Targets, terminals: Terminals, settings: Settings
+        self,
+        *,
+        database: Database,
+        targets: Targets,
+        file_targets: Targets,
+        terminals: Terminals,
+        settings: Settings,
     ) -> None:
+        """`file_targets`: those whose names are looked up for a file, beside the payments' ones."""
         self._database: Final = database
         self._targets: Final = targets
+        self._file_targets: Final = file_targets
         self._terminals: Final = terminals
         self._settings: Final = settings
 
@@ -57,7 +72,7 @@ class Registry:
 
         Raises InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken.
         """
-        stored = await self._located(entry, credential)
+        stored = await _located(self._targets, entry, credential)
         try:
             (created,) = await registry.put(self._database, merchant_of(credential), [stored])
         except LineTaken as error:
@@ -65,15 +80,35 @@ class Registry:
         self._terminals.forget()
         return await self.show(entry.id, credential), created
 
-    async def import_rows(
-        self, rows: Sequence[Row], errors: list[RowError], credential: Credential, *, dry_run: bool
-    ) -> Imported:
-        """Store every row of a file or none; `errors` are those found before. Raises ImportRefused."""
+    async def locate_rows(
+        self, rows: Sequence[Row], errors: Sequence[RowError], credential: Credential
+    ) -> LocatedFile:
+        """Look up the hosts of a file's rows, in a limited time; `errors` are those found before."""
+        slots = asyncio.Semaphore(self._settings.name_lookup_limit_per_merchant)
+        deadline = asyncio.get_running_loop().time() + self._settings.import_timeout_seconds
+
+        async def locate(row: Row) -> Entry | RowError:
+            try:
+                async with asyncio.timeout_at(deadline), slots:
+                    return await _located(self._file_targets, row.entry, credential)
+            except TimeoutError:
+                return RowError(row.number, "host", "was not looked up in the time that a file has")
+            except (ForeignTerminal, ReservedTerminal) as error:
+                return RowError(row.number, "host", _plain(error))
+            except ApiError as error:
+                return RowError(row.number, "host", error.message)
+
+        located = await asyncio.gather(*(locate(row) for row in rows))
+        entries = [found for found in located if isinstance(found, Entry)]
+        unlocated = [found for found in located if isinstance(found, RowError)]
+        return LocatedFile(entries, {row.entry.id: row.number for row in rows}, [*errors, *unlocated])
+
+    async def import_file(self, file: LocatedFile, credential: Credential, *, dry_run: bool) -> Imported:
+        """Store every row of a file or none. Raises ImportRefused."""
         merchant_id = merchant_of(credential)
-        entries, unlocated = await self._located_rows(rows, credential)
-        numbers = {row.entry.id: row.number for row in rows}
+        entries, numbers = file.entries, file.numbers
         taken = await registry.taken_lines(self._database, merchant_id, entries)
-        found = [*errors, *unlocated, *_doubled(entries, numbers)]
+        found = [*file.errors, *_doubled(entries, numbers)]
         found += [
             RowError(numbers[terminal_id], "host", f"is where terminal {other_id} is registered")
             for terminal_id, other_id in taken.items()
@@ -171,35 +206,18 @@ class Registry:
         statuses = await line_status.statuses(self._database, merchant_of(credential), lines)
         return [terminal_object(terminal, statuses[terminal.line]) for terminal in found]
 
-    async def _located(self, entry: TerminalEntry, credential: Credential) -> Entry:
-        line = await self._targets.line(entry.host, entry.port, credential)
-        if line is None:
-            raise NO_ADDRESS.error()
-        values = {**asdict(entry), "profile": json.dumps(dict(entry.profile), separators=(",", ":"))}
-        return Entry(**values, line=line)
-
-    async def _located_rows(
-        self, rows: Sequence[Row], credential: Credential
-    ) -> tuple[list[Entry], list[RowError]]:
-        slots = asyncio.Semaphore(_LOOK_UPS_AT_ONCE)
-
-        async def locate(row: Row) -> Entry | RowError:
-            async with slots:
-                try:
-                    return await self._located(row.entry, credential)
-                except (ForeignTerminal, ReservedTerminal) as error:
-                    return RowError(row.number, "host", _plain(error))
-                except ApiError as error:
-                    return RowError(row.number, "host", error.message)
-
-        located = await asyncio.gather(*(locate(row) for row in rows))
-        entries = [found for found in located if isinstance(found, Entry)]
-        return entries, [found for found in located if isinstance(found, RowError)]
-
 
 def merchant_of(credential: Credential) -> str:
     assert credential.merchant_id is not None, "a private credential belongs to a merchant"
     return credential.merchant_id
+
+
+async def _located(targets: Targets, entry: TerminalEntry, credential: Credential) -> Entry:
+    line = await targets.line(entry.host, entry.port, credential)
+    if line is None:
+        raise NO_ADDRESS.error()
+    values = {**asdict(entry), "profile": json.dumps(dict(entry.profile), separators=(",", ":"))}
+    return Entry(**values, line=line)
 
 
 def _plain(error: ApiError) -> str:
@@ -215,7 +233,7 @@ def _taken(error: LineTaken) -> TerminalTaken:
     )
 
 
-def _doubled(entries: Sequence[Entry], numbers: dict[str, int]) -> list[RowError]:
+def _doubled(entries: Sequence[Entry], numbers: Mapping[str, int]) -> list[RowError]:
     """Rows of one file that lead to the same line."""
     first: dict[str, int] = {}
     errors = []

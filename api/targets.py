@@ -1,6 +1,7 @@
 """Where a payment goes, and how that terminal is spoken to: by address, or as its merchant registered it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,9 @@ from shared.storage.merchants import Credential, Terminal
 
 _log = structlog.get_logger()
 
+#: Returns the finder whose look-ups count as this merchant's.
+LineFinders = Callable[[str], LineFinder]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -41,7 +45,7 @@ class Target:
 class Targets:
     """Finds targets. The host is looked up once, here; whatever is refused, no packet was sent."""
 
-    def __init__(self, lines: LineFinder, terminals: Terminals, register_number: str) -> None:
+    def __init__(self, lines: LineFinders, terminals: Terminals, register_number: str) -> None:
         """`register_number` is that of terminals without an entry."""
         self._lines: Final = lines
         self._terminals: Final = terminals
@@ -80,7 +84,7 @@ class Targets:
         """
         assert credential.merchant_id is not None
         try:
-            line = await self._lines.find(host, port, credential.networks)
+            line = await self._lines(credential.merchant_id).find(host, port, credential.networks)
         except OutsideNetworks as error:
             _log.warning("terminal outside the merchant's networks", address=str(error))
             raise ForeignTerminal from error

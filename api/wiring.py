@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from api.addresses import LineFinder, LookUp
+from api.addresses import LineFinder
 from api.credentials import Credentials
 from api.news import News
 from api.parts import Parts
@@ -20,6 +20,7 @@ from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.ids import RandomBytes
 from shared.metrics import Metrics
+from shared.resolving import LookUp, Names
 from shared.sealing import Sealer
 from shared.settings.settings import Settings
 from shared.storage.engine import Database
@@ -46,7 +47,20 @@ def wire(
 ) -> Parts:
     """Return the parts. `waiters` hear of the replies; they and `payments.admission` run beside it all."""
     announcer = Announcer(database, publisher, metrics)
-    lines = LineFinder(look_up, settings.name_lookup_timeout_seconds)
+    names = Names(
+        look_up,
+        clock,
+        limit_each=settings.name_lookup_limit_per_merchant,
+        cache_seconds=settings.name_cache_seconds,
+    )
+
+    def lines(merchant_id: str) -> LineFinder:
+        return LineFinder(names.asked_by(merchant_id), settings.name_lookup_timeout_seconds)
+
+    def lines_of_file(merchant_id: str) -> LineFinder:
+        """A file's names wait for each other and hold up no payment: the file's total time limits them."""
+        return LineFinder(names.asked_by(f"import {merchant_id}"), settings.import_timeout_seconds)
+
     terminals = Terminals(database, clock, settings.credential_cache_seconds)
     targets = Targets(lines, terminals, settings.register_number)
     payments = Payments(
@@ -63,7 +77,13 @@ def wire(
         random_bytes=random_bytes,
         checkpoint=checkpoint,
     )
-    registry = Registry(database=database, targets=targets, terminals=terminals, settings=settings)
+    registry = Registry(
+        database=database,
+        targets=targets,
+        file_targets=Targets(lines_of_file, terminals, settings.register_number),
+        terminals=terminals,
+        settings=settings,
+    )
     probing = Probing(
         database=database,
         registry=registry,

@@ -12,7 +12,8 @@ import httpcore
 from notifier_worker.connecting import CheckedNetwork
 from notifier_worker.failures import BadAnswer, CertificateInvalid, NoConnection, PostFailed, TimedOut
 from notifier_worker.idle_connections import IdleConnections, Origin
-from notifier_worker.resolving import LookUp, Resolver
+from notifier_worker.resolving import Resolver
+from shared.resolving import LookUp
 from shared.targets import AddressPolicy, Target
 
 #: Bytes of an answer's body that are kept, for people to read.

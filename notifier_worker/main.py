@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 import structlog
 
 from notifier_worker.http import HttpClient
-from notifier_worker.resolving import SystemLookUp
 from notifier_worker.wiring import kinds_of, wire
 from shared.addresses import EVERY_NETWORK, Network
 from shared.broker.connections import connected, declare_topology, topology_of
@@ -22,6 +21,7 @@ from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.management import management_server
 from shared.metrics import Metrics
 from shared.notification.kinds import HIPAY, MERCHANT
+from shared.resolving import Names, SystemLookUp
 from shared.sealing import Sealer
 from shared.secret_key import load_secret_key
 from shared.settings.settings import Settings
@@ -30,6 +30,8 @@ from shared.storage.opening import opened_database
 from shared.targets import AddressPolicy
 
 PROCESS = "notifier-worker"
+#: Host names of receivers that are looked up at the same time, of merchants and of HiPay each.
+LOOK_UPS_AT_ONCE = 64
 
 
 async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
@@ -111,11 +113,12 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
 
 
 def _client(stack: AsyncExitStack, settings: Settings, allowed_networks: Sequence[Network]) -> HttpClient:
-    look_up = SystemLookUp()
+    look_up = SystemLookUp(LOOK_UPS_AT_ONCE)
     stack.callback(look_up.close)
+    names = Names(look_up, SystemClock(), limit_each=LOOK_UPS_AT_ONCE)
     client = HttpClient(
         AddressPolicy(allowed_networks, settings.notify_allow_http),
-        look_up,
+        names.asked_by(PROCESS),
         connect_timeout_seconds=settings.notify_connect_timeout_seconds,
     )
     stack.push_async_callback(client.aclose)

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from api.answering import answer
 from api.body import read_body
+from api.connected import while_connected
 from api.contract.errors import InvalidQuery, UnsupportedMediaType
 from api.contract.json_text import read_json
 from api.contract.media_type import check_media_type
@@ -48,7 +49,8 @@ async def import_terminals(request: Request) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise UnsupportedMediaType("The Content-Type is not supported; send text/csv.")
     rows, errors = read_file(body, register_number=parts.settings.register_number)
-    imported = await parts.registry.import_rows(rows, errors, credential, dry_run=dry_run)
+    file = await while_connected(request, parts.registry.locate_rows(rows, errors, credential))
+    imported = await parts.registry.import_file(file, credential, dry_run=dry_run)
     return answer(
         200,
         {

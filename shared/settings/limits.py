@@ -15,6 +15,27 @@ class PaymentLimits(Group):
         "Looking up the terminal's host name when a payment is accepted; a slow name server must not "
         "hold the till.",
     )
+    name_lookup_limit: int = count(
+        128,
+        "Host names of terminals that an API process looks up at the same time, each on a thread of its own; "
+        "names whose servers never answer occupy one for half a minute.",
+        most=2000,
+    )
+    name_lookup_limit_per_merchant: int = count(
+        8,
+        "Of these, for the payments of one merchant, and as many for its imports; more wait for each other.",
+        most=1000,
+    )
+    name_cache_seconds: float = seconds(
+        10,
+        "How long a terminal's address is remembered; the system does not say how long an answer lives, and "
+        "a terminal's mobile link may get a new address.",
+    )
+    import_timeout_seconds: float = seconds(
+        60,
+        "Looking up the host names of one file of terminals; those that were not looked up by then are named "
+        "as errors, and nothing is stored.",
+    )
     queue_deadline_seconds: float = seconds(
         30,
         "How long a payment may wait for a worker and its terminal; past it nothing is sent and it is "

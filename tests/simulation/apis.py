@@ -54,7 +54,7 @@ class Api:
             replies=replies,
             announcer=self.announcer,
             waiters=waiters,
-            lines=LineFinder(self._look_up, settings.name_lookup_timeout_seconds),
+            lines=lambda _merchant_id: LineFinder(self._look_up, settings.name_lookup_timeout_seconds),
             terminals=Terminals(self.database, clock, settings.credential_cache_seconds),
             clock=clock,
             metrics=METRICS,

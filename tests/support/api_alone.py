@@ -17,7 +17,6 @@ import httpx
 from databases import Store
 from payments import take
 
-from api.addresses import look_up
 from api.app import make_app
 from api.contract.examples import MINIMAL_REQUEST
 from api.paying import Payments
@@ -33,6 +32,7 @@ from shared.metrics import Metrics
 from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Payment
 from shared.payment.states import Event
+from shared.resolving import LookUp, SystemLookUp
 from shared.secret_hash import hash_secret
 from shared.settings.settings import Settings
 from shared.storage import outcomes
@@ -121,7 +121,7 @@ class ApiAlone:
     payments: Payments
     metrics: Metrics
     settings: Settings
-    _app: Any
+    app: Any
     _stack: contextlib.AsyncExitStack
 
     async def merchant(self, *, guard_hours: int | None = None) -> Caller:
@@ -137,7 +137,7 @@ class ApiAlone:
         assert await create_credential(self.database, name, kind, merchant_id, hashed)
         pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
         client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self._app),
+            transport=httpx.ASGITransport(self.app),
             base_url="http://api",
             headers={"Authorization": f"Basic {pair}"},
             timeout=30,
@@ -158,7 +158,8 @@ class ApiAlone:
 
 @contextlib.asynccontextmanager
 async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
-    """An API process on a migrated store; `given` are settings."""
+    """An API process on a migrated store; `given` are settings, and `look_up` in place of the system's."""
+    look_up: LookUp | None = given.pop("look_up", None)
     settings = Settings(**{**_POLLS_OFTEN, **given})
     async with contextlib.AsyncExitStack() as stack:
         database = store.open()
@@ -166,6 +167,8 @@ async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
         clock, metrics, postbox = SystemClock(), Metrics("api"), Postbox()
         waiters = Waiters(database, clock, metrics, settings)
         await postbox.start(waiters.replied)
+        system_look_up = SystemLookUp()
+        stack.callback(system_look_up.close)
         parts = wire(
             database=database,
             publisher=postbox,
@@ -177,7 +180,7 @@ async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
-            look_up=look_up,
+            look_up=look_up or system_look_up,
         )
         asking = asyncio.create_task(waiters.run())
         stack.callback(asking.cancel)

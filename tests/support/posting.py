@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 
 from notifier_worker.http import Answer, HttpClient
-from notifier_worker.resolving import LookUp
 from shared.addresses import Address
+from shared.resolving import LookUp
 from shared.targets import AddressPolicy
 
 #: Opens the loopback for a receiver that is to be reached.

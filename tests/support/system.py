@@ -17,14 +17,12 @@ from limits import SHORT_LIMITS
 from lossy_database import LossyDatabase
 from payments import rows
 
-from api.addresses import LookUp, look_up
 from api.app import make_app
 from api.contract.examples import MINIMAL_REQUEST
 from api.readiness import Readiness, database_check
 from api.waiting import Waiters
 from api.wiring import wire
 from notifier_worker.http import HttpClient
-from notifier_worker.resolving import SystemLookUp
 from notifier_worker.wiring import NotifierParts
 from notifier_worker.wiring import wire as wire_notifier
 from shared.broker.connections import connected, declare_topology, topology_of
@@ -37,6 +35,7 @@ from shared.clock import Clock, SystemClock
 from shared.credential_kind import CredentialKind
 from shared.ids import new_process_id
 from shared.metrics import Metrics
+from shared.resolving import LookUp, SystemLookUp
 from shared.sealing import Sealer
 from shared.secret_hash import hash_secret, new_secret
 from shared.secret_key import load_secret_key
@@ -187,7 +186,7 @@ class System:
         """Return the till of a new merchant whose terminals are on loopback addresses."""
         return Till((api or await self.api()).client, await self.login(LOOPBACK))
 
-    async def api(self, *, look_up: LookUp = look_up, **given: object) -> Api:
+    async def api(self, *, look_up: LookUp | None = None, **given: object) -> Api:
         """Start an API process."""
         settings = load_settings(**{**self._given, **given})
         clock, metrics, database = SystemClock(), Metrics("api"), self._open_database(settings)
@@ -217,7 +216,7 @@ class System:
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
-            look_up=look_up,
+            look_up=look_up or self._system_look_up(),
         )
         self._run(parts.payments.admission.run())
         app = make_app(parts)
@@ -270,7 +269,8 @@ class System:
         publishing = await self._connect(settings, "publish")
         await self._declare(publishing, settings)
         client = HttpClient(
-            AddressPolicy(settings.notify_allowed_networks, settings.notify_allow_http), SystemLookUp()
+            AddressPolicy(settings.notify_allowed_networks, settings.notify_allow_http),
+            self._system_look_up(),
         )
         self._stack.push_async_callback(client.aclose)
         parts = wire_notifier(
@@ -355,6 +355,11 @@ class System:
     async def is_free(self, host: str) -> bool:
         """Whether nobody holds the terminal's line."""
         return await self.holder(host) is None
+
+    def _system_look_up(self) -> LookUp:
+        look_up = SystemLookUp()
+        self._stack.callback(look_up.close)
+        return look_up
 
     def _open_database(self, settings: Settings) -> LossyDatabase:
         database = LossyDatabase(

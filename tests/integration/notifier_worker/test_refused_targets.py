@@ -10,8 +10,8 @@ import pytest
 from posting import LOOPBACK, client, names, post
 from receivers import receiver, status
 
-from notifier_worker.resolving import SystemLookUp
 from shared.addresses import Address
+from shared.resolving import SystemLookUp
 from shared.targets import AddressPolicy, TargetRefused
 
 #: Everything is open but the addresses: what is refused here is refused for its address, not for `http`.

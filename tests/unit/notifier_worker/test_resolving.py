@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 import pytest
-from eventually import eventually
 
 from notifier_worker.failures import NoConnection, TimedOut
-from notifier_worker.resolving import Resolver, SystemLookUp
+from notifier_worker.resolving import Resolver
 from shared.addresses import Address
+from shared.resolving import SystemLookUp
 from shared.targets import AddressPolicy, TargetRefused
 
 
@@ -70,23 +70,6 @@ async def test_a_name_without_an_address_is_not_resolved() -> None:
         assert missing.value.reason == "name_unresolved"
 
 
-async def test_posts_that_wait_for_one_name_share_its_look_up() -> None:
-    """A name whose servers never answer holds one thread, also for those that come after somebody gave up."""
-    names = Names("20.30.40.50")
-    names.may_answer.clear()
-    resolver = Resolver(names, AddressPolicy(), 30)
-
-    gives_up = asyncio.create_task(resolver.resolve("shop.example"))
-    await eventually(lambda: names.asked)
-    gives_up.cancel()
-    waits = [asyncio.create_task(resolver.resolve("shop.example")) for _ in range(2)]
-    await asyncio.gather(gives_up, return_exceptions=True)
-    names.may_answer.set()
-
-    assert await asyncio.gather(*waits) == [(ip_address("20.30.40.50"),)] * 2
-    assert names.asked == ["shop.example"]
-
-
 async def test_a_look_up_that_takes_too_long_is_given_up() -> None:
     """Nobody waits for it any more."""
     names = Names("20.30.40.50")
@@ -97,17 +80,6 @@ async def test_a_look_up_that_takes_too_long_is_given_up() -> None:
 
     assert late.value.reason == "name_timeout"
     names.may_answer.set()
-
-
-async def test_a_name_is_looked_up_again_for_the_next_connection() -> None:
-    """Nothing is remembered beyond the connection, so that a change of address is seen."""
-    names = Names("20.30.40.50")
-    resolver = Resolver(names, AddressPolicy(), 30)
-
-    await resolver.resolve("shop.example")
-    await resolver.resolve("shop.example")
-
-    assert names.asked == ["shop.example"] * 2
 
 
 @pytest.mark.parametrize(
