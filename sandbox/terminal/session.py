@@ -35,7 +35,7 @@ class Session(asyncio.Protocol):
         self._on_open = on_open
         self._on_request = on_request
         self._on_closed = on_closed
-        self._decoder = Decoder()
+        self._decoder = Decoder(takes_off_wrapping=False)
         self._request_taken = False
         self._peer_ended = False
         self._idle_timer: asyncio.TimerHandle | None = None

@@ -3,17 +3,17 @@
 import codecs
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
+
+from shared.concert import fields as f
+from shared.concert.wrapping import AFTER, LINE_BREAKS, unwrap
 
 MAX_FRAME_BYTES: Final = 16 * 1024
 MAX_FRAME_FIELDS: Final = 64
 #: Tag and length.
 HEADER_LENGTH: Final = 5
-
-#: No CR or LF belongs to the protocol, and some peers send them all the same.
-LINE_BREAKS: Final = "\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Frame:
 
     #: First value of each tag, in the order of arrival; a field without a value counts as left out.
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    #: Tags that came again with another value: a contradiction.
+    #: Described tags that came again with another value: a contradiction. What nobody describes may repeat.
     repeated: tuple[str, ...] = ()
     #: The field in which the bytes end; None on a field boundary.
     cut: Cut | None = None
@@ -48,32 +48,42 @@ class Frame:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing came but line breaks."""
+        """Nothing came but line breaks and what else may stand before a frame."""
         return not self.fields and self.at_boundary
 
 
 class Decoder:
     """Takes bytes as they come; `feed` never raises, whatever they are.
 
-    Lengths count bytes. Where the bytes do not parse, two other readings of the same stream are tried: by
-    characters of UTF-8, and without line breaks (a ticket's base64 broken into lines that its length does
-    not count).
+    Lengths count bytes. Where the bytes do not parse, known wrapping is taken off (see
+    `shared.concert.wrapping`), and two other readings of the same stream are tried: by characters of UTF-8,
+    and without line breaks (a ticket's base64 broken into lines that its length does not count).
     """
 
-    def __init__(self, *, max_bytes: int = MAX_FRAME_BYTES, max_fields: int = MAX_FRAME_FIELDS) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: int = MAX_FRAME_BYTES,
+        max_fields: int = MAX_FRAME_FIELDS,
+        takes_off_wrapping: bool = True,
+    ) -> None:
         self._max_bytes = max_bytes
+        self._max_fields = max_fields
+        self._takes_off_wrapping = takes_off_wrapping
+        self._after = (AFTER if takes_off_wrapping else LINE_BREAKS).decode("latin-1")
         self._received = bytearray()
         self._is_too_long = False
-        self._by_bytes = _Row(max_fields)
-        self._by_characters = _Row(max_fields)
-        self._without_breaks = _Row(max_fields)
-        self._reads_otherwise = False
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._by_bytes = _Row(max_fields, self._after)
 
     @property
     def received(self) -> bytes:
         """Every byte that was fed, up to the limit."""
         return bytes(self._received)
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes from the first one on that is no whole field, in the plain reading."""
+        return self._by_bytes.pending.encode("latin-1")
 
     def feed(self, data: bytes) -> Frame:
         """Take the next bytes, any number of them, and return the frame as it stands."""
@@ -83,8 +93,6 @@ class Decoder:
             data = data[:room]
         self._received += data
         self._by_bytes.feed(data.decode("latin-1"))
-        if self._reads_otherwise:
-            self._feed_other_readings(data)
         return self.frame()
 
     def frame(self, *, ended: bool = False) -> Frame:
@@ -95,16 +103,22 @@ class Decoder:
         """
         if self._is_too_long:
             return Frame(error=f"more than {self._max_bytes} bytes")
-        by_bytes = self._by_bytes.frame(_text_of_bytes)
+        plain = self._by_bytes.frame(_text_of_bytes)
+        if plain.at_boundary or (plain.error is None and not ended):
+            return plain
+        body, is_open = self.received, False
+        if plain.error is not None and self._takes_off_wrapping:
+            unwrapped = unwrap(body)
+            body, is_open = unwrapped.body, unwrapped.is_open
+        frame = self._best_reading(body, ended=ended)
+        # What STX began is not whole before its ETX and check byte.
+        return replace(frame, cut=_NO_END) if is_open and frame.at_boundary else frame
+
+    def _best_reading(self, body: bytes, *, ended: bool) -> Frame:
+        by_bytes = self._row(body.decode("latin-1")).frame(_text_of_bytes)
         if by_bytes.at_boundary or (by_bytes.error is None and not ended):
             return by_bytes
-        if not self._reads_otherwise:
-            self._reads_otherwise = True
-            self._feed_other_readings(bytes(self._received))
-        readings = (
-            self._by_characters.frame(str, by_characters=True),
-            self._without_breaks.frame(_text_of_bytes),
-        )
+        readings = (self._by_characters(body), self._without_breaks(body))
         for reading in readings:
             if reading.at_boundary and not reading.is_empty:
                 return reading
@@ -112,21 +126,31 @@ class Decoder:
             return by_bytes
         return next((reading for reading in readings if reading.error is None), by_bytes)
 
-    def _feed_other_readings(self, data: bytes) -> None:
-        self._without_breaks.feed(data.decode("latin-1").translate(_NO_LINE_BREAKS))
+    def _by_characters(self, body: bytes) -> Frame:
         try:
-            self._by_characters.feed(self._utf8.decode(data))
+            text = codecs.getincrementaldecoder("utf-8")().decode(body)
         except UnicodeDecodeError:
-            self._by_characters.error = "not UTF-8"
+            return Frame(error="not UTF-8")
+        return self._row(text).frame(str, by_characters=True)
+
+    def _without_breaks(self, body: bytes) -> Frame:
+        return self._row(body.decode("latin-1").translate(_NO_LINE_BREAKS)).frame(_text_of_bytes)
+
+    def _row(self, text: str) -> "_Row":
+        row = _Row(self._max_fields, self._after)
+        row.feed(text)
+        return row
 
 
 class _Row:
     """One reading of a stream of characters as a row of fields."""
 
-    __slots__ = ("count", "error", "fields", "max_fields", "pending", "repeated")
+    __slots__ = ("after", "count", "error", "fields", "max_fields", "pending", "repeated")
 
-    def __init__(self, max_fields: int) -> None:
+    def __init__(self, max_fields: int, after: str) -> None:
         self.max_fields = max_fields
+        #: The characters that may follow the last field.
+        self.after = after
         self.fields: dict[str, str] = {}
         self.repeated: list[str] = []
         #: What has begun and not ended.
@@ -138,10 +162,12 @@ class _Row:
         text = self.pending + text
         position = 0
         while self.error is None:
-            while position < len(text) and text[position] in LINE_BREAKS:
+            while position < len(text) and text[position] in _LINE_BREAKS:
                 position += 1
             header = _HEADER.match(text, position)
             if header is None:
+                if not text[position:].strip(self.after):
+                    break
                 self.error = _fault_in_beginning(text[position : position + HEADER_LENGTH])
                 break
             begin = header.end()
@@ -156,8 +182,11 @@ class _Row:
         self.count += 1
         if self.count > self.max_fields:
             self.error = f"more than {self.max_fields} fields"
-        elif value and self.fields.setdefault(tag, value) != value and tag not in self.repeated:
+        elif value and self.fields.setdefault(tag, value) != value and self._contradicts(tag):
             self.repeated.append(tag)
+
+    def _contradicts(self, tag: str) -> bool:
+        return f.is_described(tag) and tag not in self.repeated
 
     def frame(self, to_text: Callable[[str], str], *, by_characters: bool = False) -> Frame:
         return Frame(
@@ -169,7 +198,7 @@ class _Row:
         )
 
     def _cut(self, to_text: Callable[[str], str]) -> Cut | None:
-        if not self.pending or self.error is not None:
+        if not self.pending.strip(self.after) or self.error is not None:
             return None
         header = self.pending[:HEADER_LENGTH]
         return Cut(
@@ -179,7 +208,9 @@ class _Row:
         )
 
 
-_NO_LINE_BREAKS: Final = dict.fromkeys(map(ord, LINE_BREAKS))
+_NO_END: Final = Cut(tag=None, length=None, value="")
+_LINE_BREAKS: Final = LINE_BREAKS.decode("latin-1")
+_NO_LINE_BREAKS: Final = dict.fromkeys(LINE_BREAKS)
 #: A tag is two capitals, the second may be a digit; a length is three digits.
 _HEADER: Final = re.compile("([A-Z][A-Z0-9])([0-9]{3})")
 _BEGINNING_OF_HEADER: Final = re.compile("([A-Z]([A-Z0-9][0-9]{0,2})?)?")

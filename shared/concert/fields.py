@@ -50,6 +50,8 @@ class Tag:
     longest: int
 
 
+_MAKERS_EXTRA: Final = "maker's extra"
+
 TAGS: Final[dict[str, Tag]] = {
     PROTOCOL_VERSION: Tag("protocol version", 4, 4),
     SOFTWARE_ID: Tag("register software's protocol identifier", 12, 12),
@@ -76,14 +78,14 @@ TAGS: Final[dict[str, Tag]] = {
     COMPLEMENT: Tag("complement: answer code and text", 2, 50),
     AID: Tag("AID of the card application", 1, 32),
     TICKET_DATA: Tag("ticket text, base64", 1, 900),
-    "AL": Tag("maker's extra: masking of the card number", 1, MAX_VALUE_LENGTH),
-    "AM": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
-    "AN": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
-    "AP": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
-    "AQ": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
-    "ID": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
-    "IM": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
-    "OD": Tag("maker's extra", 1, MAX_VALUE_LENGTH),
+    "AL": Tag(f"{_MAKERS_EXTRA}: masking of the card number", 1, MAX_VALUE_LENGTH),
+    "AM": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
+    "AN": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
+    "AP": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
+    "AQ": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
+    "ID": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
+    "IM": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
+    "OD": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
     TICKET: Tag("ticket", 1, MAX_VALUE_LENGTH),
 }
 
@@ -190,6 +192,11 @@ APPLICATIONS: Final[dict[str, str]] = {
     "701": "PPFCA",
 }
 
+#: Applications in which the terminal reads no card. A cheque is read as a track, or not at all; a QR code is
+#: shown by one telephone and read by another. All others are cards, if only their number is keyed in (101):
+#: meal vouchers (Conecs) and payment in instalments (PNF, P3F) among them.
+WITHOUT_A_CARD: Final = frozenset({"00C", "607"})
+
 #: CI in words.
 READ_MODES: Final[dict[str, str]] = {
     "0": "any",
@@ -198,6 +205,12 @@ READ_MODES: Final[dict[str, str]] = {
     "3": "magnetic stripe",
     "4": "manual",
 }
+
+
+def is_described(tag: str) -> bool:
+    """Tell whether a public source says what a tag means; makers' extras are known by name only."""
+    known = TAGS.get(tag)
+    return known is not None and not known.meaning.startswith(_MAKERS_EXTRA)
 
 
 def meaning(tag: str) -> str:

@@ -148,14 +148,17 @@ def _read_not_done(said: Reading, complement: Complement | None, came_at_once: b
 def _shows_a_card(frame: Frame, sent: OperationRequest, profile: Profile) -> bool:
     """A terminal in immediate mode says 'done' for 'request taken', before any card."""
     fields = frame.fields
-    signs = (f.AUTHORISATION_NUMBER, f.CARD_NUMBER, f.AID, f.READ_MODE)
+    signs = (f.AUTHORISATION_NUMBER, f.CARD_NUMBER, f.AID, f.READ_MODE, f.CHEQUE_TRACK)
     if any(fields.get(tag, "").strip() for tag in signs):
         return True
     if ticket_in(fields) is not None or _is_ticket_cut(frame):
         return True
-    application = fields.get(f.APPLICATION, "").strip()
-    sent_application = sent.application if profile.sends_application else None
-    return bool(application) and application != sent_application
+    answered = fields.get(f.APPLICATION, "").strip()
+    asked = sent.application if profile.sends_application else None
+    if answered and answered != asked:
+        return True
+    # Where no card is read nothing can show one: a cheque would be in doubt for ever.
+    return asked in f.WITHOUT_A_CARD
 
 
 def _is_ticket_cut(frame: Frame) -> bool:

@@ -69,6 +69,15 @@ def test_a_repeated_tag_with_another_value_is_flagged() -> None:
     assert frame.fields["CB"] == "2500"
 
 
+@pytest.mark.parametrize("tag", [b"ZZ", b"OD", b"AL"])
+def test_a_tag_that_nobody_describes_may_repeat(tag: bytes) -> None:
+    """A maker's list of lines, say: it contradicts nothing, and the first value stays readable."""
+    frame = frame_of(b"CZ0040300" + tag + b"001aAE00210" + tag + b"001b")
+
+    assert frame.repeated == ()
+    assert frame.fields == {"CZ": "0300", tag.decode(): "a", "AE": "10"}
+
+
 def test_an_unknown_tag_is_kept() -> None:
     """Makers add fields; they are passed on, not lost."""
     assert frame_of(b"CZ0040300ZZ003abcX9001y").fields == {"CZ": "0300", "ZZ": "abc", "X9": "y"}
@@ -139,8 +148,8 @@ def test_a_cut_field_says_what_is_there_of_it(data: bytes, cut: Cut) -> None:
     "data",
     [
         b"HTTP/1.1 400 Bad Request\r\n",
-        b"\x02CZ0040300",
-        b"CZ0040300\x00",
+        b"\x05CZ0040300",
+        b"CZ0040300\x07",
         b"cz0040300",
         b"CZ00A",
         b"\xff\xfe",

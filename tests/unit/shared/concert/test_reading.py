@@ -15,6 +15,7 @@ from concert import (
     ticket_field,
 )
 
+from shared.concert.fields import APPLICATIONS
 from shared.concert.outcome import Finding, Outcome
 from shared.concert.profile import Profile
 from shared.concert.reading import answers_identification
@@ -254,6 +255,7 @@ def test_a_reference_that_is_ours_or_no_reference_contradicts_nothing(private_da
         {"AK": "REVCSVQ="},
         {"AK": "!"},
         {"CC": "00B"},
+        {"AD": "0123456789"},
     ],
 )
 def test_done_with_any_sign_of_a_card_is_success(sign: dict[str, str]) -> None:
@@ -268,6 +270,32 @@ def test_done_without_any_sign_of_a_card_is_in_doubt(sign: dict[str, str]) -> No
 
     assert (reading.outcome, reading.finding) == (DOUBT, Finding.BARE_SUCCESS)
     assert reading.reason is Reason.NO_SIGN_OF_CARD
+
+
+@pytest.mark.parametrize("application", ["00C", "607"])
+@pytest.mark.parametrize("answered", ["as asked", None])
+def test_an_application_without_a_card_needs_no_sign_of_one(application: str, answered: str | None) -> None:
+    """A cheque or a QR code that was asked for is paid by the terminal's word alone."""
+    frame = answer(**(BARE | {"CC": application if answered else None}))
+
+    assert read(frame, sent=request(application=application)).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("application", [code for code in APPLICATIONS if code not in ("00C", "607")])
+def test_every_other_application_needs_a_sign_of_a_card(application: str) -> None:
+    """A card is read, or at least its number keyed in; meal vouchers and instalments are cards, too."""
+    reading = read(answer(**(BARE | {"CC": application})), sent=request(application=application))
+
+    assert (reading.outcome, reading.finding) == (DOUBT, Finding.BARE_SUCCESS)
+
+
+def test_an_application_without_a_card_that_was_not_sent_excuses_nothing() -> None:
+    """The terminal was not asked for a cheque: a bare 'done' may be 'request taken' for a card."""
+    profile = Profile(sends_application=False)
+
+    reading = read(answer(**BARE), sent=request(application="00C"), profile=profile)
+
+    assert reading.finding is Finding.BARE_SUCCESS
 
 
 def test_an_application_that_the_profile_kept_back_is_a_sign() -> None:
