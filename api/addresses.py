@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import Final
 
-from shared.addresses import Address, is_public
+from shared.addresses import PUBLIC, Address, is_public
 from shared.resolving import LookUp
 
 
@@ -28,7 +28,7 @@ class LineFinder:
     async def find(self, host: str, port: int, networks: Sequence[str]) -> str | None:
         """Return `address:port` in canonical text (IPv6 in brackets), or None where the host has no address.
 
-        `networks` are CIDR texts; none means any public address. Raises OutsideNetworks.
+        `networks` are CIDR texts, or `public` for every public address. Raises OutsideNetworks.
         """
         addresses = await self._addresses(host)
         if not addresses:
@@ -50,14 +50,14 @@ class LineFinder:
 
 
 def check_allowed(addresses: Iterable[Address], networks: Sequence[str]) -> None:
-    """Raise OutsideNetworks unless every address is inside a network, or public where none are given.
+    """Raise OutsideNetworks unless every address is inside a network, or public where `public` is given.
 
-    Networks do not only open private addresses: a merchant that has some drives nothing outside of them.
+    A merchant drives nothing outside of its networks, and without any it drives nothing.
     """
-    allowed = [ipaddress.ip_network(network) for network in networks]
+    allowed = [ipaddress.ip_network(network) for network in networks if network != PUBLIC]
     for address in addresses:
-        inside = any(address in network for network in allowed) if allowed else is_public(address)
-        if not inside:
+        inside = any(address in network for network in allowed)
+        if not inside and not (PUBLIC in networks and is_public(address)):
             raise OutsideNetworks(str(address))
 
 

@@ -11,6 +11,7 @@ from api.contract.errors import (
     DatabaseUnavailable,
     KeyClosed,
     KeyConflict,
+    MerchantSuspended,
     OrderConflict,
     Overloaded,
 )
@@ -130,7 +131,7 @@ class Payments:
                 warnings = await self._warnings(order, caller)
                 target = await self._targets.find(order, caller.credential)
                 new = self._new_payment(payment_id, order, caller, target, warnings)
-                await self._admit(new)
+                await self._admit(new, caller.credential)
                 # The waiter is there before the message: a reply cannot come too early.
                 with self._waiters.waiting(payment_id, attached=False) as waiter:
                     await self._checkpoint("before_insert")
@@ -142,13 +143,20 @@ class Payments:
                 raise DatabaseUnavailable from error
         return await self._not_inserted(acceptance, caller, started_at)
 
-    async def _admit(self, new: NewPayment) -> None:
-        """Raise Overloaded where too much waits already, unless the order's own attempt is the answer."""
-        if new.line is None or self.admission.has_room(new.merchant_id, new.line):
+    async def _admit(self, new: NewPayment, credential: Credential) -> None:
+        """Let the order's own attempt be the answer, whatever else is wrong.
+
+        Raises MerchantSuspended; Overloaded where too much waits already.
+        """
+        suspended = credential.suspended_because
+        has_room = new.line is None or self.admission.has_room(new.merchant_id, new.line)
+        if (suspended is None and has_room) or await would_attach(self._database, new):
             return
-        if not await would_attach(self._database, new):
-            _log.warning("not accepted: too many payments wait", line=new.line)
-            raise Overloaded
+        if suspended is not None:
+            _log.warning("not accepted: the merchant is suspended", merchant_id=new.merchant_id)
+            raise MerchantSuspended(suspended)
+        _log.warning("not accepted: too many payments wait", line=new.line)
+        raise Overloaded
 
     async def _warnings(self, order: OrderRequest, caller: Caller) -> tuple[str, ...]:
         """Raises UnknownWebhookEndpoint, DatabaseAway."""

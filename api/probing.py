@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from api.contract.errors import BrokerUnavailable, ProbeExpired
+from api.contract.errors import BrokerUnavailable, MerchantSuspended, ProbeExpired
 from api.registering import Registry, merchant_of
 from api.targets import Targets
 from api.waiting import Waiters
@@ -55,8 +55,10 @@ class Probing:
         self._random_bytes: Final = random_bytes
 
     async def probe(self, terminal_id: str, credential: Credential) -> Found:
-        """Return what was found. Raises NotFound, ForeignTerminal, ReservedTerminal, BrokerUnavailable,
-        ProbeExpired, DatabaseAway, CommitUnknown."""
+        """Return what was found. Raises MerchantSuspended, NotFound, ForeignTerminal, ReservedTerminal,
+        BrokerUnavailable, ProbeExpired, DatabaseAway, CommitUnknown."""
+        if credential.suspended_because is not None:
+            raise MerchantSuspended(credential.suspended_because)
         terminal = await self._registry.registered(terminal_id, credential)
         line = await self._targets.line(terminal.host, terminal.port, credential)
         if line is None:

@@ -1,4 +1,4 @@
-"""`cloud-terminal credential create`."""
+"""`cloud-terminal credential`: create, revoke."""
 
 import json
 import os
@@ -56,3 +56,20 @@ def create(
     console.print(f"Username: [bold]{name}[/bold]")
     console.print(f"Secret:   [bold]{secret}[/bold]")
     console.print("The secret is not stored and cannot be shown again.")
+
+
+def revoke(username: Annotated[str, typer.Argument(help="The credential's user name.")]) -> None:
+    """Revoke a credential for ever; every process refuses it within 5 seconds."""
+    from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
+    from shared.settings.load import load_settings
+    from shared.storage import merchants
+    from shared.storage.opening import opened_database
+
+    async def store() -> bool:
+        async with opened_database(load_settings()) as database:
+            return await merchants.revoke_credential(database, username)
+
+    with plain_errors():
+        if not run_on_loop(store()):
+            raise fail(f"There is no credential {username}.", EXIT_USAGE)
+    print(f"{username} is revoked.")

@@ -1,21 +1,28 @@
-"""`cloud-terminal merchant create`."""
+"""`cloud-terminal merchant`: create, networks, suspend, resume."""
 
 import ipaddress
 import json
 import os
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from shared.storage.engine import Database
+
+_NETWORK_HELP = (
+    "A network (CIDR) whose terminals this merchant may drive, e.g. 10.20.0.0/16; repeatable. `public` is "
+    "every public address."
+)
+_MerchantId = Annotated[str, typer.Argument(help="The merchant's id.")]
 
 
 def create(
     name: Annotated[str, typer.Argument(help="The merchant's name, for people to read.")],
     network: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A network (CIDR) whose terminals this merchant may drive, e.g. 10.20.0.0/16; repeatable. "
-            "Without any: every public address, and no private, loopback or link-local one."
-        ),
+        typer.Option(help=_NETWORK_HELP + " Without any it drives no terminal until one is named."),
     ] = None,
     guard_hours: Annotated[
         int | None,
@@ -32,19 +39,14 @@ def create(
     """Create a merchant and print its id, which `credential create` takes."""
     from rich.console import Console
 
-    from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
+    from cli.process import plain_errors, run_on_loop
     from shared.clock import SystemClock
     from shared.ids import new_merchant_id
     from shared.settings.load import load_settings
     from shared.storage import merchants
     from shared.storage.opening import opened_database
 
-    networks = []
-    for text in network or []:
-        try:
-            networks.append(str(ipaddress.ip_network(text)))
-        except ValueError as error:
-            raise fail(f"--network {text}: {error}. Write it like 10.20.0.0/16.", EXIT_USAGE) from error
+    networks = _networks(network or [])
     merchant_id = new_merchant_id(SystemClock(), os.urandom)
 
     async def store() -> None:
@@ -59,7 +61,72 @@ def create(
         print(json.dumps(shown))
         return
     console.print(f"Merchant [bold]{merchant_id}[/bold] ({name})")
-    console.print(f"Allowed networks: {', '.join(networks) or 'every public address'}")
+    console.print(f"Allowed networks: {_shown(networks)}")
     if guard_hours is not None:
         console.print(f"A paid order keeps its number for {guard_hours} hours.")
     console.print(f"Next: cloud-terminal credential create {merchant_id}")
+
+
+def networks(
+    merchant: _MerchantId,
+    network: Annotated[list[str], typer.Option(help=_NETWORK_HELP)],
+) -> None:
+    """Let a merchant drive terminals in exactly these networks; works within 5 seconds."""
+    from shared.storage import merchants
+
+    named = _networks(network)
+    _change(merchant, lambda database: merchants.set_networks(database, merchant, named))
+    print(f"Allowed networks of {merchant}: {_shown(named)}")
+
+
+def suspend(
+    merchant: _MerchantId,
+    reason: Annotated[str, typer.Option(help="Why, as the merchant is told.", min=1)],
+) -> None:
+    """Refuse a merchant's new orders and probes, within 5 seconds; payments that exist go on."""
+    from shared.storage import merchants
+
+    _change(merchant, lambda database: merchants.suspend_merchant(database, merchant, reason))
+    print(f"{merchant} is suspended: {reason}")
+
+
+def resume(merchant: _MerchantId) -> None:
+    """Take a suspended merchant's orders again, within 5 seconds."""
+    from shared.storage import merchants
+
+    _change(merchant, lambda database: merchants.resume_merchant(database, merchant))
+    print(f"{merchant} is not suspended.")
+
+
+def _change(merchant_id: str, change: Callable[["Database"], Awaitable[bool]]) -> None:
+    from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
+    from shared.settings.load import load_settings
+    from shared.storage.opening import opened_database
+
+    async def store() -> bool:
+        async with opened_database(load_settings()) as database:
+            return await change(database)
+
+    with plain_errors():
+        if not run_on_loop(store()):
+            raise fail(f"There is no merchant {merchant_id}.", EXIT_USAGE)
+
+
+def _networks(texts: list[str]) -> list[str]:
+    from cli.process import EXIT_USAGE, fail
+    from shared.addresses import PUBLIC
+
+    named = []
+    for text in texts:
+        try:
+            named.append(text if text == PUBLIC else str(ipaddress.ip_network(text)))
+        except ValueError as error:
+            raise fail(f"--network {text}: {error}. Write it like 10.20.0.0/16.", EXIT_USAGE) from error
+    return named
+
+
+def _shown(networks: list[str]) -> str:
+    from shared.addresses import PUBLIC
+
+    words = ["every public address" if network == PUBLIC else network for network in networks]
+    return ", ".join(words) or "none: it drives no terminal until `merchant networks` names one"

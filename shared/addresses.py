@@ -44,6 +44,9 @@ _NOT_PUBLIC_IPV6: Final = tuple(
     )
 )
 
+#: A merchant's network that is none: every public address.
+PUBLIC: Final = "public"
+
 #: For an address that an operator chose.
 EVERY_NETWORK: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 

@@ -18,6 +18,7 @@ ApiError                           500
 |   +-- WrongCredentialKind        403  credential.forbidden
 |   +-- ForeignTerminal            403  network.forbidden
 |   +-- ReservedTerminal           403  reserved.forbidden
+|   +-- MerchantSuspended          403  suspended.forbidden
 +-- NotFound                       404  unknown.resource.not.found
 +-- MethodNotAllowed               405  unsupported.method.method.not.allowed
 +-- Conflict                       409
@@ -258,6 +259,16 @@ class ReservedTerminal(Forbidden):
 
     code = "reserved.forbidden"
     description = "The terminal's address is another merchant's alone."
+
+
+class MerchantSuspended(Forbidden):
+    """An operator suspended the merchant: no new order is taken, nothing was sent."""
+
+    code = "suspended.forbidden"
+    description = "The merchant is suspended."
+
+    def __init__(self, because: str) -> None:
+        super().__init__(f"The merchant is suspended: {because.rstrip('.')}.")
 
 
 class NotFound(ApiError):

@@ -26,6 +26,7 @@ from api.contract.errors import (
     InvalidRequest,
     KeyClosed,
     KeyConflict,
+    MerchantSuspended,
     MethodNotAllowed,
     MissingMediaType,
     OrderConflict,
@@ -208,6 +209,7 @@ def _order_errors() -> dict[str, list[ApiError]]:
             PublicCredential(),
             WrongCredentialKind(),
             ForeignTerminal(),
+            MerchantSuspended("unpaid invoices"),
         ],
         "The method is not supported.": [MethodNotAllowed()],
         "The request contradicts the order's earlier operations; nothing was done.": [

@@ -13,6 +13,7 @@ from api.contract.errors import (
     InvalidQuery,
     InvalidRequest,
     LineFree,
+    MerchantSuspended,
     NotFound,
     ProbeExpired,
     ReservedTerminal,
@@ -358,7 +359,12 @@ def _probe() -> dict[str, Any]:
         "Look whether a terminal is there",
         {
             "200": json_response("What was found.", "Probe", examples),
-            **_errors([NotFound()], [ProbeExpired()], broker=[BrokerUnavailable()], forbidden=_places()),
+            **_errors(
+                [NotFound()],
+                [ProbeExpired()],
+                broker=[BrokerUnavailable()],
+                forbidden=[*_places(), MerchantSuspended("unpaid invoices")],
+            ),
         },
         parameters=[_terminal_id()],
         description="One identification: nothing is shown on the terminal. Takes the terminal as a payment "

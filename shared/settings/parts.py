@@ -96,10 +96,14 @@ class ApiPart(Group):
     body_nesting_limit: int = count(
         64, "Deepest nesting of a request's JSON; the contract needs seven levels.", most=500
     )
-    credential_cache_seconds: float = seconds(
-        30,
-        "How long a checked credential is trusted without asking the database; a revoked one works "
-        "this long at most.",
+    credential_cache_seconds: float = Field(
+        default=3,
+        gt=0,
+        le=5,
+        description=(
+            "How long a checked credential is trusted without asking the database; a revoked one, or one of "
+            "a suspended merchant, works this long at most, hence not longer than 5 s."
+        ),
     )
     replay_window_seconds: float = seconds(
         3600, "How long the same order again is answered with the stored success; later it is a conflict."

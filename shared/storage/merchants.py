@@ -16,11 +16,27 @@ _INSERT_CREDENTIAL = Statement(
     "INSERT INTO credentials (id, kind, merchant_id, secret_hash, created_at)"
     " VALUES (:id, :kind, :merchant_id, :secret_hash, {now})"
 )
+#: Nothing where it was revoked before: the first time stays.
+_REVOKE = Statement(
+    "UPDATE credentials SET revoked_at = {now} WHERE id = :id AND revoked_at IS NULL RETURNING id"
+)
+_CREDENTIAL_EXISTS = Statement("SELECT id FROM credentials WHERE id = :id")
+
+#: Again with another reason: the time stays.
+_SUSPEND = Statement(
+    "UPDATE merchants SET suspended_at = COALESCE(suspended_at, {now}), suspended_because = :because"
+    " WHERE id = :id RETURNING id"
+)
+_RESUME = Statement(
+    "UPDATE merchants SET suspended_at = NULL, suspended_because = NULL WHERE id = :id RETURNING id"
+)
+_SET_NETWORKS = Statement("UPDATE merchants SET networks = :networks WHERE id = :id RETURNING id")
 _MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
 
 #: A credential that is not revoked, with what its merchant may reach.
 _CREDENTIAL = Statement(
-    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours FROM credentials c"
+    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours, m.suspended_because"
+    " FROM credentials c"
     " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id = :id AND c.revoked_at IS NULL"
 )
 
@@ -41,7 +57,7 @@ _SOLE_USER = Statement(
 class Credential:
     """One name for HTTP Basic.
 
-    `networks` are its merchant's allowed ones (CIDR); empty: any public address. `guard_hours`: how long a
+    `networks` are its merchant's allowed ones (CIDR, or `public`); empty: none. `guard_hours`: how long a
     succeeded order keeps its number, None for ever.
     """
 
@@ -51,6 +67,8 @@ class Credential:
     secret_hash: str
     networks: tuple[str, ...]
     guard_hours: int | None = None
+    #: Why its merchant's new orders are refused; None: they are not.
+    suspended_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +138,46 @@ async def credential(database: Database, credential_id: str) -> Credential | Non
         return None
     networks = tuple(json.loads(row.networks)) if row.networks else ()
     return Credential(
-        row.id, CredentialKind(row.kind), row.merchant_id, row.secret_hash, networks, row.guard_hours
+        row.id,
+        CredentialKind(row.kind),
+        row.merchant_id,
+        row.secret_hash,
+        networks,
+        row.guard_hours,
+        row.suspended_because,
     )
+
+
+async def revoke_credential(database: Database, credential_id: str) -> bool:
+    """Revoke a credential for ever; False: there is none of this name."""
+
+    async def work(tx: Transaction) -> bool:
+        revoked = await tx.one(_REVOKE, id=credential_id)
+        return revoked is not None or await tx.one(_CREDENTIAL_EXISTS, id=credential_id) is not None
+
+    return await database.write(work)
+
+
+async def suspend_merchant(database: Database, merchant_id: str, because: str) -> bool:
+    """Refuse the merchant's new orders with this reason; False: there is no such merchant."""
+    return await database.write(lambda tx: _is_found(tx, _SUSPEND, id=merchant_id, because=because))
+
+
+async def resume_merchant(database: Database, merchant_id: str) -> bool:
+    """Take its orders again; False: there is no such merchant."""
+    return await database.write(lambda tx: _is_found(tx, _RESUME, id=merchant_id))
+
+
+async def set_networks(database: Database, merchant_id: str, networks: list[str]) -> bool:
+    """Let the merchant drive terminals in exactly these networks; False: there is no such merchant."""
+    networks_json = json_text(networks)
+    return await database.write(
+        lambda tx: _is_found(tx, _SET_NETWORKS, id=merchant_id, networks=networks_json)
+    )
+
+
+async def _is_found(tx: Transaction, statement: Statement, **parameters: object) -> bool:
+    return await tx.one(statement, **parameters) is not None
 
 
 async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str) -> Terminal | None:

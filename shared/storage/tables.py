@@ -17,12 +17,16 @@ class MerchantRow(SQLModel, table=True):
 
     id: str = Field(sa_column=Column(Text, primary_key=True))
     name: str = text_column(nullable=False)
-    #: JSON list of networks (CIDR) whose terminals this merchant may drive; empty: any public address.
+    #: JSON list of networks (CIDR, or `public`: every public address) whose terminals this merchant may
+    #: drive; empty: none.
     networks: str = text_column(nullable=False)
     #: Hours after which a succeeded order no longer keeps its number: for tills that begin again at 1. Null:
     #: an order number is used once.
     guard_hours: int | None = Field(sa_column=Column(Integer), default=None)
     created_at: int = milliseconds(nullable=False)
+    #: Since when its new orders are refused, and the reason that they are told.
+    suspended_at: int | None = milliseconds()
+    suspended_because: str | None = text_column()
 
 
 class CredentialRow(SQLModel, table=True):

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from api.addresses import LineFinder, OutsideNetworks
-from shared.addresses import Address
+from shared.addresses import PUBLIC, Address
 
 
 async def line_of(host: str, *networks: str, names: Sequence[str] = ()) -> str | None:
@@ -32,17 +32,25 @@ async def line_of(host: str, *networks: str, names: Sequence[str] = ()) -> str |
         "ff0e::1",
     ],
 )
-async def test_without_networks_only_public_addresses_are_driven(host: str) -> None:
+async def test_public_means_public_addresses_only(host: str) -> None:
     """However the address is written, and whatever it leads to."""
     with pytest.raises(OutsideNetworks):
-        await line_of(host)
+        await line_of(host, PUBLIC)
 
 
-async def test_public_addresses_are_driven_without_networks() -> None:
+async def test_public_addresses_are_driven_where_public_is_named() -> None:
     """In canonical text, which names the line."""
-    assert await line_of("8.8.8.8") == "8.8.8.8:8888"
-    assert await line_of("::ffff:8.8.8.8") == "8.8.8.8:8888"
-    assert await line_of("2606:4700:0:0::1") == "[2606:4700::1]:8888"
+    assert await line_of("8.8.8.8", PUBLIC) == "8.8.8.8:8888"
+    assert await line_of("::ffff:8.8.8.8", PUBLIC) == "8.8.8.8:8888"
+    assert await line_of("2606:4700:0:0::1", "10.0.0.0/8", PUBLIC) == "[2606:4700::1]:8888"
+    assert await line_of("10.1.2.3", "10.0.0.0/8", PUBLIC) == "10.1.2.3:8888"
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "2606:4700::1", "10.0.0.1", "127.0.0.1"])
+async def test_without_networks_nothing_is_driven(host: str) -> None:
+    """A merchant that was made in a hurry reaches nobody."""
+    with pytest.raises(OutsideNetworks):
+        await line_of(host)
 
 
 async def test_networks_open_private_addresses_and_nothing_else() -> None:
@@ -55,7 +63,7 @@ async def test_networks_open_private_addresses_and_nothing_else() -> None:
 
 async def test_one_address_outside_refuses_the_name() -> None:
     """Otherwise who controls the name would choose the address afterwards."""
-    assert await line_of("till", names=["8.8.8.8", "8.8.4.4"]) == "8.8.4.4:8888"
+    assert await line_of("till", PUBLIC, names=["8.8.8.8", "8.8.4.4"]) == "8.8.4.4:8888"
     with pytest.raises(OutsideNetworks):
-        await line_of("till", names=["8.8.8.8", "10.0.0.1"])
-    assert await line_of("till") is None
+        await line_of("till", PUBLIC, names=["8.8.8.8", "10.0.0.1"])
+    assert await line_of("till", PUBLIC) is None

@@ -11,6 +11,10 @@ from shared.storage.merchants import (
     create_credential,
     create_merchant,
     credential,
+    resume_merchant,
+    revoke_credential,
+    set_networks,
+    suspend_merchant,
     terminal_by_id,
     terminal_by_line,
 )
@@ -46,9 +50,41 @@ async def test_an_unknown_merchant_gets_no_credential(database: Database) -> Non
 async def test_a_revoked_credential_is_as_good_as_unknown(database: Database) -> None:
     """From the moment on that the row says so."""
     await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
-    await change(database, "UPDATE credentials SET revoked_at = 1 WHERE id = 'till'")
+
+    assert await revoke_credential(database, "till")
+    assert await revoke_credential(database, "till")
+    assert not await revoke_credential(database, "unknown")
 
     assert await credential(database, "till") is None
+
+
+async def test_a_suspended_merchants_credentials_say_why(database: Database) -> None:
+    """Until it is resumed; there is nothing to say of a merchant that does not exist."""
+    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+
+    assert await suspend_merchant(database, MERCHANT, "lost terminals")
+    assert await suspend_merchant(database, MERCHANT, "unpaid invoices")
+    suspended = await credential(database, "till")
+    assert suspended is not None
+    assert suspended.suspended_because == "unpaid invoices"
+
+    assert await resume_merchant(database, MERCHANT)
+    resumed = await credential(database, "till")
+    assert resumed is not None
+    assert resumed.suspended_because is None
+    assert not await suspend_merchant(database, "unknown", "")
+    assert not await resume_merchant(database, "unknown")
+
+
+async def test_a_merchants_networks_are_replaced_whole(database: Database) -> None:
+    """Exactly the named ones count from then on."""
+    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+
+    assert await set_networks(database, MERCHANT, ["10.20.0.0/16", "public"])
+    found = await credential(database, "till")
+    assert found is not None
+    assert found.networks == ("10.20.0.0/16", "public")
+    assert not await set_networks(database, "unknown", [])
 
 
 async def test_a_terminal_is_found_by_its_merchant_only(database: Database) -> None:

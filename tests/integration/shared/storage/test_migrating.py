@@ -67,17 +67,43 @@ async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
         await database.close()
 
 
-async def test_keys_that_were_closed_before_are_marked(empty_url: str) -> None:
-    """No attempt of a key with a contradicted one is safe to retry, of whichever release."""
+async def migrate_to(database: Database, version: str) -> None:
+    """Bring an empty database to an earlier release's schema."""
 
-    def to_the_release_before(connection: Connection) -> None:
+    def upgrade(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "0004")
+        command.upgrade(config, version)
 
+    await database.write(lambda tx: tx.connection.run_sync(upgrade))
+
+
+async def test_merchants_without_networks_still_reach_public_terminals(empty_url: str) -> None:
+    """What no network meant is said in so many words; named networks stay as they are."""
     database = open_database(empty_url)
     try:
-        await database.write(lambda tx: tx.connection.run_sync(to_the_release_before))
+        await migrate_to(database, "0005")
+        for merchant_id, networks in (("any", "[]"), ("own", '["10.0.0.0/8"]')):
+            await change(
+                database,
+                "INSERT INTO merchants (id, name, networks, created_at) VALUES (:id, '', :networks, 0)",
+                id=merchant_id,
+                networks=networks,
+            )
+
+        await migrate(database)
+
+        found = await rows(database, "SELECT id, networks FROM merchants ORDER BY id")
+        assert [(row.id, row.networks) for row in found] == [("any", '["public"]'), ("own", '["10.0.0.0/8"]')]
+    finally:
+        await database.close()
+
+
+async def test_keys_that_were_closed_before_are_marked(empty_url: str) -> None:
+    """No attempt of a key with a contradicted one is safe to retry, of whichever release."""
+    database = open_database(empty_url)
+    try:
+        await migrate_to(database, "0004")
         await change(
             database, "INSERT INTO merchants (id, name, networks, created_at) VALUES ('m', '', '', 0)"
         )

@@ -1,0 +1,119 @@
+"""Whose access ended is refused by every process within five seconds."""
+
+import httpx
+import pytest
+from api_alone import ApiAlone, Caller, api_alone, order_for
+from databases import Store
+from eventually import eventually
+
+from shared.credential_kind import CredentialKind
+from shared.settings.load import load_settings
+from shared.settings.settings import SettingsError
+from shared.storage import merchants
+from shared.storage.engine import Database
+
+#: What the page promises; the cache's time is shorter.
+_WITHIN_SECONDS = 5
+
+
+def through(other: ApiAlone, caller: Caller) -> Caller:
+    """The same caller at another process."""
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(other.app), base_url="http://api", headers=caller.client.headers
+    )
+    return Caller(client, caller.merchant_id, caller.username)
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.PRIVATE, CredentialKind.GATEWAY, CredentialKind.OPERATOR])
+async def test_a_revoked_credential_is_refused_by_every_process(store: Store, kind: CredentialKind) -> None:
+    """Those that believed it a moment ago, too."""
+    async with api_alone(store) as one, api_alone(store) as two:
+        owner = (await one.merchant()).merchant_id if kind is CredentialKind.PRIVATE else None
+        here = await one.caller(kind, owner)
+        there = through(two, here)
+        path = {
+            CredentialKind.PRIVATE: "/v1/payments",
+            CredentialKind.OPERATOR: "/v1/operator/doubts",
+            CredentialKind.GATEWAY: "/v1/gateway/evidence",
+        }[kind]
+
+        async def statuses() -> set[int]:
+            method = "POST" if kind is CredentialKind.GATEWAY else "GET"
+            return {(await caller.client.request(method, path)).status_code for caller in (here, there)}
+
+        assert 401 not in await statuses()
+        await merchants.revoke_credential(one.database, here.username)
+
+        async def all_refused() -> bool:
+            return await statuses() == {401}
+
+        await eventually(all_refused, within_seconds=_WITHIN_SECONDS)
+
+
+async def test_a_suspended_merchant_pays_nothing_new_at_any_process(store: Store) -> None:
+    """It is told why. What is running is answered and found as ever, and resumed it pays again."""
+    async with api_alone(store) as one, api_alone(store) as two:
+        here = await one.merchant()
+        there = through(two, here)
+        assert here.merchant_id is not None
+        async_too = {"prefer": "respond-async"}
+        running = await here.order_async(order_id="running")
+        other = await there.order_async(order_id="other")
+        assert running != other
+
+        await merchants.suspend_merchant(one.database, here.merchant_id, "the shop has closed")
+
+        async def all_refused() -> bool:
+            answers = [await caller.order(headers=async_too) for caller in (here, there)]
+            return {answered.status_code for answered in answers} == {403}
+
+        await eventually(all_refused, within_seconds=_WITHIN_SECONDS)
+        refused = await there.order(headers=async_too)
+        assert refused.json()["error"]["code"] == "suspended.forbidden"
+        assert refused.json()["error"]["description"] == "The merchant is suspended: the shop has closed."
+        assert (await there.post("/v1/terminals/till/probe")).status_code == 403
+        assert await there.order_async(order_id="running") == running
+        assert (await there.get(f"/v1/payments/{running}")).status_code == 200
+        assert (await there.post(f"/v1/payments/{running}/cancel")).status_code == 200
+
+        await merchants.resume_merchant(one.database, here.merchant_id)
+
+        async def accepted() -> bool:
+            return (await there.order(headers=async_too)).status_code == 202
+
+        await eventually(accepted, within_seconds=_WITHIN_SECONDS)
+
+
+def test_no_setting_lets_a_revoked_credential_live_longer() -> None:
+    """The promise holds for every installation."""
+    with pytest.raises(SettingsError, match="CREDENTIAL_CACHE_SECONDS"):
+        load_settings(credential_cache_seconds=6)
+
+
+async def test_known_and_unknown_names_are_refused_alike(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer, and one look into the database for each, also where the name is known from a moment ago."""
+    looks: list[str] = []
+    real = merchants.credential
+
+    async def counted(database: Database, name: str) -> merchants.Credential | None:
+        looks.append(name)
+        return await real(database, name)
+
+    monkeypatch.setattr(merchants, "credential", counted)
+    async with api_alone(sqlite_store) as api:
+        caller = await api.merchant()
+        await caller.get("/v1/payments")
+        looks.clear()
+
+        answers = [
+            await caller.client.post(
+                "/v1/connector/order", json=order_for("127.0.0.9", 1), auth=(name, "wrong")
+            )
+            for name in (caller.username, "nobody", caller.username, "nobody")
+        ]
+
+        assert {answered.status_code for answered in answers} == {401}
+        assert len({answered.text for answered in answers}) == 1
+        assert looks == [caller.username, "nobody"] * 2
