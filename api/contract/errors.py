@@ -312,6 +312,7 @@ ORDER_CONFLICTS: Final = {
     "amount": "The amount does not fit what was really paid.",
     "credited": "The order's debit was credited, or a credit is running.",
     "reversed": "The order's debit was reversed, or a reversal is running.",
+    "ambiguous": "The order was charged more than once; a new Idempotency-Key means another charge of it.",
 }
 
 
@@ -327,11 +328,12 @@ class OrderConflict(Conflict):
 
 
 class KeyClosed(Conflict):
-    """An attempt of this order said that no money moved, and a proof says that it did; a person must look."""
+    """A proof contradicts an attempt of this order, or the reversal of one; a person must look."""
 
     code = answers.KEY_CLOSED
     description = (
-        "An earlier attempt of this order is contradicted by a proof; the order takes no more attempts."
+        "An earlier attempt of this order, or a reversal of it, is contradicted by a proof;"
+        " the order takes no more attempts."
     )
 
 

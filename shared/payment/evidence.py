@@ -19,11 +19,18 @@ class Source(StrEnum):
     GATEWAY = "gateway"
     #: A person, with name and reason.
     OPERATOR = "operator"
+    #: The run that claimed it, back after its line was taken over: it knows that it wrote nothing.
+    WORKER = "worker"
 
 
 #: What an event of proof says about the money: moved or not.
 _MONEY_MOVED: Final = MappingProxyType(
-    {Event.PROVED_DONE: True, Event.PROVED_REFUSED: False, Event.PROVED_ABORTED: False}
+    {
+        Event.PROVED_DONE: True,
+        Event.PROVED_REFUSED: False,
+        Event.PROVED_ABORTED: False,
+        Event.NOT_SENT: False,
+    }
 )
 
 #: The session's own word for a result, and the proof that the same answer is when it comes late.

@@ -26,6 +26,9 @@ class Sibling:
     line: str | None
     #: What was really paid where that is known, else what was asked for.
     amount_cents: int
+    #: Set while it keeps others of its operation out.
+    guard_key: str | None = None
+    idempotency_key: str | None = None
 
     @property
     def counts_as_succeeded(self) -> bool:
@@ -35,6 +38,10 @@ class Sibling:
     @property
     def is_live(self) -> bool:
         return self.state in LIVE_STATES
+
+    @property
+    def may_have_moved_money(self) -> bool:
+        return self.is_live or self.counts_as_succeeded
 
 
 class NotAllowed(Exception):
@@ -88,14 +95,14 @@ def _check_reversal(amount_cents: int, line: str | None, debit: Sibling, sibling
     if debit.amount_cents != amount_cents:
         raise NotAllowed("amount", "a reversal has the amount that was really paid", debit.id)
     for sibling in siblings:
-        if sibling.operation is Operation.CREDIT and (sibling.is_live or sibling.counts_as_succeeded):
+        if sibling.operation is Operation.CREDIT and sibling.may_have_moved_money:
             raise NotAllowed("credited", "the order's debit was credited, or a credit is running", sibling.id)
 
 
 def _check_credit(amount_cents: int, debit: Sibling, siblings: Sequence[Sibling]) -> None:
     credited = 0
     for sibling in siblings:
-        if not (sibling.is_live or sibling.counts_as_succeeded):
+        if not sibling.may_have_moved_money:
             continue
         if sibling.operation is Operation.REVERSAL:
             raise NotAllowed(

@@ -33,7 +33,7 @@ class Reason(StrEnum):
     CALLER = "caller"
     #: cancelled: the broker was away.
     BROKER_AWAY = "broker_away"
-    #: cancelled: an earlier attempt of the order was contradicted.
+    #: cancelled: an earlier attempt of the order, or a reversal of it, was contradicted.
     KEY_CLOSED = "key_closed"
     #: in_doubt: the connection was lost after the first byte was written.
     CONNECTION_LOST = "connection_lost"
@@ -91,7 +91,8 @@ class Payment:
     reply_to: str | None
     #: A proof contradicts the final state.
     contradicted: bool
-    #: An attempt of its order and operation is contradicted: there are no more, whatever became of this one.
+    #: An attempt of its order and operation, or a debit's reversal, is contradicted: there are no more,
+    #: whatever became of this one.
     key_closed: bool = False
     #: The queue of the payment's last publication names it until then.
     deadline_at: int

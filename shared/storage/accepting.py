@@ -3,24 +3,21 @@
 Insert and attach alternate, each a statement of its own, until one succeeds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row
 
 from shared.notification.events import type_of
+from shared.payment.debit_choice import GivingBack, KnownDebit, choose_debit
 from shared.payment.order_guard import (
     GUARD_ROUNDS,
     NotAllowed,
-    Sibling,
     check_may_follow,
     counts,
     operation_key,
 )
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import State
-from shared.storage import idempotency, lines
+from shared.storage import debits, idempotency, lines
 from shared.storage.ending import get
 from shared.storage.engine import Database, Transaction
 from shared.storage.outbox import add_event, add_order_notification
@@ -36,27 +33,20 @@ _LOCK_ATTEMPTS = Statement(
 )
 
 #: Read after the lock was taken: whether the key is closed.
-_CONTRADICTED_ATTEMPT = Statement(
+_CLOSED_ATTEMPT = Statement(
     "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
-    " AND contradicted ORDER BY id LIMIT 1"
+    " AND key_closed ORDER BY id LIMIT 1"
 )
 
-#: The debit that a reversal or credit means: the newest of the order that counts, else the newest.
-_LOCK_DEBIT = Statement(
-    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
-    " ORDER BY (guard_key IS NOT NULL) DESC, created_at DESC, id DESC LIMIT 1 {for_update}"
+#: What closed the key of an attempt: a contradicted attempt of it, or a contradicted reversal of one of them.
+_CONTRADICTED = Statement(
+    "SELECT {payment} FROM payments WHERE contradicted AND id IN (SELECT p.id FROM payments p"
+    " JOIN payments closed ON closed.id = :payment_id AND p.merchant_id = closed.merchant_id"
+    " AND p.operation_key = closed.operation_key UNION ALL SELECT r.id FROM payments r"
+    " JOIN payments d ON r.debit_id = d.id JOIN payments closed ON closed.id = :payment_id"
+    " AND d.merchant_id = closed.merchant_id AND d.operation_key = closed.operation_key"
+    " WHERE r.operation = 'reversal') ORDER BY id LIMIT 1"
 )
-
-_SIBLING = (
-    "SELECT id, operation, state, contradicted, line, guard_key,"
-    " COALESCE(paid_cents, amount_cents) AS amount_cents FROM payments"
-)
-
-#: Under the debit's lock: the debit, as it is now.
-_DEBIT = Statement(_SIBLING + " WHERE id = :debit_id")
-
-#: Under the debit's lock, by a second statement: its reversals and credits.
-_SIBLINGS = Statement(_SIBLING + " WHERE debit_id = :debit_id ORDER BY created_at, id")
 
 _INSERT = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, idempotency_key,"
@@ -86,13 +76,10 @@ _COUNTING_ATTEMPT = Statement(
     " WHERE merchant_id = :merchant_id AND guard_key = :guard_key"
 )
 
-_GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
+#: Returns the ids of the debits that an operation can mean: `debits.lock` or `debits.find`.
+_FindDebits = Callable[[Transaction, str, str, Operation, str | None], Awaitable[list[str]]]
 
-#: Like `_LOCK_DEBIT`, without waiting for anybody.
-_DEBIT_ID = Statement(
-    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
-    " ORDER BY (guard_key IS NOT NULL) DESC, created_at DESC, id DESC LIMIT 1"
-)
+_GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,8 +204,7 @@ async def accept(
     except NotAllowed as error:
         return Conflict(error.reason, str(error), await _get(database, error.sibling_id))
     except _KeyClosed as error:
-        payment = await _get(database, error.payment_id)
-        return Conflict("key_closed", "the outcome of this order was contradicted: a person decides", payment)
+        return await _closed(database, error.payment_id)
     except idempotency.KeyUsed:
         named = new.named
         assert named is not None
@@ -234,13 +220,15 @@ async def would_attach(database: Database, new: NewPayment) -> bool:
     """
 
     async def look(tx: Transaction) -> bool:
-        debit = None
-        if new.operation is not Operation.DEBIT:
-            debit = await tx.one(_DEBIT_ID, merchant_id=new.merchant_id, operation_key=_key_of_debit(new))
-        key = _key(new, None if debit is None else debit.id)
+        is_bound = new.named is not None and await idempotency.is_bound(tx, new.named)
+        debit = await _debit_of(tx, new, debits.find, key_is_used=is_bound)
+        key = _key(new, None if debit is None else debit.debit.id)
         return await tx.one(_COUNTING_ATTEMPT, merchant_id=new.merchant_id, guard_key=key) is not None
 
-    return await database.read(look)
+    try:
+        return await database.read(look)
+    except (NotAllowed, idempotency.KeyUsed):
+        return False
 
 
 async def _bind(database: Database, new: NewPayment, attached: Attached | Conflict, taken: _Taken) -> None:
@@ -258,26 +246,22 @@ async def _insert(
     is_bound = named is None or await idempotency.is_bound(tx, named)
     if new.line is not None and not line_known:
         await lines.create(tx, new.line)
-    debit_id = None
-    if new.operation is not Operation.DEBIT:
-        debit_id = await _lock_debit(tx, new)
+    known = await _debit_of(tx, new, debits.lock, key_is_used=is_bound)
+    debit_id = None if known is None else known.debit.id
     key = _key(new, debit_id)
     if life_ms is not None and debit_id is None:
         # A reversal or credit of a known debit is named by that debit, not by a number that comes again.
         await _leave_guard(tx, new, key, life_ms)
-    if debit_id is not None:
-        debit, siblings = await _read_siblings(tx, debit_id)
-        if any(row.guard_key == key for row in siblings):
+    if known is not None:
+        if any(follower.guard_key == key for follower in known.followers):
             return _Taken(key, is_bound)
-        check_may_follow(
-            new.operation, new.amount_cents, new.line, _sibling(debit), [_sibling(row) for row in siblings]
-        )
+        check_may_follow(new.operation, new.amount_cents, new.line, known.debit, known.followers)
     inserted = await _insert_row(tx, new, key, debit_id)
     if (
         inserted is None
         or await tx.one(_LOCK_ATTEMPTS, merchant_id=new.merchant_id, operation_key=key, id=new.id) is not None
     ):
-        closed = await tx.one(_CONTRADICTED_ATTEMPT, merchant_id=new.merchant_id, operation_key=key)
+        closed = await tx.one(_CLOSED_ATTEMPT, merchant_id=new.merchant_id, operation_key=key)
         if closed is not None:
             raise _KeyClosed(closed.id)
     if inserted is None:
@@ -362,26 +346,17 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
     return Accepted(new.id, state)
 
 
-async def _lock_debit(tx: Transaction, new: NewPayment) -> str | None:
-    row = await tx.one(_LOCK_DEBIT, merchant_id=new.merchant_id, operation_key=_key_of_debit(new))
-    return None if row is None else str(row.id)
-
-
-async def _read_siblings(tx: Transaction, debit_id: str) -> tuple[Row[Any], Sequence[Row[Any]]]:
-    debit = await tx.one(_DEBIT, debit_id=debit_id)
-    assert debit is not None, "its row is locked by this transaction"
-    return debit, await tx.all(_SIBLINGS, debit_id=debit_id)
-
-
-def _sibling(row: Row[Any]) -> Sibling:
-    return Sibling(
-        id=row.id,
-        operation=Operation(row.operation),
-        state=State(row.state),
-        contradicted=bool(row.contradicted),
-        line=row.line,
-        amount_cents=row.amount_cents,
-    )
+async def _debit_of(
+    tx: Transaction, new: NewPayment, ids_of: _FindDebits, *, key_is_used: bool
+) -> KnownDebit | None:
+    """Return the debit that a reversal or credit means; None: it has none here. Raises NotAllowed."""
+    if new.operation is Operation.DEBIT:
+        return None
+    ids = await ids_of(tx, new.merchant_id, _key_of_debit(new), new.operation, new.idempotency_key)
+    if not ids:
+        return None
+    asked = GivingBack(new.operation, new.amount_cents, new.line, new.idempotency_key, key_is_used)
+    return choose_debit(asked, await debits.read(tx, ids))
 
 
 async def _attach(
@@ -393,6 +368,9 @@ async def _attach(
     if row is None:
         return None  # it ended as a failure meanwhile: insert again
     payment = payment_of(row)
+    if payment.key_closed:
+        # Closed since the insert looked, or by a contradiction of the very attempt that counts.
+        return await _closed(database, payment.id)
     if payment.amount_cents != new.amount_cents:
         return Conflict("different", "the order is known with another amount", payment)
     if (payment.host, payment.port) != (new.host, new.port):
@@ -406,3 +384,11 @@ async def _get(database: Database, payment_id: str) -> Payment:
     row = await database.read(lambda tx: tx.one(_GET, payment_id=payment_id))
     assert row is not None
     return payment_of(row)
+
+
+async def _closed(database: Database, payment_id: str) -> Conflict:
+    """Refuse an attempt of a closed key, with the payment that closed it."""
+    row = await database.read(lambda tx: tx.one(_CONTRADICTED, payment_id=payment_id))
+    assert row is not None, "only a contradiction closes a key"
+    description = "the outcome of this order was contradicted: a person decides"
+    return Conflict("key_closed", description, payment_of(row))

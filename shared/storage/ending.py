@@ -49,10 +49,12 @@ _LOCK_DEBIT_OF = Statement(
 
 _CONTRADICT = Statement("UPDATE payments SET contradicted = true WHERE id = :payment_id")
 
-#: All attempts of the contradicted one's key, in the order in which everybody locks them.
-_LOCK_KEY = Statement(
-    "SELECT id, state FROM payments WHERE merchant_id = :merchant_id AND operation_key ="
-    " (SELECT operation_key FROM payments WHERE id = :payment_id) ORDER BY id {for_update}"
+#: All attempts of the contradicted one's key, in the order in which everybody locks them. Those of a
+#: reversed debit's key, too: nobody knows for certain what became of its money.
+_LOCK_KEYS = Statement(
+    "SELECT id, state FROM payments WHERE merchant_id = :merchant_id AND operation_key IN"
+    " (SELECT operation_key FROM payments WHERE id = :payment_id OR id = CAST(:reversed_id AS TEXT))"
+    " ORDER BY id {for_update}"
 )
 _CLOSE_KEY = Statement("UPDATE payments SET key_closed = true WHERE id {in_ids} RETURNING id")
 
@@ -166,14 +168,19 @@ async def _contradicted_by_proof(tx: Transaction, payment: Payment) -> Payment:
 
 
 async def contradict(tx: Transaction, payment: Payment, detail: Mapping[str, object]) -> Payment:
-    """Mark a final payment as contradicted and close its key.
+    """Mark a final payment as contradicted and close its key; a reversal's closes its debit's as well.
 
     What is queued under it is cancelled; no attempt of it is safe to retry, one that still runs neither.
     """
     await tx.run(_CONTRADICT, payment_id=payment.id)
     await record(tx, payment.id, "contradiction", payment.state, detail)
     await add_contradiction(tx, payment)
-    attempts = await tx.all(_LOCK_KEY, merchant_id=payment.merchant_id, payment_id=payment.id)
+    attempts = await tx.all(
+        _LOCK_KEYS,
+        merchant_id=payment.merchant_id,
+        payment_id=payment.id,
+        reversed_id=payment.debit_id if payment.operation is Operation.REVERSAL else None,
+    )
     await tx.all_of(_CLOSE_KEY, [row.id for row in attempts])
     for row in attempts:
         if row.state == State.QUEUED:

@@ -17,8 +17,14 @@ _INSERT_EVIDENCE = Statement(
     " VALUES (:payment_id, {now}, :source, :proves, :detail)"
 )
 
+#: One run says the same thing twice only where the answer to its commit was lost.
+_SAME_EVIDENCE = Statement(
+    "SELECT id FROM evidence WHERE payment_id = :payment_id AND source = :source"
+    " AND COALESCE(proves, '') = COALESCE(CAST(:proves AS TEXT), '') AND detail = :detail LIMIT 1"
+)
+
 #: Whose claim a payment carries: only the very run that claimed it may say that it sent nothing.
-_CLAIM_OF = Statement("SELECT state, epoch FROM payments WHERE id = :payment_id")
+_CLAIM_OF = Statement("SELECT state, epoch, resolved_by FROM payments WHERE id = :payment_id")
 
 _STILL_MINE: Final = frozenset({State.IN_SESSION, State.IN_DOUBT})
 
@@ -66,19 +72,38 @@ async def _settle_late(tx: Transaction, taking: lines.Taking, payment_id: str, o
     await lock(tx, payment_id)
     row = await tx.one(_CLAIM_OF, payment_id=payment_id)
     assert row is not None
-    if outcome.event is Event.NOT_SENT:
-        if row.epoch == taking.epoch and State(row.state) in _STILL_MINE:
-            moved = await move(
-                tx, payment_id, State(row.state), Event.NOT_SENT, reason=outcome.reason, detail=outcome.detail
-            )
-            assert moved is not None, "the row is locked by this transaction"
-            return moved
-        return await get(tx, payment_id)
-    if row.epoch == taking.epoch and row.state == apply(State.IN_SESSION, outcome.event):
+    is_own, state = row.epoch == taking.epoch, State(row.state)
+    if is_own and row.resolved_by is None and state is apply(State.IN_SESSION, outcome.event):
         return await get(tx, payment_id)  # this run's own earlier commit, whose answer was lost
-    proof = PROOF_OF_ANSWER.get(outcome.event)
-    evidence = Evidence(Source.LATE_ANSWER, proof, outcome.detail)
-    return await add(tx, payment_id, evidence, outcome.result)
+    if outcome.event is not Event.NOT_SENT:
+        proof = PROOF_OF_ANSWER.get(outcome.event)
+        return await _add_once(
+            tx, payment_id, Evidence(Source.LATE_ANSWER, proof, outcome.detail), outcome.result
+        )
+    if not is_own:
+        return await get(tx, payment_id)  # it knows nothing of what another run wrote
+    if state in _STILL_MINE:
+        moved = await move(
+            tx, payment_id, state, Event.NOT_SENT, reason=outcome.reason, detail=outcome.detail
+        )
+        assert moved is not None, "the row is locked by this transaction"
+        return moved
+    # Somebody settled it meanwhile. That no byte left is a proof: against a success it is an alarm.
+    return await _add_once(tx, payment_id, Evidence(Source.WORKER, Event.NOT_SENT, outcome.detail), Result())
+
+
+async def _add_once(tx: Transaction, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+    """Store what a run says, unless an earlier commit of its own, whose answer was lost, did so already."""
+    stored = await tx.one(
+        _SAME_EVIDENCE,
+        payment_id=payment_id,
+        source=evidence.source.value,
+        proves=evidence.proves,
+        detail=_stored_detail(evidence, result),
+    )
+    if stored is not None:
+        return await get(tx, payment_id)
+    return await add(tx, payment_id, evidence, result)
 
 
 async def doubt(database: Database, taking: lines.Taking, payment_id: str, outcome: Outcome) -> Payment:
@@ -167,14 +192,13 @@ async def add(tx: Transaction, payment_id: str, evidence: Evidence, result: Resu
     """
     payment = await get(tx, payment_id)
     proof = evidence.proves
-    # The result too: a doubt that begins later is settled from this row.
-    detail = {**evidence.detail, **result.to_json()}
+    detail = _detail(evidence, result)
     await tx.run(
         _INSERT_EVIDENCE,
         payment_id=payment_id,
         source=evidence.source.value,
         proves=None if proof is None else proof.value,
-        detail=json_text(detail),
+        detail=_stored_detail(evidence, result),
     )
     await record(
         tx,
@@ -200,6 +224,15 @@ async def add(tx: Transaction, payment_id: str, evidence: Evidence, result: Resu
     if contradicts(payment.state, proof):
         return await contradict(tx, payment, {"source": evidence.source, "proves": proof})
     return payment
+
+
+def _detail(evidence: Evidence, result: Result) -> dict[str, object]:
+    # The result too: a doubt that begins later is settled from this row.
+    return {**evidence.detail, **result.to_json()}
+
+
+def _stored_detail(evidence: Evidence, result: Result) -> str:
+    return json_text(_detail(evidence, result))
 
 
 def _reason_of(evidence: Evidence) -> Reason | None:

@@ -217,7 +217,7 @@ class PaymentRow(SQLModel, table=True):
     state: str = text_column(nullable=False)
     reason: str | None = text_column()
     contradicted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
-    #: An attempt of its operation key is contradicted.
+    #: An attempt of its operation key is contradicted, or a reversal of such a debit.
     key_closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     amount_cents: int = Field(sa_column=Column(BigInteger, nullable=False))
     paid_cents: int | None = Field(sa_column=Column(BigInteger), default=None)
@@ -318,7 +318,7 @@ class EvidenceRow(SQLModel, table=True):
     id: int | None = identity()
     payment_id: str = reference("payments.id", index=True)
     at: int = milliseconds(nullable=False)
-    #: `late_answer`, `enquiry`, `gateway` or `operator`.
+    #: `late_answer`, `enquiry`, `gateway`, `operator` or `worker`.
     source: str = text_column(nullable=False)
     #: The event that it proves (`proved_done`, ...); null: a hint.
     proves: str | None = text_column()

@@ -14,9 +14,10 @@ import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from payments import ask, in_session, lose, prove, refused, rows, succeeded
 
+from shared.payment.debit_choice import KnownDebit
 from shared.payment.payment import Operation, Payment
 from shared.payment.states import Event, State
-from shared.storage import accepting, ending, outcomes, waiting
+from shared.storage import accepting, debits, ending, outcomes, waiting
 from shared.storage.accepting import Accepted, NewPayment
 from shared.storage.engine import Database, Transaction
 from shared.storage.statement import Statement
@@ -149,29 +150,18 @@ def proofs_read_before_the_doubt() -> Iterator[None]:
 @contextmanager
 def siblings_read_while_locking() -> Iterator[None]:
     """One statement locks the debit and reads its credits: as they were before it waited for the lock."""
-    lock_debit, read_siblings = accepting._lock_debit, accepting._read_siblings
-    statement = Statement(
-        f"{accepting._SIBLING} WHERE debit_id = ({accepting._LOCK_DEBIT.on('postgresql').text})"
-    )
-    seen: dict[str, Sequence[Any]] = {}
+    lock, read = debits.lock, debits.read
+    seen: list[KnownDebit] = []
 
-    async def lock_and_read(tx: Transaction, new: NewPayment) -> str | None:
-        found = await tx.all(
-            statement, merchant_id=new.merchant_id, operation_key=accepting._key_of_debit(new)
-        )
-        debit_id = await lock_debit(tx, new)
-        if debit_id is not None:
-            seen[debit_id] = found
-        return debit_id
+    async def lock_and_read(tx: Transaction, *arguments: Any) -> list[str]:
+        seen[:] = await read(tx, await debits.find(tx, *arguments))
+        return await lock(tx, *arguments)
 
-    async def what_was_seen(tx: Transaction, debit_id: str) -> Any:
-        debit, _ = await read_siblings(tx, debit_id)
-        return debit, seen[debit_id]
+    async def what_was_seen(tx: Transaction, ids: Sequence[str]) -> list[KnownDebit]:
+        before = {known.debit.id: known.followers for known in seen}
+        return [KnownDebit(known.debit, before[known.debit.id]) for known in await read(tx, ids)]
 
-    with (
-        patch.object(accepting, "_lock_debit", lock_and_read),
-        patch.object(accepting, "_read_siblings", what_was_seen),
-    ):
+    with patch.object(debits, "lock", lock_and_read), patch.object(debits, "read", what_was_seen):
         yield
 
 
@@ -197,7 +187,7 @@ def attempts_locked_before_the_insert() -> Iterator[None]:
     ) -> Accepted | None:
         named = {"merchant_id": new.merchant_id, "operation_key": key}
         await tx.all(lock_attempts, **named, id=new.id)
-        closed = await tx.one(accepting._CONTRADICTED_ATTEMPT, **named)
+        closed = await tx.one(accepting._CLOSED_ATTEMPT, **named)
         if closed is not None:
             raise accepting._KeyClosed(closed.id)
         return await insert_row(tx, new, key, debit_id)

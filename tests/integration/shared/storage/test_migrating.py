@@ -100,34 +100,40 @@ async def test_merchants_without_networks_still_reach_public_terminals(empty_url
 
 
 async def test_keys_that_were_closed_before_are_marked(empty_url: str) -> None:
-    """No attempt of a key with a contradicted one is safe to retry, of whichever release."""
+    """No attempt of a key with a contradicted one is safe to retry, of whichever release; nor is a debit
+    whose reversal is contradicted."""
     database = open_database(empty_url)
     try:
         await migrate_to(database, "0004")
         await change(
             database, "INSERT INTO merchants (id, name, networks, created_at) VALUES ('m', '', '', 0)"
         )
-        for payment_id, key, contradicted in (("p1", "a", True), ("p2", "a", False), ("p3", "b", False)):
+        for payment_id, key, contradicted, operation, debit_id in (
+            ("p1", "a", True, "debit", None),
+            ("p2", "a", False, "debit", None),
+            ("p3", "b", False, "debit", None),
+            ("p4", "c", False, "debit", None),
+            ("p5", "c-reversal", True, "reversal", "p4"),
+            ("p6", "b-credit", True, "credit", "p3"),
+        ):
             await change(
                 database,
-                "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, state,"
+                "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, debit_id, state,"
                 " contradicted, amount_cents, currency, protocol, force_authorization, host, port,"
                 " register_number, profile, request, created_at, deadline_at, published_at)"
-                " VALUES (:id, 'm', 'o', 'debit', :key, 'refused', :contradicted, 1, 'EUR', 'ConcertV3.2',"
-                " false, 'h', 1, '01', '{{}}', '{{}}', 0, 0, 0)",
+                " VALUES (:id, 'm', 'o', :operation, :key, :debit_id, 'refused', :contradicted, 1, 'EUR',"
+                " 'ConcertV3.2', false, 'h', 1, '01', '{{}}', '{{}}', 0, 0, 0)",
                 id=payment_id,
                 key=key,
                 contradicted=contradicted,
+                operation=operation,
+                debit_id=debit_id,
             )
 
         await migrate(database)
 
         found = await rows(database, "SELECT id, key_closed FROM payments ORDER BY id")
-        assert [(row.id, bool(row.key_closed)) for row in found] == [
-            ("p1", True),
-            ("p2", True),
-            ("p3", False),
-        ]
+        assert [row.id for row in found if row.key_closed] == ["p1", "p2", "p4", "p5", "p6"]
     finally:
         await database.close()
 

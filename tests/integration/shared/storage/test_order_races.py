@@ -10,7 +10,7 @@ from shared.payment.answers import tell
 from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import Event, State
-from shared.storage import accepting, ending, outcomes, waiting
+from shared.storage import accepting, debits, ending, outcomes, waiting
 from shared.storage.accepting import Accepted, Attached, Conflict
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
@@ -127,7 +127,7 @@ async def test_an_insert_during_a_contradiction_waits_and_finds_the_key_closed(
     """The failed attempt's lock makes the insert wait; the next statement reads the mark."""
     failed = await refused(postgres_database)
     pause_at = (
-        paused_before(postgres_database, ending._LOCK_KEY)
+        paused_before(postgres_database, ending._LOCK_KEYS)
         if where == "before it looks for queued ones"
         else paused_before_commit(postgres_database)
     )
@@ -176,7 +176,7 @@ async def test_two_contradictions_of_one_key_end_without_a_lost_mark(
     first = await refused(postgres_database)
     second = await refused(postgres_database)
     waits = await queued(postgres_database)
-    with paused_before(postgres_database, ending._LOCK_KEY) as pause:
+    with paused_before(postgres_database, ending._LOCK_KEYS) as pause:
         async with running(prove(postgres_database, first.id, Event.PROVED_DONE)) as one:
             await pause.reached()
             async with running(prove(second_postgres_database, second.id, Event.PROVED_DONE)) as other:
@@ -233,13 +233,111 @@ async def _refuse(database: Database, claimed: Claimed) -> Payment:
     return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
+async def test_a_debit_during_its_reversals_contradiction_is_not_answered_with_the_old_success(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The reversal had been called failed, so the debit's success would be replayed: now a person decides."""
+    await succeeded(postgres_database)
+    reversal = await refused(postgres_database, **REVERSAL)
+    with paused_before(second_postgres_database, accepting._COUNTING_ATTEMPT) as pause:
+        async with running(ask(second_postgres_database)) as repeated:
+            await pause.reached()
+            await outcome_of(prove(postgres_database, reversal.id, Event.PROVED_DONE))
+            pause.go()
+            answer = await outcome_of(repeated)
+
+    assert isinstance(answer, Conflict)
+    assert answer.payment is not None
+    assert (answer.reason, answer.payment.id) == ("key_closed", reversal.id)
+
+
+@pytest.mark.parametrize("where", ["before its insert", "after its insert", "before its commit"])
+async def test_a_new_debit_while_its_reversal_is_contradicted_is_cancelled_or_refused(
+    postgres_database: Database, second_postgres_database: Database, where: str
+) -> None:
+    """A reversal called done opened the order; wherever the new attempt stands, it is not charged."""
+    await succeeded(postgres_database)
+    reversal = await succeeded(postgres_database, **REVERSAL)
+    stands = {"before its insert": accepting._INSERT, "after its insert": accepting._LOCK_ATTEMPTS}
+    pause_at = (
+        paused_before(postgres_database, stands[where])
+        if where in stands
+        else paused_before_commit(postgres_database)
+    )
+    with pause_at as pause:
+        async with running(ask(postgres_database)) as insert:
+            await pause.reached()
+            proof = prove(second_postgres_database, reversal.id, Event.PROVED_REFUSED)
+            async with running(proof) as contradiction:
+                await finished_or_blocked(second_postgres_database, contradiction)
+                pause.go()
+                await outcome_of(insert)
+                await outcome_of(contradiction)
+
+    live = "SELECT id FROM payments WHERE operation = 'debit' AND guard_key IS NOT NULL"
+    assert await rows(postgres_database, live) == []
+
+
+@pytest.mark.parametrize("keys", [("a", "b"), ("a", "a"), (None, None), (None, "b")])
+async def test_two_reversals_at_once_of_an_order_charged_twice_never_mean_the_same_charge(
+    postgres_database: Database, second_postgres_database: Database, keys: tuple[str | None, str | None]
+) -> None:
+    """The second waits for the first's lock on every charge and reads what it stored."""
+    failed = await refused(postgres_database)
+    await succeeded(postgres_database)
+    await prove(postgres_database, failed.id, Event.PROVED_DONE)
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database, **REVERSAL, idempotency_key=keys[0])) as one:
+            await pause.reached()
+            second = ask(second_postgres_database, **REVERSAL, idempotency_key=keys[1])
+            async with running(second) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                first, then = await outcome_of(one), await outcome_of(other)
+
+    assert isinstance(first, Accepted)
+    match keys:
+        case ("a", "a"):
+            assert isinstance(then, Attached)
+            assert then.payment.id == first.payment_id
+        case (_, "b"):
+            assert isinstance(then, Accepted)
+        case _:
+            assert isinstance(then, Conflict)
+            assert then.reason == "ambiguous"
+    found = await rows(postgres_database, "SELECT debit_id FROM payments WHERE operation = 'reversal'")
+    assert len({row.debit_id for row in found}) == len(found)
+
+
+@pytest.mark.parametrize("crossing", [0, 1])
+async def test_a_reversal_and_a_contradiction_of_its_order_end_whoever_locks_first(
+    postgres_database: Database, second_postgres_database: Database, crossing: int
+) -> None:
+    """Both lock several debits of one key; whatever PostgreSQL makes of it, both are carried out."""
+    attempts = [await refused(postgres_database), await refused(postgres_database)]
+    await succeeded(postgres_database)
+    await prove(postgres_database, attempts[crossing].id, Event.PROVED_DONE)
+    with paused_before(postgres_database, ending._LOCK_KEYS) as pause:
+        proof = prove(postgres_database, attempts[1 - crossing].id, Event.PROVED_DONE)
+        async with running(proof) as contradiction:
+            await pause.reached()
+            async with running(ask(second_postgres_database, **REVERSAL)) as reversal:
+                await finished_or_blocked(second_postgres_database, reversal)
+                pause.go()
+                await outcome_of(contradiction)
+                answer = await outcome_of(reversal)
+
+    assert isinstance(answer, Accepted)
+    assert len(await rows(postgres_database, "SELECT id FROM payments WHERE contradicted")) == 2
+
+
 async def test_a_proof_of_a_reversal_locks_the_debit_first(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """Debit before payment, as every insert does: while the debit is locked the reversal is not yet."""
     debit = await succeeded(postgres_database)
     doubted = await in_doubt(postgres_database, **REVERSAL)
-    with paused_before(postgres_database, accepting._SIBLINGS) as pause:
+    with paused_before(postgres_database, debits._FOLLOWERS) as pause:
         async with running(ask(postgres_database, **REVERSAL)) as repeated:
             await pause.reached()
             proof = prove(second_postgres_database, doubted.payment.id, Event.PROVED_DONE)

@@ -124,7 +124,7 @@ class PaymentMachine(RuleBasedStateMachine):
     def _check_debit(self, acceptance: Acceptance, key: str, amount: int, line: str) -> None:
         attempts = [known for known in self.known.values() if known.key == key]
         counting = [known for known in attempts if self._counts(known)]
-        if any(known.is_contradicted for known in attempts):
+        if self._is_closed(key):
             assert isinstance(acceptance, Conflict)
             assert acceptance.reason == "key_closed"
         elif not counting:
@@ -135,6 +135,16 @@ class PaymentMachine(RuleBasedStateMachine):
         else:
             assert isinstance(acceptance, Conflict)
             assert acceptance.reason == "different"
+
+    def _is_closed(self, key: str) -> bool:
+        return any(key in self._keys_closed_by(known) for known in self.known.values())
+
+    def _keys_closed_by(self, known: Known) -> set[str]:
+        """A contradiction closes its own key, a reversal's that of its debit, too."""
+        if not known.is_contradicted:
+            return set()
+        reversed_id = known.debit_id if known.operation is Operation.REVERSAL else None
+        return {known.key} | ({self.known[reversed_id].key} if reversed_id else set())
 
     def _counts(self, known: Known) -> bool:
         return known.state in COUNTING_STATES and not self._is_reversed(known)
@@ -180,6 +190,8 @@ class PaymentMachine(RuleBasedStateMachine):
         elif event is Event.NOT_SENT:
             if known.state is State.IN_DOUBT:
                 self._end(known, event)
+            elif known.state is not State.UNREACHABLE:
+                self._prove(known, event)
         elif not self._is_its_own_answer(known, event):
             self._prove(known, PROVED[event])
         assert payment.state is known.state
@@ -284,7 +296,7 @@ class PaymentMachine(RuleBasedStateMachine):
     def _contradict(self, known: Known) -> None:
         known.is_contradicted = True
         for other in self.known.values():
-            if other.key == known.key and other.state is State.QUEUED:
+            if other.key in self._keys_closed_by(known) and other.state is State.QUEUED:
                 self._end(other, Event.CANCELLED)
 
     def _stored(self) -> dict[str, Any]:
@@ -307,9 +319,7 @@ class PaymentMachine(RuleBasedStateMachine):
         for known in self.known.values():
             row = self.stored[known.id]
             assert bool(row.contradicted) is known.is_contradicted
-            assert bool(row.key_closed) is any(
-                other.is_contradicted for other in self.known.values() if other.key == known.key
-            )
+            assert bool(row.key_closed) is self._is_closed(known.key)
             assert (row.guard_key is not None) is self._counts(known)
             assert (row.ended_at is not None) is (known.state in FINAL_STATES)
         for line in self.run(

@@ -19,6 +19,7 @@ from payments import (
     taken_over,
 )
 
+from shared.payment.evidence import Evidence, Source
 from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import Event, State
@@ -27,7 +28,7 @@ from shared.storage.accepting import Accepted
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
 from shared.storage.lines import Learned
-from shared.storage.outcomes import doubt, release, settle
+from shared.storage.outcomes import add_evidence, doubt, release, settle
 
 FULL = Result(
     paid_cents=900,
@@ -207,12 +208,64 @@ async def test_not_sent_by_another_run_changes_nothing(database: Database) -> No
     assert await _evidence(database, settled.id) == []
 
 
-async def test_not_sent_never_undoes_a_result(database: Database) -> None:
-    """What is final stays, whoever says so."""
+@pytest.mark.parametrize("source", [Source.OPERATOR, Source.GATEWAY, Source.ENQUIRY])
+async def test_not_sent_against_a_success_is_a_contradiction(database: Database, source: Source) -> None:
+    """A run wakes and knows that no byte left, after somebody said 'charged': stored and told."""
     claimed = await in_session(database)
-    first = await _settle(database, claimed, DONE)
+    await taken_over(database, claimed.taking)
+    await lose(database, claimed)
+    said = Evidence(source, Event.PROVED_DONE)
+    await add_evidence(database, claimed.payment.id, said, Result())
 
-    assert await _settle(database, claimed, NOT_SENT) == first
+    settled = await _settle(database, claimed, NOT_SENT)
+
+    assert (settled.state, settled.contradicted) == (State.SUCCEEDED, True)
+    assert await _evidence(database, settled.id) == [(source, "proved_done"), ("worker", "not_sent")]
+    assert (await history(database, settled.id))[-1] == ("contradiction", State.SUCCEEDED)
+    events = await rows(
+        database, "SELECT type FROM events WHERE payment_id = :id ORDER BY number", id=settled.id
+    )
+    assert events[-1].type == "payment.contradicted"
+
+
+async def test_not_sent_against_not_charged_is_only_kept(database: Database) -> None:
+    """They agree: nothing moved."""
+    claimed = await in_session(database)
+    await lose(database, claimed)
+    await prove(database, claimed.payment.id, Event.PROVED_ABORTED)
+
+    settled = await _settle(database, claimed, NOT_SENT)
+
+    assert (settled.state, settled.contradicted) == (State.ABORTED, False)
+    assert (await _evidence(database, settled.id))[-1] == ("worker", "not_sent")
+
+
+@pytest.mark.parametrize("outcome", [NOT_SENT, REFUSED])
+async def test_what_a_late_run_says_is_stored_once(database: Database, outcome: Outcome) -> None:
+    """Its commit's answer was lost, so it says it again: one piece of evidence, one alarm."""
+    claimed = await in_session(database)
+    await taken_over(database, claimed.taking)
+    await lose(database, claimed)
+    await prove(database, claimed.payment.id, Event.PROVED_DONE)
+
+    first = await _settle(database, claimed, outcome)
+
+    assert await _settle(database, claimed, outcome) == first
+    assert len(await _evidence(database, first.id)) == 2
+    assert [event for event, _ in await history(database, first.id)].count("contradiction") == 1
+
+
+async def test_a_late_success_beside_anothers_proof_is_kept(database: Database) -> None:
+    """The gateway had said so already; the terminal's own answer is in the evidence all the same."""
+    claimed = await in_session(database)
+    await taken_over(database, claimed.taking)
+    await lose(database, claimed)
+    await prove(database, claimed.payment.id, Event.PROVED_DONE)
+
+    settled = await _settle(database, claimed, DONE)
+
+    assert (settled.state, settled.contradicted) == (State.SUCCEEDED, False)
+    assert (await _evidence(database, settled.id))[-1] == ("late_answer", "proved_done")
 
 
 async def test_a_doubt_holds_its_line(database: Database) -> None:
