@@ -110,17 +110,15 @@ class Dispatcher:
             try:
                 await self._lease_wanted()
                 await self._lease_backlog()
-            except (DatabaseAway, CommitUnknown) as error:
-                _log.warning("deliveries not leased", kind=self._kind, error=str(error))
+            except Exception as error:
+                _log_failure("deliveries not leased", self._kind, error)
                 await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
                 self._to_lease.set()
 
     async def _lease_wanted(self) -> None:
         while self._wanted:
             batch = self._wanted[:BATCH]
-            leased = await deliveries.lease(
-                self._database, [one.delivery_id for one in batch], self._lease_seconds
-            )
+            leased = await self._lease(batch)
             del self._wanted[: len(batch)]
             wanted: dict[str, _Wanted] = {}
             for one in batch:
@@ -129,12 +127,31 @@ class Dispatcher:
                     self._leave(one)
             await self._begin(leased, wanted)
 
+    async def _lease(self, batch: Sequence[_Wanted]) -> list[Leased]:
+        """Lease a batch; one that the database will not have takes no other with it. Raises as `lease` does.
+
+        A message about it would come again to every worker: it goes with the others that are not leased.
+        """
+        try:
+            return list(
+                await deliveries.lease(
+                    self._database, [one.delivery_id for one in batch], self._lease_seconds
+                )
+            )
+        except (DatabaseAway, CommitUnknown):
+            raise
+        except Exception:
+            if len(batch) == 1:
+                _log.exception("delivery could not be leased", delivery_id=batch[0].delivery_id)
+                return []
+            return [leased for one in batch for leased in await self._lease([one])]
+
     async def _lease_backlog(self) -> None:
         taken = self._lanes.take_backlog() if self._takes else []
         for at, (target, places) in enumerate(taken):
             try:
                 leased = await deliveries.lease_of_target(self._database, target, places, self._lease_seconds)
-            except (DatabaseAway, CommitUnknown):
+            except Exception:
                 for not_asked, places_of_it in taken[at:]:
                     self._lanes.more(not_asked)
                     self._give_back(not_asked, places_of_it)
@@ -176,8 +193,8 @@ class Dispatcher:
         while True:
             try:
                 return await self._letters.write(leased)
-            except DatabaseAway as error:
-                _log.warning("leased deliveries could not be read", kind=self._kind, error=str(error))
+            except Exception as error:
+                _log_failure("leased deliveries could not be read", self._kind, error)
             if loop.time() >= too_late:
                 return None
             await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
@@ -211,12 +228,20 @@ class Dispatcher:
                 await self._wake_next([one.tried.leased for one in batch])
 
     async def _record(self, tried: Sequence[Tried]) -> None:
+        """Store results, as long as it takes; one that cannot be stored at all is left to its lease's end."""
         while True:
             try:
                 await deliveries.record(self._database, tried, breaker=self._breaker)
             except (DatabaseAway, CommitUnknown) as error:
-                _log.warning("results of deliveries not stored", kind=self._kind, error=str(error))
+                _log_failure("results of deliveries not stored", self._kind, error)
                 await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
+            except Exception:
+                if len(tried) == 1:
+                    _log.exception("result of a delivery cannot be stored", delivery_id=tried[0].leased.id)
+                    return
+                for one in tried:
+                    await self._record([one])
+                return
             else:
                 return
 
@@ -229,8 +254,9 @@ class Dispatcher:
             return
         try:
             found = await deliveries.next_of_payments(self._database, payments, self._kind)
-        except DatabaseAway:
-            return  # the sweep finds them
+        except Exception as error:
+            _log_failure("next deliveries left to the sweep", self._kind, error)
+            return
         for delivery_id, target in found:
             self._want(delivery_id, target, None)
 
@@ -282,3 +308,9 @@ class Dispatcher:
                 await self._is_idle.wait()
         except TimeoutError:
             _log.info("deliveries left to their lease's end", kind=self._kind, number=self._lanes.in_use)
+
+
+def _log_failure(what: str, kind: str, error: Exception) -> None:
+    """Log what is tried again: a line for a database that is away, the traceback for anything unexpected."""
+    expected = isinstance(error, DatabaseAway | CommitUnknown)
+    _log.warning(what, kind=kind, error=str(error), exc_info=not expected)

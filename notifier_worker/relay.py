@@ -61,6 +61,8 @@ class Relay:
                     next_left_over = loop.time() + LEFT_OVER_SECONDS
             except (DatabaseAway, CommitUnknown) as error:
                 _log.warning("deliveries not swept", error=str(error))
+            except Exception:
+                _log.exception("deliveries not swept")
             await asyncio.sleep(self._interval_seconds * self._rng.uniform(0.75, 1.25))
 
     async def sweep(self) -> int:

@@ -5,8 +5,9 @@ ends, and this one's main thread lives exactly as long as they shall. It sees it
 its standard input, however the parent dies, and then removes servers, containers and the temporary folder.
 A Control-C at the terminal does not reach it. And testcontainers' settings stay in its environment.
 
-Each line in, `{"server": "rabbitmq", "do": "kill" | "stop" | "start"}`, gets one line out: `{}` or
-`{"error": "..."}`. The first line out is `{"urls": {"rabbitmq": "amqp://..."}}` or an error.
+Each line in, `{"server": "rabbitmq", "do": "kill"}` (or `stop`, `start`, `raise_alarm`, `clear_alarm`), gets
+one line out: `{}` or `{"error": "..."}`. The first line out is `{"urls": {"rabbitmq": "amqp://..."}}` or an
+error.
 """
 
 import json
@@ -24,6 +25,7 @@ from pathlib import Path
 from sandbox.servers.choice import KINDS, SOURCES, Kind
 from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.progress import say
+from sandbox.servers.rabbitmq import PrivateRabbitmq
 from sandbox.servers.run_folder import make_run_folder
 from sandbox.servers.server import Server
 from sandbox.servers.sources import find_server
@@ -81,6 +83,10 @@ def _obey(servers: dict[Kind, Server], line: str) -> dict[str, str]:
             case "start":
                 server.launch()
                 server.wait_ready()
+            case "raise_alarm" | "clear_alarm" as what:
+                if not isinstance(server, PrivateRabbitmq):
+                    return {"error": f"only a private RabbitMQ can {what}, this one is {server.origin}"}
+                server.alarm(raised=what == "raise_alarm")
     except ServersUnavailable as failure:
         return {"error": str(failure)}
     return {}

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import signal
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from sandbox.servers.progress import say
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
 START_ATTEMPTS = 3
+CONTROL_SECONDS = 60.0
+MEMORY_LIMIT = "1GB"
 INSTALLED_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the wrapper in /usr/sbin insists on root
 ERLANG_PARTS = (
     "asn1|base|crypto|eldap|ftp|inets|mnesia|os-mon|parsetools|public-key|"
@@ -89,6 +92,26 @@ class PrivateRabbitmq:
         if self._node is not None:
             self._node.end(signal.SIGTERM, STOP_SECONDS)
 
+    def alarm(self, *, raised: bool) -> None:
+        """Raise or clear the memory alarm, as a node does that is short of memory; takes two seconds."""
+        command = [
+            str(self._programs.server.with_name("rabbitmqctl")),
+            "set_vm_memory_high_watermark",
+            "absolute",
+            "1MB" if raised else MEMORY_LIMIT,
+        ]
+        done = subprocess.run(
+            command,
+            env=self._environment(),
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=CONTROL_SECONDS,
+        )
+        if done.returncode != 0:
+            raise StartFailed(f"rabbitmqctl ended with status {done.returncode}: {done.stderr.strip()}")
+
     def remove(self) -> None:
         """SIGKILL will do: the data goes as well, and an orderly stop takes a second."""
         for child in (self._node, self._epmd):
@@ -123,7 +146,7 @@ class PrivateRabbitmq:
         (self._folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self._amqp_port}\n"
             "log.console = true\nlog.console.level = warning\nlog.file = false\n"
-            "disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 1GB\n"
+            f"disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
         )
 
     def _environment(self) -> dict[str, str]:

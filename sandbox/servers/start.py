@@ -24,7 +24,7 @@ GOODBYE_SECONDS = 60.0
 class RunningServer:
     """One of the servers. Its address stays the same and its data is kept over `kill`, `stop` and `start`.
 
-    The three return when it is done, may be called from any thread, and raise ServersUnavailable for a
+    They return when it is done, may be called from any thread, and raise ServersUnavailable for a
     server whose address was given: that one is not ours. From a coroutine call them by `asyncio.to_thread`.
     """
 
@@ -44,6 +44,14 @@ class RunningServer:
     def start(self) -> None:
         """Start it again on its data; return when it answers."""
         self._keeper.order(self._kind, "start")
+
+    def raise_alarm(self) -> None:
+        """Make a private RabbitMQ short of memory until `clear_alarm`; others raise ServersUnavailable."""
+        self._keeper.order(self._kind, "raise_alarm")
+
+    def clear_alarm(self) -> None:
+        """Give RabbitMQ its memory back."""
+        self._keeper.order(self._kind, "clear_alarm")
 
 
 class Servers:

@@ -150,12 +150,14 @@ class QueueConsumer(Generic[M]):
             return
         try:
             message = self._decode(incoming.body)
-        except UnreadableMessage as error:
+        except Exception as error:
+            # Whatever it is that reading stumbles over: left unacknowledged it would keep a slot for ever.
             structlog.get_logger().error(
-                "unreadable message put aside",
+                "unreadable message dead-lettered",
                 queue=self._name,
                 reason=str(error),
                 message_id=incoming.message_id,
+                exc_info=not isinstance(error, UnreadableMessage),
             )
             self._metrics.dead_letters.inc()
             await settle(

@@ -13,11 +13,12 @@ from aio_pika import DeliveryMode, Message
 
 from shared.broker.failures import UnreadableMessage
 from shared.ids import is_payment_id, is_probe_id
+from shared.notification.kinds import NOTIFICATION_KINDS
 
 VERSION: Final = 1
 LONGEST_BODY_BYTES: Final = 4096
-#: A delivery's id is the longest name in a message: two ULIDs and a number.
-LONGEST_NAME: Final = 128
+#: Ids of ours: a delivery's is the longest, two ULIDs and a number. Others could be what no database takes.
+_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 #: AMQP's short string.
 LONGEST_QUEUE_NAME_BYTES: Final = 255
 TRACEPARENT_HEADER: Final = "traceparent"
@@ -128,8 +129,10 @@ def decode_work(body: bytes) -> Work:
 def decode_notification(body: bytes) -> NotificationMessage:
     """Return the message; raise UnreadableMessage."""
     content = _decode(body, "notification")
-    kind, delivery_id, target = (_name(content, name) for name in ("kind", "delivery_id", "target"))
-    return NotificationMessage(kind, delivery_id, target)
+    kind = content.get("kind")
+    if kind not in NOTIFICATION_KINDS:
+        raise UnreadableMessage(f"the kind is not {' or '.join(NOTIFICATION_KINDS)}")
+    return NotificationMessage(kind, _name(content, "delivery_id"), _name(content, "target"))
 
 
 def decode_reply(body: bytes) -> ReplyMessage:
@@ -197,10 +200,12 @@ def _payment_id(content: dict[str, Any]) -> str:
 
 def _name(content: dict[str, Any], name: str) -> str:
     value = content.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
         raise UnreadableMessage(f"{name} is missing or malformed")
     return value
 
 
 def _is_queue_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value.encode()) <= LONGEST_QUEUE_NAME_BYTES
+    return (
+        isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= LONGEST_QUEUE_NAME_BYTES
+    )

@@ -7,8 +7,9 @@ from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustChannel
 from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
 
+from shared.broker.alarms import BrokerAlarm
 from shared.broker.connections import CLIENT_ERRORS, away_when_failing
-from shared.broker.failures import NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.failures import BrokerFailure, NotAccepted, NotRouted, OutcomeUnknown
 from shared.broker.messages import (
     NotificationMessage,
     PaymentMessage,
@@ -54,6 +55,9 @@ class Publisher:
         self._slots = asyncio.Semaphore(settings.publish_concurrency)
         self._random_bytes = random_bytes
         self._metrics = metrics
+        #: The time-outs of the publishes that are under way.
+        self._under_way: Final[set[asyncio.Timeout]] = set()
+        self._alarm: Final = BrokerAlarm(connection, self._give_up)
 
     @classmethod
     async def open(
@@ -109,8 +113,9 @@ class Publisher:
     async def _within_time(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
         sending = False
         try:
-            async with asyncio.timeout(self._timeout_seconds), self._slots:
+            async with asyncio.timeout(self._timeout_seconds) as limit, self._slots:
                 await self._channel_is_open()
+                self._under_way.add(limit)
                 sending = True
                 try:
                     await self._attempt(queue, body, about, traceparent)
@@ -120,6 +125,8 @@ class Publisher:
                     await self._channel_is_open()
                     sending = True
                     await self._attempt(queue, body, about, traceparent)
+                finally:
+                    self._under_way.discard(limit)
         except PublishError as error:
             raise NotRouted(f"there is no queue {queue}") from error
         except DeliveryError as error:
@@ -137,10 +144,19 @@ class Publisher:
             # The client ends waiting confirmations so when a connection is closed.
             raise OutcomeUnknown(f"the connection was closed before {queue} confirmed") from error
 
+    def _give_up(self) -> None:
+        """End the publishes under way: an alarm may last for hours, and they are not confirmed before."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._under_way:
+            if not limit.expired():
+                limit.reschedule(now)
+
     async def _channel_is_open(self) -> None:
-        """Wait shortly for a channel that is being reopened; fail at once while the broker is away."""
+        """Wait shortly for a channel that is being reopened; fail at once while the broker takes nothing."""
         if not self._connection.connected.is_set():
             raise NotAccepted("the broker is away; reconnecting")
+        if self._alarm.reason is not None:
+            raise NotAccepted(_blocked(self._alarm.reason))
         async with asyncio.timeout(REOPEN_SECONDS):
             while self._channel.is_closed:
                 # Right after an error the client still calls the closed channel ready.
@@ -154,7 +170,23 @@ class Publisher:
         await self._channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
 
     async def ready(self) -> str | None:
-        """Return None where a publish could be sent now, else what is missing."""
+        """Return None where the broker takes messages now, else what is missing.
+
+        A message makes the round trip: to a queue that is not there, so that it comes back and stays nowhere.
+        Without one, a quiet process would not hear of an alarm.
+        """
         if not self._connection.connected.is_set():
             return "the broker is away; reconnecting"
-        return "the publishing channel is closed" if self._channel.is_closed else None
+        if self._channel.is_closed:
+            return "the publishing channel is closed"
+        try:
+            await self._within_time(self._topology.nowhere, b"", "readiness", None)
+        except NotRouted:
+            return None
+        except BrokerFailure as error:
+            return str(error) if self._alarm.reason is None else _blocked(self._alarm.reason)
+        return None
+
+
+def _blocked(alarm: str) -> str:
+    return f"RabbitMQ takes no messages: {alarm}; publishing goes on by itself when its alarm is over"

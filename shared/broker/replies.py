@@ -55,9 +55,13 @@ class ReplyQueue:
         async def on_message(incoming: AbstractIncomingMessage) -> None:
             try:
                 reply = decode_reply(incoming.body)
-            except UnreadableMessage as error:
+            except Exception as error:
                 self._metrics.reply_lost("unreadable")
-                structlog.get_logger().warning("unreadable reply dropped", reason=str(error))
+                structlog.get_logger().warning(
+                    "unreadable reply dropped",
+                    reason=str(error),
+                    exc_info=not isinstance(error, UnreadableMessage),
+                )
                 return
             on_reply(reply.payment_id)
 

@@ -46,6 +46,11 @@ class Topology:
         notifications = (self.notifications(kind) for kind in NOTIFICATION_KINDS)
         return (self.payments, self.dead_payments, *notifications, self.dead_notifications)
 
+    @property
+    def nowhere(self) -> str:
+        """A name that no queue ever has: a message to it comes back, which shows the round trip."""
+        return f"{self.prefix}nowhere"
+
     def reply_queue(self, process_id: str) -> str:
         return f"{self.prefix}{REPLY}{process_id}"
 

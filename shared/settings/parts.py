@@ -54,8 +54,7 @@ class Broker(Group):
     )
     publish_timeout_seconds: float = seconds(
         5,
-        "Waiting for the broker's confirmation of one message; under a memory alarm a publish hangs "
-        "for ever.",
+        "Waiting for the broker's confirmation of one message; a broker that hangs must not hold a till.",
     )
     broker_call_timeout_seconds: float = seconds(
         10, "Any other call to the broker; a queue without a leader answers some calls and hangs on others."

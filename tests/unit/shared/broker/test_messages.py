@@ -1,14 +1,18 @@
 """What one process writes another one reads, whatever its release; anything else is named, never a crash."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.broker.failures import UnreadableMessage
 from shared.broker.messages import (
+    NotificationMessage,
     PaymentMessage,
     ProbeMessage,
     ReplyMessage,
+    decode_notification,
     decode_payment,
     decode_reply,
     decode_work,
@@ -96,6 +100,7 @@ def test_members_of_a_later_release_are_passed_over() -> None:
         b'{"v":1,"type":"payment","payment_id":"pay_1"}',
         b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY","reply_to":""}',
         b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY","reply_to":7}',
+        b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY","reply_to":"\\ud800"}',
         b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"}' + b" " * 5000,
     ],
 )
@@ -103,6 +108,18 @@ def test_what_is_no_message_of_ours_is_named(body: bytes) -> None:
     """Foreign, newer, cut, empty or huge: one named error."""
     with pytest.raises(UnreadableMessage):
         decode_payment(body)
+
+
+@pytest.mark.parametrize("name", ["kind", "delivery_id", "target"])
+@pytest.mark.parametrize("value", ["\ud800", "\x00", "", "a b", "x" * 200, "é", None, 7, ["hipay"]])
+def test_a_notification_whose_ids_have_no_form_of_ours_is_unreadable(name: str, value: object) -> None:
+    """No database has to be asked for a text that it cannot take."""
+    given = {"kind": "hipay", "delivery_id": "dlv_1_hipay", "target": "hipay"}
+    body = json.dumps({"v": 1, "type": "notification", **given}).encode()
+    assert decode_notification(body) == NotificationMessage("hipay", "dlv_1_hipay", "hipay")
+
+    with pytest.raises(UnreadableMessage):
+        decode_notification(json.dumps({"v": 1, "type": "notification", **given, name: value}).encode())
 
 
 @given(st.binary(max_size=300))
