@@ -17,7 +17,7 @@ from shared.storage import outcomes
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
 from terminal_worker.answer import Answer, AnswerReader
-from terminal_worker.connection import Connect, Connection
+from terminal_worker.connection import Connect, Connection, write_request
 from terminal_worker.session import result_of
 from terminal_worker.speaking import Speech, speech_of
 
@@ -63,7 +63,7 @@ class Enquirer:
         # Look at the clock and write: one step, as for the payment itself.
         if self._clock.boot() - looked_at >= LOOK_TO_WRITE_SECONDS:
             return Enquired(answered=False)
-        connection.write(encode_enquiry(speech.request, speech.profile))
+        write_request(connection, encode_enquiry(speech.request, speech.profile))
         written_at = self._clock.boot()
         # No echo is known of enquiries: only the close or a long silence ends one, lest a ticket is cut.
         reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=None)

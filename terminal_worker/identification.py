@@ -10,7 +10,7 @@ from shared.concert.profile import Profile
 from shared.concert.reading import answers_identification
 from shared.settings.settings import Settings
 from terminal_worker.answer import Answer, AnswerReader
-from terminal_worker.connection import Connect
+from terminal_worker.connection import Connect, write_request
 
 
 class Identified(StrEnum):
@@ -54,7 +54,7 @@ class Identifier:
             # Look at the clock and write: one step, as for a payment. A run that slept may be taken over.
             if self._clock.boot() >= until:
                 return Identified.NOT_ASKED
-            connection.write(request)
+            write_request(connection, request)
             written_at = self._clock.boot()
             # No field has to be waited for: nothing here could contradict.
             reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())

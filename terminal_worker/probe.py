@@ -22,7 +22,7 @@ from shared.storage import probes
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
 from shared.storage.probes import Found, Outcome, Taken
 from terminal_worker.answer import Answer, AnswerReader, Lost
-from terminal_worker.connection import Connect, ConnectFailed, Connection
+from terminal_worker.connection import Connect, ConnectFailed, Connection, UnexpectedBytes, write_request
 
 _log = structlog.get_logger()
 _Stored = TypeVar("_Stored")
@@ -99,18 +99,20 @@ class Probes:
         )
         try:
             connection = await self._connect(taken.taking.address)
+            try:
+                return await self._ask(connection, request, taken, opened_at)
+            finally:
+                await connection.close()
+        except UnexpectedBytes as error:
+            return Found(outcome=Outcome.NOT_CONCERT, detail=str(error))
         except ConnectFailed as error:
             return Found(outcome=Outcome.UNREACHABLE, detail=str(error))
-        try:
-            return await self._ask(connection, request, taken, opened_at)
-        finally:
-            await connection.close()
 
     async def _ask(self, connection: Connection, request: bytes, taken: Taken, opened_at: float) -> Found:
         # Look at the clock and write: one step, as for a payment.
         if self._clock.boot() - opened_at >= self._settings.write_window_seconds:
             return Found(outcome=Outcome.UNREACHABLE, detail="the write window had passed")
-        connection.write(request)
+        write_request(connection, request)
         written_at = self._clock.boot()
         # No field has to be waited for: nothing here could contradict.
         reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())

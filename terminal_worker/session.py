@@ -19,6 +19,7 @@ from shared.concert.mask import mask_fields
 from shared.concert.outcome import Outcome as Said
 from shared.concert.outcome import Reading
 from shared.concert.reading import read_answer
+from shared.concert.unread import show_unread
 from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Reason
 from shared.payment.states import Event
@@ -26,7 +27,13 @@ from shared.settings.settings import Settings
 from shared.storage.claims import Claimed
 from shared.storage.lines import Learned
 from terminal_worker.answer import Answer, AnswerReader, Lost
-from terminal_worker.connection import Connect, ConnectFailed, Connection
+from terminal_worker.connection import (
+    Connect,
+    ConnectFailed,
+    Connection,
+    UnexpectedBytes,
+    write_request,
+)
 from terminal_worker.identification import Identified, Identifier
 from terminal_worker.speaking import Speech, speech_of
 
@@ -95,7 +102,7 @@ class TerminalSessions:
             connection = await self._reach(claimed, speech, until if identify else None)
             await self._checkpoint("after_connect")
         except ConnectFailed as error:
-            return _not_sent(Reason.NO_CONNECTION, str(error))
+            return _not_connected(error)
         except _TooLate:
             return _not_sent(Reason.NOT_SENT, "the write window had passed")
         except _Unidentified:
@@ -144,7 +151,10 @@ class TerminalSessions:
             # Look at the clock and write: one step. An await between them could outlive the window.
             if self._clock.boot() - started_at >= self._settings.write_window_seconds:
                 return _not_sent(Reason.NOT_SENT, "the write window had passed")
-            connection.write(speech.data)
+            try:
+                write_request(connection, speech.data)
+            except ConnectFailed as error:
+                return _not_connected(error)
             written_at = self._clock.boot()
             await self._checkpoint("after_write")
             reader = AnswerReader(
@@ -229,8 +239,14 @@ def _identified(learned: Learned) -> Learned:
     return Learned(echoes=learned.echoes, identifies=True, identify_first=False)
 
 
-def _not_sent(reason: Reason, detail: str) -> Ended:
-    return Ended(Outcome(event=Event.NOT_SENT, reason=reason, detail={"error": detail}))
+def _not_connected(error: ConnectFailed) -> Ended:
+    if isinstance(error, UnexpectedBytes):
+        return _not_sent(Reason.UNEXPECTED_BYTES, str(error), received=show_unread(error.received))
+    return _not_sent(Reason.NO_CONNECTION, str(error))
+
+
+def _not_sent(reason: Reason, detail: str, **more: object) -> Ended:
+    return Ended(Outcome(event=Event.NOT_SENT, reason=reason, detail={"error": detail, **more}))
 
 
 def _doubt(reason: Reason, detail: dict[str, object]) -> Outcome:

@@ -19,10 +19,12 @@ class Reason(StrEnum):
 
     #: unreachable: the terminal answered busy at once, or did not answer the identification in time.
     BUSY = "busy"
-    #: unreachable: no connection came about within the tries.
+    #: unreachable: no connection came about within the tries, or it ended before the request was written.
     NO_CONNECTION = "no_connection"
     #: unreachable: the terminal's host name has no address.
     NO_ADDRESS = "no_address"
+    #: unreachable: bytes came before the request was written, which is why it was not.
+    UNEXPECTED_BYTES = "unexpected_bytes"
     #: unreachable: the write window closed before the request was written.
     NOT_SENT = "not_sent"
     #: expired: another payment held the line when the deadline passed.

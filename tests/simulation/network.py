@@ -52,6 +52,10 @@ class Pipe:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
+    def peek(self) -> bytes | None:
+        """Return what waits for its reader; None where nothing does and the end has come."""
+        return bytes(self._buffer) or (None if self.has_ended else b"")
+
     async def receive(self) -> bytes:
         """Return what came; empty after the end."""
         while not self._buffer and not self.has_ended:
@@ -82,6 +86,9 @@ class Wire:
     def is_live(self) -> bool:
         """A running process has it open."""
         return self.is_open and not self.process.is_dead and not self.process.is_paused
+
+    def peek(self) -> bytes | None:
+        return self.to_client.peek()
 
     def write(self, data: bytes) -> None:
         stage = self._stage

@@ -43,6 +43,12 @@ class Talk:
         self.write(encode_fields([*((tag, asked[tag]) for tag in ("CZ", "CJ", "CA", "CD")), ("AE", "10")]))
         return True
 
+    async def read_to_end(self) -> None:
+        """Keep what comes until the other side has closed."""
+        with contextlib.suppress(OSError):
+            while await self._receive():
+                pass
+
     async def _receive(self) -> bool:
         received = await self._reader.read(4096)
         self._decoder.feed(received)

@@ -226,7 +226,14 @@ class System:
         )
         return Api(client, database, metrics, publisher, replies)
 
-    async def worker(self, *, clock: Clock | None = None, sweeps: bool = True, **given: object) -> Worker:
+    async def worker(
+        self,
+        *,
+        clock: Clock | None = None,
+        sweeps: bool = True,
+        checkpoint: Checkpoint = no_checkpoint,
+        **given: object,
+    ) -> Worker:
         """Start a terminal worker; `clock` is the one that its sessions and holds go by."""
         settings = load_settings(**{**self._given, **given})
         clock, metrics, database = clock or SystemClock(), Metrics("worker"), self._open_database(settings)
@@ -252,6 +259,7 @@ class System:
             worker=worker,
             random_bytes=os.urandom,
             rng=random.Random(1),
+            checkpoint=checkpoint,
         )
         await heartbeats.register(worker)
         await parts.deliveries.start()

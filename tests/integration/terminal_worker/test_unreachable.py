@@ -87,6 +87,54 @@ async def test_nothing_is_written_once_the_write_window_has_passed(
     await eventually(lambda: system.is_free(shop.host))
 
 
+@pytest.mark.parametrize(
+    ("greeting", "reason", "received"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "unexpected_bytes", "SSH-2.0-OpenSSH_9.2\\x0d\\x0a"),
+        (
+            b"CZ0040320CB003250CD0010AE00210AC006184117",
+            "unexpected_bytes",
+            "CZ0040320CB003250CD0010AE00210AC006184***",
+        ),
+        (b"\x05", "unexpected_bytes", "\\x05"),
+        (None, "no_connection", None),
+    ],
+)
+async def test_bytes_before_our_write_are_no_answer_and_nothing_is_written(
+    system: System, greeting: bytes | None, reason: str, received: str | None
+) -> None:
+    """Not even a whole answer; a peer that closes before is a lost connection before the write."""
+    has_spoken = asyncio.Event()
+
+    async def speaks_first(talk: Talk) -> None:
+        if greeting is None:
+            talk.close()
+        else:
+            talk.write(greeting)
+        has_spoken.set()
+        await talk.read_to_end()
+
+    async def at(step: str) -> None:
+        if step == "before_write":
+            await asyncio.wait_for(has_spoken.wait(), 10)
+
+    till = await system.till()
+    await system.worker(checkpoint=at)
+    async with ScriptedTerminal(speaks_first, scripts_all=True) as shop:
+        answered = await till.pay(shop.host)
+        (talk,) = shop.talks
+        await asyncio.wait_for(talk.closed.wait(), 10)
+
+    assert talk.received == b""
+    assert answered.status_code == 502
+    payment = answered.json()["payment"]
+    assert (payment["state"], payment["reason"]) == ("unreachable", reason)
+    assert payment["safe_to_retry"] is True
+    (detail,) = [one for one in await system.details(payment["id"]) if one["event"] == "not_sent"]
+    assert detail.get("received") == received
+    await eventually(lambda: system.is_free(shop.host))
+
+
 async def test_a_terminal_that_shows_another_amount_is_busy(system: System) -> None:
     """Somebody types a sale at the terminal: AE 01 at once is no refusal, nothing was attempted."""
     till = await system.till()
