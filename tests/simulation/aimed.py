@@ -3,6 +3,7 @@
 import asyncio
 
 from sandbox.terminal.behaviour import Behaviour
+from tests.simulation.aimed_bytes import BYTES
 from tests.simulation.found import FOUND
 from tests.simulation.mistakes import (
     freed_while_enquiring,
@@ -125,5 +126,6 @@ AIMED: dict[str, Aim] = {
     "a heartbeat that frees the line while its enquiry goes on": Aim(
         freed_while_enquiring, proved_while_it_is_asked
     ),
+    **BYTES,
     **FOUND,
 }

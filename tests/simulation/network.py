@@ -44,6 +44,10 @@ class Pipe:
             self.has_ended = True
         self._wake()
 
+    def put(self, data: bytes) -> None:
+        """Have the bytes arrive now."""
+        self._arrive(data)
+
     def end_now(self) -> None:
         self.has_ended = True
         self._wake()
@@ -166,5 +170,7 @@ class Connector:
         if terminal.is_down:
             raise ConnectFailed("refused")
         wire = Wire(self._stage, self._ledger, self._process, terminal)
+        if terminal.greetings:
+            wire.to_client.put(terminal.greetings.popleft())
         self._stage.later(0.001, terminal.accept, wire)
         return wire

@@ -102,6 +102,8 @@ class Terminal:
         #: For aimed histories: what the next customers do, what becomes of the next connections.
         self.behaviours: deque[Behaviour] = deque()
         self.wire_faults: deque[str] = deque()
+        #: What it writes as soon as somebody connects, one for each of the next connections.
+        self.greetings: deque[bytes] = deque()
         self.connect_seconds = 0.0
 
     def goes_wrong(self) -> bool:
