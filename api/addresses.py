@@ -15,7 +15,14 @@ from shared.resolving import LookUp
 
 
 class OutsideNetworks(Exception):
-    """One of the host's addresses is outside the merchant's allowed networks; no packet was sent."""
+    """One of the host's addresses is outside the merchant's allowed networks; no packet was sent.
+
+    `line` is where the host leads to nonetheless, where that is known.
+    """
+
+    def __init__(self, address: str, line: str | None = None) -> None:
+        super().__init__(address)
+        self.line: Final = line
 
 
 class LineFinder:
@@ -33,9 +40,13 @@ class LineFinder:
         addresses = await self._addresses(host)
         if not addresses:
             return None
-        check_allowed(addresses, networks)
         lowest = min(addresses, key=lambda address: (address.version, int(address)))
-        return f"[{lowest}]:{port}" if lowest.version == 6 else f"{lowest}:{port}"
+        line = f"[{lowest}]:{port}" if lowest.version == 6 else f"{lowest}:{port}"
+        try:
+            check_allowed(addresses, networks)
+        except OutsideNetworks as error:
+            raise OutsideNetworks(str(error), line) from error
+        return line
 
     async def _addresses(self, host: str) -> set[Address]:
         try:

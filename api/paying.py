@@ -1,12 +1,17 @@
-"""One payment from its request to what the caller is told: store, publish, wait, answer what is stored."""
+"""One payment from its request to what the caller is told: store, publish, wait, answer what is stored.
 
-from dataclasses import dataclass
+Whatever forbids it is an answer only after the order guard was asked: a till that hears 'refused' or 'safe
+to retry' charges the customer elsewhere, and an earlier attempt of the same order may be at the terminal.
+"""
+
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import structlog
 
 from api.admission import Admission
 from api.contract.errors import (
+    ApiError,
     Contended,
     DatabaseUnavailable,
     KeyClosed,
@@ -40,18 +45,18 @@ from shared.storage.accepting import (
     Accepted,
     Attached,
     Conflict,
+    Earlier,
     NewPayment,
     NoPlace,
+    Terms,
     accept,
-    would_attach,
+    find_earlier,
 )
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
 from shared.storage.merchants import Credential
 from shared.storage.waiting import Seen
 
 _log = structlog.get_logger()
-
-_KNOWN_LINES_AT_MOST: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,6 @@ class Payments:
         self._settings: Final = settings
         self._random_bytes: Final = random_bytes
         self._checkpoint: Final = checkpoint
-        self._known_lines: Final[set[str]] = set()
         self.admission: Final = Admission(database, settings)
         self.outcomes: Final = Outcomes(
             database=database,
@@ -126,44 +130,49 @@ class Payments:
         """Return what became of the order. Raises the contract's errors."""
         started_at = self._clock.monotonic()
         payment_id = new_payment_id(self._clock, self._random_bytes)
+        acceptance: Acceptance
         with bound(payment_id=payment_id):
             try:
-                warnings = await self._warnings(order, caller)
                 target = await self._targets.find(order, caller.credential)
-                new = self._new_payment(payment_id, order, caller, target, warnings)
-                await self._admit(new, caller.credential)
-                # The waiter is there before the message: a reply cannot come too early.
-                with self._waiters.waiting(payment_id, attached=False) as waiter:
-                    await self._checkpoint("before_insert")
-                    acceptance = await self._accept(new, caller)
-                    if isinstance(acceptance, Accepted):
-                        return await self._accepted(acceptance, new, waiter, caller, started_at)
+                new = self._new_payment(payment_id, order, caller, target)
+                try:
+                    new = await self._admitted(new, target, caller.credential)
+                except ApiError as refusal:
+                    acceptance = await self._earlier(new, caller, refusal)
+                else:
+                    # The waiter is there before the message: a reply cannot come too early.
+                    with self._waiters.waiting(payment_id, attached=False) as waiter:
+                        await self._checkpoint("before_insert")
+                        acceptance = await self._accept(new, caller)
+                        if isinstance(acceptance, Accepted):
+                            return await self._accepted(acceptance, new, waiter, caller, started_at)
             except (DatabaseAway, CommitUnknown) as error:
                 _log.error("database away", error=str(error))
                 raise DatabaseUnavailable from error
         return await self._not_inserted(acceptance, caller, started_at)
 
-    async def _admit(self, new: NewPayment, credential: Credential) -> None:
-        """Let the order's own attempt be the answer, whatever else is wrong.
+    async def _admitted(self, new: NewPayment, target: Target, credential: Credential) -> NewPayment:
+        """Return the payment with all its warnings.
 
-        Raises MerchantSuspended; Overloaded where too much waits already.
+        Raises what forbids it: MerchantSuspended, the target's refusal, UnknownWebhookEndpoint, Overloaded; and
+        DatabaseAway.
         """
-        suspended = credential.suspended_because
-        has_room = new.line is None or self.admission.has_room(new.merchant_id, new.line)
-        if (suspended is None and has_room) or await would_attach(self._database, new):
-            return
-        if suspended is not None:
-            _log.warning("not accepted: the merchant is suspended", merchant_id=new.merchant_id)
-            raise MerchantSuspended(suspended)
-        _log.warning("not accepted: too many payments wait", line=new.line)
-        raise Overloaded
+        if credential.suspended_because is not None:
+            raise MerchantSuspended(credential.suspended_because)
+        if target.refusal is not None:
+            raise target.refusal
+        warnings = await warnings_for(self._database, new.merchant_id, new.webhook_endpoint_id)
+        if new.line is not None and not self.admission.has_room(new.merchant_id, new.line):
+            raise Overloaded
+        return replace(new, warnings=(*new.warnings, *warnings))
 
-    async def _warnings(self, order: OrderRequest, caller: Caller) -> tuple[str, ...]:
-        """Raises UnknownWebhookEndpoint, DatabaseAway."""
-        assert caller.credential.merchant_id is not None
-        return order.warnings + await warnings_for(
-            self._database, caller.credential.merchant_id, order.webhook_endpoint_id
-        )
+    async def _earlier(self, new: NewPayment, caller: Caller, refusal: ApiError) -> Earlier:
+        """Return the order's earlier attempt as the answer; raise the refusal where there is none."""
+        earlier = await find_earlier(self._database, new, self._terms(caller))
+        if earlier is None:
+            _log.warning("not accepted", code=refusal.code, line=new.line)
+            raise refusal
+        return earlier
 
     def _new_payment(
         self,
@@ -171,7 +180,6 @@ class Payments:
         order: OrderRequest,
         caller: Caller,
         target: Target,
-        warnings: tuple[str, ...],
     ) -> NewPayment:
         assert caller.credential.merchant_id is not None
         return NewPayment(
@@ -195,38 +203,27 @@ class Payments:
             reply_to=self._replies.name,
             traceparent=caller.traceparent,
             deadline_seconds=self._settings.queue_deadline_seconds,
-            warnings=warnings,
+            warnings=order.warnings,
         )
 
     async def _accept(self, new: NewPayment, caller: Caller) -> Acceptance:
         """Store it. After a commit whose answer was lost, look whether it was carried out."""
         try:
-            return await self._accept_once(new, caller)
+            return await accept(self._database, new, self._terms(caller))
         except CommitUnknown:
             stored = await waiting.payment(self._database, new.id)
             if stored is not None:
                 return Accepted(stored.id, stored.state)
         # Carried out later than that look, it is found as this payment's own.
-        return await self._accept_once(new, caller)
+        return await accept(self._database, new, self._terms(caller))
 
-    async def _accept_once(self, new: NewPayment, caller: Caller) -> Acceptance:
+    def _terms(self, caller: Caller) -> Terms:
         guard_hours = caller.credential.guard_hours
-        acceptance = await accept(
-            self._database,
-            new,
+        return Terms(
             replay_seconds=self._settings.replay_window_seconds,
             credit_replay_seconds=self._settings.replay_window_unkeyed_credit_seconds,
-            line_known=new.line in self._known_lines,
             guard_life_seconds=None if guard_hours is None else guard_hours * 3600,
         )
-        # Lines are never deleted. A conflict may have rolled back the transaction that made this one.
-        if (
-            new.line is not None
-            and not isinstance(acceptance, Conflict)
-            and len(self._known_lines) < _KNOWN_LINES_AT_MOST
-        ):
-            self._known_lines.add(new.line)
-        return acceptance
 
     async def _accepted(
         self, acceptance: Accepted, new: NewPayment, waiter: Waiter, caller: Caller, started_at: float

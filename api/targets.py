@@ -1,14 +1,19 @@
-"""Where a payment goes, and how that terminal is spoken to: by address, or as its merchant registered it."""
+"""Where a payment goes, and how that terminal is spoken to: by address, or as its merchant registered it.
+
+A terminal that may not be used is found, too: the order's earlier attempt is looked for before anybody is
+refused.
+"""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from api.addresses import LineFinder, OutsideNetworks
 from api.contract.errors import (
+    ApiError,
     ForeignTerminal,
     ReservedTerminal,
     TerminalDisabled,
@@ -28,7 +33,7 @@ _log = structlog.get_logger()
 LineFinders = Callable[[str], LineFinder]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A payment's terminal; `line` is None where its host has no address."""
 
@@ -37,9 +42,11 @@ class Target:
     line: str | None
     register_number: str
     #: JSON, see `Profile`.
-    profile: str
+    profile: str = "{}"
     #: As the order or the terminal's entry wants it.
     force_authorization: bool
+    #: Why the merchant may not pay there: an answer only where no earlier attempt of the order is one.
+    refusal: ApiError | None = None
 
 
 class Targets:
@@ -52,10 +59,10 @@ class Targets:
         self._register_number: Final = register_number
 
     async def find(self, order: OrderRequest, credential: Credential) -> Target:
-        """Return the order's target.
+        """Return the order's target. Raises DatabaseAway, CommitUnknown.
 
-        Raises UnknownTerminal, ForeignTerminal, ReservedTerminal, TerminalDisabled, UnsupportedByTerminal,
-        DatabaseAway, CommitUnknown.
+        Its `refusal` is UnknownTerminal, ForeignTerminal, ReservedTerminal, TerminalDisabled or
+        UnsupportedByTerminal.
         """
         merchant_id = credential.merchant_id
         assert merchant_id is not None, "a private credential belongs to a merchant"
@@ -63,51 +70,84 @@ class Targets:
         if order.terminal_id is not None:
             terminal = await self._terminals.by_id(merchant_id, order.terminal_id)
             if terminal is None:
-                raise UnknownTerminal
+                return self._unknown(order)
             host, port = terminal.host, terminal.port
         else:
             assert order.host is not None
             assert order.port is not None
             host, port = order.host, order.port
-        line = await self.line(host, port, credential)
-        if line is not None:
+        line, refusal = await self._line(host, port, credential)
+        if line is not None and refusal is None:
             if terminal is None:
                 terminal = await self._terminals.by_line(merchant_id, line)
             else:
                 await self._terminals.leads_to(merchant_id, terminal, line)
-        return self._target(order, host, port, line, terminal)
+        target = self._target(order, host, port, line, terminal)
+        return target if refusal is None else replace(target, refusal=refusal)
 
     async def line(self, host: str, port: int, credential: Credential) -> str | None:
         """Return the line that this merchant may use; None where the host has no address.
 
         Raises ForeignTerminal, ReservedTerminal, DatabaseAway.
         """
+        line, refusal = await self._line(host, port, credential)
+        if refusal is not None:
+            raise refusal
+        return line
+
+    async def _line(self, host: str, port: int, credential: Credential) -> tuple[str | None, ApiError | None]:
+        """Return where the host leads to, and why this merchant may not use it."""
         assert credential.merchant_id is not None
         try:
             line = await self._lines(credential.merchant_id).find(host, port, credential.networks)
         except OutsideNetworks as error:
             _log.warning("terminal outside the merchant's networks", address=str(error))
-            raise ForeignTerminal from error
+            return error.line, ForeignTerminal()
         if line is not None and await self._terminals.is_reserved(credential.merchant_id, line):
             _log.warning("terminal is another merchant's alone", line=line)
-            raise ReservedTerminal
-        return line
+            return line, ReservedTerminal()
+        return line, None
+
+    def _unknown(self, order: OrderRequest) -> Target:
+        return Target(
+            host="",
+            port=0,
+            line=None,
+            register_number=self._register_number,
+            force_authorization=order.force_authorization,
+            refusal=UnknownTerminal(),
+        )
 
     def _target(
         self, order: OrderRequest, host: str, port: int, line: str | None, terminal: Terminal | None
     ) -> Target:
         if terminal is None:
-            target = Target(host, port, line, self._register_number, "{}", order.force_authorization)
-        else:
-            if terminal.disabled_at is not None:
-                raise TerminalDisabled
-            # Only a debit needs the card's bank: what gives money back asks as its order says.
-            wanted = order.operation is Operation.DEBIT and terminal.asks_authorisation(order.amount_cents)
-            forced = order.force_authorization or wanted
-            target = Target(host, port, line, terminal.register_number, terminal.profile, forced)
-        try:
-            profile = Profile.from_dict(json.loads(target.profile))
-            check_can_ask(force_authorization=target.force_authorization, profile=profile)
-        except CannotAsk as error:
-            raise UnsupportedByTerminal(str(error)) from error
-        return target
+            return Target(
+                host=host,
+                port=port,
+                line=line,
+                register_number=self._register_number,
+                force_authorization=order.force_authorization,
+                refusal=_cannot_ask(order.force_authorization, "{}"),
+            )
+        # Only a debit needs the card's bank: what gives money back asks as its order says.
+        wanted = order.operation is Operation.DEBIT and terminal.asks_authorisation(order.amount_cents)
+        forced = order.force_authorization or wanted
+        disabled = None if terminal.disabled_at is None else TerminalDisabled()
+        return Target(
+            host=host,
+            port=port,
+            line=line,
+            register_number=terminal.register_number,
+            profile=terminal.profile,
+            force_authorization=forced,
+            refusal=disabled or _cannot_ask(forced, terminal.profile),
+        )
+
+
+def _cannot_ask(force_authorization: bool, profile: str) -> UnsupportedByTerminal | None:
+    try:
+        check_can_ask(force_authorization=force_authorization, profile=Profile.from_dict(json.loads(profile)))
+    except CannotAsk as error:
+        return UnsupportedByTerminal(str(error))
+    return None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.payment.payment import Operation
+from shared.payment.payment import Operation, Payment
 from shared.payment.states import COUNTING_STATES, LIVE_STATES, State
 
 #: How often insert and attach alternate before the caller is told to come again.
@@ -69,6 +69,21 @@ def operation_key(
             return f"reversal:{order_id}:{debit_id or ''}"
         case Operation.CREDIT:
             return f"credit:{order_id}:{debit_id or ''}:{amount_cents}:{idempotency_key or ''}"
+
+
+def is_same_terminal(
+    attempt: Payment, *, line: str | None, host: str, port: int, terminal_id: str | None
+) -> bool:
+    """Return whether a request means the terminal of an earlier attempt.
+
+    Two names of one address are one terminal. Where the request's name leads nowhere at this moment (`line`
+    is None), the name itself is compared with the one that was sent before.
+    """
+    if line is not None:
+        return attempt.line == line
+    if terminal_id is not None and attempt.terminal_id == terminal_id:
+        return True
+    return (attempt.host, attempt.port) == (host, port)
 
 
 def check_may_follow(

@@ -1,5 +1,6 @@
 """The payment as every process sees it: one frozen value, read from one row."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -125,3 +126,15 @@ class Payment:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+    @property
+    def terminal_id(self) -> str | None:
+        """The registered terminal that the order names; None where it names an address."""
+        return terminal_id_of(self.request)
+
+
+def terminal_id_of(request: str) -> str | None:
+    """Return the `terminal_id` that a request's JSON text names."""
+    technical = json.loads(request).get("pos_technical_info", {})
+    terminal_id: str | None = technical.get("terminal_id")
+    return terminal_id

@@ -1,6 +1,8 @@
 """Store a new payment, or find the attempt that keeps it out: the order guard in the database.
 
-Insert and attach alternate, each a statement of its own, until one succeeds.
+Insert and attach alternate, each a statement of its own, until one succeeds. A request that is to be refused
+for another reason passes through the same insert, which is rolled back: only the unique index waits for an
+attempt that is being stored at this moment, and whoever is told 'safe to retry' must have no such attempt.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,9 +15,10 @@ from shared.payment.order_guard import (
     NotAllowed,
     check_may_follow,
     counts,
+    is_same_terminal,
     operation_key,
 )
-from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.payment import Operation, Payment, Reason, terminal_id_of
 from shared.payment.states import State
 from shared.storage import debits, idempotency, lines
 from shared.storage.ending import get
@@ -60,6 +63,10 @@ _INSERT = Statement(
     " ON CONFLICT DO NOTHING RETURNING id"
 )
 
+#: An attempt that was never queued keeps nobody out. It is inserted with its key, so that its insert waits
+#: for an attempt of the same key that is not committed yet, and gives the key up in the same transaction.
+_GIVE_UP_KEY = Statement("UPDATE payments SET guard_key = NULL WHERE id = :id")
+
 #: This very payment, where an earlier commit of it, whose answer was lost, was carried out late.
 _OWN = Statement("SELECT state FROM payments WHERE id = :id")
 
@@ -76,15 +83,15 @@ _COUNTING_ATTEMPT = Statement(
     " WHERE merchant_id = :merchant_id AND guard_key = :guard_key"
 )
 
-#: Returns the ids of the debits that an operation can mean: `debits.lock` or `debits.find`.
-_FindDebits = Callable[[Transaction, str, str, Operation, str | None], Awaitable[list[str]]]
-
 _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayment:
-    """What acceptance stores; `line` is None where the terminal's host name has no address."""
+    """What acceptance stores; `line` is None where the terminal's host name has no address.
+
+    Of a request that is refused (`find_earlier`) `host` is empty where its `terminal_id` is not known.
+    """
 
     id: str
     merchant_id: str
@@ -156,7 +163,33 @@ class NoPlace:
     """Insert and attach kept missing each other: the caller may come again."""
 
 
-Acceptance = Accepted | Attached | Conflict | NoPlace
+#: What keeps a request from being stored, or refused for another reason.
+Earlier = Attached | Conflict | NoPlace
+
+Acceptance = Accepted | Earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long what was stored is given again.
+
+    A success is replayed for `replay_seconds` after its end, `credit_replay_seconds` for credits without an
+    idempotency key: the next equal credit may be another one. `guard_life_seconds`: how long a succeeded
+    order keeps its number, None for ever; not shorter than its replay.
+    """
+
+    replay_seconds: float
+    credit_replay_seconds: float
+    guard_life_seconds: float | None = None
+
+    def replay_ms(self, new: NewPayment) -> float:
+        keyless_credit = new.operation is Operation.CREDIT and new.idempotency_key is None
+        return 1000 * (self.credit_replay_seconds if keyless_credit else self.replay_seconds)
+
+    def life_ms(self, new: NewPayment) -> int | None:
+        if self.guard_life_seconds is None:
+            return None
+        return int(max(self.replay_ms(new), 1000 * self.guard_life_seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,31 +206,48 @@ class _KeyClosed(Exception):
         self.payment_id = payment_id
 
 
-async def accept(
+class _NothingInTheWay(Exception):
+    """Rolls back the insert of a request that is refused."""
+
+
+async def accept(database: Database, new: NewPayment, terms: Terms) -> Acceptance:
+    """Insert the payment or attach to the attempt that counts. Raises DatabaseAway, CommitUnknown."""
+    return await _insert_or_attach(database, new, terms, lambda tx: _insert(tx, new, terms.life_ms(new)))
+
+
+async def find_earlier(database: Database, new: NewPayment, terms: Terms) -> Earlier | None:
+    """Return what keeps out a request that is refused for another reason; None: nothing does.
+
+    Judged as if it were stored, and nothing is: an attempt that is not committed yet is waited for. Raises
+    DatabaseAway, CommitUnknown.
+    """
+
+    async def insert_and_roll_back(tx: Transaction) -> Accepted | _Taken:
+        inserted = await _insert(tx, new, terms.life_ms(new), is_stored=False)
+        if isinstance(inserted, Accepted):
+            raise _NothingInTheWay
+        return inserted
+
+    try:
+        found = await _insert_or_attach(database, new, terms, insert_and_roll_back)
+    except _NothingInTheWay:
+        return None
+    assert not isinstance(found, Accepted), "it was rolled back"
+    return found
+
+
+async def _insert_or_attach(
     database: Database,
     new: NewPayment,
-    *,
-    replay_seconds: float,
-    credit_replay_seconds: float,
-    line_known: bool,
-    guard_life_seconds: float | None = None,
+    terms: Terms,
+    insert: Callable[[Transaction], Awaitable[Accepted | _Taken]],
 ) -> Acceptance:
-    """Insert the payment or attach to the attempt that counts.
-
-    A success is replayed for `replay_seconds` after its end (`credit_replay_seconds` for credits without an
-    idempotency key: the next equal credit may be another one). `line_known` spares the statement that makes
-    the line. `guard_life_seconds`: how long a succeeded order keeps its number, None for ever; not shorter
-    than its replay. Raises DatabaseAway, CommitUnknown.
-    """
-    keyless_credit = new.operation is Operation.CREDIT and new.idempotency_key is None
-    replay_ms = 1000 * (credit_replay_seconds if keyless_credit else replay_seconds)
-    life_ms = None if guard_life_seconds is None else int(max(replay_ms, 1000 * guard_life_seconds))
     try:
         for _ in range(GUARD_ROUNDS):
-            inserted = await database.write(lambda tx: _insert(tx, new, line_known, life_ms))
+            inserted = await database.write(insert)
             if isinstance(inserted, Accepted):
                 return inserted
-            attached = await _attach(database, new, inserted.guard_key, replay_ms)
+            attached = await _attach(database, new, inserted.guard_key, terms.replay_ms(new))
             if attached is not None:
                 await _bind(database, new, attached, inserted)
                 return attached
@@ -213,24 +263,6 @@ async def accept(
     return NoPlace()
 
 
-async def would_attach(database: Database, new: NewPayment) -> bool:
-    """Whether an attempt that counts would answer this request, so that nothing new need be stored.
-
-    A look without any lock, for a process that is to take in nothing new. Raises DatabaseAway.
-    """
-
-    async def look(tx: Transaction) -> bool:
-        is_bound = new.named is not None and await idempotency.is_bound(tx, new.named)
-        debit = await _debit_of(tx, new, debits.find, key_is_used=is_bound)
-        key = _key(new, None if debit is None else debit.debit.id)
-        return await tx.one(_COUNTING_ATTEMPT, merchant_id=new.merchant_id, guard_key=key) is not None
-
-    try:
-        return await database.read(look)
-    except (NotAllowed, idempotency.KeyUsed):
-        return False
-
-
 async def _bind(database: Database, new: NewPayment, attached: Attached | Conflict, taken: _Taken) -> None:
     """The key of a request that found its operation's result names that operation from now on."""
     named = new.named
@@ -240,36 +272,43 @@ async def _bind(database: Database, new: NewPayment, attached: Attached | Confli
 
 
 async def _insert(
-    tx: Transaction, new: NewPayment, line_known: bool, life_ms: int | None
+    tx: Transaction, new: NewPayment, life_ms: int | None, *, is_stored: bool = True
 ) -> Accepted | _Taken:
     named = new.named
     is_bound = named is None or await idempotency.is_bound(tx, named)
-    if new.line is not None and not line_known:
+    if new.line is not None and is_stored:
+        # Also where it is known: a database that was restored without it is mended by the next payment.
         await lines.create(tx, new.line)
-    known = await _debit_of(tx, new, debits.lock, key_is_used=is_bound)
+    known = await _debit_of(tx, new, key_is_used=is_bound)
     debit_id = None if known is None else known.debit.id
     key = _key(new, debit_id)
-    if life_ms is not None and debit_id is None:
-        # A reversal or credit of a known debit is named by that debit, not by a number that comes again.
-        await _leave_guard(tx, new, key, life_ms)
     if known is not None:
         if any(follower.guard_key == key for follower in known.followers):
             return _Taken(key, is_bound)
         check_may_follow(new.operation, new.amount_cents, new.line, known.debit, known.followers)
+    elif life_ms is not None:
+        # A reversal or credit of a known debit is named by that debit, not by a number that comes again.
+        await _leave_guard(tx, new, key, life_ms)
     inserted = await _insert_row(tx, new, key, debit_id)
-    if (
-        inserted is None
-        or await tx.one(_LOCK_ATTEMPTS, merchant_id=new.merchant_id, operation_key=key, id=new.id) is not None
-    ):
-        closed = await tx.one(_CLOSED_ATTEMPT, merchant_id=new.merchant_id, operation_key=key)
-        if closed is not None:
-            raise _KeyClosed(closed.id)
+    await _check_key_open(tx, new, key, is_inserted=inserted is not None)
     if inserted is None:
         own = await tx.one(_OWN, id=new.id)
         return _Taken(key, is_bound) if own is None else Accepted(new.id, State(own.state))
-    if named is not None and not is_bound:
-        await idempotency.bind(tx, named)
+    if is_stored:
+        await _write_history(tx, new, inserted.state, debit_id)
+        if named is not None and not is_bound:
+            await idempotency.bind(tx, named)
     return inserted
+
+
+async def _check_key_open(tx: Transaction, new: NewPayment, key: str, *, is_inserted: bool) -> None:
+    """Raise _KeyClosed where the key is closed."""
+    named = {"merchant_id": new.merchant_id, "operation_key": key}
+    if is_inserted and await tx.one(_LOCK_ATTEMPTS, **named, id=new.id) is None:
+        return
+    closed = await tx.one(_CLOSED_ATTEMPT, **named)
+    if closed is not None:
+        raise _KeyClosed(closed.id)
 
 
 def _key(new: NewPayment, debit_id: str | None) -> str:
@@ -310,7 +349,7 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
         order_id=new.order_id,
         operation=new.operation.value,
         operation_key=key,
-        guard_key=key if counts(state) else None,
+        guard_key=key,
         idempotency_key=new.idempotency_key,
         debit_id=debit_id,
         state=state.value,
@@ -334,7 +373,13 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
     )
     if row is None:
         return None
-    detail: dict[str, object] = {"line": new.line} if reason is None else {"reason": reason}
+    if not counts(state):
+        await tx.run(_GIVE_UP_KEY, id=new.id)
+    return Accepted(new.id, state)
+
+
+async def _write_history(tx: Transaction, new: NewPayment, state: State, debit_id: str | None) -> None:
+    detail: dict[str, object] = {"line": new.line} if state is State.QUEUED else {"reason": Reason.NO_ADDRESS}
     if new.operation is not Operation.DEBIT:
         # Cancel and Credit carry no reference: what cannot be checked here is the terminal's to check.
         detail["debit"] = debit_id or "unknown"
@@ -343,16 +388,13 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
         await add_order_notification(tx, payment_id=new.id, merchant_id=new.merchant_id)
     if state is not State.QUEUED:
         await add_event(tx, await get(tx, new.id), type_of(state, ends_doubt=False))
-    return Accepted(new.id, state)
 
 
-async def _debit_of(
-    tx: Transaction, new: NewPayment, ids_of: _FindDebits, *, key_is_used: bool
-) -> KnownDebit | None:
+async def _debit_of(tx: Transaction, new: NewPayment, *, key_is_used: bool) -> KnownDebit | None:
     """Return the debit that a reversal or credit means; None: it has none here. Raises NotAllowed."""
     if new.operation is Operation.DEBIT:
         return None
-    ids = await ids_of(tx, new.merchant_id, _key_of_debit(new), new.operation, new.idempotency_key)
+    ids = await debits.lock(tx, new.merchant_id, _key_of_debit(new), new.operation, new.idempotency_key)
     if not ids:
         return None
     asked = GivingBack(new.operation, new.amount_cents, new.line, new.idempotency_key, key_is_used)
@@ -373,7 +415,9 @@ async def _attach(
         return await _closed(database, payment.id)
     if payment.amount_cents != new.amount_cents:
         return Conflict("different", "the order is known with another amount", payment)
-    if (payment.host, payment.port) != (new.host, new.port):
+    if not is_same_terminal(
+        payment, line=new.line, host=new.host, port=new.port, terminal_id=terminal_id_of(new.request)
+    ):
         return Conflict("different", "the order is known on another terminal", payment)
     if payment.state is State.SUCCEEDED and row.ended_ms_ago > replay_ms:
         return Conflict("used", "the order was paid some time ago", payment)

@@ -28,8 +28,6 @@ _CAN_BE_MEANT: Final = (
 #: In the order in which everybody locks the attempts of a key.
 _LOCK = Statement(_CAN_BE_MEANT + " {for_update}")
 
-_FIND = Statement(_CAN_BE_MEANT)
-
 _SIBLING: Final = (
     "SELECT id, operation, state, contradicted, line, guard_key, idempotency_key, debit_id,"
     " COALESCE(paid_cents, amount_cents) AS amount_cents FROM payments"
@@ -48,26 +46,8 @@ async def lock(
     tx: Transaction, merchant_id: str, debit_key: str, operation: Operation, idempotency_key: str | None
 ) -> list[str]:
     """Lock the debits of an order that an operation can mean; return their ids, none where it is unknown."""
-    return await _ids(tx, _LOCK, merchant_id, debit_key, operation, idempotency_key)
-
-
-async def find(
-    tx: Transaction, merchant_id: str, debit_key: str, operation: Operation, idempotency_key: str | None
-) -> list[str]:
-    """Return the same ids without waiting for anybody."""
-    return await _ids(tx, _FIND, merchant_id, debit_key, operation, idempotency_key)
-
-
-async def _ids(
-    tx: Transaction,
-    statement: Statement,
-    merchant_id: str,
-    debit_key: str,
-    operation: Operation,
-    idempotency_key: str | None,
-) -> list[str]:
     found = await tx.all(
-        statement,
+        _LOCK,
         merchant_id=merchant_id,
         operation_key=debit_key,
         operation=operation.value,

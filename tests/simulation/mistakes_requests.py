@@ -6,7 +6,7 @@ from unittest.mock import patch
 from api import paying
 from api.paying import Caller, Payments
 from shared.storage import accepting, idempotency
-from shared.storage.accepting import NewPayment
+from shared.storage.accepting import NewPayment, Terms
 from shared.storage.engine import Database, Transaction
 from shared.storage.idempotency import NamedOperation
 from tests.simulation.mistaken import Mistake, changed
@@ -33,10 +33,10 @@ def nobody_waits() -> AbstractContextManager[object]:
 def own_attempt_refused() -> AbstractContextManager[object]:
     """Where too much waits, the order whose own attempt waits is refused, too."""
 
-    async def would_attach(_database: Database, _new: NewPayment) -> bool:
-        return False
+    async def nothing(_database: Database, _new: NewPayment, _terms: Terms) -> None:
+        return None
 
-    return patch.object(paying, "would_attach", would_attach)
+    return patch.object(paying, "find_earlier", nothing)
 
 
 def number_comes_again_at_once() -> AbstractContextManager[object]:

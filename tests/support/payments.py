@@ -9,7 +9,7 @@ from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import Event, State
 from shared.storage import outcomes
-from shared.storage.accepting import Acceptance, Accepted, NewPayment, accept
+from shared.storage.accepting import Acceptance, Accepted, NewPayment, Terms, accept
 from shared.storage.claims import Claimed, claim
 from shared.storage.engine import Database, Transaction
 from shared.storage.lines import Learned, Taking
@@ -20,6 +20,8 @@ MERCHANT = "merchant"
 HOST, PORT = "127.0.0.9", 8888
 LINE = f"{HOST}:{PORT}"
 WORKER = "worker-1"
+#: An hour of replay, ten minutes for credits without a key.
+TERMS = Terms(replay_seconds=3600, credit_replay_seconds=600)
 
 _numbers = itertools.count(1)
 
@@ -51,15 +53,9 @@ def new_payment(**changes: Any) -> NewPayment:
     return NewPayment(**{**values, **changes})
 
 
-async def ask(database: Database, *, line_known: bool = False, **changes: Any) -> Acceptance:
-    """Accept a payment as the API does, with an hour of replay (ten minutes for credits without a key)."""
-    return await accept(
-        database,
-        new_payment(**changes),
-        replay_seconds=3600,
-        credit_replay_seconds=600,
-        line_known=line_known,
-    )
+async def ask(database: Database, **changes: Any) -> Acceptance:
+    """Accept a payment as the API does."""
+    return await accept(database, new_payment(**changes), TERMS)
 
 
 async def queued(database: Database, **changes: Any) -> str:

@@ -7,6 +7,7 @@ import pytest
 from payments import (
     HOST,
     LINE,
+    TERMS,
     ask,
     change,
     ended,
@@ -54,7 +55,7 @@ async def test_a_new_payment_is_stored_as_it_was_sent(database: Database) -> Non
         deadline_seconds=1.5,
     )
 
-    acceptance = await accept(database, new, replay_seconds=3600, credit_replay_seconds=600, line_known=False)
+    acceptance = await accept(database, new, TERMS)
 
     assert acceptance == Accepted(new.id, State.QUEUED)
     payment = await waiting.payment(database, new.id)
@@ -344,10 +345,7 @@ async def test_a_stored_payment_may_be_asked_for_again_after_a_lost_commit(datab
     """The same acceptance once more finds its own row and stores nothing."""
     new = new_payment()
 
-    answers = [
-        await accept(database, new, replay_seconds=3600, credit_replay_seconds=600, line_known=False)
-        for _ in range(2)
-    ]
+    answers = [await accept(database, new, TERMS) for _ in range(2)]
 
     assert answers == [Accepted(new.id, State.QUEUED)] * 2
 
@@ -355,11 +353,10 @@ async def test_a_stored_payment_may_be_asked_for_again_after_a_lost_commit(datab
 async def test_a_late_commit_is_found_whatever_became_of_the_payment(database: Database) -> None:
     """Swept and ended meanwhile it keeps nobody out any more; it is still this payment, and stored once."""
     new = new_payment()
-    limits: dict[str, Any] = {"replay_seconds": 3600, "credit_replay_seconds": 600, "line_known": False}
-    await accept(database, new, **limits)
+    await accept(database, new, TERMS)
     assert await cancel(database, new.id, Reason.CALLER)
 
-    assert await accept(database, new, **limits) == Accepted(new.id, State.CANCELLED)
+    assert await accept(database, new, TERMS) == Accepted(new.id, State.CANCELLED)
 
     assert len(await rows(database, "SELECT id FROM payments")) == 1
 

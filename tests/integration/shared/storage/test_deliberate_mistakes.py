@@ -154,7 +154,8 @@ def siblings_read_while_locking() -> Iterator[None]:
     seen: list[KnownDebit] = []
 
     async def lock_and_read(tx: Transaction, *arguments: Any) -> list[str]:
-        seen[:] = await read(tx, await debits.find(tx, *arguments))
+        with patch.object(debits, "_LOCK", Statement(debits._CAN_BE_MEANT)):
+            seen[:] = await read(tx, await lock(tx, *arguments))
         return await lock(tx, *arguments)
 
     async def what_was_seen(tx: Transaction, ids: Sequence[str]) -> list[KnownDebit]:

@@ -1,9 +1,10 @@
 """Merchants whose tills begin their order numbers again: what gives its number away, and what never does."""
 
+from dataclasses import replace
 from typing import Any
 
 from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from payments import change, history, in_doubt, new_payment, queued, refused, rows, succeeded
+from payments import TERMS, change, history, in_doubt, new_payment, queued, refused, rows, succeeded
 
 from shared.payment.payment import Operation, Payment
 from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, accept
@@ -13,14 +14,8 @@ HOUR_MS = 3_600_000
 
 
 async def ask(database: Database, life_hours: float | None = 24, **changes: Any) -> Acceptance:
-    return await accept(
-        database,
-        new_payment(**changes),
-        replay_seconds=3600,
-        credit_replay_seconds=600,
-        line_known=False,
-        guard_life_seconds=None if life_hours is None else life_hours * 3600,
-    )
+    life_seconds = None if life_hours is None else life_hours * 3600
+    return await accept(database, new_payment(**changes), replace(TERMS, guard_life_seconds=life_seconds))
 
 
 async def age(database: Database, payment: Payment, hours: float) -> None:

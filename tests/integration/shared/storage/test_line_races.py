@@ -170,7 +170,7 @@ async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found
         async with running(settling) as release:
             await pause.reached()
             assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
-            second = await queued(second_postgres_database, order_id="b", line_known=True)
+            second = await queued(second_postgres_database, order_id="b")
             assert isinstance(await take(second_postgres_database, second), Held)
             pause.go()
             await outcome_of(release)
@@ -190,7 +190,7 @@ async def test_a_payment_refused_the_line_between_its_release_and_the_commit_is_
         async with running(settling) as release:
             await pause.reached()
             assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
-            second = await queued(second_postgres_database, order_id="b", line_known=True)
+            second = await queued(second_postgres_database, order_id="b")
             assert isinstance(await outcome_of(take(second_postgres_database, second)), Held)
             pause.go()
             await outcome_of(release)

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from payments import change, new_payment, rows, take
+from payments import TERMS, change, new_payment, rows, take
 
 from shared.payment.evidence import Evidence, Source, contradicts
 from shared.payment.outcome import Outcome, Result
@@ -103,9 +103,7 @@ class PaymentMachine(RuleBasedStateMachine):
                     host=address,
                     line=address,
                 ),
-                replay_seconds=3600,
-                credit_replay_seconds=600,
-                line_known=False,
+                TERMS,
             )
         )
         if operation is Operation.DEBIT and not self._is_key_used(acceptance):

@@ -1,0 +1,89 @@
+"""Who is told 'safe to retry' has no attempt of the order that is being stored at that moment."""
+
+import pytest
+from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from payments import TERMS, ask, history, new_payment, queued, rows, succeeded
+
+from shared.payment.payment import Operation
+from shared.payment.states import State
+from shared.storage.accepting import Accepted, Attached, Conflict, Earlier, find_earlier
+from shared.storage.engine import Database
+
+
+async def refuse(database: Database, **changes: object) -> Earlier | None:
+    """Look for what keeps a request out that will be refused."""
+    return await find_earlier(database, new_payment(**changes), TERMS)
+
+
+@pytest.mark.parametrize("way", ["has no address", "is refused"])
+@pytest.mark.parametrize("operation", [Operation.DEBIT, Operation.REVERSAL, Operation.CREDIT])
+async def test_an_insert_that_is_not_committed_yet_is_waited_for(
+    postgres_database: Database, second_postgres_database: Database, operation: Operation, way: str
+) -> None:
+    """Neither stored as unreachable nor refused: the equal request attaches to it."""
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database, operation=operation)) as one:
+            await pause.reached()
+            answer = (
+                ask(second_postgres_database, operation=operation, line=None)
+                if way == "has no address"
+                else refuse(second_postgres_database, operation=operation)
+            )
+            async with running(answer) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                first, second = await outcome_of(one), await outcome_of(other)
+
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Attached)
+    assert second.payment.id == first.payment_id
+
+
+@pytest.mark.parametrize("changes", [{"amount_cents": 999}, {"line": None, "host": "other.example"}])
+async def test_an_insert_that_is_not_committed_yet_makes_another_operation_a_conflict(
+    postgres_database: Database, second_postgres_database: Database, changes: dict[str, object]
+) -> None:
+    """Another amount or terminal, on its way to a refusal."""
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database)) as one:
+            await pause.reached()
+            async with running(refuse(second_postgres_database, **changes)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                await outcome_of(one)
+                second = await outcome_of(other)
+
+    assert isinstance(second, Conflict)
+    assert second.reason == "different"
+
+
+async def test_a_request_that_is_refused_leaves_nothing_behind(database: Database) -> None:
+    """No payment, no history, no key, no terminal; the next request is the first."""
+    assert await refuse(database, idempotency_key="k") is None
+
+    for table in ("payments", "payment_events", "idempotency_keys", "lines", "deliveries"):
+        assert await rows(database, f"SELECT * FROM {table}") == []
+    await queued(database)
+
+
+async def test_a_payment_without_address_keeps_nobody_out(database: Database) -> None:
+    """It is over before it began: the order may be tried again at once, and again."""
+    for _ in range(2):
+        gone = await ask(database, line=None)
+        assert isinstance(gone, Accepted)
+        assert gone.state is State.UNREACHABLE
+        assert await history(database, gone.payment_id) == [("accepted", State.UNREACHABLE)]
+    assert await rows(database, "SELECT id FROM payments WHERE guard_key IS NOT NULL") == []
+    await queued(database)
+
+
+async def test_a_name_that_is_lost_does_not_hide_a_success(database: Database) -> None:
+    """Replayed by the name that was sent; by another one it is a conflict."""
+    paid = await succeeded(database)
+
+    same = await ask(database, line=None)
+    assert isinstance(same, Attached)
+    assert same.payment.id == paid.id
+    other = await ask(database, line=None, host="other.example")
+    assert isinstance(other, Conflict)
+    assert (other.reason, other.payment.id) == ("different", paid.id)
