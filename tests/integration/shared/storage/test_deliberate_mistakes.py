@@ -12,13 +12,13 @@ from unittest.mock import patch
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
-from payments import ask, in_session, lose, prove, refused, rows, succeeded
+from payments import TERMS, ask, in_session, lose, new_payment, prove, refused, rows, succeeded
 
 from shared.payment.debit_choice import KnownDebit
 from shared.payment.payment import Operation, Payment
 from shared.payment.states import Event, State
 from shared.storage import accepting, debits, ending, outcomes, waiting
-from shared.storage.accepting import Accepted, NewPayment
+from shared.storage.accepting import Accepted, NewPayment, find_earlier
 from shared.storage.engine import Database, Transaction
 from shared.storage.statement import Statement
 
@@ -101,6 +101,32 @@ async def contradiction_before_insert(one: Database, two: Database) -> list[str]
             pause.go()
             await outcome_of(insert)
     return await _live_attempts(one)
+
+
+async def no_address_during_insert(one: Database, two: Database) -> list[str]:
+    """An order is stored, not yet committed, when it comes again and its terminal's name has no address."""
+    with paused_before_commit(one) as pause:
+        async with running(ask(one)) as first:
+            await pause.reached()
+            async with running(ask(two, line=None)) as again:
+                await finished_or_blocked(two, again)
+                pause.go()
+                await outcome_of(first)
+                answer = await outcome_of(again)
+    return ["told safe to retry, and queued"] if isinstance(answer, Accepted) else []
+
+
+async def refused_during_insert(one: Database, two: Database) -> list[str]:
+    """The same where the second request is to be refused."""
+    with paused_before_commit(one) as pause:
+        async with running(ask(one)) as first:
+            await pause.reached()
+            async with running(find_earlier(two, new_payment(), TERMS)) as again:
+                await finished_or_blocked(two, again)
+                pause.go()
+                await outcome_of(first)
+                answer = await outcome_of(again)
+    return ["told safe to retry, and queued"] if answer is None else []
 
 
 async def _live_attempts(database: Database) -> list[str]:
@@ -197,6 +223,32 @@ def attempts_locked_before_the_insert() -> Iterator[None]:
         yield
 
 
+def no_address_without_key() -> AbstractContextManager[object]:
+    """What was never queued is stored without its key, and waits for nobody."""
+    words = accepting._INSERT.on("postgresql").text
+    key = "CASE WHEN CAST(:line AS TEXT) IS NULL THEN NULL ELSE CAST(:guard_key AS TEXT) END,"
+    return patch.object(accepting, "_INSERT", Statement(words.replace(":guard_key,", key)))
+
+
+@contextmanager
+def looked_at_before_a_refusal() -> Iterator[None]:
+    """A refusal looks for an attempt that counts, and waits for none that is being stored."""
+
+    insert = accepting._insert
+
+    async def insert_or_look(
+        tx: Transaction, new: NewPayment, life_ms: int | None, *, is_stored: bool = True
+    ) -> Any:
+        if is_stored:
+            return await insert(tx, new, life_ms)
+        key = accepting._key(new, None)
+        found = await tx.one(accepting._COUNTING_ATTEMPT, merchant_id=new.merchant_id, guard_key=key)
+        return Accepted(new.id, State.QUEUED) if found is None else accepting._Taken(key)
+
+    with patch.object(accepting, "_insert", insert_or_look):
+        yield
+
+
 @dataclass(frozen=True)
 class Race:
     """A mistake and the interleaving that shows it."""
@@ -210,6 +262,8 @@ RACES = {
     "proofs read before the doubt is stored": Race(proofs_read_before_the_doubt, evidence_during_doubt),
     "siblings read in the locking statement": Race(siblings_read_while_locking, two_credits_at_once),
     "an insert that misses a closed key": Race(attempts_not_locked, insert_during_contradiction),
+    "no address stored without its key": Race(no_address_without_key, no_address_during_insert),
+    "a refusal that only looks": Race(looked_at_before_a_refusal, refused_during_insert),
     "the key looked at before the insert": Race(
         attempts_locked_before_the_insert, contradiction_before_insert
     ),
