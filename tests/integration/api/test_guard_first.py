@@ -19,8 +19,8 @@ from shared.payment.states import Event, State
 NAME: Final = "terminal.example"
 ADDRESS: Final = "127.0.0.9"
 LINE: Final = f"{ADDRESS}:8888"
-#: Entries and credentials are read anew for each request.
-NO_CACHE: Final[dict[str, Any]] = {"credential_cache_seconds": 0.001}
+#: Names, entries and credentials are asked for anew at each request.
+NO_CACHE: Final[dict[str, Any]] = {"credential_cache_seconds": 0.001, "name_cache_seconds": 0.001}
 
 
 @dataclass
