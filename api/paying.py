@@ -154,8 +154,8 @@ class Payments:
     async def _admitted(self, new: NewPayment, target: Target, credential: Credential) -> NewPayment:
         """Return the payment with all its warnings.
 
-        Raises what forbids it: MerchantSuspended, the target's refusal, UnknownWebhookEndpoint, Overloaded; and
-        DatabaseAway.
+        Raises what forbids it: MerchantSuspended, the target's refusal, UnknownWebhookEndpoint, Overloaded;
+        and DatabaseAway.
         """
         if credential.suspended_because is not None:
             raise MerchantSuspended(credential.suspended_because)

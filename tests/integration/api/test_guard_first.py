@@ -15,6 +15,7 @@ from payments import change, lose, prove, rows
 from shared.addresses import Address
 from shared.credential_kind import CredentialKind
 from shared.payment.states import Event, State
+from shared.storage.merchants import suspend_merchant
 
 NAME: Final = "terminal.example"
 ADDRESS: Final = "127.0.0.9"
@@ -60,6 +61,12 @@ async def name_lost(scene: Scene) -> None:
 async def networks_changed(scene: Scene) -> None:
     """The terminal is outside of what the merchant may drive now."""
     await change(scene.api.database, "UPDATE merchants SET networks = '[\"10.0.0.0/8\"]'")
+
+
+async def suspended(scene: Scene) -> None:
+    """An operator suspended the merchant."""
+    assert scene.till.merchant_id is not None
+    await suspend_merchant(scene.api.database, scene.till.merchant_id, "unpaid")
 
 
 async def reserved_for_another(scene: Scene) -> None:
@@ -116,6 +123,7 @@ async def _register(scene: Scene, merchant_id: str | None, **values: object) -> 
 OBSTACLES: Final[dict[str, tuple[Callable[[Scene], Awaitable[None]], int]]] = {
     "name lost": (name_lost, 502),
     "networks changed": (networks_changed, 403),
+    "suspended": (suspended, 403),
     "reserved": (reserved_for_another, 403),
     "disabled": (disabled, 409),
     "profile changed": (profile_changed, 400),
