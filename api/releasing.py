@@ -1,11 +1,9 @@
 """A person asks for a terminal that a payment in doubt holds."""
 
-import json
-
 import structlog
 
 from api.contract.errors import LineFree, PaymentConflict, TooEarly
-from shared.concert.profile import Profile
+from shared.concert.profile import terminal_time_of
 from shared.payment.states import State
 from shared.settings.settings import Settings
 from shared.storage import early_release, operating
@@ -17,12 +15,7 @@ _log = structlog.get_logger()
 
 def doubt_window(settings: Settings) -> DoubtWindow:
     """Return what gives the doubt window of a payment by the profile that it was sent with."""
-
-    def seconds(profile: str) -> float:
-        own_time = Profile.from_dict(json.loads(profile)).terminal_time_seconds
-        return settings.doubt_window_seconds if own_time is None else settings.doubt_window_for(own_time)
-
-    return seconds
+    return lambda profile: settings.doubt_window_for(terminal_time_of(profile))
 
 
 async def ask_for_line(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.concert.encode import OperationRequest, encode_operation, operation_fields, sole_application
-from shared.concert.profile import Profile, ProfileError
+from shared.concert.profile import Profile, terminal_time_of
 from shared.settings.settings import Settings
 from shared.storage.claims import Claimed
 
@@ -46,12 +46,5 @@ def speech_of(claimed: Claimed, settings: Settings) -> Speech:
 
 
 def doubt_window_of(claimed: Claimed, settings: Settings) -> float:
-    """Return the doubt window of a payment's terminal, seconds from the claim; its profile may name its time.
-
-    A profile that cannot be read has the usual time: its payment was never written.
-    """
-    try:
-        own = Profile.from_dict(json.loads(claimed.profile)).terminal_time_seconds
-    except (ProfileError, ValueError):
-        own = None
-    return settings.doubt_window_seconds if own is None else settings.doubt_window_for(own)
+    """Return the doubt window of a payment's terminal, seconds from the claim."""
+    return settings.doubt_window_for(terminal_time_of(claimed.profile))

@@ -56,9 +56,12 @@ class TerminalEntry:
 
 
 def read_entry(
-    terminal_id: str, given: Any, *, register_number: str
+    terminal_id: str, given: Any, *, register_number: str, answer_timeout_seconds: float
 ) -> tuple[TerminalEntry | None, list[Problem]]:
-    """Return the entry, or what is wrong with it. `register_number` stands in where none is given."""
+    """Return the entry, or what is wrong with it.
+
+    `register_number` stands in where none is given; no terminal's own time is below the answer time-out.
+    """
     if not isinstance(given, dict):
         return None, [Problem("", "type", "should be object")]
     reader = _Reader(given)
@@ -81,7 +84,7 @@ def read_entry(
     }
     if "register_number" in given and _REGISTER_NUMBER.fullmatch(values["register_number"]) is None:
         reader.refuse("register_number", "pattern", "should be 2 digits")
-    profile = reader.profile()
+    profile = reader.profile(answer_timeout_seconds)
     policy, above_cents = reader.authorisation()
     if policy != "standard" and profile.get("sends_authorisation") is False:
         reader.refuse("profile.sends_authorisation", "not", "should be true where authorisation is asked for")
@@ -154,15 +157,19 @@ class _Reader:
             return False
         return value
 
-    def profile(self) -> dict[str, Any]:
+    def profile(self, answer_timeout_seconds: float) -> dict[str, Any]:
         given = self._member("profile", {})
         if not isinstance(given, dict):
             self.refuse("profile", "type", "should be object")
             return {}
         try:
-            Profile.from_dict(given)
+            own_time = Profile.from_dict(given).terminal_time_seconds
         except ProfileError as error:
             self.refuse(f"profile.{error.key}", "profile", error.problem)
+            return {}
+        if own_time is not None and own_time < answer_timeout_seconds:
+            least = f"should be >= {answer_timeout_seconds:g}, the answer time-out"
+            self.refuse("profile.terminal_time_seconds", "minimum", least)
             return {}
         return given
 

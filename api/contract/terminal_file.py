@@ -57,7 +57,9 @@ def refused(errors: list[RowError]) -> ImportRefused:
     return ImportRefused(details={"errors": shown, "error_count": len(errors)})
 
 
-def read_file(body: bytes, *, register_number: str) -> tuple[list[Row], list[RowError]]:
+def read_file(
+    body: bytes, *, register_number: str, answer_timeout_seconds: float
+) -> tuple[list[Row], list[RowError]]:
     """Return the rows that can be read, and what is wrong with the others.
 
     Comma or semicolon, UTF-8, with or without a byte order mark; empty cells and rows count as left out.
@@ -81,7 +83,12 @@ def read_file(body: bytes, *, register_number: str) -> tuple[list[Row], list[Row
             continue
         filled = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
         terminal_id = filled.pop("id", "")
-        entry, problems = read_entry(terminal_id, _members(filled), register_number=register_number)
+        entry, problems = read_entry(
+            terminal_id,
+            _members(filled),
+            register_number=register_number,
+            answer_timeout_seconds=answer_timeout_seconds,
+        )
         errors += [RowError(number, _column(problem), problem.message) for problem in problems]
         if terminal_id and terminal_id in seen:
             errors.append(RowError(number, "id", f"is in row {seen[terminal_id]}, too"))

@@ -48,7 +48,11 @@ async def import_terminals(request: Request) -> Response:
     body = await read_body(request, parts.settings.body_limit_bytes)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise UnsupportedMediaType("The Content-Type is not supported; send text/csv.")
-    rows, errors = read_file(body, register_number=parts.settings.register_number)
+    rows, errors = read_file(
+        body,
+        register_number=parts.settings.register_number,
+        answer_timeout_seconds=parts.settings.answer_timeout_seconds,
+    )
     file = await while_connected(request, parts.registry.locate_rows(rows, errors, credential))
     imported = await parts.registry.import_file(file, credential, dry_run=dry_run)
     return answer(
@@ -76,7 +80,12 @@ async def put_terminal(request: Request, terminal_id: str) -> Response:
     body = await read_body(request, settings.body_limit_bytes)
     check_media_type(request.headers.get("content-type"))
     given = read_json(body, settings.body_nesting_limit)
-    entry, problems = read_entry(terminal_id, given, register_number=settings.register_number)
+    entry, problems = read_entry(
+        terminal_id,
+        given,
+        register_number=settings.register_number,
+        answer_timeout_seconds=settings.answer_timeout_seconds,
+    )
     if entry is None:
         raise problems[0].error()
     shown, created = await parts.registry.put(entry, credential)

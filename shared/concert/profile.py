@@ -1,5 +1,6 @@
 """What one terminal can bear and how it behaves: terminals differ in which optional fields they accept."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
@@ -49,7 +50,7 @@ class Profile:
     #: This terminal's 'done' needs no sign of a card.
     bare_success: bool = False
     #: The longest time from reading a request to its end, PIN and authorisation included; seconds. None: the
-    #: usual one of the settings.
+    #: usual one of the settings, which it can only lengthen.
     terminal_time_seconds: int | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +75,17 @@ class Profile:
                 raise ProfileError(key, "is not a key of a profile")
             _check_type(key, types[key], value)
         return cls(**given)
+
+
+def terminal_time_of(profile: str) -> int | None:
+    """Return the terminal's own time by a stored profile (JSON); None: the usual one.
+
+    A profile that cannot be read names none: its payment was never written.
+    """
+    try:
+        return Profile.from_dict(json.loads(profile)).terminal_time_seconds
+    except ValueError:  # no JSON, or no profile
+        return None
 
 
 def _check_type(key: str, expected: object, value: object) -> None:

@@ -67,7 +67,7 @@ CHECKS = (
         "bytes may still arrive until then",
     ),
     Check(
-        ("enquiry_timeout_seconds", "enquiry_timeout_seconds"),
+        ("connect_total_seconds", "enquiry_timeout_seconds", "idle_end_seconds"),
         "<",
         ("hold_after_doubt_seconds",),
         "an enquiry that begins at the doubt window's end is over before the hold ends",

@@ -65,7 +65,7 @@ class PaymentLimits(Group):
     terminal_own_time_seconds: float = seconds(
         240,
         "The longest time a terminal works on a request it has read, PIN and authorisation included; "
-        "a terminal's profile may say otherwise.",
+        "a terminal's profile may name a longer one.",
     )
     idle_end_known_seconds: float = seconds(
         0.25, "Silence that ends an answer in which every field is there that this terminal is known to echo."
@@ -86,7 +86,11 @@ class PaymentLimits(Group):
         "How long a line in doubt is held after its doubt window, so that 'the last transaction' is "
         "still ours when it is asked for.",
     )
-    enquiry_timeout_seconds: float = seconds(10, "One question to a terminal about its last transaction.")
+    enquiry_timeout_seconds: float = seconds(
+        10,
+        "One question to a terminal about its last transaction; begins with the read that says that the "
+        "terminal is still this worker's.",
+    )
     identification_timeout_seconds: float = seconds(
         5, "The terminal's answer to an identification, before a payment that must be sure nothing else runs."
     )
@@ -126,11 +130,21 @@ class PaymentLimits(Group):
     @property
     def doubt_window_seconds(self) -> float:
         """From the claim: after this no byte of the session can be under way or at work in the terminal."""
-        return self.doubt_window_for(self.terminal_own_time_seconds)
+        return self.doubt_window_for(None)
 
-    def doubt_window_for(self, terminal_own_time_seconds: float) -> float:
-        """The doubt window for a terminal whose profile names its own time."""
-        return self.write_window_seconds + self.tcp_user_timeout_seconds + terminal_own_time_seconds
+    def doubt_window_for(self, terminal_time_seconds: float | None) -> float:
+        """Return the doubt window of a payment whose profile names this time of its terminal's own.
+
+        It only lengthens the usual one: a terminal may be shared, and no merchant's profile may end another
+        one's protection, or its own before the answer time-out.
+        """
+        own = max(self.terminal_own_time_seconds, terminal_time_seconds or 0)
+        return self.write_window_seconds + self.tcp_user_timeout_seconds + own
+
+    @property
+    def enquiry_total_seconds(self) -> float:
+        """One enquiry from its first try to connect to its end."""
+        return self.connect_total_seconds + self.enquiry_timeout_seconds + self.idle_end_seconds
 
     @property
     def hold_seconds(self) -> float:

@@ -130,6 +130,20 @@ async def test_a_terminal_that_takes_its_time_has_a_longer_window(sqlite_store: 
         assert (await decide(operator, payment_id, "not_charged")).status_code == 200
 
 
+async def test_a_merchants_own_profile_never_shortens_the_window(sqlite_store: Store) -> None:
+    """The terminal may be shared, whatever one of its merchants says of it, or stored of it long ago."""
+    async with api_alone(sqlite_store) as api:
+        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, till)
+        profile = '{"terminal_time_seconds":27}'
+        await change(api.database, "UPDATE payments SET profile = :profile", profile=profile)
+        await age(api, 270)
+
+        assert (await decide(operator, payment_id, "not_charged")).status_code == 409
+        await age(api, 6)
+        assert (await decide(operator, payment_id, "not_charged")).status_code == 200
+
+
 async def test_nobody_decides_in_the_first_minute(sqlite_store: Store) -> None:
     """Whichever way: the terminal's worker comes first."""
     async with api_alone(sqlite_store) as api:

@@ -50,7 +50,7 @@ async def test_one_wrong_row_stores_nothing_and_every_problem_is_named(system_on
     taken, twice = terminal_host(), terminal_host()
     await shop.put("old", taken)
     rows = [
-        "id,host,port,profile.sends_ticket,authorisation",
+        "id,host,port,profile.sends_ticket,authorisation,profile.terminal_time_seconds",
         f"good,{terminal_host()},,,",
         f"bad id,{terminal_host()},70000,perhaps,above",
         f"good,{terminal_host()},,,",
@@ -60,6 +60,7 @@ async def test_one_wrong_row_stores_nothing_and_every_problem_is_named(system_on
         "far,192.0.2.1,,,",
         "none,no-such-name.invalid,,,",
         ",,9000,,",
+        f"fast,{terminal_host()},,,,4",
     ]
     error = refused(await send(shop, "\n".join(rows)), 400, "rows.import.bad.request")
 
@@ -72,6 +73,7 @@ async def test_one_wrong_row_stores_nothing_and_every_problem_is_named(system_on
         (8, "host"),
         (9, "host"),
         (10, "id"), (10, "host"),
+        (11, "profile.terminal_time_seconds"),
     ]  # fmt: skip
     assert error["details"]["error_count"] == len(found)
     listed = (await shop.send("GET")).json()["terminals"]

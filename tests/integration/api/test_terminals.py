@@ -78,6 +78,7 @@ WRONG_MEMBERS: list[tuple[dict[str, Any], str]] = [
     ({"profile": {"sends_refernce": True}}, "profile.sends_refernce"),
     ({"profile": {"sends_reference": "yes"}}, "profile.sends_reference"),
     ({"profile": {"terminal_time_seconds": 0}}, "profile.terminal_time_seconds"),
+    ({"profile": {"terminal_time_seconds": 4}}, "profile.terminal_time_seconds"),
     ({"authorisation": {"policy": "above"}}, "authorisation.above_cents"),
     ({"authorisation": {"policy": "often"}}, "authorisation.policy"),
     (

@@ -29,7 +29,7 @@ _MEMBERS = (
 
 
 def read(given: Any, terminal_id: str = "till-1") -> tuple[TerminalEntry | None, list[str]]:
-    entry, problems = read_entry(terminal_id, given, register_number="09")
+    entry, problems = read_entry(terminal_id, given, register_number="09", answer_timeout_seconds=180)
     return entry, [problem.path for problem in problems]
 
 
@@ -74,6 +74,17 @@ def test_every_problem_is_named() -> None:
 def test_a_wrong_authorisation_is_named(authorisation: Any, path: str) -> None:
     """An amount belongs to `above` and to nothing else."""
     assert read({"host": "h", "authorisation": authorisation}) == (None, [path])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "problems"),
+    [(179, ["profile.terminal_time_seconds"]), (1, ["profile.terminal_time_seconds"]), (180, []), (None, [])],
+)
+def test_a_terminals_own_time_is_never_below_the_answer_time_out(
+    seconds: int | None, problems: list[str]
+) -> None:
+    """A terminal may still work when we stop waiting for its answer."""
+    assert read({"host": "h", "profile": {"terminal_time_seconds": seconds}})[1] == problems
 
 
 @pytest.mark.parametrize("terminal_id", ["", "a b", "a/b", "é", "x" * 65, "a\n"])

@@ -62,7 +62,7 @@ def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
     check("Terminal", shown)
     assert shown.keys() == TERMINAL_SCHEMAS["Terminal"]["properties"].keys()
     assert shown["learned"]["fields"] == ["CZ"]
-    assert read_entry("till-1", shown, register_number="01")[1] == []
+    assert read_entry("till-1", shown, register_number="01", answer_timeout_seconds=180)[1] == []
 
 
 def test_what_the_device_before_said_is_not_shown_as_seen() -> None:
@@ -113,7 +113,7 @@ def test_the_reference_page_names_members_columns_profile_keys_and_outcomes() ->
 def test_any_bytes_are_rows_or_named_errors(body: bytes) -> None:
     """Never a crash."""
     with suppress(ImportRefused):
-        rows, errors = read_file(b"id,host\n" + body, register_number="01")
+        rows, errors = read_file(b"id,host\n" + body, register_number="01", answer_timeout_seconds=180)
         assert rows or errors
 
 
