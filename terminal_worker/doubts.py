@@ -25,18 +25,13 @@ from shared.storage import early_release, outcomes, waiting
 from shared.storage.claims import Claimed
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
 from shared.storage.lines import Learned, Taking
+from terminal_worker import asking
 from terminal_worker.answer import Answer
 from terminal_worker.connection import ConnectFailed
 from terminal_worker.enquiry import Enquired, Enquirer, LineLost
 from terminal_worker.session import OpenEar, judge_answer
 
 _log = structlog.get_logger()
-
-#: After a lost connection, seconds from there on; then every `_EVERY_SECONDS`.
-_SOON_SECONDS: Final = (3.0, 8.0, 20.0, 32.0)
-_EVERY_SECONDS: Final = 45.0
-#: None begins in the last seconds of a hold: connecting, look and answer have to be over before its end.
-_LAST_SECONDS: Final = 25.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,8 +43,9 @@ class Hold:
     #: Until then the terminal may still be working on our request.
     doubt_ends_at: float
     ends_at: float
-    #: A taker frees nothing before, whatever is learned: the one it took over may still write until then.
-    frees_from: float = 0.0
+    #: A taker frees nothing and asks nothing before, whatever is learned: the one it took over may still
+    #: write until then. None: the session was this worker's own.
+    frees_from: float | None = None
     #: What there is to do for the payment; None where the hold only has to be freed.
     claimed: Claimed | None = None
     #: Enquiries may begin at once: our own connection is closed and nobody else's can live.
@@ -57,6 +53,10 @@ class Hold:
     open_ear: OpenEar | None = None
     #: The terminal answered an enquiry (busy is no answer), or late: it is past our request.
     answered: bool = False
+    #: It answered an enquiry or an identification: what excuses it from identifications is over.
+    answers_questions: bool = False
+    #: Freed, the line begins with an identification; for a hold without anything to do for its payment.
+    marks: bool = False
     task: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
 
@@ -134,13 +134,13 @@ class Doubts:
         now = self._clock.boot()
         if now >= hold.ends_at:
             return "time is over"
-        if hold.claimed is None or now < hold.frees_from:
+        if hold.claimed is None or (hold.frees_from is not None and now < hold.frees_from):
             return None
         if state in FINAL_STATES:
             return "resolved"
         if asked_by is None:
             return None
-        excused = hold.taking.identifies is False
+        excused = hold.taking.identifies is False and not hold.answers_questions
         early = hold.started_at + self._settings.early_release_after_seconds
         needed = hold.doubt_ends_at if excused else early
         return f"asked for by {asked_by}" if now >= needed else None
@@ -149,10 +149,14 @@ class Doubts:
         await _stop(hold)
         line = hold.taking.address
         if hold.claimed is None:
-            freed = await outcomes.free_line(self._database, hold.taking)
+            learned = Learned(identify_first=True if hold.marks else None)
+            freed = await outcomes.free_line(self._database, hold.taking, learned)
         else:
             # Ended early, or without an answered enquiry: the terminal may still show this payment's amount.
-            learned = Learned(identify_first=early or not hold.answered)
+            learned = Learned(
+                identifies=True if hold.answers_questions else None,
+                identify_first=early or not hold.answered,
+            )
             freed = await outcomes.release(self._database, hold.taking, learned, why=why)
         del self._held[hold.taking.token]
         _log.info("hold ended", line=line, payment_id=hold.taking.payment_id, why=why, freed=freed)
@@ -165,7 +169,7 @@ class Doubts:
                 await self._listen(hold, hold.open_ear)
             for at in self._enquiry_times(hold):
                 await asyncio.sleep(max(0.0, at - self._clock.boot()))
-                if self._clock.boot() > hold.ends_at - _LAST_SECONDS:
+                if self._clock.boot() > asking.last_time(hold.ends_at, self._settings):
                     return
                 if await self._enquire(hold, claimed):
                     return
@@ -185,19 +189,14 @@ class Doubts:
 
     def _enquiry_times(self, hold: Hold) -> Iterator[float]:
         if hold.enquires_soon:
-            begun_at = self._clock.boot()
-            yield from (begun_at + seconds for seconds in _SOON_SECONDS)
-            at = begun_at + _SOON_SECONDS[-1]
-        else:
-            # The session that is not ours any more, or one that was not understood, may live until then.
-            at = hold.doubt_ends_at
-            yield at
-        while True:
-            at += _EVERY_SECONDS
-            yield at
+            return asking.after_lost_connection(self._clock.boot())
+        if hold.frees_from is not None:
+            return asking.after_takeover(hold.started_at, hold.frees_from, hold.doubt_ends_at)
+        return asking.after_window(hold.doubt_ends_at)
 
     async def _enquire(self, hold: Hold, claimed: Claimed) -> bool:
         """Ask once; True: there is nothing left to ask for."""
+        asked_at = self._clock.boot()
         try:
             found = await self._enquirer.enquire(claimed)
         except LineLost:
@@ -205,12 +204,25 @@ class Doubts:
         except (ConnectFailed, DatabaseAway) as error:
             _log.info("enquiry failed", error=str(error))
             return False
-        hold.answered = hold.answered or found.answered
+        hold.answers_questions = hold.answers_questions or found.answered
+        hold.answered = hold.answered or self._is_past_request(hold, found, asked_at)
         _log.info("enquiry made", answered=found.answered, proves=_proves(found))
         if found.evidence is None:
             return False
         payment = await self._store(claimed.payment.id, found.evidence, found.result)
         return payment.is_final
+
+    def _is_past_request(self, hold: Hold, found: Enquired, asked_at: float) -> bool:
+        """Tell whether an answer shows that our request is behind the terminal.
+
+        After a takeover the dead worker's bytes may arrive later than an early answer, unless it proves that
+        they were carried out.
+        """
+        if hold.frees_from is None or _proves(found) is not None:
+            return found.answered
+        settings = self._settings
+        none_arrives_from = settings.write_window_seconds + settings.tcp_user_timeout_seconds
+        return found.answered and asked_at >= hold.started_at + none_arrives_from
 
     async def _store(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
         """Store evidence in a task of its own: the end of the hold must not lose it."""

@@ -67,7 +67,8 @@ class Enquirer:
         written_at = self._clock.boot()
         # No echo is known of enquiries: only the close or a long silence ends one, lest a ticket is cut.
         reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=None)
-        answer = await reader.read(written_at, written_at + self._settings.enquiry_timeout_seconds)
+        # The look is part of the enquiry's time: it has to be over by the end of the hold.
+        answer = await reader.read(written_at, looked_at + self._settings.enquiry_timeout_seconds)
         if not isinstance(answer, Answer):
             return Enquired(answered=False)
         if not answers_identification(answer.frame):

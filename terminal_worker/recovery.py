@@ -13,7 +13,9 @@ from shared.announcing import Announcer
 from shared.clock import Clock
 from shared.ids import RandomBytes, new_token
 from shared.metrics import Metrics
-from shared.payment.states import FINAL_STATES
+from shared.payment.evidence import Source
+from shared.payment.payment import Payment
+from shared.payment.states import FINAL_STATES, State
 from shared.settings.settings import Settings
 from shared.storage import takeover
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
@@ -24,6 +26,9 @@ from terminal_worker.observer import Observer
 from terminal_worker.speaking import doubt_window_of
 
 _log = structlog.get_logger()
+
+#: What settles a doubt by the terminal's own word: it is past the request then.
+_BY_THE_TERMINAL: Final = frozenset({Source.ENQUIRY, Source.LATE_ANSWER})
 
 
 class Recovery:
@@ -128,10 +133,17 @@ class Recovery:
             # Whatever the dead one still does on this line has ended by then.
             free_at = started_at + settings.takeover_free_after_seconds
             self._doubts.keep(
-                Hold(taking=taken.taking, started_at=started_at, doubt_ends_at=free_at, ends_at=free_at)
+                Hold(
+                    taking=taken.taking,
+                    started_at=started_at,
+                    doubt_ends_at=free_at,
+                    ends_at=free_at,
+                    marks=claimed is not None and _may_still_show(claimed.payment),
+                )
             )
             return
-        window = doubt_window_of(claimed, settings)
+        # Nothing is freed within the taker's margin, however short the window is set.
+        window = max(doubt_window_of(claimed, settings), settings.takeover_free_after_seconds)
         self._doubts.keep(
             Hold(
                 taking=taken.taking,
@@ -151,3 +163,11 @@ class Recovery:
             self._metrics.orphans.inc()
             _log.error("payment in session that no line names", payment_id=payment.id)
             await self._announcer.reply(payment.id, payment.reply_to)
+
+
+def _may_still_show(payment: Payment) -> bool:
+    """Tell whether a terminal may still show the amount of a final payment: it was in doubt, and settled by
+    somebody else's word. One that was not sent in the end was never shown."""
+    if payment.doubted_at is None or payment.state is State.UNREACHABLE:
+        return False
+    return payment.resolved_by not in _BY_THE_TERMINAL

@@ -169,6 +169,7 @@ class Runs:
                 claimed=claimed,
                 enquires_soon=ended.outcome.reason == Reason.CONNECTION_LOST,
                 open_ear=ended.open_ear,
+                answers_questions=ended.learned.identifies is True,
             )
         )
         return await self._until_stored(
@@ -189,8 +190,11 @@ class Runs:
         )
 
     def _asks_identification(self, claimed: Claimed, ended: Ended) -> bool:
-        """Each line is asked once, right after a finished payment: a silence then excuses it for good."""
-        return claimed.taking.identifies is None and ended.learned.echoes is not None
+        """Each line is asked once, right after a success (AE 10): a silence then excuses it for good.
+
+        After any other answer it may be silent for a reason of that moment.
+        """
+        return claimed.taking.identifies is None and ended.outcome.event is Event.ANSWERED_DONE
 
     async def _identify_once(self, claimed: Claimed) -> None:
         """The payment has its outcome and its caller the answer; the line is still held for this."""

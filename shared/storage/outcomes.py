@@ -161,9 +161,9 @@ async def _release(
     return await database.write(work)
 
 
-async def free_line(database: Database, taking: lines.Taking) -> bool:
-    """Free a line that no payment holds (a probe's); False: it is no longer this run's."""
-    return await database.write(lambda tx: lines.release(tx, taking, lines.Learned()))
+async def free_line(database: Database, taking: lines.Taking, learned: lines.Learned) -> bool:
+    """Free a line whose payment is final, or a probe's; False: it is no longer this run's."""
+    return await database.write(lambda tx: lines.release(tx, taking, learned))
 
 
 async def still_mine(database: Database, taking: lines.Taking) -> bool:

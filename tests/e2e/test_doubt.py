@@ -20,12 +20,26 @@ from sandbox.terminal.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.device import Device
 from sandbox.terminal.ledger import charged_twice
 from sandbox.terminal.server import DEFAULT_PORT, VirtualTerminal
+from shared.settings.settings import Settings
 
 PROMPT: Final = Device(request_idle_seconds=0)
 LOST: Final = Behaviour(fault=Fault.LOSE_ANSWER)
 #: The first enquiry is made 3 s after the connection was lost, where the hold lasts long enough.
 ENQUIRES: Final = {"hold_after_doubt_seconds": 60, "enquiry_timeout_seconds": 2}
 PRICE: Final = 120
+#: What decides when a death is noticed and told, and the terminal asked.
+USUAL_LIMITS: Final = (
+    "heartbeat_seconds",
+    "worker_stale_seconds",
+    "takeover_free_after_seconds",
+    "terminal_own_time_seconds",
+    "hold_after_doubt_seconds",
+    "enquiry_timeout_seconds",
+    "caller_wait_seconds",
+    "caller_wait_in_doubt_seconds",
+    "api_drain_seconds",
+    "api_stop_grace_seconds",
+)
 #: A sale of that price as a person types it at the terminal: all that the register sends, but no reference.
 TYPED_SALE: Final = b"CZ0040320CJ012247300123456CA00201CB003120CD0010CE003978\r\n"
 
@@ -209,6 +223,38 @@ async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
         assert payment_id(answered) == payment_id(unknown)
         assert answered.json()["payment"]["resolved_by"] == "enquiry"
         assert len(await system.payments()) == 1
+        check_the_ledger(shop, requests=1)
+
+
+async def test_a_sale_whose_worker_died_is_proved_while_its_caller_waits(
+    sqlite_store: Store, amqp_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """By the usual limits: in doubt within 15 s of the death, proved 20 s later, the terminal free again."""
+    usual = {name: Settings.model_fields[name].default for name in USUAL_LIMITS}
+    async with (
+        stage(sqlite_store.url, amqp_url, prefix, tmp_path, usual) as (fleet, system),
+        VirtualTerminal(terminal_host(), behaviour=Behaviour(delay_seconds=60), device=PROMPT) as shop,
+    ):
+        loop = asyncio.get_running_loop()
+        till = await system.till(await system.api())
+        dying: Process = await fleet.start("terminal-worker")
+        await dying.logged(READY_LINE)
+        paying = asyncio.create_task(till.pay(shop.host))
+        await eventually(lambda: shop.is_busy)
+        await system.worker()
+        await dying.kill()
+        died_at = loop.time()
+        shop.present_card()
+
+        await eventually(lambda: _is_in_doubt(system), within_seconds=15)
+        told_after = loop.time() - died_at
+        answered = await paying
+        proved_after = loop.time() - died_at
+
+        assert (answered.status_code, answered.json()["paymentStatus"]) == (200, "Success")
+        assert answered.json()["payment"]["resolved_by"] == "enquiry"
+        assert 19 < proved_after - told_after < 30
+        await eventually(lambda: _is_free(system, shop.host))
         check_the_ledger(shop, requests=1)
 
 

@@ -14,6 +14,9 @@ from shared.concert.fields import Action
 if TYPE_CHECKING:
     from tests.simulation.network import Wire
 
+#: What a statement takes here at most.
+_STATEMENT_SECONDS: Final = 1.0
+
 OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
 
 
@@ -52,6 +55,9 @@ class Ledger:
     holder: Callable[[str], str | None]
     #: Whether a line left an identification unanswered right after a finished payment: it is asked no more.
     is_excused: Callable[[str], bool]
+    #: When a line was last taken over, None where it never was; so long afterwards the taker asks nothing.
+    taken_over_at: Callable[[str], float | None]
+    taker_waits_seconds: float
     written: list[Written] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
@@ -77,12 +83,25 @@ class Ledger:
             # Once it was read, the terminal itself keeps others out: it says busy.
             if new.at - old.at >= self.live_seconds and (old.is_read or self._may_be_unread(new, old)):
                 continue
-            if old.wire is not new.wire and old.wire.is_live:
+            asks_as_taker = new.action == Action.DUPLICATE and self._is_silent_now(old)
+            if old.wire is not new.wire and old.wire.is_live and not asks_as_taker:
                 self._wrong(f"two connections at once: {_say(old)} and {_say(new)}")
             if old.is_operation and not old.is_over:
                 foreign = old.wire.process is not new.wire.process
-                if new.is_operation or (foreign and new.action == Action.DUPLICATE):
+                too_early = foreign and new.action == Action.DUPLICATE and not self._may_ask(new)
+                if new.is_operation or too_early:
                     self._wrong(f"two sessions at once: {_say(old)} and {_say(new)}")
+
+    def _is_silent_now(self, old: Written) -> bool:
+        """Whether an operation's worker lost the line since: it may listen on, and writes nothing more."""
+        taken_at = self.taken_over_at(old.wire.terminal.line)
+        return old.is_operation and taken_at is not None and taken_at > old.at
+
+    def _may_ask(self, new: Written) -> bool:
+        """Whether a taker's enquiry comes late enough: before, the dead one could still have written."""
+        taken_at = self.taken_over_at(new.wire.terminal.line)
+        # The taker counts from before its statement was sent.
+        return taken_at is not None and new.at >= taken_at + self.taker_waits_seconds - _STATEMENT_SECONDS
 
     def _may_be_unread(self, new: Written, old: Written) -> bool:
         """Whether a request is allowed although an older one, whose time is over, may be unread.

@@ -101,7 +101,7 @@ def hold_without_end() -> Iterator[None]:
 
 
 def enquiry_right_after_takeover() -> AbstractContextManager[object]:
-    """The taker asks at once: the dead one's session may still live in the terminal."""
+    """The taker asks before its margin is over: the dead one may still write."""
     return patch.object(recovery, "Hold", partial(Hold, enquires_soon=True))
 
 

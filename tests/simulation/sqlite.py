@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Final, Literal
 
@@ -38,6 +38,8 @@ class Store:
         self.latency_seconds = 0.002
         self.on_lost_commit: Callable[[str, str], None] = lambda *_: None
         self._open: list[Connection] = []
+        #: When the takeover that a line had last was stored; where the commit was undone, too.
+        self.taken_over_at: dict[str, float] = {}
 
     def now_ms(self) -> int:
         return _EPOCH_MS + int(self.loop.time() * 1000) + self.clock_offset_ms
@@ -54,6 +56,11 @@ class Store:
         if self.is_away:
             # The words by which SQLAlchemy knows a lost connection.
             raise sqlite3.OperationalError("connection closed: the database is away")
+
+    def notice(self, sql: str, rows: Sequence[Any]) -> None:
+        """Remember when lines are taken over; `rows` are what the statement returned."""
+        if rows and sql.startswith("UPDATE lines SET worker"):
+            self.taken_over_at[rows[0][0]] = self.loop.now
 
     def owner_died(self, owner: object) -> None:
         """The kernel closes its connections: what was not committed is rolled back."""
@@ -112,6 +119,7 @@ class Connection:
     def __init__(self, store: Store, file: File) -> None:
         self._store = store
         self.reached = store.reached
+        self.notice = store.notice
         self._file = file
         self.owner = OWNER.get()
         #: Borrowed while a transaction is open.
@@ -229,6 +237,7 @@ class Cursor:
         self._cursor = self._connection.run(sql, parameters)
         # Read to the end at once: a statement half read would hold a lock.
         self._rows = self._cursor.fetchall() if self._cursor.description else []
+        self._store.notice(sql, self._rows)
 
     async def fetchall(self) -> list[Any]:
         rows, self._rows = self._rows, []

@@ -94,6 +94,7 @@ class ThinConnection:
         cursor = await _run(self._connection, sql, parameters)
         # Read to the end at once: a statement half read would hold a lock.
         rows = cursor.fetchall()
+        self._connection.notice(sql, rows)
         if rows:
             made = _row_classes.get(sql)
             if made is None:

@@ -77,6 +77,8 @@ class World:
             live_seconds=SETTINGS.doubt_window_seconds - SETTINGS.write_window_seconds,
             holder=self.store.holder,
             is_excused=self.store.is_excused,
+            taken_over_at=self.store.taken_over_at.get,
+            taker_waits_seconds=SETTINGS.takeover_free_after_seconds,
         )
         self.broker = Broker(self.stage, self.rng, self.faults)
         self.around = Surroundings(self.stage, self.broker, self.ledger, self.shops)

@@ -20,8 +20,8 @@ SHORT_LIMITS: Final[dict[str, object]] = {
     "terminal_own_time_seconds": 5,
     "idle_end_known_seconds": 0.1,
     "idle_end_seconds": 0.5,
-    "enquiry_timeout_seconds": 0.2,
-    "hold_after_doubt_seconds": 0.5,
+    "enquiry_timeout_seconds": 0.4,
+    "hold_after_doubt_seconds": 1.5,
     "takeover_free_after_seconds": 3,
     "early_release_after_seconds": 3,
     "heartbeat_seconds": 0.1,
@@ -49,7 +49,7 @@ SHORT_LIMITS: Final[dict[str, object]] = {
     "secret_key": "a key for tests, 32 characters long",
 }
 
-#: For tests in which a terminal says nothing: its line is free again 1.9 s after the claim. The write window
+#: For tests in which a terminal says nothing: its line is free again 2.9 s after the claim. The write window
 #: leaves a machine under load the time to connect.
 BRIEF_DOUBT: Final[dict[str, object]] = {
     "connect_timeout_seconds": 0.3,

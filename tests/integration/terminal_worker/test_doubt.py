@@ -23,7 +23,7 @@ OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
 
 @pytest.fixture
 async def brief(postgres_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
-    """A system whose doubt holds a line for 1.1 s."""
+    """A system whose doubt holds a line for 2.9 s."""
     async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as running:
         yield running
 
