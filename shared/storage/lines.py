@@ -51,6 +51,12 @@ _TAKEN_WITH = Statement(
     " WHERE held_by = :payment_id AND claim = :token"
 )
 
+#: An amount may be shown there that nobody holds the line for.
+_MARK_OF_PAYMENT = Statement(
+    "UPDATE lines SET identify_first = true"
+    " WHERE address = (SELECT line FROM payments WHERE id = :payment_id AND state = :state)"
+)
+
 _IS_MINE = Statement(
     "SELECT address FROM lines WHERE address = :address AND epoch = :epoch AND claim = :token"
 )
@@ -135,6 +141,11 @@ async def is_mine(tx: Transaction, taking: Taking) -> bool:
     """Whether the line is still this run's."""
     row = await tx.one(_IS_MINE, address=taking.address, epoch=taking.epoch, token=taking.token)
     return row is not None
+
+
+async def mark_of_payment(tx: Transaction, payment_id: str, state: str) -> None:
+    """Let the next session on the line of a payment in this state begin with an identification."""
+    await tx.run(_MARK_OF_PAYMENT, payment_id=payment_id, state=state)
 
 
 async def lock_of_payment(tx: Transaction, payment_id: str) -> tuple[str | None, int | None]:

@@ -137,6 +137,7 @@ async def doubt_orphans(database: Database) -> list[Payment]:
 
 
 async def _doubt_orphan(tx: Transaction, payment_id: str) -> Payment | None:
+    await lines.mark_of_payment(tx, payment_id, State.IN_SESSION)
     return await move(
         tx,
         payment_id,

@@ -10,6 +10,7 @@ from tests.simulation.mistakes_found import (
     identified_at_any_time,
     identified_without_a_look,
     not_marked_after_early_release,
+    takeover_forgets_the_mark,
     takeover_read_back_once,
 )
 from tests.simulation.placing import (
@@ -120,6 +121,23 @@ async def asked_for_while_the_request_waits(world: World) -> Customers:
     return [first, second]
 
 
+async def settled_while_its_worker_is_dead(world: World) -> Customers:
+    """The gateway settles a doubt before its line is taken over; the request still waits at the terminal."""
+    terminal = begin(world, workers=2, kind=Kind(backlog=True))
+    await asyncio.sleep(1)
+    terminal.freeze(90)
+    terminal.wire_faults.append("connection lost at once")
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "in_doubt")
+    worker_of(world, 0).process.kill()
+    world.people.report(ids(world)[0])
+    await until(lambda: state(world, 0) == "succeeded")
+    await until(lambda: world.store.holder(terminal.line) is None)
+    second = pays(world, "ORDER_2")
+    await until(lambda: world.ledger.charges)
+    return [first, second]
+
+
 FOUND: dict[str, Aim] = {
     "a takeover's commit lost twice": Aim(takeover_read_back_once, takeover_lost_twice),
     "an identification on a line that was taken over": Aim(
@@ -131,5 +149,8 @@ FOUND: dict[str, Aim] = {
     "a busy enquiry counted as answered": Aim(busy_taken_for_an_answer, busy_with_our_own_request),
     "an early release that does not mark the line": Aim(
         not_marked_after_early_release, asked_for_while_the_request_waits
+    ),
+    "a takeover that forgets to mark the line": Aim(
+        takeover_forgets_the_mark, settled_while_its_worker_is_dead
     ),
 }

@@ -9,7 +9,7 @@ from shared.storage import outcomes, takeover
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
 from shared.storage.lines import Taking
-from terminal_worker import enquiry, session
+from terminal_worker import enquiry, recovery, session
 from terminal_worker.connection import Connection
 from terminal_worker.doubts import Doubts, Hold
 from terminal_worker.identification import Identified
@@ -83,3 +83,8 @@ def not_marked_after_early_release() -> Iterator[None]:
 
     with patch.object(Doubts, "_free", free):
         yield
+
+
+def takeover_forgets_the_mark() -> AbstractContextManager[object]:
+    """A payment whose doubt is settled when its line is taken over leaves a line like any other."""
+    return patch.object(recovery, "_may_still_show", lambda _payment: False)

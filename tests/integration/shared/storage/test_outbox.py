@@ -121,6 +121,8 @@ async def _orphaned(database: Database) -> None:
     await in_session(database)
     await change(database, "UPDATE lines SET held_by = NULL, worker = NULL")
     assert len(await takeover.doubt_orphans(database)) == 1
+    (line,) = await rows(database, "SELECT identify_first FROM lines")
+    assert line.identify_first, "the terminal may still show its amount"
 
 
 Happening = Callable[[Database], Awaitable[Any]]

@@ -10,6 +10,7 @@ from shared.storage import probes, takeover
 from shared.storage.claims import Claimed, Held
 from shared.storage.engine import Database
 from shared.storage.heartbeats import Heartbeats
+from shared.storage.lines import Learned
 from shared.storage.merchants import create_merchant
 from shared.storage.outcomes import free_line
 from shared.storage.probes import Found, NewProbe, Outcome, Taken
@@ -151,7 +152,10 @@ async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database
 
     assert await probes.finish(database, taken, REACHED) is False
     assert await holder(database) == PROBE
-    assert await free_line(database, over.taking)
+    await change(database, "UPDATE lines SET identify_first = true")
+    assert await free_line(database, over.taking, Learned())
+    (line_row,) = await rows(database, "SELECT identify_first FROM lines")
+    assert line_row.identify_first, "a mark stays until an identification is answered"
     assert await holder(database) is None
 
 
