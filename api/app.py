@@ -16,6 +16,7 @@ from api.routes import (
     events,
     gateway,
     operator,
+    operator_actions,
     operator_deliveries,
     operator_terminals,
     payments,
@@ -43,6 +44,7 @@ def make_app(parts: Parts) -> ASGIApp:
     app.include_router(deliveries.router)
     app.include_router(events.router)
     app.include_router(operator_deliveries.router)
+    app.include_router(operator_actions.router)
     handle_errors(app)
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
     return RequestIds(app, random_bytes=os.urandom)

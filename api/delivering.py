@@ -52,17 +52,22 @@ async def list_page(
 
 
 async def replay_many(
-    request: Request, parts: Parts, parse: Callable[[bytes, int], ReplayRequest]
+    request: Request,
+    parts: Parts,
+    parse: Callable[[bytes, int], ReplayRequest],
+    *,
+    operator: str | None = None,
 ) -> dict[str, Any]:
     """Send once more what the request's body asks for; return the answer's body.
 
-    Raises what `parse` raises, WebhookEndpointDisabled, DatabaseAway, CommitUnknown.
+    `operator` is the credential of one who asks. Raises what `parse` raises, WebhookEndpointDisabled,
+    DatabaseAway, CommitUnknown.
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
     check_media_type(request.headers.get("content-type"))
     asked = parse(body, parts.settings.body_nesting_limit)
     try:
-        done = await replays.replay_many(parts.database, asked.wanted, after=asked.after)
+        done = await replays.replay_many(parts.database, asked.wanted, after=asked.after, operator=operator)
     except EndpointIsDisabled:
         raise WebhookEndpointDisabled from None
     told: dict[str, Any] = {"replayed": done.count}
@@ -71,13 +76,15 @@ async def replay_many(
     return told
 
 
-async def replay_one(database: Database, delivery_id: str, *, merchant_id: str | None) -> None:
-    """Send one once more; `merchant_id` None: anybody's.
+async def replay_one(
+    database: Database, delivery_id: str, *, merchant_id: str | None, operator: str | None = None
+) -> None:
+    """Send one once more; `merchant_id` None: anybody's. `operator` is the credential of one who asks.
 
     Raises NotFound, WebhookEndpointDisabled, DatabaseAway, CommitUnknown.
     """
     try:
-        known = await replays.replay(database, delivery_id, merchant_id=merchant_id)
+        known = await replays.replay(database, delivery_id, merchant_id=merchant_id, operator=operator)
     except EndpointIsDisabled:
         raise WebhookEndpointDisabled from None
     if not known:

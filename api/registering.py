@@ -195,9 +195,9 @@ class Registry:
             raise NotFound("The merchant has not asked for the sole use of this terminal's address.")
         self._terminals.forget()
 
-    async def withdraw_sole_use(self, merchant_id: str, terminal_id: str) -> None:
+    async def withdraw_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
         """Raises NotFound."""
-        if not await registry.withdraw_sole_use(self._database, merchant_id, terminal_id):
+        if not await registry.withdraw_sole_use(self._database, merchant_id, terminal_id, by=by):
             raise NotFound
         self._terminals.forget()
 

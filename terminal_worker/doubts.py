@@ -242,7 +242,9 @@ class Doubts:
             await asyncio.sleep(self._settings.heartbeat_seconds)
 
     async def _store_once(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
-        payment = await outcomes.add_evidence(self._database, payment_id, evidence, result)
+        payment = await outcomes.add_evidence(
+            self._database, payment_id, evidence, result, brought_by=self._worker
+        )
         if payment.is_final:
             self._metrics.doubt_resolved(payment)
             await self._announcer.reply(payment.id, payment.reply_to)

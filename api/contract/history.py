@@ -7,12 +7,12 @@ from shared.concert.mask import mask_card_numbers
 from shared.storage.listing import PaymentEvent, StoredEvidence
 from shared.times import iso_time
 
-#: Details that name other merchants' payments.
-_OF_OTHERS: Final = frozenset({"held_by"})
+#: Details that name other merchants' payments, or who else has a credential here.
+_OF_OTHERS: Final = frozenset({"held_by", "brought_by"})
 
 
 def event_object(event: PaymentEvent, *, for_merchant: bool) -> dict[str, Any]:
-    """Return one event; a merchant is not told of other merchants' payments."""
+    """Return one event; a merchant is not told of other merchants' payments or credentials."""
     detail = event.detail
     if for_merchant:
         detail = {name: value for name, value in detail.items() if name not in _OF_OTHERS}
@@ -30,6 +30,7 @@ def evidence_object(evidence: StoredEvidence) -> dict[str, Any]:
         "at": iso_time(evidence.at),
         "source": evidence.source,
         "proves": evidence.proves,
+        "brought_by": evidence.brought_by,
         "detail": masked(evidence.detail),
     }
     return {name: value for name, value in shown.items() if value is not None}

@@ -21,6 +21,7 @@ from api.contract.openapi_parts import json_body, json_response
 from api.contract.payment_paths import EVENT, page_parameters, payment_id_parameter, usual_errors
 from shared.payment.evidence import Source
 from shared.payment.states import State
+from shared.storage.operator_actions import Action
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _EVIDENCE: Final[dict[str, Any]] = {
@@ -30,6 +31,10 @@ _EVIDENCE: Final[dict[str, Any]] = {
         "at": _TIME,
         "source": {"type": "string", "enum": [source.value for source in Source]},
         "proves": {"type": "string", "description": "The event that it proves; left out of a hint."},
+        "brought_by": {
+            "type": "string",
+            "description": "The gateway's credential, the operator's name or the worker's id.",
+        },
         "detail": {"type": "object", "description": "What was said; card numbers are masked."},
     },
 }
@@ -78,6 +83,26 @@ OPERATING_SCHEMAS: Final[dict[str, Any]] = {
             },
         },
     },
+    "OperatorActionPage": {
+        "type": "object",
+        "required": ["actions"],
+        "properties": {
+            "actions": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["at", "by", "action", "detail"],
+                    "properties": {
+                        "at": _TIME,
+                        "by": {"type": "string", "description": "The operator's credential."},
+                        "action": {"type": "string", "enum": [action.value for action in Action]},
+                        "detail": {"type": "object", "description": "What it was done to."},
+                    },
+                },
+            },
+            "next": {"type": "string", "description": "The next page's `cursor`; left out on the last page."},
+        },
+    },
     "Decision": DECISION,
     "Release": RELEASE,
     "Case": _CASE,
@@ -112,6 +137,7 @@ _CASE_EXAMPLE: Final = {
         {
             "at": "2026-03-05T12:07:02.400Z",
             "source": "gateway",
+            "brought_by": "ct_preludd",
             "detail": {"status": "authorised", "amount_cents": 100, "hint_because": "status"},
         }
     ],
@@ -130,6 +156,7 @@ def operating_paths() -> dict[str, Any]:
                 "listContradictions", "List payments whose outcome a proof contradicts, the oldest first"
             )
         },
+        "/v1/operator/actions": {"get": _actions()},
         one: {"get": _case()},
         f"{one}/resolve": {"post": _resolve()},
         f"{one}/release": {"post": _release()},
@@ -167,6 +194,29 @@ def _cases(operation_id: str, summary: str) -> dict[str, Any]:
         "parameters": page_parameters(),
         "responses": {
             "200": json_response("One page.", "CasePage", {"last page": {"payments": [_CASE_EXAMPLE]}}),
+            **usual_errors([InvalidQuery("limit")]),
+        },
+    }
+
+
+def _actions() -> dict[str, Any]:
+    done = {
+        "at": "2026-03-05T12:07:02.400Z",
+        "by": "ct_operator",
+        "action": "sole_use_withdrawn",
+        "detail": {
+            "merchant_id": "mer_01JNK4T0V8W9A4C6Q2Y3ZB5XDE",
+            "terminal_id": "till-1",
+            "line": "127.0.0.2:8888",
+        },
+    }
+    return {
+        "operationId": "listOperatorActions",
+        "summary": "List what operators did beside payments, newest first",
+        "security": [{"operator": []}],
+        "parameters": page_parameters(),
+        "responses": {
+            "200": json_response("One page.", "OperatorActionPage", {"last page": {"actions": [done]}}),
             **usual_errors([InvalidQuery("limit")]),
         },
     }

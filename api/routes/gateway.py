@@ -25,7 +25,7 @@ _log = structlog.get_logger()
 async def report(request: Request) -> Response:
     """Take one record of a gateway, once: a proof settles a doubt, a hint is kept for the operator."""
     parts: Parts = request.app.state.parts
-    await parts.credentials.gateway(request.headers.get("authorization"))
+    credential = await parts.credentials.gateway(request.headers.get("authorization"))
     body = await read_body(request, parts.settings.body_limit_bytes)
     check_media_type(request.headers.get("content-type"))
     said = parse_report(body, parts.settings.body_nesting_limit)
@@ -43,6 +43,7 @@ async def report(request: Request) -> Response:
                 Record(said.source, said.record_key, payment.id, said.content),
                 evidence,
                 result,
+                brought_by=credential.id,
             )
         except RecordUsed:
             raise RecordConflict from None

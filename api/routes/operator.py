@@ -81,6 +81,7 @@ async def resolve(request: Request, payment_id: str) -> Response:
             parts.database,
             payment_id,
             said.decision,
+            name=said.person.name,
             detail=_who(credential, said.person),
             result=said.result,
             early_seconds=parts.settings.operator_after_seconds,

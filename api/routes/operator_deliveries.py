@@ -46,7 +46,7 @@ async def list_deliveries(request: Request) -> Response:
 async def replay_many(request: Request) -> Response:
     """Send many once more, by a filter and a range of time."""
     parts, credential = await _caller(request)
-    done = await delivering.replay_many(request, parts, parse_operators_replay)
+    done = await delivering.replay_many(request, parts, parse_operators_replay, operator=credential.id)
     _log.info("deliveries replayed by an operator", replayed=done["replayed"], by=credential.id)
     return answer(200, done)
 
@@ -64,7 +64,7 @@ async def get(request: Request, delivery_id: str) -> Response:
 async def replay(request: Request, delivery_id: str) -> Response:
     """Send one once more; one that still waits is due now."""
     parts, credential = await _caller(request)
-    await delivering.replay_one(parts.database, delivery_id, merchant_id=None)
+    await delivering.replay_one(parts.database, delivery_id, merchant_id=None, operator=credential.id)
     _log.info("delivery replayed by an operator", delivery_id=delivery_id, by=credential.id)
     return answer(202, operators_delivery_object(await _found(parts, delivery_id)))
 

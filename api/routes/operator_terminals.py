@@ -31,6 +31,6 @@ async def withdraw(request: Request, merchant_id: str, terminal_id: str) -> Resp
     """The address is anybody's again."""
     parts: Parts = request.app.state.parts
     credential = await parts.credentials.operator(request.headers.get("authorization"))
-    await parts.registry.withdraw_sole_use(merchant_id, terminal_id)
+    await parts.registry.withdraw_sole_use(merchant_id, terminal_id, by=credential.id)
     _log.info("sole use withdrawn", merchant_id=merchant_id, terminal_id=terminal_id, by=credential.id)
     return Response(status_code=204)

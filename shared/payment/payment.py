@@ -106,6 +106,8 @@ class Payment:
     doubted_at: int | None = None
     #: What settled the doubt: `late_answer`, `enquiry`, `gateway` or `operator`.
     resolved_by: str | None = None
+    #: Who brought that proof: the worker's id, the gateway's credential or the operator's name.
+    proved_by: str | None = None
     #: Since when another payment held the line, where this one expired because of it.
     held_since: int | None
     #: The terminal's AF code, two digits.

@@ -21,6 +21,7 @@ _MOVE = Statement(
     " ended_at = CASE WHEN :ends THEN {now} ELSE NULL END,"
     " doubted_at = CASE WHEN :doubts THEN {now} ELSE doubted_at END,"
     " resolved_by = COALESCE(CAST(:resolved_by AS TEXT), resolved_by),"
+    " proved_by = COALESCE(CAST(:proved_by AS TEXT), proved_by),"
     " held_since = :held_since, paid_cents = :paid_cents, error_code = :error_code,"
     " error_description = :error_description, authorisation_number = :authorisation_number,"
     " masked_card = :masked_card, application = :application, aid = :aid,"
@@ -32,7 +33,7 @@ _MOVE = Statement(
 
 #: What was proved about a payment, oldest first. Read after the payment's row was updated or locked.
 _PROOFS = Statement(
-    "SELECT source, proves, detail FROM evidence"
+    "SELECT source, proves, brought_by, detail FROM evidence"
     " WHERE payment_id = :payment_id AND proves IS NOT NULL ORDER BY id"
 )
 
@@ -79,6 +80,7 @@ async def move(
     result: Result | None = None,
     held_since: int | None = None,
     resolved_by: str | None = None,
+    proved_by: str | None = None,
     detail: Mapping[str, object] | None = None,
     doubt_was_told: bool = True,
 ) -> Payment | None:
@@ -100,6 +102,7 @@ async def move(
         ends=to not in LIVE_STATES,
         doubts=to is State.IN_DOUBT,
         resolved_by=resolved_by,
+        proved_by=proved_by,
         held_since=held_since,
         paid_cents=result.paid_cents,
         error_code=result.error_code,
@@ -115,7 +118,9 @@ async def move(
     if row is None:
         return None
     payment = payment_of(row)
-    await record(tx, payment_id, event, to, {**_why(payment, reason, resolved_by), **(detail or {})})
+    await record(
+        tx, payment_id, event, to, {**_why(payment, reason, resolved_by, proved_by), **(detail or {})}
+    )
     if to is State.SUCCEEDED and payment.operation is Operation.REVERSAL and payment.debit_id:
         await tx.run(_OPEN_DEBIT, debit_id=payment.debit_id)
     if to is State.IN_DOUBT:
@@ -127,9 +132,14 @@ async def move(
     return payment
 
 
-def _why(payment: Payment, reason: str | None, resolved_by: str | None) -> dict[str, object]:
-    """What the history says of every transition: the reason, and what settled a doubt after how long."""
+def _why(
+    payment: Payment, reason: str | None, resolved_by: str | None, proved_by: str | None
+) -> dict[str, object]:
+    """Return what the history says of every transition: the reason, and what settled a doubt, by whose word
+    and after how long."""
     why: dict[str, object] = {} if reason is None else {"reason": reason}
+    if proved_by is not None:
+        why["brought_by"] = proved_by
     if resolved_by is not None and payment.doubted_at is not None and payment.ended_at is not None:
         why |= {"resolved_by": resolved_by, "doubt_ms": payment.ended_at - payment.doubted_at}
     return why
@@ -154,6 +164,7 @@ async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
         reason=None,
         result=result,
         resolved_by=row.source,
+        proved_by=row.brought_by,
         doubt_was_told=False,
     )
     assert moved is not None, "the row is locked by this transaction"
@@ -163,7 +174,8 @@ async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
 async def _contradicted_by_proof(tx: Transaction, payment: Payment) -> Payment:
     for row in await tx.all(_PROOFS, payment_id=payment.id):
         if contradicts(payment.state, Event(row.proves)):
-            return await contradict(tx, payment, {"proof": row.proves})
+            detail = {"source": row.source, "proves": row.proves, "brought_by": row.brought_by}
+            return await contradict(tx, payment, detail)
     return payment
 
 

@@ -45,10 +45,13 @@ class RecordUsed(Exception):
     """Another report has this record's id."""
 
 
-async def take(database: Database, record: Record, evidence: Evidence, result: Result) -> Taken:
+async def take(
+    database: Database, record: Record, evidence: Evidence, result: Result, *, brought_by: str
+) -> Taken:
     """Store a record as evidence, once; a second time changes nothing.
 
-    The payment must be known to exist. Raises RecordUsed, DatabaseAway, CommitUnknown (report it again).
+    `brought_by` is the credential that reports it. The payment must be known to exist. Raises RecordUsed,
+    DatabaseAway, CommitUnknown (report it again).
     """
 
     async def work(tx: Transaction) -> Taken:
@@ -66,7 +69,8 @@ async def take(database: Database, record: Record, evidence: Evidence, result: R
         await lock_debit_of(tx, record.payment_id)
         await lock(tx, record.payment_id)
         before = await get(tx, record.payment_id)
-        return Taken(await outcomes.add(tx, record.payment_id, evidence, result), before, is_new=True)
+        payment = await outcomes.add(tx, record.payment_id, evidence, result, brought_by=brought_by)
+        return Taken(payment, before, is_new=True)
 
     return await database.write(work)
 

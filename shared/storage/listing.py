@@ -35,7 +35,8 @@ _EVENTS = Statement(
 )
 
 _EVIDENCE = Statement(
-    "SELECT at, source, proves, detail FROM evidence WHERE payment_id = :payment_id ORDER BY id LIMIT :most"
+    "SELECT at, source, proves, brought_by, detail FROM evidence WHERE payment_id = :payment_id"
+    " ORDER BY id LIMIT :most"
 )
 
 
@@ -86,6 +87,8 @@ class StoredEvidence:
     at: int
     source: str
     proves: str | None
+    #: None in rows of before.
+    brought_by: str | None
     detail: dict[str, Any]
 
 
@@ -131,4 +134,6 @@ async def events(database: Database, payment_id: str) -> list[PaymentEvent]:
 async def evidence(database: Database, payment_id: str) -> list[StoredEvidence]:
     """Return what was learned of the payment outside its session, oldest first."""
     rows = await database.read(lambda tx: tx.all(_EVIDENCE, payment_id=payment_id, most=EVENTS_AT_MOST))
-    return [StoredEvidence(row.at, row.source, row.proves, json.loads(row.detail)) for row in rows]
+    return [
+        StoredEvidence(row.at, row.source, row.proves, row.brought_by, json.loads(row.detail)) for row in rows
+    ]

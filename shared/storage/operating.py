@@ -123,12 +123,13 @@ async def decide(
     payment_id: str,
     decision: Decision,
     *,
+    name: str,
     detail: dict[str, object],
     result: Result,
     early_seconds: float,
     doubt_window: DoubtWindow,
 ) -> Decided | TooEarly | NotInDoubt:
-    """Settle a doubt by a person's word, which is kept as evidence; `detail` says who and why.
+    """Settle a doubt by a person's word, which is kept as evidence; `name` and `detail` say who and why.
 
     The payment must be known to exist. Raises DatabaseAway, CommitUnknown (decide again).
     """
@@ -145,7 +146,8 @@ async def decide(
         if left > 0:
             return TooEarly(found.payment, left)
         evidence = Evidence(Source.OPERATOR, _PROOFS[decision], {"decision": decision.value, **detail})
-        return Decided(await outcomes.add(tx, payment_id, evidence, result), is_new=True)
+        payment = await outcomes.add(tx, payment_id, evidence, result, brought_by=name)
+        return Decided(payment, is_new=True)
 
     return await database.write(work)
 

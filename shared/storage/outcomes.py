@@ -13,8 +13,8 @@ from shared.storage.rows import json_text, record
 from shared.storage.statement import Statement
 
 _INSERT_EVIDENCE = Statement(
-    "INSERT INTO evidence (payment_id, at, source, proves, detail)"
-    " VALUES (:payment_id, {now}, :source, :proves, :detail)"
+    "INSERT INTO evidence (payment_id, at, source, proves, brought_by, detail)"
+    " VALUES (:payment_id, {now}, :source, :proves, :brought_by, :detail)"
 )
 
 #: One run says the same thing twice only where the answer to its commit was lost.
@@ -24,7 +24,7 @@ _SAME_EVIDENCE = Statement(
 )
 
 #: Whose claim a payment carries: only the very run that claimed it may say that it sent nothing.
-_CLAIM_OF = Statement("SELECT state, epoch, resolved_by FROM payments WHERE id = :payment_id")
+_CLAIM_OF = Statement("SELECT state, epoch, worker, resolved_by FROM payments WHERE id = :payment_id")
 
 _STILL_MINE: Final = frozenset({State.IN_SESSION, State.IN_DOUBT})
 
@@ -77,9 +77,8 @@ async def _settle_late(tx: Transaction, taking: lines.Taking, payment_id: str, o
         return await get(tx, payment_id)  # this run's own earlier commit, whose answer was lost
     if outcome.event is not Event.NOT_SENT:
         proof = PROOF_OF_ANSWER.get(outcome.event)
-        return await _add_once(
-            tx, payment_id, Evidence(Source.LATE_ANSWER, proof, outcome.detail), outcome.result
-        )
+        evidence = Evidence(Source.LATE_ANSWER, proof, outcome.detail)
+        return await _add_once(tx, payment_id, evidence, outcome.result, brought_by=row.worker)
     if not is_own:
         return await get(tx, payment_id)  # it knows nothing of what another run wrote
     if state in _STILL_MINE:
@@ -89,10 +88,13 @@ async def _settle_late(tx: Transaction, taking: lines.Taking, payment_id: str, o
         assert moved is not None, "the row is locked by this transaction"
         return moved
     # Somebody settled it meanwhile. That no byte left is a proof: against a success it is an alarm.
-    return await _add_once(tx, payment_id, Evidence(Source.WORKER, Event.NOT_SENT, outcome.detail), Result())
+    evidence = Evidence(Source.WORKER, Event.NOT_SENT, outcome.detail)
+    return await _add_once(tx, payment_id, evidence, Result(), brought_by=row.worker)
 
 
-async def _add_once(tx: Transaction, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+async def _add_once(
+    tx: Transaction, payment_id: str, evidence: Evidence, result: Result, *, brought_by: str
+) -> Payment:
     """Store what a run says, unless an earlier commit of its own, whose answer was lost, did so already."""
     stored = await tx.one(
         _SAME_EVIDENCE,
@@ -103,7 +105,7 @@ async def _add_once(tx: Transaction, payment_id: str, evidence: Evidence, result
     )
     if stored is not None:
         return await get(tx, payment_id)
-    return await add(tx, payment_id, evidence, result)
+    return await add(tx, payment_id, evidence, result, brought_by=brought_by)
 
 
 async def doubt(database: Database, taking: lines.Taking, payment_id: str, outcome: Outcome) -> Payment:
@@ -171,21 +173,26 @@ async def still_mine(database: Database, taking: lines.Taking) -> bool:
     return await database.read(lambda tx: lines.is_mine(tx, taking))
 
 
-async def add_evidence(database: Database, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+async def add_evidence(
+    database: Database, payment_id: str, evidence: Evidence, result: Result, *, brought_by: str
+) -> Payment:
     """Store evidence in whatever state the payment is, and what follows from it; return what is stored.
 
+    `brought_by` names the worker, gateway credential or operator that it comes from.
     A proof settles a doubt, or contradicts a final state. It never touches a line.
     """
 
     async def work(tx: Transaction) -> Payment:
         await lock_debit_of(tx, payment_id)
         await lock(tx, payment_id)
-        return await add(tx, payment_id, evidence, result)
+        return await add(tx, payment_id, evidence, result, brought_by=brought_by)
 
     return await database.write(work)
 
 
-async def add(tx: Transaction, payment_id: str, evidence: Evidence, result: Result) -> Payment:
+async def add(
+    tx: Transaction, payment_id: str, evidence: Evidence, result: Result, *, brought_by: str
+) -> Payment:
     """Store evidence inside a transaction that locked the debit of a reversal or credit, then the payment.
 
     Whoever begins doubt either waits for that lock or is seen by it.
@@ -198,6 +205,7 @@ async def add(tx: Transaction, payment_id: str, evidence: Evidence, result: Resu
         payment_id=payment_id,
         source=evidence.source.value,
         proves=None if proof is None else proof.value,
+        brought_by=brought_by,
         detail=_stored_detail(evidence, result),
     )
     await record(
@@ -205,7 +213,7 @@ async def add(tx: Transaction, payment_id: str, evidence: Evidence, result: Resu
         payment_id,
         "evidence",
         payment.state,
-        {"source": evidence.source, "proves": proof, **detail},
+        {"source": evidence.source, "proves": proof, "brought_by": brought_by, **detail},
     )
     if proof is None or payment.state in LIVE_STATES - {State.IN_DOUBT}:
         return payment
@@ -218,11 +226,13 @@ async def add(tx: Transaction, payment_id: str, evidence: Evidence, result: Resu
             reason=_reason_of(evidence),
             result=result.with_warnings(payment.warnings),
             resolved_by=evidence.source,
+            proved_by=brought_by,
         )
         assert moved is not None, "the row is locked by this transaction"
         return moved
     if contradicts(payment.state, proof):
-        return await contradict(tx, payment, {"source": evidence.source, "proves": proof})
+        said = {"source": evidence.source, "proves": proof, "brought_by": brought_by}
+        return await contradict(tx, payment, said)
     return payment
 
 

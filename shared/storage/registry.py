@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.storage import lines
 from shared.storage.engine import Database, Transaction
+from shared.storage.operator_actions import Action, record_action
 from shared.storage.statement import Statement
 
 Authorisation = Literal["standard", "always", "above"]
@@ -87,7 +88,7 @@ _CONFIRM = Statement(
 )
 _WITHDRAW = Statement(
     "UPDATE terminals SET sole_use_confirmed_at = NULL, sole_use_confirmed_by = NULL"
-    " WHERE merchant_id = :merchant_id AND id = :id RETURNING id"
+    " WHERE merchant_id = :merchant_id AND id = :id AND sole_use_confirmed_at IS NOT NULL RETURNING id"
 )
 
 
@@ -280,7 +281,10 @@ async def confirm_sole_use(database: Database, merchant_id: str, terminal_id: st
         if row is None:
             return False
         await lines.create(tx, row.line)
-        return await tx.one(_CONFIRM, merchant_id=merchant_id, id=terminal_id, by=by) is not None
+        if await tx.one(_CONFIRM, merchant_id=merchant_id, id=terminal_id, by=by) is None:
+            return False
+        await record_action(tx, by, Action.SOLE_USE_CONFIRMED, _named(merchant_id, row))
+        return True
 
     try:
         return await database.write(work)
@@ -288,13 +292,22 @@ async def confirm_sole_use(database: Database, merchant_id: str, terminal_id: st
         raise LineTaken(terminal_id) from error
 
 
-async def withdraw_sole_use(database: Database, merchant_id: str, terminal_id: str) -> bool:
+async def withdraw_sole_use(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
     """Take a confirmation back; False: there is no such entry. The merchant's wish stays."""
 
     async def work(tx: Transaction) -> bool:
-        return await tx.one(_WITHDRAW, merchant_id=merchant_id, id=terminal_id) is not None
+        row = await tx.one(_GET, merchant_id=merchant_id, id=terminal_id)
+        if row is None:
+            return False
+        if await tx.one(_WITHDRAW, merchant_id=merchant_id, id=terminal_id) is not None:
+            await record_action(tx, by, Action.SOLE_USE_WITHDRAWN, _named(merchant_id, row))
+        return True
 
     return await database.write(work)
+
+
+def _named(merchant_id: str, row: Row[Any]) -> dict[str, object]:
+    return {"merchant_id": merchant_id, "terminal_id": row.id, "line": row.line}
 
 
 def _registered(row: Row[Any]) -> Registered:

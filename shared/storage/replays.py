@@ -11,6 +11,7 @@ from shared.notification.kinds import MERCHANT
 from shared.storage.delivery_list import DeliveryFilter
 from shared.storage.engine import Database, Transaction, Wake
 from shared.storage.listing import Place
+from shared.storage.operator_actions import Action, record_action
 from shared.storage.outbox import RELAY_GRACE_MS
 from shared.storage.statement import Statement
 from shared.storage.webhook_endpoints import EndpointIsDisabled
@@ -54,10 +55,13 @@ class Replays:
     next: Place | None
 
 
-async def replay(database: Database, delivery_id: str, *, merchant_id: str | None) -> bool:
+async def replay(
+    database: Database, delivery_id: str, *, merchant_id: str | None, operator: str | None = None
+) -> bool:
     """Send a delivery that has ended once more; one that waits is due now, one that is being sent goes on.
 
     False: there is no such delivery, or it is not `merchant_id`'s to send (None: anybody's, HiPay's too).
+    `operator` is the credential that asks, where it is an operator's: it is kept.
     Raises EndpointIsDisabled, DatabaseAway, CommitUnknown.
     """
 
@@ -72,20 +76,28 @@ async def replay(database: Database, delivery_id: str, *, merchant_id: str | Non
         statement = _DUE_NOW if row.state == "waiting" else _REPLAY
         if await tx.run(statement, id=row.id, grace_ms=RELAY_GRACE_MS):
             tx.wakes.append(Wake(row.kind, row.id, row.target))
+            if operator is not None:
+                await record_action(tx, operator, Action.DELIVERY_REPLAYED, {"delivery_id": row.id})
         return True
 
     return await database.write(work)
 
 
 async def replay_many(
-    database: Database, wanted: DeliveryFilter, *, after: Place | None, most: int = REPLAYED_AT_MOST
+    database: Database,
+    wanted: DeliveryFilter,
+    *,
+    after: Place | None,
+    most: int = REPLAYED_AT_MOST,
+    operator: str | None = None,
 ) -> Replays:
     """Send all deliveries once more that fit, the oldest first; those of disabled endpoints stay as they are.
 
     `wanted.state` is `delivered` or `dead`. Nobody is woken: the notifier workers' sweep publishes them
     within a second or so, endpoint by endpoint, so that many at once are not in others' way. Each batch is a
-    transaction of its own. Raises EndpointIsDisabled where the named endpoint is, DatabaseAway,
-    CommitUnknown: what was sent again stays so, asking again does no harm.
+    transaction of its own, in which an operator's credential is kept with the filter. Raises
+    EndpointIsDisabled where the named endpoint is, DatabaseAway, CommitUnknown: what was sent again stays so,
+    asking again does no harm.
     """
     assert wanted.state in ("delivered", "dead"), "what waits is sent anyway"
     if wanted.target is not None:
@@ -100,7 +112,7 @@ async def replay_many(
     count, place = 0, after
     while count < most:
         size = min(BATCH, most - count)
-        replayed, place = await _replay_batch(database, wanted, place, size)
+        replayed, place = await _replay_batch(database, wanted, place, size, operator)
         count += replayed
         if replayed < size:
             return Replays(count, None)
@@ -108,7 +120,7 @@ async def replay_many(
 
 
 async def _replay_batch(
-    database: Database, wanted: DeliveryFilter, after: Place | None, size: int
+    database: Database, wanted: DeliveryFilter, after: Place | None, size: int, operator: str | None
 ) -> tuple[int, Place | None]:
     start = after or _START
     statement = _lock_batch(wanted.conditions())
@@ -119,6 +131,9 @@ async def _replay_batch(
         if not rows:
             return 0, after
         await tx.all_of(_REPLAY_BATCH, [row.id for row in rows], grace_ms=0)
+        if operator is not None:
+            detail = {"count": len(rows), "filter": wanted.parameters()}
+            await record_action(tx, operator, Action.DELIVERIES_REPLAYED, detail)
         return len(rows), Place(rows[-1].created_at, rows[-1].id)
 
     return await database.write(work)

@@ -250,6 +250,8 @@ class PaymentRow(SQLModel, table=True):
     doubted_at: int | None = milliseconds()
     #: What settled the doubt: the evidence's source.
     resolved_by: str | None = text_column()
+    #: Who brought that proof, see `EvidenceRow.brought_by`.
+    proved_by: str | None = text_column()
     held_since: int | None = milliseconds()
     error_code: str | None = text_column()
     error_description: str | None = text_column()
@@ -322,5 +324,22 @@ class EvidenceRow(SQLModel, table=True):
     source: str = text_column(nullable=False)
     #: The event that it proves (`proved_done`, ...); null: a hint.
     proves: str | None = text_column()
+    #: The gateway's credential, the operator's name or the worker's id; null in rows of before.
+    brought_by: str | None = text_column()
     #: JSON object.
+    detail: str = text_column(nullable=False)
+
+
+class OperatorActionRow(SQLModel, table=True):
+    """Something that an operator did which no payment's history tells; append-only."""
+
+    __tablename__ = "operator_actions"
+
+    id: int | None = identity()
+    at: int = milliseconds(nullable=False)
+    #: The operator's credential.
+    by: str = text_column(nullable=False)
+    #: See `shared.storage.operator_actions.Action`.
+    action: str = text_column(nullable=False)
+    #: JSON object: what it was done to.
     detail: str = text_column(nullable=False)

@@ -122,6 +122,7 @@ class People:
             gateway.Record("preludd", f"{payment_id}-{proves}", payment_id, f'{{"proves":"{proves}"}}'),
             Evidence(Source.GATEWAY, proves, {}),
             Result(),
+            brought_by="ct_gateway",
         )
         await api.announcer.reply(payment_id, taken.payment.reply_to)
 
@@ -132,6 +133,7 @@ class People:
             api.database,
             payment_id,
             decision,
+            name="jane",
             detail={"by": "jane"},
             result=Result(),
             early_seconds=SETTINGS.early_release_after_seconds,

@@ -115,7 +115,7 @@ async def prove(
 ) -> Payment:
     """Store evidence of the gateway; `proves` None makes it a hint."""
     return await outcomes.add_evidence(
-        database, payment_id, Evidence(Source.GATEWAY, proves), result or Result()
+        database, payment_id, Evidence(Source.GATEWAY, proves), result or Result(), brought_by="ct_gateway"
     )
 
 

@@ -324,3 +324,26 @@ async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
         many = await operator.post(f"{OPERATORS}/replay", {**asked, "merchant_id": till.merchant_id})
         assert many.json() == {"replayed": 1}
         assert (await operator.post(f"{OPERATORS}/dlv_1/replay")).status_code == 404
+
+        traced = (await operator.get("/v1/operator/actions")).json()["actions"]
+        assert [(each["action"], each["by"]) for each in traced] == [
+            ("deliveries_replayed", operator.username),
+            ("deliveries_replayed", operator.username),
+            ("delivery_replayed", operator.username),
+        ]
+        assert traced[0]["detail"]["count"] == 1
+        assert traced[0]["detail"]["filter"]["merchant_id"] == till.merchant_id
+        assert traced[2]["detail"] == {"delivery_id": hipays["id"]}
+
+
+async def test_a_merchants_own_replay_is_no_operators_act(store: Store) -> None:
+    """The trace is of what is done to others."""
+    async with api_alone(store, **LOCAL) as api:
+        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        _, delivery = await delivery_of(till)
+        await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
+
+        assert (await till.post(f"/v1/webhooks/deliveries/{delivery['id']}/replay")).status_code == 202
+
+        assert (await operator.get("/v1/operator/actions")).json() == {"actions": []}
+        assert (await till.get("/v1/operator/actions")).status_code == 403

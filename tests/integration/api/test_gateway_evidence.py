@@ -56,6 +56,11 @@ async def test_a_record_with_our_reference_proves_a_success(store: Store, status
         assert payment["resolved_by"] == "gateway"
         assert payment["authorisation_number"] == "184117"
         assert payment["masked_card"] == "497010******7890"
+        operator = await api.caller(CredentialKind.OPERATOR)
+        case = (await operator.get(f"/v1/operator/payments/{payment_id}")).json()
+        assert case["evidence"][0]["brought_by"] == gateway.username
+        assert case["events"][-1]["detail"]["brought_by"] == gateway.username
+        assert gateway.username not in (await till.get(f"/v1/payments/{payment_id}/events")).text
         for table in ("payments", "evidence", "payment_events", "gateway_records"):
             assert "4970101234567890" not in str(await rows(api.database, f"SELECT * FROM {table}"))
         assert api.metrics.registry.get_sample_value(

@@ -86,8 +86,10 @@ async def test_charged_makes_a_doubt_a_success(store: Store) -> None:
         assert (await decide(operator, payment_id, "charged")).status_code == 200
         other = await decide(operator, payment_id, "not_charged")
         assert other.json()["error"]["code"] == "succeeded.payment.conflict"
-        (said,) = await rows(api.database, "SELECT source, proves, detail FROM evidence")
-        assert (said.source, said.proves) == ("operator", "proved_done")
+        (said,) = await rows(api.database, "SELECT source, proves, brought_by, detail FROM evidence")
+        assert (said.source, said.proves, said.brought_by) == ("operator", "proved_done", "Jane Doe")
+        (settled,) = await rows(api.database, "SELECT proved_by FROM payments")
+        assert settled.proved_by == "Jane Doe"
         assert operator.username in said.detail
         assert "Jane Doe" in said.detail
         assert "497010******7890" in said.detail

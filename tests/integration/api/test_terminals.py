@@ -206,8 +206,21 @@ async def test_sole_use_needs_an_operators_word(system_on_both: System) -> None:
         assert (await one.pay("till-1")).status_code == 200
 
         assert (await api.client.delete(path, headers=operator.headers)).status_code == 204
+        assert (await api.client.delete(path, headers=operator.headers)).status_code == 204
         assert (await one.get("till-1"))["sole_use"] == "requested"
         assert (await other.till.pay(device.host)).status_code == 200
+
+        first = (await api.client.get("/v1/operator/actions?limit=1", headers=operator.headers)).json()
+        query = {"cursor": first["next"]}
+        rest = (await api.client.get("/v1/operator/actions", params=query, headers=operator.headers)).json()
+        traced = first["actions"] + rest["actions"]
+        assert [each["action"] for each in traced] == ["sole_use_withdrawn", "sole_use_confirmed"]
+        named = {"merchant_id": one.login.merchant_id, "terminal_id": "till-1"}
+        for each in traced:
+            assert (each["by"], each["detail"]) == (
+                operator.username,
+                {**named, "line": f"{device.host}:8888"},
+            )
 
 
 async def test_a_confirmed_sole_use_does_not_move_to_another_address(system_on_both: System) -> None:

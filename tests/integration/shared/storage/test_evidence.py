@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from payments import (
+    WORKER,
     ask,
     change,
     ended,
@@ -19,6 +20,7 @@ from payments import (
     rows,
     succeeded,
     take,
+    taken_over,
 )
 
 from shared.payment.answers import tell
@@ -30,7 +32,7 @@ from shared.storage import outcomes, waiting
 from shared.storage.accepting import Conflict
 from shared.storage.claims import Claimed, cancel, expire
 from shared.storage.engine import Database
-from shared.storage.lines import Learned
+from shared.storage.lines import Learned, Taking
 
 PROOFS = [
     (Event.PROVED_DONE, State.SUCCEEDED),
@@ -274,12 +276,47 @@ async def test_evidence_is_stored_masked_and_whole(database: Database) -> None:
     claimed = await in_session(database)
     evidence = Evidence(Source.OPERATOR, Event.PROVED_DONE, {"operator": "Anna"})
 
-    await outcomes.add_evidence(database, claimed.payment.id, evidence, PAID)
+    await outcomes.add_evidence(database, claimed.payment.id, evidence, PAID, brought_by="Anna")
 
-    (row,) = await rows(database, "SELECT source, proves, detail FROM evidence")
-    assert (row.source, row.proves) == ("operator", "proved_done")
+    (row,) = await rows(database, "SELECT source, proves, brought_by, detail FROM evidence")
+    assert (row.source, row.proves, row.brought_by) == ("operator", "proved_done", "Anna")
     assert '"operator":"Anna"' in row.detail
     assert '"authorisation_number":"123456"' in row.detail
+
+
+@pytest.mark.parametrize("before", [State.IN_SESSION, State.IN_DOUBT, State.REFUSED])
+async def test_a_proof_names_who_brought_it(database: Database, before: State) -> None:
+    """In its own row, in the history of what followed, and in the payment where it settled a doubt."""
+    payment_id = await _made(database, before)
+    await prove(database, payment_id, Event.PROVED_DONE)
+    if before is State.IN_SESSION:
+        claimed = await rows(database, "SELECT address, epoch, claim FROM lines")
+        taking = Taking(claimed[0].address, claimed[0].epoch, claimed[0].claim, payment_id, "[]")
+        lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
+        await outcomes.doubt(database, taking, payment_id, lost)
+
+    (said,) = await rows(database, "SELECT brought_by FROM evidence")
+    assert said.brought_by == "ct_gateway"
+    told = await rows(
+        database, "SELECT event, detail FROM payment_events WHERE payment_id = :id ORDER BY id", id=payment_id
+    )
+    follows = "contradiction" if before is State.REFUSED else "proved_done"
+    for event in ("evidence", follows):
+        (detail,) = [json.loads(row.detail) for row in told if row.event == event]
+        assert detail["brought_by"] == "ct_gateway"
+    payment = await waiting.payment(database, payment_id)
+    assert payment is not None
+    assert payment.proved_by == (None if before is State.REFUSED else "ct_gateway")
+
+
+async def test_a_late_answer_names_the_worker_of_its_run(database: Database) -> None:
+    """The one that claimed the payment, though another one took its line over since."""
+    claimed = await in_doubt(database)
+    await taken_over(database, claimed.taking)
+
+    settled = await _answer(database, claimed, Event.ANSWERED_DONE)
+
+    assert (settled.resolved_by, settled.proved_by) == ("late_answer", WORKER)
 
 
 async def test_a_proved_reversal_frees_the_guard_as_doubt_begins(database: Database) -> None:

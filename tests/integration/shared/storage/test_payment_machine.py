@@ -216,7 +216,9 @@ class PaymentMachine(RuleBasedStateMachine):
     def evidence(self, payment_id: str, proves: Event | None) -> None:
         """A gateway or an enquiry says something, whatever the payment's state."""
         evidence = Evidence(Source.GATEWAY, proves)
-        payment = self.run(outcomes.add_evidence(self.database, payment_id, evidence, Result()))
+        payment = self.run(
+            outcomes.add_evidence(self.database, payment_id, evidence, Result(), brought_by="ct_gateway")
+        )
         known = self.known[payment_id]
         if proves is not None:
             self._prove(known, proves)
@@ -264,6 +266,7 @@ class PaymentMachine(RuleBasedStateMachine):
                 self.database,
                 payment_id,
                 decision,
+                name="Jane",
                 detail={"by": "ct_1", "name": "Jane", "reason": "the journal"},
                 result=Result(),
                 early_seconds=-1,

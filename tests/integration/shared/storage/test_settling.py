@@ -215,7 +215,7 @@ async def test_not_sent_against_a_success_is_a_contradiction(database: Database,
     await taken_over(database, claimed.taking)
     await lose(database, claimed)
     said = Evidence(source, Event.PROVED_DONE)
-    await add_evidence(database, claimed.payment.id, said, Result())
+    await add_evidence(database, claimed.payment.id, said, Result(), brought_by="Anna")
 
     settled = await _settle(database, claimed, NOT_SENT)
 

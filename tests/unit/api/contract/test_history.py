@@ -22,7 +22,18 @@ def test_a_merchant_is_not_told_of_other_merchants_payments() -> None:
     assert "held_by" not in event_object(EVENT, for_merchant=True)["detail"]
 
 
+def test_only_operators_are_shown_who_brought_a_proof() -> None:
+    """It may be the name of a gateway's credential."""
+    event = PaymentEvent(0, "evidence", State.SUCCEEDED, {"source": "gateway", "brought_by": "ct_gateway"})
+
+    assert event_object(event, for_merchant=True)["detail"] == {"source": "gateway"}
+    assert event_object(event, for_merchant=False)["detail"]["brought_by"] == "ct_gateway"
+
+
 def test_a_hint_proves_nothing() -> None:
     """The word is left out."""
-    assert "proves" not in evidence_object(StoredEvidence(0, "gateway", None, {}))
-    assert evidence_object(StoredEvidence(0, "enquiry", "proved_done", {}))["proves"] == "proved_done"
+    assert "proves" not in evidence_object(StoredEvidence(0, "gateway", None, None, {}))
+    assert (
+        evidence_object(StoredEvidence(0, "enquiry", "proved_done", "worker-1", {}))["proves"]
+        == "proved_done"
+    )
