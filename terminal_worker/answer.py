@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.concert.completeness import Complete, Unreadable, Wait, judge
-from shared.concert.decode import Decoder, Frame
+from shared.concert.decode import Frame
+from shared.concert.stream import AnswerStream
 from shared.payment.payment import Reason
 from shared.settings.settings import Settings
 from terminal_worker.connection import Connection
@@ -19,8 +20,12 @@ class Answer:
     """A complete answer; what it means is for the codec's reading."""
 
     frame: Frame
-    #: From the write of the request, seconds.
+    #: Of this frame, from the write of the request, seconds.
     first_byte_after_seconds: float
+    #: Which frame of its connection it is; the same one comes again where a field of it came late.
+    number: int = 1
+    #: What came before it and was not whole; masked.
+    broken: tuple[dict[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,12 @@ class Lost:
 
     reason: Reason
     detail: str
+    #: What came, fields and bytes that are none; masked.
+    unread: Mapping[str, object] = field(default_factory=dict)
 
 
 class AnswerReader:
-    """Reads one answer on one connection, by the boot-time clock."""
+    """Reads what comes on one connection, answer by answer, by the boot-time clock."""
 
     def __init__(
         self,
@@ -54,17 +61,21 @@ class AnswerReader:
         self._known_echoes: Final = known
         self._accepts_partial: Final = accepts_partial
         self._checkpoint: Final = checkpoint
-        self._decoder: Final = Decoder(
-            max_bytes=settings.answer_limit_bytes, max_fields=settings.answer_limit_fields
+        self._stream: Final = AnswerStream(
+            short_idle_seconds=settings.idle_end_known_seconds,
+            long_idle_seconds=settings.idle_end_seconds,
+            max_bytes=settings.answer_limit_bytes,
+            max_fields=settings.answer_limit_fields,
         )
-        self._peer_closed = False
         self._first_byte_at: float | None = None
         self._last_byte_at: float | None = None
+        self.peer_closed = False
 
     async def read(self, written_at: float, ends_at: float) -> Answer | Lost:
         """Return the answer to a request written at `written_at`; wait until `ends_at` (boot-time seconds).
 
-        Called again after an answer time-out it listens on, from where it was.
+        Called again it listens on: after a time-out from where it was; after an answer, or what could not be
+        read, for what comes next on the connection.
         """
         last_byte_at = written_at if self._last_byte_at is None else self._last_byte_at
         while True:
@@ -73,45 +84,67 @@ class AnswerReader:
             verdict = self._judge(now - last_byte_at)
             match verdict:
                 case Complete():
-                    assert self._first_byte_at is not None
-                    return Answer(self._decoder.frame(ended=True), self._first_byte_at - written_at)
+                    return self._answer(written_at)
                 case Unreadable(reason):
-                    return Lost(Reason.CONNECTION_LOST if self._peer_closed else Reason.UNREADABLE, reason)
+                    return self._lost(
+                        Reason.CONNECTION_LOST if self.peer_closed else Reason.UNREADABLE, reason
+                    )
                 case Wait(seconds):
                     if seconds is not None:
                         # A whole answer is there, but for the silence that ends it.
                         left += self._settings.idle_end_seconds
                     if left <= 0:
-                        received = len(self._decoder.received)
-                        return Lost(Reason.ANSWER_TIMEOUT, f"{received} bytes came, no whole answer")
-                    if await self._read_once(left if seconds is None else min(left, seconds)):
-                        last_byte_at = self._last_byte_at = self._clock.boot()
-                        if self._first_byte_at is None:
-                            self._first_byte_at = last_byte_at
+                        return self._timed_out()
+                    if received := await self._receive(left if seconds is None else min(left, seconds)):
+                        now = self._clock.boot()
+                        if self._stream.feed(received, now - last_byte_at):
+                            self._first_byte_at = now
+                        last_byte_at = self._last_byte_at = now
+                        await self._checkpoint("mid_answer")
+
+    def _answer(self, written_at: float) -> Answer:
+        assert self._first_byte_at is not None
+        self._stream.judged()
+        return Answer(
+            self._stream.frame(ended=True),
+            self._first_byte_at - written_at,
+            self._stream.number,
+            tuple(self._stream.broken),
+        )
+
+    def _lost(self, reason: Reason, detail: str) -> Lost:
+        unread = {} if self._stream.is_judged else self._stream.unread()
+        self._stream.judged()
+        return Lost(reason, detail, unread)
+
+    def _timed_out(self) -> Lost:
+        if self._stream.is_judged:
+            return Lost(Reason.ANSWER_TIMEOUT, "nothing more came")
+        received = len(self._stream.received)
+        detail = f"{received} bytes came, no whole answer"
+        return Lost(Reason.ANSWER_TIMEOUT, detail, self._stream.unread())
 
     def _judge(self, idle_seconds: float) -> Complete | Unreadable | Wait:
-        ended = self._peer_closed or idle_seconds >= self._settings.idle_end_seconds
+        if self._stream.is_judged:
+            return Unreadable("closed") if self.peer_closed else Wait(None)
+        ended = self.peer_closed or idle_seconds >= self._settings.idle_end_seconds
         return judge(
-            self._decoder.frame(ended=ended),
+            self._stream.frame(ended=ended),
             sent=self._sent,
             known_echoes=self._known_echoes,
-            peer_closed=self._peer_closed,
+            peer_closed=self.peer_closed,
             idle_seconds=idle_seconds,
             accepts_partial=self._accepts_partial,
             short_idle_seconds=self._settings.idle_end_known_seconds,
             long_idle_seconds=self._settings.idle_end_seconds,
         )
 
-    async def _read_once(self, seconds: float) -> bool:
-        """Wait for bytes at most so long; True: some came."""
+    async def _receive(self, seconds: float) -> bytes:
+        """Wait for bytes at most so long; none: the time is over, or the peer has closed."""
         try:
             async with asyncio.timeout(seconds):
                 received = await self._connection.read()
         except TimeoutError:
-            return False
-        if not received:
-            self._peer_closed = True
-            return False
-        self._decoder.feed(received)
-        await self._checkpoint("mid_answer")
-        return True
+            return b""
+        self.peer_closed = not received
+        return received

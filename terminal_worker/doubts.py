@@ -16,7 +16,7 @@ from shared.announcing import Announcer
 from shared.clock import Clock
 from shared.logging import bound
 from shared.metrics import Metrics
-from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source
+from shared.payment.evidence import Evidence
 from shared.payment.outcome import Result
 from shared.payment.payment import Payment
 from shared.payment.states import FINAL_STATES, State
@@ -26,10 +26,9 @@ from shared.storage.claims import Claimed
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
 from shared.storage.lines import Learned, Taking
 from terminal_worker import asking
-from terminal_worker.answer import Answer
 from terminal_worker.connection import ConnectFailed
 from terminal_worker.enquiry import Enquired, Enquirer, LineLost
-from terminal_worker.session import OpenEar, judge_answer
+from terminal_worker.open_ear import OpenEar
 
 _log = structlog.get_logger()
 
@@ -175,17 +174,15 @@ class Doubts:
                     return
 
     async def _listen(self, hold: Hold, ear: OpenEar) -> None:
-        """After an answer time-out: what still comes on the old connection, for the rest of the window."""
+        """What still comes on the old connection, for the rest of the window, until it proves something."""
         try:
-            answer = await ear.reader.read(ear.written_at, hold.doubt_ends_at)
+            while (heard := await ear.hear(hold.doubt_ends_at, self._settings)) is not None:
+                hold.answered = hold.answered or heard.evidence.proves is not None
+                payment = await self._store(hold.taking.payment_id, heard.evidence, heard.result)
+                if payment.is_final:
+                    return
         finally:
             await ear.connection.close()
-        if not isinstance(answer, Answer):
-            return
-        hold.answered = True
-        outcome = judge_answer(answer, ear.speech, self._settings, {})
-        evidence = Evidence(Source.LATE_ANSWER, PROOF_OF_ANSWER.get(outcome.event), outcome.detail)
-        await self._store(hold.taking.payment_id, evidence, outcome.result)
 
     def _enquiry_times(self, hold: Hold) -> Iterator[float]:
         if hold.enquires_soon:

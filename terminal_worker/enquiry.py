@@ -16,9 +16,9 @@ from shared.settings.settings import Settings
 from shared.storage import outcomes
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
-from terminal_worker.answer import Answer, AnswerReader
+from terminal_worker.answer import Answer, AnswerReader, Lost
+from terminal_worker.answer_meaning import result_of
 from terminal_worker.connection import Connect, Connection, write_request
-from terminal_worker.session import result_of
 from terminal_worker.speaking import Speech, speech_of
 
 #: From before the read that says the line is still ours to the enquiry's write; a taker waits longer.
@@ -70,7 +70,7 @@ class Enquirer:
         # The look is part of the enquiry's time: it has to be over by the end of the hold.
         answer = await reader.read(written_at, looked_at + self._settings.enquiry_timeout_seconds)
         if not isinstance(answer, Answer):
-            return Enquired(answered=False)
+            return Enquired(answered=False, evidence=_unread(answer))
         if not answers_identification(answer.frame):
             # Busy: it may well be our own request that it is busy with.
             return Enquired(answered=False)
@@ -84,3 +84,10 @@ class Enquirer:
         if reading.said.receipt_fingerprint is not None:
             detail["receipt_fingerprint"] = reading.said.receipt_fingerprint
         return Enquired(True, Evidence(Source.ENQUIRY, proves, detail), result_of(reading.said))
+
+
+def _unread(lost: Lost) -> Evidence | None:
+    """Keep what cannot be read for the person who decides."""
+    if not lost.unread:
+        return None
+    return Evidence(Source.ENQUIRY, None, {"lost": lost.detail, **lost.unread})

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -27,6 +28,7 @@ from terminal_worker.connection import ConnectFailed
 from terminal_worker.doubts import Doubts, Hold
 from terminal_worker.enquiry import LOOK_TO_WRITE_SECONDS
 from terminal_worker.identification import Identified, Identifier
+from terminal_worker.open_ear import Heard, OpenEar
 from terminal_worker.session import Ended, TerminalSessions
 from terminal_worker.speaking import doubt_window_of
 
@@ -153,8 +155,12 @@ class Runs:
         await self._announcer.reply(stored.id, stored.reply_to)
         if ended.outcome.event is Event.OUTCOME_LOST:
             return
+        if ended.open_ear is not None:
+            await self._listen_on(claimed, ended.open_ear)
         if self._asks_identification(claimed, ended):
             await self._identify_once(claimed)
+        elif ended.open_ear is not None:
+            await self._until_stored(lambda: outcomes.free_line(self._database, claimed.taking, Learned()))
         await self._announcer.publish_next(claimed.taking.address)
 
     async def _doubt(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
@@ -185,8 +191,25 @@ class Runs:
                 claimed.payment,
                 ended.outcome,
                 ended.learned,
-                keep_line=self._asks_identification(claimed, ended),
+                keep_line=self._asks_identification(claimed, ended) or ended.open_ear is not None,
             )
+        )
+
+    async def _listen_on(self, claimed: Claimed, ear: OpenEar) -> None:
+        """Listen for one long idle after a 'done' without an amount: it may come late, and be another one.
+
+        The payment has its outcome and its caller the answer; the line is still held for this.
+        """
+        ends_at = self._clock.boot() + self._settings.idle_end_seconds
+        try:
+            while (heard := await ear.hear(ends_at, self._settings)) is not None:
+                await self._until_stored(partial(self._store_heard, claimed.payment.id, heard))
+        finally:
+            await ear.connection.close()
+
+    async def _store_heard(self, payment_id: str, heard: Heard) -> Payment:
+        return await outcomes.add_evidence(
+            self._database, payment_id, heard.evidence, heard.result, brought_by=self._worker
         )
 
     def _asks_identification(self, claimed: Claimed, ended: Ended) -> bool:

@@ -13,20 +13,17 @@ import structlog
 
 from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
-from shared.concert.decode import Frame
-from shared.concert.echoes import known_echoes, learn_echoes
+from shared.concert.echoes import amount_in, known_echoes, learn_echoes
 from shared.concert.mask import mask_fields
-from shared.concert.outcome import Outcome as Said
-from shared.concert.outcome import Reading
-from shared.concert.reading import read_answer
 from shared.concert.unread import show_unread
-from shared.payment.outcome import Outcome, Result
+from shared.payment.outcome import Outcome
 from shared.payment.payment import Reason
 from shared.payment.states import Event
 from shared.settings.settings import Settings
 from shared.storage.claims import Claimed
 from shared.storage.lines import Learned
 from terminal_worker.answer import Answer, AnswerReader, Lost
+from terminal_worker.answer_meaning import judge_answer
 from terminal_worker.connection import (
     Connect,
     ConnectFailed,
@@ -35,27 +32,10 @@ from terminal_worker.connection import (
     write_request,
 )
 from terminal_worker.identification import Identified, Identifier
+from terminal_worker.open_ear import OpenEar
 from terminal_worker.speaking import Speech, speech_of
 
 _log = structlog.get_logger()
-
-_EVENTS: Final = {
-    Said.SUCCEEDED: Event.ANSWERED_DONE,
-    Said.REFUSED: Event.ANSWERED_REFUSED,
-    Said.ABORTED: Event.ANSWERED_ABORTED,
-    Said.BUSY: Event.ANSWERED_BUSY,
-    Said.IN_DOUBT: Event.OUTCOME_LOST,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class OpenEar:
-    """A connection on which a late answer may still come, after an answer time-out."""
-
-    connection: Connection
-    reader: AnswerReader
-    speech: Speech
-    written_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +149,11 @@ class TerminalSessions:
             answer = await reader.read(written_at, written_at + self._settings.answer_timeout_seconds)
             await self._checkpoint("after_answer")
             ended = self._judge(answer, claimed, speech, written_at)
-            if ended.outcome.reason != Reason.ANSWER_TIMEOUT:
+            keeps_open = not reader.peer_closed and _may_be_mended(ended.outcome, answer)
+            if not keeps_open:
                 return ended
-            keeps_open = True
-            return Ended(ended.outcome, ended.learned, OpenEar(connection, reader, speech, written_at))
+            ear = OpenEar(connection, reader, speech, written_at, answer, ended.outcome)
+            return Ended(ended.outcome, ended.learned, ear)
         except Exception as error:
             _log.exception("session failed after its write")
             return Ended(_doubt(Reason.UNREADABLE, {"error": repr(error)}))
@@ -186,53 +167,21 @@ class TerminalSessions:
             "answer_ms": round((self._clock.boot() - written_at) * 1000),
         }
         if isinstance(answer, Lost):
-            return Ended(_doubt(answer.reason, {**detail, "lost": answer.detail}))
+            return Ended(_doubt(answer.reason, {**detail, "lost": answer.detail, **answer.unread}))
         outcome = judge_answer(answer, speech, self._settings, detail)
         remembered = learn_echoes(json.loads(claimed.taking.echoes), answer.frame.fields)
         return Ended(outcome, Learned(echoes=json.dumps(remembered)))
 
 
-def judge_answer(answer: Answer, speech: Speech, settings: Settings, detail: dict[str, object]) -> Outcome:
-    """Return what a complete answer means for the payment; `detail` goes into the history beside it."""
-    reading = read_answer(
-        answer.frame,
-        speech.request,
-        speech.profile,
-        first_byte_after_seconds=answer.first_byte_after_seconds,
-        busy_within_seconds=settings.busy_answer_seconds,
-    )
-    return Outcome(
-        event=_EVENTS[reading.outcome],
-        reason=reading.reason,
-        result=result_of(reading),
-        detail={**detail, **_noticed(answer.frame, reading)},
-    )
+def _may_be_mended(outcome: Outcome, answer: Answer | Lost) -> bool:
+    """Tell whether what still comes on the connection can say more.
 
-
-def result_of(reading: Reading) -> Result:
-    """Return what is stored of a reading; it is masked already."""
-    return Result(
-        paid_cents=reading.paid_amount_cents,
-        error_code=reading.error_code,
-        error_description=reading.error_description,
-        authorisation_number=reading.authorisation_number,
-        masked_card=reading.masked_card,
-        application=reading.application,
-        aid=reading.aid,
-        card_read_mode=reading.card_read_mode,
-        receipt=reading.receipt,
-        warnings=reading.warnings,
-    )
-
-
-def _noticed(frame: Frame, reading: Reading) -> dict[str, object]:
-    """What goes into the history beside the result: the answer's fields, masked, and what was noticed."""
-    noticed: dict[str, object] = {"answer": mask_fields(frame.fields)}
-    if reading.finding is not None:
-        noticed["finding"] = reading.finding
-    if reading.notes:
-        noticed["notes"] = list(reading.notes)
-    return noticed
+    A real answer after a silence or after one that was none; after a success without an amount the amount,
+    which may be another one. Any other answer is final by the protocol.
+    """
+    if outcome.event is Event.ANSWERED_DONE:
+        return isinstance(answer, Answer) and amount_in(answer.frame.fields) is None
+    return outcome.event is Event.OUTCOME_LOST
 
 
 def _identified(learned: Learned) -> Learned:

@@ -45,11 +45,14 @@ PROOF_OF_ANSWER: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A proof (`proves` is set) or a hint. Only proofs settle a doubt; only proofs can contradict."""
+    """A proof (`proves` is set) or a hint. Only proofs settle a doubt."""
 
     source: Source
     proves: Event | None
     detail: dict[str, object] = field(default_factory=dict)
+    #: It proves nothing, and beside the result that is stored it cannot be true: a success whose amount came
+    #: later, and is another one.
+    conflicts: bool = False
 
 
 def contradicts(state: State, proof: Event) -> bool:

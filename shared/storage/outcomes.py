@@ -199,6 +199,7 @@ async def add(
     """
     payment = await get(tx, payment_id)
     proof = evidence.proves
+    said = {"source": evidence.source, "proves": proof, "brought_by": brought_by}
     detail = _detail(evidence, result)
     await tx.run(
         _INSERT_EVIDENCE,
@@ -213,8 +214,10 @@ async def add(
         payment_id,
         "evidence",
         payment.state,
-        {"source": evidence.source, "proves": proof, "brought_by": brought_by, **detail},
+        {**said, **detail},
     )
+    if evidence.conflicts and payment.is_final:
+        return await contradict(tx, payment, said)
     if proof is None or payment.state in LIVE_STATES - {State.IN_DOUBT}:
         return payment
     if payment.state is State.IN_DOUBT:
@@ -231,7 +234,6 @@ async def add(
         assert moved is not None, "the row is locked by this transaction"
         return moved
     if contradicts(payment.state, proof):
-        said = {"source": evidence.source, "proves": proof, "brought_by": brought_by}
         return await contradict(tx, payment, said)
     return payment
 

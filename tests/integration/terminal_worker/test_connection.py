@@ -27,6 +27,7 @@ FETCHED = pytest.mark.parametrize("is_fetched", [False, True], ids=["in the kern
 async def both_ends() -> AsyncIterator[tuple[TcpConnection, socket.socket]]:
     """A connection of ours, and the peer's blocking socket: what it sends is there at once."""
     with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((terminal_host(), PORT))
         listening.listen()
         connect = TcpConnector(load_settings(amqp_url="amqp://unused/"))

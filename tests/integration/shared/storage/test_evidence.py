@@ -189,6 +189,22 @@ async def test_a_refusal_against_a_success_is_a_contradiction(database: Database
     assert (contradicted.state, contradicted.contradicted) == (State.SUCCEEDED, True)
 
 
+async def test_evidence_that_proves_nothing_may_conflict_with_what_is_stored(database: Database) -> None:
+    """The amount that came after a success without one, and is another: an alarm, only once it is final."""
+    final, doubtful = await succeeded(database), (await in_doubt(database, order_id="other")).payment
+    conflict = Evidence(Source.LATE_ANSWER, None, {"finding": "amount_differs"}, conflicts=True)
+
+    payments = [
+        await outcomes.add_evidence(database, one.id, conflict, PAID, brought_by="worker")
+        for one in (final, doubtful)
+    ]
+
+    assert [(one.state, one.contradicted) for one in payments] == [
+        (State.SUCCEEDED, True),
+        (State.IN_DOUBT, False),
+    ]
+
+
 async def test_a_proof_that_agrees_is_only_kept(database: Database) -> None:
     """The gateway's record of what we know, or another wording of a failure, is no alarm."""
     success = await succeeded(database, order_id="a")

@@ -1,0 +1,67 @@
+"""The meaning of an answer, in the payment's words."""
+
+from typing import Final
+
+from shared.concert.decode import Frame
+from shared.concert.mask import mask_fields
+from shared.concert.outcome import Outcome as Said
+from shared.concert.outcome import Reading
+from shared.concert.reading import read_answer
+from shared.payment.outcome import Outcome, Result
+from shared.payment.states import Event
+from shared.settings.settings import Settings
+from terminal_worker.answer import Answer
+from terminal_worker.speaking import Speech
+
+_EVENTS: Final = {
+    Said.SUCCEEDED: Event.ANSWERED_DONE,
+    Said.REFUSED: Event.ANSWERED_REFUSED,
+    Said.ABORTED: Event.ANSWERED_ABORTED,
+    Said.BUSY: Event.ANSWERED_BUSY,
+    Said.IN_DOUBT: Event.OUTCOME_LOST,
+}
+
+
+def judge_answer(answer: Answer, speech: Speech, settings: Settings, detail: dict[str, object]) -> Outcome:
+    """Return what a complete answer means for the payment; `detail` goes into the history beside it."""
+    reading = read_answer(
+        answer.frame,
+        speech.request,
+        speech.profile,
+        first_byte_after_seconds=answer.first_byte_after_seconds,
+        busy_within_seconds=settings.busy_answer_seconds,
+    )
+    if answer.broken:
+        detail = {**detail, "broken": list(answer.broken)}
+    return Outcome(
+        event=_EVENTS[reading.outcome],
+        reason=reading.reason,
+        result=result_of(reading),
+        detail={**detail, **_noticed(answer.frame, reading)},
+    )
+
+
+def result_of(reading: Reading) -> Result:
+    """Return what is stored of a reading; it is masked already."""
+    return Result(
+        paid_cents=reading.paid_amount_cents,
+        error_code=reading.error_code,
+        error_description=reading.error_description,
+        authorisation_number=reading.authorisation_number,
+        masked_card=reading.masked_card,
+        application=reading.application,
+        aid=reading.aid,
+        card_read_mode=reading.card_read_mode,
+        receipt=reading.receipt,
+        warnings=reading.warnings,
+    )
+
+
+def _noticed(frame: Frame, reading: Reading) -> dict[str, object]:
+    """What goes into the history beside the result: the answer's fields, masked, and what was noticed."""
+    noticed: dict[str, object] = {"answer": mask_fields(frame.fields)}
+    if reading.finding is not None:
+        noticed["finding"] = reading.finding
+    if reading.notes:
+        noticed["notes"] = list(reading.notes)
+    return noticed

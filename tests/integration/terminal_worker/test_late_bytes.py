@@ -1,0 +1,185 @@
+"""Bytes that come after the ones that ended a session: the terminal's own word counts when it comes."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from concert import PAN
+from eventually import eventually
+from scripted_terminal import Script, ScriptedTerminal, Talk, answer_to
+from system import System, payment_id
+
+from sandbox.terminal.delivery import NOISE
+from shared.concert.wrapping import ACK, EOT, ETX, STX, check_byte_of
+
+OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
+Asked = dict[str, str]
+
+
+def wrapped(asked: Asked) -> bytes:
+    body = answer_to(asked)
+    return ACK + STX + body + ETX + check_byte_of(body) + EOT
+
+
+def first_then(
+    first: Callable[[Asked], bytes], later: Callable[[Asked], bytes], go_on: asyncio.Event
+) -> Script:
+    """Write one thing, and another one on the same connection when told."""
+
+    async def script(talk: Talk) -> None:
+        asked = await talk.request()
+        talk.write(first(asked))
+        await go_on.wait()
+        talk.write(later(asked))
+        await talk.peer_closed()
+
+    return script
+
+
+def refuses(asked: Asked) -> bytes:
+    return answer_to(asked, AE="01", AC=None, AF="04")
+
+
+@pytest.mark.parametrize(
+    ("first", "reason", "later", "state"),
+    [
+        (lambda _: NOISE, "unreadable", answer_to, "succeeded"),
+        (lambda asked: b"HTTP/1.1 200 OK\r\n" + answer_to(asked), "unreadable", refuses, "refused"),
+        (lambda asked: answer_to(asked, CF=OTHER_PAYMENT), "contradicting_answer", answer_to, "succeeded"),
+        (lambda asked: answer_to(asked, CB="99999"), "contradicting_answer", refuses, "refused"),
+        (lambda asked: answer_to(asked, AC=None, CC=None), "no_sign_of_card", answer_to, "succeeded"),
+        (lambda asked: answer_to(asked, AE="11", AC=None), "contradicting_answer", wrapped, "succeeded"),
+        (lambda asked: answer_to(asked)[:-9], "answer_timeout", answer_to, "succeeded"),
+        (lambda _: b"", "answer_timeout", wrapped, "succeeded"),
+    ],
+)
+async def test_a_real_answer_after_one_that_was_none_settles_the_doubt(
+    system: System, first: Callable[[Asked], bytes], reason: str, later: Callable[[Asked], bytes], state: str
+) -> None:
+    """The connection is listened to as after a time-out: noise, a contradiction, half an answer or none."""
+    till = await system.till()
+    await system.worker(answer_timeout_seconds=1)
+    go_on = asyncio.Event()
+
+    async with ScriptedTerminal(first_then(first, later, go_on)) as shop:
+        answered = await till.pay(shop.host)
+        assert answered.json()["payment"]["reason"] == reason, answered.text
+        go_on.set()
+
+        row = await eventually(lambda: settled(system, payment_id(answered)))
+
+        assert (row.state, row.resolved_by) == (state, "late_answer")
+        assert len(shop.talks) == 1
+    await eventually(lambda: system.is_free(shop.host))
+
+
+async def test_a_field_that_comes_late_completes_the_answer_that_lacked_it(system: System) -> None:
+    """Done without a card is in doubt; the authorisation number is the next segment's."""
+    till = await system.till()
+    await system.worker()
+    go_on = asyncio.Event()
+    script = first_then(lambda asked: answer_to(asked, AC=None, CC=None), lambda _: b"AC006184117", go_on)
+
+    async with ScriptedTerminal(script) as shop:
+        answered = await till.pay(shop.host)
+        assert answered.json()["payment"]["reason"] == "no_sign_of_card"
+        go_on.set()
+
+        row = await eventually(lambda: settled(system, payment_id(answered)))
+
+        assert (row.state, row.authorisation_number) == ("succeeded", "184117")
+
+
+@pytest.mark.parametrize(
+    ("later", "contradicts"),
+    [
+        (b"CB0049999", True),
+        (b"CB003100", True),
+        (b"CZ0040320AE00201AF00204", True),
+        (b"CB003250", False),
+        (b"CZ0040320AE00210CB003250AC006184117", False),
+        (b"CZ0040320AE00210CB0049999AC006184117", False),
+        (b"\r\n", False),
+    ],
+)
+async def test_an_amount_that_comes_after_a_success_without_one_may_contradict_it(
+    system: System, later: bytes, contradicts: bool
+) -> None:
+    """The caller is answered meanwhile, the line is kept; another payment's answer contradicts nothing."""
+    go_on = asyncio.Event()
+    till = await system.till()
+    await system.worker(idle_end_seconds=2)
+
+    async with ScriptedTerminal(
+        first_then(lambda asked: answer_to(asked, CB=None), lambda _: later, go_on)
+    ) as shop:
+        answered = await till.pay(shop.host)
+        assert answered.json()["paymentStatus"] == "Success"
+        assert await system.holder(shop.host) == payment_id(answered)
+        go_on.set()
+
+        await eventually(lambda: system.is_free(shop.host))
+
+    row = await system.stored(payment_id(answered))
+    assert (row.state, row.paid_cents) == ("succeeded", 250)
+    assert bool(row.contradicted) is contradicts
+    kept = [one for one in await system.all_of("evidence") if one.source == "late_answer"]
+    assert len(kept) == (1 if contradicts or b"9999" in later else 0)
+
+
+async def test_a_success_without_an_amount_holds_nobody_up_once_the_terminal_has_closed(
+    system: System,
+) -> None:
+    """Nothing more can come: no listening."""
+
+    async def answers(talk: Talk) -> None:
+        talk.answer(await talk.request(), CB=None)
+
+    long = 8
+    till = await system.till()
+    await system.worker(idle_end_seconds=long)
+    async with ScriptedTerminal(answers) as shop:
+        began = time.monotonic()
+        await till.pay(shop.host)
+        await eventually(lambda: system.is_free(shop.host))
+
+    assert time.monotonic() - began < long
+
+
+@pytest.mark.parametrize(
+    ("garbage", "kept"),
+    [
+        (b"?" + PAN.encode() + b"?", {"unread": "?497010******7893?"}),
+        (
+            b"CZ0040320AA016" + PAN.encode() + b"AB0042812\x07",
+            {"fields": {"CZ": "0320", "AA": "497010******7893", "AB": "****"}, "unread": "\\x07"},
+        ),
+    ],
+)
+async def test_what_cannot_be_read_is_kept_masked(
+    system: System, garbage: bytes, kept: dict[str, object]
+) -> None:
+    """In the session, and on the same connection later; no whole card number is stored anywhere."""
+    till = await system.till()
+    await system.worker()
+    go_on = asyncio.Event()
+
+    async with ScriptedTerminal(
+        first_then(lambda _: garbage, lambda _: b"CZ0040320" + garbage[:1] + garbage, go_on)
+    ) as shop:
+        answered = await till.pay(shop.host)
+        go_on.set()
+        late = await eventually(lambda: system.all_of("evidence"))
+
+    doubt = next(one for one in await system.details(payment_id(answered)) if one["event"] == "outcome_lost")
+    assert {key: doubt[key] for key in kept} == kept
+    assert "unread" in json.loads(late[0].detail)
+    for table in ("payments", "payment_events", "evidence"):
+        assert PAN not in str(await system.all_of(table))
+
+
+async def settled(system: System, payment: str) -> object:
+    row = await system.stored(payment)
+    return row if row.state != "in_doubt" else None
