@@ -4,6 +4,7 @@ import asyncio
 
 from sandbox.terminal.behaviour import Behaviour
 from tests.simulation.aimed_bytes import BYTES
+from tests.simulation.aimed_held import HELD
 from tests.simulation.found import FOUND
 from tests.simulation.mistakes import (
     freed_while_enquiring,
@@ -127,5 +128,6 @@ AIMED: dict[str, Aim] = {
         freed_while_enquiring, proved_while_it_is_asked
     ),
     **BYTES,
+    **HELD,
     **FOUND,
 }

@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import replace
-from ipaddress import IPv4Address
+
+from sqlalchemy.exc import DBAPIError
 
 from api.addresses import LineFinder
-from api.contract.errors import ApiError
+from api.contract.errors import ApiError, UndefinedError
 from api.contract.request import OrderRequest
 from api.headers import NO_PREFERENCE, Preference
 from api.paying import Answered, Caller, Payments
@@ -18,10 +19,14 @@ from shared.storage.merchants import Credential
 from tests.simulation.broker import SimulatedPublisher, SimulatedReplies
 from tests.simulation.databases import open_simulated
 from tests.simulation.process import Process, SimulatedClock
-from tests.simulation.surroundings import MERCHANT_ID, Surroundings, seeded_bytes, seeded_rng
+from tests.simulation.sqlite import StatementFailed
+from tests.simulation.surroundings import MERCHANT_ID, MERCHANT_IDS, Surroundings, seeded_bytes, seeded_rng
 
 METRICS = Metrics("simulated-api")
-CREDENTIAL = Credential("ct_1", CredentialKind.PRIVATE, MERCHANT_ID, "", ("127.0.0.0/8",))
+CREDENTIALS = {
+    merchant_id: Credential(f"ct_{merchant_id}", CredentialKind.PRIVATE, merchant_id, "", ("127.0.0.0/8",))
+    for merchant_id in MERCHANT_IDS
+}
 
 
 class ConnectionLost(Exception):
@@ -54,7 +59,7 @@ class Api:
             replies=replies,
             announcer=self.announcer,
             waiters=waiters,
-            lines=lambda _merchant_id: LineFinder(self._look_up, settings.name_lookup_timeout_seconds),
+            lines=lambda _merchant_id: LineFinder(around.names.look_up, settings.name_lookup_timeout_seconds),
             terminals=Terminals(self.database, clock, settings.credential_cache_seconds),
             clock=clock,
             metrics=METRICS,
@@ -65,17 +70,17 @@ class Api:
         self.process.spawn(waiters.run())
         self.process.spawn(self.payments.admission.run())
 
-    async def _look_up(self, host: str) -> list[IPv4Address]:
-        await asyncio.sleep(self._around.stage.rng.uniform(0.001, 0.1))
-        return [IPv4Address(self._around.names[host])] if host in self._around.names else []
-
     def _hang_up(self) -> None:
         for future in self._callers:
             if not future.done():
                 self._around.stage.later(0.001, _fail, future)
 
     async def call(
-        self, order: OrderRequest, idempotency_key: str | None, preference: Preference = NO_PREFERENCE
+        self,
+        order: OrderRequest,
+        idempotency_key: str | None,
+        preference: Preference = NO_PREFERENCE,
+        merchant_id: str = MERCHANT_ID,
     ) -> Answered:
         """As a till calls it; raise the contract's errors, or ConnectionLost."""
         if self.process.is_dead:
@@ -84,7 +89,9 @@ class Api:
         self._callers.append(future)
         self.process.about_to_work()
         numbers_begin_again = self._around.shops.guard_life_seconds is not None
-        credential = replace(CREDENTIAL, guard_hours=0) if numbers_begin_again else CREDENTIAL
+        credential = CREDENTIALS[merchant_id]
+        if numbers_begin_again:
+            credential = replace(credential, guard_hours=0)
         caller = Caller(credential, idempotency_key, preference=preference)
         self.process.spawn(self._serve(order, caller, future))
         return await future
@@ -94,6 +101,11 @@ class Api:
             answered = await self.payments.pay(order, caller)
         except ApiError as error:
             self._around.stage.later(0.001, _fail, future, error)
+        except DBAPIError as error:
+            if not isinstance(error.orig, StatementFailed):
+                self._around.unexpected(self.process.name, error)
+            # As the API's last handler answers.
+            self._around.stage.later(0.001, _fail, future, UndefinedError())
         except Exception as error:
             self._around.unexpected(self.process.name, error)
             self._around.stage.later(0.001, _fail, future, error)

@@ -117,9 +117,14 @@ class Broker:
 
     def stop_consuming(self, process: Process) -> None:
         """No further delivery; what it has stays with it."""
+        self.limit(process, 0)
+
+    def limit(self, process: Process, prefetch: int) -> None:
+        """Let it have so many deliveries at once."""
         for consumer in self._consumers:
             if consumer.process is process:
-                consumer.prefetch = 0
+                consumer.prefetch = prefetch
+        self.deliver_soon()
 
     def close_consumer(self, consumer: _Consumer) -> None:
         """Its deliveries come again, elsewhere."""

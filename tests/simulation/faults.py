@@ -16,6 +16,11 @@ class Faults:
     lost_confirms: float = 0.0
     lost_replies: float = 0.0
     lost_commits: float = 0.0
+    #: Ratios of statements that the server refuses, and of those whose answer takes longer.
+    statement_errors: float = 0.0
+    slow_answers: float = 0.0
+    #: Ratio of look-ups of host names that come to nothing.
+    names: float = 0.0
     #: How many of each happen while the shops are open.
     kills: int = 0
     pauses: int = 0
@@ -26,6 +31,7 @@ class Faults:
     #: Ratio of terminal sessions that go wrong.
     terminal: float = 0.0
     hand_typed: int = 0
+    name_changes: int = 0
     #: Ratio of doubts for which somebody asks for the line, the gateway speaks, an operator decides.
     early_releases: float = 0.0
     gateway: float = 0.0
@@ -38,8 +44,9 @@ class Faults:
     def stop(self) -> None:
         """From now on nothing new goes wrong."""
         self.message_delays = self.reorders = self.doubled_messages = 0.0
+        self.statement_errors = 0.0
         self.lost_publishes = self.lost_confirms = self.lost_replies = self.lost_commits = 0.0
-        self.terminal = 0.0
+        self.terminal = self.names = 0.0
 
 
 def drawn(rng: random.Random) -> Faults:
@@ -57,6 +64,7 @@ def drawn(rng: random.Random) -> Faults:
         lost_confirms=ratio(0.2),
         lost_replies=ratio(0.5),
         lost_commits=ratio(0.15, 0.5),
+        slow_answers=ratio(0.2, 0.3),
         kills=number(3, 0.6),
         pauses=number(2),
         restarts=number(1, 0.3),
@@ -68,4 +76,6 @@ def drawn(rng: random.Random) -> Faults:
         early_releases=ratio(1.0, 0.4),
         gateway=ratio(1.0, 0.4),
         operator=ratio(1.0, 0.3),
+        names=ratio(0.6, 0.3),
+        name_changes=number(2, 0.2),
     )

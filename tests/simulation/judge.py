@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.concert.fields import Action
-from shared.payment.states import FINAL_STATES, State
+from shared.payment.evidence import contradicts
+from shared.payment.states import FINAL_STATES, Event, State
 from tests.simulation import loop as loops
+from tests.simulation.judge_orders import judge_orders, orders_of
 from tests.simulation.judge_requests import judge_requests
 
 if TYPE_CHECKING:
@@ -33,39 +34,40 @@ class Verdict:
 
 def judge(world: "World") -> Verdict:
     """Return every rule that this history broke."""
-    verdict = Verdict(wrongs=list(world.ledger.wrongs), read_late=world.ledger.read_late)
+    verdict = Verdict(wrongs=[*world.ledger.wrongs, *world.watch.wrongs], read_late=world.ledger.read_late)
     payments = {row["id"]: row for row in world.store.rows("SELECT * FROM payments ORDER BY created_at, id")}
-    states = _states(world)
+    events = world.store.rows("SELECT id, payment_id, event, state FROM payment_events ORDER BY id")
     verdict.payments = len(payments)
     wrong = world.people.wrong_about({charge.payment_id for charge in world.ledger.charges})
     verdict.persons_wrong = len(wrong)
     verdict.wrongs += [f"{UNEXPECTED} {error}" for error in world.around.errors]
     verdict.wrongs += [f"{UNEXPECTED} {error}" for error in loops.UNEXPECTED]
-    _judge_transitions(world, verdict)
+    _judge_transitions(events, verdict)
     _judge_money(world, payments, wrong, verdict)
-    _judge_orders(world, payments, wrong, verdict)
-    _judge_answers(world, payments, states, wrong, verdict)
+    judge_orders(world, orders_of(events, payments, wrong), verdict.wrongs)
+    _judge_answers(world, payments, _states(events), verdict)
     judge_requests(world.tills.told.heard, verdict.wrongs)
+    _judge_proofs(world, payments, verdict)
     _judge_end(world, payments, verdict)
     return verdict
 
 
-def _states(world: "World") -> dict[str, set[str]]:
+def _states(events: list[Any]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
-    for row in world.store.rows("SELECT payment_id, state FROM payment_events"):
-        found[row["payment_id"]].add(row["state"])
+    for event in events:
+        found[event["payment_id"]].add(event["state"])
     return found
 
 
-def _judge_transitions(world: "World", verdict: Verdict) -> None:
+def _judge_transitions(events: list[Any], verdict: Verdict) -> None:
     before: dict[str, str] = {}
-    for row in world.store.rows("SELECT payment_id, event, state FROM payment_events ORDER BY id"):
-        old, new = before.get(row["payment_id"], "new"), row["state"]
-        before[row["payment_id"]] = new
+    for event in events:
+        old, new = before.get(event["payment_id"], "new"), event["state"]
+        before[event["payment_id"]] = new
         if old != new:
             verdict.transitions[f"{old} -> {new}"] += 1
             if old in FINAL_STATES:
-                verdict.wrongs.append(f"left its final state: {row['payment_id']} {old} -> {new}")
+                verdict.wrongs.append(f"left its final state: {event['payment_id']} {old} -> {new}")
 
 
 def _judge_money(world: "World", payments: dict[str, Any], wrong: set[str], verdict: Verdict) -> None:
@@ -87,39 +89,15 @@ def _judge_money(world: "World", payments: dict[str, Any], wrong: set[str], verd
         verdict.wrongs.append(f"charged, and not stored: {payment_id}")
 
 
-def _judge_orders(world: "World", payments: dict[str, Any], wrong: set[str], verdict: Verdict) -> None:
-    """At most one debit more than reversals, at every moment, unless a person was wrong about it."""
-    balance: Counter[str] = Counter()
-    debited_at: dict[str, float] = {}
-    life = world.shops.guard_life_seconds
-    excused = {payments[payment_id]["order_id"] for payment_id in wrong}
-    for charge in sorted(world.ledger.charges, key=lambda charge: charge.at):
-        row = payments.get(charge.payment_id)
-        if row is None or row["order_id"] in excused:
-            continue
-        if charge.action == Action.DEBIT:
-            before = debited_at.get(row["order_id"])
-            debited_at[row["order_id"]] = charge.at
-            if life is not None and before is not None and charge.at - before >= life:
-                balance[row["order_id"]] = 0  # its number began again
-            balance[row["order_id"]] += 1
-        elif charge.action == Action.REVERSAL:
-            balance[row["order_id"]] -= 1
-        if not 0 <= balance[row["order_id"]] <= 1:
-            verdict.wrongs.append(f"order charged {balance[row['order_id']]} times: {row['order_id']}")
-
-
 def _judge_answers(
     world: "World",
     payments: dict[str, Any],
     states: dict[str, set[str]],
-    wrong: set[str],
     verdict: Verdict,
 ) -> None:
     told = world.tills.told
     if told.asked != told.answered:
         verdict.wrongs.append(f"{told.asked - told.answered} callers were never answered")
-    charged = {charge.payment_id for charge in world.ledger.charges}
     for heard in told.heard:
         if heard.payment is None:
             continue
@@ -132,10 +110,16 @@ def _judge_answers(
             verdict.wrongs.append(f"answered what was never stored: {name}")
         if heard.payment.is_final and row["state"] != heard.payment.state:
             verdict.wrongs.append(f"answered {name}, stored {row['state']}")
-        if heard.payment.id in wrong:
-            continue
-        if heard.safe_to_retry and heard.payment.id in charged:
-            verdict.wrongs.append(f"told to try again, and charged: {name}")
+
+
+def _judge_proofs(world: "World", payments: dict[str, Any], verdict: Verdict) -> None:
+    """A proof settles a doubt, whenever it came; against another end it is a contradiction."""
+    for row in world.store.rows("SELECT payment_id, proves FROM evidence WHERE proves IS NOT NULL"):
+        payment = payments[row["payment_id"]]
+        if payment["state"] == State.IN_DOUBT:
+            verdict.wrongs.append(f"proved, and in doubt: {payment['id']}")
+        elif contradicts(State(payment["state"]), Event(row["proves"])) and not payment["contradicted"]:
+            verdict.wrongs.append(f"proved {row['proves']}, and {payment['state']}: {payment['id']}")
 
 
 def _judge_end(world: "World", payments: dict[str, Any], verdict: Verdict) -> None:

@@ -10,19 +10,20 @@ _SLACK_SECONDS = 0.001
 
 def judge_requests(heard: list[Heard], wrongs: list[str]) -> None:
     """Add every rule that an answer broke."""
-    orders_of_key: dict[str, set[str]] = {}
+    orders_of_key: dict[tuple[str, str], set[str]] = {}
     for answer in heard:
         if answer.payment is not None and answer.key is not None:
-            orders_of_key.setdefault(answer.key, set()).add(answer.order_id)
+            named_by = answer.merchant_id, answer.key
+            orders_of_key.setdefault(named_by, set()).add(f"{answer.operation} {answer.order_id}")
     for answer in heard:
         _judge_wait(answer, wrongs)
         if answer.error == Overloaded.code and answer.counting is not None:
             wrongs.append(f"refused as too many, and its payment was there: {answer.counting}")
         if answer.error == KeyConflict.code and answer.key is None:
             wrongs.append(f"refused for a key that it had not: {answer.order_id}")
-    for key, orders in orders_of_key.items():
-        if len(orders) > 1:
-            wrongs.append(f"one key, and more than one operation: {key} {sorted(orders)}")
+    for (_, key), named in orders_of_key.items():
+        if len(named) > 1:
+            wrongs.append(f"one key, and more than one operation: {key} {sorted(named)}")
 
 
 def _judge_wait(answer: Heard, wrongs: list[str]) -> None:

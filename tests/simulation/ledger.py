@@ -61,6 +61,8 @@ class Ledger:
     written: list[Written] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
+    #: Called with a payment whose card was charged.
+    on_charged: Callable[[str], None] = lambda _: None
     #: Operations that a terminal read after all of their time; counted, not judged.
     read_late: int = 0
 
@@ -114,6 +116,14 @@ class Ledger:
         terminal = new.wire.terminal
         return terminal.kind.enquires_aside or self.is_excused(terminal.line)
 
+    def at_work(self) -> frozenset[str]:
+        """Return the payments whose request a terminal has, or still may get."""
+        return frozenset(
+            note.payment_id
+            for note in self.written
+            if note.is_operation and not note.is_over and note.payment_id is not None
+        )
+
     def read(self, note: Written, at: float) -> None:
         note.is_read = True
         if note.is_operation and at - note.at >= self.live_seconds:
@@ -124,6 +134,7 @@ class Ledger:
         self.charges.append(Charge(note.payment_id, note.action, amount_cents, at))
         if sum(charge.payment_id == note.payment_id for charge in self.charges) > 1:
             self._wrong(f"charged twice: {note.payment_id}")
+        self.on_charged(note.payment_id)
 
     def _wrong(self, what: str) -> None:
         self.wrongs.append(what)

@@ -111,6 +111,11 @@ class Wire:
                 stage.later(stage.rng.uniform(0.1, _SLOW_LINK_SECONDS), self.to_client.end_now)
             case "connection lost, request read":
                 stage.later(stage.rng.uniform(0.01, 10), self.lose)
+            case "connection lost, request read late":
+                delay = stage.rng.uniform(5, _SLOW_LINK_SECONDS)
+                stage.later(0.01, self.lose)
+            case "answer lost, connection silent":
+                self.to_client.is_cut = True
             case "connection lost at once":
                 stage.later(0.01, self.lose)
         if self.is_deaf:
@@ -157,7 +162,10 @@ class Connector:
 
     async def __call__(self, line: str) -> Wire:
         rng: random.Random = self._stage.rng
-        terminal = self._terminals[line]
+        terminal = self._terminals.get(line)
+        if terminal is None:
+            await asyncio.sleep(rng.uniform(0.01, _CONNECT_SECONDS))
+            raise ConnectFailed("nobody is there")
         await asyncio.sleep(terminal.connect_seconds + rng.uniform(0.01, 0.1))
         if terminal.goes_wrong():
             if rng.random() < 0.5:

@@ -32,6 +32,7 @@ class People:
         self._rng = rng
         self._clock = SimulatedClock(around.stage.loop, rng)
         self._said: dict[str, Decision] = {}
+        around.ledger.on_charged = self._charged
 
     def wrong_about(self, charged: set[str]) -> set[str]:
         """Return the payments about which a person said what was not so, or did not stay so."""
@@ -40,6 +41,11 @@ class People:
             for payment_id, decision in self._said.items()
             if (decision is Decision.CHARGED) != (payment_id in charged)
         }
+
+    def _charged(self, payment_id: str) -> None:
+        """The gateway may speak before the terminal's answer is here, or none comes."""
+        if self._rng.random() < self._around.stage.faults.gateway / 2:
+            self._around.stage.later(self._rng.uniform(0.01, 8), self.report, payment_id)
 
     async def run(self) -> None:
         faults = self._around.stage.faults
@@ -56,14 +62,14 @@ class People:
         if rng.random() < faults.early_releases / 3:
             self.ask_for_line(payment_id)
         if rng.random() < faults.early_releases / 10:
-            self._do("line probed", line, lambda api: self._probe(api, line))
+            self.probe(line)
         if charged and rng.random() < faults.gateway / 4:
             proves = Event.PROVED_DONE if rng.random() < 0.7 else None
             self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, proves))
         if payment_id not in self._said and rng.random() < faults.operator / 6:
             is_right = rng.random() < 0.8
             decision = Decision.CHARGED if charged == is_right else Decision.NOT_CHARGED
-            self._do("operator decided", payment_id, lambda api: self._decide(api, payment_id, decision))
+            self.decide(payment_id, decision)
 
     def _do(self, what: str, about: str, act: Callable[[Api], Awaitable[None]]) -> None:
         living = [api for api in self._apis if not api.process.is_dead]
@@ -111,6 +117,14 @@ class People:
     def ask_for_line(self, payment_id: str) -> None:
         """The merchant wants this payment's line now."""
         self._do("line asked for", payment_id, lambda api: self._ask_for_line(api, payment_id))
+
+    def probe(self, line: str) -> None:
+        """The merchant wants to know whether the terminal is there."""
+        self._do("line probed", line, lambda api: self._probe(api, line))
+
+    def decide(self, payment_id: str, decision: Decision) -> None:
+        """An operator says what became of this payment."""
+        self._do("operator decided", payment_id, lambda api: self._decide(api, payment_id, decision))
 
     def report(self, payment_id: str) -> None:
         """The gateway says that this payment was completed."""

@@ -20,6 +20,8 @@ class Shops:
     waiting_limit: int | None = None
     #: So long after its success an order's number may come again, as another order; None: never.
     guard_life_seconds: float | None = None
+    #: Ratio of customers of a second merchant, with the same terminals, order numbers and keys.
+    second_merchant: float = 0.0
 
     def settings(self) -> Settings:
         """Return the API's settings in this history."""
@@ -44,4 +46,5 @@ def drawn_shops(rng: random.Random, faults: Faults) -> Shops:
         waiting_limit=rng.randint(1, 2) if rng.random() < 0.2 else None,
         # A life is measured by the database's clock: from outside it is judged where that clock is right.
         guard_life_seconds=25.0 if numbers_begin_again and not faults.clock_steps else None,
+        second_merchant=ratio(0.7, 0.3),
     )

@@ -3,14 +3,25 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Final, Literal
 
 from tests.simulation.files import File, Files
 from tests.simulation.loop import OWNER, SimulatedLoop
+from tests.simulation.watch import Watch
 
 _EPOCH_MS: Final = 1_790_000_000_000
+#: What else a server may say of a statement: cancelled (a time-out, a person), no lock in time, a mistake.
+_ERRORS: Final = ("57014", "55P03", "XX000")
+
+
+class StatementFailed(sqlite3.OperationalError):
+    """The server refuses one statement; the connection is well."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(f"the server says {sqlstate}")
+        self.sqlstate = sqlstate
 
 
 #: What becomes of a commit whose answer is lost.
@@ -21,8 +32,9 @@ FATES: Final[tuple[Fate, ...]] = ("done", "undone", "late")
 class Store:
     """The database server of one history: its files, its clock, its faults."""
 
-    def __init__(self, files: Files, loop: SimulatedLoop, rng: random.Random) -> None:
+    def __init__(self, files: Files, loop: SimulatedLoop, rng: random.Random, watch: Watch) -> None:
         self.loop = loop
+        self.watch = watch
         self.rng = rng
         self.files = files
         files.begin_anew()
@@ -35,6 +47,13 @@ class Store:
         self.lost_commits = 0.0
         #: Commits to lose on purpose: a word of one of the transaction's statements, and what becomes of it.
         self.doomed: list[tuple[str, Fate]] = []
+        #: Ratio of statements that the server refuses.
+        self.errors = 0.0
+        self.on_error: Callable[[str, str], None] = lambda *_: None
+        #: Ratio of statements whose answer is a while on its way.
+        self.slow_answers = 0.0
+        #: Answers to delay on purpose: a word of the statement, and for how long.
+        self.delayed: list[tuple[str, float]] = []
         self.latency_seconds = 0.002
         self.on_lost_commit: Callable[[str, str], None] = lambda *_: None
         self._open: list[Connection] = []
@@ -61,6 +80,29 @@ class Store:
         """Remember when lines are taken over; `rows` are what the statement returned."""
         if rows and sql.startswith("UPDATE lines SET worker"):
             self.taken_over_at[rows[0][0]] = self.loop.now
+
+    def refuse(self, sql: str) -> None:
+        """Raise what the server says instead of an answer, where it does."""
+        if self.errors and self.rng.random() < self.errors:
+            sqlstate = self.rng.choice(_ERRORS)
+            self.on_error(sqlstate, sql)
+            raise StatementFailed(sqlstate)
+
+    def _answers_late(self, sql: str) -> float:
+        """Return how many seconds the answer to this statement is on its way, beyond the usual."""
+        for delayed in self.delayed:
+            if delayed[0] in sql:
+                self.delayed.remove(delayed)
+                return delayed[1]
+        if self.slow_answers and self.rng.random() < self.slow_answers:
+            return self.rng.expovariate(1 / self.latency_seconds)
+        return 0.0
+
+    async def answered(self, sql: str) -> None:
+        """Wait until the answer is there: what was read is old by then."""
+        seconds = self._answers_late(sql)
+        if seconds:
+            await self.loop.after(seconds)
 
     def owner_died(self, owner: object) -> None:
         """The kernel closes its connections: what was not committed is rolled back."""
@@ -94,10 +136,16 @@ class Store:
         found = self.rows("SELECT held_by FROM lines WHERE address = ?", line)
         return found[0]["held_by"] if found else None
 
-    def counting(self, order_id: str) -> str | None:
+    def newest_event(self) -> int:
+        """Return the number of the newest entry in the payments' histories; later ones are higher."""
+        return self.rows("SELECT COALESCE(MAX(id), 0) AS newest FROM payment_events")[0]["newest"] or 0
+
+    def counting(self, merchant_id: str, order_id: str) -> str | None:
         """Return the debit of this order that keeps others of it out."""
         found = self.rows(
-            "SELECT id FROM payments WHERE order_id = ? AND operation = 'debit' AND guard_key IS NOT NULL",
+            "SELECT id FROM payments WHERE merchant_id = ? AND order_id = ? AND operation = 'debit'"
+            " AND guard_key IS NOT NULL",
+            merchant_id,
             order_id,
         )
         return found[0]["id"] if found else None
@@ -120,10 +168,14 @@ class Connection:
         self._store = store
         self.reached = store.reached
         self.notice = store.notice
+        self.answered = store.answered
         self._file = file
         self.owner = OWNER.get()
         #: Borrowed while a transaction is open.
         self._lent: sqlite3.Connection | None = None
+        self._began_at = 0.0
+        #: Rows of workers that this transaction changes; whether it is a beat.
+        self._workers: list[tuple[str, bool]] = []
         self._tx = self
         self.isolation_level = None
         self.is_usable = True
@@ -148,9 +200,18 @@ class Connection:
         """Run a statement, in the transaction where there is one."""
         if not self.is_usable:
             raise sqlite3.OperationalError("connection closed")
+        store = self._store
         if sql.startswith("BEGIN"):
             self.statements.clear()
+            self._workers.clear()
+            self._began_at = store.loop.now
             self._lent = self._file.lend()
+        elif isinstance(parameters, Mapping):
+            if sql.startswith("UPDATE lines SET worker"):
+                store.watch.takes_over(parameters, self._began_at)
+            elif self._file is store.files.heartbeats and not sql.startswith("SELECT"):
+                self._workers.append((parameters["worker"], sql.startswith("UPDATE")))
+        store.refuse(sql)
         self.statements.append(sql)
         return (self._lent or self._file.reader).execute(sql, parameters)
 
@@ -166,9 +227,14 @@ class Connection:
                 store.on_lost_commit(fate, self.statements[-1])
                 self._lose_commit(fate)
                 raise sqlite3.OperationalError("connection closed while committing")
-            self._lent.commit()
+            self._commit(self._lent)
             self._end()
         await asyncio.sleep(0)
+
+    def _commit(self, lent: sqlite3.Connection) -> None:
+        lent.commit()
+        for worker, is_beat in self._workers:
+            self._store.watch.committed(worker, is_beat=is_beat, at=self._store.loop.now)
 
     def _fate(self) -> "Fate | None":
         store = self._store
@@ -183,7 +249,7 @@ class Connection:
         assert lent is not None
         match fate:
             case "done":
-                lent.commit()
+                self._commit(lent)
                 self._end()
             case "undone":
                 self._end()
@@ -191,10 +257,12 @@ class Connection:
                 # The server is still at it: others wait for its locks, and then it is carried out or not.
                 self._lent = None
                 done = store.rng.random() < 0.5
+                workers = list(self._workers)
 
                 def end() -> None:
                     if done:
-                        lent.commit()
+                        self._workers = workers
+                        self._commit(lent)
                     file.give_back(lent)
 
                 # In no process's name: the client's death does not stop it.
@@ -238,6 +306,7 @@ class Cursor:
         # Read to the end at once: a statement half read would hold a lock.
         self._rows = self._cursor.fetchall() if self._cursor.description else []
         self._store.notice(sql, self._rows)
+        await self._store.answered(sql)
 
     async def fetchall(self) -> list[Any]:
         rows, self._rows = self._rows, []

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from shared.ids import RandomBytes
 from tests.simulation.broker import Broker
 from tests.simulation.ledger import Ledger
+from tests.simulation.names import Names
 from tests.simulation.shops import Shops
 from tests.simulation.stage import Stage
 from tests.simulation.terminal import Terminal
 
-MERCHANT_ID = "mer_1"
+#: The second one, where there is one, pays on the same terminals.
+MERCHANT_IDS = ("mer_1", "mer_2")
+MERCHANT_ID = MERCHANT_IDS[0]
 
 
 @dataclass
@@ -19,9 +22,8 @@ class Surroundings:
     broker: Broker
     ledger: Ledger
     shops: Shops
+    names: Names
     terminals: dict[str, Terminal] = field(default_factory=dict)
-    #: Host names and their addresses.
-    names: dict[str, str] = field(default_factory=dict)
     #: Errors that no code expects: mistakes of the product or of a model.
     errors: list[str] = field(default_factory=list)
 

@@ -11,7 +11,7 @@ from shared.storage.engine import open_database
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.merchants import create_merchant
 from shared.storage.migrate import migrate
-from tests.simulation.surroundings import MERCHANT_ID
+from tests.simulation.surroundings import MERCHANT_IDS
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ async def _make(folder: Path) -> None:
     url = f"sqlite+aiosqlite:///{folder / 't.db'}"
     database = open_database(url)
     await migrate(database)
-    await create_merchant(database, MERCHANT_ID, "Bakery", ["127.0.0.0/8"])
+    for merchant_id in MERCHANT_IDS:
+        await create_merchant(database, merchant_id, "Bakery", ["127.0.0.0/8"])
     await database.close()
     heartbeats = await Heartbeats.open(url)
     await heartbeats.close()

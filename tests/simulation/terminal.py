@@ -38,9 +38,13 @@ _FAULTS = (
     Fault.GARBAGE,
     Fault.IMMEDIATE,
 )
-WIRE_FAULTS = ("slow link", "request lost with its connection", "connection lost, request read")
-#: A connection on which nothing is asked is closed.
-_REQUEST_SECONDS = 20.0
+WIRE_FAULTS = (
+    "slow link",
+    "request lost with its connection",
+    "connection lost, request read",
+    "connection lost, request read late",
+    "answer lost, connection silent",
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Kind:
     keeps_open: bool = False
     #: Gives up what it shows when the register closes.
     gives_up_on_close: bool = False
+    #: A connection on which nothing is asked is closed after so long.
+    request_seconds: float = 20.0
     #: From reading a request to its end.
     own_seconds: float = 45.0
     #: Later than our answer time-out, earlier than its own.
@@ -78,6 +84,7 @@ def drawn_kind(rng: random.Random) -> Kind:
         ),
         keeps_open=rng.random() < 0.3,
         gives_up_on_close=rng.random() < 0.2,
+        request_seconds=rng.choice((20.0, 20.0, 600.0)),
     )
 
 
@@ -181,6 +188,8 @@ class Terminal:
             return
         if request is None:
             wire.end()
+            if wire.request is not None:
+                wire.request.is_over = True  # it comes too late to be read
             return
         assert wire.request is not None
         self.stage.note("read", self.line, cd=request.action, payment=wire.request.payment_id or "-")
@@ -208,7 +217,7 @@ class Terminal:
     async def _request(self, wire: Wire) -> Request | None:
         decoder = Decoder()
         try:
-            async with asyncio.timeout(_REQUEST_SECONDS):
+            async with asyncio.timeout(self.kind.request_seconds):
                 while data := await wire.to_terminal.receive():
                     frame = decoder.feed(data)
                     if frame.error is not None or is_whole(frame):

@@ -100,6 +100,7 @@ class ThinConnection:
             if made is None:
                 made = _row_classes[sql] = _row_class(tuple(column[0] for column in cursor.description))
             rows = [made(row) for row in rows]
+        await self._connection.answered(sql)
         return Rows(rows, cursor.rowcount)
 
     def begin(self) -> ThinTransaction:

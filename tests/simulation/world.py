@@ -20,6 +20,7 @@ from tests.simulation.judge import Verdict, judge, stored_text
 from tests.simulation.ledger import Ledger
 from tests.simulation.limits import SETTINGS
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.names import Names
 from tests.simulation.people import People
 from tests.simulation.process import Process
 from tests.simulation.shops import Shops, drawn_shops
@@ -28,6 +29,7 @@ from tests.simulation.stage import Stage
 from tests.simulation.surroundings import Surroundings
 from tests.simulation.terminal import Kind, Terminal, drawn_kind
 from tests.simulation.tills import Tills
+from tests.simulation.watch import Watch
 from tests.simulation.workers import Worker
 
 _OPEN_SECONDS = 60.0
@@ -68,11 +70,13 @@ class World:
         self.faults: Faults = Faults() if script else drawn(self.rng)
         self.shops = Shops() if script else drawn_shops(self.rng, self.faults)
         self.history = History(keeps_lines=keeps_lines)
-        self.store = Store(files, self.loop, self.rng)
+        self.watch = Watch(SETTINGS.worker_stale_seconds)
+        self.store = Store(files, self.loop, self.rng, self.watch)
         self.store.is_thin = seed % 16 != 0
         STORE.set(self.store)
         self.stage = Stage(self.loop, self.rng, self.faults, self.history)
         self.store.on_lost_commit = self._commit_lost
+        self.store.on_error = self._statement_refused
         self.ledger = Ledger(
             live_seconds=SETTINGS.doubt_window_seconds - SETTINGS.write_window_seconds,
             holder=self.store.holder,
@@ -81,16 +85,20 @@ class World:
             taker_waits_seconds=SETTINGS.takeover_free_after_seconds,
         )
         self.broker = Broker(self.stage, self.rng, self.faults)
-        self.around = Surroundings(self.stage, self.broker, self.ledger, self.shops)
+        self.around = Surroundings(self.stage, self.broker, self.ledger, self.shops, Names(self.stage))
         self.workers: list[Worker] = []
         self.apis: list[Api] = []
         #: The dead ones, too.
         self._processes: list[Process] = []
-        self.is_open = True
+        self._patience = _PATIENCE_SECONDS
 
     def _commit_lost(self, fate: str, statement: str) -> None:
         self.faults.count(f"commit lost, {fate}")
         self.stage.note("commit lost", fate, last=statement[:60])
+
+    def _statement_refused(self, sqlstate: str, statement: str) -> None:
+        self.faults.count(f"statement refused, {sqlstate}")
+        self.stage.note("statement refused", sqlstate, last=statement[:60])
 
     # Processes
 
@@ -170,6 +178,8 @@ class World:
         self.faults.count("clock stepped")
         step = self.rng.choice((-1, 1)) * self.rng.choice((2_000, 40_000, 400_000))
         self.store.clock_offset_ms += step
+        # Deadlines are by that clock: set back, it lets a queued payment wait the longer.
+        self._patience += max(0, -step) / 1000
         self.stage.note("database clock steps", step)
 
     def _broker_away(self) -> None:
@@ -186,14 +196,19 @@ class World:
         self.faults.count("typed by hand")
         self.rng.choice(list(self.around.terminals.values())).type_by_hand(self.rng.choice((120, 990)))
 
+    def _name_changes(self) -> None:
+        self.faults.count("name changed")
+        self.around.names.change()
+
     def _freeze(self) -> None:
         self.faults.count("terminal frozen")
         terminal = self.rng.choice(list(self.around.terminals.values()))
         terminal.freeze(self.rng.choice((self.rng.uniform(1, 20), self.rng.uniform(20, 150))))
 
     def _plan(self) -> None:
-        rng, faults, later = self.rng, self.faults, self.stage.later
-        self.store.lost_commits = faults.lost_commits
+        rng, faults, later, store = self.rng, self.faults, self.stage.later, self.store
+        store.lost_commits, store.errors = faults.lost_commits, faults.statement_errors
+        store.slow_answers = faults.slow_answers
         plan: list[tuple[int, Callable[[], None]]] = [
             (faults.kills, lambda: self._strike(self._kill)),
             (faults.pauses, lambda: self._strike(self._pause)),
@@ -202,6 +217,7 @@ class World:
             (faults.broker_aways, self._broker_away),
             (faults.clock_steps, self._clock_steps),
             (faults.hand_typed, self._hand_typed),
+            (faults.name_changes, self._name_changes),
             (1 if rng.random() < faults.terminal / 2 else 0, self._freeze),
         ]
         for number, cause in plan:
@@ -211,7 +227,7 @@ class World:
     def _heal(self) -> None:
         self.stage.note("faults stop")
         self.faults.stop()
-        self.store.lost_commits = 0.0
+        self.store.lost_commits = self.store.errors = 0.0
         self.store.is_away = False
         for process in [*(worker.process for worker in self.workers), *(api.process for api in self.apis)]:
             process.disarm()
@@ -226,9 +242,9 @@ class World:
         else:
             customers = await self.script(self)
         self._heal()
-        ends_at = self.stage.now + _PATIENCE_SECONDS
+        ends_at = self.stage.now + self._patience
         if customers:
-            await asyncio.wait(customers, timeout=_PATIENCE_SECONDS)
+            await asyncio.wait(customers, timeout=self._patience)
         while self.stage.now < ends_at and not self.store.is_settled():
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -251,7 +267,7 @@ class World:
         address = f"127.0.0.{number + 2}"
         terminal = Terminal(self.stage, self.ledger, f"{address}:8888", kind, self.rng)
         self.around.terminals[terminal.line] = terminal
-        self.around.names[f"till-{number}.example"] = address
+        self.around.names.add(f"till-{number}.example", address)
         return terminal
 
     async def _customer(self, number: int) -> None:
