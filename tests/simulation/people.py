@@ -1,16 +1,16 @@
 """People around a doubt: merchants who ask for their line or probe it, operators who decide, the gateway."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 
 from shared.broker.failures import BrokerFailure
 from shared.broker.messages import ProbeMessage
 from shared.ids import new_probe_id
-from shared.payment.evidence import Evidence, Source
+from shared.payment.gateway import GatewayRecord, judge
 from shared.payment.outcome import Result
-from shared.payment.states import Event
-from shared.storage import early_release, gateway, operating, probes
+from shared.storage import early_release, gateway, operating, probes, waiting
 from shared.storage.engine import CommitUnknown, DatabaseAway
 from shared.storage.operating import Decision
 from tests.simulation.apis import Api
@@ -64,8 +64,7 @@ class People:
         if rng.random() < faults.early_releases / 10:
             self.probe(line)
         if charged and rng.random() < faults.gateway / 4:
-            proves = Event.PROVED_DONE if rng.random() < 0.7 else None
-            self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, proves))
+            self.report(payment_id, "completed" if rng.random() < 0.7 else "authorised")
         if payment_id not in self._said and rng.random() < faults.operator / 6:
             is_right = rng.random() < 0.8
             decision = Decision.CHARGED if charged == is_right else Decision.NOT_CHARGED
@@ -126,18 +125,29 @@ class People:
         """An operator says what became of this payment."""
         self._do("operator decided", payment_id, lambda api: self._decide(api, payment_id, decision))
 
-    def report(self, payment_id: str) -> None:
-        """The gateway says that this payment was completed."""
-        self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, Event.PROVED_DONE))
+    def report(self, payment_id: str, status: str = "completed") -> None:
+        """The gateway has a record of this payment."""
+        self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, status))
 
-    async def _report(self, api: Api, payment_id: str, proves: Event | None) -> None:
-        taken = await gateway.take(
-            api.database,
-            gateway.Record("preludd", f"{payment_id}-{proves}", payment_id, f'{{"proves":"{proves}"}}'),
-            Evidence(Source.GATEWAY, proves, {}),
-            Result(),
-            brought_by="ct_gateway",
+    def _paid_cents(self, payment_id: str) -> int | None:
+        """Return what the card was charged with."""
+        charges = self._around.ledger.charges
+        return next((one.amount_cents for one in charges if one.payment_id == payment_id), None)
+
+    async def _report(self, api: Api, payment_id: str, status: str) -> None:
+        payment = await waiting.payment(api.database, payment_id)
+        assert payment is not None, "what is charged is stored"
+        said = GatewayRecord(
+            source="preludd",
+            record_id=f"{payment_id}-{status}",
+            carries_reference=True,
+            status=status,
+            amount_cents=self._paid_cents(payment_id) or payment.amount_cents,
+            currency=payment.currency,
         )
+        evidence, result = judge(said, payment)
+        record = gateway.Record(said.source, said.record_id, payment_id, json.dumps(said.to_json()))
+        taken = await gateway.take(api.database, record, evidence, result, brought_by="ct_gateway")
         await api.announcer.reply(payment_id, taken.payment.reply_to)
 
     async def _decide(self, api: Api, payment_id: str, decision: Decision) -> None:
@@ -149,7 +159,7 @@ class People:
             decision,
             name="jane",
             detail={"by": "jane"},
-            result=Result(),
+            result=Result(paid_cents=self._paid_cents(payment_id) if decision is Decision.CHARGED else None),
             early_seconds=SETTINGS.early_release_after_seconds,
             doubt_window=lambda _: SETTINGS.doubt_window_seconds,
         )
