@@ -1,22 +1,36 @@
-"""Reads a request's body up to a limit."""
+"""Reads a request's body up to a limit of bytes and of time."""
+
+import asyncio
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from api.contract.errors import BodyTooLarge, UnreadableBody
+from api.contract.errors import BodyTooLarge, EncodedBody, RequestTimeout, UnreadableBody
+from api.parts import Parts
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """Return the body; raise BodyTooLarge as soon as it is too long, whatever Content-Length says."""
+async def read_body(request: Request) -> bytes:
+    """Return the body as it was sent.
+
+    Raises BodyTooLarge as soon as it is too long, whatever Content-Length says; RequestTimeout where it does
+    not come; EncodedBody for a compressed one; UnreadableBody where the client left.
+    """
+    parts: Parts = request.app.state.parts
+    limit_bytes = parts.settings.body_limit_bytes
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit_bytes:
         raise BodyTooLarge
     received = bytearray()
     try:
-        async for chunk in request.stream():
-            received += chunk
-            if len(received) > limit_bytes:
-                raise BodyTooLarge
+        async with asyncio.timeout(parts.settings.body_timeout_seconds):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > limit_bytes:
+                    raise BodyTooLarge
+    except TimeoutError:
+        raise RequestTimeout from None
     except ClientDisconnect:
         raise UnreadableBody("The connection was closed before the whole body had come.") from None
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise EncodedBody
     return bytes(received)

@@ -63,9 +63,9 @@ async def replay_many(
     `operator` is the credential of one who asks. Raises what `parse` raises, WebhookEndpointDisabled,
     DatabaseAway, CommitUnknown.
     """
-    body = await read_body(request, parts.settings.body_limit_bytes)
+    body = await read_body(request)
     check_media_type(request.headers.get("content-type"))
-    asked = parse(body, parts.settings.body_nesting_limit)
+    asked = await parts.large_work.run(len(body), parse, body, parts.settings.body_nesting_limit)
     try:
         done = await replays.replay_many(parts.database, asked.wanted, after=asked.after, operator=operator)
     except EndpointIsDisabled:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.credentials import Credentials
+from api.large_work import LargeWork
 from api.news import News
 from api.paying import Payments
 from api.probing import Probing
@@ -27,4 +28,5 @@ class Parts:
     database: Database
     terminals: Terminals
     news: News
+    large_work: LargeWork
     webhooks: Webhooks

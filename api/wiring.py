@@ -4,6 +4,7 @@ from typing import Protocol
 
 from api.addresses import LineFinder
 from api.credentials import Credentials
+from api.large_work import LargeWork
 from api.news import News
 from api.parts import Parts
 from api.paying import Payments
@@ -112,5 +113,6 @@ def wire(
         database=database,
         terminals=terminals,
         news=News(announcer, metrics),
+        large_work=LargeWork(),
         webhooks=webhooks,
     )

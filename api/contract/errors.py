@@ -8,6 +8,7 @@ ApiError                           500
 |   +-- MissingMediaType           400  missing.media_type.bad.request
 |   +-- InvalidHeader              400  invalid.header.bad.request
 |   +-- InvalidQuery               400  invalid.query.bad.request
+|   +-- MalformedRequest           400  malformed.request.bad.request
 |   +-- UnknownTerminal            400  unavailable.terminal.bad.request
 |   +-- UnsupportedByTerminal      400  unsupported.terminal.bad.request
 |   +-- UnknownWebhookEndpoint     400  unknown.webhook_endpoint.bad.request
@@ -21,6 +22,7 @@ ApiError                           500
 |   +-- MerchantSuspended          403  suspended.forbidden
 +-- NotFound                       404  unknown.resource.not.found
 +-- MethodNotAllowed               405  unsupported.method.method.not.allowed
++-- RequestTimeout                 408  timeout.request.request.timeout
 +-- Conflict                       409
 |   +-- OrderConflict              409  <reason>.order.conflict
 |   +-- KeyClosed                  409  closed.order.conflict
@@ -37,6 +39,9 @@ ApiError                           500
 |   +-- WebhookSecretLimit         409  secrets.webhook_endpoint.conflict
 +-- BodyTooLarge                   413  large.body.payload.too.large
 +-- UnsupportedMediaType           415  unsupported.body.unsupported.media.type
+|   +-- EncodedBody                415  encoded.body.unsupported.media.type
++-- TooManyConnections             429  connections.client.too.many.requests
++-- HeadTooLarge                   431  large.head.request.header.fields.too.large
 +-- DatabaseUnavailable            500  unavailable.database.internal.server.error
 +-- BrokerUnavailable              500  unavailable.broker.internal.server.error
 +-- TerminalUnavailable            502  unavailable.terminal.bad.gateway
@@ -151,6 +156,13 @@ class UnreadableBody(BadRequest):
 
     code = "unreadable.body.bad.request"
     description = "The body is not valid JSON."
+
+
+class MalformedRequest(BadRequest):
+    """The bytes are no HTTP request; nothing was done, and the connection is closed."""
+
+    code = "malformed.request.bad.request"
+    description = "The request is not valid HTTP."
 
 
 class MissingMediaType(BadRequest):
@@ -294,6 +306,19 @@ class MethodNotAllowed(ApiError):
     @property
     def headers(self) -> dict[str, str]:
         return {"Allow": self._allow} if self._allow else {}
+
+
+class RequestTimeout(ApiError):
+    """The head or the body of the request did not come in time; nothing was done."""
+
+    status = 408
+    code = "timeout.request.request.timeout"
+    description = "The request did not come in time."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # What still comes of it is no request.
+        return {"Connection": "close"}
 
 
 class Conflict(ApiError):
@@ -461,6 +486,33 @@ class UnsupportedMediaType(ApiError):
     status = 415
     code = "unsupported.body.unsupported.media.type"
     description = "The Content-Type is not supported; send application/json."
+
+
+class EncodedBody(UnsupportedMediaType):
+    """The body is compressed; it would be another size than the one that was checked."""
+
+    code = "encoded.body.unsupported.media.type"
+    description = "A Content-Encoding is not supported; send the body as it is."
+
+
+class TooManyConnections(ApiError):
+    """So many connections of one address have not logged in that this one is closed; nothing was read."""
+
+    status = 429
+    code = "connections.client.too.many.requests"
+    description = "Too many connections of this address have not logged in."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "1"}
+
+
+class HeadTooLarge(ApiError):
+    """Request line and headers are larger than the limit; nothing was done."""
+
+    status = 431
+    code = "large.head.request.header.fields.too.large"
+    description = "The request line and the headers are too large."
 
 
 class DatabaseUnavailable(ApiError):

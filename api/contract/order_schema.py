@@ -7,6 +7,8 @@ from api.contract.enums import CURRENCIES, OPERATIONS
 
 #: The 12 digits of the protocol's amount field.
 MAXIMUM_AMOUNT_CENTS: Final = 999_999_999_999
+#: A full trolley has some hundred; each is looked at.
+MAXIMUM_BASKET_ITEMS: Final = 1_000
 
 PRICE: Final[dict[str, Any]] = {
     "type": "object",
@@ -62,6 +64,7 @@ ORDER: Final[dict[str, Any]] = {
         "price": PRICE,
         "basket": {
             "type": "array",
+            "maxItems": MAXIMUM_BASKET_ITEMS,
             "description": "What was bought.",
             "items": BASKET_ITEM,
         },

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any, Final
 
 from api.contract.checking import BodyChecker
-from api.contract.endpoint_request import read_strictly
 from api.contract.errors import InvalidRequest
 from api.contract.moments import read_cursor, read_time
 from shared.notification.events import EventType
@@ -63,6 +62,7 @@ REPLAY: Final[dict[str, Any]] = {
     "type": "object",
     "description": "Which deliveries are sent once more.",
     "required": ["state", "from"],
+    "additionalProperties": False,
     "properties": _MEMBERS,
 }
 
@@ -70,6 +70,7 @@ OPERATORS_REPLAY: Final[dict[str, Any]] = {
     "type": "object",
     "description": "Which deliveries are sent once more, of whichever merchant.",
     "required": ["state", "from"],
+    "additionalProperties": False,
     "properties": {
         "kind": {
             "type": "string",
@@ -98,13 +99,13 @@ class ReplayRequest:
 
 def parse_replay(body: bytes, nesting_limit: int, merchant_id: str) -> ReplayRequest:
     """Return what a merchant asks for: of its own. Raises UnreadableBody and InvalidRequest."""
-    said = read_strictly(_checker(), REPLAY, body, nesting_limit)
+    said = _checker().read(body, nesting_limit)
     return _request({**said, "merchant_id": merchant_id, "kind": MERCHANT})
 
 
 def parse_operators_replay(body: bytes, nesting_limit: int) -> ReplayRequest:
     """Raises UnreadableBody and InvalidRequest."""
-    return _request(read_strictly(_operators_checker(), OPERATORS_REPLAY, body, nesting_limit))
+    return _request(_operators_checker().read(body, nesting_limit))
 
 
 def _request(said: dict[str, Any]) -> ReplayRequest:

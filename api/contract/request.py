@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from jsonschema_rs import Draft7Validator
-
 from api.contract.basket import basket_warnings
+from api.contract.checking import Checker
 from api.contract.defaults import Filling
 from api.contract.enums import OPERATIONS
-from api.contract.json_text import NESTING_LIMIT, read_json, without_surrogates, write_json
+from api.contract.json_text import NESTING_LIMIT, read_json, write_json
 from api.contract.schema import ORDER_REQUEST
 from api.contract.terminal_schema import DEFAULT_PORT
 from api.contract.wording import Finding, first_error
@@ -92,7 +91,7 @@ def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest
 def warm_up() -> None:
     """Build what is built once, so that the first request does not pay for it."""
     _filling()
-    _validator()
+    _checker()
 
 
 @cache
@@ -101,26 +100,15 @@ def _filling() -> Filling:
 
 
 @cache
-def _validator() -> Draft7Validator:
-    return Draft7Validator(ORDER_REQUEST)
+def _checker() -> Checker:
+    return Checker(ORDER_REQUEST)
 
 
 def _check(request: Any) -> None:
-    try:
-        findings = _schema_findings(request)
-    except UnicodeEncodeError:
-        # The checker cannot read a lone surrogate where the schema looks.
-        findings = _schema_findings(without_surrogates(request))
-    findings += _address_findings(request)
+    found = _checker().first_finding(request)
+    findings = [*([] if found is None else [found]), *_address_findings(request)]
     if findings:
         raise first_error(findings)
-
-
-def _schema_findings(request: Any) -> list[Finding]:
-    validator = _validator()
-    if validator.is_valid(request):
-        return []
-    return [Finding.of(error) for error in validator.iter_errors(request)]
 
 
 def _address_findings(request: Any) -> list[Finding]:

@@ -1,7 +1,7 @@
 """A terminal as a merchant registers it: checked member by member, every problem named."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -112,8 +112,13 @@ class _Reader:
         return any(problem.path == path for problem in self.problems)
 
     def refuse_unknown(self) -> None:
-        for name in self._given.keys() - self._known:
-            self._refuse_name(name)
+        self._refuse_unknown(self._given, self._known, "")
+
+    def _refuse_unknown(self, given: Mapping[str, Any], known: Collection[str], prefix: str) -> None:
+        """Name the first one only: there may be thousands."""
+        name = next((name for name in given if name not in known), None)
+        if name is not None:
+            self._refuse_name(prefix + name)
 
     def _refuse_name(self, path: str) -> None:
         self.refuse(path, "additionalProperties", "should NOT have additional properties")
@@ -178,8 +183,7 @@ class _Reader:
         if not isinstance(given, dict):
             self.refuse("authorisation", "type", "should be object")
             return "standard", None
-        for name in given.keys() - {"policy", "above_cents"}:
-            self._refuse_name(f"authorisation.{name}")
+        self._refuse_unknown(given, ("policy", "above_cents"), "authorisation.")
         policy, above = given.get("policy"), given.get("above_cents")
         if policy not in _POLICIES:
             self.refuse("authorisation.policy", "enum", f"should be one of {', '.join(_POLICIES)}")

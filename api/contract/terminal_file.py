@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -109,7 +110,7 @@ def _records(text: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     except csv.Error as error:
         raise refused([RowError(1, "", f"the header is no CSV: {error}")]) from None
     errors = [RowError(1, name, "is no column of a terminal file") for name in header if name not in COLUMNS]
-    errors += [RowError(1, name, "is there twice") for name in set(header) if header.count(name) > 1]
+    errors += [RowError(1, name, "is there twice") for name, count in Counter(header).items() if count > 1]
     errors += [RowError(1, name, "is missing") for name in _REQUIRED if name not in header]
     if errors:
         raise refused(errors)

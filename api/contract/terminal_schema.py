@@ -96,6 +96,8 @@ DISPLAY: Final[dict[str, Any]] = {
         },
         "contract_array": {
             "type": "array",
+            # A terminal has some dozen.
+            "maxItems": 100,
             "description": "Contracts to pay with; may be empty. With one entry its application and contract "
             "are asked for, with several neither is forced.",
             "items": CONTRACT,

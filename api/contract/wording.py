@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from jsonschema_rs import ValidationError
-
 from api.contract.errors import InvalidRequest
 from api.contract.schema import ORDER_REQUEST
 
 Schema = dict[str, Any]
+#: Names and places that lead to a value.
+Path = tuple[str | int, ...]
 
 # In the order in which Ajv shows them: a value's type, the rules of that type, then `enum`. A missing
 # property is a finding about that property: Ajv looks for each in its turn.
@@ -22,8 +22,10 @@ _MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
     "maxLength": lambda limit: f"should NOT be longer than {limit} characters",
     "minLength": lambda limit: f"should NOT be shorter than {limit} characters",
     "pattern": lambda pattern: f'should match pattern "{pattern}"',
+    "maxItems": lambda limit: f"should NOT have more than {limit} items",
     "enum": lambda _: "should be equal to one of the allowed values",
     "not": lambda _: "should NOT be valid",
+    "additionalProperties": lambda _: "should NOT have additional properties",
 }
 _RANKS: Final = {keyword: rank for rank, keyword in enumerate(_MESSAGES)}
 
@@ -35,7 +37,7 @@ WORDED_KEYWORDS: Final = frozenset(_MESSAGES)
 class Finding:
     """One thing that is wrong with the request, about the value at `path`."""
 
-    path: tuple[str | int, ...]
+    path: Path
     keyword: str
     message: str
     description: str | None = None
@@ -45,19 +47,23 @@ class Finding:
         return cls(path, "required", _MESSAGES["required"](path[-1]))
 
     @classmethod
-    def of(cls, error: ValidationError, schema: Schema = ORDER_REQUEST) -> Self:
-        """Translate what the checker of a schema found."""
-        path = tuple(error.instance_path)
-        keyword = error.kind.name
-        if keyword == "required":
-            return cls.missing(*path, error.kind.as_dict()["property"])
-        broken = _schema_at(path, schema)
+    def unknown(cls, *path: str | int) -> Self:
+        return cls(path, "additionalProperties", _MESSAGES["additionalProperties"](path[-1]))
+
+    @classmethod
+    def broken(cls, path: Path, keyword: str, schema: Schema) -> Self:
+        """Word that the value at `path` breaks a keyword of its schema."""
         return cls(
             path,
             keyword,
-            _MESSAGES[keyword](broken[keyword]),
-            broken.get("x-refused", {}).get(keyword),
+            _MESSAGES[keyword](schema[keyword]),
+            schema.get("x-refused", {}).get(keyword),
         )
+
+    @property
+    def rank(self) -> int:
+        """Sorts findings about the same value."""
+        return _RANKS[self.keyword]
 
     def position(self, schema: Schema) -> tuple[tuple[int, ...], int]:
         """Sorts findings in the order of the schema, items of an array one after the other."""
@@ -69,7 +75,7 @@ class Finding:
             else:
                 places.append(list(schema["properties"]).index(step))
                 schema = schema["properties"][step]
-        return tuple(places), _RANKS[self.keyword]
+        return tuple(places), self.rank
 
 
 def first_error(findings: Iterable[Finding], schema: Schema = ORDER_REQUEST) -> InvalidRequest:
@@ -78,12 +84,6 @@ def first_error(findings: Iterable[Finding], schema: Schema = ORDER_REQUEST) -> 
     return InvalidRequest(first.keyword, first.message, _dotted(first.path), first.description)
 
 
-def _schema_at(path: tuple[str | int, ...], schema: Schema) -> Schema:
-    for step in path:
-        schema = schema["items"] if isinstance(step, int) else schema["properties"][step]
-    return schema
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
+def _dotted(path: Path) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")

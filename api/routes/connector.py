@@ -12,18 +12,19 @@ from api.headers import read_idempotency_key, read_preference
 from api.parts import Parts
 from api.paying import Caller
 from shared.broker.messages import well_formed_traceparent
-from shared.payment.answers import tell
+from shared.payment.answers import Told, tell
+from shared.payment.payment import Payment
 
 router = APIRouter()
 
 
 @router.post("/v1/connector/order", include_in_schema=False)
-async def order(request: Request) -> Response:
+async def take_order(request: Request) -> Response:
     """Pay: check the credential first, then the body; answer when the payment has an outcome."""
     parts: Parts = request.app.state.parts
     headers = request.headers
     credential = await parts.credentials.merchant(headers.get("authorization"))
-    body = await read_body(request, parts.settings.body_limit_bytes)
+    body = await read_body(request)
     check_media_type(headers.get("content-type"))
     caller = Caller(
         credential,
@@ -31,12 +32,15 @@ async def order(request: Request) -> Response:
         traceparent=well_formed_traceparent(headers.get("traceparent")),
         preference=read_preference(headers.getlist("prefer")),
     )
-    answered = await parts.payments.pay(parse_order(body, parts.settings.body_nesting_limit), caller)
+    order = await parts.large_work.run(len(body), parse_order, body, parts.settings.body_nesting_limit)
+    answered = await parts.payments.pay(order, caller)
     payment, told = answered.payment, tell(answered.payment)
     if caller.preference.respond_async and not payment.is_final:
         location = {"Location": f"/v1/payments/{payment.id}", "Preference-Applied": "respond-async"}
         return answer(*render_accepted(payment, told), location)
-    return answer(*render_answer(payment, told, replayed=answered.replayed, resolving=answered.resolving))
+    return await parts.large_work.run(
+        len(payment.request), _answer, payment, told, answered.replayed, answered.resolving
+    )
 
 
 @router.get("/v1/connector/healthcheck", include_in_schema=False)
@@ -47,3 +51,8 @@ async def healthcheck(request: Request) -> Response:
     if missing is None:
         return PlainTextResponse("up")
     return PlainTextResponse(missing, status_code=503)
+
+
+def _answer(payment: Payment, told: Told, replayed: bool, resolving: bool | None) -> Response:
+    """Echo the request, which may be large."""
+    return answer(*render_answer(payment, told, replayed=replayed, resolving=resolving))

@@ -26,9 +26,9 @@ async def report(request: Request) -> Response:
     """Take one record of a gateway, once: a proof settles a doubt, a hint is kept for the operator."""
     parts: Parts = request.app.state.parts
     credential = await parts.credentials.gateway(request.headers.get("authorization"))
-    body = await read_body(request, parts.settings.body_limit_bytes)
+    body = await read_body(request)
     check_media_type(request.headers.get("content-type"))
-    said = parse_report(body, parts.settings.body_nesting_limit)
+    said = await parts.large_work.run(len(body), parse_report, body, parts.settings.body_nesting_limit)
     payment_id = said.payment_id
     payment = None
     if payment_id is not None and is_payment_id(payment_id):

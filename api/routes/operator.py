@@ -74,7 +74,7 @@ async def resolve(request: Request, payment_id: str) -> Response:
     parts: Parts = request.app.state.parts
     credential, body = await _body(request)
     case = await _case(parts, payment_id)
-    said = parse_decision(body, parts.settings.body_nesting_limit)
+    said = await parts.large_work.run(len(body), parse_decision, body, parts.settings.body_nesting_limit)
     _check_amount(said, case.payment)
     with bound(payment_id=payment_id):
         decided = await operating.decide(
@@ -107,7 +107,7 @@ async def release(request: Request, payment_id: str) -> Response:
     parts: Parts = request.app.state.parts
     credential, body = await _body(request)
     await _case(parts, payment_id)
-    person = parse_release(body, parts.settings.body_nesting_limit)
+    person = await parts.large_work.run(len(body), parse_release, body, parts.settings.body_nesting_limit)
     by = f"operator {person.name} ({credential.id}): {person.reason}"
     await ask_for_line(parts.database, parts.settings, payment_id, by=by)
     return answer(202, {"payment": _object((await _case(parts, payment_id)).payment)})
@@ -122,7 +122,7 @@ async def _reader(request: Request) -> tuple[Parts, Query]:
 async def _body(request: Request) -> tuple[Credential, bytes]:
     parts: Parts = request.app.state.parts
     credential = await parts.credentials.operator(request.headers.get("authorization"))
-    body = await read_body(request, parts.settings.body_limit_bytes)
+    body = await read_body(request)
     check_media_type(request.headers.get("content-type"))
     return credential, body
 

@@ -38,7 +38,7 @@ async def get_payment(request: Request, payment_id: str) -> Response:
     wait_seconds = Query(request, ("wait",)).number("wait", 0, least=0, most=most)
     if wait_seconds and not seen.payment.is_final:
         seen = await parts.payments.outcomes.settled(payment_id, wait_seconds)
-    return answer(200, _body(seen))
+    return await _shown(parts, seen)
 
 
 @router.get("")
@@ -85,10 +85,10 @@ async def cancel(request: Request, payment_id: str) -> Response:
     )
     if cancelled is not None:
         await parts.news.cancelled(cancelled)
-        return answer(200, _body(Seen(cancelled, 0, line_is_held=False)))
+        return await _shown(parts, Seen(cancelled, 0, line_is_held=False))
     seen = await parts.payments.outcomes.seen(payment_id)
     if seen.payment.state is State.CANCELLED and seen.payment.reason == Reason.CALLER:
-        return answer(200, _body(seen))
+        return await _shown(parts, seen)
     raise PaymentConflict(
         seen.payment.state, "it can be cancelled only while it is queued", payment=seen.payment
     )
@@ -131,9 +131,14 @@ def _object(payment: Payment, resolving: bool | None = None) -> dict[str, Any]:
     return payment_object(payment, safe_to_retry=tell(payment).safe_to_retry, resolving=resolving)
 
 
-def _body(seen: Seen) -> dict[str, Any]:
+async def _shown(parts: Parts, seen: Seen) -> Response:
+    # It may echo the request.
+    return await parts.large_work.run(len(seen.payment.request), _answer, seen)
+
+
+def _answer(seen: Seen) -> Response:
     """The answer of the order, where there is one: a caller who did not wait for it finds it here."""
     told = tell(seen.payment)
     if told.payment_status is not None:
-        return render_answer(seen.payment, told)[1]
-    return {"payment": _object(seen.payment, seen.resolving)}
+        return answer(200, render_answer(seen.payment, told)[1])
+    return answer(200, {"payment": _object(seen.payment, seen.resolving)})

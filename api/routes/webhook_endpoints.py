@@ -26,8 +26,9 @@ _ONE: Final = "/{endpoint_id}"
 async def create(request: Request) -> Response:
     """Register an endpoint; its secret is shown in this answer and never again."""
     parts, merchant_id = await _caller(request)
-    body = await _body(request, parts)
-    wanted = parse_endpoint(body, parts.settings.body_nesting_limit)
+    body = await _body(request)
+    nesting_limit = parts.settings.body_nesting_limit
+    wanted = await parts.large_work.run(len(body), parse_endpoint, body, nesting_limit)
     shown, secret = await parts.webhooks.create(wanted, merchant_id)
     location = {"Location": f"/v1/webhooks/endpoints/{shown['id']}"}
     return answer(201, {**shown, "secret": secret}, location)
@@ -58,8 +59,9 @@ async def get(request: Request, endpoint_id: str) -> Response:
 async def change(request: Request, endpoint_id: str) -> Response:
     """Change what is given; the rest stays."""
     parts, merchant_id = await _caller(request)
-    body = await _body(request, parts)
-    changes = parse_changes(body, parts.settings.body_nesting_limit)
+    body = await _body(request)
+    nesting_limit = parts.settings.body_nesting_limit
+    changes = await parts.large_work.run(len(body), parse_changes, body, nesting_limit)
     return answer(200, await parts.webhooks.change(endpoint_id, changes, merchant_id))
 
 
@@ -68,11 +70,15 @@ async def rotate_secret(request: Request, endpoint_id: str) -> Response:
     """A new secret signs at once; the earlier ones beside it for a while."""
     parts, merchant_id = await _caller(request)
     settings = parts.settings
-    body = await read_body(request, settings.body_limit_bytes)
+    body = await read_body(request)
     if body:
         check_media_type(request.headers.get("content-type"))
-    overlap_seconds = parse_rotation(
-        body, settings.body_nesting_limit, default_seconds=settings.webhook_secret_overlap_seconds
+    overlap_seconds = await parts.large_work.run(
+        len(body),
+        parse_rotation,
+        body,
+        settings.body_nesting_limit,
+        default_seconds=settings.webhook_secret_overlap_seconds,
     )
     rotated = await parts.webhooks.rotate_secret(endpoint_id, merchant_id, overlap_seconds)
     shown = {"id": endpoint_id, "secret": rotated.secret}
@@ -93,7 +99,7 @@ async def _caller(request: Request) -> tuple[Parts, str]:
     return parts, merchant_of(await parts.credentials.merchant(request.headers.get("authorization")))
 
 
-async def _body(request: Request, parts: Parts) -> bytes:
-    body = await read_body(request, parts.settings.body_limit_bytes)
+async def _body(request: Request) -> bytes:
+    body = await read_body(request)
     check_media_type(request.headers.get("content-type"))
     return body

@@ -95,6 +95,9 @@ class ApiPart(Group):
     body_nesting_limit: int = count(
         64, "Deepest nesting of a request's JSON; the contract needs seven levels.", most=500
     )
+    body_timeout_seconds: float = seconds(
+        30, "How long a request's body may take to come; the largest one does at 70 kbit/s."
+    )
     credential_cache_seconds: float = Field(
         default=3,
         gt=0,

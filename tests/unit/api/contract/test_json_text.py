@@ -41,6 +41,12 @@ values = st.recursive(
         ("{}".encode("utf-16"), "not UTF-8"),
         (b"[" * (NESTING_LIMIT + 1) + b"]" * (NESTING_LIMIT + 1), "levels"),
         (b'{"a":' * 100_000, "levels"),
+        (b'{"amount": 1, "amount": 100}', "same name twice"),
+        (b'{"a": [{"b": 1, "\\u0062": 1}]}', "same name twice"),
+        (b'{"a": ' + b"9" * 1001 + b"}", "not valid JSON"),
+        (b"[" + b"1," * 120_000 + b"1]", "values"),
+        (b"[" + b"{}," * 80_000 + b"{}]", "values"),
+        (b"[" + b'"",' * 80_000 + b'""]', "values"),
     ],
 )
 def test_what_is_no_json_is_a_clear_400(body: bytes, words: str) -> None:
@@ -75,6 +81,13 @@ def test_a_string_without_an_end_is_read_in_one_pass() -> None:
         read_json(body)
 
     assert time.perf_counter() - start < 1
+
+
+def test_commas_in_strings_are_no_values() -> None:
+    """Only values count."""
+    value = {"text": "," * 100_000 + '"', "rows": [1, 2]}
+
+    assert read_json(json.dumps(value).encode()) == value
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:

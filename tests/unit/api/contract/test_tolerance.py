@@ -171,13 +171,6 @@ def test_an_entry_of_the_contract_array_may_be_empty() -> None:
     )
 
 
-def test_of_a_duplicate_key_the_last_one_wins() -> None:
-    """As every usual JSON reader does it."""
-    body = json.dumps(EXAMPLE_REQUEST).replace('"amount": 100', '"amount": 1, "amount": 100')
-
-    assert parse_order(body.encode()).amount_cents == 100
-
-
 def test_a_mismatching_basket_is_reported_and_never_refused() -> None:
     """The contract's own example sends amount 100 with a basket of 8.99."""
     order = parse_order(body_with({"order.price.amount": 100}))
