@@ -72,9 +72,14 @@ class Finding:
             if isinstance(step, int):
                 places.append(step)
                 schema = schema["items"]
-            else:
-                places.append(list(schema["properties"]).index(step))
-                schema = schema["properties"][step]
+                continue
+            properties = schema["properties"]
+            if step not in properties:
+                # Unknown: after all that are known.
+                places.append(len(properties))
+                break
+            places.append(list(properties).index(step))
+            schema = properties[step]
         return tuple(places), self.rank
 
 
