@@ -3,9 +3,8 @@
 import asyncio
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
-from api.contract.errors import BodyTooLarge, EncodedBody, RequestTimeout, UnreadableBody
+from api.contract.errors import BodyTooLarge, EncodedBody, RequestTimeout
 from api.parts import Parts
 
 
@@ -13,7 +12,7 @@ async def read_body(request: Request) -> bytes:
     """Return the body as it was sent.
 
     Raises BodyTooLarge as soon as it is too long, whatever Content-Length says; RequestTimeout where it does
-    not come; EncodedBody for a compressed one; UnreadableBody where the client left.
+    not come; EncodedBody for a compressed one; ClientDisconnect where the client left.
     """
     parts: Parts = request.app.state.parts
     limit_bytes = parts.settings.body_limit_bytes
@@ -29,8 +28,6 @@ async def read_body(request: Request) -> bytes:
                     raise BodyTooLarge
     except TimeoutError:
         raise RequestTimeout from None
-    except ClientDisconnect:
-        raise UnreadableBody("The connection was closed before the whole body had come.") from None
     if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise EncodedBody
     return bytes(received)
