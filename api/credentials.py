@@ -7,6 +7,7 @@ from typing import Final
 
 from api.contract.basic import parse_basic
 from api.contract.errors import INCORRECT_CREDENTIALS, PublicCredential, Unauthorized, WrongCredentialKind
+from api.edge import logged_in
 from shared.clock import Clock
 from shared.credential_kind import CredentialKind
 from shared.secret_hash import hash_secret
@@ -49,6 +50,7 @@ class Credentials:
             raise PublicCredential
         if credential.kind is not kind:
             raise WrongCredentialKind
+        logged_in()
         return credential
 
     async def _known(self, authorization: str | None) -> Credential:

@@ -8,6 +8,7 @@ import structlog
 from api.app import make_app
 from api.contract.request import warm_up
 from api.readiness import Readiness, database_check
+from api.serving_http import http_options
 from api.waiting import Waiters
 from api.wiring import wire
 from shared.broker.connections import connected, declare_topology, topology_of
@@ -29,8 +30,6 @@ from shared.storage.opening import opened_database
 from shared.waking import waking
 
 PROCESS = "api"
-#: Longer than what proxies and tills keep an idle connection for, so that it is they who close it.
-KEEP_ALIVE_SECONDS = 75
 
 
 async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
@@ -104,7 +103,7 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             app,
             listening,
             drain_seconds=settings.api_drain_seconds,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            **http_options(settings),
         ):
             structlog.get_logger().info("API is serving", host=settings.api_host, port=port_of(listening))
             await stopped.wait()

@@ -13,6 +13,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 PAGE_DEFAULT: Final = 20
 PAGE_LIMIT: Final = 100
+#: Every parameter at its longest fits; taking a query apart costs as much as it has parameters.
+QUERY_LIMIT_CHARACTERS: Final = 4_096
 
 _Choice = TypeVar("_Choice")
 
@@ -22,6 +24,10 @@ class Query:
 
     def __init__(self, request: Request, known: tuple[str, ...]) -> None:
         self._given: Final[dict[str, str]] = {}
+        if len(request.url.query) > QUERY_LIMIT_CHARACTERS:
+            raise InvalidQuery(
+                "", f"The query should not have more than {QUERY_LIMIT_CHARACTERS} characters."
+            )
         for name, value in request.query_params.multi_items():
             if name not in known:
                 raise InvalidQuery(name, f"There is no such parameter; known are: {', '.join(known)}.")

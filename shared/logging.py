@@ -24,6 +24,11 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]*@")
 #: The largest number with fewer digits than any card's.
 _LARGEST_HARMLESS: Final = 99_999_999_999
+#: The longest text, a traceback's too, and the longest event.
+TEXT_CHARACTERS: Final = 6_000
+LINE_CHARACTERS: Final = 12_000
+_MASKED_CHARACTERS: Final = 10 * TEXT_CHARACTERS
+_CARD_CHARACTERS: Final = "0123456789 -"
 #: Libraries that say at `info` what we say ourselves.
 _QUIET_LIBRARIES: Final = ("uvicorn.error", "aiormq", "aiosqlite", "alembic")
 
@@ -97,26 +102,66 @@ def bound(
 
 
 def mask_event(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Mask card numbers and passwords in every text of an event, however deep."""
-    return {key: _masked(value) for key, value in event.items()}
+    """Mask card numbers and passwords in every text of an event, however deep, and bound the event's size."""
+    left = _Room(LINE_CHARACTERS)
+    # What happened comes before what it happened with, and that before long texts.
+    order = sorted(event, key=lambda key: (key != "event", _size(event[key])))
+    masked = {key: _masked(event[key], left) for key in order}
+    return {key: masked[key] for key in event}
 
 
-def _masked(value: Any) -> Any:
+def _size(value: Any) -> int:
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return LINE_CHARACTERS
+    return len(value) if isinstance(value, str | bytes) else 0
+
+
+class _Room:
+    """Characters that an event may still have: whoever makes us log must not fill the disk."""
+
+    def __init__(self, characters: int) -> None:
+        self._characters = characters
+
+    @property
+    def is_full(self) -> bool:
+        return self._characters <= 0
+
+    def take(self, text: str) -> str:
+        """Return the text masked, its middle left out where it is too long."""
+        # Masked while it is long, so that a password is not cut off from the address that shows what it is.
+        plain = _shortened(text, _MASKED_CHARACTERS)
+        masked = mask_card_numbers(_PASSWORD_IN_URL.sub(r"\1:***@", plain))
+        shown = _shortened(masked, max(0, min(TEXT_CHARACTERS, self._characters)))
+        self._characters -= len(shown)
+        return shown
+
+
+def _shortened(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    # Never within a number: half a card's number would not look like one.
+    head = text[: most // 2].rstrip(_CARD_CHARACTERS)
+    tail = text[len(text) - most // 2 :].lstrip(_CARD_CHARACTERS)
+    return f"{head} ...{len(text) - len(head) - len(tail)} characters left out... {tail}"
+
+
+def _masked(value: Any, left: _Room) -> Any:
     match value:
         case str():
-            return mask_card_numbers(_PASSWORD_IN_URL.sub(r"\1:***@", value))
+            return left.take(value)
         case int() if value > _LARGEST_HARMLESS:
-            return mask_card_numbers(str(value))
+            return left.take(str(value))
         case bool() | int() | float() | None:
             return value
         case bytes():
-            return _masked(value.decode("latin-1"))
+            return _masked(value.decode("latin-1"), left)
         case Mapping():
-            return {str(key): _masked(item) for key, item in value.items()}
+            rooms = ((key, item) for key, item in value.items() if not left.is_full)
+            return {left.take(str(key)): _masked(item, left) for key, item in rooms}
         case list() | tuple() | set() | frozenset():
-            return [_masked(item) for item in value]
+            return [_masked(item, left) for item in value if not left.is_full]
         case _:
-            return _masked(str(value))
+            return _masked(str(value), left)
 
 
 def _add_time(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -1,8 +1,9 @@
 """What each process needs beside the payment's limits: addresses, sizes, sockets, intervals."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, IPvAnyNetwork, SecretStr, StringConstraints
 
 from shared.settings.fields import Group, count, port, seconds
 
@@ -95,6 +96,11 @@ class ApiPart(Group):
     body_nesting_limit: int = count(
         64, "Deepest nesting of a request's JSON; the contract needs seven levels.", most=500
     )
+    head_timeout_seconds: float = seconds(
+        10,
+        "How long a request's head may take to come, and how long a new connection may say nothing; an "
+        "attacker's half requests hold a connection each.",
+    )
     body_timeout_seconds: float = seconds(
         30, "How long a request's body may take to come; the largest one does at 70 kbit/s."
     )
@@ -105,6 +111,20 @@ class ApiPart(Group):
         description=(
             "How long a checked credential is trusted without asking the database; a revoked one, or one of "
             "a suspended merchant, works this long at most, hence not longer than 5 s."
+        ),
+    )
+    connections_before_login_limit: int = count(
+        200,
+        "Connections of one address (a /64 of IPv6) on which nobody has logged in yet; more are answered "
+        "with 429. A till needs one or two, and its log-in takes it out of the count.",
+        most=100_000,
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+        description=(
+            "Networks (a JSON list of CIDR) of the proxies in front of the API. Their connections are not "
+            "counted, since each stands for many clients, and their `X-Forwarded-For` says who these are: "
+            "bound connections per client in the proxy."
         ),
     )
     replay_window_seconds: float = seconds(

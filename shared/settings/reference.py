@@ -59,7 +59,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
     if isinstance(default, tuple):
-        default = json.dumps(default)
+        default = json.dumps(default, default=str)
     return "" if default is None else "empty" if default == "" else f"`{default}`"
 
 

@@ -81,6 +81,32 @@ def test_passwords_in_addresses_are_masked(written: io.StringIO) -> None:
     assert line["event"] == "no way to amqp://user:***@broker:5672/ or pg://u:***@h/d"
 
 
+def test_a_line_is_bounded_whatever_is_logged(written: io.StringIO) -> None:
+    """The start and the end of a long text stay, and nothing of a number that stood where it was cut."""
+    long = "begin " + f"{CARD} " * 4_000 + "end"
+    try:
+        raise ValueError(long)
+    except ValueError:
+        structlog.get_logger().exception("failed", body={str(i): long for i in range(20)}, rows=[long] * 20)
+    structlog.get_logger().info("x" * 100_000)
+
+    text = written.getvalue()
+    failed, other = lines(written)
+    assert all(len(line) < 16_000 for line in text.splitlines())
+    assert failed["event"] == "failed"
+    assert "characters left out" in other["event"]
+    assert re.search(r"[0-9]{7}", text.replace(failed["time"], "")) is None
+
+
+def test_a_password_in_a_long_text_is_masked(written: io.StringIO) -> None:
+    """Wherever the text is cut."""
+    for size in range(2900, 3100, 4):
+        structlog.get_logger().info("a" * (size - 30) + " amqp://user:secret-password@host/ " + "b" * 90_000)
+
+    assert "secret" not in written.getvalue()
+    assert "password@" not in written.getvalue()
+
+
 def test_lines_below_the_level_are_not_written(written: io.StringIO) -> None:
     """The level holds for ours and for the libraries'."""
     structlog.get_logger().debug("a")

@@ -1,0 +1,50 @@
+"""Connections of clients that nobody knows yet, counted by address."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from shared.addresses import Network
+
+
+class TooManyStrangers(Exception):
+    """An address has as many connections without a log-in as it may."""
+
+
+class Strangers:
+    """Counts the connections of each address on which nobody has logged in yet."""
+
+    def __init__(self, limit: int, exempt: Sequence[Network]) -> None:
+        """`exempt` are proxies, which stand for many clients."""
+        self._limit: Final = limit
+        self._exempt: Final = tuple(exempt)
+        self._counts: Final[Counter[str]] = Counter()
+
+    def enter(self, host: str | None) -> str | None:
+        """Return what is to be left again, None where it does not count. Raises TooManyStrangers."""
+        key = self._key(host)
+        if key is None:
+            return None
+        if self._counts[key] >= self._limit:
+            raise TooManyStrangers
+        self._counts[key] += 1
+        return key
+
+    def leave(self, key: str) -> None:
+        self._counts[key] -= 1
+        if self._counts[key] <= 0:
+            del self._counts[key]
+
+    def _key(self, host: str | None) -> str | None:
+        if host is None:
+            return None
+        address = ipaddress.ip_address(host.partition("%")[0])
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        if any(address in network for network in self._exempt):
+            return None
+        # A site has a whole /64.
+        return (
+            str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+        )
