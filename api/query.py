@@ -24,7 +24,7 @@ class Query:
 
     def __init__(self, request: Request, known: tuple[str, ...]) -> None:
         self._given: Final[dict[str, str]] = {}
-        if len(request.url.query) > QUERY_LIMIT_CHARACTERS:
+        if len(request.scope["query_string"]) > QUERY_LIMIT_CHARACTERS:
             raise InvalidQuery(
                 "", f"The query should not have more than {QUERY_LIMIT_CHARACTERS} characters."
             )
