@@ -217,7 +217,8 @@ class Runs:
 
         After any other answer it may be silent for a reason of that moment.
         """
-        return claimed.taking.identifies is None and ended.outcome.event is Event.ANSWERED_DONE
+        known = claimed.taking.identifies is not None or ended.learned.identifies is not None
+        return not known and ended.outcome.event is Event.ANSWERED_DONE
 
     async def _identify_once(self, claimed: Claimed) -> None:
         """The payment has its outcome and its caller the answer; the line is still held for this."""

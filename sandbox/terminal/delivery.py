@@ -25,9 +25,7 @@ def answer_bytes(answer: Mapping[str, str], behaviour: Behaviour) -> bytes:
 
 
 def _count_characters(fields: list[tuple[str, str]]) -> bytes:
-    return "".join(f"{tag}{len(value):03d}{value}" for tag, value in fields).encode(
-        "utf-8", "surrogateescape"
-    )
+    return "".join(f"{tag}{len(value):03d}{value}" for tag, value in fields).encode("utf-8")
 
 
 def pieces(data: bytes, behaviour: Behaviour) -> list[bytes]:

@@ -20,7 +20,7 @@ from shared.payment.order_guard import (
 )
 from shared.payment.payment import Operation, Payment, Reason, terminal_id_of
 from shared.payment.states import State
-from shared.storage import debits, idempotency, lines
+from shared.storage import debits, idempotency, moved_terminals
 from shared.storage.ending import get
 from shared.storage.engine import Database, Transaction
 from shared.storage.outbox import add_event, add_order_notification
@@ -278,7 +278,9 @@ async def _insert(
     is_bound = named is None or await idempotency.is_bound(tx, named)
     if new.line is not None and is_stored:
         # Also where it is known: a database that was restored without it is mended by the next payment.
-        await lines.create(tx, new.line)
+        await moved_terminals.create_line(
+            tx, merchant_id=new.merchant_id, host=new.host, port=new.port, line=new.line
+        )
     known = await _debit_of(tx, new, key_is_used=is_bound)
     debit_id = None if known is None else known.debit.id
     key = _key(new, debit_id)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
-from shared.storage import lines
+from shared.storage import lines, moved_terminals
 from shared.storage.engine import Database, Transaction
 from shared.storage.operator_actions import Action, record_action
 from shared.storage.statement import Statement
@@ -192,6 +192,7 @@ async def _put(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
         raise LineTaken(entry.id, other.id)
     values: dict[str, object] = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
     values["merchant_id"] = merchant_id
+    await moved_terminals.mark_entry(tx, merchant_id=merchant_id, terminal_id=entry.id, line=entry.line)
     if await tx.one(_CHANGE, **values) is not None:
         return False
     await tx.run(_INSERT, **values)
@@ -227,7 +228,12 @@ async def known_ids(database: Database, merchant_id: str, entries: Sequence[Entr
 
 async def follow(database: Database, merchant_id: str, terminal_id: str, line: str) -> None:
     """Note that the host's name leads to another line now; a confirmed sole use does not move along."""
-    await database.write(lambda tx: tx.run(_FOLLOW, merchant_id=merchant_id, id=terminal_id, line=line))
+
+    async def work(tx: Transaction) -> None:
+        await moved_terminals.mark_entry(tx, merchant_id=merchant_id, terminal_id=terminal_id, line=line)
+        await tx.run(_FOLLOW, merchant_id=merchant_id, id=terminal_id, line=line)
+
+    await database.write(work)
 
 
 async def remove(database: Database, merchant_id: str, terminal_id: str) -> bool:

@@ -182,6 +182,17 @@ class PaymentRow(SQLModel, table=True):
             postgresql_where=text("contradicted"),
             sqlite_where=text("contradicted"),
         ),
+        # Where a host's name led to before; a literal address is no name.
+        Index(
+            "payments_by_name",
+            "merchant_id",
+            "host",
+            "port",
+            "created_at",
+            "id",
+            postgresql_where=text("substr(line, 1, length(host)) <> host"),
+            sqlite_where=text("substr(line, 1, length(host)) <> host"),
+        ),
         Index(
             "payments_by_debit",
             "debit_id",

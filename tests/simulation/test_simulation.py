@@ -16,7 +16,7 @@ _SOON_SEEN = (
     "requeued at takeover",
     "order guard off",
     "a caller who is not waited for",
-    "a full queue that refuses its own orders",
+    "a hold without end",
 )
 
 

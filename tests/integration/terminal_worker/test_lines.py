@@ -1,12 +1,13 @@
 """One session a terminal: who waits, who is next, and what a message that comes twice does."""
 
 import asyncio
+from ipaddress import IPv4Address
 
 import structlog
 from eventually import eventually
 from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, Talk, says_nothing
-from system import System, payment_id
+from system import Api, System, Till, payment_id
 
 from sandbox.terminal.behaviour import Behaviour
 from sandbox.terminal.device import Device
@@ -121,3 +122,36 @@ async def test_a_message_that_was_lost_is_sent_again_by_the_sweep(system: System
     assert paying.result().json()["paymentStatus"] == "Success"
     assert (await system.stored(payment_id(paying.result()))).publish_count == 2
     assert overlapping_sessions(shop.records) == []
+
+
+async def test_a_name_that_leads_elsewhere_during_a_doubt_is_identified_first(system_on_both: System) -> None:
+    """The device may still show the first amount: it answers an identification, then it gets the second."""
+
+    async def api_that_finds(host: str) -> Api:
+        async def look_up(_name: str) -> list[IPv4Address]:
+            return [IPv4Address(host)]
+
+        return await system.api(look_up=look_up)
+
+    async def closes(talk: Talk) -> None:
+        await talk.request()
+
+    async def answers(talk: Talk) -> None:
+        if len(moved.talks) == 1:
+            assert await talk.identified()
+        else:
+            talk.answer(await talk.request())
+
+    system = system_on_both
+    await system.worker()
+
+    async with ScriptedTerminal(closes) as shop, ScriptedTerminal(answers, scripts_all=True) as moved:
+        till = await system.till(await api_that_finds(shop.host))
+        first = await till.pay("till.example", 1000)
+        assert first.json()["payment"]["state"] == "in_doubt"
+        # An API process knows a name for a while: another one looks it up anew.
+        elsewhere = Till((await api_that_finds(moved.host)).client, till.login)
+        second = await elsewhere.pay("till.example", 2000)
+
+        assert second.json()["paymentStatus"] == "Success"
+        assert len(moved.talks) == 2
