@@ -9,13 +9,10 @@ import asyncio
 from collections import Counter
 from typing import Final
 
-import structlog
-
+from shared.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage import waiting
-from shared.storage.engine import Database, DatabaseAway
-
-_log = structlog.get_logger()
+from shared.storage.engine import Database
 
 #: What is counted: ("all", ""), ("merchant", id), ("line", address:port).
 _Key = tuple[str, str]
@@ -72,10 +69,8 @@ class Admission:
             await asyncio.sleep(self._settings.waiting_count_seconds)
             if not self._is_asked and not self._stored:
                 continue
-            try:
+            with failures_logged("waiting payments not counted"):
                 await self.recount()
-            except DatabaseAway as error:
-                _log.warning("waiting payments not counted", error=str(error))
 
     async def recount(self) -> None:
         """Ask the database. Raises DatabaseAway; the counts stay as they were then."""

@@ -9,9 +9,10 @@ from shared.clock import Clock
 from shared.metrics import Metrics
 from shared.payment.payment import Payment
 from shared.payment.states import State
+from shared.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage import waiting
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.engine import Database
 from shared.storage.waiting import Seen
 
 #: How soon to look again, where the database was away or its clock is a little behind ours at a deadline.
@@ -75,14 +76,17 @@ class Outcomes:
             now = self._clock.monotonic()
             try:
                 seen = await self._look(waiter.payment_id, past_deadline=now >= expire_at)
-            except (DatabaseAway, CommitUnknown):
+            except Exception as error:
                 if now >= ends_at:
                     raise
+                # The payment goes on whatever is wrong here: its caller waits for it.
+                log_failure("payment not read for its caller", error)
                 look_at = now + _LOOK_AGAIN_SECONDS
                 continue
             waiter.known = seen.payment.state
             if seen.payment.is_final or now >= ends_at:
-                self._note_added(seen.payment, started_at)
+                with failures_logged("added time not measured"):
+                    self._note_added(seen.payment, started_at)
                 return seen
             match seen.payment.state:
                 case State.IN_DOUBT if in_doubt_seconds is not None:

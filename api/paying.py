@@ -28,7 +28,6 @@ from api.terminals import Terminals
 from api.waiting import Waiter, Waiters
 from api.webhooks import warnings_for
 from shared.announcing import Announcer
-from shared.broker.failures import BrokerFailure
 from shared.broker.interfaces import Listens, Publishes
 from shared.broker.messages import PaymentMessage
 from shared.checkpoints import Checkpoint, no_checkpoint
@@ -38,6 +37,7 @@ from shared.logging import bound
 from shared.metrics import Metrics
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import FINAL_STATES, State
+from shared.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage import claims, waiting
 from shared.storage.accepting import (
@@ -233,7 +233,8 @@ class Payments:
         if acceptance.state in FINAL_STATES or new.line is None:
             payment = (await self.outcomes.seen(new.id)).payment
             if new.line is None:
-                self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
+                with failures_logged("payment not counted"):
+                    self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
             return Answered(payment)
         place = self.admission.enter(new.merchant_id, new.line)
         # A late commit of ours may have been found by the workers' sweep already.
@@ -252,11 +253,12 @@ class Payments:
         await self._checkpoint("after_insert")
         try:
             await self._publisher.publish_payment(message, traceparent=new.traceparent)
-        except BrokerFailure as error:
-            _log.error("broker away", error=str(error))
+        except Exception as error:
+            log_failure("payment not published", error)
             cancelled = await claims.cancel(self._database, new.id, Reason.BROKER_AWAY)
             if cancelled is not None:
-                self._metrics.payment_ended(cancelled.operation, cancelled.state, cancelled.reason)
+                with failures_logged("payment not counted"):
+                    self._metrics.payment_ended(cancelled.operation, cancelled.state, cancelled.reason)
             # A worker that claimed it first wins: then there will be an outcome to wait for.
             return cancelled
         await self._checkpoint("after_publish")

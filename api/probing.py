@@ -15,6 +15,7 @@ from shared.broker.messages import ProbeMessage
 from shared.clock import Clock
 from shared.ids import RandomBytes, new_probe_id
 from shared.logging import bound
+from shared.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage import probes
 from shared.storage.engine import Database
@@ -95,7 +96,8 @@ class Probing:
             except TimeoutError:
                 pass
             woken.clear()
-            found = await probes.result(self._database, probe_id)
+            with failures_logged("probe not read for its caller"):
+                found = await probes.result(self._database, probe_id)
         if found is None:
             await probes.give_up(self._database, probe_id)
             found = await probes.result(self._database, probe_id)

@@ -17,10 +17,17 @@ class Readiness:
     async def missing(self) -> str | None:
         """Return what is missing first, or None."""
         for name, check in self.checks.items():
-            problem = await check()
+            problem = await _answer(check)
             if problem is not None:
                 return f"{name}: {problem}"
         return None
+
+
+async def _answer(check: ReadyCheck) -> str | None:
+    try:
+        return await check()
+    except Exception as error:
+        return f"the check failed: {type(error).__name__}"
 
 
 def database_check(database: Database) -> ReadyCheck:

@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import structlog
-
 from shared.clock import Clock
 from shared.metrics import Metrics
 from shared.payment.states import FINAL_STATES, State
+from shared.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage import waiting
-from shared.storage.engine import Database, DatabaseAway
-
-_log = structlog.get_logger()
+from shared.storage.engine import Database
 
 #: States that a waiting caller wants to hear of.
 _NEWS: Final = FINAL_STATES | {State.IN_DOUBT}
@@ -79,10 +76,8 @@ class Waiters:
         """Ask the database for all of them, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.reply_poll_seconds)
-            try:
+            with failures_logged("states of waiting payments not read"):
                 await self.ask()
-            except DatabaseAway as error:
-                _log.warning("states of waiting payments not read", error=str(error))
 
     async def ask(self) -> None:
         """Wake those whose payment has news. Raises DatabaseAway."""

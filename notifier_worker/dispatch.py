@@ -20,6 +20,7 @@ from notifier_worker.trying import Trying
 from shared.broker.interfaces import Incoming
 from shared.broker.messages import NotificationMessage
 from shared.checkpoints import Checkpoint
+from shared.resilience import failures_logged, log_failure
 from shared.storage import deliveries
 from shared.storage.deliveries import Again, Breaker, Dead, Delivered, Leased, Tried
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
@@ -111,7 +112,7 @@ class Dispatcher:
                 await self._lease_wanted()
                 await self._lease_backlog()
             except Exception as error:
-                _log_failure("deliveries not leased", self._kind, error)
+                log_failure("deliveries not leased", error, kind=self._kind)
                 await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
                 self._to_lease.set()
 
@@ -162,24 +163,32 @@ class Dispatcher:
             await self._begin(leased, {one.id: _Wanted(one.id, target, None) for one in leased})
 
     async def _begin(self, leased: Sequence[Leased], wanted: dict[str, _Wanted]) -> None:
-        """Start a task for each leased delivery; the others are somebody's already, or not due."""
+        """Start a task for each leased delivery; the others are somebody's already, or not due.
+
+        Never raises: what cannot be begun gives its place back and is left to its lease's end.
+        """
         written: dict[str, Letter] | None = None
         if leased:
-            await self._checkpoint("claimed")
-            written = await self._write(leased)
+            with failures_logged("leased deliveries not begun", kind=self._kind):
+                await self._checkpoint("claimed")
+                written = await self._write(leased)
         if written is not None:
             for one in leased:
-                if wanted[one.id].target != one.target:
-                    continue  # the message names another target than the row does: left to its lease's end
-                incoming = wanted.pop(one.id).incoming
-                letter = written.get(one.id)
-                if letter is None:
-                    self._finished(_Done(self._trying.not_written(one), incoming))
-                else:
-                    self._lanes.learn_failures(one.target, letter.failures)
-                    self._run(self._send(one, letter, incoming))
+                with failures_logged("leased delivery not begun", delivery_id=one.id):
+                    self._begin_one(one, written.get(one.id), wanted)
         for rest in wanted.values():
             self._leave(rest)
+
+    def _begin_one(self, leased: Leased, letter: Letter | None, wanted: dict[str, _Wanted]) -> None:
+        asked = wanted[leased.id]
+        if asked.target != leased.target:
+            return  # the message names another target than the row does: left to its lease's end
+        if letter is None:
+            self._finished(_Done(self._trying.not_written(leased), asked.incoming))
+        else:
+            self._lanes.learn_failures(leased.target, letter.failures)
+            self._run(self._send(leased, letter, asked.incoming))
+        del wanted[leased.id]
 
     def _leave(self, wanted: _Wanted) -> None:
         self._give_back(wanted.target, 1)
@@ -193,18 +202,35 @@ class Dispatcher:
         while True:
             try:
                 return await self._letters.write(leased)
+            except DatabaseAway as error:
+                _log.warning("leased deliveries could not be read", kind=self._kind, error=str(error))
             except Exception as error:
-                _log_failure("leased deliveries could not be read", self._kind, error)
+                log_failure("leased deliveries not written together", error, kind=self._kind)
+                return await self._write_each(leased)
             if loop.time() >= too_late:
                 return None
             await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
 
+    async def _write_each(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+        """One that cannot be read takes no other with it."""
+        letters: dict[str, Letter] = {}
+        for one in leased:
+            with failures_logged("leased delivery not written", delivery_id=one.id):
+                letters |= await self._letters.write([one])
+        return letters
+
     async def _send(
         self, leased: Leased, letter: Letter, incoming: Incoming[NotificationMessage] | None
     ) -> None:
-        tried = await self._trying.send(leased, letter)
-        await self._checkpoint("sent")
-        self._finished(_Done(tried, incoming))
+        tried: Tried | None = None
+        with failures_logged("delivery left to its lease's end", delivery_id=leased.id):
+            tried = await self._trying.send(leased, letter)
+        with failures_logged("step after a try failed", delivery_id=leased.id):
+            await self._checkpoint("sent")
+        if tried is None:
+            self._leave(_Wanted(leased.id, leased.target, incoming))
+        else:
+            self._finished(_Done(tried, incoming))
 
     def _finished(self, done: _Done) -> None:
         self._done.append(done)
@@ -219,9 +245,11 @@ class Dispatcher:
                 batch = self._done[:BATCH]
                 await self._record([one.tried for one in batch])
                 del self._done[: len(batch)]
-                await self._checkpoint("stored")
+                with failures_logged("step after results were stored failed", kind=self._kind):
+                    await self._checkpoint("stored")
                 for one in batch:
-                    self._measure(one.tried)
+                    with failures_logged("try not measured", delivery_id=one.tried.leased.id):
+                        self._measure(one.tried)
                     self._give_back(one.tried.leased.target, 1)
                     if one.incoming is not None:
                         self._run(one.incoming.ack())
@@ -232,18 +260,16 @@ class Dispatcher:
         while True:
             try:
                 await deliveries.record(self._database, tried, breaker=self._breaker)
+                return
             except (DatabaseAway, CommitUnknown) as error:
-                _log_failure("results of deliveries not stored", self._kind, error)
+                log_failure("results of deliveries not stored", error, kind=self._kind)
                 await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
-            except Exception:
-                if len(tried) == 1:
-                    _log.exception("result of a delivery cannot be stored", delivery_id=tried[0].leased.id)
-                    return
-                for one in tried:
-                    await self._record([one])
-                return
-            else:
-                return
+            except Exception as error:
+                log_failure("results of deliveries not stored", error, kind=self._kind, count=len(tried))
+                break
+        # One that the database cannot take at all keeps no other waiting; its lease ends by itself.
+        for one in tried if len(tried) > 1 else ():
+            await self._record([one])
 
     async def _wake_next(self, leased: Sequence[Leased]) -> None:
         """What waited for the first try of an earlier delivery of its payment may go now."""
@@ -252,13 +278,11 @@ class Dispatcher:
         )
         if not payments:
             return
-        try:
-            found = await deliveries.next_of_payments(self._database, payments, self._kind)
-        except Exception as error:
-            _log_failure("next deliveries left to the sweep", self._kind, error)
-            return
-        for delivery_id, target in found:
-            self._want(delivery_id, target, None)
+        with failures_logged("next deliveries left to the sweep", kind=self._kind):
+            for delivery_id, target in await deliveries.next_of_payments(
+                self._database, payments, self._kind
+            ):
+                self._want(delivery_id, target, None)
 
     def _measure(self, tried: Tried) -> None:
         target, attempt = tried.leased.target, tried.attempt
@@ -308,9 +332,3 @@ class Dispatcher:
                 await self._is_idle.wait()
         except TimeoutError:
             _log.info("deliveries left to their lease's end", kind=self._kind, number=self._lanes.in_use)
-
-
-def _log_failure(what: str, kind: str, error: Exception) -> None:
-    """Log what is tried again: a line for a database that is away, the traceback for anything unexpected."""
-    expected = isinstance(error, DatabaseAway | CommitUnknown)
-    _log.warning(what, kind=kind, error=str(error), exc_info=not expected)

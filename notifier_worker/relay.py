@@ -12,9 +12,10 @@ from shared.broker.failures import BrokerFailure, NotAccepted
 from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
 from shared.notification.kinds import MERCHANT, NOTIFICATION_KINDS
+from shared.resilience import failures_logged, one_of_many
 from shared.settings.fields import variable
 from shared.storage import deliveries
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.engine import Database
 
 #: Messages for one target in one sweep: enough to fill its places; its backlog is read from the database.
 MOST_OF_TARGET: Final = 32
@@ -47,31 +48,31 @@ class Relay:
         self._interval_seconds: Final = interval_seconds
 
     async def run(self) -> None:
-        """Sweep until cancelled; a database or broker that is away is waited for."""
+        """Sweep until cancelled; what fails is done again by a later sweep."""
         loop = asyncio.get_running_loop()
         next_count = next_left_over = loop.time()
         while True:
-            try:
+            with failures_logged("deliveries not swept"):
                 await self.sweep()
-                if loop.time() >= next_count:
+            if loop.time() >= next_count:
+                with failures_logged("waiting deliveries not counted"):
                     await self.count()
                     next_count = loop.time() + COUNT_SECONDS
-                if loop.time() >= next_left_over:
+            if loop.time() >= next_left_over:
+                with failures_logged("deliveries of disabled endpoints not ended"):
                     await self._end_left_over()
                     next_left_over = loop.time() + LEFT_OVER_SECONDS
-            except (DatabaseAway, CommitUnknown) as error:
-                _log.warning("deliveries not swept", error=str(error))
-            except Exception:
-                _log.exception("deliveries not swept")
             await asyncio.sleep(self._interval_seconds * self._rng.uniform(0.75, 1.25))
 
     async def sweep(self) -> int:
-        """Publish what is due; return how many messages. Raises DatabaseAway, CommitUnknown."""
+        """Publish what is due; return how many messages. Raises DatabaseAway."""
         sent = 0
         stuck: set[str] = set()
         for kind, target in await deliveries.due_targets(self._database):
             if kind in self._kinds and kind not in stuck:
-                published = await self._publish(kind, target)
+                published: int | None = 0
+                with one_of_many("deliveries not published", target=target):
+                    published = await self._publish(kind, target)
                 sent += published or 0
                 if published is None:
                     stuck.add(kind)

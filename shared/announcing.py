@@ -8,13 +8,14 @@ from typing import Final
 
 import structlog
 
-from shared.broker.failures import BrokerFailure, NotRouted
+from shared.broker.failures import NotRouted
 from shared.broker.interfaces import Publishes
 from shared.broker.messages import PaymentMessage, ReplyMessage
 from shared.metrics import Metrics
 from shared.payment.payment import Payment
+from shared.resilience import failures_logged
 from shared.storage import claims, waiting
-from shared.storage.engine import Database, DatabaseAway
+from shared.storage.engine import Database
 
 _log = structlog.get_logger()
 
@@ -31,33 +32,33 @@ class Announcer:
         """Wake the API process that waits for this payment; whoever commits an outcome does so once."""
         if reply_to is None:
             return
-        try:
-            await self._publisher.reply(reply_to, ReplyMessage(payment_id))
-        except NotRouted:
-            self._metrics.reply_lost("requester_gone")
-        except BrokerFailure as error:
-            self._metrics.reply_lost("broker_away")
-            _log.warning("reply not sent", payment_id=payment_id, error=str(error))
+        with failures_logged("reply not sent", payment_id=payment_id):
+            try:
+                await self._publisher.reply(reply_to, ReplyMessage(payment_id))
+            except NotRouted:
+                self._metrics.reply_lost("requester_gone")
+            except Exception:
+                self._metrics.reply_lost("broker_away")
+                raise
 
     async def publish_next(self, line: str) -> None:
         """Publish a freed line's oldest queued payment; call it after the commit that freed the line."""
-        try:
+        with failures_logged("next payment of the line not published", line=line):
             found = await waiting.next_of_line(self._database, line)
             if found is not None:
                 await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
-        except (BrokerFailure, DatabaseAway) as error:
-            _log.warning("next payment of the line not published", line=line, error=str(error))
 
     async def expire(self, payment_id: str) -> Payment | None:
         """End a queued payment whose deadline has passed, and say so; None: it is not one any more.
 
-        Raises DatabaseAway and CommitUnknown.
+        Raises DatabaseAway and CommitUnknown, nothing once it is stored.
         """
         payment = await claims.expire(self._database, payment_id)
         if payment is None:
             return None
-        self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
-        _log.info("payment expired", payment_id=payment.id, reason=payment.reason)
+        with failures_logged("payment not counted", payment_id=payment.id):
+            self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
+            _log.info("payment expired", payment_id=payment.id, reason=payment.reason)
         await self.reply(payment.id, payment.reply_to)
         if payment.line is not None:
             await self.publish_next(payment.line)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.clock import Clock
+from shared.resilience import failures_logged
 
 #: Often enough to see a blocked loop, seldom enough to cost nothing.
 LOOP_LAG_INTERVAL_SECONDS: Final = 0.5
@@ -15,4 +16,5 @@ async def watch_loop_lag(clock: Clock, observe: Callable[[float], None], *, inte
     while True:
         before = clock.monotonic()
         await asyncio.sleep(interval_seconds)
-        observe(max(0.0, clock.monotonic() - before - interval_seconds))
+        with failures_logged("event loop lag not measured"):
+            observe(max(0.0, clock.monotonic() - before - interval_seconds))

@@ -14,13 +14,13 @@ from typing import Final
 import structlog
 
 from shared.broker.connections import connected
-from shared.broker.failures import BrokerFailure
 from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.broker.topology import Topology
 from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.metrics import Metrics
+from shared.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.engine import Database, Wake
 
@@ -80,8 +80,9 @@ class Waking:
             while True:
                 await self._called.wait()
                 self._called.clear()
-                await self._checkpoint("before_waking")
-                await self._publish_all()
+                with failures_logged("deliveries left to the sweep"):
+                    await self._checkpoint("before_waking")
+                    await self._publish_all()
         finally:
             try:
                 async with asyncio.timeout(LAST_SECONDS):
@@ -95,9 +96,7 @@ class Waking:
             await asyncio.gather(*(self._publish(wake) for wake in batch))
 
     async def _publish(self, wake: Wake) -> None:
-        try:
+        with failures_logged("delivery left to the sweep", delivery_id=wake.delivery_id):
             await self._publisher.publish_notification(
                 NotificationMessage(wake.kind, wake.delivery_id, wake.target)
             )
-        except BrokerFailure as error:
-            _log.info("delivery left to the sweep", delivery_id=wake.delivery_id, error=str(error))

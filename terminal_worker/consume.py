@@ -10,6 +10,7 @@ from shared.broker.messages import ProbeMessage, Work
 from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.logging import bound
 from shared.metrics import Metrics
+from shared.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from terminal_worker.probe import Probes
 from terminal_worker.run import Runs
@@ -54,7 +55,8 @@ class Deliveries:
         self._count_slots()
 
     def _count_slots(self) -> None:
-        self._metrics.slots(len(self._tasks), self._settings.session_limit)
+        with failures_logged("sessions not counted"):
+            self._metrics.slots(len(self._tasks), self._settings.session_limit)
 
     async def _run(self, delivery: Delivery) -> None:
         message = delivery.message
@@ -67,23 +69,34 @@ class Deliveries:
             except asyncio.CancelledError:
                 await delivery.requeue()
                 raise
-            except Exception:
-                # A payment that breaks our code must not loop; if it is still queued the sweep finds it.
-                _log.exception("run failed, its message is put aside")
-                self._metrics.dead_letters.inc()
+            except Exception as error:
+                # A payment that breaks our code must not loop; if it is still queued the sweep finds it, and
+                # a line that it left held is found at the heartbeat.
+                log_failure("run failed, its message is put aside", error)
                 await delivery.reject()
+                with failures_logged("message not counted"):
+                    self._metrics.dead_letters.inc()
             else:
-                await self._checkpoint("after_reply")
+                with failures_logged("step after the reply failed"):
+                    await self._checkpoint("after_reply")
                 await delivery.ack()
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing more, let the sessions finish; what still runs then ends in doubt."""
+        """Take nothing more, let the sessions finish; what still runs then ends in doubt.
+
+        Results that the database does not take are kept, and tried again until the container's grace is over.
+        """
         await self._consumer.stop()
         if not self._tasks:
             return
         _log.info("finishing sessions", sessions=len(self._tasks), seconds=seconds)
         _, late = await asyncio.wait(self._tasks, timeout=seconds)
         for task in late:
+            task.cancel()
+        if not late:
+            return
+        _, unstored = await asyncio.wait(late, timeout=self._settings.storing_grace_seconds)
+        for task in unstored:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 

@@ -6,7 +6,8 @@ has ended and every connection of it is closed.
 """
 
 import asyncio
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,15 +21,16 @@ from shared.payment.evidence import Evidence
 from shared.payment.outcome import Result
 from shared.payment.payment import Payment
 from shared.payment.states import FINAL_STATES, State
+from shared.resilience import failures_logged, log_failure, one_of_many, until_done
 from shared.settings.settings import Settings
 from shared.storage import early_release, outcomes, waiting
 from shared.storage.claims import Claimed
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.engine import Database
 from shared.storage.lines import Learned, Taking
 from terminal_worker import asking
 from terminal_worker.connection import ConnectFailed
 from terminal_worker.enquiry import Enquired, Enquirer, LineLost
-from terminal_worker.open_ear import OpenEar
+from terminal_worker.open_ear import Heard, OpenEar
 
 _log = structlog.get_logger()
 
@@ -72,6 +74,7 @@ class Doubts:
         metrics: Metrics,
         settings: Settings,
         worker: str,
+        rng: random.Random,
     ) -> None:
         self._database: Final = database
         self._enquirer: Final = enquirer
@@ -80,6 +83,7 @@ class Doubts:
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._worker: Final = worker
+        self._rng: Final = rng
         self._held: Final[dict[str, Hold]] = {}
         self._storing: Final[set[asyncio.Task[Payment]]] = set()
 
@@ -98,36 +102,51 @@ class Doubts:
         """End what is due, in the rhythm of the heartbeat, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
-            await self.end_due()
+            with failures_logged("holds not ended", holds=len(self._held)):
+                await self.end_due()
 
-    async def close(self) -> None:
-        """Stop enquiring and listening; the lines stay held for whoever takes them over."""
-        for hold in self._held.values():
+    def tokens(self) -> frozenset[str]:
+        """Return the tokens of the lines that are held here."""
+        return frozenset(self._held)
+
+    async def close(self, storing_seconds: float) -> None:
+        """Stop enquiring and listening; the lines stay held for whoever takes them over.
+
+        Evidence that the database does not take is kept, and tried again for so long at the most.
+        """
+        for hold in list(self._held.values()):
             await _stop(hold)
         if self._storing:
-            await asyncio.wait(self._storing, timeout=self._settings.heartbeat_seconds)
+            await asyncio.wait(self._storing, timeout=storing_seconds)
 
     async def end_due(self) -> None:
-        """At a heartbeat: free every line that need not be held on; what fails is tried at the next one."""
+        """At a heartbeat: free every line that need not be held on; what fails is tried at the next one.
+
+        Raises DatabaseAway. A hold whose time is over ends also where the other reasons cannot be read.
+        """
         if not self._held:
             return
-        try:
-            ids = [hold.taking.payment_id for hold in self._held.values() if hold.claimed is not None]
+        ids = [hold.taking.payment_id for hold in self._held.values() if hold.claimed is not None]
+        states: Mapping[str, State] = {}
+        asked: Mapping[tuple[str, int], str] = {}
+        with one_of_many("states of payments in doubt not read"):
             states = await waiting.states(self._database, ids)
+        with one_of_many("requests for lines not read"):
             asked = {
                 (request.address, request.epoch): request.by
                 for request in await early_release.requests(self._database, self._worker)
             }
-            for hold in list(self._held.values()):
-                asked_by = asked.get((hold.taking.address, hold.taking.epoch))
-                state = states.get(hold.taking.payment_id)
-                why = self._why_free(hold, state, asked_by)
-                if why is not None:
-                    await self._free(hold, why, early=asked_by is not None)
-                elif asked_by is not None:
-                    await early_release.drop(self._database, hold.taking)
-        except (DatabaseAway, CommitUnknown) as error:
-            _log.warning("holds not ended, trying again", error=str(error), holds=len(self._held))
+        for hold in list(self._held.values()):
+            asked_by = asked.get((hold.taking.address, hold.taking.epoch))
+            with one_of_many("hold not ended", line=hold.taking.address, payment_id=hold.taking.payment_id):
+                await self._end_one(hold, states.get(hold.taking.payment_id), asked_by)
+
+    async def _end_one(self, hold: Hold, state: State | None, asked_by: str | None) -> None:
+        why = self._why_free(hold, state, asked_by)
+        if why is not None:
+            await self._free(hold, why, early=asked_by is not None)
+        elif asked_by is not None:
+            await early_release.drop(self._database, hold.taking)
 
     def _why_free(self, hold: Hold, state: State | None, asked_by: str | None) -> str | None:
         now = self._clock.boot()
@@ -165,7 +184,8 @@ class Doubts:
         """Listen on, then enquire, until the payment is settled or the hold is ended from outside."""
         with bound(payment_id=claimed.payment.id):
             if hold.open_ear is not None:
-                await self._listen(hold, hold.open_ear)
+                with failures_logged("late answer not judged"):
+                    await self._listen(hold, hold.open_ear)
             for at in self._enquiry_times(hold):
                 await asyncio.sleep(max(0.0, at - self._clock.boot()))
                 if self._clock.boot() > asking.last_time(hold.ends_at, self._settings):
@@ -175,8 +195,14 @@ class Doubts:
 
     async def _listen(self, hold: Hold, ear: OpenEar) -> None:
         """What still comes on the old connection, for the rest of the window, until it proves something."""
+
+        async def hear() -> Heard | None:
+            if self._clock.boot() >= hold.doubt_ends_at:
+                return None
+            return await ear.hear(hold.doubt_ends_at, self._settings)
+
         try:
-            while (heard := await ear.hear(hold.doubt_ends_at, self._settings)) is not None:
+            while (heard := await until_done(hear, "late answer not read", rng=self._rng)) is not None:
                 hold.answered = hold.answered or heard.evidence.proves is not None
                 payment = await self._store(hold.taking.payment_id, heard.evidence, heard.result)
                 if payment.is_final:
@@ -198,8 +224,11 @@ class Doubts:
             found = await self._enquirer.enquire(claimed)
         except LineLost:
             return True
-        except (ConnectFailed, DatabaseAway) as error:
+        except ConnectFailed as error:
             _log.info("enquiry failed", error=str(error))
+            return False
+        except Exception as error:
+            log_failure("enquiry failed", error)
             return False
         hold.answers_questions = hold.answers_questions or found.answered
         hold.answered = hold.answered or self._is_past_request(hold, found, asked_at)
@@ -229,21 +258,20 @@ class Doubts:
         return await asyncio.shield(task)
 
     async def _store_until_stored(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
-        """Again and again until the database has it: it may be all that there will ever be."""
-        while True:
-            try:
-                return await self._store_once(payment_id, evidence, result)
-            except (DatabaseAway, CommitUnknown) as error:
-                # After a lost commit it may be stored twice, which says nothing more.
-                _log.warning("evidence not stored, trying again", error=str(error))
-            await asyncio.sleep(self._settings.heartbeat_seconds)
+        """Again and again until the database has it: it may be all that there will ever be.
 
-    async def _store_once(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
-        payment = await outcomes.add_evidence(
-            self._database, payment_id, evidence, result, brought_by=self._worker
+        After a lost commit it may be stored twice, which says nothing more.
+        """
+        payment = await until_done(
+            lambda: outcomes.add_evidence(
+                self._database, payment_id, evidence, result, brought_by=self._worker
+            ),
+            "evidence not stored",
+            rng=self._rng,
         )
         if payment.is_final:
-            self._metrics.doubt_resolved(payment)
+            with failures_logged("doubt not measured"):
+                self._metrics.doubt_resolved(payment)
             await self._announcer.reply(payment.id, payment.reply_to)
         return payment
 

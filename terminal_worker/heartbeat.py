@@ -6,13 +6,9 @@ Nothing else waits in this loop: a broker that takes nothing, or a busy database
 import asyncio
 from typing import Final
 
-import structlog
-
+from shared.resilience import failures_logged
 from shared.settings.settings import Settings
-from shared.storage.engine import CommitUnknown, DatabaseAway
 from shared.storage.heartbeats import Heartbeats
-
-_log = structlog.get_logger()
 
 
 class TakenForDead(Exception):
@@ -34,11 +30,9 @@ class Heartbeat:
             await self.once()
 
     async def once(self) -> None:
-        """One beat. Raises TakenForDead; what the database cannot do now is done at the next beat."""
-        try:
+        """One beat. Raises TakenForDead; what fails now is done at the next beat."""
+        alive = True
+        with failures_logged("heartbeat not stored"):
             alive = await self._heartbeats.beat(self._worker)
-        except (DatabaseAway, CommitUnknown) as error:
-            _log.warning("heartbeat not stored", error=str(error))
-            return
         if not alive:
             raise TakenForDead(f"worker {self._worker} is no longer registered")

@@ -73,7 +73,6 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
         # The row is there before the first claim, and goes as the very last act.
         await heartbeats.register(worker)
         stack.push_async_callback(heartbeats.leave, worker)
-        stack.push_async_callback(parts.doubts.close)
         await stack.enter_async_context(
             management_server(
                 settings.management_host,
@@ -91,4 +90,6 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             await parts.deliveries.start()
             structlog.get_logger().info("terminal worker is taking payments", sessions=settings.session_limit)
             await stopped.wait()
+            grace_ends_at = clock.monotonic() + settings.worker_drain_seconds + settings.storing_grace_seconds
             await parts.deliveries.drain(settings.worker_drain_seconds)
+            await parts.doubts.close(max(0.0, grace_ends_at - clock.monotonic()))

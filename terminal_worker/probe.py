@@ -5,8 +5,8 @@ The same clock rules as for a payment: a taker counts on it that nothing is writ
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+import random
+from typing import Final
 
 import structlog
 
@@ -17,18 +17,20 @@ from shared.concert.encode import encode_identification
 from shared.concert.profile import Profile
 from shared.concert.reading import answers_identification
 from shared.ids import RandomBytes, new_token
+from shared.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
 from shared.storage import probes
 from shared.storage.engine import CommitUnknown, Database, DatabaseAway
 from shared.storage.probes import Found, Outcome, Taken
 from terminal_worker.answer import Answer, AnswerReader, Lost
 from terminal_worker.connection import Connect, ConnectFailed, Connection, UnexpectedBytes, write_request
+from terminal_worker.lock_tokens import LockTokens
 
 _log = structlog.get_logger()
-_Stored = TypeVar("_Stored")
 
-#: How long to wait before the database is asked again.
-_RETRY_SECONDS: Final = 0.5
+#: These are waited out. Another error ends the run, since no money depends on it; its line, where it holds
+#: one, is found at the heartbeat.
+_DATABASE_FAILURES: Final = (DatabaseAway, CommitUnknown)
 
 
 class Probes:
@@ -39,37 +41,48 @@ class Probes:
         *,
         database: Database,
         connect: Connect,
+        tokens: LockTokens,
         announcer: Announcer,
         clock: Clock,
         settings: Settings,
         worker: str,
         random_bytes: RandomBytes,
+        rng: random.Random,
     ) -> None:
         self._database: Final = database
         self._connect: Final = connect
+        self._tokens: Final = tokens
         self._announcer: Final = announcer
         self._clock: Final = clock
         self._settings: Final = settings
         self._worker: Final = worker
         self._random_bytes: Final = random_bytes
+        self._rng: Final = rng
 
     async def run(self, message: ProbeMessage) -> None:
         """Take the line, identify, store what was found; a second delivery of a message changes nothing."""
         token = new_token(self._random_bytes)
+        with self._tokens.in_use(token):
+            await self._run(message, token)
+        await self._announcer.reply(message.probe_id, message.reply_to)
+
+    async def _run(self, message: ProbeMessage, token: str) -> None:
         # From before the first try on: after a lost commit the line may be ours since then.
         opened_at = self._clock.boot()
-        taken = await self._until_stored(
+        taken = await until_done(
             lambda: probes.take(
                 self._database,
                 message.probe_id,
                 worker=self._worker,
                 token=token,
                 hold_seconds=self._settings.probe_hold_seconds,
-            )
+            ),
+            "probe not begun",
+            rng=self._rng,
+            failures=_DATABASE_FAILURES,
         )
         if taken is not None:
             await self._hold(taken, opened_at)
-        await self._announcer.reply(message.probe_id, message.reply_to)
 
     async def _hold(self, taken: Taken, opened_at: float) -> None:
         found = Found(outcome=Outcome.INTERRUPTED)
@@ -79,13 +92,20 @@ class Probes:
                 found = await self._look(taken, opened_at)
         except TimeoutError:
             found = Found(outcome=Outcome.UNREACHABLE, detail="the probe's time was over")
+        except Exception as error:
+            log_failure("probe failed", error)
         finally:
             # Also while this worker is drained: whatever happens, the line is given back.
             await asyncio.shield(self._finish(taken, found))
 
     async def _finish(self, taken: Taken, found: Found) -> None:
         line = taken.taking.address
-        freed = await self._until_stored(lambda: probes.finish(self._database, taken, found))
+        freed = await until_done(
+            lambda: probes.finish(self._database, taken, found),
+            "probe not stored",
+            rng=self._rng,
+            failures=_DATABASE_FAILURES,
+        )
         _log.info("probe ended", line=line, outcome=found.outcome, freed=freed)
         await self._announcer.publish_next(line)
 
@@ -102,7 +122,8 @@ class Probes:
             try:
                 return await self._ask(connection, request, taken, opened_at)
             finally:
-                await connection.close()
+                with failures_logged("connection not closed"):
+                    await connection.close()
         except UnexpectedBytes as error:
             return Found(outcome=Outcome.NOT_CONCERT, detail=str(error))
         except ConnectFailed as error:
@@ -118,14 +139,6 @@ class Probes:
         reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())
         answer = await reader.read(written_at, written_at + self._settings.identification_timeout_seconds)
         return _judge(answer, taken)
-
-    async def _until_stored(self, work: Callable[[], Awaitable[_Stored]]) -> _Stored:
-        while True:
-            try:
-                return await work()
-            except (DatabaseAway, CommitUnknown) as error:
-                _log.warning("database away, trying again", error=str(error))
-            await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _judge(answer: Answer | Lost, taken: Taken) -> Found:

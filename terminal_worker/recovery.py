@@ -5,6 +5,7 @@ Takeover, not redelivery, recovers a payment: whatever the dead one did, the pay
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -16,12 +17,14 @@ from shared.metrics import Metrics
 from shared.payment.evidence import Source
 from shared.payment.payment import Payment
 from shared.payment.states import FINAL_STATES, State
+from shared.resilience import failures_logged, one_of_many
 from shared.settings.settings import Settings
 from shared.storage import takeover
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.engine import CommitUnknown, Database
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.takeover import HeldLine, TakenOver
 from terminal_worker.doubts import Doubts, Hold
+from terminal_worker.lock_tokens import LockTokens
 from terminal_worker.observer import Observer
 from terminal_worker.speaking import doubt_window_of
 
@@ -40,6 +43,7 @@ class Recovery:
         database: Database,
         heartbeats: Heartbeats,
         doubts: Doubts,
+        tokens: LockTokens,
         announcer: Announcer,
         observer: Observer,
         clock: Clock,
@@ -51,6 +55,7 @@ class Recovery:
         self._database: Final = database
         self._heartbeats: Final = heartbeats
         self._doubts: Final = doubts
+        self._tokens: Final = tokens
         self._announcer: Final = announcer
         self._observer: Final = observer
         self._clock: Final = clock
@@ -67,38 +72,60 @@ class Recovery:
         """Look in the rhythm of the heartbeat, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
-            try:
+            with failures_logged("no look at the others"):
                 await self.look()
-            except (DatabaseAway, CommitUnknown) as error:
-                _log.warning("no look at the others", error=str(error))
 
     async def look(self) -> None:
-        """Take over what is stale. Raises DatabaseAway, CommitUnknown: the next look does it again."""
+        """Take over what is stale, and what this worker holds without knowing of it.
+
+        Raises DatabaseAway: the next look does it again, as it does what fails for one line.
+        """
         for token in list(self._unknown):
-            await self._read_back(token)
+            with one_of_many("takeover not read back"):
+                await self._read_back(token)
+        # Tokens, then lines, then tokens again: a run that begins or ends meanwhile is known by one of them.
+        known = self._known_tokens()
         # Lines first, then counters: a worker registers before its first claim, so a held line whose worker
         # has no counter belongs to a dead one.
         asked_at = self._clock.monotonic()
-        held = await takeover.held_by_others(self._database, self._worker)
+        held = await takeover.held(self._database)
+        known |= self._known_tokens()
         counters = await self._heartbeats.counters()
         stale = self._observer.saw(counters, asked_at=asked_at, answered_at=self._clock.monotonic())
         for line in held:
-            if line.worker not in counters or line.worker in stale:
-                await self._take_over(line, counters.get(line.worker))
+            with one_of_many("line not taken over", line=line.address):
+                if line.worker == self._worker:
+                    if line.token not in known:
+                        await self._take_back(line)
+                elif line.worker not in counters or line.worker in stale:
+                    await self._take_over(line, counters.get(line.worker))
         holders = {line.worker for line in held}
         for worker in self._observer.long_gone():
             if worker not in holders:
-                await self._heartbeats.leave(worker)
+                with one_of_many("row of a dead worker not deleted", worker_id=worker):
+                    await self._heartbeats.leave(worker)
         if asked_at >= self._net_at:
             self._net_at = asked_at + self._settings.net_interval_seconds
             await self._cast_net()
 
+    def _known_tokens(self) -> frozenset[str]:
+        """Return the tokens of lines that a task or a hold of this worker answers for."""
+        return self._tokens.now() | self._doubts.tokens()
+
+    async def _take_back(self, line: HeldLine) -> None:
+        """A run ended without giving its line back: hold it on as if its worker had died."""
+        _log.error("line held by no task", line=line.address, epoch=line.epoch)
+        await self._taking(
+            line,
+            lambda token: takeover.take_back(
+                self._database, line, token=token, hold_seconds=self._settings.hold_seconds
+            ),
+        )
+
     async def _take_over(self, line: HeldLine, seen_counter: int | None) -> None:
-        # Counted from before the statement is sent: the hold must not end before a reader of the row expects.
-        started_at = self._clock.boot()
-        token = new_token(self._random_bytes)
-        try:
-            taken = await takeover.take_over(
+        await self._taking(
+            line,
+            lambda token: takeover.take_over(
                 self._database,
                 self._heartbeats,
                 line,
@@ -106,7 +133,15 @@ class Recovery:
                 worker=self._worker,
                 token=token,
                 hold_seconds=self._settings.hold_seconds,
-            )
+            ),
+        )
+
+    async def _taking(self, line: HeldLine, take: Callable[[str], Awaitable[TakenOver | None]]) -> None:
+        # Counted from before the statement is sent: the hold must not end before a reader of the row expects.
+        started_at = self._clock.boot()
+        token = new_token(self._random_bytes)
+        try:
+            taken = await take(token)
         except CommitUnknown:
             self._unknown[token] = (line.address, started_at)
             await self._read_back(token)
@@ -123,11 +158,14 @@ class Recovery:
             await self._taken(taken, started_at)
 
     async def _taken(self, taken: TakenOver, started_at: float) -> None:
-        self._metrics.takeovers.inc()
-        _log.warning("line taken over", line=taken.taking.address, payment_id=taken.taking.payment_id)
-        await self._hold(taken, started_at)
+        self._hold(taken, started_at)
+        with failures_logged("takeover not counted"):
+            self._metrics.takeovers.inc()
+            _log.warning("line taken over", line=taken.taking.address, payment_id=taken.taking.payment_id)
+        if taken.claimed is not None and taken.claimed.payment.state not in FINAL_STATES:
+            await self._told(taken.claimed.payment)
 
-    async def _hold(self, taken: TakenOver, started_at: float) -> None:
+    def _hold(self, taken: TakenOver, started_at: float) -> None:
         settings, claimed = self._settings, taken.claimed
         if claimed is None or claimed.payment.state in FINAL_STATES:
             # Whatever the dead one still does on this line has ended by then.
@@ -154,15 +192,20 @@ class Recovery:
                 claimed=claimed,
             )
         )
-        payment = claimed.payment
-        self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
+
+    async def _told(self, payment: Payment) -> None:
+        with failures_logged("payment not counted", payment_id=payment.id):
+            self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
         await self._announcer.reply(payment.id, payment.reply_to)
 
     async def _cast_net(self) -> None:
-        for payment in await takeover.doubt_orphans(self._database):
-            self._metrics.orphans.inc()
-            _log.error("payment in session that no line names", payment_id=payment.id)
-            await self._announcer.reply(payment.id, payment.reply_to)
+        for payment_id in await takeover.orphans(self._database):
+            with one_of_many("orphaned payment not doubted", payment_id=payment_id):
+                payment = await takeover.doubt_orphan(self._database, payment_id)
+                if payment is not None:
+                    self._metrics.orphans.inc()
+                    _log.error("payment in session that no line names", payment_id=payment.id)
+                    await self._announcer.reply(payment.id, payment.reply_to)
 
 
 def _may_still_show(payment: Payment) -> bool:

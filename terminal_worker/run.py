@@ -3,9 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
@@ -19,6 +18,7 @@ from shared.metrics import Metrics
 from shared.payment.outcome import Outcome
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import Event
+from shared.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
 from shared.storage import claims, outcomes
 from shared.storage.claims import Claim, Claimed, DeadlinePassed, Held, NotQueued
@@ -28,15 +28,12 @@ from terminal_worker.connection import ConnectFailed
 from terminal_worker.doubts import Doubts, Hold
 from terminal_worker.enquiry import LOOK_TO_WRITE_SECONDS
 from terminal_worker.identification import Identified, Identifier
-from terminal_worker.open_ear import Heard, OpenEar
+from terminal_worker.lock_tokens import LockTokens
+from terminal_worker.open_ear import OpenEar
 from terminal_worker.session import Ended, TerminalSessions
 from terminal_worker.speaking import doubt_window_of
 
 _log = structlog.get_logger()
-_Stored = TypeVar("_Stored")
-
-#: How long to wait before the database is asked again; doubled each time up to the second figure.
-_RETRY_SECONDS: Final = (0.1, 2.0)
 
 
 class Runs:
@@ -49,6 +46,7 @@ class Runs:
         sessions: TerminalSessions,
         identifier: Identifier,
         doubts: Doubts,
+        tokens: LockTokens,
         announcer: Announcer,
         clock: Clock,
         metrics: Metrics,
@@ -62,6 +60,7 @@ class Runs:
         self._sessions: Final = sessions
         self._identifier: Final = identifier
         self._doubts: Final = doubts
+        self._tokens: Final = tokens
         self._announcer: Final = announcer
         self._clock: Final = clock
         self._metrics: Final = metrics
@@ -76,24 +75,31 @@ class Runs:
 
         A second delivery of a message is harmless: the claim finds the payment no longer queued.
         """
+        token = new_token(self._random_bytes)
+        with self._tokens.in_use(token):
+            await self._run(message, token)
+
+    async def _run(self, message: PaymentMessage, token: str) -> None:
         await self._checkpoint("before_claim")
-        match await self._claim(message.payment_id):
+        match await self._claim(message.payment_id, token):
             case (Claimed() as claimed, started_at):
-                await self._checkpoint("after_claim")
                 await self._hold_session(claimed, started_at)
             case (Held(), _):
                 # Whoever releases the line looks for its next payment and publishes it.
                 _log.info("line is held, the payment waits")
             case (DeadlinePassed(), _):
-                await self._until_stored(lambda: self._announcer.expire(message.payment_id))
+                with failures_logged("payment left to the sweep"):
+                    await self._announcer.expire(message.payment_id)
             case (NotQueued(state, reply_to), _):
                 _log.info("payment is not queued", state=state)
                 await self._announcer.reply(message.payment_id, reply_to)
 
-    async def _claim(self, payment_id: str) -> tuple[Claim, float]:
+    async def _claim(self, payment_id: str, token: str) -> tuple[Claim, float]:
         """Return what came of the claim, and when its write window opened (boot-time seconds): before the
-        claim was sent, since a taker counts from its commit, later."""
-        token = new_token(self._random_bytes)
+        claim was sent, since a taker counts from its commit, later.
+
+        An error of the code ends the run: the line, where it was taken after all, is found at the heartbeat.
+        """
         opened_at = self._clock.boot()
         commit_lost = False
 
@@ -120,38 +126,38 @@ class Runs:
             # An earlier try may have been carried out: it is mine only if the line carries this run's token.
             return await claims.read_back(self._database, payment_id, token) or found
 
-        return await self._until_stored(once), opened_at
+        failures = (DatabaseAway, CommitUnknown)
+        return await until_done(once, "payment not claimed", rng=self._rng, failures=failures), opened_at
 
     async def _hold_session(self, claimed: Claimed, started_at: float) -> None:
-        payment = claimed.payment
-        assert payment.claimed_at is not None
-        self._metrics.waited_in_queue((payment.claimed_at - payment.created_at) / 1000)
+        self._measure_wait(claimed.payment)
+        is_drained = False
         try:
-            ended = await self._sessions.hold(claimed, started_at)
+            ended = await self._session(claimed, started_at)
         except asyncio.CancelledError:
             # The drain time is over. The request may be on its way: this is doubt, and the line stays held.
-            lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.WORKER_LOST)
-            await asyncio.shield(self._end(claimed, Ended(lost), started_at))
-            raise
-        await self._end(claimed, ended, started_at)
+            is_drained = True
+            ended = Ended(Outcome(event=Event.OUTCOME_LOST, reason=Reason.WORKER_LOST))
+        ending = asyncio.create_task(self._end(claimed, ended, started_at), name=f"end {claimed.payment.id}")
+        await _finished(ending, is_drained=is_drained)
+
+    async def _session(self, claimed: Claimed, started_at: float) -> Ended:
+        try:
+            return await self._sessions.hold(claimed, started_at)
+        except Exception as error:
+            log_failure("session failed", error)
+            lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.UNREADABLE, detail={"error": repr(error)})
+            return Ended(lost)
 
     async def _end(self, claimed: Claimed, ended: Ended, started_at: float) -> None:
-        """Store how the session ended, then tell whoever waits for it or for its line."""
-        if ended.outcome.event is Event.OUTCOME_LOST:
-            stored = await self._doubt(claimed, ended, started_at)
-        else:
-            stored = await self._settle(claimed, ended)
-        seconds = self._clock.boot() - started_at
-        self._metrics.session_took(stored.operation, seconds)
-        self._metrics.payment_ended(stored.operation, stored.state, stored.reason)
-        _log.info(
-            "session ended",
-            state=stored.state,
-            reason=stored.reason,
-            seconds=round(seconds, 3),
-            line=stored.line,
-        )
-        await self._checkpoint("after_commit")
+        """Store how the session ended, then tell whoever waits for it or for its line.
+
+        Nothing but the end of the process keeps this from storing it; what comes after it is not waited for.
+        """
+        stored = await self._store(claimed, ended, started_at)
+        self._measure_session(stored, started_at)
+        with failures_logged("step after the commit failed"):
+            await self._checkpoint("after_commit")
         await self._announcer.reply(stored.id, stored.reply_to)
         if ended.outcome.event is Event.OUTCOME_LOST:
             return
@@ -160,8 +166,29 @@ class Runs:
         if self._asks_identification(claimed, ended):
             await self._identify_once(claimed)
         elif ended.open_ear is not None:
-            await self._until_stored(lambda: outcomes.free_line(self._database, claimed.taking, Learned()))
+            await until_done(
+                lambda: outcomes.free_line(self._database, claimed.taking, Learned()),
+                "line not freed",
+                rng=self._rng,
+            )
         await self._announcer.publish_next(claimed.taking.address)
+
+    async def _store(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
+        """Store it again and again until the database has it: nobody else knows it."""
+        outcome = ended.outcome
+        try:
+            if outcome.event is Event.OUTCOME_LOST:
+                return await self._doubt(claimed, ended, started_at)
+            return await self._settle(claimed, ended, started_at)
+        except asyncio.CancelledError:
+            _log.error(
+                "outcome not stored before the worker's end",
+                outcome=outcome.event,
+                reason=outcome.reason,
+                paid_cents=outcome.result.paid_cents,
+                authorisation_number=outcome.result.authorisation_number,
+            )
+            raise
 
     async def _doubt(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
         """Store the doubt and hold the line on; a proof that came before may have settled it already."""
@@ -178,22 +205,42 @@ class Runs:
                 answers_questions=ended.learned.identifies is True,
             )
         )
-        return await self._until_stored(
-            lambda: outcomes.doubt(self._database, claimed.taking, claimed.payment.id, ended.outcome)
+        return await until_done(
+            lambda: outcomes.doubt(self._database, claimed.taking, claimed.payment.id, ended.outcome),
+            "doubt not stored",
+            rng=self._rng,
         )
 
-    async def _settle(self, claimed: Claimed, ended: Ended) -> Payment:
-        """Store the outcome, again and again until the database has it: a result is never dropped."""
-        return await self._until_stored(
-            lambda: outcomes.settle(
-                self._database,
-                claimed.taking,
-                claimed.payment,
-                ended.outcome,
-                ended.learned,
-                keep_line=self._asks_identification(claimed, ended) or ended.open_ear is not None,
-            )
-        )
+    async def _settle(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
+        """Store the outcome; where that takes longer than a hold in doubt, the line is not kept for it."""
+        window = doubt_window_of(claimed, self._settings)
+        ends_at = started_at + window + self._settings.hold_after_doubt_seconds
+
+        async def once() -> Payment:
+            try:
+                return await outcomes.settle(
+                    self._database,
+                    claimed.taking,
+                    claimed.payment,
+                    ended.outcome,
+                    ended.learned,
+                    keep_line=self._asks_identification(claimed, ended) or ended.open_ear is not None,
+                )
+            except Exception:
+                if self._clock.boot() >= ends_at:
+                    await self._let_go(claimed)
+                raise
+
+        return await until_done(once, "outcome not stored", rng=self._rng)
+
+    async def _let_go(self, claimed: Claimed) -> None:
+        """Free the line of an outcome that cannot be stored, with a doubt; stored later it settles that."""
+        taking, payment = claimed.taking, claimed.payment
+        with failures_logged("line not freed", line=taking.address):
+            learned = Learned(identify_first=True)
+            if await outcomes.release(self._database, taking, learned, why="outcome not stored"):
+                await self._announcer.reply(payment.id, payment.reply_to)
+                await self._announcer.publish_next(taking.address)
 
     async def _listen_on(self, claimed: Claimed, ear: OpenEar) -> None:
         """Listen for one long idle after a 'done' without an amount: it may come late, and be another one.
@@ -201,16 +248,19 @@ class Runs:
         The payment has its outcome and its caller the answer; the line is still held for this.
         """
         ends_at = self._clock.boot() + self._settings.idle_end_seconds
-        try:
+        with failures_logged("late amount not read"):
             while (heard := await ear.hear(ends_at, self._settings)) is not None:
-                await self._until_stored(partial(self._store_heard, claimed.payment.id, heard))
-        finally:
+                store = partial(
+                    outcomes.add_evidence,
+                    self._database,
+                    claimed.payment.id,
+                    heard.evidence,
+                    heard.result,
+                    brought_by=self._worker,
+                )
+                await until_done(store, "evidence not stored", rng=self._rng)
+        with failures_logged("connection not closed"):
             await ear.connection.close()
-
-    async def _store_heard(self, payment_id: str, heard: Heard) -> Payment:
-        return await outcomes.add_evidence(
-            self._database, payment_id, heard.evidence, heard.result, brought_by=self._worker
-        )
 
     def _asks_identification(self, claimed: Claimed, ended: Ended) -> bool:
         """Each line is asked once, right after a success (AE 10): a silence then excuses it for good.
@@ -230,27 +280,54 @@ class Runs:
             still_mine = await outcomes.still_mine(self._database, claimed.taking)
             return looked_at + LOOK_TO_WRITE_SECONDS if still_mine else looked_at
 
-        try:
+        found = Identified.NOT_ASKED
+        with failures_logged("identification after the payment failed", line=line):
             profile = Profile.from_dict(json.loads(claimed.profile))
-            found = await self._identifier.ask(
-                line, payment.protocol, claimed.register_number, profile, write_until
-            )
-        except ConnectFailed:
-            found = Identified.BUSY  # a terminal that takes one connection at a time may still close ours
-        except DatabaseAway:
-            found = Identified.NOT_ASKED
+            try:
+                found = await self._identifier.ask(
+                    line, payment.protocol, claimed.register_number, profile, write_until
+                )
+            except ConnectFailed:
+                found = Identified.BUSY  # one that takes one connection at a time may still close ours
         teaches = found in (Identified.YES, Identified.SILENT)
         learned = Learned(identifies=found is Identified.YES if teaches else None)
-        await self._until_stored(
-            lambda: outcomes.release_identified(self._database, claimed.taking, learned, found=found)
+        await until_done(
+            lambda: outcomes.release_identified(self._database, claimed.taking, learned, found=found),
+            "line not freed",
+            rng=self._rng,
         )
 
-    async def _until_stored(self, work: Callable[[], Awaitable[_Stored]]) -> _Stored:
-        wait, longest = _RETRY_SECONDS
-        while True:
-            try:
-                return await work()
-            except (DatabaseAway, CommitUnknown) as error:
-                _log.warning("database away, trying again", error=str(error))
-            await asyncio.sleep(self._rng.uniform(wait / 2, wait))
-            wait = min(wait * 2, longest)
+    def _measure_wait(self, payment: Payment) -> None:
+        with failures_logged("time in the queue not measured"):
+            assert payment.claimed_at is not None
+            self._metrics.waited_in_queue((payment.claimed_at - payment.created_at) / 1000)
+
+    def _measure_session(self, stored: Payment, started_at: float) -> None:
+        with failures_logged("session not measured"):
+            seconds = self._clock.boot() - started_at
+            self._metrics.session_took(stored.operation, seconds)
+            self._metrics.payment_ended(stored.operation, stored.state, stored.reason)
+            _log.info(
+                "session ended",
+                state=stored.state,
+                reason=stored.reason,
+                seconds=round(seconds, 3),
+                line=stored.line,
+            )
+
+
+async def _finished(ending: "asyncio.Task[None]", *, is_drained: bool) -> None:
+    """Wait for the end of a run. The drain's first cancellation ends its session, and what is known is stored
+    all the same; the second one says that the process ends now. Raises CancelledError after either."""
+    while not ending.done():
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            if is_drained:
+                ending.cancel()
+                await asyncio.gather(ending, return_exceptions=True)
+                raise
+            is_drained = True
+    if is_drained:
+        raise asyncio.CancelledError
+    ending.result()

@@ -9,8 +9,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.concert.echoes import amount_in, known_echoes, learn_echoes
@@ -19,6 +17,7 @@ from shared.concert.unread import show_unread
 from shared.payment.outcome import Outcome
 from shared.payment.payment import Reason
 from shared.payment.states import Event
+from shared.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage.claims import Claimed
 from shared.storage.lines import Learned
@@ -34,8 +33,6 @@ from terminal_worker.connection import (
 from terminal_worker.identification import Identified, Identifier
 from terminal_worker.open_ear import OpenEar
 from terminal_worker.speaking import Speech, speech_of
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +74,10 @@ class TerminalSessions:
         counts from there. Never raises but for cancellation, after which the request may be on its way."""
         identify = claimed.taking.identify_first and claimed.taking.identifies is not False
         try:
+            await self._checkpoint("after_claim")
             speech = speech_of(claimed, self._settings)
             until = started_at + self._settings.write_window_seconds
             connection = await self._reach(claimed, speech, until if identify else None)
-            await self._checkpoint("after_connect")
         except ConnectFailed as error:
             return _not_connected(error)
         except _TooLate:
@@ -88,7 +85,7 @@ class TerminalSessions:
         except _Unidentified:
             return _not_sent(Reason.BUSY, "no answer to the identification")
         except Exception as error:
-            _log.exception("session failed before its write")
+            log_failure("session failed", error, is_written=False)
             return _not_sent(Reason.NOT_SENT, repr(error))
         ended = await self._speak(connection, claimed, speech, started_at)
         if not identify:
@@ -125,18 +122,9 @@ class TerminalSessions:
     async def _speak(
         self, connection: Connection, claimed: Claimed, speech: Speech, started_at: float
     ) -> Ended:
-        keeps_open = False
+        is_written = keeps_open = False
         try:
-            await self._checkpoint("before_write")
-            # Look at the clock and write: one step. An await between them could outlive the window.
-            if self._clock.boot() - started_at >= self._settings.write_window_seconds:
-                return _not_sent(Reason.NOT_SENT, "the write window had passed")
-            try:
-                write_request(connection, speech.data)
-            except ConnectFailed as error:
-                return _not_connected(error)
-            written_at = self._clock.boot()
-            await self._checkpoint("after_write")
+            await self._checkpoint("after_connect")
             reader = AnswerReader(
                 connection,
                 self._clock,
@@ -146,8 +134,17 @@ class TerminalSessions:
                 accepts_partial=speech.profile.accepts_partial,
                 checkpoint=self._checkpoint,
             )
-            answer = await reader.read(written_at, written_at + self._settings.answer_timeout_seconds)
-            await self._checkpoint("after_answer")
+            await self._checkpoint("before_write")
+            # Look at the clock and write: one step. An await between them could outlive the window.
+            if self._clock.boot() - started_at >= self._settings.write_window_seconds:
+                return _not_sent(Reason.NOT_SENT, "the write window had passed")
+            is_written = True
+            try:
+                write_request(connection, speech.data)
+            except ConnectFailed as error:
+                return _not_connected(error)
+            written_at = self._clock.boot()
+            answer = await self._answer(reader, written_at)
             ended = self._judge(answer, claimed, speech, written_at)
             keeps_open = not reader.peer_closed and _may_be_mended(ended.outcome, answer)
             if not keeps_open:
@@ -155,11 +152,27 @@ class TerminalSessions:
             ear = OpenEar(connection, reader, speech, written_at, answer, ended.outcome)
             return Ended(ended.outcome, ended.learned, ear)
         except Exception as error:
-            _log.exception("session failed after its write")
+            log_failure("session failed", error, is_written=is_written)
+            if not is_written:
+                return _not_sent(Reason.NOT_SENT, repr(error))
             return Ended(_doubt(Reason.UNREADABLE, {"error": repr(error)}))
         finally:
             if not keeps_open:
-                await connection.close()
+                with failures_logged("connection not closed"):
+                    await connection.close()
+
+    async def _answer(self, reader: AnswerReader, written_at: float) -> Answer | Lost:
+        """Read the answer. An error of ours is none, and the connection is listened to for what still comes;
+        an answer that is there counts whatever fails after it."""
+        answer: Answer | Lost | None = None
+        try:
+            await self._checkpoint("after_write")
+            answer = await reader.read(written_at, written_at + self._settings.answer_timeout_seconds)
+            await self._checkpoint("after_answer")
+        except Exception as error:
+            log_failure("step after the write failed", error)
+            return answer or Lost(Reason.UNREADABLE, repr(error))
+        return answer
 
     def _judge(self, answer: Answer | Lost, claimed: Claimed, speech: Speech, written_at: float) -> Ended:
         detail: dict[str, object] = {
@@ -168,7 +181,13 @@ class TerminalSessions:
         }
         if isinstance(answer, Lost):
             return Ended(_doubt(answer.reason, {**detail, "lost": answer.detail, **answer.unread}))
-        outcome = judge_answer(answer, speech, self._settings, detail)
+        try:
+            outcome = judge_answer(answer, speech, self._settings, detail)
+        except Exception as error:
+            # What it said is kept for a person.
+            log_failure("answer not judged", error)
+            said = {"error": repr(error), "answer": mask_fields(answer.frame.fields)}
+            return Ended(_doubt(Reason.UNREADABLE, {**detail, **said}))
         remembered = learn_echoes(json.loads(claimed.taking.echoes), answer.frame.fields)
         return Ended(outcome, Learned(echoes=json.dumps(remembered)))
 

@@ -10,13 +10,13 @@ from typing import Final
 import structlog
 
 from shared.announcing import Announcer
-from shared.broker.failures import BrokerFailure
 from shared.broker.interfaces import Publishes
 from shared.broker.messages import PaymentMessage
 from shared.metrics import OPEN_STATES, Metrics
+from shared.resilience import failures_logged, one_of_many
 from shared.settings.settings import Settings
 from shared.storage import waiting
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.engine import Database
 
 _log = structlog.get_logger()
 
@@ -48,28 +48,40 @@ class Sweep:
         """Sweep until cancelled, with jitter: workers that started together must not ask together."""
         while True:
             await asyncio.sleep(self._settings.sweep_interval_seconds * self._rng.uniform(0.75, 1.25))
-            try:
+            with failures_logged("sweep interrupted"):
                 await self.once()
-            except (DatabaseAway, CommitUnknown) as error:
-                _log.warning("sweep interrupted", error=str(error))
 
     async def once(self) -> None:
-        """Raise DatabaseAway or CommitUnknown: the next sweep does it again."""
+        """Do each step for each payment; what fails for one is left to the next sweep.
+
+        Raises DatabaseAway: the next sweep does it all again.
+        """
+        with one_of_many("payments whose deadline passed not read"):
+            await self._expire()
+        with one_of_many("waiting payments not read"):
+            await self._publish_overdue()
+        with one_of_many("open payments not counted"):
+            await self._count()
+
+    async def _expire(self) -> None:
         for payment_id in await waiting.deadlines_passed(self._database, most=STEP):
-            await self._announcer.expire(payment_id)
+            with one_of_many("payment not expired", payment_id=payment_id):
+                await self._announcer.expire(payment_id)
+
+    async def _publish_overdue(self) -> None:
         overdue = await waiting.overdue(
             self._database, after_seconds=self._settings.republish_after_seconds, most=STEP
         )
         for found in overdue:
-            if await waiting.mark_published(self._database, found):
-                await self._publish_again(found)
+            with one_of_many("payment not published again", payment_id=found.payment_id):
+                if await waiting.mark_published(self._database, found):
+                    await self._publish_again(found)
+
+    async def _count(self) -> None:
         counts = await waiting.open_counts(self._database)
         for state in OPEN_STATES:
             self._metrics.open_payments(state, counts[state].number if state in counts else 0)
 
     async def _publish_again(self, found: waiting.Waiting) -> None:
-        try:
-            await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
-            _log.info("payment published again", payment_id=found.payment_id, count=found.publish_count + 1)
-        except BrokerFailure as error:
-            _log.warning("payment not published again", payment_id=found.payment_id, error=str(error))
+        await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
+        _log.info("payment published again", payment_id=found.payment_id, count=found.publish_count + 1)

@@ -20,6 +20,7 @@ from terminal_worker.doubts import Doubts
 from terminal_worker.enquiry import Enquirer
 from terminal_worker.heartbeat import Heartbeat
 from terminal_worker.identification import Identifier
+from terminal_worker.lock_tokens import LockTokens
 from terminal_worker.observer import Observer
 from terminal_worker.probe import Probes
 from terminal_worker.recovery import Recovery
@@ -61,6 +62,7 @@ def wire(
 ) -> WorkerParts:
     """Wire a worker. `worker` is its id, new at every start."""
     announcer = Announcer(database, publisher, metrics)
+    tokens = LockTokens()
     identifier = Identifier(connect, clock, settings)
     doubts = Doubts(
         database=database,
@@ -70,12 +72,14 @@ def wire(
         metrics=metrics,
         settings=settings,
         worker=worker,
+        rng=rng,
     )
     runs = Runs(
         database=database,
         sessions=TerminalSessions(connect, identifier, clock, settings, checkpoint),
         identifier=identifier,
         doubts=doubts,
+        tokens=tokens,
         announcer=announcer,
         clock=clock,
         metrics=metrics,
@@ -88,16 +92,19 @@ def wire(
     probes = Probes(
         database=database,
         connect=connect,
+        tokens=tokens,
         announcer=announcer,
         clock=clock,
         settings=settings,
         worker=worker,
         random_bytes=random_bytes,
+        rng=rng,
     )
     recovery = Recovery(
         database=database,
         heartbeats=heartbeats,
         doubts=doubts,
+        tokens=tokens,
         announcer=announcer,
         observer=Observer(
             stale_seconds=settings.worker_stale_seconds, heartbeat_seconds=settings.heartbeat_seconds

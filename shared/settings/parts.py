@@ -192,8 +192,16 @@ class Worker(Group):
         210, "How long a worker finishes sessions after SIGTERM; what still runs then is in doubt."
     )
     worker_stop_grace_seconds: float = seconds(
-        220, "What the container's stop grace period is set to; used for the check only."
+        220,
+        "What the container's stop grace period is set to: a result that the database does not take at the "
+        "drain's end is tried again until then.",
     )
+
+    @property
+    def storing_grace_seconds(self) -> float:
+        """After the drain: how long results are kept that the database does not take. The rest of the grace
+        is for closing what is open."""
+        return 0.8 * (self.worker_stop_grace_seconds - self.worker_drain_seconds)
 
 
 class TerminalPart(Group):

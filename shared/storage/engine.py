@@ -13,21 +13,27 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
+import structlog
 from sqlalchemy import CursorResult, Row, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
 from shared.storage.statement import Dialect, Statement
+
+_log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
 #: Serialization failure and deadlock, by SQLSTATE.
 RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
-#: Connection exceptions (08), a server turned read-only (25006), no connection, memory or disk left (53),
-#: shutting down or starting up (57P), trouble with its files (58): a later try may go through.
-AWAY_SQLSTATES: Final = ("08", "25006", "53", "57P", "58")
+#: The server ended a statement: `lock_timeout` (55P03), `statement_timeout` or somebody by hand (57014).
+CANCELLED_SQLSTATES: Final = frozenset({"55P03", "57014"})
+#: Connection exceptions (08), a server turned read-only (25006), a transaction that was idle or open for too
+#: long (25P03, 25P04), no connection, memory or disk left (53), shutting down or starting up (57P), trouble
+#: with its files (58): a later try may go through.
+AWAY_SQLSTATES: Final = ("08", "25006", "25P03", "25P04", "53", "57P", "58")
 #: The same on SQLite, in its words.
 AWAY_SQLITE: Final = ("disk is full", "disk I/O error", "unable to open database", "readonly database")
 WRITE_TRIES: Final = 12
@@ -42,7 +48,14 @@ SQLITE_BUSY_SECONDS: Final = 5.0
 
 
 class DatabaseAway(Exception):
-    """The database cannot be reached; nothing of this transaction was stored."""
+    """The database cannot be reached or does not answer; nothing of this transaction was stored."""
+
+
+class StatementCancelled(DatabaseAway):
+    """The database answers, and cancelled this statement: of this transaction, too, nothing was stored.
+
+    Another row may do: whoever handles several goes on with the next one.
+    """
 
 
 class CommitUnknown(Exception):
@@ -127,7 +140,12 @@ class Database:
         """Run `work` outside of any transaction, each statement on its own; raise DatabaseAway."""
         with _away_where_lost():
             async with self._reader.connect() as connection:
-                return await work(Transaction(connection, self.dialect))
+                try:
+                    return await work(Transaction(connection, self.dialect))
+                except DBAPIError as error:
+                    if _is_retried(error):
+                        raise DatabaseAway(_plain(error)) from error
+                    raise
 
     async def write(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` as one transaction, again on serialization failure, deadlock and SQLITE_BUSY.
@@ -147,22 +165,31 @@ class Database:
         raise AssertionError("unreachable")
 
     async def _write_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        with _away_where_lost():
-            async with self._writer.connect() as connection:
-                tx = Transaction(connection, self.dialect)
-                async with connection.begin() as transaction:
-                    result = await work(tx)
-                    try:
-                        await transaction.commit()
-                    except DBAPIError as error:
-                        if _is_retried(error):
-                            raise
-                        raise CommitUnknown(_plain(error)) from error
-                    except OSError as error:
-                        raise CommitUnknown(str(error)) from error
-                if tx.wakes and self.on_committed is not None:
-                    self.on_committed(tx.wakes)
-                return result
+        committed: list[Result] = []
+        wakes: list[Wake] = []
+        try:
+            with _away_where_lost():
+                async with self._writer.connect() as connection:
+                    tx = Transaction(connection, self.dialect, wakes)
+                    async with connection.begin() as transaction:
+                        result = await work(tx)
+                        await _commit(transaction)
+                        committed.append(result)
+        except Exception as error:
+            if not committed:
+                raise
+            # It is stored; what failed is the connection's way back into the pool.
+            _log.warning("connection failed after its commit", error=str(error))
+        self._wake(wakes)
+        return committed[0]
+
+    def _wake(self, wakes: Sequence[Wake]) -> None:
+        if not wakes or self.on_committed is None:
+            return
+        try:
+            self.on_committed(wakes)
+        except Exception:
+            _log.exception("wake-ups left to the sweep", count=len(wakes))
 
     @asynccontextmanager
     async def _one_writer(self) -> AsyncIterator[None]:
@@ -173,6 +200,18 @@ class Database:
                 yield
 
 
+async def _commit(transaction: AsyncTransaction) -> None:
+    """Raise CommitUnknown where the answer does not say for certain that nothing was stored."""
+    try:
+        await transaction.commit()
+    except DBAPIError as error:
+        if _is_retried(error):
+            raise
+        raise CommitUnknown(_plain(error)) from error
+    except OSError as error:
+        raise CommitUnknown(str(error)) from error
+
+
 @contextmanager
 def _away_where_lost() -> Iterator[None]:
     """Turn errors of the connection into DatabaseAway; errors of a statement stay what they are."""
@@ -181,6 +220,8 @@ def _away_where_lost() -> Iterator[None]:
     except (OSError, PoolTimeout) as error:
         raise DatabaseAway(str(error)) from error
     except DBAPIError as error:
+        if _sqlstate(error) in CANCELLED_SQLSTATES:
+            raise StatementCancelled(_plain(error)) from error
         if _is_away(error):
             raise DatabaseAway(_plain(error)) from error
         raise

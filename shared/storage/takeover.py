@@ -6,7 +6,6 @@ and reads it again as its last step, so that a worker that woke meanwhile keeps 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
@@ -20,7 +19,9 @@ from shared.storage.engine import Database, Transaction
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.statement import Statement
 
-_HELD = Statement("SELECT address, worker, epoch FROM lines WHERE held_by IS NOT NULL AND worker <> :worker")
+_HELD = Statement(
+    "SELECT address, worker, epoch, claim FROM lines WHERE held_by IS NOT NULL AND worker IS NOT NULL"
+)
 
 _LOCK = Statement(
     "SELECT address FROM lines WHERE address = :address AND epoch = :epoch AND worker = :dead {for_update}"
@@ -46,11 +47,12 @@ _ORPHANS = Statement(
 
 @dataclass(frozen=True, slots=True)
 class HeldLine:
-    """A line that another worker holds."""
+    """A line that is held, with the token of whoever took it."""
 
     address: str
     worker: str
     epoch: int
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,11 @@ class TakenOver:
     claimed: claims.Claimed | None
 
 
-async def held_by_others(database: Database, worker: str) -> Sequence[HeldLine]:
-    """Return the lines that other workers hold. Read it before the counters: a worker's row is older than
-    its first claim, so a line whose worker has no row then belongs to a dead one."""
-    rows = await database.read(lambda tx: tx.all(_HELD, worker=worker))
-    return [HeldLine(row.address, row.worker, row.epoch) for row in rows]
+async def held(database: Database) -> Sequence[HeldLine]:
+    """Return the lines that are held, whoever holds them. Read it before the counters: a worker's row is
+    older than its first claim, so a line whose worker has no row then belongs to a dead one."""
+    rows = await database.read(lambda tx: tx.all(_HELD))
+    return [HeldLine(row.address, row.worker, row.epoch, row.claim) for row in rows]
 
 
 async def take_over(
@@ -89,28 +91,50 @@ async def take_over(
         # The counter is read last, over the heartbeats' own connection, with the line's lock held.
         if found is None or await heartbeats.counter(line.worker) != seen_counter:
             return None
-        row = await tx.one(
-            _TAKE_OVER,
-            address=line.address,
-            epoch=line.epoch,
-            dead=line.worker,
-            worker=worker,
-            token=token,
-            hold_ms=int(hold_seconds * 1000),
-        )
-        assert row is not None, "the row is locked by this transaction"
-        if is_payment_id(row.held_by):
-            await move(
-                tx,
-                row.held_by,
-                State.IN_SESSION,
-                Event.OUTCOME_LOST,
-                reason=Reason.WORKER_LOST,
-                detail={"worker": line.worker, "taken_over_by": worker, "epoch": row.epoch},
-            )
-        return await _taken_over(tx, row, token)
+        return await _take(tx, line, worker=worker, token=token, hold_seconds=hold_seconds)
 
     return await database.write(work)
+
+
+async def take_back(
+    database: Database, line: HeldLine, *, token: str, hold_seconds: float
+) -> TakenOver | None:
+    """Take a line of one's own that no task holds any more; its payment in session becomes in doubt.
+
+    None: whoever took it has given it back meanwhile. Raises DatabaseAway, CommitUnknown.
+    """
+
+    async def work(tx: Transaction) -> TakenOver | None:
+        if await tx.one(_LOCK, address=line.address, epoch=line.epoch, dead=line.worker) is None:
+            return None
+        return await _take(tx, line, worker=line.worker, token=token, hold_seconds=hold_seconds)
+
+    return await database.write(work)
+
+
+async def _take(
+    tx: Transaction, line: HeldLine, *, worker: str, token: str, hold_seconds: float
+) -> TakenOver:
+    row = await tx.one(
+        _TAKE_OVER,
+        address=line.address,
+        epoch=line.epoch,
+        dead=line.worker,
+        worker=worker,
+        token=token,
+        hold_ms=int(hold_seconds * 1000),
+    )
+    assert row is not None, "the row is locked by this transaction"
+    if is_payment_id(row.held_by):
+        await move(
+            tx,
+            row.held_by,
+            State.IN_SESSION,
+            Event.OUTCOME_LOST,
+            reason=Reason.WORKER_LOST,
+            detail={"worker": line.worker, "taken_over_by": worker, "epoch": row.epoch},
+        )
+    return await _taken_over(tx, row, token)
 
 
 async def read_back(database: Database, address: str, token: str) -> TakenOver | None:
@@ -129,20 +153,23 @@ async def _taken_over(tx: Transaction, row: Row[Any], token: str) -> TakenOver:
     return TakenOver(taking, await claims.claimed_as(tx, taking) if is_payment_id(row.held_by) else None)
 
 
-async def doubt_orphans(database: Database) -> list[Payment]:
-    """Doubt every payment in session that no line names, and return them; there should be none."""
-    rows = await database.read(lambda tx: tx.all(_ORPHANS))
-    doubted = [await database.write(partial(_doubt_orphan, payment_id=row.id)) for row in rows]
-    return [payment for payment in doubted if payment is not None]
+async def orphans(database: Database) -> list[str]:
+    """Return the payments in session that no line names; there should be none."""
+    return [row.id for row in await database.read(lambda tx: tx.all(_ORPHANS))]
 
 
-async def _doubt_orphan(tx: Transaction, payment_id: str) -> Payment | None:
-    await lines.mark_of_payment(tx, payment_id, State.IN_SESSION)
-    return await move(
-        tx,
-        payment_id,
-        State.IN_SESSION,
-        Event.OUTCOME_LOST,
-        reason=Reason.WORKER_LOST,
-        detail={"orphan": True},
-    )
+async def doubt_orphan(database: Database, payment_id: str) -> Payment | None:
+    """Doubt a payment in session that no line names; None: it is not in session any more."""
+
+    async def work(tx: Transaction) -> Payment | None:
+        await lines.mark_of_payment(tx, payment_id, State.IN_SESSION)
+        return await move(
+            tx,
+            payment_id,
+            State.IN_SESSION,
+            Event.OUTCOME_LOST,
+            reason=Reason.WORKER_LOST,
+            detail={"orphan": True},
+        )
+
+    return await database.write(work)

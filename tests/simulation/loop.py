@@ -205,5 +205,11 @@ def _pass_over(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
         UNEXPECTED.append(repr(exception))
 
 
-#: Errors that nobody awaited, of the history that runs.
+def note_unexpected(event: str, error: Exception, **_: object) -> None:
+    """Keep for the judge what the product logs and survives, but for what its server was told to say."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) is None:
+        UNEXPECTED.append(f"{event}: {error!r}")
+
+
+#: Errors that nobody awaited, or that a loop went on after, of the history that runs.
 UNEXPECTED: list[str] = []

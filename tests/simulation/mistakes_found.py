@@ -1,5 +1,6 @@
 """Mistakes that were in the product once, applied again: random histories found them, late."""
 
+import asyncio
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,6 +10,7 @@ from shared.storage import outcomes, takeover
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
 from shared.storage.lines import Taking
+from shared.storage.takeover import HeldLine
 from terminal_worker import enquiry, recovery, session
 from terminal_worker.connection import Connection
 from terminal_worker.doubts import Doubts, Hold
@@ -20,7 +22,8 @@ from terminal_worker.speaking import Speech
 
 @contextmanager
 def takeover_read_back_once() -> Iterator[None]:
-    """A takeover whose answer was lost is forgotten where reading it back fails, too."""
+    """A takeover whose answer was lost is forgotten where reading it back fails, too, and nobody looks for
+    lines of his own that no task holds."""
 
     async def read_back(self: Recovery, token: str) -> None:
         address, started_at = self._unknown.pop(token)
@@ -28,7 +31,10 @@ def takeover_read_back_once() -> Iterator[None]:
         if taken is not None:
             await self._taken(taken, started_at)
 
-    with patch.object(Recovery, "_read_back", read_back):
+    async def take_back(_: Recovery, _line: HeldLine) -> None:
+        await asyncio.sleep(0)
+
+    with patch.object(Recovery, "_read_back", read_back), patch.object(Recovery, "_take_back", take_back):
         yield
 
 

@@ -27,9 +27,9 @@ def taker_frees_at_once() -> Iterator[None]:
     """Whoever takes a line over frees it as soon as nothing is left to do."""
     original = Recovery._hold
 
-    async def hold(self: Recovery, taken: TakenOver, started_at: float) -> None:
+    def hold(self: Recovery, taken: TakenOver, started_at: float) -> None:
         vars(self)["_settings"] = _AT_ONCE
-        await original(self, taken, started_at)
+        original(self, taken, started_at)
 
     with patch.object(Recovery, "_hold", hold):
         yield

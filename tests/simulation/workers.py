@@ -71,7 +71,9 @@ class Worker:
         background = [asyncio.create_task(part) for part in parts.loops()]
         stopped = asyncio.create_task(self._stopped.wait())
         await asyncio.wait([*background, stopped], return_when=asyncio.FIRST_COMPLETED)
+        grace_ends_at = clock.monotonic() + settings.worker_drain_seconds + settings.storing_grace_seconds
         await parts.deliveries.drain(settings.worker_drain_seconds)
+        await parts.doubts.close(max(0.0, grace_ends_at - clock.monotonic()))
         for task in background:
             task.cancel()
         for result in await asyncio.gather(*background, return_exceptions=True):
@@ -79,5 +81,4 @@ class Worker:
                 around.stage.note("taken for dead", process.name)
             elif isinstance(result, Exception):
                 around.unexpected(process.name, result)
-        await parts.doubts.close()
         await heartbeats.leave(worker)

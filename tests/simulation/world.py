@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
+from shared import resilience
 from tests.simulation import databases
 from tests.simulation import loop as loops
 from tests.simulation.apis import Api
@@ -278,7 +280,8 @@ class World:
     def run(self) -> Result:
         loops.UNEXPECTED.clear()
         try:
-            self.loop.run_until_complete(self._play())
+            with patch.object(resilience, "log_unexpected", loops.note_unexpected):
+                self.loop.run_until_complete(self._play())
             verdict = judge(self)
             if verdict.wrongs:
                 self.history.lines += stored_text(self)

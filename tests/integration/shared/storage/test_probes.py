@@ -141,7 +141,7 @@ async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database
     assert taken is not None
     heartbeats = await Heartbeats.open(store.url)
     try:
-        (line,) = await takeover.held_by_others(database, "worker-2")
+        (line,) = await takeover.held(database)
         over = await takeover.take_over(
             database, heartbeats, line, seen_counter=None, worker="worker-2", token="t", hold_seconds=1
         )

@@ -1,0 +1,221 @@
+"""The server cancels a statement: nothing of its transaction is stored, and the next try stores it whole."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from cancelled_statements import (
+    BY_HAND,
+    BY_LOCK_TIMEOUT,
+    BY_STATEMENT_TIMEOUT,
+    Trouble,
+    timeouts_set,
+    troubled,
+)
+from databases import Store
+from payments import change, history, in_doubt, in_session, queued, rows, take
+from sqlalchemy.exc import DBAPIError
+
+from shared.payment.outcome import Outcome
+from shared.payment.payment import Reason
+from shared.payment.states import Event, State
+from shared.storage import outcomes, takeover
+from shared.storage.claims import Claimed
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway, StatementCancelled
+from shared.storage.heartbeats import Heartbeats
+from shared.storage.lines import Learned
+from shared.storage.takeover import HeldLine
+
+DONE = Outcome(event=Event.ANSWERED_DONE)
+LOST = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transaction of a payment: the state it begins in, what is done, how often its history grows."""
+
+    begin: Callable[..., Awaitable[Any]]
+    carry_out: Callable[[Database, Heartbeats, Any], Awaitable[Any]]
+    state: State
+    events: int
+
+
+async def _queued(database: Database, **changes: Any) -> str:
+    return await queued(database, **changes)
+
+
+async def _claim(database: Database, _: Heartbeats, payment_id: str) -> object:
+    return await take(database, payment_id)
+
+
+async def _settle(database: Database, _: Heartbeats, claimed: Claimed) -> object:
+    return await outcomes.settle(database, claimed.taking, claimed.payment, DONE, Learned(echoes="[]"))
+
+
+async def _settle_and_keep(database: Database, _: Heartbeats, claimed: Claimed) -> object:
+    return await outcomes.settle(
+        database, claimed.taking, claimed.payment, DONE, Learned(echoes="[]"), keep_line=True
+    )
+
+
+async def _doubt(database: Database, _: Heartbeats, claimed: Claimed) -> object:
+    return await outcomes.doubt(database, claimed.taking, claimed.payment.id, LOST)
+
+
+async def _release(database: Database, _: Heartbeats, claimed: Claimed) -> object:
+    return await outcomes.release(database, claimed.taking, Learned(identify_first=True), why="time is over")
+
+
+def _line(claimed: Claimed) -> HeldLine:
+    taking = claimed.taking
+    return HeldLine(taking.address, "worker-1", taking.epoch, taking.token)
+
+
+async def _take_over(database: Database, heartbeats: Heartbeats, claimed: Claimed) -> object:
+    return await takeover.take_over(
+        database,
+        heartbeats,
+        _line(claimed),
+        seen_counter=None,
+        worker="worker-2",
+        token=f"taker of {claimed.payment.id}",
+        hold_seconds=335,
+    )
+
+
+async def _take_back(database: Database, _: Heartbeats, claimed: Claimed) -> object:
+    return await takeover.take_back(
+        database, _line(claimed), token=f"taker of {claimed.payment.id}", hold_seconds=335
+    )
+
+
+STEPS = {
+    "claim": Step(_queued, _claim, State.IN_SESSION, 1),
+    "settle": Step(in_session, _settle, State.SUCCEEDED, 1),
+    "settle and keep the line": Step(in_session, _settle_and_keep, State.SUCCEEDED, 1),
+    "doubt": Step(in_session, _doubt, State.IN_DOUBT, 1),
+    "release": Step(in_doubt, _release, State.IN_DOUBT, 1),
+    "takeover": Step(in_session, _take_over, State.IN_DOUBT, 1),
+    "takeover of one's own": Step(in_session, _take_back, State.IN_DOUBT, 1),
+}
+
+
+@pytest.fixture
+async def limited(postgres_database: Database, postgres_store: Store) -> AsyncIterator[Database]:
+    """A process's connections on a server that sets both time-outs."""
+    async with timeouts_set(postgres_database, statement="500ms", lock="200ms"):
+        database = postgres_store.open()
+        yield database
+        await database.close()
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
+async def test_a_transaction_with_a_cancelled_statement_stores_nothing_and_can_be_repeated(
+    step: Step, limited: Database, postgres_database: Database
+) -> None:
+    """Each of its statements, by `statement_timeout`, `lock_timeout` and by hand."""
+    with troubled(limited) as troubles:
+        clean = Trouble()
+        await _carry_out(step, limited, postgres_database, troubles, 0, clean)
+        cases = [
+            Trouble(at=at, instead=instead)
+            for at in range(len(clean.sent))
+            for instead in (BY_HAND, BY_STATEMENT_TIMEOUT, BY_LOCK_TIMEOUT)
+        ]
+        assert len(cases) >= 6
+        await asyncio.gather(
+            *(
+                _carry_out(step, limited, postgres_database, troubles, number, trouble)
+                for number, trouble in enumerate(cases, start=1)
+            )
+        )
+
+
+async def _carry_out(
+    step: Step,
+    limited: Database,
+    database: Database,
+    troubles: dict[str, Trouble],
+    number: int,
+    trouble: Trouble,
+) -> None:
+    line = f"127.0.1.{number}:8888"
+    given = await step.begin(database, order_id=f"order-{number}", host=f"127.0.1.{number}", line=line)
+    payment_id = given if isinstance(given, str) else given.payment.id
+    before = await _stored(database, payment_id, line)
+    troubles[payment_id] = troubles[line] = trouble
+
+    if trouble.at < 1_000_000:
+        with pytest.raises(StatementCancelled):
+            await step.carry_out(limited, Heartbeats(database), given)
+        assert trouble.cancelled == 1
+        assert await _stored(database, payment_id, line) == before
+    while True:
+        try:
+            await step.carry_out(limited, Heartbeats(database), given)
+            break
+        except DatabaseAway:  # a busy machine is slower than the time-outs
+            continue
+
+    payment, _, events = await _stored(database, payment_id, line)
+    assert payment.state == step.state
+    assert len(events) == len(before[2]) + step.events
+
+
+async def _stored(database: Database, payment_id: str, line: str) -> tuple[Any, Any, Any]:
+    (payment,) = await rows(database, "SELECT * FROM payments WHERE id = :id", id=payment_id)
+    (held,) = await rows(database, "SELECT * FROM lines WHERE address = :line", line=line)
+    return payment, held, await history(database, payment_id)
+
+
+async def test_a_reading_that_is_cancelled_is_one_that_can_be_repeated(limited: Database) -> None:
+    """Not an error of the code, whichever of the time-outs it was."""
+    for statement in (BY_HAND, BY_STATEMENT_TIMEOUT, BY_LOCK_TIMEOUT):
+        with pytest.raises(StatementCancelled):
+            await rows(limited, statement)
+    assert [row.one for row in await rows(limited, "SELECT 1 AS one")] == [1]
+
+
+async def test_a_commit_that_is_cancelled_is_read_back(
+    limited: Database, postgres_database: Database
+) -> None:
+    """By hand, in the middle of it: nobody can know, and the connection works on."""
+    await change(
+        postgres_database,
+        "CREATE FUNCTION cancelled_commit() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_cancel_backend(pg_backend_pid()), pg_sleep(60); RETURN NULL; END'",
+    )
+    await change(
+        postgres_database,
+        "CREATE CONSTRAINT TRIGGER cancelled_commit AFTER INSERT ON lines DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION cancelled_commit()",
+    )
+    try:
+        with pytest.raises(CommitUnknown):
+            await change(limited, "INSERT INTO lines (address) VALUES ('127.0.1.1:8888')")
+    finally:
+        await change(postgres_database, "DROP TRIGGER cancelled_commit ON lines")
+        await change(postgres_database, "DROP FUNCTION cancelled_commit()")
+
+    assert await rows(limited, "SELECT address FROM lines") == []
+
+
+async def test_what_is_told_after_a_commit_cannot_undo_it(database: Database) -> None:
+    """A wake-up that fails is logged: the transaction is stored, and its caller hears so."""
+
+    def fails(_: object) -> None:
+        raise OSError
+
+    database.on_committed = fails
+
+    payment_id = await queued(database, notifies_hipay=True)
+
+    assert len(await rows(database, "SELECT id FROM payments WHERE id = :id", id=payment_id)) == 1
+
+
+async def test_a_wrong_statement_is_no_cancelled_one(database: Database) -> None:
+    """Errors of the code stay what they are."""
+    with pytest.raises(DBAPIError):
+        await rows(database, "SELECT no_such_column FROM lines")

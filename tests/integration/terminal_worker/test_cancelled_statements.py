@@ -1,0 +1,151 @@
+"""The server cancels statements of a worker, once or for a while: no payment is lost, no line stays held."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from cancelled_statements import Trouble, learned, troubled
+from databases import Store
+from eventually import eventually
+from limits import BRIEF_DOUBT
+from payments import in_session, with_merchant
+from scripted_terminal import PORT, ScriptedTerminal, Talk
+from system import System, Till, payment_id, system_on
+
+#: A claim that is refused for 9 s is in time; a hold in doubt ends after 5 s.
+LIMITS: dict[str, object] = {
+    "queue_deadline_seconds": 40,
+    "answer_timeout_seconds": 2,
+    "terminal_own_time_seconds": 2,
+    "caller_wait_seconds": 70,
+    "caller_wait_in_doubt_seconds": 0.1,
+    "api_drain_seconds": 80,
+    "api_stop_grace_seconds": 90,
+}
+PATIENCE_SECONDS = 90
+
+
+@dataclass
+class Shop:
+    """One payment on a terminal of its own, and what came to it."""
+
+    pays: bool
+    trouble: Trouble
+    debits: list[str] = field(default_factory=list)
+    host: str = ""
+
+    async def script(self, talk: Talk) -> None:
+        asked = await talk.request()
+        if asked.get("CD") == "0":
+            self.debits.append(asked["CF"])
+            if self.pays:
+                talk.answer(asked)
+
+    async def paid(self, system: System, till: Till) -> httpx.Response:
+        answered = await till.pay(self.host)
+        await eventually(lambda: system.is_free(self.host), within_seconds=PATIENCE_SECONDS)
+        return answered
+
+
+def _positions(statements: list[str]) -> Iterator[int]:
+    """Each statement, where several of the same kind follow each other the first two of them."""
+    seen = Counter[str]()
+    for at, statement in enumerate(statements):
+        seen[statement] += 1
+        if seen[statement] <= 2:
+            yield at
+
+
+@pytest.mark.parametrize("seconds", [0, 9])
+async def test_a_payment_survives_the_loss_of_any_of_its_statements(
+    seconds: float, postgres_store: Store, amqp_url: str, system_prefix: str
+) -> None:
+    """Of claim, settling, doubt, releases: each is cancelled once, and from each on all for nine seconds."""
+    async with (
+        system_on(postgres_store.url, amqp_url, system_prefix, **LIMITS) as system,
+        AsyncExitStack() as stack,
+    ):
+        api = await system.api()
+        till = await system.till(api)
+        worker = await system.worker(session_limit=200)
+        troubles = stack.enter_context(troubled(worker.database))
+        stack.enter_context(learned(api.database, troubles))
+
+        async def open_shop(pays: bool, trouble: Trouble) -> Shop:
+            shop = Shop(pays, trouble)
+            terminal = await stack.enter_async_context(ScriptedTerminal(shop.script))
+            shop.host = terminal.host
+            troubles[f"{shop.host}:{PORT}"] = trouble
+            return shop
+
+        clean = [await open_shop(pays, Trouble()) for pays in (True, False)]
+        await asyncio.gather(*(shop.paid(system, till) for shop in clean))
+        assert all(len(shop.trouble.sent) >= 10 for shop in clean)
+        shops = [
+            await open_shop(shop.pays, Trouble(at=at, seconds=seconds))
+            for shop in clean
+            for at in _positions(shop.trouble.sent)
+        ]
+        answers = await asyncio.gather(*(shop.paid(system, till) for shop in shops))
+
+        for shop, answered in zip(shops, answers, strict=True):
+            await _check(system, shop, answered)
+
+
+async def _check(system: System, shop: Shop, answered: httpx.Response) -> None:
+    row = await system.stored(payment_id(answered))
+    told = answered.json()["payment"]
+    assert (told["id"], told["state"]) == (row.id, row.state), answered.text
+    assert (row.state, row.contradicted) == ("succeeded" if shop.pays else "in_doubt", False)
+    assert shop.debits == [row.id], "written once"
+    events = [detail["event"] for detail in await system.details(row.id)]
+    ends = "answered_done" if shop.pays else "outcome_lost"
+    assert events[:3] == ["accepted", "claimed", ends], "stored once"
+    assert len(set(events)) == len(events)
+
+
+@pytest.mark.parametrize("seconds", [0, 9])
+async def test_a_takeover_survives_the_loss_of_any_of_its_statements(
+    seconds: float, postgres_store: Store, amqp_url: str, system_prefix: str
+) -> None:
+    """One line's trouble keeps no other line: all are taken over in the end, each payment in doubt once."""
+    async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system:
+        await with_merchant(system.database)
+        worker = await system.worker(sweeps=False)
+
+        async def left_behind(number: int) -> Any:
+            """A payment in session of a worker that never lived."""
+            host = f"127.0.1.{number}"
+            troubles[f"{host}:{PORT}"] = cases[number]
+            return await in_session(
+                system.database, order_id=f"order-{number}", host=host, line=f"{host}:{PORT}"
+            )
+
+        with troubled(worker.database) as troubles:
+            cases = [Trouble()]
+            clean = await left_behind(0)
+            await _freed(system, [clean])
+            cases += [Trouble(at=at, seconds=seconds) for at in _positions(cases[0].sent)]
+            assert len(cases) > 10
+            left = [await left_behind(number) for number in range(1, len(cases))]
+            await _freed(system, left)
+
+        for claimed in [clean, *left]:
+            row = await system.stored(claimed.payment.id)
+            assert (row.state, row.reason) == ("in_doubt", "worker_lost")
+            events = [detail["event"] for detail in await system.details(row.id)]
+            assert events == ["accepted", "claimed", "outcome_lost", "hold_ended"]
+
+
+async def _freed(system: System, left: list[Any]) -> None:
+    hosts = [claimed.taking.address.removesuffix(f":{PORT}") for claimed in left]
+
+    async def are_free() -> bool:
+        return all([await system.is_free(host) for host in hosts])
+
+    await eventually(are_free, within_seconds=PATIENCE_SECONDS)

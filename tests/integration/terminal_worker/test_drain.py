@@ -1,0 +1,83 @@
+"""SIGTERM while the database is away: what is known is kept until the container's grace is over."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from databases import Store
+from eventually import eventually
+from scripted_terminal import ScriptedTerminal, Talk
+from system import System, Till, Worker, payment_id, system_on
+
+
+@dataclass
+class Scene:
+    """A payment whose customer has paid while the worker's database is away."""
+
+    system: System
+    worker: Worker
+    till: Till
+    paying: "asyncio.Task[httpx.Response]"
+    terminal: ScriptedTerminal
+
+
+@asynccontextmanager
+async def paid_while_away(store: Store, amqp_url: str, prefix: str, **limits: Any) -> AsyncIterator[Scene]:
+    customer_pays = asyncio.Event()
+
+    async def pays(talk: Talk) -> None:
+        asked = await talk.request()
+        await customer_pays.wait()
+        talk.answer(asked)
+
+    async with (
+        system_on(store.url, amqp_url, prefix) as system,
+        ScriptedTerminal(pays) as terminal,
+        asyncio.TaskGroup() as group,
+    ):
+        till = await system.till()
+        worker = await system.worker(**limits)
+        paying = group.create_task(till.pay(terminal.host))
+        await eventually(lambda: terminal.talks and terminal.talks[0].received)
+        worker.database.is_away = True
+        customer_pays.set()
+        await asyncio.wait_for(terminal.talks[0].closed.wait(), 10)
+        yield Scene(system, worker, till, paying, terminal)
+
+
+async def test_a_known_result_outlives_the_drain_while_the_database_is_away(
+    postgres_store: Store, amqp_url: str, system_prefix: str
+) -> None:
+    """The drain is over at once, the database comes back after it: stored as it was, not as a doubt."""
+    async with paid_while_away(postgres_store, amqp_url, system_prefix) as scene:
+        draining = asyncio.create_task(scene.worker.deliveries.drain(0.05))
+        await asyncio.sleep(1)
+        assert not draining.done()
+        scene.worker.database.is_away = False
+        await asyncio.wait_for(draining, 20)
+
+        answered = await scene.paying
+        assert answered.json()["paymentStatus"] == "Success"
+        events = [detail["event"] for detail in await scene.system.details(payment_id(answered))]
+        assert events[:3] == ["accepted", "claimed", "answered_done"]
+
+
+async def test_the_process_ends_with_its_grace_where_the_database_stays_away(
+    postgres_store: Store, amqp_url: str, system_prefix: str
+) -> None:
+    """Its line is left held: whoever finds it calls the payment in doubt, and never sends it again."""
+    limits: dict[str, Any] = {"worker_drain_seconds": 10, "worker_stop_grace_seconds": 12}
+    async with paid_while_away(postgres_store, amqp_url, system_prefix, **limits) as scene:
+        began = time.monotonic()
+        await asyncio.wait_for(scene.worker.deliveries.drain(0.05), 20)
+
+        assert time.monotonic() - began >= 1.5
+        assert (await scene.system.payments())[0].state == "in_session"
+        scene.worker.database.is_away = False
+        told = (await scene.paying).json()["payment"]
+        assert (told["state"], told["reason"]) == ("in_doubt", "worker_lost")
+        assert len(scene.terminal.talks) == 1

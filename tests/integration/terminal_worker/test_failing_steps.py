@@ -1,0 +1,269 @@
+"""An error of the code at any step of a payment loses no result, writes nothing twice and keeps no line."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from databases import Store
+from eventually import eventually
+from limits import BRIEF_DOUBT
+from scripted_terminal import ScriptedTerminal, Talk
+from structlog.contextvars import get_contextvars
+from system import System, payment_id, system_on
+
+from shared import resilience
+from shared.checkpoints import WORKER_STEPS
+from shared.payment.payment import Payment
+from shared.storage import claims, outcomes, takeover, waiting
+from shared.storage.claims import Claim
+from shared.storage.engine import Database
+from shared.storage.takeover import HeldLine
+from terminal_worker.connection import TcpConnection
+from terminal_worker.identification import Identifier
+
+LIMITS: dict[str, object] = {
+    "connect_timeout_seconds": 2,
+    "hold_after_doubt_seconds": 5,
+    "connect_total_seconds": 4,
+    "write_window_seconds": 5,
+    "takeover_free_after_seconds": 6,
+    "early_release_after_seconds": 6,
+    "caller_wait_in_doubt_seconds": 15,
+    "republish_after_seconds": 0.5,
+}
+PAID = ("succeeded", None, 200)
+NOT_SENT = ("unreachable", "not_sent", 502)
+#: What becomes of a payment where the step fails whenever it comes to it.
+ALWAYS = {
+    "before_claim": ("expired", "no_worker", 504),
+    "after_claim": NOT_SENT,
+    "after_connect": NOT_SENT,
+    "before_write": NOT_SENT,
+}
+#: Where it fails once, the message comes again.
+ONCE = {**ALWAYS, "before_claim": PAID}
+
+
+class Error(Exception):
+    """Nobody expects it."""
+
+
+class Failing:
+    """A checkpoint that fails for each payment at the step that was given to it, once or always."""
+
+    def __init__(self, steps: Sequence[str], *, always: bool) -> None:
+        self._steps = list(steps)
+        self._always = always
+        self.of: dict[str, str] = {}
+        self._failed: set[str] = set()
+
+    async def __call__(self, step: str) -> None:
+        about = get_contextvars().get("payment_id")
+        if about is None:
+            return
+        if about not in self.of and self._steps:
+            self.of[about] = self._steps.pop()
+        if self.of.get(about) == step and (self._always or about not in self._failed):
+            self._failed.add(about)
+            raise Error(step)
+
+
+@pytest.fixture
+async def patient(postgres_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
+    async with system_on(postgres_store.url, amqp_url, system_prefix, **LIMITS) as running:
+        yield running
+
+
+async def pays(talk: Talk) -> None:
+    talk.answer(await talk.request())
+
+
+@pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
+async def test_an_error_at_any_step_loses_no_result_and_keeps_no_line(patient: System, always: bool) -> None:
+    """Before the write it is certain that nothing was sent; after it the answer counts all the same."""
+    till = await patient.till()
+    failing = Failing(WORKER_STEPS, always=always)
+    await patient.worker(checkpoint=failing)
+
+    async def pay_twice() -> tuple[httpx.Response, httpx.Response, list[Talk]]:
+        async with ScriptedTerminal(pays) as terminal:
+            answered = await till.pay(terminal.host)
+            talks = list(terminal.talks)
+            await eventually(lambda: patient.is_free(terminal.host))
+            return answered, await till.pay(terminal.host), talks
+
+    for answered, next_one, talks in await asyncio.gather(*(pay_twice() for _ in WORKER_STEPS)):
+        row = await patient.stored(payment_id(answered))
+        step = failing.of[row.id]
+        assert (row.state, row.reason, answered.status_code) == (ALWAYS if always else ONCE).get(
+            step, PAID
+        ), step
+        assert answered.json()["payment"]["state"] == row.state
+        written = [talk for talk in talks if talk.received]
+        assert len(written) == (1 if row.state == "succeeded" else 0), step
+        assert next_one.json()["paymentStatus"] == "Success", step
+    assert set(failing.of.values()) == set(WORKER_STEPS)
+
+
+async def test_what_comes_after_the_commit_can_fail_without_a_loss(
+    patient: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metrics, closing, reply, identification and the next payment's message: told and free all the same."""
+    api = await patient.api()
+    till = await patient.till(api)
+    worker = await patient.worker()
+    failed = set[str]()
+
+    def failing(name: str) -> Callable[..., Any]:
+        def fail(*_: Any, **__: Any) -> Any:
+            failed.add(name)
+            raise Error(name)
+
+        return fail
+
+    for owner, name in (
+        (worker.metrics, "waited_in_queue"),
+        (worker.metrics, "session_took"),
+        (worker.metrics, "payment_ended"),
+        (worker.publisher, "reply"),
+        (waiting, "next_of_line"),
+        (Identifier, "ask"),
+        (TcpConnection, "close"),
+    ):
+        monkeypatch.setattr(owner, name, failing(name))
+    async with ScriptedTerminal(pays) as terminal, asyncio.TaskGroup() as group:
+        first = group.create_task(till.pay(terminal.host))
+        second = group.create_task(till.pay(terminal.host))
+
+    assert [one.result().json()["paymentStatus"] for one in (first, second)] == ["Success"] * 2
+    assert len(terminal.talks) == 2
+    await eventually(lambda: patient.is_free(terminal.host))
+    assert failed >= {"waited_in_queue", "session_took", "reply", "ask", "close"}
+
+
+async def test_an_outcome_that_cannot_be_stored_keeps_its_line_no_longer_than_a_doubt(
+    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error each time: in doubt and free when the hold ends, and settled once it can be stored."""
+    original, broken = outcomes.settle, [True]
+
+    async def settle(*given: Any, **named: Any) -> Payment:
+        if broken[0]:
+            raise Error
+        return await original(*given, **named)
+
+    monkeypatch.setattr(outcomes, "settle", settle)
+    monkeypatch.setattr(resilience, "UNEXPECTED_PAUSE_SECONDS", 0.5)
+    async with (
+        system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system,
+        ScriptedTerminal(pays) as terminal,
+    ):
+        till = await system.till()
+        await system.worker()
+        answered = await till.pay(terminal.host)
+        assert answered.json()["payment"]["state"] == "in_doubt"
+        assert await eventually(lambda: system.is_free(terminal.host))
+
+        broken[0] = False
+        await eventually(lambda: _has_succeeded(system, payment_id(answered)))
+
+        assert not (await system.stored(payment_id(answered))).contradicted
+        assert len([talk for talk in terminal.talks if talk.received]) == 1
+
+
+async def _has_succeeded(system: System, payment_id: str) -> bool:
+    return str((await system.stored(payment_id)).state) == "succeeded"
+
+
+async def test_a_line_that_no_run_holds_is_found_and_freed_in_time(
+    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run ends by an error after its claim: in doubt with a hold. Another run keeps its own line."""
+    original, broken = claims.claim, [False]
+
+    async def claim(*given: Any, **named: Any) -> Claim:
+        claimed = await original(*given, **named)
+        if broken[0]:
+            broken[0] = False
+            raise Error
+        return claimed
+
+    monkeypatch.setattr(claims, "claim", claim)
+    customer_pays = asyncio.Event()
+
+    async def pays_late(talk: Talk) -> None:
+        asked = await talk.request()
+        await customer_pays.wait()
+        talk.answer(asked)
+
+    limits = {**BRIEF_DOUBT, "answer_timeout_seconds": 10, "terminal_own_time_seconds": 10}
+    async with (
+        system_on(postgres_store.url, amqp_url, system_prefix, **limits) as system,
+        ScriptedTerminal(pays_late) as busy,
+        ScriptedTerminal(pays) as abandoned,
+        asyncio.TaskGroup() as group,
+    ):
+        patient: dict[str, Any] = {
+            "caller_wait_seconds": 60,
+            "api_drain_seconds": 70,
+            "api_stop_grace_seconds": 80,
+        }
+        till = await system.till(await system.api(**patient))
+        await system.worker()
+        slow = group.create_task(till.pay(busy.host))
+        await eventually(lambda: busy.talks and busy.talks[0].received)
+        broken[0] = True
+        lost = await till.pay(abandoned.host)
+
+        told = lost.json()["payment"]
+        assert (told["state"], told["reason"]) == ("in_doubt", "worker_lost")
+        assert await system.holder(abandoned.host) == told["id"]
+        assert not abandoned.talks
+        assert await system.holder(busy.host) is not None
+        customer_pays.set()
+        assert (await slow).json()["paymentStatus"] == "Success"
+        events = [detail["event"] for detail in await system.details(payment_id(await slow))]
+        assert events[:3] == ["accepted", "claimed", "answered_done"]
+        await eventually(lambda: system.is_free(abandoned.host))
+        assert (await till.pay(abandoned.host)).json()["paymentStatus"] == "Success"
+
+
+async def test_a_claim_that_is_committed_meanwhile_is_no_line_without_a_run(
+    patient: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines are read between the run's first step and its last: the run's line is left alone."""
+    till = await patient.till()
+    original, looks = takeover.held, asyncio.Event()
+    customer_pays = asyncio.Event()
+    paying: list[asyncio.Task[httpx.Response]] = []
+
+    async def pays_late(talk: Talk) -> None:
+        asked = await talk.request()
+        await customer_pays.wait()
+        talk.answer(asked)
+
+    async with ScriptedTerminal(pays_late) as shop:
+
+        async def held(database: Database) -> Sequence[HeldLine]:
+            if not paying:
+                # The whole claim happens after the look has begun, and before its statement.
+                paying.append(asyncio.create_task(till.pay(shop.host)))
+                await eventually(lambda: shop.talks and shop.talks[0].received)
+                found = await original(database)
+                assert len(found) == 1
+                return found
+            looks.set()
+            return await original(database)
+
+        monkeypatch.setattr(takeover, "held", held)
+        worker = await patient.worker()
+        await asyncio.wait_for(looks.wait(), 30)
+        customer_pays.set()
+        answered = await paying[0]
+
+        assert answered.json()["paymentStatus"] == "Success"
+        assert worker.metric("takeovers_total") == 0
+        events = [detail["event"] for detail in await patient.details(payment_id(answered))]
+        assert events[:3] == ["accepted", "claimed", "answered_done"]
