@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared.concert.fields import Action
+from shared.payment.evidence import Source
 from shared.payment.payment import Operation
 from shared.payment.states import FINAL_STATES, State
 from tests.simulation.tills import Heard
@@ -148,43 +149,44 @@ def _begun_though_closed(attempts: list[_Attempt]) -> Iterator[str]:
             yield f"begun after a contradiction: {attempt.order[1]} {attempt.row['id']}"
 
 
+def _shown(heard: Heard, orders: Orders) -> _Attempt | None:
+    """Return the attempt that the answer is about."""
+    return None if heard.payment is None else orders.attempts.get(heard.payment.id)
+
+
 def _safe_though_closed(heard: Heard, orders: Orders) -> Iterator[str]:
-    shown = None if heard.payment is None else orders.attempts.get(heard.payment.id)
-    closed = _closed(_same_operation(heard, shown, orders))
+    shown = _shown(heard, orders)
+    closed = None if shown is None else _closed(orders.of_key[shown.key])
     if closed is not None and closed <= heard.asked_after_event:
         yield f"told to try again after a contradiction: {heard.order_id}"
 
 
 def _unsafe(heard: Heard, orders: Orders, charged: set[str]) -> Iterator[str]:
     """Told that it may try again: no attempt moved money, or still can."""
-    shown = None if heard.payment is None else orders.attempts.get(heard.payment.id)
-    for attempt in _same_operation(heard, shown, orders):
+    shown = _shown(heard, orders)
+    if shown is None or shown.ended is None:
+        return
+    for attempt in orders.of_key[shown.key]:
         # What came after the answer's payment had ended came too late to be seen by it.
-        seen_until = heard.asked_after_event if shown is None else shown.ended
-        if seen_until is None or attempt.accepted > seen_until:
+        if attempt.accepted > shown.ended:
             continue
         # One whose money went back, or that gave its number away, is past.
-        if attempt.left is not None or attempt.row["id"] in _reversed(orders, seen_until):
+        if attempt.left is not None or attempt.row["id"] in _reversed(orders, shown.ended):
             continue
         payment_id = attempt.row["id"]
-        if payment_id in charged or payment_id in heard.at_work:
+        # After the doubt window a person's word ends a payment, whatever its terminal may still read.
+        is_at_work = payment_id in heard.at_work and attempt.row["resolved_by"] != Source.OPERATOR
+        if payment_id in charged or is_at_work:
             what = "charged" if payment_id in charged else "at work"
-            by = heard.error if shown is None else f"{shown.row['state']}, {shown.row['reason']}"
+            by = f"{shown.row['state']}, {shown.row['reason']}"
             yield f"told to try again ({by}), and {what}: {heard.order_id} {payment_id}"
-
-
-def _same_operation(heard: Heard, shown: _Attempt | None, orders: Orders) -> list[_Attempt]:
-    if shown is not None:
-        return orders.of_key[shown.key]
-    if heard.operation is not Operation.DEBIT:
-        return []
-    return orders.of_key.get((heard.merchant_id, heard.order_id, heard.operation, None), [])
 
 
 def _given_back(heard: Heard, orders: Orders) -> Iterator[str]:
     """Told that it succeeded: it was not known before the question that the money went back."""
-    if heard.payment is not None and heard.payment.id in _reversed(orders, heard.asked_after_event):
-        yield f"told a success whose money went back: {heard.order_id} {heard.payment.id}"
+    shown = _shown(heard, orders)
+    if shown is not None and shown.row["id"] in _reversed(orders, heard.asked_after_event):
+        yield f"told a success whose money went back: {heard.order_id} {shown.row['id']}"
 
 
 def _reversed(orders: Orders, before: int) -> set[str]:

@@ -1,6 +1,6 @@
 """Judges what callers heard by what they asked for: how long they wait, their key, a place in the queue."""
 
-from api.contract.errors import KeyConflict, Overloaded
+from api.contract.errors import KeyConflict
 from shared.payment.states import State
 from tests.simulation.tills import Heard
 
@@ -17,8 +17,8 @@ def judge_requests(heard: list[Heard], wrongs: list[str]) -> None:
             orders_of_key.setdefault(named_by, set()).add(f"{answer.operation} {answer.order_id}")
     for answer in heard:
         _judge_wait(answer, wrongs)
-        if answer.error == Overloaded.code and answer.counting is not None:
-            wrongs.append(f"refused as too many, and its payment was there: {answer.counting}")
+        if answer.safe_to_retry and answer.payment is None and answer.counting is not None:
+            wrongs.append(f"told to try again ({answer.error}), and its payment was there: {answer.counting}")
         if answer.error == KeyConflict.code and answer.key is None:
             wrongs.append(f"refused for a key that it had not: {answer.order_id}")
     for (_, key), named in orders_of_key.items():

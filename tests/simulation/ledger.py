@@ -48,9 +48,9 @@ class Charge:
 
 @dataclass
 class Ledger:
-    """The truth about the money. `live_seconds`: so long after its write a request may be at work."""
+    """The truth about the money. `link_seconds`: so long a request may be under way."""
 
-    live_seconds: float
+    link_seconds: float
     #: Who holds a line, as it is stored at this moment.
     holder: Callable[[str], str | None]
     #: Whether a line left an identification unanswered right after a finished payment: it is asked no more.
@@ -83,7 +83,7 @@ class Ledger:
             if new.is_operation and old.is_operation and old.payment_id == new.payment_id:
                 self._wrong(f"written twice: {new.payment_id}")
             # Once it was read, the terminal itself keeps others out: it says busy.
-            if new.at - old.at >= self.live_seconds and (old.is_read or self._may_be_unread(new, old)):
+            if new.at - old.at >= self._live_seconds(old) and (old.is_read or self._may_be_unread(new, old)):
                 continue
             asks_as_taker = new.action == Action.DUPLICATE and self._is_silent_now(old)
             if old.wire is not new.wire and old.wire.is_live and not asks_as_taker:
@@ -93,6 +93,10 @@ class Ledger:
                 too_early = foreign and new.action == Action.DUPLICATE and not self._may_ask(new)
                 if new.is_operation or too_early:
                     self._wrong(f"two sessions at once: {_say(old)} and {_say(new)}")
+
+    def _live_seconds(self, note: Written) -> float:
+        """Return how long after its write a request may be at work."""
+        return self.link_seconds + note.wire.terminal.kind.own_seconds
 
     def _is_silent_now(self, old: Written) -> bool:
         """Whether an operation's worker lost the line since: it may listen on, and writes nothing more."""
@@ -126,7 +130,7 @@ class Ledger:
 
     def read(self, note: Written, at: float) -> None:
         note.is_read = True
-        if note.is_operation and at - note.at >= self.live_seconds:
+        if note.is_operation and at - note.at >= self._live_seconds(note):
             self.read_late += 1
 
     def charged(self, note: Written, amount_cents: int, at: float) -> None:

@@ -45,10 +45,17 @@ def number_comes_again_at_once() -> AbstractContextManager[object]:
     return patch.object(accepting, "_LEAVE_GUARD", leave)
 
 
+def guard_behind_the_look_up() -> AbstractContextManager[object]:
+    """Where a host has no address the order's earlier attempts are not asked for."""
+    guarded = "CASE WHEN CAST(:line AS TEXT) IS NULL THEN NULL ELSE :guard_key END,"
+    return patch.object(accepting, "_INSERT", changed(accepting._INSERT, (" :guard_key,", guarded)))
+
+
 #: Found by random histories.
 OF_REQUESTS: dict[str, Mistake] = {
     "an Idempotency-Key that names nothing": key_without_meaning,
     "a caller who is not waited for": nobody_waits,
     "a full queue that refuses its own orders": own_attempt_refused,
+    "a guard that stands behind the name look-up": guard_behind_the_look_up,
     "a number that comes again at once": number_comes_again_at_once,
 }

@@ -5,12 +5,14 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 
+from api.contract.errors import ApiError
+from api.releasing import ask_for_line, doubt_window
 from shared.broker.failures import BrokerFailure
 from shared.broker.messages import ProbeMessage
 from shared.ids import new_probe_id
 from shared.payment.gateway import GatewayRecord, judge
 from shared.payment.outcome import Result
-from shared.storage import early_release, gateway, operating, probes, waiting
+from shared.storage import gateway, operating, probes, waiting
 from shared.storage.engine import CommitUnknown, DatabaseAway
 from shared.storage.operating import Decision
 from tests.simulation.apis import Api
@@ -87,14 +89,10 @@ class People:
             self._around.unexpected("person", error)
 
     async def _ask_for_line(self, api: Api, payment_id: str) -> None:
-        found = await early_release.ask(
-            api.database,
-            payment_id,
-            by="merchant",
-            after_seconds=SETTINGS.early_release_after_seconds,
-            excused_after_seconds=SETTINGS.doubt_window_seconds,
-        )
-        self._around.stage.note("person hears", payment_id, found=type(found).__name__)
+        try:
+            await ask_for_line(api.database, SETTINGS, payment_id, by="merchant")
+        except ApiError as error:
+            self._around.stage.note("person hears", payment_id, error=error.code)
 
     async def _probe(self, api: Api, line: str) -> None:
         probe_id = new_probe_id(self._clock, self._rng.randbytes)
@@ -161,7 +159,7 @@ class People:
             detail={"by": "jane"},
             result=Result(paid_cents=self._paid_cents(payment_id) if decision is Decision.CHARGED else None),
             early_seconds=SETTINGS.early_release_after_seconds,
-            doubt_window=lambda _: SETTINGS.doubt_window_seconds,
+            doubt_window=doubt_window(SETTINGS),
         )
         if isinstance(decided, operating.Decided):
             await api.announcer.reply(payment_id, decided.payment.reply_to)

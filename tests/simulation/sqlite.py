@@ -140,13 +140,16 @@ class Store:
         """Return the number of the newest entry in the payments' histories; later ones are higher."""
         return self.rows("SELECT COALESCE(MAX(id), 0) AS newest FROM payment_events")[0]["newest"] or 0
 
-    def counting(self, merchant_id: str, order_id: str) -> str | None:
-        """Return the debit of this order that keeps others of it out."""
+    def counting(self, merchant_id: str, order_id: str, life_seconds: float | None) -> str | None:
+        """Return the debit of this order that keeps others out; a success does for its number's life."""
+        young = 0 if life_seconds is None else self.now_ms() - 1000 * life_seconds
         found = self.rows(
             "SELECT id FROM payments WHERE merchant_id = ? AND order_id = ? AND operation = 'debit'"
-            " AND guard_key IS NOT NULL",
+            " AND guard_key IS NOT NULL AND COALESCE(ended_at, ?) >= ?",
             merchant_id,
             order_id,
+            young,
+            young,
         )
         return found[0]["id"] if found else None
 

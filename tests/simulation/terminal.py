@@ -5,6 +5,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sandbox.terminal.behaviour import Behaviour, Customer, EnquiryAnswer, Fault, PrivateData
 from sandbox.terminal.delivery import NOISE, answer_bytes
@@ -25,6 +26,7 @@ from shared.concert.decode import Decoder
 from shared.concert.fields import Action
 from tests.simulation.ledger import Ledger, Written
 from tests.simulation.network import Wire
+from tests.simulation.profiles import drawn_profile
 from tests.simulation.stage import Stage
 
 _DEVICE = Device(request_idle_seconds=0)
@@ -69,10 +71,15 @@ class Kind:
     own_seconds: float = 45.0
     #: Later than our answer time-out, earlier than its own.
     late_from_seconds: float = 40.5
+    #: As the merchants registered it; None: nobody did.
+    profile: dict[str, Any] | None = None
+    register_number: str = "01"
 
 
 def drawn_kind(rng: random.Random) -> Kind:
     backlog = rng.random() < 0.5
+    profile = drawn_profile(rng) if rng.random() < 0.3 else None
+    own_seconds = 45.0 if profile is None else profile.get("terminal_time_seconds", 45.0)
     return Kind(
         backlog=backlog,
         enquires_aside=backlog and rng.random() < 0.3,
@@ -85,6 +92,9 @@ def drawn_kind(rng: random.Random) -> Kind:
         keeps_open=rng.random() < 0.3,
         gives_up_on_close=rng.random() < 0.2,
         request_seconds=rng.choice((20.0, 20.0, 600.0)),
+        own_seconds=own_seconds,
+        profile=profile,
+        register_number=rng.choice(("01", "02")),
     )
 
 

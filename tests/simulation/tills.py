@@ -215,7 +215,7 @@ class Tills:
     def _counting(self, order: OrderRequest, merchant_id: str) -> str | None:
         if order.operation is not Operation.DEBIT:
             return None
-        return self._store.counting(merchant_id, order.order_id)
+        return self._store.counting(merchant_id, order.order_id, self._shops.guard_life_seconds)
 
     def _hear_payment(self, asked: Asked, answered: Answered) -> Heard:
         payment = answered.payment

@@ -25,6 +25,7 @@ from tests.simulation.loop import SimulatedLoop
 from tests.simulation.names import Names
 from tests.simulation.people import People
 from tests.simulation.process import Process
+from tests.simulation.registering import register
 from tests.simulation.shops import Shops, drawn_shops
 from tests.simulation.sqlite import STORE, Store
 from tests.simulation.stage import Stage
@@ -80,7 +81,7 @@ class World:
         self.store.on_lost_commit = self._commit_lost
         self.store.on_error = self._statement_refused
         self.ledger = Ledger(
-            live_seconds=SETTINGS.doubt_window_seconds - SETTINGS.write_window_seconds,
+            link_seconds=SETTINGS.tcp_user_timeout_seconds,
             holder=self.store.holder,
             is_excused=self.store.is_excused,
             taken_over_at=self.store.taken_over_at.get,
@@ -270,6 +271,9 @@ class World:
         terminal = Terminal(self.stage, self.ledger, f"{address}:8888", kind, self.rng)
         self.around.terminals[terminal.line] = terminal
         self.around.names.add(f"till-{number}.example", address)
+        self._patience += 2 * (kind.own_seconds - SETTINGS.terminal_own_time_seconds)
+        if kind.profile is not None:
+            register(self.store, terminal.line, address, kind.profile, kind.register_number)
         return terminal
 
     async def _customer(self, number: int) -> None:

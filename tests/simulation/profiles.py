@@ -1,0 +1,20 @@
+"""Profiles of terminals: what differs from the usual."""
+
+import random
+from typing import Any
+
+
+def drawn_profile(rng: random.Random) -> dict[str, Any]:
+    """Return what differs from the usual; a time of its own is longer than a terminal without one has."""
+    profile: dict[str, Any] = {}
+    if rng.random() < 0.4:
+        profile["terminal_time_seconds"] = rng.randint(46, 75)
+    if rng.random() < 0.4:
+        profile["accepts_partial"] = True
+    if rng.random() < 0.2:
+        profile["bare_success"] = True
+    if rng.random() < 0.2:
+        profile["request_ends_with"] = "\r\n"
+    if rng.random() < 0.2:
+        profile["ticket"] = "000"
+    return profile

@@ -1,0 +1,22 @@
+"""Terminals that the merchants registered, with profiles of their own."""
+
+import json
+from typing import Any, Final
+
+from tests.simulation.sqlite import Store
+from tests.simulation.surroundings import MERCHANT_IDS
+
+_INSERT: Final = (
+    "INSERT INTO terminals (merchant_id, id, label, host, port, line, protocol, profile, register_number,"
+    " created_at) VALUES (?, ?, 'Till', ?, 8888, ?, 'ConcertV3.2', ?, ?, 0)"
+)
+
+
+def register(store: Store, line: str, host: str, profile: dict[str, Any], register_number: str) -> None:
+    """Store the terminal for every merchant, before anybody pays."""
+    lent = store.files.main.lend()
+    for merchant_id in MERCHANT_IDS:
+        values = (merchant_id, f"term-{line}", host, line, json.dumps(profile), register_number)
+        lent.execute(_INSERT, values)
+    lent.commit()
+    store.files.main.give_back(lent)
