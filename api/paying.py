@@ -49,6 +49,7 @@ from shared.storage.accepting import (
     NewPayment,
     NoPlace,
     Terms,
+    UnknownOrder,
     accept,
     find_earlier,
 )
@@ -199,6 +200,7 @@ class Payments:
             profile=target.profile,
             request=order.request_text,
             webhook_endpoint_id=order.webhook_endpoint_id,
+            passes_unknown=caller.credential.unknown_orders.pass_on(order.operation),
             notifies_hipay=self._settings.hipay_url is not None,
             reply_to=self._replies.name,
             traceparent=caller.traceparent,
@@ -280,6 +282,8 @@ class Payments:
                 raise KeyConflict(payment=payment)
             case Conflict(reason, description, payment):
                 raise OrderConflict(reason, description, payment=payment)
+            case UnknownOrder():
+                raise OrderConflict("unknown")
             case NoPlace() | Accepted():
                 raise Contended
 

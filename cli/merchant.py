@@ -1,4 +1,4 @@
-"""`cloud-terminal merchant`: create, networks, suspend, resume."""
+"""`cloud-terminal merchant`: create, networks, unknown-orders, suspend, resume."""
 
 import ipaddress
 import json
@@ -10,12 +10,18 @@ import typer
 
 if TYPE_CHECKING:
     from shared.storage.engine import Database
+    from shared.storage.merchants import UnknownOrders
 
 _NETWORK_HELP = (
     "A network (CIDR) whose terminals this merchant may drive, e.g. 10.20.0.0/16; repeatable. `public` is "
     "every public address."
 )
 _MerchantId = Annotated[str, typer.Argument(help="The merchant's id.")]
+_CANCEL_UNKNOWN_HELP = (
+    "Pass a Cancel of an order that was not paid here on to the terminal, which may reverse the newest other "
+    "sale of that amount."
+)
+_CREDIT_UNKNOWN_HELP = "Pass a Credit of an order that was not paid here on to the terminal."
 
 
 def create(
@@ -34,6 +40,8 @@ def create(
             "number in any case.",
         ),
     ] = None,
+    cancel_unknown: Annotated[bool, typer.Option(help=_CANCEL_UNKNOWN_HELP)] = False,
+    credit_unknown: Annotated[bool, typer.Option(help=_CREDIT_UNKNOWN_HELP)] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Create a merchant and print its id, which `credential create` takes."""
@@ -48,22 +56,34 @@ def create(
 
     networks = _networks(network or [])
     merchant_id = new_merchant_id(SystemClock(), os.urandom)
+    unknown_orders = merchants.UnknownOrders(cancel_unknown, credit_unknown)
 
     async def store() -> None:
         async with opened_database(load_settings()) as database:
-            await merchants.create_merchant(database, merchant_id, name, networks, guard_hours)
+            await merchants.create_merchant(
+                database, merchant_id, name, networks, guard_hours, unknown_orders
+            )
 
     with plain_errors():
         run_on_loop(store())
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
-        shown = {"id": merchant_id, "name": name, "networks": networks, "guard_hours": guard_hours}
+        shown = {
+            "id": merchant_id,
+            "name": name,
+            "networks": networks,
+            "guard_hours": guard_hours,
+            "cancel_unknown": cancel_unknown,
+            "credit_unknown": credit_unknown,
+        }
         print(json.dumps(shown))
         return
     console.print(f"Merchant [bold]{merchant_id}[/bold] ({name})")
     console.print(f"Allowed networks: {_shown(networks)}")
     if guard_hours is not None:
         console.print(f"A paid order keeps its number for {guard_hours} hours.")
+    for words in _unknown_orders(unknown_orders):
+        console.print(words)
     console.print(f"Next: cloud-terminal credential create {merchant_id}")
 
 
@@ -77,6 +97,20 @@ def networks(
     named = _networks(network)
     _change(merchant, lambda database: merchants.set_networks(database, merchant, named))
     print(f"Allowed networks of {merchant}: {_shown(named)}")
+
+
+def unknown_orders(
+    merchant: _MerchantId,
+    cancel_unknown: Annotated[bool, typer.Option(help=_CANCEL_UNKNOWN_HELP)],
+    credit_unknown: Annotated[bool, typer.Option(help=_CREDIT_UNKNOWN_HELP)],
+) -> None:
+    """Say what a merchant may give back of orders that were not paid here; works within 5 seconds."""
+    from shared.storage import merchants
+
+    wanted = merchants.UnknownOrders(cancel_unknown, credit_unknown)
+    _change(merchant, lambda database: merchants.set_unknown_orders(database, merchant, wanted))
+    for words in _unknown_orders(wanted):
+        print(words)
 
 
 def suspend(
@@ -130,3 +164,11 @@ def _shown(networks: list[str]) -> str:
 
     words = ["every public address" if network == PUBLIC else network for network in networks]
     return ", ".join(words) or "none: it drives no terminal until `merchant networks` names one"
+
+
+def _unknown_orders(wanted: "UnknownOrders") -> list[str]:
+    said = {True: "passed on to the terminal", False: "refused"}
+    return [
+        f"A Cancel of an order that was not paid here is {said[wanted.reversals]}.",
+        f"A Credit of an order that was not paid here is {said[wanted.credits]}.",
+    ]

@@ -337,6 +337,7 @@ ORDER_CONFLICTS: Final = {
     "amount": "The amount does not fit what was really paid.",
     "credited": "The order's debit was credited, or a credit is running.",
     "reversed": "The order's debit was reversed, or a reversal is running.",
+    "unknown": "No debit of this order is known here.",
     "ambiguous": "The order was charged more than once; a new Idempotency-Key means another charge of it.",
 }
 

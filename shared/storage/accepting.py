@@ -110,6 +110,8 @@ class NewPayment:
     request: str
     #: The merchant's endpoint that the order names.
     webhook_endpoint_id: str | None = None
+    #: Whether a reversal or credit goes to the terminal though its order has no debit here.
+    passes_unknown: bool = False
     #: Whether HiPay is told of the order.
     notifies_hipay: bool = False
     reply_to: str | None
@@ -159,6 +161,11 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownOrder:
+    """A 409: a reversal or credit of an order that has no debit here, and may not be passed on."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoPlace:
     """Insert and attach kept missing each other: the caller may come again."""
 
@@ -166,7 +173,7 @@ class NoPlace:
 #: What keeps a request from being stored, or refused for another reason.
 Earlier = Attached | Conflict | NoPlace
 
-Acceptance = Accepted | Earlier
+Acceptance = Accepted | UnknownOrder | Earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,10 @@ class _KeyClosed(Exception):
         self.payment_id = payment_id
 
 
+class _NoDebit(Exception):
+    """Rolls back the insert of a reversal or credit that may not be passed on."""
+
+
 class _NothingInTheWay(Exception):
     """Rolls back the insert of a request that is refused."""
 
@@ -232,7 +243,7 @@ async def find_earlier(database: Database, new: NewPayment, terms: Terms) -> Ear
         found = await _insert_or_attach(database, new, terms, insert_and_roll_back)
     except _NothingInTheWay:
         return None
-    assert not isinstance(found, Accepted), "it was rolled back"
+    assert not isinstance(found, Accepted | UnknownOrder), "nothing is stored here"
     return found
 
 
@@ -253,6 +264,8 @@ async def _insert_or_attach(
                 return attached
     except NotAllowed as error:
         return Conflict(error.reason, str(error), await _get(database, error.sibling_id))
+    except _NoDebit:
+        return UnknownOrder()
     except _KeyClosed as error:
         return await _closed(database, error.payment_id)
     except idempotency.KeyUsed:
@@ -297,6 +310,9 @@ async def _insert(
         own = await tx.one(_OWN, id=new.id)
         return _Taken(key, is_bound) if own is None else Accepted(new.id, State(own.state))
     if is_stored:
+        if new.operation is not Operation.DEBIT and known is None and not new.passes_unknown:
+            # After the insert: a request that was passed on before is answered from its result.
+            raise _NoDebit
         await _write_history(tx, new, inserted.state, debit_id)
         if named is not None and not is_bound:
             await idempotency.bind(tx, named)

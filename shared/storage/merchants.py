@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from shared.credential_kind import CredentialKind
+from shared.payment.payment import Operation
 from shared.storage.engine import Database, Transaction
 from shared.storage.rows import json_text
 from shared.storage.statement import Statement
 
 _INSERT_MERCHANT = Statement(
-    "INSERT INTO merchants (id, name, networks, guard_hours, created_at)"
-    " VALUES (:id, :name, :networks, :guard_hours, {now})"
+    "INSERT INTO merchants"
+    " (id, name, networks, guard_hours, reverses_unknown, credits_known_only, created_at)"
+    " VALUES (:id, :name, :networks, :guard_hours, :reverses_unknown, :credits_known_only, {now})"
 )
 _INSERT_CREDENTIAL = Statement(
     "INSERT INTO credentials (id, kind, merchant_id, secret_hash, created_at)"
@@ -31,12 +34,16 @@ _RESUME = Statement(
     "UPDATE merchants SET suspended_at = NULL, suspended_because = NULL WHERE id = :id RETURNING id"
 )
 _SET_NETWORKS = Statement("UPDATE merchants SET networks = :networks WHERE id = :id RETURNING id")
+_SET_UNKNOWN_ORDERS = Statement(
+    "UPDATE merchants SET reverses_unknown = :reverses_unknown, credits_known_only = :credits_known_only"
+    " WHERE id = :id RETURNING id"
+)
 _MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
 
 #: A credential that is not revoked, with what its merchant may reach.
 _CREDENTIAL = Statement(
-    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours, m.suspended_because"
-    " FROM credentials c"
+    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours,"
+    " m.reverses_unknown, m.credits_known_only, m.suspended_because FROM credentials c"
     " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id = :id AND c.revoked_at IS NULL"
 )
 
@@ -54,6 +61,23 @@ _SOLE_USER = Statement(
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownOrders:
+    """What a merchant may give back of an order that has no debit here."""
+
+    #: A reversal is passed on to the terminal, which may take the newest other sale of that amount for it.
+    reversals: bool = False
+    #: A credit is passed on.
+    credits: bool = True
+
+    def pass_on(self, operation: Operation) -> bool:
+        return self.credits if operation is Operation.CREDIT else self.reversals
+
+
+#: As long as an operator says nothing else.
+DEFAULT_UNKNOWN_ORDERS: Final = UnknownOrders()
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """One name for HTTP Basic.
 
@@ -67,6 +91,7 @@ class Credential:
     secret_hash: str
     networks: tuple[str, ...]
     guard_hours: int | None = None
+    unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS
     #: Why its merchant's new orders are refused; None: they are not.
     suspended_because: str | None = None
 
@@ -98,7 +123,12 @@ class Terminal:
 
 
 async def create_merchant(
-    database: Database, merchant_id: str, name: str, networks: list[str], guard_hours: int | None = None
+    database: Database,
+    merchant_id: str,
+    name: str,
+    networks: list[str],
+    guard_hours: int | None = None,
+    unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS,
 ) -> None:
     await database.write(
         lambda tx: tx.run(
@@ -107,6 +137,7 @@ async def create_merchant(
             name=name,
             networks=json_text(networks),
             guard_hours=guard_hours,
+            **_columns(unknown_orders),
         )
     )
 
@@ -144,6 +175,7 @@ async def credential(database: Database, credential_id: str) -> Credential | Non
         row.secret_hash,
         networks,
         row.guard_hours,
+        UnknownOrders(bool(row.reverses_unknown), not row.credits_known_only),
         row.suspended_because,
     )
 
@@ -174,6 +206,19 @@ async def set_networks(database: Database, merchant_id: str, networks: list[str]
     return await database.write(
         lambda tx: _is_found(tx, _SET_NETWORKS, id=merchant_id, networks=networks_json)
     )
+
+
+async def set_unknown_orders(database: Database, merchant_id: str, unknown_orders: UnknownOrders) -> bool:
+    """Say what the merchant may give back of orders without a debit here; False: no such merchant."""
+    columns = _columns(unknown_orders)
+    return await database.write(lambda tx: _is_found(tx, _SET_UNKNOWN_ORDERS, id=merchant_id, **columns))
+
+
+def _columns(unknown_orders: UnknownOrders) -> dict[str, bool]:
+    return {
+        "reverses_unknown": unknown_orders.reversals,
+        "credits_known_only": not unknown_orders.credits,
+    }
 
 
 async def _is_found(tx: Transaction, statement: Statement, **parameters: object) -> bool:

@@ -23,6 +23,11 @@ class MerchantRow(SQLModel, table=True):
     #: Hours after which a succeeded order no longer keeps its number: for tills that begin again at 1. Null:
     #: an order number is used once.
     guard_hours: int | None = Field(sa_column=Column(Integer), default=None)
+    #: A reversal of an order without a debit here is passed on: a terminal may then reverse the newest other
+    #: sale of that amount.
+    reverses_unknown: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    #: A credit of an order without a debit here is refused.
+    credits_known_only: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     created_at: int = milliseconds(nullable=False)
     #: Since when its new orders are refused, and the reason that they are told.
     suspended_at: int | None = milliseconds()

@@ -39,7 +39,12 @@ from shared.storage import outcomes
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
 from shared.storage.lines import Learned
-from shared.storage.merchants import create_credential, create_merchant
+from shared.storage.merchants import (
+    DEFAULT_UNKNOWN_ORDERS,
+    UnknownOrders,
+    create_credential,
+    create_merchant,
+)
 
 _SECRET_KEY: Final = b"a key for tests, 32 characters long"
 _POLLS_OFTEN: Final[dict[str, Any]] = {"reply_poll_seconds": 0.05, "reply_poll_after_seconds": 0.1}
@@ -124,10 +129,14 @@ class ApiAlone:
     app: Any
     _stack: contextlib.AsyncExitStack
 
-    async def merchant(self, *, guard_hours: int | None = None) -> Caller:
+    async def merchant(
+        self, *, guard_hours: int | None = None, unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS
+    ) -> Caller:
         """A new merchant's till."""
         merchant_id = f"mer_{secrets.token_hex(6)}"
-        await create_merchant(self.database, merchant_id, "A bakery", ["127.0.0.0/8"], guard_hours)
+        await create_merchant(
+            self.database, merchant_id, "A bakery", ["127.0.0.0/8"], guard_hours, unknown_orders
+        )
         return await self.caller(CredentialKind.PRIVATE, merchant_id)
 
     async def caller(self, kind: CredentialKind, merchant_id: str | None = None) -> Caller:

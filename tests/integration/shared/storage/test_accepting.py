@@ -26,7 +26,7 @@ from shared.payment.outcome import Result
 from shared.payment.payment import Operation, Reason
 from shared.payment.states import Event, State
 from shared.storage import waiting
-from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, accept
+from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, UnknownOrder, accept
 from shared.storage.claims import cancel
 from shared.storage.engine import Database
 
@@ -200,10 +200,32 @@ async def test_what_has_no_debit_here_is_passed_on_and_says_so(
     database: Database, operation: Operation
 ) -> None:
     """The terminal checks it; the event shows that nothing was checked here."""
-    payment_id = await queued(database, operation=operation, order_id="unknown")
+    payment_id = await queued(database, operation=operation, order_id="unknown", passes_unknown=True)
 
     (event,) = await rows(database, "SELECT detail FROM payment_events WHERE payment_id = :id", id=payment_id)
     assert '"debit":"unknown"' in event.detail
+
+
+@pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
+async def test_what_has_no_debit_here_and_may_not_be_passed_on_is_refused(
+    database: Database, operation: Operation
+) -> None:
+    """Nothing is stored: the terminal would take the newest other sale of that amount for it."""
+    assert await ask(database, operation=operation, order_id="unknown") == UnknownOrder()
+
+    for table in ("payments", "payment_events", "deliveries"):
+        assert await rows(database, f"SELECT * FROM {table}") == []
+
+
+@pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
+async def test_what_was_passed_on_is_answered_from_though_it_would_not_be_now(
+    database: Database, operation: Operation
+) -> None:
+    """The setting changed, or the repeated request came to a process that knows it already."""
+    asked: dict[str, Any] = {"operation": operation, "order_id": "unknown"}
+    first = await succeeded(database, **asked, passes_unknown=True)
+
+    assert _attached(await ask(database, **asked)) == first.id
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])

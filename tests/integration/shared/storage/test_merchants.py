@@ -8,12 +8,14 @@ from shared.storage.engine import Database
 from shared.storage.merchants import (
     Credential,
     Terminal,
+    UnknownOrders,
     create_credential,
     create_merchant,
     credential,
     resume_merchant,
     revoke_credential,
     set_networks,
+    set_unknown_orders,
     suspend_merchant,
     terminal_by_id,
     terminal_by_line,
@@ -74,6 +76,24 @@ async def test_a_suspended_merchants_credentials_say_why(database: Database) -> 
     assert resumed.suspended_because is None
     assert not await suspend_merchant(database, "unknown", "")
     assert not await resume_merchant(database, "unknown")
+
+
+async def test_unknown_orders_are_the_merchants_setting(database: Database) -> None:
+    """At first a reversal of an order that is not known here is refused and a credit passed on."""
+    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+    await create_merchant(database, "strict", "Another", [], unknown_orders=UnknownOrders(True, False))
+    await create_credential(database, "other", CredentialKind.PRIVATE, "strict", "hash")
+
+    async def setting(name: str) -> UnknownOrders:
+        found = await credential(database, name)
+        assert found is not None
+        return found.unknown_orders
+
+    assert await setting("till") == UnknownOrders(reversals=False, credits=True)
+    assert await setting("other") == UnknownOrders(reversals=True, credits=False)
+    assert await set_unknown_orders(database, MERCHANT, UnknownOrders(reversals=True))
+    assert await setting("till") == UnknownOrders(reversals=True, credits=True)
+    assert not await set_unknown_orders(database, "unknown", UnknownOrders())
 
 
 async def test_a_merchants_networks_are_replaced_whole(database: Database) -> None:
