@@ -203,6 +203,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._open_requests -= 1
         super().on_response_complete()
+        if self._held:
+            self.flow.pause_reading()
         if self._ours.is_closing() or self._is_answering:
             return
         if self._refusal is not None:
@@ -214,6 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             held = bytes(self._held)
             self._held.clear()
+            self.flow.resume_reading()
             self._parse(held)
         elif self._head_is_open:
             self._unset_keepalive_if_required()
@@ -264,18 +267,17 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._ours.is_ending = True
         self._real.write_eof()
-        self.flow.resume_reading()
+        if self._rest_bytes <= REST_BYTES:
+            self.flow.resume_reading()
         self._start_timer(REST_SECONDS, self._real.close)
 
     def _throw_away(self, size: int) -> None:
         self._rest_bytes += size
         if self._rest_bytes > REST_BYTES:
-            if self._ours.is_ending:
-                self._real.close()
-            elif self._refusal is None:
+            # Whoever still sends finds no room, and time to read; an end at once would take the answer away.
+            self.flow.pause_reading()
+            if self._refusal is None:
                 self._close()
-            else:
-                self.flow.pause_reading()
 
     def _head_is_late(self) -> None:
         if self._head_is_open:

@@ -14,13 +14,12 @@ import structlog
 from api_alone import ApiAlone, Caller, api_alone, order_for
 from databases import Store
 from eventually import eventually
+from raw_http import HEALTH, RawConnection, raw_connection, request
 
 from api.serving_http import http_options
 from shared.http_bounds import HEAD_BYTES, REST_BYTES
 from shared.payment.states import Event
 from shared.serving import listen, port_of, serving
-
-HEALTH = b"GET /v1/connector/healthcheck HTTP/1.1\r\nHost: api\r\n\r\n"
 
 
 @dataclass
@@ -30,54 +29,8 @@ class Served:
     api: ApiAlone
     port: int
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator["Connection"]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**22)
-        try:
-            yield Connection(reader, writer)
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-
-@dataclass
-class Connection:
-    """One connection of a client that may send anything."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        with contextlib.suppress(ConnectionError):
-            await self.writer.drain()
-
-    async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers by lower-case name, and body."""
-        async with asyncio.timeout(30):
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-            status, *lines = head.strip().split("\r\n")
-            headers = {name.lower(): text for name, text in (line.split(": ", 1) for line in lines)}
-            return (
-                int(status.split()[1]),
-                headers,
-                await self.reader.readexactly(int(headers["content-length"])),
-            )
-
-    async def refusal(self, status: int, code: str) -> dict[str, Any]:
-        """Check that the next answer is this error, the last one, and in the contract's form."""
-        answered, headers, body = await self.answer()
-        error: dict[str, Any] = json.loads(body)["error"]
-        assert (answered, error["status"], error["code"]) == (status, status, code), body
-        assert headers["content-type"] == "application/json"
-        assert headers["connection"] == "close"
-        assert await self.is_closed()
-        return error
-
-    async def is_closed(self) -> bool:
-        async with asyncio.timeout(30):
-            return await self.reader.read() == b""
+    def connection(self) -> contextlib.AbstractAsyncContextManager[RawConnection]:
+        return raw_connection(self.port)
 
 
 @pytest.fixture
@@ -95,17 +48,11 @@ async def served(sqlite_store: Store, settings: dict[str, Any]) -> AsyncIterator
             yield Served(api, port)
 
 
-def post(body: bytes, caller: Caller | None = None, path: str = "/v1/connector/order", **more: str) -> bytes:
-    """Return a request; `more` are headers, with underscores."""
-    headers = {
-        "Host": "api",
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        **({} if caller is None else {"Authorization": caller.client.headers["authorization"]}),
-        **{name.replace("_", "-"): text for name, text in more.items()},
-    }
-    lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
-    return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
+def post(body: bytes, caller: Caller | None = None, **more: str) -> bytes:
+    """Return an order's request; `more` are headers, with underscores."""
+    login = {} if caller is None else {"Authorization": caller.client.headers["authorization"]}
+    named = {name.replace("_", "-"): text for name, text in more.items()}
+    return request("POST", "/v1/connector/order", body, {**login, **named})
 
 
 @pytest.mark.parametrize("garbage", [b"}", b"\x00", b"!! no HTTP\r\n\r\n"])

@@ -1,0 +1,81 @@
+"""Attacks on real processes take minutes: `pytest tests/hostile --hostile`; without it none is run.
+
+Each case prints a line of the table: its name, how long it took, what it cost the process in memory, and what
+somebody else's health checks took meanwhile.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from attacks import Target, watching
+from databases import Store
+from fleet import fleet_of
+from raw_http import basic
+from system import LOOPBACK, System, delete_queues, system_on
+
+from shared.credential_kind import CredentialKind
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hostile", action="store_true", help="attack real processes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The option is unknown where pytest was not started in this folder.
+    if config.getoption("hostile", default=False):
+        return
+    left_out = [item for item in items if Path(__file__).parent in item.path.parents]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
+    yield amqp_prefix
+    asyncio.run(delete_queues(amqp_url, amqp_prefix))
+
+
+@pytest.fixture
+async def target(
+    postgres_store: Store, amqp_url: str, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Target]:
+    """An API process as an installation runs it, on PostgreSQL; loopback is no trusted proxy."""
+    settings: dict[str, object] = {
+        "database_url": postgres_store.url,
+        "amqp_url": amqp_url,
+        "amqp_prefix": prefix,
+        "secret_key": secrets.token_hex(32),
+        "api_port": 0,
+        "management_port": 0,
+        "log_format": "json",
+        "trusted_proxies": (),
+        "api_drain_seconds": 241,
+    }
+
+    def print_line(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}", end="")  # noqa: T201 - the table is what `make hostile` shows
+
+    async with (
+        system_on(
+            postgres_store.url, amqp_url, prefix, secret_key=settings["secret_key"], trusted_proxies=()
+        ) as system,
+        fleet_of(settings, tmp_path) as fleet,
+    ):
+        process = await fleet.start("api")
+        port = int((await process.logged("API is serving"))["port"])
+        async with watching(port) as bystander:
+            pass
+        yield Target(process, port, await _logins(system), bystander.slowest_hundredth, print_line)
+
+
+async def _logins(system: System) -> dict[str, dict[str, str]]:
+    merchant = await system.login(LOOPBACK)
+    gateway = await system.login(kind=CredentialKind.GATEWAY, merchant=False)
+    operator = await system.login(kind=CredentialKind.OPERATOR, merchant=False)
+    named = {"merchant": merchant, "gateway": gateway, "operator": operator}
+    return {"none": {}, **{kind: basic(login.username, login.secret) for kind, login in named.items()}}

@@ -1,0 +1,92 @@
+"""A real API process under attack, and somebody else who uses it meanwhile."""
+
+import asyncio
+import contextlib
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import psutil
+from eventually import eventually
+from fleet import Process
+from raw_http import HEALTH, RawConnection, raw_connection
+
+#: Health checks of somebody else: one every so often, and their slowest hundredth at most so slow.
+CHECK_EVERY_SECONDS = 0.02
+SLOW_CHECK_SECONDS = 0.1
+#: A machine that does other work, too, is slower at its worst by a multiple.
+IDLE_TIMES = 3
+
+
+@dataclass
+class Bystander:
+    """Somebody else, who asks for health again and again on a connection of its own."""
+
+    connection: RawConnection
+    seconds: list[float] = field(default_factory=list)
+    #: What the attack cost the process in memory, once it is over.
+    megabytes: float = 0
+
+    async def watch(self) -> None:
+        while True:
+            begun = time.perf_counter()
+            await self.connection.send(HEALTH)
+            status, _, _ = await self.connection.answer()
+            assert status == 200, status
+            self.seconds.append(time.perf_counter() - begun)
+            await asyncio.sleep(CHECK_EVERY_SECONDS)
+
+    @property
+    def slowest_hundredth(self) -> float:
+        return statistics.quantiles(self.seconds, n=100)[98]
+
+
+@dataclass
+class Target:
+    """A real API process, with everything that an attacker may have."""
+
+    process: Process
+    port: int
+    #: Headers of a log-in, by kind of credential; `none` has none.
+    logins: dict[str, dict[str, str]]
+    #: What the same machine takes for a health check while nothing else happens.
+    idle_seconds: float
+    print_line: Callable[[str], None]
+
+    @property
+    def megabytes(self) -> float:
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
+
+    @contextlib.asynccontextmanager
+    async def attacked(self, name: str, *, health_waits: bool = False) -> AsyncIterator[Bystander]:
+        """Watch health while the block attacks; print the line; fail where others had to wait.
+
+        `health_waits`: they may.
+        """
+        begun, before = time.perf_counter(), self.megabytes
+        async with watching(self.port) as bystander:
+            yield bystander
+        took = time.perf_counter() - begun
+        bystander.megabytes = more = self.megabytes - before
+        slow = bystander.slowest_hundredth
+        self.print_line(
+            f"{name:<44} {took:6.1f} s {more:+7.1f} MB   health p99 {slow * 1000:5.0f} ms"
+            f" (idle {self.idle_seconds * 1000:.0f} ms)"
+        )
+        assert health_waits or slow < SLOW_CHECK_SECONDS + IDLE_TIMES * self.idle_seconds, name
+
+
+@contextlib.asynccontextmanager
+async def watching(port: int) -> AsyncIterator[Bystander]:
+    """Watch health while the block runs, and at least for a hundred checks."""
+    async with raw_connection(port) as connection:
+        bystander = Bystander(connection)
+        task = asyncio.create_task(bystander.watch())
+        try:
+            yield bystander
+            await eventually(lambda: task.done() or len(bystander.seconds) >= 100, within_seconds=60)
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

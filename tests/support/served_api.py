@@ -1,0 +1,87 @@
+"""An API on a socket, on a thread and an event loop of its own."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from api_alone import ApiAlone, api_alone
+from databases import Store
+
+from api.serving_http import http_options
+from shared.serving import listen, port_of, serving
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class LoopTimes:
+    """Processor time that the event loop's thread took from one turn to the next; nobody else's."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        while True:
+            begun = time.thread_time()
+            await asyncio.sleep(0.001)
+            self.seconds.append(time.thread_time() - begun)
+
+    def worst(self) -> float:
+        """Return the longest since the last look."""
+        found, self.seconds = max(self.seconds, default=0.0), []
+        return found
+
+
+@dataclass
+class ServedApi:
+    """The API, where it listens, and its event loop."""
+
+    api: ApiAlone
+    port: int
+    loop: asyncio.AbstractEventLoop
+    times: LoopTimes
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run it on the API's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=60)
+
+
+@contextlib.contextmanager
+def served_api(store: Store, **given: Any) -> Iterator[ServedApi]:
+    """Serve on a migrated store; `given` are settings."""
+    is_up, ended = threading.Event(), asyncio.Event()
+    served: list[ServedApi] = []
+
+    async def serve() -> None:
+        async with _on_a_socket(store, given) as (api, port):
+            times = LoopTimes()
+            watching = asyncio.create_task(times.watch())
+            served.append(ServedApi(api, port, asyncio.get_running_loop(), times))
+            is_up.set()
+            await ended.wait()
+            watching.cancel()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="served api")
+    thread.start()
+    assert is_up.wait(timeout=60)
+    (one,) = served
+    try:
+        yield one
+    finally:
+        one.loop.call_soon_threadsafe(ended.set)
+        thread.join(timeout=60)
+
+
+@contextlib.asynccontextmanager
+async def _on_a_socket(store: Store, given: dict[str, Any]) -> AsyncIterator[tuple[ApiAlone, int]]:
+    async with api_alone(store, **given) as api:
+        listening = listen("127.0.0.1", 0, setting="PORT")
+        async with serving(api.app, listening, drain_seconds=1, **http_options(api.settings)):
+            yield api, port_of(listening)
