@@ -31,6 +31,8 @@ class Fault(StrEnum):
     EARLIER_ANSWER = "earlier_answer"
     #: The transaction ends as the customer wants, the answer is noise.
     GARBAGE = "garbage"
+    #: The transaction ends as the customer wants, the answer is noise, and much later the real one.
+    BROKEN_FIRST = "broken_first"
     #: Immediate mode: AE 10 at once, before any card; the customer pays later.
     IMMEDIATE = "immediate"
     #: As with a sale typed by hand on the screen: AE 01 at once, whatever is asked; nothing was charged.
@@ -68,6 +70,14 @@ class Behaviour:
     piece_bytes: int | None = None
     #: Between two pieces.
     piece_pause_seconds: float = 0.0
+    #: What it writes to everybody who connects, before it is asked.
+    greeting: str = ""
+    #: From the noise of Fault.BROKEN_FIRST to the real answer.
+    real_after_seconds: float = 20.0
+    #: A success leaves CB out, and a second later this amount follows.
+    late_amount_cents: int | None = None
+    #: The answer is written as on a serial line: ACK, STX ... ETX, its check byte, EOT.
+    wraps: bool = False
     #: The connection stays open after the answer, until the peer closes it.
     keeps_open: bool = False
     #: Tags left out of the answer, e.g. CJ, CF, CB.

@@ -44,6 +44,16 @@ class Choice:
             chosen = replace(self.behaviour, enquiry=self._scripted.enquiry)
         return chosen or self.behaviour
 
+    def greeting(self) -> str:
+        """Return what the next connection is greeted with."""
+        coming = self.script[0].applied_to(self.behaviour) if self.script else self.behaviour
+        return coming.greeting
+
+    def forget_unasked(self, greeting: str) -> None:
+        """Use up the step that gave this greeting: who was greeted asked nothing, and nobody will."""
+        if self.script and greeting and self.greeting() == greeting:
+            self.script.popleft()
+
     def forget_script(self) -> None:
         """The coming transactions do what is usual."""
         self.script.clear()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sandbox.terminal.behaviour import Behaviour
 from shared.concert import fields as f
 from shared.concert.encode import encode_fields
+from shared.concert.wrapping import ACK, EOT, ETX, STX, check_byte_of
 
 #: Neither a field nor UTF-8.
 NOISE = b"\x15\x02\xff\xfeERREUR 42\x00"
@@ -13,7 +14,17 @@ _ACCENTED = ("OD", "Terminal prêt, café réglé")
 
 
 def answer_bytes(answer: Mapping[str, str], behaviour: Behaviour) -> bytes:
-    """Return the answer as this terminal writes it, with the faults of its lengths."""
+    """Return the answer as this terminal writes it, with its faults and its wrapping."""
+    body = _body(answer, behaviour)
+    return ACK + STX + body + ETX + check_byte_of(body) + EOT if behaviour.wraps else body
+
+
+def amount_bytes(cents: int) -> bytes:
+    """Return an amount that comes on its own."""
+    return encode_fields([(f.AMOUNT, f"{cents:02d}")])
+
+
+def _body(answer: Mapping[str, str], behaviour: Behaviour) -> bytes:
     fields = list(answer.items())
     if behaviour.counts_characters:
         return _count_characters([*fields[:-1], _ACCENTED, *fields[-1:]])

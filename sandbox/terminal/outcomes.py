@@ -162,6 +162,29 @@ OUTCOMES: Final = (
         "approved, and the gateway is not told CF: its records name no payment",
         tells_gateway_reference=False,
     ),
+    _row(
+        "broken_first",
+        "49",
+        "approved, the answer is noise, and 20 seconds later the real one comes on the same connection",
+        fault=Fault.BROKEN_FIRST,
+    ),
+    _row(
+        "greets",
+        None,
+        "the terminal writes before it is asked: a register that sees it asks nothing",
+        charged=False,
+        greeting="READY\r\n",
+        fault=Fault.BUSY,
+    ),
+    _row(
+        "wrapped", None, "the answer comes as on a serial line: ACK, STX ... ETX, check byte, EOT", wraps=True
+    ),
+    _row(
+        "late_amount",
+        None,
+        "CB is left out of a success, and a second later another amount comes: 999.99",
+        late_amount_cents=99_999,
+    ),
     _row("stays_open", None, "the connection stays open after the answer", keeps_open=True),
     _row("without_reference", None, "CF is left out of the answer", leaves_out=frozenset({"CF"})),
     _row("without_software_id", None, "CJ is left out of the answer", leaves_out=frozenset({"CJ"})),

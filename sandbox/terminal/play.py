@@ -10,7 +10,7 @@ from sandbox.gateway import codes
 from sandbox.terminal.bank import Authorisation, asks_authorisation
 from sandbox.terminal.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.core import Core
-from sandbox.terminal.delivery import NOISE, answer_bytes
+from sandbox.terminal.delivery import NOISE, amount_bytes, answer_bytes
 from sandbox.terminal.ending import (
     ABANDONED,
     WALKED_AWAY,
@@ -28,10 +28,12 @@ from sandbox.terminal.request import Request
 from sandbox.terminal.screen import Key, Next, Stage, Step, asking, digit, ended, present, press, woken
 from sandbox.terminal.session import Session
 from sandbox.terminal.transaction import Answer, Done, earlier_answer, perform, take_into_account
+from shared.concert import fields as f
 from shared.concert.fields import Action
 
 #: No customer and no bank come into these: the connection ends without an answer, or the terminal restarts.
 _NOTHING_HAPPENS: Final = frozenset({Fault.CLOSE_WITHOUT_ANSWER, Fault.RESET, Fault.SILENT, Fault.REBOOT})
+_LATE_AMOUNT_SECONDS: Final = 1.0
 _WORDS: Final = {
     "done": "Approved",
     "refused": "Refused",
@@ -252,8 +254,18 @@ class Play:
                 self.session.write(NOISE, self.behaviour)
             case Fault.LOSE_ANSWER:
                 self._end_connection()
+            case Fault.BROKEN_FIRST:
+                answer = answer_bytes(done.answer, self.behaviour)
+                self._write_then(NOISE, answer, self.behaviour.real_after_seconds)
+            case _ if self.behaviour.late_amount_cents is not None and done.charged:
+                rest = {tag: value for tag, value in done.answer.items() if tag != f.AMOUNT}
+                amount = amount_bytes(self.behaviour.late_amount_cents)
+                self._write_then(answer_bytes(rest, self.behaviour), amount, _LATE_AMOUNT_SECONDS)
             case _:
                 self._write(done.answer)
+
+    def _write_then(self, first: bytes, then: bytes, after_seconds: float) -> None:
+        self.session.write(first, self.behaviour, then=then, then_after_seconds=after_seconds)
 
     def _write(self, answer: Answer) -> None:
         limit = self.behaviour.network_forgets_after_seconds

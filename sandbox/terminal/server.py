@@ -253,9 +253,13 @@ class VirtualTerminal(Choice):
         if others and self.device.when_busy == "backlog":
             self._waiting.append(session)
             session.hold()
+        else:
+            session.greet(self.greeting())
 
     def _closed(self, session: Session) -> None:
         self._sessions.discard(session)
+        if not session.has_asked:
+            self.forget_unasked(session.greeting)
         if session in self._waiting:
             self._waiting.remove(session)
         if self._play is None or self._play.session is not session:

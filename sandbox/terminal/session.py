@@ -43,6 +43,7 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport
         self.record: SessionRecord
         self.is_closed = False
+        self.greeting = ""
         self._is_forgotten = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -105,23 +106,49 @@ class Session(asyncio.Protocol):
             self.record.amount_cents = request.amount_cents
         self._on_request(self, request)
 
-    def write(self, data: bytes, behaviour: Behaviour) -> None:
-        """Write an answer as the behaviour says, then close the connection or keep it open."""
-        self._write_next(pieces(data, behaviour), behaviour)
+    def greet(self, greeting: str) -> None:
+        """Write before anything was asked; nothing where the greeting is empty."""
+        self.greeting = greeting
+        if greeting:
+            data = greeting.encode()
+            self.record.passed("out", data)
+            self._transport.write(data)
 
-    def _write_next(self, left: list[bytes], behaviour: Behaviour) -> None:
+    @property
+    def has_asked(self) -> bool:
+        """A request came, whole or not."""
+        return self._request_taken
+
+    def write(
+        self, data: bytes, behaviour: Behaviour, *, then: bytes = b"", then_after_seconds: float = 0.0
+    ) -> None:
+        """Write an answer as the behaviour says, and something more later; then close the connection or keep
+        it open."""
+        self._write_next(pieces(data, behaviour), behaviour, then, then_after_seconds)
+
+    def _write_next(
+        self, left: list[bytes], behaviour: Behaviour, then: bytes, then_after_seconds: float
+    ) -> None:
         while left and not self.is_closed:
             piece, left = left[0], left[1:]
             self.record.passed("out", piece)
             self._transport.write(piece)
             if left and behaviour.piece_pause_seconds:
-                self._piece_timer = asyncio.get_running_loop().call_later(
-                    behaviour.piece_pause_seconds, self._write_next, left, behaviour
-                )
+                self._write_later(behaviour.piece_pause_seconds, left, behaviour, then, then_after_seconds)
                 return
+        if then and not self.is_closed:
+            self._write_later(then_after_seconds, pieces(then, behaviour), behaviour, b"", 0.0)
+            return
         self.record.answered = not self.is_closed and not self._peer_ended
         if self._peer_ended or not behaviour.keeps_open:
             self.close()
+
+    def _write_later(
+        self, seconds: float, left: list[bytes], behaviour: Behaviour, then: bytes, then_after_seconds: float
+    ) -> None:
+        self._piece_timer = asyncio.get_running_loop().call_later(
+            seconds, self._write_next, left, behaviour, then, then_after_seconds
+        )
 
     def idle_seconds(self) -> float:
         """Return for how long no byte has passed."""

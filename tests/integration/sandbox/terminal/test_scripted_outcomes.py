@@ -46,7 +46,12 @@ async def play(playing: VirtualTerminal, data: bytes) -> bytes:
 
 
 #: What a test cannot wait for is short.
-HURRIED = {"delay_seconds": 0.3, "reboot_seconds": 0.05, "network_forgets_after_seconds": 0.1}
+HURRIED = {
+    "real_after_seconds": 0.3,
+    "delay_seconds": 0.3,
+    "reboot_seconds": 0.05,
+    "network_forgets_after_seconds": 0.1,
+}
 
 
 @pytest.mark.parametrize("row", OUTCOMES, ids=[row.name for row in OUTCOMES])
@@ -66,6 +71,54 @@ async def test_a_row_does_what_its_words_say(row: ScriptedOutcome) -> None:
         if row.name.startswith("refused_") and row.ending is not None:
             reading = read(frame_of(received), sent=sent)
             assert (reading.outcome, reading.issuer_code) == (Outcome.REFUSED, row.ending)
+
+
+async def test_a_terminal_may_write_before_it_is_asked() -> None:
+    """The step is used up by a connection on which nothing is asked."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script(["greets"]))
+        async with RawClient(playing) as client:
+            greeting = await client.receive_some()
+        await eventually(lambda: not playing.script)
+        paid = await ask(playing, OURS)
+
+    assert greeting == b"READY\r\n"
+    assert read(paid).outcome is Outcome.SUCCEEDED
+
+
+async def test_a_broken_answer_may_be_followed_by_the_real_one() -> None:
+    """On the same connection, later."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script([{"outcome": "broken_first", "real_after_seconds": 0.2}]))
+        async with RawClient(playing) as client:
+            await client.send(OURS)
+            broken, real = await client.receive_some(), await client.receive_all()
+
+    assert frame_of(broken).error is not None
+    assert read(frame_of(real)).outcome is Outcome.SUCCEEDED
+
+
+async def test_an_amount_may_come_after_the_success_that_lacked_it() -> None:
+    """And be another one."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script(["late_amount"]))
+        async with RawClient(playing) as client:
+            await client.send(OURS)
+            first, late = await client.receive_some(), await client.receive_all()
+
+    assert read(frame_of(first)).notes == ("reference_confirmed", "amount_not_echoed")
+    assert late == b"CB00599999"
+
+
+async def test_an_answer_may_be_wrapped() -> None:
+    """As on a serial line, and read all the same."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
+        playing.play_next(read_script(["wrapped"]))
+        received = await play(playing, OURS)
+
+    assert received[:2] == b"\x06\x02"
+    assert received[-1:] == b"\x04"
+    assert read(frame_of(received)).outcome is Outcome.SUCCEEDED
 
 
 async def test_a_busy_terminal_has_nothing_on_its_screen_afterwards() -> None:
