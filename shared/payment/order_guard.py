@@ -61,14 +61,19 @@ def operation_key(
     amount_cents: int,
     idempotency_key: str | None,
 ) -> str:
-    """Return the text that names the operation of this merchant's order."""
+    """Return the text that names the operation of this merchant's order, and no other one.
+
+    Order and key are free texts that may hold a colon: at most one of them stands at the end, and the length
+    of the other says where it ends. The id of a debit holds none.
+    """
     match operation:
         case Operation.DEBIT:
             return f"debit:{order_id}"
         case Operation.REVERSAL:
-            return f"reversal:{order_id}:{debit_id or ''}"
+            return f"reversal:{debit_id or ''}:{order_id}"
         case Operation.CREDIT:
-            return f"credit:{order_id}:{debit_id or ''}:{amount_cents}:{idempotency_key or ''}"
+            order = f"{len(order_id)}:{order_id}"
+            return f"credit:{debit_id or ''}:{amount_cents}:{order}:{idempotency_key or ''}"
 
 
 def is_same_terminal(

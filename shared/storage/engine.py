@@ -318,8 +318,11 @@ async def check_durability(database: Database) -> str | None:
 
     async def look(tx: Transaction) -> str | None:
         if tx.dialect == "postgresql":
-            row = (await tx.connection.execute(text("SHOW synchronous_commit"))).scalar_one()
-            return None if cast(str, row) != "off" else "PostgreSQL runs with synchronous_commit = off"
+            for setting in ("fsync", "synchronous_commit"):
+                value = (await tx.connection.execute(text(f"SHOW {setting}"))).scalar_one()
+                if cast(str, value) == "off":
+                    return f"PostgreSQL runs with {setting} = off"
+            return None
         row = (await tx.connection.execute(text("PRAGMA synchronous"))).scalar_one()
         return None if row == 2 else "SQLite does not run with synchronous = FULL"
 

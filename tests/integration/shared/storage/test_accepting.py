@@ -20,6 +20,7 @@ from payments import (
     refused,
     rows,
     succeeded,
+    take,
 )
 
 from shared.payment.outcome import Result
@@ -27,7 +28,7 @@ from shared.payment.payment import Operation, Reason
 from shared.payment.states import Event, State
 from shared.storage import waiting
 from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, UnknownOrder, accept
-from shared.storage.claims import cancel
+from shared.storage.claims import Claimed, cancel
 from shared.storage.engine import Database
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
@@ -192,7 +193,7 @@ async def test_a_reversal_of_a_success_is_stored_with_its_debit(database: Databa
     reversal = await waiting.payment(database, await queued(database, **REVERSAL))
 
     assert reversal is not None
-    assert (reversal.debit_id, reversal.guard_key) == (debit.id, f"reversal:order-1:{debit.id}")
+    assert (reversal.debit_id, reversal.guard_key) == (debit.id, f"reversal:{debit.id}:order-1")
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
@@ -361,6 +362,23 @@ async def test_the_line_is_made_once(database: Database) -> None:
     await queued(database, order_id="b")
 
     assert [row.address for row in await rows(database, "SELECT address FROM lines")] == [LINE]
+
+
+async def test_a_line_that_was_lost_is_made_by_the_next_payment(database: Database) -> None:
+    """A database restored without it: the next payment of the terminal can be claimed, and one that waits."""
+    waiting = await queued(database, order_id="a")
+    await change(database, "DELETE FROM lines")
+
+    await queued(database, order_id="b")
+
+    assert isinstance(await take(database, waiting), Claimed)
+
+
+async def test_an_orders_number_cannot_be_taken_for_another_operation(database: Database) -> None:
+    """Numbers and keys with colons: the credit of one order does not keep out that of another."""
+    credit: dict[str, Any] = {"operation": Operation.CREDIT, "amount_cents": 100}
+    await queued(database, order_id="a", idempotency_key=":100:", **credit)
+    await queued(database, order_id="a::100", **credit)
 
 
 async def test_a_stored_payment_may_be_asked_for_again_after_a_lost_commit(database: Database) -> None:

@@ -10,10 +10,15 @@ from alembic.runtime.migration import MigrationContext
 from payments import change, rows
 from sqlalchemy import Connection
 
+from shared.payment.order_guard import operation_key
+from shared.payment.payment import Operation
 from shared.storage.engine import Database, open_database
 from shared.storage.migrate import SchemaTooOld, _config, check_schema, migrate, newest_version
 from shared.storage.schema import METADATA
 from shared.storage.statement import Dialect
+
+#: The schemas that some migrations found.
+BEFORE_OPERATION_KEYS_THAT_CANNOT_COLLIDE = "0008"
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -134,6 +139,53 @@ async def test_keys_that_were_closed_before_are_marked(empty_url: str) -> None:
 
         found = await rows(database, "SELECT id, key_closed FROM payments ORDER BY id")
         assert [row.id for row in found if row.key_closed] == ["p1", "p2", "p4", "p5", "p6"]
+    finally:
+        await database.close()
+
+
+async def test_keys_of_operations_are_written_as_this_release_writes_them(empty_url: str) -> None:
+    """Stored reversals and credits still keep their repetition out; a key may look like another's new one."""
+    named = [
+        ("p1", Operation.DEBIT, "debit:o:1", "o:1", None, None),
+        ("p2", Operation.REVERSAL, "reversal:o:1:p1", "o:1", "p1", None),
+        ("p3", Operation.REVERSAL, "reversal::o:", ":o", None, None),
+        ("p4", Operation.REVERSAL, "reversal:o::", "o:", None, None),
+        ("p5", Operation.CREDIT, "credit:o:1:p1:7:k:1", "o:1", "p1", "k:1"),
+        ("p6", Operation.CREDIT, "credit:\u00e9::7:", "\u00e9", None, None),
+    ]
+    database = open_database(empty_url)
+    try:
+        await migrate_to(database, BEFORE_OPERATION_KEYS_THAT_CANNOT_COLLIDE)
+        await change(
+            database, "INSERT INTO merchants (id, name, networks, created_at) VALUES ('m', '', '', 0)"
+        )
+        for payment_id, operation, key, order_id, debit_id, idempotency_key in named:
+            await change(
+                database,
+                "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key,"
+                " debit_id, idempotency_key, state, contradicted, amount_cents, currency, protocol,"
+                " force_authorization, host, port, register_number, profile, request, created_at,"
+                " deadline_at, published_at) VALUES (:id, 'm', :order_id, :operation, :key, :guard_key,"
+                " :debit_id, :idempotency_key, 'queued', false, 7, 'EUR', 'ConcertV3.2', false, 'h', 1, '01',"
+                " '{{}}', '{{}}', 0, 0, 0)",
+                id=payment_id,
+                order_id=order_id,
+                operation=operation.value,
+                key=key,
+                guard_key=None if payment_id == "p5" else key,
+                debit_id=debit_id,
+                idempotency_key=idempotency_key,
+            )
+
+        await migrate(database)
+
+        found = {row.id: row for row in await rows(database, "SELECT * FROM payments")}
+        for payment_id, operation, _, order_id, debit_id, idempotency_key in named:
+            key = operation_key(
+                operation, order_id, debit_id=debit_id, amount_cents=7, idempotency_key=idempotency_key
+            )
+            assert found[payment_id].operation_key == key
+            assert found[payment_id].guard_key == (None if payment_id == "p5" else key)
     finally:
         await database.close()
 

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from shared.payment.order_guard import NotAllowed, Sibling, check_may_follow, counts, operation_key
 from shared.payment.payment import Operation
@@ -36,16 +39,49 @@ def _refusal(
 def test_keys_name_the_operation() -> None:
     """The three forms of the key, with what is not known left empty."""
     assert _key(Operation.DEBIT) == "debit:order-1"
-    assert _key(Operation.REVERSAL) == "reversal:order-1:"
-    assert _key(Operation.REVERSAL, debit_id="pay_1") == "reversal:order-1:pay_1"
-    assert _key(Operation.CREDIT) == "credit:order-1::500:"
-    assert _key(Operation.CREDIT, debit_id="pay_1", idempotency_key="k") == "credit:order-1:pay_1:500:k"
+    assert _key(Operation.REVERSAL) == "reversal::order-1"
+    assert _key(Operation.REVERSAL, debit_id="pay_1") == "reversal:pay_1:order-1"
+    assert _key(Operation.CREDIT) == "credit::500:7:order-1:"
+    assert _key(Operation.CREDIT, debit_id="pay_1", idempotency_key="k") == "credit:pay_1:500:7:order-1:k"
 
 
-def _key(operation: Operation, debit_id: str | None = None, idempotency_key: str | None = None) -> str:
+def _key(
+    operation: Operation,
+    debit_id: str | None = None,
+    idempotency_key: str | None = None,
+    order_id: str = "order-1",
+    amount_cents: int = 500,
+) -> str:
     return operation_key(
-        operation, "order-1", debit_id=debit_id, amount_cents=500, idempotency_key=idempotency_key
+        operation, order_id, debit_id=debit_id, amount_cents=amount_cents, idempotency_key=idempotency_key
     )
+
+
+_TEXTS = st.text(alphabet=":a1~", min_size=1, max_size=8)
+_OPERATIONS = st.tuples(
+    st.sampled_from(Operation), st.none() | st.just("pay_1"), st.none() | _TEXTS, _TEXTS, st.integers(1, 20)
+)
+
+
+@given(_OPERATIONS, _OPERATIONS)
+@example(
+    (Operation.CREDIT, None, ":5:", "a", 5),
+    (Operation.CREDIT, None, None, "a::5", 5),
+)
+@example((Operation.REVERSAL, None, None, "a:pay_1", 5), (Operation.REVERSAL, "pay_1", None, "a", 5))
+def test_two_operations_never_have_one_key(one: Any, other: Any) -> None:
+    """Whatever colons order numbers and idempotency keys hold."""
+
+    def meant(operation: Operation, debit_id: str | None, key: str | None, order: str, amount: int) -> Any:
+        match operation:
+            case Operation.DEBIT:
+                return operation, order
+            case Operation.REVERSAL:
+                return operation, debit_id, order
+            case Operation.CREDIT:
+                return operation, debit_id, key, order, amount
+
+    assert (_key(*one) == _key(*other)) is (meant(*one) == meant(*other))
 
 
 def test_an_idempotency_key_tells_only_credits_apart() -> None:
