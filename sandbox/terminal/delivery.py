@@ -36,7 +36,9 @@ def _body(answer: Mapping[str, str], behaviour: Behaviour) -> bytes:
 
 
 def _count_characters(fields: list[tuple[str, str]]) -> bytes:
-    return "".join(f"{tag}{len(value):03d}{value}" for tag, value in fields).encode("utf-8")
+    return "".join(f"{tag}{len(value):03d}{value}" for tag, value in fields).encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def pieces(data: bytes, behaviour: Behaviour) -> list[bytes]:

@@ -44,6 +44,8 @@ class Device:
     #: A request is whole on a field boundary, with what it needs, and so long without a byte. 0: at once,
     #: for clients that write a request in one piece.
     request_idle_seconds: float = REQUEST_IDLE_SECONDS
+    #: A request that is cut or lacks a field is rejected for its format after so long without a byte.
+    request_incomplete_seconds: float = 2.0
     #: CR LF must follow a request, else it is rejected for its format.
     requires_line_end: bool = False
     #: Nobody at the terminal: so long the amount is shown, then the transaction is given up.

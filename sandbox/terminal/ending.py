@@ -57,11 +57,20 @@ def pin_blocked(presented: Presented) -> Ending:
     return _refused(Ending(presented=presented), codes.TOO_MANY_PINS)
 
 
-def usual_card(behaviour: Behaviour, device: Device) -> Presented:
-    """Return the card that a customer presents who is told nothing else."""
+def usual_card(behaviour: Behaviour, device: Device, request: Request) -> Presented:
+    """Return the card that a customer presents who is told nothing else, in the way that was asked for."""
     card = card_of_key(behaviour.card) if behaviour.card is not None else None
-    mode = Mode.CONTACTLESS if behaviour.contactless else Mode.CONTACT
-    return Presented(card or card_numbered(device.card_number), mode)
+    card = card or card_numbered(device.card_number)
+    usual = Mode.CONTACTLESS if behaviour.contactless else Mode.CONTACT
+    asked = (mode for mode in card.modes if card.application(mode) == request.application)
+    return Presented(card, next(asked, usual))
+
+
+def wrong_application(request: Request, presented: Presented) -> Ending | None:
+    """Return the end where the card cannot be used as the register asks; None: it can."""
+    if request.application in (None, presented.application):
+        return None
+    return Ending(result="refused", presented=presented, refused_with="10")
 
 
 def played_out(
@@ -78,7 +87,10 @@ def played_out(
         return ABANDONED
     if behaviour.fault is Fault.WALK_AWAY:
         return WALKED_AWAY
-    presented = presented or usual_card(behaviour, device)
+    presented = presented or usual_card(behaviour, device, request)
+    wrong = wrong_application(request, presented)
+    if wrong is not None:
+        return wrong
     authorisation = None
     if asks_authorisation(request, presented, behaviour, device):
         authorisation = authorise_alone(request, number, presented, behaviour, at)

@@ -29,9 +29,9 @@ def authorisation_question(
 ) -> Body:
     """Return the body of `POST /authorisations`."""
     body = {
-        "terminal": terminal_identity(device, request.fields.get(f.REGISTER_NUMBER), address),
+        "terminal": terminal_identity(device, request.text(f.REGISTER_NUMBER), address),
         "reference": request.reference if behaviour.tells_gateway_reference else None,
-        "contract": request.fields.get(f.CONTRACT) or device.contract,
+        "contract": request.text(f.CONTRACT) or device.contract,
         "rank": device.rank,
         "application": presented.application,
         "operation": OPERATIONS[Action(request.action)],

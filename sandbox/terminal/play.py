@@ -19,6 +19,7 @@ from sandbox.terminal.ending import (
     pin_blocked,
     played_out,
     usual_card,
+    wrong_application,
 )
 from sandbox.terminal.gateway_bodies import authorisation_question, completion
 from sandbox.terminal.gateway_link import Gateway, GatewayUnreachable
@@ -95,7 +96,7 @@ class Play:
         elif self.behaviour.customer is Customer.ABANDON:
             self._end(ABANDONED)
         else:
-            self.present(presented or usual_card(self.behaviour, self._core.device))
+            self.present(presented or usual_card(self.behaviour, self._core.device, self.request))
             self._type_pin()
 
     def _type_pin(self) -> None:
@@ -162,8 +163,11 @@ class Play:
         core, request = self._core, self.request
         presented = core.screen.presented
         assert presented is not None
+        wrong = wrong_application(request, presented)
         if self.behaviour.fault in _NOTHING_HAPPENS:
             self._go_wrong()
+        elif wrong is not None:
+            self._end(wrong)
         elif core.gateway is None:
             number = core.memory.number + 1
             self._end(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sandbox.cards import DECK
 from shared.concert import fields as f
 from shared.concert.decode import Frame
 from shared.concert.fields import Action
@@ -13,7 +14,12 @@ OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
 #: Starts a remote collection, in V3.1 and later.
 COLLECTION: Final = "B"
 _FIRST_VERSION_WITH_COLLECTION: Final = "0310"
+#: What a request needs; an operation or pre-authorisation needs more.
+_NEEDED: Final = frozenset({f.PROTOCOL_VERSION, f.ACTION})
+_NEEDED_FOR_MONEY: Final = _NEEDED | {f.AMOUNT, f.SOFTWARE_ID, f.REGISTER_NUMBER, f.CURRENCY}
 _WITH_AMOUNT: Final = OPERATIONS | {Action.PREAUTHORISATION}
+#: What the terminal's deck of cards can be read as, see `sandbox.cards`.
+_APPLICATIONS: Final = frozenset(card.application(mode) for card in DECK for mode in card.modes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,21 @@ class Request:
 
     @property
     def reference(self) -> str | None:
-        return self.fields.get(f.PRIVATE_DATA)
+        """CF, as text."""
+        return self.text(f.PRIVATE_DATA)
+
+    @property
+    def application(self) -> str | None:
+        """The payment application that has to be used; None: any."""
+        return self.fields.get(f.APPLICATION)
+
+    def text(self, tag: str) -> str | None:
+        """Return a field for people and other systems: a byte that is no UTF-8 is read as Latin-1."""
+        value = self.fields.get(tag)
+        if value is None or value.isascii():
+            return value
+        raw = value.encode("utf-8", "surrogateescape")
+        return value if raw.decode("utf-8", "replace") == value else raw.decode("latin-1")
 
     @property
     def wants_ticket(self) -> bool:
@@ -55,15 +75,16 @@ class Request:
 
 
 def is_whole(frame: Frame) -> bool:
-    """Tell whether a request may end here: at a boundary, with version, action, and amount where needed."""
-    fields = frame.fields
-    if not frame.at_boundary or not {f.PROTOCOL_VERSION, f.ACTION} <= fields.keys():
-        return False
-    return fields[f.ACTION] not in _WITH_AMOUNT or f.AMOUNT in fields
+    """Tell whether a request may end here: on a field boundary, with everything that it needs."""
+    return frame.at_boundary and _needed(frame.fields) <= frame.fields.keys()
+
+
+def _needed(fields: Mapping[str, str]) -> frozenset[str]:
+    return _NEEDED_FOR_MONEY if fields.get(f.ACTION) in _WITH_AMOUNT else _NEEDED
 
 
 def check_request(frame: Frame) -> Request:
-    """Return the request, rejected where a terminal would: format, action or currency."""
+    """Return the request, rejected where a terminal would: format, action, currency or application."""
     return Request(frame.fields, _fault(frame))
 
 
@@ -73,10 +94,18 @@ def _fault(frame: Frame) -> str | None:
         return "09"
     action = fields[f.ACTION]
     if action in OPERATIONS:
-        amount = fields[f.AMOUNT]
-        if not (amount.isascii() and amount.isdigit() and 2 <= len(amount) <= 12 and int(amount)):
-            return "09"
-        return None if fields.get(f.CURRENCY, f.EURO) == f.EURO else "13"
+        return _fault_of_operation(fields)
     if action == COLLECTION and fields[f.PROTOCOL_VERSION] >= _FIRST_VERSION_WITH_COLLECTION:
         return None
     return None if action in (Action.IDENTIFICATION, Action.DUPLICATE) else "12"
+
+
+def _fault_of_operation(fields: Mapping[str, str]) -> str | None:
+    amount = fields[f.AMOUNT]
+    if not (amount.isascii() and amount.isdigit() and int(amount)):
+        return "09"
+    if not all(f.TAGS[tag].shortest <= len(fields[tag]) <= f.TAGS[tag].longest for tag in _NEEDED_FOR_MONEY):
+        return "09"
+    if fields[f.CURRENCY] != f.EURO:
+        return "13"
+    return None if fields.get(f.APPLICATION) in {None, *_APPLICATIONS} else "10"

@@ -35,7 +35,7 @@ class Session(asyncio.Protocol):
         self._on_open = on_open
         self._on_request = on_request
         self._on_closed = on_closed
-        self._decoder = Decoder(takes_off_wrapping=False)
+        self._decoder = Decoder(exact=True)
         self._request_taken = False
         self._peer_ended = False
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -74,6 +74,8 @@ class Session(asyncio.Protocol):
             self._take(frame)
         elif is_whole(frame):
             self._take_or_wait(frame, has_line_end=data.endswith(b"\n"))
+        elif not frame.is_empty:
+            self._take_later(self._device.request_incomplete_seconds, frame)
 
     def _take_or_wait(self, frame: Frame, *, has_line_end: bool) -> None:
         wait = self._device.request_idle_seconds
@@ -82,7 +84,11 @@ class Session(asyncio.Protocol):
         elif has_line_end or not wait:
             self._take(frame)
             return
-        self._idle_timer = asyncio.get_running_loop().call_later(wait, self._take, frame)
+        self._take_later(wait, frame)
+
+    def _take_later(self, seconds: float, frame: Frame) -> None:
+        """Take the request as it is, unless more of it comes before."""
+        self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._take, frame)
 
     def eof_received(self) -> bool:
         self._peer_ended = True

@@ -98,7 +98,7 @@ def _transaction(
     undone = None
     if done and request.action == Action.REVERSAL and ending.presented is not None:
         undone = reversible_debit(memory.journal, amount, ending.presented.card.pan)
-    contract = request.fields.get(f.CONTRACT) or device.contract
+    contract = request.text(f.CONTRACT) or device.contract
     ticket = partial(
         ticket_text,
         device,
@@ -121,7 +121,7 @@ def _transaction(
         fate=_fate(request, done),
         reference=request.reference,
         gateway_reference=request.reference if behaviour.tells_gateway_reference else None,
-        register_number=request.fields.get(f.REGISTER_NUMBER),
+        register_number=request.text(f.REGISTER_NUMBER),
         presented=ending.presented,
         authorisation=ending.authorisation,
         contract=contract,
@@ -145,9 +145,9 @@ def _fields(
     done = transaction.result == "done"
     ticket = encode_ticket(transaction.customer_receipt)
     fields = _echo(request, device) | {
-        f.AMOUNT: _amount(transaction.amount_cents, behaviour),
+        f.AMOUNT: _amount(request, transaction.amount_cents, behaviour),
         f.STATUS: Status.DONE if done else Status.NOT_DONE,
-        f.CONTRACT: transaction.contract,
+        f.CONTRACT: request.fields.get(f.CONTRACT) or transaction.contract,
         f.TICKET: encode_fields([("CK", "100"), ("AK", ticket)]).decode("ascii"),
     }
     if transaction.complement is not None:
@@ -241,11 +241,13 @@ def _private_data(request: Request, behaviour: Behaviour, done: bool) -> str | N
         case "own_on_success" if done:
             return OWN_PRIVATE_DATA
         case _:
-            return request.reference
+            return request.fields.get(f.PRIVATE_DATA)
 
 
-def _amount(cents: int, behaviour: Behaviour) -> str:
-    return f"{cents:012d}" if behaviour.pads_amount else f"{cents:02d}"
+def _amount(request: Request, cents: int, behaviour: Behaviour) -> str:
+    if behaviour.pads_amount:
+        return f"{cents:012d}"
+    return request.fields[f.AMOUNT] if cents == request.amount_cents else f"{cents:02d}"
 
 
 def _ordered(fields: Answer, left_out: frozenset[str] = frozenset()) -> Answer:

@@ -65,12 +65,15 @@ class Decoder:
         *,
         max_bytes: int = MAX_FRAME_BYTES,
         max_fields: int = MAX_FRAME_FIELDS,
-        takes_off_wrapping: bool = True,
+        exact: bool = False,
     ) -> None:
+        """`exact`: nothing is taken off, and a value that is no UTF-8 keeps its bytes (surrogateescape), so
+        that it can be sent back as it came."""
         self._max_bytes = max_bytes
         self._max_fields = max_fields
-        self._takes_off_wrapping = takes_off_wrapping
-        self._after = (AFTER if takes_off_wrapping else LINE_BREAKS).decode("latin-1")
+        self._is_exact = exact
+        self._after = (LINE_BREAKS if exact else AFTER).decode("latin-1")
+        self._to_text = _exact_text if exact else _text_of_bytes
         self._received = bytearray()
         self._is_too_long = False
         self._by_bytes = _Row(max_fields, self._after)
@@ -103,11 +106,11 @@ class Decoder:
         """
         if self._is_too_long:
             return Frame(error=f"more than {self._max_bytes} bytes")
-        plain = self._by_bytes.frame(_text_of_bytes)
+        plain = self._by_bytes.frame(self._to_text)
         if plain.at_boundary or (plain.error is None and not ended):
             return plain
         body, is_open = self.received, False
-        if plain.error is not None and self._takes_off_wrapping:
+        if plain.error is not None and not self._is_exact:
             unwrapped = unwrap(body)
             body, is_open = unwrapped.body, unwrapped.is_open
         frame = self._best_reading(body, ended=ended)
@@ -115,7 +118,7 @@ class Decoder:
         return replace(frame, cut=_NO_END) if is_open and frame.at_boundary else frame
 
     def _best_reading(self, body: bytes, *, ended: bool) -> Frame:
-        by_bytes = self._row(body.decode("latin-1")).frame(_text_of_bytes)
+        by_bytes = self._row(body.decode("latin-1")).frame(self._to_text)
         if by_bytes.at_boundary or (by_bytes.error is None and not ended):
             return by_bytes
         readings = (self._by_characters(body), self._without_breaks(body))
@@ -134,7 +137,7 @@ class Decoder:
         return self._row(text).frame(str, by_characters=True)
 
     def _without_breaks(self, body: bytes) -> Frame:
-        return self._row(body.decode("latin-1").translate(_NO_LINE_BREAKS)).frame(_text_of_bytes)
+        return self._row(body.decode("latin-1").translate(_NO_LINE_BREAKS)).frame(self._to_text)
 
     def _row(self, text: str) -> "_Row":
         row = _Row(self._max_fields, self._after)
@@ -228,3 +231,7 @@ def _text_of_bytes(value: str) -> str:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         return value
+
+
+def _exact_text(value: str) -> str:
+    return value.encode("latin-1").decode("utf-8", "surrogateescape")

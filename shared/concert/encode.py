@@ -134,11 +134,12 @@ def encode_enquiry(request: OperationRequest, profile: Profile) -> bytes:
 def encode_fields(fields: Sequence[tuple[str, str]]) -> bytes:
     """Return the fields as bytes: tag, length in three digits, value. A field without a value is left out.
 
-    Values are written in UTF-8 and counted in bytes. Raises EncodeError for more than 999 of them.
+    Values are written in UTF-8 and counted in bytes; a byte that was read as no UTF-8 (surrogateescape) is
+    written as it came. Raises EncodeError for more than 999 of them.
     """
     parts: list[bytes] = []
     for tag, value in fields:
-        encoded = value.encode("utf-8")
+        encoded = value.encode("utf-8", "surrogateescape")
         if len(encoded) > f.MAX_VALUE_LENGTH:
             raise EncodeError(tag, f"{len(encoded)} bytes, at most {f.MAX_VALUE_LENGTH}")
         if encoded:

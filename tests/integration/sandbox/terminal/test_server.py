@@ -1,7 +1,9 @@
 """The virtual terminal over TCP, on loopback addresses of its own."""
 
 import asyncio
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from sandbox.terminal.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.device import Device
 from sandbox.terminal.ledger import charged_twice, overlapping_sessions, read_ledger
 from sandbox.terminal.server import DEFAULT_PORT, VirtualTerminal
-from shared.concert.encode import encode_enquiry, encode_identification, encode_operation
+from shared.concert.encode import encode_enquiry, encode_fields, encode_identification, encode_operation
 from shared.concert.enquiry import Evidence, read_enquiry
 from shared.concert.outcome import Outcome
 from shared.concert.profile import Profile
@@ -61,6 +63,92 @@ async def test_every_worked_request_is_understood(data: bytes, end: bytes, piece
         assert ("ZT" in answer.fields) == ("CK" in sent)
         received = "".join(p.text for p in playing.records[0].passages if p.direction == "in")
         assert received == (data + end).decode()
+
+
+@pytest.mark.parametrize("data", [DEBIT, CREDIT, REVERSAL], ids=["debit", "credit", "reversal"])
+@pytest.mark.parametrize("tag", ["CB", "CD", "CZ", "CJ", "CA", "CE"])
+async def test_an_operation_that_lacks_a_field_is_a_format_error(data: bytes, tag: str) -> None:
+    """Neither silence nor an approval: AF 09, after the time in which the rest could have come."""
+    fields = {name: value for name, value in frame_of(data).fields.items() if name != tag}
+    device = Device(request_idle_seconds=0, request_incomplete_seconds=0.1)
+
+    async with terminal(device=device) as playing:
+        answer = await ask(playing, encode_fields(list(fields.items())))
+
+    assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
+    assert not any(record.charged for record in playing.records)
+
+
+@pytest.mark.parametrize(
+    "bad", ["CB0011", "CA0031  ", "CJ003123", "CE00297", "CB00412,5", "CB013" + "1" * 13]
+)
+async def test_a_field_of_a_wrong_form_is_a_format_error(bad: str) -> None:
+    """Too short, too long, no number."""
+    fields = {**frame_of(DEBIT).fields, bad[:2]: bad[5:]}
+
+    async with terminal() as playing:
+        answer = await ask(playing, encode_fields(list(fields.items())))
+
+    assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
+
+
+async def test_a_request_that_is_cut_is_a_format_error_after_a_while() -> None:
+    """The sender waits for an answer and sends no more."""
+    device = Device(request_idle_seconds=0, request_incomplete_seconds=0.1)
+
+    async with terminal(device=device) as playing:
+        answer = await ask(playing, DEBIT[:-1])
+
+    assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
+
+
+@pytest.mark.parametrize("customer", Customer)
+@pytest.mark.parametrize("raw", [b"\xe9t\xe9", "été".encode(), b"\xc3", b"\x00\xff", b"0012"])
+async def test_fields_come_back_as_the_bytes_that_came(customer: Customer, raw: bytes) -> None:
+    """Whatever their encoding: in the answer, and in the duplicate of it."""
+    sent = DEBIT.replace(b"CB0042500", b"CB00600%s" % b"2500") + b"CF%03d%s" % (len(raw), raw)
+
+    async with terminal(Behaviour(customer=customer)) as playing:
+        answers = []
+        for data in (sent, ENQUIRY):
+            async with RawClient(playing) as client:
+                await client.send(data)
+                answers.append(await client.receive_all())
+
+    for answer in answers:
+        assert b"CF%03d%s" % (len(raw), raw) in answer
+        assert b"CB006002500" in answer
+    json.dumps([asdict(record) for record in playing.records], ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "card", "used"),
+    [
+        ("001", "cb", "001"),
+        ("00B", "cb", "00B"),
+        ("002", "amex", "002"),
+        ("001", "amex", None),
+        ("00D", "visa", None),
+        ("00C", "cb", None),
+        ("zzz", "cb", None),
+        (None, "cb", "001"),
+    ],
+)
+@pytest.mark.parametrize("contactless", [False, True])
+async def test_the_application_that_was_asked_for_is_used_or_a_selection_error(
+    asked: str | None, card: str, used: str | None, contactless: bool
+) -> None:
+    """CC decides how the card is read; a card that has it not, and an unknown one, are AF 10."""
+    data = DEBIT + (b"" if asked is None else b"CC003" + asked.encode())
+
+    async with terminal(Behaviour(card=card, contactless=contactless)) as playing:
+        fields = (await ask(playing, data)).fields
+
+    if used is None:
+        assert (fields["AE"], fields["AF"][:2]) == ("01", "10")
+        assert not any(record.charged for record in playing.records)
+    else:
+        assert (fields["AE"], fields["CC"]) == ("10", used if asked else "00B" if contactless else "001")
 
 
 async def test_the_customer_pays_refuses_or_abandons_as_set_for_the_amount() -> None:

@@ -113,8 +113,8 @@ def test_who_reads_strictly_takes_nothing_off() -> None:
     strict = [ACK + DONE, checked(DONE), DONE + b"\x00", DONE + EOT]
 
     for data in strict:
-        assert Decoder(takes_off_wrapping=False).feed(data).error is not None
-    assert Decoder(takes_off_wrapping=False).feed(DONE + b"\r\n") == BARE
+        assert Decoder(exact=True).feed(data).error is not None
+    assert Decoder(exact=True).feed(DONE + b"\r\n") == BARE
 
 
 @pytest.mark.parametrize(
