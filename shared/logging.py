@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from shared.concert.mask import mask_card_numbers
+from shared.concert.mask import mask_card_numbers, mask_personal
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -102,7 +102,7 @@ def bound(
 
 
 def mask_event(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Mask card numbers and passwords in every text of an event, however deep, and bound the event's size."""
+    """Mask cards, passwords, e-mail addresses and phones in all texts of an event; bound its size."""
     left = _Room(LINE_CHARACTERS)
     # What happened comes before what it happened with, and that before long texts.
     order = sorted(event, key=lambda key: (key != "event", _size(event[key])))
@@ -130,7 +130,7 @@ class _Room:
         """Return the text masked, its middle left out where it is too long."""
         # Masked while it is long, so that a password is not cut off from the address that shows what it is.
         plain = _shortened(text, _MASKED_CHARACTERS)
-        masked = mask_card_numbers(_PASSWORD_IN_URL.sub(r"\1:***@", plain))
+        masked = mask_personal(mask_card_numbers(_PASSWORD_IN_URL.sub(r"\1:***@", plain)))
         shown = _shortened(masked, max(0, min(TEXT_CHARACTERS, self._characters)))
         self._characters -= len(shown)
         return shown

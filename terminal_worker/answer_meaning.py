@@ -3,7 +3,7 @@
 from typing import Final
 
 from shared.concert.decode import Frame
-from shared.concert.mask import mask_fields
+from shared.concert.harmless import fingerprint, harmless_fields
 from shared.concert.outcome import Outcome as Said
 from shared.concert.outcome import Reading
 from shared.concert.reading import read_answer
@@ -57,9 +57,20 @@ def result_of(reading: Reading) -> Result:
     )
 
 
+def kept_of(frame: Frame, reading: Reading) -> dict[str, object]:
+    """Return what of an answer goes into history and evidence: its harmless fields; fingerprints alone of
+    what may be another merchant's."""
+    if not reading.is_foreign:
+        return {"answer": harmless_fields(frame.fields)}
+    kept: dict[str, object] = {"fingerprint": fingerprint(frame.fields)}
+    if reading.receipt_fingerprint is not None:
+        kept["receipt_fingerprint"] = reading.receipt_fingerprint
+    return kept
+
+
 def _noticed(frame: Frame, reading: Reading) -> dict[str, object]:
-    """What goes into the history beside the result: the answer's fields, masked, and what was noticed."""
-    noticed: dict[str, object] = {"answer": mask_fields(frame.fields)}
+    """Return what goes into the history beside the result: the answer, and what was noticed."""
+    noticed = kept_of(frame, reading)
     if reading.finding is not None:
         noticed["finding"] = reading.finding
     if reading.notes:

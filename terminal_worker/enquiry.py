@@ -7,7 +7,6 @@ from shared.clock import Clock
 from shared.concert.encode import encode_enquiry
 from shared.concert.enquiry import Evidence as Worth
 from shared.concert.enquiry import read_enquiry
-from shared.concert.mask import mask_fields
 from shared.concert.reading import answers_identification
 from shared.payment.evidence import Evidence, Source
 from shared.payment.outcome import Result
@@ -17,7 +16,7 @@ from shared.storage import outcomes
 from shared.storage.claims import Claimed
 from shared.storage.engine import Database
 from terminal_worker.answer import Answer, AnswerReader, Lost
-from terminal_worker.answer_meaning import result_of
+from terminal_worker.answer_meaning import kept_of, result_of
 from terminal_worker.connection import Connect, Connection, write_request
 from terminal_worker.speaking import Speech, speech_of
 
@@ -78,11 +77,9 @@ class Enquirer:
         if reading.evidence is Worth.NOTHING:
             return Enquired(answered=True)
         proves = Event.PROVED_DONE if reading.evidence is Worth.PROOF_OF_SUCCESS else None
-        detail: dict[str, object] = {"answer": mask_fields(answer.frame.fields)}
+        detail = kept_of(answer.frame, reading.said)
         if reading.lack is not None:
             detail["lack"] = reading.lack
-        if reading.said.receipt_fingerprint is not None:
-            detail["receipt_fingerprint"] = reading.said.receipt_fingerprint
         return Enquired(True, Evidence(Source.ENQUIRY, proves, detail), result_of(reading.said))
 
 

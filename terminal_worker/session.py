@@ -12,7 +12,7 @@ from typing import Final
 from shared.checkpoints import Checkpoint, no_checkpoint
 from shared.clock import Clock
 from shared.concert.echoes import amount_in, known_echoes, learn_echoes
-from shared.concert.mask import mask_fields
+from shared.concert.harmless import harmless_fields
 from shared.concert.unread import show_unread
 from shared.payment.outcome import Outcome
 from shared.payment.payment import Reason
@@ -86,7 +86,7 @@ class TerminalSessions:
             return _not_sent(Reason.BUSY, "no answer to the identification")
         except Exception as error:
             log_failure("session failed", error, is_written=False)
-            return _not_sent(Reason.NOT_SENT, repr(error))
+            return _not_sent(Reason.NOT_SENT, type(error).__name__)
         ended = await self._speak(connection, claimed, speech, started_at)
         if not identify:
             return ended
@@ -154,8 +154,8 @@ class TerminalSessions:
         except Exception as error:
             log_failure("session failed", error, is_written=is_written)
             if not is_written:
-                return _not_sent(Reason.NOT_SENT, repr(error))
-            return Ended(_doubt(Reason.UNREADABLE, {"error": repr(error)}))
+                return _not_sent(Reason.NOT_SENT, type(error).__name__)
+            return Ended(_doubt(Reason.UNREADABLE, {"error": type(error).__name__}))
         finally:
             if not keeps_open:
                 with failures_logged("connection not closed"):
@@ -171,12 +171,12 @@ class TerminalSessions:
             await self._checkpoint("after_answer")
         except Exception as error:
             log_failure("step after the write failed", error)
-            return answer or Lost(Reason.UNREADABLE, repr(error))
+            return answer or Lost(Reason.UNREADABLE, type(error).__name__)
         return answer
 
     def _judge(self, answer: Answer | Lost, claimed: Claimed, speech: Speech, written_at: float) -> Ended:
         detail: dict[str, object] = {
-            "sent": mask_fields(speech.sent),
+            "sent": harmless_fields(speech.sent),
             "answer_ms": round((self._clock.boot() - written_at) * 1000),
         }
         if isinstance(answer, Lost):
@@ -186,7 +186,7 @@ class TerminalSessions:
         except Exception as error:
             # What it said is kept for a person.
             log_failure("answer not judged", error)
-            said = {"error": repr(error), "answer": mask_fields(answer.frame.fields)}
+            said = {"error": type(error).__name__, "answer": mask_fields(answer.frame.fields)}
             return Ended(_doubt(Reason.UNREADABLE, {**detail, **said}))
         remembered = learn_echoes(json.loads(claimed.taking.echoes), answer.frame.fields)
         return Ended(outcome, Learned(echoes=json.dumps(remembered)))

@@ -1,26 +1,44 @@
-"""Renders a payment's history and evidence; card numbers are masked once more on the way out."""
+"""Renders a payment's history and evidence: known harmless fields, nothing of other merchants' transactions.
+
+What is stored is kept so already; rows of earlier releases are shown so, too.
+"""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Final
 
+from shared.concert.enquiry import FOREIGN_LACKS
+from shared.concert.harmless import harmless_fields
 from shared.concert.mask import mask_card_numbers
+from shared.concert.reading import FOREIGN_FINDINGS
+from shared.payment.outcome import Result
 from shared.storage.listing import PaymentEvent, StoredEvidence
 from shared.times import iso_time
 
-#: Details that name other merchants' payments, or who else has a credential here.
-_OF_OTHERS: Final = frozenset({"held_by", "brought_by"})
+#: Details for operators only: about other merchants' payments, or who else has a credential here.
+_OF_OTHERS: Final = frozenset({"held_by", "brought_by", "fingerprint", "receipt_fingerprint"})
+
+#: What could not be read: nobody knows whose it is.
+_UNREAD: Final = frozenset({"fields", "unread", "broken", "received"})
+
+#: Rows of a terminal's fields.
+_FRAMES: Final = frozenset({"sent", "answer"})
+
+#: What an answer said. Of one that may be about another merchant's transaction nobody is shown it.
+_ANSWERED: Final = frozenset({"answer"} | {each.name for each in fields(Result)})
+_FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_LACKS, *FOREIGN_FINDINGS})
 
 
 def event_object(event: PaymentEvent, *, for_merchant: bool) -> dict[str, Any]:
     """Return one event; a merchant is not told of other merchants' payments or credentials."""
     detail = event.detail
     if for_merchant:
-        detail = {name: value for name, value in detail.items() if name not in _OF_OTHERS}
+        detail = {name: value for name, value in detail.items() if name not in _OF_OTHERS | _UNREAD}
     return {
         "at": iso_time(event.at),
         "event": event.event,
         "state": event.state.value,
-        "detail": masked(detail),
+        "detail": _shown(detail),
     }
 
 
@@ -31,9 +49,18 @@ def evidence_object(evidence: StoredEvidence) -> dict[str, Any]:
         "source": evidence.source,
         "proves": evidence.proves,
         "brought_by": evidence.brought_by,
-        "detail": masked(evidence.detail),
+        "detail": _shown(evidence.detail),
     }
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def _shown(detail: Mapping[str, Any]) -> dict[str, Any]:
+    is_foreign = bool({detail.get("lack"), detail.get("finding")} & _FOREIGN)
+    return {
+        name: harmless_fields(value) if name in _FRAMES and isinstance(value, Mapping) else masked(value)
+        for name, value in detail.items()
+        if not (is_foreign and name in _ANSWERED)
+    }
 
 
 def masked(value: Any) -> Any:

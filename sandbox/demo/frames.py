@@ -7,7 +7,7 @@ from typing import Final
 from shared.concert import fields as f
 from shared.concert.decode import Decoder
 from shared.concert.fields import Action, Status
-from shared.concert.mask import mask_fields
+from shared.concert.harmless import harmless_fields
 
 _SHORT_NAMES: Final = {
     f.PROTOCOL_VERSION: "version",
@@ -48,7 +48,7 @@ def masked_fields(data: bytes) -> dict[str, str]:
     """Return the fields of a whole frame, tag to value, card numbers masked and tickets left out."""
     decoder = Decoder()
     decoder.feed(data)
-    return mask_fields(decoder.frame(ended=True).fields)
+    return harmless_fields(decoder.frame(ended=True).fields)
 
 
 def named_fields(fields: Mapping[str, str]) -> tuple[NamedField, ...]:

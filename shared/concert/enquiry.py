@@ -6,6 +6,7 @@ still wait in the terminal's backlog, the customer may pay after the look.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from shared.concert import fields as f
 from shared.concert.complement import read_complement
@@ -57,6 +58,9 @@ class Lack(StrEnum):
     TICKET_NOT_DONE = "ticket_not_done"
 
 
+#: The last transaction is ours by its reference; with any other lack it is, or may be, another merchant's.
+_OWN: Final = frozenset({Lack.NO_TICKET, Lack.TICKET_NOT_DONE})
+FOREIGN_LACKS: Final = frozenset(Lack) - _OWN
 _NOTHING = frozenset({Lack.UNREADABLE, Lack.NOT_ANSWERED, Lack.AF_PRESENT, Lack.NO_AMOUNT})
 
 
@@ -65,7 +69,7 @@ class EnquiryReading:
     """An enquiry's worth, and what it says.
 
     `said` has outcome succeeded and the amount paid where it is a proof; else it is in doubt, and holds
-    neither card nor ticket (only its fingerprint): they may belong to another merchant.
+    nothing of the answer but a ticket's fingerprint: it may be another merchant's.
     """
 
     evidence: Evidence
@@ -87,7 +91,7 @@ def read_enquiry(frame: Frame, sent: OperationRequest) -> EnquiryReading:
         )
         return EnquiryReading(Evidence.PROOF_OF_SUCCESS, None, done)
     evidence = Evidence.NOTHING if lack in _NOTHING else Evidence.HINT
-    return EnquiryReading(evidence, lack, without_foreign_data(said))
+    return EnquiryReading(evidence, lack, replace(without_foreign_data(said), is_foreign=lack not in _OWN))
 
 
 def _lack(frame: Frame, said: Reading, sent: OperationRequest) -> Lack | None:

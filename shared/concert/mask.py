@@ -1,10 +1,7 @@
 """Card numbers never leave the codec whole: first 6 digits at most and last 4."""
 
 import re
-from collections.abc import Mapping
 from typing import Final
-
-from shared.concert import fields as f
 
 SHOWN_FIRST: Final = 6
 SHOWN_LAST: Final = 4
@@ -17,6 +14,11 @@ _SUSPECT = re.compile(
     r"|(?<![0-9])[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,3}(?![0-9])"
     r"|(?<![0-9])[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}(?![0-9])"
     r"|[0-9]{12,}",
+)
+#: An e-mail address (not the user and host of a URL), a French phone number.
+_PERSONAL: Final = re.compile(
+    r"(?<![\w.%+/-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}"
+    r"|(?<![\w.+-])(?:\+33|0033|0)[ .-]?[1-9](?:[ .-]?[0-9]{2}){4}(?!\w)"
 )
 # Numbers shorter than 16 digits are common (SIRET, times in ms, protocol identifiers), so they must look like
 # a card's: right first digits for their length, and the check digit.
@@ -36,6 +38,11 @@ def mask_card_numbers(text: str) -> str:
     check digit are a card's. Payment ids (`pay_` and 26 characters) stay as they are.
     """
     return _SUSPECT.sub(_mask_match, text)
+
+
+def mask_personal(text: str) -> str:
+    """Return the text with `***` for every e-mail address and French phone number in it."""
+    return _PERSONAL.sub("***", text)
 
 
 def _mask_match(match: re.Match[str]) -> str:
@@ -79,22 +86,3 @@ def mask_card(value: str) -> str | None:
     if len(hidden) <= SHOWN_LAST + 1:
         return "*" * len(hidden)
     return "".join(hidden)
-
-
-def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return an answer's fields as they may be logged and stored.
-
-    Card number masked, expiry and cheque track hidden, a ticket replaced by its length (its base64 could hold
-    a card number that no mask sees), everything else searched for card numbers.
-    """
-    return {tag: _mask_field(tag, value) for tag, value in fields.items()}
-
-
-def _mask_field(tag: str, value: str) -> str:
-    if tag == f.CARD_NUMBER:
-        return mask_card(value) or ""
-    if tag in (f.CARD_EXPIRY, f.CHEQUE_TRACK):
-        return "*" * len(value)
-    if tag in (f.TICKET, f.TICKET_DATA):
-        return f"<{len(value)} characters>"
-    return mask_card_numbers(value)

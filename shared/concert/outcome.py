@@ -1,9 +1,7 @@
 """The vocabulary of answers: how a payment goes on, why it is in doubt, and what an answer says."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from shared.concert.receipt import ticket_fingerprint
@@ -95,14 +93,14 @@ class Reading:
     contract: str | None = None
     #: Plain text.
     receipt: str | None = None
+    #: The answer is, or may be, about somebody else's transaction: nothing of it is kept but fingerprints.
+    is_foreign: bool = False
     #: Of a ticket that is not kept, since it may be another merchant's.
     receipt_fingerprint: str | None = None
     #: For the caller, e.g. `partial_amount`.
     warnings: tuple[str, ...] = ()
     #: For the payment's history, e.g. `amount_not_echoed`.
     notes: tuple[str, ...] = ()
-    #: Fields that no public source describes, masked.
-    unknown_fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def reason(self) -> Reason | None:
@@ -113,12 +111,12 @@ class Reading:
 
 
 def without_foreign_data(said: Reading) -> Reading:
-    """Return the reading without what may be another merchant's: card, authorisation and ticket."""
-    return replace(
-        said,
-        authorisation_number=None,
-        masked_card=None,
-        aid=None,
-        receipt=None,
+    """Return the reading without what may be another merchant's: how it is judged stays, and fingerprints."""
+    return Reading(
+        outcome=said.outcome,
+        finding=said.finding,
+        is_foreign=True,
         receipt_fingerprint=None if said.receipt is None else ticket_fingerprint(said.receipt),
+        warnings=said.warnings,
+        notes=said.notes,
     )

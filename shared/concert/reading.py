@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final
 
 from shared.concert import fields as f
@@ -10,7 +9,7 @@ from shared.concert.complement import Complement, read_complement
 from shared.concert.decode import Frame
 from shared.concert.echoes import amount_in, differing_echo
 from shared.concert.encode import OperationRequest, asks_partial
-from shared.concert.mask import mask_card, mask_card_numbers, mask_fields
+from shared.concert.mask import mask_card, mask_card_numbers
 from shared.concert.outcome import (
     AMOUNT_NOT_ECHOED,
     PARTIAL_AMOUNT,
@@ -28,9 +27,10 @@ from shared.concert.reference import Owner, owner_of
 #: A terminal that shows another amount says so at once; a person needs longer than this to refuse.
 BUSY_WITHIN_SECONDS: Final = 2.0
 
-#: The answer belongs, or may belong, to somebody else: its ticket and card are not kept.
-_FOREIGN: Final = frozenset(
+#: The answer belongs, or may belong, to somebody else: nothing of it is kept.
+FOREIGN_FINDINGS: Final = frozenset(
     {
+        Finding.UNREADABLE,
         Finding.FIELD_REPEATED,
         Finding.OTHER_REGISTER,
         Finding.OTHER_OPERATION,
@@ -56,7 +56,7 @@ def read_answer(
 ) -> Reading:
     """Return what a complete answer means. `first_byte_after_seconds` counts from the request's write."""
     if frame.error is not None or f.STATUS not in frame.fields:
-        return Reading(outcome=Outcome.IN_DOUBT, finding=Finding.UNREADABLE)
+        return Reading(outcome=Outcome.IN_DOUBT, finding=Finding.UNREADABLE, is_foreign=True)
     said = what_it_says(frame, sent)
     finding = _contradiction(frame, sent, profile)
     if finding is not None:
@@ -167,7 +167,7 @@ def _is_ticket_cut(frame: Frame) -> bool:
 
 def _in_doubt(said: Reading, finding: Finding) -> Reading:
     doubt = replace(said, outcome=Outcome.IN_DOUBT, finding=finding)
-    return without_foreign_data(doubt) if finding in _FOREIGN else doubt
+    return without_foreign_data(doubt) if finding in FOREIGN_FINDINGS else doubt
 
 
 def what_it_says(frame: Frame, sent: OperationRequest) -> Reading:
@@ -198,9 +198,6 @@ def what_it_says(frame: Frame, sent: OperationRequest) -> Reading:
         contract=_text(fields, f.CONTRACT),
         receipt=receipt,
         notes=tuple(notes),
-        unknown_fields=MappingProxyType(
-            mask_fields({tag: clean_text(value) for tag, value in fields.items() if tag not in f.TAGS})
-        ),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.concert.decode import MAX_FRAME_BYTES, MAX_FRAME_FIELDS, Decoder, Frame
-from shared.concert.mask import mask_fields
+from shared.concert.harmless import harmless_fields
 from shared.concert.unread import show_unread
 from shared.concert.wrapping import begins_frame
 
@@ -74,7 +74,7 @@ class AnswerStream:
 
     def unread(self) -> dict[str, object]:
         """Return what came of the frame as it may be kept: its fields, and the bytes that are none."""
-        fields = mask_fields(self._decoder.frame().fields)
+        fields = harmless_fields(self._decoder.frame().fields)
         rest = show_unread(self._decoder.rest)
         return ({"fields": fields} if fields else {}) | ({"unread": rest} if rest else {})
 

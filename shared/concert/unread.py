@@ -7,7 +7,7 @@ import base64
 import re
 from typing import Final
 
-from shared.concert.mask import SHOWN_FIRST, SHOWN_LAST
+from shared.concert.mask import SHOWN_FIRST, SHOWN_LAST, mask_personal
 
 #: Printed characters, the figure of what was left out not counted.
 SHOWN_CHARACTERS: Final = 400
@@ -30,6 +30,8 @@ def show_unread(data: bytes) -> str:
     text = _SECRET_FIELDS.sub(lambda found: found.group()[:5] + "*" * (len(found.group()) - 5), text)
     text = _ENCODED.sub(_hide_encoded, text)
     text = _DIGITS.sub(lambda found: _mask_digits(found, text), text)
+    # Last: a phone's digits taken out of a card's number would leave a row too short to be known.
+    text = mask_personal(text)
     left_out = len(text) - SHOWN_CHARACTERS
     shown = _ESCAPED.sub(lambda found: f"\\x{ord(found.group()):02x}", text[:SHOWN_CHARACTERS])
     return f"{shown}<{left_out} more>" if left_out > 0 else shown

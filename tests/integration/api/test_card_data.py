@@ -1,4 +1,4 @@
-"""Card data of terminals and gateways goes through the whole system and is nowhere in what it wrote."""
+"""What terminals and gateways say of cards and customers is nowhere in what the system wrote."""
 
 import base64
 import io
@@ -32,8 +32,10 @@ from shared.storage.schema import METADATA
 #: A test number with a valid check digit; no bank issued it.
 CARD = "4970109986547211"
 TRACK = "31126201777788880000"
-#: Eight digits of which at least two are not among the first 6 and last 4.
-SECRETS = (CARD[4:12], CARD[6:14], f"{CARD[4:8]} {CARD[8:12]}", TRACK)
+#: What a maker's own fields may hold of the customer.
+PERSONAL = {"AM": "0612345678", "AN": "marie.durand@example.org", "BH": "0687654321", "ZZ": "Marie Durand"}
+#: Of the card eight digits of which at least two are not among the first 6 and last 4.
+SECRETS = (CARD[4:12], CARD[6:14], f"{CARD[4:8]} {CARD[8:12]}", TRACK, *PERSONAL.values())
 
 
 @pytest.fixture
@@ -105,6 +107,7 @@ async def shows_everything(talk: Talk) -> None:
         "AL": CARD,
         "OD": f"{CARD}D{TRACK}",
         "CF": f"{asked.get('CF', '')} {CARD}",
+        **PERSONAL,
     }
     if asked["CD"] == "3":
         talk.answer(asked, CB="250", AE="10", CD="0", ZT=ticket("DEBIT"), **shown)
@@ -170,7 +173,7 @@ async def test_no_card_data_is_in_anything_that_was_written(
         answers += [await till.client.get(path + end, headers=till.login.headers) for end in ("", "/events")]
 
     stored = await everything_in(system.database)
-    assert stored.count("497010******7211") > 5, "the card was shown, and masked"
+    assert stored.count("497010******7211") > 2, "the card was shown, and masked"
     assert "enquiry" in stored
     assert found_in(stored) == []
     assert found_in(files_of(system.settings.database_url.get_secret_value())) == []
@@ -186,7 +189,7 @@ async def test_no_card_data_is_in_anything_that_was_written(
         receipt = answered.json().get("receipt")
         assert found_in(base64.b64decode(receipt).decode() if receipt else "") == []
     expiries = [value for text in stored.splitlines() for value in _values(text, "AB")]
-    assert set(expiries) == {"****"}
+    assert set(expiries) == {"<4 characters>"}
 
 
 async def _is(system: System, pending: Any, state: str) -> bool:

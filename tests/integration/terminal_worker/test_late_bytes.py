@@ -154,7 +154,7 @@ async def test_a_success_without_an_amount_holds_nobody_up_once_the_terminal_has
         (b"?" + PAN.encode() + b"?", {"unread": "?497010******7893?"}),
         (
             b"CZ0040320AA016" + PAN.encode() + b"AB0042812\x07",
-            {"fields": {"CZ": "0320", "AA": "497010******7893", "AB": "****"}, "unread": "\\x07"},
+            {"fields": {"CZ": "0320", "AA": "497010******7893", "AB": "<4 characters>"}, "unread": "\\x07"},
         ),
     ],
 )

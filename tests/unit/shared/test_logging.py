@@ -73,6 +73,27 @@ def test_card_numbers_are_masked_wherever_they_stand(written: io.StringIO) -> No
     assert CARD[6:] not in text
 
 
+@pytest.mark.parametrize(
+    "text", ["marie.durand@example.org", "0612345678", "06 12 34 56 78", "+33 6 12 34 56 78", "+33612345678"]
+)
+def test_e_mail_addresses_and_phones_are_masked(written: io.StringIO, text: str) -> None:
+    """Whatever brought them into a line."""
+    structlog.get_logger().info(f"receipt to {text}, sent", said={"to": [text]})
+
+    assert text not in written.getvalue()
+    assert "receipt to ***, sent" in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text", ["amqp://guest@rabbit.example/", "pay_01JD7Z4QK50612345678M2N3P6", "20610203040506"]
+)
+def test_addresses_and_ids_stay_readable(written: io.StringIO, text: str) -> None:
+    """What an operator looks for."""
+    structlog.get_logger().info("about", what=text)
+
+    assert text in written.getvalue()
+
+
 def test_passwords_in_addresses_are_masked(written: io.StringIO) -> None:
     """Libraries put the address that they could not reach into their messages."""
     logging.getLogger("somebody").error("no way to amqp://user:hunter2@broker:5672/ or pg://u:hun%40ter2@h/d")

@@ -1,5 +1,7 @@
 """Histories and evidence as they are shown."""
 
+import pytest
+
 from api.contract.history import event_object, evidence_object
 from shared.payment.states import State
 from shared.storage.listing import PaymentEvent, StoredEvidence
@@ -28,6 +30,42 @@ def test_only_operators_are_shown_who_brought_a_proof() -> None:
 
     assert event_object(event, for_merchant=True)["detail"] == {"source": "gateway"}
     assert event_object(event, for_merchant=False)["detail"]["brought_by"] == "ct_gateway"
+
+
+@pytest.mark.parametrize(
+    "why", [{"lack": "other_amount"}, {"lack": "no_reference"}, {"finding": "other_reference"}]
+)
+def test_what_an_earlier_release_stored_of_foreign_transactions_is_not_shown(why: dict[str, str]) -> None:
+    """Source and lack are; to an operator a fingerprint, too."""
+    detail = {
+        "source": "enquiry",
+        "proves": None,
+        **why,
+        "fingerprint": "ab12",
+        "answer": {"CB": "9900", "AA": "497010******7893"},
+        "masked_card": "497010******7893",
+        "application": "001",
+    }
+    event = PaymentEvent(0, "evidence", State.IN_DOUBT, detail)
+
+    shown = {"source": "enquiry", "proves": None, **why}
+    assert event_object(event, for_merchant=True)["detail"] == shown
+    assert event_object(event, for_merchant=False)["detail"] == {**shown, "fingerprint": "ab12"}
+    assert evidence_object(StoredEvidence(0, "enquiry", None, None, detail))["detail"] == {
+        **shown,
+        "fingerprint": "ab12",
+    }
+
+
+def test_free_texts_that_an_earlier_release_stored_are_not_shown() -> None:
+    """Known fields are."""
+    detail = {"answer": {"AE": "10", "AM": "0612345678", "AN": "marie@example.org", "ZZ": "Marie"}}
+
+    shown = event_object(PaymentEvent(0, "answered_done", State.SUCCEEDED, detail), for_merchant=True)
+
+    assert shown["detail"]["answer"] == {
+        "AE": "10", "AM": "<10 characters>", "AN": "<17 characters>", "ZZ": "<5 characters>",
+    }  # fmt: skip
 
 
 def test_a_hint_proves_nothing() -> None:
