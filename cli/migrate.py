@@ -25,17 +25,16 @@ def run_migrations() -> None:
 
 async def migrate_database(settings: "Settings") -> tuple[str | None, str | None]:
     """Migrate; on SQLite make the database's folder where it is missing. Return the versions around it."""
-    from pathlib import Path
-
     from sqlalchemy.engine import make_url
 
-    from shared.storage.engine import open_database
+    from shared.storage.engine import open_database, sqlite_path
     from shared.storage.migrate import migrate
+    from shared.storage.private_files import make_private_folder
 
     url = settings.database_url.get_secret_value()
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    path = sqlite_path(make_url(url))
+    if path is not None:
+        make_private_folder(path.parent)
     # A migration of a large table takes its time.
     database = open_database(url, pool_size=1, rng=random.SystemRandom(), statement_seconds=None)
     try:

@@ -15,6 +15,7 @@ from sandbox.gateway import acquirer, issuer, nepting, preludd
 from sandbox.hipay.app import make_app as make_hipay
 from sandbox.hipay.settings import EvidenceTarget, Merchant, OrderSource
 from sandbox.merchant.app import make_app as make_merchant
+from sandbox.pages.app import go_by
 from sandbox.register.app import make_app as make_register
 from sandbox.register.till import Till
 from sandbox.run.cloud_api import CloudApi
@@ -138,6 +139,7 @@ async def running_sandbox(
         readiness = Readiness()
         apps["screen"].get("/readyz", include_in_schema=False)(readiness.answer)
         for system, app in apps.items():
+            go_by(app, (places.host, places.called, shown_host or places.host))
             await stack.enter_async_context(
                 serving(app, places.sockets[system], drain_seconds=_DRAIN_SECONDS, lifespan="on")
             )

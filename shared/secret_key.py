@@ -7,6 +7,7 @@ from typing import Final
 from shared.ids import RandomBytes
 from shared.settings.fields import variable
 from shared.settings.settings import Settings, SettingsError
+from shared.storage.private_files import make_private_folder
 
 SQLITE_SCHEME: Final = "sqlite+aiosqlite:///"
 KEY_FILE: Final = "cloud-terminal.key"
@@ -33,7 +34,7 @@ def load_secret_key(settings: Settings, random_bytes: RandomBytes) -> bytes:
 
 
 def _make(path: Path, random_bytes: RandomBytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     key = random_bytes(32).hex().encode()
     draft = path.with_name(f".{KEY_FILE}.{os.getpid()}.{random_bytes(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -34,6 +34,8 @@ COLUMNS: Final = (
     *(_PROFILE + name for name in Profile().to_dict()),
 )
 _REQUIRED: Final = ("id", "host")
+#: With what a spreadsheet takes a cell for a formula; blanks before it, tab and CR among them, do not count.
+_FORMULA: Final = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def read_file(
             errors.append(RowError(number, "", f"has {len(cells)} cells, the header has {len(header)}"))
             continue
         filled = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
+        formulas = [name for name, cell in filled.items() if cell.startswith(_FORMULA)]
+        errors += [RowError(number, name, "begins like a formula: =, +, - or @") for name in formulas]
         terminal_id = filled.pop("id", "")
         entry, problems = read_entry(
             terminal_id,
@@ -94,7 +98,7 @@ def read_file(
         if terminal_id and terminal_id in seen:
             errors.append(RowError(number, "id", f"is in row {seen[terminal_id]}, too"))
         seen.setdefault(terminal_id, number)
-        if entry is not None:
+        if entry is not None and not formulas:
             rows.append(Row(number, entry))
     if not rows and not errors:
         raise refused([RowError(1, "", "the file has no rows")])

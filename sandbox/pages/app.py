@@ -1,16 +1,18 @@
 """A FastAPI application that serves pages: the shared style, own static files, headers for browsers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.pages.guard import refusal
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -35,13 +37,18 @@ def new_app(title: str, *, package: str | None = None, lifespan: Lifespan | None
     return app
 
 
+def go_by(app: FastAPI, names: Iterable[str]) -> None:
+    """Let the application answer under these host names, too, beside addresses and names without a dot."""
+    app.state.names = frozenset(name.lower() for name in names)
+
+
 def _folder(package: str | None, name: str) -> Path:
     assert package is not None
     return Path(str(files(package) / name))
 
 
 class _BrowserGuard:
-    """Adds the security headers; refuses writes that a page of another site makes a browser send."""
+    """Adds the security headers; refuses what a page of another site makes a browser send."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -50,8 +57,9 @@ class _BrowserGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] not in ("GET", "HEAD") and _is_from_another_site(scope):
-            await PlainTextResponse("Refused: sent by a page of another site.", 403)(scope, receive, send)
+        why = refusal(scope, getattr(scope["app"].state, "names", ()))
+        if why is not None:
+            await PlainTextResponse(f"Refused: {why}.", 403)(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -64,8 +72,3 @@ class _BrowserGuard:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-def _is_from_another_site(scope: Scope) -> bool:
-    headers: list[tuple[bytes, Any]] = scope["headers"]
-    return any(name == b"sec-fetch-site" and value == b"cross-site" for name, value in headers)

@@ -21,6 +21,7 @@ from shared.clock import SystemClock
 from shared.settings.fields import variable
 from shared.settings.load import SECRET_FIELDS, load_settings
 from shared.settings.settings import Settings
+from shared.storage.private_files import make_private_folder
 
 #: Our own processes, in the order of their start.
 VERBS: Final = ("api", "terminal-worker", "notifier-worker")
@@ -73,11 +74,11 @@ class Installation:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         settings = self._settings()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         await self._migrate(load_settings(**settings))
         shop = await self._shop(load_settings(**settings))
         with open_places(LOOPBACK, LOOPBACK, ports) as places:
-            settings |= settings_for(shop, places.called_url("console"), NETWORKS)
+            settings |= settings_for(shop, places.called_url("console"), places.called_url("merchant"))
             settings["notify_retry_seconds"] = _RETRY_SECONDS
             try:
                 async with self._children(settings) as children:

@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import structlog
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
+from shared.storage.private_files import make_private
 from shared.storage.statement import Dialect, Statement
 
 _log = structlog.get_logger()
@@ -289,11 +291,21 @@ def _open_sqlite(url: URL, rng: random.Random, extra: dict[str, Any]) -> Databas
     extra |= {"max_overflow": 0, "pool_timeout": POOL_SECONDS, "hide_parameters": True}
     writer = create_async_engine(url, pool_size=1, **extra)
     reader = create_async_engine(url, pool_size=4, **extra)
+    path = sqlite_path(url)
     for engine in (writer, reader):
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        if path is not None:
+            # None of the arguments is of use here; returning None leaves the connecting to the driver.
+            event.listen(engine.sync_engine, "do_connect", lambda *_: make_private(path))
     # The reader begins nothing: each of its statements sees the newest commit.
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     return Database(writer, reader, "sqlite", rng)
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """Return the file of an embedded database; None for PostgreSQL and for a database in memory."""
+    in_memory = not url.database or url.database == ":memory:" or url.database.startswith("file:")
+    return None if url.get_backend_name() != "sqlite" or in_memory else Path(str(url.database))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

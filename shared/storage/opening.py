@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from sqlalchemy.engine import make_url
+
 from shared.settings.settings import Settings, SettingsError
-from shared.storage.engine import Database, check_durability, open_database
+from shared.storage.engine import Database, check_durability, open_database, sqlite_path
 from shared.storage.migrate import check_schema
+from shared.storage.private_files import warn_of_open_folder
 
 
 @asynccontextmanager
@@ -14,6 +17,9 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     database = open_database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
     try:
         await check_schema(database)
+        path = sqlite_path(make_url(settings.database_url.get_secret_value()))
+        if path is not None:
+            warn_of_open_folder(path)
         problem = await check_durability(database)
         if problem is not None:
             raise SettingsError(f"{problem}: a payment could be lost. Switch it on and start again.")

@@ -43,6 +43,19 @@ async def test_a_spreadsheets_file_is_stored_whole(system_on_both: System) -> No
     assert (second["label"], second["port"], second["profile"]) == ("Été", 8889, {})
 
 
+async def test_no_cell_of_a_file_is_a_formula(system: System) -> None:
+    """What was registered may be opened in a spreadsheet one day; blanks before it change nothing."""
+    shop = await merchant(system, await system.api())
+    formulas = ["=HYPERLINK(1)", "+33 1", "-1+1", "@SUM(1)", "\t=1", "  =1"]
+    rows = ["id;host;label", *(f"t{n};{terminal_host()};{cell}" for n, cell in enumerate(formulas))]
+    error = refused(await send(shop, "\n".join(rows)), 400, "rows.import.bad.request")
+
+    assert [(one["row"], one["column"]) for one in error["details"]["errors"]] == [
+        (number, "label") for number in range(2, 8)
+    ]
+    assert (await send(shop, f"id;host;label\ngood;{terminal_host()};Caisse - 1 = A+B")).status_code == 200
+
+
 async def test_one_wrong_row_stores_nothing_and_every_problem_is_named(system_on_both: System) -> None:
     """By row as the spreadsheet counts, and by column."""
     system = system_on_both
