@@ -27,7 +27,7 @@ from shared.storage.webhook_endpoints import (
     TooManyEndpoints,
 )
 from shared.storage.webhook_secrets import TooManySecrets
-from shared.targets import AddressPolicy, TargetRefused
+from shared.targets import TargetRefused
 
 #: A warning of an order that names an endpoint which hears of nothing.
 ENDPOINT_DISABLED: Final = "webhook_endpoint_disabled"
@@ -58,7 +58,7 @@ class Webhooks:
         self._clock: Final = clock
         self._random_bytes: Final = random_bytes
         self._limit: Final = settings.webhook_endpoint_limit
-        self._policy: Final = AddressPolicy(settings.notify_allowed_networks, settings.notify_allow_http)
+        self._policy: Final = settings.webhook_policy()
 
     async def create(self, wanted: EndpointRequest, merchant_id: str) -> tuple[dict[str, Any], str]:
         """Return the endpoint as it is shown, and its secret, which is never told again.

@@ -126,8 +126,10 @@ def prepare(
             )
             folder.mkdir(parents=True, exist_ok=True)
             keep_shop(shop, folder)
-    hipay_url = f"http://{called}:{Ports(base=port_base).of('console')}"
-    keep_settings(settings_for(shop, hipay_url, CONTAINER_NETWORKS), folder)
+    hipay_url, merchant_url = (
+        f"http://{called}:{Ports(base=port_base).of(system)}" for system in ("console", "merchant")
+    )
+    keep_settings(settings_for(shop, hipay_url, merchant_url), folder)
 
 
 def serve(

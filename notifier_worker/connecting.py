@@ -38,7 +38,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         Raises TargetRefused, NoConnection, TimedOut.
         """
         assert timeout is not None, "a connection that is never given up holds a worker's place for ever"
-        addresses = await self._resolver.resolve(host)
+        addresses = await self._resolver.resolve(host, port)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         tried = addresses[:MAX_ADDRESSES_TRIED]

@@ -3,14 +3,12 @@
 import asyncio
 import os
 import random
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import structlog
 
 from notifier_worker.http import HttpClient
 from notifier_worker.wiring import kinds_of, wire
-from shared.addresses import EVERY_NETWORK, Network
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer
 from shared.broker.publisher import Publisher
@@ -58,9 +56,8 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
         parts = wire(
             database=database,
             publisher=publisher,
-            client=_client(stack, settings, settings.notify_allowed_networks),
-            # Its address is the operator's choice, no merchant's: it may be a private one.
-            hipay_client=_client(stack, settings, EVERY_NETWORK),
+            client=_client(stack, settings, settings.webhook_policy()),
+            hipay_client=_client(stack, settings, settings.hipay_policy()),
             sealer=Sealer(load_secret_key(settings, os.urandom)),
             clock=clock,
             metrics=metrics,
@@ -112,12 +109,12 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             )
 
 
-def _client(stack: AsyncExitStack, settings: Settings, allowed_networks: Sequence[Network]) -> HttpClient:
+def _client(stack: AsyncExitStack, settings: Settings, policy: AddressPolicy) -> HttpClient:
     look_up = SystemLookUp(LOOK_UPS_AT_ONCE)
     stack.callback(look_up.close)
     names = Names(look_up, SystemClock(), limit_each=LOOK_UPS_AT_ONCE)
     client = HttpClient(
-        AddressPolicy(allowed_networks, settings.notify_allow_http),
+        policy,
         names.asked_by(PROCESS),
         connect_timeout_seconds=settings.notify_connect_timeout_seconds,
     )

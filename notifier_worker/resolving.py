@@ -17,8 +17,8 @@ class Resolver:
         self._policy: Final = policy
         self._timeout_seconds: Final = timeout_seconds
 
-    async def resolve(self, host: str) -> tuple[Address, ...]:
-        """Return the host's addresses in the resolver's order, all of them checked.
+    async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
+        """Return the host's addresses in the resolver's order, all of them checked for this port.
 
         Raises TargetRefused (one address that is not allowed is enough), NoConnection (name_unresolved),
         TimedOut (name_timeout).
@@ -28,7 +28,7 @@ class Resolver:
         if not addresses:
             raise NoConnection("name_unresolved", "The host's name has no address.")
         for found in addresses:
-            self._policy.check_address(found)
+            self._policy.check_address(found, host, port)
         return addresses
 
     async def _looked_up(self, host: str) -> tuple[Address, ...]:

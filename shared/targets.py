@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 import idna
 
-from shared.addresses import Address, Network, is_allowed
+from shared.addresses import EVERY_NETWORK, Address, Network, is_allowed
 
 MAX_URL_LENGTH: Final = 2048
+
+#: Scheme, host and port.
+Origin = tuple[str, str, int]
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 #: Control characters, blanks, and the backslash that some readers of URLs take for a slash.
@@ -50,12 +53,20 @@ class Target:
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
+def origin_of(url: str) -> Origin:
+    """Return the origin that an operator's setting names. Raises TargetRefused."""
+    target = AddressPolicy(EVERY_NETWORK, allow_http=True).check_url(url)
+    return target.scheme, target.host, target.port
+
+
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
     """What is allowed: public addresses over https, and what the settings open besides."""
 
     allowed_networks: Sequence[Network] = ()
     allow_http: bool = False
+    #: Exactly these may be at any address, and be spoken to in plain http where they say so.
+    allowed_origins: frozenset[Origin] = frozenset()
 
     def check_url(self, url: str) -> Target:
         """Read the URL; an address in it is judged at once, a name when it is looked up.
@@ -70,29 +81,35 @@ class AddressPolicy:
             parts = urlsplit(url)
         except ValueError as error:
             raise TargetRefused("host", "The URL's host cannot be read.") from error
-        self._check_scheme(parts.scheme)
-        host, port = _host_and_port(parts.netloc)
+        if parts.scheme not in _DEFAULT_PORTS:
+            raise self._refused_scheme()
+        host, given_port = _host_and_port(parts.netloc)
+        port = given_port or _DEFAULT_PORTS[parts.scheme]
+        is_allowed_origin = (parts.scheme, host, port) in self.allowed_origins
+        if parts.scheme == "http" and not (self.allow_http or is_allowed_origin):
+            raise self._refused_scheme()
         if parts.fragment:
             raise TargetRefused("fragment", "The URL has a fragment (#), which no server would ever see.")
         path_and_query = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if not path_and_query.isascii():
             raise TargetRefused("characters", "The URL's path and query must be percent-encoded.")
-        target = Target(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], path_and_query)
+        target = Target(parts.scheme, host, port, path_and_query)
         address = literal(host)
         if address is not None:
-            self.check_address(address)
+            self.check_address(address, host, port)
         return target
 
-    def check_address(self, address: Address) -> None:
-        """Raise TargetRefused (address) unless the address is public or inside an allowed network."""
-        if not is_allowed(address, self.allowed_networks):
+    def check_address(self, address: Address, host: str, port: int) -> None:
+        """Raise TargetRefused (address) unless the address that this host leads to is public, inside an
+        allowed network, or an allowed origin's."""
+        if is_allowed(address, self.allowed_networks):
+            return
+        if not any((scheme, host, port) in self.allowed_origins for scheme in _DEFAULT_PORTS):
             raise TargetRefused("address", "The URL's host leads to an address that is not public.")
 
-    def _check_scheme(self, scheme: str) -> None:
-        if scheme == "https" or (scheme == "http" and self.allow_http):
-            return
+    def _refused_scheme(self) -> TargetRefused:
         wanted = "https or http" if self.allow_http else "https"
-        raise TargetRefused("scheme", f"The URL's scheme must be {wanted}.")
+        return TargetRefused("scheme", f"The URL's scheme must be {wanted}.")
 
 
 def literal(host: str) -> Address | None:

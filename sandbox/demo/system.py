@@ -116,7 +116,9 @@ class System:
     async def launch(self, tap: BrokerTap, shop: Shop) -> None:
         """Start API and workers; each reaches the broker by way of the tap. The database is migrated."""
         await self.partners.wait_listening()
-        self._partner_settings = settings_for(shop, self.partners.urls["console"], [NETWORK])
+        self._partner_settings = settings_for(
+            shop, self.partners.urls["console"], self.partners.urls["merchant"]
+        )
         url = await tap.listen(API)
         self._api = start(API, ["api"], self.folder, self._environment(amqp_url=url, api_port=0))
         for name in WORKERS:

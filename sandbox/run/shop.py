@@ -100,15 +100,17 @@ def kept_shop(folder: Path) -> Shop | None:
         raise ShopUnreadable(f"{path} cannot be used: {error!r}. Take another folder.") from error
 
 
-def settings_for(shop: Shop, hipay_url: str, networks: Sequence[str]) -> dict[str, str]:
-    """Return the settings, by field name, with which our processes reach the sandbox over plain HTTP."""
+def settings_for(shop: Shop, hipay_url: str, merchant_url: str) -> dict[str, str]:
+    """Return the settings, by field name, with which our processes reach the sandbox over plain HTTP.
+
+    `hipay_url` and `merchant_url`: of its two systems that hear of us; nobody else near them is reached.
+    """
     return {
         "hipay_url": f"{hipay_url}/orders",
         "hipay_username": shop.hipay_username,
         "hipay_password": shop.hipay_password,
         "hipay_signing_secret": shop.hipay_signing_secret,
-        "notify_allow_http": "true",
-        "notify_allowed_networks": json.dumps(list(networks)),
+        "notify_allowed_origins": json.dumps([hipay_url, merchant_url]),
     }
 
 

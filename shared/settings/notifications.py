@@ -75,6 +75,13 @@ class Notifications(Group):
             "one of yours; every merchant of this installation may reach them then."
         ),
     )
+    notify_allowed_origins: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Origins (a JSON list of e.g. `http://receiver:8080`) that may be at any address, and be posted "
+            "to in plain http where they say so: exactly these, not what is beside them."
+        ),
+    )
     notify_allow_http: bool = Field(
         default=False, description="Whether webhooks may go over plain http; for tests on one machine."
     )

@@ -11,7 +11,7 @@ from shared.settings.fields import Group, variable
 from shared.settings.limits import PaymentLimits
 from shared.settings.notifications import Notifications
 from shared.settings.parts import ApiPart, Broker, Process, Storage, TerminalPart, Worker
-from shared.targets import AddressPolicy, TargetRefused
+from shared.targets import AddressPolicy, Origin, TargetRefused, origin_of
 
 GROUPS: tuple[type[Group], ...] = (
     Storage,
@@ -63,6 +63,16 @@ class Settings(Notifications, PaymentLimits, TerminalPart, Worker, ApiPart, Proc
                 raise ValueError(error.text) from None
         return value
 
+    @field_validator("notify_allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            try:
+                origin_of(url)
+            except TargetRefused as error:
+                raise ValueError(f"{url}: {error.text}") from None
+        return value
+
     @field_validator("hipay_signing_secret")
     @classmethod
     def _signs(cls, value: SecretStr | None) -> SecretStr | None:
@@ -84,6 +94,17 @@ class Settings(Notifications, PaymentLimits, TerminalPart, Worker, ApiPart, Proc
         if problems := broken_checks(self):
             raise ValueError("\n".join(problems))
         return self
+
+    def webhook_policy(self) -> AddressPolicy:
+        """Return where merchants' webhooks may lead."""
+        return AddressPolicy(self.notify_allowed_networks, self.notify_allow_http, self._allowed_origins())
+
+    def hipay_policy(self) -> AddressPolicy:
+        """Return where order notifications may lead: its address is an operator's choice, no merchant's."""
+        return AddressPolicy(EVERY_NETWORK, self.notify_allow_http, self._allowed_origins())
+
+    def _allowed_origins(self) -> frozenset[Origin]:
+        return frozenset(origin_of(url) for url in self.notify_allowed_origins)
 
     def require_amqp_url(self) -> str:
         """Return the broker's address; raise SettingsError where none was given."""

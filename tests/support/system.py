@@ -44,7 +44,6 @@ from shared.settings.settings import Settings
 from shared.storage.engine import open_database
 from shared.storage.heartbeats import Heartbeats
 from shared.storage.merchants import create_credential, create_merchant
-from shared.targets import AddressPolicy
 from shared.waking import waking
 from terminal_worker.connection import TcpConnector
 from terminal_worker.consume import Deliveries
@@ -277,7 +276,7 @@ class System:
         publishing = await self._connect(settings, "publish")
         await self._declare(publishing, settings)
         client = HttpClient(
-            AddressPolicy(settings.notify_allowed_networks, settings.notify_allow_http),
+            settings.webhook_policy(),
             self._system_look_up(),
         )
         self._stack.push_async_callback(client.aclose)

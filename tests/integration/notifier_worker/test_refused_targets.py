@@ -131,6 +131,20 @@ async def test_no_name_that_leads_inside_is_connected_to(addresses: list[str]) -
     assert inner.connections == 0
 
 
+async def test_an_allowed_origin_does_not_open_its_neighbours() -> None:
+    """The sandbox's own receiver is reached; another port of that machine is not, by whatever name."""
+    look_up = names(sandbox=["127.0.0.1"], shop_example=["127.0.0.1"])
+    async with receiver(status(200)) as sandbox, receiver(status(200)) as other:
+        policy = AddressPolicy(allowed_origins=frozenset({("http", "sandbox", sandbox.port)}))
+        async with client(policy, look_up) as http:
+            assert (await post(http, f"http://sandbox:{sandbox.port}/")).status == 200
+            for url in (f"http://sandbox:{other.port}/", f"https://shop.example:{sandbox.port}/"):
+                with pytest.raises(TargetRefused):
+                    await post(http, url)
+
+    assert other.connections == 0
+
+
 @pytest.mark.parametrize(("url", "reason"), URLS.values(), ids=URLS.keys())
 async def test_no_trick_in_the_url_is_connected_to(url: str, reason: str) -> None:
     """With the loopback open, so that nothing but the URL's text can be what refuses it."""

@@ -32,7 +32,7 @@ async def test_addresses_come_in_the_resolvers_order() -> None:
     """The system has sorted them by what this machine can reach."""
     resolver = Resolver(Names("2400::1", "20.30.40.50"), AddressPolicy(), 30)
 
-    assert await resolver.resolve("shop.example") == (ip_address("2400::1"), ip_address("20.30.40.50"))
+    assert await resolver.resolve("shop.example", 443) == (ip_address("2400::1"), ip_address("20.30.40.50"))
 
 
 async def test_an_address_is_not_looked_up() -> None:
@@ -40,9 +40,9 @@ async def test_an_address_is_not_looked_up() -> None:
     names = Names("20.30.40.50")
     resolver = Resolver(names, AddressPolicy(), 30)
 
-    assert await resolver.resolve("20.30.40.51") == (ip_address("20.30.40.51"),)
+    assert await resolver.resolve("20.30.40.51", 443) == (ip_address("20.30.40.51"),)
     with pytest.raises(TargetRefused):
-        await resolver.resolve("127.0.0.1")
+        await resolver.resolve("127.0.0.1", 443)
     assert names.asked == []
 
 
@@ -53,7 +53,7 @@ async def test_one_private_address_among_public_ones_refuses_the_name(private_at
     addresses.insert(private_at, "10.0.0.1")
 
     with pytest.raises(TargetRefused) as refused:
-        await Resolver(Names(*addresses), AddressPolicy(), 30).resolve("shop.example")
+        await Resolver(Names(*addresses), AddressPolicy(), 30).resolve("shop.example", 443)
 
     assert refused.value.reason == "address"
 
@@ -66,7 +66,7 @@ async def test_a_name_without_an_address_is_not_resolved() -> None:
 
     for look_up in (Names(), fails):
         with pytest.raises(NoConnection) as missing:
-            await Resolver(look_up, AddressPolicy(), 30).resolve("shop.example")
+            await Resolver(look_up, AddressPolicy(), 30).resolve("shop.example", 443)
         assert missing.value.reason == "name_unresolved"
 
 
@@ -76,7 +76,7 @@ async def test_a_look_up_that_takes_too_long_is_given_up() -> None:
     names.may_answer.clear()
 
     with pytest.raises(TimedOut) as late:
-        await Resolver(names, AddressPolicy(), 0.05).resolve("shop.example")
+        await Resolver(names, AddressPolicy(), 0.05).resolve("shop.example", 443)
 
     assert late.value.reason == "name_timeout"
     names.may_answer.set()
@@ -92,8 +92,8 @@ async def test_the_system_reads_unusual_spellings_as_the_address_that_they_mean(
 
     try:
         with pytest.raises(TargetRefused):
-            await Resolver(look_up, AddressPolicy(), 30).resolve(spelling)
+            await Resolver(look_up, AddressPolicy(), 30).resolve(spelling, 443)
         loopback = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),))
-        assert await Resolver(look_up, loopback, 30).resolve(spelling) == (ip_address("127.0.0.1"),)
+        assert await Resolver(look_up, loopback, 30).resolve(spelling, 443) == (ip_address("127.0.0.1"),)
     finally:
         look_up.close()

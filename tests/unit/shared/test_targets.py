@@ -1,6 +1,6 @@
 """URLs that we may post to, by their text alone."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -96,6 +96,28 @@ def test_the_settings_open_http_and_networks() -> None:
         policy.check_url("ftp://127.0.0.1/")
     with pytest.raises(TargetRefused, match="not public"):
         policy.check_url("http://10.0.0.1/")
+
+
+def test_an_allowed_origin_is_allowed_and_nothing_beside_it() -> None:
+    """Another port, host or scheme stays closed."""
+    policy = AddressPolicy(allowed_origins=frozenset({("http", "sandbox", 8904), ("http", "127.0.0.2", 80)}))
+
+    assert policy.check_url("http://sandbox:8904/webhooks").port == 8904
+    assert policy.check_url("http://127.0.0.2/x").host == "127.0.0.2"
+    policy.check_address(ip_address("172.18.0.7"), "sandbox", 8904)
+    for url, reason in (
+        ("http://sandbox:8905/", "scheme"),
+        ("http://shop.example:8904/", "scheme"),
+        ("http://127.0.0.1/", "scheme"),
+        ("https://127.0.0.2:81/", "address"),
+        ("ftp://sandbox:8904/", "scheme"),
+    ):
+        with pytest.raises(TargetRefused) as refused:
+            policy.check_url(url)
+        assert refused.value.reason == reason
+    for host, port in (("sandbox", 8905), ("other", 8904)):
+        with pytest.raises(TargetRefused):
+            policy.check_address(ip_address("172.18.0.7"), host, port)
 
 
 def test_the_host_header_names_the_port_unless_it_is_the_schemes_own() -> None:

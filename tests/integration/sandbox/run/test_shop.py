@@ -78,7 +78,7 @@ def test_a_file_of_something_else_is_said_so(tmp_path: Path) -> None:
 def test_a_shell_reads_the_settings_and_they_are_settings(tmp_path: Path) -> None:
     """As the containers of API and notifier workers do at their start."""
     shop = Shop(**{one.name: f"{one.name} with 'quotes' & $signs" for one in fields(Shop)})
-    keep_settings(settings_for(shop, "http://sandbox:8903", NETWORKS), tmp_path)
+    keep_settings(settings_for(shop, "http://sandbox:8903", "http://sandbox:8904"), tmp_path)
 
     script = "set -a; . ./sandbox.env; exec /usr/bin/env -0"
     shown = subprocess.run(["sh", "-c", script], cwd=tmp_path, env={}, capture_output=True, check=True).stdout
@@ -86,4 +86,5 @@ def test_a_shell_reads_the_settings_and_they_are_settings(tmp_path: Path) -> Non
 
     assert pairs["CLOUD_TERMINAL_HIPAY_URL"] == "http://sandbox:8903/orders"
     assert pairs["CLOUD_TERMINAL_HIPAY_SIGNING_SECRET"] == shop.hipay_signing_secret
-    assert pairs["CLOUD_TERMINAL_NOTIFY_ALLOWED_NETWORKS"] == '["127.0.0.0/8", "10.0.0.0/8"]'
+    assert pairs["CLOUD_TERMINAL_NOTIFY_ALLOWED_ORIGINS"] == '["http://sandbox:8903", "http://sandbox:8904"]'
+    assert not any(name in pairs for name in ("CLOUD_TERMINAL_NOTIFY_ALLOW_HTTP", "..._ALLOWED_NETWORKS"))
