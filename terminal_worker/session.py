@@ -186,7 +186,7 @@ class TerminalSessions:
         except Exception as error:
             # What it said is kept for a person.
             log_failure("answer not judged", error)
-            said = {"error": type(error).__name__, "answer": mask_fields(answer.frame.fields)}
+            said = {"error": type(error).__name__, "fields": harmless_fields(answer.frame.fields)}
             return Ended(_doubt(Reason.UNREADABLE, {**detail, **said}))
         remembered = learn_echoes(json.loads(claimed.taking.echoes), answer.frame.fields)
         return Ended(outcome, Learned(echoes=json.dumps(remembered)))
