@@ -250,9 +250,8 @@ class Dispatcher:
                 for one in batch:
                     with failures_logged("try not measured", delivery_id=one.tried.leased.id):
                         self._measure(one.tried)
-                    self._give_back(one.tried.leased.target, 1)
-                    if one.incoming is not None:
-                        self._run(one.incoming.ack())
+                    with failures_logged("place not given back", delivery_id=one.tried.leased.id):
+                        self._leave(_Wanted(one.tried.leased.id, one.tried.leased.target, one.incoming))
                 await self._wake_next([one.tried.leased for one in batch])
 
     async def _record(self, tried: Sequence[Tried]) -> None:

@@ -1,6 +1,7 @@
 """The merchant's feed of events, for receivers that cannot be called."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -12,7 +13,9 @@ from api.parts import Parts
 from api.query import Query
 from api.registering import merchant_of
 from shared.notification.envelope import envelope
+from shared.resilience import failures_logged
 from shared.storage import feed
+from shared.storage.feed import FeedEvent
 
 router = APIRouter(prefix="/v1/events", include_in_schema=False)
 
@@ -27,10 +30,15 @@ async def events(request: Request) -> Response:
     merchant_id = merchant_of(await parts.credentials.merchant(request.headers.get("authorization")))
     query = Query(request, ("after", "limit"))
     page = await feed.read(parts.database, merchant_id, after=_after(query), limit=query.page_limit())
-    return answer(
-        200,
-        {
-            "events": [
+    return answer(200, {"events": _shown(page.events), "next": str(page.next), "has_more": page.has_more})
+
+
+def _shown(events: Sequence[FeedEvent]) -> list[dict[str, object]]:
+    """One that cannot be shown keeps no later one from its reader."""
+    shown = []
+    for event in events:
+        with failures_logged("event not shown in the feed", number=event.number):
+            shown.append(
                 envelope(
                     number=event.number,
                     payment_id=event.payment_id,
@@ -39,12 +47,8 @@ async def events(request: Request) -> Response:
                     at=event.at,
                     body=event.body,
                 )
-                for event in page.events
-            ],
-            "next": str(page.next),
-            "has_more": page.has_more,
-        },
-    )
+            )
+    return shown
 
 
 def _after(query: Query) -> int:

@@ -9,6 +9,7 @@ them, nobody waits: a reading shows what has a position, the next one shows the 
 from dataclasses import dataclass
 from typing import Final
 
+from shared.resilience import one_of_many
 from shared.storage.engine import Database, Transaction
 from shared.storage.statement import Statement
 
@@ -65,13 +66,13 @@ class FeedPage:
 
 
 async def read(database: Database, merchant_id: str, *, after: int, limit: int) -> FeedPage:
-    """Return the merchant's events behind a position, at most `limit`. Raises DatabaseAway, CommitUnknown."""
+    """Return the merchant's events behind a position, at most `limit`. Raises DatabaseAway.
+
+    Where no positions can be given now, those that have one are shown; a later reading gives the rest.
+    """
     placed = 0
-    unplaced = await database.read(lambda tx: tx.one(_UNPLACED, merchant_id=merchant_id))
-    if unplaced is not None:
-        if not unplaced.has_feed:
-            await database.write(lambda tx: tx.run(_CREATE, merchant_id=merchant_id))
-        placed = await database.write(lambda tx: _place(tx, merchant_id))
+    with one_of_many("events not placed in the feed", merchant_id=merchant_id):
+        placed = await _placed(database, merchant_id)
     rows = await database.read(
         # One more than is shown: whether there is more.
         lambda tx: tx.all(_READ, merchant_id=merchant_id, after=after, most=limit + 1)
@@ -82,6 +83,16 @@ async def read(database: Database, merchant_id: str, *, after: int, limit: int) 
         events[-1].position if events else after,
         has_more=len(rows) > limit or placed == PLACED_AT_MOST,
     )
+
+
+async def _placed(database: Database, merchant_id: str) -> int:
+    """Give positions to what has none, where there is anything; return to how many events."""
+    unplaced = await database.read(lambda tx: tx.one(_UNPLACED, merchant_id=merchant_id))
+    if unplaced is None:
+        return 0
+    if not unplaced.has_feed:
+        await database.write(lambda tx: tx.run(_CREATE, merchant_id=merchant_id))
+    return await database.write(lambda tx: _place(tx, merchant_id))
 
 
 async def _place(tx: Transaction, merchant_id: str) -> int:

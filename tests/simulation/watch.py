@@ -21,7 +21,9 @@ class Watch:
 
     def takes_over(self, parameters: Mapping[str, object], began_at: float) -> None:
         """A line is taken over in a transaction that began at that time: its last read of the counter came
-        later, and sees every beat that was stored before."""
+        later, and sees every beat that was stored before. A worker that lives may take back its own."""
+        if parameters["dead"] == parameters["worker"]:
+            return
         beat_at = self._beats.get(str(parameters["dead"]))
         if beat_at is not None and beat_at < began_at < beat_at + self._stale_seconds:
             self.wrongs.append(f"taken over from a worker that lives: {parameters['address']}")

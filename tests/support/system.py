@@ -185,7 +185,9 @@ class System:
         """Return the till of a new merchant whose terminals are on loopback addresses."""
         return Till((api or await self.api()).client, await self.login(LOOPBACK))
 
-    async def api(self, *, look_up: LookUp | None = None, **given: object) -> Api:
+    async def api(
+        self, *, look_up: LookUp | None = None, checkpoint: Checkpoint = no_checkpoint, **given: object
+    ) -> Api:
         """Start an API process."""
         settings = load_settings(**{**self._given, **given})
         clock, metrics, database = SystemClock(), Metrics("api"), self._open_database(settings)
@@ -216,6 +218,7 @@ class System:
             settings=settings,
             random_bytes=os.urandom,
             look_up=look_up or self._system_look_up(),
+            checkpoint=checkpoint,
         )
         self._run(parts.payments.admission.run())
         app = make_app(parts)

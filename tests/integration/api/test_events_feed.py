@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from api_alone import Caller, api_alone
+from cancelled_statements import Trouble, troubled
 from databases import Store
 from payments import change, rows
 from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered
@@ -99,3 +100,37 @@ async def test_a_wrong_parameter_is_named(sqlite_store: Store, query: dict[str, 
 
         assert answered.status_code == 400
         assert answered.json()["error"]["details"] == {"parameter": next(iter(query))}
+
+
+async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(store: Store) -> None:
+    """Its body is no JSON: it is passed over, and the cursor with it."""
+    async with api_alone(store) as api:
+        till = await api.merchant()
+        for _ in range(3):
+            await cancelled_payment(till)
+        numbers = [
+            row.number for row in await rows(api.database, "SELECT number FROM events ORDER BY number")
+        ]
+        await change(
+            api.database, "UPDATE events SET body = 'broken' WHERE number = :number", number=numbers[1]
+        )
+
+        feed = await read(till)
+
+        assert len(feed["events"]) == 2
+        assert feed["next"] == "3"
+
+
+async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(postgres_store: Store) -> None:
+    """The statement is cancelled: the rest comes with a later reading."""
+    async with api_alone(postgres_store) as api:
+        till = await api.merchant()
+        await cancelled_payment(till)
+        assert len((await read(till))["events"]) == 1
+        await cancelled_payment(till)
+
+        assert till.merchant_id is not None
+        with troubled(api.database) as troubles:
+            troubles[till.merchant_id] = Trouble(at=1)
+            assert (len((await read(till))["events"]), troubles[till.merchant_id].cancelled) == (1, 1)
+        assert len((await read(till))["events"]) == 2

@@ -1,0 +1,35 @@
+"""Errors at any step of a delivery: it is made all the same, and its place is somebody else's again."""
+
+import pytest
+from eventually import eventually
+from system import System
+from waiting_deliveries import all_delivered, hearing
+from webhook_receiver import receiving
+
+from shared.checkpoints import NOTIFIER_STEPS
+
+
+@pytest.mark.parametrize("step", NOTIFIER_STEPS)
+async def test_an_error_at_any_step_keeps_no_place_and_loses_no_delivery(system: System, step: str) -> None:
+    """While it fails what was leased waits for its lease's end; the places are free meanwhile."""
+    failing = [True]
+    failures: list[str] = []
+
+    async def fails(reached: str) -> None:
+        if failing[0] and reached == step:
+            failures.append(step)
+            raise RuntimeError(step)
+
+    brief = {"notify_timeout_seconds": 1, "notify_connect_timeout_seconds": 1, "notify_lease_seconds": 1.5}
+    notifier = await system.notifier(checkpoint=fails, notify_endpoint_concurrency=2, **brief)
+    async with receiving() as hooks:
+        waiting = await hearing(system, hooks.url)
+        await waiting.wait(5)
+        await eventually(lambda: failures)
+        await eventually(lambda: notifier.metric("notifications_under_way", kind="merchant") == 0)
+
+        failing[0] = False
+        await waiting.wait(5)
+        await eventually(lambda: all_delivered(system.database))
+        await eventually(lambda: notifier.metric("notifications_under_way", kind="merchant") == 0)
+        assert len({one.headers["webhook-id"] for one in hooks.received}) == 10

@@ -1,0 +1,94 @@
+"""One line or payment that cannot be handled keeps no other waiting."""
+
+from typing import Any
+
+import pytest
+from databases import Store
+from eventually import eventually
+from limits import BRIEF_DOUBT
+from payments import in_session, queued, with_merchant
+from system import System, system_on
+
+from shared.payment.payment import Payment
+from shared.storage import claims, outcomes, takeover
+from shared.storage.lines import Taking
+
+BAD, GOOD = "127.0.1.1", "127.0.1.2"
+
+
+async def _left_behind(system: System) -> dict[str, Any]:
+    """Payments in session of a worker that never lived, by host."""
+    return {
+        host: await in_session(system.database, order_id=f"order of {host}", host=host, line=f"{host}:8888")
+        for host in (BAD, GOOD)
+    }
+
+
+async def test_one_payment_that_cannot_be_expired_keeps_no_other_queued(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep goes on with the next one."""
+    await with_merchant(system.database)
+    bad, good = [
+        await queued(
+            system.database, order_id=f"order of {host}", host=host, line=f"{host}:8888", deadline_seconds=0
+        )
+        for host in (BAD, GOOD)
+    ]
+    original = claims.expire
+
+    async def expire(database: Any, payment_id: str) -> Payment | None:
+        if payment_id == bad:
+            raise RuntimeError
+        return await original(database, payment_id)
+
+    monkeypatch.setattr(claims, "expire", expire)
+    await system.worker()
+
+    await eventually(lambda: _has_state(system, good, "expired"))
+    assert await _has_state(system, bad, "queued")
+
+
+async def test_one_line_that_cannot_be_taken_over_keeps_no_other_held(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead worker's other payments become in doubt in time."""
+    await with_merchant(system.database)
+    left = await _left_behind(system)
+    original = takeover.take_over
+
+    async def take_over(database: Any, heartbeats: Any, line: Any, **named: Any) -> Any:
+        if line.address.startswith(BAD):
+            raise RuntimeError
+        return await original(database, heartbeats, line, **named)
+
+    monkeypatch.setattr(takeover, "take_over", take_over)
+    await system.worker()
+
+    await eventually(lambda: _has_state(system, left[GOOD].payment.id, "in_doubt"))
+    assert await _has_state(system, left[BAD].payment.id, "in_session")
+
+
+async def test_one_hold_that_cannot_be_ended_keeps_no_other(
+    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line of the other one is free when its time is over."""
+    original = outcomes.release
+
+    async def release(database: Any, taking: Taking, *given: Any, **named: Any) -> bool:
+        if taking.address.startswith(BAD):
+            raise RuntimeError
+        return await original(database, taking, *given, **named)
+
+    monkeypatch.setattr(outcomes, "release", release)
+    async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system:
+        await with_merchant(system.database)
+        await _left_behind(system)
+        await system.worker()
+
+        await eventually(lambda: system.is_free(GOOD))
+        assert not await system.is_free(BAD)
+
+
+async def _has_state(system: System, payment_id: str, state: str) -> bool:
+    return str((await system.stored(payment_id)).state) == state

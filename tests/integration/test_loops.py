@@ -1,0 +1,126 @@
+"""Loops log what goes wrong and go on: no cancelled statement and no error of the code ends a process."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from cancelled_statements import timeouts_set
+from databases import Store
+from endpoints import add_endpoint
+from eventually import eventually
+from payments import rows
+from scripted_terminal import ScriptedTerminal, Talk
+from sqlalchemy import text
+from structlog.testing import capture_logs
+from system import System, system_on
+from webhook_receiver import receiving
+
+from api.admission import Admission
+from api.waiting import Waiters
+from notifier_worker import main as notifier_main
+from notifier_worker.dispatch import Dispatcher
+from notifier_worker.relay import Relay
+from shared.storage.engine import Database
+from shared.storage.heartbeats import Heartbeats
+from shared.storage.schema import METADATA
+from terminal_worker import main as worker_main
+from terminal_worker.doubts import Doubts
+from terminal_worker.recovery import Recovery
+from terminal_worker.sweep import Sweep
+
+
+async def pays(talk: Talk) -> None:
+    talk.answer(await talk.request())
+
+
+@asynccontextmanager
+async def processes(system: System) -> AsyncIterator[list["asyncio.Task[None]"]]:
+    """Run a terminal worker and a notifier worker as their commands do."""
+    running = [asyncio.create_task(root.run(system.settings)) for root in (worker_main, notifier_main)]
+    try:
+        await eventually(lambda: rows(system.database, "SELECT id FROM workers"))
+        yield running
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_a_database_that_cancels_every_statement_ends_no_process(
+    postgres_store: Store, postgres_database: Database, amqp_url: str, system_prefix: str
+) -> None:
+    """Somebody holds every table for a while, and `lock_timeout` is short: afterwards payments are paid."""
+    async with (
+        timeouts_set(postgres_database, statement="5s", lock="50ms"),
+        system_on(postgres_store.url, amqp_url, system_prefix) as system,
+        processes(system) as running,
+        ScriptedTerminal(pays) as terminal,
+    ):
+        till = await system.till()
+        with capture_logs() as log:
+            async with postgres_database._writer.connect() as connection, connection.begin():
+                await connection.execute(text("SET LOCAL lock_timeout = 0"))
+                tables = ", ".join(table.name for table in METADATA.sorted_tables)
+                await connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
+                await eventually(
+                    lambda: (
+                        {
+                            "heartbeat not stored",
+                            "no look at the others",
+                            "payments whose deadline passed not read",
+                            "deliveries not swept",
+                        }
+                        <= {line["event"] for line in log}
+                    )
+                )
+
+        assert not any(task.done() for task in running)
+        assert (await till.pay(terminal.host)).json()["paymentStatus"] == "Success"
+
+
+async def test_an_error_of_the_code_ends_no_loop(
+    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each loop's work fails the first time that it is done, and is done again."""
+    calls = Counter[str]()
+
+    def failing(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def fail_once(*given: Any, **named: Any) -> Any:
+            calls[name] += 1
+            if calls[name] == 1:
+                raise RuntimeError(name)
+            return await original(*given, **named)
+
+        return fail_once
+
+    loops: list[tuple[type[Any], str]] = [
+        (Heartbeats, "beat"),
+        (Recovery, "look"),
+        (Doubts, "end_due"),
+        (Sweep, "once"),
+        (Relay, "sweep"),
+        (Relay, "count"),
+        (Dispatcher, "_lease_wanted"),
+        (Waiters, "ask"),
+        (Admission, "recount"),
+    ]
+    for owner, name in loops:
+        key = f"{owner.__name__}.{name}"
+        monkeypatch.setattr(owner, name, failing(key, getattr(owner, name)))
+    async with (
+        system_on(postgres_store.url, amqp_url, system_prefix, waiting_count_seconds=0.1) as system,
+        processes(system) as running,
+        ScriptedTerminal(pays) as terminal,
+        receiving() as hooks,
+    ):
+        till = await system.till()
+        await add_endpoint(system.database, system.settings, till.login.merchant_id, hooks.url)
+
+        assert (await till.pay(terminal.host)).json()["paymentStatus"] == "Success"
+        await hooks.heard(1)
+        await eventually(lambda: set(calls) and len(calls) == len(loops) and min(calls.values()) > 1)
+
+        assert not any(task.done() for task in running)
