@@ -5,6 +5,7 @@ import asyncio
 from sandbox.terminal.behaviour import Behaviour
 from tests.simulation.aimed_bytes import BYTES
 from tests.simulation.aimed_held import HELD
+from tests.simulation.aimed_told import TOLD
 from tests.simulation.found import FOUND
 from tests.simulation.mistakes import (
     freed_while_enquiring,
@@ -129,5 +130,6 @@ AIMED: dict[str, Aim] = {
     ),
     **BYTES,
     **HELD,
+    **TOLD,
     **FOUND,
 }

@@ -16,6 +16,7 @@ from shared.announcing import Announcer
 from shared.credential_kind import CredentialKind
 from shared.metrics import Metrics
 from shared.storage.merchants import Credential
+from shared.waking import Waking
 from tests.simulation.broker import SimulatedPublisher, SimulatedReplies
 from tests.simulation.databases import open_simulated
 from tests.simulation.process import Process, SimulatedClock
@@ -52,6 +53,10 @@ class Api:
         self.publisher = SimulatedPublisher(around.broker, around.stage.faults, around.stage.rng)
         self.announcer = Announcer(self.database, self.publisher, METRICS)
         self.replies = replies = SimulatedReplies(around.broker, self.process)
+        if around.shops.endpoints is not None:
+            waking = Waking(self.publisher)
+            self.database.on_committed = waking.wake
+            self.process.spawn(waking.run())
         waiters = Waiters(self.database, clock, METRICS, settings)
         self.payments = Payments(
             database=self.database,

@@ -9,23 +9,32 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from shared.broker.failures import NotAccepted, NotRouted, OutcomeUnknown
 from shared.broker.interfaces import OnDelivery, OnReply
-from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage, Work
+from shared.broker.messages import NotificationMessage, PaymentMessage, ProbeMessage, ReplyMessage, Work
 from tests.simulation.faults import Faults
 from tests.simulation.process import Process
 from tests.simulation.stage import Stage
 
 _PUBLISH_TIMEOUT_SECONDS = 5.0
+_PAYMENTS = "payments"
+_NOTIFICATIONS_AT_ONCE = 8
+_Message = Work | NotificationMessage
+
+
+def _queue_of(message: _Message) -> str:
+    return f"notify.{message.kind}" if isinstance(message, NotificationMessage) else _PAYMENTS
 
 
 @dataclass(eq=False)
 class _Consumer:
     process: Process
     context: Context
-    on_delivery: OnDelivery
+    on_delivery: Callable[[Any], None]
     prefetch: int
+    queue: str = _PAYMENTS
     unacked: "list[SimulatedDelivery]" = field(default_factory=list)
     is_open: bool = True
 
@@ -33,7 +42,7 @@ class _Consumer:
 class SimulatedDelivery:
     """One delivery; an end that comes after the consumer was lost says nothing."""
 
-    def __init__(self, broker: "Broker", consumer: _Consumer, message: Work, redelivered: bool) -> None:
+    def __init__(self, broker: "Broker", consumer: _Consumer, message: _Message, redelivered: bool) -> None:
         self._broker = broker
         self._consumer = consumer
         self.message = message
@@ -66,16 +75,16 @@ class SimulatedDelivery:
 
 
 class Broker:
-    """The one queue of payments and every API's queue of replies."""
+    """The queues of payments and of notifications, and every API's queue of replies."""
 
     def __init__(self, world: Stage, rng: random.Random, faults: Faults) -> None:
         self.world = world
         self._rng = rng
         self._faults = faults
-        self._queue: list[tuple[Work, bool]] = []
+        self._queues: dict[str, list[tuple[_Message, bool]]] = {}
         self._consumers: list[_Consumer] = []
         self._reply_queues: dict[str, tuple[Process, Context, OnReply]] = {}
-        self.dead: list[Work] = []
+        self.dead: list[_Message] = []
         self.is_away = False
 
     def delay(self) -> float:
@@ -84,36 +93,45 @@ class Broker:
             return self._rng.uniform(0.5, 12.0)
         return self._rng.expovariate(500.0)
 
-    def put(self, message: Work, *, redelivered: bool = False) -> None:
-        self._queue.append((message, redelivered))
+    def put(self, message: _Message, *, redelivered: bool = False) -> None:
+        self._queues.setdefault(_queue_of(message), []).append((message, redelivered))
         self.deliver_soon()
 
     def deliver_soon(self) -> None:
         self.world.later(0.001, self._deliver)
 
     def _deliver(self) -> None:
-        while self._queue and not self.is_away:
+        for name, waiting in self._queues.items():
+            self._deliver_from(name, waiting)
+
+    def _deliver_from(self, queue: str, waiting: list[tuple[_Message, bool]]) -> None:
+        while waiting and not self.is_away:
             free = [
                 consumer
                 for consumer in self._consumers
-                if consumer.is_open and len(consumer.unacked) < consumer.prefetch
+                if consumer.queue == queue and consumer.is_open and len(consumer.unacked) < consumer.prefetch
             ]
             if not free:
                 return
             reordered = self._rng.random() < self._faults.reorders
-            index = self._rng.randrange(len(self._queue)) if reordered else 0
-            message, redelivered = self._queue.pop(index)
+            index = self._rng.randrange(len(waiting)) if reordered else 0
+            message, redelivered = waiting.pop(index)
             consumer = self._rng.choice(free)
             delivery = SimulatedDelivery(self, consumer, message, redelivered)
             consumer.unacked.append(delivery)
             consumer.process.about_to_work()
             self.world.loop.call_soon(consumer.on_delivery, delivery, context=consumer.context)
 
-    def consume(self, process: Process, on_delivery: OnDelivery, prefetch: int) -> _Consumer:
-        consumer = _Consumer(process, process.context, on_delivery, prefetch)
+    def consume(
+        self, process: Process, on_delivery: Callable[[Any], None], prefetch: int, queue: str = _PAYMENTS
+    ) -> _Consumer:
+        consumer = _Consumer(process, process.context, on_delivery, prefetch, queue)
         self._consumers.append(consumer)
         self.deliver_soon()
         return consumer
+
+    def consume_notifications(self, process: Process, kind: str, take: Callable[[Any], None]) -> None:
+        self.consume(process, take, _NOTIFICATIONS_AT_ONCE, f"notify.{kind}")
 
     def stop_consuming(self, process: Process) -> None:
         """No further delivery; what it has stays with it."""
@@ -151,7 +169,7 @@ class Broker:
     def _consume_again(self, lost: _Consumer) -> None:
         if not lost.process.is_dead and lost in self._consumers:
             self._consumers.remove(lost)
-            self.consume(lost.process, lost.on_delivery, lost.prefetch)
+            self.consume(lost.process, lost.on_delivery, lost.prefetch, lost.queue)
 
     def go_away(self, seconds: float) -> None:
         self.is_away = True
@@ -162,7 +180,7 @@ class Broker:
         for consumer in list(self._consumers):
             if consumer.is_open:
                 self.close_consumer(consumer)
-                self.consume(consumer.process, consumer.on_delivery, consumer.prefetch)
+                self.consume(consumer.process, consumer.on_delivery, consumer.prefetch, consumer.queue)
         self.deliver_soon()
 
     def open_replies(self, process: Process, name: str, on_reply: OnReply) -> None:
@@ -198,7 +216,10 @@ class SimulatedPublisher:
         del traceparent
         await self._publish(message)
 
-    async def _publish(self, message: Work) -> None:
+    async def publish_notification(self, message: NotificationMessage) -> None:
+        await self._publish(message)
+
+    async def _publish(self, message: _Message) -> None:
         def arrive() -> bool:
             self._broker.put(message)
             if self._rng.random() < self._faults.doubled_messages:

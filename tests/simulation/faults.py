@@ -19,6 +19,8 @@ class Faults:
     #: Ratios of statements that the server refuses, and of those whose answer takes longer.
     statement_errors: float = 0.0
     slow_answers: float = 0.0
+    #: Ratio of posts to receivers that come to nothing.
+    receivers: float = 0.0
     #: Ratio of look-ups of host names that come to nothing.
     names: float = 0.0
     #: How many of each happen while the shops are open.
@@ -46,7 +48,7 @@ class Faults:
         self.message_delays = self.reorders = self.doubled_messages = 0.0
         self.statement_errors = 0.0
         self.lost_publishes = self.lost_confirms = self.lost_replies = self.lost_commits = 0.0
-        self.terminal = self.names = 0.0
+        self.terminal = self.names = self.receivers = 0.0
 
 
 def drawn(rng: random.Random) -> Faults:
@@ -77,5 +79,6 @@ def drawn(rng: random.Random) -> Faults:
         gateway=ratio(1.0, 0.4),
         operator=ratio(1.0, 0.3),
         names=ratio(0.6, 0.3),
+        receivers=ratio(0.6, 0.5),
         name_changes=number(2, 0.2),
     )

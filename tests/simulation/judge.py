@@ -10,6 +10,7 @@ from shared.payment.states import FINAL_STATES, Event, State
 from tests.simulation import loop as loops
 from tests.simulation.judge_orders import judge_orders, orders_of
 from tests.simulation.judge_requests import judge_requests
+from tests.simulation.judge_told import judge_told
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -36,7 +37,7 @@ def judge(world: "World") -> Verdict:
     """Return every rule that this history broke."""
     verdict = Verdict(wrongs=[*world.ledger.wrongs, *world.watch.wrongs], read_late=world.ledger.read_late)
     payments = {row["id"]: row for row in world.store.rows("SELECT * FROM payments ORDER BY created_at, id")}
-    events = world.store.rows("SELECT id, payment_id, event, state FROM payment_events ORDER BY id")
+    events = world.store.rows("SELECT id, payment_id, event, state, detail FROM payment_events ORDER BY id")
     verdict.payments = len(payments)
     wrong = world.people.wrong_about({charge.payment_id for charge in world.ledger.charges})
     verdict.persons_wrong = len(wrong)
@@ -47,6 +48,7 @@ def judge(world: "World") -> Verdict:
     judge_orders(world, orders_of(events, payments, wrong), verdict.wrongs)
     _judge_answers(world, payments, _states(events), verdict)
     judge_requests(world.tills.told.heard, verdict.wrongs)
+    judge_told(world, events, verdict.wrongs)
     _judge_proofs(world, payments, verdict)
     _judge_end(world, payments, verdict)
     return verdict

@@ -3,6 +3,8 @@
 Virtual time is free, statements are not: a hold of 335 s with a beat every 2 s would cost thousands.
 """
 
+from pydantic import SecretStr
+
 from shared.settings.settings import Settings
 
 SETTINGS = Settings(
@@ -17,4 +19,18 @@ SETTINGS = Settings(
     waiting_count_seconds=4,
     worker_drain_seconds=60,
     session_limit=8,
+    notify_timeout_seconds=5,
+    notify_retry_seconds=(2, 5, 10),
+    notify_lease_seconds=15,
+    notify_sweep_interval_seconds=7,
+    notify_breaker_seconds=2,
+    notifier_drain_seconds=10,
+)
+
+#: The same where HiPay is told of orders.
+NOTIFIED = SETTINGS.model_copy(
+    update={
+        "hipay_url": "https://hipay.example/orders",
+        "hipay_signing_secret": SecretStr("whsec_" + "QUJD" * 8),
+    }
 )

@@ -28,6 +28,7 @@ from terminal_worker.sweep import Sweep
 from tests.simulation.limits import SETTINGS
 from tests.simulation.mistaken import Mistake, changed
 from tests.simulation.mistakes_requests import OF_REQUESTS
+from tests.simulation.mistakes_told import OF_TOLD
 
 
 @contextmanager
@@ -203,4 +204,5 @@ AT_RANDOM: dict[str, Mistake] = {
     "an enquiry right after takeover": enquiry_right_after_takeover,
     "answered from a reply before the commit": answered_from_the_reply,
     **OF_REQUESTS,
+    **OF_TOLD,
 }

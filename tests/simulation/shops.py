@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.settings.settings import Settings
 from tests.simulation.faults import Faults
-from tests.simulation.limits import SETTINGS
+from tests.simulation.limits import NOTIFIED, SETTINGS
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Shops:
     guard_life_seconds: float | None = None
     #: Ratio of customers of a second merchant, with the same terminals, order numbers and keys.
     second_merchant: float = 0.0
+    #: Endpoints of each merchant, told by notifier workers, as HiPay is then; None: nobody is told.
+    endpoints: int | None = None
 
     def settings(self) -> Settings:
         """Return the API's settings in this history."""
@@ -32,7 +34,7 @@ class Shops:
             # The guard lives at least as long as a success is replayed.
             changes["replay_window_seconds"] = self.guard_life_seconds
             changes["replay_window_unkeyed_credit_seconds"] = self.guard_life_seconds
-        return SETTINGS.model_copy(update=changes)
+        return (SETTINGS if self.endpoints is None else NOTIFIED).model_copy(update=changes)
 
 
 def drawn_shops(rng: random.Random, faults: Faults) -> Shops:
@@ -47,4 +49,5 @@ def drawn_shops(rng: random.Random, faults: Faults) -> Shops:
         # A life is measured by the database's clock: from outside it is judged where that clock is right.
         guard_life_seconds=25.0 if numbers_begin_again and not faults.clock_steps else None,
         second_merchant=ratio(0.7, 0.3),
+        endpoints=rng.randint(1, 2) if rng.random() < 0.25 else None,
     )

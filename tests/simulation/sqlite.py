@@ -117,10 +117,11 @@ class Store:
         return cursor.execute(sql, parameters).fetchall()
 
     def is_settled(self) -> bool:
-        """Whether every payment ended or is in doubt, and every line is free."""
+        """Whether every payment ended or is in doubt, every line is free, and everybody was told."""
         return not self.rows(
             "SELECT 1 FROM payments WHERE state IN ('queued', 'in_session')"
             " UNION ALL SELECT 1 FROM lines WHERE held_by IS NOT NULL"
+            " UNION ALL SELECT 1 FROM deliveries WHERE state = 'waiting'"
         )
 
     def state(self, payment_id: str) -> str | None:
@@ -310,6 +311,11 @@ class Cursor:
         self._rows = self._cursor.fetchall() if self._cursor.description else []
         self._store.notice(sql, self._rows)
         await self._store.answered(sql)
+
+    async def executemany(self, sql: str, rows: Sequence[Any]) -> None:
+        await self._store.reached()
+        for parameters in rows:
+            self._cursor = self._connection.run(sql, parameters)
 
     async def fetchall(self) -> list[Any]:
         rows, self._rows = self._rows, []

@@ -7,6 +7,7 @@ from shared.ids import RandomBytes
 from tests.simulation.broker import Broker
 from tests.simulation.ledger import Ledger
 from tests.simulation.names import Names
+from tests.simulation.receivers import Receivers
 from tests.simulation.shops import Shops
 from tests.simulation.stage import Stage
 from tests.simulation.terminal import Terminal
@@ -23,6 +24,7 @@ class Surroundings:
     ledger: Ledger
     shops: Shops
     names: Names
+    receivers: Receivers = field(default_factory=Receivers)
     terminals: dict[str, Terminal] = field(default_factory=dict)
     #: Errors that no code expects: mistakes of the product or of a model.
     errors: list[str] = field(default_factory=list)

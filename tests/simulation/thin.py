@@ -89,8 +89,13 @@ class ThinConnection:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def execute(self, clause: TextClause, parameters: Mapping[str, object]) -> Rows:
+    async def execute(
+        self, clause: TextClause, parameters: Mapping[str, object] | list[Mapping[str, object]]
+    ) -> Rows:
         sql = clause.text
+        if isinstance(parameters, list):
+            await _run_many(self._connection, sql, parameters)
+            return Rows([], len(parameters))
         cursor = await _run(self._connection, sql, parameters)
         # Read to the end at once: a statement half read would hold a lock.
         rows = cursor.fetchall()
@@ -111,6 +116,16 @@ async def _run(connection: Connection, sql: str, parameters: object) -> sqlite3.
     try:
         await connection.reached()
         return connection.run(sql, parameters)
+    except sqlite3.Error as error:
+        raise _wrapped(sql, error) from error
+
+
+async def _run_many(connection: Connection, sql: str, rows: list[Mapping[str, object]]) -> None:
+    """One round trip for all of them."""
+    try:
+        await connection.reached()
+        for parameters in rows:
+            connection.run(sql, parameters)
     except sqlite3.Error as error:
         raise _wrapped(sql, error) from error
 

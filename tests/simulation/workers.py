@@ -6,6 +6,7 @@ from shared.ids import new_process_id
 from shared.metrics import Metrics
 from shared.storage.engine import CommitUnknown, DatabaseAway
 from shared.storage.heartbeats import Heartbeats
+from shared.waking import Waking
 from terminal_worker.heartbeat import TakenForDead
 from terminal_worker.wiring import wire
 from tests.simulation.broker import SimulatedConsumer, SimulatedPublisher
@@ -68,7 +69,12 @@ class Worker:
         )
         await heartbeats.register(worker)
         await parts.deliveries.start()
-        background = [asyncio.create_task(part) for part in parts.loops()]
+        loops = list(parts.loops())
+        if around.shops.endpoints is not None:
+            waking = Waking(publisher)
+            database.on_committed = waking.wake
+            loops.append(waking.run())
+        background = [asyncio.create_task(part) for part in loops]
         stopped = asyncio.create_task(self._stopped.wait())
         await asyncio.wait([*background, stopped], return_when=asyncio.FIRST_COMPLETED)
         grace_ends_at = clock.monotonic() + settings.worker_drain_seconds + settings.storing_grace_seconds

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 from shared import resilience
@@ -16,6 +16,7 @@ from tests.simulation.apis import Api
 from tests.simulation.broker import Broker
 from tests.simulation.closing import end_all
 from tests.simulation.faults import Faults, drawn
+from tests.simulation.feeds import FeedReader
 from tests.simulation.files import Files
 from tests.simulation.history import History
 from tests.simulation.judge import Verdict, judge, stored_text
@@ -23,13 +24,14 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.limits import SETTINGS
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.names import Names
+from tests.simulation.notifiers import Notifier, register_endpoints
 from tests.simulation.people import People
 from tests.simulation.process import Process
 from tests.simulation.registering import register
 from tests.simulation.shops import Shops, drawn_shops
 from tests.simulation.sqlite import STORE, Store
 from tests.simulation.stage import Stage
-from tests.simulation.surroundings import Surroundings
+from tests.simulation.surroundings import MERCHANT_IDS, Surroundings
 from tests.simulation.terminal import Kind, Terminal, drawn_kind
 from tests.simulation.tills import Tills
 from tests.simulation.watch import Watch
@@ -91,6 +93,8 @@ class World:
         self.around = Surroundings(self.stage, self.broker, self.ledger, self.shops, Names(self.stage))
         self.workers: list[Worker] = []
         self.apis: list[Api] = []
+        self.notifiers: list[Notifier] = []
+        self.feed_readers: list[FeedReader] = []
         #: The dead ones, too.
         self._processes: list[Process] = []
         self._patience = _PATIENCE_SECONDS
@@ -119,6 +123,22 @@ class World:
         self.apis.append(api)
         return api
 
+    def start_notifier(self) -> Notifier:
+        notifier = Notifier(self.around, f"notifier-{len(self._processes) + 1}")
+        self._processes.append(notifier.process)
+        notifier.process.on_death.append(self._process_died)
+        self.notifiers.append(notifier)
+        return notifier
+
+    def tell_others(self, endpoints: int) -> None:
+        """Before any process starts: each merchant has so many endpoints and reads its feed."""
+        self.shops = self.around.shops = replace(self.shops, endpoints=endpoints)
+        register_endpoints(self.store, endpoints)
+        for merchant_id in MERCHANT_IDS:
+            reader = FeedReader(self.around, self.apis, merchant_id)
+            self.feed_readers.append(reader)
+            self.stage.spawn(reader.run())
+
     def _process_died(self, process: Process) -> None:
         self.store.owner_died(process)
         self.stage.later(self.rng.uniform(0.001, 0.5), self.broker.process_died, process)
@@ -127,6 +147,11 @@ class World:
             if worker.process is process:
                 self.workers.remove(worker)
                 self.stage.later(wait, self.start_worker)
+                return
+        for notifier in self.notifiers:
+            if notifier.process is process:
+                self.notifiers.remove(notifier)
+                self.stage.later(wait, self.start_notifier)
                 return
         for api in self.apis:
             if api.process is process:
@@ -139,6 +164,8 @@ class World:
     # Faults
 
     def _any_process(self) -> Process:
+        if self.notifiers and self.rng.random() < 0.25:
+            return self.rng.choice(self.notifiers).process
         if self.rng.random() < 0.75 and self.workers:
             return self.rng.choice(self.workers).process
         return self.rng.choice(self.apis).process
@@ -191,9 +218,10 @@ class World:
         self.broker.go_away(self.rng.uniform(1, 25))
 
     def _restart(self) -> None:
-        if self.workers:
+        stoppable: list[Worker | Notifier] = [*self.workers, *self.notifiers]
+        if stoppable:
             self.faults.count("restarted")
-            self.rng.choice(self.workers).stop()
+            self.rng.choice(stoppable).stop()
 
     def _hand_typed(self) -> None:
         self.faults.count("typed by hand")
@@ -232,8 +260,9 @@ class World:
         self.faults.stop()
         self.store.lost_commits = self.store.errors = 0.0
         self.store.is_away = False
-        for process in [*(worker.process for worker in self.workers), *(api.process for api in self.apis)]:
-            process.disarm()
+        running: list[Worker | Notifier | Api] = [*self.workers, *self.notifiers, *self.apis]
+        for one in running:
+            one.process.disarm()
 
     # The history
 
@@ -255,10 +284,15 @@ class World:
         rng = self.rng
         for _ in range(rng.randint(1, 2)):
             self.add_terminal(drawn_kind(rng))
+        if self.shops.endpoints is not None:
+            self.tell_others(self.shops.endpoints)
         for _ in range(rng.choice((1, 2, 2, 2, 3))):
             self.start_worker()
         for _ in range(rng.randint(1, 2)):
             self.start_api()
+        if self.shops.endpoints is not None:
+            for _ in range(rng.randint(1, 2)):
+                self.start_notifier()
         self._plan()
         self.stage.spawn(self.people.run())
         customers = [self.loop.create_task(self._customer(number)) for number in range(rng.randint(2, 5))]
