@@ -1,16 +1,15 @@
-"""From the terminal's host to its line: look up once, check every address, take the lowest.
+"""From the terminal's host to its line: look up once, fold and check every address, take the lowest.
 
-The worker connects to that literal address only, so nothing is looked up a second time, and two names of one
-terminal lead to the same line.
+The worker connects to that literal address only, so nothing is looked up a second time, and two names or
+spellings of one terminal lead to the same line.
 """
 
 import asyncio
 import ipaddress
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv6Address
 from typing import Final
 
-from shared.addresses import PUBLIC, Address, is_public
+from shared.addresses import PUBLIC, Address, folded, is_drivable, is_public
 from shared.resolving import LookUp
 
 
@@ -35,7 +34,8 @@ class LineFinder:
     async def find(self, host: str, port: int, networks: Sequence[str]) -> str | None:
         """Return `address:port` in canonical text (IPv6 in brackets), or None where the host has no address.
 
-        `networks` are CIDR texts, or `public` for every public address. Raises OutsideNetworks.
+        `host` is as `read_host` returns it. `networks` are CIDR texts, or `public` for every public address.
+        Raises OutsideNetworks.
         """
         addresses = await self._addresses(host)
         if not addresses:
@@ -50,12 +50,12 @@ class LineFinder:
 
     async def _addresses(self, host: str) -> set[Address]:
         try:
-            return {_plain(ipaddress.ip_address(host))}
+            return {folded(ipaddress.ip_address(host))}
         except ValueError:
             pass
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return {_plain(address) for address in await self._look_up(host)}
+                return {folded(address) for address in await self._look_up(host)}
         except (OSError, UnicodeError):  # no such name, no answer in time, no name at all
             return set()
 
@@ -70,9 +70,5 @@ def check_allowed(addresses: Iterable[Address], networks: Sequence[str]) -> None
         inside = any(address in network for network in allowed)
         if not inside and not (PUBLIC in networks and is_public(address)):
             raise OutsideNetworks(str(address))
-
-
-def _plain(address: Address) -> Address:
-    """An IPv4 address written as IPv6 is the IPv4 address that would be connected to."""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return address if mapped is None else mapped
+        if not is_drivable(address):
+            raise OutsideNetworks(str(address))

@@ -80,6 +80,8 @@ class Targets:
         if line is not None and refusal is None:
             if terminal is None:
                 terminal = await self._terminals.by_line(merchant_id, line)
+            elif await self._is_disabled(merchant_id, terminal, line):
+                refusal = TerminalDisabled()
             else:
                 await self._terminals.leads_to(merchant_id, terminal, line)
         target = self._target(order, host, port, line, terminal)
@@ -107,6 +109,11 @@ class Targets:
             _log.warning("terminal is another merchant's alone", line=line)
             return line, ReservedTerminal()
         return line, None
+
+    async def _is_disabled(self, merchant_id: str, terminal: Terminal, line: str) -> bool:
+        """Return whether the entry's host leads now to a terminal that the merchant disabled."""
+        at_line = terminal if terminal.line == line else await self._terminals.by_line(merchant_id, line)
+        return at_line is not None and at_line.disabled_at is not None
 
     def _unknown(self, order: OrderRequest) -> Target:
         return Target(

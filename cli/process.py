@@ -27,13 +27,13 @@ def plain_errors() -> "Iterator[None]":
     from shared.broker.failures import BrokerFailure
     from shared.settings.settings import SettingsError
     from shared.storage.engine import CommitUnknown, DatabaseAway
-    from shared.storage.migrate import SchemaTooOld
+    from shared.storage.migrate import CannotMigrate, SchemaTooOld
 
     try:
         yield
     except SettingsError as error:
         raise fail(str(error), EXIT_USAGE) from error
-    except SchemaTooOld as error:
+    except (SchemaTooOld, CannotMigrate) as error:
         raise fail(str(error), EXIT_AWAY) from error
     except (DatabaseAway, CommitUnknown) as error:
         raise fail(f"The database cannot be reached: {error}", EXIT_AWAY) from error

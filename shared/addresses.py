@@ -51,6 +51,8 @@ PUBLIC: Final = "public"
 EVERY_NETWORK: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+#: Addresses of a network's own NAT64.
+_NAT64_OF_A_NETWORK: Final = IPv6Network("64:ff9b:1::/48")
 _IPV4_COMPATIBLE: Final = IPv6Network("::/96")
 
 
@@ -72,6 +74,26 @@ def reached_by(address: Address) -> tuple[Address, ...]:
     if address.teredo is not None:
         return (address, *address.teredo)
     return (address,)
+
+
+def folded(address: Address) -> Address:
+    """Return the one address that stands for every spelling of a device: what is locked and connected to.
+
+    A packet to a mapped, IPv4-compatible, NAT64 or tunnel address (6to4, Teredo) ends at the IPv4 address in
+    it; a zone id (`%eth0`) chooses a way and no device.
+    """
+    if isinstance(address, IPv6Address):
+        address = IPv6Address(int(address))
+    return reached_by(address)[-1]
+
+
+def is_drivable(address: Address) -> bool:
+    """Return whether a folded address can stand for one device.
+
+    Not what reaches this machine itself under a second name, and not an address of a NAT64 that is used
+    within one network: where the IPv4 address lies in it, only that network knows.
+    """
+    return not address.is_unspecified and address not in _NAT64_OF_A_NETWORK
 
 
 def is_public(address: Address) -> bool:

@@ -12,6 +12,7 @@ from api.contract.json_text import NESTING_LIMIT, read_json, write_json
 from api.contract.schema import ORDER_REQUEST
 from api.contract.terminal_schema import DEFAULT_PORT
 from api.contract.wording import Finding, first_error
+from shared.hosts import HostRefused, read_host
 from shared.payment.payment import Operation
 
 
@@ -26,7 +27,7 @@ class ContractEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """A checked order request. Either `host` with `port` or `terminal_id` is set."""
+    """A checked order request. Either `host`, in its one spelling, with `port` or `terminal_id` is set."""
 
     order_id: str
     operation: Operation
@@ -71,7 +72,7 @@ def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest
         currency=price["currency"],
         protocol=display["protocol"],
         force_authorization=display["force_authorization"],
-        host=address.get("host"),
+        host=read_host(address["host"]) if "host" in address else None,
         port=address.get("port"),
         terminal_id=technical.get("terminal_id"),
         contract_array=tuple(
@@ -122,7 +123,8 @@ def _address_findings(request: Any) -> list[Finding]:
             return [Finding.missing("pos_technical_info", "host_information")]
         if isinstance(address, dict) and "host" not in address:
             return [Finding.missing("pos_technical_info", "host_information", "host")]
-    elif isinstance(address, dict) and ("host" in address or address.get("port") != DEFAULT_PORT):
+        return _host_findings(address)
+    if isinstance(address, dict) and ("host" in address or address.get("port") != DEFAULT_PORT):
         return [
             Finding(
                 ("pos_technical_info", "terminal_id"),
@@ -131,4 +133,16 @@ def _address_findings(request: Any) -> list[Finding]:
                 "terminal_id and host_information exclude each other: name the terminal or its address",
             )
         ]
+    return []
+
+
+def _host_findings(address: Any) -> list[Finding]:
+    host = address.get("host") if isinstance(address, dict) else None
+    if not isinstance(host, str):
+        return []
+    try:
+        read_host(host)
+    except HostRefused as error:
+        path = ("pos_technical_info", "host_information", "host")
+        return [Finding.misformatted(path, "hostname", f"the terminal's host {error}")]
     return []

@@ -9,6 +9,7 @@ from api.contract.enums import PROTOCOLS
 from api.contract.errors import InvalidRequest
 from api.contract.terminal_schema import DEFAULT_PORT
 from shared.concert.profile import Profile, ProfileError
+from shared.hosts import HostRefused, read_host
 from shared.storage.registry import Authorisation
 
 TERMINAL_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -39,7 +40,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalEntry:
-    """A checked entry; where its host leads to is not known yet."""
+    """A checked entry, its host in its one spelling; where that leads to is not known yet."""
 
     id: str
     label: str
@@ -67,16 +68,11 @@ def read_entry(
     reader = _Reader(given)
     if TERMINAL_ID.fullmatch(terminal_id) is None:
         reader.refuse("id", "pattern", "should be 1 to 64 letters, digits, dots, hyphens or underscores")
-    host = reader.text("host", "", longest=_LONGEST_HOST)
-    if "host" not in given:
-        reader.refuse("host", "required", "should have required property 'host'")
-    elif not host.strip() and not reader.has_problem("host"):
-        reader.refuse("host", "minLength", "should NOT be shorter than 1 characters")
     values: dict[str, Any] = {
         "id": terminal_id,
         "label": reader.text("label", ""),
         "shop": reader.text("shop", ""),
-        "host": host.strip(),
+        "host": reader.host(),
         "port": reader.integer("port", DEFAULT_PORT, 1, 65_535),
         "protocol": reader.choice("protocol", PROTOCOLS[0], PROTOCOLS),
         "register_number": reader.text("register_number", register_number),
@@ -108,7 +104,7 @@ class _Reader:
     def refuse(self, path: str, keyword: str, message: str) -> None:
         self.problems.append(Problem(path, keyword, message))
 
-    def has_problem(self, path: str) -> bool:
+    def _has_problem(self, path: str) -> bool:
         return any(problem.path == path for problem in self.problems)
 
     def refuse_unknown(self) -> None:
@@ -138,6 +134,20 @@ class _Reader:
         else:
             return value
         return default
+
+    def host(self) -> str:
+        """Return the host in its one spelling."""
+        value = self.text("host", "", longest=_LONGEST_HOST)
+        if "host" not in self._given:
+            self.refuse("host", "required", "should have required property 'host'")
+        elif not value and not self._has_problem("host"):
+            self.refuse("host", "minLength", "should NOT be shorter than 1 characters")
+        elif value:
+            try:
+                return read_host(value)
+            except HostRefused as error:
+                self.refuse("host", "format", str(error))
+        return ""
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self._member(name, default)

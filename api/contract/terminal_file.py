@@ -84,8 +84,13 @@ def read_file(
         if len(cells) > len(header):
             errors.append(RowError(number, "", f"has {len(cells)} cells, the header has {len(header)}"))
             continue
-        filled = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
-        formulas = [name for name, cell in filled.items() if cell.startswith(_FORMULA)]
+        filled = {
+            # A host with a blank is refused as everywhere, and a spreadsheet shows where it is.
+            name: cell if name == "host" else cell.strip()
+            for name, cell in zip(header, cells, strict=False)
+            if cell.strip()
+        }
+        formulas = [name for name, cell in filled.items() if cell.lstrip().startswith(_FORMULA)]
         errors += [RowError(number, name, "begins like a formula: =, +, - or @") for name in formulas]
         terminal_id = filled.pop("id", "")
         entry, problems = read_entry(

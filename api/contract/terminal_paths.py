@@ -52,7 +52,7 @@ def _profile() -> dict[str, Any]:
 
 
 _ENTRY: Final[dict[str, Any]] = {
-    "host": {"type": "string", "minLength": 1, "maxLength": 255, "description": "Name or IP address."},
+    "host": {"type": "string", "minLength": 1, "maxLength": 255, "description": "Name or IP address, alone."},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535, "default": DEFAULT_PORT},
     "label": {"type": "string", "maxLength": 200, "default": ""},
     "shop": {"type": "string", "maxLength": 200, "default": ""},

@@ -17,8 +17,9 @@ HOST_INFORMATION: Final[dict[str, Any]] = {
             "minLength": 1,
             "maxLength": 255,
             "pattern": "^[^\\u0000]*$",
-            "description": "Host name or IP address of the terminal. It must lie in the merchant's allowed "
-            "networks.",
+            "description": "Host name or IP address of the terminal, alone: no blanks, port, scheme, zone id "
+            "or unusual spelling of an address (`127.1`, leading zeros). It must lie in the merchant's "
+            "allowed networks.",
             "examples": ["127.0.0.2"],
             "x-refused": {"pattern": "host must not contain U+0000 or a lone surrogate"},
         },

@@ -22,6 +22,7 @@ _MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
     "maxLength": lambda limit: f"should NOT be longer than {limit} characters",
     "minLength": lambda limit: f"should NOT be shorter than {limit} characters",
     "pattern": lambda pattern: f'should match pattern "{pattern}"',
+    "format": lambda name: f'should match format "{name}"',
     "maxItems": lambda limit: f"should NOT have more than {limit} items",
     "enum": lambda _: "should be equal to one of the allowed values",
     "not": lambda _: "should NOT be valid",
@@ -49,6 +50,10 @@ class Finding:
     @classmethod
     def unknown(cls, *path: str | int) -> Self:
         return cls(path, "additionalProperties", _MESSAGES["additionalProperties"](path[-1]))
+
+    @classmethod
+    def misformatted(cls, path: Path, name: str, description: str) -> Self:
+        return cls(path, "format", _MESSAGES["format"](name), description)
 
     @classmethod
     def broken(cls, path: Path, keyword: str, schema: Schema) -> Self:

@@ -131,8 +131,12 @@ class NewPayment:
             self.operation,
             self.amount_cents,
             self.currency,
-            self.host,
-            self.port,
+        )
+
+    def means_terminal_of(self, attempt: Payment) -> bool:
+        """Return whether the request goes to the terminal of an earlier attempt."""
+        return is_same_terminal(
+            attempt, line=self.line, host=self.host, port=self.port, terminal_id=terminal_id_of(self.request)
         )
 
 
@@ -288,7 +292,7 @@ async def _insert(
     tx: Transaction, new: NewPayment, life_ms: int | None, *, is_stored: bool = True
 ) -> Accepted | _Taken:
     named = new.named
-    is_bound = named is None or await idempotency.is_bound(tx, named)
+    is_bound = named is None or await _is_bound(tx, new, named)
     if new.line is not None and is_stored:
         # Also where it is known: a database that was restored without it is mended by the next payment.
         await moved_terminals.create_line(
@@ -327,6 +331,14 @@ async def _check_key_open(tx: Transaction, new: NewPayment, key: str, *, is_inse
     closed = await tx.one(_CLOSED_ATTEMPT, **named)
     if closed is not None:
         raise _KeyClosed(closed.id)
+
+
+async def _is_bound(tx: Transaction, new: NewPayment, named: idempotency.NamedOperation) -> bool:
+    """Return whether the request's key names this operation already; raise KeyUsed where it may not."""
+    if not await idempotency.is_bound(tx, named):
+        return False
+    await idempotency.check_terminal(tx, named, new.means_terminal_of)
+    return True
 
 
 def _key(new: NewPayment, debit_id: str | None) -> str:
@@ -433,9 +445,7 @@ async def _attach(
         return await _closed(database, payment.id)
     if payment.amount_cents != new.amount_cents:
         return Conflict("different", "the order is known with another amount", payment)
-    if not is_same_terminal(
-        payment, line=new.line, host=new.host, port=new.port, terminal_id=terminal_id_of(new.request)
-    ):
+    if not new.means_terminal_of(payment):
         return Conflict("different", "the order is known on another terminal", payment)
     if payment.state is State.SUCCEEDED and row.ended_ms_ago > replay_ms:
         return Conflict("used", "the order was paid some time ago", payment)

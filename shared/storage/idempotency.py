@@ -1,10 +1,11 @@
-"""One `Idempotency-Key` of a merchant names one operation, for ever.
+"""One `Idempotency-Key` of a merchant names one operation for ever, and a terminal once money may have moved.
 
 Its row is unique, so two requests at once with one key wait for each other inside the database, and the later
 one reads what the key names by the next statement. Binding is the last statement of its transaction that can
 wait: whoever waits for a key's row waits for nothing that the row's transaction could be waiting for.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from shared.payment.payment import Operation, Payment
@@ -13,15 +14,22 @@ from shared.storage.rows import payment_of
 from shared.storage.statement import Statement
 
 _NAMED = Statement(
-    "SELECT order_id, operation, amount_cents, currency, host, port FROM idempotency_keys"
+    "SELECT order_id, operation, amount_cents, currency FROM idempotency_keys"
     " WHERE merchant_id = :merchant_id AND key = :key"
 )
 
 _BIND = Statement(
     "INSERT INTO idempotency_keys"
-    " (merchant_id, key, order_id, operation, amount_cents, currency, host, port, created_at)"
-    " VALUES (:merchant_id, :key, :order_id, :operation, :amount_cents, :currency, :host, :port, {now})"
+    " (merchant_id, key, order_id, operation, amount_cents, currency, created_at)"
+    " VALUES (:merchant_id, :key, :order_id, :operation, :amount_cents, :currency, {now})"
     " ON CONFLICT (merchant_id, key) DO NOTHING RETURNING key"
+)
+
+#: The attempts made with a key that did not end safe to retry.
+_NOT_SAFE = Statement(
+    "SELECT {payment} FROM payments WHERE merchant_id = :merchant_id AND order_id = :order_id"
+    " AND operation = :operation AND idempotency_key = :key"
+    " AND (contradicted OR state IN ('queued', 'in_session', 'in_doubt', 'succeeded')) ORDER BY id"
 )
 
 #: The newest attempt of the operation that a key names; one that was made with the key first.
@@ -47,9 +55,6 @@ class NamedOperation:
     operation: Operation
     amount_cents: int
     currency: str
-    #: As the caller named the terminal.
-    host: str
-    port: int
 
 
 async def is_bound(tx: Transaction, named: NamedOperation) -> bool:
@@ -57,16 +62,24 @@ async def is_bound(tx: Transaction, named: NamedOperation) -> bool:
     row = await tx.one(_NAMED, merchant_id=named.merchant_id, key=named.key)
     if row is None:
         return False
-    if tuple(row) != (
-        named.order_id,
-        named.operation.value,
-        named.amount_cents,
-        named.currency,
-        named.host,
-        named.port,
-    ):
+    if tuple(row) != (named.order_id, named.operation.value, named.amount_cents, named.currency):
         raise KeyUsed
     return True
+
+
+async def check_terminal(
+    tx: Transaction, named: NamedOperation, is_same_terminal: Callable[[Payment], bool]
+) -> None:
+    """Raise KeyUsed where an attempt made with the key may have moved money on another terminal."""
+    attempts = await tx.all(
+        _NOT_SAFE,
+        merchant_id=named.merchant_id,
+        order_id=named.order_id,
+        operation=named.operation.value,
+        key=named.key,
+    )
+    if not all(is_same_terminal(payment_of(row)) for row in attempts):
+        raise KeyUsed
 
 
 async def bind(tx: Transaction, named: NamedOperation) -> None:

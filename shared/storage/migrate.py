@@ -19,6 +19,10 @@ class SchemaTooOld(Exception):
     """The database has an older schema than this release; the message says what to type."""
 
 
+class CannotMigrate(Exception):
+    """What is stored cannot be migrated now, and nothing was changed; the message says what to do."""
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

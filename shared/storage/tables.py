@@ -292,9 +292,6 @@ class IdempotencyKeyRow(SQLModel, table=True):
     operation: str = text_column(nullable=False)
     amount_cents: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = text_column(nullable=False)
-    #: The terminal as the caller named it.
-    host: str = text_column(nullable=False)
-    port: int = Field(sa_column=Column(Integer, nullable=False))
     created_at: int = milliseconds(nullable=False)
 
 

@@ -67,3 +67,36 @@ async def test_one_address_outside_refuses_the_name() -> None:
     with pytest.raises(OutsideNetworks):
         await line_of("till", PUBLIC, names=["8.8.8.8", "10.0.0.1"])
     assert await line_of("till", PUBLIC) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.9",
+        "::ffff:127.0.0.9",
+        "::127.0.0.9",
+        "64:ff9b::127.0.0.9",
+        "2002:7f00:9::",
+        "2002:7f00:9:1::99",
+        "2001:0:7f00:1::80ff:fff6",  # Teredo: the client's address, inverted
+    ],
+)
+async def test_every_address_of_a_device_is_one_line(host: str) -> None:
+    """Written so, or found for a name: what is locked is what is reached."""
+    assert await line_of(host, "127.0.0.0/8") == "127.0.0.9:8888"
+    assert await line_of("till", "127.0.0.0/8", names=[host]) == "127.0.0.9:8888"
+
+
+async def test_a_zone_makes_no_other_line() -> None:
+    """It chooses a way out of this machine, not a device."""
+    assert await line_of("till", "::/0", names=["::1%99"]) == "[::1]:8888"
+    assert await line_of("fe80::7%eth0", "::/0") == "[fe80::7]:8888"
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "::ffff:0.0.0.0", "64:ff9b:1::127.0.0.9", "64:ff9b:1:7::9"]
+)
+async def test_addresses_that_stand_for_no_one_device_are_refused(host: str) -> None:
+    """This machine by another name, and a network's own NAT64, whatever the merchant's networks are."""
+    with pytest.raises(OutsideNetworks):
+        await line_of(host, "0.0.0.0/0", "::/0")

@@ -1,9 +1,12 @@
 """The databases of these tests have one merchant."""
 
+from pathlib import Path
+
 import pytest
 from payments import with_merchant
 
 from shared.storage.engine import Database
+from shared.storage.statement import Dialect
 
 
 @pytest.fixture
@@ -16,3 +19,14 @@ async def database(database: Database) -> Database:
 async def postgres_database(postgres_database: Database) -> Database:
     await with_merchant(postgres_database)
     return postgres_database
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without any table."""
+    dialect: Dialect = request.param
+    if dialect == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
+    url = request.getfixturevalue("empty_postgres_url")
+    assert isinstance(url, str)
+    return url

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from payments import ask, queued, refused, rows, succeeded
+from payments import ask, ended, prove, queued, refused, rows, succeeded
 
 from shared.payment.payment import Operation
+from shared.payment.states import Event
 from shared.storage.accepting import Accepted, Attached, Conflict
 from shared.storage.engine import Database
 
@@ -30,7 +31,7 @@ async def test_the_same_key_and_operation_returns_the_state_that_is(database: Da
         {"order_id": "order-2"},
         {"amount_cents": 999},
         {"port": 8889, "line": "127.0.0.9:8889"},
-        {"host": "other.example"},
+        {"line": None, "host": "other.example"},
         {"operation": Operation.CREDIT},
         {"currency": "USD"},
     ],
@@ -44,6 +45,48 @@ async def test_a_key_of_another_operation_is_a_conflict(database: Database, othe
     assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id) == ("key_used", first.id)
     assert len(await rows(database, "SELECT id FROM payments")) == 1
+
+
+@pytest.mark.parametrize("end", [Event.ANSWERED_REFUSED, Event.ANSWERED_ABORTED, Event.ANSWERED_BUSY])
+async def test_a_key_may_go_to_another_terminal_once_nothing_can_have_moved(
+    database: Database, end: Event
+) -> None:
+    """The till that was told 'safe to retry' tries the terminal beside it, and stays there."""
+    await ended(database, end, **KEYED)
+    await ask(database, **KEYED, line=None)
+    other: dict[str, Any] = {**KEYED, "host": "127.0.0.10", "line": "127.0.0.10:8888"}
+
+    second = await ask(database, **other)
+    assert isinstance(second, Accepted)
+
+    back = await ask(database, **KEYED)
+    assert isinstance(back, Conflict)
+    assert (back.reason, back.payment.id) == ("key_used", second.payment_id)
+    assert isinstance(await ask(database, **other), Attached)
+
+
+async def test_a_key_stays_at_its_terminal_where_a_failure_is_contradicted(database: Database) -> None:
+    """What was called refused moved money: it was not safe to retry."""
+    failed = await refused(database, **KEYED)
+    await prove(database, failed.id, Event.PROVED_DONE)
+
+    answer = await ask(database, **KEYED, line="127.0.0.10:8888")
+
+    assert isinstance(answer, Conflict)
+    assert answer.payment.id == failed.id
+
+
+async def test_two_names_of_one_terminal_are_one_operation(database: Database) -> None:
+    """With a key and without: what the name leads to is compared, not its text."""
+    first = await queued(database, **KEYED)
+
+    for named in (KEYED, {}):
+        answer = await ask(database, **named, host="till.example")
+        assert isinstance(answer, Attached)
+        assert answer.payment.id == first
+    elsewhere = await ask(database, line="127.0.0.10:8888")
+    assert isinstance(elsewhere, Conflict)
+    assert elsewhere.reason == "different"
 
 
 async def test_a_request_that_attached_has_named_its_operation(database: Database) -> None:
@@ -130,7 +173,7 @@ async def test_a_request_that_was_rolled_back_leaves_its_key_to_others(
     """Whoever waited for a key whose transaction ended without it takes it."""
     from shared.storage.idempotency import NamedOperation, bind
 
-    named = NamedOperation("merchant", "key-1", "order-9", Operation.DEBIT, 1, "EUR", "127.0.0.9", 8888)
+    named = NamedOperation("merchant", "key-1", "order-9", Operation.DEBIT, 1, "EUR")
     async with postgres_database._writer.connect() as connection:
         from shared.storage.engine import Transaction
 

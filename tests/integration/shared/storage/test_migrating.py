@@ -1,7 +1,6 @@
 """Migrations from nothing to this release, once, twice and by two processes at once; on both databases."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -15,20 +14,9 @@ from shared.payment.payment import Operation
 from shared.storage.engine import Database, open_database
 from shared.storage.migrate import SchemaTooOld, _config, check_schema, migrate, newest_version
 from shared.storage.schema import METADATA
-from shared.storage.statement import Dialect
 
 #: The schemas that some migrations found.
 BEFORE_OPERATION_KEYS_THAT_CANNOT_COLLIDE = "0008"
-
-
-@pytest.fixture(params=["postgresql", "sqlite"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    dialect: Dialect = request.param
-    if dialect == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
-    url = request.getfixturevalue("empty_postgres_url")
-    assert isinstance(url, str)
-    return url
 
 
 async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:

@@ -169,6 +169,13 @@ BAD: list[tuple[dict[str, Any], tuple[str, str, str]]] = [
     ({"order.webhook_endpoint_id": "\0"}, ("pattern", NO_NUL, "order.webhook_endpoint_id")),
     ({"customer.customer_id": "\udfff"}, ("pattern", NO_NUL, "customer.customer_id")),
     ({"pos_technical_info.notify_url": "\0"}, ("pattern", NO_NUL, "pos_technical_info.notify_url")),
+    *(
+        (
+            {f"{HOST_INFORMATION}.host": host},
+            ("format", 'should match format "hostname"', f"{HOST_INFORMATION}.host"),
+        )
+        for host in ("127.000.000.010", "127.1", "0x7f.1", " h", "h ", "h:8888", "tcp://h", "::1%1", "[::1]")
+    ),
     ({f"{HOST_INFORMATION}.host": "h\0"}, ("pattern", NO_NUL, f"{HOST_INFORMATION}.host")),
     ({f"{HOST_INFORMATION}.host": "\udc00h"}, ("pattern", NO_NUL, f"{HOST_INFORMATION}.host")),
     (

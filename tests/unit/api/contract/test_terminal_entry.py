@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from api.contract.enums import PROTOCOLS
 from api.contract.terminal_entry import TerminalEntry, read_entry
+from api.contract.terminal_file import read_file
 from shared.storage.merchants import Terminal
 
 _json = st.recursive(
@@ -35,7 +36,7 @@ def read(given: Any, terminal_id: str = "till-1") -> tuple[TerminalEntry | None,
 
 def test_a_host_is_enough() -> None:
     """Everything else has a default; the register number is the installation's."""
-    entry, problems = read({"host": " 127.0.0.2 "})
+    entry, problems = read({"host": "127.0.0.2."})
 
     assert problems == []
     assert entry == TerminalEntry(
@@ -51,6 +52,16 @@ def test_a_host_is_enough() -> None:
         authorisation_above_cents=None,
         sole_use=False,
     )
+
+
+@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "127.0.0.010", " h", "h:8888", "tcp://h", "::1%1"])
+def test_a_host_is_read_as_an_order_reads_it(host: str) -> None:
+    """What is refused there is refused here; a file names the column, blanks included."""
+    assert read({"host": host}) == (None, ["host"])
+    rows, errors = read_file(
+        f"id,host\na,{host}\n".encode(), register_number="01", answer_timeout_seconds=180
+    )
+    assert (rows, [(error.row, error.column) for error in errors]) == ([], [(2, "host")])
 
 
 def test_every_problem_is_named() -> None:
