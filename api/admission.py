@@ -14,6 +14,10 @@ from shared.settings.settings import Settings
 from shared.storage import waiting
 from shared.storage.engine import Database
 
+#: A free line whose payment is old may be one that was freed an instant ago; so many at once show that the
+#: workers are late.
+_LINES_THAT_SHOW_LAG: Final = 5
+
 #: What is counted: ("all", ""), ("merchant", id), ("line", address:port).
 _Key = tuple[str, str]
 
@@ -40,14 +44,18 @@ class Admission:
             "merchant": settings.waiting_limit_per_merchant,
             "line": settings.waiting_limit_per_line,
         }
+        self._lag_limit_seconds: Final = settings.worker_lag_limit_seconds
+        self._lag_seconds = 0.0
         self._stored: Counter[_Key] = Counter()
         self._taken_in: Counter[_Key] = Counter()
         self._count = 0
         self._is_asked = False
 
     def has_room(self, merchant_id: str, line: str) -> bool:
-        """Whether one more payment of this merchant may wait for this line."""
+        """Whether one more payment of this merchant may wait for this line, and would find a worker soon."""
         self._is_asked = True
+        if self._lag_seconds > self._lag_limit_seconds:
+            return False
         return all(
             self._stored[key] + self._taken_in[key] < self._limits[key[0]] for key in _keys(merchant_id, line)
         )
@@ -80,10 +88,13 @@ class Admission:
         self._stored.update(self._taken_in)
         self._taken_in = Counter()
         stored: Counter[_Key] = Counter()
+        lags = [0.0] * _LINES_THAT_SHOW_LAG
         for queued in await waiting.queued_counts(self._database):
             for key in _keys(queued.merchant_id, queued.line):
                 stored[key] += queued.number
+            lags.append(queued.free_seconds)
         self._stored = stored
+        self._lag_seconds = sorted(lags)[-_LINES_THAT_SHOW_LAG]
 
 
 def _keys(merchant_id: str, line: str) -> tuple[_Key, ...]:

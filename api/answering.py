@@ -10,9 +10,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from api.contract.errors import ApiError, DatabaseUnavailable, MethodNotAllowed, NotFound, UndefinedError
+from api.contract.errors import (
+    ApiError,
+    DatabaseUnavailable,
+    MethodNotAllowed,
+    NotFound,
+    OverloadedUnchecked,
+    UndefinedError,
+)
 from api.contract.json_text import write_json
-from shared.storage.engine import CommitUnknown, DatabaseAway
+from shared.storage.engine import CommitUnknown, DatabaseAway, DatabaseBusy
 
 _log = structlog.get_logger()
 
@@ -50,6 +57,9 @@ def _methods(routes: Sequence[Route], path: str) -> list[str]:
 
 
 async def _on_database_away(_request: Request, error: Exception) -> Response:
+    if isinstance(error, DatabaseBusy):
+        _log.warning("request refused, no connection to the database is free")
+        return answer_error(OverloadedUnchecked())
     _log.error("database away", error=str(error))
     return answer_error(DatabaseUnavailable())
 

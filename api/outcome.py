@@ -5,6 +5,7 @@ from typing import Final
 
 from api.waiting import Waiter, Waiters
 from shared.announcing import Announcer
+from shared.batching import Batches
 from shared.clock import Clock
 from shared.metrics import Metrics
 from shared.payment.payment import Payment
@@ -17,6 +18,9 @@ from shared.storage.waiting import Seen
 
 #: How soon to look again, where the database was away or its clock is a little behind ours at a deadline.
 _LOOK_AGAIN_SECONDS: Final = 0.5
+#: Payments that one statement reads.
+_BATCH: Final = 500
+_EXPIRING_AT_ONCE: Final = 2
 
 
 class Outcomes:
@@ -38,10 +42,16 @@ class Outcomes:
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
+        self._seen: Final = Batches(lambda ids: waiting.seen(database, ids), most=_BATCH)
+        #: Callers whose deadlines pass together must not take all connections: the sweep expires, too.
+        self._expiring: Final = asyncio.Semaphore(_EXPIRING_AT_ONCE)
 
     async def seen(self, payment_id: str) -> Seen:
-        """Return a payment that is known to exist, as it is now. Raises DatabaseAway."""
-        seen = await waiting.seen(self._database, payment_id)
+        """Return a payment that is known to exist, as it is now. Raises DatabaseAway.
+
+        Any number of callers that are woken together share one connection.
+        """
+        seen = await self._seen.get(payment_id)
         assert seen is not None, "payments are never deleted"
         return seen
 
@@ -111,7 +121,8 @@ class Outcomes:
 
     async def _look(self, payment_id: str, *, past_deadline: bool) -> Seen:
         if past_deadline:
-            expired = await self._announcer.expire(payment_id)
+            async with self._expiring:
+                expired = await self._announcer.expire(payment_id)
             if expired is not None:
                 return Seen(expired, 0, line_is_held=False)
         return await self.seen(payment_id)

@@ -19,10 +19,12 @@ from api.contract.errors import (
     MerchantSuspended,
     OrderConflict,
     Overloaded,
+    OverloadedUnchecked,
 )
 from api.contract.request import OrderRequest
 from api.headers import NO_PREFERENCE, Preference
 from api.outcome import Outcomes
+from api.overload import AcceptSlots, EarlierLooks, NoSlot
 from api.targets import LineFinders, Target, Targets
 from api.terminals import Terminals
 from api.waiting import Waiter, Waiters
@@ -53,11 +55,14 @@ from shared.storage.accepting import (
     accept,
     find_earlier,
 )
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.engine import CommitUnknown, Database, DatabaseAway, DatabaseBusy
 from shared.storage.merchants import Credential
 from shared.storage.waiting import Seen
 
 _log = structlog.get_logger()
+
+#: Of the pool, for what is not storing an order: readers of those who wait, expiries, other routes.
+_OTHER_CONNECTIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,10 @@ class Payments:
         self._random_bytes: Final = random_bytes
         self._checkpoint: Final = checkpoint
         self.admission: Final = Admission(database, settings)
+        self._slots: Final = AcceptSlots(
+            max(1, settings.database_pool_size - _OTHER_CONNECTIONS), settings.accept_wait_seconds, clock
+        )
+        self._looks: Final = EarlierLooks(database)
         self.outcomes: Final = Outcomes(
             database=database,
             announcer=announcer,
@@ -134,23 +143,47 @@ class Payments:
         acceptance: Acceptance
         with bound(payment_id=payment_id):
             try:
-                target = await self._targets.find(order, caller.credential)
-                new = self._new_payment(payment_id, order, caller, target)
-                try:
-                    new = await self._admitted(new, target, caller.credential)
-                except ApiError as refusal:
-                    acceptance = await self._earlier(new, caller, refusal)
-                else:
-                    # The waiter is there before the message: a reply cannot come too early.
-                    with self._waiters.waiting(payment_id, attached=False) as waiter:
-                        await self._checkpoint("before_insert")
-                        acceptance = await self._accept(new, caller)
-                        if isinstance(acceptance, Accepted):
-                            return await self._accepted(acceptance, new, waiter, caller, started_at)
+                # The waiter is there before the message: a reply cannot come too early.
+                with self._waiters.waiting(payment_id, attached=False) as waiter:
+                    try:
+                        new, acceptance = await self._take(payment_id, order, caller)
+                    except DatabaseBusy as error:
+                        _log.warning("not accepted: no connection to the database is free")
+                        raise OverloadedUnchecked from error
+                    if isinstance(acceptance, Accepted):
+                        return await self._accepted(acceptance, new, waiter, caller, started_at)
             except (DatabaseAway, CommitUnknown) as error:
                 _log.error("database away", error=str(error))
                 raise DatabaseUnavailable from error
         return await self._not_inserted(acceptance, caller, started_at)
+
+    async def _take(
+        self, payment_id: str, order: OrderRequest, caller: Caller
+    ) -> tuple[NewPayment, Acceptance]:
+        """Store the order as a payment, or return what keeps it out.
+
+        Raises what forbids it, Overloaded where it cannot be stored in time, DatabaseAway, CommitUnknown.
+        """
+        target = await self._targets.find(order, caller.credential)
+        new = self._new_payment(payment_id, order, caller, target)
+        try:
+            async with self._slots.slot():
+                return new, await self._store(new, target, caller)
+        except NoSlot:
+            certain = await self._looks.certainly_none(new)
+            _log.warning("not accepted: it would wait too long to be stored", order_known=not certain)
+            raise (Overloaded() if certain else OverloadedUnchecked()) from None
+
+    async def _store(self, new: NewPayment, target: Target, caller: Caller) -> Acceptance:
+        """Store the payment, or return what keeps it out. Raises what forbids it."""
+        try:
+            new = await self._admitted(new, target, caller.credential)
+        except ApiError as refusal:
+            return await self._earlier(new, caller, refusal)
+        for warning in new.warnings:
+            _log.warning("order taken with a warning", warning=warning)
+        await self._checkpoint("before_insert")
+        return await self._accept(new, caller)
 
     async def _admitted(self, new: NewPayment, target: Target, credential: Credential) -> NewPayment:
         """Return the payment with all its warnings.
@@ -169,7 +202,10 @@ class Payments:
 
     async def _earlier(self, new: NewPayment, caller: Caller, refusal: ApiError) -> Earlier:
         """Return the order's earlier attempt as the answer; raise the refusal where there is none."""
-        earlier = await find_earlier(self._database, new, self._terms(caller))
+        if isinstance(refusal, Overloaded) and await self._looks.certainly_none(new):
+            earlier = None
+        else:
+            earlier = await find_earlier(self._database, new, self._terms(caller))
         if earlier is None:
             _log.warning("not accepted", code=refusal.code, line=new.line)
             raise refusal
@@ -230,8 +266,6 @@ class Payments:
     async def _accepted(
         self, acceptance: Accepted, new: NewPayment, waiter: Waiter, caller: Caller, started_at: float
     ) -> Answered:
-        for warning in new.warnings:
-            _log.warning("order accepted with a warning", warning=warning)
         if acceptance.state in FINAL_STATES or new.line is None:
             payment = (await self.outcomes.seen(new.id)).payment
             if new.line is None:

@@ -36,7 +36,13 @@ async def migrate_database(settings: "Settings") -> tuple[str | None, str | None
     if path is not None:
         make_private_folder(path.parent)
     # A migration of a large table takes its time.
-    database = open_database(url, pool_size=1, rng=random.SystemRandom(), statement_seconds=None)
+    database = open_database(
+        url,
+        pool_size=1,
+        rng=random.SystemRandom(),
+        statement_seconds=None,
+        pooler=settings.database_pooler,
+    )
     try:
         return await migrate(database)
     finally:

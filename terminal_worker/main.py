@@ -37,7 +37,9 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
     topology = topology_of(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened_database(settings))
-        heartbeats = await Heartbeats.open(settings.database_url.get_secret_value())
+        heartbeats = await Heartbeats.open(
+            settings.database_url.get_secret_value(), pooler=settings.database_pooler
+        )
         stack.push_async_callback(heartbeats.close)
         consuming = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="consume"))
         publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))

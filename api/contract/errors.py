@@ -46,6 +46,7 @@ ApiError                           500
 +-- BrokerUnavailable              500  unavailable.broker.internal.server.error
 +-- TerminalUnavailable            502  unavailable.terminal.bad.gateway
 +-- Overloaded                     503  overloaded.connector.service.unavailable
+|   +-- OverloadedUnchecked        503  busy.connector.service.unavailable
 |   +-- Contended                  503  contended.order.service.unavailable
 +-- TerminalTimeout                504  timeout.terminal.gateway.timeout
 +-- PaymentExpired                 504  expired.payment.gateway.timeout
@@ -556,6 +557,14 @@ class Overloaded(ApiError):
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class OverloadedUnchecked(Overloaded):
+    """The same, where it was not looked whether an earlier request of the order is running."""
+
+    code = "busy.connector.service.unavailable"
+    description = "Too many payments are running; send the same order again, it is never charged twice."
+    safe_to_retry = False
 
 
 class Contended(Overloaded):

@@ -109,7 +109,11 @@ async def _own(request: Request, payment_id: str) -> Seen:
     """Return the caller's payment; somebody else's is as unknown as none. Raises NotFound."""
     parts: Parts = request.app.state.parts
     credential = await parts.credentials.merchant(request.headers.get("authorization"))
-    seen = await waiting.seen(parts.database, payment_id) if is_payment_id(payment_id) else None
+    seen = (
+        (await waiting.seen(parts.database, [payment_id])).get(payment_id)
+        if is_payment_id(payment_id)
+        else None
+    )
     if seen is None or seen.payment.merchant_id != credential.merchant_id:
         raise NotFound
     return seen

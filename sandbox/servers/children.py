@@ -1,6 +1,7 @@
 """Starts a server as a child that ends with us, and ends it."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,17 @@ class Account:
     name: str
     user_id: int
     group_id: int
+
+
+def unprivileged_account() -> Account | None:
+    """Return the account of a server that refuses to run as root; None where we are not root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    for name in ("postgres", "nobody"):
+        if name in known:
+            return Account(name, known[name].pw_uid, known[name].pw_gid)
+    raise SourceMissing("this server refuses to run as root, and there is no user postgres or nobody")
 
 
 class Child:

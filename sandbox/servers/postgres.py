@@ -1,7 +1,6 @@
 """A private PostgreSQL: one child, a temporary data folder, TCP on loopback only."""
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -9,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox.servers.cache import cache_folder, complete_folder
-from sandbox.servers.children import Account, Child
+from sandbox.servers.children import Account, Child, unprivileged_account
 from sandbox.servers.errors import PortTaken, SourceMissing, StartFailed
 from sandbox.servers.packages import add_missing_libraries, known_packages, library_path, unpack
 from sandbox.servers.ports import free_ports
@@ -44,7 +43,7 @@ class PrivatePostgres:
     def __init__(self, programs: PostgresPrograms, folder: Path) -> None:
         self.origin = programs.origin
         self._folder = folder
-        self._account = _account()
+        self._account = unprivileged_account()
         self._programs = programs
         [self._port] = free_ports(1)
         self._child: Child | None = None
@@ -173,17 +172,6 @@ def _environment(programs: PostgresPrograms) -> dict[str, str]:
     if programs.libraries:
         environment["LD_LIBRARY_PATH"] = programs.libraries
     return environment
-
-
-def _account() -> Account | None:
-    """PostgreSQL refuses to run as root; then it runs as `postgres`, or as `nobody`."""
-    if os.geteuid() != 0:
-        return None
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    for name in ("postgres", "nobody"):
-        if name in known:
-            return Account(name, known[name].pw_uid, known[name].pw_gid)
-    raise SourceMissing("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
 
 
 def _within_reach(programs: PostgresPrograms, folder: Path, account: Account | None) -> PostgresPrograms:

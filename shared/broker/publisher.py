@@ -180,7 +180,7 @@ class Publisher:
         if self._channel.is_closed:
             return "the publishing channel is closed"
         try:
-            await self._within_time(self._topology.nowhere, b"", "readiness", None)
+            await self._within_time(self._topology.nowhere, b"{}", "readiness", None)
         except NotRouted:
             return None
         except BrokerFailure as error:

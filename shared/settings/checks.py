@@ -100,6 +100,7 @@ CHECKS = (
     Check(
         ("api_drain_seconds",), "<", ("api_stop_grace_seconds",), "the process ends by itself, not by SIGKILL"
     ),
+    Check(("accept_wait_seconds",), "<", ("caller_wait_seconds",), "it is part of the caller's wait"),
     Check(
         ("publish_timeout_seconds",),
         "<",

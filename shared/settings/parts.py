@@ -28,6 +28,13 @@ class Storage(Group):
         "PostgreSQL connections a process; no connection is held while a terminal is waited for.",
         most=500,
     )
+    database_pooler: Literal["none", "transaction"] = Field(
+        default="none",
+        description=(
+            "`transaction` where PgBouncer, or another pooler in transaction mode, stands in front of "
+            "PostgreSQL; limit idle transactions in PostgreSQL then (`idle_in_transaction_session_timeout`)."
+        ),
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         min_length=32,
@@ -153,6 +160,15 @@ class ApiPart(Group):
         50,
         "The same for one terminal: a session takes seconds, so that the last of them would reach their "
         "deadline first.",
+    )
+    worker_lag_limit_seconds: float = seconds(
+        5,
+        "How long payments may wait for a worker while their terminals are free; past it the workers are "
+        "behind, and orders are refused with 503. From the queue's deadline on it has no effect.",
+    )
+    accept_wait_seconds: float = seconds(
+        5,
+        "How long an order may wait to be stored; one that would wait longer is refused at once with 503.",
     )
     waiting_count_seconds: float = seconds(
         1, "How often the API counts what waits, in one statement, while payments come or wait."

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
+from uuid import uuid4
 
 import structlog
 from sqlalchemy import CursorResult, Row, event, text
@@ -44,7 +45,25 @@ POOL_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
 #: PostgreSQL: one statement; a hanging server must not hold a payment for ever.
 STATEMENT_SECONDS: Final = 30.0
+IDLE_IN_TRANSACTION: Final = "idle_in_transaction_session_timeout"
 IDLE_IN_TRANSACTION_SECONDS: Final = 10.0
+#: What lends the server's connections: nothing, or a pooler for the time of one transaction.
+Pooler = Literal["none", "transaction"]
+#: Arguments of connections that are this process's alone.
+_SESSION: Final[Mapping[str, Any]] = {
+    "server_settings": {
+        "application_name": "cloud-terminal",
+        # A frozen process must not keep its locks: its line could not even be taken over.
+        IDLE_IN_TRANSACTION: str(int(IDLE_IN_TRANSACTION_SECONDS * 1000)),
+    }
+}
+#: Arguments of connections that change hands: no statement has a name that another one could have.
+_NO_SESSION: Final[Mapping[str, Any]] = {
+    "server_settings": {"application_name": "cloud-terminal"},
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: f"ct_{uuid4().hex}",
+}
 #: SQLite: how long a connection waits for another process's writer.
 SQLITE_BUSY_SECONDS: Final = 5.0
 
@@ -58,6 +77,14 @@ class StatementCancelled(DatabaseAway):
 
     Another row may do: whoever handles several goes on with the next one.
     """
+
+
+class ConnectionLost(DatabaseAway):
+    """A connection that was there ended before the commit was sent: as after a restart of the server."""
+
+
+class DatabaseBusy(DatabaseAway):
+    """No connection of this process was free in time; nothing was asked of the database."""
 
 
 class CommitUnknown(Exception):
@@ -139,7 +166,16 @@ class Database:
             await self._reader.dispose()
 
     async def read(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        """Run `work` outside of any transaction, each statement on its own; raise DatabaseAway."""
+        """Run `work` outside of any transaction, each statement on its own; raise DatabaseAway.
+
+        Once more where the connection was lost: the pool may have had it from before the server's restart.
+        """
+        try:
+            return await self._read_once(work)
+        except ConnectionLost:
+            return await self._read_once(work)
+
+    async def _read_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         with _away_where_lost():
             async with self._reader.connect() as connection:
                 try:
@@ -152,12 +188,19 @@ class Database:
     async def write(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` as one transaction, again on serialization failure, deadlock and SQLITE_BUSY.
 
-        An exception of `work` itself rolls back and is passed on. Raises DatabaseAway or CommitUnknown.
+        Once more where the connection was lost before the commit, see `read`. An exception of `work` itself
+        rolls back and is passed on. Raises DatabaseAway or CommitUnknown.
         """
+        was_lost = False
         for attempt in range(1, WRITE_TRIES + 1):
             try:
                 async with self._one_writer():
                     return await self._write_once(work)
+            except ConnectionLost:
+                if was_lost:
+                    raise
+                was_lost = True
+                continue
             except DBAPIError as error:
                 if not _is_retried(error):
                     raise
@@ -219,11 +262,15 @@ def _away_where_lost() -> Iterator[None]:
     """Turn errors of the connection into DatabaseAway; errors of a statement stay what they are."""
     try:
         yield
-    except (OSError, PoolTimeout) as error:
+    except PoolTimeout as error:
+        raise DatabaseBusy(f"no connection was free within {POOL_SECONDS:g} s") from error
+    except OSError as error:
         raise DatabaseAway(str(error)) from error
     except DBAPIError as error:
         if _sqlstate(error) in CANCELLED_SQLSTATES:
             raise StatementCancelled(_plain(error)) from error
+        if error.connection_invalidated:
+            raise ConnectionLost(_plain(error)) from error
         if _is_away(error):
             raise DatabaseAway(_plain(error)) from error
         raise
@@ -234,7 +281,7 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _is_away(error: DBAPIError) -> bool:
-    if error.connection_invalidated or _sqlstate(error).startswith(AWAY_SQLSTATES):
+    if _sqlstate(error).startswith(AWAY_SQLSTATES):
         return True
     return any(sign in str(error.orig) for sign in AWAY_SQLITE)
 
@@ -255,10 +302,12 @@ def open_database(
     rng: random.Random | None = None,
     statement_seconds: float | None = STATEMENT_SECONDS,
     async_creator: Callable[[], Awaitable[Any]] | None = None,
+    pooler: Pooler = "none",
 ) -> Database:
     """Return the database behind `url` (`postgresql+asyncpg://...` or `sqlite+aiosqlite:///PATH`).
 
-    Nothing is connected yet. `async_creator` makes the driver's connections in place of the driver.
+    Nothing is connected yet. `async_creator` makes the driver's connections in place of the driver. `pooler`:
+    what lends PostgreSQL's connections, see `shared.storage.pooler`.
     """
     parsed = make_url(url)
     extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}
@@ -276,15 +325,13 @@ def open_database(
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": statement_seconds,
-            "server_settings": {
-                "application_name": "cloud-terminal",
-                # A frozen process must not keep its locks: its line could not even be taken over.
-                "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_SECONDS * 1000)),
-            },
+            **(_SESSION if pooler == "none" else _NO_SESSION),
         },
         **extra,
     )
-    return Database(engine, engine.execution_options(isolation_level="AUTOCOMMIT"), "postgresql", rng)
+    # A statement is prepared and run in two steps: what lends connections must not come in between.
+    reader = engine.execution_options(isolation_level="AUTOCOMMIT") if pooler == "none" else engine
+    return Database(engine, reader, "postgresql", rng)
 
 
 def _open_sqlite(url: URL, rng: random.Random, extra: dict[str, Any]) -> Database:

@@ -11,11 +11,11 @@ from shared.storage.statement import Statement
 
 _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
-#: One payment, how old its doubt is by the database's clock, and whether its line is still held for it.
+#: Payments, how old their doubt is by the database's clock, and whether their lines are still held for them.
 _SEEN = Statement(
     "SELECT {payment}, {now} - doubted_at AS doubt_ms, EXISTS (SELECT 1 FROM lines"
     " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held"
-    " FROM payments WHERE id = :payment_id"
+    " FROM payments WHERE id {in_ids}"
 )
 
 #: By primary key only: one statement for all waiters of a process.
@@ -49,8 +49,9 @@ _DEADLINES_PASSED = Statement(
 
 #: What waits, for the API's admission: a line is one merchant's or another's, so both sums come from it.
 _QUEUED = Statement(
-    "SELECT merchant_id, line, count(*) AS number FROM payments WHERE state = 'queued'"
-    " GROUP BY merchant_id, line"
+    "SELECT p.merchant_id, p.line, count(*) AS number, CASE WHEN l.held_by IS NULL"
+    " THEN {now} - min(p.created_at) ELSE 0 END AS free_ms FROM payments p JOIN lines l ON l.address = p.line"
+    " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.line, l.held_by"
 )
 
 _COUNTS = Statement(
@@ -88,11 +89,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class QueuedCount:
-    """How many payments of one merchant wait for one line."""
+    """How many payments of one merchant wait for one line.
+
+    `free_seconds`: the age of the oldest while nobody holds the line, so that it waits for a worker; else 0.
+    """
 
     merchant_id: str
     line: str
     number: int
+    free_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +113,19 @@ async def payment(database: Database, payment_id: str) -> Payment | None:
     return None if row is None else payment_of(row)
 
 
-async def seen(database: Database, payment_id: str) -> Seen | None:
-    """Return the payment with what its waiting callers are told of its doubt."""
-    row = await database.read(lambda tx: tx.one(_SEEN, payment_id=payment_id))
-    if row is None:
-        return None
-    return Seen(payment_of(row), max(0, row.doubt_ms or 0) / 1000, bool(row.line_is_held))
+async def seen(database: Database, payment_ids: Sequence[str]) -> dict[str, Seen]:
+    """Return the payments with what their waiting callers are told of their doubt, in one statement."""
+    rows = await database.read(lambda tx: tx.all_of(_SEEN, payment_ids))
+    return {
+        row.id: Seen(payment_of(row), max(0, row.doubt_ms or 0) / 1000, bool(row.line_is_held))
+        for row in rows
+    }
 
 
 async def queued_counts(database: Database) -> list[QueuedCount]:
     """Count the waiting payments by merchant and line, in one statement."""
     rows = await database.read(lambda tx: tx.all(_QUEUED))
-    return [QueuedCount(row.merchant_id, row.line, row.number) for row in rows]
+    return [QueuedCount(row.merchant_id, row.line, row.number, max(0, row.free_ms) / 1000) for row in rows]
 
 
 async def states(database: Database, payment_ids: Sequence[str]) -> dict[str, State]:

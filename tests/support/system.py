@@ -240,7 +240,9 @@ class System:
         settings = load_settings(**{**self._given, **given})
         clock, metrics, database = clock or SystemClock(), Metrics("worker"), self._open_database(settings)
         worker = new_process_id(os.urandom)
-        heartbeats = await Heartbeats.open(settings.database_url.get_secret_value())
+        heartbeats = await Heartbeats.open(
+            settings.database_url.get_secret_value(), pooler=settings.database_pooler
+        )
         self._stack.push_async_callback(heartbeats.close)
         publisher = await self._publisher(await self._connect(settings, "publish"), settings, metrics)
         consuming = await self._connect(settings, "consume")
@@ -373,7 +375,12 @@ class System:
 
     def _open_database(self, settings: Settings) -> LossyDatabase:
         database = LossyDatabase(
-            open_database(settings.database_url.get_secret_value(), pool_size=4, rng=random.Random(1))
+            open_database(
+                settings.database_url.get_secret_value(),
+                pool_size=4,
+                rng=random.Random(1),
+                pooler=settings.database_pooler,
+            )
         )
         self._stack.push_async_callback(database.close)
         return database

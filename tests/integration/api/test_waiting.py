@@ -236,6 +236,7 @@ async def test_a_caller_whose_time_is_over_is_told_of_the_running_payment(system
         write_window_seconds=0.6,
         caller_wait_in_doubt_seconds=1,
         caller_wait_seconds=3.1,
+        accept_wait_seconds=3,
     )
     till = await system.till(api)
     await system.worker()
