@@ -1,16 +1,17 @@
 """The command `cloud-terminal`: every verb is a module of its own and imports its root when it is called."""
 
+from importlib.util import find_spec
+
 import typer
 
 from cli import (
     all_in_one,
     api,
+    broker,
     credential,
     merchant,
     migrate,
     notifier_worker,
-    sandbox,
-    terminal,
     terminal_worker,
 )
 
@@ -29,7 +30,7 @@ app.command("terminal-worker")(terminal_worker.run_terminal_worker)
 app.command("notifier-worker")(notifier_worker.run_notifier_worker)
 app.command("all-in-one")(all_in_one.run_all_in_one)
 app.command("migrate")(migrate.run_migrations)
-app.command("terminal", epilog=terminal.EPILOG)(terminal.run_terminal)
+app.command("broker-definitions")(broker.print_definitions)
 merchants.command("create")(merchant.create)
 merchants.command("networks")(merchant.networks)
 merchants.command("unknown-orders")(merchant.unknown_orders)
@@ -39,7 +40,13 @@ credentials.command("create")(credential.create)
 credentials.command("revoke")(credential.revoke)
 app.add_typer(merchants, name="merchant")
 app.add_typer(credentials, name="credential")
-app.add_typer(sandbox.app, name="sandbox")
+
+# The image for production is made without what plays the systems around us.
+if find_spec("sandbox") is not None:
+    from cli import sandbox, terminal
+
+    app.command("terminal", epilog=terminal.EPILOG)(terminal.run_terminal)
+    app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:

@@ -1,13 +1,26 @@
 """`cloud-terminal migrate`."""
 
 import random
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from shared.settings.settings import Settings
 
 
-def run_migrations() -> None:
+def run_migrations(
+    accounts: Annotated[
+        Path | None,
+        typer.Option(
+            help="PostgreSQL: give API and workers accounts of their own, with the passwords in this folder "
+            "(postgres-api-password, postgres-terminal-password, postgres-notifier-password).",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+) -> None:
     """Bring the database to this release's schema; run it before new processes start."""
     from rich.console import Console
 
@@ -15,12 +28,36 @@ def run_migrations() -> None:
     from shared.settings.load import load_settings
 
     with plain_errors():
-        before, after = run_on_loop(migrate_database(load_settings()))
+        settings = load_settings()
+        before, after = run_on_loop(migrate_database(settings))
+        if accounts is not None:
+            run_on_loop(_grant(settings, accounts))
     console = Console(highlight=False)
     if before == after:
         console.print(f"The schema is up to date: {after}.")
     else:
         console.print(f"The schema went from {before or 'nothing'} to {after}.")
+
+
+async def _grant(settings: "Settings", folder: Path) -> None:
+    from cli.process import EXIT_USAGE, fail
+    from shared.storage.accounts import GRANTS, UnfitPassword, grant_accounts
+    from shared.storage.engine import open_database
+
+    database = open_database(settings.database_url.get_secret_value(), pool_size=1, rng=random.SystemRandom())
+    try:
+        if database.dialect != "postgresql":
+            raise fail("--accounts: only PostgreSQL has accounts.", EXIT_USAGE)
+        files = {name: folder / f"postgres-{name.rpartition('_')[2]}-password" for name in GRANTS}
+        await grant_accounts(database, {name: file.read_text().strip() for name, file in files.items()})
+    except OSError as error:
+        raise fail(f"--accounts: {error.filename}: {error.strerror}.", EXIT_USAGE) from error
+    except UnfitPassword as error:
+        raise fail(
+            f"--accounts: the password of {error} is not 16 to 128 letters and digits.", EXIT_USAGE
+        ) from error
+    finally:
+        await database.close()
 
 
 async def migrate_database(settings: "Settings") -> tuple[str | None, str | None]:

@@ -20,6 +20,7 @@ from aio_pika.exceptions import (
     ChannelPreconditionFailed,
     ProbableAuthenticationError,
 )
+from aiormq.exceptions import ChannelAccessRefused
 
 from shared.broker.failures import BrokerAway, TopologyMismatch
 from shared.broker.topology import (
@@ -132,6 +133,12 @@ async def _declare(connection: RobustConnection, topology: Topology, timeout_sec
         try:
             async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as channel:
                 await declare_queue(channel, name, kind, topology, timeout_seconds=timeout_seconds)
+        except BrokerAway as error:
+            if not isinstance(error.__cause__, ChannelAccessRefused):
+                raise
+            # Another kind of process's queue, see `shared.broker.accounts`: it is enough that it is there.
+            async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as channel:
+                await channel.declare_queue(name, passive=True, timeout=timeout_seconds)
         except ChannelPreconditionFailed as error:
             raise TopologyMismatch(
                 f"The queue {name} exists with other arguments ({error}). Delete it and start again: what "

@@ -37,6 +37,17 @@ AMOUNT_CENTS: Final = 1250
 LONG_LIVED: Final = {"rabbitmq", "postgres", "api", "terminal_worker", "notifier_worker", "sandbox"}
 
 
+#: Reads the payments' queue with the account of the process that it runs in.
+_CONSUME: Final = """
+import asyncio, pathlib, aio_pika
+async def main():
+    connection = await aio_pika.connect(pathlib.Path("/etc/cloud-terminal/amqp-url").read_text().strip())
+    queue = await (await connection.channel()).get_queue("payments", ensure=False)
+    await queue.consume(print)
+asyncio.run(main())
+"""
+
+
 class Failed(Exception):
     """A step did not do what it promises; the message says what came instead."""
 
@@ -67,6 +78,7 @@ def _try() -> None:
     with _timed("up, until all are healthy"):
         _run(*COMPOSE, "up", "--build", "--wait", seconds=UP_SECONDS)
     _check_services()
+    _check_what_is_kept_out()
     with _timed("merchant and credential"):
         name, secret = _credential()
     with _timed("payment"):
@@ -91,6 +103,28 @@ def _check_services() -> None:
     }
     if published != {("api", "127.0.0.1")}:
         raise Failed(f"only the API may be published, on loopback: {published}")
+
+
+def _check_what_is_kept_out() -> None:
+    """The sandbox out of the image for production, other accounts' rights and secrets out of each process."""
+    out = {
+        "sandbox in the image": ("api", "python", "-c", "import sandbox"),
+        "a credential made by the API": (
+            "api",
+            "cloud-terminal",
+            "credential",
+            "create",
+            "--kind",
+            "operator",
+        ),
+        "the owner's password in the API": ("api", "test", "-e", "/etc/cloud-terminal/postgres-password"),
+        "the key in a terminal worker": ("terminal_worker", "test", "-e", "/etc/cloud-terminal/secret-key"),
+        "an API that consumes payments": ("api", "python", "-c", _CONSUME),
+        "the broker's management": ("rabbitmq", "bash", "-c", "</dev/tcp/127.0.0.1/15672"),
+    }
+    for what, command in out.items():
+        if _run(*COMPOSE, "exec", "-T", *command, capture=True, check=False).returncode == 0:
+            raise Failed(f"there is {what}")
 
 
 def _credential() -> tuple[str, str]:
@@ -139,7 +173,8 @@ def _check_stored(payment: dict[str, Any]) -> None:
 
 
 def _command(*arguments: str) -> str:
-    return _output(*COMPOSE, "exec", "-T", "api", "cloud-terminal", *arguments)
+    # With the owner's account: the API's may not make merchants and credentials.
+    return _output(*COMPOSE, "run", "--rm", "--no-deps", "-T", "migrate", *arguments)
 
 
 def _output(*command: str) -> str:

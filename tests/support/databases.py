@@ -18,11 +18,16 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
+from shared.storage.accounts import GRANTS, grant_accounts
 from shared.storage.engine import Database, open_database
 from shared.storage.migrate import migrate
 from shared.storage.schema import METADATA
 from shared.storage.statement import Dialect
+
+#: Of the accounts that API and workers have on PostgreSQL.
+ACCOUNT_PASSWORD: Final = "only-for-tests-0123456789"
 
 DIALECTS: Final[tuple[Dialect, ...]] = ("postgresql", "sqlite")
 
@@ -51,8 +56,30 @@ async def _migrate(url: str) -> None:
     database = open_database(url)
     try:
         await migrate(database)
+        if database.dialect == "postgresql":
+            await _grant(database)
     finally:
         await database.close()
+
+
+async def _grant(database: Database) -> None:
+    """Accounts are the server's: other runs may make them at the same moment."""
+    for _ in range(20):
+        try:
+            return await grant_accounts(database, dict.fromkeys(GRANTS, ACCOUNT_PASSWORD))
+        except DBAPIError as error:
+            if "concurrently" not in str(error):
+                raise
+            await asyncio.sleep(random.uniform(0.01, 0.2))
+    raise AssertionError("the accounts are always changed by others")
+
+
+def as_account(url: str, account: str) -> str:
+    """Return the database's address for an account of a kind of process; SQLite has none."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return url
+    return parsed.set(username=account, password=ACCOUNT_PASSWORD).render_as_string(hide_password=False)
 
 
 def _url_of(server_url: str, name: str) -> str:

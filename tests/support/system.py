@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from databases import as_account
 from limits import SHORT_LIMITS
 from lossy_database import LossyDatabase
 from payments import rows
@@ -189,7 +190,7 @@ class System:
         self, *, look_up: LookUp | None = None, checkpoint: Checkpoint = no_checkpoint, **given: object
     ) -> Api:
         """Start an API process."""
-        settings = load_settings(**{**self._given, **given})
+        settings = self._settings_of("api", given)
         clock, metrics, database = SystemClock(), Metrics("api"), self._open_database(settings)
         publishing = await self._connect(settings, "publish")
         await self._declare(publishing, settings)
@@ -237,7 +238,7 @@ class System:
         **given: object,
     ) -> Worker:
         """Start a terminal worker; `clock` is the one that its sessions and holds go by."""
-        settings = load_settings(**{**self._given, **given})
+        settings = self._settings_of("terminal", given)
         clock, metrics, database = clock or SystemClock(), Metrics("worker"), self._open_database(settings)
         worker = new_process_id(os.urandom)
         heartbeats = await Heartbeats.open(
@@ -276,7 +277,7 @@ class System:
 
     async def notifier(self, *, checkpoint: Checkpoint = no_checkpoint, **given: object) -> Notifier:
         """Start a notifier worker."""
-        settings = load_settings(**{**self._given, **given})
+        settings = self._settings_of("notifier", given)
         metrics, database = Metrics("notifier"), self._open_database(settings)
         publishing = await self._connect(settings, "publish")
         await self._declare(publishing, settings)
@@ -367,6 +368,11 @@ class System:
     async def is_free(self, host: str) -> bool:
         """Whether nobody holds the terminal's line."""
         return await self.holder(host) is None
+
+    def _settings_of(self, process: str, given: Mapping[str, object]) -> Settings:
+        """On PostgreSQL each kind of process has the account that it has in production."""
+        url = as_account(str(self._given["database_url"]), f"cloud_terminal_{process}")
+        return load_settings(**{**self._given, "database_url": url, **given})
 
     def _system_look_up(self) -> LookUp:
         look_up = SystemLookUp()
