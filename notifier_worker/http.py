@@ -12,6 +12,7 @@ import httpcore
 from notifier_worker.connecting import CheckedNetwork
 from notifier_worker.failures import BadAnswer, CertificateInvalid, NoConnection, PostFailed, TimedOut
 from notifier_worker.idle_connections import IdleConnections, Origin
+from notifier_worker.locations import kept_location
 from notifier_worker.resolving import Resolver
 from shared.resolving import LookUp
 from shared.targets import AddressPolicy, Target
@@ -39,6 +40,8 @@ class Answer:
     status: int
     #: The header's text, seconds or a date, as it came.
     retry_after: str | None
+    #: Where a redirect (3xx) leads, cleaned for people to read; it was not followed.
+    location: str | None
     #: The first 2048 bytes.
     body: bytes
     duration_seconds: float
@@ -87,7 +90,13 @@ class HttpClient:
             first_bytes = await _first_bytes(response, min(deadline, loop.time() + _BODY_SECONDS))
         finally:
             await self._release(target, connection)
-        return Answer(response.status, _retry_after(response), first_bytes, loop.time() - began)
+        return Answer(
+            response.status,
+            _retry_after(response),
+            _location(response),
+            first_bytes,
+            loop.time() - began,
+        )
 
     async def aclose(self) -> None:
         """Close the idle connections; posts that run go on and close theirs."""
@@ -181,10 +190,17 @@ def _failure(error: BaseException) -> PostFailed | None:
 
 
 def _retry_after(response: httpcore.Response) -> str | None:
-    for name, text in response.headers:
-        if name.lower() == b"retry-after":
-            return text.decode("latin-1")[:100]
-    return None
+    text = _header(response, b"retry-after")
+    return None if text is None else text.decode("latin-1")[:100]
+
+
+def _location(response: httpcore.Response) -> str | None:
+    text = _header(response, b"location") if 300 <= response.status < 400 else None
+    return None if text is None else kept_location(text)
+
+
+def _header(response: httpcore.Response, wanted: bytes) -> bytes | None:
+    return next((text for name, text in response.headers if name.lower() == wanted), None)
 
 
 def _origin(target: Target) -> Origin:

@@ -63,7 +63,7 @@ class Trying:
             ends_with_gone=leased.kind == MERCHANT,
         )
         error = None if isinstance(verdict, Delivered) else "status"
-        return verdict, Attempt(0, answer.status, error, _text(answer.body))
+        return verdict, Attempt(0, answer.status, error, _text(answer.body), answer.location)
 
     def not_written(self, leased: Leased) -> Tried:
         """What could not be made into a letter is kept, and tried again as long as any other."""

@@ -62,6 +62,10 @@ _ATTEMPTS: Final[dict[str, Any]] = {
                 "type": "string",
                 "description": "The first 2 KiB of the answer's body, or why there is none.",
             },
+            "location": {
+                "type": "string",
+                "description": "Where a 3xx redirects to, without its query; it is not followed.",
+            },
         },
     },
 }

@@ -76,6 +76,7 @@ def attempt_object(attempt: StoredAttempt) -> dict[str, Any]:
             "status": attempt.status,
             "error": attempt.error,
             "answer": masked(attempt.answer),
+            "location": attempt.location,
         }
     )
 

@@ -74,8 +74,8 @@ _AGAIN = Statement(
 #: The rows of some results, locked: whose they are is read here, and stays so until the commit.
 _LOCK = Statement("SELECT id, lease, state FROM deliveries WHERE id {in_ids} ORDER BY id {for_update}")
 _INSERT_ATTEMPT = Statement(
-    "INSERT INTO delivery_attempts (delivery_id, at, duration_ms, status, error, answer)"
-    " VALUES (:id, {now} - :duration_ms, :duration_ms, :status, :error, :answer)"
+    "INSERT INTO delivery_attempts (delivery_id, at, duration_ms, status, error, answer, location)"
+    " VALUES (:id, {now} - :duration_ms, :duration_ms, :status, :error, :answer, :location)"
 )
 
 #: Failures during a pause are of tries that began before it.
@@ -172,6 +172,8 @@ class Attempt:
     error: str | None = None
     #: The first 2 KiB of the answer's body.
     answer: str | None = None
+    #: Where a redirect leads, which is not followed.
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,7 @@ def _attempt(one: Tried) -> Mapping[str, object]:
         "status": attempt.status,
         "error": attempt.error,
         "answer": attempt.answer,
+        "location": attempt.location,
     }
 
 

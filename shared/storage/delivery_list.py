@@ -40,7 +40,7 @@ _BESIDE_MERCHANT: Final = {"kind": "{unindexed}kind = :kind"}
 _GET = Statement(_SELECT + " WHERE id = :id")
 
 _ATTEMPTS = Statement(
-    "SELECT at, duration_ms, status, error, answer FROM delivery_attempts WHERE delivery_id = :id"
+    "SELECT at, duration_ms, status, error, answer, location FROM delivery_attempts WHERE delivery_id = :id"
     " ORDER BY id DESC LIMIT :most"
 )
 
@@ -110,6 +110,7 @@ class StoredAttempt:
     status: int | None
     error: str | None
     answer: str | None
+    location: str | None
 
 
 @dataclass(frozen=True, slots=True)

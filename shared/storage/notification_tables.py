@@ -192,6 +192,8 @@ class DeliveryAttemptRow(SQLModel, table=True):
     error: str | None = text_column()
     #: The first 2 KiB of the answer's body.
     answer: str | None = text_column()
+    #: Where a redirect (3xx) leads, cleaned for people to read.
+    location: str | None = text_column()
 
 
 class DeliveryTargetRow(SQLModel, table=True):

@@ -84,7 +84,8 @@ async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Sto
         till = await api.merchant()
         _, delivery = await delivery_of(till)
         (leased,) = await deliveries.lease(api.database, [delivery["id"]], 30)
-        tried = Tried(leased, Attempt(12, 200, None, "ok 4970101234567890"), Delivered())
+        answer = Attempt(12, 200, None, "ok 4970101234567890", "https://127.0.0.1/new")
+        tried = Tried(leased, answer, Delivered())
         await deliveries.record(api.database, [tried], breaker=Breaker(5, 10))
 
         shown = (await till.get(f"{DELIVERIES}/{delivery['id']}")).json()
@@ -94,6 +95,7 @@ async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Sto
         (attempt,) = shown["attempts"]
         assert (attempt["duration_ms"], attempt["status"]) == (12, 200)
         assert attempt["answer"] == "ok 497010******7890"
+        assert attempt["location"] == "https://127.0.0.1/new"
         assert "error" not in attempt
         assert shown["event"]["type"] == "payment.cancelled"
         assert shown["event"]["event_id"] == shown["event_id"]

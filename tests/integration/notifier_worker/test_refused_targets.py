@@ -167,8 +167,18 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(number: int) -> None:
             answer = await post(http, f"http://127.0.0.1:{first.port}/")
 
     assert answer.status == number
+    assert answer.location == f"http://127.0.0.1:{elsewhere.port}/latest/meta-data/"
     assert len(first.requests) == 1
     assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("number", [200, 404])
+async def test_only_a_redirect_has_a_location(number: int) -> None:
+    """Elsewhere the header says something else."""
+    async with receiver(status(number, "Location: /made")) as hooks, client() as http:
+        answer = await post(http, f"http://127.0.0.1:{hooks.port}/")
+
+    assert (answer.status, answer.location) == (number, None)
 
 
 async def test_a_name_that_changes_after_the_check_is_connected_to_as_it_was_checked() -> None:

@@ -52,6 +52,8 @@ async def test_what_is_not_received_is_sent_again_the_same(system: System, answe
             (200, None),
         ]
         assert all(row.duration_ms >= 0 and row.answer == "heard" for row in found)
+        leads_to = elsewhere.url if answer == 302 else None
+        assert [row.location for row in found] == [leads_to, leads_to, None]
         assert (await delivery(system.database, one)).tries == 3
 
 

@@ -141,7 +141,7 @@ def test_what_is_rendered_is_described_whole() -> None:
     """No member is undocumented, none is described that never comes."""
     endpoint = endpoint_object(ENDPOINT)
     delivery = delivery_object(DELIVERY)
-    attempt = attempt_object(StoredAttempt(1, 2, 503, "status", "down"))
+    attempt = attempt_object(StoredAttempt(1, 2, 302, "status", "moved", "https://127.0.0.1/new"))
 
     check("WebhookEndpoint", endpoint)
     check("Delivery", delivery)
