@@ -110,7 +110,7 @@ async def test_an_amount_that_comes_after_a_success_without_one_may_contradict_i
     """The caller is answered meanwhile, the line is kept; another payment's answer contradicts nothing."""
     go_on = asyncio.Event()
     till = await system.till()
-    await system.worker(idle_end_seconds=2)
+    await system.worker(idle_end_seconds=2, hold_after_doubt_seconds=4)
 
     async with ScriptedTerminal(
         first_then(lambda asked: answer_to(asked, CB=None), lambda _: later, go_on)
@@ -139,7 +139,7 @@ async def test_a_success_without_an_amount_holds_nobody_up_once_the_terminal_has
 
     long = 8
     till = await system.till()
-    await system.worker(idle_end_seconds=long)
+    await system.worker(idle_end_seconds=long, hold_after_doubt_seconds=long + 2)
     async with ScriptedTerminal(answers) as shop:
         began = time.monotonic()
         await till.pay(shop.host)
