@@ -51,7 +51,7 @@ def routes_of(app: FastAPI) -> list[Route]:
 
 def make_app(parts: Parts) -> ASGIApp:
     """Return the application around its wired parts."""
-    document = openapi_document()
+    document = openapi_document(int(parts.settings.caller_wait_seconds))
     app: FastAPI = FastAPIOffline(
         title=document["info"]["title"],
         version=document["info"]["version"],

@@ -7,14 +7,15 @@ from fastapi import Request
 
 from api.contract.errors import InvalidQuery
 from api.contract.moments import read_cursor, read_time
+from api.contract.openapi_parts import QUERY_TEXT_CHARACTERS
 from shared.storage.listing import Place
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 PAGE_DEFAULT: Final = 20
 PAGE_LIMIT: Final = 100
-#: Every parameter at its longest fits; taking a query apart costs as much as it has parameters.
-QUERY_LIMIT_CHARACTERS: Final = 4_096
+#: Far more than any list has; taking a query apart costs as much as it has parameters.
+PARAMETERS_AT_MOST: Final = 50
 
 _Choice = TypeVar("_Choice")
 
@@ -24,10 +25,8 @@ class Query:
 
     def __init__(self, request: Request, known: tuple[str, ...]) -> None:
         self._given: Final[dict[str, str]] = {}
-        if len(request.scope["query_string"]) > QUERY_LIMIT_CHARACTERS:
-            raise InvalidQuery(
-                "", f"The query should not have more than {QUERY_LIMIT_CHARACTERS} characters."
-            )
+        if request.scope["query_string"].count(b"&") >= PARAMETERS_AT_MOST:
+            raise InvalidQuery("", f"The query should have at most {PARAMETERS_AT_MOST} parameters.")
         for name, value in request.query_params.multi_items():
             if name not in known:
                 raise InvalidQuery(name, f"There is no such parameter; known are: {', '.join(known)}.")
@@ -35,6 +34,10 @@ class Query:
                 raise InvalidQuery(name, "The parameter is given twice.")
             if "\0" in value or not value:
                 raise InvalidQuery(name, "The parameter should not be empty or hold U+0000.")
+            if len(value) > QUERY_TEXT_CHARACTERS:
+                raise InvalidQuery(
+                    name, f"The parameter should have at most {QUERY_TEXT_CHARACTERS} characters."
+                )
             self._given[name] = value
 
     def text(self, name: str) -> str | None:

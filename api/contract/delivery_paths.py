@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from api.contract.errors import InvalidQuery, InvalidRequest, NotFound, WebhookEndpointDisabled
 from api.contract.examples import EXAMPLE_PAYMENT_ID
-from api.contract.openapi_parts import json_body, json_response, parameter
+from api.contract.openapi_parts import QUERY_PLACE, QUERY_TEXT, json_body, json_response, parameter
 from api.contract.payment_paths import usual_errors
 from api.contract.replay_request import ENDED, MERCHANTS_TYPES, OPERATORS_REPLAY, ORDER, REPLAY
 from api.contract.webhook_paths import (
@@ -18,6 +18,7 @@ from api.contract.webhook_paths import (
 )
 from shared.notification.kinds import HIPAY, MERCHANT
 
+_POSITION: Final = {**QUERY_PLACE, "pattern": "^[0-9]{1,18}$"}
 _COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
 _STATE: Final = {"type": "string", "enum": ["waiting", *ENDED]}
 
@@ -205,10 +206,10 @@ def delivery_paths() -> dict[str, Any]:
 
 def _filters(types: tuple[str, ...]) -> list[dict[str, Any]]:
     return [
-        parameter("endpoint", "query", TEXT, "To this endpoint only."),
+        parameter("endpoint", "query", QUERY_TEXT, "To this endpoint only."),
         parameter("state", "query", _STATE, "In this state only."),
         parameter("type", "query", {"type": "string", "enum": list(types)}, "Of this type only."),
-        parameter("payment", "query", TEXT, "Of this payment only."),
+        parameter("payment", "query", QUERY_TEXT, "Of this payment only."),
         parameter("from", "query", TIME, "Written at this time or later."),
         parameter("to", "query", TIME, "Written before this time."),
         *paging("deliveries"),
@@ -284,7 +285,12 @@ def _feed() -> dict[str, Any]:
             **usual_errors([InvalidQuery("after")]),
         },
         parameters=[
-            parameter("after", "query", TEXT, "What an earlier answer named as `next`; left out: all."),
+            parameter(
+                "after",
+                "query",
+                _POSITION,
+                "What an earlier answer named as `next`; left out: all.",
+            ),
             parameter("limit", "query", limit, "How many events at most."),
         ],
         description="For tills that cannot be called. In the order in which events were committed: none ever "
@@ -301,7 +307,7 @@ def _list_all() -> dict[str, Any]:
         {"200": page, **usual_errors([InvalidQuery("kind")])},
         parameters=[
             parameter("kind", "query", kinds, "HiPay's order notifications, or merchants' webhooks."),
-            parameter("merchant", "query", TEXT, "Of this merchant only."),
+            parameter("merchant", "query", QUERY_TEXT, "Of this merchant only."),
             *_filters((ORDER, *MERCHANTS_TYPES)),
         ],
         security="operator",

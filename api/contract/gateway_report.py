@@ -30,6 +30,12 @@ GATEWAY_REPORT: Final[dict[str, Any]] = {
     "carries, or by `payment_id`, where the sender joined it to the payment in another way (amount and time, "
     "say); exactly one of them.",
     "required": ["source", "record_id", "status", "amount", "currency"],
+    "x-published": {
+        "oneOf": [
+            {"required": ["reference"], "properties": {"payment_id": False}},
+            {"required": ["payment_id"], "properties": {"reference": False}},
+        ]
+    },
     "properties": {
         "source": {
             "type": "string",

@@ -18,7 +18,7 @@ def read_time(text: str) -> int | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if moment.tzinfo is None or not 1970 <= moment.year <= 9998:
+    if moment.tzinfo is None:
         return None
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 

@@ -21,7 +21,9 @@ from api.contract.errors import (
     BrokerUnavailable,
     Contended,
     DatabaseUnavailable,
+    EncodedBody,
     ForeignTerminal,
+    HeadTooLarge,
     InvalidHeader,
     InvalidRequest,
     KeyClosed,
@@ -33,8 +35,10 @@ from api.contract.errors import (
     Overloaded,
     PaymentExpired,
     PublicCredential,
+    RequestTimeout,
     TerminalTimeout,
     TerminalUnavailable,
+    TooManyConnections,
     Unauthorized,
     UndefinedError,
     UnknownTerminal,
@@ -52,7 +56,7 @@ from api.contract.examples import (
     PAYMENT_QUEUED,
     SUCCESS_ANSWER,
 )
-from api.contract.openapi_parts import error_response, header, json_response, string, without_extensions
+from api.contract.openapi_parts import error_response, header, json_response, parameter, published, string
 from api.contract.operating_paths import OPERATING_SCHEMAS, operating_paths
 from api.contract.payment_paths import PAYMENT_SCHEMAS, payment_paths
 from api.contract.schema import ORDER_REQUEST
@@ -60,11 +64,13 @@ from api.contract.terminal_paths import TERMINAL_SCHEMAS, terminal_paths
 from api.contract.webhook_paths import WEBHOOK_SCHEMAS, webhook_paths
 
 CONTRACT_VERSION: Final = "1.2.0"
+#: Unless the installation is set otherwise.
+WAIT_SECONDS: Final = 240
 COMMITTED_COPY: Final = Path(__file__).parent.parent / "openapi.json"
 
 
-def openapi_document() -> dict[str, Any]:
-    """Return the document; a fresh copy at each call."""
+def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
+    """Return the document, a fresh copy at each call; a payment is waited for at most so long."""
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -76,7 +82,7 @@ def openapi_document() -> dict[str, Any]:
         "paths": {
             "/v1/connector/order": {"post": _order_operation()},
             "/v1/connector/healthcheck": {"get": _healthcheck_operation()},
-            **payment_paths(),
+            **payment_paths(wait_seconds),
             **operating_paths(),
             **terminal_paths(),
             **webhook_paths(),
@@ -101,16 +107,16 @@ def openapi_document() -> dict[str, Any]:
                 },
             },
             "schemas": {
-                "OrderRequest": without_extensions(ORDER_REQUEST),
+                "OrderRequest": published(ORDER_REQUEST),
                 "Answer": ANSWER,
                 "Accepted": ACCEPTED,
                 "Payment": PAYMENT,
                 "Error": ERROR,
-                **without_extensions(PAYMENT_SCHEMAS),
-                **without_extensions(OPERATING_SCHEMAS),
-                **without_extensions(TERMINAL_SCHEMAS),
-                **without_extensions(WEBHOOK_SCHEMAS),
-                **without_extensions(DELIVERY_SCHEMAS),
+                **published(PAYMENT_SCHEMAS),
+                **published(OPERATING_SCHEMAS),
+                **published(TERMINAL_SCHEMAS),
+                **published(WEBHOOK_SCHEMAS),
+                **published(DELIVERY_SCHEMAS),
             },
         },
     }
@@ -132,7 +138,12 @@ def _order_operation() -> dict[str, Any]:
         "charges twice.",
         "security": [{"basic": []}],
         "parameters": [
-            header("Idempotency-Key", "Names the operation; tells equal credits of one order apart."),
+            parameter(
+                "Idempotency-Key",
+                "header",
+                {"type": "string", "pattern": "^[!-~]{1,255}$"},
+                "Names the operation; tells equal credits of one order apart.",
+            ),
             header("Prefer", "`respond-async` answers at once; `wait=N` waits at most N seconds."),
             header("X-Request-Id", "Returned in the answer and written in the logs."),
         ],
@@ -218,7 +229,13 @@ def _order_errors() -> dict[str, list[ApiError]]:
             KeyClosed(),
         ],
         "The body is too large.": [BodyTooLarge()],
-        "The media type is not `application/*`.": [UnsupportedMediaType()],
+        "The media type is not `application/*`, or the body is encoded.": [
+            UnsupportedMediaType(),
+            EncodedBody(),
+        ],
+        "The request did not come in time; nothing was done.": [RequestTimeout()],
+        "Too many connections of this address have not logged in.": [TooManyConnections()],
+        "Request line and headers are too large.": [HeadTooLarge()],
         "Anything unexpected on our side.": [UndefinedError(), DatabaseUnavailable(), BrokerUnavailable()],
         "The terminal is off or has no network: certainly nothing was sent.": [TerminalUnavailable()],
         "Not accepted; come again after `Retry-After` seconds.": [Overloaded(), Contended()],

@@ -1,9 +1,21 @@
 """The building blocks of the OpenAPI document: answers, errors, parameters."""
 
-from typing import Any
+from typing import Any, Final
 
 from api.contract.errors import ApiError, TerminalTimeout
 from api.contract.examples import PAYMENT_IN_DOUBT
+
+#: The longest value of a query's parameter.
+QUERY_TEXT_CHARACTERS: Final = 255
+#: What a filter is compared with.
+QUERY_TEXT: Final[dict[str, Any]] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": QUERY_TEXT_CHARACTERS,
+    "pattern": "^[^\\u0000]*$",
+}
+#: A place that an earlier answer named; what else is in it is nobody's business.
+QUERY_PLACE: Final[dict[str, Any]] = {**QUERY_TEXT, "pattern": "^[A-Za-z0-9_-]*$"}
 
 
 def error_response(description: str, errors: list[ApiError]) -> dict[str, Any]:
@@ -65,8 +77,13 @@ def json_body(schema: str, examples: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def without_extensions(schema: Any) -> Any:
-    """Return a copy without what is only for our own refusals and no part of the published description."""
+def published(schema: Any) -> Any:
+    """Return a copy as it is published.
+
+    Without what is only for our own refusals, and with `x-published`: rules that the code checks, not the
+    schema.
+    """
     if isinstance(schema, dict):
-        return {name: without_extensions(part) for name, part in schema.items() if not name.startswith("x-")}
-    return [without_extensions(part) for part in schema] if isinstance(schema, list) else schema
+        own = {name: published(part) for name, part in schema.items() if not name.startswith("x-")}
+        return {**own, **schema.get("x-published", {})}
+    return [published(part) for part in schema] if isinstance(schema, list) else schema

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from api.contract.decision import DECISION, RELEASE
 from api.contract.errors import (
+    BodyTooLarge,
+    EncodedBody,
     InvalidQuery,
     InvalidRequest,
     LineFree,
@@ -165,7 +167,12 @@ def operating_paths() -> dict[str, Any]:
 
 def _body_errors() -> list[list[Any]]:
     wrong = InvalidRequest("required", "should have required property 'name'", "name")
-    return [[wrong, UnreadableBody(), MissingMediaType()], [NotFound()], [UnsupportedMediaType()]]
+    return [
+        [wrong, UnreadableBody(), MissingMediaType()],
+        [NotFound()],
+        [BodyTooLarge()],
+        [UnsupportedMediaType(), EncodedBody()],
+    ]
 
 
 def _report() -> dict[str, Any]:

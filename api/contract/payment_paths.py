@@ -6,19 +6,22 @@ from api.contract.answer_schema import PAYMENT
 from api.contract.errors import (
     ApiError,
     DatabaseUnavailable,
+    HeadTooLarge,
     InvalidQuery,
     LineFree,
     MethodNotAllowed,
     NotFound,
     PaymentConflict,
     PublicCredential,
+    RequestTimeout,
     TooEarly,
+    TooManyConnections,
     Unauthorized,
     UndefinedError,
     WrongCredentialKind,
 )
 from api.contract.examples import EXAMPLE_PAYMENT_ID, PAYMENT_IN_DOUBT, PAYMENT_QUEUED, SUCCESS_ANSWER
-from api.contract.openapi_parts import error_response, json_response, parameter
+from api.contract.openapi_parts import QUERY_PLACE, QUERY_TEXT, error_response, json_response, parameter
 from shared.payment.states import State
 
 _TEXT: Final = {"type": "string"}
@@ -69,12 +72,12 @@ _EVENTS_EXAMPLE: Final = {
 }
 
 
-def payment_paths() -> dict[str, Any]:
-    """Return the paths under `/v1/payments`."""
+def payment_paths(wait_seconds: int) -> dict[str, Any]:
+    """Return the paths under `/v1/payments`; a payment is waited for at most so long."""
     one = "/v1/payments/{payment_id}"
     return {
         "/v1/payments": {"get": _list()},
-        one: {"get": _get()},
+        one: {"get": _get(wait_seconds)},
         f"{one}/events": {"get": _events()},
         f"{one}/cancel": {"post": _cancel()},
         f"{one}/release": {"post": _release()},
@@ -89,7 +92,9 @@ def page_parameters() -> list[dict[str, Any]]:
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     return [
         parameter("limit", "query", limit, "How many payments a page holds."),
-        parameter("cursor", "query", _TEXT, "Where the page begins: what an earlier page named as `next`."),
+        parameter(
+            "cursor", "query", QUERY_PLACE, "Where the page begins: what an earlier page named as `next`."
+        ),
     ]
 
 
@@ -99,6 +104,9 @@ def usual_errors(*more: list[ApiError]) -> dict[str, Any]:
         [Unauthorized("Incorrect credentials")],
         [PublicCredential(), WrongCredentialKind()],
         [MethodNotAllowed()],
+        [RequestTimeout()],
+        [TooManyConnections()],
+        [HeadTooLarge()],
         [UndefinedError(), DatabaseUnavailable()],
         *more,
     ]
@@ -115,9 +123,9 @@ def _list() -> dict[str, Any]:
         "summary": "List payments, newest first",
         "security": [{"basic": []}],
         "parameters": [
-            parameter("order_id", "query", _TEXT, "Attempts of this order only."),
-            parameter("terminal", "query", _TEXT, "On this registered terminal only."),
-            parameter("line", "query", _TEXT, "On this `address:port` only."),
+            parameter("order_id", "query", QUERY_TEXT, "Attempts of this order only."),
+            parameter("terminal", "query", QUERY_TEXT, "On this registered terminal only."),
+            parameter("line", "query", QUERY_TEXT, "On this `address:port` only."),
             parameter("state", "query", state, "In this state only."),
             parameter("created_from", "query", _TIME, "Accepted at this time or later."),
             parameter("created_to", "query", _TIME, "Accepted before this time."),
@@ -134,8 +142,8 @@ def _list() -> dict[str, Any]:
     }
 
 
-def _get() -> dict[str, Any]:
-    wait = {"type": "integer", "minimum": 0, "default": 0}
+def _get(wait_seconds: int) -> dict[str, Any]:
+    wait = {"type": "integer", "minimum": 0, "maximum": wait_seconds, "default": 0}
     return {
         "operationId": "getPayment",
         "summary": "Return a payment, or wait until it is settled",
@@ -147,7 +155,7 @@ def _get() -> dict[str, Any]:
                 "query",
                 wait,
                 "Wait so many seconds at most until the payment is settled, through its doubt too; at most "
-                "as long as an order is waited for (240 by default).",
+                "as long as this installation lets an order be waited for.",
             ),
         ],
         "responses": {

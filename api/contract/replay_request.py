@@ -20,7 +20,11 @@ MERCHANTS_TYPES: Final = tuple(type_.value for type_ in EventType)
 
 _ID: Final[dict[str, Any]] = {"type": "string", "maxLength": 64, "pattern": "^[^\\u0000]*$"}
 #: Read by `read_time`, so that its error is in the words of a query's.
-_TIME: Final[dict[str, Any]] = {"type": "string", "maxLength": 64}
+_TIME: Final[dict[str, Any]] = {
+    "type": "string",
+    "maxLength": 64,
+    "x-published": {"format": "date-time"},
+}
 
 _MEMBERS: Final[dict[str, Any]] = {
     "endpoint_id": {

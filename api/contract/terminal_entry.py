@@ -157,7 +157,7 @@ class _Reader:
         return default
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
-        value = self._member(name, default)
+        value = _whole(self._member(name, default))
         if self._is_integer(name, value, least, most):
             return int(value)
         return default
@@ -177,6 +177,7 @@ class _Reader:
         if not isinstance(given, dict):
             self.refuse("profile", "type", "should be object")
             return {}
+        given = {name: _whole(value) for name, value in given.items()}
         try:
             own_time = Profile.from_dict(given).terminal_time_seconds
         except ProfileError as error:
@@ -194,7 +195,7 @@ class _Reader:
             self.refuse("authorisation", "type", "should be object")
             return "standard", None
         self._refuse_unknown(given, ("policy", "above_cents"), "authorisation.")
-        policy, above = given.get("policy"), given.get("above_cents")
+        policy, above = given.get("policy"), _whole(given.get("above_cents"))
         if policy not in _POLICIES:
             self.refuse("authorisation.policy", "enum", f"should be one of {', '.join(_POLICIES)}")
             return "standard", None
@@ -219,3 +220,8 @@ class _Reader:
         else:
             return True
         return False
+
+
+def _whole(value: Any) -> Any:
+    """Return 100 for 100.0, as everywhere in the contract; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,48 +1,70 @@
 """The paths of registered terminals, for the OpenAPI document."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from api.contract.answer_schema import PAYMENT
 from api.contract.enums import PROTOCOLS
 from api.contract.errors import (
     ApiError,
+    BodyTooLarge,
     BrokerUnavailable,
+    EncodedBody,
     ForeignTerminal,
     ImportRefused,
     InvalidQuery,
     InvalidRequest,
     LineFree,
     MerchantSuspended,
+    MissingMediaType,
     NotFound,
     ProbeExpired,
     ReservedTerminal,
     TerminalHeld,
     TerminalTaken,
     TooEarly,
+    UnreadableBody,
     UnsupportedMediaType,
 )
 from api.contract.examples import PAYMENT_IN_DOUBT
 from api.contract.openapi_parts import json_response, parameter
 from api.contract.payment_paths import page_parameters
 from api.contract.payment_paths import usual_errors as _usual
+from api.contract.terminal_entry import READ_ONLY
 from api.contract.terminal_file import COLUMNS
 from api.contract.terminal_schema import DEFAULT_PORT
-from shared.concert.profile import Profile
+from shared.concert.profile import Profile, ReceiptBy, RequestEnd
 from shared.storage.probes import Outcome
 
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
+#: A character that both databases keep.
+_STORABLE: Final = "[^\\u0000]"
+_PASSED_OVER: Final = "Passed over: what was read may be changed and sent back."
 _TIME: Final[dict[str, Any]] = {"type": ["string", "null"], "format": "date-time"}
 _COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
 _JSON_TYPES: Final = {bool: "boolean", str: "string", int: "integer"}
 _MAY_BE_NULL: Final = {"version": "string", "terminal_time_seconds": "integer"}
 
 
+#: What else is asked of a profile's values.
+_OF_PROFILE: Final[dict[str, dict[str, Any]]] = {
+    "ticket": {"pattern": "^[0-9A-Za-z]{3}$"},
+    "version": {"pattern": "^[0-9A-Za-z]{4}$"},
+    "request_ends_with": {"enum": list(get_args(RequestEnd))},
+    "receipt_by": {"enum": list(get_args(ReceiptBy))},
+    "terminal_time_seconds": {
+        "minimum": 1,
+        "maximum": 3600,
+        "description": "Not below the time that an answer is waited for (180 by default).",
+    },
+}
+
+
 def _profile() -> dict[str, Any]:
     properties = {}
     for name, value in Profile().to_dict().items():
         kind: Any = [_MAY_BE_NULL[name], "null"] if name in _MAY_BE_NULL else _JSON_TYPES[type(value)]
-        properties[name] = {"type": kind, "default": value}
+        properties[name] = {"type": kind, "default": value, **_OF_PROFILE.get(name, {})}
     return {
         "type": "object",
         "description": "What this terminal can bear; only what differs from the default.",
@@ -54,8 +76,8 @@ def _profile() -> dict[str, Any]:
 _ENTRY: Final[dict[str, Any]] = {
     "host": {"type": "string", "minLength": 1, "maxLength": 255, "description": "Name or IP address, alone."},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535, "default": DEFAULT_PORT},
-    "label": {"type": "string", "maxLength": 200, "default": ""},
-    "shop": {"type": "string", "maxLength": 200, "default": ""},
+    "label": {"type": "string", "maxLength": 200, "pattern": f"^{_STORABLE}*$", "default": ""},
+    "shop": {"type": "string", "maxLength": 200, "pattern": f"^{_STORABLE}*$", "default": ""},
     "protocol": {
         "type": "string",
         "enum": list(PROTOCOLS),
@@ -70,8 +92,18 @@ _ENTRY: Final[dict[str, Any]] = {
         "required": ["policy"],
         "properties": {
             "policy": {"type": "string", "enum": ["standard", "always", "above"], "default": "standard"},
-            "above_cents": {"type": "integer", "minimum": 0, "description": "With `above`: in cents."},
+            "above_cents": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 999_999_999_999,
+                "description": "With `above`, and only then: in cents.",
+            },
         },
+        "additionalProperties": False,
+        "oneOf": [
+            {"properties": {"policy": {"enum": ["standard", "always"]}, "above_cents": False}},
+            {"properties": {"policy": {"enum": ["above"]}}, "required": ["above_cents"]},
+        ],
     },
 }
 
@@ -94,11 +126,20 @@ TERMINAL_SCHEMAS: Final[dict[str, Any]] = {
         "properties": {
             **_ENTRY,
             "sole_use": {
-                "type": "boolean",
+                "type": ["boolean", "string"],
+                "enum": [True, False, "none", "requested", "confirmed"],
                 "default": False,
-                "description": "Nobody else uses this address; counts once an operator has confirmed it.",
+                "description": "Nobody else uses this address; counts once an operator has confirmed it. "
+                "As an answer has it: `requested` and `confirmed` are true.",
             },
+            **{name: {"readOnly": True, "description": _PASSED_OVER} for name in sorted(READ_ONLY)},
         },
+        "additionalProperties": False,
+        # Who asks for authorisations has a terminal that can be asked.
+        "anyOf": [
+            {"properties": {"authorisation": {"properties": {"policy": {"const": "standard"}}}}},
+            {"properties": {"profile": {"properties": {"sends_authorisation": {"const": True}}}}},
+        ],
     },
     "Terminal": {
         "type": "object",
@@ -295,7 +336,13 @@ def _put() -> dict[str, Any]:
         {
             "200": _one("It was changed."),
             "201": _one("It is new."),
-            **_errors([wrong], [TerminalTaken()], [UnsupportedMediaType()], forbidden=_places()),
+            **_errors(
+                [wrong, UnreadableBody(), MissingMediaType()],
+                [TerminalTaken()],
+                [BodyTooLarge()],
+                [UnsupportedMediaType(), EncodedBody()],
+                forbidden=_places(),
+            ),
         },
         parameters=[_terminal_id()],
         requestBody={
@@ -335,7 +382,11 @@ def _import() -> dict[str, Any]:
         "Register every row of a CSV file, or none",
         {
             "200": json_response("Every row is stored.", "TerminalImport", {"stored": stored}),
-            **_errors([refused, InvalidQuery("dry_run")], [UnsupportedMediaType()]),
+            **_errors(
+                [refused, InvalidQuery("dry_run")],
+                [BodyTooLarge()],
+                [UnsupportedMediaType("The Content-Type is not supported; send text/csv."), EncodedBody()],
+            ),
         },
         parameters=[parameter("dry_run", "query", flag, "Check the file, store nothing.")],
         description=f"The header row names columns of: {', '.join(COLUMNS)}.",

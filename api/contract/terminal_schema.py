@@ -110,6 +110,23 @@ POS_TECHNICAL_INFO: Final[dict[str, Any]] = {
     "type": "object",
     "description": "Which terminal is woken, and how.",
     "required": ["terminal_transaction_display"],
+    # Checked by api.contract.request, in Ajv's order and words.
+    "x-published": {
+        "oneOf": [
+            {
+                "description": "By its address.",
+                "required": ["host_information"],
+                "properties": {"terminal_id": False, "host_information": {"required": ["host"]}},
+            },
+            {
+                "description": "By its registered id.",
+                "required": ["terminal_id"],
+                "properties": {
+                    "host_information": {"properties": {"host": False, "port": {"const": DEFAULT_PORT}}}
+                },
+            },
+        ]
+    },
     "properties": {
         "notify_url": {
             "type": "string",

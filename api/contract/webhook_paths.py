@@ -5,6 +5,8 @@ from typing import Any, Final
 from api.contract.endpoint_request import ENDPOINT_CHANGES, NEW_ENDPOINT, ROTATION
 from api.contract.errors import (
     ApiError,
+    BodyTooLarge,
+    EncodedBody,
     InvalidQuery,
     InvalidRequest,
     MissingMediaType,
@@ -15,7 +17,7 @@ from api.contract.errors import (
     WebhookEndpointLimit,
     WebhookSecretLimit,
 )
-from api.contract.openapi_parts import json_body, json_response, parameter, string
+from api.contract.openapi_parts import QUERY_PLACE, json_body, json_response, parameter, string
 from api.contract.payment_paths import usual_errors
 
 TEXT: Final[dict[str, Any]] = {"type": "string"}
@@ -147,12 +149,18 @@ def paging(what: str) -> list[dict[str, Any]]:
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     return [
         parameter("limit", "query", limit, f"How many {what} a page holds."),
-        parameter("cursor", "query", TEXT, "Where the page begins: what an earlier page named as `next`."),
+        parameter(
+            "cursor", "query", QUERY_PLACE, "Where the page begins: what an earlier page named as `next`."
+        ),
     ]
 
 
 def body_errors(wrong: InvalidRequest) -> list[list[ApiError]]:
-    return [[wrong, UnreadableBody(), MissingMediaType()], [UnsupportedMediaType()]]
+    return [
+        [wrong, UnreadableBody(), MissingMediaType()],
+        [BodyTooLarge()],
+        [UnsupportedMediaType(), EncodedBody()],
+    ]
 
 
 def _endpoint_id() -> list[dict[str, Any]]:

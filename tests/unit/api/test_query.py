@@ -52,7 +52,7 @@ def test_times_are_read_with_their_offset(text: str, milliseconds: int) -> None:
     assert query(f"at={text}").time("at") == milliseconds
 
 
-@pytest.mark.parametrize("text", ["2026-03-05T12:06:58", "2026-03-05", "now", "9999-12-31T23:59:59Z", "1"])
+@pytest.mark.parametrize("text", ["2026-03-05T12:06:58", "2026-03-05", "now", "1"])
 def test_a_time_without_its_offset_is_refused(text: str) -> None:
     """Nobody's local time is meant."""
     with pytest.raises(InvalidQuery):

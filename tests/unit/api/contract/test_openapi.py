@@ -16,7 +16,7 @@ from api.contract.request import parse_order
 from api.contract.schema import ORDER_REQUEST
 from api.contract.wording import WORDED_KEYWORDS
 
-_ANNOTATIONS = {"description", "examples", "default", "properties", "items", "x-refused"}
+_ANNOTATIONS = {"description", "examples", "default", "properties", "items", "x-refused", "x-published"}
 
 
 def _properties(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -60,6 +60,7 @@ def test_the_document_uses_valid_schemas_and_resolves() -> None:
     for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)):
         assert name in document["components"]["schemas"]
     assert "x-refused" not in json.dumps(document)
+    assert "x-published" not in json.dumps(document)
 
 
 def test_the_statuses_of_the_contract_are_all_described() -> None:

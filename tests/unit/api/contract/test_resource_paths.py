@@ -11,7 +11,7 @@ from api.contract.wording import WORDED_KEYWORDS
 from api.routes import gateway, operator, payments
 
 OURS = ("/v1/payments", "/v1/gateway", "/v1/operator/doubts", "/v1/operator/contr", "/v1/operator/payments")
-_ANNOTATIONS = {"description", "examples", "properties"}
+_ANNOTATIONS = {"description", "examples", "properties", "x-published"}
 
 
 def described() -> dict[tuple[str, str], dict[str, Any]]:

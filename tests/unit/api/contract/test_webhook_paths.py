@@ -30,7 +30,7 @@ from shared.storage.webhook_secrets import SigningSecret
 PAGE = COMMITTED_COPY.parents[1] / "docs" / "reference" / "webhooks.md"
 OURS = ("/v1/webhooks", "/v1/events", "/v1/operator/deliveries")
 BODIES = (NEW_ENDPOINT, ENDPOINT_CHANGES, ROTATION, REPLAY, OPERATORS_REPLAY)
-_ANNOTATIONS = {"description", "examples", "properties", "default", "items"}
+_ANNOTATIONS = {"description", "examples", "properties", "default", "items", "x-published"}
 
 ENDPOINT = RegisteredEndpoint(
     id="whe_1",
