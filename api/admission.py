@@ -1,4 +1,4 @@
-"""Whether there is room for one more waiting payment: in all, of its merchant, of its line.
+"""The room for one more waiting payment: in all, of its merchant, of its merchant at its line.
 
 The counts are a second old at most: one statement over what is queued, and what this process took in since.
 They keep an overload away from the terminals; they are no lock, and many requests at the same moment may pass
@@ -18,7 +18,7 @@ from shared.storage.engine import Database
 #: workers are late.
 _LINES_THAT_SHOW_LAG: Final = 5
 
-#: What is counted: ("all", ""), ("merchant", id), ("line", address:port).
+#: What is counted: ("all", ""), ("merchant", id), ("line", merchant id and address:port).
 _Key = tuple[str, str]
 
 
@@ -98,4 +98,4 @@ class Admission:
 
 
 def _keys(merchant_id: str, line: str) -> tuple[_Key, ...]:
-    return ("all", ""), ("merchant", merchant_id), ("line", line)
+    return ("all", ""), ("merchant", merchant_id), ("line", f"{merchant_id} {line}")

@@ -42,7 +42,7 @@ class Announcer:
                 raise
 
     async def publish_next(self, line: str) -> None:
-        """Publish a freed line's oldest queued payment; call it after the commit that freed the line."""
+        """Publish the payment whose turn it is on a line; call it after the commit that freed the line."""
         with failures_logged("next payment of the line not published", line=line):
             found = await waiting.next_of_line(self._database, line)
             if found is not None:

@@ -158,8 +158,8 @@ class ApiPart(Group):
     )
     waiting_limit_per_line: int = count(
         50,
-        "The same for one terminal: a session takes seconds, so that the last of them would reach their "
-        "deadline first.",
+        "The same for one merchant at one terminal: a session takes seconds, so that the last of them would "
+        "reach their deadline first. Merchants who share a terminal take turns there.",
     )
     worker_lag_limit_seconds: float = seconds(
         5,

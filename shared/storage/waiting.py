@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from shared.payment.payment import Payment
 from shared.payment.states import State
@@ -21,12 +22,23 @@ _SEEN = Statement(
 #: By primary key only: one statement for all waiters of a process.
 _STATES = Statement("SELECT id, state FROM payments WHERE id {in_ids}")
 
-#: The line's oldest queued payment whose deadline has not passed. Run after the commit that freed the line:
-#: before it, a payment that was refused the line an instant ago might not be seen.
-_NEXT_OF_LINE = Statement(
-    "SELECT id, reply_to FROM payments WHERE line = :line AND state = 'queued' AND deadline_at > {now}"
-    " ORDER BY created_at, id LIMIT 1"
+#: Each merchant's oldest payment that waits for the line and whose deadline has not passed. Run after the
+#: commit that freed the line: before it, a payment that was refused the line an instant ago might not be
+#: seen.
+_FIRST_OF_MERCHANTS = Statement(
+    "SELECT merchant_id, id, reply_to FROM (SELECT merchant_id, id, reply_to, created_at, row_number() OVER"
+    " (PARTITION BY merchant_id ORDER BY created_at, id) AS place FROM payments WHERE line = :line"
+    " AND state = 'queued' AND deadline_at > {now}) AS waiting WHERE place = 1 ORDER BY created_at, id"
 )
+
+#: When each of these merchants last had the line; those who had it long ago are left out.
+_LAST_TURNS = Statement(
+    "SELECT merchant_id, max(claimed_at) AS had_at FROM payments WHERE merchant_id {in_ids}"
+    " AND created_at > {now} - :memory_ms AND line = :line AND claimed_at IS NOT NULL GROUP BY merchant_id"
+)
+
+#: Longer than a payment waits and then holds its line.
+_TURN_MEMORY_MS: Final = 600_000
 
 #: Queued payments on free lines that were published long ago: after 10 s, then 20 s, 40 s, ...
 _OVERDUE = Statement(
@@ -135,9 +147,23 @@ async def states(database: Database, payment_ids: Sequence[str]) -> dict[str, St
 
 
 async def next_of_line(database: Database, line: str) -> Waiting | None:
-    """Return the payment to publish after this line was freed; call it after that commit."""
-    row = await database.read(lambda tx: tx.one(_NEXT_OF_LINE, line=line))
-    return None if row is None else Waiting(row.id, row.reply_to)
+    """Return the payment to publish after this line was freed; call it after that commit.
+
+    Merchants who wait for a terminal that they share take turns: the next one is the merchant who has not had
+    it for the longest time, with its oldest payment.
+    """
+
+    async def look(tx: Transaction) -> Waiting | None:
+        first = await tx.all(_FIRST_OF_MERCHANTS, line=line)
+        had_at = {}
+        if len(first) > 1:
+            merchant_ids = [row.merchant_id for row in first]
+            turns = await tx.all_of(_LAST_TURNS, merchant_ids, line=line, memory_ms=_TURN_MEMORY_MS)
+            had_at = {row.merchant_id: row.had_at for row in turns}
+        chosen = min(first, key=lambda row: had_at.get(row.merchant_id, 0), default=None)
+        return None if chosen is None else Waiting(chosen.id, chosen.reply_to)
+
+    return await database.read(look)
 
 
 async def overdue(database: Database, *, after_seconds: float, most: int) -> list[Waiting]:

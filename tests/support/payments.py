@@ -85,7 +85,13 @@ async def take(database: Database, payment_id: str, token: str | None = None) ->
 
 async def ended(database: Database, event: Event, result: Result | None = None, **changes: Any) -> Payment:
     """Store a payment whose session ended with `event`."""
-    claimed = await in_session(database, **changes)
+    return await settle(database, await in_session(database, **changes), event, result)
+
+
+async def settle(
+    database: Database, claimed: Claimed, event: Event = Event.ANSWERED_DONE, result: Result | None = None
+) -> Payment:
+    """End a claimed payment's session with `event`."""
     outcome = Outcome(event=event, result=result or Result())
     return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 

@@ -1,4 +1,4 @@
-"""One terminal, two merchants: neither sees the other's payments."""
+"""One terminal, two merchants: neither sees the other's payments, nor waits for all of them."""
 
 import json
 from typing import Any
@@ -89,3 +89,43 @@ async def test_anothers_answer_to_ones_own_request_is_not_kept(system: System) -
     for text in (answered.text, stored, mine.text):
         assert [part for part in _SEEN if part in text] == []
     assert "other_reference" in stored
+
+
+async def answers(talk: Talk) -> None:
+    talk.answer(await talk.request())
+
+
+async def test_one_merchants_queue_does_not_use_up_anothers(system: System) -> None:
+    """40 orders of one wait for the terminal; the other's single order is paid before the rest of them."""
+    api = await system.api(
+        queue_deadline_seconds=100,
+        caller_wait_seconds=200,
+        api_drain_seconds=220,
+        api_stop_grace_seconds=230,
+    )
+    crowd, other = await system.till(api), await system.till(api)
+    async with ScriptedTerminal(answers) as shop:
+        for _ in range(40):
+            taken = await crowd.pay(shop.host, headers={"Prefer": "respond-async"})
+            assert taken.status_code == 202, taken.text
+        taken = await other.pay(shop.host, headers={"Prefer": "respond-async"})
+        assert taken.status_code == 202, taken.text
+
+        await system.worker()
+
+        async def claimed() -> Any:
+            (row,) = await rows(
+                system.database,
+                "SELECT claimed_at FROM payments WHERE merchant_id = :other",
+                other=other.login.merchant_id,
+            )
+            return row.claimed_at
+
+        (before,) = await rows(
+            system.database,
+            "SELECT count(*) AS number FROM payments WHERE merchant_id <> :other AND claimed_at <= :at",
+            other=other.login.merchant_id,
+            at=await eventually(claimed, within_seconds=60),
+        )
+    # The first message of all, and what a message that came to a free terminal took: no turn is taken there.
+    assert before.number <= 10

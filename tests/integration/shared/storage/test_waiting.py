@@ -1,10 +1,11 @@
 """What those who wait and the sweep read; the same on both databases."""
 
-from payments import LINE, change, in_doubt, in_session, queued, refused
+from payments import LINE, change, in_doubt, in_session, queued, refused, settle, take
 
 from shared.payment.states import State
 from shared.storage import waiting
 from shared.storage.engine import Database
+from shared.storage.merchants import create_merchant
 from shared.storage.waiting import Waiting
 
 
@@ -123,3 +124,24 @@ async def test_open_payments_are_counted_with_the_age_of_the_oldest(database: Da
 async def test_an_unknown_payment_is_none(database: Database) -> None:
     """Reading never raises for what is not there."""
     assert await waiting.payment(database, "pay_unknown") is None
+
+
+async def test_merchants_who_share_a_terminal_take_turns(database: Database) -> None:
+    """Whoever has not had it for the longest time is next, however many of another's waited before."""
+    for name in ("b", "c"):
+        await create_merchant(database, name, "A cafe", [])
+    flood = [await queued(database, order_id=f"a-{number}") for number in range(4)]
+    of_b = [await queued(database, merchant_id="b", order_id=f"b-{number}") for number in range(2)]
+    of_c = await queued(database, merchant_id="c", order_id="c-0")
+
+    served = []
+    while (found := await waiting.next_of_line(database, LINE)) is not None:
+        served.append(found.payment_id)
+        claimed = await take(database, found.payment_id)
+        await settle(database, claimed)
+        # The next one's claim is a moment later, by the database's clock in milliseconds.
+        await change(
+            database, "UPDATE payments SET claimed_at = claimed_at - 1000 WHERE claimed_at IS NOT NULL"
+        )
+
+    assert served == [flood[0], of_b[0], of_c, flood[1], of_b[1], flood[2], flood[3]]
