@@ -5,6 +5,7 @@ import asyncio
 from sandbox.terminal.behaviour import Behaviour
 from tests.simulation.aimed_bytes import BYTES
 from tests.simulation.aimed_held import HELD
+from tests.simulation.aimed_kept import KEPT
 from tests.simulation.aimed_told import TOLD
 from tests.simulation.found import FOUND
 from tests.simulation.mistakes import (
@@ -130,6 +131,7 @@ AIMED: dict[str, Aim] = {
     ),
     **BYTES,
     **HELD,
+    **KEPT,
     **TOLD,
     **FOUND,
 }

@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import replace
 
-from sqlalchemy.exc import DBAPIError
-
 from api.addresses import LineFinder
 from api.contract.errors import ApiError, UndefinedError
 from api.contract.request import OrderRequest
@@ -20,8 +18,8 @@ from shared.waking import Waking
 from tests.simulation.broker import SimulatedPublisher, SimulatedReplies
 from tests.simulation.databases import open_simulated
 from tests.simulation.process import Process, SimulatedClock
-from tests.simulation.sqlite import StatementFailed
 from tests.simulation.surroundings import MERCHANT_ID, MERCHANT_IDS, Surroundings, seeded_bytes, seeded_rng
+from tests.simulation.thin import is_refused
 
 METRICS = Metrics("simulated-api")
 CREDENTIALS = {
@@ -106,14 +104,11 @@ class Api:
             answered = await self.payments.pay(order, caller)
         except ApiError as error:
             self._around.stage.later(0.001, _fail, future, error)
-        except DBAPIError as error:
-            if not isinstance(error.orig, StatementFailed):
+        except Exception as error:
+            if not is_refused(error):
                 self._around.unexpected(self.process.name, error)
             # As the API's last handler answers.
             self._around.stage.later(0.001, _fail, future, UndefinedError())
-        except Exception as error:
-            self._around.unexpected(self.process.name, error)
-            self._around.stage.later(0.001, _fail, future, error)
         else:
             self._around.stage.later(0.001, _answer, future, answered)
 

@@ -67,6 +67,7 @@ def drawn(rng: random.Random) -> Faults:
         lost_replies=ratio(0.5),
         lost_commits=ratio(0.15, 0.5),
         slow_answers=ratio(0.2, 0.3),
+        statement_errors=ratio(0.03, 0.3),
         kills=number(3, 0.6),
         pauses=number(2),
         restarts=number(1, 0.3),

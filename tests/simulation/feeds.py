@@ -8,9 +8,10 @@ from shared.storage.engine import CommitUnknown, DatabaseAway
 from shared.storage.feed import FeedEvent
 from tests.simulation.apis import Api
 from tests.simulation.surroundings import Surroundings
+from tests.simulation.thin import is_refused
 
-_PAUSE_SECONDS = 9.0
-_PAGE = 3
+_PAUSE_SECONDS = 15.0
+_PAGE = 4
 
 
 class FeedReader:
@@ -38,7 +39,7 @@ class FeedReader:
         if not task.done():
             return
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, DatabaseAway | CommitUnknown | BrokerFailure):
+        if isinstance(error, DatabaseAway | CommitUnknown | BrokerFailure) or is_refused(error):
             return
         if error is not None:
             self._around.unexpected("feed", error)

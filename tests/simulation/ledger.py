@@ -32,6 +32,8 @@ class Written:
     is_read: bool = False
     #: The terminal is done with it, or never will begin.
     is_over: bool = False
+    #: Its worker has the terminal's whole answer, one that leaves nothing open.
+    is_answered: bool = False
 
     @property
     def is_operation(self) -> bool:

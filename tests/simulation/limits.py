@@ -22,7 +22,7 @@ SETTINGS = Settings(
     notify_timeout_seconds=5,
     notify_retry_seconds=(2, 5, 10),
     notify_lease_seconds=15,
-    notify_sweep_interval_seconds=7,
+    notify_sweep_interval_seconds=12,
     notify_breaker_seconds=2,
     notifier_drain_seconds=10,
 )

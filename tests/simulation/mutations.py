@@ -13,7 +13,7 @@ from tests.simulation.running import Player, be_quiet
 from tests.simulation.world import Script
 
 SEEDS_AT_MOST = 500
-_AIMED_SEEDS = range(1, 4)
+_AIMED_SEEDS = range(1, 3)
 
 
 def caught_at_random(player: Player, mistake: Mistake, seeds: int = SEEDS_AT_MOST) -> tuple[int, str] | None:

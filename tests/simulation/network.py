@@ -84,6 +84,8 @@ class Wire:
         #: The terminal's end is gone: nothing that is written now will be read.
         self.is_deaf = False
         self.request: Written | None = None
+        #: The terminal has sent an answer that leaves nothing open.
+        self.has_answer = False
         process.sockets.append(self)
 
     @property
@@ -123,7 +125,10 @@ class Wire:
         self.to_terminal.send(data, delay)
 
     async def read(self) -> bytes:
-        return await self.to_client.receive()
+        data = await self.to_client.receive()
+        if data and self.has_answer and self.request is not None:
+            self.request.is_answered = True
+        return data
 
     async def close(self) -> None:
         self.kernel_closes()

@@ -16,6 +16,7 @@ from tests.simulation.process import Process, SimulatedClock
 from tests.simulation.receivers import ReceiverClient
 from tests.simulation.sqlite import Store
 from tests.simulation.surroundings import MERCHANT_IDS, Surroundings, seeded_rng
+from tests.simulation.thin import is_refused
 
 SEALER: Final = Sealer(bytes(32))
 _SECRET: Final = "whsec_" + "QUJD" * 8
@@ -56,6 +57,7 @@ class Notifier:
     def stop(self) -> None:
         """SIGTERM."""
         self._around.stage.note("stopped", self.process.name)
+        self.process.is_stopping = True
         self._around.stage.loop.call_soon(self._stopped.set, context=self.process.context)
 
     async def _guarded(self) -> None:
@@ -64,7 +66,8 @@ class Notifier:
         except (DatabaseAway, CommitUnknown) as error:
             self._around.stage.note("failed", self.process.name, error=repr(error))
         except Exception as error:
-            self._around.unexpected(self.process.name, error)
+            if not is_refused(error):
+                self._around.unexpected(self.process.name, error)
         self.process.kill()
 
     async def _run(self) -> None:

@@ -20,6 +20,7 @@ from tests.simulation.limits import SETTINGS
 from tests.simulation.process import SimulatedClock
 from tests.simulation.sqlite import Store
 from tests.simulation.surroundings import MERCHANT_ID, Surroundings
+from tests.simulation.thin import is_refused
 
 _LOOK_SECONDS = 6.0
 
@@ -86,7 +87,8 @@ class People:
         except (DatabaseAway, CommitUnknown, BrokerFailure):
             self._around.stage.note("person was not heard", about)
         except Exception as error:
-            self._around.unexpected("person", error)
+            if not is_refused(error):
+                self._around.unexpected("person", error)
 
     async def _ask_for_line(self, api: Api, payment_id: str) -> None:
         try:

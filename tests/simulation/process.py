@@ -21,6 +21,8 @@ class Process:
         self.stage = stage
         self.name = name
         self.is_dead = False
+        #: It was asked to end, and ends by itself.
+        self.is_stopping = False
         self.paused_at: float | None = None
         self._parked: list[asyncio.Handle] = []
         #: What a dead process leaves: kept, so that nothing of it is finalised while the world goes on.

@@ -49,5 +49,5 @@ def drawn_shops(rng: random.Random, faults: Faults) -> Shops:
         # A life is measured by the database's clock: from outside it is judged where that clock is right.
         guard_life_seconds=25.0 if numbers_begin_again and not faults.clock_steps else None,
         second_merchant=ratio(0.7, 0.3),
-        endpoints=rng.randint(1, 2) if rng.random() < 0.25 else None,
+        endpoints=rng.randint(1, 2) if rng.random() < 0.2 else None,
     )

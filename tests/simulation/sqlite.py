@@ -98,6 +98,10 @@ class Store:
             return self.rng.expovariate(1 / self.latency_seconds)
         return 0.0
 
+    @property
+    def delays_answers(self) -> bool:
+        return bool(self.slow_answers or self.delayed)
+
     async def answered(self, sql: str) -> None:
         """Wait until the answer is there: what was read is old by then."""
         seconds = self._answers_late(sql)
@@ -169,7 +173,7 @@ class Connection:
     """Shaped like aiosqlite's connection, as far as SQLAlchemy uses it."""
 
     def __init__(self, store: Store, file: File) -> None:
-        self._store = store
+        self.store = self._store = store
         self.reached = store.reached
         self.notice = store.notice
         self.answered = store.answered

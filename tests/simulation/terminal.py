@@ -272,6 +272,8 @@ class Terminal:
             self.stage.faults.count("partial amount")
             return replace(behaviour, paid_amount_cents=rng.randint(1, 99))
         fault = rng.choice(_FAULTS)
+        if fault is Fault.IMMEDIATE and (kind.profile or {}).get("bare_success"):
+            return behaviour  # whoever registers that takes its first answer for the end
         self.stage.faults.count(f"terminal {fault}")
         return replace(behaviour, fault=fault)
 
@@ -320,6 +322,10 @@ class Terminal:
                     await asyncio.sleep(behaviour.piece_pause_seconds)
                 self._finish(wire, behaviour)
             case _:
+                is_plain = not (
+                    behaviour.paid_amount_cents or behaviour.ticket_short_by or self.kind.leaves_out
+                )
+                wire.has_answer = is_plain and self.kind.private_data == "echo"
                 self._send(wire, answer, behaviour)
 
     def _send(self, wire: Wire, data: bytes, behaviour: Behaviour) -> None:

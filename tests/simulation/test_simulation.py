@@ -9,7 +9,7 @@ from tests.simulation.mistakes import AT_RANDOM
 from tests.simulation.mutations import caught_at_random, caught_by_aim
 from tests.simulation.running import Player
 
-_SEEDS = range(1, 41)
+_SEEDS = range(1, 33)
 #: Mistakes that a few histories show; `make mutations` looks for all of them.
 _SOON_SEEN = (
     "no mutex on the line",

@@ -15,7 +15,7 @@ from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tests.simulation.sqlite import Connection
+from tests.simulation.sqlite import Connection, StatementFailed
 
 _POOL_SECONDS = 10.0
 
@@ -105,7 +105,8 @@ class ThinConnection:
             if made is None:
                 made = _row_classes[sql] = _row_class(tuple(column[0] for column in cursor.description))
             rows = [made(row) for row in rows]
-        await self._connection.answered(sql)
+        if self._connection.store.delays_answers:
+            await self._connection.answered(sql)
         return Rows(rows, cursor.rowcount)
 
     def begin(self) -> ThinTransaction:
@@ -211,6 +212,11 @@ class ThinEngine:
         for connection in self.free:
             connection.abandon()
         self.free.clear()
+
+
+def is_refused(error: BaseException | None) -> bool:
+    """Whether the simulated server refused the statement."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, StatementFailed)
 
 
 def _wrapped(sql: str, error: sqlite3.Error) -> DBAPIError:

@@ -15,6 +15,7 @@ from tests.simulation.limits import SETTINGS
 from tests.simulation.network import Connector
 from tests.simulation.process import Process, SimulatedClock
 from tests.simulation.surroundings import Surroundings, seeded_bytes, seeded_rng
+from tests.simulation.thin import is_refused
 
 METRICS = Metrics("simulated-worker")
 
@@ -33,6 +34,7 @@ class Worker:
     def stop(self) -> None:
         """SIGTERM."""
         self._around.stage.note("stopped", self.process.name)
+        self.process.is_stopping = True
         self._around.stage.loop.call_soon(self._stopped.set, context=self.process.context)
 
     async def _guarded(self) -> None:
@@ -41,7 +43,8 @@ class Worker:
         except (DatabaseAway, CommitUnknown) as error:
             self._around.stage.note("failed", self.process.name, error=repr(error))
         except Exception as error:
-            self._around.unexpected(self.process.name, error)
+            if not is_refused(error):
+                self._around.unexpected(self.process.name, error)
         self.process.kill()
 
     async def _run(self) -> None:

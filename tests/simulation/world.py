@@ -98,6 +98,8 @@ class World:
         #: The dead ones, too.
         self._processes: list[Process] = []
         self._patience = _PATIENCE_SECONDS
+        #: The longest time for which the database was away.
+        self.away_seconds = 0.0
 
     def _commit_lost(self, fate: str, statement: str) -> None:
         self.faults.count(f"commit lost, {fate}")
@@ -197,12 +199,14 @@ class World:
         self.faults.count("database away")
         self.stage.note("database away")
         self.store.is_away = True
+        seconds = self.rng.choice((self.rng.uniform(0.1, 3), self.rng.uniform(3, 40)))
+        self.away_seconds = max(self.away_seconds, seconds)
 
         def back() -> None:
             self.store.is_away = False
             self.stage.note("database back")
 
-        self.stage.later(self.rng.choice((self.rng.uniform(0.1, 3), self.rng.uniform(3, 40))), back)
+        self.stage.later(seconds, back)
 
     def _clock_steps(self) -> None:
         self.faults.count("clock stepped")
@@ -222,6 +226,8 @@ class World:
         if stoppable:
             self.faults.count("restarted")
             self.rng.choice(stoppable).stop()
+            if self.rng.random() < 0.3:
+                self.stage.later(self.rng.uniform(0, 20), self._database_away)
 
     def _hand_typed(self) -> None:
         self.faults.count("typed by hand")
