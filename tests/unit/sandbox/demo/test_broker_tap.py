@@ -1,6 +1,7 @@
 from demo_records import PAYMENT
 
-from sandbox.demo.broker_tap import payment_of
+from sandbox.demo.amqp_stream import WireMessage
+from sandbox.demo.broker_tap import BrokerTap, payment_of
 
 
 def test_a_delivery_is_of_the_payment_whose_order_or_result_it_tells() -> None:
@@ -15,3 +16,13 @@ def test_a_test_event_is_of_no_payment() -> None:
     """Nor is a message about something else."""
     assert payment_of("dlv_test_17") == ""
     assert payment_of("") == ""
+
+
+def test_a_readiness_checks_round_trip_is_passed_on_and_not_told_of() -> None:
+    """It is no message of a payment, and must not end the connection that it goes through."""
+    tap = BrokerTap("amqp://127.0.0.1/")
+    told = WireMessage("payments", f'{{"type": "payment", "payment_id": "{PAYMENT}"}}'.encode())
+
+    tap._note([WireMessage("nowhere", b"{}"), WireMessage("nowhere", b""), told], 0, "api", to_broker=True)
+
+    assert [passed.queue for passed in tap.passed] == ["payments"]
