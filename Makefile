@@ -75,6 +75,10 @@ faults: $(VENV)/.ready ## Kill and pause real processes at every named step, on 
 bench-quick: $(VENV)/.ready ## Compare a payment with a bare request and reply over RabbitMQ (under 60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
 
+.PHONY: bench-overload
+bench-overload: $(VENV)/.ready ## Five times the capacity, and 1,000 callers at once (2 minutes)
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.overload
+
 .PHONY: bench-notify
 bench-notify: $(VENV)/.ready ## Webhooks a second, and what one hanging endpoint costs the others
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.notify

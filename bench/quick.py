@@ -28,7 +28,7 @@ SLICE_SECONDS: Final = 4.0
 _orders = itertools.count()
 
 
-def _order(host: str) -> bytes:
+def order(host: str) -> bytes:
     """A usual order: a basket of two, a customer, one contract."""
     number = next(_orders)
     return json.dumps(
@@ -64,7 +64,7 @@ def _order(host: str) -> bytes:
 
 
 async def _pay(client: HttpClient, host: str) -> None:
-    status, body = await client.post(_order(host))
+    status, body = await client.post(order(host))
     if status != 200 or b'"paymentStatus":"Success"' not in body:
         raise SystemExit(f"a payment was answered {status}: {body.decode()}")
 
@@ -72,7 +72,7 @@ async def _pay(client: HttpClient, host: str) -> None:
 async def _latencies(system: BenchSystem, bare: BareClient) -> tuple[list[float], list[float]]:
     client = await HttpClient.connect(system.api_port, system.username, system.secret)
     asked, paid = [], []
-    body = _order(system.hosts[0])
+    body = order(system.hosts[0])
     for number in range(WARM_UP + LATENCY_ROUNDS):
         begun = time.perf_counter()
         await bare.ask(number, body)
@@ -106,7 +106,7 @@ async def _throughput(system: BenchSystem, bare: BareClient) -> tuple[list[float
         await HttpClient.connect(system.api_port, system.username, system.secret) for _ in range(CONCURRENCY)
     ]
     numbers = itertools.count(1_000_000)
-    body = _order(system.hosts[0])
+    body = order(system.hosts[0])
 
     async def ask() -> None:
         await bare.ask(next(numbers), body)

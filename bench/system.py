@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,18 @@ class BenchSystem:
 
 
 @asynccontextmanager
-async def running_system(amqp_url: str, postgres_url: str, *, terminals: int) -> AsyncIterator[BenchSystem]:
-    """Start everything on a database and a queue prefix of its own; remove it all at the end."""
+async def running_system(
+    amqp_url: str,
+    postgres_url: str,
+    *,
+    terminals: int,
+    think_seconds: float = 0,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[BenchSystem]:
+    """Start everything on a database and a queue prefix of its own; remove it all at the end.
+
+    A terminal answers after `think_seconds`; `settings` are variables of all processes.
+    """
     run = f"bench_{os.getpid()}_{token_hex(4)}"
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-terminal-bench-")))
@@ -43,6 +53,7 @@ async def running_system(amqp_url: str, postgres_url: str, *, terminals: int) ->
             "CLOUD_TERMINAL_API_PORT": "0",
             "CLOUD_TERMINAL_MANAGEMENT_PORT": "0",
             "CLOUD_TERMINAL_LOG_LEVEL": "info",
+            **(settings or {}),
         }
 
         async def start(verb: str, *arguments: str) -> OwnProcess:
@@ -58,7 +69,7 @@ async def running_system(amqp_url: str, postgres_url: str, *, terminals: int) ->
         )
         credential = await _json_of(environment, "credential", "create", merchant["id"], "--json")
         hosts = [f"127.77.{number // 250}.{number % 250 + 1}" for number in range(terminals)]
-        await stack.enter_async_context(_module("bench.terminals", *hosts))
+        await stack.enter_async_context(_module("bench.terminals", str(think_seconds), *hosts))
         await stack.enter_async_context(_module("bench.bare", amqp_url, f"{run}.bare"))
         api, worker = await start("api"), await start("terminal-worker")
         await asyncio.gather(api.ready(), worker.ready())

@@ -1,6 +1,6 @@
-"""Terminals for the benchmark: `python -m bench.terminals HOST ...` plays one on port 8888 of each address.
+"""Terminals for the benchmark: `python -m bench.terminals SECONDS HOST ...` plays one on port 8888 of each address.
 
-They answer at once and close right after their answer, so that what is measured is ours.
+They answer after so many seconds and close right after their answer, so that what is measured is ours.
 """
 
 import asyncio
@@ -14,16 +14,19 @@ from sandbox.terminal.device import Device
 from sandbox.terminal.server import DEFAULT_PORT, VirtualTerminal
 
 
-async def play(hosts: list[str]) -> None:
+async def play(hosts: list[str], think_seconds: float) -> None:
     """Listen on every address until the process ends."""
     async with AsyncExitStack() as stack:
         for host in hosts:
             terminal = VirtualTerminal(
-                host, DEFAULT_PORT, behaviour=Behaviour(), device=Device(request_idle_seconds=0)
+                host,
+                DEFAULT_PORT,
+                behaviour=Behaviour(delay_seconds=think_seconds),
+                device=Device(request_idle_seconds=0),
             )
             await stack.enter_async_context(terminal)
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(play(sys.argv[1:]))
+    uvloop.run(play(sys.argv[2:], float(sys.argv[1])))

@@ -1,0 +1,148 @@
+"""`make bench-overload`: what becomes of five times as many orders as can be served, and of 1,000 callers at once.
+
+Part one: terminals that think for a second and a worker with few sessions; the best rate by callers who wait, then
+five times that rate by callers who do not. Part two: 1,000 callers at the same moment, each for a terminal of its
+own that takes ten seconds.
+"""
+
+import asyncio
+import os
+import statistics
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+import uvloop
+
+from bench.http_client import HttpClient
+from bench.quick import order
+from bench.system import BenchSystem, running_system
+
+SESSIONS: Final = 30
+THINK_SECONDS: Final = 1.0
+BEST_SECONDS: Final = 15.0
+FLOOD_SECONDS: Final = 25.0
+TIMES: Final = 5
+CALLERS: Final = 1000
+SLOW_SECONDS: Final = 10.0
+
+
+@dataclass
+class Answers:
+    """Statuses, when each came (seconds from the start), and how long refusals took."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    paid_at: list[float] = field(default_factory=list)
+    refused_after: list[float] = field(default_factory=list)
+    refused_stored: int = 0
+
+    def add(self, status: int, body: bytes, at: float, took: float) -> None:
+        self.statuses[status] += 1
+        if status == 200 and b'"paymentStatus":"Success"' in body:
+            self.paid_at.append(at)
+        elif status in {429, 503}:
+            self.refused_after.append(took)
+        elif b'"payment":{' in body and status == 500:
+            self.refused_stored += 1
+
+    def text(self) -> str:
+        statuses = ", ".join(f"{status}: {number}" for status, number in sorted(self.statuses.items()))
+        return f"{statuses}; paid {len(self.paid_at)}"
+
+
+class Clients:
+    """Connections that are used again, as many as there are callers at once."""
+
+    def __init__(self, system: BenchSystem) -> None:
+        self._system: Final = system
+        self._idle: Final[list[HttpClient]] = []
+
+    async def pay(self, host: str, answers: Answers, began: float) -> None:
+        client = self._idle.pop() if self._idle else await self._connect()
+        sent = time.perf_counter()
+        try:
+            status, body = await client.post(order(host))
+        except (OSError, asyncio.IncompleteReadError):
+            answers.statuses[0] += 1
+            return
+        now = time.perf_counter()
+        answers.add(status, body, now - began, now - sent)
+        self._idle.append(client)
+
+    async def _connect(self) -> HttpClient:
+        return await HttpClient.connect(self._system.api_port, self._system.username, self._system.secret)
+
+    def close(self) -> None:
+        for client in self._idle:
+            client.close()
+
+
+async def _best(system: BenchSystem) -> float:
+    """Return payments a second with twice as many callers as sessions, each waiting for its answer."""
+    answers, clients, began = Answers(), Clients(system), time.perf_counter()
+
+    async def go_round(host: str) -> None:
+        while time.perf_counter() - began < BEST_SECONDS:
+            await clients.pay(host, answers, began)
+
+    await asyncio.gather(*(go_round(host) for host in system.hosts[: 2 * SESSIONS]))
+    clients.close()
+    return len(answers.paid_at) / (time.perf_counter() - began)
+
+
+async def _flood(system: BenchSystem, rate: float) -> tuple[Answers, float]:
+    """Send orders at a rate, whatever becomes of them; return the answers and the payments a second.
+
+    Counted from the third part of the time on: what fills the queue at first is no steady state.
+    """
+    answers, clients, began = Answers(), Clients(system), time.perf_counter()
+    tasks = []
+    for number in range(int(rate * FLOOD_SECONDS)):
+        await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+        host = system.hosts[number % len(system.hosts)]
+        tasks.append(asyncio.create_task(clients.pay(host, answers, began)))
+    await asyncio.gather(*tasks)
+    clients.close()
+    first = FLOOD_SECONDS / 3
+    counted = [at for at in answers.paid_at if first <= at <= FLOOD_SECONDS]
+    return answers, len(counted) / (FLOOD_SECONDS - first)
+
+
+async def _five_times(amqp_url: str, postgres_url: str) -> None:
+    settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(SESSIONS)}
+    async with running_system(
+        amqp_url, postgres_url, terminals=2000, think_seconds=THINK_SECONDS, settings=settings
+    ) as system:
+        best = await _best(system)
+        answers, goodput = await _flood(system, TIMES * best)
+    refused = sorted(answers.refused_after)
+    p99 = refused[len(refused) * 99 // 100] if refused else 0.0
+    print(f"best: {best:.1f} payments a second ({SESSIONS} sessions of {THINK_SECONDS:g} s)")
+    print(f"{TIMES} times that: {answers.text()}; with a payment and 500: {answers.refused_stored}")
+    print(f"refusals: p50 {statistics.median(refused or [0]) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
+    print(f"goodput at {TIMES} times the capacity: {goodput / best:.2f} of the best")
+
+
+async def _at_once(amqp_url: str, postgres_url: str) -> None:
+    settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(CALLERS)}
+    async with running_system(
+        amqp_url, postgres_url, terminals=CALLERS, think_seconds=SLOW_SECONDS, settings=settings
+    ) as system:
+        answers, clients, began = Answers(), Clients(system), time.perf_counter()
+        await asyncio.gather(*(clients.pay(host, answers, began) for host in system.hosts))
+        clients.close()
+    print(
+        f"{CALLERS} callers at once, terminals that take {SLOW_SECONDS:g} s: {answers.text()},"
+        f" all answered after {time.perf_counter() - began:.0f} s"
+    )
+
+
+async def measure() -> None:
+    amqp_url, postgres_url = os.environ["TEST_AMQP_URL"], os.environ["TEST_POSTGRES_URL"]
+    await _five_times(amqp_url, postgres_url)
+    await _at_once(amqp_url, postgres_url)
+
+
+if __name__ == "__main__":
+    uvloop.run(measure())
