@@ -166,19 +166,26 @@ class Payments:
         """
         target = await self._targets.find(order, caller.credential)
         new = self._new_payment(payment_id, order, caller, target)
+        refusal = None
+        try:
+            new = await self._admitted(new, target, caller.credential)
+        except Overloaded as overload:
+            if await self._looks.certainly_none(new):
+                raise
+            refusal = overload
+        except ApiError as forbidden:
+            refusal = forbidden
         try:
             async with self._slots.slot():
-                return new, await self._store(new, target, caller)
+                return new, await self._store(new, caller, refusal)
         except NoSlot:
             certain = await self._looks.certainly_none(new)
             _log.warning("not accepted: it would wait too long to be stored", order_known=not certain)
             raise (Overloaded() if certain else OverloadedUnchecked()) from None
 
-    async def _store(self, new: NewPayment, target: Target, caller: Caller) -> Acceptance:
-        """Store the payment, or return what keeps it out. Raises what forbids it."""
-        try:
-            new = await self._admitted(new, target, caller.credential)
-        except ApiError as refusal:
+    async def _store(self, new: NewPayment, caller: Caller, refusal: ApiError | None) -> Acceptance:
+        """Store the payment, or return what keeps it out. Raises the refusal where nothing else does."""
+        if refusal is not None:
             return await self._earlier(new, caller, refusal)
         for warning in new.warnings:
             _log.warning("order taken with a warning", warning=warning)
@@ -202,10 +209,7 @@ class Payments:
 
     async def _earlier(self, new: NewPayment, caller: Caller, refusal: ApiError) -> Earlier:
         """Return the order's earlier attempt as the answer; raise the refusal where there is none."""
-        if isinstance(refusal, Overloaded) and await self._looks.certainly_none(new):
-            earlier = None
-        else:
-            earlier = await find_earlier(self._database, new, self._terms(caller))
+        earlier = await find_earlier(self._database, new, self._terms(caller))
         if earlier is None:
             _log.warning("not accepted", code=refusal.code, line=new.line)
             raise refusal
