@@ -166,7 +166,7 @@ class Payments:
         """
         target = await self._targets.find(order, caller.credential)
         new = self._new_payment(payment_id, order, caller, target)
-        refusal = None
+        refusal: ApiError | None = None
         try:
             new = await self._admitted(new, target, caller.credential)
         except Overloaded as overload:

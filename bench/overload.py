@@ -1,8 +1,8 @@
 """`make bench-overload`: five times as many orders as can be served, and 1,000 callers at once.
 
 Part one: terminals that think for a second and a worker with few sessions; the best rate by callers who wait,
-then five times that rate by callers who do not. Part two: 1,000 callers at the same moment, each for a terminal
-of its own that takes ten seconds.
+then five times that rate by callers who do not. Part two: 1,000 callers at the same moment, each for a
+terminal of its own that takes ten seconds.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Terminals for the benchmark: `python -m bench.terminals SECONDS HOST ...` plays one on port 8888 of each address.
+"""Terminals for the benchmark: `python -m bench.terminals SECONDS HOST ...`, port 8888 of each address.
 
 They answer after so many seconds and close right after their answer, so that what is measured is ours.
 """
