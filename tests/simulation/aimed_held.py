@@ -8,6 +8,7 @@ from shared.storage.operating import Decision
 from tests.simulation.limits import SETTINGS
 from tests.simulation.mistakes_held import (
     counter_not_compared,
+    debit_left_open,
     early_proofs_forgotten,
     enquired_at_any_time,
     key_left_open,
@@ -123,6 +124,26 @@ async def proved_after_it_was_denied(world: World) -> Customers:
     return [first, again]
 
 
+async def reversed_although_it_was_denied(world: World) -> Customers:
+    """The same with a reversal, whose debit the till asks for once more."""
+    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    paid = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "succeeded")
+    await until(lambda: world.store.holder(terminal.line) is None)
+    terminal.wire_faults.append("connection lost at once")
+    given_back = pays(world, "ORDER_1", operation="reversal")
+    await until(lambda: state(world, 1) == "in_doubt")
+    await asyncio.sleep(SETTINGS.doubt_window_seconds + 5)
+    world.people.decide(ids(world)[1], Decision.NOT_CHARGED)
+    await until(lambda: state(world, 1) == "aborted")
+    world.people.report(ids(world)[1])
+    await until(lambda: world.store.rows("SELECT 1 FROM payments WHERE contradicted"))
+    again = pays(world, "ORDER_1")
+    await asyncio.sleep(10)
+    return [paid, given_back, again]
+
+
 async def proved_before_its_doubt(world: World) -> Customers:
     """The gateway proves the payment while its session still waits for an answer that never comes."""
     terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
@@ -155,6 +176,9 @@ HELD: dict[str, Aim] = {
     "a takeover that does not compare the counter": Aim(counter_not_compared, woken_before_it_is_taken_over),
     "an enquiry written however late": Aim(enquired_at_any_time, asleep_before_its_enquiry),
     "a contradiction that leaves its key open": Aim(key_left_open, proved_after_it_was_denied),
+    "a reversal's contradiction that leaves its debit open": Aim(
+        debit_left_open, reversed_although_it_was_denied
+    ),
     "evidence from before the doubt forgotten": Aim(early_proofs_forgotten, proved_before_its_doubt),
     "an early release at once": Aim(released_at_once, asked_for_while_the_request_is_under_way),
 }

@@ -99,12 +99,12 @@ def judge_orders(world: "World", orders: Orders, wrongs: list[str]) -> None:
     for heard in world.tills.told.heard:
         if heard.safe_to_retry:
             wrongs.extend(_safe_though_closed(heard, orders))
+        if heard.is_success:
+            wrongs.extend(_given_back(heard, orders))
         if (heard.merchant_id, heard.order_id) in orders.excused:
             continue
         if heard.safe_to_retry:
             wrongs.extend(_unsafe(heard, orders, charged))
-        if heard.is_success:
-            wrongs.extend(_given_back(heard, orders))
 
 
 def _judge_charges(world: "World", orders: Orders, wrongs: list[str]) -> None:

@@ -71,6 +71,12 @@ def key_left_open() -> AbstractContextManager[object]:
     return patch.object(accepting, "_CLOSED_ATTEMPT", nothing)
 
 
+def debit_left_open() -> AbstractContextManager[object]:
+    """A contradicted reversal closes its own key only: its debit's success is told on."""
+    own = changed(ending._LOCK_KEYS, (" OR id = CAST(:reversed_id AS TEXT)", ""))
+    return patch.object(ending, "_LOCK_KEYS", own)
+
+
 def early_proofs_forgotten() -> AbstractContextManager[object]:
     """A doubt begins without a look at what was proved before."""
 

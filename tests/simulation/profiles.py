@@ -5,10 +5,10 @@ from typing import Any
 
 
 def drawn_profile(rng: random.Random) -> dict[str, Any]:
-    """Return what differs from the usual; a time of its own is longer than a terminal without one has."""
+    """Return what differs from the usual."""
     profile: dict[str, Any] = {}
     if rng.random() < 0.4:
-        profile["terminal_time_seconds"] = rng.randint(46, 75)
+        profile["terminal_time_seconds"] = rng.randint(20, 75)
     if rng.random() < 0.4:
         profile["accepts_partial"] = True
     if rng.random() < 0.2:

@@ -79,7 +79,8 @@ class Kind:
 def drawn_kind(rng: random.Random) -> Kind:
     backlog = rng.random() < 0.5
     profile = drawn_profile(rng) if rng.random() < 0.3 else None
-    own_seconds = 45.0 if profile is None else profile.get("terminal_time_seconds", 45.0)
+    # A shorter time than the usual is a merchant's mistake.
+    own_seconds = max(45.0, (profile or {}).get("terminal_time_seconds", 45.0))
     return Kind(
         backlog=backlog,
         enquires_aside=backlog and rng.random() < 0.3,
