@@ -1,10 +1,10 @@
-"""A placed history of a worker that ends while only it knows an outcome."""
+"""Placed histories in which only one worker knows an outcome."""
 
 import asyncio
 
 from sandbox.terminal.behaviour import Behaviour
 from tests.simulation.limits import SETTINGS
-from tests.simulation.mistakes_kept import drained_without_grace
+from tests.simulation.mistakes_kept import drained_without_grace, given_up_at_the_unexpected
 from tests.simulation.placing import Aim, Customers, begin, pays, until, worker_of
 from tests.simulation.terminal import Kind
 from tests.simulation.world import World
@@ -29,6 +29,19 @@ async def stopped_while_the_database_is_away(world: World) -> Customers:
     return [first]
 
 
+async def outcome_refused(world: World) -> Customers:
+    """The statement that stores an outcome meets an error that nobody expects."""
+    terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    first = pays(world, "ORDER_1")
+    await until(lambda: terminal.open_requests)
+    world.store.refused.append(("UPDATE payments SET state = ", "XX000"))
+    await until(lambda: not world.store.refused)
+    await asyncio.sleep(30)
+    return [first]
+
+
 KEPT: dict[str, Aim] = {
+    "an outcome given up at an unexpected error": Aim(given_up_at_the_unexpected, outcome_refused),
     "a drain without grace": Aim(drained_without_grace, stopped_while_the_database_is_away),
 }

@@ -27,7 +27,6 @@ from terminal_worker.session import Ended, TerminalSessions
 from terminal_worker.sweep import Sweep
 from tests.simulation.limits import SETTINGS
 from tests.simulation.mistaken import Mistake, changed
-from tests.simulation.mistakes_kept import OF_KEPT
 from tests.simulation.mistakes_requests import OF_REQUESTS
 from tests.simulation.mistakes_told import OF_TOLD
 
@@ -205,6 +204,5 @@ AT_RANDOM: dict[str, Mistake] = {
     "an enquiry right after takeover": enquiry_right_after_takeover,
     "answered from a reply before the commit": answered_from_the_reply,
     **OF_REQUESTS,
-    **OF_KEPT,
     **OF_TOLD,
 }

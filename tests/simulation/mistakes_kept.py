@@ -9,7 +9,6 @@ from shared import resilience
 from shared.settings.settings import Settings
 from shared.storage.engine import CommitUnknown, DatabaseAway
 from terminal_worker import run
-from tests.simulation.mistaken import Mistake
 
 
 @contextmanager
@@ -27,9 +26,3 @@ def given_up_at_the_unexpected() -> Iterator[None]:
 def drained_without_grace() -> AbstractContextManager[object]:
     """A worker that ends does not wait for a database that is away."""
     return patch.object(Settings, "storing_grace_seconds", 0.0)
-
-
-#: Found by random histories.
-OF_KEPT: dict[str, Mistake] = {
-    "an outcome given up at an unexpected error": given_up_at_the_unexpected,
-}

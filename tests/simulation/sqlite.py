@@ -49,6 +49,8 @@ class Store:
         self.doomed: list[tuple[str, Fate]] = []
         #: Ratio of statements that the server refuses.
         self.errors = 0.0
+        #: Statements to refuse on purpose: a word of each, and what the server says.
+        self.refused: list[tuple[str, str]] = []
         self.on_error: Callable[[str, str], None] = lambda *_: None
         #: Ratio of statements whose answer is a while on its way.
         self.slow_answers = 0.0
@@ -83,6 +85,10 @@ class Store:
 
     def refuse(self, sql: str) -> None:
         """Raise what the server says instead of an answer, where it does."""
+        for refused in self.refused:
+            if refused[0] in sql:
+                self.refused.remove(refused)
+                raise StatementFailed(refused[1])
         if self.errors and self.rng.random() < self.errors:
             sqlstate = self.rng.choice(_ERRORS)
             self.on_error(sqlstate, sql)
