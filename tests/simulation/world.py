@@ -14,6 +14,7 @@ from tests.simulation import databases
 from tests.simulation import loop as loops
 from tests.simulation.apis import Api
 from tests.simulation.broker import Broker
+from tests.simulation.causes import OPEN_SECONDS, Causes
 from tests.simulation.closing import end_all
 from tests.simulation.faults import Faults, drawn
 from tests.simulation.feeds import FeedReader
@@ -37,7 +38,6 @@ from tests.simulation.tills import Tills
 from tests.simulation.watch import Watch
 from tests.simulation.workers import Worker
 
-_OPEN_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
 #: Histories; collecting costs more than a short one.
 _COLLECT_EVERY = 10
@@ -97,7 +97,7 @@ class World:
         self.feed_readers: list[FeedReader] = []
         #: The dead ones, too.
         self._processes: list[Process] = []
-        self._patience = _PATIENCE_SECONDS
+        self.patience_seconds = _PATIENCE_SECONDS
         #: The longest time for which the database was away.
         self.away_seconds = 0.0
 
@@ -163,104 +163,6 @@ class World:
         self.apis.remove(dead)
         self.start_api()
 
-    # Faults
-
-    def _any_process(self) -> Process:
-        if self.notifiers and self.rng.random() < 0.25:
-            return self.rng.choice(self.notifiers).process
-        if self.rng.random() < 0.75 and self.workers:
-            return self.rng.choice(self.workers).process
-        return self.rng.choice(self.apis).process
-
-    def _strike(self, what: Callable[[Process], None]) -> None:
-        process = self._any_process()
-        if self.rng.random() < 0.7:
-            process.strike_at_work(lambda: what(process), self.rng.randint(1, 160))
-        else:
-            what(process)
-
-    def _kill(self, process: Process) -> None:
-        self.faults.count("killed")
-        process.kill()
-
-    def _pause(self, process: Process) -> None:
-        if process.is_dead or process.is_paused:
-            return
-        self.faults.count("paused")
-        seconds = self.rng.choice(
-            (self.rng.uniform(1, 10), self.rng.uniform(10, 40), self.rng.uniform(40, 170))
-        )
-        process.pause()
-        if seconds > 30:
-            self.stage.later(30, self.broker.process_paused, process)
-        self.stage.later(seconds, process.resume)
-
-    def _database_away(self) -> None:
-        self.faults.count("database away")
-        self.stage.note("database away")
-        self.store.is_away = True
-        seconds = self.rng.choice((self.rng.uniform(0.1, 3), self.rng.uniform(3, 40)))
-        self.away_seconds = max(self.away_seconds, seconds)
-
-        def back() -> None:
-            self.store.is_away = False
-            self.stage.note("database back")
-
-        self.stage.later(seconds, back)
-
-    def _clock_steps(self) -> None:
-        self.faults.count("clock stepped")
-        step = self.rng.choice((-1, 1)) * self.rng.choice((2_000, 40_000, 400_000))
-        self.store.clock_offset_ms += step
-        # Deadlines are by that clock: set back, it lets a queued payment wait the longer.
-        self._patience += max(0, -step) / 1000
-        self.stage.note("database clock steps", step)
-
-    def _broker_away(self) -> None:
-        self.faults.count("broker away")
-        self.stage.note("broker away")
-        self.broker.go_away(self.rng.uniform(1, 25))
-
-    def _restart(self) -> None:
-        stoppable: list[Worker | Notifier] = [*self.workers, *self.notifiers]
-        if stoppable:
-            self.faults.count("restarted")
-            self.rng.choice(stoppable).stop()
-            if self.rng.random() < 0.3:
-                self.stage.later(self.rng.uniform(0, 20), self._database_away)
-
-    def _hand_typed(self) -> None:
-        self.faults.count("typed by hand")
-        self.rng.choice(list(self.around.terminals.values())).type_by_hand(self.rng.choice((120, 990)))
-
-    def _name_changes(self) -> None:
-        self.faults.count("name changed")
-        self.around.names.change()
-
-    def _freeze(self) -> None:
-        self.faults.count("terminal frozen")
-        terminal = self.rng.choice(list(self.around.terminals.values()))
-        terminal.freeze(self.rng.choice((self.rng.uniform(1, 20), self.rng.uniform(20, 150))))
-
-    def _plan(self) -> None:
-        rng, faults, later, store = self.rng, self.faults, self.stage.later, self.store
-        store.lost_commits, store.errors = faults.lost_commits, faults.statement_errors
-        store.slow_answers = faults.slow_answers
-        plan: list[tuple[int, Callable[[], None]]] = [
-            (faults.kills, lambda: self._strike(self._kill)),
-            (faults.pauses, lambda: self._strike(self._pause)),
-            (faults.restarts, self._restart),
-            (faults.database_aways, self._database_away),
-            (faults.broker_aways, self._broker_away),
-            (faults.clock_steps, self._clock_steps),
-            (faults.hand_typed, self._hand_typed),
-            (faults.name_changes, self._name_changes),
-            (1 if rng.random() < faults.terminal / 2 else 0, self._freeze),
-        ]
-        for number, cause in plan:
-            for _ in range(number):
-                later(rng.uniform(0.5, _OPEN_SECONDS), cause)
-
     def _heal(self) -> None:
         self.stage.note("faults stop")
         self.faults.stop()
@@ -280,9 +182,9 @@ class World:
         else:
             customers = await self.script(self)
         self._heal()
-        ends_at = self.stage.now + self._patience
+        ends_at = self.stage.now + self.patience_seconds
         if customers:
-            await asyncio.wait(customers, timeout=self._patience)
+            await asyncio.wait(customers, timeout=self.patience_seconds)
         while self.stage.now < ends_at and not self.store.is_settled():
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -299,10 +201,10 @@ class World:
         if self.shops.endpoints is not None:
             for _ in range(rng.randint(1, 2)):
                 self.start_notifier()
-        self._plan()
+        Causes(self).plan()
         self.stage.spawn(self.people.run())
         customers = [self.loop.create_task(self._customer(number)) for number in range(rng.randint(2, 5))]
-        await asyncio.sleep(_OPEN_SECONDS)
+        await asyncio.sleep(OPEN_SECONDS)
         return customers
 
     def add_terminal(self, kind: Kind) -> Terminal:
@@ -311,13 +213,13 @@ class World:
         terminal = Terminal(self.stage, self.ledger, f"{address}:8888", kind, self.rng)
         self.around.terminals[terminal.line] = terminal
         self.around.names.add(f"till-{number}.example", address)
-        self._patience += 2 * (kind.own_seconds - SETTINGS.terminal_own_time_seconds)
+        self.patience_seconds += 2 * (kind.own_seconds - SETTINGS.terminal_own_time_seconds)
         if kind.profile is not None:
             register(self.store, terminal.line, address, kind.profile, kind.register_number)
         return terminal
 
     async def _customer(self, number: int) -> None:
-        await asyncio.sleep(self.rng.uniform(0.1, _OPEN_SECONDS * 0.8))
+        await asyncio.sleep(self.rng.uniform(0.1, OPEN_SECONDS * 0.8))
         index = self.rng.randrange(len(self.around.terminals))
         await self.tills.customer(number, [f"127.0.0.{index + 2}", f"till-{index}.example"], 8888)
 
