@@ -197,7 +197,7 @@ class Database:
                 async with self._one_writer():
                     return await self._write_once(work)
             except ConnectionLost:
-                if was_lost:
+                if was_lost or attempt == WRITE_TRIES:
                     raise
                 was_lost = True
                 continue
