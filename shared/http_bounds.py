@@ -17,9 +17,9 @@ HEADERS: Final = 100
 #: Read away of a refused body, or after a refusal, so that the client sees the answer.
 REST_BYTES: Final = 524_288
 REST_SECONDS: Final = 5.0
-#: What chunks may cost beside their content: one byte a chunk takes six.
-FRAMING_BYTES: Final = 65_536
-FRAMING_FACTOR: Final = 8
+#: What chunks may cost beside their content; each costs a call, so that chunks of one byte are an attack.
+FRAMING_BYTES: Final = 16_384
+FRAMING_FACTOR: Final = 2
 #: What comes at once is read in pieces, so that a limit holds within them and few requests are read at once.
 HEAD_PIECE_BYTES: Final = 4_096
 BODY_PIECE_BYTES: Final = 16_384

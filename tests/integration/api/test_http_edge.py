@@ -135,8 +135,14 @@ async def test_a_body_that_does_not_come_is_a_408(served: Served) -> None:
 
 @pytest.mark.parametrize(
     "rest",
-    [b"5\r\nhello\r\nzz\r\n", b"5;" + b"x" * 2**20, b"0\r\nX: " + b"a" * 2**20, b"1\r\nxx"],
-    ids=["no size", "endless extension", "endless trailer", "wrong size"],
+    [
+        b"5\r\nhello\r\nzz\r\n",
+        b"5;" + b"x" * 2**20,
+        b"0\r\nX: " + b"a" * 2**20,
+        b"1\r\nxx",
+        b"1\r\n \r\n" * 20_000,
+    ],
+    ids=["no size", "endless extension", "endless trailer", "wrong size", "one byte each"],
 )
 async def test_broken_chunks_are_a_400(served: Served, rest: bytes) -> None:
     """And what they cost beside their content is bounded."""
