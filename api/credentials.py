@@ -6,8 +6,16 @@ from collections import OrderedDict
 from typing import Final
 
 from api.contract.basic import parse_basic
-from api.contract.errors import INCORRECT_CREDENTIALS, PublicCredential, Unauthorized, WrongCredentialKind
-from api.edge import logged_in
+from api.contract.errors import (
+    INCORRECT_CREDENTIALS,
+    PublicCredential,
+    TooManyFailedLogins,
+    Unauthorized,
+    WrongCredentialKind,
+)
+from api.edge import client_host, logged_in
+from api.failed_logins import FailedLogins, MustPause
+from api.fair_shares import FairShares, Share
 from shared.clock import Clock
 from shared.credential_kind import CredentialKind
 from shared.secret_hash import hash_secret
@@ -19,38 +27,56 @@ _CACHED_AT_MOST: Final = 10_000
 
 
 class Credentials:
-    """Checks credentials; what the database said of one is believed for a while."""
+    """Checks credentials, and counts their calls; what the database said of one is believed for a while."""
 
-    def __init__(self, database: Database, secret_key: bytes, clock: Clock, cache_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        secret_key: bytes,
+        clock: Clock,
+        cache_seconds: float,
+        *,
+        shares: FairShares,
+        failed_logins: FailedLogins,
+    ) -> None:
         self._database: Final = database
         self._secret_key: Final = secret_key
         self._clock: Final = clock
         self._cache_seconds: Final = cache_seconds
+        self._shares: Final = shares
+        self._failed_logins: Final = failed_logins
         self._cached: Final[OrderedDict[str, tuple[float, Credential]]] = OrderedDict()
         self._nobody: Final = hash_secret(secret_key, secrets.token_hex(16))
 
-    async def merchant(self, authorization: str | None) -> Credential:
+    async def merchant(
+        self, authorization: str | None, *, share: Share | None = Share.MANAGEMENT
+    ) -> Credential:
         """Return the private credential of a merchant behind an Authorization header.
 
-        Raises Unauthorized, PublicCredential, WrongCredentialKind, DatabaseAway.
+        `share`: what this call counts for; None: the caller counts it. Raises Unauthorized,
+        PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests, DatabaseAway.
         """
-        return await self._of_kind(authorization, CredentialKind.PRIVATE)
+        return await self._of_kind(authorization, CredentialKind.PRIVATE, share)
 
     async def gateway(self, authorization: str | None) -> Credential:
         """Return the credential of a gateway, which belongs to no merchant. Raises like `merchant`."""
-        return await self._of_kind(authorization, CredentialKind.GATEWAY)
+        return await self._of_kind(authorization, CredentialKind.GATEWAY, Share.MANAGEMENT)
 
     async def operator(self, authorization: str | None) -> Credential:
         """Return the credential of an operator, which belongs to no merchant. Raises like `merchant`."""
-        return await self._of_kind(authorization, CredentialKind.OPERATOR)
+        return await self._of_kind(authorization, CredentialKind.OPERATOR, Share.MANAGEMENT)
 
-    async def _of_kind(self, authorization: str | None, kind: CredentialKind) -> Credential:
+    async def _of_kind(
+        self, authorization: str | None, kind: CredentialKind, share: Share | None
+    ) -> Credential:
         credential = await self._known(authorization)
         if credential.kind is CredentialKind.PUBLIC:
             raise PublicCredential
         if credential.kind is not kind:
             raise WrongCredentialKind
         logged_in()
+        if share is not None:
+            self._shares.take(share, credential)
         return credential
 
     async def _known(self, authorization: str | None) -> Credential:
@@ -59,12 +85,19 @@ class Credentials:
         believed = self._believed(said.username)
         if believed is not None and hmac.compare_digest(given, believed.secret_hash):
             return believed
+        client = client_host()
+        try:
+            self._failed_logins.check(said.username, given, client)
+        except MustPause as pause:
+            raise TooManyFailedLogins(pause.seconds) from None
         # Whatever is wrong, it costs one look into the database and one comparison: the time that a refusal
         # takes does not tell a known name from an unknown one.
         found = await self._read(said.username)
         matches = hmac.compare_digest(given, self._nobody if found is None else found.secret_hash)
         if found is None or not matches:
+            self._failed_logins.failed(said.username, client)
             raise Unauthorized(INCORRECT_CREDENTIALS)
+        self._failed_logins.succeeded(said.username, given)
         return found
 
     def _believed(self, name: str) -> Credential | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.credentials import Credentials
+from api.fair_shares import FairShares
 from api.large_work import LargeWork
 from api.news import News
 from api.paying import Payments
@@ -20,6 +21,7 @@ class Parts:
     """Made by the composition root, kept in the application's state."""
 
     credentials: Credentials
+    shares: FairShares
     payments: Payments
     readiness: Readiness
     settings: Settings

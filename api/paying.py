@@ -20,6 +20,7 @@ from api.contract.errors import (
     OrderConflict,
     Overloaded,
     OverloadedUnchecked,
+    TooManyOrders,
 )
 from api.contract.request import OrderRequest
 from api.headers import NO_PREFERENCE, Preference
@@ -73,6 +74,8 @@ class Caller:
     idempotency_key: str | None = None
     traceparent: str | None = None
     preference: Preference = NO_PREFERENCE
+    #: Why an order of this caller is not accepted now; one with an earlier attempt is answered by that.
+    refusal: TooManyOrders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,8 @@ class Payments:
         new = self._new_payment(payment_id, order, caller, target)
         refusal: ApiError | None = None
         try:
-            new = await self._admitted(new, target, caller.credential)
-        except Overloaded as overload:
+            new = await self._admitted(new, target, caller)
+        except (Overloaded, TooManyOrders) as overload:
             if await self._looks.certainly_none(new):
                 raise
             refusal = overload
@@ -192,12 +195,15 @@ class Payments:
         await self._checkpoint("before_insert")
         return await self._accept(new, caller)
 
-    async def _admitted(self, new: NewPayment, target: Target, credential: Credential) -> NewPayment:
+    async def _admitted(self, new: NewPayment, target: Target, caller: Caller) -> NewPayment:
         """Return the payment with all its warnings.
 
-        Raises what forbids it: MerchantSuspended, the target's refusal, UnknownWebhookEndpoint, Overloaded;
-        and DatabaseAway.
+        Raises what forbids it: TooManyOrders, MerchantSuspended, the target's refusal,
+        UnknownWebhookEndpoint, Overloaded; and DatabaseAway.
         """
+        credential = caller.credential
+        if caller.refusal is not None:
+            raise caller.refusal
         if credential.suspended_because is not None:
             raise MerchantSuspended(credential.suspended_because)
         if target.refusal is not None:

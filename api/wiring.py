@@ -4,6 +4,8 @@ from typing import Protocol
 
 from api.addresses import LineFinder
 from api.credentials import Credentials
+from api.failed_logins import FailedLogins
+from api.fair_shares import FairShares
 from api.large_work import LargeWork
 from api.news import News
 from api.parts import Parts
@@ -62,6 +64,7 @@ def wire(
         """A file's names wait for each other and hold up no payment: the file's total time limits them."""
         return LineFinder(names.asked_by(f"import {merchant_id}"), settings.import_timeout_seconds)
 
+    shares = FairShares(settings, clock)
     terminals = Terminals(database, clock, settings.credential_cache_seconds)
     targets = Targets(lines, terminals, settings.register_number)
     payments = Payments(
@@ -104,7 +107,21 @@ def wire(
         settings=settings,
     )
     return Parts(
-        credentials=Credentials(database, secret_key, clock, settings.credential_cache_seconds),
+        credentials=Credentials(
+            database,
+            secret_key,
+            clock,
+            settings.credential_cache_seconds,
+            shares=shares,
+            failed_logins=FailedLogins(
+                clock,
+                limit_per_address=settings.failed_logins_per_address,
+                limit_per_name=settings.failed_logins_per_name,
+                longest_pause_seconds=settings.failed_login_pause_seconds,
+                exempt=settings.trusted_proxies,
+            ),
+        ),
+        shares=shares,
         payments=payments,
         readiness=readiness,
         settings=settings,

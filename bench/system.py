@@ -53,6 +53,9 @@ async def running_system(
             "CLOUD_TERMINAL_API_PORT": "0",
             "CLOUD_TERMINAL_MANAGEMENT_PORT": "0",
             "CLOUD_TERMINAL_LOG_LEVEL": "info",
+            # One credential sends for hundreds of shops.
+            "CLOUD_TERMINAL_ORDER_REQUESTS_PER_SECOND": "1000000",
+            "CLOUD_TERMINAL_ORDER_REQUESTS_BURST": "1000000",
             **(settings or {}),
         }
 

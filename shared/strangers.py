@@ -1,11 +1,11 @@
 """Connections of clients that nobody knows yet, counted by address."""
 
-import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from shared.addresses import Network
+from shared.clients import counted_as
 
 
 class TooManyStrangers(Exception):
@@ -23,7 +23,7 @@ class Strangers:
 
     def enter(self, host: str | None) -> str | None:
         """Return what is to be left again, None where it does not count. Raises TooManyStrangers."""
-        key = self._key(host)
+        key = counted_as(host, self._exempt)
         if key is None:
             return None
         if self._counts[key] >= self._limit:
@@ -35,16 +35,3 @@ class Strangers:
         self._counts[key] -= 1
         if self._counts[key] <= 0:
             del self._counts[key]
-
-    def _key(self, host: str | None) -> str | None:
-        if host is None:
-            return None
-        address = ipaddress.ip_address(host.partition("%")[0])
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or address
-        if any(address in network for network in self._exempt):
-            return None
-        # A site has a whole /64.
-        return (
-            str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
-        )

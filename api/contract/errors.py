@@ -41,6 +41,9 @@ ApiError                           500
 +-- UnsupportedMediaType           415  unsupported.body.unsupported.media.type
 |   +-- EncodedBody                415  encoded.body.unsupported.media.type
 +-- TooManyConnections             429  connections.client.too.many.requests
++-- TooManyRequests                429  rate.credential.too.many.requests
+|   +-- TooManyOrders              429  rate.order.too.many.requests
+|   +-- TooManyFailedLogins        429  login.client.too.many.requests
 +-- HeadTooLarge                   431  large.head.request.header.fields.too.large
 +-- DatabaseUnavailable            500  unavailable.database.internal.server.error
 +-- BrokerUnavailable              500  unavailable.broker.internal.server.error
@@ -507,6 +510,37 @@ class TooManyConnections(ApiError):
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": "1"}
+
+
+class TooManyRequests(ApiError):
+    """The credential calls more often than its share of the API; nothing was done."""
+
+    status = 429
+    code = "rate.credential.too.many.requests"
+    description = "This credential calls too often; try again after Retry-After seconds."
+
+    def __init__(self, retry_after_seconds: int = 1) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class TooManyOrders(TooManyRequests):
+    """The credential sends more orders than its share; this one was not accepted."""
+
+    code = "rate.order.too.many.requests"
+    description = "This credential sends too many orders; nothing was accepted, send it again later."
+    safe_to_retry = True
+
+
+class TooManyFailedLogins(TooManyRequests):
+    """So many log-ins of this address, or with this name, failed that no other is looked at yet."""
+
+    code = "login.client.too.many.requests"
+    description = "Too many log-ins failed; try again after Retry-After seconds."
 
 
 class HeadTooLarge(ApiError):

@@ -39,6 +39,8 @@ from api.contract.errors import (
     TerminalTimeout,
     TerminalUnavailable,
     TooManyConnections,
+    TooManyFailedLogins,
+    TooManyOrders,
     Unauthorized,
     UndefinedError,
     UnknownTerminal,
@@ -59,6 +61,7 @@ from api.contract.examples import (
 from api.contract.openapi_parts import error_response, header, json_response, parameter, published, string
 from api.contract.operating_paths import OPERATING_SCHEMAS, operating_paths
 from api.contract.payment_paths import PAYMENT_SCHEMAS, payment_paths
+from api.contract.rate_limit_headers import with_rate_limit_headers
 from api.contract.schema import ORDER_REQUEST
 from api.contract.terminal_paths import TERMINAL_SCHEMAS, terminal_paths
 from api.contract.webhook_paths import WEBHOOK_SCHEMAS, webhook_paths
@@ -79,15 +82,17 @@ def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
             "description": "One request wakes a payment terminal, the answer is the payment's result.",
         },
         "servers": [{"url": "/", "description": "This server"}],
-        "paths": {
-            "/v1/connector/order": {"post": _order_operation()},
-            "/v1/connector/healthcheck": {"get": _healthcheck_operation()},
-            **payment_paths(wait_seconds),
-            **operating_paths(),
-            **terminal_paths(),
-            **webhook_paths(),
-            **delivery_paths(),
-        },
+        "paths": with_rate_limit_headers(
+            {
+                "/v1/connector/order": {"post": _order_operation()},
+                "/v1/connector/healthcheck": {"get": _healthcheck_operation()},
+                **payment_paths(wait_seconds),
+                **operating_paths(),
+                **terminal_paths(),
+                **webhook_paths(),
+                **delivery_paths(),
+            }
+        ),
         "components": {
             "securitySchemes": {
                 "basic": {
@@ -234,7 +239,12 @@ def _order_errors() -> dict[str, list[ApiError]]:
             EncodedBody(),
         ],
         "The request did not come in time; nothing was done.": [RequestTimeout()],
-        "Too many connections of this address have not logged in.": [TooManyConnections()],
+        "This credential, or its merchant, sends more than its share; nothing was accepted. Or too many "
+        "connections of this address have not logged in, or too many log-ins failed.": [
+            TooManyOrders(),
+            TooManyConnections(),
+            TooManyFailedLogins(),
+        ],
         "Request line and headers are too large.": [HeadTooLarge()],
         "Anything unexpected on our side.": [UndefinedError(), DatabaseUnavailable(), BrokerUnavailable()],
         "The terminal is off or has no network: certainly nothing was sent.": [TerminalUnavailable()],

@@ -23,7 +23,8 @@ async def take_order(request: Request) -> Response:
     """Pay: check the credential first, then the body; answer when the payment has an outcome."""
     parts: Parts = request.app.state.parts
     headers = request.headers
-    credential = await parts.credentials.merchant(headers.get("authorization"))
+    credential = await parts.credentials.merchant(headers.get("authorization"), share=None)
+    refusal = parts.shares.take_order(credential)
     body = await read_body(request)
     check_media_type(headers.get("content-type"))
     caller = Caller(
@@ -31,6 +32,7 @@ async def take_order(request: Request) -> Response:
         idempotency_key=read_idempotency_key(headers.get("idempotency-key")),
         traceparent=well_formed_traceparent(headers.get("traceparent")),
         preference=read_preference(headers.getlist("prefer")),
+        refusal=refusal,
     )
     order = await parts.large_work.run(len(body), parse_order, body, parts.settings.body_nesting_limit)
     answered = await parts.payments.pay(order, caller)

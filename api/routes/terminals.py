@@ -17,6 +17,7 @@ from api.contract.payment_object import payment_object
 from api.contract.terminal_entry import TERMINAL_ID, read_entry
 from api.contract.terminal_file import read_file
 from api.contract.terminal_object import probe_object
+from api.fair_shares import Share
 from api.large_work import LARGE_BYTES
 from api.parts import Parts
 from api.query import Query
@@ -44,7 +45,7 @@ async def terminals(request: Request) -> Response:
 @router.post(_PATH + "/import", include_in_schema=False)
 async def import_terminals(request: Request) -> Response:
     """Register every row of a CSV file, or none; `dry_run=true` only checks it."""
-    parts, credential = await _caller(request)
+    parts, credential = await _caller(request, Share.IMPORTS)
     dry_run = bool(Query(request, ("dry_run",)).choice("dry_run", {"true": True, "false": False}))
     body = await read_body(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
@@ -140,9 +141,9 @@ async def release(request: Request, terminal_id: str) -> Response:
     return answer(202, {"payment": shown})
 
 
-async def _caller(request: Request) -> tuple[Parts, Credential]:
+async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Parts, Credential]:
     parts: Parts = request.app.state.parts
-    return parts, await parts.credentials.merchant(request.headers.get("authorization"))
+    return parts, await parts.credentials.merchant(request.headers.get("authorization"), share=share)
 
 
 async def _set_disabled(request: Request, terminal_id: str, *, disabled: bool) -> Response:

@@ -11,6 +11,7 @@ from api.contract.endpoint_request import parse_changes, parse_endpoint, parse_r
 from api.contract.media_type import check_media_type
 from api.contract.moments import cursor
 from api.contract.webhook_object import endpoint_object
+from api.fair_shares import Share
 from api.parts import Parts
 from api.query import Query
 from api.registering import merchant_of
@@ -90,13 +91,14 @@ async def rotate_secret(request: Request, endpoint_id: str) -> Response:
 @router.post(_ONE + "/test")
 async def send_test(request: Request, endpoint_id: str) -> Response:
     """Send a test event to this endpoint, whatever types it hears of."""
-    parts, merchant_id = await _caller(request)
+    parts, merchant_id = await _caller(request, Share.ENDPOINT_TESTS)
     return answer(202, {"delivery_id": await parts.webhooks.send_test(endpoint_id, merchant_id)})
 
 
-async def _caller(request: Request) -> tuple[Parts, str]:
+async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Parts, str]:
     parts: Parts = request.app.state.parts
-    return parts, merchant_of(await parts.credentials.merchant(request.headers.get("authorization")))
+    authorization = request.headers.get("authorization")
+    return parts, merchant_of(await parts.credentials.merchant(authorization, share=share))
 
 
 async def _body(request: Request) -> bytes:

@@ -45,6 +45,11 @@ def seconds(default: float, why: str) -> Any:
     return Field(default=default, gt=0, le=604_800, description=why)
 
 
+def per_second(default: float, why: str) -> Any:
+    """A rate, fractions allowed, above zero."""
+    return Field(default=default, gt=0, le=1_000_000, description=why)
+
+
 def durations(default: tuple[float, ...], why: str) -> Any:
     """A list of durations in seconds, as JSON."""
     return Field(default=default, min_length=1, max_length=100, description=why)

@@ -11,6 +11,7 @@ from shared.settings.fields import Group, variable
 from shared.settings.limits import PaymentLimits
 from shared.settings.notifications import Notifications
 from shared.settings.parts import ApiPart, Broker, Process, Storage, TerminalPart, Worker
+from shared.settings.shares import Shares
 from shared.targets import AddressPolicy, Origin, TargetRefused, origin_of
 
 GROUPS: tuple[type[Group], ...] = (
@@ -18,6 +19,7 @@ GROUPS: tuple[type[Group], ...] = (
     Broker,
     Process,
     ApiPart,
+    Shares,
     Worker,
     TerminalPart,
     PaymentLimits,
@@ -31,7 +33,7 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the message says which one and what to type."""
 
 
-class Settings(Notifications, PaymentLimits, TerminalPart, Worker, ApiPart, Process, Broker, Storage):
+class Settings(Notifications, PaymentLimits, TerminalPart, Worker, Shares, ApiPart, Process, Broker, Storage):
     """Every setting of every process. Durations are seconds, sizes bytes.
 
     Built by `load_settings` from the environment; arguments win over it (tests shorten limits so).

@@ -1,0 +1,46 @@
+"""Shares of the service that one credential, merchant or stranger may use."""
+
+from typing import ClassVar
+
+from shared.settings.fields import Group, count, per_second, seconds
+
+
+class Shares(Group):
+    """Limits that leave room for the others; each API process counts calls and log-ins by itself."""
+
+    title: ClassVar[str] = "Fair shares"
+
+    order_requests_per_second: float = per_second(
+        200,
+        "Orders of one credential in the long run, at each API process; more are answered with 429. Hundreds "
+        "of tills with one credential stay far below, a till that repeats in a loop does not.",
+    )
+    order_requests_burst: int = count(
+        1000, "Orders of one credential at once: all tills of a chain after an outage."
+    )
+    management_requests_per_second: float = per_second(
+        300, "Other requests of one credential: hundreds of tills may ask for their payments once a second."
+    )
+    management_requests_burst: int = count(3000, "The same at once.")
+    import_requests_per_second: float = per_second(
+        0.2,
+        "Files of terminals that one credential imports or checks: one may look up thousands of names.",
+    )
+    import_requests_burst: int = count(30, "The same at once: a file for each of a region's shops.")
+    endpoint_tests_per_second: float = per_second(
+        1, "Test events that one credential sends to its webhook endpoints: each is a request of ours."
+    )
+    endpoint_tests_burst: int = count(60, "The same at once: every endpoint that a merchant may have.")
+    failed_logins_per_address: int = count(
+        30,
+        "Failed log-ins of one address (a /64 of IPv6) before it has to pause; a shop's tills share one. "
+        "Addresses of `CLOUD_TERMINAL_TRUSTED_PROXIES` are not counted.",
+    )
+    failed_logins_per_name: int = count(
+        100, "Failed log-ins with one name before it has to pause, wherever they come from."
+    )
+    failed_login_pause_seconds: float = seconds(
+        60,
+        "The longest pause after failed log-ins; the first is a second, and it doubles. After ten times as "
+        "long without a failure all are forgotten. A secret that was right before never has to pause.",
+    )
