@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.concert import fields as f
-from shared.concert.wrapping import AFTER, LINE_BREAKS, unwrap
+from shared.concert.wrapping import AFTER, LINE_BREAKS, Unwrapped, unwrap
 
 MAX_FRAME_BYTES: Final = 16 * 1024
 MAX_FRAME_FIELDS: Final = 64
@@ -109,13 +109,15 @@ class Decoder:
         plain = self._by_bytes.frame(self._to_text)
         if plain.at_boundary or (plain.error is None and not ended):
             return plain
-        body, is_open = self.received, False
-        if plain.error is not None and not self._is_exact:
-            unwrapped = unwrap(body)
-            body, is_open = unwrapped.body, unwrapped.is_open
-        frame = self._best_reading(body, ended=ended)
+        if plain.error is None or self._is_exact:
+            return self._best_reading(self.received, ended=ended)
+        frames = [self._unwrapped_frame(unwrapped, ended=ended) for unwrapped in unwrap(self.received)]
+        return next((frame for frame in frames if frame.at_boundary), frames[0])
+
+    def _unwrapped_frame(self, unwrapped: Unwrapped, *, ended: bool) -> Frame:
+        frame = self._best_reading(unwrapped.body, ended=ended)
         # What STX began is not whole before its ETX and check byte.
-        return replace(frame, cut=_NO_END) if is_open and frame.at_boundary else frame
+        return replace(frame, cut=_NO_END) if unwrapped.is_open and frame.at_boundary else frame
 
     def _best_reading(self, body: bytes, *, ended: bool) -> Frame:
         by_bytes = self._row(body.decode("latin-1")).frame(self._to_text)

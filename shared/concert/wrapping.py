@@ -34,8 +34,8 @@ class Unwrapped:
     is_open: bool = False
 
 
-def unwrap(data: bytes) -> Unwrapped:
-    """Return all that came so far without what stands before it and around it.
+def unwrap(data: bytes) -> tuple[Unwrapped, ...]:
+    """Return all that came so far without what stands before it and around it, in each possible reading.
 
     What may follow it (`AFTER`) stays where there is no STX: only who reads the fields knows where they end.
     Taken off is only what is as it should be: after an STX whose ETX carries a wrong check byte the ETX stays
@@ -43,14 +43,19 @@ def unwrap(data: bytes) -> Unwrapped:
     """
     rest = _after_beginning(data)
     if not rest.startswith(STX):
-        return Unwrapped(rest)
+        return (Unwrapped(rest),)
     checked = rest[1:]
-    # The check byte may look like what follows it, so the ETX is looked for at its only two places.
+    # The check byte may look like what follows it, so the ETX is looked for at its only two places. Both fit
+    # where two ETX and a NUL end the frame: ETX with the check byte ETX, or a value's last byte and ETX with NUL.
     last = len(checked.rstrip(AFTER)) - 1
-    for position in (last, last - 1):
-        if position >= 0 and checked[position : position + 1] == ETX and _is_checked(checked, position):
-            return Unwrapped(checked[:position])
-    return Unwrapped(checked.removesuffix(ETX), is_open=True)
+    ends = [
+        position
+        for position in (last, last - 1)
+        if position >= 0 and checked[position : position + 1] == ETX and _is_checked(checked, position)
+    ]
+    if ends:
+        return tuple(Unwrapped(checked[:end]) for end in ends)
+    return (Unwrapped(checked.removesuffix(ETX), is_open=True),)
 
 
 def _is_checked(checked: bytes, etx_at: int) -> bool:

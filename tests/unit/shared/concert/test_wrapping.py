@@ -2,7 +2,7 @@
 
 import pytest
 from concert import DONE, frame_of
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.concert.decode import Decoder
@@ -47,6 +47,12 @@ def test_a_wrapped_answer_is_read_as_the_bare_one_however_it_is_cut(wrapped: byt
 
 
 @given(ROWS, BEFORE, AFTER, st.booleans(), st.integers(1, 60))
+# The check byte is an ETX, and what follows is the check byte that a body with that ETX would have.
+@example({"AA": "A", "CC": "A"}, b"", b"\x00", True, 60)
+@example({"AA": "A", "CC": "A"}, b"", b"\x00\x04", True, 1)
+# The same bytes at the end, and the first ETX is the last value's.
+@example({"AA": "2\x03"}, b"", b"", True, 60)
+@example({"AA": "2\x03"}, b"", b"\x00", True, 1)
 def test_any_row_of_fields_is_read_through_any_wrapping(
     row: dict[str, str], before: bytes, after: bytes, is_checked: bool, size: int
 ) -> None:
