@@ -1,8 +1,8 @@
-"""The room for one more waiting payment: in all, of its merchant, of its merchant at its line.
+"""The room for one more payment: waiting in all, of its merchant, of its merchant at its line; open at all.
 
-The counts are a second old at most: one statement over what is queued, and what this process took in since.
-They keep an overload away from the terminals; they are no lock, and many requests at the same moment may pass
-a limit by their number.
+The counts are a second old at most: one statement over what is queued, one over what is open, and what this
+process took in since. They keep an overload away from the terminals; they are no lock, and many requests at
+the same moment may pass a limit by their number.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from shared.storage.engine import Database
 #: workers are late.
 _LINES_THAT_SHOW_LAG: Final = 5
 
-#: What is counted: ("all", ""), ("merchant", id), ("line", merchant id and address:port).
+#: What is counted: ("all", ""), ("merchant", id), ("line", merchant id and address:port),
+#: and what is open: ("open", merchant id).
 _Key = tuple[str, str]
 
 
@@ -43,6 +44,7 @@ class Admission:
             "all": settings.waiting_limit,
             "merchant": settings.waiting_limit_per_merchant,
             "line": settings.waiting_limit_per_line,
+            "open": settings.open_payment_limit_per_merchant,
         }
         self._lag_limit_seconds: Final = settings.worker_lag_limit_seconds
         self._lag_seconds = 0.0
@@ -50,19 +52,26 @@ class Admission:
         self._taken_in: Counter[_Key] = Counter()
         self._count = 0
         self._is_asked = False
+        self._is_waited = False
 
     def has_room(self, merchant_id: str, line: str) -> bool:
         """Whether one more payment of this merchant may wait for this line, and would find a worker soon."""
         self._is_asked = True
         if self._lag_seconds > self._lag_limit_seconds:
             return False
-        return all(
-            self._stored[key] + self._taken_in[key] < self._limits[key[0]] for key in _keys(merchant_id, line)
-        )
+        return all(self._is_below(key) for key in _keys(merchant_id, line))
+
+    def may_open(self, merchant_id: str) -> bool:
+        """Whether one more payment of this merchant may be queued, in session or in doubt."""
+        self._is_asked = True
+        return self._is_below(("open", merchant_id))
+
+    def _is_below(self, key: _Key) -> bool:
+        return self._stored[key] + self._taken_in[key] < self._limits[key[0]]
 
     def enter(self, merchant_id: str, line: str) -> Place:
         """One more waits."""
-        place = Place(_keys(merchant_id, line), self._count)
+        place = Place((*_keys(merchant_id, line), ("open", merchant_id)), self._count)
         self._taken_in.update(place.keys)
         return place
 
@@ -75,7 +84,7 @@ class Admission:
         """Count again and again until cancelled; rest while nothing comes and nothing waits."""
         while True:
             await asyncio.sleep(self._settings.waiting_count_seconds)
-            if not self._is_asked and not self._stored:
+            if not self._is_asked and not self._is_waited:
                 continue
             with failures_logged("waiting payments not counted"):
                 await self.recount()
@@ -93,6 +102,9 @@ class Admission:
             for key in _keys(queued.merchant_id, queued.line):
                 stored[key] += queued.number
             lags.append(queued.free_seconds)
+        self._is_waited = bool(stored)
+        for merchant_id, number in (await waiting.open_numbers(self._database)).items():
+            stored["open", merchant_id] = number
         self._stored = stored
         self._lag_seconds = sorted(lags)[-_LINES_THAT_SHOW_LAG]
 

@@ -96,7 +96,13 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
         )
         lag = watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS)
         stopped = await stack.enter_async_context(
-            until_stopped(waiters.run(), parts.payments.admission.run(), notifying.run(), lag)
+            until_stopped(
+                waiters.run(),
+                parts.payments.admission.run(),
+                parts.payments.stored_bytes.run(),
+                notifying.run(),
+                lag,
+            )
         )
         # Left first at the end: the requests finish while everything that they need still runs.
         async with serving(

@@ -4,6 +4,7 @@ Whatever forbids it is an answer only after the order guard was asked: a till th
 to retry' charges the customer elsewhere, and an earlier attempt of the same order may be at the terminal.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -20,12 +21,15 @@ from api.contract.errors import (
     OrderConflict,
     Overloaded,
     OverloadedUnchecked,
+    TooManyOpenPayments,
     TooManyOrders,
+    TooManyStoredBytes,
 )
 from api.contract.request import OrderRequest
 from api.headers import NO_PREFERENCE, Preference
 from api.outcome import Outcomes
 from api.overload import AcceptSlots, EarlierLooks, NoSlot
+from api.stored_bytes import StoredBytes
 from api.targets import LineFinders, Target, Targets
 from api.terminals import Terminals
 from api.waiting import Waiter, Waiters
@@ -126,6 +130,7 @@ class Payments:
         self._random_bytes: Final = random_bytes
         self._checkpoint: Final = checkpoint
         self.admission: Final = Admission(database, settings)
+        self.stored_bytes: Final = StoredBytes(database, clock, settings)
         self._slots: Final = AcceptSlots(
             max(1, settings.database_pool_size - _OTHER_CONNECTIONS), settings.accept_wait_seconds, clock
         )
@@ -199,7 +204,7 @@ class Payments:
         """Return the payment with all its warnings.
 
         Raises what forbids it: TooManyOrders, MerchantSuspended, the target's refusal,
-        UnknownWebhookEndpoint, Overloaded; and DatabaseAway.
+        UnknownWebhookEndpoint, TooManyStoredBytes, TooManyOpenPayments, Overloaded; and DatabaseAway.
         """
         credential = caller.credential
         if caller.refusal is not None:
@@ -208,9 +213,13 @@ class Payments:
             raise MerchantSuspended(credential.suspended_because)
         if target.refusal is not None:
             raise target.refusal
+        if not self.stored_bytes.has_room(new.merchant_id, new.request):
+            raise TooManyStoredBytes(math.ceil(self.stored_bytes.day_left_seconds))
         warnings = await warnings_for(self._database, new.merchant_id, new.webhook_endpoint_id)
         if new.line is not None and not self.admission.has_room(new.merchant_id, new.line):
             raise Overloaded
+        if new.line is not None and not self.admission.may_open(new.merchant_id):
+            raise TooManyOpenPayments
         return replace(new, warnings=(*new.warnings, *warnings))
 
     async def _earlier(self, new: NewPayment, caller: Caller, refusal: ApiError) -> Earlier:
@@ -276,6 +285,7 @@ class Payments:
     async def _accepted(
         self, acceptance: Accepted, new: NewPayment, waiter: Waiter, caller: Caller, started_at: float
     ) -> Answered:
+        self.stored_bytes.add(new.merchant_id, new.request)
         if acceptance.state in FINAL_STATES or new.line is None:
             payment = (await self.outcomes.seen(new.id)).payment
             if new.line is None:

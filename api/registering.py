@@ -13,6 +13,7 @@ from api.contract.errors import (
     NotFound,
     ReservedTerminal,
     TerminalHeld,
+    TerminalLimit,
     TerminalTaken,
 )
 from api.contract.terminal_entry import Problem, TerminalEntry
@@ -25,7 +26,7 @@ from shared.settings.settings import Settings
 from shared.storage import line_status, registry
 from shared.storage.engine import Database
 from shared.storage.merchants import Credential
-from shared.storage.registry import Entry, InUse, LineTaken, Registered
+from shared.storage.registry import Entry, InUse, LineTaken, Registered, TooManyTerminals
 
 NO_ADDRESS: Final = Problem("host", "format", "has no address")
 
@@ -66,17 +67,22 @@ class Registry:
         self._file_targets: Final = file_targets
         self._terminals: Final = terminals
         self._settings: Final = settings
+        self._limit: Final = settings.terminal_limit_per_merchant
 
     async def put(self, entry: TerminalEntry, credential: Credential) -> tuple[dict[str, Any], bool]:
         """Create or change an entry; return it as it is shown, and whether it is new.
 
-        Raises InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken.
+        Raises InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken, TerminalLimit.
         """
         stored = await _located(self._targets, entry, credential)
         try:
-            (created,) = await registry.put(self._database, merchant_of(credential), [stored])
+            (created,) = await registry.put(
+                self._database, merchant_of(credential), [stored], limit=self._limit
+            )
         except LineTaken as error:
             raise _taken(error) from error
+        except TooManyTerminals:
+            raise TerminalLimit from None
         self._terminals.forget()
         return await self.show(entry.id, credential), created
 
@@ -104,7 +110,7 @@ class Registry:
         return LocatedFile(entries, {row.entry.id: row.number for row in rows}, [*errors, *unlocated])
 
     async def import_file(self, file: LocatedFile, credential: Credential, *, dry_run: bool) -> Imported:
-        """Store every row of a file or none. Raises ImportRefused."""
+        """Store every row of a file or none. Raises ImportRefused, TerminalLimit."""
         merchant_id = merchant_of(credential)
         entries, numbers = file.entries, file.numbers
         taken = await registry.taken_lines(self._database, merchant_id, entries)
@@ -117,9 +123,14 @@ class Registry:
             raise refused(found)
         if dry_run:
             known = await registry.known_ids(self._database, merchant_id, entries)
-            return Imported(len(entries) - len(known), len(known))
+            new = len(entries) - len(known)
+            if new and await registry.number(self._database, merchant_id) + new > self._limit:
+                raise TerminalLimit
+            return Imported(new, len(known))
         try:
-            created = await registry.put(self._database, merchant_id, entries)
+            created = await registry.put(self._database, merchant_id, entries, limit=self._limit)
+        except TooManyTerminals:
+            raise TerminalLimit from None
         except LineTaken as error:
             number = numbers.get(error.terminal_id, 1)
             raise refused([RowError(number, "host", "was registered by another request")]) from error

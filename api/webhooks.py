@@ -24,6 +24,7 @@ from shared.storage.webhook_endpoints import (
     Changes,
     EndpointIsDisabled,
     NewEndpoint,
+    NoMoreEndpoints,
     TooManyEndpoints,
 )
 from shared.storage.webhook_secrets import TooManySecrets
@@ -58,6 +59,7 @@ class Webhooks:
         self._clock: Final = clock
         self._random_bytes: Final = random_bytes
         self._limit: Final = settings.webhook_endpoint_limit
+        self._total_limit: Final = settings.webhook_endpoint_total_limit
         self._policy: Final = settings.webhook_policy()
 
     async def create(self, wanted: EndpointRequest, merchant_id: str) -> tuple[dict[str, Any], str]:
@@ -77,9 +79,16 @@ class Webhooks:
             sealed_secret=sealed,
         )
         try:
-            await webhook_endpoints.create(self._database, new, limit=self._limit)
+            await webhook_endpoints.create(
+                self._database, new, limit=self._limit, total_limit=self._total_limit
+            )
         except TooManyEndpoints:
             raise WebhookEndpointLimit from None
+        except NoMoreEndpoints:
+            raise WebhookEndpointLimit(
+                "The merchant has as many webhook endpoints as it may, disabled ones counted; change one of "
+                "those and enable it."
+            ) from None
         return await self.show(endpoint_id, merchant_id), secret
 
     async def show(self, endpoint_id: str, merchant_id: str) -> dict[str, Any]:

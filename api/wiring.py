@@ -48,7 +48,8 @@ def wire(
     look_up: LookUp,
     checkpoint: Checkpoint = no_checkpoint,
 ) -> Parts:
-    """Return the parts. `waiters` hear of the replies; they and `payments.admission` run beside it all."""
+    """Return the parts. `waiters` hear of the replies; they, `payments.admission` and
+    `payments.stored_bytes` run beside it all."""
     announcer = Announcer(database, publisher, metrics)
     names = Names(
         look_up,

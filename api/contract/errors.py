@@ -30,6 +30,7 @@ ApiError                           500
 |   +-- TerminalDisabled           409  disabled.terminal.conflict
 |   +-- TerminalTaken              409  taken.terminal.conflict
 |   +-- TerminalHeld               409  held.terminal.conflict
+|   +-- TerminalLimit              409  limit.terminal.conflict
 |   +-- PaymentConflict            409  <state>.payment.conflict
 |   +-- TooEarly                   409  early.payment.conflict
 |   +-- LineFree                   409  free.terminal.conflict
@@ -43,6 +44,8 @@ ApiError                           500
 +-- TooManyConnections             429  connections.client.too.many.requests
 +-- TooManyRequests                429  rate.credential.too.many.requests
 |   +-- TooManyOrders              429  rate.order.too.many.requests
+|   |   +-- TooManyOpenPayments    429  open.payment.too.many.requests
+|   |   +-- TooManyStoredBytes     429  bytes.order.too.many.requests
 |   +-- TooManyFailedLogins        429  login.client.too.many.requests
 +-- HeadTooLarge                   431  large.head.request.header.fields.too.large
 +-- DatabaseUnavailable            500  unavailable.database.internal.server.error
@@ -440,6 +443,14 @@ class TerminalTaken(Conflict):
     safe_to_retry = None
 
 
+class TerminalLimit(Conflict):
+    """The merchant would have more registered terminals than it may; nothing was stored."""
+
+    code = "limit.terminal.conflict"
+    description = "The merchant has as many terminals as it may; remove some first."
+    safe_to_retry = None
+
+
 class TerminalHeld(Conflict):
     """Somebody's payment or probe holds the terminal at this moment."""
 
@@ -534,6 +545,26 @@ class TooManyOrders(TooManyRequests):
     code = "rate.order.too.many.requests"
     description = "This credential sends too many orders; nothing was accepted, send it again later."
     safe_to_retry = True
+
+
+class TooManyOpenPayments(TooManyOrders):
+    """The merchant has as many payments queued, in session and in doubt as it may."""
+
+    code = "open.payment.too.many.requests"
+    description = (
+        "The merchant has as many open payments as it may; nothing was accepted. Cancel queued ones, or have"
+        " doubts settled."
+    )
+
+
+class TooManyStoredBytes(TooManyOrders):
+    """The merchant's orders of today are as many bytes as it may store a day."""
+
+    code = "bytes.order.too.many.requests"
+    description = (
+        "The merchant's orders of today are as large as may be stored a day; nothing was accepted. Send less,"
+        " or wait for the next day (UTC)."
+    )
 
 
 class TooManyFailedLogins(TooManyRequests):

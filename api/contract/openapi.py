@@ -40,7 +40,9 @@ from api.contract.errors import (
     TerminalUnavailable,
     TooManyConnections,
     TooManyFailedLogins,
+    TooManyOpenPayments,
     TooManyOrders,
+    TooManyStoredBytes,
     Unauthorized,
     UndefinedError,
     UnknownTerminal,
@@ -242,6 +244,8 @@ def _order_errors() -> dict[str, list[ApiError]]:
         "This credential, or its merchant, sends more than its share; nothing was accepted. Or too many "
         "connections of this address have not logged in, or too many log-ins failed.": [
             TooManyOrders(),
+            TooManyOpenPayments(),
+            TooManyStoredBytes(),
             TooManyConnections(),
             TooManyFailedLogins(),
         ],

@@ -21,6 +21,7 @@ from api.contract.errors import (
     ProbeExpired,
     ReservedTerminal,
     TerminalHeld,
+    TerminalLimit,
     TerminalTaken,
     TooEarly,
     UnreadableBody,
@@ -338,7 +339,7 @@ def _put() -> dict[str, Any]:
             "201": _one("It is new."),
             **_errors(
                 [wrong, UnreadableBody(), MissingMediaType()],
-                [TerminalTaken()],
+                [TerminalTaken(), TerminalLimit()],
                 [BodyTooLarge()],
                 [UnsupportedMediaType(), EncodedBody()],
                 forbidden=_places(),
@@ -384,6 +385,7 @@ def _import() -> dict[str, Any]:
             "200": json_response("Every row is stored.", "TerminalImport", {"stored": stored}),
             **_errors(
                 [refused, InvalidQuery("dry_run")],
+                [TerminalLimit()],
                 [BodyTooLarge()],
                 [UnsupportedMediaType("The Content-Type is not supported; send text/csv."), EncodedBody()],
             ),

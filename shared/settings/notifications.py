@@ -89,6 +89,12 @@ class Notifications(Group):
         86_400, "How long the older secret of an endpoint still signs after a rotation."
     )
     webhook_endpoint_limit: int = count(50, "Endpoints of one merchant that are not disabled.", most=10_000)
+    webhook_endpoint_total_limit: int = count(
+        500,
+        "All endpoints of one merchant: disabled ones are kept for what was delivered to them, and can be "
+        "changed and enabled instead of registering another.",
+        most=100_000,
+    )
     notifier_drain_seconds: float = seconds(
         20, "How long a notifier worker finishes what is under way after SIGTERM."
     )

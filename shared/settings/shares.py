@@ -31,6 +31,19 @@ class Shares(Group):
         1, "Test events that one credential sends to its webhook endpoints: each is a request of ours."
     )
     endpoint_tests_burst: int = count(60, "The same at once: every endpoint that a merchant may have.")
+    terminal_limit_per_merchant: int = count(
+        10_000, "Terminals that one merchant may register: more than the largest chain has."
+    )
+    open_payment_limit_per_merchant: int = count(
+        10_000,
+        "Payments of one merchant that are queued, in session or in doubt; more are answered with 429. "
+        "Doubts stay open until somebody settles them: so many show that nobody does.",
+    )
+    stored_megabytes_per_day: int = count(
+        5000,
+        "Megabytes of orders that one merchant may store a day (UTC): a million usual orders, or 20,000 of "
+        "the largest; more are answered with 429. Counted by all API processes together, every 10 s.",
+    )
     failed_logins_per_address: int = count(
         30,
         "Failed log-ins of one address (a /64 of IPv6) before it has to pause; a shop's tills share one. "

@@ -22,6 +22,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         # Their networks; the name is written as it is, for a lock.
         "merchants": "SELECT, UPDATE (name)",
         "credentials": _READ,
+        "merchant_usage": _ALL,
         "lines": _CHANGE,
         "terminals": _ALL,
         "probes": _ALL,

@@ -38,6 +38,9 @@ _SET_UNKNOWN_ORDERS = Statement(
     "UPDATE merchants SET reverses_unknown = :reverses_unknown, credits_known_only = :credits_known_only"
     " WHERE id = :id RETURNING id"
 )
+#: A lock by an update that changes nothing: FOR UPDATE would keep the merchant's payments waiting, which
+#: refer to its row.
+_LOCK = Statement("UPDATE merchants SET name = name WHERE id = :id")
 _MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
 
 #: A credential that is not revoked, with what its merchant may reach.
@@ -120,6 +123,11 @@ class Terminal:
                 self.authorisation_above_cents is not None and amount_cents > self.authorisation_above_cents
             )
         return self.authorisation == "always"
+
+
+async def lock_merchant(tx: Transaction, merchant_id: str) -> None:
+    """Let nobody else count what this merchant has until the transaction ends; its payments do not wait."""
+    await tx.run(_LOCK, id=merchant_id)
 
 
 async def create_merchant(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.storage import lines, moved_terminals
 from shared.storage.engine import Database, Transaction
+from shared.storage.merchants import lock_merchant
 from shared.storage.operator_actions import Action, record_action
 from shared.storage.statement import Statement
 
@@ -58,6 +59,9 @@ _FOLLOW = Statement(
     " WHERE merchant_id = :merchant_id AND id = :id AND line <> :line AND NOT EXISTS (SELECT 1 FROM terminals"
     " other WHERE other.merchant_id = :merchant_id AND other.line = :line AND other.id <> :id)"
 )
+
+#: Read after the merchant's lock was taken.
+_COUNT = Statement("SELECT COUNT(*) AS number FROM terminals WHERE merchant_id = :merchant_id")
 
 _REMOVE = Statement("DELETE FROM terminals WHERE merchant_id = :merchant_id AND id = :id RETURNING id")
 
@@ -142,6 +146,10 @@ class Registered:
         return "none" if self.sole_use_requested_at is None else "requested"
 
 
+class TooManyTerminals(Exception):
+    """The merchant would have more terminals than it may."""
+
+
 class LineTaken(Exception):
     """The merchant has another entry for the same address and port, or somebody has its sole use."""
 
@@ -170,14 +178,21 @@ async def page(database: Database, merchant_id: str, *, after: str, most: int) -
     return [_registered(row) for row in rows]
 
 
-async def put(database: Database, merchant_id: str, entries: Sequence[Entry]) -> list[bool]:
-    """Store all entries or none; say of each whether it is new. Raises LineTaken.
+async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *, limit: int) -> list[bool]:
+    """Store all entries or none; say of each whether it is new.
 
+    `limit`: terminals of the merchant. Raises LineTaken, TooManyTerminals, DatabaseAway, CommitUnknown.
     Two entries that swap their lines are not found to fit: change one of them to a third line first.
     """
 
     async def work(tx: Transaction) -> list[bool]:
-        return [await _put(tx, merchant_id, entry) for entry in entries]
+        created = [await _put(tx, merchant_id, entry) for entry in entries]
+        if any(created):
+            # After the inserts: whoever comes later counts them, too.
+            await lock_merchant(tx, merchant_id)
+            if await _number(tx, merchant_id) > limit:
+                raise TooManyTerminals
+        return created
 
     try:
         return await database.write(work)
@@ -214,6 +229,17 @@ async def taken_lines(database: Database, merchant_id: str, entries: Sequence[En
         return found
 
     return await database.read(look)
+
+
+async def _number(tx: Transaction, merchant_id: str) -> int:
+    row = await tx.one(_COUNT, merchant_id=merchant_id)
+    assert row is not None, "an aggregate has a row"
+    return int(row.number)
+
+
+async def number(database: Database, merchant_id: str) -> int:
+    """Return how many terminals the merchant has registered."""
+    return await database.read(lambda tx: _number(tx, merchant_id))
 
 
 async def known_ids(database: Database, merchant_id: str, entries: Sequence[Entry]) -> set[str]:

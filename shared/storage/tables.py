@@ -34,6 +34,17 @@ class MerchantRow(SQLModel, table=True):
     suspended_because: str | None = text_column()
 
 
+class MerchantUsageRow(SQLModel, table=True):
+    """The bytes of the orders that a merchant stored on one day."""
+
+    __tablename__ = "merchant_usage"
+
+    merchant_id: str = Field(sa_column=Column(Text, ForeignKey("merchants.id"), primary_key=True))
+    #: Days since 1970 UTC by the database's clock.
+    day: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    order_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class CredentialRow(SQLModel, table=True):
     """A name and secret for HTTP Basic; the secret is kept as a keyed hash only."""
 

@@ -66,6 +66,11 @@ _QUEUED = Statement(
     " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.line, l.held_by"
 )
 
+_OPEN = Statement(
+    "SELECT merchant_id, count(*) AS number FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt')"
+    " GROUP BY merchant_id"
+)
+
 _COUNTS = Statement(
     "SELECT state, count(*) AS number, min(COALESCE(claimed_at, created_at)) AS oldest, {now} AS now"
     " FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt') GROUP BY state"
@@ -138,6 +143,12 @@ async def queued_counts(database: Database) -> list[QueuedCount]:
     """Count the waiting payments by merchant and line, in one statement."""
     rows = await database.read(lambda tx: tx.all(_QUEUED))
     return [QueuedCount(row.merchant_id, row.line, row.number, max(0, row.free_ms) / 1000) for row in rows]
+
+
+async def open_numbers(database: Database) -> dict[str, int]:
+    """Count each merchant's payments that are queued, in session or in doubt, in one statement."""
+    rows = await database.read(lambda tx: tx.all(_OPEN))
+    return {row.merchant_id: row.number for row in rows}
 
 
 async def states(database: Database, payment_ids: Sequence[str]) -> dict[str, State]:

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from shared.storage import webhook_secrets
 from shared.storage.engine import Database, Transaction
 from shared.storage.listing import Place
+from shared.storage.merchants import lock_merchant
 from shared.storage.outbox import add_test_event
 from shared.storage.statement import Statement
 from shared.storage.webhook_secrets import SigningSecret
@@ -28,13 +29,10 @@ _DISABLED_AT = Statement(
     "SELECT disabled_at FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id"
 )
 
-#: A lock by an update that changes nothing: FOR UPDATE would keep the merchant's payments waiting, which
-#: refer to its row.
-_LOCK_MERCHANT = Statement("UPDATE merchants SET name = name WHERE id = :merchant_id")
-#: Read after that lock.
+#: Read after the merchant's lock was taken.
 _COUNT = Statement(
-    "SELECT COUNT(*) AS enabled FROM webhook_endpoints WHERE merchant_id = :merchant_id"
-    " AND disabled_at IS NULL"
+    "SELECT COUNT(*) AS number, COUNT(CASE WHEN disabled_at IS NULL THEN 1 END) AS enabled"
+    " FROM webhook_endpoints WHERE merchant_id = :merchant_id"
 )
 _INSERT = Statement(
     "INSERT INTO webhook_endpoints (id, merchant_id, url, description, types, created_at, changed_at)"
@@ -110,19 +108,24 @@ class TooManyEndpoints(Exception):
     """The merchant has as many endpoints that are not disabled as it may."""
 
 
+class NoMoreEndpoints(Exception):
+    """The merchant has as many endpoints as it may, disabled ones counted."""
+
+
 class EndpointIsDisabled(Exception):
     """It hears of nothing."""
 
 
-async def create(database: Database, new: NewEndpoint, *, limit: int) -> None:
+async def create(database: Database, new: NewEndpoint, *, limit: int, total_limit: int) -> None:
     """Store an endpoint with its first secret.
 
-    `limit`: endpoints of the merchant that are not disabled. Raises TooManyEndpoints, DatabaseAway,
-    CommitUnknown.
+    `limit`: endpoints of the merchant that are not disabled; `total_limit`: all of them. Raises
+    TooManyEndpoints, NoMoreEndpoints, DatabaseAway, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> None:
-        await _check_room(tx, new.merchant_id, limit)
+        if await _check_room(tx, new.merchant_id, limit) >= total_limit:
+            raise NoMoreEndpoints
         await tx.run(
             _INSERT,
             id=new.id,
@@ -184,7 +187,7 @@ async def change(
 
     async def work(tx: Transaction) -> bool:
         if changes.disabled is False:
-            await tx.run(_LOCK_MERCHANT, merchant_id=merchant_id)
+            await lock_merchant(tx, merchant_id)
         before = await tx.one(_LOCK, merchant_id=merchant_id, id=endpoint_id)
         if before is None:
             return False
@@ -222,12 +225,14 @@ async def send_test(database: Database, merchant_id: str, endpoint_id: str) -> s
     return await database.write(work)
 
 
-async def _check_room(tx: Transaction, merchant_id: str, limit: int) -> None:
-    await tx.run(_LOCK_MERCHANT, merchant_id=merchant_id)
+async def _check_room(tx: Transaction, merchant_id: str, limit: int) -> int:
+    """Return how many endpoints there are, disabled ones counted. Raises TooManyEndpoints."""
+    await lock_merchant(tx, merchant_id)
     row = await tx.one(_COUNT, merchant_id=merchant_id)
     assert row is not None, "an aggregate has a row"
     if row.enabled >= limit:
         raise TooManyEndpoints
+    return int(row.number)
 
 
 async def _with_secrets(tx: Transaction, rows: Sequence[Row[Any]]) -> list[RegisteredEndpoint]:

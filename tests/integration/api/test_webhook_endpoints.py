@@ -163,6 +163,25 @@ async def test_so_many_endpoints_are_enabled_at_most(store: Store) -> None:
         assert (await patch(till, first["id"], {"description": "still off"})).json()["disabled"] is True
 
 
+async def test_endpoints_are_counted_whole(store: Store) -> None:
+    """Disabled ones, too: one of these is changed and enabled instead of another one."""
+    limits = {"webhook_endpoint_limit": 2, "webhook_endpoint_total_limit": 3}
+    async with api_alone(store, **limits, **LOCAL) as api:
+        till, other = await api.merchant(), await api.merchant()
+        ids = []
+        for _ in range(3):
+            ids.append((await registered(till))["id"])
+            assert (await patch(till, ids[-1], {"disabled": True})).status_code == 200
+
+        refused = await till.post(ENDPOINTS, {"url": URL})
+
+        assert refused.status_code == 409
+        assert refused.json()["error"]["code"] == "limit.webhook_endpoint.conflict"
+        assert "disabled ones counted" in refused.json()["error"]["description"]
+        assert (await patch(till, ids[0], {"url": URL, "disabled": False})).status_code == 200
+        await registered(other)
+
+
 async def test_disabling_ends_what_waits_and_enabling_begins_anew(store: Store) -> None:
     """Nothing is written for a disabled endpoint; what it missed before stays dead until it is replayed."""
     async with api_alone(store, **LOCAL) as api:

@@ -15,7 +15,7 @@ async def create(database: Database, endpoint_id: str, *, limit: int = 50) -> No
         id=endpoint_id, merchant_id=MERCHANT, url="https://127.0.0.1/", description="", types=(),
         sealed_secret="sealed",
     )  # fmt: skip
-    await webhook_endpoints.create(database, new, limit=limit)
+    await webhook_endpoints.create(database, new, limit=limit, total_limit=100)
 
 
 async def disable(database: Database, endpoint_id: str) -> None:

@@ -137,13 +137,13 @@ async def test_a_registered_terminal_that_moves_is_asked_first_while_its_earlier
 ) -> None:
     """Whether its merchant changes the entry, or its host's name leads elsewhere."""
     third = f"127.0.0.78:{PORT}"
-    await registry.put(database, "merchant", [entry(LINE)])
+    await registry.put(database, "merchant", [entry(LINE)], limit=100)
     if is_busy:
         await in_doubt(database)
     else:
         await ended(database, Event.ANSWERED_DONE)
 
-    await registry.put(database, "merchant", [entry(ELSEWHERE, host="127.0.0.77")])
+    await registry.put(database, "merchant", [entry(ELSEWHERE, host="127.0.0.77")], limit=100)
     assert await is_marked(database) is (True if is_busy else None)
 
     await registry.follow(database, "merchant", "till-1", third)

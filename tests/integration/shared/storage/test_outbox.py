@@ -37,7 +37,7 @@ async def listens(database: Database, endpoint_id: str, *types: str, merchant_id
         id=endpoint_id, merchant_id=merchant_id, url="https://127.0.0.1/", description="", types=types,
         sealed_secret="sealed",
     )  # fmt: skip
-    await webhook_endpoints.create(database, new, limit=50)
+    await webhook_endpoints.create(database, new, limit=50, total_limit=50)
 
 
 async def disabled(database: Database, endpoint_id: str) -> None:
