@@ -42,6 +42,7 @@ from shared.clock import Clock
 from shared.ids import RandomBytes, new_payment_id
 from shared.logging import bound
 from shared.metrics import Metrics
+from shared.payment.answers import Told, tell
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import FINAL_STATES, State
 from shared.resilience import failures_logged, log_failure
@@ -91,12 +92,13 @@ class Answered:
     """
 
     payment: Payment
+    told: Told
     replayed: bool = False
     resolving: bool | None = None
 
     @classmethod
     def of(cls, seen: Seen) -> Self:
-        return cls(seen.payment, resolving=seen.resolving)
+        return cls(seen.payment, seen.told, resolving=seen.resolving)
 
 
 class Payments:
@@ -287,17 +289,18 @@ class Payments:
     ) -> Answered:
         self.stored_bytes.add(new.merchant_id, new.request)
         if acceptance.state in FINAL_STATES or new.line is None:
-            payment = (await self.outcomes.seen(new.id)).payment
+            seen = await self.outcomes.seen(new.id)
             if new.line is None:
                 with failures_logged("payment not counted"):
+                    payment = seen.payment
                     self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
-            return Answered(payment)
+            return Answered.of(seen)
         place = self.admission.enter(new.merchant_id, new.line)
         # A late commit of ours may have been found by the workers' sweep already.
         stopped = await self._publish(new) if acceptance.state is State.QUEUED else None
         if stopped is not None:
             self.admission.leave(place)
-            return Answered(stopped)
+            return Answered(stopped, tell(stopped))
         seen = await self.outcomes.told(waiter, started_at, self._waits(caller))
         if seen.payment.state is not State.QUEUED:
             self.admission.leave(place)
@@ -323,7 +326,7 @@ class Payments:
     async def _not_inserted(self, acceptance: Acceptance, caller: Caller, started_at: float) -> Answered:
         match acceptance:
             case Attached(payment) if payment.state is State.SUCCEEDED:
-                return Answered(payment, replayed=True)
+                return Answered(payment, tell(payment), replayed=True)
             case Attached(payment):
                 with bound(payment_id=payment.id), self._waiters.waiting(payment.id, attached=True) as waiter:
                     try:

@@ -43,6 +43,7 @@ async def ask_for_line(database: Database, settings: Settings, payment_id: str, 
                 found.payment.state,
                 "a person may ask for the terminal of one in doubt only",
                 payment=found.payment,
+                told=found.told,
             )
         case early_release.NotHeld():
             raise LineFree(payment=found.payment)

@@ -35,7 +35,8 @@ PAYMENT: Final[dict[str, Any]] = {
         },
         "safe_to_retry": {
             "type": "boolean",
-            "description": "True only where it is certain that no money moved and none can still move.",
+            "description": "True only where it is certain that no money moved and none can still move,"
+            " by this attempt of the order or by another one.",
         },
         "replayed": {
             "type": "boolean",

@@ -380,11 +380,19 @@ class KeyConflict(Conflict):
 class PaymentConflict(Conflict):
     """The payment's state forbids what was asked of it."""
 
-    def __init__(self, state: State, wanted: str, *, payment: Payment | None = None) -> None:
-        """`wanted` ends the sentence, e.g. `it can be cancelled only while it is queued`."""
+    def __init__(
+        self,
+        state: State,
+        wanted: str,
+        *,
+        payment: Payment | None = None,
+        told: answers.Told | None = None,
+    ) -> None:
+        """`wanted` ends the sentence, e.g. `it can be cancelled only while it is queued`; `told` is what the
+        payment's caller is told now."""
         self.code = f"{state}.payment.conflict"
         # What was asked for changed nothing: what is true of the stored payment is said.
-        self._safe_to_retry = payment is not None and answers.tell(payment).safe_to_retry
+        self._safe_to_retry = told is not None and told.safe_to_retry
         super().__init__(
             f"The payment is {state}: {wanted}.",
             details={"safe_to_retry": self._safe_to_retry},

@@ -12,7 +12,7 @@ from api.headers import read_idempotency_key, read_preference
 from api.parts import Parts
 from api.paying import Caller
 from shared.broker.messages import well_formed_traceparent
-from shared.payment.answers import Told, tell
+from shared.payment.answers import Told
 from shared.payment.payment import Payment
 
 router = APIRouter()
@@ -36,7 +36,7 @@ async def take_order(request: Request) -> Response:
     )
     order = await parts.large_work.run(len(body), parse_order, body, parts.settings.body_nesting_limit)
     answered = await parts.payments.pay(order, caller)
-    payment, told = answered.payment, tell(answered.payment)
+    payment, told = answered.payment, answered.told
     if caller.preference.respond_async and not payment.is_final:
         location = {"Location": f"/v1/payments/{payment.id}", "Preference-Applied": "respond-async"}
         return answer(*render_accepted(payment, told), location)

@@ -19,7 +19,7 @@ from api.query import Query
 from api.releasing import ask_for_line, doubt_window
 from shared.ids import is_payment_id
 from shared.logging import bound
-from shared.payment.answers import tell
+from shared.payment.answers import Told
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage import listing, operating
@@ -90,15 +90,15 @@ async def resolve(request: Request, payment_id: str) -> Response:
         match decided:
             case DecidedTooEarly(payment, seconds_left):
                 raise TooEarly(seconds_left, payment=payment)
-            case NotInDoubt(payment):
+            case NotInDoubt(payment, told):
                 raise PaymentConflict(
-                    payment.state, "only one in doubt is decided by a person", payment=payment
+                    payment.state, "only one in doubt is decided by a person", payment=payment, told=told
                 )
-            case Decided(payment, is_new):
+            case Decided(payment, is_new, told):
                 if is_new:
                     _log.warning("doubt decided by an operator", decision=said.decision, by=credential.id)
                     await parts.news.evidence_stored(case.payment, payment)
-                return answer(200, {"payment": _object(payment)})
+                return answer(200, {"payment": _object(payment, told)})
 
 
 @router.post("/payments/{payment_id}/release")
@@ -110,7 +110,8 @@ async def release(request: Request, payment_id: str) -> Response:
     person = await parts.large_work.run(len(body), parse_release, body, parts.settings.body_nesting_limit)
     by = f"operator {person.name} ({credential.id}): {person.reason}"
     await ask_for_line(parts.database, parts.settings, payment_id, by=by)
-    return answer(202, {"payment": _object((await _case(parts, payment_id)).payment)})
+    case = await _case(parts, payment_id)
+    return answer(202, {"payment": _object(case.payment, case.told)})
 
 
 async def _reader(request: Request) -> tuple[Parts, Query]:
@@ -144,7 +145,7 @@ async def _page(parts: Parts, cases: list[Case], next_place: Place | None) -> Re
 async def _case_object(parts: Parts, case: Case) -> dict[str, Any]:
     evidence = await listing.evidence(parts.database, case.payment.id)
     shown: dict[str, Any] = {
-        "payment": _object(case.payment, case.line_is_held),
+        "payment": _object(case.payment, case.told, case.line_is_held),
         "merchant_id": case.payment.merchant_id,
         "line": case.payment.line,
         "evidence": [evidence_object(each) for each in evidence],
@@ -161,9 +162,9 @@ async def _case_object(parts: Parts, case: Case) -> dict[str, Any]:
     return shown
 
 
-def _object(payment: Payment, line_is_held: bool | None = None) -> dict[str, Any]:
+def _object(payment: Payment, told: Told, line_is_held: bool | None = None) -> dict[str, Any]:
     resolving = line_is_held if payment.state is State.IN_DOUBT else None
-    return payment_object(payment, safe_to_retry=tell(payment).safe_to_retry, resolving=resolving)
+    return payment_object(payment, safe_to_retry=told.safe_to_retry, resolving=resolving)
 
 
 def _who(credential: Credential, person: Person) -> dict[str, object]:

@@ -15,7 +15,7 @@ from api.parts import Parts
 from api.query import Query
 from api.releasing import ask_for_line
 from shared.ids import is_payment_id
-from shared.payment.answers import tell
+from shared.payment.answers import Told
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import State
 from shared.storage import claims, listing, waiting
@@ -58,7 +58,7 @@ async def list_payments(request: Request) -> Response:
     page = await listing.payments(
         parts.database, credential.merchant_id, wanted, after=query.place(), limit=query.page_limit()
     )
-    body: dict[str, Any] = {"payments": [_object(payment) for payment in page.payments]}
+    body: dict[str, Any] = {"payments": [_object(each.payment, each.told) for each in page.payments]}
     if page.next is not None:
         body["next"] = cursor(page.next)
     return answer(200, body)
@@ -90,7 +90,10 @@ async def cancel(request: Request, payment_id: str) -> Response:
     if seen.payment.state is State.CANCELLED and seen.payment.reason == Reason.CALLER:
         return await _shown(parts, seen)
     raise PaymentConflict(
-        seen.payment.state, "it can be cancelled only while it is queued", payment=seen.payment
+        seen.payment.state,
+        "it can be cancelled only while it is queued",
+        payment=seen.payment,
+        told=seen.told,
     )
 
 
@@ -102,7 +105,7 @@ async def release(request: Request, payment_id: str) -> Response:
     await _own(request, payment_id)
     await ask_for_line(parts.database, parts.settings, payment_id, by=f"merchant ({credential.id})")
     seen = await parts.payments.outcomes.seen(payment_id)
-    return answer(202, {"payment": _object(seen.payment, seen.resolving)})
+    return answer(202, {"payment": _object(seen.payment, seen.told, seen.resolving)})
 
 
 async def _own(request: Request, payment_id: str) -> Seen:
@@ -131,8 +134,8 @@ async def _line(parts: Parts, credential: Credential, query: Query) -> str | Non
     return terminal.line
 
 
-def _object(payment: Payment, resolving: bool | None = None) -> dict[str, Any]:
-    return payment_object(payment, safe_to_retry=tell(payment).safe_to_retry, resolving=resolving)
+def _object(payment: Payment, told: Told, resolving: bool | None = None) -> dict[str, Any]:
+    return payment_object(payment, safe_to_retry=told.safe_to_retry, resolving=resolving)
 
 
 async def _shown(parts: Parts, seen: Seen) -> Response:
@@ -142,7 +145,7 @@ async def _shown(parts: Parts, seen: Seen) -> Response:
 
 def _answer(seen: Seen) -> Response:
     """The answer of the order, where there is one: a caller who did not wait for it finds it here."""
-    told = tell(seen.payment)
+    told = seen.told
     if told.payment_status is not None:
         return answer(200, render_answer(seen.payment, told)[1])
-    return answer(200, {"payment": _object(seen.payment, seen.resolving)})
+    return answer(200, {"payment": _object(seen.payment, told, seen.resolving)})

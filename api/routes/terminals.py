@@ -21,7 +21,6 @@ from api.fair_shares import Share
 from api.large_work import LARGE_BYTES
 from api.parts import Parts
 from api.query import Query
-from shared.payment.answers import tell
 from shared.storage.merchants import Credential
 
 router = APIRouter()
@@ -136,8 +135,7 @@ async def release(request: Request, terminal_id: str) -> Response:
     parts, credential = await _caller(request)
     payment_id = await parts.registry.release(terminal_id, credential)
     seen = await parts.payments.outcomes.seen(payment_id)
-    safe = tell(seen.payment).safe_to_retry
-    shown = payment_object(seen.payment, safe_to_retry=safe, resolving=seen.resolving)
+    shown = payment_object(seen.payment, safe_to_retry=seen.told.safe_to_retry, resolving=seen.resolving)
     return answer(202, {"payment": shown})
 
 

@@ -34,10 +34,14 @@ BROKER_UNAVAILABLE = "unavailable.broker.internal.server.error"
 KEY_CLOSED = "closed.order.conflict"
 
 
-def tell(payment: Payment) -> Told:
-    """Return what the caller of this payment is told about it now."""
+def tell(payment: Payment, *, another_attempt_counts: bool = False) -> Told:
+    """Return what the caller of this payment is told about it now.
+
+    `another_attempt_counts`: another attempt of its operation is queued, in session, in doubt or succeeded.
+    None is there in the transaction that ends this one, which kept the others out until then.
+    """
     told = _tell(payment)
-    if told.safe_to_retry and (payment.contradicted or payment.key_closed):
+    if told.safe_to_retry and (payment.contradicted or payment.key_closed or another_attempt_counts):
         return Told(told.http_status, False, told.payment_status, told.error_code, told.error)
     return told
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from shared.payment.answers import Told, tell
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage.engine import Database
@@ -63,10 +64,23 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A payment of a page, and whether another attempt of its operation counts."""
+
+    payment: Payment
+    another_attempt_counts: bool
+
+    @property
+    def told(self) -> Told:
+        """What its caller is told now."""
+        return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Payments, newest first; `next` is where the next page begins, None at the end."""
 
-    payments: list[Payment]
+    payments: list[Listed]
     next: Place | None
 
 
@@ -111,15 +125,18 @@ async def payments(
         # One more than is shown: whether there is a next page.
         lambda tx: tx.all(_list_statement(conditions), merchant_id=merchant_id, most=limit + 1, **asked)
     )
-    found = [payment_of(row) for row in rows[:limit]]
-    return Page(found, Place(found[-1].created_at, found[-1].id) if len(rows) > limit else None)
+    found = [Listed(payment_of(row), bool(row.another_counts)) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return Page(found, None)
+    last = found[-1].payment
+    return Page(found, Place(last.created_at, last.id))
 
 
 @cache
 def _list_statement(conditions: tuple[str, ...]) -> Statement:
     where = "".join(f" AND {_CONDITIONS[name]}" for name in conditions)
     return Statement(
-        "SELECT {payment} FROM payments WHERE merchant_id = :merchant_id"
+        "SELECT {payment}, {another_counts} AS another_counts FROM payments WHERE merchant_id = :merchant_id"
         + where
         + " ORDER BY created_at DESC, id DESC LIMIT :most"
     )

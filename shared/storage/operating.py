@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from shared.payment.answers import Told, tell
 from shared.payment.evidence import Evidence, Source
 from shared.payment.outcome import Result
 from shared.payment.payment import Payment
@@ -21,7 +22,8 @@ from shared.storage.statement import Statement
 _AGES = (
     "SELECT {payment}, profile, {now} - doubted_at AS doubt_ms, {now} - claimed_at AS claim_ms,"
     " EXISTS (SELECT 1 FROM lines"
-    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held FROM payments"
+    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held,"
+    " {another_counts} AS another_counts FROM payments"
 )
 
 #: The oldest first: it has waited longest for a person.
@@ -64,6 +66,13 @@ class Case:
     doubt_age_seconds: float
     claim_age_seconds: float
     line_is_held: bool
+    #: Another attempt of its operation counts.
+    another_attempt_counts: bool
+
+    @property
+    def told(self) -> Told:
+        """What its caller is told now."""
+        return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
 
     def seconds_left(self, decision: Decision, early_seconds: float, window_seconds: float) -> float:
         """How long this decision has to wait; 0 or less: it may be taken.
@@ -83,6 +92,8 @@ class Decided:
 
     payment: Payment
     is_new: bool
+    #: What the payment's caller is told now.
+    told: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,8 @@ class NotInDoubt:
     """There is nothing to decide."""
 
     payment: Payment
+    #: What the payment's caller is told now.
+    told: Told
 
 
 async def doubts(database: Database, *, after: Place | None, limit: int) -> tuple[list[Case], Place | None]:
@@ -141,22 +154,23 @@ async def decide(
         assert row is not None
         found = _case(row)
         if found.payment.state is not State.IN_DOUBT:
-            return _decided_before(found.payment, decision)
+            return _decided_before(found, decision)
         left = found.seconds_left(decision, early_seconds, doubt_window(found.profile))
         if left > 0:
             return TooEarly(found.payment, left)
         evidence = Evidence(Source.OPERATOR, _PROOFS[decision], {"decision": decision.value, **detail})
         payment = await outcomes.add(tx, payment_id, evidence, result, brought_by=name)
-        return Decided(payment, is_new=True)
+        return Decided(payment, is_new=True, told=tell(payment))
 
     return await database.write(work)
 
 
-def _decided_before(payment: Payment, decision: Decision) -> Decided | NotInDoubt:
+def _decided_before(found: Case, decision: Decision) -> Decided | NotInDoubt:
+    payment = found.payment
     state = State.SUCCEEDED if decision is Decision.CHARGED else State.ABORTED
     if payment.resolved_by == Source.OPERATOR and payment.state is state:
-        return Decided(payment, is_new=False)
-    return NotInDoubt(payment)
+        return Decided(payment, is_new=False, told=found.told)
+    return NotInDoubt(payment, found.told)
 
 
 async def _cases(
@@ -178,5 +192,6 @@ def _case(row: Row[Any]) -> Case:
         row.profile,
         max(0, row.doubt_ms or 0) / 1000,
         max(0, row.claim_ms or 0) / 1000,
-        bool(row.line_is_held),
+        line_is_held=bool(row.line_is_held),
+        another_attempt_counts=bool(row.another_counts),
     )

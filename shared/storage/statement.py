@@ -32,12 +32,21 @@ _IN_IDS: Final[dict[Dialect, str]] = {
 }
 
 
+#: Of a row of `payments`: whether another attempt of its operation counts, so that money may have moved or
+#: may still move, whatever became of this one. By the guard's index, and only for what does not count itself.
+_ANOTHER_COUNTS: Final = (
+    "(payments.guard_key IS NULL AND EXISTS (SELECT 1 FROM payments other"
+    " WHERE other.merchant_id = payments.merchant_id AND other.guard_key = payments.operation_key))"
+)
+
+
 class Statement:
     """A statement's text. Stand-ins: `{now}` the database's time in milliseconds since 1970, `{for_update}`
     the row lock, `{skip_locked}` the same, passing over rows that somebody else has locked, `{payment}` the
-    columns of a payment, `{learned}` what a session teaches of its line (`lines.Learned`), `{in_ids}` one of
-    a list (`Transaction.all_of`), `{unindexed}` before a column: SQLite, which knows no numbers of rows, is
-    not to search an index by it."""
+    columns of a payment, `{another_counts}` whether another attempt of its operation counts, `{learned}`
+    what a session teaches of its line (`lines.Learned`), `{in_ids}` one of a list (`Transaction.all_of`),
+    `{unindexed}` before a column: SQLite, which knows no numbers of rows, is not to search an index by
+    it."""
 
     def __init__(self, template: str) -> None:
         payment = ", ".join(PAYMENT_FIELDS)
@@ -49,6 +58,7 @@ class Statement:
                     for_update="FOR UPDATE" if dialect == "postgresql" else "",
                     skip_locked="FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else "",
                     payment=payment,
+                    another_counts=_ANOTHER_COUNTS,
                     learned=_LEARNED.format(now=_NOW[dialect]),
                     in_ids=_IN_IDS[dialect],
                     unindexed="+" if dialect == "sqlite" else "",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from shared.payment.answers import Told, tell
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage.engine import Database, Transaction
@@ -12,11 +13,12 @@ from shared.storage.statement import Statement
 
 _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
-#: Payments, how old their doubt is by the database's clock, and whether their lines are still held for them.
+#: Payments, how old their doubt is by the database's clock, whether their lines are still held for them, and
+#: whether a later attempt counts.
 _SEEN = Statement(
     "SELECT {payment}, {now} - doubted_at AS doubt_ms, EXISTS (SELECT 1 FROM lines"
-    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held"
-    " FROM payments WHERE id {in_ids}"
+    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held,"
+    " {another_counts} AS another_counts FROM payments WHERE id {in_ids}"
 )
 
 #: By primary key only: one statement for all waiters of a process.
@@ -95,6 +97,13 @@ class Seen:
     doubt_age_seconds: float
     #: Whoever holds the line for it may still settle it.
     line_is_held: bool
+    #: Another attempt of its operation counts; none does in the transaction that ends a payment.
+    another_attempt_counts: bool = False
+
+    @property
+    def told(self) -> Told:
+        """What its caller is told now."""
+        return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
 
     @property
     def resolving(self) -> bool | None:
@@ -134,7 +143,12 @@ async def seen(database: Database, payment_ids: Sequence[str]) -> dict[str, Seen
     """Return the payments with what their waiting callers are told of their doubt, in one statement."""
     rows = await database.read(lambda tx: tx.all_of(_SEEN, payment_ids))
     return {
-        row.id: Seen(payment_of(row), max(0, row.doubt_ms or 0) / 1000, bool(row.line_is_held))
+        row.id: Seen(
+            payment_of(row),
+            max(0, row.doubt_ms or 0) / 1000,
+            line_is_held=bool(row.line_is_held),
+            another_attempt_counts=bool(row.another_counts),
+        )
         for row in rows
     }
 

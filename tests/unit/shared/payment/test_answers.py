@@ -112,6 +112,16 @@ def test_an_attempt_of_a_closed_key_is_never_safe_to_retry(
     assert told_then == replace(told, safe_to_retry=False)
 
 
+@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
+def test_an_attempt_beside_one_that_counts_is_never_safe_to_retry(
+    state: State, reason: Reason | None, error_code: str | None, told: Told
+) -> None:
+    """The order may be paid by the other one."""
+    told_then = tell(_payment(state, reason, error_code), another_attempt_counts=True)
+
+    assert told_then == replace(told, safe_to_retry=False)
+
+
 def test_the_table_has_every_state() -> None:
     """No state is left without an answer."""
     assert {state for state, *_ in TABLE} == set(State)
