@@ -1,1 +1,1 @@
-pytest_plugins = ["servers", "databases"]
+pytest_plugins = ["loaded_machine", "servers", "databases"]

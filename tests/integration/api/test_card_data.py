@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from eventually import eventually
+from loaded_machine import plain_tracebacks
 from loopback import terminal_host
 from payments import rows
 from prometheus_client import generate_latest
@@ -46,7 +46,7 @@ def log() -> Iterator[io.StringIO]:
     written = io.StringIO()
     configure_logging("json", "debug", process="test", stream=written)
     yield written
-    structlog.reset_defaults()
+    plain_tracebacks()
     root.handlers[:], root.level = handlers, level
 
 

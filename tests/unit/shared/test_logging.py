@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from loaded_machine import plain_tracebacks
 
 from shared.logging import bound, configure_logging
 
@@ -25,7 +26,7 @@ def written() -> Iterator[io.StringIO]:
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    plain_tracebacks()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
