@@ -14,8 +14,8 @@ from shared.settings.settings import Settings
 from shared.storage import waiting
 from shared.storage.engine import Database
 
-#: A free line whose payment is old may be one that was freed an instant ago; so many at once show that the
-#: workers are late.
+#: One that waits may have been refused its line an instant ago; so many at once show that the workers are
+#: late.
 _LINES_THAT_SHOW_LAG: Final = 5
 
 #: What is counted: ("all", ""), ("merchant", id), ("line", merchant id and address:port),
@@ -101,7 +101,7 @@ class Admission:
         for queued in await waiting.queued_counts(self._database):
             for key in _keys(queued.merchant_id, queued.line):
                 stored[key] += queued.number
-            lags.append(queued.free_seconds)
+            lags.append(queued.worker_seconds)
         self._is_waited = bool(stored)
         for merchant_id, number in (await waiting.open_numbers(self._database)).items():
             stored["open", merchant_id] = number

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import Row
 
 from shared.payment.answers import Told, tell
 from shared.payment.payment import Payment
@@ -63,9 +65,9 @@ _DEADLINES_PASSED = Statement(
 
 #: What waits, for the API's admission: a line is one merchant's or another's, so both sums come from it.
 _QUEUED = Statement(
-    "SELECT p.merchant_id, p.line, count(*) AS number, CASE WHEN l.held_by IS NULL"
-    " THEN {now} - min(p.created_at) ELSE 0 END AS free_ms FROM payments p JOIN lines l ON l.address = p.line"
-    " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.line, l.held_by"
+    "SELECT p.merchant_id, p.line, count(*) AS number, min(p.created_at) AS oldest, l.held_by, l.answered_at,"
+    " {now} AS now FROM payments p JOIN lines l ON l.address = p.line"
+    " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.line, l.held_by, l.answered_at"
 )
 
 _OPEN = Statement(
@@ -117,13 +119,14 @@ class Seen:
 class QueuedCount:
     """How many payments of one merchant wait for one line.
 
-    `free_seconds`: the age of the oldest while nobody holds the line, so that it waits for a worker; else 0.
+    `worker_seconds`: how long one that is the only one has waited for a worker, its line being free; else 0.
+    Of several, the next one's wait begins when the line is freed, which is not known.
     """
 
     merchant_id: str
     line: str
     number: int
-    free_seconds: float
+    worker_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,14 @@ async def seen(database: Database, payment_ids: Sequence[str]) -> dict[str, Seen
 async def queued_counts(database: Database) -> list[QueuedCount]:
     """Count the waiting payments by merchant and line, in one statement."""
     rows = await database.read(lambda tx: tx.all(_QUEUED))
-    return [QueuedCount(row.merchant_id, row.line, row.number, max(0, row.free_ms) / 1000) for row in rows]
+    return [QueuedCount(row.merchant_id, row.line, row.number, _worker_seconds(row)) for row in rows]
+
+
+def _worker_seconds(row: Row[Any]) -> float:
+    if row.held_by is not None or row.number > 1:
+        return 0.0
+    # The terminal's last answer freed the line: until then it was not a worker that was waited for.
+    return float(max(0, row.now - max(row.oldest, row.answered_at or 0)) / 1000)
 
 
 async def open_numbers(database: Database) -> dict[str, int]:

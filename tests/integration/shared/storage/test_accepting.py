@@ -376,7 +376,7 @@ async def test_a_line_that_was_lost_is_made_by_the_next_payment(database: Databa
 
 async def test_an_orders_number_cannot_be_taken_for_another_operation(database: Database) -> None:
     """Numbers and keys with colons: the credit of one order does not keep out that of another."""
-    credit: dict[str, Any] = {"operation": Operation.CREDIT, "amount_cents": 100}
+    credit: dict[str, Any] = {"operation": Operation.CREDIT, "amount_cents": 100, "passes_unknown": True}
     await queued(database, order_id="a", idempotency_key=":100:", **credit)
     await queued(database, order_id="a::100", **credit)
 

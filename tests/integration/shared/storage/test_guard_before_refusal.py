@@ -22,12 +22,13 @@ async def test_an_insert_that_is_not_committed_yet_is_waited_for(
 ) -> None:
     """Neither stored as unreachable nor refused: the equal request attaches to it."""
     with paused_before_commit(postgres_database) as pause:
-        async with running(ask(postgres_database, operation=operation)) as one:
+        asked: dict[str, object] = {"operation": operation, "passes_unknown": True}
+        async with running(ask(postgres_database, **asked)) as one:
             await pause.reached()
             answer = (
-                ask(second_postgres_database, operation=operation, line=None)
+                ask(second_postgres_database, **asked, line=None)
                 if way == "has no address"
-                else refuse(second_postgres_database, operation=operation)
+                else refuse(second_postgres_database, **asked)
             )
             async with running(answer) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
