@@ -41,6 +41,11 @@ def judge_answer(answer: Answer, speech: Speech, settings: Settings, detail: dic
     )
 
 
+def not_judged(answer: Answer, error: Exception) -> dict[str, object]:
+    """Return what is kept for a person of a complete answer that our code stumbled over."""
+    return {"error": type(error).__name__, "fields": harmless_fields(answer.frame.fields)}
+
+
 def result_of(reading: Reading) -> Result:
     """Return what is stored of a reading; it is masked already."""
     return Result(

@@ -7,9 +7,10 @@ from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source
 from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Reason
 from shared.payment.states import Event
+from shared.resilience import log_failure
 from shared.settings.settings import Settings
 from terminal_worker.answer import Answer, AnswerReader, Lost
-from terminal_worker.answer_meaning import judge_answer
+from terminal_worker.answer_meaning import judge_answer, not_judged
 from terminal_worker.connection import Connection
 from terminal_worker.speaking import Speech
 
@@ -61,7 +62,11 @@ class OpenEar:
     def _interpreted(self, before: Answer | Lost, answer: Answer, settings: Settings) -> Heard | None:
         if isinstance(before, Answer) and before.frame == answer.frame:
             return None
-        outcome = judge_answer(answer, self.speech, settings, {})
+        try:
+            outcome = judge_answer(answer, self.speech, settings, {})
+        except Exception as error:
+            log_failure("late answer not judged", error)
+            return Heard(Evidence(Source.LATE_ANSWER, None, not_judged(answer, error)), Result())
         succeeded = self.outcome.event is Event.ANSWERED_DONE
         if succeeded and _tells_the_same(outcome, self.outcome):
             return None

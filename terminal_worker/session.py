@@ -22,7 +22,7 @@ from shared.settings.settings import Settings
 from shared.storage.claims import Claimed
 from shared.storage.lines import Learned
 from terminal_worker.answer import Answer, AnswerReader, Lost
-from terminal_worker.answer_meaning import judge_answer
+from terminal_worker.answer_meaning import judge_answer, not_judged
 from terminal_worker.connection import (
     Connect,
     ConnectFailed,
@@ -184,12 +184,13 @@ class TerminalSessions:
         try:
             outcome = judge_answer(answer, speech, self._settings, detail)
         except Exception as error:
-            # What it said is kept for a person.
             log_failure("answer not judged", error)
-            said = {"error": type(error).__name__, "fields": harmless_fields(answer.frame.fields)}
-            return Ended(_doubt(Reason.UNREADABLE, {**detail, **said}))
-        remembered = learn_echoes(json.loads(claimed.taking.echoes), answer.frame.fields)
-        return Ended(outcome, Learned(echoes=json.dumps(remembered)))
+            return Ended(_doubt(Reason.UNREADABLE, {**detail, **not_judged(answer, error)}))
+        learned = Learned()
+        with failures_logged("echoes not learned"):
+            remembered = learn_echoes(json.loads(claimed.taking.echoes), answer.frame.fields)
+            learned = Learned(echoes=json.dumps(remembered))
+        return Ended(outcome, learned)
 
 
 def _may_be_mended(outcome: Outcome, answer: Answer | Lost) -> bool:

@@ -35,6 +35,7 @@ _CONTRADICTED: Final = "a proof contradicts the stored outcome, a person must lo
 #: Why the terminal could not be reached, in words.
 _UNREACHABLE: Final[dict[str, str]] = {
     Reason.NO_CONNECTION: "No connection to the terminal came about; nothing was sent to it.",
+    Reason.UNEXPECTED_BYTES: "The terminal sent something before it was asked; nothing was sent to it.",
     Reason.NO_ADDRESS: "The terminal's host name has no address; nothing was sent to it.",
     Reason.NOT_SENT: "The request could not be written to the terminal in time; nothing was sent to it.",
 }

@@ -13,6 +13,7 @@ from system import System, payment_id
 
 from sandbox.terminal.delivery import NOISE
 from shared.concert.wrapping import ACK, EOT, ETX, STX, check_byte_of
+from terminal_worker import open_ear, session
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
 Asked = dict[str, str]
@@ -183,3 +184,50 @@ async def test_what_cannot_be_read_is_kept_masked(
 async def settled(system: System, payment: str) -> object:
     row = await system.stored(payment)
     return row if row.state != "in_doubt" else None
+
+
+async def test_a_late_answer_that_our_code_stumbles_over_is_kept(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be all that there will ever be: a person reads it, and the payment stays in doubt."""
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("an error of the code")
+
+    monkeypatch.setattr(open_ear, "judge_answer", fails)
+    till = await system.till()
+    await system.worker(answer_timeout_seconds=1)
+    go_on = asyncio.Event()
+
+    async with ScriptedTerminal(first_then(lambda _: NOISE, answer_to, go_on)) as shop:
+        answered = await till.pay(shop.host)
+        go_on.set()
+        (kept,) = await eventually(lambda: system.all_of("evidence"))
+
+    assert (kept.source, kept.proves) == ("late_answer", None)
+    detail = json.loads(kept.detail)
+    assert detail["error"] == "RuntimeError"
+    assert detail["fields"]["AE"] == "10"
+    (row,) = await system.payments()
+    assert (row.id, row.state) == (payment_id(answered), "in_doubt")
+
+
+async def test_what_an_answer_teaches_of_its_terminal_costs_no_result(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer was judged; an error of the code in what follows makes no doubt of it."""
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("an error of the code")
+
+    monkeypatch.setattr(session, "learn_echoes", fails)
+    till = await system.till()
+    await system.worker()
+
+    async def pays(talk: Talk) -> None:
+        talk.answer(await talk.request())
+
+    async with ScriptedTerminal(pays) as shop:
+        answered = await till.pay(shop.host)
+
+    assert answered.json()["paymentStatus"] == "Success", answered.text

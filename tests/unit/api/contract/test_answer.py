@@ -8,6 +8,7 @@ from orders import body_with, order_with
 from stored_payments import stored, without_result
 
 from api.contract.answer import render_accepted, render_answer
+from api.contract.errors import TerminalUnavailable
 from api.contract.examples import FULL_REQUEST, MINIMAL_REQUEST
 from api.contract.json_text import write_json
 from api.contract.request import parse_order
@@ -16,6 +17,8 @@ from shared.payment.payment import Payment, Reason
 from shared.payment.states import State
 
 BUSY = without_result(State.UNREACHABLE, reason=Reason.BUSY)
+
+UNREACHABLE = (Reason.NO_CONNECTION, Reason.UNEXPECTED_BYTES, Reason.NO_ADDRESS, Reason.NOT_SENT)
 
 # The whole table of what the caller is told: payment, status, errorCode or error's code, safe_to_retry.
 TOLD: list[tuple[Payment, int, str | None, bool]] = [
@@ -30,7 +33,7 @@ TOLD: list[tuple[Payment, int, str | None, bool]] = [
     (without_result(State.EXPIRED, reason=Reason.HELD), 200, "busy", True),
     *(
         (without_result(State.UNREACHABLE, reason=reason), 502, "unavailable.terminal.bad.gateway", True)
-        for reason in (Reason.NO_CONNECTION, Reason.NO_ADDRESS, Reason.NOT_SENT)
+        for reason in UNREACHABLE
     ),
     (
         without_result(State.EXPIRED, reason=Reason.NO_WORKER),
@@ -75,6 +78,19 @@ def test_every_outcome_has_its_status_code_and_payment(
         assert error["description"]
         assert error["details"] == {"safe_to_retry": safe_to_retry}
         assert "paymentStatus" not in body
+
+
+def test_every_reason_of_an_unreachable_terminal_has_its_own_words() -> None:
+    """A terminal that was reached and spoke first is not called one that cannot be reached."""
+    bodies = [
+        render_answer(payment, tell(payment))[1] for payment, *_ in TOLD if payment.reason in UNREACHABLE
+    ]
+
+    said = {body["error"]["description"] for body in bodies}
+
+    assert len(said) == len(UNREACHABLE)
+    assert all("nothing was sent" in each for each in said)
+    assert TerminalUnavailable.description not in said
 
 
 def test_a_success_has_every_field_of_the_contract() -> None:
