@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from amqp_proxy import amqp_proxy
+from api_alone import api_alone
 from databases import Store
 from eventually import eventually
 from loopback import terminal_host
@@ -14,6 +15,9 @@ from scripted_terminal import ScriptedTerminal, Talk, says_nothing
 from system import LOOPBACK, Api, System, Till, order_for, payment_id, system_on
 
 from shared.broker.failures import OutcomeUnknown
+from shared.payment.states import Event
+from shared.storage import claims
+from shared.storage.engine import Database
 
 
 async def answers(talk: Talk) -> None:
@@ -250,3 +254,28 @@ async def test_a_caller_whose_time_is_over_is_told_of_the_running_payment(system
         assert answered.json()["payment"]["state"] == "in_session"
         assert answered.json()["payment"]["safe_to_retry"] is False
         shop.talks[0].close()
+
+
+async def test_the_end_of_a_session_that_outlasted_the_deadline_is_only_read(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a customer locks no terminal to learn that its payment cannot expire any more."""
+    expired: list[str] = []
+
+    async def expire(_database: Database, payment_id: str) -> None:
+        expired.append(payment_id)
+
+    monkeypatch.setattr(claims, "expire", expire)
+    async with api_alone(sqlite_store, queue_deadline_seconds=1.1, publish_timeout_seconds=1) as api:
+        till = await api.merchant()
+        began = time.monotonic()
+        waiting = asyncio.create_task(till.order())
+        await eventually(lambda: bool(api.postbox.published))
+        claimed = await api.claim(api.postbox.published[0])
+        await eventually(lambda: time.monotonic() - began > 1.2)
+        await api.settle(claimed, Event.ANSWERED_DONE)
+
+        answered = await waiting
+
+    assert answered.json()["paymentStatus"] == "Success"
+    assert expired == []
