@@ -59,6 +59,21 @@ def write_request(connection: Connection, request: bytes) -> None:
     connection.write(request)
 
 
+async def close_keeping_result(connection: Connection) -> None:
+    """Close a connection whose user is about to return what it learned.
+
+    Cancelled meanwhile (a drain, the end of a hold), it returns all the same, and the caller's next await is
+    cancelled in its place: the result must not be lost to the close. Not to be used inside of a time limit.
+    """
+    try:
+        await connection.close()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None, "awaited by a task"
+        task.uncancel()
+        task.cancel()
+
+
 #: Opens a connection to a line (`address:port`, an IPv6 address in brackets). Raises ConnectFailed.
 Connect = Callable[[str], Awaitable[Connection]]
 

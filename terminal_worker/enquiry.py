@@ -17,7 +17,7 @@ from shared.storage.claims import Claimed
 from shared.storage.engine import Database
 from terminal_worker.answer import Answer, AnswerReader, Lost
 from terminal_worker.answer_meaning import kept_of, result_of
-from terminal_worker.connection import Connect, Connection, write_request
+from terminal_worker.connection import Connect, Connection, close_keeping_result, write_request
 from terminal_worker.speaking import Speech, speech_of
 
 #: From before the read that says the line is still ours to the enquiry's write; a taker waits longer.
@@ -53,7 +53,7 @@ class Enquirer:
         try:
             return await self._ask(connection, claimed, speech)
         finally:
-            await connection.close()
+            await close_keeping_result(connection)
 
     async def _ask(self, connection: Connection, claimed: Claimed, speech: Speech) -> Enquired:
         looked_at = self._clock.boot()

@@ -28,6 +28,7 @@ from terminal_worker.connection import (
     ConnectFailed,
     Connection,
     UnexpectedBytes,
+    close_keeping_result,
     write_request,
 )
 from terminal_worker.identification import Identified, Identifier
@@ -159,7 +160,7 @@ class TerminalSessions:
         finally:
             if not keeps_open:
                 with failures_logged("connection not closed"):
-                    await connection.close()
+                    await close_keeping_result(connection)
 
     async def _answer(self, reader: AnswerReader, written_at: float) -> Answer | Lost:
         """Read the answer. An error of ours is none, and the connection is listened to for what still comes;

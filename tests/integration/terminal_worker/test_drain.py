@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 from databases import Store
 from eventually import eventually
 from scripted_terminal import ScriptedTerminal, Talk
 from system import System, Till, Worker, payment_id, system_on
+
+from terminal_worker.connection import TcpConnection
 
 
 @dataclass
@@ -81,3 +84,31 @@ async def test_the_process_ends_with_its_grace_where_the_database_stays_away(
         told = (await scene.paying).json()["payment"]
         assert (told["state"], told["reason"]) == ("in_doubt", "worker_lost")
         assert len(scene.terminal.talks) == 1
+
+
+async def test_a_drain_that_ends_while_the_connection_closes_keeps_the_result(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal said 'paid': that is stored, not a doubt."""
+    closing = asyncio.Event()
+
+    async def close(_self: TcpConnection) -> None:
+        closing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(TcpConnection, "close", close)
+    till = await system.till()
+    worker = await system.worker()
+
+    async def pays(talk: Talk) -> None:
+        talk.answer(await talk.request())
+
+    async with ScriptedTerminal(pays) as shop, asyncio.TaskGroup() as group:
+        paying = group.create_task(till.pay(shop.host))
+        await asyncio.wait_for(closing.wait(), 20)
+        await asyncio.wait_for(worker.deliveries.drain(0.05), 20)
+        answered = await paying
+
+    assert answered.json()["paymentStatus"] == "Success", answered.text
+    events = [detail["event"] for detail in await system.details(payment_id(answered))]
+    assert events[:3] == ["accepted", "claimed", "answered_done"]
