@@ -55,14 +55,14 @@ class Admission:
         self._is_waited = False
 
     def has_room(self, merchant_id: str, line: str) -> bool:
-        """Whether one more payment of this merchant may wait for this line, and would find a worker soon."""
+        """Tell whether one more payment of this merchant may wait for this line, and finds a worker soon."""
         self._is_asked = True
         if self._lag_seconds > self._lag_limit_seconds:
             return False
         return all(self._is_below(key) for key in _keys(merchant_id, line))
 
     def may_open(self, merchant_id: str) -> bool:
-        """Whether one more payment of this merchant may be queued, in session or in doubt."""
+        """Tell whether one more payment of this merchant may be queued, in session or in doubt."""
         self._is_asked = True
         return self._is_below(("open", merchant_id))
 

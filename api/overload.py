@@ -1,4 +1,4 @@
-"""What becomes of orders that cannot be served in time: they are refused at once, and nothing is stored.
+"""Overload: orders that cannot be served in time are refused at once, and nothing is stored.
 
 Storing an order takes one of a few slots, so that connections are left for those whose payment is stored
 already. An order that would wait too long for a slot, by how long the earlier ones took, is refused.
@@ -42,7 +42,7 @@ class AcceptSlots:
 
     @property
     def expected_wait_seconds(self) -> float:
-        """How long one more order would wait for a slot."""
+        """Return how long one more order would wait for a slot."""
         if not self._free.locked():
             return 0.0
         return (self._waiting + 1) * self._usual_seconds / self._slots
@@ -80,7 +80,7 @@ class EarlierLooks:
         self._looks: Final = Batches(self._look, most=_BATCH)
 
     async def certainly_none(self, new: NewPayment) -> bool:
-        """Whether no attempt of the order counts, for certain; False where that would take another way.
+        """Tell whether no attempt of the order counts, for certain; False where that would take another way.
 
         Another way: reversals and credits, which are named by their debit, and what an Idempotency-Key names.
         """

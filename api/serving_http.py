@@ -1,4 +1,4 @@
-"""How the API's server treats connections: bounds from the settings, refusals in the contract's words."""
+"""Connections of the API's server: bounds from the settings, refusals in the contract's words."""
 
 from functools import partial
 from typing import Any, Final

@@ -36,7 +36,7 @@ class StoredBytes:
         self._day_ends_at: float | None = None
 
     def has_room(self, merchant_id: str, request: str) -> bool:
-        """Whether the merchant may store one more order of this size today."""
+        """Tell whether the merchant may store one more order of this size today."""
         return self._stored[merchant_id] + self._added[merchant_id] + _size(request) <= self._limit
 
     def add(self, merchant_id: str, request: str) -> None:
@@ -45,7 +45,7 @@ class StoredBytes:
 
     @property
     def day_left_seconds(self) -> float:
-        """How long the merchant has to wait for the next day."""
+        """Return how long the merchant has to wait for the next day."""
         if self._day_ends_at is None:
             return _FIRST_RETRY_SECONDS
         return max(1.0, self._day_ends_at - self._clock.monotonic())

@@ -1,4 +1,4 @@
-"""Where a payment goes, and how that terminal is spoken to: by address, or as its merchant registered it.
+"""Targets of payments: the terminal by its address, or as its merchant registered it.
 
 A terminal that may not be used is found, too: the order's earlier attempt is looked for before anybody is
 refused.

@@ -23,7 +23,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of taking a token."""
+    """Result of taking a token."""
 
     limit: int
     remaining: int

@@ -126,7 +126,7 @@ class TcpConnection:
         return None if has_ended else self._peek_in_kernel()
 
     def _peek_in_kernel(self) -> bytes | None:
-        """What the event loop has not fetched yet is there all the same."""
+        """Return the bytes that the event loop has not fetched yet."""
         try:
             known = self._writer.get_extra_info("socket")
             with socket.fromfd(known.fileno(), known.family, known.type) as connected:

@@ -194,7 +194,7 @@ class Doubts:
                     return
 
     async def _listen(self, hold: Hold, ear: OpenEar) -> None:
-        """What still comes on the old connection, for the rest of the window, until it proves something."""
+        """Read on from the old connection, for the rest of the window, until something is proved."""
 
         async def hear() -> Heard | None:
             if self._clock.boot() >= hold.doubt_ends_at:

@@ -20,7 +20,7 @@ _HEARD_AT_MOST: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came, as evidence about the payment."""
+    """Evidence about the payment, from bytes that came late."""
 
     evidence: Evidence
     result: Result

@@ -1,4 +1,4 @@
-"""What operators did beside payments, as operators see it."""
+"""Routes of the operators' actions beside payments."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which requests a sandbox system answers: its own pages' and programs', no other site's.
+"""Guard of the sandbox's systems: they answer their own pages and programs, no other site's.
 
 The systems ask nobody who they are, so a page of another site must not make a browser talk to them: neither
 by a form or script that sends to them (Origin), nor by a name that it lets lead here (Host, DNS rebinding).

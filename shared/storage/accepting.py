@@ -88,7 +88,7 @@ _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayment:
-    """What acceptance stores; `line` is None where the terminal's host name has no address.
+    """A payment to be accepted; `line` is None where the terminal's host name has no address.
 
     Of a request that is refused (`find_earlier`) `host` is empty where its `terminal_id` is not known.
     """
@@ -182,7 +182,7 @@ Acceptance = Accepted | UnknownOrder | Earlier
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long what was stored is given again.
+    """Times for which a stored result is given again.
 
     A success is replayed for `replay_seconds` after its end, `credit_replay_seconds` for credits without an
     idempotency key: the next equal credit may be another one. `guard_life_seconds`: how long a succeeded

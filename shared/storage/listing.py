@@ -72,7 +72,7 @@ class Listed:
 
     @property
     def told(self) -> Told:
-        """What its caller is told now."""
+        """Return the answer that its caller gets now."""
         return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
 
 

@@ -65,7 +65,7 @@ _SOLE_USER = Statement(
 
 @dataclass(frozen=True, slots=True)
 class UnknownOrders:
-    """What a merchant may give back of an order that has no debit here."""
+    """Operations that a merchant may pass on for an order that has no debit here."""
 
     #: A reversal is passed on to the terminal, which may take the newest other sale of that amount for it.
     reversals: bool = False

@@ -20,7 +20,7 @@ class SchemaTooOld(Exception):
 
 
 class CannotMigrate(Exception):
-    """What is stored cannot be migrated now, and nothing was changed; the message says what to do."""
+    """Raised when stored rows cannot be migrated now; nothing was changed, the message says what to do."""
 
 
 def _config() -> Config:

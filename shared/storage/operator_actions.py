@@ -23,7 +23,7 @@ _PAGE = Statement(
 
 
 class Action(StrEnum):
-    """What an operator did."""
+    """One action of an operator."""
 
     #: A terminal's address is its merchant's alone from then on.
     SOLE_USE_CONFIRMED = "sole_use_confirmed"

@@ -24,7 +24,7 @@ _FORGET = Statement("DELETE FROM merchant_usage WHERE day < :day")
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What merchants stored on the database's day, which is numbered from 1970 on."""
+    """Bytes that merchants stored on the database's day, which is numbered from 1970 on."""
 
     day: int
     left_seconds: float

@@ -117,7 +117,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class QueuedCount:
-    """How many payments of one merchant wait for one line.
+    """Number of payments of one merchant that wait for one line.
 
     `worker_seconds`: how long one that is the only one has waited for a worker, its line being free; else 0.
     Of several, the next one's wait begins when the line is freed, which is not known.

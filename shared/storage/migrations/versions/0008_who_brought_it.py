@@ -1,4 +1,4 @@
-"""Who brought the proof that settled a payment, and what operators do beside payments."""
+"""Columns for who brought a proof, and the table of the operators' actions."""
 
 import sqlalchemy as sa
 from alembic import op

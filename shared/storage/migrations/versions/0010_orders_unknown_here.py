@@ -1,4 +1,4 @@
-"""What a merchant may give back of orders that are not known here."""
+"""Merchants' settings for operations on orders that are not known here."""
 
 import sqlalchemy as sa
 from alembic import op

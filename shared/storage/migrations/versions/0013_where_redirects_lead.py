@@ -1,4 +1,4 @@
-"""Where an answer redirects to, kept with the attempt."""
+"""The target of a redirect, kept with the attempt."""
 
 import sqlalchemy as sa
 from alembic import op
