@@ -284,9 +284,11 @@ class Runs:
         with failures_logged("identification after the payment failed", line=line):
             profile = Profile.from_dict(json.loads(claimed.profile))
             try:
-                found = await self._identifier.ask(
-                    line, payment.protocol, claimed.register_number, profile, write_until
-                )
+                # Before connecting, too: a terminal may take one connection at a time, the next holder's.
+                if await outcomes.still_mine(self._database, claimed.taking):
+                    found = await self._identifier.ask(
+                        line, payment.protocol, claimed.register_number, profile, write_until
+                    )
             except ConnectFailed:
                 found = Identified.BUSY  # one that takes one connection at a time may still close ours
         teaches = found in (Identified.YES, Identified.SILENT)

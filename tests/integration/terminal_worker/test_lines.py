@@ -3,6 +3,7 @@
 import asyncio
 from ipaddress import IPv4Address
 
+import pytest
 import structlog
 from eventually import eventually
 from loopback import terminal_host
@@ -13,6 +14,7 @@ from sandbox.terminal.behaviour import Behaviour
 from sandbox.terminal.device import Device
 from sandbox.terminal.ledger import overlapping_sessions
 from sandbox.terminal.server import VirtualTerminal
+from shared.storage import outcomes
 
 #: The sweep publishes nothing again while such a test runs: only a freed line's next payment is published.
 REPUBLISH_AFTER_SECONDS = 60
@@ -155,3 +157,26 @@ async def test_a_name_that_leads_elsewhere_during_a_doubt_is_identified_first(sy
 
         assert second.json()["paymentStatus"] == "Success"
         assert len(moved.talks) == 2
+
+
+async def test_a_run_whose_line_was_taken_over_connects_to_its_terminal_no_more(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for an identification that would not be written: another session may be there."""
+
+    async def is_taken_over(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(outcomes, "still_mine", is_taken_over)
+    till = await system.till()
+    await system.worker()
+
+    async def pays(talk: Talk) -> None:
+        talk.answer(await talk.request())
+
+    async with ScriptedTerminal(pays) as shop:
+        answered = await till.pay(shop.host)
+        await eventually(lambda: system.is_free(shop.host))
+
+        assert answered.json()["paymentStatus"] == "Success"
+        assert len(shop.talks) == 1
