@@ -43,37 +43,40 @@ def refuses(asked: Asked) -> bytes:
     return answer_to(asked, AE="01", AC=None, AF="04")
 
 
-@pytest.mark.parametrize(
-    ("first", "reason", "later", "state"),
-    [
-        (lambda _: NOISE, "unreadable", answer_to, "succeeded"),
-        (lambda asked: b"HTTP/1.1 200 OK\r\n" + answer_to(asked), "unreadable", refuses, "refused"),
-        (lambda asked: answer_to(asked, CF=OTHER_PAYMENT), "contradicting_answer", answer_to, "succeeded"),
-        (lambda asked: answer_to(asked, CB="99999"), "contradicting_answer", refuses, "refused"),
-        (lambda asked: answer_to(asked, AC=None, CC=None), "no_sign_of_card", answer_to, "succeeded"),
-        (lambda asked: answer_to(asked, AE="11", AC=None), "contradicting_answer", wrapped, "succeeded"),
-        (lambda asked: answer_to(asked)[:-9], "answer_timeout", answer_to, "succeeded"),
-        (lambda _: b"", "answer_timeout", wrapped, "succeeded"),
-    ],
-)
-async def test_a_real_answer_after_one_that_was_none_settles_the_doubt(
-    system: System, first: Callable[[Asked], bytes], reason: str, later: Callable[[Asked], bytes], state: str
-) -> None:
+#: What comes first, the reason of the doubt, what comes later, and what the payment is then.
+AFTERTHOUGHTS: list[tuple[Callable[[Asked], bytes], str, Callable[[Asked], bytes], str]] = [
+    (lambda _: NOISE, "unreadable", answer_to, "succeeded"),
+    (lambda asked: b"HTTP/1.1 200 OK\r\n" + answer_to(asked), "unreadable", refuses, "refused"),
+    (lambda asked: answer_to(asked, CF=OTHER_PAYMENT), "contradicting_answer", answer_to, "succeeded"),
+    (lambda asked: answer_to(asked, CB="99999"), "contradicting_answer", refuses, "refused"),
+    (lambda asked: answer_to(asked, AC=None, CC=None), "no_sign_of_card", answer_to, "succeeded"),
+    (lambda asked: answer_to(asked, AE="11", AC=None), "contradicting_answer", wrapped, "succeeded"),
+    (lambda asked: answer_to(asked)[:-9], "answer_timeout", answer_to, "succeeded"),
+    (lambda _: b"", "answer_timeout", wrapped, "succeeded"),
+]
+
+
+async def test_a_real_answer_after_one_that_was_none_settles_the_doubt(system: System) -> None:
     """The connection is listened to as after a time-out: noise, a contradiction, half an answer or none."""
     till = await system.till()
-    await system.worker(answer_timeout_seconds=1)
-    go_on = asyncio.Event()
+    await system.worker(answer_timeout_seconds=2)
 
-    async with ScriptedTerminal(first_then(first, later, go_on)) as shop:
-        answered = await till.pay(shop.host)
-        assert answered.json()["payment"]["reason"] == reason, answered.text
-        go_on.set()
+    async def pays_after_all(
+        first: Callable[[Asked], bytes], reason: str, later: Callable[[Asked], bytes], state: str
+    ) -> None:
+        go_on = asyncio.Event()
+        async with ScriptedTerminal(first_then(first, later, go_on)) as shop:
+            answered = await till.pay(shop.host)
+            assert answered.json()["payment"]["reason"] == reason, answered.text
+            go_on.set()
 
-        row = await eventually(lambda: settled(system, payment_id(answered)))
+            row = await eventually(lambda: settled(system, payment_id(answered)))
 
-        assert (row.state, row.resolved_by) == (state, "late_answer")
-        assert len(shop.talks) == 1
-    await eventually(lambda: system.is_free(shop.host))
+            assert (row.state, row.resolved_by) == (state, "late_answer"), reason
+            assert len(shop.talks) == 1
+        await eventually(lambda: system.is_free(shop.host))
+
+    await asyncio.gather(*(pays_after_all(*case) for case in AFTERTHOUGHTS))
 
 
 async def test_a_field_that_comes_late_completes_the_answer_that_lacked_it(system: System) -> None:
@@ -93,41 +96,45 @@ async def test_a_field_that_comes_late_completes_the_answer_that_lacked_it(syste
         assert (row.state, row.authorisation_number) == ("succeeded", "184117")
 
 
-@pytest.mark.parametrize(
-    ("later", "contradicts"),
-    [
-        (b"CB0049999", True),
-        (b"CB003100", True),
-        (b"CZ0040320AE00201AF00204", True),
-        (b"CB003250", False),
-        (b"CZ0040320AE00210CB003250AC006184117", False),
-        (b"CZ0040320AE00210CB0049999AC006184117", False),
-        (b"\r\n", False),
-    ],
-)
-async def test_an_amount_that_comes_after_a_success_without_one_may_contradict_it(
-    system: System, later: bytes, contradicts: bool
-) -> None:
+#: What comes after a success without an amount, and whether it contradicts it.
+AMOUNTS = [
+    (b"CB0049999", True),
+    (b"CB003100", True),
+    (b"CZ0040320AE00201AF00204", True),
+    (b"CB003250", False),
+    (b"CZ0040320AE00210CB003250AC006184117", False),
+    (b"CZ0040320AE00210CB0049999AC006184117", False),
+    (b"\r\n", False),
+]
+
+
+async def test_an_amount_that_comes_after_a_success_without_one_may_contradict_it(system: System) -> None:
     """The caller is answered meanwhile, the line is kept; another payment's answer contradicts nothing."""
-    go_on = asyncio.Event()
     till = await system.till()
     await system.worker(idle_end_seconds=2, hold_after_doubt_seconds=4)
 
-    async with ScriptedTerminal(
-        first_then(lambda asked: answer_to(asked, CB=None), lambda _: later, go_on)
-    ) as shop:
-        answered = await till.pay(shop.host)
-        assert answered.json()["paymentStatus"] == "Success"
-        assert await system.holder(shop.host) == payment_id(answered)
-        go_on.set()
+    async def adds(later: bytes, contradicts: bool) -> None:
+        go_on = asyncio.Event()
+        script = first_then(lambda asked: answer_to(asked, CB=None), lambda _: later, go_on)
+        async with ScriptedTerminal(script) as shop:
+            answered = await till.pay(shop.host)
+            assert answered.json()["paymentStatus"] == "Success"
+            assert await system.holder(shop.host) == payment_id(answered)
+            go_on.set()
 
-        await eventually(lambda: system.is_free(shop.host))
+            await eventually(lambda: system.is_free(shop.host))
 
-    row = await system.stored(payment_id(answered))
-    assert (row.state, row.paid_cents) == ("succeeded", 250)
-    assert bool(row.contradicted) is contradicts
-    kept = [one for one in await system.all_of("evidence") if one.source == "late_answer"]
-    assert len(kept) == (1 if contradicts or b"9999" in later else 0)
+        row = await system.stored(payment_id(answered))
+        assert (row.state, row.paid_cents) == ("succeeded", 250)
+        assert bool(row.contradicted) is contradicts, later
+        kept = [
+            one
+            for one in await system.all_of("evidence")
+            if (one.payment_id, one.source) == (row.id, "late_answer")
+        ]
+        assert len(kept) == (1 if contradicts or b"9999" in later else 0), later
+
+    await asyncio.gather(*(adds(*case) for case in AMOUNTS))
 
 
 async def test_a_success_without_an_amount_holds_nobody_up_once_the_terminal_has_closed(
