@@ -12,8 +12,15 @@ from shared.credential_kind import CredentialKind
 
 
 @pytest.fixture
-async def api(store: Store) -> AsyncIterator[ApiAlone]:
-    """On one database and on the other."""
+async def api(sqlite_store: Store) -> AsyncIterator[ApiAlone]:
+    """For what is answered before a database is asked."""
+    async with api_alone(sqlite_store) as running:
+        yield running
+
+
+@pytest.fixture
+async def api_on_both(store: Store) -> AsyncIterator[ApiAlone]:
+    """On one database and on the other: they do not take the same texts."""
     async with api_alone(store) as running:
         yield running
 
@@ -35,9 +42,9 @@ def code_of(answered: httpx.Response) -> str:
         "/%00",
     ],
 )
-async def test_u0000_in_a_path_names_nothing(api: ApiAlone, path: str) -> None:
+async def test_u0000_in_a_path_names_nothing(api_on_both: ApiAlone, path: str) -> None:
     """404 on both databases, and no error in the log."""
-    till = await api.merchant()
+    till = await api_on_both.merchant()
     with structlog.testing.capture_logs() as log:
         answered = await till.get(path)
 
@@ -53,9 +60,9 @@ async def test_u0000_in_a_path_names_nothing(api: ApiAlone, path: str) -> None:
         "/v1/operator/merchants/%00/terminals/a/sole-use",
     ],
 )
-async def test_u0000_names_nothing_for_an_operator_either(api: ApiAlone, path: str) -> None:
+async def test_u0000_names_nothing_for_an_operator_either(api_on_both: ApiAlone, path: str) -> None:
     """As for merchants."""
-    operator = await api.caller(CredentialKind.OPERATOR)
+    operator = await api_on_both.caller(CredentialKind.OPERATOR)
 
     assert (await operator.client.put(path)).status_code == 404
     assert (await operator.get(path)).status_code == 404
@@ -74,9 +81,9 @@ async def test_u0000_names_nothing_for_an_operator_either(api: ApiAlone, path: s
         "limit=%00",
     ],
 )
-async def test_u0000_in_a_query_is_a_400(api: ApiAlone, query: str) -> None:
+async def test_u0000_in_a_query_is_a_400(api_on_both: ApiAlone, query: str) -> None:
     """Whatever the parameter."""
-    till = await api.merchant()
+    till = await api_on_both.merchant()
     answered = await till.client.get(f"/v1/payments?{query}")
 
     assert (answered.status_code, code_of(answered)) == (400, "invalid.query.bad.request")
