@@ -46,11 +46,13 @@ sandbox-sums: $(VENV)/.ready ## Pay, reverse and credit 1,000 times at random, t
 	  --sandbox-payments $(or $(N),1000) $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.ready ## Check style, types and the direction of imports
+lint: $(VENV)/.ready ## Check style, types, the direction of imports, and what bandit knows of
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .cache/import-linter
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive \
+	  api terminal_worker notifier_worker shared sandbox cli
 
 .PHONY: format
 format: $(VENV)/.ready ## Format the code and mend what can be mended

@@ -37,7 +37,8 @@ class DemoTerminal:
 
     def launch(self) -> None:
         """Start it on a loopback address that nobody else is likely to use."""
-        self.host = ".".join(("127", *(str(random.randint(1, 254)) for _ in range(3))))
+        parts = [random.randint(1, 254) for _ in range(3)]  # nosec B311 # an address, not a secret
+        self.host = ".".join(("127", *map(str, parts)))
         arguments = ["terminal", "--host", self.host, "--port", str(self.port)]
         arguments += ["--record", str(self.ledger), *self.options]
         self.running = start(self.name, arguments, self.folder, environment(self.folder))

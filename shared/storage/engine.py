@@ -311,7 +311,7 @@ def open_database(
     """
     parsed = make_url(url)
     extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}
-    rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+    rng = rng or random.Random()  # nosec B311 # noqa: S311 - jitter, not a secret
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, rng, extra)
     engine = create_async_engine(
