@@ -73,6 +73,10 @@ mutations: $(VENV)/.ready ## Make deliberate mistakes and show that each is caug
 faults: $(VENV)/.ready ## Kill and pause real processes at every named step, on PostgreSQL
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/faults --full-faults $(ARGS)
 
+.PHONY: hostile
+hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what it cost others (15 minutes)
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/hostile --hostile -q $(ARGS)
+
 .PHONY: bench-quick
 bench-quick: $(VENV)/.ready ## Compare a payment with a bare request and reply over RabbitMQ (under 60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick

@@ -34,19 +34,43 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
+def broker_url(amqp_url: str) -> str:
+    """Another one where a file says so."""
+    return amqp_url
+
+
+@pytest.fixture
+def api_module() -> str:
+    """What runs the command line of the API process."""
+    return "cli"
+
+
+@pytest.fixture
+def more_settings() -> dict[str, object]:
+    """Settings of all processes, for the attacks of one file."""
+    return {}
+
+
+@pytest.fixture
+def prefix(broker_url: str, amqp_prefix: str) -> Iterator[str]:
     yield amqp_prefix
-    asyncio.run(delete_queues(amqp_url, amqp_prefix))
+    asyncio.run(delete_queues(broker_url, amqp_prefix))
 
 
 @pytest.fixture
 async def target(
-    postgres_store: Store, amqp_url: str, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    postgres_store: Store,
+    broker_url: str,
+    prefix: str,
+    api_module: str,
+    more_settings: dict[str, object],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> AsyncIterator[Target]:
     """An API process as an installation runs it, on PostgreSQL; loopback is no trusted proxy."""
     settings: dict[str, object] = {
         "database_url": postgres_store.url,
-        "amqp_url": amqp_url,
+        "amqp_url": broker_url,
         "amqp_prefix": prefix,
         "secret_key": secrets.token_hex(32),
         "api_port": 0,
@@ -58,6 +82,7 @@ async def target(
         "management_requests_burst": 1_000_000,
         "order_requests_burst": 1_000_000,
         "api_drain_seconds": 241,
+        **more_settings,
     }
 
     def print_line(line: str) -> None:
@@ -66,15 +91,16 @@ async def target(
 
     async with (
         system_on(
-            postgres_store.url, amqp_url, prefix, secret_key=settings["secret_key"], trusted_proxies=()
+            postgres_store.url, broker_url, prefix, secret_key=settings["secret_key"], trusted_proxies=()
         ) as system,
         fleet_of(settings, tmp_path) as fleet,
     ):
-        process = await fleet.start("api")
+        process = await fleet.start("api", module=api_module)
         port = int((await process.logged("API is serving"))["port"])
         async with watching(port) as bystander:
             pass
-        yield Target(process, port, await _logins(system), bystander.slowest_hundredth, print_line)
+        logins, idle_seconds = await _logins(system), bystander.slowest_hundredth
+        yield Target(process, port, logins, idle_seconds, print_line, fleet, system)
 
 
 async def _logins(system: System) -> dict[str, dict[str, str]]:

@@ -39,6 +39,11 @@ class Process:
         return self._running.pid
 
     @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._running.returncode
+
+    @property
     def text(self) -> str:
         return self.log.read_text()
 

@@ -1,0 +1,45 @@
+"""Log-ins that fail by the thousand: slowed, and nobody's till is kept from paying."""
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+
+from attacks import Target
+from raw_http import basic, raw_connection, request
+
+ATTACKERS = 20
+SECONDS = 10
+MEGABYTES = 40
+
+
+async def test_guessing_is_slowed_and_holds_no_till_up(target: Target) -> None:
+    """Names that exist and names that do not, all from the address of a till that goes on working."""
+    statuses: Counter[int] = Counter()
+    ends_at = time.monotonic() + SECONDS
+
+    async with target.till() as till:
+        path = f"http://127.0.0.1:{target.port}/v1/payments"
+
+        async def guess(name: str | None) -> None:
+            async with raw_connection(target.port) as connection:
+                while time.monotonic() < ends_at:
+                    given = basic(name or f"ct_{secrets.token_hex(8)}", secrets.token_hex(16))
+                    await connection.send(request("GET", "/v1/payments", b"", given))
+                    statuses[(await connection.answer())[0]] += 1
+
+        async def work() -> None:
+            while time.monotonic() < ends_at:
+                assert (await till.client.get(path, headers=till.login.headers)).status_code == 200
+                await asyncio.sleep(0.05)
+
+        # A till that was never seen before waits as its address does.
+        assert (await till.client.get(path, headers=till.login.headers)).status_code == 200
+        async with target.attacked("failed log-ins") as bystander:
+            known = till.login.username
+            await asyncio.gather(work(), *(guess(known if n % 2 else None) for n in range(ATTACKERS)))
+
+    target.print_line("  " + ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items())))
+    assert set(statuses) == {401, 429}
+    assert statuses[401] < 200
+    assert bystander.megabytes < MEGABYTES

@@ -1,0 +1,102 @@
+"""More orders than can be paid, at once: each has its answer, and a neighbour is served as before."""
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import pytest
+from attacks import Target
+from fault_runs import READY_LINE
+from loopback import terminal_host
+from system import Till, order_for
+
+from sandbox.terminal.device import Device
+from sandbox.terminal.server import VirtualTerminal
+
+ORDERS = 1000
+TERMINALS = 50
+FLOOD_SECONDS = 10
+ATTACKERS = 30
+#: A refusal is known at once; how long it takes on a machine that has a thousand of them to write.
+REFUSED_WITHIN_SECONDS = 15
+PAID_WITHIN_SECONDS = 10
+
+
+@pytest.fixture
+def more_settings() -> dict[str, object]:
+    """The shares that a credential has by default."""
+    return {
+        "order_requests_burst": 1000,
+        "connections_before_login_limit": ORDERS + TERMINALS,
+        "waiting_limit_per_merchant": 200,
+    }
+
+
+async def test_of_a_thousand_orders_at_once_each_is_paid_or_refused_safely(target: Target) -> None:
+    """Twenty for each of 50 terminals: no error, nothing lost, a refusal stored nothing."""
+    await target.start("terminal-worker", READY_LINE)
+    statuses: Counter[int] = Counter()
+    refused_after: list[float] = []
+    async with AsyncExitStack() as stack:
+        till = await stack.enter_async_context(target.till())
+        hosts = [terminal_host() for _ in range(TERMINALS)]
+        for host in hosts:
+            await stack.enter_async_context(VirtualTerminal(host, device=Device(request_idle_seconds=0)))
+
+        async def order(number: int) -> None:
+            began = time.perf_counter()
+            answered = await till.send(order_for(hosts[number % TERMINALS]))
+            statuses[answered.status_code] += 1
+            if answered.status_code == 200:
+                assert answered.json()["payment"]["state"] == "succeeded", answered.text
+                return
+            assert answered.status_code in (429, 503), answered.text
+            assert answered.json()["error"]["details"]["safe_to_retry"] is True
+            assert int(answered.headers["retry-after"]) >= 1
+            refused_after.append(time.perf_counter() - began)
+
+        async with target.attacked(f"{ORDERS} orders at once", health_waits=True), asyncio.timeout(180):
+            await asyncio.gather(*(order(number) for number in range(ORDERS)))
+
+    stored = await target.system.payments()
+    target.print_line(
+        f"  {statuses[200]} paid, {len(refused_after)} refused, the slowest after"
+        f" {max(refused_after, default=0):.2f} s"
+    )
+    assert {payment.state for payment in stored} == {"succeeded"}
+    assert len(stored) == statuses[200] > 0
+    assert max(refused_after, default=0) < REFUSED_WITHIN_SECONDS
+
+
+async def test_one_merchants_flood_is_no_trouble_of_another(target: Target) -> None:
+    """30 connections that order without a pause, beyond share and queue; another merchant's till pays."""
+    await target.start("terminal-worker", READY_LINE)
+    host, silent = terminal_host(), terminal_host()
+    statuses: Counter[int] = Counter()
+    seconds: list[float] = []
+    ends_at = time.monotonic() + FLOOD_SECONDS
+
+    async def flood(till: Till) -> None:
+        while time.monotonic() < ends_at:
+            answered = await till.send(order_for(silent), {"Prefer": "respond-async"})
+            statuses[answered.status_code] += 1
+
+    async with (
+        target.till() as attacker,
+        target.till() as shop,
+        VirtualTerminal(host, device=Device(request_idle_seconds=0)),
+        target.attacked("one merchant's flood of orders", health_waits=True),
+    ):
+        flooding = asyncio.gather(*(flood(attacker) for _ in range(ATTACKERS)))
+        while not flooding.done():
+            began = time.perf_counter()
+            paid = await shop.pay(host)
+            seconds.append(time.perf_counter() - began)
+            assert paid.json()["payment"]["state"] == "succeeded", paid.text
+        await flooding
+
+    answered = ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items()))
+    target.print_line(f"  {answered}; meanwhile {len(seconds)} payments, slowest {max(seconds):.2f} s")
+    assert set(statuses) <= {202, 429, 503}
+    assert max(seconds) < PAID_WITHIN_SECONDS
