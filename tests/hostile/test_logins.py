@@ -38,8 +38,9 @@ async def test_guessing_is_slowed_and_holds_no_till_up(target: Target) -> None:
         async with target.attacked("failed log-ins") as bystander:
             known = till.login.username
             await asyncio.gather(work(), *(guess(known if n % 2 else None) for n in range(ATTACKERS)))
+            answered = ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items()))
 
-    target.print_line("  " + ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items())))
+    target.print_line(f"  {answered}")
     assert set(statuses) == {401, 429}
     assert statuses[401] < 200
     assert bystander.megabytes < MEGABYTES

@@ -2,43 +2,35 @@
 
 import asyncio
 import contextlib
+import json
 import statistics
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import psutil
-from eventually import eventually
 from fleet import Fleet, Process
-from raw_http import HEALTH, RawConnection, raw_connection
 from system import LOOPBACK, System, Till
 
-#: Health checks of somebody else: one every so often, and their slowest hundredth at most so slow.
-CHECK_EVERY_SECONDS = 0.02
+#: How slow the slowest hundredth of somebody else's health checks may be.
 SLOW_CHECK_SECONDS = 0.1
 #: A machine that does other work, too, is slower at its worst by a multiple.
 IDLE_TIMES = 3
+_BYSTANDER = Path(__file__).parent / "bystander.py"
 
 
 @dataclass
 class Bystander:
-    """Somebody else, who asks for health again and again on a connection of its own."""
+    """Somebody else's health checks during an attack; known once it is over."""
 
-    connection: RawConnection
     seconds: list[float] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
-    #: What the attack cost the process in memory, once it is over.
+    #: What the attack cost the process in memory.
     megabytes: float = 0
-
-    async def watch(self) -> None:
-        while True:
-            begun = time.perf_counter()
-            await self.connection.send(HEALTH)
-            status, _, _ = await self.connection.answer()
-            self.statuses.add(status)
-            self.seconds.append(time.perf_counter() - begun)
-            await asyncio.sleep(CHECK_EVERY_SECONDS)
 
     @property
     def slowest_hundredth(self) -> float:
@@ -109,13 +101,19 @@ def megabytes_of(process: Process) -> float:
 @contextlib.asynccontextmanager
 async def watching(port: int) -> AsyncIterator[Bystander]:
     """Watch health while the block runs, and at least for a hundred checks."""
-    async with raw_connection(port) as connection:
-        bystander = Bystander(connection)
-        task = asyncio.create_task(bystander.watch())
-        try:
-            yield bystander
-            await eventually(lambda: task.done() or len(bystander.seconds) >= 100, within_seconds=60)
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    bystander = Bystander()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(_BYSTANDER), str(port), stdin=PIPE, stdout=PIPE, limit=2**24
+    )
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline(), "it could not watch"
+        yield bystander
+        # Nothing to read, and the end of it: that is what ends the watch.
+        output, _ = await process.communicate(b"")
+        found = json.loads(output)
+        bystander.seconds, bystander.statuses = found["seconds"], set(found["statuses"])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
