@@ -9,6 +9,8 @@ from attacks import Target
 from raw_http import basic, raw_connection, request
 
 ATTACKERS = 20
+#: Of each attacker: how many requests a client may send is another limit's business.
+PAUSE_SECONDS = 0.1
 SECONDS = 10
 MEGABYTES = 40
 
@@ -27,6 +29,7 @@ async def test_guessing_is_slowed_and_holds_no_till_up(target: Target) -> None:
                     given = basic(name or f"ct_{secrets.token_hex(8)}", secrets.token_hex(16))
                     await connection.send(request("GET", "/v1/payments", b"", given))
                     statuses[(await connection.answer())[0]] += 1
+                    await asyncio.sleep(PAUSE_SECONDS)
 
         async def work() -> None:
             while time.monotonic() < ends_at:

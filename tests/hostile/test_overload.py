@@ -21,7 +21,7 @@ TERMINALS = 50
 FLOOD_SECONDS = 10
 ATTACKERS = 30
 #: A refusal is known at once; how long it takes on a machine that has a thousand of them to write.
-REFUSED_WITHIN_SECONDS = 15
+REFUSED_WITHIN_SECONDS = 30
 PAID_WITHIN_SECONDS = 10
 
 
