@@ -87,8 +87,9 @@ class Ledger:
             # Once it was read, the terminal itself keeps others out: it says busy.
             if new.at - old.at >= self._live_seconds(old) and (old.is_read or self._may_be_unread(new, old)):
                 continue
-            asks_as_taker = new.action == Action.DUPLICATE and self._is_silent_now(old)
-            if old.wire is not new.wire and old.wire.is_live and not asks_as_taker:
+            # The taker asks, or has freed the terminal early, which then identifies itself first.
+            beside_silent = self._is_silent_now(old) and self._may_ask(new)
+            if old.wire is not new.wire and old.wire.is_live and not beside_silent:
                 self._wrong(f"two connections at once: {_say(old)} and {_say(new)}")
             if old.is_operation and not old.is_over:
                 foreign = old.wire.process is not new.wire.process

@@ -196,6 +196,10 @@ class Terminal:
             await asyncio.sleep(self._reads_from - self.stage.now)
         request = await self._request(wire)
         if boots != self._boots:
+            # It came while the terminal was down: lost with its connection.
+            wire.end()
+            if wire.request is not None:
+                wire.request.is_over = True
             return
         if request is None:
             wire.end()
