@@ -20,8 +20,8 @@ from sandbox.terminal.ledger import charged_twice
 from sandbox.terminal.server import VirtualTerminal
 from shared.broker.connections import topology_of
 
-#: Of each form, to each queue, a round every so often: a broker that anybody with an account keeps busy is slow
-#: for all, which is not what is looked at.
+#: Of each form, to each queue, a round every so often: a broker that anybody with an account keeps busy is
+#: slow for all, which is not what is looked at.
 TIMES = 20
 PAUSE_SECONDS = 0.5
 PAYMENTS = 5
