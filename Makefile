@@ -74,7 +74,7 @@ faults: $(VENV)/.ready ## Kill and pause real processes at every named step, on 
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/faults --full-faults $(ARGS)
 
 .PHONY: hostile
-hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what it cost others (15 minutes)
+hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what it costs others (10 minutes)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/hostile --hostile -q $(ARGS)
 
 .PHONY: bench-quick

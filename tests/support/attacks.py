@@ -87,7 +87,7 @@ class Target:
         bystander.megabytes = more = megabytes_of(victim) - before
         slow = bystander.slowest_hundredth
         self.print_line(
-            f"{name:<44} {took:6.1f} s {more:+7.1f} MB   health p99 {slow * 1000:5.0f} ms"
+            f"{name:<62} {took:6.1f} s {more:+7.1f} MB   health p99 {slow * 1000:5.0f} ms"
             f" (idle {self.idle_seconds * 1000:.0f} ms)"
         )
         assert health_is_red or bystander.statuses == {200}, bystander.statuses
