@@ -25,6 +25,12 @@ NOTIFY_LIMITS: Final[dict[str, object]] = {
     "notify_lease_seconds": 3,
     # The broker gives a stopped notifier's messages to another one once it misses two heartbeats.
     "broker_heartbeat_seconds": 3,
+    # A broker that was killed needs ten seconds to come back, more on a loaded machine.
+    "queue_deadline_seconds": 40,
+    "caller_wait_seconds": 60,
+    "api_drain_seconds": 65,
+    "api_stop_grace_seconds": 70,
+    "proxy_timeout_seconds": 65,
 }
 
 #: A payment and the number of its event; an order notification counts as its payment's first.

@@ -6,6 +6,9 @@ from typing import Final
 SHORT_LIMITS: Final[dict[str, object]] = {
     "name_lookup_timeout_seconds": 0.5,
     "queue_deadline_seconds": 5,
+    # A loaded machine is slow; only tests of overload may see an order refused for it.
+    "accept_wait_seconds": 15,
+    "worker_lag_limit_seconds": 60,
     "publish_timeout_seconds": 3,
     "broker_call_timeout_seconds": 5,
     "broker_reconnect_seconds": 0.1,
