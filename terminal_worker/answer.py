@@ -71,6 +71,11 @@ class AnswerReader:
         self._last_byte_at: float | None = None
         self.peer_closed = False
 
+    @property
+    def is_hearing(self) -> bool:
+        """Bytes have come that are not judged yet: of a whole answer only the silence may be missing."""
+        return bool(self._stream.received) and not self._stream.is_judged
+
     async def read(self, written_at: float, ends_at: float) -> Answer | Lost:
         """Return the answer to a request written at `written_at`; wait until `ends_at` (boot-time seconds).
 

@@ -115,7 +115,7 @@ class Doubts:
         Evidence that the database does not take is kept, and tried again for so long at the most.
         """
         for hold in list(self._held.values()):
-            await _stop(hold)
+            await self._stop(hold)
         if self._storing:
             await asyncio.wait(self._storing, timeout=storing_seconds)
 
@@ -164,7 +164,7 @@ class Doubts:
         return f"asked for by {asked_by}" if now >= needed else None
 
     async def _free(self, hold: Hold, why: str, *, early: bool) -> None:
-        await _stop(hold)
+        await self._stop(hold)
         line = hold.taking.address
         if hold.claimed is None:
             learned = Learned(identify_first=True if hold.marks else None)
@@ -179,6 +179,17 @@ class Doubts:
         del self._held[hold.taking.token]
         _log.info("hold ended", line=line, payment_id=hold.taking.payment_id, why=why, freed=freed)
         await self._announcer.publish_next(line)
+
+    async def _stop(self, hold: Hold) -> None:
+        """End the task of a hold; when this returns, every connection of its payment is closed."""
+        if hold.task is None:
+            return
+        if hold.open_ear is not None and hold.open_ear.reader.is_hearing:
+            # An answer is coming, or is there but for the silence that ends it: nobody hears it later.
+            await asyncio.wait((hold.task,), timeout=self._settings.idle_end_seconds)
+        hold.task.cancel()
+        await asyncio.gather(hold.task, return_exceptions=True)
+        hold.task = None
 
     async def _resolve(self, hold: Hold, claimed: Claimed) -> None:
         """Listen on, then enquire, until the payment is settled or the hold is ended from outside."""
@@ -278,12 +289,3 @@ class Doubts:
 
 def _proves(found: Enquired) -> str | None:
     return None if found.evidence is None else found.evidence.proves
-
-
-async def _stop(hold: Hold) -> None:
-    """End the task of a hold; when this returns, every connection of its payment is closed."""
-    if hold.task is None:
-        return
-    hold.task.cancel()
-    await asyncio.gather(hold.task, return_exceptions=True)
-    hold.task = None

@@ -19,7 +19,7 @@ from shared.storage.engine import Database, Transaction
 from shared.storage.statement import Statement
 from shared.storage.takeover import TakenOver
 from shared.storage.waiting import Seen
-from terminal_worker import doubts, recovery
+from terminal_worker import recovery
 from terminal_worker.doubts import Doubts, Hold
 from terminal_worker.enquiry import Enquired, Enquirer
 from terminal_worker.run import Runs
@@ -187,10 +187,10 @@ def read_back_without_token() -> Iterator[None]:
 def freed_while_enquiring() -> Iterator[None]:
     """The end of a hold does not wait for its enquiry."""
 
-    async def stop(_: Hold) -> None:
+    async def stop(_self: Doubts, _: Hold) -> None:
         await asyncio.sleep(0)
 
-    with patch.object(doubts, "_stop", stop):
+    with patch.object(Doubts, "_stop", stop):
         yield
 
 
