@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -123,6 +124,8 @@ class Terminal:
         #: What it writes as soon as somebody connects, one for each of the next connections.
         self.greetings: deque[bytes] = deque()
         self.connect_seconds = 0.0
+        #: Whether a profile of some terminal takes a first answer for the end: a name may bring it here.
+        self.is_bare_success_around: Callable[[], bool] = lambda: False
 
     def goes_wrong(self) -> bool:
         return self._rng.random() < self.stage.faults.terminal / 2
@@ -277,7 +280,7 @@ class Terminal:
             self.stage.faults.count("partial amount")
             return replace(behaviour, paid_amount_cents=rng.randint(1, 99))
         fault = rng.choice(_FAULTS)
-        if fault is Fault.IMMEDIATE and (kind.profile or {}).get("bare_success"):
+        if fault is Fault.IMMEDIATE and self.is_bare_success_around():
             return behaviour  # whoever registers that takes its first answer for the end
         self.stage.faults.count(f"terminal {fault}")
         return replace(behaviour, fault=fault)

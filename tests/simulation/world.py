@@ -212,11 +212,16 @@ class World:
         address = f"127.0.0.{number + 2}"
         terminal = Terminal(self.stage, self.ledger, f"{address}:8888", kind, self.rng)
         self.around.terminals[terminal.line] = terminal
+        terminal.is_bare_success_around = self._is_bare_success_around
         self.around.names.add(f"till-{number}.example", address)
         self.patience_seconds += 2 * (kind.own_seconds - SETTINGS.terminal_own_time_seconds)
         if kind.profile is not None:
             register(self.store, terminal.line, address, kind.profile, kind.register_number)
         return terminal
+
+    def _is_bare_success_around(self) -> bool:
+        profiles = [terminal.kind.profile or {} for terminal in self.around.terminals.values()]
+        return any(profile.get("bare_success") for profile in profiles)
 
     async def _customer(self, number: int) -> None:
         await asyncio.sleep(self.rng.uniform(0.1, OPEN_SECONDS * 0.8))
