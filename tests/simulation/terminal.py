@@ -357,9 +357,13 @@ class Terminal:
 
 
 def _can_be_told(before: Memory, request: Request) -> bool:
-    """Where amount and reference agree, nothing can tell an earlier answer from ours."""
-    if not before.last:
-        return request.amount_cents != 990
-    return int(before.last.get(f.AMOUNT, "0")) != request.amount_cents or bool(
-        (before.last.get(f.PRIVATE_DATA) or "").startswith("pay_")
-    )
+    """Where amount and reference agree, nothing can tell an earlier answer from ours.
+
+    Neither can it where a lower amount is what a partial approval pays.
+    """
+    amount = int(before.last.get(f.AMOUNT, "0")) if before.last else 990
+    if before.last and (before.last.get(f.PRIVATE_DATA) or "").startswith("pay_"):
+        return True
+    if request.fields.get(f.PARTIAL_PAYMENT) == "1" and amount < request.amount_cents:
+        return False
+    return amount != request.amount_cents
