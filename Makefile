@@ -91,10 +91,10 @@ bench-notify: $(VENV)/.ready ## Webhooks a second, and what one hanging endpoint
 
 .PHONY: docs
 docs: $(VENV)/.ready ## Write the generated files anew: OpenAPI, settings, diagrams, outcomes
-	$(BIN)/python -m api.contract.openapi
+	$(BIN)/python -m api.openapi.document
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
 	$(BIN)/python -m shared.payment.diagram
-	$(BIN)/python -m sandbox.terminal.outcomes_reference > docs/sandbox/outcomes.md
+	$(BIN)/python -m sandbox.terminal.script.outcomes_reference > docs/sandbox/outcomes.md
 
 .PHONY: up-compose
 up-compose: ## Build and start the whole system with docker compose, sandbox terminal included

@@ -8,38 +8,36 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.answering import handle_errors
-from api.contract.openapi import openapi_document
-from api.docs_page import FILES, serve_docs
-from api.edge import Edge
-from api.parts import Parts
-from api.request_ids import RequestIds
-from api.routes import (
-    connector,
-    deliveries,
-    events,
-    gateway,
-    operator,
-    operator_actions,
-    operator_deliveries,
-    operator_terminals,
-    payments,
-    terminals,
-    webhook_endpoints,
-)
+from api.connector.routes import router as connector
+from api.http.dependencies import Parts
+from api.http.middleware import Edge
+from api.http.request_ids import RequestIds
+from api.http.responses import handle_errors
+from api.openapi.document import openapi_document
+from api.openapi.page import FILES, serve_docs
+from api.operator.action_routes import router as operator_actions
+from api.operator.delivery_routes import router as operator_deliveries
+from api.operator.gateway_routes import router as gateway
+from api.operator.routes import router as operator
+from api.operator.terminal_routes import router as operator_terminals
+from api.payments.routes import router as payments
+from api.terminals.routes import router as terminals
+from api.webhooks.delivery_routes import router as deliveries
+from api.webhooks.event_routes import router as events
+from api.webhooks.routes import router as webhook_endpoints
 
 ROUTERS: Final = (
-    connector.router,
-    payments.router,
-    gateway.router,
-    operator.router,
-    terminals.router,
-    operator_terminals.router,
-    webhook_endpoints.router,
-    deliveries.router,
-    events.router,
-    operator_deliveries.router,
-    operator_actions.router,
+    connector,
+    payments,
+    gateway,
+    operator,
+    terminals,
+    operator_terminals,
+    webhook_endpoints,
+    deliveries,
+    events,
+    operator_deliveries,
+    operator_actions,
 )
 
 

@@ -6,28 +6,28 @@ from contextlib import AsyncExitStack
 import structlog
 
 from api.app import make_app
-from api.contract.request import warm_up
-from api.readiness import Readiness, database_check
-from api.serving_http import http_options
-from api.waiting import Waiters
+from api.connector.readiness import Readiness, database_check
+from api.connector.request import warm_up
+from api.http.server import http_options
+from api.payments.waiters import Waiters
 from api.wiring import wire
 from shared.broker.connections import connected, declare_topology, topology_of
+from shared.broker.outbox_publisher import waking
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.clock import SystemClock
-from shared.ids import new_process_id
-from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
-from shared.management import management_server
-from shared.metrics import Metrics
-from shared.resolving import SystemLookUp
-from shared.secret_key import load_secret_key
-from shared.serving import listen, port_of, serving
+from shared.network.dns import SystemLookUp
+from shared.runtime.clock import SystemClock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.ids import new_process_id
+from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
+from shared.runtime.management import management_server
+from shared.runtime.metrics import Metrics
+from shared.runtime.serving import listen, port_of, serving
+from shared.runtime.stopping import until_stopped
+from shared.security.secret_key import load_secret_key
 from shared.settings.fields import variable
 from shared.settings.settings import Settings
-from shared.stopping import until_stopped
-from shared.storage.opening import opened_database
-from shared.waking import waking
+from shared.storage.db.opening import opened_database
 
 PROCESS = "api"
 

@@ -2,31 +2,31 @@
 
 from typing import Protocol
 
-from api.addresses import LineFinder
-from api.credentials import Credentials
-from api.failed_logins import FailedLogins
-from api.fair_shares import FairShares
-from api.large_work import LargeWork
-from api.news import News
-from api.parts import Parts
-from api.paying import Payments
-from api.probing import Probing
-from api.readiness import Readiness
-from api.registering import Registry
-from api.targets import Targets
-from api.terminals import Terminals
-from api.waiting import Waiters
-from api.webhooks import Webhooks
-from shared.announcing import Announcer
+from api.connector.readiness import Readiness
+from api.http.auth import Credentials
+from api.http.dependencies import Parts
+from api.http.failed_logins import FailedLogins
+from api.http.large_work import LargeWork
+from api.limits.fair_shares import FairShares
+from api.payments.changes import News
+from api.payments.service import Payments
+from api.payments.waiters import Waiters
+from api.terminals.addresses import LineFinder
+from api.terminals.lookup import Terminals
+from api.terminals.probes import Probing
+from api.terminals.service import Registry
+from api.terminals.targets import Targets
+from api.webhooks.service import Webhooks
 from shared.broker.interfaces import Listens, Publishes, PublishesProbes
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.clock import Clock
-from shared.ids import RandomBytes
-from shared.metrics import Metrics
-from shared.resolving import LookUp, Names
-from shared.sealing import Sealer
+from shared.broker.reply_publisher import Announcer
+from shared.network.dns import LookUp, Names
+from shared.runtime.clock import Clock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.ids import RandomBytes
+from shared.runtime.metrics import Metrics
+from shared.security.encryption import Sealer
 from shared.settings.settings import Settings
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
 
 
 class Sends(Publishes, PublishesProbes, Protocol):

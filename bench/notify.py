@@ -25,15 +25,15 @@ from bench.receiver import Receiver
 from bench.system import database_named
 from sandbox.processes import OwnProcess
 from shared.broker.connections import connected, declare_topology, topology_of
-from shared.metrics import Metrics
+from shared.broker.outbox_publisher import waking
 from shared.notification.kinds import MERCHANT
 from shared.notification.secrets import new_webhook_secret
-from shared.sealing import Sealer
+from shared.runtime.metrics import Metrics
+from shared.security.encryption import Sealer
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
-from shared.storage.engine import Database, Transaction, Wake, open_database
-from shared.storage.statement import Statement
-from shared.waking import waking
+from shared.storage.db.engine import Database, Transaction, Wake, open_database
+from shared.storage.db.statement import Statement
 
 ENDPOINTS: Final = 100
 WAITING: Final = 100_000

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import DEFAULT_PORT, VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
 
 
 async def play(hosts: list[str], think_seconds: float) -> None:

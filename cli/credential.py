@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shared.credential_kind import CredentialKind
+from shared.security.credential_kind import CredentialKind
 
 OF_A_MERCHANT = (CredentialKind.PRIVATE, CredentialKind.PUBLIC)
 
@@ -28,12 +28,12 @@ def create(
     from rich.console import Console
 
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
-    from shared.ids import new_credential_id
-    from shared.secret_hash import hash_secret, new_secret
-    from shared.secret_key import load_secret_key
+    from shared.runtime.ids import new_credential_id
+    from shared.security.secret_hash import hash_secret, new_secret
+    from shared.security.secret_key import load_secret_key
     from shared.settings.load import load_settings
-    from shared.storage import merchants
-    from shared.storage.opening import opened_database
+    from shared.storage.db.opening import opened_database
+    from shared.storage.terminals import merchants
 
     if (merchant is None) == (kind in OF_A_MERCHANT):
         needs = "needs the merchant's id" if merchant is None else "belongs to no merchant: leave its id out"
@@ -62,8 +62,8 @@ def revoke(username: Annotated[str, typer.Argument(help="The credential's user n
     """Revoke a credential for ever; every process refuses it within 5 seconds."""
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
     from shared.settings.load import load_settings
-    from shared.storage import merchants
-    from shared.storage.opening import opened_database
+    from shared.storage.db.opening import opened_database
+    from shared.storage.terminals import merchants
 
     async def store() -> bool:
         async with opened_database(load_settings()) as database:

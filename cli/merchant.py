@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from shared.storage.engine import Database
-    from shared.storage.merchants import UnknownOrders
+    from shared.storage.db.engine import Database
+    from shared.storage.terminals.merchants import UnknownOrders
 
 _NETWORK_HELP = (
     "A network (CIDR) whose terminals this merchant may drive, e.g. 10.20.0.0/16; repeatable. `public` is "
@@ -48,11 +48,11 @@ def create(
     from rich.console import Console
 
     from cli.process import plain_errors, run_on_loop
-    from shared.clock import SystemClock
-    from shared.ids import new_merchant_id
+    from shared.runtime.clock import SystemClock
+    from shared.runtime.ids import new_merchant_id
     from shared.settings.load import load_settings
-    from shared.storage import merchants
-    from shared.storage.opening import opened_database
+    from shared.storage.db.opening import opened_database
+    from shared.storage.terminals import merchants
 
     networks = _networks(network or [])
     merchant_id = new_merchant_id(SystemClock(), os.urandom)
@@ -92,7 +92,7 @@ def networks(
     network: Annotated[list[str], typer.Option(help=_NETWORK_HELP)],
 ) -> None:
     """Let a merchant drive terminals in exactly these networks; works within 5 seconds."""
-    from shared.storage import merchants
+    from shared.storage.terminals import merchants
 
     named = _networks(network)
     _change(merchant, lambda database: merchants.set_networks(database, merchant, named))
@@ -105,7 +105,7 @@ def unknown_orders(
     credit_unknown: Annotated[bool, typer.Option(help=_CREDIT_UNKNOWN_HELP)],
 ) -> None:
     """Say what a merchant may give back of orders that were not paid here; works within 5 seconds."""
-    from shared.storage import merchants
+    from shared.storage.terminals import merchants
 
     wanted = merchants.UnknownOrders(cancel_unknown, credit_unknown)
     _change(merchant, lambda database: merchants.set_unknown_orders(database, merchant, wanted))
@@ -118,7 +118,7 @@ def suspend(
     reason: Annotated[str, typer.Option(help="Why, as the merchant is told.", min=1)],
 ) -> None:
     """Refuse a merchant's new orders and probes, within 5 seconds; payments that exist go on."""
-    from shared.storage import merchants
+    from shared.storage.terminals import merchants
 
     _change(merchant, lambda database: merchants.suspend_merchant(database, merchant, reason))
     print(f"{merchant} is suspended: {reason}")
@@ -126,7 +126,7 @@ def suspend(
 
 def resume(merchant: _MerchantId) -> None:
     """Take a suspended merchant's orders again, within 5 seconds."""
-    from shared.storage import merchants
+    from shared.storage.terminals import merchants
 
     _change(merchant, lambda database: merchants.resume_merchant(database, merchant))
     print(f"{merchant} is not suspended.")
@@ -135,7 +135,7 @@ def resume(merchant: _MerchantId) -> None:
 def _change(merchant_id: str, change: Callable[["Database"], Awaitable[bool]]) -> None:
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
     from shared.settings.load import load_settings
-    from shared.storage.opening import opened_database
+    from shared.storage.db.opening import opened_database
 
     async def store() -> bool:
         async with opened_database(load_settings()) as database:
@@ -148,7 +148,7 @@ def _change(merchant_id: str, change: Callable[["Database"], Awaitable[bool]]) -
 
 def _networks(texts: list[str]) -> list[str]:
     from cli.process import EXIT_USAGE, fail
-    from shared.addresses import PUBLIC
+    from shared.network.public_addresses import PUBLIC
 
     named = []
     for text in texts:
@@ -160,7 +160,7 @@ def _networks(texts: list[str]) -> list[str]:
 
 
 def _shown(networks: list[str]) -> str:
-    from shared.addresses import PUBLIC
+    from shared.network.public_addresses import PUBLIC
 
     words = ["every public address" if network == PUBLIC else network for network in networks]
     return ", ".join(words) or "none: it drives no terminal until `merchant networks` names one"

@@ -41,8 +41,8 @@ def run_migrations(
 
 async def _grant(settings: "Settings", folder: Path) -> None:
     from cli.process import EXIT_USAGE, fail
-    from shared.storage.accounts import GRANTS, UnfitPassword, grant_accounts
-    from shared.storage.engine import open_database
+    from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
+    from shared.storage.db.engine import open_database
 
     database = open_database(settings.database_url.get_secret_value(), pool_size=1, rng=random.SystemRandom())
     try:
@@ -64,9 +64,9 @@ async def migrate_database(settings: "Settings") -> tuple[str | None, str | None
     """Migrate; on SQLite make the database's folder where it is missing. Return the versions around it."""
     from sqlalchemy.engine import make_url
 
-    from shared.storage.engine import open_database, sqlite_path
-    from shared.storage.migrate import migrate
-    from shared.storage.private_files import make_private_folder
+    from shared.storage.db.engine import open_database, sqlite_path
+    from shared.storage.db.migrate import migrate
+    from shared.storage.db.private_files import make_private_folder
 
     url = settings.database_url.get_secret_value()
     path = sqlite_path(make_url(url))

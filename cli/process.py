@@ -24,10 +24,10 @@ EXIT_AWAY: Final = 1
 @contextmanager
 def plain_errors() -> "Iterator[None]":
     """Turn the errors that a person can mend into a sentence and an exit code."""
-    from shared.broker.failures import BrokerFailure
+    from shared.broker.errors import BrokerFailure
     from shared.settings.settings import SettingsError
-    from shared.storage.engine import CommitUnknown, DatabaseAway
-    from shared.storage.migrate import CannotMigrate, SchemaTooOld
+    from shared.storage.db.engine import CommitUnknown, DatabaseAway
+    from shared.storage.db.migrate import CannotMigrate, SchemaTooOld
 
     try:
         yield
@@ -49,7 +49,7 @@ def fail(message: str, code: int) -> typer.Exit:
 
 def run_process(name: str, root: "Callable[[Settings], Coroutine[Any, Any, None]]") -> None:
     """Run a composition root with the settings of the environment until it ends."""
-    from shared.logging import configure_logging
+    from shared.runtime.logging import configure_logging
     from shared.settings.load import load_settings
 
     with plain_errors():

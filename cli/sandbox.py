@@ -21,7 +21,7 @@ def print_outcomes(
     from rich.console import Console
     from rich.table import Table
 
-    from sandbox.terminal.outcomes import OUTCOMES
+    from sandbox.terminal.script.outcomes import OUTCOMES
 
     if as_json:
         for row in OUTCOMES:

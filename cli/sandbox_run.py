@@ -66,7 +66,7 @@ def run_sandbox(
     from sandbox.run.places import Ports
     from sandbox.run.shop import ShopUnreadable
     from sandbox.servers.errors import ServersUnavailable
-    from sandbox.terminal.schedule import Schedule
+    from sandbox.terminal.gateway.schedule import Schedule
 
     collects = Schedule(every_seconds=collect_every)
     setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)
@@ -110,7 +110,7 @@ def prepare(
         make_shop,
         settings_for,
     )
-    from shared.clock import SystemClock
+    from shared.runtime.clock import SystemClock
     from shared.settings.load import load_settings
 
     if port_base == 0:
@@ -158,7 +158,7 @@ def serve(
     from sandbox.run.cloud_api import ApiAnswered
     from sandbox.run.places import Ports
     from sandbox.run.shop import ShopUnreadable, kept_shop
-    from sandbox.terminal.schedule import Schedule
+    from sandbox.terminal.gateway.schedule import Schedule
 
     collects = Schedule(every_seconds=collect_every)
     setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)

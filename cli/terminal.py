@@ -8,9 +8,9 @@ import typer
 
 from cli.process import EXIT_USAGE, fail
 from sandbox.cards import DECK
-from sandbox.terminal.behaviour import Customer, Fault
-from sandbox.terminal.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, WhenBusy
-from sandbox.terminal.outcomes import OUTCOMES
+from sandbox.terminal.device.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, WhenBusy
+from sandbox.terminal.script.behaviour import Customer, Fault
+from sandbox.terminal.script.outcomes import OUTCOMES
 
 _SERVING = "Where it listens"
 _CUSTOMER = "What customer and bank do"
@@ -169,9 +169,9 @@ def run_terminal(
     Takes debits, reversals, credits, duplicates, identifications and remote collections from any client, one
     transaction at a time. Ends at SIGTERM or Ctrl-C.
     """
+    from sandbox.terminal.gateway.schedule import Schedule
     from sandbox.terminal.main import CannotListen, run
-    from sandbox.terminal.outcomes import UnknownOutcome
-    from sandbox.terminal.schedule import Schedule
+    from sandbox.terminal.script.outcomes import UnknownOutcome
 
     def say_where(bound_host: str, bound_port: int) -> None:
         typer.echo(f"Terminal is listening on {bound_host}:{bound_port} (Concert V3.1 and V3.2).")

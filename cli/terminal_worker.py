@@ -8,8 +8,8 @@ def run_terminal_worker() -> None:
     SIGTERM lets running sessions finish.
     """
     from cli.process import EXIT_AWAY, fail, run_process
-    from terminal_worker.heartbeat import TakenForDead
     from terminal_worker.main import PROCESS, run
+    from terminal_worker.recovery.heartbeat import TakenForDead
 
     try:
         run_process(PROCESS, run)

@@ -13,17 +13,17 @@ from typing import Any, Final
 
 import structlog
 
-from notifier_worker.lanes import Lanes
-from notifier_worker.letters import Letter, Letters
-from notifier_worker.measures import Measures
-from notifier_worker.trying import Trying
+from notifier_worker.attempt import Trying
+from notifier_worker.concurrency import Lanes
+from notifier_worker.metrics import Measures
+from notifier_worker.webhook_request import Letter, Letters
 from shared.broker.interfaces import Incoming
 from shared.broker.messages import NotificationMessage
-from shared.checkpoints import Checkpoint
-from shared.resilience import failures_logged, log_failure
-from shared.storage import deliveries
-from shared.storage.deliveries import Again, Breaker, Dead, Delivered, Leased, Tried
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
+from shared.runtime.failpoints import Checkpoint
+from shared.runtime.resilience import failures_logged, log_failure
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.webhooks import deliveries
+from shared.storage.webhooks.deliveries import Again, Breaker, Dead, Delivered, Leased, Tried
 
 #: Deliveries in one statement.
 BATCH: Final = 200

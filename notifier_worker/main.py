@@ -7,25 +7,25 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from notifier_worker.http import HttpClient
+from notifier_worker.http.client import HttpClient
 from notifier_worker.wiring import kinds_of, wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer
 from shared.broker.publisher import Publisher
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.clock import SystemClock
-from shared.ids import new_process_id
-from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
-from shared.management import management_server
-from shared.metrics import Metrics
+from shared.network.dns import Names, SystemLookUp
+from shared.network.targets import AddressPolicy
 from shared.notification.kinds import HIPAY, MERCHANT
-from shared.resolving import Names, SystemLookUp
-from shared.sealing import Sealer
-from shared.secret_key import load_secret_key
+from shared.runtime.clock import SystemClock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.ids import new_process_id
+from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
+from shared.runtime.management import management_server
+from shared.runtime.metrics import Metrics
+from shared.runtime.stopping import until_stopped
+from shared.security.encryption import Sealer
+from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
-from shared.stopping import until_stopped
-from shared.storage.opening import opened_database
-from shared.targets import AddressPolicy
+from shared.storage.db.opening import opened_database
 
 PROCESS = "notifier-worker"
 #: Host names of receivers that are looked up at the same time, of merchants and of HiPay each.

@@ -7,15 +7,15 @@ from typing import Final
 
 import structlog
 
-from notifier_worker.measures import Measures
-from shared.broker.failures import BrokerFailure, NotAccepted
+from notifier_worker.metrics import Measures
+from shared.broker.errors import BrokerFailure, NotAccepted
 from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
 from shared.notification.kinds import MERCHANT, NOTIFICATION_KINDS
-from shared.resilience import failures_logged, one_of_many
+from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.fields import variable
-from shared.storage import deliveries
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
+from shared.storage.webhooks import deliveries
 
 #: Messages for one target in one sweep: enough to fill its places; its backlog is read from the database.
 MOST_OF_TARGET: Final = 32

@@ -3,23 +3,23 @@
 import random
 from dataclasses import dataclass
 
+from notifier_worker.attempt import Trying
+from notifier_worker.concurrency import Lanes
 from notifier_worker.dispatch import Dispatcher
-from notifier_worker.http import HttpClient
-from notifier_worker.lanes import Lanes
-from notifier_worker.letters import HipayLetters, Letters, MerchantLetters
-from notifier_worker.measures import Measures
+from notifier_worker.http.client import HttpClient
+from notifier_worker.metrics import Measures
 from notifier_worker.relay import Relay
-from notifier_worker.trying import Trying
-from notifier_worker.verdicts import RetrySchedule
+from notifier_worker.retry_policy import RetrySchedule
+from notifier_worker.webhook_request import HipayLetters, Letters, MerchantLetters
 from shared.broker.interfaces import PublishesNotifications
-from shared.checkpoints import Checkpoint
-from shared.clock import Clock
-from shared.metrics import Metrics
 from shared.notification.kinds import HIPAY, MERCHANT
-from shared.sealing import Sealer
+from shared.runtime.clock import Clock
+from shared.runtime.failpoints import Checkpoint
+from shared.runtime.metrics import Metrics
+from shared.security.encryption import Sealer
 from shared.settings.settings import Settings
-from shared.storage.deliveries import Breaker
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
+from shared.storage.webhooks.deliveries import Breaker
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,17 @@ from sandbox.run.earlier import disable_other_endpoints
 from sandbox.run.places import Places
 from sandbox.run.readiness import Readiness
 from sandbox.run.shop import Shop
-from sandbox.terminal.app import make_terminal_app
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.device import Device
-from sandbox.terminal.gateway_link import HttpGateway
-from sandbox.terminal.schedule import Schedule
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.gateway.link import HttpGateway
+from sandbox.terminal.gateway.schedule import Schedule
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.server import VirtualTerminal
+from sandbox.terminal.web.app import make_terminal_app
 from sandbox.tracing.trace import Trace
-from shared.clock import SystemClock
 from shared.concert.reference import find_reference
-from shared.ids import RandomBytes
-from shared.serving import serving
+from shared.runtime.clock import SystemClock
+from shared.runtime.ids import RandomBytes
+from shared.runtime.serving import serving
 from shared.settings.settings import SettingsError
 
 #: The terminal's id at our API.

@@ -7,13 +7,13 @@ import structlog
 
 from shared.broker.interfaces import Consumes, Delivery
 from shared.broker.messages import ProbeMessage, Work
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.logging import bound
-from shared.metrics import Metrics
-from shared.resilience import failures_logged, log_failure
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.logging import bound
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
-from terminal_worker.probe import Probes
 from terminal_worker.run import Runs
+from terminal_worker.session.probe import Probes
 
 _log = structlog.get_logger()
 

@@ -8,19 +8,19 @@ import structlog
 
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
+from shared.broker.outbox_publisher import waking
 from shared.broker.publisher import Publisher
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.clock import SystemClock
-from shared.ids import new_process_id
-from shared.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
-from shared.management import management_server
-from shared.metrics import Metrics
+from shared.runtime.clock import SystemClock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.ids import new_process_id
+from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
+from shared.runtime.management import management_server
+from shared.runtime.metrics import Metrics
+from shared.runtime.stopping import until_stopped
 from shared.settings.settings import Settings
-from shared.stopping import until_stopped
-from shared.storage.heartbeats import Heartbeats
-from shared.storage.opening import opened_database
-from shared.waking import waking
-from terminal_worker.connection import TcpConnector
+from shared.storage.db.opening import opened_database
+from shared.storage.terminals.heartbeats import Heartbeats
+from terminal_worker.session.connection import TcpConnector
 from terminal_worker.wiring import wire
 
 PROCESS = "terminal-worker"

@@ -8,30 +8,30 @@ from typing import Final
 
 import structlog
 
-from shared.announcing import Announcer
 from shared.broker.messages import PaymentMessage
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.clock import Clock
+from shared.broker.reply_publisher import Announcer
 from shared.concert.profile import Profile
-from shared.ids import RandomBytes, new_token
-from shared.metrics import Metrics
-from shared.payment.outcome import Outcome
 from shared.payment.payment import Payment, Reason
+from shared.payment.settlement import Outcome
 from shared.payment.states import Event
-from shared.resilience import failures_logged, log_failure, until_done
+from shared.runtime.clock import Clock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.ids import RandomBytes, new_token
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
-from shared.storage import claims, outcomes
-from shared.storage.claims import Claim, Claimed, DeadlinePassed, Held, NotQueued
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway
-from shared.storage.lines import Learned
-from terminal_worker.connection import ConnectFailed
-from terminal_worker.doubts import Doubts, Hold
-from terminal_worker.enquiry import LOOK_TO_WRITE_SECONDS
-from terminal_worker.identification import Identified, Identifier
-from terminal_worker.lock_tokens import LockTokens
-from terminal_worker.open_ear import OpenEar
-from terminal_worker.session import Ended, TerminalSessions
-from terminal_worker.speaking import doubt_window_of
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.payments import claims, settling
+from shared.storage.payments.claims import Claim, Claimed, DeadlinePassed, Held, NotQueued
+from shared.storage.terminals.locks import Learned
+from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from terminal_worker.recovery.lock_tokens import LockTokens
+from terminal_worker.session.connection import ConnectFailed
+from terminal_worker.session.enquiry import LOOK_TO_WRITE_SECONDS
+from terminal_worker.session.identification import Identified, Identifier
+from terminal_worker.session.late_answers import OpenEar
+from terminal_worker.session.request_builder import doubt_window_of
+from terminal_worker.session.session import Ended, TerminalSessions
 
 _log = structlog.get_logger()
 
@@ -167,7 +167,7 @@ class Runs:
             await self._identify_once(claimed)
         elif ended.open_ear is not None:
             await until_done(
-                lambda: outcomes.free_line(self._database, claimed.taking, Learned()),
+                lambda: settling.free_line(self._database, claimed.taking, Learned()),
                 "line not freed",
                 rng=self._rng,
             )
@@ -206,7 +206,7 @@ class Runs:
             )
         )
         return await until_done(
-            lambda: outcomes.doubt(self._database, claimed.taking, claimed.payment.id, ended.outcome),
+            lambda: settling.doubt(self._database, claimed.taking, claimed.payment.id, ended.outcome),
             "doubt not stored",
             rng=self._rng,
         )
@@ -218,7 +218,7 @@ class Runs:
 
         async def once() -> Payment:
             try:
-                return await outcomes.settle(
+                return await settling.settle(
                     self._database,
                     claimed.taking,
                     claimed.payment,
@@ -238,7 +238,7 @@ class Runs:
         taking, payment = claimed.taking, claimed.payment
         with failures_logged("line not freed", line=taking.address):
             learned = Learned(identify_first=True)
-            if await outcomes.release(self._database, taking, learned, why="outcome not stored"):
+            if await settling.release(self._database, taking, learned, why="outcome not stored"):
                 await self._announcer.reply(payment.id, payment.reply_to)
                 await self._announcer.publish_next(taking.address)
 
@@ -251,7 +251,7 @@ class Runs:
         with failures_logged("late amount not read"):
             while (heard := await ear.hear(ends_at, self._settings)) is not None:
                 store = partial(
-                    outcomes.add_evidence,
+                    settling.add_evidence,
                     self._database,
                     claimed.payment.id,
                     heard.evidence,
@@ -277,7 +277,7 @@ class Runs:
         async def write_until() -> float:
             # This run may have slept since, and a taker frees the line of a finished payment soon.
             looked_at = self._clock.boot()
-            still_mine = await outcomes.still_mine(self._database, claimed.taking)
+            still_mine = await settling.still_mine(self._database, claimed.taking)
             return looked_at + LOOK_TO_WRITE_SECONDS if still_mine else looked_at
 
         found = Identified.NOT_ASKED
@@ -285,7 +285,7 @@ class Runs:
             profile = Profile.from_dict(json.loads(claimed.profile))
             try:
                 # Before connecting, too: a terminal may take one connection at a time, the next holder's.
-                if await outcomes.still_mine(self._database, claimed.taking):
+                if await settling.still_mine(self._database, claimed.taking):
                     found = await self._identifier.ask(
                         line, payment.protocol, claimed.register_number, profile, write_until
                     )
@@ -294,7 +294,7 @@ class Runs:
         teaches = found in (Identified.YES, Identified.SILENT)
         learned = Learned(identifies=found is Identified.YES if teaches else None)
         await until_done(
-            lambda: outcomes.release_identified(self._database, claimed.taking, learned, found=found),
+            lambda: settling.release_identified(self._database, claimed.taking, learned, found=found),
             "line not freed",
             rng=self._rng,
         )

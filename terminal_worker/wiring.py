@@ -5,28 +5,28 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from shared.announcing import Announcer
 from shared.broker.interfaces import Consumes, Publishes
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.clock import Clock
-from shared.ids import RandomBytes
-from shared.metrics import Metrics
+from shared.broker.reply_publisher import Announcer
+from shared.runtime.clock import Clock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.ids import RandomBytes
+from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
-from shared.storage.engine import Database
-from shared.storage.heartbeats import Heartbeats
-from terminal_worker.connection import Connect
+from shared.storage.db.engine import Database
+from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.consume import Deliveries
-from terminal_worker.doubts import Doubts
-from terminal_worker.enquiry import Enquirer
-from terminal_worker.heartbeat import Heartbeat
-from terminal_worker.identification import Identifier
-from terminal_worker.lock_tokens import LockTokens
-from terminal_worker.observer import Observer
-from terminal_worker.probe import Probes
-from terminal_worker.recovery import Recovery
+from terminal_worker.recovery.doubt_leases import Doubts
+from terminal_worker.recovery.heartbeat import Heartbeat
+from terminal_worker.recovery.lock_tokens import LockTokens
+from terminal_worker.recovery.observer import Observer
+from terminal_worker.recovery.sweep import Sweep
+from terminal_worker.recovery.takeover import Recovery
 from terminal_worker.run import Runs
-from terminal_worker.session import TerminalSessions
-from terminal_worker.sweep import Sweep
+from terminal_worker.session.connection import Connect
+from terminal_worker.session.enquiry import Enquirer
+from terminal_worker.session.identification import Identifier
+from terminal_worker.session.probe import Probes
+from terminal_worker.session.session import TerminalSessions
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from sandbox.demo.amqp_stream import MessageReader, WireMessage
-from shared.ids import PAYMENT_PREFIX, is_payment_id
+from shared.runtime.ids import PAYMENT_PREFIX, is_payment_id
 
 #: The demo sends a few dozen; one that is left running must not grow.
 _REMEMBERED_MESSAGES: Final = 10_000

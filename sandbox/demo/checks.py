@@ -9,7 +9,7 @@ from sandbox.demo.frames import masked_fields
 from sandbox.demo.stored import StoredEvent
 from sandbox.demo.till import Call
 from sandbox.demo.timeline import bytes_of
-from sandbox.terminal.ledger import SessionRecord, charged_twice, overlapping_sessions
+from sandbox.terminal.device.ledger import SessionRecord, charged_twice, overlapping_sessions
 
 #: Once a terminal an identification follows; a gateway's evidence comes at any time, and again at collection.
 BESIDE_THE_WAY: Final = frozenset({"identified", "evidence"})

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.concert import fields as f
+from shared.concert.allowed_fields import harmless_fields
 from shared.concert.decode import Decoder
 from shared.concert.fields import Action, Status
-from shared.concert.harmless import harmless_fields
 
 _SHORT_NAMES: Final = {
     f.PROTOCOL_VERSION: "version",

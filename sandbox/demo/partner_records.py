@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 import httpx
 from pydantic import TypeAdapter
 
-from sandbox.terminal.ledger import SessionRecord
+from sandbox.terminal.device.ledger import SessionRecord
 from sandbox.tracing.trace import Hop
 
 Json = dict[str, Any]

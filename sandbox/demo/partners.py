@@ -9,7 +9,7 @@ from typing import Final
 
 from sandbox.demo.processes import Running, environment, until_logged
 from sandbox.run.shop import Shop, keep_shop
-from sandbox.servers.children import Child
+from sandbox.servers.private.children import Child
 
 TERMINAL: Final = "terminal C"
 #: Holds the API's address; written when the shop is there, too.

@@ -16,9 +16,9 @@ from sandbox.demo.partners import API_FILE, PORTS_LINE, READY_LINE
 from sandbox.main import TerminalSetup, running_sandbox
 from sandbox.run.places import LOOPBACK, OFFSETS, Places, Ports, open_places
 from sandbox.run.shop import Shop, kept_shop
-from sandbox.servers.children import POLL_SECONDS
-from shared.logging import configure_logging
-from shared.stopping import until_stopped
+from sandbox.servers.private.children import POLL_SECONDS
+from shared.runtime.logging import configure_logging
+from shared.runtime.stopping import until_stopped
 
 #: From the amount on the screen to the customer's card.
 CUSTOMER_SECONDS: Final = 0.4

@@ -14,7 +14,7 @@ from sandbox.demo.processes import until
 from sandbox.demo.system import System
 from sandbox.demo.till import Call, Till
 from sandbox.demo.timeline import Records, begin_of
-from sandbox.terminal.ledger import SessionRecord
+from sandbox.terminal.device.ledger import SessionRecord
 
 #: A customer here takes less than a second.
 _ANSWER_SECONDS = 20.0

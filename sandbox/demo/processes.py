@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sandbox.demo.errors import Unexpected
-from sandbox.servers.children import POLL_SECONDS, Child
+from sandbox.servers.private.children import POLL_SECONDS, Child
 from shared.settings.fields import variable
 
 Found = TypeVar("Found")

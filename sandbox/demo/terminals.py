@@ -7,8 +7,8 @@ from typing import Final
 
 from sandbox.demo.processes import Running, environment, start, until
 from sandbox.servers.errors import PortTaken
-from sandbox.terminal.ledger import SessionRecord, read_ledger
-from sandbox.terminal.server import DEFAULT_PORT
+from sandbox.terminal.device.ledger import SessionRecord, read_ledger
+from sandbox.terminal.server.server import DEFAULT_PORT
 
 _TRIES: Final = 5
 #: The amount that the bank refuses on the second terminal.

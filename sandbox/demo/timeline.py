@@ -14,7 +14,7 @@ from sandbox.demo.broker_tap import Passed
 from sandbox.demo.frames import NamedField, euros, masked_fields, named_fields
 from sandbox.demo.stored import StoredEvent
 from sandbox.demo.till import Call
-from sandbox.terminal.ledger import Passage, SessionRecord
+from sandbox.terminal.device.ledger import Passage, SessionRecord
 
 
 class Turn(IntEnum):

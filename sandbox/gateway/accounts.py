@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sandbox.cards import AccountStatus, Card
-from sandbox.gateway import codes
+from sandbox.gateway import response_codes
 
 #: So many wrong PINs in a row block the card.
 PIN_TRIES: Final = 3
@@ -54,7 +54,7 @@ class Decision:
 
     @property
     def approved(self) -> bool:
-        return self.code == codes.APPROVED
+        return self.code == response_codes.APPROVED
 
 
 def decide(
@@ -62,18 +62,20 @@ def decide(
 ) -> Decision:
     """Return what the issuer says. `month` is the current one, YYMM; `wanted_code` wins over everything."""
     after_pin = _after_pin(account, pin)
-    if wanted_code not in (None, codes.APPROVED):
+    if wanted_code not in (None, response_codes.APPROVED):
         assert wanted_code is not None
         return Decision(wanted_code, account)
     if operation == "reversal":
         # Giving back is never refused: the money is the customer's. What the terminal approved by itself was
         # never taken here, so no more than that comes back.
-        return Decision(codes.APPROVED, _spent(account, -min(amount_cents, max(account.spent_cents, 0))))
+        return Decision(
+            response_codes.APPROVED, _spent(account, -min(amount_cents, max(account.spent_cents, 0)))
+        )
     refusal = _refusal(after_pin, operation, amount_cents, pin=pin, month=month)
     if refusal is not None:
         return Decision(refusal, after_pin)
     return Decision(
-        codes.APPROVED, _spent(after_pin, amount_cents if operation == "debit" else -amount_cents)
+        response_codes.APPROVED, _spent(after_pin, amount_cents if operation == "debit" else -amount_cents)
     )
 
 
@@ -94,17 +96,17 @@ def _refusal(account: Account, operation: str, amount_cents: int, *, pin: str, m
     if account.status is not AccountStatus.ACTIVE:
         return _STATUS_CODES[account.status]
     if account.expiry < month:
-        return codes.EXPIRED
+        return response_codes.EXPIRED
     if not account.pin_tries_left:
-        return codes.TOO_MANY_PINS
+        return response_codes.TOO_MANY_PINS
     if pin == "wrong":
-        return codes.WRONG_PIN
+        return response_codes.WRONG_PIN
     if operation != "debit":
         return None
     if account.payment_limit_cents is not None and amount_cents > account.payment_limit_cents:
-        return codes.OVER_LIMIT
+        return response_codes.OVER_LIMIT
     if account.available_cents is not None and amount_cents > account.available_cents:
-        return codes.NO_FUNDS
+        return response_codes.NO_FUNDS
     return None
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI, HTTPException
 
-from sandbox.gateway.asking import ask
+from sandbox.gateway.client import ask
 from sandbox.gateway.messages import (
     AuthorisationAnswer,
     Batch,
@@ -14,11 +14,11 @@ from sandbox.gateway.messages import (
     CollectionSums,
     EndedTransaction,
 )
-from sandbox.gateway.passing import Passing, reference_of
+from sandbox.gateway.trace_events import Passing, reference_of
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 ISSUER_TIMEOUT_SECONDS: Final = 15.0
 #: Collections beyond that are refused: nothing that was acknowledged is ever forgotten.

@@ -8,15 +8,15 @@ from fastapi import FastAPI, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.cards import DECK, AccountStatus
-from sandbox.gateway import codes
+from sandbox.gateway import response_codes
 from sandbox.gateway.accounts import Account, decide
 from sandbox.gateway.messages import AuthorisationAnswer, Cents, ChainRequest
-from sandbox.gateway.passing import Passing
+from sandbox.gateway.trace_events import Passing
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import System
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
-from shared.ids import RandomBytes
+from shared.runtime.clock import Clock
+from shared.runtime.ids import RandomBytes
 
 _KEPT_ACCOUNTS: Final = 10_000
 
@@ -65,7 +65,7 @@ class Issuer:
         if self._script.unavailable:
             raise HTTPException(503, "The issuer is not available, by script.")
         code = self._decide(request)
-        approved = code == codes.APPROVED
+        approved = code == response_codes.APPROVED
         number = f"{int.from_bytes(self._random_bytes(4)) % 1_000_000:06d}" if approved else None
         return self._passing.answered(
             record,
@@ -73,7 +73,7 @@ class Issuer:
                 id=request.id,
                 approved=approved,
                 code=code,
-                message=codes.meaning(code),
+                message=response_codes.meaning(code),
                 authorisation_number=number,
             ),
         )
@@ -123,7 +123,7 @@ class Issuer:
         wanted = None if request.test is None else request.test.wanted_code
         account = self._accounts.get(request.card.pan)
         if account is None:
-            return wanted or codes.INVALID_NUMBER
+            return wanted or response_codes.INVALID_NUMBER
         month = f"{datetime.fromtimestamp(self._clock.wall_ms() / 1000, UTC):%y%m}"
         decision = decide(
             account,

@@ -5,13 +5,13 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 
-from sandbox.gateway.asking import ask
+from sandbox.gateway.client import ask
 from sandbox.gateway.messages import AuthorisationAnswer, ChainRequest
-from sandbox.gateway.passing import Passing
+from sandbox.gateway.trace_events import Passing
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import System
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 #: Longer than the acquirer waits for the issuer, so that its answer still passes.
 ACQUIRER_TIMEOUT_SECONDS: Final = 18.0

@@ -10,7 +10,7 @@ from fastapi import FastAPI, HTTPException
 from pydantic import ValidationError
 
 from sandbox.gateway import pushes
-from sandbox.gateway.asking import ask
+from sandbox.gateway.client import ask
 from sandbox.gateway.messages import (
     AuthorisationAnswer,
     AuthorisationRequest,
@@ -21,16 +21,16 @@ from sandbox.gateway.messages import (
     Completion,
     Push,
 )
-from sandbox.gateway.passing import Passing, reference_of
+from sandbox.gateway.trace_events import Passing, reference_of
+from sandbox.outbox.attempt_result import Outcome
 from sandbox.outbox.faults import Faults
 from sandbox.outbox.http import post
 from sandbox.outbox.outbox import RETRY_SECONDS, Outbox
-from sandbox.outbox.outcome import Outcome
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
-from shared.ids import RandomBytes
+from shared.runtime.clock import Clock
+from shared.runtime.ids import RandomBytes
 
 #: Longer than Nepting waits for the acquirer, so that its answer still passes.
 NEPTING_TIMEOUT_SECONDS: Final = 20.0

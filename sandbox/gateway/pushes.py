@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from sandbox.gateway import codes
+from sandbox.gateway import response_codes
 from sandbox.gateway.messages import (
     AuthorisationAnswer,
     AuthorisationRequest,
@@ -61,7 +61,7 @@ def of_ended(
         amount_cents=ended.amount_cents,
         currency=ended.currency,
         approved=True,
-        code=codes.APPROVED,
+        code=response_codes.APPROVED,
         authorisation_number=ended.authorisation_number,
         card=ended.card,
         aid=ended.aid,

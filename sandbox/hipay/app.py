@@ -16,7 +16,7 @@ from sandbox.pages.app import new_app
 from sandbox.pages.render import NavLink
 from sandbox.tracing.stream import trace_routes
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 
 def make_app(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from sandbox.gateway.messages import Push as PushBody
-from sandbox.hipay.rules.halves import Contract, Kind, Operation, OrderNotice, Push
+from sandbox.hipay.rules.order_and_push import Contract, Kind, Operation, OrderNotice, Push
 from shared.concert.reference import find_reference
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]

@@ -12,7 +12,7 @@ from sandbox.cards import Brand
 from sandbox.hipay import json_views
 from sandbox.hipay.filters import Filters
 from sandbox.hipay.platform import Platform
-from sandbox.hipay.rules.book import NotAllowed
+from sandbox.hipay.rules.ledger import NotAllowed
 from sandbox.hipay.rules.statuses import NAMES, Status
 from sandbox.hipay.rules.transaction import Transaction
 from sandbox.hipay.rules.view import facts_of

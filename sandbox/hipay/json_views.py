@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from sandbox.hipay.platform import Notification
-from sandbox.hipay.rules.book import WaitingPush
 from sandbox.hipay.rules.evidence import Report
-from sandbox.hipay.rules.halves import Operation, OrderNotice
+from sandbox.hipay.rules.ledger import WaitingPush
+from sandbox.hipay.rules.order_and_push import Operation, OrderNotice
 from sandbox.hipay.rules.statuses import NAMES
 from sandbox.hipay.rules.transaction import Transaction
 from sandbox.hipay.rules.view import facts_of

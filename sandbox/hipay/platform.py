@@ -10,18 +10,18 @@ import httpx
 from sandbox.gateway.messages import Push as PushBody
 from sandbox.hipay.bodies import OrderNotification, push_of
 from sandbox.hipay.rules import evidence, notification
-from sandbox.hipay.rules.book import Book
-from sandbox.hipay.rules.effects import Effect, PushJoined, StatusChanged
+from sandbox.hipay.rules.actions import Effect, PushJoined, StatusChanged
 from sandbox.hipay.rules.evidence import Report
-from sandbox.hipay.rules.halves import Kind
+from sandbox.hipay.rules.ledger import Book
+from sandbox.hipay.rules.order_and_push import Kind
 from sandbox.hipay.rules.statuses import NAMES, Status
 from sandbox.hipay.settings import EvidenceTarget, Merchant
+from sandbox.outbox.attempt_result import Outcome, Verdict
 from sandbox.outbox.http import post
 from sandbox.outbox.outbox import Message, Outbox
-from sandbox.outbox.outcome import Outcome, Verdict
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 NOTIFICATION_TIMEOUT_SECONDS: Final = 10.0
 EVIDENCE_TIMEOUT_SECONDS: Final = 10.0

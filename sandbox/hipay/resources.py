@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sandbox.hipay import json_views
 from sandbox.hipay.filters import Filters
 from sandbox.hipay.platform import Platform
-from sandbox.hipay.rules.book import NotAllowed
+from sandbox.hipay.rules.ledger import NotAllowed
 from sandbox.hipay.rules.statuses import Status
 from sandbox.hipay.settings import Merchant
 from sandbox.outbox.faults import Faults

@@ -14,7 +14,7 @@ from sandbox.pages.app import new_app
 from sandbox.pages.render import NavLink, Pages
 from sandbox.tracing.stream import trace_routes
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 BODY_LIMIT_BYTES: Final = 1_048_576
 #: More is for the JSON.

@@ -14,7 +14,7 @@ from sandbox.merchant.verifying import (
 )
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 _CAPTURED: Final = "118"
 _AUTHORIZED: Final = "116"

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from sandbox.outbox.outcome import Outcome, Verdict
+from sandbox.outbox.attempt_result import Outcome, Verdict
 
 
 async def post(http: httpx.AsyncClient, url: str, *, timeout_seconds: float, **request: Any) -> Outcome:

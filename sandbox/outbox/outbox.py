@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from sandbox.outbox.attempt_result import Attempt, Outcome, Verdict
 from sandbox.outbox.faults import Faults
-from sandbox.outbox.outcome import Attempt, Outcome, Verdict
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 #: Older messages are forgotten; so many sandbox payments are more than anybody reads.
 KEPT_MESSAGES: Final = 10_000

@@ -13,11 +13,11 @@ from sandbox.register.draft import Draft, Operation
 from sandbox.register.orders import following, order_of
 from sandbox.register.sale import NO_NETWORK, Asking, Json, Sale
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
-from sandbox.terminal.changes import Changes
+from sandbox.terminal.device.changes import Changes
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
-from shared.clock import Clock
-from shared.ids import RandomBytes
+from shared.runtime.clock import Clock
+from shared.runtime.ids import RandomBytes
 
 #: Older sales are forgotten.
 KEPT_SALES: Final = 1000

@@ -17,11 +17,11 @@ from sandbox.processes import API_LINE, OwnProcess
 from sandbox.run.places import LOOPBACK, OFFSETS, Places, Ports, open_places
 from sandbox.run.shop import Shop, keep_shop, kept_shop, make_shop, settings_for
 from shared.broker.topology import Topology
-from shared.clock import SystemClock
+from shared.runtime.clock import SystemClock
 from shared.settings.fields import variable
 from shared.settings.load import SECRET_FIELDS, load_settings
 from shared.settings.settings import Settings
-from shared.storage.private_files import make_private_folder
+from shared.storage.db.private_files import make_private_folder
 
 #: Our own processes, in the order of their start.
 VERBS: Final = ("api", "terminal-worker", "notifier-worker")

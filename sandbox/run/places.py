@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sandbox.pages.render import NavLink
-from sandbox.terminal.device import DEFAULT_PORT
-from shared.serving import listen, port_of
+from sandbox.terminal.device.device import DEFAULT_PORT
+from shared.runtime.serving import listen, port_of
 
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_BASE: Final = 8900

@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
-from shared.clock import Clock
-from shared.credential_kind import CredentialKind
-from shared.ids import RandomBytes, new_credential_id, new_merchant_id
 from shared.notification.secrets import new_webhook_secret
-from shared.secret_hash import hash_secret, new_secret
-from shared.secret_key import load_secret_key
+from shared.runtime.clock import Clock
+from shared.runtime.ids import RandomBytes, new_credential_id, new_merchant_id
+from shared.security.credential_kind import CredentialKind
+from shared.security.secret_hash import hash_secret, new_secret
+from shared.security.secret_key import load_secret_key
 from shared.settings.fields import variable
 from shared.settings.settings import Settings
-from shared.storage import merchants
-from shared.storage.opening import opened_database
+from shared.storage.db.opening import opened_database
+from shared.storage.terminals import merchants
 
 SHOP_NAME: Final = "Boulangerie du Canal"
 SHOP_FILE: Final = "shop.json"

@@ -15,7 +15,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 from sandbox.servers.errors import SourceMissing, StartFailed
-from sandbox.servers.ports import free_ports
+from sandbox.servers.private.ports import free_ports
 from sandbox.servers.probes import amqp_refusal, postgres_refusal, wait_until
 from sandbox.servers.progress import say
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import aio_pika
 import asyncpg
 
-from sandbox.servers.children import POLL_SECONDS
 from sandbox.servers.errors import StartFailed
+from sandbox.servers.private.children import POLL_SECONDS
 
 CONNECT_SECONDS = 5.0
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"

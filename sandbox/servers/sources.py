@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sandbox.servers.choice import AMQP_VARIABLE, POSTGRES_VARIABLE, SOURCES, Kind, Source
 from sandbox.servers.errors import ServersUnavailable, SourceMissing
-from sandbox.servers.given import given_postgres, given_rabbitmq
-from sandbox.servers.postgres import PrivatePostgres, installed_postgres, unpacked_postgres
+from sandbox.servers.external import given_postgres, given_rabbitmq
+from sandbox.servers.private.postgres import PrivatePostgres, installed_postgres, unpacked_postgres
+from sandbox.servers.private.rabbitmq import PrivateRabbitmq, installed_rabbitmq, unpacked_rabbitmq
 from sandbox.servers.progress import say
-from sandbox.servers.rabbitmq import PrivateRabbitmq, installed_rabbitmq, unpacked_rabbitmq
 from sandbox.servers.server import Server
 
 ADVICE: dict[Kind, str] = {

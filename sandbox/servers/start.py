@@ -117,7 +117,7 @@ class _Keeper:
         self._one_at_a_time = threading.Lock()
         import_path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.servers.keeper", ",".join(kinds), ",".join(sources)],
+            [sys.executable, "-m", "sandbox.servers.owner", ",".join(kinds), ",".join(sources)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -12,14 +12,14 @@ from typing import Final
 import httpx
 import uvloop
 
-from sandbox.terminal.app import make_terminal_app
-from sandbox.terminal.behaviour import Behaviour, Customer, Fault, PrivateData
-from sandbox.terminal.device import REQUEST_IDLE_SECONDS, Device, WhenBusy
-from sandbox.terminal.gateway_link import Gateway, HttpGateway
-from sandbox.terminal.outcomes import outcome_named
-from sandbox.terminal.schedule import Schedule
-from sandbox.terminal.server import DEFAULT_PORT, VirtualTerminal
-from shared.serving import port_of, serving
+from sandbox.terminal.device.device import REQUEST_IDLE_SECONDS, Device, WhenBusy
+from sandbox.terminal.gateway.link import Gateway, HttpGateway
+from sandbox.terminal.gateway.schedule import Schedule
+from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault, PrivateData
+from sandbox.terminal.script.outcomes import outcome_named
+from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
+from sandbox.terminal.web.app import make_terminal_app
+from shared.runtime.serving import port_of, serving
 
 #: Longer than the chain behind a gateway may take.
 _GATEWAY_TIMEOUT_SECONDS: Final = 30.0

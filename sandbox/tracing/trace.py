@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sandbox.tracing.steps import Step, System
-from shared.clock import Clock
+from shared.runtime.clock import Clock
 
 #: Older hops are forgotten.
 KEPT_HOPS: Final = 10_000

@@ -14,8 +14,8 @@ from shared.broker.topology import (
     REPLY,
     Topology,
 )
-from shared.ids import RandomBytes
 from shared.notification.kinds import NOTIFICATION_KINDS
+from shared.runtime.ids import RandomBytes
 
 #: Runs the broker and may do everything; no process of ours uses it.
 OWNER: Final = "cloud_terminal"

@@ -22,7 +22,7 @@ from aio_pika.exceptions import (
 )
 from aiormq.exceptions import ChannelAccessRefused
 
-from shared.broker.failures import BrokerAway, TopologyMismatch
+from shared.broker.errors import BrokerAway, TopologyMismatch
 from shared.broker.topology import (
     DEAD_LETTERS,
     NOTIFICATIONS,

@@ -10,8 +10,8 @@ from aio_pika import RobustConnection
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
 
 from shared.broker.connections import CLIENT_ERRORS, away_when_failing
-from shared.broker.failures import UnreadableMessage
-from shared.broker.live import missing_consumer
+from shared.broker.errors import UnreadableMessage
+from shared.broker.liveness import missing_consumer
 from shared.broker.messages import (
     NotificationMessage,
     Work,
@@ -20,7 +20,7 @@ from shared.broker.messages import (
     traceparent_of,
 )
 from shared.broker.topology import NOTIFICATIONS, PAYMENTS, QueueKind, Topology, declare_queue
-from shared.metrics import Metrics
+from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
 Settling = Callable[[], Awaitable[None]]

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from aio_pika import DeliveryMode, Message
 
-from shared.broker.failures import UnreadableMessage
-from shared.ids import is_payment_id, is_probe_id
+from shared.broker.errors import UnreadableMessage
 from shared.notification.kinds import NOTIFICATION_KINDS
+from shared.runtime.ids import is_payment_id, is_probe_id
 
 VERSION: Final = 1
 LONGEST_BODY_BYTES: Final = 4096

@@ -9,7 +9,7 @@ from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, Publish
 
 from shared.broker.alarms import BrokerAlarm
 from shared.broker.connections import CLIENT_ERRORS, away_when_failing
-from shared.broker.failures import BrokerFailure, NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.errors import BrokerFailure, NotAccepted, NotRouted, OutcomeUnknown
 from shared.broker.messages import (
     NotificationMessage,
     PaymentMessage,
@@ -22,8 +22,8 @@ from shared.broker.messages import (
     to_amqp,
 )
 from shared.broker.topology import Topology
-from shared.ids import RandomBytes, new_token
-from shared.metrics import Metrics
+from shared.runtime.ids import RandomBytes, new_token
+from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
 #: How long a publish waits for a channel that an earlier error closed, while the connection is there.

@@ -13,12 +13,12 @@ from aio_pika import RobustConnection
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
 
 from shared.broker.connections import away_when_failing
-from shared.broker.failures import UnreadableMessage
+from shared.broker.errors import UnreadableMessage
 from shared.broker.interfaces import OnReply
-from shared.broker.live import missing_consumer
+from shared.broker.liveness import missing_consumer
 from shared.broker.messages import decode_reply
 from shared.broker.topology import REPLIES, Topology, declare_queue
-from shared.metrics import Metrics
+from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
 

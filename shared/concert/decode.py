@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.concert import fields as f
-from shared.concert.wrapping import AFTER, LINE_BREAKS, Unwrapped, unwrap
+from shared.concert.framing import AFTER, LINE_BREAKS, Unwrapped, unwrap
 
 MAX_FRAME_BYTES: Final = 16 * 1024
 MAX_FRAME_FIELDS: Final = 64
@@ -56,7 +56,7 @@ class Decoder:
     """Takes bytes as they come; `feed` never raises, whatever they are.
 
     Lengths count bytes. Where the bytes do not parse, known wrapping is taken off (see
-    `shared.concert.wrapping`), and two other readings of the same stream are tried: by characters of UTF-8,
+    `shared.concert.framing`), and two other readings of the same stream are tried: by characters of UTF-8,
     and without line breaks (a ticket's base64 broken into lines that its length does not count).
     """
 

@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 from shared.concert import fields as f
-from shared.concert.complement import read_complement
+from shared.concert.answer_code import read_complement
 from shared.concert.decode import Frame
+from shared.concert.decoded_answer import Outcome, Reading, without_foreign_data
 from shared.concert.encode import OperationRequest
-from shared.concert.outcome import Outcome, Reading, without_foreign_data
-from shared.concert.reading import what_it_says
+from shared.concert.interpret import what_it_says
 from shared.concert.receipt import reads_as_done
 from shared.concert.reference import Owner, owner_of
 

@@ -9,10 +9,10 @@ answer it completes, and may contradict it.
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.concert.allowed_fields import harmless_fields
 from shared.concert.decode import MAX_FRAME_BYTES, MAX_FRAME_FIELDS, Decoder, Frame
-from shared.concert.harmless import harmless_fields
-from shared.concert.unread import show_unread
-from shared.concert.wrapping import begins_frame
+from shared.concert.framing import begins_frame
+from shared.concert.unreadable import show_unread
 
 #: Frames that ended without being whole and are kept for a person to see, on one connection.
 BROKEN_FRAMES_KEPT: Final = 3

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from shared.ids import PAYMENT_PREFIX
-from shared.times import iso_time
+from shared.runtime.ids import PAYMENT_PREFIX
+from shared.runtime.times import iso_time
 
 
 def envelope(

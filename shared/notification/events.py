@@ -11,7 +11,7 @@ from shared.concert.receipt import encode_ticket
 from shared.payment.answers import tell
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import State
-from shared.times import iso_time
+from shared.runtime.times import iso_time
 
 
 class EventType(StrEnum):

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from shared.payment.payment import Payment
-from shared.times import iso_time
+from shared.runtime.times import iso_time
 
 VERSION: Final = 1
 

@@ -3,7 +3,7 @@
 import base64
 from typing import Final
 
-from shared.ids import RandomBytes
+from shared.runtime.ids import RandomBytes
 
 PREFIX: Final = "whsec_"
 _BYTES: Final = 32

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from pydantic import SecretStr, field_validator, model_validator
 
-from shared.addresses import EVERY_NETWORK
+from shared.network.public_addresses import EVERY_NETWORK
+from shared.network.targets import AddressPolicy, Origin, TargetRefused, origin_of
 from shared.notification.secrets import is_webhook_secret
 from shared.settings.checks import broken_checks
 from shared.settings.fields import Group, variable
@@ -12,7 +13,6 @@ from shared.settings.limits import PaymentLimits
 from shared.settings.notifications import Notifications
 from shared.settings.parts import ApiPart, Broker, Process, Storage, TerminalPart, Worker
 from shared.settings.shares import Shares
-from shared.targets import AddressPolicy, Origin, TargetRefused, origin_of
 
 GROUPS: tuple[type[Group], ...] = (
     Storage,

@@ -22,12 +22,12 @@ from orders import order_with
 from scripted_terminal import ScriptedTerminal, Talk
 from system import LOOPBACK, System, Till, delete_queues, order_for, system_on
 
-from api.contract.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
-from sandbox.terminal.behaviour import Behaviour, Customer
-from sandbox.terminal.device import TEST_CARD_NUMBER, Device
-from sandbox.terminal.ledger import SessionRecord, charged_twice, overlapping_sessions
-from sandbox.terminal.request import Request
-from sandbox.terminal.server import VirtualTerminal
+from api.openapi.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
+from sandbox.terminal.device.device import TEST_CARD_NUMBER, Device
+from sandbox.terminal.device.ledger import SessionRecord, charged_twice, overlapping_sessions
+from sandbox.terminal.script.behaviour import Behaviour, Customer
+from sandbox.terminal.server.request import Request
+from sandbox.terminal.server.server import VirtualTerminal
 
 TERMINALS = 20
 PAYMENTS = 200

@@ -10,10 +10,10 @@ from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, Talk
 from system import System, delete_queues, payment_id, system_on
 
-from sandbox.terminal.behaviour import Behaviour, Customer
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
-from shared.storage.engine import CommitUnknown
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour, Customer
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.storage.db.engine import CommitUnknown
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from eventually import eventually
 from sandbox_chain import order_notice, running_chain
 
 from sandbox.cards import DECK
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.device import Device
-from sandbox.terminal.gateway_link import HttpGateway
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.gateway.link import HttpGateway
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation

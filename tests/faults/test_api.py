@@ -29,7 +29,7 @@ from fault_runs import (
 from fleet import Fleet, Process
 from system import Till, order_for
 
-from sandbox.terminal.behaviour import Behaviour
+from sandbox.terminal.script.behaviour import Behaviour
 
 WHILE_WAITING: Final = "while_waiting"
 

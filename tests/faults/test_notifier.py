@@ -24,7 +24,7 @@ from system import order_for
 
 from sandbox.servers.start import RunningServer
 from shared.payment.states import Event
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
 from tests.faults.ears import Scene, listening
 
 #: How many payments there are before a fault, and as many after it; each has three events.

@@ -26,7 +26,7 @@ from fleet import Process
 from system import Till
 
 from sandbox.servers.start import RunningServer
-from sandbox.terminal.behaviour import Behaviour
+from sandbox.terminal.script.behaviour import Behaviour
 from shared.notification.kinds import HIPAY, MERCHANT
 from tests.faults.ears import Scene, listening
 

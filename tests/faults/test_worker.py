@@ -30,8 +30,8 @@ from fault_runs import (
 from fleet import Fleet, Process
 from system import System
 
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.ledger import overlapping_sessions
+from sandbox.terminal.device.ledger import overlapping_sessions
+from sandbox.terminal.script.behaviour import Behaviour
 from shared.settings.settings import Settings
 
 #: The customer takes a moment, the answer comes in two pieces.

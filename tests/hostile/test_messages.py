@@ -16,8 +16,8 @@ from payments import rows
 from webhook_receiver import receiving
 from webhooks import LOCAL
 
-from sandbox.terminal.ledger import charged_twice
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.ledger import charged_twice
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker.connections import topology_of
 
 #: Of each form, to each queue, a round every so often: a broker that anybody with an account keeps busy is

@@ -11,8 +11,8 @@ from fault_runs import READY_LINE
 from loopback import terminal_host
 from system import Till
 
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.server.server import VirtualTerminal
 from tests.hostile.dead_names import DEAD, name_of
 
 NAMES = 2000

@@ -13,8 +13,8 @@ from loopback import terminal_host
 from raw_http import raw_connection, request
 from system import ORDER_PATH, Till, order_for
 
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.server.server import VirtualTerminal
 
 ORDERS = 1000
 TERMINALS = 50

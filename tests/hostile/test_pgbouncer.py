@@ -9,12 +9,12 @@ from loopback import terminal_host
 from payments import change, rows
 from system import order_for, system_on
 
-from sandbox.servers.pgbouncer import pooled
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.servers.private.pgbouncer import pooled
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.settings.load import load_settings
 from shared.settings.settings import SettingsError
-from shared.storage.engine import Database
-from shared.storage.opening import opened_database
+from shared.storage.db.engine import Database
+from shared.storage.db.opening import opened_database
 
 IDLE_LIMIT = "idle_in_transaction_session_timeout"
 

@@ -18,18 +18,18 @@ from structlog.testing import capture_logs
 from system import System, system_on
 from webhook_receiver import receiving
 
-from api.admission import Admission
-from api.waiting import Waiters
+from api.limits.admission import Admission
+from api.payments.waiters import Waiters
 from notifier_worker import main as notifier_main
 from notifier_worker.dispatch import Dispatcher
 from notifier_worker.relay import Relay
-from shared.storage.engine import Database
-from shared.storage.heartbeats import Heartbeats
-from shared.storage.schema import METADATA
+from shared.storage.db.engine import Database
+from shared.storage.db.schema import METADATA
+from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker import main as worker_main
-from terminal_worker.doubts import Doubts
-from terminal_worker.recovery import Recovery
-from terminal_worker.sweep import Sweep
+from terminal_worker.recovery.doubt_leases import Doubts
+from terminal_worker.recovery.sweep import Sweep
+from terminal_worker.recovery.takeover import Recovery
 
 
 async def pays(talk: Talk) -> None:

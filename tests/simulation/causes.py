@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.simulation.notifiers import Notifier
-from tests.simulation.process import Process
-from tests.simulation.workers import Worker
+from tests.simulation.model.notifiers import Notifier
+from tests.simulation.model.process import Process
+from tests.simulation.model.workers import Worker
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

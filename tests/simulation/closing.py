@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.process import Process
+from tests.simulation.model.process import Process
 
 #: Some things wait once more when they are cancelled: for a connection's close, for a task of their own.
 _ROUNDS = 20

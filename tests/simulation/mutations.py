@@ -4,11 +4,11 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.simulation.aimed import AIMED
-from tests.simulation.judge import UNEXPECTED
-from tests.simulation.mistaken import Mistake
-from tests.simulation.mistakes import AT_RANDOM
-from tests.simulation.placing import Aim
+from tests.simulation.judge.judge import UNEXPECTED
+from tests.simulation.mistakes.mistaken import Mistake
+from tests.simulation.mistakes.mistakes import AT_RANDOM
+from tests.simulation.placed.aimed import AIMED
+from tests.simulation.placed.placing import Aim
 from tests.simulation.running import Player, be_quiet
 from tests.simulation.world import Script
 

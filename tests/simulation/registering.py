@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from tests.simulation.sqlite import Store
+from tests.simulation.database.sqlite import Store
 from tests.simulation.surroundings import MERCHANT_IDS
 
 _INSERT: Final = (

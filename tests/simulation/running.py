@@ -13,8 +13,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SAWarning
 
-from tests.simulation.files import Files
-from tests.simulation.templates import Templates, make_templates, memory_folder
+from tests.simulation.database.files import Files
+from tests.simulation.database.templates import Templates, make_templates, memory_folder
 from tests.simulation.world import Result, Script, play
 
 _SHOWN_LINES = 400

@@ -6,7 +6,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from tests.simulation.faults import Faults
-from tests.simulation.history import History
+from tests.simulation.judge.history import History
 from tests.simulation.loop import SimulatedLoop
 
 

@@ -3,14 +3,14 @@
 import random
 from dataclasses import dataclass, field
 
-from shared.ids import RandomBytes
-from tests.simulation.broker import Broker
-from tests.simulation.ledger import Ledger
-from tests.simulation.names import Names
-from tests.simulation.receivers import Receivers
-from tests.simulation.shops import Shops
+from shared.runtime.ids import RandomBytes
+from tests.simulation.judge.ledger import Ledger
+from tests.simulation.model.broker import Broker
+from tests.simulation.model.names import Names
+from tests.simulation.model.receivers import Receivers
+from tests.simulation.model.shops import Shops
+from tests.simulation.model.terminal import Terminal
 from tests.simulation.stage import Stage
-from tests.simulation.terminal import Terminal
 
 #: The second one, where there is one, pays on the same terminals.
 MERCHANT_IDS = ("mer_1", "mer_2")

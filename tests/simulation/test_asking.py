@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.terminal.behaviour import Behaviour, Customer, Fault
+from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from shared.concert.fields import Action
 from tests.simulation.limits import SETTINGS
-from tests.simulation.placing import Customers, begin, ids, pays, state, until, worker_of
+from tests.simulation.model.terminal import Kind
+from tests.simulation.placed.placing import Customers, begin, ids, pays, state, until, worker_of
 from tests.simulation.running import Player
-from tests.simulation.terminal import Kind
 from tests.simulation.world import World
 
 MARGIN_SECONDS = SETTINGS.takeover_free_after_seconds

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.aimed import AIMED
-from tests.simulation.mistakes import AT_RANDOM
+from tests.simulation.mistakes.mistakes import AT_RANDOM
 from tests.simulation.mutations import caught_at_random, caught_by_aim
+from tests.simulation.placed.aimed import AIMED
 from tests.simulation.running import Player
 
 _SEEDS = range(1, 33)

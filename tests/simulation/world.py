@@ -9,34 +9,34 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
-from shared import resilience
-from tests.simulation import databases
+from shared.runtime import resilience
 from tests.simulation import loop as loops
-from tests.simulation.apis import Api
-from tests.simulation.broker import Broker
 from tests.simulation.causes import OPEN_SECONDS, Causes
 from tests.simulation.closing import end_all
+from tests.simulation.database import databases
+from tests.simulation.database.files import Files
+from tests.simulation.database.sqlite import STORE, Store
 from tests.simulation.faults import Faults, drawn
-from tests.simulation.feeds import FeedReader
-from tests.simulation.files import Files
-from tests.simulation.history import History
-from tests.simulation.judge import Verdict, judge, stored_text
-from tests.simulation.ledger import Ledger
+from tests.simulation.judge.history import History
+from tests.simulation.judge.judge import Verdict, judge, stored_text
+from tests.simulation.judge.ledger import Ledger
 from tests.simulation.limits import SETTINGS
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.names import Names
-from tests.simulation.notifiers import Notifier, register_endpoints
-from tests.simulation.people import People
-from tests.simulation.process import Process
+from tests.simulation.model.apis import Api
+from tests.simulation.model.broker import Broker
+from tests.simulation.model.feeds import FeedReader
+from tests.simulation.model.names import Names
+from tests.simulation.model.notifiers import Notifier, register_endpoints
+from tests.simulation.model.people import People
+from tests.simulation.model.process import Process
+from tests.simulation.model.shops import Shops, drawn_shops
+from tests.simulation.model.terminal import Kind, Terminal, drawn_kind
+from tests.simulation.model.tills import Tills
+from tests.simulation.model.watch import Watch
+from tests.simulation.model.workers import Worker
 from tests.simulation.registering import register
-from tests.simulation.shops import Shops, drawn_shops
-from tests.simulation.sqlite import STORE, Store
 from tests.simulation.stage import Stage
 from tests.simulation.surroundings import MERCHANT_IDS, Surroundings
-from tests.simulation.terminal import Kind, Terminal, drawn_kind
-from tests.simulation.tills import Tills
-from tests.simulation.watch import Watch
-from tests.simulation.workers import Worker
 
 _LOOK_SECONDS = 5.0
 #: Histories; collecting costs more than a short one.

@@ -18,28 +18,28 @@ from databases import Store
 from payments import take
 
 from api.app import make_app
-from api.contract.examples import MINIMAL_REQUEST
-from api.paying import Payments
-from api.readiness import Readiness, database_check
-from api.waiting import Waiters
+from api.connector.readiness import Readiness, database_check
+from api.openapi.examples import MINIMAL_REQUEST
+from api.payments.service import Payments
+from api.payments.waiters import Waiters
 from api.wiring import wire
-from shared.broker.failures import NotAccepted
+from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
-from shared.clock import SystemClock
-from shared.credential_kind import CredentialKind
-from shared.metrics import Metrics
-from shared.payment.outcome import Outcome, Result
+from shared.network.dns import LookUp, SystemLookUp
 from shared.payment.payment import Payment
+from shared.payment.settlement import Outcome, Result
 from shared.payment.states import Event
-from shared.resolving import LookUp, SystemLookUp
-from shared.secret_hash import hash_secret
+from shared.runtime.clock import SystemClock
+from shared.runtime.metrics import Metrics
+from shared.security.credential_kind import CredentialKind
+from shared.security.secret_hash import hash_secret
 from shared.settings.settings import Settings
-from shared.storage import outcomes
-from shared.storage.claims import Claimed
-from shared.storage.engine import Database
-from shared.storage.lines import Learned
-from shared.storage.merchants import (
+from shared.storage.db.engine import Database
+from shared.storage.payments import settling
+from shared.storage.payments.claims import Claimed
+from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.merchants import (
     DEFAULT_UNKNOWN_ORDERS,
     UnknownOrders,
     create_credential,
@@ -162,7 +162,7 @@ class ApiAlone:
     async def settle(self, claimed: Claimed, event: Event, result: Result | None = None) -> Payment:
         """As a worker does with its terminal's answer, without any reply."""
         outcome = Outcome(event=event, result=result or Result())
-        return await outcomes.settle(self.database, claimed.taking, claimed.payment, outcome, Learned())
+        return await settling.settle(self.database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 @contextlib.asynccontextmanager

@@ -13,8 +13,8 @@ from typing import Any, Final
 from payments import change, rows
 from sqlalchemy import event, text
 
-from shared.ids import is_payment_id
-from shared.storage.engine import Database
+from shared.runtime.ids import is_payment_id
+from shared.storage.db.engine import Database
 
 _ADVISORY_LOCK: Final = 20_260_000
 

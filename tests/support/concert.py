@@ -4,10 +4,10 @@ import base64
 from typing import Any
 
 from shared.concert.decode import Decoder, Frame
+from shared.concert.decoded_answer import Reading
 from shared.concert.encode import OperationRequest, encode_fields
-from shared.concert.outcome import Reading
+from shared.concert.interpret import read_answer
 from shared.concert.profile import Profile
-from shared.concert.reading import read_answer
 from shared.payment.payment import Operation
 
 PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V4"

@@ -3,7 +3,7 @@
 import asyncio
 from types import TracebackType
 
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decode import Decoder, Frame
 
 

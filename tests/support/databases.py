@@ -20,11 +20,11 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from shared.storage.accounts import GRANTS, grant_accounts
-from shared.storage.engine import Database, open_database
-from shared.storage.migrate import migrate
-from shared.storage.schema import METADATA
-from shared.storage.statement import Dialect
+from shared.storage.db.accounts import GRANTS, grant_accounts
+from shared.storage.db.engine import Database, open_database
+from shared.storage.db.migrate import migrate
+from shared.storage.db.schema import METADATA
+from shared.storage.db.statement import Dialect
 
 #: Of the accounts that API and workers have on PostgreSQL.
 ACCOUNT_PASSWORD: Final = "only-for-tests-0123456789"

@@ -10,7 +10,7 @@ from sandbox.demo.orders import order
 from sandbox.demo.stored import StoredEvent
 from sandbox.demo.till import Call
 from sandbox.demo.timeline import Records
-from sandbox.terminal.ledger import Passage, SessionRecord
+from sandbox.terminal.device.ledger import Passage, SessionRecord
 from sandbox.tracing.steps import Step as HopStep
 from sandbox.tracing.steps import System
 from sandbox.tracing.trace import Hop

@@ -9,10 +9,10 @@ from standardwebhooks import Webhook
 from webhook_receiver import Received
 
 from shared.notification.secrets import new_webhook_secret
-from shared.sealing import Sealer
-from shared.secret_key import load_secret_key
+from shared.security.encryption import Sealer
+from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from loopback import terminal_host
 from system import System, system_on
 
 from sandbox.servers.start import RunningServer
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.device import Device
-from sandbox.terminal.ledger import SessionRecord, charged_twice
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.device.ledger import SessionRecord, charged_twice
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.server import VirtualTerminal
 from tests.faults.root import FAULT_LINE, GO_ON, WAITING_LINE
 
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP

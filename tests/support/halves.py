@@ -3,9 +3,9 @@
 import itertools
 from typing import Any
 
-from sandbox.hipay.rules.book import Book
-from sandbox.hipay.rules.effects import Effect, StatusChanged
-from sandbox.hipay.rules.halves import Contract, Kind, Operation, OrderNotice, Push
+from sandbox.hipay.rules.actions import Effect, StatusChanged
+from sandbox.hipay.rules.ledger import Book
+from sandbox.hipay.rules.order_and_push import Contract, Kind, Operation, OrderNotice, Push
 
 #: When every order of these tests was accepted.
 T0 = 1_772_712_418_123

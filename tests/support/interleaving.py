@@ -12,8 +12,8 @@ from payments import rows
 from sqlalchemy import event
 from sqlalchemy.util import await_only
 
-from shared.storage.engine import Database, Transaction
-from shared.storage.statement import Statement
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
 
 Result = TypeVar("Result")
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway, Transaction
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway, Transaction
 
 Result = TypeVar("Result")
 

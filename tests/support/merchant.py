@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from system import LOOPBACK, Api, Login, System, Till, order_for
 
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decode import Decoder
 
 PATH = "/v1/terminals"

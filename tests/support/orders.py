@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import Any, Final
 
-from api.contract.examples import FULL_REQUEST
+from api.openapi.examples import FULL_REQUEST
 
 
 #: An edit that takes the field away.

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.payment.evidence import Evidence, Source
-from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.settlement import Outcome, Result
 from shared.payment.states import Event, State
-from shared.storage import outcomes
-from shared.storage.accepting import Acceptance, Accepted, NewPayment, Terms, accept
-from shared.storage.claims import Claimed, claim
-from shared.storage.engine import Database, Transaction
-from shared.storage.lines import Learned, Taking
-from shared.storage.merchants import create_merchant
-from shared.storage.statement import Statement
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments import settling
+from shared.storage.payments.accepting import Acceptance, Accepted, NewPayment, Terms, accept
+from shared.storage.payments.claims import Claimed, claim
+from shared.storage.terminals.locks import Learned, Taking
+from shared.storage.terminals.merchants import create_merchant
 
 MERCHANT = "merchant"
 HOST, PORT = "127.0.0.9", 8888
@@ -93,7 +93,7 @@ async def settle(
 ) -> Payment:
     """End a claimed payment's session with `event`."""
     outcome = Outcome(event=event, result=result or Result())
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 async def succeeded(database: Database, paid_cents: int | None = None, **changes: Any) -> Payment:
@@ -113,14 +113,14 @@ async def in_doubt(database: Database, **changes: Any) -> Claimed:
 
 async def lose(database: Database, claimed: Claimed) -> Payment:
     lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
-    return await outcomes.doubt(database, claimed.taking, claimed.payment.id, lost)
+    return await settling.doubt(database, claimed.taking, claimed.payment.id, lost)
 
 
 async def prove(
     database: Database, payment_id: str, proves: Event | None, result: Result | None = None
 ) -> Payment:
     """Store evidence of the gateway; `proves` None makes it a hint."""
-    return await outcomes.add_evidence(
+    return await settling.add_evidence(
         database, payment_id, Evidence(Source.GATEWAY, proves), result or Result(), brought_by="ct_gateway"
     )
 

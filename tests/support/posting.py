@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 
-from notifier_worker.http import Answer, HttpClient
-from shared.addresses import Address
-from shared.resolving import LookUp
-from shared.targets import AddressPolicy
+from notifier_worker.http.client import Answer, HttpClient
+from shared.network.dns import LookUp
+from shared.network.public_addresses import Address
+from shared.network.targets import AddressPolicy
 
 #: Opens the loopback for a receiver that is to be reached.
 LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),), allow_http=True)

@@ -22,10 +22,10 @@ from sandbox.hipay.settings import EvidenceTarget, Merchant, OrderSource
 from sandbox.merchant import app as merchant
 from sandbox.pages.render import NavLink
 from sandbox.tracing.trace import Trace
-from shared.clock import SystemClock
 from shared.concert.mask import mask_card
-from shared.ids import new_payment_id
-from shared.serving import listen, port_of, serving
+from shared.runtime.clock import SystemClock
+from shared.runtime.ids import new_payment_id
+from shared.runtime.serving import listen, port_of, serving
 
 PASSPHRASE = "the merchant's passphrase"
 ORDERS = OrderSource(

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from api_alone import ApiAlone, api_alone
 from databases import Store
 
-from api.serving_http import http_options
-from shared.serving import listen, port_of, serving
+from api.http.server import http_options
+from shared.runtime.serving import listen, port_of, serving
 
 Result = TypeVar("Result")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from orders import body_with
 
-from api.contract.request import parse_order
+from api.connector.request import parse_order
 from shared.payment.payment import Operation, Payment
 from shared.payment.states import State
 

@@ -19,37 +19,37 @@ from lossy_database import LossyDatabase
 from payments import rows
 
 from api.app import make_app
-from api.contract.examples import MINIMAL_REQUEST
-from api.readiness import Readiness, database_check
-from api.waiting import Waiters
+from api.connector.readiness import Readiness, database_check
+from api.openapi.examples import MINIMAL_REQUEST
+from api.payments.waiters import Waiters
 from api.wiring import wire
-from notifier_worker.http import HttpClient
+from notifier_worker.http.client import HttpClient
 from notifier_worker.wiring import NotifierParts
 from notifier_worker.wiring import wire as wire_notifier
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer, PaymentConsumer
 from shared.broker.messages import PaymentMessage
+from shared.broker.outbox_publisher import waking
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
-from shared.checkpoints import Checkpoint, no_checkpoint
-from shared.clock import Clock, SystemClock
-from shared.credential_kind import CredentialKind
-from shared.ids import new_process_id
-from shared.metrics import Metrics
-from shared.resolving import LookUp, SystemLookUp
-from shared.sealing import Sealer
-from shared.secret_hash import hash_secret, new_secret
-from shared.secret_key import load_secret_key
+from shared.network.dns import LookUp, SystemLookUp
+from shared.runtime.clock import Clock, SystemClock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.ids import new_process_id
+from shared.runtime.metrics import Metrics
+from shared.security.credential_kind import CredentialKind
+from shared.security.encryption import Sealer
+from shared.security.secret_hash import hash_secret, new_secret
+from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
-from shared.storage.engine import open_database
-from shared.storage.heartbeats import Heartbeats
-from shared.storage.merchants import create_credential, create_merchant
-from shared.waking import waking
-from terminal_worker.connection import TcpConnector
+from shared.storage.db.engine import open_database
+from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.merchants import create_credential, create_merchant
 from terminal_worker.consume import Deliveries
-from terminal_worker.doubts import Doubts
+from terminal_worker.recovery.doubt_leases import Doubts
 from terminal_worker.run import Runs
+from terminal_worker.session.connection import TcpConnector
 from terminal_worker.wiring import wire as wire_worker
 
 ORDER_PATH = "/v1/connector/order"

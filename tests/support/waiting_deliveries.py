@@ -8,7 +8,7 @@ from endpoints import GivenEndpoint, add_endpoint
 from payments import change, rows
 from system import LOOPBACK, System
 
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
 
 #: Settings of a notifier worker whose tries may hang as long as a test lets them.
 PATIENT: Final[dict[str, Any]] = {"notify_timeout_seconds": 18, "notify_lease_seconds": 30}

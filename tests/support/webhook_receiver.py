@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.serving import listen, port_of, serving
+from shared.runtime.serving import listen, port_of, serving
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any
 from api_alone import ApiAlone, Caller
 from payments import change, rows
 
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
 
 ENDPOINTS = "/v1/webhooks/endpoints"
 DELIVERIES = "/v1/webhooks/deliveries"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from raw_http import request
 
-from api.contract.examples import MINIMAL_REQUEST
+from api.openapi.examples import MINIMAL_REQUEST
 
 BYTES = 262_000
 #: Stands for the shape in a body that is right otherwise.

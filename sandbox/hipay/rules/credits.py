@@ -5,11 +5,10 @@ credit refunds it: requested at the authorisation, done at the credit's own coll
 debit is captured. Otherwise it is a free credit, a transaction of its own.
 """
 
+from sandbox.hipay.rules.actions import Effect, StatusChanged
 from sandbox.hipay.rules.debits import COLLECTED, REFUSED
-from sandbox.hipay.rules.effects import Effect, StatusChanged
-from sandbox.hipay.rules.halves import Kind, Operation, Push
-from sandbox.hipay.rules.joining import Joined, Waiting
-from sandbox.hipay.rules.ledger import Ledger
+from sandbox.hipay.rules.matching import Joined, Waiting
+from sandbox.hipay.rules.order_and_push import Kind, Operation, Push
 from sandbox.hipay.rules.statuses import Event, Status
 from sandbox.hipay.rules.transaction import (
     OperationRecord,
@@ -18,6 +17,7 @@ from sandbox.hipay.rules.transaction import (
     Transaction,
     begin,
 )
+from sandbox.hipay.rules.transactions import Ledger
 
 CREDIT_AUTHORISED = "credit's authorisation pushed by the gateway, order notified"
 REFUNDED = "credit collected from the terminal"

@@ -1,9 +1,8 @@
 """What a debit's or a reversal's push does to the order's transactions."""
 
-from sandbox.hipay.rules.effects import Effect, StatusChanged
-from sandbox.hipay.rules.halves import Kind, Operation, Push
-from sandbox.hipay.rules.joining import Joined, Waiting
-from sandbox.hipay.rules.ledger import Ledger
+from sandbox.hipay.rules.actions import Effect, StatusChanged
+from sandbox.hipay.rules.matching import Joined, Waiting
+from sandbox.hipay.rules.order_and_push import Kind, Operation, Push
 from sandbox.hipay.rules.statuses import Event, Status
 from sandbox.hipay.rules.transaction import (
     OperationRecord,
@@ -12,6 +11,7 @@ from sandbox.hipay.rules.transaction import (
     Transaction,
     begin,
 )
+from sandbox.hipay.rules.transactions import Ledger
 
 AUTHORISED = "authorisation pushed by the gateway, order notified"
 REFUSED = "refusal pushed by the gateway, order notified"

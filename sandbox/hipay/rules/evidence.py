@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sandbox.hipay.rules.halves import Kind, Push
-from sandbox.hipay.rules.joining import Joined
+from sandbox.hipay.rules.matching import Joined
+from sandbox.hipay.rules.order_and_push import Kind, Push
 
 SOURCE: Final = "preludd"
 

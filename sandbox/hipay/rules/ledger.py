@@ -1,107 +1,203 @@
-"""All transactions, found by what a push or an order knows of them."""
+"""The platform's book: takes orders and pushes in any order, however often, keeps what follows."""
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
-from sandbox.hipay.rules.halves import Operation, OrderNotice, Push
-from sandbox.hipay.rules.statuses import Status
-from sandbox.hipay.rules.transaction import Transaction
+from sandbox.hipay.rules.actions import Effect, PushJoined, StatusChanged
+from sandbox.hipay.rules.credits import place_credit, refund
+from sandbox.hipay.rules.debits import place_debit, place_reversal
+from sandbox.hipay.rules.matching import Joined, Waiting, join
+from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
+from sandbox.hipay.rules.statuses import Event, Status
+from sandbox.hipay.rules.transaction import OperationRecord, OperationType, Progress, Transaction
+from sandbox.hipay.rules.transactions import Ledger
 
 #: The oldest are forgotten beyond.
-KEPT_TRANSACTIONS: Final = 10_000
+KEPT: Final = 10_000
+
+_ORDER_OF_KINDS: Final = {Kind.AUTHORISATION: 0, Kind.COMPLETION: 1, Kind.COLLECTION: 2}
 
 
-class Ledger:
-    """Transactions by reference, in the order in which they began; the newest version of each."""
+class NotAllowed(Exception):
+    """Raised where the Console asks for what the transaction does not allow; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPush:
+    """A push without its other half."""
+
+    push: Push
+    why: Waiting
+
+
+class Book:
+    """Orders, pushes that wait, transactions."""
 
     def __init__(self, next_reference: Callable[[], str]) -> None:
-        self.next_reference: Final = next_reference
-        self._transactions: Final[dict[str, Transaction]] = {}
-        self._by_key: Final[dict[str, str]] = {}
-        self._by_order: Final[dict[tuple[str, str], list[str]]] = {}
+        """next_reference: names a new transaction, twelve digits, never the same twice."""
+        self.ledger: Final = Ledger(next_reference)
+        self.orders: Final[dict[str, OrderNotice]] = {}
+        self._waiting: Final[dict[str, WaitingPush]] = {}
+        self._seen: Final[dict[str, None]] = {}
+        self._told: Final[dict[str, None]] = {}
+        #: The order of each transaction, by the gateway's and the terminal's names for it.
+        self._joined: Final[dict[str, Joined]] = {}
+        #: Payments of which the gateway reported an approval: they fit no other push.
+        self._taken: Final[dict[str, None]] = {}
+        self._debits_notified: Final[dict[tuple[str, str], list[OrderNotice]]] = {}
 
-    def __iter__(self) -> Iterator[Transaction]:
-        return iter(self._transactions.values())
+    def take_order(self, order: OrderNotice, now_ms: int) -> list[Effect]:
+        """Take an order notification; one that is known changes nothing."""
+        if order.reference in self.orders:
+            return []
+        _keep(self.orders, order.reference, order)
+        if order.operation is Operation.DEBIT:
+            self._debits_notified.setdefault((order.merchant_id, order.order_id), []).append(order)
+        return self._settle(now_ms)
 
-    def __len__(self) -> int:
-        return len(self._transactions)
+    def take_push(self, push: Push, now_ms: int) -> list[Effect]:
+        """Take a push; one whose record is known changes nothing."""
+        if push.record_id in self._seen:
+            return []
+        _keep(self._seen, push.record_id, None)
+        effects, why = self._place(push, now_ms)
+        if why is not None:
+            _keep(self._waiting, push.record_id, WaitingPush(push, why))
+        return [*effects, *self._settle(now_ms)]
 
-    def get(self, reference: str) -> Transaction | None:
-        return self._transactions.get(reference)
+    def knows(self, record_id: str) -> bool:
+        """Whether a push of this record came before."""
+        return record_id in self._seen
 
-    def store(self, transaction: Transaction) -> None:
-        """Keep this version of it."""
-        if transaction.reference not in self._transactions:
-            order = transaction.order
-            self._by_order.setdefault((order.merchant_id, order.order_id), []).append(transaction.reference)
-        self._transactions[transaction.reference] = transaction
-        if len(self._transactions) > KEPT_TRANSACTIONS:
-            self._forget(next(iter(self._transactions.values())))
-        for push in transaction.pushes:
-            for key in push.keys:
-                self._by_key.setdefault(key, transaction.reference)
+    def waiting_pushes(self) -> list[WaitingPush]:
+        """Return the pushes that wait for their other half, the oldest first."""
+        return list(self._waiting.values())
 
-    def of_push(self, push: Push) -> Transaction | None:
-        """Return the transaction that the push is of, by the gateway's or the terminal's name for it."""
-        for key in push.keys:
-            if key in self._by_key:
-                return self._transactions[self._by_key[key]]
-        return None
+    def waiting_orders(self) -> list[OrderNotice]:
+        """Return the orders of which the gateway reported nothing yet, the oldest first."""
+        with_push = {joined.order.reference for joined in self._joined.values()} | set(self._taken)
+        return [order for order in self.orders.values() if order.reference not in with_push]
 
-    def of_payment(self, order: OrderNotice) -> list[Transaction]:
-        """Return the transactions that this very payment of ours brought about."""
-        return [one for one in self.of_order(order) if one.order.reference == order.reference]
-
-    def of_order(self, order: OrderNotice) -> list[Transaction]:
-        """Return all transactions of the merchant's order, the oldest first."""
-        references = self._by_order.get((order.merchant_id, order.order_id), [])
-        return [self._transactions[reference] for reference in references]
-
-    def debits_of_order(self, order: OrderNotice) -> list[Transaction]:
-        """Return the order's debits that are neither refused nor cancelled, the newest first."""
-        return [one for one in reversed(self.of_order(order)) if one.is_live_debit]
-
-    def authorised_debit(self, order: OrderNotice, amount_cents: int) -> Transaction | None:
-        """Return the order's newest debit that is authorised, of this amount, see `is_of_amount`."""
-        return next(
-            (
-                one
-                for one in self.debits_of_order(order)
-                if one.status is Status.AUTHORIZED and one.is_of_amount(amount_cents)
-            ),
-            None,
+    def cancel(self, reference: str, now_ms: int) -> list[Effect]:
+        """Cancel from the Console. Raises KeyError and NotAllowed."""
+        transaction = self._transaction(reference)
+        if transaction.status is not Status.AUTHORIZED:
+            raise NotAllowed("Only an authorised transaction that was not captured can be cancelled.")
+        operation = _console(transaction, OperationType.CANCEL, transaction.authorised_cents, now_ms)
+        cancelled = transaction.with_operation(operation).changed(
+            Event.CANCELLED, operation.amount_cents, now_ms, "cancelled in the Console"
         )
+        self.ledger.store(cancelled)
+        return [StatusChanged(cancelled, operation), *self._settle(now_ms)]
 
-    def debit_cancelled_by_hand(self, order: OrderNotice, amount_cents: int) -> Transaction | None:
-        """Return the order's newest debit of this amount that only the Console cancelled."""
-        return next(
-            (
-                one
-                for one in reversed(self.of_order(order))
-                if one.operation is Operation.DEBIT
-                and one.status is Status.CANCELLED
-                and one.is_of_amount(amount_cents)
-                and all(done.reference is None for done in one.operations)
-            ),
-            None,
-        )
-
-    def open_of_payment(self, order: OrderNotice, operation: Operation) -> Transaction | None:
-        """Return the payment's transaction that waits for its collection."""
-        awaiting = (Status.AUTHORIZED, Status.CREDIT_REQUESTED)
-        return next(
-            (one for one in self.of_payment(order) if one.operation is operation and one.status in awaiting),
-            None,
-        )
-
-    def _forget(self, oldest: Transaction) -> None:
-        del self._transactions[oldest.reference]
-        self._by_order[oldest.order.merchant_id, oldest.order.order_id].remove(oldest.reference)
-        for push in oldest.pushes:
-            for key in push.keys:
-                self._by_key.pop(key, None)
+    def refund(self, reference: str, amount_cents: int, now_ms: int) -> list[Effect]:
+        """Refund from the Console, what was captured at most. Raises KeyError and NotAllowed."""
+        transaction = self._transaction(reference)
+        if transaction.status not in (Status.CAPTURED, Status.PARTIALLY_REFUNDED):
+            raise NotAllowed("Only a captured transaction can be refunded.")
+        if not 0 < amount_cents <= transaction.refundable_cents - transaction.requested_cents:
+            raise NotAllowed(
+                "The amount must be above zero and at most what is left of the captured one, "
+                "less what was requested."
+            )
+        operation = _console(transaction, OperationType.REFUND, amount_cents, now_ms)
+        refunded, done = refund(transaction, operation, now_ms, "refunded in the Console")
+        self.ledger.store(refunded)
+        return [StatusChanged(refunded, done), *self._settle(now_ms)]
 
     def clear(self) -> None:
-        self._transactions.clear()
-        self._by_key.clear()
-        self._by_order.clear()
+        """Forget everything."""
+        self.ledger.clear()
+        everything: tuple[dict[Any, Any], ...] = (
+            self.orders,
+            self._waiting,
+            self._seen,
+            self._told,
+            self._joined,
+            self._taken,
+            self._debits_notified,
+        )
+        for kept in everything:
+            kept.clear()
+
+    def _transaction(self, reference: str) -> Transaction:
+        found = self.ledger.get(reference)
+        if found is None:
+            raise KeyError(reference)
+        return found
+
+    def _settle(self, now_ms: int) -> list[Effect]:
+        """Try all that waits again, until nothing moves."""
+        effects: list[Effect] = []
+        moved = True
+        while moved:
+            moved = False
+            for waiting in sorted(self._waiting.values(), key=_turn):
+                more, why = self._place(waiting.push, now_ms)
+                effects += more
+                if why is None:
+                    del self._waiting[waiting.push.record_id]
+                    moved = True
+                else:
+                    self._waiting[waiting.push.record_id] = WaitingPush(waiting.push, why)
+        return effects
+
+    def _place(self, push: Push, now_ms: int) -> tuple[list[Effect], Waiting | None]:
+        joined = self._join(push)
+        if isinstance(joined, Waiting):
+            return [], joined
+        effects: list[Effect] = []
+        if push.record_id not in self._told:
+            _keep(self._told, push.record_id, None)
+            effects.append(PushJoined(push, joined))
+        placed = self._apply(push, joined, now_ms)
+        return (effects, placed) if isinstance(placed, Waiting) else ([*effects, *placed], None)
+
+    def _join(self, push: Push) -> Joined | Waiting:
+        known = next((self._joined[key] for key in push.keys if key in self._joined), None)
+        joined = known or join(push, self.orders, self._taken)
+        if not isinstance(joined, Waiting):
+            for key in push.keys:
+                if key not in self._joined:
+                    _keep(self._joined, key, joined)
+            if push.approved and joined.order.reference not in self._taken:
+                _keep(self._taken, joined.order.reference, None)
+        return joined
+
+    def _apply(self, push: Push, joined: Joined, now_ms: int) -> list[Effect] | Waiting:
+        if push.operation is Operation.DEBIT:
+            return place_debit(self.ledger, joined, push, now_ms)
+        if push.operation is Operation.REVERSAL:
+            return place_reversal(self.ledger, joined, push, now_ms)
+        order = joined.order
+        notified = self._debits_notified.get((order.merchant_id, order.order_id), [])
+        enough = any(debit.amount_cents >= push.amount_cents for debit in notified)
+        return place_credit(self.ledger, joined, push, now_ms, debit_is_notified=enough)
+
+
+_Value = TypeVar("_Value")
+
+
+def _keep(kept: dict[str, _Value], name: str, value: _Value) -> None:
+    kept[name] = value
+    if len(kept) > KEPT:
+        del kept[next(iter(kept))]
+
+
+def _turn(waiting: WaitingPush) -> tuple[int, int]:
+    return _ORDER_OF_KINDS[waiting.push.kind], waiting.push.at_ms
+
+
+def _console(
+    transaction: Transaction, kind: OperationType, amount_cents: int, now_ms: int
+) -> OperationRecord:
+    return OperationRecord(
+        id=f"console-{len(transaction.operations) + 1}",
+        type=kind,
+        amount_cents=amount_cents,
+        progress=Progress.DONE,
+        at_ms=now_ms,
+        reference=None,
+        source="console",
+    )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sandbox.hipay.rules.halves import Kind, Operation, OrderNotice, Push
-from sandbox.hipay.rules.joining import By
+from sandbox.hipay.rules.matching import By
+from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
 from sandbox.hipay.rules.statuses import Event, Status, follows
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.hipay.rules.halves import Push
+from sandbox.hipay.rules.order_and_push import Push
 from sandbox.hipay.rules.transaction import Transaction
 
 

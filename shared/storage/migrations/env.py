@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from shared.storage.schema import METADATA
+from shared.storage.db.schema import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

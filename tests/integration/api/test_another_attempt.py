@@ -8,8 +8,8 @@ from eventually import eventually
 from payments import lose
 
 from shared.broker.messages import ReplyMessage
-from shared.credential_kind import CredentialKind
 from shared.payment.states import Event
+from shared.security.credential_kind import CredentialKind
 
 
 async def refused_attempt(api: ApiAlone, till: Caller) -> str:

@@ -19,15 +19,15 @@ from scripted_terminal import ScriptedTerminal, Talk
 from sqlalchemy.engine import make_url
 from system import System, payment_id
 
-from sandbox.terminal.behaviour import Behaviour, Customer, Fault
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker import messages as broker_messages
 from shared.broker import publisher
-from shared.credential_kind import CredentialKind
-from shared.logging import configure_logging
-from shared.storage.engine import Database
-from shared.storage.schema import METADATA
+from shared.runtime.logging import configure_logging
+from shared.security.credential_kind import CredentialKind
+from shared.storage.db.engine import Database
+from shared.storage.db.schema import METADATA
 
 #: A test number with a valid check digit; no bank issued it.
 CARD = "4970109986547211"

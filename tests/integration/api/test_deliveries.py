@@ -10,12 +10,12 @@ from databases import Store
 from payments import change, rows
 from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, end, registered, stored
 
-from api.contract.delivery_paths import DELIVERY_SCHEMAS
-from shared.credential_kind import CredentialKind
-from shared.storage import deliveries, replays
-from shared.storage.deliveries import Attempt, Breaker, Delivered, Tried
-from shared.storage.delivery_list import DeliveryFilter
-from shared.storage.engine import Wake
+from api.openapi.delivery_paths import DELIVERY_SCHEMAS
+from shared.security.credential_kind import CredentialKind
+from shared.storage.db.engine import Wake
+from shared.storage.webhooks import deliveries, replays
+from shared.storage.webhooks.deliveries import Attempt, Breaker, Delivered, Tried
+from shared.storage.webhooks.delivery_list import DeliveryFilter
 
 HIPAY: dict[str, Any] = {
     "hipay_url": "https://127.0.0.1/orders",

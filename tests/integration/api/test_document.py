@@ -32,9 +32,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from served_api import ServedApi, served_api
 
-from api.contract.openapi import openapi_document
-from shared.addresses import Address
-from shared.credential_kind import CredentialKind
+from api.openapi.document import openapi_document
+from shared.network.public_addresses import Address
+from shared.security.credential_kind import CredentialKind
 
 #: Requests of each kind for each operation: more find more, and take longer.
 EXAMPLES: Final = int(os.environ.get("DOCUMENT_EXAMPLES", "2"))

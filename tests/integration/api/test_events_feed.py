@@ -9,7 +9,7 @@ from databases import Store
 from payments import change, rows
 from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered
 
-from api.contract.delivery_paths import DELIVERY_SCHEMAS
+from api.openapi.delivery_paths import DELIVERY_SCHEMAS
 
 FEED = "/v1/events"
 

@@ -9,8 +9,8 @@ from scripted_terminal import PORT, ScriptedTerminal, Talk
 from structlog.testing import capture_logs
 from system import System, payment_id
 
-from shared.checkpoints import API_STEPS
-from shared.storage.engine import StatementCancelled
+from shared.runtime.failpoints import API_STEPS
+from shared.storage.db.engine import StatementCancelled
 
 
 async def pays(talk: Talk) -> None:

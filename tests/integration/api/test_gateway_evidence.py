@@ -8,9 +8,9 @@ from api_alone import ApiAlone, Caller, api_alone
 from databases import Store
 from payments import history, lose, rows
 
-from shared.credential_kind import CredentialKind
-from shared.payment.outcome import Result
+from shared.payment.settlement import Result
 from shared.payment.states import Event, State
+from shared.security.credential_kind import CredentialKind
 
 PATH = "/v1/gateway/evidence"
 

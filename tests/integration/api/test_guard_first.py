@@ -12,10 +12,10 @@ from api_alone import ApiAlone, Caller, api_alone, order_for
 from databases import Store
 from payments import change, lose, prove, rows
 
-from shared.addresses import Address
-from shared.credential_kind import CredentialKind
+from shared.network.public_addresses import Address
 from shared.payment.states import Event, State
-from shared.storage.merchants import suspend_merchant
+from shared.security.credential_kind import CredentialKind
+from shared.storage.terminals.merchants import suspend_merchant
 
 NAME: Final = "terminal.example"
 ADDRESS: Final = "127.0.0.9"

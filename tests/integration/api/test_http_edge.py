@@ -16,10 +16,10 @@ from databases import Store
 from eventually import eventually
 from raw_http import HEALTH, RawConnection, raw_connection, request
 
-from api.serving_http import http_options
-from shared.http_bounds import HEAD_BYTES, REST_BYTES
+from api.http.server import http_options
+from shared.network.http_bounds import HEAD_BYTES, REST_BYTES
 from shared.payment.states import Event
-from shared.serving import listen, port_of, serving
+from shared.runtime.serving import listen, port_of, serving
 
 
 @dataclass

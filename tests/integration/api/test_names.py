@@ -13,9 +13,9 @@ from loopback import terminal_host
 from merchant import merchant, refused
 from system import System
 
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
-from shared.addresses import Address
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.network.public_addresses import Address
 
 _PROMPT = Device(request_idle_seconds=0)
 

@@ -9,9 +9,9 @@ from api_alone import ApiAlone, Caller, api_alone
 from databases import Store
 from payments import change, rows
 
-from shared.addresses import Address
+from shared.network.public_addresses import Address
 from shared.payment.states import Event
-from shared.storage.merchants import set_networks
+from shared.storage.terminals.merchants import set_networks
 
 LINE: Final = "127.0.0.9:8888"
 #: What leads there: addresses that are folded, and names.

@@ -9,9 +9,9 @@ from databases import Store
 from eventually import eventually
 from payments import change, lose
 
-from shared.credential_kind import CredentialKind
-from shared.payment.outcome import Result
+from shared.payment.settlement import Result
 from shared.payment.states import Event
+from shared.security.credential_kind import CredentialKind
 
 
 async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(store: Store) -> None:

@@ -10,9 +10,9 @@ from payments import change, rows
 from scripted_terminal import ScriptedTerminal, Talk, says_nothing
 from system import System, payment_id
 
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.server import VirtualTerminal
-from shared.credential_kind import CredentialKind
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.security.credential_kind import CredentialKind
 
 
 async def probe(shop: Merchant, terminal_id: str = "till-1") -> dict[str, Any]:

@@ -11,11 +11,11 @@ from api_alone import ApiAlone, Caller, api_alone, order_for
 from databases import Store
 from eventually import eventually
 
-from shared.credential_kind import CredentialKind
+from shared.security.credential_kind import CredentialKind
 from shared.settings.load import load_settings
 from shared.settings.settings import SettingsError
-from shared.storage import merchants
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
+from shared.storage.terminals import merchants
 
 #: Of a request that begins later, nothing of the earlier state is believed.
 _WITHIN_SECONDS = 5

@@ -6,7 +6,7 @@ from databases import Store
 from payments import rows
 
 from shared.payment.states import Event
-from shared.storage.merchants import UnknownOrders
+from shared.storage.terminals.merchants import UnknownOrders
 
 ASYNC = {"prefer": "respond-async"}
 

@@ -10,8 +10,8 @@ from eventually import eventually
 from payments import change, lose, prove
 
 from shared.payment.states import Event
-from shared.storage import outcomes
-from shared.storage.lines import Learned
+from shared.storage.payments import settling
+from shared.storage.terminals.locks import Learned
 
 
 async def in_doubt(api: ApiAlone, till: Caller) -> str:
@@ -69,7 +69,7 @@ async def test_a_doubt_without_its_terminal_is_not_resolving(sqlite_store: Store
         payment_id = await till.order_async(order_id="order-1")
         claimed = await api.claim(payment_id)
         await lose(api.database, claimed)
-        assert await outcomes.release(api.database, claimed.taking, Learned(), why="time is over")
+        assert await settling.release(api.database, claimed.taking, Learned(), why="time is over")
 
         for answered in (
             await till.order(order_id="order-1", headers={"prefer": "wait=0"}),

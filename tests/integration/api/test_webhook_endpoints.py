@@ -8,12 +8,12 @@ from databases import Store
 from payments import change, rows
 from webhooks import ENDPOINTS, LOCAL, URL, cancelled_payment, deliveries_of, registered
 
-from api.contract.webhook_paths import WEBHOOK_SCHEMAS
-from shared.credential_kind import CredentialKind
+from api.openapi.webhook_paths import WEBHOOK_SCHEMAS
 from shared.notification.secrets import is_webhook_secret
-from shared.sealing import Sealer
-from shared.storage import deliveries, delivery_contents
-from shared.storage.schema import METADATA
+from shared.security.credential_kind import CredentialKind
+from shared.security.encryption import Sealer
+from shared.storage.db.schema import METADATA
+from shared.storage.webhooks import deliveries, delivery_contents
 
 SECRET_KEY = b"a key for tests, 32 characters long"
 

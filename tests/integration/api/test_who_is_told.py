@@ -6,7 +6,7 @@ from payments import rows
 from webhooks import ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered, stored
 
 from shared.notification.order import order_notification
-from shared.storage import delivery_contents
+from shared.storage.webhooks import delivery_contents
 
 
 async def test_an_order_may_name_the_only_endpoint_that_hears_of_it(store: Store) -> None:

@@ -13,8 +13,8 @@ from waiting_deliveries import PATIENT, all_delivered, hearing
 from webhook_receiver import receiving
 
 from shared.broker.connections import topology_of
-from shared.storage import deliveries
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
+from shared.storage.webhooks import deliveries
 
 
 async def _publish_raw(system: System, queue: str, body: bytes) -> None:

@@ -9,7 +9,7 @@ from certificates import Authority
 from posting import client, names, post
 from receivers import receiver, status
 
-from notifier_worker.failures import CertificateInvalid, NoConnection
+from notifier_worker.http.errors import CertificateInvalid, NoConnection
 
 SHOP = names(shop_example=["127.0.0.1"])
 

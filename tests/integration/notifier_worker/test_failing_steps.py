@@ -6,8 +6,8 @@ from system import System
 from waiting_deliveries import all_delivered, all_published_late, hearing
 from webhook_receiver import receiving
 
-from shared.checkpoints import NOTIFIER_STEPS
-from shared.storage.engine import Database
+from shared.runtime.failpoints import NOTIFIER_STEPS
+from shared.storage.db.engine import Database
 
 
 @pytest.mark.parametrize("step", NOTIFIER_STEPS)

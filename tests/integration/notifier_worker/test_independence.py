@@ -12,7 +12,7 @@ from system import System
 from waiting_deliveries import PATIENT, all_delivered, hearing
 from webhook_receiver import receiving
 
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.notification.secrets import new_webhook_secret
 
 

@@ -18,9 +18,9 @@ from system import ORDER_PATH, System, Till, order_for, payment_id
 from waiting_deliveries import all_delivered
 from webhook_receiver import WebhookReceiver, receiving
 
-from sandbox.terminal.behaviour import Behaviour, Customer
-from sandbox.terminal.server import VirtualTerminal
-from shared.addresses import Address
+from sandbox.terminal.script.behaviour import Behaviour, Customer
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.network.public_addresses import Address
 from shared.notification.secrets import new_webhook_secret
 
 

@@ -10,8 +10,8 @@ from waiting_deliveries import PATIENT, all_delivered
 from webhook_receiver import WebhookReceiver, receiving
 
 from shared.payment.states import Event
-from shared.storage import deliveries
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
+from shared.storage.webhooks import deliveries
 
 
 async def started(system: System, hooks: WebhookReceiver) -> tuple[Api, GivenEndpoint]:

@@ -10,9 +10,9 @@ import pytest
 from posting import LOOPBACK, client, names, post
 from receivers import receiver, status
 
-from shared.addresses import Address
-from shared.resolving import SystemLookUp
-from shared.targets import AddressPolicy, TargetRefused
+from shared.network.dns import SystemLookUp
+from shared.network.public_addresses import Address
+from shared.network.targets import AddressPolicy, TargetRefused
 
 #: Everything is open but the addresses: what is refused here is refused for its address, not for `http`.
 ADDRESSES_ONLY = AddressPolicy(allow_http=True)

@@ -18,9 +18,9 @@ from webhook_receiver import receiving
 from shared.broker.connections import connected
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
-from shared.metrics import Metrics
-from shared.storage.outbox import RELAY_GRACE_MS
-from shared.storage.webhook_endpoints import send_test
+from shared.runtime.metrics import Metrics
+from shared.storage.webhooks.endpoints import send_test
+from shared.storage.webhooks.outbox import RELAY_GRACE_MS
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from system import System
 from waiting_deliveries import PATIENT, all_delivered, attempts, delivery, hearing, states
 from webhook_receiver import receiving
 
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
 
 #: One try after the other: no test waits for a pause or a breaker that it is not about.
 QUICK: dict[str, Any] = {"notify_retry_seconds": (0.05,), "notify_breaker_failures": 1000}

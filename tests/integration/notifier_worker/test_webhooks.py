@@ -14,9 +14,9 @@ from system import System
 from waiting_deliveries import all_delivered, hearing
 from webhook_receiver import Received, receiving
 
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.notification.secrets import new_webhook_secret
-from shared.storage.webhook_endpoints import send_test
+from shared.storage.webhooks.endpoints import send_test
 
 
 async def test_a_payment_is_told_to_the_merchants_endpoint_signed(system_on_both: System) -> None:

@@ -9,9 +9,9 @@ from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, Talk, answer_to
 from system import System
 
-from sandbox.terminal.behaviour import Behaviour, Customer
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour, Customer
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.payment.states import State
 
 PROMPT = Device(request_idle_seconds=0)

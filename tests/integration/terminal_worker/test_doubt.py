@@ -13,10 +13,10 @@ from loopback import terminal_host
 from scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, says_nothing
 from system import System, payment_id, system_on
 
-from sandbox.terminal.behaviour import Behaviour, Fault
-from sandbox.terminal.delivery import NOISE
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour, Fault
+from sandbox.terminal.server.answer_delivery import NOISE
+from sandbox.terminal.server.server import VirtualTerminal
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
 

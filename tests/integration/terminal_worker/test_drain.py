@@ -14,7 +14,7 @@ from eventually import eventually
 from scripted_terminal import ScriptedTerminal, Talk
 from system import System, Till, Worker, payment_id, system_on
 
-from terminal_worker.connection import TcpConnection
+from terminal_worker.session.connection import TcpConnection
 
 
 @dataclass

@@ -16,15 +16,16 @@ from scripted_terminal import ScriptedTerminal, Talk
 from structlog.contextvars import get_contextvars
 from system import System, payment_id, system_on
 
-from shared import resilience
-from shared.checkpoints import WORKER_STEPS
 from shared.payment.payment import Payment
-from shared.storage import claims, outcomes, takeover, waiting
-from shared.storage.claims import Claim
-from shared.storage.engine import Database
-from shared.storage.takeover import HeldLine
-from terminal_worker.connection import TcpConnection
-from terminal_worker.identification import Identifier
+from shared.runtime import resilience
+from shared.runtime.failpoints import WORKER_STEPS
+from shared.storage.db.engine import Database
+from shared.storage.payments import claims, settling, waiting
+from shared.storage.payments.claims import Claim
+from shared.storage.terminals import takeover
+from shared.storage.terminals.takeover import HeldLine
+from terminal_worker.session.connection import TcpConnection
+from terminal_worker.session.identification import Identifier
 
 LIMITS: dict[str, object] = {
     "connect_timeout_seconds": 2,
@@ -171,14 +172,14 @@ async def test_an_outcome_that_cannot_be_stored_keeps_its_line_no_longer_than_a_
     postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error each time: in doubt and free when the hold ends, and settled once it can be stored."""
-    original, broken = outcomes.settle, [True]
+    original, broken = settling.settle, [True]
 
     async def settle(*given: Any, **named: Any) -> Payment:
         if broken[0]:
             raise Error
         return await original(*given, **named)
 
-    monkeypatch.setattr(outcomes, "settle", settle)
+    monkeypatch.setattr(settling, "settle", settle)
     monkeypatch.setattr(resilience, "UNEXPECTED_PAUSE_SECONDS", 0.5)
     async with (
         system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system,

@@ -11,9 +11,9 @@ from eventually import eventually
 from scripted_terminal import Script, ScriptedTerminal, Talk, answer_to
 from system import System, payment_id
 
-from sandbox.terminal.delivery import NOISE
-from shared.concert.wrapping import ACK, EOT, ETX, STX, check_byte_of
-from terminal_worker import open_ear, session
+from sandbox.terminal.server.answer_delivery import NOISE
+from shared.concert.framing import ACK, EOT, ETX, STX, check_byte_of
+from terminal_worker.session import late_answers, session
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
 Asked = dict[str, str]
@@ -201,7 +201,7 @@ async def test_a_late_answer_that_our_code_stumbles_over_is_kept(
     def fails(*_: object) -> None:
         raise RuntimeError("an error of the code")
 
-    monkeypatch.setattr(open_ear, "judge_answer", fails)
+    monkeypatch.setattr(late_answers, "judge_answer", fails)
     till = await system.till()
     await system.worker(answer_timeout_seconds=1)
     go_on = asyncio.Event()

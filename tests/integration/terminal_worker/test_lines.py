@@ -10,11 +10,11 @@ from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, Talk, says_nothing
 from system import Api, System, Till, payment_id
 
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.device import Device
-from sandbox.terminal.ledger import overlapping_sessions
-from sandbox.terminal.server import VirtualTerminal
-from shared.storage import outcomes
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.device.ledger import overlapping_sessions
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.storage.payments import settling
 
 #: The sweep publishes nothing again while such a test runs: only a freed line's next payment is published.
 REPUBLISH_AFTER_SECONDS = 60
@@ -167,7 +167,7 @@ async def test_a_run_whose_line_was_taken_over_connects_to_its_terminal_no_more(
     async def is_taken_over(*_: object) -> bool:
         return False
 
-    monkeypatch.setattr(outcomes, "still_mine", is_taken_over)
+    monkeypatch.setattr(settling, "still_mine", is_taken_over)
     till = await system.till()
     await system.worker()
 

@@ -10,8 +10,9 @@ from payments import in_session, queued, with_merchant
 from system import System, system_on
 
 from shared.payment.payment import Payment
-from shared.storage import claims, outcomes, takeover
-from shared.storage.lines import Taking
+from shared.storage.payments import claims, settling
+from shared.storage.terminals import takeover
+from shared.storage.terminals.locks import Taking
 
 BAD, GOOD = "127.0.1.1", "127.0.1.2"
 
@@ -73,14 +74,14 @@ async def test_one_hold_that_cannot_be_ended_keeps_no_other(
     postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line of the other one is free when its time is over."""
-    original = outcomes.release
+    original = settling.release
 
     async def release(database: Any, taking: Taking, *given: Any, **named: Any) -> bool:
         if taking.address.startswith(BAD):
             raise RuntimeError
         return await original(database, taking, *given, **named)
 
-    monkeypatch.setattr(outcomes, "release", release)
+    monkeypatch.setattr(settling, "release", release)
     async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system:
         await with_merchant(system.database)
         await _left_behind(system)

@@ -10,10 +10,10 @@ from loopback import terminal_host
 from scripted_terminal import PORT, ScriptedTerminal, Talk, answer_to, says_nothing
 from system import System
 
-from sandbox.terminal.behaviour import Behaviour
-from sandbox.terminal.device import Device
-from sandbox.terminal.server import VirtualTerminal
-from shared.clock import SystemClock
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.runtime.clock import SystemClock
 
 
 class JumpingClock(SystemClock):

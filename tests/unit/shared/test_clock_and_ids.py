@@ -6,8 +6,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clock import SystemClock
-from shared.ids import is_payment_id, new_payment_id, new_process_id, new_token
+from shared.runtime.clock import SystemClock
+from shared.runtime.ids import is_payment_id, new_payment_id, new_process_id, new_token
 
 
 class StoppedClock(SystemClock):

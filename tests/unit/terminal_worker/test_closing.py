@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from terminal_worker.connection import close_keeping_result
+from terminal_worker.session.connection import close_keeping_result
 
 
 class SlowToClose:

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 import sqlalchemy as sa
 from alembic import op
 
-from shared.storage.migrate import CannotMigrate
+from shared.storage.db.migrate import CannotMigrate
 
 revision = "0012"
 down_revision = "0011"

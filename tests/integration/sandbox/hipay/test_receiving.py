@@ -16,8 +16,8 @@ from sandbox.gateway.messages import Push
 from sandbox.hipay.bodies import OrderNotification
 from sandbox.hipay.platform import Platform
 from sandbox.hipay.settings import Merchant
-from shared.clock import SystemClock
-from shared.serving import listen, port_of, serving
+from shared.runtime.clock import SystemClock
+from shared.runtime.serving import listen, port_of, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,11 +18,11 @@ from sandbox.run.shop import (
     make_shop,
     settings_for,
 )
-from shared.clock import SystemClock
-from shared.credential_kind import CredentialKind
-from shared.secret_hash import hash_secret
+from shared.runtime.clock import SystemClock
+from shared.security.credential_kind import CredentialKind
+from shared.security.secret_hash import hash_secret
 from shared.settings.settings import Settings
-from shared.storage import merchants
+from shared.storage.terminals import merchants
 
 KEY = "a key for tests, 32 characters long"
 NETWORKS = ("127.0.0.0/8", "10.0.0.0/8")

@@ -14,10 +14,10 @@ import psutil
 import pytest
 from eventually import eventually
 
-from sandbox.servers import postgres
 from sandbox.servers.choice import PRIVATE_SOURCES
 from sandbox.servers.errors import ServersUnavailable
-from sandbox.servers.ports import free_ports
+from sandbox.servers.private import postgres
+from sandbox.servers.private.ports import free_ports
 from sandbox.servers.sources import find_server
 from sandbox.servers.start import start_servers
 

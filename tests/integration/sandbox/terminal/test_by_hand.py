@@ -8,13 +8,13 @@ from concert_client import RawClient, ask
 from eventually import eventually
 
 from sandbox.cards import Card, Mode, card_of_key
-from sandbox.terminal.device import Device
-from sandbox.terminal.presented import TEST_PIN, Presented
-from sandbox.terminal.screen import Key, Stage
-from sandbox.terminal.script import read_script
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.card import TEST_PIN, Presented
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.device.screen import Key, Stage
+from sandbox.terminal.script.script import read_script
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.concert.decoded_answer import Outcome, Reading
 from shared.concert.encode import encode_operation
-from shared.concert.outcome import Outcome, Reading
 from shared.concert.profile import Profile
 
 OURS = encode_operation(request(), Profile())

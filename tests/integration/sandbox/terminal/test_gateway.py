@@ -14,18 +14,18 @@ from eventually import eventually
 from sandbox_chain import SYSTEMS, Chain, running_chain
 
 from sandbox.cards import DECK
-from sandbox.terminal.bank import Authorisation
-from sandbox.terminal.behaviour import Behaviour, Fault
-from sandbox.terminal.collecting import TerminalBusy
-from sandbox.terminal.device import Device
-from sandbox.terminal.gateway_bodies import Body
-from sandbox.terminal.gateway_link import Collected, Gateway, GatewayUnreachable, HttpGateway
-from sandbox.terminal.journal import Fate
-from sandbox.terminal.schedule import Schedule
-from sandbox.terminal.script import read_script
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.bank import Authorisation
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.device.journal import Fate
+from sandbox.terminal.gateway.bodies import Body
+from sandbox.terminal.gateway.collection import TerminalBusy
+from sandbox.terminal.gateway.link import Collected, Gateway, GatewayUnreachable, HttpGateway
+from sandbox.terminal.gateway.schedule import Schedule
+from sandbox.terminal.script.behaviour import Behaviour, Fault
+from sandbox.terminal.script.script import read_script
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.concert.decoded_answer import Outcome
 from shared.concert.encode import encode_operation
-from shared.concert.outcome import Outcome
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from concert import frame_of, request
 
-from sandbox.terminal.ledger import read_ledger
+from sandbox.terminal.device.ledger import read_ledger
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from sandbox.terminal.behaviour import Customer, Fault
+from sandbox.terminal.script.behaviour import Customer, Fault
 from sandbox.terminal.main import run
 run(
     host="127.0.9.2", port=0, delay_seconds=0, outcome=Customer.APPROVE,

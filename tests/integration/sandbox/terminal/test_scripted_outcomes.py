@@ -10,13 +10,13 @@ from concert import frame_of, read, request
 from concert_client import RawClient, ask
 from eventually import eventually
 
-from sandbox.terminal.behaviour import Behaviour, Fault
-from sandbox.terminal.device import Device
-from sandbox.terminal.outcomes import OUTCOMES, ScriptedOutcome
-from sandbox.terminal.script import read_script
-from sandbox.terminal.server import VirtualTerminal
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour, Fault
+from sandbox.terminal.script.outcomes import OUTCOMES, ScriptedOutcome
+from sandbox.terminal.script.script import read_script
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.concert.decoded_answer import Outcome
 from shared.concert.encode import encode_enquiry, encode_identification, encode_operation
-from shared.concert.outcome import Outcome
 from shared.concert.profile import Profile
 
 HOST = "127.0.9.21"

@@ -10,7 +10,7 @@ from broker_parts import BrokerParts, broker_parts, is_ready, payment_id
 from eventually import eventually
 
 from sandbox.servers.start import RunningServer
-from shared.broker.failures import BrokerFailure, NotAccepted
+from shared.broker.errors import BrokerFailure, NotAccepted
 from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
 

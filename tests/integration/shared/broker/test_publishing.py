@@ -10,9 +10,9 @@ from broker_parts import broker_parts, is_ready, payment_id
 from eventually import eventually
 
 from shared.broker.connections import connected
-from shared.broker.failures import BrokerAway, NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.errors import BrokerAway, NotAccepted, NotRouted, OutcomeUnknown
 from shared.broker.messages import PaymentMessage, ReplyMessage, decode_payment
-from shared.metrics import Metrics
+from shared.runtime.metrics import Metrics
 from shared.settings.load import load_settings
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

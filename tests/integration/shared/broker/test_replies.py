@@ -7,7 +7,7 @@ from amqp_proxy import amqp_proxy
 from broker_parts import broker_parts, is_ready, payment_id
 from eventually import eventually
 
-from shared.broker.failures import NotRouted
+from shared.broker.errors import NotRouted
 from shared.broker.messages import ReplyMessage
 
 

@@ -8,7 +8,7 @@ from broker_parts import broker_parts, is_ready, payment_id, payment_named_by
 from eventually import eventually
 
 from sandbox.servers.start import RunningServer
-from shared.broker.failures import NotAccepted
+from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import Delivery
 from shared.broker.messages import PaymentMessage, ReplyMessage
 

@@ -6,7 +6,7 @@ from amqp_proxy import amqp_proxy
 from broker_parts import broker_parts, payment_id
 from eventually import eventually
 
-from shared.broker.failures import NotRouted, TopologyMismatch
+from shared.broker.errors import NotRouted, TopologyMismatch
 from shared.broker.messages import PaymentMessage
 
 

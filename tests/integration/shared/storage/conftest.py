@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from payments import with_merchant
 
-from shared.storage.engine import Database
-from shared.storage.statement import Dialect
+from shared.storage.db.engine import Database
+from shared.storage.db.statement import Dialect
 
 
 @pytest.fixture

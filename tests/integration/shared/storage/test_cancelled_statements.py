@@ -18,15 +18,16 @@ from databases import Store
 from payments import change, history, in_doubt, in_session, queued, rows, take
 from sqlalchemy.exc import DBAPIError
 
-from shared.payment.outcome import Outcome
 from shared.payment.payment import Reason
+from shared.payment.settlement import Outcome
 from shared.payment.states import Event, State
-from shared.storage import outcomes, takeover
-from shared.storage.claims import Claimed
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway, StatementCancelled
-from shared.storage.heartbeats import Heartbeats
-from shared.storage.lines import Learned
-from shared.storage.takeover import HeldLine
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway, StatementCancelled
+from shared.storage.payments import settling
+from shared.storage.payments.claims import Claimed
+from shared.storage.terminals import takeover
+from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.takeover import HeldLine
 
 DONE = Outcome(event=Event.ANSWERED_DONE)
 LOST = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
@@ -51,21 +52,21 @@ async def _claim(database: Database, _: Heartbeats, payment_id: str) -> object:
 
 
 async def _settle(database: Database, _: Heartbeats, claimed: Claimed) -> object:
-    return await outcomes.settle(database, claimed.taking, claimed.payment, DONE, Learned(echoes="[]"))
+    return await settling.settle(database, claimed.taking, claimed.payment, DONE, Learned(echoes="[]"))
 
 
 async def _settle_and_keep(database: Database, _: Heartbeats, claimed: Claimed) -> object:
-    return await outcomes.settle(
+    return await settling.settle(
         database, claimed.taking, claimed.payment, DONE, Learned(echoes="[]"), keep_line=True
     )
 
 
 async def _doubt(database: Database, _: Heartbeats, claimed: Claimed) -> object:
-    return await outcomes.doubt(database, claimed.taking, claimed.payment.id, LOST)
+    return await settling.doubt(database, claimed.taking, claimed.payment.id, LOST)
 
 
 async def _release(database: Database, _: Heartbeats, claimed: Claimed) -> object:
-    return await outcomes.release(database, claimed.taking, Learned(identify_first=True), why="time is over")
+    return await settling.release(database, claimed.taking, Learned(identify_first=True), why="time is over")
 
 
 def _line(claimed: Claimed) -> HeldLine:

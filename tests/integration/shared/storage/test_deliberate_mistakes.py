@@ -17,10 +17,10 @@ from payments import TERMS, ask, in_session, lose, new_payment, prove, refused, 
 from shared.payment.debit_choice import KnownDebit
 from shared.payment.payment import Operation, Payment
 from shared.payment.states import Event, State
-from shared.storage import accepting, debits, ending, outcomes, waiting
-from shared.storage.accepting import Accepted, NewPayment, find_earlier
-from shared.storage.engine import Database, Transaction
-from shared.storage.statement import Statement
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments import accepting, debits, ending, settling, waiting
+from shared.storage.payments.accepting import Accepted, NewPayment, find_earlier
 
 # What happens, and what is wrong with it in the end
 
@@ -146,7 +146,7 @@ def evidence_without_lock() -> Iterator[None]:
     async def lock_nothing(_tx: Transaction, _payment_id: str) -> None:
         return None
 
-    with patch.object(outcomes, "lock", lock_nothing):
+    with patch.object(settling, "lock", lock_nothing):
         yield
 
 
@@ -167,7 +167,7 @@ def proofs_read_before_the_doubt() -> Iterator[None]:
         return await settle(tx, payment) if payment.id in proved else payment
 
     with (
-        patch.object(outcomes, "move", look_and_move),
+        patch.object(settling, "move", look_and_move),
         patch.object(ending, "_settle_by_proof", settle_by_what_was_seen),
     ):
         yield

@@ -10,10 +10,10 @@ import pytest
 from databases import Store
 from sqlalchemy import text
 
-from shared.storage import delivery_list, replays
-from shared.storage.delivery_list import DeliveryFilter
-from shared.storage.engine import Database, Transaction
-from shared.storage.statement import Statement
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.webhooks import delivery_list, replays
+from shared.storage.webhooks.delivery_list import DeliveryFilter
 
 #: What is asked for, and the index that leads to it.
 LISTS: dict[str, tuple[DeliveryFilter, str]] = {

@@ -5,9 +5,10 @@ from interleaving import finished_or_blocked, outcome_of, paused_before_commit, 
 from payments import MERCHANT, change, queued, refused, rows
 
 from shared.payment.payment import Reason
-from shared.storage import claims, deliveries, replays, webhook_endpoints
-from shared.storage.engine import Database
-from shared.storage.webhook_endpoints import Changes, NewEndpoint, TooManyEndpoints
+from shared.storage.db.engine import Database
+from shared.storage.payments import claims
+from shared.storage.webhooks import deliveries, endpoints, replays
+from shared.storage.webhooks.endpoints import Changes, NewEndpoint, TooManyEndpoints
 
 
 async def create(database: Database, endpoint_id: str, *, limit: int = 50) -> None:
@@ -15,11 +16,11 @@ async def create(database: Database, endpoint_id: str, *, limit: int = 50) -> No
         id=endpoint_id, merchant_id=MERCHANT, url="https://127.0.0.1/", description="", types=(),
         sealed_secret="sealed",
     )  # fmt: skip
-    await webhook_endpoints.create(database, new, limit=limit, total_limit=100)
+    await endpoints.create(database, new, limit=limit, total_limit=100)
 
 
 async def disable(database: Database, endpoint_id: str) -> None:
-    assert await webhook_endpoints.change(database, MERCHANT, endpoint_id, Changes(disabled=True), limit=50)
+    assert await endpoints.change(database, MERCHANT, endpoint_id, Changes(disabled=True), limit=50)
 
 
 async def state_of(database: Database) -> tuple[str, str | None]:

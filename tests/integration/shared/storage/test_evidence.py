@@ -25,14 +25,14 @@ from payments import (
 
 from shared.payment.answers import tell
 from shared.payment.evidence import Evidence, Source
-from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.settlement import Outcome, Result
 from shared.payment.states import Event, State
-from shared.storage import outcomes, waiting
-from shared.storage.accepting import Conflict
-from shared.storage.claims import Claimed, cancel, expire
-from shared.storage.engine import Database
-from shared.storage.lines import Learned, Taking
+from shared.storage.db.engine import Database
+from shared.storage.payments import settling, waiting
+from shared.storage.payments.accepting import Conflict
+from shared.storage.payments.claims import Claimed, cancel, expire
+from shared.storage.terminals.locks import Learned, Taking
 
 PROOFS = [
     (Event.PROVED_DONE, State.SUCCEEDED),
@@ -44,7 +44,7 @@ PAID = Result(paid_cents=900, authorisation_number="123456", warnings=("partial_
 
 async def _answer(database: Database, claimed: Claimed, event: Event) -> Payment:
     outcome = Outcome(event=event, reason=None)
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 @pytest.mark.parametrize(("proof", "state"), PROOFS)
@@ -195,7 +195,7 @@ async def test_evidence_that_proves_nothing_may_conflict_with_what_is_stored(dat
     conflict = Evidence(Source.LATE_ANSWER, None, {"finding": "amount_differs"}, conflicts=True)
 
     payments = [
-        await outcomes.add_evidence(database, one.id, conflict, PAID, brought_by="worker")
+        await settling.add_evidence(database, one.id, conflict, PAID, brought_by="worker")
         for one in (final, doubtful)
     ]
 
@@ -292,7 +292,7 @@ async def test_evidence_is_stored_masked_and_whole(database: Database) -> None:
     claimed = await in_session(database)
     evidence = Evidence(Source.OPERATOR, Event.PROVED_DONE, {"operator": "Anna"})
 
-    await outcomes.add_evidence(database, claimed.payment.id, evidence, PAID, brought_by="Anna")
+    await settling.add_evidence(database, claimed.payment.id, evidence, PAID, brought_by="Anna")
 
     (row,) = await rows(database, "SELECT source, proves, brought_by, detail FROM evidence")
     assert (row.source, row.proves, row.brought_by) == ("operator", "proved_done", "Anna")
@@ -309,7 +309,7 @@ async def test_a_proof_names_who_brought_it(database: Database, before: State) -
         claimed = await rows(database, "SELECT address, epoch, claim FROM lines")
         taking = Taking(claimed[0].address, claimed[0].epoch, claimed[0].claim, payment_id, "[]")
         lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
-        await outcomes.doubt(database, taking, payment_id, lost)
+        await settling.doubt(database, taking, payment_id, lost)
 
     (said,) = await rows(database, "SELECT brought_by FROM evidence")
     assert said.brought_by == "ct_gateway"

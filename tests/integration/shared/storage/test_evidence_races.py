@@ -8,18 +8,18 @@ import pytest
 from interleaving import Pause, finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from payments import in_session, lose, prove
 
-from shared.payment.outcome import Outcome
 from shared.payment.payment import Payment
+from shared.payment.settlement import Outcome
 from shared.payment.states import Event, State
-from shared.storage import ending, outcomes, rows, waiting
-from shared.storage.claims import Claimed
-from shared.storage.engine import Database
-from shared.storage.lines import Learned
+from shared.storage.db.engine import Database
+from shared.storage.payments import ending, rows, settling, waiting
+from shared.storage.payments.claims import Claimed
+from shared.storage.terminals.locks import Learned
 
 #: Where the one that began first stands while the other runs.
 EVIDENCE_STANDS: dict[str, Callable[[Database], AbstractContextManager[Pause]]] = {
     "before its lock": lambda database: paused_before(database, ending._LOCK),
-    "before its insert": lambda database: paused_before(database, outcomes._INSERT_EVIDENCE),
+    "before its insert": lambda database: paused_before(database, settling._INSERT_EVIDENCE),
     "before its event": lambda database: paused_before(database, rows._INSERT_EVENT),
     "before its commit": paused_before_commit,
 }
@@ -32,7 +32,7 @@ END_STANDS: dict[str, Callable[[Database], AbstractContextManager[Pause]]] = {
 
 async def _refuse(database: Database, claimed: Claimed) -> Payment:
     outcome = Outcome(event=Event.ANSWERED_REFUSED)
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 def _assert_not_lost(payment: Payment | None, ending_by: object) -> None:

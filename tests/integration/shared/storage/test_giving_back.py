@@ -6,14 +6,14 @@ import pytest
 from payments import ask, change, in_doubt, prove, queued, refused, rows, succeeded, take
 
 from shared.payment.answers import tell
-from shared.payment.outcome import Outcome
 from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.settlement import Outcome
 from shared.payment.states import Event, State
-from shared.storage import outcomes, waiting
-from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict
-from shared.storage.claims import Claimed
-from shared.storage.engine import Database
-from shared.storage.lines import Learned
+from shared.storage.db.engine import Database
+from shared.storage.payments import settling, waiting
+from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict
+from shared.storage.payments.claims import Claimed
+from shared.storage.terminals.locks import Learned
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
@@ -48,7 +48,7 @@ async def _carried_out(database: Database, acceptance: Acceptance) -> Payment:
     claimed = await take(database, acceptance.payment_id)
     assert isinstance(claimed, Claimed)
     outcome = Outcome(event=Event.ANSWERED_DONE)
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 def _reason(acceptance: Acceptance) -> str:

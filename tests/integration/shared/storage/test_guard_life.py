@@ -7,8 +7,8 @@ from interleaving import finished_or_blocked, outcome_of, paused_before_commit, 
 from payments import TERMS, change, history, in_doubt, new_payment, queued, refused, rows, succeeded
 
 from shared.payment.payment import Operation, Payment
-from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, accept
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
+from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict, accept
 
 HOUR_MS = 3_600_000
 

@@ -8,8 +8,8 @@ from payments import ask, ended, prove, queued, refused, rows, succeeded
 
 from shared.payment.payment import Operation
 from shared.payment.states import Event
-from shared.storage.accepting import Accepted, Attached, Conflict
-from shared.storage.engine import Database
+from shared.storage.db.engine import Database
+from shared.storage.payments.accepting import Accepted, Attached, Conflict
 
 KEYED: dict[str, Any] = {"idempotency_key": "key-1"}
 
@@ -110,7 +110,7 @@ async def test_a_refused_request_has_named_nothing(database: Database) -> None:
 
 async def test_another_merchants_key_is_another_key(database: Database) -> None:
     """Tills of different shops count alike."""
-    from shared.storage.merchants import create_merchant
+    from shared.storage.terminals.merchants import create_merchant
 
     await create_merchant(database, "other", "Another bakery", [])
     await queued(database, **KEYED)
@@ -171,11 +171,11 @@ async def test_a_request_that_was_rolled_back_leaves_its_key_to_others(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """Whoever waited for a key whose transaction ended without it takes it."""
-    from shared.storage.idempotency import NamedOperation, bind
+    from shared.storage.payments.idempotency import NamedOperation, bind
 
     named = NamedOperation("merchant", "key-1", "order-9", Operation.DEBIT, 1, "EUR")
     async with postgres_database._writer.connect() as connection:
-        from shared.storage.engine import Transaction
+        from shared.storage.db.engine import Transaction
 
         transaction = await connection.begin()
         await bind(Transaction(connection, "postgresql"), named)

@@ -13,15 +13,16 @@ from interleaving import (
 )
 from payments import change, holder, in_session, queued, take
 
-from shared.payment.outcome import Outcome
 from shared.payment.payment import Reason
+from shared.payment.settlement import Outcome
 from shared.payment.states import Event, State
-from shared.storage import lines, waiting
-from shared.storage.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
-from shared.storage.engine import Database
-from shared.storage.lines import Learned
-from shared.storage.outcomes import settle
-from shared.storage.statement import Statement
+from shared.storage.db.engine import Database
+from shared.storage.db.statement import Statement
+from shared.storage.payments import waiting
+from shared.storage.payments.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
+from shared.storage.payments.settling import settle
+from shared.storage.terminals import locks
+from shared.storage.terminals.locks import Learned
 
 DONE = Outcome(event=Event.ANSWERED_DONE)
 LOCK_LINE = Statement("SELECT address FROM lines {for_update}")
@@ -165,7 +166,7 @@ async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found
 ) -> None:
     """Stored and refused after the releasing run began: the look for the next comes after the commit."""
     claimed = await in_session(postgres_database, order_id="a")
-    with paused_before(postgres_database, lines._RELEASE) as pause:
+    with paused_before(postgres_database, locks._RELEASE) as pause:
         settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, Learned())
         async with running(settling) as release:
             await pause.reached()

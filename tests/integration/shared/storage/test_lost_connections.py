@@ -14,15 +14,15 @@ from payments import ask, change, history, holder, in_session, queued, rows, tak
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from shared.payment.outcome import Outcome
+from shared.payment.settlement import Outcome
 from shared.payment.states import Event, State
-from shared.storage import claims, waiting
-from shared.storage.accepting import Attached
-from shared.storage.claims import Claimed, read_back
-from shared.storage.ending import lock
-from shared.storage.engine import CommitUnknown, Database, DatabaseAway, Transaction, open_database
-from shared.storage.lines import Learned
-from shared.storage.outcomes import settle
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway, Transaction, open_database
+from shared.storage.payments import claims, waiting
+from shared.storage.payments.accepting import Attached
+from shared.storage.payments.claims import Claimed, read_back
+from shared.storage.payments.ending import lock
+from shared.storage.payments.settling import settle
+from shared.storage.terminals.locks import Learned
 
 DONE = Outcome(event=Event.ANSWERED_DONE)
 KILL_OTHERS = (

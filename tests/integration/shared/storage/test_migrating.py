@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
-from shared.storage.engine import Database, open_database
-from shared.storage.migrate import SchemaTooOld, _config, check_schema, migrate, newest_version
-from shared.storage.schema import METADATA
+from shared.storage.db.engine import Database, open_database
+from shared.storage.db.migrate import SchemaTooOld, _config, check_schema, migrate, newest_version
+from shared.storage.db.schema import METADATA
 
 #: The schemas that some migrations found.
 BEFORE_OPERATION_KEYS_THAT_CANNOT_COLLIDE = "0008"

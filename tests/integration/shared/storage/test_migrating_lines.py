@@ -8,8 +8,8 @@ from alembic import command
 from payments import change, rows
 from sqlalchemy import Connection
 
-from shared.storage.engine import Database, open_database
-from shared.storage.migrate import CannotMigrate, _config, migrate
+from shared.storage.db.engine import Database, open_database
+from shared.storage.db.migrate import CannotMigrate, _config, migrate
 
 BEFORE_ONE_DEVICE_ONE_LINE = "0011"
 

@@ -7,14 +7,14 @@ from interleaving import finished_or_blocked, outcome_of, paused_before, paused_
 from payments import ask, history, in_doubt, in_session, prove, queued, refused, rows, succeeded
 
 from shared.payment.answers import tell
-from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.settlement import Outcome, Result
 from shared.payment.states import Event, State
-from shared.storage import accepting, debits, ending, outcomes, waiting
-from shared.storage.accepting import Accepted, Attached, Conflict
-from shared.storage.claims import Claimed
-from shared.storage.engine import Database
-from shared.storage.lines import Learned
+from shared.storage.db.engine import Database
+from shared.storage.payments import accepting, debits, ending, settling, waiting
+from shared.storage.payments.accepting import Accepted, Attached, Conflict
+from shared.storage.payments.claims import Claimed
+from shared.storage.terminals.locks import Learned
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
@@ -230,7 +230,7 @@ async def test_a_contradiction_during_an_attempts_failure_closes_it_too(
 
 async def _refuse(database: Database, claimed: Claimed) -> Payment:
     outcome = Outcome(event=Event.ANSWERED_REFUSED, reason=None)
-    return await outcomes.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
 
 
 async def test_a_debit_during_its_reversals_contradiction_is_not_answered_with_the_old_success(

@@ -26,16 +26,16 @@ from hypothesis.stateful import (
 from payments import TERMS, change, new_payment, rows, take
 
 from shared.payment.evidence import Evidence, Source, contradicts
-from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.settlement import Outcome, Result
 from shared.payment.states import COUNTING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
-from shared.storage import claims, operating, outcomes
-from shared.storage.accepting import Acceptance, Accepted, Attached, Conflict, accept
-from shared.storage.claims import Claimed, Held, NotQueued
-from shared.storage.engine import Database
-from shared.storage.lines import Learned
-from shared.storage.merchants import create_merchant
-from shared.storage.operating import Decided, Decision, NotInDoubt
+from shared.storage.db.engine import Database
+from shared.storage.payments import claims, operator, settling
+from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict, accept
+from shared.storage.payments.claims import Claimed, Held, NotQueued
+from shared.storage.payments.operator import Decided, Decision, NotInDoubt
+from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.merchants import create_merchant
 
 Found = TypeVar("Found")
 #: Runs a coroutine of the storage's and returns what it returns.
@@ -178,7 +178,7 @@ class PaymentMachine(RuleBasedStateMachine):
             return
         outcome = Outcome(event=event, reason=Reason.NOT_SENT if event is Event.NOT_SENT else None)
         payment = self.run(
-            outcomes.settle(self.database, known.claimed.taking, known.claimed.payment, outcome, Learned())
+            settling.settle(self.database, known.claimed.taking, known.claimed.payment, outcome, Learned())
         )
         was_its_own = self.held[known.line] == payment_id
         if was_its_own:
@@ -205,7 +205,7 @@ class PaymentMachine(RuleBasedStateMachine):
         if known.claimed is None:
             return
         lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
-        payment = self.run(outcomes.doubt(self.database, known.claimed.taking, payment_id, lost))
+        payment = self.run(settling.doubt(self.database, known.claimed.taking, payment_id, lost))
         if known.state is State.IN_SESSION:
             known.state = State.IN_DOUBT
             if known.proof is not None:
@@ -217,7 +217,7 @@ class PaymentMachine(RuleBasedStateMachine):
         """A gateway or an enquiry says something, whatever the payment's state."""
         evidence = Evidence(Source.GATEWAY, proves)
         payment = self.run(
-            outcomes.add_evidence(self.database, payment_id, evidence, Result(), brought_by="ct_gateway")
+            settling.add_evidence(self.database, payment_id, evidence, Result(), brought_by="ct_gateway")
         )
         known = self.known[payment_id]
         if proves is not None:
@@ -252,7 +252,7 @@ class PaymentMachine(RuleBasedStateMachine):
         known = self.known[payment_id]
         if known.claimed is None or known.state is State.IN_SESSION:
             return
-        freed = self.run(outcomes.release(self.database, known.claimed.taking, Learned(), why="time is over"))
+        freed = self.run(settling.release(self.database, known.claimed.taking, Learned(), why="time is over"))
         assert freed is (self.held[known.line] == payment_id)
         if freed:
             self.held[known.line] = None
@@ -262,7 +262,7 @@ class PaymentMachine(RuleBasedStateMachine):
         """A person decides, as late as it takes."""
         known = self.known[payment_id]
         decided = self.run(
-            operating.decide(
+            operator.decide(
                 self.database,
                 payment_id,
                 decision,

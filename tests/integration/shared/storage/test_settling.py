@@ -20,15 +20,15 @@ from payments import (
 )
 
 from shared.payment.evidence import Evidence, Source
-from shared.payment.outcome import Outcome, Result
 from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.settlement import Outcome, Result
 from shared.payment.states import Event, State
-from shared.storage import waiting
-from shared.storage.accepting import Accepted
-from shared.storage.claims import Claimed
-from shared.storage.engine import Database
-from shared.storage.lines import Learned
-from shared.storage.outcomes import add_evidence, doubt, release, settle
+from shared.storage.db.engine import Database
+from shared.storage.payments import waiting
+from shared.storage.payments.accepting import Accepted
+from shared.storage.payments.claims import Claimed
+from shared.storage.payments.settling import add_evidence, doubt, release, settle
+from shared.storage.terminals.locks import Learned
 
 FULL = Result(
     paid_cents=900,

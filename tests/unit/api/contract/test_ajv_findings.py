@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from orders import GONE, body_with
 
-from api.contract.errors import InvalidRequest
-from api.contract.request import parse_order
+from api.connector.request import parse_order
+from api.http.errors import InvalidRequest
 
 RECORDED = json.loads(Path(__file__).with_name("ajv6_findings.json").read_text(encoding="utf-8"))
 

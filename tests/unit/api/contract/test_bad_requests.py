@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from orders import GONE, body_with
 
-from api.contract.errors import InvalidRequest
-from api.contract.request import parse_order
+from api.connector.request import parse_order
+from api.http.errors import InvalidRequest
 
 ENUM = "should be equal to one of the allowed values"
 NO_NUL = 'should match pattern "^[^\\u0000]*$"'

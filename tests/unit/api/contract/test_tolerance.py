@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from orders import GONE, body_with, order_with
 
-from api.contract.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
-from api.contract.request import ContractEntry, parse_order
+from api.connector.request import ContractEntry, parse_order
+from api.openapi.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
 from shared.concert.fields import APPLICATIONS
 from shared.payment.payment import Operation
 

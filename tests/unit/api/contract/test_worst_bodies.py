@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from orders import body_with
 
-from api.contract.endpoint_request import parse_endpoint
-from api.contract.errors import ApiError, InvalidRequest
-from api.contract.json_text import NESTING_LIMIT
-from api.contract.request import parse_order, warm_up
-from api.contract.terminal_file import read_file
+from api.connector.request import parse_order, warm_up
+from api.http.errors import ApiError, InvalidRequest
+from api.http.json_text import NESTING_LIMIT
+from api.terminals.csv_file import read_file
+from api.webhooks.endpoint_request import parse_endpoint
 
 #: A loaded machine may take ten times as long as an idle one, and what this is about took 13 seconds.
 SECONDS_AT_MOST = 1.0

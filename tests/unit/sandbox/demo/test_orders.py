@@ -1,5 +1,5 @@
-from api.contract.json_text import write_json
-from api.contract.request import parse_order
+from api.connector.request import parse_order
+from api.http.json_text import write_json
 from sandbox.demo.orders import full_debit, order
 from shared.payment.payment import Operation
 

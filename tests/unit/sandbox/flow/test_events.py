@@ -13,7 +13,7 @@ from sandbox.pages.render import Pages
 from sandbox.run.cloud_api import CloudApi
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
-from shared.clock import SystemClock
+from shared.runtime.clock import SystemClock
 
 
 class Watched:

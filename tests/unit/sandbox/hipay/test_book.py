@@ -8,9 +8,9 @@ from halves import T0, new_book, order, payment, push, statuses, take
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.hipay.rules.book import Book, NotAllowed
-from sandbox.hipay.rules.halves import Kind, Operation, OrderNotice, Push
-from sandbox.hipay.rules.joining import Waiting
+from sandbox.hipay.rules.ledger import Book, NotAllowed
+from sandbox.hipay.rules.matching import Waiting
+from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
 from sandbox.hipay.rules.statuses import Status
 
 AUTHORISATION, COMPLETION, COLLECTION = Kind.AUTHORISATION, Kind.COMPLETION, Kind.COLLECTION

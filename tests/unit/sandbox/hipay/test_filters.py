@@ -3,8 +3,8 @@
 from halves import new_book, order, push, take
 
 from sandbox.hipay.filters import Filters
-from sandbox.hipay.rules.book import Book
-from sandbox.hipay.rules.halves import Kind
+from sandbox.hipay.rules.ledger import Book
+from sandbox.hipay.rules.order_and_push import Kind
 
 
 def _book() -> Book:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from halves import CONTRACT, T0, new_book, order, push, statuses, take
 
-from api.contract.gateway_report import parse_report
-from sandbox.hipay.rules.effects import PushJoined
+from api.operator.gateway_report import parse_report
+from sandbox.hipay.rules.actions import PushJoined
 from sandbox.hipay.rules.evidence import report_of_join, report_of_push
-from sandbox.hipay.rules.halves import Contract, Kind, Operation, OrderNotice
-from sandbox.hipay.rules.joining import By, Joined, Waiting, fits, join
+from sandbox.hipay.rules.matching import By, Joined, Waiting, fits, join
+from sandbox.hipay.rules.order_and_push import Contract, Kind, Operation, OrderNotice
 
 
 def _orders(*orders: OrderNotice) -> dict[str, OrderNotice]:

@@ -5,9 +5,9 @@ from urllib.parse import parse_qsl
 import pytest
 from halves import new_book, order, push, take
 
-from sandbox.hipay.rules.effects import StatusChanged
-from sandbox.hipay.rules.halves import Kind, OrderNotice
+from sandbox.hipay.rules.actions import StatusChanged
 from sandbox.hipay.rules.notification import encode, notification, signature
+from sandbox.hipay.rules.order_and_push import Kind, OrderNotice
 from sandbox.hipay.rules.reasons import reason_of
 
 _FIELDS = [

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from eventually import eventually
 
+from sandbox.outbox.attempt_result import Outcome, Verdict
 from sandbox.outbox.faults import Faults
 from sandbox.outbox.outbox import Outbox
-from sandbox.outbox.outcome import Outcome, Verdict
-from shared.clock import SystemClock
+from shared.runtime.clock import SystemClock
 
 
 class _Receiver:

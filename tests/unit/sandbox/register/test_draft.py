@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from api.contract.request import parse_order
+from api.connector.request import parse_order
 from sandbox.amounts import NoAmount
 from sandbox.cards import DECK, Mode
 from sandbox.register.draft import Draft, NotTyped, Operation, typed, with_article, with_product
 from sandbox.register.orders import CONTRACTS, following, order_of
-from sandbox.terminal.device import Device
+from sandbox.terminal.device.device import Device
 from shared.concert.encode import sole_application
 
 FORM = {

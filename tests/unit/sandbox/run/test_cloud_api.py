@@ -13,7 +13,7 @@ from sandbox.register.sale import NO_NETWORK
 from sandbox.register.till import Till
 from sandbox.run.cloud_api import CloudApi
 from sandbox.tracing.trace import Trace
-from shared.clock import SystemClock
+from shared.runtime.clock import SystemClock
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from sandbox.tracing.steps import NUMBERS, Flow, Step, System, number_in
 from sandbox.tracing.stream import hop_events
 from sandbox.tracing.trace import KEPT_HOPS, Trace
-from shared.clock import SystemClock
+from shared.runtime.clock import SystemClock
 
 
 def _say(trace: Trace, reference: str | None = None) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.broker.failures import UnreadableMessage
+from shared.broker.errors import UnreadableMessage
 from shared.broker.messages import (
     NotificationMessage,
     PaymentMessage,

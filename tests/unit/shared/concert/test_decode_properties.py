@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from shared.concert.completeness import Complete, Unreadable, Wait, judge
 from shared.concert.decode import Decoder, Frame
+from shared.concert.decoded_answer import Outcome
 from shared.concert.encode import encode_fields, encode_operation, operation_fields
 from shared.concert.enquiry import read_enquiry
-from shared.concert.outcome import Outcome
+from shared.concert.interpret import read_answer
 from shared.concert.profile import Profile
-from shared.concert.reading import read_answer
 from shared.payment.payment import Operation
 
 TAGS = st.from_regex(r"\A[A-Z][A-Z0-9]\Z")

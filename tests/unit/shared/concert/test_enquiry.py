@@ -3,8 +3,8 @@
 import pytest
 from concert import OTHER_PAYMENT, PAN, PAYMENT, answer, frame_of, request, ticket_field
 
+from shared.concert.decoded_answer import Outcome
 from shared.concert.enquiry import Evidence, Lack, read_enquiry
-from shared.concert.outcome import Outcome
 from shared.payment.payment import Operation
 
 DONE_TICKET = ticket_field(

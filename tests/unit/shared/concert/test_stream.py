@@ -5,8 +5,8 @@ from concert import DONE, PAN, SHORTEST, frame_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.concert.framing import ACK, ETX, STX, check_byte_of
 from shared.concert.stream import BROKEN_FRAMES_KEPT, AnswerStream
-from shared.concert.wrapping import ACK, ETX, STX, check_byte_of
 
 SHORT, LONG = 0.25, 3.0
 BROKEN = b"\x15\x02\xff\xfeERREUR 42\x00"

@@ -6,8 +6,8 @@ from typing import Any
 from orders import body_with
 from stored_payments import stored
 
-from api.contract.examples import FULL_REQUEST
-from api.contract.request import parse_order
+from api.connector.request import parse_order
+from api.openapi.examples import FULL_REQUEST
 from shared.notification.order import order_notification
 from shared.payment.payment import Operation
 

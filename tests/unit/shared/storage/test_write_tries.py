@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from shared.storage.engine import WRITE_TRIES, ConnectionLost, Database, DatabaseAway, Transaction
+from shared.storage.db.engine import WRITE_TRIES, ConnectionLost, Database, DatabaseAway, Transaction
 
 
 def _locked() -> DBAPIError:

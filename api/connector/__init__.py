@@ -1,0 +1,1 @@
+"""The published contract: a payment order, and whether the service is ready for one."""

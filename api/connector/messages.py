@@ -1,0 +1,99 @@
+"""Words what the schema's checker found as Ajv 6, which the hosted service uses, words it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from api.connector.schema import ORDER_REQUEST
+from api.http.errors import InvalidRequest
+
+Schema = dict[str, Any]
+#: Names and places that lead to a value.
+Path = tuple[str | int, ...]
+
+# In the order in which Ajv shows them: a value's type, the rules of that type, then `enum`. A missing
+# property is a finding about that property: Ajv looks for each in its turn.
+_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
+    "required": lambda name: f"should have required property '{name}'",
+    "type": lambda name: f"should be {name}",
+    "maximum": lambda limit: f"should be <= {limit}",
+    "minimum": lambda limit: f"should be >= {limit}",
+    "exclusiveMinimum": lambda limit: f"should be > {limit}",
+    "maxLength": lambda limit: f"should NOT be longer than {limit} characters",
+    "minLength": lambda limit: f"should NOT be shorter than {limit} characters",
+    "pattern": lambda pattern: f'should match pattern "{pattern}"',
+    "format": lambda name: f'should match format "{name}"',
+    "maxItems": lambda limit: f"should NOT have more than {limit} items",
+    "enum": lambda _: "should be equal to one of the allowed values",
+    "not": lambda _: "should NOT be valid",
+    "additionalProperties": lambda _: "should NOT have additional properties",
+}
+_RANKS: Final = {keyword: rank for rank, keyword in enumerate(_MESSAGES)}
+
+#: The keywords that the schema may use.
+WORDED_KEYWORDS: Final = frozenset(_MESSAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with the request, about the value at `path`."""
+
+    path: Path
+    keyword: str
+    message: str
+    description: str | None = None
+
+    @classmethod
+    def missing(cls, *path: str | int) -> Self:
+        return cls(path, "required", _MESSAGES["required"](path[-1]))
+
+    @classmethod
+    def unknown(cls, *path: str | int) -> Self:
+        return cls(path, "additionalProperties", _MESSAGES["additionalProperties"](path[-1]))
+
+    @classmethod
+    def misformatted(cls, path: Path, name: str, description: str) -> Self:
+        return cls(path, "format", _MESSAGES["format"](name), description)
+
+    @classmethod
+    def broken(cls, path: Path, keyword: str, schema: Schema) -> Self:
+        """Word that the value at `path` breaks a keyword of its schema."""
+        return cls(
+            path,
+            keyword,
+            _MESSAGES[keyword](schema[keyword]),
+            schema.get("x-refused", {}).get(keyword),
+        )
+
+    @property
+    def rank(self) -> int:
+        """Sorts findings about the same value."""
+        return _RANKS[self.keyword]
+
+    def position(self, schema: Schema) -> tuple[tuple[int, ...], int]:
+        """Sorts findings in the order of the schema, items of an array one after the other."""
+        places: list[int] = []
+        for step in self.path:
+            if isinstance(step, int):
+                places.append(step)
+                schema = schema["items"]
+                continue
+            properties = schema["properties"]
+            if step not in properties:
+                # Unknown: after all that are known.
+                places.append(len(properties))
+                break
+            places.append(list(properties).index(step))
+            schema = properties[step]
+        return tuple(places), self.rank
+
+
+def first_error(findings: Iterable[Finding], schema: Schema = ORDER_REQUEST) -> InvalidRequest:
+    """Return the error that is shown: the first in the order of the schema. Needs one finding at least."""
+    first = min(findings, key=lambda finding: finding.position(schema))
+    return InvalidRequest(first.keyword, first.message, _dotted(first.path), first.description)
+
+
+def _dotted(path: Path) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")

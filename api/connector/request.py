@@ -1,0 +1,148 @@
+"""Reads the body of an order request into what the payment needs."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from api.connector.basket import basket_warnings
+from api.connector.defaults import Filling
+from api.connector.enums import OPERATIONS
+from api.connector.messages import Finding, first_error
+from api.connector.schema import ORDER_REQUEST
+from api.connector.terminal_schema import DEFAULT_PORT
+from api.connector.validation import Checker
+from api.http.json_text import NESTING_LIMIT, read_json, write_json
+from shared.network.hosts import HostRefused, read_host
+from shared.payment.payment import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class ContractEntry:
+    """One entry of the contract's `contract_array`."""
+
+    merchant_contract: str | None
+    rank: str | None
+    payment_application: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """A checked order request. Either `host`, in its one spelling, with `port` or `terminal_id` is set."""
+
+    order_id: str
+    operation: Operation
+    amount_cents: int
+    currency: str
+    #: `ConcertV3.1` or `ConcertV3.2`.
+    protocol: str
+    force_authorization: bool
+    host: str | None
+    port: int | None
+    terminal_id: str | None
+    contract_array: tuple[ContractEntry, ...]
+    customer_phone: str | None
+    customer_email: str | None
+    webhook_endpoint_id: str | None
+    notify_url: str | None
+    #: The whole request with its defaults filled in, unknown fields kept.
+    request: dict[str, Any]
+    #: The same as JSON text, fit for a TEXT column of either database.
+    request_text: str
+    #: What does not fit and is no reason to refuse, see api.connector.basket.
+    warnings: tuple[str, ...]
+
+
+def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest:
+    """Return the order of a request body of at most so many levels.
+
+    Raises UnreadableBody for what is no JSON and InvalidRequest, the first error in the order of the schema,
+    for what the contract refuses.
+    """
+    request = read_json(body, nesting_limit)
+    _filling().fill(request)
+    _check(request)
+    order, technical = request["order"], request["pos_technical_info"]
+    customer = request.get("customer", {})
+    price, display = order["price"], technical["terminal_transaction_display"]
+    address = technical.get("host_information", {}) if "terminal_id" not in technical else {}
+    return OrderRequest(
+        order_id=order["order_id"],
+        operation=OPERATIONS[order["transaction_type"]],
+        amount_cents=price["amount"],
+        currency=price["currency"],
+        protocol=display["protocol"],
+        force_authorization=display["force_authorization"],
+        host=read_host(address["host"]) if "host" in address else None,
+        port=address.get("port"),
+        terminal_id=technical.get("terminal_id"),
+        contract_array=tuple(
+            ContractEntry(entry.get("merchant_contract"), entry.get("rank"), entry.get("payment_application"))
+            for entry in display["contract_array"]
+        ),
+        customer_phone=customer.get("phone"),
+        customer_email=customer.get("email"),
+        webhook_endpoint_id=order.get("webhook_endpoint_id"),
+        notify_url=technical.get("notify_url"),
+        request=request,
+        request_text=write_json(request),
+        warnings=basket_warnings(order.get("basket", ()), price["amount"]),
+    )
+
+
+def warm_up() -> None:
+    """Build what is built once, so that the first request does not pay for it."""
+    _filling()
+    _checker()
+
+
+@cache
+def _filling() -> Filling:
+    return Filling.of(ORDER_REQUEST)
+
+
+@cache
+def _checker() -> Checker:
+    return Checker(ORDER_REQUEST)
+
+
+def _check(request: Any) -> None:
+    found = _checker().first_finding(request)
+    findings = [*([] if found is None else [found]), *_address_findings(request)]
+    if findings:
+        raise first_error(findings)
+
+
+def _address_findings(request: Any) -> list[Finding]:
+    # Also asked about what the schema refuses: the first error of all is shown.
+    technical = request.get("pos_technical_info") if isinstance(request, dict) else None
+    if not isinstance(technical, dict):
+        return []
+    address = technical.get("host_information")
+    if "terminal_id" not in technical:
+        if "host_information" not in technical:
+            return [Finding.missing("pos_technical_info", "host_information")]
+        if isinstance(address, dict) and "host" not in address:
+            return [Finding.missing("pos_technical_info", "host_information", "host")]
+        return _host_findings(address)
+    if isinstance(address, dict) and ("host" in address or address.get("port") != DEFAULT_PORT):
+        return [
+            Finding(
+                ("pos_technical_info", "terminal_id"),
+                "not",
+                "should NOT be valid",
+                "terminal_id and host_information exclude each other: name the terminal or its address",
+            )
+        ]
+    return []
+
+
+def _host_findings(address: Any) -> list[Finding]:
+    host = address.get("host") if isinstance(address, dict) else None
+    if not isinstance(host, str):
+        return []
+    try:
+        read_host(host)
+    except HostRefused as error:
+        path = ("pos_technical_info", "host_information", "host")
+        return [Finding.misformatted(path, "hostname", f"the terminal's host {error}")]
+    return []

@@ -1,1 +1,0 @@
-"""The HTTP contract, pure: request checks, answers, errors."""

@@ -1,0 +1,1 @@
+"""HTTP as every route of the API uses it: authentication, bodies, headers, errors, responses."""

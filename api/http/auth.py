@@ -1,0 +1,118 @@
+"""Who is calling: names and secrets of HTTP Basic, checked against keyed hashes."""
+
+import hmac
+import secrets
+from collections import OrderedDict
+from typing import Final
+
+from api.http.basic_auth import parse_basic
+from api.http.errors import (
+    INCORRECT_CREDENTIALS,
+    PublicCredential,
+    TooManyFailedLogins,
+    Unauthorized,
+    WrongCredentialKind,
+)
+from api.http.failed_logins import FailedLogins, MustPause
+from api.http.middleware import client_host, logged_in
+from api.limits.fair_shares import FairShares, Share
+from shared.runtime.clock import Clock
+from shared.security.credential_kind import CredentialKind
+from shared.security.secret_hash import hash_secret
+from shared.storage.db.engine import Database
+from shared.storage.terminals import merchants
+from shared.storage.terminals.merchants import Credential
+
+_CACHED_AT_MOST: Final = 10_000
+
+
+class Credentials:
+    """Checks credentials, and counts their calls; what the database said of one is believed for a while."""
+
+    def __init__(
+        self,
+        database: Database,
+        secret_key: bytes,
+        clock: Clock,
+        cache_seconds: float,
+        *,
+        shares: FairShares,
+        failed_logins: FailedLogins,
+    ) -> None:
+        self._database: Final = database
+        self._secret_key: Final = secret_key
+        self._clock: Final = clock
+        self._cache_seconds: Final = cache_seconds
+        self._shares: Final = shares
+        self._failed_logins: Final = failed_logins
+        self._cached: Final[OrderedDict[str, tuple[float, Credential]]] = OrderedDict()
+        self._nobody: Final = hash_secret(secret_key, secrets.token_hex(16))
+
+    async def merchant(
+        self, authorization: str | None, *, share: Share | None = Share.MANAGEMENT
+    ) -> Credential:
+        """Return the private credential of a merchant behind an Authorization header.
+
+        `share`: what this call counts for; None: the caller counts it. Raises Unauthorized,
+        PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests, DatabaseAway.
+        """
+        return await self._of_kind(authorization, CredentialKind.PRIVATE, share)
+
+    async def gateway(self, authorization: str | None) -> Credential:
+        """Return the credential of a gateway, which belongs to no merchant. Raises like `merchant`."""
+        return await self._of_kind(authorization, CredentialKind.GATEWAY, Share.MANAGEMENT)
+
+    async def operator(self, authorization: str | None) -> Credential:
+        """Return the credential of an operator, which belongs to no merchant. Raises like `merchant`."""
+        return await self._of_kind(authorization, CredentialKind.OPERATOR, Share.MANAGEMENT)
+
+    async def _of_kind(
+        self, authorization: str | None, kind: CredentialKind, share: Share | None
+    ) -> Credential:
+        credential = await self._known(authorization)
+        if credential.kind is CredentialKind.PUBLIC:
+            raise PublicCredential
+        if credential.kind is not kind:
+            raise WrongCredentialKind
+        logged_in()
+        if share is not None:
+            self._shares.take(share, credential)
+        return credential
+
+    async def _known(self, authorization: str | None) -> Credential:
+        said = parse_basic(authorization)
+        given = hash_secret(self._secret_key, said.password)
+        believed = self._believed(said.username)
+        if believed is not None and hmac.compare_digest(given, believed.secret_hash):
+            return believed
+        client = client_host()
+        try:
+            self._failed_logins.check(said.username, given, client)
+        except MustPause as pause:
+            raise TooManyFailedLogins(pause.seconds) from None
+        # Whatever is wrong, it costs one look into the database and one comparison: the time that a refusal
+        # takes does not tell a known name from an unknown one.
+        found = await self._read(said.username)
+        matches = hmac.compare_digest(given, self._nobody if found is None else found.secret_hash)
+        if found is None or not matches:
+            self._failed_logins.failed(said.username, client)
+            raise Unauthorized(INCORRECT_CREDENTIALS)
+        self._failed_logins.succeeded(said.username, given)
+        return found
+
+    def _believed(self, name: str) -> Credential | None:
+        cached = self._cached.get(name)
+        if cached is None or self._clock.monotonic() - cached[0] >= self._cache_seconds:
+            return None
+        return cached[1]
+
+    async def _read(self, name: str) -> Credential | None:
+        """From before the look on, what it says is believed: a change is seen within the cache's time."""
+        now = self._clock.monotonic()
+        found = await merchants.credential(self._database, name)
+        self._cached.pop(name, None)
+        if found is not None:
+            self._cached[name] = (now, found)
+            if len(self._cached) > _CACHED_AT_MOST:
+                self._cached.popitem(last=False)
+        return found

@@ -1,0 +1,33 @@
+"""Reads a request's body up to a limit of bytes and of time."""
+
+import asyncio
+
+from fastapi import Request
+
+from api.http.dependencies import Parts
+from api.http.errors import BodyTooLarge, EncodedBody, RequestTimeout
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body as it was sent.
+
+    Raises BodyTooLarge as soon as it is too long, whatever Content-Length says; RequestTimeout where it does
+    not come; EncodedBody for a compressed one; ClientDisconnect where the client left.
+    """
+    parts: Parts = request.app.state.parts
+    limit_bytes = parts.settings.body_limit_bytes
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit_bytes:
+        raise BodyTooLarge
+    received = bytearray()
+    try:
+        async with asyncio.timeout(parts.settings.body_timeout_seconds):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > limit_bytes:
+                    raise BodyTooLarge
+    except TimeoutError:
+        raise RequestTimeout from None
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise EncodedBody
+    return bytes(received)

@@ -1,0 +1,34 @@
+"""What the routes are wired with."""
+
+from dataclasses import dataclass
+
+from api.connector.readiness import Readiness
+from api.http.auth import Credentials
+from api.http.large_work import LargeWork
+from api.limits.fair_shares import FairShares
+from api.payments.changes import News
+from api.payments.service import Payments
+from api.terminals.lookup import Terminals
+from api.terminals.probes import Probing
+from api.terminals.service import Registry
+from api.webhooks.service import Webhooks
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Made by the composition root, kept in the application's state."""
+
+    credentials: Credentials
+    shares: FairShares
+    payments: Payments
+    readiness: Readiness
+    settings: Settings
+    registry: Registry
+    probing: Probing
+    database: Database
+    terminals: Terminals
+    news: News
+    large_work: LargeWork
+    webhooks: Webhooks

@@ -1,0 +1,70 @@
+"""The outermost layer of the application: what is true of every request and answer, whatever its route."""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.errors import NotFound
+from api.http.responses import answer_error
+from shared.network.http_bounds import LOGGED_IN
+
+_scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+_headers: ContextVar[dict[str, str] | None] = ContextVar("headers", default=None)
+
+
+def logged_in() -> None:
+    """Tell the connection of this request that its client is known."""
+    scope = _scope.get()
+    tell = None if scope is None else scope.get("state", {}).get(LOGGED_IN)
+    if tell is not None:
+        tell()
+
+
+def client_host() -> str | None:
+    """Return the address of this request's client, or what a trusted proxy says of it."""
+    scope = _scope.get()
+    client = None if scope is None else scope.get("client")
+    return None if client is None else str(client[0])
+
+
+def add_headers(headers: Mapping[str, str]) -> None:
+    """Send these headers with the answer to this request, whatever it is."""
+    added = _headers.get()
+    if added is not None:
+        added.update(headers)
+
+
+class Edge:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app: Final = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_head = scope["method"] == "HEAD"
+        added: dict[str, str] = {}
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                # What is answered is a merchant's own; only the documentation's files say otherwise.
+                headers.setdefault("Cache-Control", "no-store")
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.update(added)
+            elif is_head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        _scope.set(scope)
+        _headers.set(added)
+        if "\0" in scope["path"]:
+            # No name has it, and PostgreSQL refuses it.
+            await answer_error(NotFound())(scope, receive, send_guarded)
+            return
+        await self._app({**scope, "method": "GET"} if is_head else scope, receive, send_guarded)

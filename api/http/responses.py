@@ -1,0 +1,85 @@
+"""HTTP answers: the contract's JSON, and what becomes of every error on the way."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+
+from api.http.errors import (
+    ApiError,
+    DatabaseUnavailable,
+    MethodNotAllowed,
+    NotFound,
+    OverloadedUnchecked,
+    UndefinedError,
+)
+from api.http.json_text import write_json
+from shared.storage.db.engine import CommitUnknown, DatabaseAway, DatabaseBusy
+
+_log = structlog.get_logger()
+
+
+def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON answer; texts that UTF-8 cannot carry stay escaped."""
+    return Response(write_json(body), status_code=status, headers=headers, media_type="application/json")
+
+
+def answer_error(error: ApiError) -> Response:
+    return answer(error.status, error.body(), error.headers)
+
+
+async def _on_api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    _log.info("request refused", status=error.status, code=error.code)
+    return answer_error(error)
+
+
+def _on_http_exception(routes: Sequence[Route]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer_it(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            return answer_error(MethodNotAllowed(", ".join(_methods(routes, request.url.path))))
+        return answer_error(NotFound())
+
+    return answer_it
+
+
+def _methods(routes: Sequence[Route], path: str) -> list[str]:
+    """Return the methods of every route that has this path; the framework names those of the first."""
+    methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    # The edge answers HEAD where GET is answered.
+    return sorted({*methods, "HEAD"} if "GET" in methods else methods)
+
+
+async def _on_database_away(_request: Request, error: Exception) -> Response:
+    if isinstance(error, DatabaseBusy):
+        _log.warning("request refused, no connection to the database is free")
+        return answer_error(OverloadedUnchecked())
+    _log.error("database away", error=str(error))
+    return answer_error(DatabaseUnavailable())
+
+
+async def _on_client_gone(_request: Request, _error: Exception) -> Response:
+    _log.info("client left before its answer")
+    return Response(status_code=400)
+
+
+async def _on_anything(_request: Request, error: Exception) -> Response:
+    _log.error("request failed", exc_info=error)
+    return answer_error(UndefinedError())
+
+
+def handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
+    """Let the app, which has these routes, answer every error with the contract's envelope."""
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(HTTPException, _on_http_exception(routes))
+    app.add_exception_handler(DatabaseAway, _on_database_away)
+    # Whether it was stored is not known: the caller asks again, and every one of these paths may be repeated.
+    app.add_exception_handler(CommitUnknown, _on_database_away)
+    app.add_exception_handler(ClientDisconnect, _on_client_gone)
+    app.add_exception_handler(Exception, _on_anything)

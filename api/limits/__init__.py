@@ -1,0 +1,1 @@
+"""Limits of what clients may ask for: open payments, rates, stored bytes, overload."""

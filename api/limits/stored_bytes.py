@@ -1,0 +1,78 @@
+"""Bytes of orders that each merchant may store a day, counted beside the payments' own transactions.
+
+Every process adds up what it stored and writes the sums down once in a while, which is also when it hears of
+the other processes' sums: a limit may be passed by what all of them store in between, and what a process had
+not written down when it died is not counted. A payment costs an addition here; the sums cost a statement and
+a read for each `COUNT_SECONDS`, for those merchants only that stored something.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+from shared.runtime.clock import Clock
+from shared.runtime.resilience import failures_logged
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database, DatabaseAway
+from shared.storage.payments import stored_bytes
+
+COUNT_SECONDS: Final = 10.0
+#: Before the database has said when its day ends.
+_FIRST_RETRY_SECONDS: Final = 60.0
+
+
+class StoredBytes:
+    """Sums of today, UTC by the database's clock; refuses nothing by itself."""
+
+    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
+        self._database: Final = database
+        self._clock: Final = clock
+        self._limit: Final = settings.stored_megabytes_per_day * 1_000_000
+        #: As the database said, of the merchants that stored something here today.
+        self._stored: Counter[str] = Counter()
+        #: Not written down yet.
+        self._added: Counter[str] = Counter()
+        self._day: int | None = None
+        self._day_ends_at: float | None = None
+
+    def has_room(self, merchant_id: str, request: str) -> bool:
+        """Tell whether the merchant may store one more order of this size today."""
+        return self._stored[merchant_id] + self._added[merchant_id] + _size(request) <= self._limit
+
+    def add(self, merchant_id: str, request: str) -> None:
+        """Count an order that was stored."""
+        self._added[merchant_id] += _size(request)
+
+    @property
+    def day_left_seconds(self) -> float:
+        """Return how long the merchant has to wait for the next day."""
+        if self._day_ends_at is None:
+            return _FIRST_RETRY_SECONDS
+        return max(1.0, self._day_ends_at - self._clock.monotonic())
+
+    async def run(self) -> None:
+        """Count again and again until cancelled; rest while nothing comes and the day goes on."""
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            day_is_over = self._day_ends_at is not None and self._clock.monotonic() >= self._day_ends_at
+            if self._added or (day_is_over and self._stored):
+                with failures_logged("stored bytes not counted"):
+                    await self.count()
+
+    async def count(self) -> None:
+        """Write the sums down and read those of all processes. Raises DatabaseAway, CommitUnknown."""
+        added, self._added = self._added, Counter()
+        merchant_ids = sorted({*self._stored, *added})
+        try:
+            today = await stored_bytes.add_bytes(
+                self._database, added, merchant_ids, forgets=self._day is None
+            )
+        except DatabaseAway:
+            self._added.update(added)
+            raise
+        self._day, self._stored = today.day, Counter(today.bytes)
+        self._day_ends_at = self._clock.monotonic() + today.left_seconds
+
+
+def _size(request: str) -> int:
+    return len(request.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,1 @@
+"""Routes of operators and gateways: payments in doubt, conflicting evidence, decisions."""

@@ -1,0 +1,1 @@
+"""Payments: from the accepted order to the answer, and as resources."""

@@ -1,0 +1,50 @@
+"""A person asks for a terminal that a payment in doubt holds."""
+
+import structlog
+
+from api.http.errors import LineFree, PaymentConflict, TooEarly
+from shared.concert.profile import terminal_time_of
+from shared.payment.states import State
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+from shared.storage.payments import operator
+from shared.storage.payments.operator import DoubtWindow
+from shared.storage.terminals import early_release
+
+_log = structlog.get_logger()
+
+
+def doubt_window(settings: Settings) -> DoubtWindow:
+    """Return what gives the doubt window of a payment by the profile that it was sent with."""
+    return lambda profile: settings.doubt_window_for(terminal_time_of(profile))
+
+
+async def ask_for_line(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:
+    """Leave the request for the line's holder, who frees it at a heartbeat.
+
+    The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), LineFree,
+    DatabaseAway, CommitUnknown (ask again).
+    """
+    found = await operator.case(database, payment_id)
+    assert found is not None
+    asked = await early_release.ask(
+        database,
+        payment_id,
+        by=by,
+        after_seconds=settings.early_release_after_seconds,
+        excused_after_seconds=doubt_window(settings)(found.profile),
+    )
+    match asked:
+        case early_release.Asked():
+            _log.info("release of a terminal asked for", payment_id=payment_id, by=by)
+        case early_release.TooEarly(seconds_left):
+            raise TooEarly(seconds_left, payment=found.payment)
+        case early_release.NotHeld() if found.payment.state is not State.IN_DOUBT:
+            raise PaymentConflict(
+                found.payment.state,
+                "a person may ask for the terminal of one in doubt only",
+                payment=found.payment,
+                told=found.told,
+            )
+        case early_release.NotHeld():
+            raise LineFree(payment=found.payment)

@@ -1,0 +1,76 @@
+"""Renders a payment's history and evidence: known harmless fields, nothing of other merchants' transactions.
+
+What is stored is kept so already; rows of earlier releases are shown so, too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from shared.concert.allowed_fields import harmless_fields
+from shared.concert.enquiry import FOREIGN_LACKS
+from shared.concert.interpret import FOREIGN_FINDINGS
+from shared.concert.mask import mask_card_numbers
+from shared.payment.settlement import Result
+from shared.runtime.times import iso_time
+from shared.storage.payments.listing import PaymentEvent, StoredEvidence
+
+#: Details for operators only: about other merchants' payments, or who else has a credential here.
+_OF_OTHERS: Final = frozenset({"held_by", "brought_by", "fingerprint", "receipt_fingerprint"})
+
+#: What could not be read: nobody knows whose it is.
+_UNREAD: Final = frozenset({"fields", "unread", "broken", "received"})
+
+#: Rows of a terminal's fields.
+_FRAMES: Final = frozenset({"sent", "answer"})
+
+#: What an answer said. Of one that may be about another merchant's transaction nobody is shown it.
+_ANSWERED: Final = frozenset({"answer"} | {each.name for each in fields(Result)})
+_FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_LACKS, *FOREIGN_FINDINGS})
+
+
+def event_object(event: PaymentEvent, *, for_merchant: bool) -> dict[str, Any]:
+    """Return one event; a merchant is not told of other merchants' payments or credentials."""
+    detail = event.detail
+    if for_merchant:
+        detail = {name: value for name, value in detail.items() if name not in _OF_OTHERS | _UNREAD}
+    return {
+        "at": iso_time(event.at),
+        "event": event.event,
+        "state": event.state.value,
+        "detail": _shown(detail),
+    }
+
+
+def evidence_object(evidence: StoredEvidence) -> dict[str, Any]:
+    """Return a proof or a hint; `proves` is left out of a hint."""
+    shown = {
+        "at": iso_time(evidence.at),
+        "source": evidence.source,
+        "proves": evidence.proves,
+        "brought_by": evidence.brought_by,
+        "detail": _shown(evidence.detail),
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _shown(detail: Mapping[str, Any]) -> dict[str, Any]:
+    is_foreign = bool({detail.get("lack"), detail.get("finding")} & _FOREIGN)
+    return {
+        name: harmless_fields(value) if name in _FRAMES and isinstance(value, Mapping) else masked(value)
+        for name, value in detail.items()
+        if not (is_foreign and name in _ANSWERED)
+    }
+
+
+def masked(value: Any) -> Any:
+    """Return a copy of a JSON value with every card number in its texts masked."""
+    match value:
+        case str():
+            return mask_card_numbers(value)
+        case Mapping():
+            return {name: masked(part) for name, part in value.items()}
+        case list() | tuple():
+            return [masked(part) for part in value]
+        case _:
+            return value

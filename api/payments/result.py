@@ -1,0 +1,136 @@
+"""Wait for a payment's outcome: woken by news, never past the caller's limit, long enough in doubt."""
+
+import asyncio
+from typing import Final
+
+from api.payments.waiters import Waiter, Waiters
+from shared.broker.reply_publisher import Announcer
+from shared.payment.payment import Payment
+from shared.payment.states import State
+from shared.runtime.batching import Batches
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import failures_logged, log_failure
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+from shared.storage.payments import waiting
+from shared.storage.payments.waiting import Seen
+
+#: How soon to look again, where the database was away or its clock is a little behind ours at a deadline.
+_LOOK_AGAIN_SECONDS: Final = 0.5
+#: Payments that one statement reads.
+_BATCH: Final = 500
+_EXPIRING_AT_ONCE: Final = 2
+
+
+class Outcomes:
+    """What waiting callers are told from; none of them holds a connection while it waits."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        announcer: Announcer,
+        waiters: Waiters,
+        clock: Clock,
+        metrics: Metrics,
+        settings: Settings,
+    ) -> None:
+        self._database: Final = database
+        self._announcer: Final = announcer
+        self._waiters: Final = waiters
+        self._clock: Final = clock
+        self._metrics: Final = metrics
+        self._settings: Final = settings
+        self._seen: Final = Batches(lambda ids: waiting.seen(database, ids), most=_BATCH)
+        #: Callers whose deadlines pass together must not take all connections: the sweep expires, too.
+        self._expiring: Final = asyncio.Semaphore(_EXPIRING_AT_ONCE)
+
+    async def seen(self, payment_id: str) -> Seen:
+        """Return a payment that is known to exist, as it is now. Raises DatabaseAway.
+
+        Any number of callers that are woken together share one connection.
+        """
+        seen = await self._seen.get(payment_id)
+        assert seen is not None, "payments are never deleted"
+        return seen
+
+    async def settled(self, payment_id: str, wait_seconds: float) -> Seen:
+        """Wait until a payment is settled, through its doubt too, or the time is over."""
+        started_at = self._clock.monotonic()
+        with self._waiters.waiting(payment_id, attached=True) as waiter:
+            return await self._until(
+                waiter, started_at=started_at, ends_at=started_at + wait_seconds, in_doubt_seconds=None
+            )
+
+    async def told(self, waiter: Waiter, started_at: float, wait_seconds: float) -> Seen:
+        """Wait as the caller of an order does: a doubt is told once it has grown old.
+
+        Raises DatabaseAway, CommitUnknown where the database is away when the time is over.
+        """
+        return await self._until(
+            waiter,
+            started_at=started_at,
+            ends_at=started_at + wait_seconds,
+            in_doubt_seconds=self._settings.caller_wait_in_doubt_seconds,
+        )
+
+    async def _until(
+        self, waiter: Waiter, *, started_at: float, ends_at: float, in_doubt_seconds: float | None
+    ) -> Seen:
+        """Past its deadline a payment that nobody took is expired from here: the caller hears in time."""
+        expire_at = started_at + self._settings.queue_deadline_seconds
+        look_at = expire_at
+        while True:
+            await self._until_woken(waiter, min(ends_at, look_at))
+            now = self._clock.monotonic()
+            try:
+                seen = await self._look(waiter.payment_id, past_deadline=now >= expire_at)
+            except Exception as error:
+                if now >= ends_at:
+                    raise
+                # The payment goes on whatever is wrong here: its caller waits for it.
+                log_failure("payment not read for its caller", error)
+                look_at = now + _LOOK_AGAIN_SECONDS
+                continue
+            waiter.known = seen.payment.state
+            if seen.payment.is_final or now >= ends_at:
+                with failures_logged("added time not measured"):
+                    self._note_added(seen.payment, started_at)
+                return seen
+            match seen.payment.state:
+                case State.IN_DOUBT if in_doubt_seconds is not None:
+                    # By the database's clock: whoever attaches to an old doubt waits for the rest only.
+                    left = in_doubt_seconds - seen.doubt_age_seconds
+                    if left <= 0:
+                        return seen
+                    look_at = now + left
+                case State.QUEUED:
+                    look_at = max(expire_at, now + _LOOK_AGAIN_SECONDS)
+                case _:
+                    look_at = ends_at
+
+    async def _until_woken(self, waiter: Waiter, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, until - self._clock.monotonic())):
+                await waiter.woken.wait()
+        except TimeoutError:
+            return
+        # Before the row is read: what comes after this wakes the caller again.
+        waiter.woken.clear()
+
+    async def _look(self, payment_id: str, *, past_deadline: bool) -> Seen:
+        seen = await self.seen(payment_id)
+        if not past_deadline or seen.payment.state is not State.QUEUED:
+            # Most sessions outlast the deadline: their ends are read in batches, and lock nothing.
+            return seen
+        async with self._expiring:
+            expired = await self._announcer.expire(payment_id)
+        return await self.seen(payment_id) if expired is None else Seen(expired, 0, line_is_held=False)
+
+    def _note_added(self, payment: Payment, started_at: float) -> None:
+        """Note what we added: all of the caller's time but the terminal's session."""
+        if payment.claimed_at is None or payment.ended_at is None:
+            return
+        total_seconds = self._clock.monotonic() - started_at
+        self._metrics.answered(total_seconds, (payment.ended_at - payment.claimed_at) / 1000)

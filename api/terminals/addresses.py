@@ -1,0 +1,74 @@
+"""From the terminal's host to its line: look up once, fold and check every address, take the lowest.
+
+The worker connects to that literal address only, so nothing is looked up a second time, and two names or
+spellings of one terminal lead to the same line.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from shared.network.dns import LookUp
+from shared.network.public_addresses import PUBLIC, Address, folded, is_drivable, is_public
+
+
+class OutsideNetworks(Exception):
+    """One of the host's addresses is outside the merchant's allowed networks; no packet was sent.
+
+    `line` is where the host leads to nonetheless, where that is known.
+    """
+
+    def __init__(self, address: str, line: str | None = None) -> None:
+        super().__init__(address)
+        self.line: Final = line
+
+
+class LineFinder:
+    """Finds the line of a host and port, for a merchant's allowed networks."""
+
+    def __init__(self, look_up: LookUp, timeout_seconds: float) -> None:
+        self._look_up: Final = look_up
+        self._timeout_seconds: Final = timeout_seconds
+
+    async def find(self, host: str, port: int, networks: Sequence[str]) -> str | None:
+        """Return `address:port` in canonical text (IPv6 in brackets), or None where the host has no address.
+
+        `host` is as `read_host` returns it. `networks` are CIDR texts, or `public` for every public address.
+        Raises OutsideNetworks.
+        """
+        addresses = await self._addresses(host)
+        if not addresses:
+            return None
+        lowest = min(addresses, key=lambda address: (address.version, int(address)))
+        line = f"[{lowest}]:{port}" if lowest.version == 6 else f"{lowest}:{port}"
+        try:
+            check_allowed(addresses, networks)
+        except OutsideNetworks as error:
+            raise OutsideNetworks(str(error), line) from error
+        return line
+
+    async def _addresses(self, host: str) -> set[Address]:
+        try:
+            return {folded(ipaddress.ip_address(host))}
+        except ValueError:
+            pass
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return {folded(address) for address in await self._look_up(host)}
+        except (OSError, UnicodeError):  # no such name, no answer in time, no name at all
+            return set()
+
+
+def check_allowed(addresses: Iterable[Address], networks: Sequence[str]) -> None:
+    """Raise OutsideNetworks unless every address is inside a network, or public where `public` is given.
+
+    A merchant drives nothing outside of its networks, and without any it drives nothing.
+    """
+    allowed = [ipaddress.ip_network(network) for network in networks if network != PUBLIC]
+    for address in addresses:
+        inside = any(address in network for network in allowed)
+        if not inside and not (PUBLIC in networks and is_public(address)):
+            raise OutsideNetworks(str(address))
+        if not is_drivable(address):
+            raise OutsideNetworks(str(address))

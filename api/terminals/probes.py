@@ -1,0 +1,106 @@
+"""Probes: a merchant asks whether a terminal is there, a worker looks, the database has the answer."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from api.http.errors import BrokerUnavailable, MerchantSuspended, ProbeExpired
+from api.payments.waiters import Waiters
+from api.terminals.service import Registry, merchant_of
+from api.terminals.targets import Targets
+from shared.broker.errors import BrokerFailure
+from shared.broker.interfaces import Listens, PublishesProbes
+from shared.broker.messages import ProbeMessage
+from shared.runtime.clock import Clock
+from shared.runtime.ids import RandomBytes, new_probe_id
+from shared.runtime.logging import bound
+from shared.runtime.resilience import failures_logged
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+from shared.storage.terminals import probes
+from shared.storage.terminals.merchants import Credential
+from shared.storage.terminals.probes import Found, NewProbe, Outcome
+
+_log = structlog.get_logger()
+
+#: How long a probe waits for a worker at most: a person waits for it, and nothing is lost without it.
+_DEADLINE_SECONDS: Final = 10.0
+
+
+class Probing:
+    """Sends probes and waits for them; any number at once."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        registry: Registry,
+        targets: Targets,
+        publisher: PublishesProbes,
+        replies: Listens,
+        waiters: Waiters,
+        clock: Clock,
+        settings: Settings,
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._database: Final = database
+        self._registry: Final = registry
+        self._targets: Final = targets
+        self._publisher: Final = publisher
+        self._replies: Final = replies
+        self._waiters: Final = waiters
+        self._clock: Final = clock
+        self._settings: Final = settings
+        self._deadline_seconds: Final = min(_DEADLINE_SECONDS, settings.queue_deadline_seconds)
+        self._random_bytes: Final = random_bytes
+
+    async def probe(self, terminal_id: str, credential: Credential) -> Found:
+        """Return what was found. Raises MerchantSuspended, NotFound, ForeignTerminal, ReservedTerminal,
+        BrokerUnavailable, ProbeExpired, DatabaseAway, CommitUnknown."""
+        if credential.suspended_because is not None:
+            raise MerchantSuspended(credential.suspended_because)
+        terminal = await self._registry.registered(terminal_id, credential)
+        line = await self._targets.line(terminal.host, terminal.port, credential)
+        if line is None:
+            return Found(outcome=Outcome.UNREACHABLE, detail="the host has no address")
+        probe_id = new_probe_id(self._clock, self._random_bytes)
+        new = NewProbe(
+            id=probe_id,
+            merchant_id=merchant_of(credential),
+            terminal_id=terminal.id,
+            line=line,
+            protocol=terminal.protocol,
+            profile=terminal.profile,
+            register_number=terminal.register_number,
+            deadline_seconds=self._deadline_seconds,
+        )
+        with bound(probe_id=probe_id), self._waiters.waiting(probe_id, attached=False) as waiter:
+            await probes.create(self._database, new)
+            try:
+                await self._publisher.publish_probe(ProbeMessage(probe_id, self._replies.name))
+            except BrokerFailure as error:
+                _log.error("broker away", error=str(error))
+                await probes.give_up(self._database, probe_id)
+                raise BrokerUnavailable("The message broker is away; nothing was sent.") from error
+            return await self._result(probe_id, waiter.woken)
+
+    async def _result(self, probe_id: str, woken: asyncio.Event) -> Found:
+        """Wait for the reply, and look by itself from time to time in case that one gets lost."""
+        ends_at = self._clock.monotonic() + self._deadline_seconds + self._settings.probe_hold_seconds
+        found = None
+        while found is None and self._clock.monotonic() < ends_at:
+            try:
+                async with asyncio.timeout(self._settings.reply_poll_seconds):
+                    await woken.wait()
+            except TimeoutError:
+                pass
+            woken.clear()
+            with failures_logged("probe not read for its caller"):
+                found = await probes.result(self._database, probe_id)
+        if found is None:
+            await probes.give_up(self._database, probe_id)
+            found = await probes.result(self._database, probe_id)
+        if found is None or found.outcome in (Outcome.NO_WORKER, Outcome.INTERRUPTED):
+            raise ProbeExpired
+        return found

@@ -1,0 +1,255 @@
+"""The registry as a merchant uses it: entries are checked against the networks, stored, shown, removed."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from api.http.errors import (
+    ApiError,
+    ForeignTerminal,
+    LineFree,
+    NotFound,
+    ReservedTerminal,
+    TerminalHeld,
+    TerminalLimit,
+    TerminalTaken,
+)
+from api.payments.early_release import ask_for_line
+from api.terminals.csv_file import Row, RowError, refused
+from api.terminals.entry import Problem, TerminalEntry
+from api.terminals.lookup import Terminals
+from api.terminals.targets import Targets
+from api.terminals.terminal_object import terminal_object
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+from shared.storage.terminals import registry, status
+from shared.storage.terminals.merchants import Credential
+from shared.storage.terminals.registry import Entry, InUse, LineTaken, Registered, TooManyTerminals
+
+NO_ADDRESS: Final = Problem("host", "format", "has no address")
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedFile:
+    """A file's rows with the lines that their hosts lead to, and what is wrong with the others."""
+
+    entries: Sequence[Entry]
+    #: The rows' numbers, by terminal.
+    numbers: Mapping[str, int]
+    errors: Sequence[RowError]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a file did, or would do."""
+
+    created: int
+    changed: int
+
+
+class Registry:
+    """One merchant's terminals at a time; everything raises DatabaseAway and CommitUnknown."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        targets: Targets,
+        file_targets: Targets,
+        terminals: Terminals,
+        settings: Settings,
+    ) -> None:
+        """`file_targets`: those whose names are looked up for a file, beside the payments' ones."""
+        self._database: Final = database
+        self._targets: Final = targets
+        self._file_targets: Final = file_targets
+        self._terminals: Final = terminals
+        self._settings: Final = settings
+        self._limit: Final = settings.terminal_limit_per_merchant
+
+    async def put(self, entry: TerminalEntry, credential: Credential) -> tuple[dict[str, Any], bool]:
+        """Create or change an entry; return it as it is shown, and whether it is new.
+
+        Raises InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken, TerminalLimit.
+        """
+        stored = await _located(self._targets, entry, credential)
+        try:
+            (created,) = await registry.put(
+                self._database, merchant_of(credential), [stored], limit=self._limit
+            )
+        except LineTaken as error:
+            raise _taken(error) from error
+        except TooManyTerminals:
+            raise TerminalLimit from None
+        self._terminals.forget()
+        return await self.show(entry.id, credential), created
+
+    async def locate_rows(
+        self, rows: Sequence[Row], errors: Sequence[RowError], credential: Credential
+    ) -> LocatedFile:
+        """Look up the hosts of a file's rows, in a limited time; `errors` are those found before."""
+        slots = asyncio.Semaphore(self._settings.name_lookup_limit_per_merchant)
+        deadline = asyncio.get_running_loop().time() + self._settings.import_timeout_seconds
+
+        async def locate(row: Row) -> Entry | RowError:
+            try:
+                async with asyncio.timeout_at(deadline), slots:
+                    return await _located(self._file_targets, row.entry, credential)
+            except TimeoutError:
+                return RowError(row.number, "host", "was not looked up in the time that a file has")
+            except (ForeignTerminal, ReservedTerminal) as error:
+                return RowError(row.number, "host", _plain(error))
+            except ApiError as error:
+                return RowError(row.number, "host", error.message)
+
+        located = await asyncio.gather(*(locate(row) for row in rows))
+        entries = [found for found in located if isinstance(found, Entry)]
+        unlocated = [found for found in located if isinstance(found, RowError)]
+        return LocatedFile(entries, {row.entry.id: row.number for row in rows}, [*errors, *unlocated])
+
+    async def import_file(self, file: LocatedFile, credential: Credential, *, dry_run: bool) -> Imported:
+        """Store every row of a file or none. Raises ImportRefused, TerminalLimit."""
+        merchant_id = merchant_of(credential)
+        entries, numbers = file.entries, file.numbers
+        taken = await registry.taken_lines(self._database, merchant_id, entries)
+        found = [*file.errors, *_doubled(entries, numbers)]
+        found += [
+            RowError(numbers[terminal_id], "host", f"is where terminal {other_id} is registered")
+            for terminal_id, other_id in taken.items()
+        ]
+        if found:
+            raise refused(found)
+        if dry_run:
+            known = await registry.known_ids(self._database, merchant_id, entries)
+            new = len(entries) - len(known)
+            if new and await registry.number(self._database, merchant_id) + new > self._limit:
+                raise TerminalLimit
+            return Imported(new, len(known))
+        try:
+            created = await registry.put(self._database, merchant_id, entries, limit=self._limit)
+        except TooManyTerminals:
+            raise TerminalLimit from None
+        except LineTaken as error:
+            number = numbers.get(error.terminal_id, 1)
+            raise refused([RowError(number, "host", "was registered by another request")]) from error
+        self._terminals.forget()
+        return Imported(created.count(True), created.count(False))
+
+    async def show(self, terminal_id: str, credential: Credential) -> dict[str, Any]:
+        """Return a terminal with what is known of it. Raises NotFound."""
+        found = await self.registered(terminal_id, credential)
+        (shown,) = await self._shown([found], credential)
+        return shown
+
+    async def page(
+        self, credential: Credential, *, after: str, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return terminals by id, those after `after`, and the last one's id where more follow."""
+        merchant_id = merchant_of(credential)
+        found = await registry.page(self._database, merchant_id, after=after, most=limit + 1)
+        shown = await self._shown(found[:limit], credential)
+        return shown, found[limit - 1].id if len(found) > limit else None
+
+    async def registered(self, terminal_id: str, credential: Credential) -> Registered:
+        """Return an entry. Raises NotFound."""
+        found = await registry.get(self._database, merchant_of(credential), terminal_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    async def remove(self, terminal_id: str, credential: Credential) -> None:
+        """Raises NotFound."""
+        if not await registry.remove(self._database, merchant_of(credential), terminal_id):
+            raise NotFound
+        self._terminals.forget()
+
+    async def set_disabled(self, terminal_id: str, credential: Credential, *, disabled: bool) -> None:
+        """Raises NotFound."""
+        merchant_id = merchant_of(credential)
+        if not await registry.set_disabled(self._database, merchant_id, terminal_id, disabled=disabled):
+            raise NotFound
+        self._terminals.forget()
+
+    async def replace(self, terminal_id: str, credential: Credential) -> None:
+        """Another device is at the same place. Raises NotFound, TerminalHeld."""
+        replaced = await registry.replace(self._database, merchant_of(credential), terminal_id)
+        if isinstance(replaced, InUse):
+            raise TerminalHeld
+        if not replaced:
+            raise NotFound
+
+    async def release(self, terminal_id: str, credential: Credential) -> str:
+        """Ask for the terminal's line, which a payment in doubt of the merchant's holds; return the payment.
+
+        'The terminal shows nothing': the holder frees the line soon. Raises NotFound, LineFree, TooEarly,
+        PaymentConflict (it is not in doubt).
+        """
+        found = await self.registered(terminal_id, credential)
+        statuses = await status.statuses(self._database, found.merchant_id, [found.line])
+        holder = statuses[found.line].holder
+        if holder is None or holder.id is None or holder.state is None:
+            raise LineFree("No payment of yours holds the terminal.")
+        await ask_for_line(self._database, self._settings, holder.id, by=f"merchant ({credential.id})")
+        return holder.id
+
+    async def confirm_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
+        """An operator confirms a merchant's wish; twice is once. Raises NotFound where it was not asked for,
+        TerminalTaken where the address is another merchant's alone."""
+        try:
+            confirmed = await registry.confirm_sole_use(self._database, merchant_id, terminal_id, by=by)
+        except LineTaken as error:
+            raise TerminalTaken("The address is another merchant's alone.") from error
+        found = None if confirmed else await registry.get(self._database, merchant_id, terminal_id)
+        if not confirmed and (found is None or found.sole_use != "confirmed"):
+            raise NotFound("The merchant has not asked for the sole use of this terminal's address.")
+        self._terminals.forget()
+
+    async def withdraw_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
+        """Raises NotFound."""
+        if not await registry.withdraw_sole_use(self._database, merchant_id, terminal_id, by=by):
+            raise NotFound
+        self._terminals.forget()
+
+    async def _shown(self, found: Sequence[Registered], credential: Credential) -> list[dict[str, Any]]:
+        lines = [terminal.line for terminal in found]
+        statuses = await status.statuses(self._database, merchant_of(credential), lines)
+        return [terminal_object(terminal, statuses[terminal.line]) for terminal in found]
+
+
+def merchant_of(credential: Credential) -> str:
+    assert credential.merchant_id is not None, "a private credential belongs to a merchant"
+    return credential.merchant_id
+
+
+async def _located(targets: Targets, entry: TerminalEntry, credential: Credential) -> Entry:
+    line = await targets.line(entry.host, entry.port, credential)
+    if line is None:
+        raise NO_ADDRESS.error()
+    values = {**asdict(entry), "profile": json.dumps(dict(entry.profile), separators=(",", ":"))}
+    return Entry(**values, line=line)
+
+
+def _plain(error: ApiError) -> str:
+    return error.description.rstrip(".").replace("The terminal", "the terminal", 1)
+
+
+def _taken(error: LineTaken) -> TerminalTaken:
+    if error.other_id is None:
+        return TerminalTaken()
+    return TerminalTaken(
+        f"Terminal {error.other_id} is registered at this address and port.",
+        details={"terminal_id": error.other_id},
+    )
+
+
+def _doubled(entries: Sequence[Entry], numbers: Mapping[str, int]) -> list[RowError]:
+    """Rows of one file that lead to the same line."""
+    first: dict[str, int] = {}
+    errors = []
+    for entry in entries:
+        number = numbers[entry.id]
+        if first.setdefault(entry.line, number) != number:
+            errors.append(RowError(number, "host", f"is the address and port of row {first[entry.line]}"))
+    return errors

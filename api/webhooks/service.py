@@ -1,0 +1,158 @@
+"""A merchant's webhook endpoints: addresses are judged; secrets are made, sealed, and told once."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.http.errors import (
+    InvalidRequest,
+    NotFound,
+    UnknownWebhookEndpoint,
+    WebhookEndpointDisabled,
+    WebhookEndpointLimit,
+    WebhookSecretLimit,
+)
+from api.webhooks.endpoint_request import EndpointRequest
+from api.webhooks.webhook_object import endpoint_object
+from shared.network.targets import TargetRefused
+from shared.notification.secrets import new_webhook_secret
+from shared.runtime.clock import Clock
+from shared.runtime.ids import RandomBytes, new_endpoint_id
+from shared.security.encryption import Sealer
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+from shared.storage.webhooks import endpoints, signing_secrets
+from shared.storage.webhooks.endpoints import (
+    Changes,
+    EndpointIsDisabled,
+    NewEndpoint,
+    NoMoreEndpoints,
+    TooManyEndpoints,
+)
+from shared.storage.webhooks.signing_secrets import TooManySecrets
+
+#: A warning of an order that names an endpoint which hears of nothing.
+ENDPOINT_DISABLED: Final = "webhook_endpoint_disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A new secret, and until when (milliseconds since 1970) an earlier one signs; None: none does."""
+
+    secret: str
+    earlier_until: int | None
+
+
+class Webhooks:
+    """One merchant's endpoints at a time; everything raises DatabaseAway and CommitUnknown."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        sealer: Sealer,
+        clock: Clock,
+        random_bytes: RandomBytes,
+        settings: Settings,
+    ) -> None:
+        self._database: Final = database
+        self._sealer: Final = sealer
+        self._clock: Final = clock
+        self._random_bytes: Final = random_bytes
+        self._limit: Final = settings.webhook_endpoint_limit
+        self._total_limit: Final = settings.webhook_endpoint_total_limit
+        self._policy: Final = settings.webhook_policy()
+
+    async def create(self, wanted: EndpointRequest, merchant_id: str) -> tuple[dict[str, Any], str]:
+        """Return the endpoint as it is shown, and its secret, which is never told again.
+
+        Raises InvalidRequest for an address that we do not post to, WebhookEndpointLimit.
+        """
+        self._check_url(wanted.url)
+        endpoint_id = new_endpoint_id(self._clock, self._random_bytes)
+        secret, sealed = self._new_secret(endpoint_id)
+        new = NewEndpoint(
+            id=endpoint_id,
+            merchant_id=merchant_id,
+            url=wanted.url,
+            description=wanted.description,
+            types=wanted.types,
+            sealed_secret=sealed,
+        )
+        try:
+            await endpoints.create(self._database, new, limit=self._limit, total_limit=self._total_limit)
+        except TooManyEndpoints:
+            raise WebhookEndpointLimit from None
+        except NoMoreEndpoints:
+            raise WebhookEndpointLimit(
+                "The merchant has as many webhook endpoints as it may, disabled ones counted; change one of "
+                "those and enable it."
+            ) from None
+        return await self.show(endpoint_id, merchant_id), secret
+
+    async def show(self, endpoint_id: str, merchant_id: str) -> dict[str, Any]:
+        """Raises NotFound."""
+        found = await endpoints.get(self._database, merchant_id, endpoint_id)
+        if found is None:
+            raise NotFound
+        return endpoint_object(found)
+
+    async def change(self, endpoint_id: str, changes: Changes, merchant_id: str) -> dict[str, Any]:
+        """Return the endpoint as it is now. Raises NotFound, InvalidRequest, WebhookEndpointLimit."""
+        if changes.url is not None:
+            self._check_url(changes.url)
+        try:
+            known = await endpoints.change(
+                self._database, merchant_id, endpoint_id, changes, limit=self._limit
+            )
+        except TooManyEndpoints:
+            raise WebhookEndpointLimit from None
+        if not known:
+            raise NotFound
+        return await self.show(endpoint_id, merchant_id)
+
+    async def rotate_secret(self, endpoint_id: str, merchant_id: str, overlap_seconds: float) -> Rotated:
+        """Return the new secret, which signs at once. Raises NotFound, WebhookSecretLimit."""
+        secret, sealed = self._new_secret(endpoint_id)
+        try:
+            known, earlier_until = await signing_secrets.rotate(
+                self._database, merchant_id, endpoint_id, sealed, overlap_seconds=overlap_seconds
+            )
+        except TooManySecrets:
+            raise WebhookSecretLimit from None
+        if not known:
+            raise NotFound
+        return Rotated(secret, earlier_until)
+
+    async def send_test(self, endpoint_id: str, merchant_id: str) -> str:
+        """Return the id of the test event's delivery. Raises NotFound, WebhookEndpointDisabled."""
+        try:
+            delivery_id = await endpoints.send_test(self._database, merchant_id, endpoint_id)
+        except EndpointIsDisabled:
+            raise WebhookEndpointDisabled from None
+        if delivery_id is None:
+            raise NotFound
+        return delivery_id
+
+    def _check_url(self, url: str) -> None:
+        try:
+            self._policy.check_url(url)
+        except TargetRefused as error:
+            raise InvalidRequest("format", error.text, "url") from error
+
+    def _new_secret(self, endpoint_id: str) -> tuple[str, str]:
+        """The secret, and how it is stored."""
+        secret = new_webhook_secret(self._random_bytes)
+        return secret, self._sealer.seal(secret, endpoint_id, self._random_bytes)
+
+
+async def warnings_for(database: Database, merchant_id: str, endpoint_id: str | None) -> tuple[str, ...]:
+    """Return what an order that names an endpoint is warned of; nothing is looked up where it names none.
+
+    Raises UnknownWebhookEndpoint, DatabaseAway.
+    """
+    if endpoint_id is None:
+        return ()
+    is_enabled = await endpoints.is_enabled(database, merchant_id, endpoint_id)
+    if is_enabled is None:
+        raise UnknownWebhookEndpoint(details={"path": "order.webhook_endpoint_id"})
+    return () if is_enabled else (ENDPOINT_DISABLED,)

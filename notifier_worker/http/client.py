@@ -1,0 +1,216 @@
+"""The one way out for HTTP: a post to a checked address, with a limit on everything, that follows nothing."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Final, cast
+
+import httpcore
+
+from notifier_worker.http.dns import Resolver
+from notifier_worker.http.errors import BadAnswer, CertificateInvalid, NoConnection, PostFailed, TimedOut
+from notifier_worker.http.idle_connections import IdleConnections, Origin
+from notifier_worker.http.network_backend import CheckedNetwork
+from notifier_worker.http.redirects import kept_location
+from shared.network.dns import LookUp
+from shared.network.targets import AddressPolicy, Target
+
+#: Bytes of an answer's body that are kept, for people to read.
+MAX_BODY_BYTES: Final = 2048
+#: Seconds that a body may take after the status is known; what has come by then is kept.
+_BODY_SECONDS: Final = 1.0
+
+#: OpenSSL's numbers of what is wrong with a certificate.
+_CERTIFICATE_REASONS: Final = {
+    9: ("certificate_not_yet_valid", "The receiver's certificate is not valid yet."),
+    10: ("certificate_expired", "The receiver's certificate has expired."),
+    62: ("certificate_name", "The receiver's certificate is for another name."),
+    64: ("certificate_name", "The receiver's certificate is for another address."),
+}
+_UNTRUSTED: Final = ("certificate_untrusted", "The receiver's certificate is of no authority that we trust.")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver answered. A redirect is an answer like any other: it was not followed."""
+
+    #: From 200: interim answers (1xx) were passed over, and 101 is no answer to a post.
+    status: int
+    #: The header's text, seconds or a date, as it came.
+    retry_after: str | None
+    #: Where a redirect (3xx) leads, cleaned for people to read; it was not followed.
+    location: str | None
+    #: The first 2048 bytes.
+    body: bytes
+    duration_seconds: float
+
+
+class HttpClient:
+    """Posts. Each post holds one connection; the caller limits how many run at the same time."""
+
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        look_up: LookUp,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        name_timeout_seconds: float = 5.0,
+        connect_timeout_seconds: float = 5.0,
+        idle_seconds: float = 15.0,
+        max_idle: int = 200,
+    ) -> None:
+        """`ssl_context` is the system's trust by default; it must verify certificates and host names."""
+        self._policy: Final = policy
+        self._network: Final = CheckedNetwork(Resolver(look_up, policy, name_timeout_seconds))
+        self._ssl_context: Final = ssl_context or ssl.create_default_context()
+        self._connect_timeout_seconds: Final = connect_timeout_seconds
+        self._idle_seconds: Final = idle_seconds
+        self._idle: Final = IdleConnections(max_idle, idle_seconds)
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Answer:
+        """Post the body and return the answer, whatever its status.
+
+        Host and Content-Length are ours to set. The time-out covers everything from the name's look-up to the
+        status; the body gets what is left of it, one second at most.
+
+        Raises TargetRefused and every PostFailed.
+        """
+        target = self._policy.check_url(url)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        deadline = began + timeout_seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                connection, response = await self._exchange(target, headers, body)
+        except TimeoutError as error:
+            raise TimedOut("answer_timeout", f"No answer within {timeout_seconds:g} s.") from error
+        try:
+            first_bytes = await _first_bytes(response, min(deadline, loop.time() + _BODY_SECONDS))
+        finally:
+            await self._release(target, connection)
+        return Answer(
+            response.status,
+            _retry_after(response),
+            _location(response),
+            first_bytes,
+            loop.time() - began,
+        )
+
+    async def aclose(self) -> None:
+        """Close the idle connections; posts that run go on and close theirs."""
+        await self._idle.aclose()
+
+    async def _exchange(
+        self, target: Target, headers: Mapping[str, str], body: bytes
+    ) -> tuple[httpcore.AsyncHTTPConnection, httpcore.Response]:
+        waiting = await self._idle.take(_origin(target))
+        if waiting is not None:
+            try:
+                return waiting, await self._send(waiting, target, headers, body)
+            except BadAnswer as error:
+                if error.reason != "no_answer":
+                    raise
+                # Its other end closed it while it was idle; the receiver has very likely seen nothing.
+        connection = httpcore.AsyncHTTPConnection(
+            _url(target).origin,
+            ssl_context=self._ssl_context,
+            keepalive_expiry=self._idle_seconds,
+            network_backend=self._network,
+        )
+        return connection, await self._send(connection, target, headers, body)
+
+    async def _send(
+        self,
+        connection: httpcore.AsyncHTTPConnection,
+        target: Target,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> httpcore.Response:
+        own = {"Host": target.authority, "Content-Length": str(len(body))}
+        request = httpcore.Request(
+            "POST",
+            _url(target),
+            headers=[(name.encode(), text.encode()) for name, text in {**own, **headers}.items()],
+            content=body,
+            extensions={"timeout": {"connect": self._connect_timeout_seconds}},
+        )
+        try:
+            return await connection.handle_async_request(request)
+        except BaseException as error:
+            await connection.aclose()
+            failure = _failure(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+    async def _release(self, target: Target, connection: httpcore.AsyncHTTPConnection) -> None:
+        if connection.is_idle():
+            await self._idle.put(_origin(target), connection)
+        else:
+            await connection.aclose()
+
+
+async def _first_bytes(response: httpcore.Response, deadline: float) -> bytes:
+    """Read the body to its end, which leaves the connection idle, or to a limit, which closes it.
+
+    The status counts: whatever goes wrong from here on takes nothing from the answer.
+    """
+    assert isinstance(response.stream, AsyncIterable)
+    chunks = cast(AsyncGenerator[bytes, None], aiter(response.stream))
+    body = bytearray()
+    with suppress(TimeoutError, httpcore.NetworkError, httpcore.ProtocolError, BadAnswer):
+        async with asyncio.timeout_at(deadline), aclosing(chunks):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    break
+    await response.aclose()
+    return bytes(body[:MAX_BODY_BYTES])
+
+
+def _failure(error: BaseException) -> PostFailed | None:
+    """What an error of httpcore's means here; None for what is not about the receiver."""
+    cause = error.__cause__
+    match error:
+        case httpcore.ConnectError() if isinstance(cause, ssl.SSLCertVerificationError):
+            return CertificateInvalid(*_CERTIFICATE_REASONS.get(cause.verify_code, _UNTRUSTED))
+        case httpcore.ConnectError():
+            return NoConnection(
+                "tls_failed", "The receiver and we could not agree on an encrypted connection."
+            )
+        case httpcore.ConnectTimeout():
+            return TimedOut("connect_timeout", "The receiver did not end the TLS handshake in time.")
+        case httpcore.RemoteProtocolError() if cause is not None:
+            return BadAnswer("not_http", "The receiver's answer is not HTTP.")
+        case httpcore.RemoteProtocolError() | httpcore.NetworkError():
+            return BadAnswer("no_answer", "The receiver closed the connection without an answer.")
+    return None
+
+
+def _retry_after(response: httpcore.Response) -> str | None:
+    text = _header(response, b"retry-after")
+    return None if text is None else text.decode("latin-1")[:100]
+
+
+def _location(response: httpcore.Response) -> str | None:
+    text = _header(response, b"location") if 300 <= response.status < 400 else None
+    return None if text is None else kept_location(text)
+
+
+def _header(response: httpcore.Response, wanted: bytes) -> bytes | None:
+    return next((text for name, text in response.headers if name.lower() == wanted), None)
+
+
+def _origin(target: Target) -> Origin:
+    return target.scheme, target.host, target.port
+
+
+def _url(target: Target) -> httpcore.URL:
+    return httpcore.URL(
+        scheme=target.scheme.encode(),
+        host=target.host.encode(),
+        port=target.port,
+        target=target.path_and_query.encode(),
+    )

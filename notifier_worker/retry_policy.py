@@ -1,0 +1,80 @@
+"""What becomes of a delivery after a try; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from random import Random
+from typing import Final
+
+from shared.storage.webhooks.deliveries import Again, Dead, Delivered, Verdict
+
+#: A receiver may ask for more time, not for more than a day.
+LONGEST_RETRY_AFTER_SECONDS: Final = 86_400.0
+
+GONE: Final = 410
+#: Of the answers from 400 to 499, those that speak of the receiver and not of this message.
+_TROUBLE: Final = frozenset({401, 403, 404, 408, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySchedule:
+    """The longest pause before each next try, in seconds; the last one is repeated."""
+
+    seconds: Sequence[float]
+
+    def pause(self, tries: int, rng: Random) -> float:
+        """Return a random part of the pause after so many tries (full jitter)."""
+        longest = self.seconds[min(tries, len(self.seconds)) - 1]
+        return rng.uniform(0, longest)
+
+
+def after_answer(
+    status: int,
+    retry_after: str | None,
+    *,
+    tries: int,
+    schedule: RetrySchedule,
+    rng: Random,
+    now_seconds: float,
+    ends_with_gone: bool,
+) -> Verdict:
+    """Judge an answer: any 2xx is success, all else is tried again; 410 ends the target where it may.
+
+    `tries` counts this one. `ends_with_gone`: the target is a merchant's endpoint, which can be disabled.
+    `retry_after` is the header's text, seconds or an HTTP date.
+    """
+    if 200 <= status < 300:
+        return Delivered()
+    if status == GONE and ends_with_gone:
+        return Dead("gone", endpoint_is_gone=True)
+    pause = schedule.pause(tries, rng)
+    asked = retry_after_seconds(retry_after, now_seconds)
+    return Again(
+        pause if asked is None else max(pause, asked),
+        is_targets=not 400 <= status < 500 or status in _TROUBLE,
+    )
+
+
+def within_life(verdict: Verdict, *, age_seconds: float, life_seconds: float) -> Verdict:
+    """Let a delivery be tried for the last time at the end of its life, and be dead after that."""
+    if not isinstance(verdict, Again):
+        return verdict
+    left = life_seconds - age_seconds
+    return Dead("gave_up") if left <= 0 else replace(verdict, pause_seconds=min(verdict.pause_seconds, left))
+
+
+def retry_after_seconds(text: str | None, now_seconds: float) -> float | None:
+    """Return what a Retry-After header asks for, a day at most; None where it asks for nothing readable."""
+    if text is None:
+        return None
+    if text.strip().isdecimal() and text.isascii():
+        return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # the latter of a time zone beyond all days
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    wait = (moment - datetime.fromtimestamp(now_seconds, tz=UTC)).total_seconds()
+    return min(max(0.0, wait), LONGEST_RETRY_AFTER_SECONDS)

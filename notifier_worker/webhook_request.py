@@ -1,0 +1,142 @@
+"""Leased deliveries as what is posted: address, headers and body."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from notifier_worker.signing import basic_authorization, signed_headers
+from shared.notification.envelope import envelope
+from shared.notification.order import order_notification
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import running_version
+from shared.security.encryption import CannotOpen, Sealer
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+from shared.storage.webhooks import delivery_contents as contents
+from shared.storage.webhooks.deliveries import Leased
+
+_COMMON_HEADERS: Final = {
+    "content-type": "application/json",
+    "user-agent": f"cloud-terminal/{running_version()}",
+}
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One post. `failures`: how often its target failed in a row before."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    failures: int
+
+
+class Letters(Protocol):
+    """Writes the letters of one kind of deliveries."""
+
+    async def write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+        """Return letters by delivery id; a delivery that cannot be written has none. Raises DatabaseAway."""
+        ...
+
+
+class MerchantLetters:
+    """Webhooks: an event for an endpoint, signed with the endpoint's secrets."""
+
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+        self._database: Final = database
+        self._sealer: Final = sealer
+        self._clock: Final = clock
+
+    async def write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+        events = await contents.events(
+            self._database, [one.event_number for one in leased if one.event_number is not None]
+        )
+        endpoints = await contents.endpoints(self._database, sorted({one.target for one in leased}))
+
+        def write_one(one: Leased) -> Letter | None:
+            event = None if one.event_number is None else events.get(one.event_number)
+            endpoint = endpoints.get(one.target)
+            if event is None or endpoint is None:
+                return None
+            secrets = [self._sealer.open(sealed, endpoint.id) for sealed in endpoint.sealed_secrets]
+            shown = envelope(
+                number=event.number,
+                payment_id=one.payment_id,
+                sequence=one.sequence,
+                type_=one.type,
+                at=event.at,
+                body=event.body,
+            )
+            return _letter(one.id, endpoint.url, shown, secrets, endpoint.failures, self._clock, {})
+
+        return _each(leased, write_one)
+
+
+class HipayLetters:
+    """Order notifications for HiPay, signed as webhooks are, with credentials."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
+        self._database: Final = database
+        self._clock: Final = clock
+        self._url: Final = settings.hipay_url
+        secret = settings.hipay_signing_secret
+        self._secrets: Final = [] if secret is None else [secret.get_secret_value()]
+        self._authorization: Final = (
+            {}
+            if settings.hipay_username is None or settings.hipay_password is None
+            else basic_authorization(settings.hipay_username, settings.hipay_password.get_secret_value())
+        )
+
+    async def write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+        url = self._url
+        if url is None:
+            _log.error("order notifications wait, and this worker has no address for them")
+            return {}
+        ids = [one.payment_id for one in leased if one.payment_id is not None]
+        orders = await contents.orders(self._database, ids)
+        failures = await contents.failures_of(self._database, leased[0].target)
+
+        def write_one(one: Leased) -> Letter | None:
+            if one.payment_id is None or one.payment_id not in orders:
+                return None
+            payment, attempt = orders[one.payment_id]
+            shown = order_notification(one.id, payment, attempt)
+            return _letter(one.id, url, shown, self._secrets, failures, self._clock, self._authorization)
+
+        return _each(leased, write_one)
+
+
+def _each(leased: Sequence[Leased], write_one: Callable[[Leased], Letter | None]) -> dict[str, Letter]:
+    """Write them one by one: one that cannot be written takes no other with it."""
+    letters: dict[str, Letter] = {}
+    for one in leased:
+        try:
+            letter = write_one(one)
+        except CannotOpen as error:
+            _log.error("webhook not signed: is the secret key the installation's?", error=str(error))
+        except Exception:
+            _log.exception("a delivery could not be written", delivery_id=one.id)
+        else:
+            if letter is not None:
+                letters[one.id] = letter
+    return letters
+
+
+def _letter(
+    delivery_id: str,
+    url: str,
+    shown: Mapping[str, object],
+    secrets: Sequence[str],
+    failures: int,
+    clock: Clock,
+    more_headers: Mapping[str, str],
+) -> Letter:
+    # ASCII: what a till sent may hold half a surrogate pair, which has no bytes of its own.
+    body = json.dumps(shown, separators=(",", ":")).encode()
+    signed = signed_headers(delivery_id, body, secrets, at_seconds=clock.wall_ms() / 1000)
+    return Letter(url, {**_COMMON_HEADERS, **more_headers, **signed}, body, failures)

@@ -1,0 +1,1 @@
+"""Private RabbitMQ and PostgreSQL processes from installed or unpacked programs."""

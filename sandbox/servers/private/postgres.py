@@ -1,0 +1,211 @@
+"""A private PostgreSQL: one child, a temporary data folder, TCP on loopback only."""
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sandbox.servers.errors import PortTaken, SourceMissing, StartFailed
+from sandbox.servers.private.cache import cache_folder, complete_folder
+from sandbox.servers.private.children import Account, Child, unprivileged_account
+from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
+from sandbox.servers.private.ports import free_ports
+from sandbox.servers.probes import postgres_refusal, wait_until
+from sandbox.servers.progress import say
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 20.0
+START_ATTEMPTS = 3
+OWNER = "ct"
+OLDEST_VERSION = 15
+
+
+@dataclass(frozen=True)
+class PostgresPrograms:
+    """Where a PostgreSQL can be started from."""
+
+    origin: str
+    commands: Path
+    """The folder with `initdb` and `postgres`."""
+    libraries: str = ""
+    """LD_LIBRARY_PATH, or empty."""
+    tree: Path | None = None
+    """The folder to copy when the account the server runs as cannot enter it; None for an installed one."""
+
+
+class PrivatePostgres:
+    """A server of our own whose owner `ct` needs no password. What it confirms is on the disk (fsync)."""
+
+    title = "PostgreSQL"
+
+    def __init__(self, programs: PostgresPrograms, folder: Path) -> None:
+        self.origin = programs.origin
+        self._folder = folder
+        self._account = unprivileged_account()
+        self._programs = programs
+        [self._port] = free_ports(1)
+        self._child: Child | None = None
+        self._was_ready = False
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+asyncpg://{OWNER}@127.0.0.1:{self._port}/postgres"
+
+    def launch(self) -> None:
+        if not self._folder.exists():
+            self._make_folder()
+            self._programs = _within_reach(self._programs, self._folder, self._account)
+            self._make_cluster()
+        self._start()
+
+    def wait_ready(self) -> None:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                wait_until(self._refusal, self._check_running, READY_SECONDS, self.title)
+            except PortTaken:
+                if self._was_ready or attempt == START_ATTEMPTS:
+                    raise
+                say("PostgreSQL's port was taken meanwhile, trying another ...")
+                [self._port] = free_ports(1)
+                self._start()
+            else:
+                self._was_ready = True
+                return
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.end(signal.SIGINT, STOP_SECONDS)  # 'fast': connections are closed, not waited for
+
+    def remove(self) -> None:
+        """In order even though the data goes: a killed server leaves shared memory behind."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _refusal(self) -> str | None:
+        # Another server may listen on the port that ours could not have; only ours writes this file.
+        status = self._folder / "data" / "postmaster.pid"
+        if not status.exists() or not status.read_text().rstrip().endswith("ready"):
+            return "it is starting"
+        return postgres_refusal(self.url)
+
+    def _check_running(self) -> None:
+        if self._child is not None:
+            self._child.check_running()
+
+    def _start(self) -> None:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",  # a socket's path may have 107 bytes only, temporary folders more
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "max_connections": "300",
+            "jit": "off",
+        }
+        command = [str(self._programs.commands / "postgres"), "-D", str(self._folder / "data")]
+        command += ["-p", str(self._port)]
+        command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._child = Child(
+            "postgres",
+            command,
+            environment=_environment(self._programs),
+            folder=self._folder,
+            log=self._folder / "postgres.log",
+            death_signal=signal.SIGINT,
+            account=self._account,
+        )
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir()
+        if self._account is not None:
+            os.chown(self._folder, self._account.user_id, self._account.group_id)
+
+    def _make_cluster(self) -> None:
+        initdb = [str(self._programs.commands / "initdb"), "-D", str(self._folder / "data"), "-U", OWNER]
+        options = ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        finished = _run_as(self._account, [*initdb, *options], self._folder, _environment(self._programs))
+        if finished.returncode != 0:
+            raise StartFailed(f"initdb ended with status {finished.returncode}:\n{finished.stdout.strip()}")
+
+
+def installed_postgres() -> PostgresPrograms:
+    """Return the newest installed PostgreSQL; raise SourceMissing when there is none."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        folders.append(Path(on_path).resolve().parent)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return PostgresPrograms("installed", folder)
+    raise SourceMissing("PostgreSQL is not installed (apt-get install postgresql would do)")
+
+
+def unpacked_postgres() -> PostgresPrograms:
+    """Return a PostgreSQL unpacked from Debian packages, fetched if need be; raise SourceMissing."""
+    folder = complete_folder(cache_folder() / "postgresql", _fill)
+    [commands] = folder.glob("usr/lib/postgresql/*/bin")
+    return PostgresPrograms("unpacked from Debian packages", commands, library_path(folder), folder)
+
+
+def _fill(temporary: Path, final: Path) -> None:
+    versions = [int(name.rpartition("-")[2]) for name in known_packages("postgresql-[0-9]+")]
+    if not versions or max(versions) < OLDEST_VERSION:
+        raise SourceMissing(f"apt knows no package postgresql-{OLDEST_VERSION} or newer")
+    newest = max(versions)
+    packages = [f"postgresql-{newest}", f"postgresql-client-{newest}", "libpq5"]
+    say(f"unpacking PostgreSQL {newest} into {final} (66 MB, once) ...")
+    unpack(packages, temporary)
+    add_missing_libraries(packages, temporary, f"usr/lib/postgresql/{newest}/bin/*")
+
+
+def _version(folder: Path) -> int:
+    return int(folder.parent.name) if folder.parent.name.isdigit() else 0
+
+
+def _environment(programs: PostgresPrograms) -> dict[str, str]:
+    environment = {"PATH": f"{programs.commands}:/usr/bin:/bin", "LANG": "C.UTF-8", "LC_MESSAGES": "C"}
+    if programs.libraries:
+        environment["LD_LIBRARY_PATH"] = programs.libraries
+    return environment
+
+
+def _within_reach(programs: PostgresPrograms, folder: Path, account: Account | None) -> PostgresPrograms:
+    """Return programs that the account can execute: unpacked below a folder that only root enters, a copy."""
+    if account is None or programs.tree is None:
+        return programs
+    if _can_enter(account, programs.commands):
+        return programs
+    copy = folder / "programs"
+    shutil.copytree(programs.tree, copy, symlinks=True)
+    commands = copy / programs.commands.relative_to(programs.tree)
+    return replace(programs, commands=commands, libraries=library_path(copy))
+
+
+def _can_enter(account: Account, folder: Path) -> bool:
+    return (
+        _run_as(account, ["test", "-x", str(folder / "postgres")], Path("/"), dict(os.environ)).returncode
+        == 0
+    )
+
+
+def _run_as(
+    account: Account | None, command: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        check=False,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        user=account.user_id if account else None,
+        group=account.group_id if account else None,
+        extra_groups=[] if account else None,
+    )

@@ -1,0 +1,209 @@
+"""A private RabbitMQ node: two children, a temporary folder, everything on loopback."""
+
+import secrets
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.servers.errors import PortTaken, SourceMissing, StartFailed
+from sandbox.servers.private.cache import cache_folder, complete_folder
+from sandbox.servers.private.children import Child
+from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
+from sandbox.servers.private.ports import free_ports
+from sandbox.servers.probes import amqp_refusal, wait_until
+from sandbox.servers.progress import say
+
+READY_SECONDS = 90.0
+STOP_SECONDS = 20.0
+START_ATTEMPTS = 3
+CONTROL_SECONDS = 60.0
+MEMORY_LIMIT = "1GB"
+INSTALLED_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the wrapper in /usr/sbin insists on root
+ERLANG_PARTS = (
+    "asn1|base|crypto|eldap|ftp|inets|mnesia|os-mon|parsetools|public-key|"
+    "runtime-tools|ssl|syntax-tools|tools|xmerl"
+)
+
+
+@dataclass(frozen=True)
+class RabbitmqPrograms:
+    """Where a RabbitMQ can be started from."""
+
+    origin: str
+    server: Path
+    erlang_commands: Path
+    """The folder with `erl` and `epmd`."""
+    libraries: str = ""
+    """LD_LIBRARY_PATH, or empty."""
+
+
+class PrivateRabbitmq:
+    """A node of our own with the user guest:guest, and its own epmd.
+
+    epmd, Erlang's name service, starts first and in the foreground: a node that finds none starts one as a
+    daemon, which would outlive everything.
+    """
+
+    title = "RabbitMQ"
+
+    def __init__(self, programs: RabbitmqPrograms, folder: Path) -> None:
+        self.origin = programs.origin
+        self._programs = programs
+        self._folder = folder
+        self._node_name = f"sandbox-{secrets.token_hex(4)}"
+        self._amqp_port, self._distribution_port, self._epmd_port = free_ports(3)
+        self._epmd: Child | None = None
+        self._node: Child | None = None
+        self._was_ready = False
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self._amqp_port}/"
+
+    def launch(self) -> None:
+        if not self._folder.exists():
+            self._write_settings()
+        if self._epmd is None or self._epmd.has_ended:
+            self._epmd = self._child("epmd", ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"])
+        self._node = self._child("rabbitmq", [str(self._programs.server)])
+
+    def wait_ready(self) -> None:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                wait_until(self._refusal, self._check_running, READY_SECONDS, self.title)
+            except PortTaken:
+                if self._was_ready or attempt == START_ATTEMPTS:
+                    raise
+                say("a port of RabbitMQ was taken meanwhile, trying others ...")
+                self.remove()
+                self._amqp_port, self._distribution_port, self._epmd_port = free_ports(3)
+                self.launch()
+            else:
+                self._was_ready = True
+                return
+
+    def kill(self) -> None:
+        if self._node is not None:
+            self._node.kill()
+
+    def stop(self) -> None:
+        if self._node is not None:
+            self._node.end(signal.SIGTERM, STOP_SECONDS)
+
+    def alarm(self, *, raised: bool) -> None:
+        """Raise or clear the memory alarm, as a node does that is short of memory; takes two seconds."""
+        command = [
+            str(self._programs.server.with_name("rabbitmqctl")),
+            "set_vm_memory_high_watermark",
+            "absolute",
+            "1MB" if raised else MEMORY_LIMIT,
+        ]
+        done = subprocess.run(
+            command,
+            env=self._environment(),
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=CONTROL_SECONDS,
+        )
+        if done.returncode != 0:
+            raise StartFailed(f"rabbitmqctl ended with status {done.returncode}: {done.stderr.strip()}")
+
+    def remove(self) -> None:
+        """SIGKILL will do: the data goes as well, and an orderly stop takes a second."""
+        for child in (self._node, self._epmd):
+            if child is not None:
+                child.kill()
+        self._node = self._epmd = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _refusal(self) -> str | None:
+        return amqp_refusal(self.url, self._node_name)
+
+    def _check_running(self) -> None:
+        if self._epmd is not None:
+            try:
+                self._epmd.check_running()
+            except StartFailed as failure:  # it says nothing when its port is taken, and ends with status 0
+                raise PortTaken(str(failure)) from failure
+        if self._node is not None:
+            self._node.check_running()
+
+    def _child(self, name: str, command: list[str]) -> Child:
+        log = self._folder / f"{name}.log"
+        return Child(name, command, environment=self._environment(), folder=self._folder, log=log)
+
+    def _write_settings(self) -> None:
+        home = self._folder / "home"
+        home.mkdir(parents=True)
+        cookie = home / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+        (self._folder / "enabled_plugins").write_text("[].\n")
+        (self._folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self._amqp_port}\n"
+            "log.console = true\nlog.console.level = warning\nlog.file = false\n"
+            f"disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
+        )
+
+    def _environment(self) -> dict[str, str]:
+        base, programs = self._folder, self._programs
+        environment = {
+            "PATH": f"{programs.erlang_commands}:/usr/bin:/bin",
+            "HOME": str(base / "home"),
+            "LANG": "C.UTF-8",
+            # The start script then becomes the node itself, so that signals and the parent's death reach it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "RABBITMQ_NODENAME": f"{self._node_name}@localhost",
+            "RABBITMQ_BASE": str(base),
+            "RABBITMQ_MNESIA_BASE": str(base / "data"),
+            "RABBITMQ_LOG_BASE": str(base / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": str(base / "rabbitmq"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(base / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(base / "none.conf"),
+            "RABBITMQ_PID_FILE": str(base / "pid"),
+            "RABBITMQ_SCHEMA_DIR": str(base / "schema"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(base / "generated"),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        }
+        if programs.libraries:
+            environment["LD_LIBRARY_PATH"] = programs.libraries
+        return environment
+
+
+def installed_rabbitmq() -> RabbitmqPrograms:
+    """Return the installed RabbitMQ; raise SourceMissing when there is none."""
+    erl = shutil.which("erl")
+    if not INSTALLED_SERVER.exists() or erl is None:
+        raise SourceMissing("RabbitMQ is not installed (apt-get install rabbitmq-server would do)")
+    return RabbitmqPrograms("installed", INSTALLED_SERVER, Path(erl).resolve().parent)
+
+
+def unpacked_rabbitmq() -> RabbitmqPrograms:
+    """Return a RabbitMQ unpacked from Debian packages, fetched if need be; raise SourceMissing."""
+    folder = complete_folder(cache_folder() / "rabbitmq", _fill)
+    return RabbitmqPrograms(
+        "unpacked from Debian packages",
+        folder / "usr/lib/rabbitmq/bin/rabbitmq-server",
+        folder / "usr/lib/erlang/bin",
+        library_path(folder),
+    )
+
+
+def _fill(temporary: Path, final: Path) -> None:
+    packages = known_packages(f"rabbitmq-server|erlang-({ERLANG_PARTS})")
+    if not {"rabbitmq-server", "erlang-base"} <= set(packages):
+        raise SourceMissing("apt knows no package rabbitmq-server or erlang-base")
+    say(f"unpacking RabbitMQ and Erlang into {final} (55 MB, once) ...")
+    unpack(packages, temporary)
+    add_missing_libraries(packages, temporary, "usr/lib/erlang/**/*.s[mo]*")
+    start_script = temporary / "usr/lib/erlang/bin/erl"
+    relocated = start_script.read_text().replace("ROOTDIR=/usr/lib/erlang", f"ROOTDIR={final}/usr/lib/erlang")
+    start_script.write_text(relocated)

@@ -1,0 +1,255 @@
+"""What the terminal does with a request: pure, from request and memory to answer and memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+from sandbox.terminal.device.card import Presented
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.device.journal import Fate, Journal, Transaction, reversible_debit, with_transaction
+from sandbox.terminal.device.receipts import card_shown, ticket_text
+from sandbox.terminal.device.result import Ending, played_out
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.request import Request
+from shared.concert import fields as f
+from shared.concert.encode import encode_fields
+from shared.concert.fields import Action, Status
+from shared.concert.receipt import encode_ticket
+
+OWN_PRIVATE_DATA: Final = "1010000000"
+#: The order of HiPay's terminals (V3.2), with what they leave out before the ticket.
+ANSWER_ORDER: Final = (
+    *("CZ", "CJ", "CA", "CB", "CC", "CD", "CE"),
+    *("AC", "AE", "AF", "CF", "CG"),
+    *("AA", "AI", "CI"),
+    "ZT",
+)
+#: Echoed from the request into every answer.
+_ECHOED: Final = (f.SOFTWARE_ID, f.REGISTER_NUMBER, f.AMOUNT, f.ACTION, f.CURRENCY)
+
+Answer = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a terminal remembers from one transaction to the next."""
+
+    #: Number of the last transaction.
+    number: int = 0
+    #: The transactions, oldest first.
+    journal: Journal = ()
+    #: Number of the last batch that was sent.
+    batch: int = 0
+    #: The last transaction's fields, its ticket among them, asked for or not.
+    last: Answer = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A transaction's end."""
+
+    answer: Answer
+    memory: Memory
+    transaction: Transaction
+
+    @property
+    def charged(self) -> bool:
+        """Money moved: for a debit the card was charged."""
+        return self.transaction.result == "done"
+
+
+def perform(
+    request: Request,
+    memory: Memory,
+    behaviour: Behaviour,
+    device: Device,
+    at: datetime,
+    ending: Ending | None = None,
+) -> Done:
+    """Carry out a debit, credit or reversal; `at` is the time on the ticket.
+
+    It ends as `ending` says; without one, as the behaviour wants it.
+    """
+    number = memory.number + 1
+    if ending is None:
+        ending = played_out(request, memory.journal, number, behaviour, device, at)
+    transaction = _transaction(request, memory, behaviour, device, at, number, ending)
+    fields = _fields(request, behaviour, device, transaction)
+    journal = with_transaction(memory.journal, transaction)
+    remembered = Memory(number, journal, memory.batch, MappingProxyType(fields))
+    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.TICKET}
+    return Done(_ordered(fields, left_out), remembered, transaction)
+
+
+def _transaction(
+    request: Request,
+    memory: Memory,
+    behaviour: Behaviour,
+    device: Device,
+    at: datetime,
+    number: int,
+    ending: Ending,
+) -> Transaction:
+    done = ending.result == "done"
+    amount = _paid_amount(request, behaviour)
+    undone = None
+    if done and request.action == Action.REVERSAL and ending.presented is not None:
+        undone = reversible_debit(memory.journal, amount, ending.presented.card.pan)
+    contract = request.text(f.CONTRACT) or device.contract
+    ticket = partial(
+        ticket_text,
+        device,
+        action=request.action,
+        amount_cents=amount,
+        number=number,
+        at=at,
+        presented=ending.presented,
+        contract=contract,
+        authorisation_number=ending.authorisation.number if ending.authorisation else None,
+        done=done,
+        reason=ending.reason,
+    )
+    return Transaction(
+        number=number,
+        at=at,
+        action=request.action,
+        amount_cents=amount,
+        result=ending.result,
+        fate=_fate(request, done),
+        reference=request.reference,
+        gateway_reference=request.reference if behaviour.tells_gateway_reference else None,
+        register_number=request.text(f.REGISTER_NUMBER),
+        presented=ending.presented,
+        authorisation=ending.authorisation,
+        contract=contract,
+        rank=device.rank,
+        complement=ending.complement,
+        reverses=None if undone is None else undone.number,
+        customer_receipt=ticket(copy="customer"),
+        merchant_receipt=ticket(copy="merchant"),
+    )
+
+
+def _fate(request: Request, done: bool) -> Fate:
+    if not done:
+        return Fate.NOTHING
+    return Fate.REVERSED if request.action == Action.REVERSAL else Fate.STORED
+
+
+def _fields(
+    request: Request, behaviour: Behaviour, device: Device, transaction: Transaction
+) -> dict[str, str]:
+    done = transaction.result == "done"
+    ticket = encode_ticket(transaction.customer_receipt)
+    fields = _echo(request, device) | {
+        f.AMOUNT: _amount(request, transaction.amount_cents, behaviour),
+        f.STATUS: Status.DONE if done else Status.NOT_DONE,
+        f.CONTRACT: request.fields.get(f.CONTRACT) or transaction.contract,
+        f.TICKET: encode_fields([("CK", "100"), ("AK", ticket)]).decode("ascii"),
+    }
+    if transaction.complement is not None:
+        fields[f.COMPLEMENT] = transaction.complement
+    if transaction.authorisation is not None and transaction.authorisation.number is not None:
+        fields[f.AUTHORISATION_NUMBER] = transaction.authorisation.number
+    if transaction.presented is not None:
+        fields |= _card_fields(transaction.presented, device)
+    private_data = _private_data(request, behaviour, done)
+    if private_data is not None:
+        fields[f.PRIVATE_DATA] = private_data
+    return fields
+
+
+def identify(request: Request, device: Device) -> Answer:
+    """Answer a ping."""
+    return _ordered(_echo(request, device) | {f.STATUS: Status.DONE})
+
+
+def tell_collection(request: Request, device: Device, *, acknowledged: bool) -> Answer:
+    """Answer a request for a remote collection (CD B): done once the gateway has acknowledged it."""
+    if acknowledged:
+        return _ordered(_echo(request, device) | {f.STATUS: Status.DONE})
+    return reject(request, "07", device)
+
+
+def say_busy(request: Request, device: Device) -> Answer:
+    """Answer a request that comes while another transaction runs: not done, without a reason."""
+    return _ordered(_echo(request, device) | {f.STATUS: Status.NOT_DONE})
+
+
+def reject(request: Request, code: str, device: Device) -> Answer:
+    """Answer a request that cannot be read or done."""
+    return _ordered(_echo(request, device) | {f.STATUS: Status.NOT_DONE, f.COMPLEMENT: code})
+
+
+def take_into_account(request: Request, device: Device) -> Answer:
+    """Answer before any card: taken into account where the request asks for that (BA 1), else done."""
+    status = Status.TAKEN_INTO_ACCOUNT if request.wants_answer_at_once else Status.DONE
+    return _ordered(_echo(request, device) | {f.STATUS: status})
+
+
+def repeat_last(request: Request, memory: Memory, behaviour: Behaviour, device: Device) -> Answer:
+    """Answer an enquiry (CD 3). Its status is about the enquiry, the ticket about the transaction."""
+    if behaviour.enquiry == "copies":
+        return _ordered(dict(request.fields) | {f.STATUS: Status.DONE})
+    if behaviour.enquiry == "refuses" or not memory.last:
+        return reject(request, "07", device)
+    repeated = {tag: value for tag, value in memory.last.items() if tag != f.COMPLEMENT}
+    repeated |= {f.STATUS: Status.DONE, f.SOFTWARE_ID: request.fields.get(f.SOFTWARE_ID, "")}
+    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.TICKET}
+    return _ordered(repeated, left_out)
+
+
+def earlier_answer(memory: Memory, request: Request, device: Device) -> Answer:
+    """Return the answer of the transaction before; without one, that of a sale of 9.90 euros."""
+    if memory.last:
+        return _ordered(memory.last)
+    return _ordered(
+        _echo(request, device)
+        | {f.AMOUNT: "990", f.STATUS: Status.DONE, f.CONTRACT: device.contract, f.APPLICATION: "001"}
+    )
+
+
+def _echo(request: Request, device: Device) -> dict[str, str]:
+    echoed = {tag: request.fields[tag] for tag in _ECHOED if tag in request.fields}
+    return {f.PROTOCOL_VERSION: device.version} | echoed
+
+
+def _paid_amount(request: Request, behaviour: Behaviour) -> int:
+    if behaviour.paid_amount_cents is None or request.action != Action.DEBIT:
+        return request.amount_cents
+    return min(behaviour.paid_amount_cents, request.amount_cents)
+
+
+def _card_fields(presented: Presented, device: Device) -> dict[str, str]:
+    fields = {f.APPLICATION: presented.application}
+    if device.sends_card_fields:
+        fields[f.CARD_NUMBER] = card_shown(presented, device)
+        fields[f.AID] = presented.card.aid
+        fields[f.READ_MODE] = presented.read_mode
+    return fields
+
+
+def _private_data(request: Request, behaviour: Behaviour, done: bool) -> str | None:
+    match behaviour.private_data:
+        case "none":
+            return None
+        case "own":
+            return OWN_PRIVATE_DATA
+        case "own_on_success" if done:
+            return OWN_PRIVATE_DATA
+        case _:
+            return request.fields.get(f.PRIVATE_DATA)
+
+
+def _amount(request: Request, cents: int, behaviour: Behaviour) -> str:
+    if behaviour.pads_amount:
+        return f"{cents:012d}"
+    return request.fields[f.AMOUNT] if cents == request.amount_cents else f"{cents:02d}"
+
+
+def _ordered(fields: Answer, left_out: frozenset[str] = frozenset()) -> Answer:
+    kept = {tag: value for tag, value in fields.items() if tag not in left_out}
+    return {tag: kept[tag] for tag in ANSWER_ORDER if tag in kept} | kept

@@ -1,0 +1,1 @@
+"""The terminal's way to its payment gateway: authorisations, completions, collections."""

@@ -1,0 +1,92 @@
+"""The terminal's way to its payment gateway (Preludd): the interface, and its client over HTTP."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from sandbox.terminal.device.bank import Authorisation
+from sandbox.terminal.gateway.bodies import Body
+
+
+class GatewayUnreachable(Exception):
+    """Raised where the gateway gave no answer that can be read: it may have heard all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The gateway's acknowledgement of a batch."""
+
+    acknowledged: bool
+    count: int
+    sum_cents: int
+
+
+class Gateway(Protocol):
+    """What a terminal asks of its gateway. Every call raises GatewayUnreachable."""
+
+    async def authorise(self, body: Body) -> Authorisation:
+        """Ask the card's bank, all the way there and back."""
+        ...
+
+    async def complete(self, body: Body) -> None:
+        """Tell that an authorised transaction was done; the same one may be told again."""
+        ...
+
+    async def collect(self, body: Body) -> Collected:
+        """Send a batch; the same one may be sent again."""
+        ...
+
+
+class _AuthorisationAnswer(BaseModel):
+    id: str
+    approved: bool
+    code: str
+    message: str = ""
+    authorisation_number: str | None = None
+
+
+class _CollectionAnswer(BaseModel):
+    acknowledged: bool
+    count: int
+    sum_cents: int
+
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+class HttpGateway:
+    """The gateway at a base URL; `client` decides time-outs and is closed by whoever made it."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = url.rstrip("/")
+
+    async def authorise(self, body: Body) -> Authorisation:
+        answer = await self._post("authorisations", body, _AuthorisationAnswer)
+        return Authorisation(
+            answer.approved, answer.code, answer.message, answer.authorisation_number, answer.id
+        )
+
+    async def complete(self, body: Body) -> None:
+        await self._send("completions", body)
+
+    async def collect(self, body: Body) -> Collected:
+        answer = await self._post("collections", body, _CollectionAnswer)
+        return Collected(answer.acknowledged, answer.count, answer.sum_cents)
+
+    async def _post(self, path: str, body: Body, kind: type[_Answer]) -> _Answer:
+        response = await self._send(path, body)
+        try:
+            return kind.model_validate_json(response.content)
+        except ValidationError as error:
+            raise GatewayUnreachable(f"{path}: an answer that cannot be read") from error
+
+    async def _send(self, path: str, body: Body) -> httpx.Response:
+        try:
+            response = await self._client.post(f"{self._url}/{path}", json=body)
+            response.raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise GatewayUnreachable(f"{path}: {error!r}") from error
+        return response

@@ -1,0 +1,1 @@
+"""The scripted behaviour of customer and terminal."""

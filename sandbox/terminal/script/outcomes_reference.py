@@ -1,0 +1,45 @@
+"""The page of scripted outcomes, rendered from the table itself."""
+
+import sys
+
+from sandbox.terminal.script.outcomes import OUTCOMES, ScriptedOutcome
+
+HEAD = """# Scripted outcomes
+
+<!-- The output of `python -m sandbox.terminal.script.outcomes_reference`; a test says when it is stale. -->
+
+What a payment on the virtual terminal comes to, chosen per payment:
+
+- **by the last two digits of its amount**: 12.51 euros are refused for lack of funds. On for
+  `cloud-terminal terminal` and the sandbox (`--no-amount-table` turns it off), off for a `VirtualTerminal`
+  in your own tests unless its `Behaviour(amount_decides=True)`. Amounts with other endings do what the
+  terminal is set to. Credits and reversals go by their amount, too: the reversal of 12.33 euros loses its
+  answer as its debit did. To undo such a debit undisturbed, script its reversal: `{"next": ["usual"]}`;
+- **by name**: `--behaviour NAME` for every payment, or for the next ones by the control API,
+  `POST /script {"next": ["refused_51", "lost_answer"]}`; the two digits are a name, too;
+- **by hand** on the terminal's screen.
+
+A script has the first word, then `--outcome-for AMOUNT=...`, then the table. `cloud-terminal sandbox
+outcomes` prints the same table. The two digits of refusals by the bank are answer codes of ISO 8583 (field
+39); where a gateway is behind the terminal it is the issuer that is told to answer so.
+
+Where the customer acts by hand, the bank's answers and the faults of this table stay; what a customer would
+do by itself (`slow`, `abandoned`, `walked_away`, `late_success`) is left to the hands.
+
+| amount ends in | name | what happens | card charged |
+|---|---|---|---|
+"""
+
+
+def render_outcomes() -> str:
+    """Return docs/sandbox/outcomes.md."""
+    return HEAD + "".join(map(_row, OUTCOMES))
+
+
+def _row(row: ScriptedOutcome) -> str:
+    charged = "yes" if row.charged else "no"
+    return f"| {row.ending or ''} | `{row.name}` | {row.meaning} | {charged} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_outcomes())

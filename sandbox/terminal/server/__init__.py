@@ -1,0 +1,1 @@
+"""The Concert server: connections, requests read, answers written."""

@@ -1,0 +1,96 @@
+"""What a terminal's screen, journal and script are, as JSON values: for the control API and the page."""
+
+from typing import Any
+
+from sandbox.terminal.device.card import Presented, masked
+from sandbox.terminal.device.journal import Fate, Transaction, sum_cents
+from sandbox.terminal.device.screen import Stage
+from sandbox.terminal.gateway.bodies import OPERATIONS
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.concert.answer_code import read_complement
+from shared.concert.fields import Action
+
+_WAITING = (Fate.STORED, Fate.SENT)
+
+
+def state_of(terminal: VirtualTerminal) -> dict[str, Any]:
+    """Return what is on the screen and what the terminal is set to."""
+    screen = terminal.screen
+    waiting = [one for one in terminal.memory.journal if one.fate in _WAITING]
+    return {
+        "stage": screen.stage,
+        "operation": None if screen.action is None else operation_in_words(screen.action),
+        "amount_cents": screen.amount_cents,
+        "currency": None if screen.amount_cents is None else "EUR",
+        "message": screen.message,
+        "is_done": screen.is_done,
+        "card": None if screen.presented is None else card_of(screen.presented),
+        "pin_digits": len(screen.pin),
+        "takes_card": screen.stage is Stage.CARD,
+        "by_hand": terminal.by_hand,
+        "delay_seconds": terminal.behaviour.delay_seconds,
+        "amount_decides": terminal.behaviour.amount_decides,
+        "script": [step.name for step in terminal.script],
+        "address": terminal.address,
+        "serial": terminal.device.serial,
+        "merchant": terminal.device.merchant_name,
+        "floor_limit_cents": terminal.device.floor_limit_cents,
+        "has_gateway": terminal.has_gateway,
+        "to_collect": {"count": len(waiting), "sum_cents": sum_cents(waiting)},
+        "untold_completions": terminal.untold_completions,
+    }
+
+
+def journal_of(terminal: VirtualTerminal) -> list[dict[str, Any]]:
+    """Return the transactions, the oldest first, cards masked."""
+    return [transaction_of(one) for one in terminal.memory.journal]
+
+
+def transaction_of(one: Transaction) -> dict[str, Any]:
+    """Return one transaction."""
+    return {
+        "number": one.number,
+        "at_ms": round(one.at.timestamp() * 1000),
+        "operation": operation_in_words(one.action),
+        "amount_cents": one.amount_cents,
+        "currency": "EUR",
+        "result": one.result,
+        "fate": one.fate,
+        "reference": one.reference,
+        "card": None if one.presented is None else card_of(one.presented),
+        "authorisation_number": None if one.authorisation is None else one.authorisation.number,
+        "authorisation_code": None if one.authorisation is None else one.authorisation.code,
+        "contract": one.contract,
+        "rank": one.rank,
+        "complement": one.complement,
+        "reason": _reason(one.complement),
+        "reverses": one.reverses,
+        "batch": one.batch,
+        "customer_receipt": one.customer_receipt,
+        "merchant_receipt": one.merchant_receipt,
+    }
+
+
+def _reason(complement: str | None) -> str | None:
+    """AF in words, with the bank's code where it has one."""
+    said = read_complement(complement or "")
+    if said is None:
+        return None
+    return said.text if said.issuer_code is None else f"{said.issuer_code} {said.text}"
+
+
+def card_of(presented: Presented) -> dict[str, str]:
+    """Return a card as the terminal shows it."""
+    card = presented.card
+    return {
+        "label": card.label,
+        "brand": card.brand,
+        "pan": masked(card.pan),
+        "aid": card.aid,
+        "mode": presented.mode,
+    }
+
+
+def operation_in_words(action: str) -> str:
+    """Return CD as `debit`, `credit` or `reversal`."""
+    return OPERATIONS[Action(action)]

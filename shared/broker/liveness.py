@@ -1,0 +1,42 @@
+"""Is a consumer really alive? An open connection does not prove it."""
+
+import asyncio
+from typing import Final, cast
+
+import aiormq
+from aio_pika import RobustConnection
+from aio_pika.abc import AbstractRobustChannel
+
+from shared.broker.connections import throwaway_channel
+from shared.broker.errors import BrokerAway
+
+RESTORED_SECONDS: Final = 1.0
+
+
+async def missing_consumer(
+    connection: RobustConnection,
+    channel: AbstractRobustChannel,
+    tag: str,
+    queue: str,
+    *,
+    timeout_seconds: float,
+) -> str | None:
+    """Return what keeps the consumer `tag` from getting messages, or None.
+
+    Three looks: the client has restored the channel to its end, the consume call included; the channel knows
+    the consumer (the broker did not cancel it); the broker answers on this connection and counts consumers.
+    No call is made on the consumer's own channel: one that timed out would close it.
+    """
+    try:
+        async with asyncio.timeout(RESTORED_SECONDS):
+            await channel.ready()
+            underlay = cast(aiormq.Channel, await channel.get_underlay_channel())
+        if tag not in underlay.consumers:
+            return f"the broker cancelled the consumer of {queue}"
+        async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as probe:
+            declared = await probe.declare_queue(queue, passive=True)
+            return None if declared.declaration_result.consumer_count else f"nothing consumes {queue}"
+    except TimeoutError:
+        return f"the consumer of {queue} is not restored; reconnecting"
+    except BrokerAway as error:
+        return str(error)

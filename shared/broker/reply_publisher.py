@@ -1,0 +1,65 @@
+"""What is said after a commit: a result to the queue that waits for it, a freed line's next payment.
+
+Both are wake-ups only. The database is the answer, so a message that is lost here costs time, never a result:
+a waiting API reads the states of its payments, and the workers' sweep publishes again.
+"""
+
+from typing import Final
+
+import structlog
+
+from shared.broker.errors import NotRouted
+from shared.broker.interfaces import Publishes
+from shared.broker.messages import PaymentMessage, ReplyMessage
+from shared.payment.payment import Payment
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import failures_logged
+from shared.storage.db.engine import Database
+from shared.storage.payments import claims, waiting
+
+_log = structlog.get_logger()
+
+
+class Announcer:
+    """Tells the others. A failure is counted and logged, never raised: nothing depends on it."""
+
+    def __init__(self, database: Database, publisher: Publishes, metrics: Metrics) -> None:
+        self._database: Final = database
+        self._publisher: Final = publisher
+        self._metrics: Final = metrics
+
+    async def reply(self, payment_id: str, reply_to: str | None) -> None:
+        """Wake the API process that waits for this payment; whoever commits an outcome does so once."""
+        if reply_to is None:
+            return
+        with failures_logged("reply not sent", payment_id=payment_id):
+            try:
+                await self._publisher.reply(reply_to, ReplyMessage(payment_id))
+            except NotRouted:
+                self._metrics.reply_lost("requester_gone")
+            except Exception:
+                self._metrics.reply_lost("broker_away")
+                raise
+
+    async def publish_next(self, line: str) -> None:
+        """Publish the payment whose turn it is on a line; call it after the commit that freed the line."""
+        with failures_logged("next payment of the line not published", line=line):
+            found = await waiting.next_of_line(self._database, line)
+            if found is not None:
+                await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
+
+    async def expire(self, payment_id: str) -> Payment | None:
+        """End a queued payment whose deadline has passed, and say so; None: it is not one any more.
+
+        Raises DatabaseAway and CommitUnknown, nothing once it is stored.
+        """
+        payment = await claims.expire(self._database, payment_id)
+        if payment is None:
+            return None
+        with failures_logged("payment not counted", payment_id=payment.id):
+            self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
+            _log.info("payment expired", payment_id=payment.id, reason=payment.reason)
+        await self.reply(payment.id, payment.reply_to)
+        if payment.line is not None:
+            await self.publish_next(payment.line)
+        return payment

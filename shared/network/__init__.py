@@ -1,0 +1,1 @@
+"""Addresses, names and HTTP connections, checked and bounded."""

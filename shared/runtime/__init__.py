@@ -1,0 +1,1 @@
+"""What every process runs with: clock, ids, logs, metrics, management port, stopping."""

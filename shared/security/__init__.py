@@ -1,0 +1,1 @@
+"""Secrets: hashed, or encrypted at rest."""

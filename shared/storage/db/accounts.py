@@ -1,0 +1,109 @@
+"""PostgreSQL accounts: one for each kind of process, with the grants that its statements need and no others.
+
+The owner, who migrates and creates merchants and credentials, is none of them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import text
+
+from shared.storage.db.engine import Database, Transaction
+
+_READ: Final = "SELECT"
+_ADD: Final = "SELECT, INSERT"
+_CHANGE: Final = "SELECT, INSERT, UPDATE"
+_ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
+
+#: By account and table. Nobody but the owner writes merchants and credentials; history is only added to.
+GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "cloud_terminal_api": {
+        # Their networks; the name is written as it is, for a lock.
+        "merchants": "SELECT, UPDATE (name)",
+        "credentials": _READ,
+        "merchant_usage": _ALL,
+        "lines": _CHANGE,
+        "terminals": _ALL,
+        "probes": _ALL,
+        "payments": _CHANGE,
+        "idempotency_keys": _ADD,
+        "gateway_records": _ADD,
+        "payment_events": _ADD,
+        "evidence": _ADD,
+        "operator_actions": _ADD,
+        "events": _CHANGE,
+        "feeds": _CHANGE,
+        "deliveries": _CHANGE,
+        "delivery_attempts": _READ,
+        "delivery_targets": "SELECT, DELETE",
+        "webhook_endpoints": _CHANGE,
+        "webhook_secrets": _ALL,
+    },
+    "cloud_terminal_terminal": {
+        "workers": _ALL,
+        "lines": _CHANGE,
+        "probes": "SELECT, UPDATE, DELETE",
+        "payments": "SELECT, UPDATE",
+        "payment_events": _ADD,
+        "evidence": _ADD,
+        "events": _ADD,
+        "deliveries": _ADD,
+        "webhook_endpoints": _READ,
+    },
+    "cloud_terminal_notifier": {
+        "payments": _READ,
+        "events": _READ,
+        "deliveries": "SELECT, UPDATE",
+        "delivery_attempts": _ADD,
+        "delivery_targets": _ALL,
+        "webhook_endpoints": "SELECT, UPDATE",
+        "webhook_secrets": _READ,
+    },
+}
+
+#: A password stands in a statement: DDL takes no parameters.
+_PASSWORD: Final = re.compile(r"[0-9A-Za-z_-]{16,128}")
+
+_CREATE: Final = """
+DO $$ BEGIN
+    CREATE ROLE {account} LOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$
+"""
+
+
+class UnfitPassword(Exception):
+    """Raised for a password that is not 16 to 128 letters, digits, dashes and underscores."""
+
+
+async def grant_accounts(database: Database, passwords: Mapping[str, str]) -> None:
+    """Make the accounts where they are missing; set their passwords and exactly their grants.
+
+    `passwords` by account; an account without one keeps its own. By the owner, in one transaction, after each
+    migration. Raises UnfitPassword, DatabaseAway, CommitUnknown.
+    """
+    for account, password in passwords.items():
+        if account not in GRANTS or not _PASSWORD.fullmatch(password):
+            raise UnfitPassword(account)
+
+    async def work(tx: Transaction) -> None:
+        for account, tables in GRANTS.items():
+            for statement in _statements(account, tables, passwords.get(account)):
+                await tx.connection.execute(text(statement))
+
+    await database.write(work)
+
+
+def _statements(account: str, tables: Mapping[str, str], password: str | None) -> list[str]:
+    statements = [
+        _CREATE.format(account=account),
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {account}",
+        f"GRANT USAGE ON SCHEMA public TO {account}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {account}",
+        f"GRANT SELECT ON alembic_version TO {account}",
+        *(f"GRANT {verbs} ON {table} TO {account}" for table, verbs in tables.items()),
+    ]
+    if password is not None:
+        statements.append(f"ALTER ROLE {account} PASSWORD '{password}'")
+    return statements

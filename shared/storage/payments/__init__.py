@@ -1,0 +1,1 @@
+"""Statements on payments: accepted, claimed, settled, read."""

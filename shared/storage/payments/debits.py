@@ -1,0 +1,79 @@
+"""An order's debits with their reversals and credits, as a reversal or credit of the order needs them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from shared.payment.debit_choice import KnownDebit
+from shared.payment.order_guard import Sibling
+from shared.payment.payment import Operation
+from shared.payment.states import State
+from shared.storage.db.engine import Transaction
+from shared.storage.db.statement import Statement
+
+#: The debits that can be meant: the one that counts, every contradicted one, the newest, and the one whose
+#: reversal or credit carries the request's own Idempotency-Key. Plain failures of before are left out, and
+#: successes whose number came again.
+_CAN_BE_MEANT: Final = (
+    "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
+    " AND (guard_key IS NOT NULL OR contradicted OR id = (SELECT id FROM payments"
+    " WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
+    " ORDER BY created_at DESC, id DESC LIMIT 1)"
+    " OR EXISTS (SELECT 1 FROM payments given WHERE given.debit_id = payments.id"
+    " AND given.operation = :operation AND given.idempotency_key = CAST(:idempotency_key AS TEXT)))"
+    " ORDER BY id"
+)
+
+#: In the order in which everybody locks the attempts of a key.
+_LOCK = Statement(_CAN_BE_MEANT + " {for_update}")
+
+_SIBLING: Final = (
+    "SELECT id, operation, state, contradicted, line, guard_key, idempotency_key, debit_id,"
+    " COALESCE(paid_cents, amount_cents) AS amount_cents FROM payments"
+)
+
+#: Under their lock: the debits as they are now, the newest first.
+_DEBITS = Statement(
+    _SIBLING + " WHERE id {in_ids} ORDER BY (guard_key IS NOT NULL) DESC, created_at DESC, id DESC"
+)
+
+#: Under the debits' lock, by a statement of its own: their reversals and credits.
+_FOLLOWERS = Statement(_SIBLING + " WHERE debit_id {in_ids} ORDER BY created_at, id")
+
+
+async def lock(
+    tx: Transaction, merchant_id: str, debit_key: str, operation: Operation, idempotency_key: str | None
+) -> list[str]:
+    """Lock the debits of an order that an operation can mean; return their ids, none where it is unknown."""
+    found = await tx.all(
+        _LOCK,
+        merchant_id=merchant_id,
+        operation_key=debit_key,
+        operation=operation.value,
+        idempotency_key=idempotency_key,
+    )
+    return [row.id for row in found]
+
+
+async def read(tx: Transaction, ids: Sequence[str]) -> list[KnownDebit]:
+    """Return these debits, the newest first, with what belongs to each."""
+    debits = await tx.all_of(_DEBITS, ids)
+    followers = await tx.all_of(_FOLLOWERS, ids)
+    return [
+        KnownDebit(_sibling(debit), tuple(_sibling(row) for row in followers if row.debit_id == debit.id))
+        for debit in debits
+    ]
+
+
+def _sibling(row: Row[Any]) -> Sibling:
+    return Sibling(
+        id=row.id,
+        operation=Operation(row.operation),
+        state=State(row.state),
+        contradicted=bool(row.contradicted),
+        line=row.line,
+        amount_cents=row.amount_cents,
+        guard_key=row.guard_key,
+        idempotency_key=row.idempotency_key,
+    )

@@ -1,0 +1,82 @@
+"""Records that a gateway reports of payments, each taken once."""
+
+from dataclasses import dataclass
+
+from shared.payment.evidence import Evidence
+from shared.payment.payment import Payment
+from shared.payment.settlement import Result
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments import settling
+from shared.storage.payments.ending import get, lock, lock_debit_of
+
+#: Two reports of one record at once: the later one waits here, then reads what the earlier one said.
+_INSERT = Statement(
+    "INSERT INTO gateway_records (source, record_id, payment_id, content, at)"
+    " VALUES (:source, :record_id, :payment_id, :content, {now})"
+    " ON CONFLICT (source, record_id) DO NOTHING RETURNING record_id"
+)
+
+_STORED = Statement(
+    "SELECT payment_id, content FROM gateway_records WHERE source = :source AND record_id = :record_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One report. `content` is what it says, masked, as JSON text that is the same for the same report."""
+
+    source: str
+    record_id: str
+    payment_id: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The payment as it is now. `is_new`: it was not reported before; `before`: the payment until then."""
+
+    payment: Payment
+    before: Payment
+    is_new: bool
+
+
+class RecordUsed(Exception):
+    """Another report has this record's id."""
+
+
+async def take(
+    database: Database, record: Record, evidence: Evidence, result: Result, *, brought_by: str
+) -> Taken:
+    """Store a record as evidence, once; a second time changes nothing.
+
+    `brought_by` is the credential that reports it. The payment must be known to exist. Raises RecordUsed,
+    DatabaseAway, CommitUnknown (report it again).
+    """
+
+    async def work(tx: Transaction) -> Taken:
+        inserted = await tx.one(
+            _INSERT,
+            source=record.source,
+            record_id=record.record_id,
+            payment_id=record.payment_id,
+            content=record.content,
+        )
+        if inserted is None:
+            await _check_same(tx, record)
+            payment = await get(tx, record.payment_id)
+            return Taken(payment, payment, is_new=False)
+        await lock_debit_of(tx, record.payment_id)
+        await lock(tx, record.payment_id)
+        before = await get(tx, record.payment_id)
+        payment = await settling.add(tx, record.payment_id, evidence, result, brought_by=brought_by)
+        return Taken(payment, before, is_new=True)
+
+    return await database.write(work)
+
+
+async def _check_same(tx: Transaction, record: Record) -> None:
+    stored = await tx.one(_STORED, source=record.source, record_id=record.record_id)
+    assert stored is not None, "the insert found it"
+    if (stored.payment_id, stored.content) != (record.payment_id, record.content):
+        raise RecordUsed

@@ -1,0 +1,197 @@
+"""What an operator sees and decides: payments in doubt, contradictions, and a person's word on a doubt."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from shared.payment.answers import Told, tell
+from shared.payment.evidence import Evidence, Source
+from shared.payment.payment import Payment
+from shared.payment.settlement import Result
+from shared.payment.states import Event, State
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments import settling
+from shared.storage.payments.ending import lock, lock_debit_of
+from shared.storage.payments.listing import Place
+from shared.storage.payments.rows import payment_of
+
+_AGES = (
+    "SELECT {payment}, profile, {now} - doubted_at AS doubt_ms, {now} - claimed_at AS claim_ms,"
+    " EXISTS (SELECT 1 FROM lines"
+    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held,"
+    " {another_counts} AS another_counts FROM payments"
+)
+
+#: The oldest first: it has waited longest for a person.
+_DOUBTS = Statement(
+    _AGES + " WHERE state = 'in_doubt' AND (created_at, id) > (:created_at, :id)"
+    " ORDER BY created_at, id LIMIT :most"
+)
+
+_CONTRADICTIONS = Statement(
+    _AGES + " WHERE contradicted AND (created_at, id) > (:created_at, :id)"
+    " ORDER BY created_at, id LIMIT :most"
+)
+
+#: Read after the payment's row was locked.
+_ONE = Statement(_AGES + " WHERE id = :payment_id")
+
+_START: Final = Place(-1, "")
+
+#: Returns the doubt window in seconds for a payment's stored profile (JSON).
+DoubtWindow = Callable[[str], float]
+
+
+class Decision(StrEnum):
+    """What a person found out about a doubt."""
+
+    CHARGED = "charged"
+    NOT_CHARGED = "not_charged"
+
+
+_PROOFS: Final = {Decision.CHARGED: Event.PROVED_DONE, Decision.NOT_CHARGED: Event.PROVED_ABORTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A payment that a person looks at; ages are seconds by the database's clock, 0 where there is none."""
+
+    payment: Payment
+    #: JSON of the profile that the terminal was spoken to with.
+    profile: str
+    doubt_age_seconds: float
+    claim_age_seconds: float
+    line_is_held: bool
+    #: Another attempt of its operation counts.
+    another_attempt_counts: bool
+
+    @property
+    def told(self) -> Told:
+        """What its caller is told now."""
+        return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
+
+    def seconds_left(self, decision: Decision, early_seconds: float, window_seconds: float) -> float:
+        """How long this decision has to wait; 0 or less: it may be taken.
+
+        Nobody decides in a doubt's first seconds. That nothing was charged cannot be known before the
+        terminal is certain to have ended what it may have read: the doubt window, from the claim on.
+        """
+        left = early_seconds - self.doubt_age_seconds
+        if decision is Decision.NOT_CHARGED:
+            left = max(left, window_seconds - self.claim_age_seconds)
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """It is settled so; `is_new` is false where the same was decided before."""
+
+    payment: Payment
+    is_new: bool
+    #: What the payment's caller is told now.
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class TooEarly:
+    """The decision has to wait this long."""
+
+    payment: Payment
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotInDoubt:
+    """There is nothing to decide."""
+
+    payment: Payment
+    #: What the payment's caller is told now.
+    told: Told
+
+
+async def doubts(database: Database, *, after: Place | None, limit: int) -> tuple[list[Case], Place | None]:
+    """Return payments in doubt, the oldest first, and where the next page begins."""
+    return await _cases(database, _DOUBTS, after, limit)
+
+
+async def contradictions(
+    database: Database, *, after: Place | None, limit: int
+) -> tuple[list[Case], Place | None]:
+    """Return payments whose final state a proof contradicts, the oldest first."""
+    return await _cases(database, _CONTRADICTIONS, after, limit)
+
+
+async def case(database: Database, payment_id: str) -> Case | None:
+    """Return one payment as an operator sees it."""
+    row = await database.read(lambda tx: tx.one(_ONE, payment_id=payment_id))
+    return None if row is None else _case(row)
+
+
+async def decide(
+    database: Database,
+    payment_id: str,
+    decision: Decision,
+    *,
+    name: str,
+    detail: dict[str, object],
+    result: Result,
+    early_seconds: float,
+    doubt_window: DoubtWindow,
+) -> Decided | TooEarly | NotInDoubt:
+    """Settle a doubt by a person's word, which is kept as evidence; `name` and `detail` say who and why.
+
+    The payment must be known to exist. Raises DatabaseAway, CommitUnknown (decide again).
+    """
+
+    async def work(tx: Transaction) -> Decided | TooEarly | NotInDoubt:
+        await lock_debit_of(tx, payment_id)
+        await lock(tx, payment_id)
+        row = await tx.one(_ONE, payment_id=payment_id)
+        assert row is not None
+        found = _case(row)
+        if found.payment.state is not State.IN_DOUBT:
+            return _decided_before(found, decision)
+        left = found.seconds_left(decision, early_seconds, doubt_window(found.profile))
+        if left > 0:
+            return TooEarly(found.payment, left)
+        evidence = Evidence(Source.OPERATOR, _PROOFS[decision], {"decision": decision.value, **detail})
+        payment = await settling.add(tx, payment_id, evidence, result, brought_by=name)
+        return Decided(payment, is_new=True, told=tell(payment))
+
+    return await database.write(work)
+
+
+def _decided_before(found: Case, decision: Decision) -> Decided | NotInDoubt:
+    payment = found.payment
+    state = State.SUCCEEDED if decision is Decision.CHARGED else State.ABORTED
+    if payment.resolved_by == Source.OPERATOR and payment.state is state:
+        return Decided(payment, is_new=False, told=found.told)
+    return NotInDoubt(payment, found.told)
+
+
+async def _cases(
+    database: Database, statement: Statement, after: Place | None, limit: int
+) -> tuple[list[Case], Place | None]:
+    start = after or _START
+    rows = await database.read(
+        lambda tx: tx.all(statement, created_at=start.created_at, id=start.id, most=limit + 1)
+    )
+    found = [_case(row) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return found, None
+    return found, Place(found[-1].payment.created_at, found[-1].payment.id)
+
+
+def _case(row: Row[Any]) -> Case:
+    return Case(
+        payment_of(row),
+        row.profile,
+        max(0, row.doubt_ms or 0) / 1000,
+        max(0, row.claim_ms or 0) / 1000,
+        line_is_held=bool(row.line_is_held),
+        another_attempt_counts=bool(row.another_counts),
+    )

@@ -1,0 +1,43 @@
+"""Rows of `payments` as `Payment` values, and the history written beside every change."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from shared.payment.payment import Operation, Payment
+from shared.payment.states import State
+from shared.storage.db.engine import Transaction
+from shared.storage.db.statement import PAYMENT_FIELDS, Statement
+
+#: Append to a payment's history.
+_INSERT_EVENT = Statement(
+    "INSERT INTO payment_events (payment_id, at, event, state, detail)"
+    " VALUES (:payment_id, {now}, :event, :state, :detail)"
+)
+
+
+def payment_of(row: Row[Any]) -> Payment:
+    """Return the payment of a row that begins with the statement's `{payment}`."""
+    values = dict(zip(PAYMENT_FIELDS, row, strict=False))
+    values["operation"] = Operation(values["operation"])
+    values["state"] = State(values["state"])
+    values["contradicted"] = bool(values["contradicted"])
+    values["key_closed"] = bool(values["key_closed"])
+    values["force_authorization"] = bool(values["force_authorization"])
+    values["warnings"] = tuple(json.loads(values["warnings"]))
+    return Payment(**values)
+
+
+def json_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+async def record(
+    tx: Transaction, payment_id: str, event: str, state: State, detail: Mapping[str, object] | None = None
+) -> None:
+    """Append one event to the payment's history, at the database's time."""
+    await tx.run(
+        _INSERT_EVENT, payment_id=payment_id, event=event, state=state.value, detail=json_text(detail or {})
+    )

@@ -1,0 +1,1 @@
+"""Statements on terminals: locks, workers, probes, merchants and their registry."""

@@ -1,0 +1,74 @@
+"""The counters by which workers show that they live, on a connection of their own.
+
+On SQLite they are in a file of their own beside the database: payments would starve them otherwise.
+"""
+
+from typing import Any
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateTable
+
+from shared.storage.db.engine import Database, Transaction, open_database
+from shared.storage.db.statement import Statement
+from shared.storage.db.tables import WorkerRow
+
+_REGISTER = Statement("INSERT INTO workers (id, counter) VALUES (:worker, 0)")
+_BEAT = Statement("UPDATE workers SET counter = counter + 1 WHERE id = :worker RETURNING counter")
+_LEAVE = Statement("DELETE FROM workers WHERE id = :worker")
+_COUNTER = Statement("SELECT counter FROM workers WHERE id = :worker")
+_COUNTERS = Statement("SELECT id, counter FROM workers")
+
+
+def heartbeats_url(database_url: str) -> str:
+    """Return where the heartbeats of this database are kept: itself, or for SQLite `...-heartbeats.db`."""
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite":
+        return database_url
+    assert url.database is not None
+    stem = url.database.removesuffix(".db")
+    return url.set(database=f"{stem}-heartbeats.db").render_as_string(hide_password=False)
+
+
+class Heartbeats:
+    """The table `workers`. Its rows are there before a worker's first claim, and go as its very last act."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @staticmethod
+    async def open(database_url: str, **options: Any) -> "Heartbeats":
+        """Connect; on SQLite make the file where it is missing. Raises DatabaseAway."""
+        heartbeats = Heartbeats(open_database(heartbeats_url(database_url), pool_size=1, **options))
+        if heartbeats._database.dialect == "sqlite":
+            # This file holds nothing that outlives its processes, so it has no migrations.
+            create = CreateTable(WorkerRow.__table__, if_not_exists=True)  # type: ignore[attr-defined]
+
+            async def work(tx: Transaction) -> None:
+                await tx.connection.execute(create)
+
+            await heartbeats._database.write(work)
+        return heartbeats
+
+    async def register(self, worker: str) -> None:
+        await self._database.write(lambda tx: tx.run(_REGISTER, worker=worker))
+
+    async def beat(self, worker: str) -> bool:
+        """Raise the counter; False: the row is gone, others take this worker for dead, it has to end."""
+        row = await self._database.write(lambda tx: tx.one(_BEAT, worker=worker))
+        return row is not None
+
+    async def leave(self, worker: str) -> None:
+        await self._database.write(lambda tx: tx.run(_LEAVE, worker=worker))
+
+    async def counters(self) -> dict[str, int]:
+        """Return every worker's counter."""
+        rows = await self._database.read(lambda tx: tx.all(_COUNTERS))
+        return {row.id: row.counter for row in rows}
+
+    async def counter(self, worker: str) -> int | None:
+        """Return one worker's counter; None: it has no row, it ended or never lived."""
+        row = await self._database.read(lambda tx: tx.one(_COUNTER, worker=worker))
+        return None if row is None else int(row.counter)
+
+    async def close(self) -> None:
+        await self._database.close()

@@ -1,0 +1,249 @@
+"""Merchants, their credentials and the terminals that they registered."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from shared.payment.payment import Operation
+from shared.security.credential_kind import CredentialKind
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments.rows import json_text
+
+_INSERT_MERCHANT = Statement(
+    "INSERT INTO merchants"
+    " (id, name, networks, guard_hours, reverses_unknown, credits_known_only, created_at)"
+    " VALUES (:id, :name, :networks, :guard_hours, :reverses_unknown, :credits_known_only, {now})"
+)
+_INSERT_CREDENTIAL = Statement(
+    "INSERT INTO credentials (id, kind, merchant_id, secret_hash, created_at)"
+    " VALUES (:id, :kind, :merchant_id, :secret_hash, {now})"
+)
+#: Nothing where it was revoked before: the first time stays.
+_REVOKE = Statement(
+    "UPDATE credentials SET revoked_at = {now} WHERE id = :id AND revoked_at IS NULL RETURNING id"
+)
+_CREDENTIAL_EXISTS = Statement("SELECT id FROM credentials WHERE id = :id")
+
+#: Again with another reason: the time stays.
+_SUSPEND = Statement(
+    "UPDATE merchants SET suspended_at = COALESCE(suspended_at, {now}), suspended_because = :because"
+    " WHERE id = :id RETURNING id"
+)
+_RESUME = Statement(
+    "UPDATE merchants SET suspended_at = NULL, suspended_because = NULL WHERE id = :id RETURNING id"
+)
+_SET_NETWORKS = Statement("UPDATE merchants SET networks = :networks WHERE id = :id RETURNING id")
+_SET_UNKNOWN_ORDERS = Statement(
+    "UPDATE merchants SET reverses_unknown = :reverses_unknown, credits_known_only = :credits_known_only"
+    " WHERE id = :id RETURNING id"
+)
+#: A lock by an update that changes nothing: FOR UPDATE would keep the merchant's payments waiting, which
+#: refer to its row.
+_LOCK = Statement("UPDATE merchants SET name = name WHERE id = :id")
+_MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
+
+#: A credential that is not revoked, with what its merchant may reach.
+_CREDENTIAL = Statement(
+    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours,"
+    " m.reverses_unknown, m.credits_known_only, m.suspended_because FROM credentials c"
+    " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id = :id AND c.revoked_at IS NULL"
+)
+
+_TERMINAL = (
+    "SELECT id, host, port, line, protocol, profile, register_number, authorisation,"
+    " authorisation_above_cents, disabled_at FROM terminals"
+)
+_TERMINAL_BY_ID = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND id = :id")
+_TERMINAL_BY_LINE = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND line = :line")
+
+#: Whose alone a line is, by an operator's word.
+_SOLE_USER = Statement(
+    "SELECT merchant_id FROM terminals WHERE line = :line AND sole_use_confirmed_at IS NOT NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownOrders:
+    """Operations that a merchant may pass on for an order that has no debit here."""
+
+    #: A reversal is passed on to the terminal, which may take the newest other sale of that amount for it.
+    reversals: bool = False
+    #: A credit is passed on.
+    credits: bool = True
+
+    def pass_on(self, operation: Operation) -> bool:
+        return self.credits if operation is Operation.CREDIT else self.reversals
+
+
+#: As long as an operator says nothing else.
+DEFAULT_UNKNOWN_ORDERS: Final = UnknownOrders()
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One name for HTTP Basic.
+
+    `networks` are its merchant's allowed ones (CIDR, or `public`); empty: none. `guard_hours`: how long a
+    succeeded order keeps its number, None for ever.
+    """
+
+    id: str
+    kind: CredentialKind
+    merchant_id: str | None
+    secret_hash: str
+    networks: tuple[str, ...]
+    guard_hours: int | None = None
+    unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS
+    #: Why its merchant's new orders are refused; None: they are not.
+    suspended_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A registered terminal; `profile` is the JSON of what differs from its protocol's default."""
+
+    id: str
+    host: str
+    port: int
+    line: str
+    protocol: str
+    profile: str
+    register_number: str
+    #: `standard`, `always` or `above` so many cents, see `asks_authorisation`.
+    authorisation: str = "standard"
+    authorisation_above_cents: int | None = None
+    #: Milliseconds since 1970; None: it takes payments.
+    disabled_at: int | None = None
+
+    def asks_authorisation(self, amount_cents: int) -> bool:
+        """Whether a debit of this amount asks for an authorisation though its order does not."""
+        if self.authorisation == "above":
+            return (
+                self.authorisation_above_cents is not None and amount_cents > self.authorisation_above_cents
+            )
+        return self.authorisation == "always"
+
+
+async def lock_merchant(tx: Transaction, merchant_id: str) -> None:
+    """Let nobody else count what this merchant has until the transaction ends; its payments do not wait."""
+    await tx.run(_LOCK, id=merchant_id)
+
+
+async def create_merchant(
+    database: Database,
+    merchant_id: str,
+    name: str,
+    networks: list[str],
+    guard_hours: int | None = None,
+    unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS,
+) -> None:
+    await database.write(
+        lambda tx: tx.run(
+            _INSERT_MERCHANT,
+            id=merchant_id,
+            name=name,
+            networks=json_text(networks),
+            guard_hours=guard_hours,
+            **_columns(unknown_orders),
+        )
+    )
+
+
+async def create_credential(
+    database: Database, credential_id: str, kind: CredentialKind, merchant_id: str | None, secret_hash: str
+) -> bool:
+    """Store a credential's keyed hash; False: there is no such merchant."""
+
+    async def work(tx: Transaction) -> bool:
+        if merchant_id is not None and await tx.one(_MERCHANT, id=merchant_id) is None:
+            return False
+        await tx.run(
+            _INSERT_CREDENTIAL,
+            id=credential_id,
+            kind=kind.value,
+            merchant_id=merchant_id,
+            secret_hash=secret_hash,
+        )
+        return True
+
+    return await database.write(work)
+
+
+async def credential(database: Database, credential_id: str) -> Credential | None:
+    """Return a credential that is not revoked."""
+    row = await database.read(lambda tx: tx.one(_CREDENTIAL, id=credential_id))
+    if row is None:
+        return None
+    networks = tuple(json.loads(row.networks)) if row.networks else ()
+    return Credential(
+        row.id,
+        CredentialKind(row.kind),
+        row.merchant_id,
+        row.secret_hash,
+        networks,
+        row.guard_hours,
+        UnknownOrders(bool(row.reverses_unknown), not row.credits_known_only),
+        row.suspended_because,
+    )
+
+
+async def revoke_credential(database: Database, credential_id: str) -> bool:
+    """Revoke a credential for ever; False: there is none of this name."""
+
+    async def work(tx: Transaction) -> bool:
+        revoked = await tx.one(_REVOKE, id=credential_id)
+        return revoked is not None or await tx.one(_CREDENTIAL_EXISTS, id=credential_id) is not None
+
+    return await database.write(work)
+
+
+async def suspend_merchant(database: Database, merchant_id: str, because: str) -> bool:
+    """Refuse the merchant's new orders with this reason; False: there is no such merchant."""
+    return await database.write(lambda tx: _is_found(tx, _SUSPEND, id=merchant_id, because=because))
+
+
+async def resume_merchant(database: Database, merchant_id: str) -> bool:
+    """Take its orders again; False: there is no such merchant."""
+    return await database.write(lambda tx: _is_found(tx, _RESUME, id=merchant_id))
+
+
+async def set_networks(database: Database, merchant_id: str, networks: list[str]) -> bool:
+    """Let the merchant drive terminals in exactly these networks; False: there is no such merchant."""
+    networks_json = json_text(networks)
+    return await database.write(
+        lambda tx: _is_found(tx, _SET_NETWORKS, id=merchant_id, networks=networks_json)
+    )
+
+
+async def set_unknown_orders(database: Database, merchant_id: str, unknown_orders: UnknownOrders) -> bool:
+    """Say what the merchant may give back of orders without a debit here; False: no such merchant."""
+    columns = _columns(unknown_orders)
+    return await database.write(lambda tx: _is_found(tx, _SET_UNKNOWN_ORDERS, id=merchant_id, **columns))
+
+
+def _columns(unknown_orders: UnknownOrders) -> dict[str, bool]:
+    return {
+        "reverses_unknown": unknown_orders.reversals,
+        "credits_known_only": not unknown_orders.credits,
+    }
+
+
+async def _is_found(tx: Transaction, statement: Statement, **parameters: object) -> bool:
+    return await tx.one(statement, **parameters) is not None
+
+
+async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str) -> Terminal | None:
+    row = await database.read(lambda tx: tx.one(_TERMINAL_BY_ID, merchant_id=merchant_id, id=terminal_id))
+    return None if row is None else Terminal(**row._mapping)
+
+
+async def terminal_by_line(database: Database, merchant_id: str, line: str) -> Terminal | None:
+    row = await database.read(lambda tx: tx.one(_TERMINAL_BY_LINE, merchant_id=merchant_id, line=line))
+    return None if row is None else Terminal(**row._mapping)
+
+
+async def sole_user(database: Database, line: str) -> str | None:
+    """Return the merchant whose alone this line is; None: it is anybody's."""
+    row = await database.read(lambda tx: tx.one(_SOLE_USER, line=line))
+    return None if row is None else str(row.merchant_id)

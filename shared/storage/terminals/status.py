@@ -1,0 +1,90 @@
+"""What is known of lines and what waits for them, as one merchant may see it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+
+#: More waiting payments than a page can list are counted by nobody.
+_WAITING_AT_MOST: Final = 10_000
+
+_LINES = Statement(
+    "SELECT l.address, l.held_by, l.taken_at, l.hold_until, l.echoes, l.answered_at, l.identifies,"
+    " l.identify_first, COALESCE(p.merchant_id, r.merchant_id) AS holds_for, p.state FROM lines l"
+    " LEFT JOIN payments p ON p.id = l.held_by LEFT JOIN probes r ON r.id = l.held_by"
+    " WHERE l.address {in_ids}"
+)
+
+_WAITING = Statement(
+    "SELECT line, id, merchant_id FROM payments"
+    " WHERE state = 'queued' AND line {in_ids}"
+    f" ORDER BY created_at, id LIMIT {_WAITING_AT_MOST}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the line. `id` is None where that is another merchant's payment or probe."""
+
+    id: str | None
+    #: The payment's; None for a probe and for others' payments.
+    state: str | None
+    since: int
+    #: When the hold ends at the latest; for people to read.
+    until: int | None
+
+
+@dataclass(slots=True)
+class LineStatus:
+    """One line. Times are milliseconds since 1970 UTC."""
+
+    #: The tags of each of the last three complete answers.
+    echoes: list[list[str]] = field(default_factory=list)
+    answered_at: int | None = None
+    #: Whether the terminal answers identifications; None: not known.
+    identifies: bool | None = None
+    #: The next session begins with one.
+    identify_first: bool = False
+    holder: Holder | None = None
+    #: The merchant's own queued payments, the oldest first, and the number of all others'.
+    waiting: list[str] = field(default_factory=list)
+    others_waiting: int = 0
+
+
+async def statuses(database: Database, merchant_id: str, lines: Sequence[str]) -> dict[str, LineStatus]:
+    """Return the status of each line; a line that was never used has an empty one."""
+
+    async def look(tx: Transaction) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+        return await tx.all_of(_LINES, lines), await tx.all_of(_WAITING, lines)
+
+    found, queued = await database.read(look)
+    statuses = {line: LineStatus() for line in lines}
+    for row in found:
+        statuses[row.address] = _status(row, merchant_id)
+    for row in queued:
+        if row.merchant_id == merchant_id:
+            statuses[row.line].waiting.append(row.id)
+        else:
+            statuses[row.line].others_waiting += 1
+    return statuses
+
+
+def _status(row: Row[Any], merchant_id: str) -> LineStatus:
+    holder = None
+    if row.held_by is not None:
+        own = row.holds_for == merchant_id
+        holder = Holder(
+            row.held_by if own else None, row.state if own else None, row.taken_at, row.hold_until
+        )
+    return LineStatus(
+        echoes=json.loads(row.echoes),
+        answered_at=row.answered_at,
+        identifies=None if row.identifies is None else bool(row.identifies),
+        identify_first=bool(row.identify_first),
+        holder=holder,
+    )

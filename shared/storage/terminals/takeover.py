@@ -1,0 +1,176 @@
+"""What the living do with what the dead left: held lines, doubted payments, rows of workers.
+
+A worker is stale when its counter stood still for an observer; the takeover names the counter that was seen
+and reads it again as its last step, so that a worker that woke meanwhile keeps its lines.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from shared.payment.payment import Payment, Reason
+from shared.payment.states import Event, State
+from shared.runtime.ids import is_payment_id
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments import claims
+from shared.storage.payments.ending import move
+from shared.storage.terminals import locks
+from shared.storage.terminals.heartbeats import Heartbeats
+
+_HELD = Statement(
+    "SELECT address, worker, epoch, claim FROM lines WHERE held_by IS NOT NULL AND worker IS NOT NULL"
+)
+
+_LOCK = Statement(
+    "SELECT address FROM lines WHERE address = :address AND epoch = :epoch AND worker = :dead {for_update}"
+)
+
+_TAKE_OVER = Statement(
+    "UPDATE lines SET worker = :worker, epoch = epoch + 1, claim = :token, taken_at = {now},"
+    " hold_until = {now} + :hold_ms WHERE address = :address AND epoch = :epoch AND worker = :dead"
+    " RETURNING address, epoch, echoes, identifies, identify_first, held_by"
+)
+
+_TAKEN_WITH = Statement(
+    "SELECT address, epoch, echoes, identifies, identify_first, held_by FROM lines"
+    " WHERE address = :address AND claim = :token {for_update}"
+)
+
+#: Payments in session that no line names: none should be there.
+_ORPHANS = Statement(
+    "SELECT id FROM payments WHERE state = 'in_session'"
+    " AND NOT EXISTS (SELECT 1 FROM lines WHERE lines.held_by = payments.id)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLine:
+    """A line that is held, with the token of whoever took it."""
+
+    address: str
+    worker: str
+    epoch: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """The line is ours now. `claimed` is its payment, in doubt or final; None: a probe held it."""
+
+    taking: locks.Taking
+    claimed: claims.Claimed | None
+
+
+async def held(database: Database) -> Sequence[HeldLine]:
+    """Return the lines that are held, whoever holds them. Read it before the counters: a worker's row is
+    older than its first claim, so a line whose worker has no row then belongs to a dead one."""
+    rows = await database.read(lambda tx: tx.all(_HELD))
+    return [HeldLine(row.address, row.worker, row.epoch, row.claim) for row in rows]
+
+
+async def take_over(
+    database: Database,
+    heartbeats: Heartbeats,
+    line: HeldLine,
+    *,
+    seen_counter: int | None,
+    worker: str,
+    token: str,
+    hold_seconds: float,
+) -> TakenOver | None:
+    """Take the line of a stale worker; its payment in session becomes in doubt. None: it is stale no more.
+
+    `seen_counter` is the counter that stood still, None where the worker had no row. Raises DatabaseAway,
+    CommitUnknown.
+    """
+
+    async def work(tx: Transaction) -> TakenOver | None:
+        found = await tx.one(_LOCK, address=line.address, epoch=line.epoch, dead=line.worker)
+        # The counter is read last, over the heartbeats' own connection, with the line's lock held.
+        if found is None or await heartbeats.counter(line.worker) != seen_counter:
+            return None
+        return await _take(tx, line, worker=worker, token=token, hold_seconds=hold_seconds)
+
+    return await database.write(work)
+
+
+async def take_back(
+    database: Database, line: HeldLine, *, token: str, hold_seconds: float
+) -> TakenOver | None:
+    """Take a line of one's own that no task holds any more; its payment in session becomes in doubt.
+
+    None: whoever took it has given it back meanwhile. Raises DatabaseAway, CommitUnknown.
+    """
+
+    async def work(tx: Transaction) -> TakenOver | None:
+        if await tx.one(_LOCK, address=line.address, epoch=line.epoch, dead=line.worker) is None:
+            return None
+        return await _take(tx, line, worker=line.worker, token=token, hold_seconds=hold_seconds)
+
+    return await database.write(work)
+
+
+async def _take(
+    tx: Transaction, line: HeldLine, *, worker: str, token: str, hold_seconds: float
+) -> TakenOver:
+    row = await tx.one(
+        _TAKE_OVER,
+        address=line.address,
+        epoch=line.epoch,
+        dead=line.worker,
+        worker=worker,
+        token=token,
+        hold_ms=int(hold_seconds * 1000),
+    )
+    assert row is not None, "the row is locked by this transaction"
+    if is_payment_id(row.held_by):
+        await move(
+            tx,
+            row.held_by,
+            State.IN_SESSION,
+            Event.OUTCOME_LOST,
+            reason=Reason.WORKER_LOST,
+            detail={"worker": line.worker, "taken_over_by": worker, "epoch": row.epoch},
+        )
+    return await _taken_over(tx, row, token)
+
+
+async def read_back(database: Database, address: str, token: str) -> TakenOver | None:
+    """After a takeover whose commit's answer was lost: ours only if the line carries this token."""
+
+    async def look(tx: Transaction) -> TakenOver | None:
+        # The lock is waited for, so that None is final.
+        row = await tx.one(_TAKEN_WITH, address=address, token=token)
+        return None if row is None else await _taken_over(tx, row, token)
+
+    return await database.write(look)
+
+
+async def _taken_over(tx: Transaction, row: Row[Any], token: str) -> TakenOver:
+    taking = locks.taking_of(row, token, row.held_by)
+    return TakenOver(taking, await claims.claimed_as(tx, taking) if is_payment_id(row.held_by) else None)
+
+
+async def orphans(database: Database) -> list[str]:
+    """Return the payments in session that no line names; there should be none."""
+    return [row.id for row in await database.read(lambda tx: tx.all(_ORPHANS))]
+
+
+async def doubt_orphan(database: Database, payment_id: str) -> Payment | None:
+    """Doubt a payment in session that no line names; None: it is not in session any more."""
+
+    async def work(tx: Transaction) -> Payment | None:
+        await locks.mark_of_payment(tx, payment_id, State.IN_SESSION)
+        return await move(
+            tx,
+            payment_id,
+            State.IN_SESSION,
+            Event.OUTCOME_LOST,
+            reason=Reason.WORKER_LOST,
+            detail={"orphan": True},
+        )
+
+    return await database.write(work)

@@ -1,0 +1,1 @@
+"""Statements on events, deliveries and webhook endpoints."""

@@ -1,0 +1,106 @@
+"""The merchant's feed of events, in the order in which they were committed.
+
+A number is drawn when an event is written, not when it is committed: a reader who goes by numbers misses what
+is committed late. Positions are given when the feed is read, to events that are committed by then, by one
+reader at a time: no event ever appears behind a position that was shown. Where another reader is just giving
+them, nobody waits: a reading shows what has a position, the next one shows the rest.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.runtime.resilience import one_of_many
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+
+#: Events that one reading gives positions to; more follow with the next one.
+PLACED_AT_MOST: Final = 1000
+
+#: Whether there is anything to place: most readings find nothing and write nothing.
+_UNPLACED = Statement(
+    "SELECT EXISTS (SELECT 1 FROM feeds WHERE merchant_id = :merchant_id) AS has_feed FROM events"
+    " WHERE merchant_id = :merchant_id AND position IS NULL LIMIT 1"
+)
+
+#: In a transaction of its own: another first reader waits for this row only.
+_CREATE = Statement(
+    "INSERT INTO feeds (merchant_id, position) VALUES (:merchant_id, 0) ON CONFLICT (merchant_id) DO NOTHING"
+)
+#: A statement of its own: what is read after it was committed before. Nobody waits for it with a connection
+#: that a payment may need.
+_LOCK_IF_FREE = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id {skip_locked}")
+_PLACE = Statement(
+    "UPDATE events SET position = unplaced.given FROM"
+    " (SELECT number, :position + ROW_NUMBER() OVER (ORDER BY number) AS given FROM"
+    " (SELECT number FROM events WHERE merchant_id = :merchant_id AND position IS NULL"
+    " ORDER BY number LIMIT :most) AS oldest) AS unplaced WHERE events.number = unplaced.number"
+)
+_ADVANCE = Statement("UPDATE feeds SET position = position + :placed WHERE merchant_id = :merchant_id")
+
+_READ = Statement(
+    "SELECT number, payment_id, sequence, type, at, body, position FROM events"
+    " WHERE merchant_id = :merchant_id AND position > :after ORDER BY position LIMIT :most"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEvent:
+    """An event at its position; the other fields are described at `EventRow`."""
+
+    number: int
+    payment_id: str | None
+    sequence: int
+    type: str
+    at: int
+    body: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """Events by position; `next` is the position to go on after, the given one where there are none."""
+
+    events: list[FeedEvent]
+    next: int
+    has_more: bool
+
+
+async def read(database: Database, merchant_id: str, *, after: int, limit: int) -> FeedPage:
+    """Return the merchant's events behind a position, at most `limit`. Raises DatabaseAway.
+
+    Where no positions can be given now, those that have one are shown; a later reading gives the rest.
+    """
+    placed = 0
+    with one_of_many("events not placed in the feed", merchant_id=merchant_id):
+        placed = await _placed(database, merchant_id)
+    rows = await database.read(
+        # One more than is shown: whether there is more.
+        lambda tx: tx.all(_READ, merchant_id=merchant_id, after=after, most=limit + 1)
+    )
+    events = [FeedEvent(**row._mapping) for row in rows[:limit]]
+    return FeedPage(
+        events,
+        events[-1].position if events else after,
+        has_more=len(rows) > limit or placed == PLACED_AT_MOST,
+    )
+
+
+async def _placed(database: Database, merchant_id: str) -> int:
+    """Give positions to what has none, where there is anything; return to how many events."""
+    unplaced = await database.read(lambda tx: tx.one(_UNPLACED, merchant_id=merchant_id))
+    if unplaced is None:
+        return 0
+    if not unplaced.has_feed:
+        await database.write(lambda tx: tx.run(_CREATE, merchant_id=merchant_id))
+    return await database.write(lambda tx: _place(tx, merchant_id))
+
+
+async def _place(tx: Transaction, merchant_id: str) -> int:
+    """Give positions to committed events that have none; return to how many, 0 where another does it."""
+    feed = await tx.one(_LOCK_IF_FREE, merchant_id=merchant_id)
+    if feed is None:
+        return 0
+    placed = await tx.run(_PLACE, merchant_id=merchant_id, position=feed.position, most=PLACED_AT_MOST)
+    if placed:
+        await tx.run(_ADVANCE, merchant_id=merchant_id, placed=placed)
+    return placed

@@ -1,0 +1,1 @@
+"""Payments in doubt, dead workers, lost messages."""

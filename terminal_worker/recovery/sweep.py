@@ -1,0 +1,87 @@
+"""The sweep that every worker runs: whatever a lost message left behind is found here.
+
+Each step is a compare-and-set, so any number of workers sweep at once.
+"""
+
+import asyncio
+import random
+from typing import Final
+
+import structlog
+
+from shared.broker.interfaces import Publishes
+from shared.broker.messages import PaymentMessage
+from shared.broker.reply_publisher import Announcer
+from shared.runtime.metrics import OPEN_STATES, Metrics
+from shared.runtime.resilience import failures_logged, one_of_many
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
+from shared.storage.payments import waiting
+
+_log = structlog.get_logger()
+
+#: At most so many payments a step: a long outage must not become one long statement.
+STEP: Final = 100
+
+
+class Sweep:
+    """Ends payments whose deadline passed, publishes again what waits on a free line, counts what is open."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        publisher: Publishes,
+        announcer: Announcer,
+        metrics: Metrics,
+        settings: Settings,
+        rng: random.Random,
+    ) -> None:
+        self._database: Final = database
+        self._publisher: Final = publisher
+        self._announcer: Final = announcer
+        self._metrics: Final = metrics
+        self._settings: Final = settings
+        self._rng: Final = rng
+
+    async def run(self) -> None:
+        """Sweep until cancelled, with jitter: workers that started together must not ask together."""
+        while True:
+            await asyncio.sleep(self._settings.sweep_interval_seconds * self._rng.uniform(0.75, 1.25))
+            with failures_logged("sweep interrupted"):
+                await self.once()
+
+    async def once(self) -> None:
+        """Do each step for each payment; what fails for one is left to the next sweep.
+
+        Raises DatabaseAway: the next sweep does it all again.
+        """
+        with one_of_many("payments whose deadline passed not read"):
+            await self._expire()
+        with one_of_many("waiting payments not read"):
+            await self._publish_overdue()
+        with one_of_many("open payments not counted"):
+            await self._count()
+
+    async def _expire(self) -> None:
+        for payment_id in await waiting.deadlines_passed(self._database, most=STEP):
+            with one_of_many("payment not expired", payment_id=payment_id):
+                await self._announcer.expire(payment_id)
+
+    async def _publish_overdue(self) -> None:
+        overdue = await waiting.overdue(
+            self._database, after_seconds=self._settings.republish_after_seconds, most=STEP
+        )
+        for found in overdue:
+            with one_of_many("payment not published again", payment_id=found.payment_id):
+                if await waiting.mark_published(self._database, found):
+                    await self._publish_again(found)
+
+    async def _count(self) -> None:
+        counts = await waiting.open_counts(self._database)
+        for state in OPEN_STATES:
+            self._metrics.open_payments(state, counts[state].number if state in counts else 0)
+
+    async def _publish_again(self, found: waiting.Waiting) -> None:
+        await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
+        _log.info("payment published again", payment_id=found.payment_id, count=found.publish_count + 1)

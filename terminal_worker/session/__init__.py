@@ -1,0 +1,1 @@
+"""One Concert session: connection, request, answer, enquiry, identification."""

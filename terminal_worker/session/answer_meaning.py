@@ -1,0 +1,83 @@
+"""The meaning of an answer, in the payment's words."""
+
+from typing import Final
+
+from shared.concert.allowed_fields import fingerprint, harmless_fields
+from shared.concert.decode import Frame
+from shared.concert.decoded_answer import Outcome as Said
+from shared.concert.decoded_answer import Reading
+from shared.concert.interpret import read_answer
+from shared.payment.settlement import Outcome, Result
+from shared.payment.states import Event
+from shared.settings.settings import Settings
+from terminal_worker.session.answer_reader import Answer
+from terminal_worker.session.request_builder import Speech
+
+_EVENTS: Final = {
+    Said.SUCCEEDED: Event.ANSWERED_DONE,
+    Said.REFUSED: Event.ANSWERED_REFUSED,
+    Said.ABORTED: Event.ANSWERED_ABORTED,
+    Said.BUSY: Event.ANSWERED_BUSY,
+    Said.IN_DOUBT: Event.OUTCOME_LOST,
+}
+
+
+def judge_answer(answer: Answer, speech: Speech, settings: Settings, detail: dict[str, object]) -> Outcome:
+    """Return what a complete answer means for the payment; `detail` goes into the history beside it."""
+    reading = read_answer(
+        answer.frame,
+        speech.request,
+        speech.profile,
+        first_byte_after_seconds=answer.first_byte_after_seconds,
+        busy_within_seconds=settings.busy_answer_seconds,
+    )
+    if answer.broken:
+        detail = {**detail, "broken": list(answer.broken)}
+    return Outcome(
+        event=_EVENTS[reading.outcome],
+        reason=reading.reason,
+        result=result_of(reading),
+        detail={**detail, **_noticed(answer.frame, reading)},
+    )
+
+
+def not_judged(answer: Answer, error: Exception) -> dict[str, object]:
+    """Return what is kept for a person of a complete answer that our code stumbled over."""
+    return {"error": type(error).__name__, "fields": harmless_fields(answer.frame.fields)}
+
+
+def result_of(reading: Reading) -> Result:
+    """Return what is stored of a reading; it is masked already."""
+    return Result(
+        paid_cents=reading.paid_amount_cents,
+        error_code=reading.error_code,
+        error_description=reading.error_description,
+        authorisation_number=reading.authorisation_number,
+        masked_card=reading.masked_card,
+        application=reading.application,
+        aid=reading.aid,
+        card_read_mode=reading.card_read_mode,
+        receipt=reading.receipt,
+        warnings=reading.warnings,
+    )
+
+
+def kept_of(frame: Frame, reading: Reading) -> dict[str, object]:
+    """Return what of an answer goes into history and evidence: its harmless fields; fingerprints alone of
+    what may be another merchant's."""
+    if not reading.is_foreign:
+        return {"answer": harmless_fields(frame.fields)}
+    kept: dict[str, object] = {"fingerprint": fingerprint(frame.fields)}
+    if reading.receipt_fingerprint is not None:
+        kept["receipt_fingerprint"] = reading.receipt_fingerprint
+    return kept
+
+
+def _noticed(frame: Frame, reading: Reading) -> dict[str, object]:
+    """Return what goes into the history beside the result: the answer, and what was noticed."""
+    noticed = kept_of(frame, reading)
+    if reading.finding is not None:
+        noticed["finding"] = reading.finding
+    if reading.notes:
+        noticed["notes"] = list(reading.notes)
+    return noticed

@@ -1,0 +1,155 @@
+"""Reads a terminal's answer: bytes until the protocol's rules say that it is complete, or that none comes."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.concert.completeness import Complete, Unreadable, Wait, judge
+from shared.concert.decode import Frame
+from shared.concert.stream import AnswerStream
+from shared.payment.payment import Reason
+from shared.runtime.clock import Clock
+from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.settings.settings import Settings
+from terminal_worker.session.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer; what it means is for the codec's reading."""
+
+    frame: Frame
+    #: Of this frame, from the write of the request, seconds.
+    first_byte_after_seconds: float
+    #: Which frame of its connection it is; the same one comes again where a field of it came late.
+    number: int = 1
+    #: What came before it and was not whole; masked.
+    broken: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """There is no answer, and the request may have arrived."""
+
+    reason: Reason
+    detail: str
+    #: What came, fields and bytes that are none; masked.
+    unread: Mapping[str, object] = field(default_factory=dict)
+
+
+class AnswerReader:
+    """Reads what comes on one connection, answer by answer, by the boot-time clock."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        settings: Settings,
+        *,
+        sent: Mapping[str, str],
+        known: frozenset[str] | None,
+        accepts_partial: bool = False,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
+        """`known`: the sent fields that this terminal always gives back; None: not known, so the close or a
+        long silence ends the answer."""
+        self._connection: Final = connection
+        self._clock: Final = clock
+        self._settings: Final = settings
+        self._sent: Final = sent
+        self._known_echoes: Final = known
+        self._accepts_partial: Final = accepts_partial
+        self._checkpoint: Final = checkpoint
+        self._stream: Final = AnswerStream(
+            short_idle_seconds=settings.idle_end_known_seconds,
+            long_idle_seconds=settings.idle_end_seconds,
+            max_bytes=settings.answer_limit_bytes,
+            max_fields=settings.answer_limit_fields,
+        )
+        self._first_byte_at: float | None = None
+        self._last_byte_at: float | None = None
+        self.peer_closed = False
+
+    @property
+    def is_hearing(self) -> bool:
+        """Bytes have come that are not judged yet: of a whole answer only the silence may be missing."""
+        return bool(self._stream.received) and not self._stream.is_judged
+
+    async def read(self, written_at: float, ends_at: float) -> Answer | Lost:
+        """Return the answer to a request written at `written_at`; wait until `ends_at` (boot-time seconds).
+
+        Called again it listens on: after a time-out from where it was; after an answer, or what could not be
+        read, for what comes next on the connection.
+        """
+        last_byte_at = written_at if self._last_byte_at is None else self._last_byte_at
+        while True:
+            now = self._clock.boot()
+            left = ends_at - now
+            verdict = self._judge(now - last_byte_at)
+            match verdict:
+                case Complete():
+                    return self._answer(written_at)
+                case Unreadable(reason):
+                    return self._lost(
+                        Reason.CONNECTION_LOST if self.peer_closed else Reason.UNREADABLE, reason
+                    )
+                case Wait(seconds):
+                    if seconds is not None:
+                        # A whole answer is there, but for the silence that ends it.
+                        left += self._settings.idle_end_seconds
+                    if left <= 0:
+                        return self._timed_out()
+                    if received := await self._receive(left if seconds is None else min(left, seconds)):
+                        now = self._clock.boot()
+                        if self._stream.feed(received, now - last_byte_at):
+                            self._first_byte_at = now
+                        last_byte_at = self._last_byte_at = now
+                        await self._checkpoint("mid_answer")
+
+    def _answer(self, written_at: float) -> Answer:
+        assert self._first_byte_at is not None
+        self._stream.judged()
+        return Answer(
+            self._stream.frame(ended=True),
+            self._first_byte_at - written_at,
+            self._stream.number,
+            tuple(self._stream.broken),
+        )
+
+    def _lost(self, reason: Reason, detail: str) -> Lost:
+        unread = {} if self._stream.is_judged else self._stream.unread()
+        self._stream.judged()
+        return Lost(reason, detail, unread)
+
+    def _timed_out(self) -> Lost:
+        if self._stream.is_judged:
+            return Lost(Reason.ANSWER_TIMEOUT, "nothing more came")
+        received = len(self._stream.received)
+        detail = f"{received} bytes came, no whole answer"
+        return Lost(Reason.ANSWER_TIMEOUT, detail, self._stream.unread())
+
+    def _judge(self, idle_seconds: float) -> Complete | Unreadable | Wait:
+        if self._stream.is_judged:
+            return Unreadable("closed") if self.peer_closed else Wait(None)
+        ended = self.peer_closed or idle_seconds >= self._settings.idle_end_seconds
+        return judge(
+            self._stream.frame(ended=ended),
+            sent=self._sent,
+            known_echoes=self._known_echoes,
+            peer_closed=self.peer_closed,
+            idle_seconds=idle_seconds,
+            accepts_partial=self._accepts_partial,
+            short_idle_seconds=self._settings.idle_end_known_seconds,
+            long_idle_seconds=self._settings.idle_end_seconds,
+        )
+
+    async def _receive(self, seconds: float) -> bytes:
+        """Wait for bytes at most so long; none: the time is over, or the peer has closed."""
+        try:
+            async with asyncio.timeout(seconds):
+                received = await self._connection.read()
+        except TimeoutError:
+            return b""
+        self.peer_closed = not received
+        return received

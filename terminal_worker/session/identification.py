@@ -1,0 +1,66 @@
+"""Identification: a ping that shows nothing on the terminal's screen."""
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Final
+
+from shared.concert.encode import encode_identification
+from shared.concert.interpret import answers_identification
+from shared.concert.profile import Profile
+from shared.runtime.clock import Clock
+from shared.settings.settings import Settings
+from terminal_worker.session.answer_reader import Answer, AnswerReader
+from terminal_worker.session.connection import Connect, write_request
+
+
+class Identified(StrEnum):
+    """What came of an identification."""
+
+    #: A complete answer: the terminal is there, and shows no earlier amount.
+    YES = "yes"
+    #: It answered busy.
+    BUSY = "busy"
+    #: No complete answer in time.
+    SILENT = "silent"
+    #: Nothing was written: by then the line could be somebody else's.
+    NOT_ASKED = "not_asked"
+
+
+#: Asked for with the connection made; returns the boot-time (seconds) from which on nothing may be written.
+WriteUntil = Callable[[], Awaitable[float]]
+
+
+class Identifier:
+    """Asks terminals whether they are there and free; the line has to be held for it."""
+
+    def __init__(self, connect: Connect, clock: Clock, settings: Settings) -> None:
+        self._connect: Final = connect
+        self._clock: Final = clock
+        self._settings: Final = settings
+
+    async def ask(
+        self, line: str, protocol: str, register_number: str, profile: Profile, write_until: WriteUntil
+    ) -> Identified:
+        """Ask once, on a connection of its own. Raises ConnectFailed, and what `write_until` raises."""
+        request = encode_identification(
+            protocol=protocol,
+            software_id=self._settings.software_id,
+            register_number=register_number,
+            profile=profile,
+        )
+        connection = await self._connect(line)
+        try:
+            until = await write_until()
+            # Look at the clock and write: one step, as for a payment. A run that slept may be taken over.
+            if self._clock.boot() >= until:
+                return Identified.NOT_ASKED
+            write_request(connection, request)
+            written_at = self._clock.boot()
+            # No field has to be waited for: nothing here could contradict.
+            reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())
+            answer = await reader.read(written_at, written_at + self._settings.identification_timeout_seconds)
+        finally:
+            await connection.close()
+        if not isinstance(answer, Answer):
+            return Identified.SILENT
+        return Identified.YES if answers_identification(answer.frame) else Identified.BUSY

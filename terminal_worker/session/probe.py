@@ -1,0 +1,158 @@
+"""A probe: is there a Concert terminal, and how far away? One identification, the line held like a payment's.
+
+The same clock rules as for a payment: a taker counts on it that nothing is written late.
+"""
+
+import asyncio
+import json
+import random
+from typing import Final
+
+import structlog
+
+from shared.broker.messages import ProbeMessage
+from shared.broker.reply_publisher import Announcer
+from shared.concert.encode import encode_identification
+from shared.concert.interpret import answers_identification
+from shared.concert.profile import Profile
+from shared.runtime.clock import Clock
+from shared.runtime.ids import RandomBytes, new_token
+from shared.runtime.resilience import failures_logged, log_failure, until_done
+from shared.settings.settings import Settings
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.terminals import probes
+from shared.storage.terminals.probes import Found, Outcome, Taken
+from terminal_worker.recovery.lock_tokens import LockTokens
+from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
+from terminal_worker.session.connection import (
+    Connect,
+    ConnectFailed,
+    Connection,
+    UnexpectedBytes,
+    write_request,
+)
+
+_log = structlog.get_logger()
+
+#: These are waited out. Another error ends the run, since no money depends on it; its line, where it holds
+#: one, is found at the heartbeat.
+_DATABASE_FAILURES: Final = (DatabaseAway, CommitUnknown)
+
+
+class Probes:
+    """Runs the probes that merchants ask for."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        connect: Connect,
+        tokens: LockTokens,
+        announcer: Announcer,
+        clock: Clock,
+        settings: Settings,
+        worker: str,
+        random_bytes: RandomBytes,
+        rng: random.Random,
+    ) -> None:
+        self._database: Final = database
+        self._connect: Final = connect
+        self._tokens: Final = tokens
+        self._announcer: Final = announcer
+        self._clock: Final = clock
+        self._settings: Final = settings
+        self._worker: Final = worker
+        self._random_bytes: Final = random_bytes
+        self._rng: Final = rng
+
+    async def run(self, message: ProbeMessage) -> None:
+        """Take the line, identify, store what was found; a second delivery of a message changes nothing."""
+        token = new_token(self._random_bytes)
+        with self._tokens.in_use(token):
+            await self._run(message, token)
+        await self._announcer.reply(message.probe_id, message.reply_to)
+
+    async def _run(self, message: ProbeMessage, token: str) -> None:
+        # From before the first try on: after a lost commit the line may be ours since then.
+        opened_at = self._clock.boot()
+        taken = await until_done(
+            lambda: probes.take(
+                self._database,
+                message.probe_id,
+                worker=self._worker,
+                token=token,
+                hold_seconds=self._settings.probe_hold_seconds,
+            ),
+            "probe not begun",
+            rng=self._rng,
+            failures=_DATABASE_FAILURES,
+        )
+        if taken is not None:
+            await self._hold(taken, opened_at)
+
+    async def _hold(self, taken: Taken, opened_at: float) -> None:
+        found = Found(outcome=Outcome.INTERRUPTED)
+        try:
+            left = opened_at + self._settings.probe_hold_seconds - self._clock.boot()
+            async with asyncio.timeout(left):
+                found = await self._look(taken, opened_at)
+        except TimeoutError:
+            found = Found(outcome=Outcome.UNREACHABLE, detail="the probe's time was over")
+        except Exception as error:
+            log_failure("probe failed", error)
+        finally:
+            # Also while this worker is drained: whatever happens, the line is given back.
+            await asyncio.shield(self._finish(taken, found))
+
+    async def _finish(self, taken: Taken, found: Found) -> None:
+        line = taken.taking.address
+        freed = await until_done(
+            lambda: probes.finish(self._database, taken, found),
+            "probe not stored",
+            rng=self._rng,
+            failures=_DATABASE_FAILURES,
+        )
+        _log.info("probe ended", line=line, outcome=found.outcome, freed=freed)
+        await self._announcer.publish_next(line)
+
+    async def _look(self, taken: Taken, opened_at: float) -> Found:
+        profile = Profile.from_dict(json.loads(taken.profile))
+        request = encode_identification(
+            protocol=taken.protocol,
+            software_id=self._settings.software_id,
+            register_number=taken.register_number,
+            profile=profile,
+        )
+        try:
+            connection = await self._connect(taken.taking.address)
+            try:
+                return await self._ask(connection, request, taken, opened_at)
+            finally:
+                with failures_logged("connection not closed"):
+                    await connection.close()
+        except UnexpectedBytes as error:
+            return Found(outcome=Outcome.NOT_CONCERT, detail=str(error))
+        except ConnectFailed as error:
+            return Found(outcome=Outcome.UNREACHABLE, detail=str(error))
+
+    async def _ask(self, connection: Connection, request: bytes, taken: Taken, opened_at: float) -> Found:
+        # Look at the clock and write: one step, as for a payment.
+        if self._clock.boot() - opened_at >= self._settings.write_window_seconds:
+            return Found(outcome=Outcome.UNREACHABLE, detail="the write window had passed")
+        write_request(connection, request)
+        written_at = self._clock.boot()
+        # No field has to be waited for: nothing here could contradict.
+        reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())
+        answer = await reader.read(written_at, written_at + self._settings.identification_timeout_seconds)
+        return _judge(answer, taken)
+
+
+def _judge(answer: Answer | Lost, taken: Taken) -> Found:
+    if isinstance(answer, Answer):
+        round_trip_ms = round(answer.first_byte_after_seconds * 1000)
+        identified = answers_identification(answer.frame)
+        return Found(outcome=Outcome.REACHABLE if identified else Outcome.BUSY, round_trip_ms=round_trip_ms)
+    if taken.known:
+        # Some terminals leave identifications unanswered; this one has answered payments.
+        return Found(outcome=Outcome.REACHABLE, detail="it takes connections and answers no identification")
+    return Found(outcome=Outcome.NOT_CONCERT, detail=answer.reason)

@@ -1,0 +1,92 @@
+"""PostgreSQL accounts: what each kind of process may do. What it needs, the tests of whole systems show."""
+
+import pytest
+from databases import ACCOUNT_PASSWORD, Store, as_account
+from payments import change
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
+from shared.storage.db.engine import open_database
+from shared.storage.db.schema import METADATA
+
+_TABLES = {table.name for table in METADATA.sorted_tables}
+_INSUFFICIENT_PRIVILEGE = "42501"
+_TRIES = {
+    "SELECT": "SELECT 1 FROM {table} LIMIT 1",
+    "DELETE": "DELETE FROM {table} WHERE false",
+    "INSERT": "INSERT INTO {table} SELECT * FROM {table} WHERE false",
+}
+
+
+async def is_allowed(url: str, statement: str) -> bool:
+    database = open_database(url)
+    try:
+        await database.write(lambda tx: tx.connection.execute(text(statement)))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        return False
+    else:
+        return True
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize("account", GRANTS)
+async def test_an_account_may_do_what_it_was_granted_and_nothing_else(
+    postgres_store: Store, account: str
+) -> None:
+    """Each verb on each table."""
+    url = as_account(postgres_store.url, account)
+
+    allowed = {
+        (table, verb)
+        for table in _TABLES
+        for verb, statement in _TRIES.items()
+        if await is_allowed(url, statement.format(table=table))
+    }
+
+    assert allowed == {
+        (table, verb) for table, verbs in GRANTS[account].items() for verb in _TRIES if verb in verbs
+    }
+    assert not await is_allowed(url, "CREATE TABLE mine (a int)")
+    assert not await is_allowed(url, "DROP TABLE payments")
+    assert not await is_allowed(url, "UPDATE merchants SET networks = networks")
+
+
+async def test_secrets_and_merchants_are_the_owners_to_write() -> None:
+    """Who takes over a process makes itself no credential; workers do not even read any."""
+    for account, tables in GRANTS.items():
+        assert "INSERT" not in tables.get("credentials", "")
+        assert "UPDATE" not in tables.get("credentials", "")
+        assert "INSERT" not in tables.get("merchants", "")
+        assert ("credentials" in tables) == (account == "cloud_terminal_api")
+        for history in ("payment_events", "evidence", "operator_actions"):
+            assert not any(verb in tables.get(history, "") for verb in ("UPDATE", "DELETE"))
+
+
+async def test_what_was_granted_before_is_taken_back(postgres_store: Store) -> None:
+    """A grant by hand, or of an earlier release, does not outlive the next migration."""
+    account = "cloud_terminal_notifier"
+    database = postgres_store.open()
+    try:
+        await change(database, f"GRANT DELETE ON payments TO {account}")
+        await grant_accounts(database, {})
+    finally:
+        await database.close()
+
+    assert not await is_allowed(as_account(postgres_store.url, account), "DELETE FROM payments WHERE false")
+
+
+@pytest.mark.parametrize("password", ["", "short", "x' SUPERUSER --0123456789", ACCOUNT_PASSWORD + "\n"])
+async def test_a_password_that_is_more_than_a_password_is_refused(
+    postgres_store: Store, password: str
+) -> None:
+    """It stands in a statement."""
+    database = postgres_store.open()
+    try:
+        with pytest.raises(UnfitPassword):
+            await grant_accounts(database, {"cloud_terminal_api": password})
+    finally:
+        await database.close()

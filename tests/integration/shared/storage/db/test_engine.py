@@ -1,0 +1,172 @@
+"""What a transaction promises on both databases: all or nothing, tried again when asked, durable."""
+
+import asyncio
+import random
+import time
+
+import pytest
+from databases import Store
+from payments import LINE, change, queued, rows
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from shared.storage.db import engine
+from shared.storage.db.engine import Database, Transaction, check_durability, open_database
+from shared.storage.db.statement import Statement
+from shared.storage.terminals import locks
+
+NOW = Statement("SELECT {now} AS now")
+
+
+class Stopped(Exception):
+    """Raised in the middle of a transaction."""
+
+
+async def test_an_exception_rolls_back_and_is_passed_on(database: Database) -> None:
+    """Nothing of the transaction is left, and the next one works."""
+
+    async def work(tx: Transaction) -> None:
+        await locks.create(tx, LINE)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        await database.write(work)
+
+    assert await rows(database, "SELECT address FROM lines") == []
+    assert isinstance(await queued(database), str)
+
+
+async def test_a_cancelled_transaction_leaves_nothing(database: Database) -> None:
+    """A task that ends in the middle holds no lock and no connection."""
+    inside = asyncio.Event()
+
+    async def work(tx: Transaction) -> None:
+        await locks.create(tx, LINE)
+        inside.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(database.write(work))
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert await rows(database, "SELECT address FROM lines") == []
+    assert isinstance(await queued(database), str)
+
+
+async def test_the_database_is_durable(database: Database) -> None:
+    """A commit survives a crash: nothing to report."""
+    assert await check_durability(database) is None
+
+
+async def test_postgresql_without_synchronous_commit_is_reported(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """A setting of the database that would lose acknowledged payments is found at start."""
+    (row,) = await rows(postgres_database, "SELECT current_database() AS name")
+    await change(postgres_database, f'ALTER DATABASE "{row.name}" SET synchronous_commit = off')
+    try:
+        problem = await check_durability(second_postgres_database)
+    finally:
+        await change(postgres_database, f'ALTER DATABASE "{row.name}" RESET synchronous_commit')
+
+    assert problem is not None
+    assert "synchronous_commit" in problem
+
+
+async def test_both_clocks_tell_milliseconds_since_1970(database: Database) -> None:
+    """Within a minute of the machine's own, and read anew by each statement."""
+
+    async def look_twice(tx: Transaction) -> tuple[int, int]:
+        first = await tx.one(NOW)
+        await asyncio.sleep(0.01)
+        second = await tx.one(NOW)
+        assert first is not None
+        assert second is not None
+        return first.now, second.now
+
+    first_ms, second_ms = await database.write(look_twice)
+
+    assert abs(first_ms - time.time() * 1000) < 60_000
+    assert second_ms - first_ms >= 9, "the time of the statement, not of the transaction"
+
+
+async def test_a_busy_sqlite_file_is_waited_for_and_tried_again(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process holds the file longer than a connection waits for it: the transaction is run again."""
+    monkeypatch.setattr(engine, "SQLITE_BUSY_SECONDS", 0.0)
+    one, other = sqlite_store.open(), sqlite_store.open()
+    tries = 0
+
+    async def work(tx: Transaction) -> None:
+        nonlocal tries
+        tries += 1
+        await locks.create(tx, LINE)
+
+    refused = asyncio.Event()
+    original = engine._is_retried
+
+    def is_retried(error: DBAPIError) -> bool:
+        refused.set()
+        return original(error)
+
+    monkeypatch.setattr(engine, "_is_retried", is_retried)
+    try:
+        async with one._writer.connect() as connection:
+            async with connection.begin():
+                writing = asyncio.create_task(other.write(work))
+                await asyncio.wait_for(refused.wait(), 5)
+                assert not writing.done()
+            await asyncio.wait_for(writing, 5)
+        assert tries == 1, "a refused BEGIN has run nothing of it"
+        assert len(await rows(one, "SELECT address FROM lines")) == 1
+    finally:
+        await one.close()
+        await other.close()
+
+
+async def test_many_writers_of_two_processes_lose_no_update(
+    database: Database, second_database: Database
+) -> None:
+    """Each of 40 increments at once through two processes counts."""
+    await change(database, "INSERT INTO lines (address) VALUES (:line)", line=LINE)
+
+    await asyncio.gather(
+        *(
+            change(each, "UPDATE lines SET epoch = epoch + 1 WHERE address = :line", line=LINE)
+            for _ in range(20)
+            for each in (database, second_database)
+        )
+    )
+
+    assert [row.epoch for row in await rows(database, "SELECT epoch FROM lines")] == [40]
+
+
+async def test_reading_sees_what_was_committed_last(database: Database, second_database: Database) -> None:
+    """A reader keeps no old snapshot from one statement to the next."""
+
+    async def look_twice(tx: Transaction) -> tuple[int, int]:
+        count = text("SELECT count(*) FROM lines")
+        before = (await tx.connection.execute(count)).scalar_one()
+        await change(second_database, "INSERT INTO lines (address) VALUES (:line)", line=LINE)
+        after = (await tx.connection.execute(count)).scalar_one()
+        return before, after
+
+    assert await database.read(look_twice) == (0, 1)
+
+
+async def test_an_unknown_statement_is_an_error_of_the_code(database: Database) -> None:
+    """It is neither 'away' nor tried again."""
+    with pytest.raises(DBAPIError):
+        await change(database, "UPDATE no_such_table SET a = 1")
+
+
+async def test_opening_connects_to_nothing() -> None:
+    """Making the object is no I/O: the composition root decides when to connect."""
+    database = open_database("postgresql+asyncpg://nobody@127.0.0.1:1/none", rng=random.Random(1))
+
+    await database.close()
+
+    assert database.dialect == "postgresql"

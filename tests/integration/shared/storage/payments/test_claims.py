@@ -1,0 +1,189 @@
+"""Claim, expire, cancel: the same on both databases."""
+
+import pytest
+from payments import (
+    LINE,
+    ask,
+    change,
+    history,
+    holder,
+    in_doubt,
+    in_session,
+    queued,
+    refused,
+    rows,
+    succeeded,
+    take,
+    taken_over,
+)
+
+from shared.payment.payment import Reason
+from shared.payment.states import State
+from shared.storage.db.engine import Database
+from shared.storage.payments import waiting
+from shared.storage.payments.accepting import Accepted
+from shared.storage.payments.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
+
+
+async def test_a_claim_takes_line_and_payment(database: Database) -> None:
+    """Both rows name the run: line, epoch, token and worker; the payment's history says so."""
+    payment_id = await queued(database)
+
+    claimed = await take(database, payment_id, "token-a")
+
+    assert isinstance(claimed, Claimed)
+    assert claimed.payment.state is State.IN_SESSION
+    assert claimed.payment.claimed_at is not None
+    assert (claimed.profile, claimed.register_number) == ("{}", "01")
+    (line,) = await rows(database, "SELECT held_by, worker, claim, epoch, taken_at, hold_until FROM lines")
+    assert tuple(line)[:4] == (payment_id, "worker-1", "token-a", 1)
+    assert line.hold_until - line.taken_at == 335_000
+    assert (claimed.taking.address, claimed.taking.epoch, claimed.taking.token) == (LINE, 1, "token-a")
+    assert await history(database, payment_id) == [("accepted", State.QUEUED), ("claimed", State.IN_SESSION)]
+
+
+async def test_a_held_line_leaves_the_payment_queued(database: Database) -> None:
+    """The second payment of a terminal waits; nothing of it changes."""
+    first = await in_session(database, order_id="a")
+    second = await queued(database, order_id="b")
+
+    assert isinstance(await take(database, second), Held)
+
+    assert await waiting.states(database, [second]) == {second: State.QUEUED}
+    assert await holder(database) == first.payment.id
+
+
+async def test_a_line_in_doubt_is_held(database: Database) -> None:
+    """The last transaction must stay ours while it is unknown."""
+    await in_doubt(database, order_id="a")
+
+    assert isinstance(await take(database, await queued(database, order_id="b")), Held)
+
+
+async def test_lines_do_not_hold_each_other(database: Database) -> None:
+    """Another terminal's payment is claimed at once."""
+    await in_session(database, order_id="a")
+    elsewhere = await queued(database, order_id="b", host="127.0.0.10", line="127.0.0.10:8888")
+
+    assert isinstance(await take(database, elsewhere), Claimed)
+
+
+async def test_a_redelivered_message_finds_its_payment_claimed(database: Database) -> None:
+    """While the session runs, and after its end, the line stays as it is and nothing is sent again."""
+    claimed = await in_session(database, order_id="a")
+    done = await succeeded(database, order_id="b", host="127.0.0.10", line="127.0.0.10:8888")
+
+    assert await take(database, claimed.payment.id) == NotQueued(State.IN_SESSION, "reply.api-1")
+    assert await take(database, done.id) == NotQueued(State.SUCCEEDED, "reply.api-1")
+    assert await holder(database) == claimed.payment.id
+    assert await holder(database, "127.0.0.10:8888") is None
+    (line,) = await rows(database, "SELECT epoch FROM lines WHERE address = '127.0.0.10:8888'")
+    assert line.epoch == 2, "a claim that came to nothing is rolled back"
+
+
+async def test_a_message_of_a_payment_that_is_not_stored_is_not_queued(database: Database) -> None:
+    """A message can outlive a database that was set back."""
+    assert await take(database, "pay_unknown") == NotQueued(None, None)
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_claim_past_the_deadline_takes_nothing(database: Database, held: bool) -> None:
+    """Whether the line is free or not, it says that the deadline has passed."""
+    if held:
+        await in_session(database, order_id="a")
+    late = await queued(database, order_id="b", deadline_seconds=0)
+
+    assert isinstance(await take(database, late), DeadlinePassed)
+
+    assert await waiting.states(database, [late]) == {late: State.QUEUED}
+    assert await holder(database) != late
+
+
+async def test_a_payment_that_was_held_expires_with_the_reason_and_since_when(database: Database) -> None:
+    """The caller learns that the terminal was used by another payment, and since when."""
+    first = await in_session(database, order_id="a")
+    (line,) = await rows(database, "SELECT taken_at FROM lines")
+    late = await queued(database, order_id="b", deadline_seconds=0)
+
+    expired = await expire(database, late)
+
+    assert expired is not None
+    assert (expired.state, expired.reason, expired.held_since) == (State.EXPIRED, Reason.HELD, line.taken_at)
+    assert expired.guard_key is None
+    (event,) = await rows(
+        database,
+        "SELECT detail FROM payment_events WHERE payment_id = :id AND event = 'deadline_passed'",
+        id=late,
+    )
+    assert first.payment.id in event.detail
+
+
+async def test_a_payment_that_no_worker_took_expires_so(database: Database) -> None:
+    """Its line was free: nobody is there to work."""
+    late = await queued(database, deadline_seconds=0)
+
+    expired = await expire(database, late)
+
+    assert expired is not None
+    assert (expired.state, expired.reason, expired.held_since) == (State.EXPIRED, Reason.NO_WORKER, None)
+    assert await history(database, late) == [("accepted", State.QUEUED), ("deadline_passed", State.EXPIRED)]
+    assert isinstance(await ask(database), Accepted)
+
+
+async def test_only_what_is_queued_and_late_expires(database: Database) -> None:
+    """Before its deadline, in session and a second time it is left alone."""
+    early = await queued(database, order_id="a")
+    claimed = await in_session(database, order_id="b")
+    await change(database, "UPDATE payments SET deadline_at = 0 WHERE id = :id", id=claimed.payment.id)
+    late = await queued(database, order_id="c", deadline_seconds=0)
+    assert await expire(database, late) is not None
+
+    assert await expire(database, early) is None
+    assert await expire(database, claimed.payment.id) is None
+    assert await expire(database, late) is None
+    assert await expire(database, "pay_unknown") is None
+    assert len(await history(database, late)) == 2
+
+
+async def test_cancel_stops_only_what_is_queued(database: Database) -> None:
+    """The caller in time gets it cancelled; a worker that claimed it wins."""
+    waits = await queued(database, order_id="a")
+    claimed = await in_session(database, order_id="b")
+
+    cancelled = await cancel(database, waits, Reason.BROKER_AWAY, {"error": "no route"})
+
+    assert cancelled is not None
+    assert (cancelled.state, cancelled.reason) == (State.CANCELLED, Reason.BROKER_AWAY)
+    assert await cancel(database, claimed.payment.id, Reason.CALLER) is None
+    assert await cancel(database, waits, Reason.CALLER) is None
+    assert await take(database, waits) == NotQueued(State.CANCELLED, "reply.api-1")
+
+
+async def test_a_claim_is_read_back_by_its_token_only(database: Database) -> None:
+    """The same message twice at one worker: only the run whose token is in the row owns the session."""
+    claimed = await in_session(database)
+    token = claimed.taking.token
+
+    found = await read_back(database, claimed.payment.id, token)
+
+    assert found == claimed
+    assert await read_back(database, claimed.payment.id, "another run's token") is None
+    assert await read_back(database, "pay_unknown", token) is None
+
+
+async def test_a_claim_that_was_taken_over_is_not_mine(database: Database) -> None:
+    """After the takeover the old token is in no row."""
+    claimed = await in_session(database)
+    await taken_over(database, claimed.taking)
+
+    assert await read_back(database, claimed.payment.id, claimed.taking.token) is None
+
+
+async def test_each_taking_and_each_release_raises_the_epoch(database: Database) -> None:
+    """No two takings of a line share a number."""
+    await refused(database, order_id="a")
+    await refused(database, order_id="b")
+
+    claimed = await in_session(database, order_id="c")
+
+    assert claimed.taking.epoch == 5

@@ -1,0 +1,70 @@
+"""Many orders refused at once: only those without any attempt are told that another try is safe."""
+
+from dataclasses import replace
+
+import pytest
+from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from payments import ask, change, new_payment, queued, rows, succeeded
+
+from shared.payment.order_guard import operation_key
+from shared.payment.payment import Operation
+from shared.storage.db.engine import Database, DatabaseAway
+from shared.storage.payments.accepting import NewPayment
+from shared.storage.payments.refusing import Refused, without_earlier
+
+
+def refused(new: NewPayment) -> Refused:
+    key = operation_key(Operation.DEBIT, new.order_id, debit_id=None, amount_cents=1, idempotency_key=None)
+    return Refused(new.id, new.merchant_id, key)
+
+
+async def test_an_order_with_an_attempt_that_counts_is_not_among_them(database: Database) -> None:
+    """Queued, succeeded and closed ones are found; new orders and failed ones are certain; nothing stays."""
+    paid_id = (await succeeded(database, order_id="paid")).id
+    running_id, failed_id, closed_id = [
+        await queued(database, order_id=order_id) for order_id in ("running", "failed", "closed")
+    ]
+    expired = "UPDATE payments SET state = 'expired', guard_key = NULL, key_closed = "
+    await change(database, f"{expired} false WHERE id = '{failed_id}'")
+    await change(database, f"{expired} true WHERE id = '{closed_id}'")
+    asked = {
+        order_id: refused(new_payment(order_id=order_id))
+        for order_id in ("running", "paid", "failed", "closed", "new", "newer")
+    }
+
+    certain = await without_earlier(database, list(asked.values()))
+
+    assert certain == {asked["failed"].id, asked["new"].id, asked["newer"].id}
+    stored = {row.id for row in await rows(database, "SELECT id FROM payments")}
+    assert stored == {running_id, paid_id, failed_id, closed_id}
+
+
+async def test_one_that_is_being_stored_at_this_moment_is_never_certain(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """It is waited for shortly; then nobody of the call is told anything for certain."""
+    new = new_payment()
+    with paused_before_commit(postgres_database) as pause:
+        async with running(ask(postgres_database, order_id=new.order_id)) as one:
+            await pause.reached()
+
+            with pytest.raises(DatabaseAway):
+                await without_earlier(second_postgres_database, [refused(new)])
+
+            async with running(without_earlier(second_postgres_database, [refused(new)])) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                await outcome_of(one)
+                try:
+                    certain = await outcome_of(other)
+                except DatabaseAway:
+                    certain = set()
+    assert certain == set()
+
+
+async def test_two_of_one_order_in_one_call_are_not_both_certain(database: Database) -> None:
+    """They would be each other's earlier attempt."""
+    new = new_payment()
+    twice = [refused(new), replace(refused(new), id=new_payment().id)]
+
+    assert len(await without_earlier(database, twice)) == 1

@@ -1,0 +1,67 @@
+"""The workers' counters, on SQLite in a file of their own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from databases import Store
+
+from shared.storage.db.engine import Database
+from shared.storage.terminals.heartbeats import Heartbeats, heartbeats_url
+
+
+@pytest.fixture
+async def heartbeats(store: Store) -> AsyncIterator[Heartbeats]:
+    opened = await Heartbeats.open(store.url)
+    yield opened
+    await opened.close()
+
+
+async def test_a_counter_moves_with_every_beat(heartbeats: Heartbeats, store: Store) -> None:
+    """Another process sees each worker's counter as it is."""
+    await heartbeats.register("worker-1")
+    await heartbeats.register("worker-2")
+    assert await heartbeats.beat("worker-1")
+    assert await heartbeats.beat("worker-1")
+
+    observer = await Heartbeats.open(store.url)
+    try:
+        assert await observer.counters() == {"worker-1": 2, "worker-2": 0}
+    finally:
+        await observer.close()
+
+
+async def test_a_worker_whose_row_is_gone_is_told_so(heartbeats: Heartbeats) -> None:
+    """Others take it for dead: it has to end itself, and does not come back by beating."""
+    assert not await heartbeats.beat("worker-1")
+    await heartbeats.register("worker-1")
+    await heartbeats.leave("worker-1")
+
+    assert not await heartbeats.beat("worker-1")
+    assert await heartbeats.counters() == {}
+
+
+async def test_on_sqlite_a_long_payment_transaction_holds_no_heartbeat(
+    sqlite_store: Store,
+) -> None:
+    """The counters are in another file, so a writer of payments never makes a worker look dead."""
+    database: Database = sqlite_store.open()
+    heartbeats = await Heartbeats.open(sqlite_store.url)
+    try:
+        await heartbeats.register("worker-1")
+        async with database._writer.connect() as connection, connection.begin():
+            assert await heartbeats.beat("worker-1")
+        path = Path(sqlite_store.url.removeprefix("sqlite+aiosqlite:///"))
+        assert (path.parent / "cloud-terminal-heartbeats.db").exists()
+    finally:
+        await heartbeats.close()
+        await database.close()
+
+
+def test_where_the_heartbeats_are() -> None:
+    """Beside the file on SQLite, in the same database on PostgreSQL."""
+    assert heartbeats_url("sqlite+aiosqlite:///data/cloud-terminal.db") == (
+        "sqlite+aiosqlite:///data/cloud-terminal-heartbeats.db"
+    )
+    assert heartbeats_url("sqlite+aiosqlite:////var/shop") == "sqlite+aiosqlite:////var/shop-heartbeats.db"
+    assert heartbeats_url("postgresql+asyncpg://u:p@h/d") == "postgresql+asyncpg://u:p@h/d"

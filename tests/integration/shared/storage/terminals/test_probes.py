@@ -1,0 +1,170 @@
+"""A probe's hold of a line, on both databases: taken once, freed by its run only."""
+
+from typing import Any
+
+import pytest
+from payments import LINE, MERCHANT, change, holder, in_session, queued, rows, take
+
+from shared.runtime.ids import is_probe_id
+from shared.storage.db.engine import Database
+from shared.storage.payments.claims import Claimed, Held
+from shared.storage.payments.settling import free_line
+from shared.storage.terminals import probes, takeover
+from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.merchants import create_merchant
+from shared.storage.terminals.probes import Found, NewProbe, Outcome, Taken
+
+PROBE = "prb_00000000000000000000000001"
+REACHED = Found(outcome=Outcome.REACHABLE, round_trip_ms=12)
+
+
+async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> str:
+    assert is_probe_id(probe_id)
+    values: dict[str, Any] = {
+        "id": probe_id,
+        "merchant_id": MERCHANT,
+        "terminal_id": "till-1",
+        "line": LINE,
+        "protocol": "ConcertV3.1",
+        "profile": "{}",
+        "register_number": "01",
+        "deadline_seconds": 10.0,
+    }
+    await probes.create(database, NewProbe(**{**values, **changes}))
+    return probe_id
+
+
+async def take_probe(database: Database, token: str = "token-1", worker: str = "worker-1") -> Taken | None:
+    return await probes.take(database, PROBE, worker=worker, token=token, hold_seconds=20)
+
+
+async def test_a_probe_holds_its_line_until_its_run_ends_it(database: Database) -> None:
+    """A payment finds the line held meanwhile; the answer teaches that the terminal identifies."""
+    await create(database)
+    await change(database, "UPDATE lines SET identify_first = true")
+    taken = await take_probe(database)
+    assert taken is not None
+    payment_id = await queued(database)
+
+    assert isinstance(await take(database, payment_id), Held)
+    assert await holder(database) == PROBE
+    assert await probes.result(database, PROBE) is None
+
+    assert await probes.finish(database, taken, REACHED)
+    assert await probes.result(database, PROBE) == REACHED
+    (line,) = await rows(database, "SELECT identifies, identify_first, answered_at FROM lines")
+    assert (bool(line.identifies), bool(line.identify_first)) == (True, False)
+    assert line.answered_at is not None
+    assert isinstance(await take(database, payment_id), Claimed)
+
+
+async def test_a_second_delivery_of_a_probe_does_nothing(database: Database) -> None:
+    """Neither while it runs nor after its end, by whatever run."""
+    await create(database)
+    taken = await take_probe(database)
+    assert taken is not None
+
+    assert await take_probe(database, "token-2", "worker-2") is None
+    assert await probes.result(database, PROBE) is None
+    await probes.finish(database, taken, REACHED)
+    assert await take_probe(database, "token-2", "worker-2") is None
+    assert await probes.finish(database, taken, Found(outcome=Outcome.UNREACHABLE)) is False
+
+    assert await probes.result(database, PROBE) == REACHED
+    assert await holder(database) is None
+
+
+async def test_a_run_finds_its_own_taking_after_a_lost_commit(database: Database) -> None:
+    """The same token again is the same taking: the line is never left behind."""
+    await create(database)
+    first = await take_probe(database)
+
+    assert first is not None
+    assert await take_probe(database) == first
+
+
+async def test_a_held_line_is_the_probes_result(database: Database) -> None:
+    """Of the merchant's own payment the id, of another merchant's only since when."""
+    claimed = await in_session(database)
+    await create(database)
+
+    assert await take_probe(database) is None
+
+    found = await probes.result(database, PROBE)
+    assert found is not None
+    assert (found.outcome, found.held_by) == (Outcome.HELD, claimed.payment.id)
+    await create_merchant(database, "m", "Another", [])
+    await change(database, "UPDATE payments SET merchant_id = 'm'")
+    others = await probes.result(database, PROBE)
+    assert others is not None
+    assert (others.held_by, others.held_since) == (None, found.held_since)
+
+
+async def test_a_probe_past_its_deadline_is_not_run(database: Database) -> None:
+    """Nobody waits for it any more: the line is left as it is."""
+    await create(database, deadline_seconds=0)
+
+    assert await take_probe(database) is None
+    assert await holder(database) is None
+
+
+async def test_a_given_up_probe_is_not_run(database: Database) -> None:
+    """And its result does not change later."""
+    await create(database)
+    await probes.give_up(database, PROBE)
+
+    assert await take_probe(database) is None
+    found = await probes.result(database, PROBE)
+    assert found is not None
+    assert found.outcome is Outcome.NO_WORKER
+
+
+@pytest.mark.parametrize("outcome", [Outcome.BUSY, Outcome.NOT_CONCERT, Outcome.UNREACHABLE])
+async def test_only_an_answered_identification_teaches(database: Database, outcome: Outcome) -> None:
+    """A silence or a busy answer excuses nothing and lifts no mark."""
+    await create(database)
+    await change(database, "UPDATE lines SET identify_first = true")
+    taken = await take_probe(database)
+    assert taken is not None
+
+    await probes.finish(database, taken, Found(outcome=outcome))
+
+    (line,) = await rows(database, "SELECT identifies, identify_first FROM lines")
+    assert (line.identifies, bool(line.identify_first)) == (None, True)
+
+
+async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database, store: Any) -> None:
+    """The late result of the dead one's run is kept, the line is no longer its."""
+    await create(database)
+    taken = await take_probe(database)
+    assert taken is not None
+    heartbeats = await Heartbeats.open(store.url)
+    try:
+        (line,) = await takeover.held(database)
+        over = await takeover.take_over(
+            database, heartbeats, line, seen_counter=None, worker="worker-2", token="t", hold_seconds=1
+        )
+    finally:
+        await heartbeats.close()
+    assert over is not None
+    assert over.claimed is None
+
+    assert await probes.finish(database, taken, REACHED) is False
+    assert await holder(database) == PROBE
+    await change(database, "UPDATE lines SET identify_first = true")
+    assert await free_line(database, over.taking, Learned())
+    (line_row,) = await rows(database, "SELECT identify_first FROM lines")
+    assert line_row.identify_first, "a mark stays until an identification is answered"
+    assert await holder(database) is None
+
+
+async def test_old_results_are_not_kept(database: Database) -> None:
+    """A day later the merchant's next probe takes them along."""
+    await create(database)
+    await change(database, "UPDATE probes SET created_at = created_at - 86400001")
+    await create(database, "prb_00000000000000000000000002")
+
+    assert [row.id for row in await rows(database, "SELECT id FROM probes")] == [
+        "prb_00000000000000000000000002"
+    ]

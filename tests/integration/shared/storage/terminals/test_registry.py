@@ -1,0 +1,135 @@
+"""The registry on both databases: what two requests at once, and a wish nobody confirmed, cannot do."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from payments import HOST, LINE, MERCHANT, PORT, change, rows
+
+from shared.storage.db.engine import Database
+from shared.storage.terminals import registry
+from shared.storage.terminals.merchants import create_merchant, sole_user, terminal_by_line
+from shared.storage.terminals.registry import Entry, LineTaken, TooManyTerminals
+
+OTHER = "other"
+
+
+@pytest.fixture
+async def database(database: Database) -> Database:
+    await create_merchant(database, OTHER, "Another", [])
+    return database
+
+
+def entry(terminal_id: str = "till-1", line: str = LINE, **changes: Any) -> Entry:
+    values: dict[str, Any] = {
+        "id": terminal_id,
+        "label": "",
+        "shop": "",
+        "host": HOST,
+        "port": PORT,
+        "line": line,
+        "protocol": "ConcertV3.1",
+        "profile": "{}",
+        "register_number": "01",
+        "authorisation": "standard",
+        "authorisation_above_cents": None,
+        "sole_use": False,
+    }
+    return Entry(**{**values, **changes})
+
+
+async def test_two_requests_for_one_address_store_one_entry(
+    database: Database, second_database: Database
+) -> None:
+    """By two API processes at once; the other one is told."""
+    outcomes = await asyncio.gather(
+        registry.put(database, MERCHANT, [entry("a")], limit=100),
+        registry.put(second_database, MERCHANT, [entry("b")], limit=100),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LineTaken", "list"]
+    assert len(await rows(database, "SELECT id FROM terminals")) == 1
+
+
+async def test_two_requests_at_once_do_not_exceed_the_limit_of_terminals(
+    postgres_database: Database, second_postgres_database: Database
+) -> None:
+    """The second waits for the first one's commit and then counts it; a change of what is there is none."""
+    there, one_more, another = (entry(f"till-{port}", f"127.0.0.9:{port}") for port in (1, 2, 3))
+    await registry.put(postgres_database, MERCHANT, [there], limit=1)
+
+    with paused_before_commit(postgres_database) as pause:
+        async with running(registry.put(postgres_database, MERCHANT, [one_more], limit=2)) as one:
+            await pause.reached()
+            async with running(registry.put(second_postgres_database, MERCHANT, [another], limit=2)) as other:
+                assert await finished_or_blocked(second_postgres_database, other)
+                pause.go()
+                await outcome_of(one)
+                with pytest.raises(TooManyTerminals):
+                    await outcome_of(other)
+
+    assert await registry.put(postgres_database, MERCHANT, [there], limit=1) == [False]
+    assert await registry.number(postgres_database, MERCHANT) == 2
+
+
+async def test_a_file_is_stored_whole_or_not_at_all(database: Database) -> None:
+    """The last row's conflict takes all of them back."""
+    await registry.put(database, MERCHANT, [entry("old")], limit=100)
+
+    with pytest.raises(LineTaken) as raised:
+        await registry.put(database, MERCHANT, [entry("a", "127.0.0.10:8888"), entry("b")], limit=100)
+
+    assert (raised.value.terminal_id, raised.value.other_id) == ("b", "old")
+    assert [row.id for row in await rows(database, "SELECT id FROM terminals")] == ["old"]
+
+
+async def test_one_merchant_at_most_has_an_address_alone(
+    database: Database, second_database: Database
+) -> None:
+    """Two confirmations at once: the database keeps the second one out."""
+    for merchant_id in (MERCHANT, OTHER):
+        await registry.put(database, merchant_id, [entry(sole_use=True)], limit=100)
+    assert await sole_user(database, LINE) is None
+
+    outcomes = await asyncio.gather(
+        registry.confirm_sole_use(database, MERCHANT, "till-1", by="op"),
+        registry.confirm_sole_use(second_database, OTHER, "till-1", by="op"),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LineTaken", "bool"]
+    assert await sole_user(database, LINE) in (MERCHANT, OTHER)
+
+
+async def test_a_name_that_leads_elsewhere_takes_its_entry_along(database: Database) -> None:
+    """But not the sole use, and not to a line where the merchant has another entry."""
+    await registry.put(
+        database, MERCHANT, [entry(sole_use=True), entry("next", "127.0.0.11:8888")], limit=100
+    )
+    await registry.confirm_sole_use(database, MERCHANT, "till-1", by="op")
+
+    await registry.follow(database, MERCHANT, "till-1", "127.0.0.11:8888")
+    assert await sole_user(database, LINE) == MERCHANT
+
+    await registry.follow(database, MERCHANT, "till-1", "127.0.0.12:8888")
+    moved = await terminal_by_line(database, MERCHANT, "127.0.0.12:8888")
+    assert moved is not None
+    assert moved.id == "till-1"
+    assert await sole_user(database, "127.0.0.12:8888") is None
+
+
+async def test_an_excuse_from_identification_outlives_a_replacement(database: Database) -> None:
+    """A merchant's word could else leave the line of another one without payments."""
+    await registry.put(database, MERCHANT, [entry()], limit=100)
+    await change(
+        database,
+        "INSERT INTO lines (address, echoes, identifies, identify_first)"
+        f" VALUES ('{LINE}', '[[\"CB\"]]', false, true)",
+    )
+
+    assert await registry.replace(database, MERCHANT, "till-1") is True
+
+    (line,) = await rows(database, "SELECT echoes, identifies, identify_first FROM lines")
+    assert (line.echoes, line.identifies, bool(line.identify_first)) == ("[]", 0, True)

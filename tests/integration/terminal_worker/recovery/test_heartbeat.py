@@ -1,0 +1,67 @@
+"""A worker shows that it lives whatever else it has to do, and ends itself once others take it for dead."""
+
+import asyncio
+
+import pytest
+from amqp_proxy import amqp_proxy
+from databases import Store
+from eventually import eventually
+from limits import BRIEF_DOUBT
+from payments import change
+from scripted_terminal import ScriptedTerminal, Talk
+from system import System, system_on
+
+from terminal_worker.main import run
+from terminal_worker.recovery.heartbeat import TakenForDead
+
+
+async def closes(talk: Talk) -> None:
+    await talk.request()
+
+
+async def test_a_worker_whose_row_is_gone_ends_itself(system: System) -> None:
+    """The whole process: it registers, and when its row goes it stops with the reason."""
+    process = asyncio.create_task(run(system.settings))
+    gone = await eventually(lambda: change(system.database, "DELETE FROM workers"))
+
+    with pytest.raises(TakenForDead):
+        await asyncio.wait_for(process, 10)
+
+    assert gone == 1
+
+
+async def test_the_heart_beats_while_freed_lines_cannot_be_announced(
+    postgres_store: Store, amqp_url: str, system_prefix: str
+) -> None:
+    """Holds end while the broker takes nothing: each announcement waits its time, the heartbeat does not."""
+    brief = {**BRIEF_DOUBT, "publish_timeout_seconds": 4}
+    async with (
+        amqp_proxy(amqp_url) as way,
+        system_on(postgres_store.url, amqp_url, system_prefix, **brief) as system,
+        ScriptedTerminal(closes) as shop,
+    ):
+        till = await system.till()
+        worker = await system.worker(amqp_url=way.url, sweeps=False)
+        await till.pay(shop.host)
+        # Somebody waits for the line: its freeing has something to publish.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(till.pay(shop.host))
+            await eventually(lambda: _payments(system, 2))
+            await eventually(lambda: worker.metric("session_slots_used") == 0)
+            way.freeze()
+            await eventually(lambda: _is_free(system, shop.host))
+            before = (await worker.heartbeats.counters())[worker.id]
+
+            async def has_beaten() -> bool:
+                return (await worker.heartbeats.counters())[worker.id] >= before + 3
+
+            await eventually(has_beaten, within_seconds=2)
+            await way.mend()
+
+
+async def _payments(system: System, count: int) -> bool:
+    return len(await system.payments()) == count
+
+
+async def _is_free(system: System, host: str) -> bool:
+    return await system.holder(host) is None

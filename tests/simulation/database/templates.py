@@ -1,0 +1,55 @@
+"""The migrated, empty database that every history begins with; made once a run by the real migrations."""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.storage.db.engine import open_database
+from shared.storage.db.migrate import migrate
+from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.merchants import create_merchant
+from tests.simulation.surroundings import MERCHANT_IDS
+
+
+@dataclass(frozen=True)
+class Templates:
+    database: bytes
+    heartbeats: bytes
+
+
+def memory_folder(inside: Path | None = None) -> Path:
+    """Return a new folder, in memory where there is some."""
+    in_memory = Path("/dev/shm")
+    inside = inside or (in_memory if in_memory.is_dir() else None)
+    return Path(tempfile.mkdtemp(prefix="ct-simulation-", dir=inside))
+
+
+def make_templates() -> Templates:
+    folder = memory_folder()
+    try:
+        asyncio.run(_make(folder))
+        return Templates(_plain(folder / "t.db"), _plain(folder / "t-heartbeats.db"))
+    finally:
+        shutil.rmtree(folder)
+
+
+async def _make(folder: Path) -> None:
+    url = f"sqlite+aiosqlite:///{folder / 't.db'}"
+    database = open_database(url)
+    await migrate(database)
+    for merchant_id in MERCHANT_IDS:
+        await create_merchant(database, merchant_id, "Bakery", ["127.0.0.0/8"])
+    await database.close()
+    heartbeats = await Heartbeats.open(url)
+    await heartbeats.close()
+
+
+def _plain(path: Path) -> bytes:
+    """Return the file's bytes, out of WAL mode."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+    return path.read_bytes()

@@ -1,0 +1,151 @@
+"""What the terminals themselves saw: every request written to them, read by them, and every card charged.
+
+Some mistakes are seen at once, when bytes are written; they are kept as `wrongs` for the judge.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from shared.concert import fields as f
+from shared.concert.decode import Decoder
+from shared.concert.fields import Action
+
+if TYPE_CHECKING:
+    from tests.simulation.model.network import Wire
+
+#: What a statement takes here at most.
+_STATEMENT_SECONDS: Final = 1.0
+
+OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
+
+
+@dataclass(eq=False)
+class Written:
+    """One request on its way to a terminal."""
+
+    wire: "Wire"
+    action: str
+    payment_id: str | None
+    at: float
+    #: The terminal has it, not only its connection.
+    is_read: bool = False
+    #: The terminal is done with it, or never will begin.
+    is_over: bool = False
+    #: Its worker has the terminal's whole answer, one that leaves nothing open.
+    is_answered: bool = False
+
+    @property
+    def is_operation(self) -> bool:
+        return self.action in OPERATIONS
+
+
+@dataclass(frozen=True)
+class Charge:
+    payment_id: str
+    action: str
+    amount_cents: int
+    at: float
+
+
+@dataclass
+class Ledger:
+    """The truth about the money. `link_seconds`: so long a request may be under way."""
+
+    link_seconds: float
+    #: Who holds a line, as it is stored at this moment.
+    holder: Callable[[str], str | None]
+    #: Whether a line left an identification unanswered right after a finished payment: it is asked no more.
+    is_excused: Callable[[str], bool]
+    #: When a line was last taken over, None where it never was; so long afterwards the taker asks nothing.
+    taken_over_at: Callable[[str], float | None]
+    taker_waits_seconds: float
+    written: list[Written] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
+    wrongs: list[str] = field(default_factory=list)
+    #: Called with a payment whose card was charged.
+    on_charged: Callable[[str], None] = lambda _: None
+    #: Operations that a terminal read after all of their time; counted, not judged.
+    read_late: int = 0
+
+    def wrote(self, wire: "Wire", data: bytes, at: float) -> Written:
+        frame = Decoder().feed(data)
+        action = frame.fields.get(f.ACTION, "")
+        note = Written(wire, action, frame.fields.get(f.PRIVATE_DATA), at)
+        self._check(note)
+        self.written.append(note)
+        return note
+
+    def _check(self, new: Written) -> None:
+        if new.is_operation and self.holder(new.wire.terminal.line) != new.payment_id:
+            self._wrong(f"written without the line: {_say(new)}")
+        for old in self.written:
+            if old.wire.terminal is not new.wire.terminal:
+                continue
+            if new.is_operation and old.is_operation and old.payment_id == new.payment_id:
+                self._wrong(f"written twice: {new.payment_id}")
+            # Once it was read, the terminal itself keeps others out: it says busy.
+            if new.at - old.at >= self._live_seconds(old) and (old.is_read or self._may_be_unread(new, old)):
+                continue
+            # The taker asks, or has freed the terminal early, which then identifies itself first.
+            beside_silent = self._is_silent_now(old) and self._may_ask(new)
+            if old.wire is not new.wire and old.wire.is_live and not beside_silent:
+                self._wrong(f"two connections at once: {_say(old)} and {_say(new)}")
+            if old.is_operation and not old.is_over:
+                foreign = old.wire.process is not new.wire.process
+                too_early = foreign and new.action == Action.DUPLICATE and not self._may_ask(new)
+                if new.is_operation or too_early:
+                    self._wrong(f"two sessions at once: {_say(old)} and {_say(new)}")
+
+    def _live_seconds(self, note: Written) -> float:
+        """Return how long after its write a request may be at work."""
+        return self.link_seconds + note.wire.terminal.kind.own_seconds
+
+    def _is_silent_now(self, old: Written) -> bool:
+        """Whether an operation's worker lost the line since: it may listen on, and writes nothing more."""
+        taken_at = self.taken_over_at(old.wire.terminal.line)
+        return old.is_operation and taken_at is not None and taken_at > old.at
+
+    def _may_ask(self, new: Written) -> bool:
+        """Whether a taker's enquiry comes late enough: before, the dead one could still have written."""
+        taken_at = self.taken_over_at(new.wire.terminal.line)
+        # The taker counts from before its statement was sent.
+        return taken_at is not None and new.at >= taken_at + self.taker_waits_seconds - _STATEMENT_SECONDS
+
+    def _may_be_unread(self, new: Written, old: Written) -> bool:
+        """Whether a request is allowed although an older one, whose time is over, may be unread.
+
+        An operation on a line that identifies itself came after an answer, to that or to an enquiry:
+        what was sent before has been read by then, unless the terminal answers such questions aside.
+        """
+        if not new.is_operation or not old.is_operation:
+            return True
+        terminal = new.wire.terminal
+        return terminal.kind.enquires_aside or self.is_excused(terminal.line)
+
+    def at_work(self) -> frozenset[str]:
+        """Return the payments whose request a terminal has, or still may get."""
+        return frozenset(
+            note.payment_id
+            for note in self.written
+            if note.is_operation and not note.is_over and note.payment_id is not None
+        )
+
+    def read(self, note: Written, at: float) -> None:
+        note.is_read = True
+        if note.is_operation and at - note.at >= self._live_seconds(note):
+            self.read_late += 1
+
+    def charged(self, note: Written, amount_cents: int, at: float) -> None:
+        assert note.payment_id is not None
+        self.charges.append(Charge(note.payment_id, note.action, amount_cents, at))
+        if sum(charge.payment_id == note.payment_id for charge in self.charges) > 1:
+            self._wrong(f"charged twice: {note.payment_id}")
+        self.on_charged(note.payment_id)
+
+    def _wrong(self, what: str) -> None:
+        self.wrongs.append(what)
+
+
+def _say(note: Written) -> str:
+    return f"{note.wire.process.name} at {note.at:.3f} CD {note.action} {note.payment_id or ''}"

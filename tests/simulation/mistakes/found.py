@@ -1,0 +1,98 @@
+"""Mistakes that were in the product once, applied again: random histories found them, late."""
+
+import asyncio
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from unittest.mock import patch
+
+from shared.storage.db.engine import Database
+from shared.storage.payments import settling
+from shared.storage.payments.claims import Claimed
+from shared.storage.terminals import takeover
+from shared.storage.terminals.locks import Taking
+from shared.storage.terminals.takeover import HeldLine
+from terminal_worker.recovery import takeover as worker_takeover
+from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from terminal_worker.recovery.takeover import Recovery
+from terminal_worker.session import enquiry, session
+from terminal_worker.session.connection import Connection
+from terminal_worker.session.identification import Identified
+from terminal_worker.session.request_builder import Speech
+from terminal_worker.session.session import TerminalSessions
+
+
+@contextmanager
+def takeover_read_back_once() -> Iterator[None]:
+    """A takeover whose answer was lost is forgotten where reading it back fails, too, and nobody looks for
+    lines of his own that no task holds."""
+
+    async def read_back(self: Recovery, token: str) -> None:
+        address, started_at = self._unknown.pop(token)
+        taken = await takeover.read_back(self._database, address, token)
+        if taken is not None:
+            await self._taken(taken, started_at)
+
+    async def take_back(_: Recovery, _line: HeldLine) -> None:
+        await asyncio.sleep(0)
+
+    with patch.object(Recovery, "_read_back", read_back), patch.object(Recovery, "_take_back", take_back):
+        yield
+
+
+@contextmanager
+def identified_without_a_look() -> Iterator[None]:
+    """Before it writes, a run does not ask whether the line is still its own."""
+
+    async def still_mine(_database: Database, _taking: Taking) -> bool:
+        return True
+
+    with patch.object(settling, "still_mine", still_mine):
+        yield
+
+
+@contextmanager
+def identified_at_any_time() -> Iterator[None]:
+    """The identification that begins a session is written however late it is."""
+    original = TerminalSessions._reach
+
+    async def ever() -> float:
+        return math.inf
+
+    async def reach(
+        self: TerminalSessions, claimed: Claimed, speech: Speech, identify_until: float | None
+    ) -> Connection:
+        if identify_until is not None:
+            line, payment = claimed.taking.address, claimed.payment
+            found = await self._identifier.ask(
+                line, payment.protocol, claimed.register_number, speech.profile, ever
+            )
+            if found is not Identified.YES:
+                raise session._Unidentified
+        return await original(self, claimed, speech, None)
+
+    with patch.object(TerminalSessions, "_reach", reach):
+        yield
+
+
+def busy_taken_for_an_answer() -> AbstractContextManager[object]:
+    """A terminal that is busy, with our own request maybe, is taken to be past it."""
+    return patch.object(enquiry, "answers_identification", lambda _frame: True)
+
+
+@contextmanager
+def not_marked_after_early_release() -> Iterator[None]:
+    """A line that a person asked for is like any other afterwards."""
+    original = Doubts._free
+
+    async def free(self: Doubts, hold: Hold, why: str, *, early: bool) -> None:
+        del early
+        await original(self, hold, why, early=False)
+
+    with patch.object(Doubts, "_free", free):
+        yield
+
+
+def takeover_forgets_the_mark() -> AbstractContextManager[object]:
+    """A payment whose doubt is settled when its line is taken over leaves a line like any other."""
+    return patch.object(worker_takeover, "_may_still_show", lambda _payment: False)

@@ -1,0 +1,101 @@
+"""Mistakes around a held terminal and around what is proved of its payment."""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, cast
+from unittest.mock import patch
+
+from shared.payment.payment import Payment
+from shared.payment.states import State
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.payments import accepting, ending
+from shared.storage.terminals import takeover
+from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.takeover import HeldLine, TakenOver
+from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from terminal_worker.recovery.takeover import Recovery
+from terminal_worker.session import enquiry
+from tests.simulation.limits import SETTINGS
+from tests.simulation.mistakes.mistaken import changed
+from tests.simulation.model import people
+
+_AT_ONCE = SETTINGS.model_copy(update={"takeover_free_after_seconds": 0, "early_release_after_seconds": 0})
+
+
+@contextmanager
+def taker_frees_at_once() -> Iterator[None]:
+    """Whoever takes a line over frees it as soon as nothing is left to do."""
+    original = Recovery._hold
+
+    def hold(self: Recovery, taken: TakenOver, started_at: float) -> None:
+        vars(self)["_settings"] = _AT_ONCE
+        original(self, taken, started_at)
+
+    with patch.object(Recovery, "_hold", hold):
+        yield
+
+
+class _Believed:
+    """Heartbeats that say what was seen before."""
+
+    def __init__(self, counter: int | None) -> None:
+        self._counter = counter
+
+    async def counter(self, _worker: str) -> int | None:
+        return self._counter
+
+
+@contextmanager
+def counter_not_compared() -> Iterator[None]:
+    """A takeover does not look whether the worker beat again meanwhile."""
+    original = takeover.take_over
+
+    async def take_over(
+        database: Database, _: Heartbeats, line: HeldLine, *, seen_counter: int | None, **named: Any
+    ) -> TakenOver | None:
+        believed = cast("Heartbeats", _Believed(seen_counter))
+        return await original(database, believed, line, seen_counter=seen_counter, **named)
+
+    with patch.object(takeover, "take_over", take_over):
+        yield
+
+
+def enquired_at_any_time() -> AbstractContextManager[object]:
+    """An enquiry is written however long ago its worker looked whether the line is still its own."""
+    return patch.object(enquiry, "LOOK_TO_WRITE_SECONDS", math.inf)
+
+
+def key_left_open() -> AbstractContextManager[object]:
+    """A contradiction is recorded, and its order is taken in again."""
+    nothing = changed(accepting._CLOSED_ATTEMPT, (" AND key_closed", " AND key_closed AND FALSE"))
+    return patch.object(accepting, "_CLOSED_ATTEMPT", nothing)
+
+
+def debit_left_open() -> AbstractContextManager[object]:
+    """A contradicted reversal closes its own key only: its debit's success is told on."""
+    own = changed(ending._LOCK_KEYS, (" OR id = CAST(:reversed_id AS TEXT)", ""))
+    return patch.object(ending, "_LOCK_KEYS", own)
+
+
+def early_proofs_forgotten() -> AbstractContextManager[object]:
+    """A doubt begins without a look at what was proved before."""
+
+    async def settle(_tx: Transaction, payment: Payment) -> Payment:
+        return payment
+
+    return patch.object(ending, "_settle_by_proof", settle)
+
+
+@contextmanager
+def released_at_once() -> Iterator[None]:
+    """Whoever asks for a line in doubt gets it, however short ago its request was sent."""
+    original = Doubts._why_free
+
+    def why_free(self: Doubts, hold: Hold, state: State | None, asked_by: str | None) -> str | None:
+        if asked_by is not None and hold.claimed is not None:
+            return f"asked for by {asked_by}"
+        return original(self, hold, state, asked_by)
+
+    with patch.object(Doubts, "_why_free", why_free), patch.object(people, "SETTINGS", _AT_ONCE):
+        yield

@@ -1,0 +1,209 @@
+"""Deliberate mistakes of the product, each applied for a while: what the simulation must be able to see."""
+
+import asyncio
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+from api.payments import result
+from shared.payment.evidence import Evidence, Source
+from shared.payment.payment import Reason
+from shared.payment.states import Event, State, apply
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments import accepting, claims
+from shared.storage.payments.waiting import Seen
+from shared.storage.terminals import locks, takeover
+from shared.storage.terminals.takeover import TakenOver
+from terminal_worker.recovery import takeover as worker_takeover
+from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from terminal_worker.recovery.sweep import Sweep
+from terminal_worker.run import Runs
+from terminal_worker.session.enquiry import Enquired, Enquirer
+from terminal_worker.session.session import Ended, TerminalSessions
+from tests.simulation.limits import SETTINGS
+from tests.simulation.mistakes.mistaken import Mistake, changed
+from tests.simulation.mistakes.requests import OF_REQUESTS
+from tests.simulation.mistakes.told import OF_TOLD
+
+
+@contextmanager
+def no_mutex() -> Iterator[None]:
+    """A claim takes a line that is held."""
+    with patch.object(locks, "_TAKE", changed(locks._TAKE, (" AND held_by IS NULL", ""))):
+        yield
+
+
+@contextmanager
+def requeued_at_takeover() -> Iterator[None]:
+    """What a dead worker had is given to the next one, as a queue would."""
+    original = takeover.take_over
+    requeue = Statement("UPDATE payments SET state = 'queued', deadline_at = {now} + 30000 WHERE id = :id")
+    free = Statement("UPDATE lines SET held_by = NULL, epoch = epoch + 1 WHERE held_by = :id")
+
+    async def take_over(database: Database, *arguments: Any, **named: Any) -> TakenOver | None:
+        taken = await original(database, *arguments, **named)
+        if taken is None or taken.claimed is None or taken.claimed.payment.state is not State.IN_DOUBT:
+            return taken
+        payment_id = taken.taking.payment_id
+
+        async def work(tx: Transaction) -> None:
+            await tx.run(free, id=payment_id)
+            await tx.run(requeue, id=payment_id)
+
+        await database.write(work)
+        return None
+
+    with patch.object(takeover, "take_over", take_over):
+        yield
+
+
+@contextmanager
+def sent_again_after_doubt() -> Iterator[None]:
+    """A lost connection is tried again."""
+    original = TerminalSessions.hold
+
+    async def hold(self: TerminalSessions, claimed: claims.Claimed, started_at: float) -> Ended:
+        ended = await original(self, claimed, started_at)
+        if ended.outcome.reason == Reason.CONNECTION_LOST:
+            return await original(self, claimed, self._clock.boot())
+        return ended
+
+    with patch.object(TerminalSessions, "hold", hold):
+        yield
+
+
+@contextmanager
+def no_order_guard() -> Iterator[None]:
+    """Every attempt has a key of its own."""
+    insert = changed(
+        accepting._INSERT,
+        (":guard_key,", "CASE WHEN :guard_key IS NULL THEN NULL ELSE :guard_key || :id END,"),
+    )
+    with patch.object(accepting, "_INSERT", insert):
+        yield
+
+
+@contextmanager
+def hold_without_end() -> Iterator[None]:
+    """Only a resolution frees a line in doubt."""
+    original = Doubts._why_free
+
+    def why_free(self: Doubts, hold: Hold, state: State | None, asked_by: str | None) -> str | None:
+        hold.ends_at = math.inf
+        return original(self, hold, state, asked_by)
+
+    with patch.object(Doubts, "_why_free", why_free):
+        yield
+
+
+def enquiry_right_after_takeover() -> AbstractContextManager[object]:
+    """The taker asks before its margin is over: the dead one may still write."""
+    return patch.object(worker_takeover, "Hold", partial(Hold, enquires_soon=True))
+
+
+@contextmanager
+def answered_from_the_reply() -> Iterator[None]:
+    """The reply is sent before the commit, and says the outcome."""
+    said: dict[str, State] = {}
+    end, look = Runs._end, result.Outcomes._look
+
+    async def reply_first(self: Runs, claimed: claims.Claimed, ended: Ended, started_at: float) -> None:
+        payment = claimed.payment
+        said[payment.id] = apply(State.IN_SESSION, ended.outcome.event)
+        await self._announcer.reply(payment.id, payment.reply_to)
+        await end(self, claimed, ended, started_at)
+
+    async def believe(self: result.Outcomes, payment_id: str, *, past_deadline: bool) -> Seen:
+        seen = await look(self, payment_id, past_deadline=past_deadline)
+        state = said.get(payment_id)
+        return seen if state is None else replace(seen, payment=replace(seen.payment, state=state))
+
+    with patch.object(Runs, "_end", reply_first), patch.object(result.Outcomes, "_look", believe):
+        yield
+
+
+@contextmanager
+def no_sweep() -> Iterator[None]:
+    """Nobody looks for what a lost message left behind."""
+
+    async def once(_: Sweep) -> None:
+        await asyncio.sleep(0)
+
+    with patch.object(Sweep, "once", once):
+        yield
+
+
+@contextmanager
+def not_charged_by_enquiry() -> Iterator[None]:
+    """Another last transaction is taken for the proof that ours never was."""
+    original = Enquirer._ask
+
+    async def ask(self: Enquirer, *arguments: Any) -> Enquired:
+        found = await original(self, *arguments)
+        if not found.answered or (found.evidence is not None and found.evidence.proves is not None):
+            return found
+        return replace(found, evidence=Evidence(Source.ENQUIRY, Event.PROVED_ABORTED))
+
+    with patch.object(Enquirer, "_ask", ask):
+        yield
+
+
+@contextmanager
+def no_write_window() -> Iterator[None]:
+    """However late it is, the request is written."""
+    original = TerminalSessions.__init__
+    endless: Settings = SETTINGS.model_copy(update={"write_window_seconds": math.inf})
+
+    def init(self: TerminalSessions, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        vars(self)["_settings"] = endless
+
+    with patch.object(TerminalSessions, "__init__", init):
+        yield
+
+
+@contextmanager
+def no_epoch() -> Iterator[None]:
+    """Claim and release raise no epoch, and a release names nothing else: an earlier run's frees a line."""
+    take = changed(locks._TAKE, ("epoch = epoch + 1, ", ""))
+    release = changed(locks._RELEASE, (" AND claim = :token", ""), ("epoch = epoch + 1, ", ""))
+    with patch.object(locks, "_TAKE", take), patch.object(locks, "_RELEASE", release):
+        yield
+
+
+@contextmanager
+def read_back_without_token() -> Iterator[None]:
+    """Whoever holds the line for this payment is taken for this run."""
+    with patch.object(locks, "_TAKEN_WITH", changed(locks._TAKEN_WITH, (" AND claim = :token", ""))):
+        yield
+
+
+@contextmanager
+def freed_while_enquiring() -> Iterator[None]:
+    """The end of a hold does not wait for its enquiry."""
+
+    async def stop(_self: Doubts, _: Hold) -> None:
+        await asyncio.sleep(0)
+
+    with patch.object(Doubts, "_stop", stop):
+        yield
+
+
+#: Found by random histories.
+AT_RANDOM: dict[str, Mistake] = {
+    "no mutex on the line": no_mutex,
+    "requeued at takeover": requeued_at_takeover,
+    "sent again after doubt": sent_again_after_doubt,
+    "order guard off": no_order_guard,
+    "a hold without end": hold_without_end,
+    "an enquiry right after takeover": enquiry_right_after_takeover,
+    "answered from a reply before the commit": answered_from_the_reply,
+    **OF_REQUESTS,
+    **OF_TOLD,
+}

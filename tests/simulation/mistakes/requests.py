@@ -1,0 +1,61 @@
+"""Mistakes in what a caller may ask for: its key, its patience, its order number, a place in the queue."""
+
+from contextlib import AbstractContextManager
+from unittest.mock import patch
+
+from api.payments import service
+from api.payments.service import Caller, Payments
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.payments import accepting, idempotency
+from shared.storage.payments.accepting import NewPayment, Terms
+from shared.storage.payments.idempotency import NamedOperation
+from tests.simulation.mistakes.mistaken import Mistake, changed
+
+
+def key_without_meaning() -> AbstractContextManager[object]:
+    """An Idempotency-Key is taken with any operation."""
+
+    async def is_bound(_tx: Transaction, _named: NamedOperation) -> bool:
+        return True
+
+    return patch.object(idempotency, "is_bound", is_bound)
+
+
+def nobody_waits() -> AbstractContextManager[object]:
+    """Every caller is answered as one that does not want to wait."""
+
+    def waits(_self: Payments, _caller: Caller) -> float:
+        return 0.0
+
+    return patch.object(Payments, "_waits", waits)
+
+
+def own_attempt_refused() -> AbstractContextManager[object]:
+    """Where too much waits, the order whose own attempt waits is refused, too."""
+
+    async def nothing(_database: Database, _new: NewPayment, _terms: Terms) -> None:
+        return None
+
+    return patch.object(service, "find_earlier", nothing)
+
+
+def number_comes_again_at_once() -> AbstractContextManager[object]:
+    """A succeeded order gives its number away however young it is."""
+    leave = changed(accepting._LEAVE_GUARD, (" AND ended_at <=", " AND ended_at + 3600000 >="))
+    return patch.object(accepting, "_LEAVE_GUARD", leave)
+
+
+def guard_behind_the_look_up() -> AbstractContextManager[object]:
+    """Where a host has no address the order's earlier attempts are not asked for."""
+    guarded = "CASE WHEN CAST(:line AS TEXT) IS NULL THEN NULL ELSE :guard_key END,"
+    return patch.object(accepting, "_INSERT", changed(accepting._INSERT, (" :guard_key,", guarded)))
+
+
+#: Found by random histories.
+OF_REQUESTS: dict[str, Mistake] = {
+    "an Idempotency-Key that names nothing": key_without_meaning,
+    "a caller who is not waited for": nobody_waits,
+    "a full queue that refuses its own orders": own_attempt_refused,
+    "a guard that stands behind the name look-up": guard_behind_the_look_up,
+    "a number that comes again at once": number_comes_again_at_once,
+}

@@ -1,0 +1,189 @@
+"""Connections to the terminals: what was written arrives in order, later, or not at all."""
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from terminal_worker.session.connection import ConnectFailed
+from tests.simulation.judge.ledger import Ledger, Written
+from tests.simulation.model.process import Process
+from tests.simulation.stage import Stage
+
+if TYPE_CHECKING:
+    from tests.simulation.model.terminal import Terminal
+
+#: What the connector's own tries take together at most.
+_CONNECT_SECONDS = 10.0
+#: TCP gives up after 20 s; a link that is slow is slower by less.
+_SLOW_LINK_SECONDS = 19.0
+
+
+class Pipe:
+    """One direction. Bytes arrive in the order they were sent."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._buffer = bytearray()
+        self._arrives_at = 0.0
+        self._reader: asyncio.Future[None] | None = None
+        self.has_ended = False
+        #: What is sent from now on never arrives.
+        self.is_cut = False
+
+    def send(self, data: bytes, delay: float) -> None:
+        """Send bytes, or the end where there are none."""
+        if self.is_cut:
+            return
+        self._arrives_at = max(self._arrives_at + 1e-6, self._stage.now + delay)
+        self._stage.later(self._arrives_at - self._stage.now, self._arrive, data)
+
+    def _arrive(self, data: bytes) -> None:
+        if data:
+            self._buffer += data
+        else:
+            self.has_ended = True
+        self._wake()
+
+    def put(self, data: bytes) -> None:
+        """Have the bytes arrive now."""
+        self._arrive(data)
+
+    def end_now(self) -> None:
+        self.has_ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def peek(self) -> bytes | None:
+        """Return what waits for its reader; None where nothing does and the end has come."""
+        return bytes(self._buffer) or (None if self.has_ended else b"")
+
+    async def receive(self) -> bytes:
+        """Return what came; empty after the end."""
+        while not self._buffer and not self.has_ended:
+            self._reader = self._stage.loop.create_future()
+            await self._reader
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
+
+class Wire:
+    """One connection, seen from both ends; the client's half is the worker's `Connection`."""
+
+    def __init__(self, stage: Stage, ledger: Ledger, process: Process, terminal: "Terminal") -> None:
+        self._stage = stage
+        self._ledger = ledger
+        self.process = process
+        self.terminal = terminal
+        self.to_terminal = Pipe(stage)
+        self.to_client = Pipe(stage)
+        self.is_open = True
+        #: The terminal's end is gone: nothing that is written now will be read.
+        self.is_deaf = False
+        self.request: Written | None = None
+        #: The terminal has sent an answer that leaves nothing open.
+        self.has_answer = False
+        process.sockets.append(self)
+
+    @property
+    def is_live(self) -> bool:
+        """A running process has it open."""
+        return self.is_open and not self.process.is_dead and not self.process.is_paused
+
+    def peek(self) -> bytes | None:
+        return self.to_client.peek()
+
+    def write(self, data: bytes) -> None:
+        stage = self._stage
+        stage.note("write", self.process.name, to=self.terminal.line, bytes=data.decode("latin-1"))
+        self.request = self._ledger.wrote(self, data, stage.now)
+        delay = stage.rng.uniform(0.01, 0.1)
+        fault = self.terminal.wire_fault()
+        if fault is not None:
+            stage.faults.count(fault)
+        match fault:
+            case "slow link":
+                delay = stage.rng.uniform(1, _SLOW_LINK_SECONDS)
+            case "request lost with its connection":
+                self.to_terminal.is_cut = True
+                self.request.is_over = True
+                stage.later(stage.rng.uniform(0.1, _SLOW_LINK_SECONDS), self.to_client.end_now)
+            case "connection lost, request read":
+                stage.later(stage.rng.uniform(0.01, 10), self.lose)
+            case "connection lost, request read late":
+                delay = stage.rng.uniform(5, _SLOW_LINK_SECONDS)
+                stage.later(0.01, self.lose)
+            case "answer lost, connection silent":
+                self.to_client.is_cut = True
+            case "connection lost at once":
+                stage.later(0.01, self.lose)
+        if self.is_deaf:
+            self.request.is_over = True
+        self.to_terminal.send(data, delay)
+
+    async def read(self) -> bytes:
+        data = await self.to_client.receive()
+        if data and self.has_answer and self.request is not None:
+            self.request.is_answered = True
+        return data
+
+    async def close(self) -> None:
+        self.kernel_closes()
+        await asyncio.sleep(self._stage.rng.uniform(0, 0.02))
+
+    def kernel_closes(self) -> None:
+        """What was written before still arrives."""
+        if self.is_open:
+            self.is_open = False
+            self.to_terminal.send(b"", self._stage.rng.uniform(0.01, 0.1))
+
+    def lose(self) -> None:
+        """The client sees the end; the terminal does not notice and works on."""
+        self.to_client.is_cut = True
+        self.to_client.end_now()
+
+    def answer(self, data: bytes) -> None:
+        self.to_client.send(data, self._stage.rng.uniform(0.01, 0.1))
+
+    def end(self) -> None:
+        """The terminal closes."""
+        self.is_deaf = True
+        self.to_client.send(b"", self._stage.rng.uniform(0.01, 0.1))
+
+
+class Connector:
+    """One process's way to the terminals: `Connect`."""
+
+    def __init__(
+        self, stage: Stage, ledger: Ledger, process: Process, terminals: "dict[str, Terminal]"
+    ) -> None:
+        self._stage = stage
+        self._ledger = ledger
+        self._process = process
+        self._terminals = terminals
+
+    async def __call__(self, line: str) -> Wire:
+        rng: random.Random = self._stage.rng
+        terminal = self._terminals.get(line)
+        if terminal is None:
+            await asyncio.sleep(rng.uniform(0.01, _CONNECT_SECONDS))
+            raise ConnectFailed("nobody is there")
+        await asyncio.sleep(terminal.connect_seconds + rng.uniform(0.01, 0.1))
+        if terminal.goes_wrong():
+            if rng.random() < 0.5:
+                self._stage.faults.count("slow connect")
+                await asyncio.sleep(rng.uniform(0.5, _CONNECT_SECONDS))
+            else:
+                self._stage.faults.count("no connection")
+                await asyncio.sleep(rng.uniform(0.5, _CONNECT_SECONDS))
+                raise ConnectFailed("no answer")
+        if terminal.is_down:
+            raise ConnectFailed("refused")
+        wire = Wire(self._stage, self._ledger, self._process, terminal)
+        if terminal.greetings:
+            wire.to_client.put(terminal.greetings.popleft())
+        self._stage.later(0.001, terminal.accept, wire)
+        return wire

@@ -1,0 +1,103 @@
+"""A notifier worker as its composition root runs it, on the simulated world."""
+
+import asyncio
+from typing import Any, Final, cast
+
+from notifier_worker.wiring import wire
+from shared.notification.kinds import HIPAY, MERCHANT
+from shared.runtime.failpoints import no_checkpoint
+from shared.runtime.metrics import Metrics
+from shared.security.encryption import Sealer
+from shared.storage.db.engine import CommitUnknown, DatabaseAway
+from tests.simulation.database.databases import open_simulated
+from tests.simulation.database.sqlite import Store
+from tests.simulation.database.thin import is_refused
+from tests.simulation.limits import NOTIFIED
+from tests.simulation.model.broker import SimulatedPublisher
+from tests.simulation.model.process import Process, SimulatedClock
+from tests.simulation.model.receivers import ReceiverClient
+from tests.simulation.surroundings import MERCHANT_IDS, Surroundings, seeded_rng
+
+SEALER: Final = Sealer(bytes(32))
+_SECRET: Final = "whsec_" + "QUJD" * 8
+_INSERT_ENDPOINT: Final = (
+    "INSERT INTO webhook_endpoints (id, merchant_id, url, description, created_at, changed_at)"
+    " VALUES (?, ?, ?, '', 0, 0)"
+)
+_INSERT_SECRET: Final = "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (?, ?, 0)"
+
+
+class _NoMetrics:
+    """Metrics that nobody collects."""
+
+    registry = None
+
+
+def register_endpoints(store: Store, number: int) -> None:
+    """Store so many endpoints of each merchant, before anybody pays."""
+    lent = store.files.main.lend()
+    for merchant_id in MERCHANT_IDS:
+        for count in range(number):
+            endpoint_id = f"whe_{merchant_id}_{count}"
+            lent.execute(_INSERT_ENDPOINT, (endpoint_id, merchant_id, f"https://{endpoint_id}.example/"))
+            lent.execute(_INSERT_SECRET, (endpoint_id, SEALER.seal(_SECRET, endpoint_id, bytes)))
+    lent.commit()
+    store.files.main.give_back(lent)
+
+
+class Notifier:
+    """One start of a notifier worker; ends by itself only when it is stopped."""
+
+    def __init__(self, around: Surroundings, name: str) -> None:
+        self.process = Process(around.stage, name)
+        self._around = around
+        self._stopped = asyncio.Event()
+        self.process.spawn(self._guarded())
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self._around.stage.note("stopped", self.process.name)
+        self.process.is_stopping = True
+        self._around.stage.loop.call_soon(self._stopped.set, context=self.process.context)
+
+    async def _guarded(self) -> None:
+        try:
+            await self._run()
+        except (DatabaseAway, CommitUnknown) as error:
+            self._around.stage.note("failed", self.process.name, error=repr(error))
+        except Exception as error:
+            if not is_refused(error):
+                self._around.unexpected(self.process.name, error)
+        self.process.kill()
+
+    async def _run(self) -> None:
+        around, process = self._around, self.process
+        stage, rng = around.stage, seeded_rng(around.stage)
+        stage.note("starts", process.name)
+        client = cast("Any", ReceiverClient(stage, around.receivers, process))
+        parts = wire(
+            database=open_simulated("main", rng),
+            publisher=SimulatedPublisher(around.broker, stage.faults, stage.rng),
+            client=client,
+            hipay_client=client,
+            sealer=SEALER,
+            clock=SimulatedClock(stage.loop, stage.rng),
+            metrics=cast("Metrics", _NoMetrics()),
+            settings=NOTIFIED,
+            checkpoint=no_checkpoint,
+            rng=rng,
+        )
+        dispatchers = {HIPAY: parts.hipay, MERCHANT: parts.merchant}
+        loops = [loop() for one in dispatchers.values() for loop in (one.lease_loop, one.record_loop)]
+        background = [asyncio.create_task(part) for part in (*loops, parts.relay.run())]
+        for kind, dispatcher in dispatchers.items():
+            around.broker.consume_notifications(process, kind, dispatcher.take)
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait([*background, stopped], return_when=asyncio.FIRST_COMPLETED)
+        around.broker.stop_consuming(process)
+        await asyncio.gather(*(one.drain(NOTIFIED.notifier_drain_seconds) for one in dispatchers.values()))
+        for task in background:
+            task.cancel()
+        for result in await asyncio.gather(*background, return_exceptions=True):
+            if isinstance(result, Exception):
+                around.unexpected(process.name, result)

@@ -1,0 +1,170 @@
+"""People around a doubt: merchants who ask for their line or probe it, operators who decide, the gateway."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+
+from api.http.errors import ApiError
+from api.payments.early_release import ask_for_line, doubt_window
+from shared.broker.errors import BrokerFailure
+from shared.broker.messages import ProbeMessage
+from shared.payment.gateway import GatewayRecord, judge
+from shared.payment.settlement import Result
+from shared.runtime.ids import new_probe_id
+from shared.storage.db.engine import CommitUnknown, DatabaseAway
+from shared.storage.payments import gateway_records, operator, waiting
+from shared.storage.payments.operator import Decision
+from shared.storage.terminals import probes
+from tests.simulation.database.sqlite import Store
+from tests.simulation.database.thin import is_refused
+from tests.simulation.limits import SETTINGS
+from tests.simulation.model.apis import Api
+from tests.simulation.model.process import SimulatedClock
+from tests.simulation.surroundings import MERCHANT_ID, Surroundings
+
+_LOOK_SECONDS = 6.0
+
+
+class People:
+    """They look at what is in doubt, and act through some API process; what they said is remembered."""
+
+    def __init__(self, around: Surroundings, store: Store, apis: list[Api], rng: random.Random) -> None:
+        self._around = around
+        self._store = store
+        self._apis = apis
+        self._rng = rng
+        self._clock = SimulatedClock(around.stage.loop, rng)
+        self._said: dict[str, Decision] = {}
+        around.ledger.on_charged = self._charged
+
+    def wrong_about(self, charged: set[str]) -> set[str]:
+        """Return the payments about which a person said what was not so, or did not stay so."""
+        return {
+            payment_id
+            for payment_id, decision in self._said.items()
+            if (decision is Decision.CHARGED) != (payment_id in charged)
+        }
+
+    def _charged(self, payment_id: str) -> None:
+        """The gateway may speak before the terminal's answer is here, or none comes."""
+        if self._rng.random() < self._around.stage.faults.gateway / 2:
+            self._around.stage.later(self._rng.uniform(0.01, 8), self.report, payment_id)
+
+    async def run(self) -> None:
+        faults = self._around.stage.faults
+        if not (faults.early_releases or faults.gateway or faults.operator):
+            return
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for payment_id, line in self._store.in_doubt():
+                self._act(payment_id, line)
+
+    def _act(self, payment_id: str, line: str) -> None:
+        faults, rng = self._around.stage.faults, self._rng
+        charged = any(charge.payment_id == payment_id for charge in self._around.ledger.charges)
+        if rng.random() < faults.early_releases / 3:
+            self.ask_for_line(payment_id)
+        if rng.random() < faults.early_releases / 10:
+            self.probe(line)
+        if charged and rng.random() < faults.gateway / 4:
+            self.report(payment_id, "completed" if rng.random() < 0.7 else "authorised")
+        if payment_id not in self._said and rng.random() < faults.operator / 6:
+            is_right = rng.random() < 0.8
+            decision = Decision.CHARGED if charged == is_right else Decision.NOT_CHARGED
+            self.decide(payment_id, decision)
+
+    def _do(self, what: str, about: str, act: Callable[[Api], Awaitable[None]]) -> None:
+        living = [api for api in self._apis if not api.process.is_dead]
+        if living:
+            api = self._rng.choice(living)
+            self._around.stage.faults.count(what)
+            self._around.stage.note(what, about, at=api.process.name)
+            api.process.spawn(self._try(api, about, act))
+
+    async def _try(self, api: Api, about: str, act: Callable[[Api], Awaitable[None]]) -> None:
+        try:
+            await act(api)
+        except (DatabaseAway, CommitUnknown, BrokerFailure):
+            self._around.stage.note("person was not heard", about)
+        except Exception as error:
+            if not is_refused(error):
+                self._around.unexpected("person", error)
+
+    async def _ask_for_line(self, api: Api, payment_id: str) -> None:
+        try:
+            await ask_for_line(api.database, SETTINGS, payment_id, by="merchant")
+        except ApiError as error:
+            self._around.stage.note("person hears", payment_id, error=error.code)
+
+    async def _probe(self, api: Api, line: str) -> None:
+        probe_id = new_probe_id(self._clock, self._rng.randbytes)
+        await probes.create(
+            api.database,
+            probes.NewProbe(
+                id=probe_id,
+                merchant_id=MERCHANT_ID,
+                terminal_id="term_1",
+                line=line,
+                protocol="ConcertV3.2",
+                profile="{}",
+                register_number="01",
+                deadline_seconds=20,
+            ),
+        )
+        await api.publisher.publish_probe(ProbeMessage(probe_id, api.replies.name))
+
+    def ask_for_line(self, payment_id: str) -> None:
+        """The merchant wants this payment's line now."""
+        self._do("line asked for", payment_id, lambda api: self._ask_for_line(api, payment_id))
+
+    def probe(self, line: str) -> None:
+        """The merchant wants to know whether the terminal is there."""
+        self._do("line probed", line, lambda api: self._probe(api, line))
+
+    def decide(self, payment_id: str, decision: Decision) -> None:
+        """An operator says what became of this payment."""
+        self._do("operator decided", payment_id, lambda api: self._decide(api, payment_id, decision))
+
+    def report(self, payment_id: str, status: str = "completed") -> None:
+        """The gateway has a record of this payment."""
+        self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, status))
+
+    def _paid_cents(self, payment_id: str) -> int | None:
+        """Return what the card was charged with."""
+        charges = self._around.ledger.charges
+        return next((one.amount_cents for one in charges if one.payment_id == payment_id), None)
+
+    async def _report(self, api: Api, payment_id: str, status: str) -> None:
+        payment = await waiting.payment(api.database, payment_id)
+        assert payment is not None, "what is charged is stored"
+        said = GatewayRecord(
+            source="preludd",
+            record_id=f"{payment_id}-{status}",
+            carries_reference=True,
+            status=status,
+            amount_cents=self._paid_cents(payment_id) or payment.amount_cents,
+            currency=payment.currency,
+        )
+        evidence, result = judge(said, payment)
+        record = gateway_records.Record(said.source, said.record_id, payment_id, json.dumps(said.to_json()))
+        taken = await gateway_records.take(api.database, record, evidence, result, brought_by="ct_gateway")
+        await api.announcer.reply(payment_id, taken.payment.reply_to)
+
+    async def _decide(self, api: Api, payment_id: str, decision: Decision) -> None:
+        # A decision whose commit's answer was lost may be stored all the same.
+        self._said.setdefault(payment_id, decision)
+        decided = await operator.decide(
+            api.database,
+            payment_id,
+            decision,
+            name="jane",
+            detail={"by": "jane"},
+            result=Result(paid_cents=self._paid_cents(payment_id) if decision is Decision.CHARGED else None),
+            early_seconds=SETTINGS.early_release_after_seconds,
+            doubt_window=doubt_window(SETTINGS),
+        )
+        if isinstance(decided, operator.Decided):
+            await api.announcer.reply(payment_id, decided.payment.reply_to)
+        elif self._said.get(payment_id) is decision:
+            del self._said[payment_id]

@@ -1,0 +1,184 @@
+"""Placed histories around a held terminal, and around what is proved of its payment."""
+
+import asyncio
+import math
+
+from sandbox.terminal.script.behaviour import Behaviour
+from shared.storage.payments.operator import Decision
+from tests.simulation.limits import SETTINGS
+from tests.simulation.mistakes.held import (
+    counter_not_compared,
+    debit_left_open,
+    early_proofs_forgotten,
+    enquired_at_any_time,
+    key_left_open,
+    released_at_once,
+    taker_frees_at_once,
+)
+from tests.simulation.model.terminal import Kind
+from tests.simulation.placed.placing import Aim, Customers, begin, ids, pays, state, stop, until, worker_of
+from tests.simulation.world import World
+
+
+def _beats(world: World, worker: str) -> int:
+    found = world.store.files.heartbeats.reader.execute("SELECT counter FROM workers WHERE id = ?", (worker,))
+    row = found.fetchone()
+    return 0 if row is None else row[0]
+
+
+async def _beat_of(world: World, worker: str) -> None:
+    """Wait for a worker's next beat."""
+    before = _beats(world, worker)
+    await until(lambda: _beats(world, worker) > before)
+
+
+async def probed_by_a_worker_that_sleeps(world: World) -> Customers:
+    """A probe's worker is stopped before it writes, taken over, and wakes within its write window."""
+    terminal = begin(world, workers=1)
+    await asyncio.sleep(0.4)  # so that the second one looks shortly after each beat of the first
+    probing = world.workers[0]
+    terminal.connect_seconds = 4.0
+    taker = world.start_worker()
+    await asyncio.sleep(1)
+    await _beat_of(world, probing.id)
+    # Just before its next beat.
+    await asyncio.sleep(SETTINGS.heartbeat_seconds - 0.4)
+    world.broker.stop_consuming(taker.process)
+    world.people.probe(terminal.line)
+    await until(lambda: world.store.holder(terminal.line))
+    stop(world, probing)
+    terminal.connect_seconds = 0.0
+    world.broker.limit(taker.process, SETTINGS.session_limit)
+    began_at = world.stage.now
+    first = pays(world, "ORDER_1")
+    await asyncio.sleep(began_at + SETTINGS.write_window_seconds - 0.7 - world.stage.now)
+    probing.process.resume()
+    await asyncio.sleep(40)
+    return [first]
+
+
+async def woken_before_it_is_taken_over(world: World) -> Customers:
+    """A worker wakes and beats while the one that found it stale is about to take its line."""
+    terminal = begin(world, workers=2)
+    await asyncio.sleep(1)
+    terminal.behaviours.appendleft(Behaviour(delay_seconds=30))
+    first = pays(world, "ORDER_1")
+    await until(lambda: ids(world) and _written(world, ids(world)[0]))
+    sleeper = worker_of(world, 0)
+    await _beat_of(world, sleeper.id)
+    stop(world, sleeper)
+    looks = math.ceil(SETTINGS.worker_stale_seconds / SETTINGS.heartbeat_seconds)
+    for _ in range(looks):
+        await _look_at_counters(world, answered_after=0.0)
+    # The next look finds it stale. Before the answer is there, the sleeper wakes and beats.
+    await _look_at_counters(world, answered_after=1.5)
+    sleeper.process.resume()
+    await asyncio.sleep(30)
+    return [first]
+
+
+async def _look_at_counters(world: World, *, answered_after: float) -> None:
+    world.store.delayed.append(("SELECT id, counter FROM workers", answered_after))
+    await until(lambda: not world.store.delayed)
+
+
+async def asleep_before_its_enquiry(world: World) -> Customers:
+    """An enquirer is stopped between its look and its write, and wakes in another's session."""
+    terminal = begin(world, workers=2, kind=Kind(request_seconds=600))
+    await asyncio.sleep(1)
+    terminal.wire_faults.append("connection lost at once")
+    terminal.behaviours.appendleft(Behaviour(delay_seconds=1))
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "in_doubt")
+    world.store.delayed.append(("SELECT address FROM lines WHERE address", 1.0))
+    await until(lambda: not world.store.delayed)
+    enquirer = worker_of(world, 0)
+    stop(world, enquirer)
+    world.people.report(ids(world)[0])
+    await until(lambda: world.store.holder(terminal.line) is None)
+    second = pays(world, "ORDER_2")
+    await until(lambda: len(ids(world)) > 1 and _written(world, ids(world)[1]))
+    enquirer.process.resume()
+    await asyncio.sleep(30)
+    return [first, second]
+
+
+def _written(world: World, payment_id: str) -> bool:
+    return any(note.payment_id == payment_id for note in world.ledger.written)
+
+
+async def proved_after_it_was_denied(world: World) -> Customers:
+    """A person says that nothing was charged, the gateway proves that it was, and the till tries again."""
+    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    terminal.wire_faults.append("connection lost at once")
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "in_doubt")
+    await asyncio.sleep(SETTINGS.doubt_window_seconds + 5)
+    world.people.decide(ids(world)[0], Decision.NOT_CHARGED)
+    await until(lambda: state(world, 0) == "aborted")
+    world.people.report(ids(world)[0])
+    await until(lambda: world.store.rows("SELECT 1 FROM payments WHERE contradicted"))
+    again = pays(world, "ORDER_1")
+    await asyncio.sleep(30)
+    return [first, again]
+
+
+async def reversed_although_it_was_denied(world: World) -> Customers:
+    """The same with a reversal, whose debit the till asks for once more."""
+    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    paid = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "succeeded")
+    await until(lambda: world.store.holder(terminal.line) is None)
+    terminal.wire_faults.append("connection lost at once")
+    given_back = pays(world, "ORDER_1", operation="reversal")
+    await until(lambda: state(world, 1) == "in_doubt")
+    await asyncio.sleep(SETTINGS.doubt_window_seconds + 5)
+    world.people.decide(ids(world)[1], Decision.NOT_CHARGED)
+    await until(lambda: state(world, 1) == "aborted")
+    world.people.report(ids(world)[1])
+    await until(lambda: world.store.rows("SELECT 1 FROM payments WHERE contradicted"))
+    again = pays(world, "ORDER_1")
+    await asyncio.sleep(10)
+    return [paid, given_back, again]
+
+
+async def proved_before_its_doubt(world: World) -> Customers:
+    """The gateway proves the payment while its session still waits for an answer that never comes."""
+    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    terminal.wire_faults.append("answer lost, connection silent")
+    first = pays(world, "ORDER_1")
+    await until(lambda: world.ledger.charges)
+    world.people.report(ids(world)[0])
+    await until(lambda: state(world, 0) not in ("queued", "in_session"))
+    return [first]
+
+
+async def asked_for_while_the_request_is_under_way(world: World) -> Customers:
+    """The connection is lost at once, the request arrives late; the merchant wants the line at once."""
+    terminal = begin(world, workers=1)
+    await asyncio.sleep(1)
+    before = pays(world, "ORDER_0")
+    await until(lambda: world.store.rows("SELECT 1 FROM lines WHERE identifies AND held_by IS NULL"))
+    terminal.wire_faults.append("connection lost, request read late")
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 1) == "in_doubt")
+    second = pays(world, "ORDER_2")
+    world.people.ask_for_line(ids(world)[1])
+    await asyncio.sleep(60)
+    return [before, first, second]
+
+
+HELD: dict[str, Aim] = {
+    "a taker that frees at once": Aim(taker_frees_at_once, probed_by_a_worker_that_sleeps),
+    "a takeover that does not compare the counter": Aim(counter_not_compared, woken_before_it_is_taken_over),
+    "an enquiry written however late": Aim(enquired_at_any_time, asleep_before_its_enquiry),
+    "a contradiction that leaves its key open": Aim(key_left_open, proved_after_it_was_denied),
+    "a reversal's contradiction that leaves its debit open": Aim(
+        debit_left_open, reversed_although_it_was_denied
+    ),
+    "evidence from before the doubt forgotten": Aim(early_proofs_forgotten, proved_before_its_doubt),
+    "an early release at once": Aim(released_at_once, asked_for_while_the_request_is_under_way),
+}

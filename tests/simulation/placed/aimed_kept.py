@@ -1,0 +1,47 @@
+"""Placed histories in which only one worker knows an outcome."""
+
+import asyncio
+
+from sandbox.terminal.script.behaviour import Behaviour
+from tests.simulation.limits import SETTINGS
+from tests.simulation.mistakes.kept import drained_without_grace, given_up_at_the_unexpected
+from tests.simulation.model.terminal import Kind
+from tests.simulation.placed.placing import Aim, Customers, begin, pays, until, worker_of
+from tests.simulation.world import World
+
+
+async def stopped_while_the_database_is_away(world: World) -> Customers:
+    """The answer comes to a worker that ends; the database is back within its grace."""
+    terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    answered_after = SETTINGS.answer_timeout_seconds - 1
+    terminal.behaviours.appendleft(Behaviour(delay_seconds=answered_after))
+    first = pays(world, "ORDER_1")
+    await until(lambda: world.ledger.written)
+    worker_of(world, 0).stop()
+    stopped_at = world.stage.now
+    await asyncio.sleep(answered_after - 1)
+    world.store.is_away = True
+    back_at = stopped_at + SETTINGS.worker_drain_seconds + SETTINGS.storing_grace_seconds / 2
+    await asyncio.sleep(back_at - world.stage.now)
+    world.store.is_away = False
+    await asyncio.sleep(30)
+    return [first]
+
+
+async def outcome_refused(world: World) -> Customers:
+    """The statement that stores an outcome meets an error that nobody expects."""
+    terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    first = pays(world, "ORDER_1")
+    await until(lambda: terminal.open_requests)
+    world.store.refused.append(("UPDATE payments SET state = ", "XX000"))
+    await until(lambda: not world.store.refused)
+    await asyncio.sleep(30)
+    return [first]
+
+
+KEPT: dict[str, Aim] = {
+    "an outcome given up at an unexpected error": Aim(given_up_at_the_unexpected, outcome_refused),
+    "a drain without grace": Aim(drained_without_grace, stopped_while_the_database_is_away),
+}

@@ -1,0 +1,156 @@
+"""Placed histories of what random ones found once: rare there, and each a mistake that was made."""
+
+import asyncio
+import sqlite3
+
+from sandbox.terminal.script.behaviour import Behaviour
+from shared.concert.fields import Action
+from tests.simulation.mistakes.found import (
+    busy_taken_for_an_answer,
+    identified_at_any_time,
+    identified_without_a_look,
+    not_marked_after_early_release,
+    takeover_forgets_the_mark,
+    takeover_read_back_once,
+)
+from tests.simulation.model.terminal import Kind, Terminal
+from tests.simulation.model.workers import Worker
+from tests.simulation.placed.placing import (
+    Aim,
+    Customers,
+    begin,
+    ids,
+    pays,
+    state,
+    stop,
+    until,
+    worker_of,
+)
+from tests.simulation.world import World
+
+
+async def takeover_lost_twice(world: World) -> Customers:
+    """A takeover is carried out and its answer lost; so is the answer to the question what became of it."""
+    begin(world, workers=2)
+    await asyncio.sleep(1)
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "in_session")
+    world.store.doomed += [("UPDATE lines SET worker", "done"), ("held_by FROM lines WHERE address", "done")]
+    worker_of(world, 0).process.kill()
+    await until(lambda: not world.store.doomed)
+    return [first]
+
+
+async def stopped_before_it_identifies(world: World) -> Customers:
+    """A worker sleeps between a payment's end and the identification that follows, and wakes in another's
+    session."""
+    terminal = begin(world, workers=2)
+    await asyncio.sleep(1)
+    first = pays(world, "ORDER_1")
+    await until(lambda: world.ledger.charges)
+    terminal.connect_seconds = 3.0
+    await until(lambda: state(world, 0) == "succeeded")
+    return [first, await _wakes_in_anothers_session(world, terminal, worker_of(world, 0))]
+
+
+async def stopped_before_it_identifies_first(world: World) -> Customers:
+    """The same with the identification that begins a session on a marked line."""
+    terminal = begin(world, workers=2)
+    await asyncio.sleep(1)
+    before = pays(world, "ORDER_0")
+    await until(lambda: world.store.rows("SELECT 1 FROM lines WHERE identifies AND held_by IS NULL"))
+    await until(lambda: _marked(world))
+    terminal.connect_seconds = 3.0
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 1) == "in_session")
+    return [before, first, await _wakes_in_anothers_session(world, terminal, worker_of(world, 1))]
+
+
+def _marked(world: World) -> bool:
+    try:
+        world.store.rows("UPDATE lines SET identify_first = true")
+    except sqlite3.OperationalError:
+        return False  # somebody is writing
+    return True
+
+
+async def _wakes_in_anothers_session(
+    world: World, terminal: Terminal, worker: Worker
+) -> "asyncio.Task[None]":
+    stop(world, worker)
+    terminal.connect_seconds = 0.0
+    await until(lambda: world.store.holder(terminal.line) is None)
+    second = pays(world, "ORDER_2")
+    number = len(ids(world))
+    await until(lambda: any(note.payment_id in ids(world)[number:] for note in world.ledger.written))
+    worker.process.resume()
+    await asyncio.sleep(30)
+    return second
+
+
+async def busy_with_our_own_request(world: World) -> Customers:
+    """The terminal is busy with a request whose connection was lost, and the gateway knows before it is
+    free."""
+    terminal = begin(world, workers=1)
+    await asyncio.sleep(1)
+    terminal.wire_faults.append("connection lost at once")
+    terminal.behaviours.appendleft(Behaviour(delay_seconds=40))
+    first = pays(world, "ORDER_1")
+    await until(lambda: any(note.action == Action.DUPLICATE for note in world.ledger.written))
+    await asyncio.sleep(5)
+    second = pays(world, "ORDER_2")
+    world.people.report(ids(world)[0])
+    await asyncio.sleep(45)
+    return [first, second]
+
+
+async def asked_for_while_the_request_waits(world: World) -> Customers:
+    """Enquiries are answered on a second connection while the request waits; the merchant wants the line."""
+    terminal = begin(world, workers=1, kind=Kind(backlog=True, enquires_aside=True))
+    await asyncio.sleep(1)
+    terminal.type_by_hand(990)
+    terminal.freeze(60)
+    terminal.wire_faults.append("connection lost at once")
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "in_doubt")
+    await asyncio.sleep(43)
+    second = pays(world, "ORDER_2")
+    await until(lambda: len(ids(world)) == 2)
+    world.people.ask_for_line(ids(world)[0])
+    await asyncio.sleep(30)
+    return [first, second]
+
+
+async def settled_while_its_worker_is_dead(world: World) -> Customers:
+    """The gateway settles a doubt before its line is taken over; the request still waits at the terminal."""
+    terminal = begin(world, workers=2, kind=Kind(backlog=True))
+    await asyncio.sleep(1)
+    terminal.freeze(90)
+    terminal.wire_faults.append("connection lost at once")
+    first = pays(world, "ORDER_1")
+    await until(lambda: state(world, 0) == "in_doubt")
+    worker_of(world, 0).process.kill()
+    world.people.report(ids(world)[0])
+    await until(lambda: state(world, 0) == "succeeded")
+    await until(lambda: world.store.holder(terminal.line) is None)
+    second = pays(world, "ORDER_2")
+    await until(lambda: world.ledger.charges)
+    return [first, second]
+
+
+FOUND: dict[str, Aim] = {
+    "a takeover's commit lost twice": Aim(takeover_read_back_once, takeover_lost_twice),
+    "an identification on a line that was taken over": Aim(
+        identified_without_a_look, stopped_before_it_identifies
+    ),
+    "an identification past the write window": Aim(
+        identified_at_any_time, stopped_before_it_identifies_first
+    ),
+    "a busy enquiry counted as answered": Aim(busy_taken_for_an_answer, busy_with_our_own_request),
+    "an early release that does not mark the line": Aim(
+        not_marked_after_early_release, asked_for_while_the_request_waits
+    ),
+    "a takeover that forgets to mark the line": Aim(
+        takeover_forgets_the_mark, settled_while_its_worker_is_dead
+    ),
+}

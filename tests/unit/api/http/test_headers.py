@@ -1,0 +1,33 @@
+"""Request headers of ours."""
+
+import pytest
+
+from api.http.errors import InvalidHeader
+from api.http.headers import NO_PREFERENCE, Preference, read_preference
+
+
+@pytest.mark.parametrize(
+    ("headers", "preference"),
+    [
+        ([], NO_PREFERENCE),
+        ([""], NO_PREFERENCE),
+        (["respond-async"], Preference(respond_async=True)),
+        (["Respond-Async, WAIT=10"], Preference(respond_async=True, wait_seconds=10)),
+        (["wait=10", "respond-async"], Preference(respond_async=True, wait_seconds=10)),
+        (["wait = 10"], Preference(wait_seconds=10)),
+        (['wait="10"; why=hurry'], Preference(wait_seconds=10)),
+        (["wait=10, wait=20"], Preference(wait_seconds=10)),
+        (["wait=0"], Preference(wait_seconds=0)),
+        (["handling=lenient, return=minimal"], NO_PREFERENCE),
+    ],
+)
+def test_preferences_are_read_as_the_standard_says(headers: list[str], preference: Preference) -> None:
+    """RFC 7240: any order, any case, several headers; what is not known is passed over."""
+    assert read_preference(headers) == preference
+
+
+@pytest.mark.parametrize("header", ["wait", "wait=", "wait=x", "wait=-1", "wait=1.5", "wait=1e3", "wait=٣"])
+def test_a_wait_that_is_no_number_is_refused(header: str) -> None:
+    """A caller that believes in a limit must not wait for ever."""
+    with pytest.raises(InvalidHeader):
+        read_preference([header])

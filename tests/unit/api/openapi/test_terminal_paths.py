@@ -1,0 +1,121 @@
+"""The published description of terminals fits what is rendered, and the reference page names all of it."""
+
+from contextlib import suppress
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
+
+from api.http.errors import ImportRefused
+from api.openapi.document import COMMITTED_COPY, openapi_document
+from api.openapi.terminal_paths import TERMINAL_SCHEMAS
+from api.terminals.csv_file import COLUMNS, read_file
+from api.terminals.entry import read_entry
+from api.terminals.terminal_object import probe_object, terminal_object
+from shared.concert.profile import Profile
+from shared.storage.terminals.probes import Found, Outcome
+from shared.storage.terminals.registry import Registered
+from shared.storage.terminals.status import Holder, LineStatus
+
+PAGE = COMMITTED_COPY.parents[1] / "docs" / "reference" / "terminals.md"
+REGISTERED = Registered(
+    id="till-1",
+    merchant_id="mer_1",
+    label="Front",
+    shop="Lyon",
+    host="127.0.0.2",
+    port=8888,
+    line="127.0.0.2:8888",
+    protocol="ConcertV3.2",
+    profile='{"sends_ticket":false}',
+    register_number="01",
+    authorisation="above",
+    authorisation_above_cents=3000,
+    disabled_at=None,
+    sole_use_requested_at=1,
+    sole_use_confirmed_at=None,
+    created_at=1,
+    changed_at=2,
+    replaced_at=None,
+)
+
+
+def check(schema: str, value: Any) -> None:
+    document = openapi_document()
+    Draft202012Validator(
+        {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
+    ).validate(value)
+
+
+def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
+    """No member is undocumented; what a GET answers is a valid PUT."""
+    status = LineStatus(
+        echoes=[["CB", "CZ"], ["CZ"]],
+        answered_at=5,
+        identifies=True,
+        holder=Holder("pay_1", "in_session", 1, 2),
+        waiting=["pay_2"],
+    )
+    shown = terminal_object(REGISTERED, status)
+
+    check("Terminal", shown)
+    assert shown.keys() == TERMINAL_SCHEMAS["Terminal"]["properties"].keys()
+    assert shown["learned"]["fields"] == ["CZ"]
+    assert read_entry("till-1", shown, register_number="01", answer_timeout_seconds=180)[1] == []
+
+
+def test_what_the_device_before_said_is_not_shown_as_seen() -> None:
+    """A replaced terminal was last seen when the new device first answered."""
+    replaced = Registered(**{**_values(REGISTERED), "replaced_at": 10})
+
+    assert terminal_object(replaced, LineStatus(answered_at=9))["last_seen"] is None
+    assert terminal_object(replaced, LineStatus(answered_at=11))["last_seen"] is not None
+
+
+def test_every_outcome_of_a_probe_that_is_answered_fits_its_schema() -> None:
+    """Another merchant's payment is not named."""
+    for outcome in set(Outcome) - {Outcome.NO_WORKER, Outcome.INTERRUPTED}:
+        check("Probe", probe_object(Found(outcome=outcome, round_trip_ms=1, detail="x")))
+    assert probe_object(Found(outcome=Outcome.HELD, held_since=0)) == {
+        "outcome": "held",
+        "held_since": "1970-01-01T00:00:00.000Z",
+    }
+
+
+def test_the_examples_of_the_paths_fit_their_schemas() -> None:
+    """Every answer with an example."""
+    document = openapi_document()
+    for path, operations in document["paths"].items():
+        if "terminals" not in path:
+            continue
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                for content in response.get("content", {}).values():
+                    checker = Draft202012Validator(
+                        {**content["schema"], "components": document["components"]}
+                    )
+                    for name, example in content["examples"].items():
+                        assert checker.is_valid(example["value"]), (path, status, name)
+
+
+def test_the_reference_page_names_members_columns_profile_keys_and_outcomes() -> None:
+    """What an integrator looks for is there."""
+    page = PAGE.read_text(encoding="utf-8")
+
+    names = {*TERMINAL_SCHEMAS["Terminal"]["properties"], *COLUMNS, *Profile().to_dict()}
+    outcomes = TERMINAL_SCHEMAS["Probe"]["properties"]["outcome"]["enum"]
+    for name in (*names, *outcomes):
+        assert f"`{name.removeprefix('profile.')}`" in page, name
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='id,host;\n\r"aé1 ', max_size=60).map(str.encode))
+def test_any_bytes_are_rows_or_named_errors(body: bytes) -> None:
+    """Never a crash."""
+    with suppress(ImportRefused):
+        rows, errors = read_file(b"id,host\n" + body, register_number="01", answer_timeout_seconds=180)
+        assert rows or errors
+
+
+def _values(registered: Registered) -> dict[str, Any]:
+    return {name: getattr(registered, name) for name in Registered.__dataclass_fields__}

@@ -1,0 +1,42 @@
+"""The notifier workers are told of what was committed, whatever goes wrong with one of the messages."""
+
+import asyncio
+
+from eventually import eventually
+
+from shared.broker.messages import NotificationMessage
+from shared.broker.outbox_publisher import Waking
+from shared.storage.db.engine import Wake
+
+
+class Publisher:
+    """Takes everything but the delivery `bad`."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def publish_notification(self, message: NotificationMessage) -> None:
+        if message.delivery_id == "bad":
+            raise RuntimeError
+        self.sent.append(message.delivery_id)
+
+
+async def test_an_error_leaves_one_delivery_to_the_sweep_and_ends_nothing() -> None:
+    """At the step before, too: what was noted is published with the next."""
+    publisher, failures = Publisher(), [RuntimeError()]
+
+    async def fails_once(_: str) -> None:
+        if failures:
+            raise failures.pop()
+
+    waking = Waking(publisher, fails_once)
+    running = asyncio.create_task(waking.run())
+    try:
+        waking.wake([Wake("merchant", "first", "whe_1")])
+        await eventually(lambda: not failures)
+        waking.wake([Wake("merchant", name, "whe_1") for name in ("bad", "second")])
+        await eventually(lambda: publisher.sent == ["first", "second"])
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -1,0 +1,37 @@
+"""A result survives being stored as an evidence's detail."""
+
+import json
+
+from shared.payment.settlement import Result
+
+FULL = Result(
+    paid_cents=900,
+    error_code="04",
+    error_description="refused",
+    authorisation_number="123456",
+    masked_card="497010******0014",
+    application="001",
+    aid="A0000000421010",
+    card_read_mode="2",
+    receipt="CARTE BANCAIRE\nMERCI",
+    warnings=("partial_amount",),
+)
+
+
+def test_a_result_read_back_from_json_is_the_same() -> None:
+    """A proof that waited for the doubt brings everything that the terminal had said."""
+    assert Result.from_json(json.loads(json.dumps(FULL.to_json()))) == FULL
+    assert Result.from_json(json.loads(json.dumps(Result().to_json()))) == Result()
+
+
+def test_what_is_not_a_results_is_passed_over() -> None:
+    """An evidence's detail carries more than the result."""
+    assert Result.from_json({"paid_cents": 5, "operator": "Anna"}) == Result(paid_cents=5)
+
+
+def test_earlier_warnings_stay_in_front_and_are_not_doubled() -> None:
+    """What was noticed at acceptance is still told with the result."""
+    assert FULL.with_warnings(("amount_string", "partial_amount")).warnings == (
+        "amount_string",
+        "partial_amount",
+    )

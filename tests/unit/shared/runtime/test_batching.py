@@ -1,0 +1,82 @@
+"""Many callers, one statement at a time; nobody waits for more to come, nobody falls with another."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from shared.runtime.batching import Batches
+
+
+class Asked:
+    """Answers each key with its square, when it is let; notes the batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.begun = asyncio.Event()
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+        self.error: Exception | None = None
+
+    async def ask(self, keys: Sequence[int]) -> dict[int, int]:
+        self.batches.append(sorted(keys))
+        self.begun.set()
+        await self.goes_on.wait()
+        if self.error is not None:
+            raise self.error
+        return {key: key * key for key in keys if key >= 0}
+
+
+async def test_what_comes_while_a_statement_is_under_way_goes_with_the_next() -> None:
+    """The first is asked alone and at once, all others together, equal ones once."""
+    asked = Asked()
+    batches: Batches[int, int] = Batches(asked.ask, most=100)
+    asked.goes_on.clear()
+    first = asyncio.create_task(batches.get(1))
+    await asked.begun.wait()
+
+    others = [asyncio.create_task(batches.get(key)) for key in (2, 3, 3, -4)]
+    await asyncio.sleep(0)
+    asked.goes_on.set()
+
+    assert await first == 1
+    assert await asyncio.gather(*others) == [4, 9, 9, None]
+    assert asked.batches == [[1], [-4, 2, 3]]
+
+
+async def test_a_batch_has_a_limit() -> None:
+    """What is over it goes with the next one."""
+    asked = Asked()
+    batches: Batches[int, int] = Batches(asked.ask, most=2)
+
+    assert await asyncio.gather(*(batches.get(key) for key in range(5))) == [0, 1, 4, 9, 16]
+    assert [len(batch) for batch in asked.batches] == [2, 2, 1]
+
+
+async def test_a_caller_that_leaves_takes_nobody_with_it() -> None:
+    """The statement goes on for the others of its batch."""
+    asked = Asked()
+    batches: Batches[int, int] = Batches(asked.ask, most=100)
+    asked.goes_on.clear()
+    leaving, staying = asyncio.create_task(batches.get(1)), asyncio.create_task(batches.get(1))
+    await asked.begun.wait()
+
+    leaving.cancel()
+    asked.goes_on.set()
+
+    assert await staying == 1
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+
+async def test_an_error_is_its_batches_alone() -> None:
+    """Everybody of the batch hears of it; the next one is asked anew."""
+    asked = Asked()
+    batches: Batches[int, int] = Batches(asked.ask, most=100)
+    asked.error = ValueError("cancelled")
+    failed = await asyncio.gather(batches.get(1), batches.get(2), return_exceptions=True)
+    assert [type(error) for error in failed] == [ValueError, ValueError]
+
+    asked.error = None
+
+    assert await batches.get(3) == 9

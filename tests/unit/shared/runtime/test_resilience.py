@@ -1,0 +1,99 @@
+"""What goes on after which failure, and how soon something is tried again."""
+
+import asyncio
+import random
+
+import pytest
+from structlog.testing import capture_logs
+
+from shared.broker.errors import BrokerAway
+from shared.runtime import resilience
+from shared.runtime.resilience import failures_logged, one_of_many, until_done
+from shared.storage.db.engine import CommitUnknown, DatabaseAway, StatementCancelled
+
+
+@pytest.mark.parametrize(
+    ("failure", "level"),
+    [
+        (DatabaseAway(), "warning"),
+        (StatementCancelled(), "warning"),
+        (CommitUnknown(), "warning"),
+        (BrokerAway(), "warning"),
+        (RuntimeError(), "error"),
+    ],
+)
+def test_every_failure_is_logged_by_its_kind_and_gone_on_after(failure: Exception, level: str) -> None:
+    """An error of the code is one for its authors, with a traceback."""
+    with capture_logs() as log, failures_logged("it failed", line="127.0.0.1:8888"):
+        raise failure
+
+    assert [(one["event"], one["log_level"], one["line"]) for one in log] == [
+        ("it failed", level, "127.0.0.1:8888")
+    ]
+    assert ("exc_info" in log[0]) is (level == "error")
+
+
+@pytest.mark.parametrize("failure", [StatementCancelled(), CommitUnknown(), BrokerAway(), RuntimeError()])
+def test_one_of_many_keeps_no_other_waiting(failure: Exception) -> None:
+    """A statement that was cancelled says nothing of the next row."""
+    with one_of_many("row not handled"):
+        raise failure
+
+
+def test_a_database_that_is_away_ends_the_round() -> None:
+    """Each of the others would wait for it as long."""
+    with pytest.raises(DatabaseAway), one_of_many("row not handled"):
+        raise DatabaseAway
+
+
+def test_cancelling_is_no_failure() -> None:
+    """What is told to end ends."""
+    with pytest.raises(asyncio.CancelledError), failures_logged("it failed"):
+        raise asyncio.CancelledError
+
+
+def test_a_log_that_cannot_be_written_is_no_second_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk under the log must not lose what is being kept."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(resilience, "log_unexpected", fails)
+
+    with failures_logged("it failed"):
+        raise RuntimeError
+
+
+async def test_work_is_tried_again_after_growing_pauses_until_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Up to two seconds for what is expected, longer after an error of the code."""
+    pauses: list[float] = []
+    failures: list[Exception] = [*[DatabaseAway()] * 8, *[RuntimeError()] * 8]
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def work() -> str:
+        if failures:
+            raise failures.pop(0)
+        return "done"
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+
+    assert await until_done(work, "not done", rng=random.Random(1)) == "done"
+
+    assert len(pauses) == 16
+    assert pauses[0] <= 0.1
+    assert max(pauses[:8]) <= 2.0
+    assert 5 <= max(pauses) <= 10
+
+
+async def test_only_the_failures_that_are_named_are_waited_out() -> None:
+    """Anything else is for the caller."""
+
+    async def work() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await until_done(work, "not done", rng=random.Random(1), failures=(DatabaseAway,))

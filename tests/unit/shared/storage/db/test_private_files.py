@@ -1,0 +1,83 @@
+"""An embedded database is its owner's alone."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from sqlalchemy import text
+
+from cli.migrate import migrate_database
+from shared.settings.settings import Settings
+from shared.storage.db.engine import open_database
+from shared.storage.db.opening import opened_database
+from shared.storage.terminals.heartbeats import Heartbeats
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def open_to_others(file: Path, folder: Path) -> None:
+    file.chmod(0o644)
+    folder.chmod(0o755)
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """What most systems have: others may read."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+async def test_files_and_folder_are_made_for_their_owner(tmp_path: Path) -> None:
+    """By the migration, before a byte is in them; SQLite's own files beside them, and the heartbeats'."""
+    path = tmp_path / "deep" / "data" / "cloud-terminal.db"
+    settings = Settings(database_url=url_of(path))
+
+    await migrate_database(settings)
+
+    assert mode(path.parent) == 0o700
+    async with opened_database(settings) as database:
+        await database.write(lambda tx: tx.connection.execute(text("CREATE TABLE t (a)")))
+        heartbeats = await Heartbeats.open(url_of(path))
+        files = sorted(path.parent.iterdir())
+        assert {file.suffix for file in files} >= {".db", ".db-wal", ".db-shm"}
+        assert {mode(file) for file in files} == {0o600}
+        await heartbeats.close()
+
+
+async def test_a_file_that_others_could_open_is_tightened(tmp_path: Path) -> None:
+    """With a word about it; its folder, which may be there for more, gets the word alone."""
+    path = tmp_path / "cloud-terminal.db"
+    settings = Settings(database_url=url_of(path))
+    await migrate_database(settings)
+    open_to_others(path, tmp_path)
+
+    with structlog.testing.capture_logs() as logged:
+        async with opened_database(settings):
+            assert mode(path) == 0o600
+
+    assert mode(tmp_path) == 0o755
+    assert [line["event"] for line in logged] == [
+        "database file was open to other users",
+        "database folder is open to other users",
+    ]
+
+
+async def test_a_missing_folder_is_not_made_by_opening(tmp_path: Path) -> None:
+    """Only the migration makes one: a wrong path is told, not filled."""
+    database = open_database(url_of(tmp_path / "nowhere" / "x.db"))
+
+    with pytest.raises(Exception, match="unable to open"):
+        await database.read(lambda tx: tx.connection.execute(text("SELECT 1")))
+
+    assert not (tmp_path / "nowhere").exists()
+    await database.close()
