@@ -1,6 +1,8 @@
 """The API's composition root: settings, connections, parts, serving."""
 
+import gc
 import os
+import sys
 from contextlib import AsyncExitStack
 
 import structlog
@@ -12,12 +14,12 @@ from api.http.server import http_options
 from api.payments.waiters import Waiters
 from api.wiring import wire
 from shared.broker.connections import connected, declare_topology, topology_of
-from shared.broker.outbox_publisher import waking
+from shared.broker.outbox_publisher import outbox_publisher
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
-from shared.network.dns import SystemLookUp
+from shared.network.dns import SystemResolver
 from shared.runtime.clock import SystemClock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.runtime.management import management_server
@@ -30,13 +32,16 @@ from shared.settings.settings import Settings
 from shared.storage.db.opening import opened_database
 
 PROCESS = "api"
+_SWITCH_SECONDS = 0.0005
 
 
-async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
+async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     """Serve until SIGTERM or SIGINT, then let the running requests finish.
 
-    Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch.
+    Raises SettingsError, DatabaseUnavailable, SchemaTooOld, BrokerUnavailable, TopologyMismatch.
     """
+    # The event loop asks for the interpreter at each turn while large bodies are read on a thread.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     clock, metrics = SystemClock(), Metrics(PROCESS)
     process_id = new_process_id(os.urandom)
     secret_key = load_secret_key(settings, os.urandom)
@@ -54,22 +59,23 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
         )
         replies = ReplyQueue(replying, topology, process_id=process_id, settings=settings, metrics=metrics)
         notifying = await stack.enter_async_context(
-            waking(
+            outbox_publisher(
                 database,
                 settings,
                 process=PROCESS,
                 topology=topology,
                 metrics=metrics,
-                checkpoint=checkpoint,
+                failpoint=failpoint,
             )
         )
         waiters = Waiters(database, clock, metrics, settings)
         await replies.start(waiters.replied)
         readiness = Readiness(
-            {"database": database_check(database), "publishing": publisher.ready, "replies": replies.ready}
+            {"database": database_check(database), "publishing": publisher.ready, "replies": replies.ready},
+            clock,
         )
-        look_up = SystemLookUp(settings.name_lookup_limit)
-        stack.callback(look_up.close)
+        lookup = SystemResolver(settings.name_lookup_limit)
+        stack.callback(lookup.close)
         parts = wire(
             database=database,
             publisher=publisher,
@@ -81,8 +87,8 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
-            look_up=look_up,
-            checkpoint=checkpoint,
+            lookup=lookup,
+            failpoint=failpoint,
         )
         app = make_app(parts)
         await stack.enter_async_context(
@@ -111,5 +117,7 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             drain_seconds=settings.api_drain_seconds,
             **http_options(settings),
         ):
+            # What is there by now stays: a full collection that walks through it holds everybody up.
+            gc.freeze()
             structlog.get_logger().info("API is serving", host=settings.api_host, port=port_of(listening))
             await stopped.wait()

@@ -8,20 +8,20 @@ from api.http.dependencies import Parts
 from api.http.failed_logins import FailedLogins
 from api.http.large_work import LargeWork
 from api.limits.fair_shares import FairShares
-from api.payments.changes import News
+from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
-from api.terminals.addresses import LineFinder
+from api.terminals.addresses import TerminalAddressFinder
 from api.terminals.lookup import Terminals
 from api.terminals.probes import Probing
 from api.terminals.service import Registry
 from api.terminals.targets import Targets
 from api.webhooks.service import Webhooks
 from shared.broker.interfaces import Listens, Publishes, PublishesProbes
-from shared.broker.reply_publisher import Announcer
-from shared.network.dns import LookUp, Names
+from shared.broker.reply_publisher import ReplyPublisher
+from shared.network.dns import Lookup, Names
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes
 from shared.runtime.metrics import Metrics
 from shared.security.encryption import Sealer
@@ -45,34 +45,34 @@ def wire(
     metrics: Metrics,
     settings: Settings,
     random_bytes: RandomBytes,
-    look_up: LookUp,
-    checkpoint: Checkpoint = no_checkpoint,
+    lookup: Lookup,
+    failpoint: Failpoint = no_failpoint,
 ) -> Parts:
     """Return the parts. `waiters` hear of the replies; they, `payments.admission` and
     `payments.stored_bytes` run beside it all."""
-    announcer = Announcer(database, publisher, metrics)
+    reply_publisher = ReplyPublisher(database, publisher, metrics)
     names = Names(
-        look_up,
+        lookup,
         clock,
         limit_each=settings.name_lookup_limit_per_merchant,
         cache_seconds=settings.name_cache_seconds,
     )
 
-    def lines(merchant_id: str) -> LineFinder:
-        return LineFinder(names.asked_by(merchant_id), settings.name_lookup_timeout_seconds)
+    def lines(merchant_id: str) -> TerminalAddressFinder:
+        return TerminalAddressFinder(names.asked_by(merchant_id), settings.name_lookup_timeout_seconds)
 
-    def lines_of_file(merchant_id: str) -> LineFinder:
+    def lines_of_file(merchant_id: str) -> TerminalAddressFinder:
         """A file's names wait for each other and hold up no payment: the file's total time limits them."""
-        return LineFinder(names.asked_by(f"import {merchant_id}"), settings.import_timeout_seconds)
+        return TerminalAddressFinder(names.asked_by(f"import {merchant_id}"), settings.import_timeout_seconds)
 
     shares = FairShares(settings, clock)
     terminals = Terminals(database, clock, settings.credential_cache_seconds)
-    targets = Targets(lines, terminals, settings.register_number)
+    targets = Targets(lines, terminals, settings.pos_number)
     payments = Payments(
         database=database,
         publisher=publisher,
         replies=replies,
-        announcer=announcer,
+        reply_publisher=reply_publisher,
         waiters=waiters,
         lines=lines,
         terminals=terminals,
@@ -80,12 +80,12 @@ def wire(
         metrics=metrics,
         settings=settings,
         random_bytes=random_bytes,
-        checkpoint=checkpoint,
+        failpoint=failpoint,
     )
     registry = Registry(
         database=database,
         targets=targets,
-        file_targets=Targets(lines_of_file, terminals, settings.register_number),
+        file_targets=Targets(lines_of_file, terminals, settings.pos_number),
         terminals=terminals,
         settings=settings,
     )
@@ -130,7 +130,7 @@ def wire(
         probing=probing,
         database=database,
         terminals=terminals,
-        news=News(announcer, metrics),
+        changes=PaymentChanges(reply_publisher, metrics),
         large_work=LargeWork(),
         webhooks=webhooks,
     )

@@ -25,14 +25,14 @@ from bench.receiver import Receiver
 from bench.system import database_named
 from sandbox.processes import OwnProcess
 from shared.broker.connections import connected, declare_topology, topology_of
-from shared.broker.outbox_publisher import waking
+from shared.broker.outbox_publisher import outbox_publisher
 from shared.notification.kinds import MERCHANT
 from shared.notification.secrets import new_webhook_secret
 from shared.runtime.metrics import Metrics
 from shared.security.encryption import Sealer
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
-from shared.storage.db.engine import Database, Transaction, Wake, open_database
+from shared.storage.db.engine import Database, Transaction, WakeUp, open_database
 from shared.storage.db.statement import Statement
 
 ENDPOINTS: Final = 100
@@ -60,7 +60,7 @@ _INSERT_MERCHANT = Statement(
 #: One for each delivery that waits, so that its order in its payment is looked after as it always is.
 _INSERT_PAYMENTS = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, state, amount_cents,"
-    " currency, protocol, force_authorization, host, port, register_number, profile, request, created_at,"
+    " currency, protocol, force_authorization, host, port, pos_number, profile, request, created_at,"
     " deadline_at, published_at) SELECT 'pay_' || n, 'mer_bench', 'ORDER_' || n, 'debit', 'debit:' || n,"
     " 'succeeded', 100, 'EUR', 'ConcertV3.2', false, '127.0.0.2', 8888, '01', '{{}}', '{{}}', {now}, {now},"
     " {now} FROM generate_series(1, :number) AS n"
@@ -203,7 +203,7 @@ async def _write_event(bench: Bench, number: int) -> None:
         assert row is not None
         payment_id = f"pay_{number + 1}"
         await tx.run(_INSERT_DELIVERY, id=delivery_id, target=target, payment_id=payment_id, event=row.number)
-        tx.wakes.append(Wake(MERCHANT, delivery_id, target))
+        tx.wakes.append(WakeUp(MERCHANT, delivery_id, target))
 
     await bench.database.write(work)
 
@@ -240,7 +240,7 @@ async def _prepared(amqp_url: str, postgres_url: str) -> AsyncIterator[Bench]:
         connection = await stack.enter_async_context(connected(settings, process="bench", purpose="publish"))
         await declare_topology(connection, topology, timeout_seconds=settings.broker_call_timeout_seconds)
         notifying = await stack.enter_async_context(
-            waking(database, settings, process="bench", topology=topology, metrics=Metrics("bench"))
+            outbox_publisher(database, settings, process="bench", topology=topology, metrics=Metrics("bench"))
         )
         publishing = asyncio.create_task(notifying.run())
         stack.callback(publishing.cancel)

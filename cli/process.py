@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 #: The command line or a setting is wrong.
 EXIT_USAGE: Final = 2
 #: Something that the command needs is away.
-EXIT_AWAY: Final = 1
+EXIT_UNAVAILABLE: Final = 1
 
 
 @contextmanager
@@ -26,19 +26,19 @@ def plain_errors() -> "Iterator[None]":
     """Turn the errors that a person can mend into a sentence and an exit code."""
     from shared.broker.errors import BrokerFailure
     from shared.settings.settings import SettingsError
-    from shared.storage.db.engine import CommitUnknown, DatabaseAway
-    from shared.storage.db.migrate import CannotMigrate, SchemaTooOld
+    from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
+    from shared.storage.db.migrate import SchemaTooOld
 
     try:
         yield
     except SettingsError as error:
         raise fail(str(error), EXIT_USAGE) from error
-    except (SchemaTooOld, CannotMigrate) as error:
-        raise fail(str(error), EXIT_AWAY) from error
-    except (DatabaseAway, CommitUnknown) as error:
-        raise fail(f"The database cannot be reached: {error}", EXIT_AWAY) from error
+    except SchemaTooOld as error:
+        raise fail(str(error), EXIT_UNAVAILABLE) from error
+    except (DatabaseUnavailable, CommitUnknown) as error:
+        raise fail(f"The database cannot be reached: {error}", EXIT_UNAVAILABLE) from error
     except BrokerFailure as error:
-        raise fail(str(error), EXIT_AWAY) from error
+        raise fail(str(error), EXIT_UNAVAILABLE) from error
 
 
 def fail(message: str, code: int) -> typer.Exit:

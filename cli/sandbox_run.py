@@ -58,7 +58,7 @@ def run_sandbox(
     if context.invoked_subcommand is not None:
         return
     from cli.migrate import migrate_database
-    from cli.process import EXIT_AWAY, EXIT_USAGE, fail, plain_errors, run_on_loop
+    from cli.process import EXIT_UNAVAILABLE, EXIT_USAGE, fail, plain_errors, run_on_loop
     from sandbox.main import TerminalSetup
     from sandbox.processes import ProcessFailed
     from sandbox.run.cloud_api import ApiAnswered
@@ -83,7 +83,7 @@ def run_sandbox(
             installation = Installation(folder, amqp_url, api_port, migrate_database)
             code = run_on_loop(installation.run(ports, setup, say), uvloop=True)
     except (ServersUnavailable, ProcessFailed) as error:
-        raise fail(str(error), EXIT_AWAY) from error
+        raise fail(str(error), EXIT_UNAVAILABLE) from error
     except (ShopUnreadable, ApiAnswered) as error:
         raise fail(str(error), EXIT_USAGE) from error
     raise typer.Exit(code)

@@ -13,22 +13,22 @@ from typing import Any, Final
 
 import structlog
 
-from notifier_worker.attempt import Trying
-from notifier_worker.concurrency import Lanes
-from notifier_worker.metrics import Measures
-from notifier_worker.webhook_request import Letter, Letters
+from notifier_worker.attempt import Attempts
+from notifier_worker.concurrency import ConcurrencyLimiter
+from notifier_worker.metrics import NotifierMetrics
+from notifier_worker.webhook_request import RequestBuilder, WebhookRequest
 from shared.broker.interfaces import Incoming
 from shared.broker.messages import NotificationMessage
-from shared.runtime.failpoints import Checkpoint
+from shared.runtime.failpoints import Failpoint
 from shared.runtime.resilience import failures_logged, log_failure
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.webhooks import deliveries
-from shared.storage.webhooks.deliveries import Again, Breaker, Dead, Delivered, Leased, Tried
+from shared.storage.webhooks.deliveries import AttemptResult, Breaker, Delivered, GiveUp, Leased, Retry
 
 #: Deliveries in one statement.
 BATCH: Final = 200
 #: Between tries to store results, or to lease, while the database is away.
-AWAY_SECONDS: Final = 1.0
+UNAVAILABLE_SECONDS: Final = 1.0
 
 _log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    tried: Tried
+    attempt_result: AttemptResult
     incoming: Incoming[NotificationMessage] | None
 
 
@@ -56,12 +56,12 @@ class Dispatcher:
         *,
         kind: str,
         database: Database,
-        letters: Letters,
-        trying: Trying,
-        lanes: Lanes,
+        builders: RequestBuilder,
+        attempts: Attempts,
+        limiter: ConcurrencyLimiter,
         breaker: Breaker,
-        measures: Measures,
-        checkpoint: Checkpoint,
+        notifier_metrics: NotifierMetrics,
+        failpoint: Failpoint,
         rng: random.Random,
         lease_seconds: float,
         spare_seconds: float,
@@ -69,12 +69,12 @@ class Dispatcher:
         """`spare_seconds`: what a lease has beyond a try and the storing of its result."""
         self._kind: Final = kind
         self._database: Final = database
-        self._letters: Final = letters
-        self._trying: Final = trying
-        self._lanes: Final = lanes
+        self._builders: Final = builders
+        self._attempts: Final = attempts
+        self._limiter: Final = limiter
         self._breaker: Final = breaker
-        self._measures: Final = measures
-        self._checkpoint: Final = checkpoint
+        self._notifier_metrics: Final = notifier_metrics
+        self._failpoint: Final = failpoint
         self._rng: Final = rng
         self._lease_seconds: Final = lease_seconds
         self._spare_seconds: Final = spare_seconds
@@ -96,7 +96,7 @@ class Dispatcher:
             self._run(incoming.ack())
 
     def _want(self, delivery_id: str, target: str, incoming: Incoming[NotificationMessage] | None) -> bool:
-        if not self._takes or not self._lanes.take(target):
+        if not self._takes or not self._limiter.take(target):
             return False
         self._wanted.append(_Wanted(delivery_id, target, incoming))
         self._to_lease.set()
@@ -113,7 +113,7 @@ class Dispatcher:
                 await self._lease_backlog()
             except Exception as error:
                 log_failure("deliveries not leased", error, kind=self._kind)
-                await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
+                await asyncio.sleep(self._rng.uniform(0.5, 1) * UNAVAILABLE_SECONDS)
                 self._to_lease.set()
 
     async def _lease_wanted(self) -> None:
@@ -139,7 +139,7 @@ class Dispatcher:
                     self._database, [one.delivery_id for one in batch], self._lease_seconds
                 )
             )
-        except (DatabaseAway, CommitUnknown):
+        except (DatabaseUnavailable, CommitUnknown):
             raise
         except Exception:
             if len(batch) == 1:
@@ -148,17 +148,17 @@ class Dispatcher:
             return [leased for one in batch for leased in await self._lease([one])]
 
     async def _lease_backlog(self) -> None:
-        taken = self._lanes.take_backlog() if self._takes else []
+        taken = self._limiter.take_backlog() if self._takes else []
         for at, (target, places) in enumerate(taken):
             try:
                 leased = await deliveries.lease_of_target(self._database, target, places, self._lease_seconds)
             except Exception:
                 for not_asked, places_of_it in taken[at:]:
-                    self._lanes.more(not_asked)
+                    self._limiter.more(not_asked)
                     self._give_back(not_asked, places_of_it)
                 raise
             if len(leased) == places:
-                self._lanes.more(target)
+                self._limiter.more(target)
             self._give_back(target, places - len(leased))
             await self._begin(leased, {one.id: _Wanted(one.id, target, None) for one in leased})
 
@@ -167,10 +167,10 @@ class Dispatcher:
 
         Never raises: what cannot be begun gives its place back and is left to its lease's end.
         """
-        written: dict[str, Letter] | None = None
+        written: dict[str, WebhookRequest] | None = None
         if leased:
             with failures_logged("leased deliveries not begun", kind=self._kind):
-                await self._checkpoint("claimed")
+                await self._failpoint("claimed")
                 written = await self._write(leased)
         if written is not None:
             for one in leased:
@@ -179,15 +179,15 @@ class Dispatcher:
         for rest in wanted.values():
             self._leave(rest)
 
-    def _begin_one(self, leased: Leased, letter: Letter | None, wanted: dict[str, _Wanted]) -> None:
+    def _begin_one(self, leased: Leased, request: WebhookRequest | None, wanted: dict[str, _Wanted]) -> None:
         asked = wanted[leased.id]
         if asked.target != leased.target:
             return  # the message names another target than the row does: left to its lease's end
-        if letter is None:
-            self._finished(_Done(self._trying.not_written(leased), asked.incoming))
+        if request is None:
+            self._finished(_Done(self._attempts.not_written(leased), asked.incoming))
         else:
-            self._lanes.learn_failures(leased.target, letter.failures)
-            self._run(self._send(leased, letter, asked.incoming))
+            self._limiter.learn_failures(leased.target, request.failures)
+            self._run(self._send(leased, request, asked.incoming))
         del wanted[leased.id]
 
     def _leave(self, wanted: _Wanted) -> None:
@@ -195,42 +195,42 @@ class Dispatcher:
         if wanted.incoming is not None:
             self._run(wanted.incoming.ack())
 
-    async def _write(self, leased: Sequence[Leased]) -> dict[str, Letter] | None:
+    async def _write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest] | None:
         """Return the letters; None where the database is away for so long that the leases end meanwhile."""
         loop = asyncio.get_running_loop()
         too_late = loop.time() + self._spare_seconds
         while True:
             try:
-                return await self._letters.write(leased)
-            except DatabaseAway as error:
+                return await self._builders.write(leased)
+            except DatabaseUnavailable as error:
                 _log.warning("leased deliveries could not be read", kind=self._kind, error=str(error))
             except Exception as error:
                 log_failure("leased deliveries not written together", error, kind=self._kind)
                 return await self._write_each(leased)
             if loop.time() >= too_late:
                 return None
-            await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
+            await asyncio.sleep(self._rng.uniform(0.5, 1) * UNAVAILABLE_SECONDS)
 
-    async def _write_each(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+    async def _write_each(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
         """One that cannot be read takes no other with it."""
-        letters: dict[str, Letter] = {}
+        builders: dict[str, WebhookRequest] = {}
         for one in leased:
             with failures_logged("leased delivery not written", delivery_id=one.id):
-                letters |= await self._letters.write([one])
-        return letters
+                builders |= await self._builders.write([one])
+        return builders
 
     async def _send(
-        self, leased: Leased, letter: Letter, incoming: Incoming[NotificationMessage] | None
+        self, leased: Leased, request: WebhookRequest, incoming: Incoming[NotificationMessage] | None
     ) -> None:
-        tried: Tried | None = None
+        attempt_result: AttemptResult | None = None
         with failures_logged("delivery left to its lease's end", delivery_id=leased.id):
-            tried = await self._trying.send(leased, letter)
+            attempt_result = await self._attempts.send(leased, request)
         with failures_logged("step after a try failed", delivery_id=leased.id):
-            await self._checkpoint("sent")
-        if tried is None:
+            await self._failpoint("sent")
+        if attempt_result is None:
             self._leave(_Wanted(leased.id, leased.target, incoming))
         else:
-            self._finished(_Done(tried, incoming))
+            self._finished(_Done(attempt_result, incoming))
 
     def _finished(self, done: _Done) -> None:
         self._done.append(done)
@@ -243,31 +243,37 @@ class Dispatcher:
             self._to_record.clear()
             while self._done:
                 batch = self._done[:BATCH]
-                await self._record([one.tried for one in batch])
+                await self._record([one.attempt_result for one in batch])
                 del self._done[: len(batch)]
                 with failures_logged("step after results were stored failed", kind=self._kind):
-                    await self._checkpoint("stored")
+                    await self._failpoint("stored")
                 for one in batch:
-                    with failures_logged("try not measured", delivery_id=one.tried.leased.id):
-                        self._measure(one.tried)
-                    with failures_logged("place not given back", delivery_id=one.tried.leased.id):
-                        self._leave(_Wanted(one.tried.leased.id, one.tried.leased.target, one.incoming))
-                await self._wake_next([one.tried.leased for one in batch])
+                    with failures_logged("try not measured", delivery_id=one.attempt_result.leased.id):
+                        self._measure(one.attempt_result)
+                    with failures_logged("place not given back", delivery_id=one.attempt_result.leased.id):
+                        self._leave(
+                            _Wanted(
+                                one.attempt_result.leased.id, one.attempt_result.leased.target, one.incoming
+                            )
+                        )
+                await self._wake_next([one.attempt_result.leased for one in batch])
 
-    async def _record(self, tried: Sequence[Tried]) -> None:
+    async def _record(self, attempt_result: Sequence[AttemptResult]) -> None:
         """Store results, as long as it takes; one that cannot be stored at all is left to its lease's end."""
         while True:
             try:
-                await deliveries.record(self._database, tried, breaker=self._breaker)
+                await deliveries.record(self._database, attempt_result, breaker=self._breaker)
                 return
-            except (DatabaseAway, CommitUnknown) as error:
+            except (DatabaseUnavailable, CommitUnknown) as error:
                 log_failure("results of deliveries not stored", error, kind=self._kind)
-                await asyncio.sleep(self._rng.uniform(0.5, 1) * AWAY_SECONDS)
+                await asyncio.sleep(self._rng.uniform(0.5, 1) * UNAVAILABLE_SECONDS)
             except Exception as error:
-                log_failure("results of deliveries not stored", error, kind=self._kind, count=len(tried))
+                log_failure(
+                    "results of deliveries not stored", error, kind=self._kind, count=len(attempt_result)
+                )
                 break
         # One that the database cannot take at all keeps no other waiting; its lease ends by itself.
-        for one in tried if len(tried) > 1 else ():
+        for one in attempt_result if len(attempt_result) > 1 else ():
             await self._record([one])
 
     async def _wake_next(self, leased: Sequence[Leased]) -> None:
@@ -283,37 +289,37 @@ class Dispatcher:
             ):
                 self._want(delivery_id, target, None)
 
-    def _measure(self, tried: Tried) -> None:
-        target, attempt = tried.leased.target, tried.attempt
-        self._measures.tried(self._kind, attempt.duration_ms / 1000)
-        match tried.verdict:
+    def _measure(self, attempt_result: AttemptResult) -> None:
+        target, attempt = attempt_result.leased.target, attempt_result.attempt
+        self._notifier_metrics.attempt_result(self._kind, attempt.duration_ms / 1000)
+        match attempt_result.decision:
             case Delivered():
-                self._measures.sent(self._kind)
-                self._lanes.works(target)
+                self._notifier_metrics.sent(self._kind)
+                self._limiter.works(target)
                 return
-            case Again(is_targets=True):
-                self._lanes.failed(target)
-            case Dead(reason):
-                self._measures.dead(self._kind, reason)
-        self._measures.failed(self._kind, str(attempt.status or attempt.error))
+            case Retry(is_targets=True):
+                self._limiter.failed(target)
+            case GiveUp(reason):
+                self._notifier_metrics.dead(self._kind, reason)
+        self._notifier_metrics.failed(self._kind, str(attempt.status or attempt.error))
         _log.info(
             "delivery not received",
-            delivery_id=tried.leased.id,
+            delivery_id=attempt_result.leased.id,
             target=target,
             status=attempt.status,
             error=attempt.error,
-            tries=tried.leased.tries + 1,
+            tries=attempt_result.leased.tries + 1,
         )
 
     def _give_back(self, target: str, places: int) -> None:
         for _ in range(places):
-            self._lanes.give_back(target)
+            self._limiter.give_back(target)
         self._to_lease.set()
         self._count()
 
     def _count(self) -> None:
-        self._measures.under_way(self._kind, self._lanes.in_use)
-        if self._lanes.in_use == 0:
+        self._notifier_metrics.under_way(self._kind, self._limiter.in_use)
+        if self._limiter.in_use == 0:
             self._is_idle.set()
         else:
             self._is_idle.clear()
@@ -330,4 +336,4 @@ class Dispatcher:
             async with asyncio.timeout(seconds):
                 await self._is_idle.wait()
         except TimeoutError:
-            _log.info("deliveries left to their lease's end", kind=self._kind, number=self._lanes.in_use)
+            _log.info("deliveries left to their lease's end", kind=self._kind, number=self._limiter.in_use)

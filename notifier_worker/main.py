@@ -12,11 +12,11 @@ from notifier_worker.wiring import kinds_of, wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer
 from shared.broker.publisher import Publisher
-from shared.network.dns import Names, SystemLookUp
+from shared.network.dns import Names, SystemResolver
 from shared.network.targets import AddressPolicy
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import SystemClock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.runtime.management import management_server
@@ -29,13 +29,13 @@ from shared.storage.db.opening import opened_database
 
 PROCESS = "notifier-worker"
 #: Host names of receivers that are looked up at the same time, of merchants and of HiPay each.
-LOOK_UPS_AT_ONCE = 64
+LOOKUPS_AT_ONCE = 64
 
 
-async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
+async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     """Deliver until SIGTERM or SIGINT, then finish what is under way.
 
-    Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch.
+    Raises SettingsError, DatabaseUnavailable, SchemaTooOld, BrokerUnavailable, TopologyMismatch.
     """
     clock, metrics = SystemClock(), Metrics(PROCESS)
     process_id = new_process_id(os.urandom)
@@ -62,7 +62,7 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             clock=clock,
             metrics=metrics,
             settings=settings,
-            checkpoint=checkpoint,
+            failpoint=failpoint,
             rng=random.SystemRandom(),
         )
         consumers = {
@@ -110,9 +110,9 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
 
 
 def _client(stack: AsyncExitStack, settings: Settings, policy: AddressPolicy) -> HttpClient:
-    look_up = SystemLookUp(LOOK_UPS_AT_ONCE)
-    stack.callback(look_up.close)
-    names = Names(look_up, SystemClock(), limit_each=LOOK_UPS_AT_ONCE)
+    lookup = SystemResolver(LOOKUPS_AT_ONCE)
+    stack.callback(lookup.close)
+    names = Names(lookup, SystemClock(), limit_each=LOOKUPS_AT_ONCE)
     client = HttpClient(
         policy,
         names.asked_by(PROCESS),

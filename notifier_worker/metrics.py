@@ -10,7 +10,7 @@ from shared.notification.kinds import NOTIFICATION_KINDS
 TRY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 
 
-class Measures:
+class NotifierMetrics:
     """Beside a process's `Metrics`, in the same registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -57,7 +57,7 @@ class Measures:
     def dead(self, kind: str, reason: str, number: int = 1) -> None:
         self._dead.labels(kind, reason).inc(number)
 
-    def tried(self, kind: str, seconds: float) -> None:
+    def attempt_result(self, kind: str, seconds: float) -> None:
         self._try_seconds.labels(kind).observe(seconds)
 
     def waiting(self, kind: str, number: int, oldest_seconds: float) -> None:

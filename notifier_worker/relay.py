@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from notifier_worker.metrics import Measures
+from notifier_worker.metrics import NotifierMetrics
 from shared.broker.errors import BrokerFailure, NotAccepted
 from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
@@ -33,7 +33,7 @@ class Relay:
         self,
         database: Database,
         publisher: PublishesNotifications,
-        measures: Measures,
+        notifier_metrics: NotifierMetrics,
         rng: random.Random,
         *,
         kinds: Collection[str],
@@ -42,7 +42,7 @@ class Relay:
         """`kinds` are those that this worker delivers: messages for another one would wait for nobody."""
         self._database: Final = database
         self._publisher: Final = publisher
-        self._measures: Final = measures
+        self._notifier_metrics: Final = notifier_metrics
         self._rng: Final = rng
         self._kinds: Final = kinds
         self._interval_seconds: Final = interval_seconds
@@ -65,7 +65,7 @@ class Relay:
             await asyncio.sleep(self._interval_seconds * self._rng.uniform(0.75, 1.25))
 
     async def sweep(self) -> int:
-        """Publish what is due; return how many messages. Raises DatabaseAway."""
+        """Publish what is due; return how many messages. Raises DatabaseUnavailable."""
         sent = 0
         stuck: set[str] = set()
         for kind, target in await deliveries.due_targets(self._database):
@@ -81,7 +81,7 @@ class Relay:
     async def _end_left_over(self) -> None:
         """What waits for disabled endpoints is dead; once more at once where there was much of it."""
         while ended := await deliveries.end_left_over(self._database):
-            self._measures.dead(MERCHANT, "endpoint_disabled", ended)
+            self._notifier_metrics.dead(MERCHANT, "endpoint_disabled", ended)
             if ended < deliveries.LEFT_OVER_AT_ONCE:
                 return
 
@@ -105,11 +105,11 @@ class Relay:
         return None
 
     async def count(self) -> None:
-        """Measure what waits; raises DatabaseAway."""
+        """Measure what waits; raises DatabaseUnavailable."""
         waiting = await deliveries.waiting(self._database)
         for kind in NOTIFICATION_KINDS:
             number, oldest_seconds = waiting.get(kind, (0, 0.0))
-            self._measures.waiting(kind, number, oldest_seconds)
+            self._notifier_metrics.waiting(kind, number, oldest_seconds)
             if number and kind not in self._kinds:
                 _log.error(
                     "deliveries wait that this worker has no address for",

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Final
 
-from shared.storage.webhooks.deliveries import Again, Dead, Delivered, Verdict
+from shared.storage.webhooks.deliveries import Decision, Delivered, GiveUp, Retry
 
 #: A receiver may ask for more time, not for more than a day.
 LONGEST_RETRY_AFTER_SECONDS: Final = 86_400.0
@@ -38,7 +38,7 @@ def after_answer(
     rng: Random,
     now_seconds: float,
     ends_with_gone: bool,
-) -> Verdict:
+) -> Decision:
     """Judge an answer: any 2xx is success, all else is tried again; 410 ends the target where it may.
 
     `tries` counts this one. `ends_with_gone`: the target is a merchant's endpoint, which can be disabled.
@@ -47,21 +47,23 @@ def after_answer(
     if 200 <= status < 300:
         return Delivered()
     if status == GONE and ends_with_gone:
-        return Dead("gone", endpoint_is_gone=True)
+        return GiveUp("gone", endpoint_is_gone=True)
     pause = schedule.pause(tries, rng)
     asked = retry_after_seconds(retry_after, now_seconds)
-    return Again(
+    return Retry(
         pause if asked is None else max(pause, asked),
         is_targets=not 400 <= status < 500 or status in _TROUBLE,
     )
 
 
-def within_life(verdict: Verdict, *, age_seconds: float, life_seconds: float) -> Verdict:
+def within_life(decision: Decision, *, age_seconds: float, life_seconds: float) -> Decision:
     """Let a delivery be tried for the last time at the end of its life, and be dead after that."""
-    if not isinstance(verdict, Again):
-        return verdict
+    if not isinstance(decision, Retry):
+        return decision
     left = life_seconds - age_seconds
-    return Dead("gave_up") if left <= 0 else replace(verdict, pause_seconds=min(verdict.pause_seconds, left))
+    return (
+        GiveUp("gave_up") if left <= 0 else replace(decision, pause_seconds=min(decision.pause_seconds, left))
+    )
 
 
 def retry_after_seconds(text: str | None, now_seconds: float) -> float | None:

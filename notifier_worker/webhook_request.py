@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class WebhookRequest:
     """One post. `failures`: how often its target failed in a row before."""
 
     url: str
@@ -36,15 +36,16 @@ class Letter:
     failures: int
 
 
-class Letters(Protocol):
+class RequestBuilder(Protocol):
     """Writes the letters of one kind of deliveries."""
 
-    async def write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
-        """Return letters by delivery id; a delivery that cannot be written has none. Raises DatabaseAway."""
+    async def write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
+        """Return letters by delivery id; a delivery that cannot be written has none. Raises
+        DatabaseUnavailable."""
         ...
 
 
-class MerchantLetters:
+class WebhookRequestBuilder:
     """Webhooks: an event for an endpoint, signed with the endpoint's secrets."""
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
@@ -52,13 +53,13 @@ class MerchantLetters:
         self._sealer: Final = sealer
         self._clock: Final = clock
 
-    async def write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+    async def write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
         events = await contents.events(
             self._database, [one.event_number for one in leased if one.event_number is not None]
         )
         endpoints = await contents.endpoints(self._database, sorted({one.target for one in leased}))
 
-        def write_one(one: Leased) -> Letter | None:
+        def write_one(one: Leased) -> WebhookRequest | None:
             event = None if one.event_number is None else events.get(one.event_number)
             endpoint = endpoints.get(one.target)
             if event is None or endpoint is None:
@@ -72,12 +73,12 @@ class MerchantLetters:
                 at=event.at,
                 body=event.body,
             )
-            return _letter(one.id, endpoint.url, shown, secrets, endpoint.failures, self._clock, {})
+            return _request(one.id, endpoint.url, shown, secrets, endpoint.failures, self._clock, {})
 
         return _each(leased, write_one)
 
 
-class HipayLetters:
+class OrderNotificationBuilder:
     """Order notifications for HiPay, signed as webhooks are, with credentials."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
@@ -92,7 +93,7 @@ class HipayLetters:
             else basic_authorization(settings.hipay_username, settings.hipay_password.get_secret_value())
         )
 
-    async def write(self, leased: Sequence[Leased]) -> dict[str, Letter]:
+    async def write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
         url = self._url
         if url is None:
             _log.error("order notifications wait, and this worker has no address for them")
@@ -101,33 +102,35 @@ class HipayLetters:
         orders = await contents.orders(self._database, ids)
         failures = await contents.failures_of(self._database, leased[0].target)
 
-        def write_one(one: Leased) -> Letter | None:
+        def write_one(one: Leased) -> WebhookRequest | None:
             if one.payment_id is None or one.payment_id not in orders:
                 return None
             payment, attempt = orders[one.payment_id]
             shown = order_notification(one.id, payment, attempt)
-            return _letter(one.id, url, shown, self._secrets, failures, self._clock, self._authorization)
+            return _request(one.id, url, shown, self._secrets, failures, self._clock, self._authorization)
 
         return _each(leased, write_one)
 
 
-def _each(leased: Sequence[Leased], write_one: Callable[[Leased], Letter | None]) -> dict[str, Letter]:
+def _each(
+    leased: Sequence[Leased], write_one: Callable[[Leased], WebhookRequest | None]
+) -> dict[str, WebhookRequest]:
     """Write them one by one: one that cannot be written takes no other with it."""
-    letters: dict[str, Letter] = {}
+    builders: dict[str, WebhookRequest] = {}
     for one in leased:
         try:
-            letter = write_one(one)
+            request = write_one(one)
         except CannotOpen as error:
             _log.error("webhook not signed: is the secret key the installation's?", error=str(error))
         except Exception:
             _log.exception("a delivery could not be written", delivery_id=one.id)
         else:
-            if letter is not None:
-                letters[one.id] = letter
-    return letters
+            if request is not None:
+                builders[one.id] = request
+    return builders
 
 
-def _letter(
+def _request(
     delivery_id: str,
     url: str,
     shown: Mapping[str, object],
@@ -135,8 +138,8 @@ def _letter(
     failures: int,
     clock: Clock,
     more_headers: Mapping[str, str],
-) -> Letter:
+) -> WebhookRequest:
     # ASCII: what a till sent may hold half a surrogate pair, which has no bytes of its own.
     body = json.dumps(shown, separators=(",", ":")).encode()
     signed = signed_headers(delivery_id, body, secrets, at_seconds=clock.wall_ms() / 1000)
-    return Letter(url, {**_COMMON_HEADERS, **more_headers, **signed}, body, failures)
+    return WebhookRequest(url, {**_COMMON_HEADERS, **more_headers, **signed}, body, failures)

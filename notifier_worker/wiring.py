@@ -3,18 +3,18 @@
 import random
 from dataclasses import dataclass
 
-from notifier_worker.attempt import Trying
-from notifier_worker.concurrency import Lanes
+from notifier_worker.attempt import Attempts
+from notifier_worker.concurrency import ConcurrencyLimiter
 from notifier_worker.dispatch import Dispatcher
 from notifier_worker.http.client import HttpClient
-from notifier_worker.metrics import Measures
+from notifier_worker.metrics import NotifierMetrics
 from notifier_worker.relay import Relay
 from notifier_worker.retry_policy import RetrySchedule
-from notifier_worker.webhook_request import HipayLetters, Letters, MerchantLetters
+from notifier_worker.webhook_request import OrderNotificationBuilder, RequestBuilder, WebhookRequestBuilder
 from shared.broker.interfaces import PublishesNotifications
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Checkpoint
+from shared.runtime.failpoints import Failpoint
 from shared.runtime.metrics import Metrics
 from shared.security.encryption import Sealer
 from shared.settings.settings import Settings
@@ -46,16 +46,16 @@ def wire(
     clock: Clock,
     metrics: Metrics,
     settings: Settings,
-    checkpoint: Checkpoint,
+    failpoint: Failpoint,
     rng: random.Random,
 ) -> NotifierParts:
     """Wire a notifier worker. HiPay has a client of its own: look-ups, connections and allowed addresses."""
-    measures = Measures(metrics.registry)
+    notifier_metrics = NotifierMetrics(metrics.registry)
 
     def dispatcher(
-        kind: str, letters: Letters, posts_with: HttpClient, *, most: int, most_of_target: int
+        kind: str, builders: RequestBuilder, posts_with: HttpClient, *, most: int, most_of_target: int
     ) -> Dispatcher:
-        trying = Trying(
+        attempts = Attempts(
             posts_with,
             RetrySchedule(settings.notify_retry_seconds),
             clock,
@@ -66,16 +66,16 @@ def wire(
         return Dispatcher(
             kind=kind,
             database=database,
-            letters=letters,
-            trying=trying,
-            lanes=Lanes(
+            builders=builders,
+            attempts=attempts,
+            limiter=ConcurrencyLimiter(
                 most=most,
                 most_of_target=most_of_target,
                 breaker_failures=settings.notify_breaker_failures,
             ),
             breaker=Breaker(settings.notify_breaker_failures, settings.notify_breaker_seconds),
-            measures=measures,
-            checkpoint=checkpoint,
+            notifier_metrics=notifier_metrics,
+            failpoint=failpoint,
             rng=rng,
             lease_seconds=settings.notify_lease_seconds,
             spare_seconds=max(0.0, (settings.notify_lease_seconds - settings.notify_timeout_seconds) / 2),
@@ -84,14 +84,14 @@ def wire(
     return NotifierParts(
         hipay=dispatcher(
             HIPAY,
-            HipayLetters(database, settings, clock),
+            OrderNotificationBuilder(database, settings, clock),
             hipay_client,
             most=settings.notify_hipay_concurrency,
             most_of_target=settings.notify_hipay_concurrency,
         ),
         merchant=dispatcher(
             MERCHANT,
-            MerchantLetters(database, sealer, clock),
+            WebhookRequestBuilder(database, sealer, clock),
             client,
             most=settings.notify_merchant_concurrency,
             most_of_target=settings.notify_endpoint_concurrency,
@@ -99,7 +99,7 @@ def wire(
         relay=Relay(
             database,
             publisher,
-            measures,
+            notifier_metrics,
             rng,
             kinds=kinds_of(settings),
             interval_seconds=settings.notify_sweep_interval_seconds,

@@ -7,7 +7,7 @@ import structlog
 
 from shared.broker.interfaces import Consumes, Delivery
 from shared.broker.messages import ProbeMessage, Work
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.logging import bound
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged, log_failure
@@ -28,19 +28,19 @@ class Deliveries:
         probes: Probes,
         metrics: Metrics,
         settings: Settings,
-        checkpoint: Checkpoint = no_checkpoint,
+        failpoint: Failpoint = no_failpoint,
     ) -> None:
         self._consumer: Final = consumer
         self._runs: Final = runs
         self._probes: Final = probes
         self._metrics: Final = metrics
         self._settings: Final = settings
-        self._checkpoint: Final = checkpoint
+        self._failpoint: Final = failpoint
         self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     async def start(self) -> None:
-        """Begin to take payments; raise BrokerAway."""
-        await self._checkpoint("before_consuming")
+        """Begin to take payments; raise BrokerUnavailable."""
+        await self._failpoint("before_consuming")
         self._count_slots()
         await self._consumer.start(self._take)
 
@@ -78,7 +78,7 @@ class Deliveries:
                     self._metrics.dead_letters.inc()
             else:
                 with failures_logged("step after the reply failed"):
-                    await self._checkpoint("after_reply")
+                    await self._failpoint("after_reply")
                 await delivery.ack()
 
     async def drain(self, seconds: float) -> None:

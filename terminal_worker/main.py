@@ -8,10 +8,10 @@ import structlog
 
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
-from shared.broker.outbox_publisher import waking
+from shared.broker.outbox_publisher import outbox_publisher
 from shared.broker.publisher import Publisher
 from shared.runtime.clock import SystemClock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.runtime.management import management_server
@@ -26,10 +26,11 @@ from terminal_worker.wiring import wire
 PROCESS = "terminal-worker"
 
 
-async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> None:
+async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     """Work until SIGTERM or SIGINT, then drain.
 
-    Raises SettingsError, DatabaseAway, SchemaTooOld, BrokerAway, TopologyMismatch, TakenForDead.
+    Raises SettingsError, DatabaseUnavailable, SchemaTooOld, BrokerUnavailable, TopologyMismatch,
+    TakenForDead.
     """
     clock, metrics = SystemClock(), Metrics(PROCESS)
     worker = new_process_id(os.urandom)
@@ -48,13 +49,13 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
         notifying = await stack.enter_async_context(
-            waking(
+            outbox_publisher(
                 database,
                 settings,
                 process=PROCESS,
                 topology=topology,
                 metrics=metrics,
-                checkpoint=checkpoint,
+                failpoint=failpoint,
             )
         )
         consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
@@ -70,7 +71,7 @@ async def run(settings: Settings, checkpoint: Checkpoint = no_checkpoint) -> Non
             worker=worker,
             random_bytes=os.urandom,
             rng=random.SystemRandom(),
-            checkpoint=checkpoint,
+            failpoint=failpoint,
         )
         # The row is there before the first claim, and goes as the very last act.
         await heartbeats.register(worker)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.broker.interfaces import Consumes, Publishes
-from shared.broker.reply_publisher import Announcer
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes
 from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
@@ -58,16 +58,16 @@ def wire(
     worker: str,
     random_bytes: RandomBytes,
     rng: random.Random,
-    checkpoint: Checkpoint = no_checkpoint,
+    failpoint: Failpoint = no_failpoint,
 ) -> WorkerParts:
     """Wire a worker. `worker` is its id, new at every start."""
-    announcer = Announcer(database, publisher, metrics)
+    reply_publisher = ReplyPublisher(database, publisher, metrics)
     tokens = LockTokens()
     identifier = Identifier(connect, clock, settings)
     doubts = Doubts(
         database=database,
         enquirer=Enquirer(database, connect, clock, settings),
-        announcer=announcer,
+        reply_publisher=reply_publisher,
         clock=clock,
         metrics=metrics,
         settings=settings,
@@ -76,24 +76,24 @@ def wire(
     )
     runs = Runs(
         database=database,
-        sessions=TerminalSessions(connect, identifier, clock, settings, checkpoint),
+        sessions=TerminalSessions(connect, identifier, clock, settings, failpoint),
         identifier=identifier,
         doubts=doubts,
         tokens=tokens,
-        announcer=announcer,
+        reply_publisher=reply_publisher,
         clock=clock,
         metrics=metrics,
         settings=settings,
         worker=worker,
         random_bytes=random_bytes,
         rng=rng,
-        checkpoint=checkpoint,
+        failpoint=failpoint,
     )
     probes = Probes(
         database=database,
         connect=connect,
         tokens=tokens,
-        announcer=announcer,
+        reply_publisher=reply_publisher,
         clock=clock,
         settings=settings,
         worker=worker,
@@ -105,7 +105,7 @@ def wire(
         heartbeats=heartbeats,
         doubts=doubts,
         tokens=tokens,
-        announcer=announcer,
+        reply_publisher=reply_publisher,
         observer=Observer(
             stale_seconds=settings.worker_stale_seconds, heartbeat_seconds=settings.heartbeat_seconds
         ),
@@ -118,7 +118,7 @@ def wire(
     sweep = Sweep(
         database=database,
         publisher=publisher,
-        announcer=announcer,
+        reply_publisher=reply_publisher,
         metrics=metrics,
         settings=settings,
         rng=rng,
@@ -126,7 +126,7 @@ def wire(
     return WorkerParts(
         runs=runs,
         doubts=doubts,
-        deliveries=Deliveries(consumer, runs, probes, metrics, settings, checkpoint),
+        deliveries=Deliveries(consumer, runs, probes, metrics, settings, failpoint),
         heartbeat=Heartbeat(heartbeats, worker, settings),
         recovery=recovery,
         sweep=sweep,

@@ -15,7 +15,7 @@ from api.http.errors import (
 from api.payments.payment_object import payment_object
 from shared.concert.fields import ANSWER_CODES
 from shared.concert.receipt import encode_ticket
-from shared.payment.answers import Told
+from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment, Reason
 
 #: The errors that a stored payment can be answered with.
@@ -42,7 +42,7 @@ _UNREACHABLE: Final[dict[str, str]] = {
 
 
 def render_answer(
-    payment: Payment, told: Told, *, replayed: bool = False, resolving: bool | None = None
+    payment: Payment, told: ResponseSpec, *, replayed: bool = False, resolving: bool | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Return HTTP status and body for a payment as stored and what the table of answers says about it.
 
@@ -55,12 +55,14 @@ def render_answer(
     return told.http_status, {**_answer_body(payment, told), "payment": shown}
 
 
-def render_accepted(payment: Payment, told: Told, *, replayed: bool = False) -> tuple[int, dict[str, Any]]:
+def render_accepted(
+    payment: Payment, told: ResponseSpec, *, replayed: bool = False
+) -> tuple[int, dict[str, Any]]:
     """Return the answer to a caller who does not wait (`Prefer: respond-async`)."""
     return 202, {"payment": payment_object(payment, safe_to_retry=told.safe_to_retry, replayed=replayed)}
 
 
-def _error_body(payment: Payment, told: Told, code: str) -> dict[str, Any]:
+def _error_body(payment: Payment, told: ResponseSpec, code: str) -> dict[str, Any]:
     error = _ERRORS[code](details={"safe_to_retry": told.safe_to_retry})
     description = error.description
     if payment.contradicted:
@@ -70,7 +72,7 @@ def _error_body(payment: Payment, told: Told, code: str) -> dict[str, Any]:
     return envelope(told.http_status, code, error.message, description, error.details)
 
 
-def _answer_body(payment: Payment, told: Told) -> dict[str, Any]:
+def _answer_body(payment: Payment, told: ResponseSpec) -> dict[str, Any]:
     request = json.loads(payment.request)
     body: dict[str, Any] = {
         "paymentStatus": told.payment_status,

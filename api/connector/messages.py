@@ -35,7 +35,7 @@ WORDED_KEYWORDS: Final = frozenset(_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SchemaViolation:
     """One thing that is wrong with the request, about the value at `path`."""
 
     path: Path
@@ -88,7 +88,7 @@ class Finding:
         return tuple(places), self.rank
 
 
-def first_error(findings: Iterable[Finding], schema: Schema = ORDER_REQUEST) -> InvalidRequest:
+def first_error(findings: Iterable[SchemaViolation], schema: Schema = ORDER_REQUEST) -> InvalidRequest:
     """Return the error that is shown: the first in the order of the schema. Needs one finding at least."""
     first = min(findings, key=lambda finding: finding.position(schema))
     return InvalidRequest(first.keyword, first.message, _dotted(first.path), first.description)

@@ -1,21 +1,43 @@
-"""Whether this process can take payments now: database, publishing, replies."""
+"""Readiness of this process for payments: database, publishing, replies."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from shared.runtime.clock import Clock
 from shared.runtime.management import ReadyCheck
-from shared.storage.db.engine import Database, DatabaseAway
+from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments import waiting
+
+#: Anybody may ask, without a credential, and a look costs the broker several calls.
+_REUSED_SECONDS: Final = 0.5
 
 
 class Readiness:
-    """Asks every part; a part answers None, or one sentence that says what is missing."""
+    """Checks of every part; a part returns None, or one sentence that says what is missing."""
 
-    def __init__(self, checks: Mapping[str, ReadyCheck]) -> None:
+    def __init__(self, checks: Mapping[str, ReadyCheck], clock: Clock) -> None:
         self.checks: Final = checks
+        self._clock: Final = clock
+        self._look: asyncio.Task[str | None] | None = None
+        self._looked_at = 0.0
 
     async def missing(self) -> str | None:
-        """Return what is missing first, or None."""
+        """Return what is missing first, or None, as it was up to 0.5 s ago; requests share a look."""
+        if self._look is None or (
+            self._look.done() and self._clock.monotonic() - self._looked_at >= _REUSED_SECONDS
+        ):
+            self._look = asyncio.create_task(self._first_missing(), name="readiness")
+        # A client that leaves ends its own request only.
+        return await asyncio.shield(self._look)
+
+    async def _first_missing(self) -> str | None:
+        try:
+            return await self._run_checks()
+        finally:
+            self._looked_at = self._clock.monotonic()
+
+    async def _run_checks(self) -> str | None:
         for name, check in self.checks.items():
             problem = await _answer(check)
             if problem is not None:
@@ -36,7 +58,7 @@ def database_check(database: Database) -> ReadyCheck:
     async def check() -> str | None:
         try:
             await waiting.states(database, [])
-        except DatabaseAway as error:
+        except DatabaseUnavailable as error:
             return f"database away: {error}"
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 from api.connector.basket import basket_warnings
 from api.connector.defaults import Filling
 from api.connector.enums import OPERATIONS
-from api.connector.messages import Finding, first_error
+from api.connector.messages import SchemaViolation, first_error
 from api.connector.schema import ORDER_REQUEST
 from api.connector.terminal_schema import DEFAULT_PORT
 from api.connector.validation import Checker
@@ -106,13 +106,13 @@ def _checker() -> Checker:
 
 
 def _check(request: Any) -> None:
-    found = _checker().first_finding(request)
+    found = _checker().first_violation(request)
     findings = [*([] if found is None else [found]), *_address_findings(request)]
     if findings:
         raise first_error(findings)
 
 
-def _address_findings(request: Any) -> list[Finding]:
+def _address_findings(request: Any) -> list[SchemaViolation]:
     # Also asked about what the schema refuses: the first error of all is shown.
     technical = request.get("pos_technical_info") if isinstance(request, dict) else None
     if not isinstance(technical, dict):
@@ -120,13 +120,13 @@ def _address_findings(request: Any) -> list[Finding]:
     address = technical.get("host_information")
     if "terminal_id" not in technical:
         if "host_information" not in technical:
-            return [Finding.missing("pos_technical_info", "host_information")]
+            return [SchemaViolation.missing("pos_technical_info", "host_information")]
         if isinstance(address, dict) and "host" not in address:
-            return [Finding.missing("pos_technical_info", "host_information", "host")]
+            return [SchemaViolation.missing("pos_technical_info", "host_information", "host")]
         return _host_findings(address)
     if isinstance(address, dict) and ("host" in address or address.get("port") != DEFAULT_PORT):
         return [
-            Finding(
+            SchemaViolation(
                 ("pos_technical_info", "terminal_id"),
                 "not",
                 "should NOT be valid",
@@ -136,7 +136,7 @@ def _address_findings(request: Any) -> list[Finding]:
     return []
 
 
-def _host_findings(address: Any) -> list[Finding]:
+def _host_findings(address: Any) -> list[SchemaViolation]:
     host = address.get("host") if isinstance(address, dict) else None
     if not isinstance(host, str):
         return []
@@ -144,5 +144,5 @@ def _host_findings(address: Any) -> list[Finding]:
         read_host(host)
     except HostRefused as error:
         path = ("pos_technical_info", "host_information", "host")
-        return [Finding.misformatted(path, "hostname", f"the terminal's host {error}")]
+        return [SchemaViolation.misformatted(path, "hostname", f"the terminal's host {error}")]
     return []

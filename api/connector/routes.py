@@ -10,9 +10,9 @@ from api.http.dependencies import Parts
 from api.http.headers import read_idempotency_key, read_preference
 from api.http.media_type import check_media_type
 from api.http.responses import answer
-from api.payments.service import Caller
+from api.payments.service import RequestContext
 from shared.broker.messages import well_formed_traceparent
-from shared.payment.answers import Told
+from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment
 
 router = APIRouter()
@@ -27,7 +27,7 @@ async def take_order(request: Request) -> Response:
     refusal = parts.shares.take_order(credential)
     body = await read_body(request)
     check_media_type(headers.get("content-type"))
-    caller = Caller(
+    caller = RequestContext(
         credential,
         idempotency_key=read_idempotency_key(headers.get("idempotency-key")),
         traceparent=well_formed_traceparent(headers.get("traceparent")),
@@ -55,6 +55,6 @@ async def healthcheck(request: Request) -> Response:
     return PlainTextResponse(missing, status_code=503)
 
 
-def _answer(payment: Payment, told: Told, replayed: bool, resolving: bool | None) -> Response:
+def _answer(payment: Payment, told: ResponseSpec, replayed: bool, resolving: bool | None) -> Response:
     """Echo the request, which may be large."""
     return answer(*render_answer(payment, told, replayed=replayed, resolving=resolving))

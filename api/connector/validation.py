@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jsonschema_rs import Draft7Validator
 
-from api.connector.messages import Finding, Path, Schema, first_error
+from api.connector.messages import Path, Schema, SchemaViolation, first_error
 from api.http.json_text import NESTING_LIMIT, read_json, without_surrogates
 
 #: Keywords that are about the parts of a value; each part is looked at by itself.
@@ -29,7 +29,7 @@ class Checker:
         self._items: Final = Checker(schema["items"]) if "items" in schema else None
         self._is_closed: Final = schema.get("additionalProperties") is False
 
-    def first_finding(self, value: Any) -> Finding | None:
+    def first_violation(self, value: Any) -> SchemaViolation | None:
         """Return the first error in the order of the schema, None for a valid value."""
         try:
             return self._first(value, ())
@@ -37,7 +37,7 @@ class Checker:
             # The library cannot read a lone surrogate where the schema looks.
             return self._first(without_surrogates(value), ())
 
-    def _first(self, value: Any, path: Path) -> Finding | None:
+    def _first(self, value: Any, path: Path) -> SchemaViolation | None:
         if self._whole.is_valid(value):
             return None
         own = min(self._own_findings(value, path), key=lambda finding: finding.rank, default=None)
@@ -45,11 +45,11 @@ class Checker:
             return own
         return next((found for found in self._of_parts(value, path) if found is not None), None)
 
-    def _own_findings(self, value: Any, path: Path) -> Iterator[Finding]:
+    def _own_findings(self, value: Any, path: Path) -> Iterator[SchemaViolation]:
         for error in self._own.iter_errors(value):
-            yield Finding.broken(path, error.kind.name, self._schema)
+            yield SchemaViolation.broken(path, error.kind.name, self._schema)
 
-    def _of_parts(self, value: Any, path: Path) -> Iterator[Finding | None]:
+    def _of_parts(self, value: Any, path: Path) -> Iterator[SchemaViolation | None]:
         if isinstance(value, list) and self._items is not None:
             for place, item in enumerate(value):
                 yield self._items._first(item, (*path, place))
@@ -59,10 +59,12 @@ class Checker:
             if name in value:
                 yield part._first(value[name], (*path, name))
             elif name in self._required:
-                yield Finding.missing(*path, name)
+                yield SchemaViolation.missing(*path, name)
         if self._is_closed:
             # One that is misspelt would change too much.
-            yield next((Finding.unknown(*path, name) for name in value if name not in self._properties), None)
+            yield next(
+                (SchemaViolation.unknown(*path, name) for name in value if name not in self._properties), None
+            )
 
 
 class BodyChecker:
@@ -75,7 +77,7 @@ class BodyChecker:
     def read(self, body: bytes, nesting_limit: int = NESTING_LIMIT) -> dict[str, Any]:
         """Return the body's object; raise UnreadableBody or InvalidRequest."""
         value = read_json(body, nesting_limit)
-        finding = self._checker.first_finding(value)
+        finding = self._checker.first_violation(value)
         if finding is not None:
             raise first_error([finding], self._schema)
         found: dict[str, Any] = value

@@ -54,7 +54,7 @@ class Credentials:
         """Return the private credential of a merchant behind an Authorization header.
 
         `share`: what this call counts for; None: the caller counts it. Raises Unauthorized,
-        PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests, DatabaseAway.
+        PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests, DatabaseUnavailable.
         """
         return await self._of_kind(authorization, CredentialKind.PRIVATE, share)
 
@@ -82,9 +82,9 @@ class Credentials:
     async def _known(self, authorization: str | None) -> Credential:
         said = parse_basic(authorization)
         given = hash_secret(self._secret_key, said.password)
-        believed = self._believed(said.username)
-        if believed is not None and hmac.compare_digest(given, believed.secret_hash):
-            return believed
+        known = self._cached_credential(said.username)
+        if known is not None and hmac.compare_digest(given, known.secret_hash):
+            return known
         client = client_host()
         try:
             self._failed_logins.check(said.username, given, client)
@@ -100,7 +100,7 @@ class Credentials:
         self._failed_logins.succeeded(said.username, given)
         return found
 
-    def _believed(self, name: str) -> Credential | None:
+    def _cached_credential(self, name: str) -> Credential | None:
         cached = self._cached.get(name)
         if cached is None or self._clock.monotonic() - cached[0] >= self._cache_seconds:
             return None

@@ -6,7 +6,7 @@ from api.connector.readiness import Readiness
 from api.http.auth import Credentials
 from api.http.large_work import LargeWork
 from api.limits.fair_shares import FairShares
-from api.payments.changes import News
+from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.terminals.lookup import Terminals
 from api.terminals.probes import Probing
@@ -29,6 +29,6 @@ class Parts:
     probing: Probing
     database: Database
     terminals: Terminals
-    news: News
+    changes: PaymentChanges
     large_work: LargeWork
     webhooks: Webhooks

@@ -48,7 +48,7 @@ ApiError                           500
 |   |   +-- TooManyStoredBytes     429  bytes.order.too.many.requests
 |   +-- TooManyFailedLogins        429  login.client.too.many.requests
 +-- HeadTooLarge                   431  large.head.request.header.fields.too.large
-+-- DatabaseUnavailable            500  unavailable.database.internal.server.error
++-- DatabaseOutage                 500  unavailable.database.internal.server.error
 +-- BrokerUnavailable              500  unavailable.broker.internal.server.error
 +-- TerminalUnavailable            502  unavailable.terminal.bad.gateway
 +-- Overloaded                     503  overloaded.connector.service.unavailable
@@ -386,7 +386,7 @@ class PaymentConflict(Conflict):
         wanted: str,
         *,
         payment: Payment | None = None,
-        told: answers.Told | None = None,
+        told: answers.ResponseSpec | None = None,
     ) -> None:
         """`wanted` ends the sentence, e.g. `it can be cancelled only while it is queued`; `told` is what the
         payment's caller is told now."""
@@ -590,7 +590,7 @@ class HeadTooLarge(ApiError):
     description = "The request line and the headers are too large."
 
 
-class DatabaseUnavailable(ApiError):
+class DatabaseOutage(ApiError):
     """The database is away: what is stored is not known."""
 
     code = "unavailable.database.internal.server.error"

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from itertools import accumulate
 from typing import Any, Final, NoReturn
 
 from api.http.errors import UnreadableBody
@@ -16,7 +17,10 @@ VALUES_LIMIT: Final = 20_000
 DIGITS_LIMIT: Final = 1_000
 
 # A string without an end takes the rest of the text, so that no text is read twice.
-_STRING_OR_MARK: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_MARKS: Final = bytes(byte for byte in range(256) if byte not in b"[]{},")
+#: By each mark's byte: whether it leads one level in or out.
+_STEPS: Final = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -109,18 +113,11 @@ def _check_size(text: str, nesting_limit: int) -> None:
     brackets = text.count("{") + text.count("[")
     if brackets <= nesting_limit and brackets + text.count(",") < VALUES_LIMIT:
         return
-    depth, values = 0, 1
-    for match in _STRING_OR_MARK.finditer(text):
-        mark = match[0]
-        if mark in ("{", "["):
-            depth += 1
-        elif mark in ("}", "]"):
-            depth -= 1
-            continue
-        elif mark != ",":
-            continue
-        values += 1
-        if depth > nesting_limit:
-            raise UnreadableBody(f"The body has more than {nesting_limit} levels.")
-        if values > VALUES_LIMIT:
-            raise UnreadableBody(f"The body has more than {VALUES_LIMIT} values.")
+    # Each value is one string at the most, and so is its name.
+    if text.count('"') - text.count("\\") > 4 * VALUES_LIMIT:
+        raise UnreadableBody(f"The body has more than {VALUES_LIMIT} values.")
+    marks = _STRING.sub("", text).encode(errors="replace").translate(None, _NO_MARKS)
+    if marks.count(b"{") + marks.count(b"[") + marks.count(b",") >= VALUES_LIMIT:
+        raise UnreadableBody(f"The body has more than {VALUES_LIMIT} values.")
+    if max(accumulate(map(_STEPS.__getitem__, marks)), default=0) > nesting_limit:
+        raise UnreadableBody(f"The body has more than {nesting_limit} levels.")

@@ -12,14 +12,14 @@ from starlette.routing import Route
 
 from api.http.errors import (
     ApiError,
-    DatabaseUnavailable,
+    DatabaseOutage,
     MethodNotAllowed,
     NotFound,
     OverloadedUnchecked,
     UndefinedError,
 )
 from api.http.json_text import write_json
-from shared.storage.db.engine import CommitUnknown, DatabaseAway, DatabaseBusy
+from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
 
 _log = structlog.get_logger()
 
@@ -56,12 +56,12 @@ def _methods(routes: Sequence[Route], path: str) -> list[str]:
     return sorted({*methods, "HEAD"} if "GET" in methods else methods)
 
 
-async def _on_database_away(_request: Request, error: Exception) -> Response:
+async def _on_database_unavailable(_request: Request, error: Exception) -> Response:
     if isinstance(error, DatabaseBusy):
         _log.warning("request refused, no connection to the database is free")
         return answer_error(OverloadedUnchecked())
     _log.error("database away", error=str(error))
-    return answer_error(DatabaseUnavailable())
+    return answer_error(DatabaseOutage())
 
 
 async def _on_client_gone(_request: Request, _error: Exception) -> Response:
@@ -78,8 +78,8 @@ def handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
     """Let the app, which has these routes, answer every error with the contract's envelope."""
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(HTTPException, _on_http_exception(routes))
-    app.add_exception_handler(DatabaseAway, _on_database_away)
+    app.add_exception_handler(DatabaseUnavailable, _on_database_unavailable)
     # Whether it was stored is not known: the caller asks again, and every one of these paths may be repeated.
-    app.add_exception_handler(CommitUnknown, _on_database_away)
+    app.add_exception_handler(CommitUnknown, _on_database_unavailable)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_anything)

@@ -18,7 +18,7 @@ from shared.storage.payments import waiting
 #: late.
 _LINES_THAT_SHOW_LAG: Final = 5
 
-#: What is counted: ("all", ""), ("merchant", id), ("line", merchant id and address:port),
+#: What is counted: ("all", ""), ("merchant", id), ("terminal_address", merchant id and address:port),
 #: and what is open: ("open", merchant id).
 _Key = tuple[str, str]
 
@@ -43,7 +43,7 @@ class Admission:
         self._limits: Final = {
             "all": settings.waiting_limit,
             "merchant": settings.waiting_limit_per_merchant,
-            "line": settings.waiting_limit_per_line,
+            "terminal_address": settings.waiting_limit_per_terminal,
             "open": settings.open_payment_limit_per_merchant,
         }
         self._lag_limit_seconds: Final = settings.worker_lag_limit_seconds
@@ -54,12 +54,12 @@ class Admission:
         self._is_asked = False
         self._is_waited = False
 
-    def has_room(self, merchant_id: str, line: str) -> bool:
+    def has_room(self, merchant_id: str, terminal_address: str) -> bool:
         """Tell whether one more payment of this merchant may wait for this line, and finds a worker soon."""
         self._is_asked = True
         if self._lag_seconds > self._lag_limit_seconds:
             return False
-        return all(self._is_below(key) for key in _keys(merchant_id, line))
+        return all(self._is_below(key) for key in _keys(merchant_id, terminal_address))
 
     def may_open(self, merchant_id: str) -> bool:
         """Tell whether one more payment of this merchant may be queued, in session or in doubt."""
@@ -69,9 +69,9 @@ class Admission:
     def _is_below(self, key: _Key) -> bool:
         return self._stored[key] + self._taken_in[key] < self._limits[key[0]]
 
-    def enter(self, merchant_id: str, line: str) -> Place:
+    def enter(self, merchant_id: str, terminal_address: str) -> Place:
         """One more waits."""
-        place = Place((*_keys(merchant_id, line), ("open", merchant_id)), self._count)
+        place = Place((*_keys(merchant_id, terminal_address), ("open", merchant_id)), self._count)
         self._taken_in.update(place.keys)
         return place
 
@@ -90,7 +90,7 @@ class Admission:
                 await self.recount()
 
     async def recount(self) -> None:
-        """Ask the database. Raises DatabaseAway; the counts stay as they were then."""
+        """Ask the database. Raises DatabaseUnavailable; the counts stay as they were then."""
         # What comes from now on may be in the database's count or not: it is counted beside it.
         self._is_asked = False
         self._count += 1
@@ -99,7 +99,7 @@ class Admission:
         stored: Counter[_Key] = Counter()
         lags = [0.0] * _LINES_THAT_SHOW_LAG
         for queued in await waiting.queued_counts(self._database):
-            for key in _keys(queued.merchant_id, queued.line):
+            for key in _keys(queued.merchant_id, queued.terminal_address):
                 stored[key] += queued.number
             lags.append(queued.worker_seconds)
         self._is_waited = bool(stored)
@@ -109,5 +109,5 @@ class Admission:
         self._lag_seconds = sorted(lags)[-_LINES_THAT_SHOW_LAG]
 
 
-def _keys(merchant_id: str, line: str) -> tuple[_Key, ...]:
-    return ("all", ""), ("merchant", merchant_id), ("line", f"{merchant_id} {line}")
+def _keys(merchant_id: str, terminal_address: str) -> tuple[_Key, ...]:
+    return ("all", ""), ("merchant", merchant_id), ("terminal_address", f"{merchant_id} {terminal_address}")

@@ -13,7 +13,7 @@ from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
 from shared.runtime.batching import Batches
 from shared.runtime.clock import Clock
-from shared.storage.db.engine import Database, DatabaseAway
+from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments.accepting import NewPayment
 from shared.storage.payments.refusing import Refused, without_earlier
 
@@ -91,7 +91,7 @@ class EarlierLooks:
         )
         try:
             return await self._looks.get(Refused(new.id, new.merchant_id, key)) is True
-        except DatabaseAway:
+        except DatabaseUnavailable:
             return False
 
     async def _look(self, refused: Sequence[Refused]) -> dict[Refused, bool]:

@@ -13,7 +13,7 @@ from typing import Final
 from shared.runtime.clock import Clock
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
-from shared.storage.db.engine import Database, DatabaseAway
+from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments import stored_bytes
 
 COUNT_SECONDS: Final = 10.0
@@ -60,14 +60,14 @@ class StoredBytes:
                     await self.count()
 
     async def count(self) -> None:
-        """Write the sums down and read those of all processes. Raises DatabaseAway, CommitUnknown."""
+        """Write the sums down and read those of all processes. Raises DatabaseUnavailable, CommitUnknown."""
         added, self._added = self._added, Counter()
         merchant_ids = sorted({*self._stored, *added})
         try:
             today = await stored_bytes.add_bytes(
                 self._database, added, merchant_ids, forgets=self._day is None
             )
-        except DatabaseAway:
+        except DatabaseUnavailable:
             self._added.update(added)
             raise
         self._day, self._stored = today.day, Counter(today.bytes)

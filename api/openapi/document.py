@@ -19,7 +19,7 @@ from api.http.errors import (
     BodyTooLarge,
     BrokerUnavailable,
     Contended,
-    DatabaseUnavailable,
+    DatabaseOutage,
     EncodedBody,
     ForeignTerminal,
     HeadTooLarge,
@@ -250,7 +250,7 @@ def _order_errors() -> dict[str, list[ApiError]]:
             TooManyFailedLogins(),
         ],
         "Request line and headers are too large.": [HeadTooLarge()],
-        "Anything unexpected on our side.": [UndefinedError(), DatabaseUnavailable(), BrokerUnavailable()],
+        "Anything unexpected on our side.": [UndefinedError(), DatabaseOutage(), BrokerUnavailable()],
         "The terminal is off or has no network: certainly nothing was sent.": [TerminalUnavailable()],
         "Not accepted; come again after `Retry-After` seconds.": [Overloaded(), Contended()],
         "No valid answer in time: the outcome may be unknown, see `payment`.": [

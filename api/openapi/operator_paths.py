@@ -43,11 +43,11 @@ _EVIDENCE: Final[dict[str, Any]] = {
 
 _CASE: Final[dict[str, Any]] = {
     "type": "object",
-    "required": ["payment", "merchant_id", "line", "evidence"],
+    "required": ["payment", "merchant_id", "terminal_address", "evidence"],
     "properties": {
         "payment": {"$ref": "#/components/schemas/Payment"},
         "merchant_id": {"type": "string"},
-        "line": {"type": ["string", "null"], "description": "The terminal's `address:port`."},
+        "terminal_address": {"type": ["string", "null"], "description": "The terminal's `address:port`."},
         "in_doubt_seconds": {"type": "number", "description": "How old the doubt is."},
         "decision_in_seconds": {
             "type": "object",
@@ -132,7 +132,7 @@ _REPORT_EXAMPLE: Final = {
 _CASE_EXAMPLE: Final = {
     "payment": PAYMENT_IN_DOUBT,
     "merchant_id": "mer_01JNK4T0V8W9A4C6Q2Y3ZB5XDE",
-    "line": "127.0.0.2:8888",
+    "terminal_address": "127.0.0.2:8888",
     "in_doubt_seconds": 75.2,
     "decision_in_seconds": {"charged": 0, "not_charged": 101.3},
     "evidence": [
@@ -214,7 +214,7 @@ def _actions() -> dict[str, Any]:
         "detail": {
             "merchant_id": "mer_01JNK4T0V8W9A4C6Q2Y3ZB5XDE",
             "terminal_id": "till-1",
-            "line": "127.0.0.2:8888",
+            "terminal_address": "127.0.0.2:8888",
         },
     }
     return {

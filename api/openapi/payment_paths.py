@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from api.http.errors import (
     ApiError,
-    DatabaseUnavailable,
+    DatabaseOutage,
     HeadTooLarge,
     InvalidQuery,
     LineFree,
@@ -109,7 +109,7 @@ def usual_errors(*more: list[ApiError]) -> dict[str, Any]:
         [RequestTimeout()],
         [TooManyRequests(), TooManyConnections(), TooManyFailedLogins()],
         [HeadTooLarge()],
-        [UndefinedError(), DatabaseUnavailable()],
+        [UndefinedError(), DatabaseOutage()],
         *more,
     ]
     return {
@@ -127,7 +127,7 @@ def _list() -> dict[str, Any]:
         "parameters": [
             parameter("order_id", "query", QUERY_TEXT, "Attempts of this order only."),
             parameter("terminal", "query", QUERY_TEXT, "On this registered terminal only."),
-            parameter("line", "query", QUERY_TEXT, "On this `address:port` only."),
+            parameter("terminal_address", "query", QUERY_TEXT, "On this `address:port` only."),
             parameter("state", "query", state, "In this state only."),
             parameter("created_from", "query", _TIME, "Accepted at this time or later."),
             parameter("created_to", "query", _TIME, "Accepted before this time."),

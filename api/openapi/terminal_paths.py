@@ -35,7 +35,7 @@ from api.openapi.payment_paths import usual_errors as _usual
 from api.terminals.csv_file import COLUMNS
 from api.terminals.entry import READ_ONLY
 from shared.concert.profile import Profile, ReceiptBy, RequestEnd
-from shared.storage.terminals.probes import Outcome
+from shared.storage.terminals.probes import ProbeResult
 
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
 #: A character that both databases keep.
@@ -85,7 +85,7 @@ _ENTRY: Final[dict[str, Any]] = {
         "default": PROTOCOLS[0],
         "description": "Spoken in probes; an order names its own.",
     },
-    "register_number": {"type": "string", "pattern": "^[0-9]{2}$"},
+    "pos_number": {"type": "string", "pattern": "^[0-9]{2}$"},
     "profile": _profile(),
     "authorisation": {
         "type": "object",
@@ -144,10 +144,19 @@ TERMINAL_SCHEMAS: Final[dict[str, Any]] = {
     },
     "Terminal": {
         "type": "object",
-        "required": ["id", "line", *_ENTRY, "sole_use", "disabled", "last_seen", "learned", "payments"],
+        "required": [
+            "id",
+            "terminal_address",
+            *_ENTRY,
+            "sole_use",
+            "disabled",
+            "last_seen",
+            "observed",
+            "payments",
+        ],
         "properties": {
             "id": _TEXT,
-            "line": {"type": "string", "description": "`address:port` where the host leads to."},
+            "terminal_address": {"type": "string", "description": "`address:port` where the host leads to."},
             **_ENTRY,
             "sole_use": {"type": "string", "enum": ["none", "requested", "confirmed"]},
             "disabled": {"type": "boolean"},
@@ -155,7 +164,7 @@ TERMINAL_SCHEMAS: Final[dict[str, Any]] = {
             "changed_at": _TIME,
             "replaced_at": _TIME,
             "last_seen": {**_TIME, "description": "When the terminal last gave a complete answer."},
-            "learned": {
+            "observed": {
                 "type": "object",
                 "description": "What its answers taught.",
                 "properties": {
@@ -201,8 +210,8 @@ TERMINAL_SCHEMAS: Final[dict[str, Any]] = {
                 "type": "string",
                 "enum": [
                     outcome.value
-                    for outcome in Outcome
-                    if outcome not in (Outcome.INTERRUPTED, Outcome.NO_WORKER)
+                    for outcome in ProbeResult
+                    if outcome not in (ProbeResult.INTERRUPTED, ProbeResult.NO_WORKER)
                 ],
             },
             "round_trip_ms": {**_COUNT, "description": "From the identification to its answer."},
@@ -227,13 +236,13 @@ _ENTRY_EXAMPLE: Final[dict[str, Any]] = {
     "label": "Front till",
     "shop": "Lyon",
     "protocol": "ConcertV3.2",
-    "register_number": "07",
+    "pos_number": "07",
     "profile": {"sends_contract": False},
     "authorisation": {"policy": "above", "above_cents": 3000},
 }
 _EXAMPLE: Final[dict[str, Any]] = {
     "id": "till-1",
-    "line": "127.0.0.2:8888",
+    "terminal_address": "127.0.0.2:8888",
     "port": DEFAULT_PORT,
     **_ENTRY_EXAMPLE,
     "sole_use": "none",
@@ -242,7 +251,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "changed_at": "2026-03-01T08:00:00.000Z",
     "replaced_at": None,
     "last_seen": "2026-03-05T12:06:58.123Z",
-    "learned": {"answers": 3, "fields": ["AE", "CB", "CZ"], "identifies": True, "identify_first": False},
+    "observed": {"answers": 3, "fields": ["AE", "CB", "CZ"], "identifies": True, "identify_first": False},
     "payments": {"running": None, "waiting": [], "others_running": 0, "others_waiting": 0},
 }
 
@@ -330,7 +339,7 @@ def _shown(name: str, summary: str, *more: list[ApiError]) -> dict[str, Any]:
 
 
 def _put() -> dict[str, Any]:
-    wrong = InvalidRequest("pattern", "should be 2 digits", "register_number")
+    wrong = InvalidRequest("pattern", "should be 2 digits", "pos_number")
     return _operation(
         "putTerminal",
         "Register a terminal, or change it to exactly what is said",

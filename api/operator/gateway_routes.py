@@ -10,7 +10,7 @@ from api.http.errors import NotFound, RecordConflict
 from api.http.media_type import check_media_type
 from api.http.responses import answer
 from api.operator.gateway_report import parse_report
-from shared.payment.gateway import judge
+from shared.payment.gateway import interpret
 from shared.runtime.ids import is_payment_id
 from shared.runtime.logging import bound
 from shared.storage.payments import gateway_records, waiting
@@ -35,7 +35,7 @@ async def report(request: Request) -> Response:
         payment = await waiting.payment(parts.database, payment_id)
     if payment is None:
         raise NotFound("There is no payment of this reference.")
-    evidence, result = judge(said.record, payment)
+    evidence, result = interpret(said.record, payment)
     with bound(payment_id=payment.id):
         try:
             taken = await gateway_records.take(
@@ -48,7 +48,7 @@ async def report(request: Request) -> Response:
         except RecordUsed:
             raise RecordConflict from None
         _log.info("gateway record taken", status=said.record.status, proves=evidence.proves, new=taken.is_new)
-        await parts.news.evidence_stored(taken.before, taken.payment)
+        await parts.changes.evidence_stored(taken.before, taken.payment)
     shown = {"id": taken.payment.id, "state": taken.payment.state.value}
     verdict = {"is_proof": evidence.proves is not None, "is_new": taken.is_new}
     because = evidence.detail.get("hint_because")

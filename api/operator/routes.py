@@ -14,10 +14,10 @@ from api.http.media_type import check_media_type
 from api.http.query import Query
 from api.http.responses import answer
 from api.operator.decision import DecisionRequest, Person, parse_decision, parse_release
-from api.payments.early_release import ask_for_line, doubt_window
+from api.payments.early_release import ask_for_terminal, doubt_window
 from api.payments.history import event_object, evidence_object
 from api.payments.payment_object import payment_object
-from shared.payment.answers import Told
+from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.runtime.ids import is_payment_id
@@ -97,7 +97,7 @@ async def resolve(request: Request, payment_id: str) -> Response:
             case Decided(payment, is_new, told):
                 if is_new:
                     _log.warning("doubt decided by an operator", decision=said.decision, by=credential.id)
-                    await parts.news.evidence_stored(case.payment, payment)
+                    await parts.changes.evidence_stored(case.payment, payment)
                 return answer(200, {"payment": _object(payment, told)})
 
 
@@ -109,7 +109,7 @@ async def release(request: Request, payment_id: str) -> Response:
     await _case(parts, payment_id)
     person = await parts.large_work.run(len(body), parse_release, body, parts.settings.body_nesting_limit)
     by = f"operator {person.name} ({credential.id}): {person.reason}"
-    await ask_for_line(parts.database, parts.settings, payment_id, by=by)
+    await ask_for_terminal(parts.database, parts.settings, payment_id, by=by)
     case = await _case(parts, payment_id)
     return answer(202, {"payment": _object(case.payment, case.told)})
 
@@ -145,9 +145,9 @@ async def _page(parts: Parts, cases: list[Case], next_place: Place | None) -> Re
 async def _case_object(parts: Parts, case: Case) -> dict[str, Any]:
     evidence = await listing.evidence(parts.database, case.payment.id)
     shown: dict[str, Any] = {
-        "payment": _object(case.payment, case.told, case.line_is_held),
+        "payment": _object(case.payment, case.told, case.terminal_is_locked),
         "merchant_id": case.payment.merchant_id,
-        "line": case.payment.line,
+        "terminal_address": case.payment.terminal_address,
         "evidence": [evidence_object(each) for each in evidence],
     }
     if case.payment.state is State.IN_DOUBT:
@@ -162,8 +162,8 @@ async def _case_object(parts: Parts, case: Case) -> dict[str, Any]:
     return shown
 
 
-def _object(payment: Payment, told: Told, line_is_held: bool | None = None) -> dict[str, Any]:
-    resolving = line_is_held if payment.state is State.IN_DOUBT else None
+def _object(payment: Payment, told: ResponseSpec, terminal_is_locked: bool | None = None) -> dict[str, Any]:
+    resolving = terminal_is_locked if payment.state is State.IN_DOUBT else None
     return payment_object(payment, safe_to_retry=told.safe_to_retry, resolving=resolving)
 
 

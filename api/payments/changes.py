@@ -4,32 +4,32 @@ from typing import Final
 
 import structlog
 
-from shared.broker.reply_publisher import Announcer
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.payment.payment import Payment
 from shared.runtime.metrics import Metrics
 
 _log = structlog.get_logger()
 
 
-class News:
+class PaymentChanges:
     """Tells of a payment that a caller, a gateway's record or a person's word changed."""
 
-    def __init__(self, announcer: Announcer, metrics: Metrics) -> None:
-        self._announcer: Final = announcer
+    def __init__(self, reply_publisher: ReplyPublisher, metrics: Metrics) -> None:
+        self._reply_publisher: Final = reply_publisher
         self._metrics: Final = metrics
 
     async def cancelled(self, payment: Payment) -> None:
         """Whoever waits for it hears that nothing was attempted."""
         _log.info("payment cancelled", payment_id=payment.id)
         self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
-        await self._announcer.reply(payment.id, payment.reply_to)
+        await self._reply_publisher.reply(payment.id, payment.reply_to)
 
     async def evidence_stored(self, before: Payment, now: Payment) -> None:
         """Compare the payment before and after; where nothing changed there is nothing to tell."""
         if now.is_final and not before.is_final:
             _log.info("doubt resolved", payment_id=now.id, state=now.state, by=now.resolved_by)
             self._metrics.doubt_resolved(now)
-            await self._announcer.reply(now.id, now.reply_to)
+            await self._reply_publisher.reply(now.id, now.reply_to)
         if now.contradicted and not before.contradicted:
             _log.error("payment contradicted", payment_id=now.id, state=now.state)
             self._metrics.contradictions.inc()

@@ -19,11 +19,11 @@ def doubt_window(settings: Settings) -> DoubtWindow:
     return lambda profile: settings.doubt_window_for(terminal_time_of(profile))
 
 
-async def ask_for_line(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:
+async def ask_for_terminal(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:
     """Leave the request for the line's holder, who frees it at a heartbeat.
 
     The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), LineFree,
-    DatabaseAway, CommitUnknown (ask again).
+    DatabaseUnavailable, CommitUnknown (ask again).
     """
     found = await operator.case(database, payment_id)
     assert found is not None

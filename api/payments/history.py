@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from shared.concert.allowed_fields import harmless_fields
 from shared.concert.enquiry import FOREIGN_LACKS
-from shared.concert.interpret import FOREIGN_FINDINGS
+from shared.concert.interpret import FOREIGN_ANOMALIES
 from shared.concert.mask import mask_card_numbers
 from shared.payment.settlement import Result
 from shared.runtime.times import iso_time
@@ -26,7 +26,7 @@ _FRAMES: Final = frozenset({"sent", "answer"})
 
 #: What an answer said. Of one that may be about another merchant's transaction nobody is shown it.
 _ANSWERED: Final = frozenset({"answer"} | {each.name for each in fields(Result)})
-_FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_LACKS, *FOREIGN_FINDINGS})
+_FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_LACKS, *FOREIGN_ANOMALIES})
 
 
 def event_object(event: PaymentEvent, *, for_merchant: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from api.payments.waiters import Waiter, Waiters
-from shared.broker.reply_publisher import Announcer
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.runtime.batching import Batches
@@ -14,7 +14,7 @@ from shared.runtime.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments import waiting
-from shared.storage.payments.waiting import Seen
+from shared.storage.payments.waiting import PaymentSnapshot
 
 #: How soon to look again, where the database was away or its clock is a little behind ours at a deadline.
 _LOOK_AGAIN_SECONDS: Final = 0.5
@@ -23,39 +23,39 @@ _BATCH: Final = 500
 _EXPIRING_AT_ONCE: Final = 2
 
 
-class Outcomes:
+class ResultWaiter:
     """What waiting callers are told from; none of them holds a connection while it waits."""
 
     def __init__(
         self,
         *,
         database: Database,
-        announcer: Announcer,
+        reply_publisher: ReplyPublisher,
         waiters: Waiters,
         clock: Clock,
         metrics: Metrics,
         settings: Settings,
     ) -> None:
         self._database: Final = database
-        self._announcer: Final = announcer
+        self._reply_publisher: Final = reply_publisher
         self._waiters: Final = waiters
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
-        self._seen: Final = Batches(lambda ids: waiting.seen(database, ids), most=_BATCH)
+        self._seen: Final = Batches(lambda ids: waiting.snapshots(database, ids), most=_BATCH)
         #: Callers whose deadlines pass together must not take all connections: the sweep expires, too.
         self._expiring: Final = asyncio.Semaphore(_EXPIRING_AT_ONCE)
 
-    async def seen(self, payment_id: str) -> Seen:
-        """Return a payment that is known to exist, as it is now. Raises DatabaseAway.
+    async def snapshot(self, payment_id: str) -> PaymentSnapshot:
+        """Return a payment that is known to exist, as it is now. Raises DatabaseUnavailable.
 
         Any number of callers that are woken together share one connection.
         """
-        seen = await self._seen.get(payment_id)
-        assert seen is not None, "payments are never deleted"
-        return seen
+        snapshot = await self._seen.get(payment_id)
+        assert snapshot is not None, "payments are never deleted"
+        return snapshot
 
-    async def settled(self, payment_id: str, wait_seconds: float) -> Seen:
+    async def settled(self, payment_id: str, wait_seconds: float) -> PaymentSnapshot:
         """Wait until a payment is settled, through its doubt too, or the time is over."""
         started_at = self._clock.monotonic()
         with self._waiters.waiting(payment_id, attached=True) as waiter:
@@ -63,10 +63,10 @@ class Outcomes:
                 waiter, started_at=started_at, ends_at=started_at + wait_seconds, in_doubt_seconds=None
             )
 
-    async def told(self, waiter: Waiter, started_at: float, wait_seconds: float) -> Seen:
+    async def told(self, waiter: Waiter, started_at: float, wait_seconds: float) -> PaymentSnapshot:
         """Wait as the caller of an order does: a doubt is told once it has grown old.
 
-        Raises DatabaseAway, CommitUnknown where the database is away when the time is over.
+        Raises DatabaseUnavailable, CommitUnknown where the database is away when the time is over.
         """
         return await self._until(
             waiter,
@@ -77,7 +77,7 @@ class Outcomes:
 
     async def _until(
         self, waiter: Waiter, *, started_at: float, ends_at: float, in_doubt_seconds: float | None
-    ) -> Seen:
+    ) -> PaymentSnapshot:
         """Past its deadline a payment that nobody took is expired from here: the caller hears in time."""
         expire_at = started_at + self._settings.queue_deadline_seconds
         look_at = expire_at
@@ -85,7 +85,7 @@ class Outcomes:
             await self._until_woken(waiter, min(ends_at, look_at))
             now = self._clock.monotonic()
             try:
-                seen = await self._look(waiter.payment_id, past_deadline=now >= expire_at)
+                snapshot = await self._look(waiter.payment_id, past_deadline=now >= expire_at)
             except Exception as error:
                 if now >= ends_at:
                     raise
@@ -93,17 +93,17 @@ class Outcomes:
                 log_failure("payment not read for its caller", error)
                 look_at = now + _LOOK_AGAIN_SECONDS
                 continue
-            waiter.known = seen.payment.state
-            if seen.payment.is_final or now >= ends_at:
+            waiter.known = snapshot.payment.state
+            if snapshot.payment.is_final or now >= ends_at:
                 with failures_logged("added time not measured"):
-                    self._note_added(seen.payment, started_at)
-                return seen
-            match seen.payment.state:
+                    self._note_added(snapshot.payment, started_at)
+                return snapshot
+            match snapshot.payment.state:
                 case State.IN_DOUBT if in_doubt_seconds is not None:
                     # By the database's clock: whoever attaches to an old doubt waits for the rest only.
-                    left = in_doubt_seconds - seen.doubt_age_seconds
+                    left = in_doubt_seconds - snapshot.doubt_age_seconds
                     if left <= 0:
-                        return seen
+                        return snapshot
                     look_at = now + left
                 case State.QUEUED:
                     look_at = max(expire_at, now + _LOOK_AGAIN_SECONDS)
@@ -119,14 +119,18 @@ class Outcomes:
         # Before the row is read: what comes after this wakes the caller again.
         waiter.woken.clear()
 
-    async def _look(self, payment_id: str, *, past_deadline: bool) -> Seen:
-        seen = await self.seen(payment_id)
-        if not past_deadline or seen.payment.state is not State.QUEUED:
+    async def _look(self, payment_id: str, *, past_deadline: bool) -> PaymentSnapshot:
+        snapshot = await self.snapshot(payment_id)
+        if not past_deadline or snapshot.payment.state is not State.QUEUED:
             # Most sessions outlast the deadline: their ends are read in batches, and lock nothing.
-            return seen
+            return snapshot
         async with self._expiring:
-            expired = await self._announcer.expire(payment_id)
-        return await self.seen(payment_id) if expired is None else Seen(expired, 0, line_is_held=False)
+            expired = await self._reply_publisher.expire(payment_id)
+        return (
+            await self.snapshot(payment_id)
+            if expired is None
+            else PaymentSnapshot(expired, 0, terminal_is_locked=False)
+        )
 
     def _note_added(self, payment: Payment, started_at: float) -> None:
         """Note what we added: all of the caller's time but the terminal's session."""

@@ -80,7 +80,7 @@ class Waiters:
                 await self.ask()
 
     async def ask(self) -> None:
-        """Wake those whose payment has news. Raises DatabaseAway."""
+        """Wake those whose payment has news. Raises DatabaseUnavailable."""
         before = self._clock.monotonic() - self._settings.reply_poll_after_seconds
         asked = [
             payment_id

@@ -9,26 +9,26 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.network.dns import LookUp
+from shared.network.dns import Lookup
 from shared.network.public_addresses import PUBLIC, Address, folded, is_drivable, is_public
 
 
 class OutsideNetworks(Exception):
     """One of the host's addresses is outside the merchant's allowed networks; no packet was sent.
 
-    `line` is where the host leads to nonetheless, where that is known.
+    `terminal_address` is where the host leads to nonetheless, where that is known.
     """
 
-    def __init__(self, address: str, line: str | None = None) -> None:
+    def __init__(self, address: str, terminal_address: str | None = None) -> None:
         super().__init__(address)
-        self.line: Final = line
+        self.terminal_address: Final = terminal_address
 
 
-class LineFinder:
+class TerminalAddressFinder:
     """Finds the line of a host and port, for a merchant's allowed networks."""
 
-    def __init__(self, look_up: LookUp, timeout_seconds: float) -> None:
-        self._look_up: Final = look_up
+    def __init__(self, lookup: Lookup, timeout_seconds: float) -> None:
+        self._lookup: Final = lookup
         self._timeout_seconds: Final = timeout_seconds
 
     async def find(self, host: str, port: int, networks: Sequence[str]) -> str | None:
@@ -41,12 +41,12 @@ class LineFinder:
         if not addresses:
             return None
         lowest = min(addresses, key=lambda address: (address.version, int(address)))
-        line = f"[{lowest}]:{port}" if lowest.version == 6 else f"{lowest}:{port}"
+        terminal_address = f"[{lowest}]:{port}" if lowest.version == 6 else f"{lowest}:{port}"
         try:
             check_allowed(addresses, networks)
         except OutsideNetworks as error:
-            raise OutsideNetworks(str(error), line) from error
-        return line
+            raise OutsideNetworks(str(error), terminal_address) from error
+        return terminal_address
 
     async def _addresses(self, host: str) -> set[Address]:
         try:
@@ -55,7 +55,7 @@ class LineFinder:
             pass
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return {folded(address) for address in await self._look_up(host)}
+                return {folded(address) for address in await self._lookup(host)}
         except (OSError, UnicodeError):  # no such name, no answer in time, no name at all
             return set()
 

@@ -27,7 +27,7 @@ COLUMNS: Final = (
     "host",
     "port",
     "protocol",
-    "register_number",
+    "pos_number",
     "authorisation",
     "authorisation_above_cents",
     "sole_use",
@@ -61,7 +61,7 @@ def refused(errors: list[RowError]) -> ImportRefused:
 
 
 def read_file(
-    body: bytes, *, register_number: str, answer_timeout_seconds: float
+    body: bytes, *, pos_number: str, answer_timeout_seconds: float
 ) -> tuple[list[Row], list[RowError]]:
     """Return the rows that can be read, and what is wrong with the others.
 
@@ -96,7 +96,7 @@ def read_file(
         entry, problems = read_entry(
             terminal_id,
             _members(filled),
-            register_number=register_number,
+            pos_number=pos_number,
             answer_timeout_seconds=answer_timeout_seconds,
         )
         errors += [RowError(number, _column(problem), problem.message) for problem in problems]
@@ -179,7 +179,7 @@ def _value(column: str, cell: str) -> Any:
     if column == "profile.request_ends_with":
         return {"CRLF": "\r\n", "NONE": ""}.get(cell.upper(), cell)
     # Spreadsheets drop the zero of 01.
-    return cell.zfill(2) if column == "register_number" else cell
+    return cell.zfill(2) if column == "pos_number" else cell
 
 
 def _column(problem: Problem) -> str:

@@ -22,7 +22,17 @@ _POLICIES: Final[tuple[Authorisation, ...]] = ("standard", "always", "above")
 
 #: Members of an answer, passed over in a request: what was read may be changed and sent back.
 READ_ONLY: Final = frozenset(
-    {"id", "line", "disabled", "created_at", "changed_at", "replaced_at", "last_seen", "learned", "payments"}
+    {
+        "id",
+        "terminal_address",
+        "disabled",
+        "created_at",
+        "changed_at",
+        "replaced_at",
+        "last_seen",
+        "observed",
+        "payments",
+    }
 )
 
 
@@ -48,7 +58,7 @@ class TerminalEntry:
     host: str
     port: int
     protocol: str
-    register_number: str
+    pos_number: str
     #: Only what was given.
     profile: Mapping[str, Any]
     authorisation: Authorisation
@@ -57,11 +67,11 @@ class TerminalEntry:
 
 
 def read_entry(
-    terminal_id: str, given: Any, *, register_number: str, answer_timeout_seconds: float
+    terminal_id: str, given: Any, *, pos_number: str, answer_timeout_seconds: float
 ) -> tuple[TerminalEntry | None, list[Problem]]:
     """Return the entry, or what is wrong with it.
 
-    `register_number` stands in where none is given; no terminal's own time is below the answer time-out.
+    `pos_number` stands in where none is given; no terminal's own time is below the answer time-out.
     """
     if not isinstance(given, dict):
         return None, [Problem("", "type", "should be object")]
@@ -75,11 +85,11 @@ def read_entry(
         "host": reader.host(),
         "port": reader.integer("port", DEFAULT_PORT, 1, 65_535),
         "protocol": reader.choice("protocol", PROTOCOLS[0], PROTOCOLS),
-        "register_number": reader.text("register_number", register_number),
+        "pos_number": reader.text("pos_number", pos_number),
         "sole_use": reader.boolean("sole_use"),
     }
-    if "register_number" in given and _REGISTER_NUMBER.fullmatch(values["register_number"]) is None:
-        reader.refuse("register_number", "pattern", "should be 2 digits")
+    if "pos_number" in given and _REGISTER_NUMBER.fullmatch(values["pos_number"]) is None:
+        reader.refuse("pos_number", "pattern", "should be 2 digits")
     profile = reader.profile(answer_timeout_seconds)
     policy, above_cents = reader.authorisation()
     if policy != "standard" and profile.get("sends_authorisation") is False:

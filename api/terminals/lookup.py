@@ -20,28 +20,32 @@ class Terminals:
 
     def __init__(self, database: Database, clock: Clock, cache_seconds: float) -> None:
         self._database: Final = database
-        self._by_line: Final = _Believed[tuple[str, str], Terminal | None](clock, cache_seconds)
-        self._sole_users: Final = _Believed[str, str | None](clock, cache_seconds)
+        self._by_line: Final = _TtlCache[tuple[str, str], Terminal | None](clock, cache_seconds)
+        self._sole_users: Final = _TtlCache[str, str | None](clock, cache_seconds)
 
     async def by_id(self, merchant_id: str, terminal_id: str) -> Terminal | None:
-        """Return one of the merchant's own terminals. Raises DatabaseAway."""
+        """Return one of the merchant's own terminals. Raises DatabaseUnavailable."""
         return await merchants.terminal_by_id(self._database, merchant_id, terminal_id)
 
-    async def by_line(self, merchant_id: str, line: str) -> Terminal | None:
-        """Return what the merchant registered for this line. Raises DatabaseAway."""
+    async def by_line(self, merchant_id: str, terminal_address: str) -> Terminal | None:
+        """Return what the merchant registered for this line. Raises DatabaseUnavailable."""
         return await self._by_line.get(
-            (merchant_id, line), lambda: merchants.terminal_by_line(self._database, merchant_id, line)
+            (merchant_id, terminal_address),
+            lambda: merchants.terminal_by_address(self._database, merchant_id, terminal_address),
         )
 
-    async def is_reserved(self, merchant_id: str, line: str) -> bool:
-        """Whether this line is another merchant's alone, by an operator's word. Raises DatabaseAway."""
-        user = await self._sole_users.get(line, lambda: merchants.sole_user(self._database, line))
+    async def is_reserved(self, merchant_id: str, terminal_address: str) -> bool:
+        """Whether this line is another merchant's alone, by an operator's word. Raises
+        DatabaseUnavailable."""
+        user = await self._sole_users.get(
+            terminal_address, lambda: merchants.sole_user(self._database, terminal_address)
+        )
         return user is not None and user != merchant_id
 
-    async def leads_to(self, merchant_id: str, terminal: Terminal, line: str) -> None:
-        """Note where the terminal's host leads to now. Raises DatabaseAway, CommitUnknown."""
-        if terminal.line != line:
-            await registry.follow(self._database, merchant_id, terminal.id, line)
+    async def leads_to(self, merchant_id: str, terminal: Terminal, terminal_address: str) -> None:
+        """Note where the terminal's host leads to now. Raises DatabaseUnavailable, CommitUnknown."""
+        if terminal.terminal_address != terminal_address:
+            await registry.follow(self._database, merchant_id, terminal.id, terminal_address)
             self.forget()
 
     def forget(self) -> None:
@@ -50,7 +54,7 @@ class Terminals:
         self._sole_users.clear()
 
 
-class _Believed(Generic[_Key, _Value]):
+class _TtlCache(Generic[_Key, _Value]):
     """What the database said, believed for so many seconds."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:

@@ -20,7 +20,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals import probes
 from shared.storage.terminals.merchants import Credential
-from shared.storage.terminals.probes import Found, NewProbe, Outcome
+from shared.storage.terminals.probes import Found, NewProbe, ProbeResult
 
 _log = structlog.get_logger()
 
@@ -57,22 +57,22 @@ class Probing:
 
     async def probe(self, terminal_id: str, credential: Credential) -> Found:
         """Return what was found. Raises MerchantSuspended, NotFound, ForeignTerminal, ReservedTerminal,
-        BrokerUnavailable, ProbeExpired, DatabaseAway, CommitUnknown."""
+        BrokerUnavailable, ProbeExpired, DatabaseUnavailable, CommitUnknown."""
         if credential.suspended_because is not None:
             raise MerchantSuspended(credential.suspended_because)
         terminal = await self._registry.registered(terminal_id, credential)
-        line = await self._targets.line(terminal.host, terminal.port, credential)
-        if line is None:
-            return Found(outcome=Outcome.UNREACHABLE, detail="the host has no address")
+        terminal_address = await self._targets.terminal_address(terminal.host, terminal.port, credential)
+        if terminal_address is None:
+            return Found(outcome=ProbeResult.UNREACHABLE, detail="the host has no address")
         probe_id = new_probe_id(self._clock, self._random_bytes)
         new = NewProbe(
             id=probe_id,
             merchant_id=merchant_of(credential),
             terminal_id=terminal.id,
-            line=line,
+            terminal_address=terminal_address,
             protocol=terminal.protocol,
             profile=terminal.profile,
-            register_number=terminal.register_number,
+            pos_number=terminal.pos_number,
             deadline_seconds=self._deadline_seconds,
         )
         with bound(probe_id=probe_id), self._waiters.waiting(probe_id, attached=False) as waiter:
@@ -87,7 +87,7 @@ class Probing:
 
     async def _result(self, probe_id: str, woken: asyncio.Event) -> Found:
         """Wait for the reply, and look by itself from time to time in case that one gets lost."""
-        ends_at = self._clock.monotonic() + self._deadline_seconds + self._settings.probe_hold_seconds
+        ends_at = self._clock.monotonic() + self._deadline_seconds + self._settings.probe_lease_seconds
         found = None
         while found is None and self._clock.monotonic() < ends_at:
             try:
@@ -101,6 +101,6 @@ class Probing:
         if found is None:
             await probes.give_up(self._database, probe_id)
             found = await probes.result(self._database, probe_id)
-        if found is None or found.outcome in (Outcome.NO_WORKER, Outcome.INTERRUPTED):
+        if found is None or found.outcome in (ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED):
             raise ProbeExpired
         return found

@@ -54,7 +54,7 @@ async def import_terminals(request: Request) -> Response:
         LARGE_BYTES,
         read_file,
         body,
-        register_number=parts.settings.register_number,
+        pos_number=parts.settings.pos_number,
         answer_timeout_seconds=parts.settings.answer_timeout_seconds,
     )
     file = await while_connected(request, parts.registry.locate_rows(rows, errors, credential))
@@ -87,7 +87,7 @@ async def put_terminal(request: Request, terminal_id: str) -> Response:
     entry, problems = read_entry(
         terminal_id,
         given,
-        register_number=settings.register_number,
+        pos_number=settings.pos_number,
         answer_timeout_seconds=settings.answer_timeout_seconds,
     )
     if entry is None:
@@ -134,7 +134,7 @@ async def release(request: Request, terminal_id: str) -> Response:
     """Ask for the terminal that a payment in doubt holds: a person saw that it shows nothing."""
     parts, credential = await _caller(request)
     payment_id = await parts.registry.release(terminal_id, credential)
-    seen = await parts.payments.outcomes.seen(payment_id)
+    seen = await parts.payments.results.snapshot(payment_id)
     shown = payment_object(seen.payment, safe_to_retry=seen.told.safe_to_retry, resolving=seen.resolving)
     return answer(202, {"payment": shown})
 

@@ -16,7 +16,7 @@ from api.http.errors import (
     TerminalLimit,
     TerminalTaken,
 )
-from api.payments.early_release import ask_for_line
+from api.payments.early_release import ask_for_terminal
 from api.terminals.csv_file import Row, RowError, refused
 from api.terminals.entry import Problem, TerminalEntry
 from api.terminals.lookup import Terminals
@@ -26,7 +26,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals import registry, status
 from shared.storage.terminals.merchants import Credential
-from shared.storage.terminals.registry import Entry, InUse, LineTaken, Registered, TooManyTerminals
+from shared.storage.terminals.registry import AddressTaken, Entry, InUse, Registered, TooManyTerminals
 
 NO_ADDRESS: Final = Problem("host", "format", "has no address")
 
@@ -50,7 +50,7 @@ class Imported:
 
 
 class Registry:
-    """One merchant's terminals at a time; everything raises DatabaseAway and CommitUnknown."""
+    """One merchant's terminals at a time; everything raises DatabaseUnavailable and CommitUnknown."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Registry:
             (created,) = await registry.put(
                 self._database, merchant_of(credential), [stored], limit=self._limit
             )
-        except LineTaken as error:
+        except AddressTaken as error:
             raise _taken(error) from error
         except TooManyTerminals:
             raise TerminalLimit from None
@@ -131,7 +131,7 @@ class Registry:
             created = await registry.put(self._database, merchant_id, entries, limit=self._limit)
         except TooManyTerminals:
             raise TerminalLimit from None
-        except LineTaken as error:
+        except AddressTaken as error:
             number = numbers.get(error.terminal_id, 1)
             raise refused([RowError(number, "host", "was registered by another request")]) from error
         self._terminals.forget()
@@ -187,11 +187,11 @@ class Registry:
         PaymentConflict (it is not in doubt).
         """
         found = await self.registered(terminal_id, credential)
-        statuses = await status.statuses(self._database, found.merchant_id, [found.line])
-        holder = statuses[found.line].holder
+        statuses = await status.statuses(self._database, found.merchant_id, [found.terminal_address])
+        holder = statuses[found.terminal_address].holder
         if holder is None or holder.id is None or holder.state is None:
             raise LineFree("No payment of yours holds the terminal.")
-        await ask_for_line(self._database, self._settings, holder.id, by=f"merchant ({credential.id})")
+        await ask_for_terminal(self._database, self._settings, holder.id, by=f"merchant ({credential.id})")
         return holder.id
 
     async def confirm_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
@@ -199,7 +199,7 @@ class Registry:
         TerminalTaken where the address is another merchant's alone."""
         try:
             confirmed = await registry.confirm_sole_use(self._database, merchant_id, terminal_id, by=by)
-        except LineTaken as error:
+        except AddressTaken as error:
             raise TerminalTaken("The address is another merchant's alone.") from error
         found = None if confirmed else await registry.get(self._database, merchant_id, terminal_id)
         if not confirmed and (found is None or found.sole_use != "confirmed"):
@@ -213,9 +213,9 @@ class Registry:
         self._terminals.forget()
 
     async def _shown(self, found: Sequence[Registered], credential: Credential) -> list[dict[str, Any]]:
-        lines = [terminal.line for terminal in found]
+        lines = [terminal.terminal_address for terminal in found]
         statuses = await status.statuses(self._database, merchant_of(credential), lines)
-        return [terminal_object(terminal, statuses[terminal.line]) for terminal in found]
+        return [terminal_object(terminal, statuses[terminal.terminal_address]) for terminal in found]
 
 
 def merchant_of(credential: Credential) -> str:
@@ -224,18 +224,18 @@ def merchant_of(credential: Credential) -> str:
 
 
 async def _located(targets: Targets, entry: TerminalEntry, credential: Credential) -> Entry:
-    line = await targets.line(entry.host, entry.port, credential)
-    if line is None:
+    terminal_address = await targets.terminal_address(entry.host, entry.port, credential)
+    if terminal_address is None:
         raise NO_ADDRESS.error()
     values = {**asdict(entry), "profile": json.dumps(dict(entry.profile), separators=(",", ":"))}
-    return Entry(**values, line=line)
+    return Entry(**values, terminal_address=terminal_address)
 
 
 def _plain(error: ApiError) -> str:
     return error.description.rstrip(".").replace("The terminal", "the terminal", 1)
 
 
-def _taken(error: LineTaken) -> TerminalTaken:
+def _taken(error: AddressTaken) -> TerminalTaken:
     if error.other_id is None:
         return TerminalTaken()
     return TerminalTaken(
@@ -250,6 +250,8 @@ def _doubled(entries: Sequence[Entry], numbers: Mapping[str, int]) -> list[RowEr
     errors = []
     for entry in entries:
         number = numbers[entry.id]
-        if first.setdefault(entry.line, number) != number:
-            errors.append(RowError(number, "host", f"is the address and port of row {first[entry.line]}"))
+        if first.setdefault(entry.terminal_address, number) != number:
+            errors.append(
+                RowError(number, "host", f"is the address and port of row {first[entry.terminal_address]}")
+            )
     return errors

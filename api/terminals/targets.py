@@ -20,7 +20,7 @@ from api.http.errors import (
     UnknownTerminal,
     UnsupportedByTerminal,
 )
-from api.terminals.addresses import LineFinder, OutsideNetworks
+from api.terminals.addresses import OutsideNetworks, TerminalAddressFinder
 from api.terminals.lookup import Terminals
 from shared.concert.encode import CannotAsk, check_can_ask
 from shared.concert.profile import Profile
@@ -30,17 +30,17 @@ from shared.storage.terminals.merchants import Credential, Terminal
 _log = structlog.get_logger()
 
 #: Returns the finder whose look-ups count as this merchant's.
-LineFinders = Callable[[str], LineFinder]
+TerminalAddressFinders = Callable[[str], TerminalAddressFinder]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A payment's terminal; `line` is None where its host has no address."""
+    """A payment's terminal; `terminal_address` is None where its host has no address."""
 
     host: str
     port: int
-    line: str | None
-    register_number: str
+    terminal_address: str | None
+    pos_number: str
     #: JSON, see `Profile`.
     profile: str = "{}"
     #: As the order or the terminal's entry wants it.
@@ -52,14 +52,14 @@ class Target:
 class Targets:
     """Finds targets. The host is looked up once, here; whatever is refused, no packet was sent."""
 
-    def __init__(self, lines: LineFinders, terminals: Terminals, register_number: str) -> None:
-        """`register_number` is that of terminals without an entry."""
+    def __init__(self, lines: TerminalAddressFinders, terminals: Terminals, pos_number: str) -> None:
+        """`pos_number` is that of terminals without an entry."""
         self._lines: Final = lines
         self._terminals: Final = terminals
-        self._register_number: Final = register_number
+        self._register_number: Final = pos_number
 
     async def find(self, order: OrderRequest, credential: Credential) -> Target:
-        """Return the order's target. Raises DatabaseAway, CommitUnknown.
+        """Return the order's target. Raises DatabaseUnavailable, CommitUnknown.
 
         Its `refusal` is UnknownTerminal, ForeignTerminal, ReservedTerminal, TerminalDisabled or
         UnsupportedByTerminal.
@@ -76,64 +76,75 @@ class Targets:
             assert order.host is not None
             assert order.port is not None
             host, port = order.host, order.port
-        line, refusal = await self._line(host, port, credential)
-        if line is not None and refusal is None:
+        terminal_address, refusal = await self._line(host, port, credential)
+        if terminal_address is not None and refusal is None:
             if terminal is None:
-                terminal = await self._terminals.by_line(merchant_id, line)
-            elif await self._is_disabled(merchant_id, terminal, line):
+                terminal = await self._terminals.by_line(merchant_id, terminal_address)
+            elif await self._is_disabled(merchant_id, terminal, terminal_address):
                 refusal = TerminalDisabled()
             else:
-                await self._terminals.leads_to(merchant_id, terminal, line)
-        target = self._target(order, host, port, line, terminal)
+                await self._terminals.leads_to(merchant_id, terminal, terminal_address)
+        target = self._target(order, host, port, terminal_address, terminal)
         return target if refusal is None else replace(target, refusal=refusal)
 
-    async def line(self, host: str, port: int, credential: Credential) -> str | None:
+    async def terminal_address(self, host: str, port: int, credential: Credential) -> str | None:
         """Return the line that this merchant may use; None where the host has no address.
 
-        Raises ForeignTerminal, ReservedTerminal, DatabaseAway.
+        Raises ForeignTerminal, ReservedTerminal, DatabaseUnavailable.
         """
-        line, refusal = await self._line(host, port, credential)
+        terminal_address, refusal = await self._line(host, port, credential)
         if refusal is not None:
             raise refusal
-        return line
+        return terminal_address
 
     async def _line(self, host: str, port: int, credential: Credential) -> tuple[str | None, ApiError | None]:
         """Return where the host leads to, and why this merchant may not use it."""
         assert credential.merchant_id is not None
         try:
-            line = await self._lines(credential.merchant_id).find(host, port, credential.networks)
+            terminal_address = await self._lines(credential.merchant_id).find(host, port, credential.networks)
         except OutsideNetworks as error:
             _log.warning("terminal outside the merchant's networks", address=str(error))
-            return error.line, ForeignTerminal()
-        if line is not None and await self._terminals.is_reserved(credential.merchant_id, line):
-            _log.warning("terminal is another merchant's alone", line=line)
-            return line, ReservedTerminal()
-        return line, None
+            return error.terminal_address, ForeignTerminal()
+        if terminal_address is not None and await self._terminals.is_reserved(
+            credential.merchant_id, terminal_address
+        ):
+            _log.warning("terminal is another merchant's alone", terminal_address=terminal_address)
+            return terminal_address, ReservedTerminal()
+        return terminal_address, None
 
-    async def _is_disabled(self, merchant_id: str, terminal: Terminal, line: str) -> bool:
+    async def _is_disabled(self, merchant_id: str, terminal: Terminal, terminal_address: str) -> bool:
         """Return whether the entry's host leads now to a terminal that the merchant disabled."""
-        at_line = terminal if terminal.line == line else await self._terminals.by_line(merchant_id, line)
+        at_line = (
+            terminal
+            if terminal.terminal_address == terminal_address
+            else await self._terminals.by_line(merchant_id, terminal_address)
+        )
         return at_line is not None and at_line.disabled_at is not None
 
     def _unknown(self, order: OrderRequest) -> Target:
         return Target(
             host="",
             port=0,
-            line=None,
-            register_number=self._register_number,
+            terminal_address=None,
+            pos_number=self._register_number,
             force_authorization=order.force_authorization,
             refusal=UnknownTerminal(),
         )
 
     def _target(
-        self, order: OrderRequest, host: str, port: int, line: str | None, terminal: Terminal | None
+        self,
+        order: OrderRequest,
+        host: str,
+        port: int,
+        terminal_address: str | None,
+        terminal: Terminal | None,
     ) -> Target:
         if terminal is None:
             return Target(
                 host=host,
                 port=port,
-                line=line,
-                register_number=self._register_number,
+                terminal_address=terminal_address,
+                pos_number=self._register_number,
                 force_authorization=order.force_authorization,
                 refusal=_cannot_ask(order.force_authorization, "{}"),
             )
@@ -144,8 +155,8 @@ class Targets:
         return Target(
             host=host,
             port=port,
-            line=line,
-            register_number=terminal.register_number,
+            terminal_address=terminal_address,
+            pos_number=terminal.pos_number,
             profile=terminal.profile,
             force_authorization=forced,
             refusal=disabled or _cannot_ask(forced, terminal.profile),

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from shared.runtime.times import iso_time
-from shared.storage.terminals.probes import Found, Outcome
+from shared.storage.terminals.probes import Found, ProbeResult
 from shared.storage.terminals.registry import Registered
-from shared.storage.terminals.status import Holder, LineStatus
+from shared.storage.terminals.status import Holder, TerminalStatus
 
 
-def terminal_object(terminal: Registered, status: LineStatus) -> dict[str, Any]:
+def terminal_object(terminal: Registered, status: TerminalStatus) -> dict[str, Any]:
     """Return the object. `payments` names the merchant's own only, others are numbers."""
     authorisation: dict[str, Any] = {"policy": terminal.authorisation}
     if terminal.authorisation_above_cents is not None:
@@ -20,9 +20,9 @@ def terminal_object(terminal: Registered, status: LineStatus) -> dict[str, Any]:
         "shop": terminal.shop,
         "host": terminal.host,
         "port": terminal.port,
-        "line": terminal.line,
+        "terminal_address": terminal.terminal_address,
         "protocol": terminal.protocol,
-        "register_number": terminal.register_number,
+        "pos_number": terminal.pos_number,
         "profile": json.loads(terminal.profile),
         "authorisation": authorisation,
         "sole_use": terminal.sole_use,
@@ -31,19 +31,19 @@ def terminal_object(terminal: Registered, status: LineStatus) -> dict[str, Any]:
         "changed_at": iso_time(terminal.changed_at),
         "replaced_at": iso_time(terminal.replaced_at),
         "last_seen": iso_time(_last_seen(terminal, status)),
-        "learned": _learned(status),
+        "observed": _observed(status),
         "payments": _payments(status),
     }
 
 
-def _last_seen(terminal: Registered, status: LineStatus) -> int | None:
+def _last_seen(terminal: Registered, status: TerminalStatus) -> int | None:
     """When the terminal last gave a complete answer; what the device before it said does not count."""
     if status.answered_at is None or status.answered_at < (terminal.replaced_at or 0):
         return None
     return status.answered_at
 
 
-def _learned(status: LineStatus) -> dict[str, Any]:
+def _observed(status: TerminalStatus) -> dict[str, Any]:
     answers = [set(tags) for tags in status.echoes]
     return {
         "answers": len(answers),
@@ -53,7 +53,7 @@ def _learned(status: LineStatus) -> dict[str, Any]:
     }
 
 
-def _payments(status: LineStatus) -> dict[str, Any]:
+def _payments(status: TerminalStatus) -> dict[str, Any]:
     holder = status.holder
     own = holder is not None and holder.id is not None
     return {
@@ -81,6 +81,6 @@ def probe_object(found: Found) -> dict[str, Any]:
         "round_trip_ms": found.round_trip_ms,
         "detail": found.detail,
     }
-    if found.outcome is Outcome.HELD:
+    if found.outcome is ProbeResult.HELD:
         shown |= {"held_by": found.held_by, "held_since": iso_time(found.held_since)}
     return {name: value for name, value in shown.items() if value is not None}

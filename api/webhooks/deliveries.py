@@ -33,7 +33,7 @@ async def list_page(
     types: dict[str, str],
     show: Callable[[StoredDelivery], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return one page's body, newest first. Raises InvalidQuery, DatabaseAway."""
+    """Return one page's body, newest first. Raises InvalidQuery, DatabaseUnavailable."""
     wanted = DeliveryFilter(
         kind=kind,
         merchant_id=merchant_id,
@@ -61,7 +61,7 @@ async def replay_many(
     """Send once more what the request's body asks for; return the answer's body.
 
     `operator` is the credential of one who asks. Raises what `parse` raises, WebhookEndpointDisabled,
-    DatabaseAway, CommitUnknown.
+    DatabaseUnavailable, CommitUnknown.
     """
     body = await read_body(request)
     check_media_type(request.headers.get("content-type"))
@@ -81,7 +81,7 @@ async def replay_one(
 ) -> None:
     """Send one once more; `merchant_id` None: anybody's. `operator` is the credential of one who asks.
 
-    Raises NotFound, WebhookEndpointDisabled, DatabaseAway, CommitUnknown.
+    Raises NotFound, WebhookEndpointDisabled, DatabaseUnavailable, CommitUnknown.
     """
     try:
         known = await replays.replay(database, delivery_id, merchant_id=merchant_id, operator=operator)

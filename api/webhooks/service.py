@@ -43,7 +43,7 @@ class Rotated:
 
 
 class Webhooks:
-    """One merchant's endpoints at a time; everything raises DatabaseAway and CommitUnknown."""
+    """One merchant's endpoints at a time; everything raises DatabaseUnavailable and CommitUnknown."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Webhooks:
 async def warnings_for(database: Database, merchant_id: str, endpoint_id: str | None) -> tuple[str, ...]:
     """Return what an order that names an endpoint is warned of; nothing is looked up where it names none.
 
-    Raises UnknownWebhookEndpoint, DatabaseAway.
+    Raises UnknownWebhookEndpoint, DatabaseUnavailable.
     """
     if endpoint_id is None:
         return ()

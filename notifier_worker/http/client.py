@@ -14,7 +14,7 @@ from notifier_worker.http.errors import BadAnswer, CertificateInvalid, NoConnect
 from notifier_worker.http.idle_connections import IdleConnections, Origin
 from notifier_worker.http.network_backend import CheckedNetwork
 from notifier_worker.http.redirects import kept_location
-from shared.network.dns import LookUp
+from shared.network.dns import Lookup
 from shared.network.targets import AddressPolicy, Target
 
 #: Bytes of an answer's body that are kept, for people to read.
@@ -53,7 +53,7 @@ class HttpClient:
     def __init__(
         self,
         policy: AddressPolicy,
-        look_up: LookUp,
+        lookup: Lookup,
         *,
         ssl_context: ssl.SSLContext | None = None,
         name_timeout_seconds: float = 5.0,
@@ -63,7 +63,7 @@ class HttpClient:
     ) -> None:
         """`ssl_context` is the system's trust by default; it must verify certificates and host names."""
         self._policy: Final = policy
-        self._network: Final = CheckedNetwork(Resolver(look_up, policy, name_timeout_seconds))
+        self._network: Final = CheckedNetwork(Resolver(lookup, policy, name_timeout_seconds))
         self._ssl_context: Final = ssl_context or ssl.create_default_context()
         self._connect_timeout_seconds: Final = connect_timeout_seconds
         self._idle_seconds: Final = idle_seconds

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from notifier_worker.http.errors import NoConnection, TimedOut
-from shared.network.dns import LookUp
+from shared.network.dns import Lookup
 from shared.network.public_addresses import Address
 from shared.network.targets import AddressPolicy, literal
 
@@ -12,8 +12,8 @@ from shared.network.targets import AddressPolicy, literal
 class Resolver:
     """Resolves hosts for connections; nothing is remembered, so that a change of address is seen."""
 
-    def __init__(self, look_up: LookUp, policy: AddressPolicy, timeout_seconds: float) -> None:
-        self._look_up: Final = look_up
+    def __init__(self, lookup: Lookup, policy: AddressPolicy, timeout_seconds: float) -> None:
+        self._lookup: Final = lookup
         self._policy: Final = policy
         self._timeout_seconds: Final = timeout_seconds
 
@@ -34,7 +34,7 @@ class Resolver:
     async def _looked_up(self, host: str) -> tuple[Address, ...]:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return tuple(await self._look_up(host))
+                return tuple(await self._lookup(host))
         except TimeoutError as error:
             raise TimedOut("name_timeout", "The look-up of the host's name took too long.") from error
         except (OSError, UnicodeError) as error:

@@ -12,7 +12,7 @@ from shared.concert.fields import Action, Status
 _SHORT_NAMES: Final = {
     f.PROTOCOL_VERSION: "version",
     f.SOFTWARE_ID: "software",
-    f.REGISTER_NUMBER: "register",
+    f.POS_NUMBER: "register",
     f.AMOUNT: "amount",
     f.APPLICATION: "application",
     f.PRIVATE_DATA: "our reference",
@@ -69,7 +69,7 @@ def _words(tag: str, value: str) -> str | None:
             return f.APPLICATIONS.get(value)
         case f.READ_MODE:
             return f.READ_MODES.get(value)
-        case f.COMPLEMENT:
+        case f.ANSWER_CODE:
             return f.ANSWER_CODES.get(value[:2])
         case _:
             return None

@@ -9,7 +9,7 @@ from sandbox.demo.timeline import Step as Told
 from sandbox.demo.timeline import Turn
 from sandbox.hipay.rules.statuses import NAMES, Status
 from sandbox.tracing.steps import Flow, Key, Step, System, number_in
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 _API, _TERMINAL, _REGISTER = System.CLOUD_API, System.TERMINAL, System.REGISTER
 
@@ -80,28 +80,30 @@ def numbered(steps: Iterable[Told], flow: Flow) -> list[Told]:
     ]
 
 
-def hop_steps(hops: Iterable[Hop], begin: int, flow: Flow | None) -> list[Told]:
+def hop_steps(hops: Iterable[TraceEvent], begin: int, flow: Flow | None) -> list[Told]:
     """Return the hops as steps, without those that `numbered` has and without mere acknowledgements.
 
     An acknowledgement that is a step of the flow's picture stays. begin: as `begin_of` gives it. flow: None
     where the terminal has no gateway, and its steps are not recorded.
     """
     told = []
-    for hop in hops:
-        number = _number(flow, hop.step, hop.source, hop.target)
-        if hop.step in _OURS or (hop.step in _MERE_ACKNOWLEDGEMENTS and not number):
+    for trace_event in hops:
+        number = _number(flow, trace_event.step, trace_event.source, trace_event.target)
+        if trace_event.step in _OURS or (trace_event.step in _MERE_ACKNOWLEDGEMENTS and not number):
             continue
-        sender, receiver = _BETWEEN.get(hop.step, (_NAMES[hop.source], _NAMES[hop.target]))
-        turn = Turn.PASSED if hop.step in _BEFORE_THE_ANSWER else Turn.AFTERWARDS
-        text = _text(hop.step, hop.detail)
+        sender, receiver = _BETWEEN.get(
+            trace_event.step, (_NAMES[trace_event.source], _NAMES[trace_event.target])
+        )
+        turn = Turn.PASSED if trace_event.step in _BEFORE_THE_ANSWER else Turn.AFTERWARDS
+        text = _text(trace_event.step, trace_event.detail)
         told.append(
             Told(
-                hop.at_ms - begin,
+                trace_event.at_ms - begin,
                 turn,
                 sender,
                 receiver,
                 text,
-                payment_id=hop.reference or "",
+                payment_id=trace_event.reference or "",
                 number=number,
             )
         )

@@ -11,7 +11,7 @@ from sandbox.demo.timeline import Step
 from sandbox.hipay.rules.statuses import Status
 from sandbox.tracing.steps import NUMBERS, Flow
 from sandbox.tracing.steps import Step as HopStep
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 #: Beside the others, at a time of its own.
 _BESIDE = "2'"
@@ -68,9 +68,9 @@ def webhook_of(payment_id: str, received: Iterable[Mapping[str, Any]]) -> Mappin
     return content
 
 
-def beside_the_answer(call: Call, history: Sequence[StoredEvent], hops: Iterable[Hop]) -> str:
+def beside_the_answer(call: Call, history: Sequence[StoredEvent], hops: Iterable[TraceEvent]) -> str:
     """Return when the till was told, and when HiPay and the merchant, in words."""
-    at = {hop.step: hop.at_ms for hop in hops}
+    at = {trace_event.step: trace_event.at_ms for trace_event in hops}
     stored = next(event.at for event in history if event.event == "answered_done")
     answered = math.floor(call.answered_at_ms)
     order = _against(at[HopStep.ORDER_NOTIFICATION], answered)
@@ -83,12 +83,12 @@ def _against(at_ms: int, answered_ms: int) -> str:
     return f"{abs(at_ms - answered_ms)} ms {'before' if at_ms < answered_ms else 'after'}"
 
 
-def all_after_the_answer(call: Call, hops: Iterable[Hop]) -> list[str]:
+def all_after_the_answer(call: Call, hops: Iterable[TraceEvent]) -> list[str]:
     """Nothing that was sent to a system that hangs was taken before the till had its answer."""
     return [
-        f"{call.order_id}: {hop.step} was taken before the answer, by a system that should hang"
-        for hop in hops
-        if hop.at_ms < math.floor(call.answered_at_ms)
+        f"{call.order_id}: {trace_event.step} was taken before the answer, by a system that should hang"
+        for trace_event in hops
+        if trace_event.at_ms < math.floor(call.answered_at_ms)
     ]
 
 
@@ -117,6 +117,10 @@ def same_sums(
     payments: Iterable[Mapping[str, Any]], line: str, totals: Mapping[str, int], collected: Mapping[str, Any]
 ) -> list[str]:
     """Console and acquirer against the stored payments of the terminal with a gateway, in cents."""
-    paid = sum(row["paid_cents"] for row in payments if row["line"] == line and row["state"] == "succeeded")
+    paid = sum(
+        row["paid_cents"]
+        for row in payments
+        if row["terminal_address"] == line and row["state"] == "succeeded"
+    )
     sums = {"Console": totals["captured_cents"], "acquirer": collected["sum_cents"]}
     return [f"{name}: {cents} cents, paid were {paid}" for name, cents in sums.items() if cents != paid]

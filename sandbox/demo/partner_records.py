@@ -7,12 +7,12 @@ import httpx
 from pydantic import TypeAdapter
 
 from sandbox.terminal.device.ledger import SessionRecord
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 Json = dict[str, Any]
 
 _TIMEOUT_SECONDS: Final = 20.0
-_HOPS: Final = TypeAdapter(list[Hop])
+_HOPS: Final = TypeAdapter(list[TraceEvent])
 _SESSIONS: Final = TypeAdapter(list[SessionRecord])
 
 
@@ -31,7 +31,7 @@ class PartnerRecords:
     ) -> None:
         await self._client.aclose()
 
-    async def hops(self, reference: str | None = None, *, after: int = 0) -> list[Hop]:
+    async def hops(self, reference: str | None = None, *, after: int = 0) -> list[TraceEvent]:
         """Return what passed between them, the oldest first; of one payment where it is named."""
         query: dict[str, str | int] = {"after": after}
         if reference is not None:

@@ -16,7 +16,7 @@ from sandbox.demo.timeline import Records, Step, begin_of, in_order, steps_of
 from sandbox.hipay.rules.statuses import Status
 from sandbox.tracing.steps import Flow
 from sandbox.tracing.steps import Step as HopStep
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 #: What is done beside the answer, and after it, takes some tens of milliseconds.
 _AFTERWARDS_SECONDS = 20.0
@@ -104,12 +104,12 @@ class PartnerStory:
         )
 
     async def _collection(self, calls: Sequence[Call]) -> None:
-        before = max(hop.number for hop in await self.paying.partners.hops())
+        before = max(trace_event.number for trace_event in await self.paying.partners.hops())
         ended = await self.paying.partners.collect()
 
-        async def look() -> list[Hop] | None:
+        async def look() -> list[TraceEvent] | None:
             found = await self.paying.partners.hops(after=before)
-            seen = Counter((hop.reference, hop.step) for hop in found)
+            seen = Counter((trace_event.reference, trace_event.step) for trace_event in found)
             wanted = ((call.payment_id, step) for call in calls for step in _COLLECTED)
             return found if all(seen[key] for key in wanted) else None
 
@@ -129,12 +129,12 @@ class PartnerStory:
             [f"{euros(cents)} are 118 Captured: what was Authorized, what the terminal approved by itself"]
         )
 
-    async def _hops(self, call: Call, wanted: Collection[HopStep]) -> list[Hop]:
+    async def _hops(self, call: Call, wanted: Collection[HopStep]) -> list[TraceEvent]:
         """Return what passed for the payment, once all of `wanted` has."""
 
-        async def look() -> list[Hop] | None:
+        async def look() -> list[TraceEvent] | None:
             found = await self.paying.partners.hops(call.payment_id)
-            return found if {hop.step for hop in found}.issuperset(wanted) else None
+            return found if {trace_event.step for trace_event in found}.issuperset(wanted) else None
 
         what = f"{', '.join(wanted)} of {call.order_id}"
         return await until(look, what, *self._parts(), seconds=_AFTERWARDS_SECONDS)
@@ -151,7 +151,9 @@ class PartnerStory:
         checks.expect(checks.answered(call, history, "succeeded"))
 
 
-def _together(steps: Sequence[Step], hops: Sequence[Hop], records: Records, flow: Flow | None) -> list[Step]:
+def _together(
+    steps: Sequence[Step], hops: Sequence[TraceEvent], records: Records, flow: Flow | None
+) -> list[Step]:
     own = steps if flow is None else numbered(steps, flow)
     return in_order([*own, *hop_steps(hops, begin_of(records.calls), flow)])
 

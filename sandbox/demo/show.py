@@ -110,7 +110,7 @@ class Show:
                 row["order_id"],
                 row["operation"],
                 euros(row["amount_cents"]).removesuffix(" EUR"),
-                terminals.get(row["line"], row["line"]).removeprefix("terminal "),
+                terminals.get(row["terminal_address"], row["terminal_address"]).removeprefix("terminal "),
                 Text(row["state"], style="green" if row["state"] == "succeeded" else "red"),
                 reason or row["masked_card"],
             )

@@ -41,7 +41,7 @@ class StoredRows:
 
     def held_lines(self) -> list[str]:
         """Return the terminals' addresses that a payment still holds."""
-        rows = self._rows("SELECT address FROM lines WHERE held_by IS NOT NULL ORDER BY address")
+        rows = self._rows("SELECT address FROM terminal_locks WHERE held_by IS NOT NULL ORDER BY address")
         return [str(row["address"]) for row in rows]
 
     def open_deliveries(self) -> list[str]:

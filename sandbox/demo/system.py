@@ -148,8 +148,8 @@ class System:
         for part in self._clients:
             await self._wait_ready(part)
         for part in self._workers:
-            taking = await until_logged(part, "terminal worker is taking payments")
-            self.worker_names[str(taking["worker"])] = part.name
+            grant = await until_logged(part, "terminal worker is taking payments")
+            self.worker_names[str(grant["worker"])] = part.name
         for terminal in self.terminals:
             await terminal.wait_ready()
             self.addresses[terminal.name] = terminal.line

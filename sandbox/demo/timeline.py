@@ -158,7 +158,9 @@ def _events(records: Records, workers: Mapping[str, str], begin: float) -> Itera
                 turn, sender, text = Turn.ACCEPTED, "API", f"{payment_id} is stored: {event.state}"
             case "claimed":
                 worker = records.workers.get(event.detail["worker"], "worker")
-                terminal = records.terminals.get(event.detail["line"], event.detail["line"])
+                terminal = records.terminals.get(
+                    event.detail["terminal_address"], event.detail["terminal_address"]
+                )
                 turn, sender = Turn.CLAIMED, worker
                 text = f"claims {terminal}, before any byte is sent: {event.state}"
             case "identified":
@@ -202,7 +204,11 @@ def _messages(messages: Iterable[Passed], begin: float) -> Iterable[Step]:
 
 
 def _sessions(records: Records, workers: Mapping[str, str], begin: float) -> Iterable[Step]:
-    lines = {event.payment_id: event.detail["line"] for event in records.events if event.event == "claimed"}
+    lines = {
+        event.payment_id: event.detail["terminal_address"]
+        for event in records.events
+        if event.event == "claimed"
+    }
     for session in records.sessions:
         payment_id = session.reference or ""
         worker = workers.get(payment_id, "worker")

@@ -16,7 +16,7 @@ from sandbox.pages.render import NavLink, Pages, templates
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
 from sandbox.tracing.steps import Flow, Step
 from sandbox.tracing.stream import trace_routes
-from sandbox.tracing.trace import Hop, Trace
+from sandbox.tracing.trace import Trace, TraceEvent
 
 SYSTEM: Final = "Live flow"
 #: Payments that can be chosen.
@@ -51,22 +51,22 @@ class FlowPage:
         shown = payment or self._newest()
         history = await self._history(shown)
         yield self._parts(rendered_to, payment, history)
-        async for hop in self._trace.subscribe(after=rendered_to):
-            grew = hop.step in HISTORY_GREW and hop.reference == shown
+        async for trace_event in self._trace.subscribe(after=rendered_to):
+            grew = trace_event.step in HISTORY_GREW and trace_event.reference == shown
             # What came together is drawn once.
-            if not grew and (hop.number <= rendered_to or not _changes(hop, shown)):
+            if not grew and (trace_event.number <= rendered_to or not _changes(trace_event, shown)):
                 continue
-            if hop.step in BEGINNINGS and not payment and (newest := self._newest()) != shown:
+            if trace_event.step in BEGINNINGS and not payment and (newest := self._newest()) != shown:
                 shown, grew = newest, True
             if grew:
                 history = await self._history(shown)
             rendered_to = self._trace.last_number
-            yield self._parts(hop.number, payment, history)
+            yield self._parts(trace_event.number, payment, history)
 
     async def story(self, payment_id: str) -> dict[str, Any]:
         """Return a payment's flow as JSON: its kind, and each step with its time or null."""
         hops = self._trace.hops()
-        if not any(hop.reference == payment_id for hop in hops):
+        if not any(trace_event.reference == payment_id for trace_event in hops):
             raise HTTPException(404, "Nothing of this payment has passed here.")
         story = self._story(payment_id, await self._history(payment_id))
         return {
@@ -150,9 +150,9 @@ def make_app(
     return app
 
 
-def _changes(hop: Hop, shown: str) -> bool:
+def _changes(trace_event: TraceEvent, shown: str) -> bool:
     """Say whether the page looks different after this hop: the payment's picture, or the list."""
-    return hop.reference == shown or hop.step in BATCH_STEPS or hop.step in BEGINNINGS
+    return trace_event.reference == shown or trace_event.step in BATCH_STEPS or trace_event.step in BEGINNINGS
 
 
 def _steps(flow: Flow, story: Story) -> list[dict[str, Any]]:

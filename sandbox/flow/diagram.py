@@ -6,7 +6,7 @@ from typing import Final
 
 from sandbox.flow.rows import SYSTEM_NAMES, Row, rows_of, systems_of
 from sandbox.tracing.steps import Flow, Step, System
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 LEFT: Final = 118
 COLUMN: Final = 102
@@ -82,7 +82,7 @@ class Diagram:
 
 
 def draw(
-    flow: Flow, hops: Sequence[Hop], *, start_ms: int | None, accepted_at_ms: int | None = None
+    flow: Flow, hops: Sequence[TraceEvent], *, start_ms: int | None, accepted_at_ms: int | None = None
 ) -> Diagram:
     """Draw the flow's picture, lit by the hops; step 1 by `accepted_at_ms` where the register has none."""
     rows = rows_of(flow)
@@ -93,7 +93,11 @@ def draw(
         if row.is_afterwards and divider_y is None:
             divider_y = y - 6
             y += GAP
-        passed = [hop for hop in hops if (hop.step, hop.source, hop.target) == row.key]
+        passed = [
+            trace_event
+            for trace_event in hops
+            if (trace_event.step, trace_event.source, trace_event.target) == row.key
+        ]
         at_ms = passed[0].at_ms if passed else None
         if at_ms is None and row.step is Step.ORDER_SENT:
             at_ms = accepted_at_ms
@@ -110,7 +114,12 @@ def draw(
 
 
 def _arrow(
-    row: Row, passed: Sequence[Hop], at_ms: int | None, start_ms: int | None, y: int, place: dict[System, int]
+    row: Row,
+    passed: Sequence[TraceEvent],
+    at_ms: int | None,
+    start_ms: int | None,
+    y: int,
+    place: dict[System, int],
 ) -> Arrow:
     return Arrow(
         number=row.number,
@@ -131,7 +140,7 @@ def relative(at_ms: int, start_ms: int) -> str:
     return f"{passed:+d} ms" if abs(passed) < 10_000 else f"{passed / 1000:+.3f} s"
 
 
-def _label(row: Row, passed: Sequence[Hop]) -> str:
+def _label(row: Row, passed: Sequence[TraceEvent]) -> str:
     """Say what is known: an answer's code, a transaction's status."""
     if passed and row.step is Step.AUTHORISATION_ANSWERED:
         said = passed[-1].detail
@@ -144,5 +153,5 @@ def _label(row: Row, passed: Sequence[Hop]) -> str:
     return row.label
 
 
-def _detail(hop: Hop) -> str:
-    return "\n".join(f"{name}: {value}" for name, value in hop.detail.items() if value is not None)
+def _detail(trace_event: TraceEvent) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in trace_event.detail.items() if value is not None)

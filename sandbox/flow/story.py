@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sandbox.tracing.steps import Flow, Step, System
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 Json = dict[str, Any]
 
@@ -61,8 +61,8 @@ class Story:
 
     payment_id: str
     flow: Flow | None
-    hops: tuple[Hop, ...]
-    collection: tuple[Hop, ...] = ()
+    hops: tuple[TraceEvent, ...]
+    collection: tuple[TraceEvent, ...] = ()
     #: When the API accepted the order, by the payment's history; for orders that another client sent.
     accepted_at_ms: int | None = None
     order_id: str | None = None
@@ -72,16 +72,19 @@ class Story:
     @property
     def start_ms(self) -> int | None:
         """When step 1 happened, else the first thing that is known."""
-        sent = next((hop.at_ms for hop in self.hops if hop.step is Step.ORDER_SENT), self.accepted_at_ms)
-        return sent if sent is not None else next((hop.at_ms for hop in self.hops), None)
+        sent = next(
+            (trace_event.at_ms for trace_event in self.hops if trace_event.step is Step.ORDER_SENT),
+            self.accepted_at_ms,
+        )
+        return sent if sent is not None else next((trace_event.at_ms for trace_event in self.hops), None)
 
 
-def payments_in(hops: Iterable[Hop]) -> list[Listed]:
+def payments_in(hops: Iterable[TraceEvent]) -> list[Listed]:
     """Return the payments that the trace knows, the newest first."""
-    own: dict[str, list[Hop]] = {}
-    for hop in hops:
-        if hop.reference is not None:
-            own.setdefault(hop.reference, []).append(hop)
+    own: dict[str, list[TraceEvent]] = {}
+    for trace_event in hops:
+        if trace_event.reference is not None:
+            own.setdefault(trace_event.reference, []).append(trace_event)
     listed = [
         Listed(
             payment_id,
@@ -98,22 +101,30 @@ def payments_in(hops: Iterable[Hop]) -> list[Listed]:
 
 
 def story_of(
-    payment_id: str, hops: Sequence[Hop], *, batch: Batch | None, history: Sequence[Json] = ()
+    payment_id: str, hops: Sequence[TraceEvent], *, batch: Batch | None, history: Sequence[Json] = ()
 ) -> Story:
     """Choose the payment's hops. `history`: what `GET /v1/payments/{id}/events` says."""
-    own = [hop for hop in hops if hop.reference == payment_id]
+    own = [trace_event for trace_event in hops if trace_event.reference == payment_id]
     order_id = _said(own, "order_id")
     sent = _order_sent(hops, own, order_id)
-    collected_from = next((hop.number for hop in own if hop.step is Step.COLLECTION_PUSHED), None)
-    later = [hop for hop in own if collected_from is not None and hop.number >= collected_from]
-    collection = [hop for hop in later if _is_of_collection(hop, later)]
-    in_collection = {hop.number for hop in collection}
-    before = [hop for hop in own if hop.number not in in_collection]
+    collected_from = next(
+        (trace_event.number for trace_event in own if trace_event.step is Step.COLLECTION_PUSHED), None
+    )
+    later = [
+        trace_event
+        for trace_event in own
+        if collected_from is not None and trace_event.number >= collected_from
+    ]
+    collection = [trace_event for trace_event in later if _is_of_collection(trace_event, later)]
+    in_collection = {trace_event.number for trace_event in collection}
+    before = [trace_event for trace_event in own if trace_event.number not in in_collection]
     return Story(
         payment_id=payment_id,
         flow=_flow_of(own),
         hops=tuple(([sent] if sent else []) + before),
-        collection=tuple(sorted([*_batch_hops(hops, batch), *collection], key=lambda hop: hop.number)),
+        collection=tuple(
+            sorted([*_batch_hops(hops, batch), *collection], key=lambda trace_event: trace_event.number)
+        ),
         accepted_at_ms=_moment_ms(history[_ACCEPTED]["at"]) if history else None,
         order_id=order_id,
         amount_cents=_said(own, "amount_cents"),
@@ -121,48 +132,55 @@ def story_of(
     )
 
 
-def _order_sent(hops: Sequence[Hop], own: Sequence[Hop], order_id: str | None) -> Hop | None:
+def _order_sent(
+    hops: Sequence[TraceEvent], own: Sequence[TraceEvent], order_id: str | None
+) -> TraceEvent | None:
     if not own or order_id is None:
         return None
     before = [
-        hop
-        for hop in hops
-        if hop.step is Step.ORDER_SENT
-        and hop.number < own[0].number
-        and hop.detail.get("order_id") == order_id
+        trace_event
+        for trace_event in hops
+        if trace_event.step is Step.ORDER_SENT
+        and trace_event.number < own[0].number
+        and trace_event.detail.get("order_id") == order_id
     ]
     return before[-1] if before else None
 
 
-def _flow_of(own: Sequence[Hop]) -> Flow | None:
-    steps = {hop.step for hop in own}
+def _flow_of(own: Sequence[TraceEvent]) -> Flow | None:
+    steps = {trace_event.step for trace_event in own}
     if Step.AUTHORISATION_ASKED in steps:
         return Flow.WITH_AUTHORISATION
     return Flow.WITHOUT_AUTHORISATION if Step.APPROVED_OFFLINE in steps else None
 
 
-def _batch_hops(hops: Sequence[Hop], batch: Batch | None) -> list[Hop]:
+def _batch_hops(hops: Sequence[TraceEvent], batch: Batch | None) -> list[TraceEvent]:
     if batch is None:
         return []
     return [
-        hop
-        for hop in hops
-        if hop.step in BATCH_STEPS
-        and hop.detail.get("serial") == batch.serial
-        and hop.detail.get("batch") == batch.number
+        trace_event
+        for trace_event in hops
+        if trace_event.step in BATCH_STEPS
+        and trace_event.detail.get("serial") == batch.serial
+        and trace_event.detail.get("batch") == batch.number
     ]
 
 
-def _is_of_collection(hop: Hop, later: Sequence[Hop]) -> bool:
-    if hop.step not in _OF_COLLECTION:
+def _is_of_collection(trace_event: TraceEvent, later: Sequence[TraceEvent]) -> bool:
+    if trace_event.step not in _OF_COLLECTION:
         return False
-    if hop.step in (Step.STATUS_CHANGED, Step.MERCHANT_NOTIFIED, Step.MERCHANT_ACKNOWLEDGED):
-        return hop.detail.get("status") in _CAPTURED and hop.source in (System.HIPAY, System.MERCHANT)
+    if trace_event.step in (Step.STATUS_CHANGED, Step.MERCHANT_NOTIFIED, Step.MERCHANT_ACKNOWLEDGED):
+        return trace_event.detail.get("status") in _CAPTURED and trace_event.source in (
+            System.HIPAY,
+            System.MERCHANT,
+        )
     return bool(later)
 
 
-def _said(hops: Sequence[Hop], name: str) -> Any:
-    return next((hop.detail[name] for hop in hops if hop.detail.get(name) is not None), None)
+def _said(hops: Sequence[TraceEvent], name: str) -> Any:
+    return next(
+        (trace_event.detail[name] for trace_event in hops if trace_event.detail.get(name) is not None), None
+    )
 
 
 def _moment_ms(text: str) -> int:

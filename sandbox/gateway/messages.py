@@ -25,7 +25,7 @@ class TerminalName(_Message):
     """The terminal as its gateway knows it."""
 
     serial: Text
-    register_number: Text | None = None
+    pos_number: Text | None = None
     #: Where it listens, `127.0.0.2:8888`.
     address: Text | None = None
 

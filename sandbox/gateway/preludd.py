@@ -22,7 +22,7 @@ from sandbox.gateway.messages import (
     Push,
 )
 from sandbox.gateway.trace_events import Passing, reference_of
-from sandbox.outbox.attempt_result import Outcome
+from sandbox.outbox.attempt_result import AttemptResult
 from sandbox.outbox.faults import Faults
 from sandbox.outbox.http import post
 from sandbox.outbox.outbox import RETRY_SECONDS, Outbox
@@ -169,7 +169,7 @@ class Preludd:
         if taken.count != sums.count or taken.sum_cents != sums.sum_cents:
             raise HTTPException(502, "The acquirer acknowledged something else.")
 
-    async def _push(self, push: Push) -> Outcome:
+    async def _push(self, push: Push) -> AttemptResult:
         return await post(
             self._http,
             f"{self._hipay_url}/preludd/{_PATHS[push.kind]}",

@@ -99,7 +99,7 @@ def push_of(body: PushBody, received_at_ms: int) -> Push:
         entry_mode=body.card.mode,
         aid=body.aid,
         serial=body.terminal.serial,
-        register_number=body.terminal.register_number,
+        pos_number=body.terminal.pos_number,
         address=body.terminal.address,
         receipt=body.receipt,
     )

@@ -55,7 +55,7 @@ class Console:
 
     async def overview(self, filters: Annotated[Filters, Query()]) -> HTMLResponse:
         """Show the list, the newest first."""
-        found = filters.apply(self._platform.book.ledger)
+        found = filters.apply(self._platform.ledger.transactions)
         return self._page(
             "list.html",
             tab="list",
@@ -71,9 +71,9 @@ class Console:
 
     async def waiting(self) -> HTMLResponse:
         """Show what waits for its other half."""
-        book = self._platform.book
+        ledger = self._platform.ledger
         return self._page(
-            "waiting.html", tab="waiting", pushes=book.waiting_pushes(), orders=book.waiting_orders()
+            "waiting.html", tab="waiting", pushes=ledger.waiting_pushes(), orders=ledger.waiting_orders()
         )
 
     async def cancel(self, reference: str) -> Response:
@@ -104,7 +104,7 @@ class Console:
         return _back_to(reference)
 
     def _found(self, reference: str) -> Transaction:
-        transaction = self._platform.book.ledger.get(reference)
+        transaction = self._platform.ledger.transactions.get(reference)
         if transaction is None:
             raise HTTPException(404, "There is no transaction of this reference.")
         return transaction
@@ -124,7 +124,7 @@ class Console:
         )
 
     def _page(self, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
-        book = self._platform.book
+        ledger = self._platform.ledger
         return self._pages.page(
             template,
             status=status,
@@ -132,7 +132,7 @@ class Console:
             names=NAMES,
             tones=_TONES,
             brands=_BRANDS,
-            waiting_count=len(book.waiting_pushes()),
+            waiting_count=len(ledger.waiting_pushes()),
         )
 
 

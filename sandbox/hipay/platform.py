@@ -12,11 +12,11 @@ from sandbox.hipay.bodies import OrderNotification, push_of
 from sandbox.hipay.rules import evidence, notification
 from sandbox.hipay.rules.actions import Effect, PushJoined, StatusChanged
 from sandbox.hipay.rules.evidence import Report
-from sandbox.hipay.rules.ledger import Book
+from sandbox.hipay.rules.ledger import Ledger
 from sandbox.hipay.rules.order_and_push import Kind
 from sandbox.hipay.rules.statuses import NAMES, Status
 from sandbox.hipay.settings import EvidenceTarget, Merchant
-from sandbox.outbox.attempt_result import Outcome, Verdict
+from sandbox.outbox.attempt_result import AttemptResult, Decision
 from sandbox.outbox.http import post
 from sandbox.outbox.outbox import Message, Outbox
 from sandbox.tracing.steps import Step, System
@@ -68,7 +68,7 @@ class Platform:
         self._trace: Final = trace
         # Seconds since 1970 and a count: twelve digits, and none of an earlier run comes again.
         self._last_reference = clock.wall_ms() // 1000 * 100
-        self.book: Final = Book(self._next_reference)
+        self.ledger: Final = Ledger(self._next_reference)
         self.notifications: Final = Outbox[Notification](self._notify, clock, retry_seconds=retry_seconds)
         self.evidence: Final = Outbox[Report](self._report, clock, retry_seconds=retry_seconds)
         #: Everything that came in, repeats too, as JSON.
@@ -78,7 +78,7 @@ class Platform:
     def take_order(self, body: OrderNotification, content: dict[str, Any], message_id: str) -> bool:
         """Take a notification whose sender was checked; return whether it is new."""
         now_ms = self._clock.wall_ms()
-        is_new = message_id not in self._message_ids and body.reference not in self.book.orders
+        is_new = message_id not in self._message_ids and body.reference not in self.ledger.orders
         self._note("order", now_ms, is_new=is_new, reference=body.reference, message_id=message_id)
         detail = {"order_id": body.order.order_id, "is_new": is_new}
         self._trace.record(System.CLOUD_API, System.HIPAY, Step.ORDER_NOTIFICATION, body.reference, **detail)
@@ -86,7 +86,7 @@ class Platform:
             self._message_ids[message_id] = None
             if len(self._message_ids) > _KEPT:
                 del self._message_ids[next(iter(self._message_ids))]
-            self._carry_out(self.book.take_order(body.notice(content, now_ms), now_ms))
+            self._carry_out(self.ledger.take_order(body.notice(content, now_ms), now_ms))
         self._trace.record(
             System.HIPAY, System.CLOUD_API, Step.ORDER_NOTIFICATION_ACKNOWLEDGED, body.reference, **detail
         )
@@ -96,7 +96,7 @@ class Platform:
         """Take a record of the gateway; return whether it is new."""
         now_ms = self._clock.wall_ms()
         push = push_of(body, now_ms)
-        is_new = not self.book.knows(push.record_id)
+        is_new = not self.ledger.knows(push.record_id)
         self._note(push.kind, now_ms, is_new=is_new, reference=push.reference, record_id=push.record_id)
         came, acknowledged = _PUSHED[push.kind]
         detail = {"record_id": push.record_id, "is_new": is_new, "amount_cents": push.amount_cents}
@@ -105,7 +105,7 @@ class Platform:
             report = evidence.report_of_push(push)
             if report is not None:
                 self._tell_api(report)
-            self._carry_out(self.book.take_push(push, now_ms))
+            self._carry_out(self.ledger.take_push(push, now_ms))
         self._trace.record(System.HIPAY, System.PRELUDD, acknowledged, push.reference, **detail)
         return is_new
 
@@ -115,11 +115,11 @@ class Platform:
 
     def cancel(self, reference: str) -> None:
         """Cancel from the Console. Raises KeyError and NotAllowed."""
-        self._carry_out(self.book.cancel(reference, self._clock.wall_ms()))
+        self._carry_out(self.ledger.cancel(reference, self._clock.wall_ms()))
 
     def refund(self, reference: str, amount_cents: int) -> None:
         """Refund from the Console. Raises KeyError and NotAllowed."""
-        self._carry_out(self.book.refund(reference, amount_cents, self._clock.wall_ms()))
+        self._carry_out(self.ledger.refund(reference, amount_cents, self._clock.wall_ms()))
 
     @property
     def merchant(self) -> Merchant:
@@ -135,7 +135,7 @@ class Platform:
         self._merchant = self._registered
         await self.notifications.reset()
         await self.evidence.reset()
-        self.book.clear()
+        self.ledger.clear()
         self.received.clear()
         self._message_ids.clear()
 
@@ -146,8 +146,8 @@ class Platform:
     def _note(self, what: str, at_ms: int, **detail: Any) -> None:
         self.received.append({"what": what, "at_ms": at_ms, **detail})
 
-    def _carry_out(self, effects: Sequence[Effect]) -> None:
-        for effect in effects:
+    def _carry_out(self, actions: Sequence[Effect]) -> None:
+        for effect in actions:
             if isinstance(effect, StatusChanged):
                 self._status_changed(effect)
             else:
@@ -190,7 +190,7 @@ class Platform:
             )
         )
 
-    async def _notify(self, told: Notification) -> Outcome:
+    async def _notify(self, told: Notification) -> AttemptResult:
         detail = {"transaction_reference": told.transaction_reference, "status": int(told.status)}
         self._trace.record(System.HIPAY, System.MERCHANT, Step.MERCHANT_NOTIFIED, told.payment_id, **detail)
         outcome = await post(
@@ -203,7 +203,7 @@ class Platform:
                 notification.SIGNATURE_HEADER: notification.signature(told.body, self._merchant.passphrase),
             },
         )
-        if outcome.verdict is Verdict.ACKNOWLEDGED:
+        if outcome.verdict is Decision.ACKNOWLEDGED:
             self._trace.record(
                 System.MERCHANT, System.HIPAY, Step.MERCHANT_ACKNOWLEDGED, told.payment_id, **detail
             )
@@ -213,7 +213,7 @@ class Platform:
         if self._target is not None:
             self.evidence.put(report)
 
-    async def _report(self, report: Report) -> Outcome:
+    async def _report(self, report: Report) -> AttemptResult:
         target = self._target
         assert target is not None
         detail = {"record_id": report.body["record_id"], "status": report.body["status"]}
@@ -227,11 +227,11 @@ class Platform:
             json=report.body,
             auth=(target.username, target.password),
         )
-        if outcome.verdict is Verdict.ACKNOWLEDGED:
+        if outcome.verdict is Decision.ACKNOWLEDGED:
             self._trace.record(
                 System.CLOUD_API, System.HIPAY, Step.EVIDENCE_TAKEN, report.payment_id, **detail
             )
         elif outcome.status is not None and outcome.status < 500 and outcome.status not in _COME_AGAIN:
             # An unknown payment, another content under this name: the same record never becomes right.
-            return Outcome(Verdict.FINAL, outcome.status, outcome.detail)
+            return AttemptResult(Decision.FINAL, outcome.status, outcome.detail)
         return outcome

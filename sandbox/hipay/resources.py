@@ -68,7 +68,7 @@ class Resources:
 
     async def transactions(self, filters: Annotated[Filters, Query()]) -> dict[str, Any]:
         """List transactions, the newest first, with the sums of those listed; the Console's filters."""
-        listed = filters.apply(self._platform.book.ledger)
+        listed = filters.apply(self._platform.ledger.transactions)
         return {
             "totals": json_views.totals(listed),
             "transactions": [json_views.transaction_json(one, ()) for one in listed],
@@ -76,7 +76,7 @@ class Resources:
 
     async def transaction(self, reference: str) -> dict[str, Any]:
         """Return one with its notifications."""
-        transaction = self._platform.book.ledger.get(reference)
+        transaction = self._platform.ledger.transactions.get(reference)
         if transaction is None:
             raise HTTPException(404, "There is no transaction of this reference.")
         return json_views.transaction_json(transaction, self._platform.notifications_of(reference))
@@ -101,10 +101,10 @@ class Resources:
 
     async def waiting(self) -> dict[str, Any]:
         """Return what waits for its other half: pushes with the reason why, and orders."""
-        book = self._platform.book
+        ledger = self._platform.ledger
         return {
-            "pushes": [json_views.waiting_push_json(one) for one in book.waiting_pushes()],
-            "orders": [json_views.waiting_order_json(one) for one in book.waiting_orders()],
+            "pushes": [json_views.waiting_push_json(one) for one in ledger.waiting_pushes()],
+            "orders": [json_views.waiting_order_json(one) for one in ledger.waiting_orders()],
         }
 
     async def received(self) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What the sender does next."""
 
     ACKNOWLEDGED = "acknowledged"
@@ -15,10 +15,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptResult:
     """The receiver's answer; `status` is None where there was none."""
 
-    verdict: Verdict
+    verdict: Decision
     status: int | None = None
     detail: str = ""
 
@@ -28,4 +28,4 @@ class Attempt:
     """One try, at `at_ms` (Unix time)."""
 
     at_ms: int
-    outcome: Outcome
+    outcome: AttemptResult

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from sandbox.outbox.attempt_result import Attempt, Outcome, Verdict
+from sandbox.outbox.attempt_result import Attempt, AttemptResult, Decision
 from sandbox.outbox.faults import Faults
 from shared.runtime.clock import Clock
 
@@ -29,7 +29,7 @@ class Message(Generic[Content]):
     created_at_ms: int
     attempts: list[Attempt] = field(default_factory=list)
     #: How it ended; None while it is still tried.
-    ended: Verdict | None = None
+    ended: Decision | None = None
 
 
 class Outbox(Generic[Content]):
@@ -37,7 +37,7 @@ class Outbox(Generic[Content]):
 
     def __init__(
         self,
-        send: Callable[[Content], Awaitable[Outcome]],
+        send: Callable[[Content], Awaitable[AttemptResult]],
         clock: Clock,
         *,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
@@ -103,7 +103,7 @@ class Outbox(Generic[Content]):
                 break
             await asyncio.sleep(self._retry_seconds[min(retries, len(self._retry_seconds) - 1)])
             retries += 1
-        if faults.double and message.ended is Verdict.ACKNOWLEDGED:
+        if faults.double and message.ended is Decision.ACKNOWLEDGED:
             await self._try(message)
 
     async def _take_turn(self, faults: Faults) -> asyncio.Event | None:
@@ -125,12 +125,12 @@ class Outbox(Generic[Content]):
     async def _try(self, message: Message[Content]) -> None:
         if self._drops_left:
             self._drops_left -= 1
-            outcome = Outcome(Verdict.AGAIN, None, "lost on the way, by script")
+            outcome = AttemptResult(Decision.AGAIN, None, "lost on the way, by script")
         else:
             async with self._slots:
                 outcome = await self._send(message.content)
         message.attempts.append(Attempt(self._clock.wall_ms(), outcome))
-        if outcome.verdict is not Verdict.AGAIN:
+        if outcome.verdict is not Decision.AGAIN:
             message.ended = outcome.verdict
 
     def _start(self, coroutine: Awaitable[None]) -> None:

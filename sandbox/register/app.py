@@ -246,7 +246,7 @@ def sale_json(sale: Sale) -> dict[str, Any]:
         "receipt": sale.receipt,
         "created_at": when_exactly(sale.created_at_ms),
         "order": sale.order,
-        "askings": [asdict(asking) for asking in sale.askings],
+        "askings": [asdict(sent_order) for sent_order in sale.askings],
     }
 
 

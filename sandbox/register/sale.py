@@ -26,7 +26,7 @@ class Standing(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Asking:
+class SentOrder:
     """The order sent once. Times in Unix ms."""
 
     request_id: str
@@ -92,7 +92,7 @@ class Sale:
     number: int
     order: Json
     created_at_ms: int
-    askings: list[Asking] = field(default_factory=list)
+    askings: list[SentOrder] = field(default_factory=list)
     #: What the API last said of the payment while the register waits, see `GET /v1/payments`.
     seen: Json | None = None
     #: What became of the wish to cancel.
@@ -111,7 +111,7 @@ class Sale:
         return int(self.order["order"]["price"]["amount"])
 
     @property
-    def last(self) -> Asking:
+    def last(self) -> SentOrder:
         return self.askings[-1]
 
     @property
@@ -149,8 +149,8 @@ class Sale:
     @property
     def receipt(self) -> str | None:
         """The customer's receipt, where there is one."""
-        for asking in reversed(self.askings):
-            text = (asking.body or {}).get("receipt")
+        for sent_order in reversed(self.askings):
+            text = (sent_order.body or {}).get("receipt")
             if text:
                 try:
                     return base64.b64decode(text).decode("utf-8", "replace")
@@ -159,7 +159,7 @@ class Sale:
         return None
 
 
-def _standing_of_state(answer: Asking) -> Standing:
+def _standing_of_state(answer: SentOrder) -> Standing:
     payment = answer.payment
     if payment.get("state") == "succeeded":
         return Standing.PAID

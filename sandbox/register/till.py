@@ -11,7 +11,7 @@ import httpx
 
 from sandbox.register.draft import Draft, Operation
 from sandbox.register.orders import following, order_of
-from sandbox.register.sale import NO_NETWORK, Asking, Json, Sale
+from sandbox.register.sale import NO_NETWORK, Json, Sale, SentOrder
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
 from sandbox.terminal.device.changes import Changes
 from sandbox.tracing.steps import Step, System
@@ -39,7 +39,7 @@ class Till:
         self._clock: Final = clock
         self._trace: Final = trace
         self._random_bytes: Final = random_bytes
-        self._running: Final[dict[asyncio.Task[None], Asking]] = {}
+        self._running: Final[dict[asyncio.Task[None], SentOrder]] = {}
         self._count = 0
         self._last_order_id = ""
 
@@ -73,18 +73,18 @@ class Till:
 
     async def look(self, sale: Sale) -> None:
         """Ask for the payment in place of sending the order."""
-        asking = self._begin(sale, "look")
-        if not asking.is_running:
+        sent_order = self._begin(sale, "look")
+        if not sent_order.is_running:
             return
         try:
             found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
             if found is None:
-                self._end(asking, problem="The API knows no payment of this order.")
+                self._end(sent_order, problem="The API knows no payment of this order.")
                 return
             answer = await self._api.payment(str(found["id"]))
-            self._end(asking, answer=answer)
+            self._end(sent_order, answer=answer)
         except (httpx.HTTPError, ApiAnswered) as error:
-            self._end(asking, problem=f"No answer: {str(error) or type(error).__name__}")
+            self._end(sent_order, problem=f"No answer: {str(error) or type(error).__name__}")
 
     async def cancel(self, sale: Sale) -> None:
         """Ask the API to stop the payment while no terminal has it."""
@@ -96,7 +96,7 @@ class Till:
         except httpx.HTTPError as error:
             sale.note = f"Cancel: no answer, {type(error).__name__}"
         else:
-            said = Asking("", 0, 0, answer.status_code, _read(answer))
+            said = SentOrder("", 0, 0, answer.status_code, _read(answer))
             sale.note = (
                 "Cancelled." if answer.is_success else f"Not cancelled: {said.code}. {said.description}"
             )
@@ -135,22 +135,22 @@ class Till:
 
     def _ask(self, sale: Sale) -> None:
         sale.note = None
-        asking = self._begin(sale, "order")
-        if asking.is_running:
-            self._spawn(self._send(sale, asking), asking)
-            self._spawn(self._watch(sale, asking), asking)
+        sent_order = self._begin(sale, "order")
+        if sent_order.is_running:
+            self._spawn(self._send(sale, sent_order), sent_order)
+            self._spawn(self._watch(sale, sent_order), sent_order)
 
-    def _begin(self, sale: Sale, what: str) -> Asking:
+    def _begin(self, sale: Sale, what: str) -> SentOrder:
         now_ms = self._clock.wall_ms()
-        asking = Asking(f"till-{self._random_bytes(6).hex()}", now_ms, what=what)
+        sent_order = SentOrder(f"till-{self._random_bytes(6).hex()}", now_ms, what=what)
         if not self.is_plugged:
-            asking.ended_at_ms, asking.problem = now_ms, NO_NETWORK
-        sale.askings.append(asking)
+            sent_order.ended_at_ms, sent_order.problem = now_ms, NO_NETWORK
+        sale.askings.append(sent_order)
         self.changes.tell()
-        return asking
+        return sent_order
 
-    async def _send(self, sale: Sale, asking: Asking) -> None:
-        detail = {"order_id": sale.order_id, "request_id": asking.request_id}
+    async def _send(self, sale: Sale, sent_order: SentOrder) -> None:
+        detail = {"order_id": sale.order_id, "request_id": sent_order.request_id}
         self._trace.record(
             System.REGISTER,
             System.CLOUD_API,
@@ -161,25 +161,25 @@ class Till:
             amount_cents=sale.amount_cents,
         )
         try:
-            answer = await self._api.order(sale.order, request_id=asking.request_id)
+            answer = await self._api.order(sale.order, request_id=sent_order.request_id)
         except httpx.HTTPError as error:
-            self._end(asking, problem=f"No answer: {type(error).__name__}")
+            self._end(sent_order, problem=f"No answer: {type(error).__name__}")
             return
-        self._end(asking, answer=answer)
+        self._end(sent_order, answer=answer)
         self._trace.record(
             System.CLOUD_API,
             System.REGISTER,
             Step.RESULT_TO_REGISTER,
-            asking.payment.get("id"),
+            sent_order.payment.get("id"),
             **detail,
-            status=asking.status,
-            payment_status=(asking.body or {}).get("paymentStatus"),
-            state=asking.payment.get("state"),
+            status=sent_order.status,
+            payment_status=(sent_order.body or {}).get("paymentStatus"),
+            state=sent_order.payment.get("state"),
         )
 
-    async def _watch(self, sale: Sale, asking: Asking) -> None:
+    async def _watch(self, sale: Sale, sent_order: SentOrder) -> None:
         """Show what the API says of the payment while its order waits."""
-        while asking.is_running:
+        while sent_order.is_running:
             with contextlib.suppress(httpx.HTTPError, ApiAnswered):
                 found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
                 if found != sale.seen:
@@ -188,27 +188,27 @@ class Till:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _end(
-        self, asking: Asking, *, answer: httpx.Response | None = None, problem: str | None = None
+        self, sent_order: SentOrder, *, answer: httpx.Response | None = None, problem: str | None = None
     ) -> None:
-        if not asking.is_running:
+        if not sent_order.is_running:
             return
-        asking.ended_at_ms = self._clock.wall_ms()
-        asking.problem = problem
+        sent_order.ended_at_ms = self._clock.wall_ms()
+        sent_order.problem = problem
         if answer is not None:
-            asking.status, asking.body = answer.status_code, _read(answer)
+            sent_order.status, sent_order.body = answer.status_code, _read(answer)
         self.changes.tell()
 
     async def _cut(self) -> None:
         tasks = dict(self._running)
-        for task, asking in tasks.items():
+        for task, sent_order in tasks.items():
             # Before the task: nobody may say something else of it while it ends.
-            self._end(asking, problem=PULLED)
+            self._end(sent_order, problem=PULLED)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], asking: Asking) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], sent_order: SentOrder) -> None:
         task = asyncio.create_task(work)
-        self._running[task] = asking
+        self._running[task] = sent_order
         task.add_done_callback(self._running.pop)
 
     def _next_order_id(self) -> str:

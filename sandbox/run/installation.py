@@ -60,8 +60,8 @@ class Installation:
         self._api_port: Final = api_port
         self._migrate: Final = migrate
         # Queues of our own, which go again: the broker may be somebody else's.
-        self._given_prefix: Final = os.environ.get(variable("amqp_prefix"))
-        self._prefix: Final = self._given_prefix or f"sandbox-{os.urandom(4).hex()}."
+        self._external_prefix: Final = os.environ.get(variable("amqp_prefix"))
+        self._prefix: Final = self._external_prefix or f"sandbox-{os.urandom(4).hex()}."
 
     async def run(self, ports: Ports, setup: TerminalSetup, on_ready: Callable[[Entry], None]) -> int:
         """Run everything until SIGTERM or SIGINT (0), or until one of the children ends (1).
@@ -179,7 +179,7 @@ class Installation:
             await stopped.wait()
 
     async def _delete_queues(self) -> None:
-        if self._given_prefix:
+        if self._external_prefix:
             return
         topology = Topology(self._prefix, delivery_limit=1)
         # Where the broker is away nothing can be deleted, and a private one goes anyway.

@@ -57,7 +57,7 @@ async def make_shop(
 ) -> Shop:
     """Create merchant and credentials in a migrated database; `networks` (CIDR) hold its terminals.
 
-    Raises DatabaseAway, CommitUnknown, SchemaTooOld, SettingsError.
+    Raises DatabaseUnavailable, CommitUnknown, SchemaTooOld, SettingsError.
     """
     merchant_id = new_merchant_id(clock, random_bytes)
     key = load_secret_key(settings, random_bytes)

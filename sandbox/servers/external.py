@@ -8,7 +8,7 @@ from sandbox.servers.errors import SourceMissing, StartFailed
 from sandbox.servers.probes import amqp_refusal, postgres_refusal
 
 
-class GivenServer:
+class ExternalServer:
     """A server at an address from the environment. It belongs to somebody else, so it only can be used."""
 
     origin = "given"
@@ -51,21 +51,22 @@ class GivenServer:
         )
 
 
-def given_rabbitmq() -> GivenServer:
+def external_rabbitmq() -> ExternalServer:
     """Return the broker at TEST_AMQP_URL; raise SourceMissing if not set, StartFailed if mute."""
-    return _answering(GivenServer("RabbitMQ", AMQP_VARIABLE, _address(AMQP_VARIABLE), amqp_refusal))
+    return _answering(ExternalServer("RabbitMQ", AMQP_VARIABLE, _address(AMQP_VARIABLE), amqp_refusal))
 
 
-def given_postgres() -> GivenServer:
-    """Return the server at TEST_POSTGRES_URL, with or without `+asyncpg`; raise as `given_rabbitmq` does."""
+def external_postgres() -> ExternalServer:
+    """Return the server at TEST_POSTGRES_URL, with or without `+asyncpg`; raise as `external_rabbitmq`
+    does."""
     url = _address(POSTGRES_VARIABLE)
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = "postgresql+asyncpg://" + url.removeprefix(scheme)
-    return _answering(GivenServer("PostgreSQL", POSTGRES_VARIABLE, url, postgres_refusal))
+    return _answering(ExternalServer("PostgreSQL", POSTGRES_VARIABLE, url, postgres_refusal))
 
 
-def _answering(server: GivenServer) -> GivenServer:
+def _answering(server: ExternalServer) -> ExternalServer:
     server.wait_ready()  # now, before another server is started in vain
     return server
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox.servers.choice import AMQP_VARIABLE, POSTGRES_VARIABLE, SOURCES, Kind, Source
 from sandbox.servers.errors import ServersUnavailable, SourceMissing
-from sandbox.servers.external import given_postgres, given_rabbitmq
+from sandbox.servers.external import external_postgres, external_rabbitmq
 from sandbox.servers.private.postgres import PrivatePostgres, installed_postgres, unpacked_postgres
 from sandbox.servers.private.rabbitmq import PrivateRabbitmq, installed_rabbitmq, unpacked_rabbitmq
 from sandbox.servers.progress import say
@@ -66,13 +66,13 @@ def _an_engine_may_answer() -> bool:
 
 _WAYS: dict[Kind, dict[Source, Callable[[Path], Server]]] = {
     "rabbitmq": {
-        "given": partial(_given, given_rabbitmq),
+        "given": partial(_given, external_rabbitmq),
         "docker": partial(_docker, "container_rabbitmq"),
         "installed": lambda folder: PrivateRabbitmq(installed_rabbitmq(), folder),
         "unpacked": lambda folder: PrivateRabbitmq(unpacked_rabbitmq(), folder),
     },
     "postgres": {
-        "given": partial(_given, given_postgres),
+        "given": partial(_given, external_postgres),
         "docker": partial(_docker, "container_postgres"),
         "installed": lambda folder: PrivatePostgres(installed_postgres(), folder),
         "unpacked": lambda folder: PrivatePostgres(unpacked_postgres(), folder),

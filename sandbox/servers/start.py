@@ -28,38 +28,38 @@ class RunningServer:
     server whose address was given: that one is not ours. From a coroutine call them by `asyncio.to_thread`.
     """
 
-    def __init__(self, kind: Kind, url: str, keeper: "_Keeper") -> None:
+    def __init__(self, kind: Kind, url: str, owner: "_Owner") -> None:
         self.url = url
         self._kind = kind
-        self._keeper = keeper
+        self._owner = owner
 
     def kill(self) -> None:
         """End it as a power cut would. A quorum queue must be older than two seconds to survive this."""
-        self._keeper.order(self._kind, "kill")
+        self._owner.order(self._kind, "kill")
 
     def stop(self) -> None:
         """End it in order."""
-        self._keeper.order(self._kind, "stop")
+        self._owner.order(self._kind, "stop")
 
     def start(self) -> None:
         """Start it again on its data; return when it answers."""
-        self._keeper.order(self._kind, "start")
+        self._owner.order(self._kind, "start")
 
     def raise_alarm(self) -> None:
         """Make a private RabbitMQ short of memory until `clear_alarm`; others raise ServersUnavailable."""
-        self._keeper.order(self._kind, "raise_alarm")
+        self._owner.order(self._kind, "raise_alarm")
 
     def clear_alarm(self) -> None:
         """Give RabbitMQ its memory back."""
-        self._keeper.order(self._kind, "clear_alarm")
+        self._owner.order(self._kind, "clear_alarm")
 
 
 class Servers:
     """The running servers. Leaving the `with` block, or `stop()`, removes them and all they wrote."""
 
-    def __init__(self, keeper: "_Keeper", urls: dict[Kind, str]) -> None:
-        self._keeper = keeper
-        self._running = {kind: RunningServer(kind, url, keeper) for kind, url in urls.items()}
+    def __init__(self, owner: "_Owner", urls: dict[Kind, str]) -> None:
+        self._owner = owner
+        self._running = {kind: RunningServer(kind, url, owner) for kind, url in urls.items()}
 
     @property
     def rabbitmq(self) -> RunningServer:
@@ -81,7 +81,7 @@ class Servers:
 
     def stop(self) -> None:
         """End and remove what was started; return when all of it is gone."""
-        self._keeper.dismiss()
+        self._owner.dismiss()
 
     def __enter__(self) -> Self:
         return self
@@ -101,16 +101,16 @@ def start_servers(
     with what is missing and what to type.
     """
     wanted: dict[Kind, bool] = {"rabbitmq": rabbitmq, "postgres": postgres}
-    keeper = _Keeper([kind for kind in KINDS if wanted[kind]], sources)
+    owner = _Owner([kind for kind in KINDS if wanted[kind]], sources)
     try:
-        greeting = keeper.answer()
+        greeting = owner.answer()
     except BaseException:
-        keeper.dismiss()
+        owner.dismiss()
         raise
-    return Servers(keeper, greeting["urls"])
+    return Servers(owner, greeting["urls"])
 
 
-class _Keeper:
+class _Owner:
     """Our end of the pipes to keeper.py."""
 
     def __init__(self, kinds: list[Kind], sources: tuple[Source, ...]) -> None:

@@ -8,15 +8,15 @@ from sandbox.terminal.device.screen import IDLE, Screen, Stage
 from sandbox.terminal.device.transaction import Memory
 from sandbox.terminal.gateway.link import Gateway
 from sandbox.terminal.gateway.outbox import Outbox
-from sandbox.terminal.trace_events import Hops
+from sandbox.terminal.trace_events import TraceEvents
 
 
 @dataclass(slots=True, kw_only=True)
-class Core:
+class TerminalState:
     """Changed by one event loop only."""
 
     device: Device
-    hops: Hops
+    hops: TraceEvents
     #: None: the terminal works alone, and plays the bank, too.
     gateway: Gateway | None
     outbox: Outbox

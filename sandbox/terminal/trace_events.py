@@ -19,7 +19,7 @@ class Recorder(Protocol):
     ) -> object: ...
 
 
-class Hops:
+class TraceEvents:
     """Records what happens at the terminal, where a recorder was given."""
 
     def __init__(self, record: Recorder | None, serial: str) -> None:

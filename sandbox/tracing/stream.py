@@ -6,20 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from sandbox.tracing.trace import Hop, Trace
+from sandbox.tracing.trace import Trace, TraceEvent
 
 
 async def hop_events(
     trace: Trace, *, reference: str | None = None, after: int | None = None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield the hops behind number `after` as events named `hop`, `id` their number, `data` their JSON.
+    """Yield the hops behind number `after` as events named `trace_event`, `id` their number, `data` their
+    JSON.
 
     For a route with `response_class=EventSourceResponse`: FastAPI then writes the stream and keeps it alive.
     With `reference`, only that payment's hops.
     """
-    async for hop in trace.subscribe(after=after):
-        if reference in (None, hop.reference):
-            yield _event(hop)
+    async for trace_event in trace.subscribe(after=after):
+        if reference in (None, trace_event.reference):
+            yield _event(trace_event)
 
 
 def trace_routes(trace: Trace) -> APIRouter:
@@ -29,7 +30,7 @@ def trace_routes(trace: Trace) -> APIRouter:
     @router.get("/hops")
     async def hops(reference: str | None = None, after: int = 0) -> list[dict[str, Any]]:
         """Return what passed, the oldest first."""
-        return [hop.to_json() for hop in trace.hops(reference, after=after)]
+        return [trace_event.to_json() for trace_event in trace.hops(reference, after=after)]
 
     @router.get("/hops/stream", response_class=EventSourceResponse)
     async def stream(
@@ -45,5 +46,5 @@ def trace_routes(trace: Trace) -> APIRouter:
     return router
 
 
-def _event(hop: Hop) -> ServerSentEvent:
-    return ServerSentEvent(event="hop", id=str(hop.number), data=hop.to_json())
+def _event(trace_event: TraceEvent) -> ServerSentEvent:
+    return ServerSentEvent(event="hop", id=str(trace_event.number), data=trace_event.to_json())

@@ -15,7 +15,7 @@ KEPT_HOPS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class TraceEvent:
     """Something that passed from one system to another, at `at_ms` (Unix time).
 
     `number` counts the process's hops from 1 and never falls, a reset included. `reference` is the payment's
@@ -39,34 +39,36 @@ class Trace:
 
     def __init__(self, clock: Clock) -> None:
         self._clock: Final = clock
-        self._hops: Final[deque[Hop]] = deque(maxlen=KEPT_HOPS)
+        self._hops: Final[deque[TraceEvent]] = deque(maxlen=KEPT_HOPS)
         self._last_number = 0
         self._news = asyncio.Event()
         self._is_closed = False
 
     def record(
         self, source: System, target: System, step: Step, reference: str | None = None, **detail: Any
-    ) -> Hop:
+    ) -> TraceEvent:
         """Keep one hop, now, and tell whoever follows."""
         self._last_number += 1
-        hop = Hop(self._last_number, self._clock.wall_ms(), source, target, step, reference, detail)
-        self._hops.append(hop)
+        trace_event = TraceEvent(
+            self._last_number, self._clock.wall_ms(), source, target, step, reference, detail
+        )
+        self._hops.append(trace_event)
         self._wake()
-        return hop
+        return trace_event
 
     @property
     def last_number(self) -> int:
         """The newest hop's number; 0 before the first one."""
         return self._last_number
 
-    def hops(self, reference: str | None = None, *, after: int = 0) -> list[Hop]:
+    def hops(self, reference: str | None = None, *, after: int = 0) -> list[TraceEvent]:
         """Return the kept hops behind number `after`, oldest first; only one payment's where asked."""
         # From the newest back: who follows asks after every hop, for few of them.
-        newest = itertools.takewhile(lambda hop: hop.number > after, reversed(self._hops))
-        found = [hop for hop in newest if reference in (None, hop.reference)]
+        newest = itertools.takewhile(lambda trace_event: trace_event.number > after, reversed(self._hops))
+        found = [trace_event for trace_event in newest if reference in (None, trace_event.reference)]
         return found[::-1]
 
-    async def subscribe(self, *, after: int | None = None) -> AsyncIterator[Hop]:
+    async def subscribe(self, *, after: int | None = None) -> AsyncIterator[TraceEvent]:
         """Yield every hop behind number `after` (None: those that come from now on), until closed.
 
         A follower slower than `KEPT_HOPS` misses the oldest, never holds anybody up. One that knows a number
@@ -78,9 +80,9 @@ class Trace:
             passed = self.hops(after=seen)
             if not passed:
                 await news.wait()
-            for hop in passed:
-                seen = hop.number
-                yield hop
+            for trace_event in passed:
+                seen = trace_event.number
+                yield trace_event
 
     def reset(self) -> None:
         """Forget the hops; who follows stays."""

@@ -22,7 +22,7 @@ from aio_pika.exceptions import (
 )
 from aiormq.exceptions import ChannelAccessRefused
 
-from shared.broker.errors import BrokerAway, TopologyMismatch
+from shared.broker.errors import BrokerUnavailable, TopologyMismatch
 from shared.broker.topology import (
     DEAD_LETTERS,
     NOTIFICATIONS,
@@ -47,8 +47,8 @@ def topology_of(settings: Settings) -> Topology:
 async def connected(settings: Settings, *, process: str, purpose: Purpose) -> AsyncIterator[RobustConnection]:
     """Connect, and stay connected while the block runs: after a loss it tries again every second.
 
-    `process` and `purpose` name the connection in the broker's lists. Raises BrokerAway where the first
-    connection does not come about, SettingsError where no address was given.
+    `process` and `purpose` name the connection in the broker's lists. Raises BrokerUnavailable where the
+    first connection does not come about, SettingsError where no address was given.
     """
     url = make_url(
         settings.require_amqp_url(),
@@ -63,7 +63,9 @@ async def connected(settings: Settings, *, process: str, purpose: Purpose) -> As
             async with asyncio.timeout(limit):
                 await connection.connect(timeout=limit)
         except CLIENT_ERRORS as error:
-            raise BrokerAway(f"Cannot reach RabbitMQ at {url.host}:{url.port}: {_reason(error)}") from error
+            raise BrokerUnavailable(
+                f"Cannot reach RabbitMQ at {url.host}:{url.port}: {_reason(error)}"
+            ) from error
         yield connection
     finally:
         with contextlib.suppress(*CLIENT_ERRORS):
@@ -77,14 +79,14 @@ async def declare_topology(
     """Declare the durable queues on a throwaway channel, and again after each reconnect.
 
     A failed declaration closes its channel, hence not on one that is in use. A broker that came back empty
-    gets its queues again. Raises BrokerAway or TopologyMismatch.
+    gets its queues again. Raises BrokerUnavailable or TopologyMismatch.
     """
     await _declare(connection, topology, timeout_seconds)
 
     async def declare_again(_connection: object) -> None:
         try:
             await _declare(connection, topology, timeout_seconds)
-        except (BrokerAway, TopologyMismatch) as error:
+        except (BrokerUnavailable, TopologyMismatch) as error:
             structlog.get_logger().warning("queues could not be declared again", reason=str(error))
 
     connection.reconnect_callbacks.add(declare_again)
@@ -94,10 +96,11 @@ async def declare_topology(
 async def throwaway_channel(
     connection: RobustConnection, *, timeout_seconds: float
 ) -> AsyncIterator[AbstractChannel]:
-    """A channel for calls that may fail, closed at the end; raises BrokerAway, also for what fails inside."""
-    with away_when_failing():
+    """A channel for calls that may fail, closed at the end; raises BrokerUnavailable, also for what fails
+    inside."""
+    with unavailable_when_failing():
         if not connection.connected.is_set():
-            raise BrokerAway("the broker is away; reconnecting")
+            raise BrokerUnavailable("the broker is away; reconnecting")
         # A plain channel on a robust connection: nothing of it is to be restored.
         channel = Channel(connection, publisher_confirms=False)
         try:
@@ -111,14 +114,14 @@ async def throwaway_channel(
 
 
 @contextlib.contextmanager
-def away_when_failing() -> Iterator[None]:
-    """Turn the client's many errors into BrokerAway, and a time-out too."""
+def unavailable_when_failing() -> Iterator[None]:
+    """Turn the client's many errors into BrokerUnavailable, and a time-out too."""
     try:
         yield
     except ChannelPreconditionFailed:
         raise
     except CLIENT_ERRORS as error:
-        raise BrokerAway(_reason(error)) from error
+        raise BrokerUnavailable(_reason(error)) from error
 
 
 async def _declare(connection: RobustConnection, topology: Topology, timeout_seconds: float) -> None:
@@ -133,7 +136,7 @@ async def _declare(connection: RobustConnection, topology: Topology, timeout_sec
         try:
             async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as channel:
                 await declare_queue(channel, name, kind, topology, timeout_seconds=timeout_seconds)
-        except BrokerAway as error:
+        except BrokerUnavailable as error:
             if not isinstance(error.__cause__, ChannelAccessRefused):
                 raise
             # Another kind of process's queue, see `shared.broker.accounts`: it is enough that it is there.

@@ -9,7 +9,7 @@ import structlog
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
 
-from shared.broker.connections import CLIENT_ERRORS, away_when_failing
+from shared.broker.connections import CLIENT_ERRORS, unavailable_when_failing
 from shared.broker.errors import UnreadableMessage
 from shared.broker.liveness import missing_consumer
 from shared.broker.messages import (
@@ -89,12 +89,12 @@ class QueueConsumer(Generic[M]):
         self._stopped = False
 
     async def start(self, on_delivery: Callable[[QueueDelivery[M]], None]) -> None:
-        """Begin to consume; raise BrokerAway. After a lost connection it goes on by itself."""
+        """Begin to consume; raise BrokerUnavailable. After a lost connection it goes on by itself."""
 
         async def on_message(incoming: AbstractIncomingMessage) -> None:
             await self._hand_off(incoming, on_delivery)
 
-        with away_when_failing():
+        with unavailable_when_failing():
             async with asyncio.timeout(self._timeout_seconds):
                 channel = self._connection.channel(publisher_confirms=False)
                 await channel.initialize()

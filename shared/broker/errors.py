@@ -1,7 +1,7 @@
 """What can go wrong with the broker, by what is certain afterwards.
 
 BrokerFailure
-  BrokerAway          no connection, or a call to it had no answer in time
+  BrokerUnavailable          no connection, or a call to it had no answer in time
   TopologyMismatch    a queue exists with other arguments than ours
   NotAccepted         the message is in no queue, for certain
     NotRouted         because the queue is not there
@@ -14,7 +14,7 @@ class BrokerFailure(Exception):
     """The broker did not do what it was asked for."""
 
 
-class BrokerAway(BrokerFailure):
+class BrokerUnavailable(BrokerFailure):
     """There is no connection, or a call had no answer within our time-out."""
 
 

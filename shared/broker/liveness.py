@@ -8,7 +8,7 @@ from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustChannel
 
 from shared.broker.connections import throwaway_channel
-from shared.broker.errors import BrokerAway
+from shared.broker.errors import BrokerUnavailable
 
 RESTORED_SECONDS: Final = 1.0
 
@@ -38,5 +38,5 @@ async def missing_consumer(
             return None if declared.declaration_result.consumer_count else f"nothing consumes {queue}"
     except TimeoutError:
         return f"the consumer of {queue} is not restored; reconnecting"
-    except BrokerAway as error:
+    except BrokerUnavailable as error:
         return str(error)

@@ -18,11 +18,11 @@ from shared.broker.interfaces import PublishesNotifications
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.broker.topology import Topology
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
-from shared.storage.db.engine import Database, Wake
+from shared.storage.db.engine import Database, WakeUp
 
 #: More than this many unpublished deliveries are left to the sweep, the oldest first.
 WAITING_AT_MOST: Final = 10_000
@@ -35,24 +35,24 @@ _log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
-async def waking(
+async def outbox_publisher(
     database: Database,
     settings: Settings,
     *,
     process: str,
     topology: Topology,
     metrics: Metrics,
-    checkpoint: Checkpoint = no_checkpoint,
-) -> AsyncIterator["Waking"]:
+    failpoint: Failpoint = no_failpoint,
+) -> AsyncIterator["OutboxPublisher"]:
     """Connect on a connection of its own, and hear of the database's commits while the block runs.
 
-    Raises BrokerAway.
+    Raises BrokerUnavailable.
     """
     async with connected(settings, process=process, purpose="notify") as connection:
         publisher = await Publisher.open(
             connection, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
-        made = Waking(publisher, checkpoint)
+        made = OutboxPublisher(publisher, failpoint)
         database.on_committed = made.wake
         try:
             yield made
@@ -60,16 +60,16 @@ async def waking(
             database.on_committed = None
 
 
-class Waking:
+class OutboxPublisher:
     """`wake` is the database's `on_committed`; `run` publishes beside the process's work."""
 
-    def __init__(self, publisher: PublishesNotifications, checkpoint: Checkpoint = no_checkpoint) -> None:
+    def __init__(self, publisher: PublishesNotifications, failpoint: Failpoint = no_failpoint) -> None:
         self._publisher: Final = publisher
-        self._checkpoint: Final = checkpoint
-        self._waiting: Final[deque[Wake]] = deque(maxlen=WAITING_AT_MOST)
+        self._failpoint: Final = failpoint
+        self._waiting: Final[deque[WakeUp]] = deque(maxlen=WAITING_AT_MOST)
         self._called: Final = asyncio.Event()
 
-    def wake(self, deliveries: Sequence[Wake]) -> None:
+    def wake(self, deliveries: Sequence[WakeUp]) -> None:
         """Note deliveries whose transaction is committed; returns at once."""
         self._waiting.extend(deliveries)
         self._called.set()
@@ -81,7 +81,7 @@ class Waking:
                 await self._called.wait()
                 self._called.clear()
                 with failures_logged("deliveries left to the sweep"):
-                    await self._checkpoint("before_waking")
+                    await self._failpoint("before_waking")
                     await self._publish_all()
         finally:
             try:
@@ -95,7 +95,7 @@ class Waking:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             await asyncio.gather(*(self._publish(wake) for wake in batch))
 
-    async def _publish(self, wake: Wake) -> None:
+    async def _publish(self, wake: WakeUp) -> None:
         with failures_logged("delivery left to the sweep", delivery_id=wake.delivery_id):
             await self._publisher.publish_notification(
                 NotificationMessage(wake.kind, wake.delivery_id, wake.target)

@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractRobustChannel
 from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
 
 from shared.broker.alarms import BrokerAlarm
-from shared.broker.connections import CLIENT_ERRORS, away_when_failing
+from shared.broker.connections import CLIENT_ERRORS, unavailable_when_failing
 from shared.broker.errors import BrokerFailure, NotAccepted, NotRouted, OutcomeUnknown
 from shared.broker.messages import (
     NotificationMessage,
@@ -69,8 +69,8 @@ class Publisher:
         random_bytes: RandomBytes,
         metrics: Metrics,
     ) -> "Publisher":
-        """Open the channel; raise BrokerAway. The connection closes it."""
-        with away_when_failing():
+        """Open the channel; raise BrokerUnavailable. The connection closes it."""
+        with unavailable_when_failing():
             async with asyncio.timeout(settings.broker_call_timeout_seconds):
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()

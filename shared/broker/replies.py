@@ -12,7 +12,7 @@ import structlog
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
 
-from shared.broker.connections import away_when_failing
+from shared.broker.connections import unavailable_when_failing
 from shared.broker.errors import UnreadableMessage
 from shared.broker.interfaces import OnReply
 from shared.broker.liveness import missing_consumer
@@ -50,7 +50,8 @@ class ReplyQueue:
         return self._name
 
     async def start(self, on_reply: OnReply) -> None:
-        """Declare the queue and listen; raise BrokerAway. After a lost connection it goes on by itself."""
+        """Declare the queue and listen; raise BrokerUnavailable. After a lost connection it goes on by
+        itself."""
 
         async def on_message(incoming: AbstractIncomingMessage) -> None:
             try:
@@ -65,7 +66,7 @@ class ReplyQueue:
                 return
             on_reply(reply.payment_id)
 
-        with away_when_failing():
+        with unavailable_when_failing():
             async with asyncio.timeout(self._timeout_seconds):
                 channel = self._connection.channel(publisher_confirms=False)
                 await channel.initialize()

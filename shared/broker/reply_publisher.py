@@ -20,7 +20,7 @@ from shared.storage.payments import claims, waiting
 _log = structlog.get_logger()
 
 
-class Announcer:
+class ReplyPublisher:
     """Tells the others. A failure is counted and logged, never raised: nothing depends on it."""
 
     def __init__(self, database: Database, publisher: Publishes, metrics: Metrics) -> None:
@@ -41,17 +41,17 @@ class Announcer:
                 self._metrics.reply_lost("broker_away")
                 raise
 
-    async def publish_next(self, line: str) -> None:
+    async def publish_next(self, terminal_address: str) -> None:
         """Publish the payment whose turn it is on a line; call it after the commit that freed the line."""
-        with failures_logged("next payment of the line not published", line=line):
-            found = await waiting.next_of_line(self._database, line)
+        with failures_logged("next payment of the line not published", terminal_address=terminal_address):
+            found = await waiting.next_for_terminal(self._database, terminal_address)
             if found is not None:
                 await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
 
     async def expire(self, payment_id: str) -> Payment | None:
         """End a queued payment whose deadline has passed, and say so; None: it is not one any more.
 
-        Raises DatabaseAway and CommitUnknown, nothing once it is stored.
+        Raises DatabaseUnavailable and CommitUnknown, nothing once it is stored.
         """
         payment = await claims.expire(self._database, payment_id)
         if payment is None:
@@ -60,6 +60,6 @@ class Announcer:
             self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
             _log.info("payment expired", payment_id=payment.id, reason=payment.reason)
         await self.reply(payment.id, payment.reply_to)
-        if payment.line is not None:
-            await self.publish_next(payment.line)
+        if payment.terminal_address is not None:
+            await self.publish_next(payment.terminal_address)
         return payment

@@ -18,7 +18,7 @@ _FORMS: Final[dict[str, re.Pattern[str]]] = {
     for tag, form in {
         f.PROTOCOL_VERSION: "[0-9]{4}",
         f.SOFTWARE_ID: "[0-9]{12}",
-        f.REGISTER_NUMBER: "[0-9A-Za-z]{2}",
+        f.POS_NUMBER: "[0-9A-Za-z]{2}",
         f.AMOUNT: "[0-9]{1,12}",
         f.APPLICATION: "[0-9A-Z]{3}",
         f.ACTION: "[0-9A-Z]",
@@ -61,7 +61,7 @@ def _harmless(tag: str, value: str) -> str:
     if tag == f.PRIVATE_DATA:
         reference = find_reference(value)
         return _length(value) if reference is None else reference
-    if tag == f.COMPLEMENT:
+    if tag == f.ANSWER_CODE:
         return value[:2] if _CODE.match(value) else _length(value)
     form = _FORMS.get(tag)
     if form is None or not form.fullmatch(value.strip()):

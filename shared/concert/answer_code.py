@@ -13,7 +13,7 @@ _MESSAGE_COLUMNS: Final = slice(2, 23)
 
 
 @dataclass(frozen=True, slots=True)
-class Complement:
+class AnswerCode:
     """What AF says."""
 
     #: Two digits; empty where AF does not begin with two digits.
@@ -30,16 +30,16 @@ class Complement:
         return ": ".join(part for part in (words, self.text) if part)
 
 
-def read_complement(value: str) -> Complement | None:
+def read_answer_code(value: str) -> AnswerCode | None:
     """Return what an AF says; None for a blank one, which is as good as none."""
     value = clean_text(value)
     if not value.strip():
         return None
     code, rest = value[:2], value[2:]
     if len(code) != 2 or not (code.isascii() and code.isdigit()):
-        return Complement("", None, mask_card_numbers(value.strip()))
+        return AnswerCode("", None, mask_card_numbers(value.strip()))
     issuer_code = rest[:2]
     if len(rest) == _FIXED_COLUMNS_LENGTH and set(issuer_code) <= set("0123456789 "):
         message = rest[_MESSAGE_COLUMNS].strip()
-        return Complement(code, issuer_code.strip() or None, mask_card_numbers(message))
-    return Complement(code, None, mask_card_numbers(rest.strip()))
+        return AnswerCode(code, issuer_code.strip() or None, mask_card_numbers(message))
+    return AnswerCode(code, None, mask_card_numbers(rest.strip()))

@@ -33,10 +33,10 @@ class Unreadable:
     reason: str
 
 
-Verdict = Complete | Wait | Unreadable
+Completeness = Complete | Wait | Unreadable
 
 
-def judge(
+def check_completeness(
     frame: Frame,
     *,
     sent: Mapping[str, str],
@@ -46,7 +46,7 @@ def judge(
     accepts_partial: bool = False,
     short_idle_seconds: float = SHORT_IDLE_SECONDS,
     long_idle_seconds: float = LONG_IDLE_SECONDS,
-) -> Verdict:
+) -> Completeness:
     """Decide whether the answer is complete.
 
     `frame` is `Decoder.frame(ended=...)`, with `ended` true once the peer has closed or `idle_seconds` (since
@@ -74,7 +74,7 @@ def judge(
     return Wait(short_idle_seconds - idle_seconds)
 
 
-def _incomplete(frame: Frame, peer_closed: bool) -> Verdict:
+def _incomplete(frame: Frame, peer_closed: bool) -> Completeness:
     if not peer_closed:
         return Wait(None)
     if frame.is_empty:

@@ -13,7 +13,7 @@ REFERENCE_CONFIRMED: Final = "reference_confirmed"
 RECEIPT_UNREADABLE: Final = "receipt_unreadable"
 
 
-class Outcome(StrEnum):
+class AnswerMeaning(StrEnum):
     """How the payment goes on."""
 
     #: Done: for a debit the money moved.
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-class Finding(StrEnum):
+class Anomaly(StrEnum):
     """Why an answer leaves the payment in doubt."""
 
     #: No row of fields, or one without a status.
@@ -36,7 +36,7 @@ class Finding(StrEnum):
     #: A tag came twice with different values.
     FIELD_REPEATED = "field_repeated"
     #: CA is not ours.
-    OTHER_REGISTER = "other_register"
+    OTHER_POS = "other_pos"
     #: CD is not what was asked for.
     OTHER_OPERATION = "other_operation"
     #: CE is not what was asked for.
@@ -57,11 +57,11 @@ class Finding(StrEnum):
     STATUS_UNKNOWN = "status_unknown"
 
 
-_REASONS: Final[dict[Finding, Reason]] = {
-    Finding.UNREADABLE: Reason.UNREADABLE,
-    Finding.STATUS_UNKNOWN: Reason.UNREADABLE,
-    Finding.AMOUNT_LOWER: Reason.AMOUNT_LOWER,
-    Finding.BARE_SUCCESS: Reason.NO_SIGN_OF_CARD,
+_REASONS: Final[dict[Anomaly, Reason]] = {
+    Anomaly.UNREADABLE: Reason.UNREADABLE,
+    Anomaly.STATUS_UNKNOWN: Reason.UNREADABLE,
+    Anomaly.AMOUNT_LOWER: Reason.AMOUNT_LOWER,
+    Anomaly.BARE_SUCCESS: Reason.NO_SIGN_OF_CARD,
 }
 
 
@@ -69,9 +69,9 @@ _REASONS: Final[dict[Finding, Reason]] = {
 class Reading:
     """The meaning of one answer. Nothing in it holds a whole card number."""
 
-    outcome: Outcome
+    outcome: AnswerMeaning
     #: Set where the outcome is in doubt.
-    finding: Finding | None = None
+    anomaly: Anomaly | None = None
     #: What was really paid, cents; set where the outcome is succeeded.
     paid_amount_cents: int | None = None
     #: CB, whatever the outcome; None where there was none that is a number.
@@ -105,16 +105,16 @@ class Reading:
     @property
     def reason(self) -> Reason | None:
         """The payment's word for it: set where the outcome is in doubt or busy."""
-        if self.outcome is Outcome.BUSY:
+        if self.outcome is AnswerMeaning.BUSY:
             return Reason.BUSY
-        return None if self.finding is None else _REASONS.get(self.finding, Reason.CONTRADICTING_ANSWER)
+        return None if self.anomaly is None else _REASONS.get(self.anomaly, Reason.CONTRADICTING_ANSWER)
 
 
 def without_foreign_data(said: Reading) -> Reading:
     """Return the reading without what may be another merchant's: how it is judged stays, and fingerprints."""
     return Reading(
         outcome=said.outcome,
-        finding=said.finding,
+        anomaly=said.anomaly,
         is_foreign=True,
         receipt_fingerprint=None if said.receipt is None else ticket_fingerprint(said.receipt),
         warnings=said.warnings,

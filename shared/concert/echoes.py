@@ -9,7 +9,7 @@ from shared.concert import fields as f
 REMEMBERED_ANSWERS: Final = 3
 
 #: Echoed as sent, where echoed at all. CC and CI tell how the customer paid and may differ.
-_EQUAL_WHERE_PRESENT: Final = (f.REGISTER_NUMBER, f.ACTION, f.CURRENCY)
+_EQUAL_WHERE_PRESENT: Final = (f.POS_NUMBER, f.ACTION, f.CURRENCY)
 
 
 def learn_echoes(remembered: Sequence[Sequence[str]], answered: Iterable[str]) -> list[list[str]]:

@@ -36,7 +36,7 @@ class OperationRequest:
     #: CF, our payment id.
     reference: str
     #: CA, 2 characters.
-    register_number: str = "01"
+    pos_number: str = "01"
     #: ISO 4217 numeric.
     currency: str = f.EURO
     #: Ask for an authorisation whatever the terminal's floor limit.
@@ -77,7 +77,7 @@ def operation_fields(request: OperationRequest, profile: Profile) -> Fields:
     wanted: list[tuple[str, str | None]] = [
         (f.PROTOCOL_VERSION, version),
         (f.SOFTWARE_ID, request.software_id),
-        (f.REGISTER_NUMBER, request.register_number),
+        (f.POS_NUMBER, request.pos_number),
         (f.AMOUNT, _amount(request.amount_cents)),
         (f.ACTION, f.ACTIONS[request.operation]),
         (f.CURRENCY, request.currency),
@@ -102,14 +102,12 @@ def encode_operation(request: OperationRequest, profile: Profile) -> bytes:
     return encode_fields(operation_fields(request, profile)) + profile.request_ends_with.encode("ascii")
 
 
-def encode_identification(
-    *, protocol: str, software_id: str, register_number: str, profile: Profile
-) -> bytes:
+def encode_identification(*, protocol: str, software_id: str, pos_number: str, profile: Profile) -> bytes:
     """Return the bytes of an identification: a ping, answered without a payment screen."""
     wanted: list[tuple[str, str | None]] = [
         (f.PROTOCOL_VERSION, _version(protocol, profile)),
         (f.SOFTWARE_ID, software_id),
-        (f.REGISTER_NUMBER, register_number),
+        (f.POS_NUMBER, pos_number),
         (f.ACTION, f.Action.IDENTIFICATION),
     ]
     return encode_fields(_checked(wanted)) + profile.request_ends_with.encode("ascii")
@@ -123,7 +121,7 @@ def encode_enquiry(request: OperationRequest, profile: Profile) -> bytes:
     wanted: list[tuple[str, str | None]] = [
         (f.PROTOCOL_VERSION, _version(request.protocol, profile)),
         (f.SOFTWARE_ID, request.software_id),
-        (f.REGISTER_NUMBER, request.register_number),
+        (f.POS_NUMBER, request.pos_number),
         (f.ACTION, f.Action.DUPLICATE),
         (f.CURRENCY, request.currency),
         (f.TICKET_WANTED, profile.ticket if profile.sends_ticket else None),

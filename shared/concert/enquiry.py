@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Final
 
 from shared.concert import fields as f
-from shared.concert.answer_code import read_complement
+from shared.concert.answer_code import read_answer_code
 from shared.concert.decode import Frame
-from shared.concert.decoded_answer import Outcome, Reading, without_foreign_data
+from shared.concert.decoded_answer import AnswerMeaning, Reading, without_foreign_data
 from shared.concert.encode import OperationRequest
 from shared.concert.interpret import what_it_says
 from shared.concert.receipt import reads_as_done
@@ -47,7 +47,7 @@ class Lack(StrEnum):
     #: Hint: CE is another currency.
     OTHER_CURRENCY = "other_currency"
     #: Hint: CA is another register.
-    OTHER_REGISTER = "other_register"
+    OTHER_POS = "other_pos"
     #: Hint: CF carries another payment's reference.
     OTHER_REFERENCE = "other_reference"
     #: Hint: CF carries no reference of ours; two sales of one amount look alike.
@@ -84,7 +84,7 @@ def read_enquiry(frame: Frame, sent: OperationRequest) -> EnquiryReading:
     if lack is None:
         done = replace(
             said,
-            outcome=Outcome.SUCCEEDED,
+            outcome=AnswerMeaning.SUCCEEDED,
             paid_amount_cents=said.answered_amount_cents,
             error_code=None,
             error_description=None,
@@ -104,7 +104,7 @@ def _no_evidence(frame: Frame, said: Reading) -> Lack | None:
         return Lack.UNREADABLE
     if fields[f.STATUS].strip() != f.Status.DONE:
         return Lack.NOT_ANSWERED
-    if read_complement(fields.get(f.COMPLEMENT, "")) is not None:
+    if read_answer_code(fields.get(f.ANSWER_CODE, "")) is not None:
         return Lack.AF_PRESENT
     return Lack.NO_AMOUNT if said.answered_amount_cents is None else None
 
@@ -116,7 +116,7 @@ def _other_transaction(frame: Frame, said: Reading, sent: OperationRequest) -> L
     for tag, accepted, lack in (
         (f.ACTION, {f.ACTIONS[sent.operation], f.Action.DUPLICATE}, Lack.OTHER_OPERATION),
         (f.CURRENCY, {sent.currency}, Lack.OTHER_CURRENCY),
-        (f.REGISTER_NUMBER, {sent.register_number}, Lack.OTHER_REGISTER),
+        (f.POS_NUMBER, {sent.pos_number}, Lack.OTHER_POS),
     ):
         if tag in frame.fields and frame.fields[tag].strip() not in accepted:
             return lack

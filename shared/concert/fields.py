@@ -12,7 +12,7 @@ from shared.payment.payment import Operation
 
 PROTOCOL_VERSION: Final = "CZ"
 SOFTWARE_ID: Final = "CJ"
-REGISTER_NUMBER: Final = "CA"
+POS_NUMBER: Final = "CA"
 AMOUNT: Final = "CB"
 APPLICATION: Final = "CC"
 ACTION: Final = "CD"
@@ -32,7 +32,7 @@ CARD_EXPIRY: Final = "AB"
 AUTHORISATION_NUMBER: Final = "AC"
 CHEQUE_TRACK: Final = "AD"
 STATUS: Final = "AE"
-COMPLEMENT: Final = "AF"
+ANSWER_CODE: Final = "AF"
 AID: Final = "AI"
 TICKET_DATA: Final = "AK"
 TICKET: Final = "ZT"
@@ -55,7 +55,7 @@ _MAKERS_EXTRA: Final = "maker's extra"
 TAGS: Final[dict[str, Tag]] = {
     PROTOCOL_VERSION: Tag("protocol version", 4, 4),
     SOFTWARE_ID: Tag("register software's protocol identifier", 12, 12),
-    REGISTER_NUMBER: Tag("register number", 2, 2),
+    POS_NUMBER: Tag("register number", 2, 2),
     AMOUNT: Tag("amount in cents", 2, 12),
     APPLICATION: Tag("payment application", 3, 3),
     ACTION: Tag("action", 1, 1),
@@ -75,7 +75,7 @@ TAGS: Final[dict[str, Tag]] = {
     AUTHORISATION_NUMBER: Tag("authorisation number", 1, 10),
     CHEQUE_TRACK: Tag("cheque track", 1, MAX_VALUE_LENGTH),
     STATUS: Tag("status", 2, 2),
-    COMPLEMENT: Tag("complement: answer code and text", 2, 50),
+    ANSWER_CODE: Tag("complement: answer code and text", 2, 50),
     AID: Tag("AID of the card application", 1, 32),
     TICKET_DATA: Tag("ticket text, base64", 1, 900),
     "AL": Tag(f"{_MAKERS_EXTRA}: masking of the card number", 1, MAX_VALUE_LENGTH),

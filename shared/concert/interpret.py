@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Final
 
 from shared.concert import fields as f
-from shared.concert.answer_code import Complement, read_complement
+from shared.concert.answer_code import AnswerCode, read_answer_code
 from shared.concert.decode import Frame
 from shared.concert.decoded_answer import (
     AMOUNT_NOT_ECHOED,
     PARTIAL_AMOUNT,
     RECEIPT_UNREADABLE,
     REFERENCE_CONFIRMED,
-    Finding,
-    Outcome,
+    Anomaly,
+    AnswerMeaning,
     Reading,
     without_foreign_data,
 )
@@ -28,21 +28,21 @@ from shared.concert.reference import Owner, owner_of
 BUSY_WITHIN_SECONDS: Final = 2.0
 
 #: The answer belongs, or may belong, to somebody else: nothing of it is kept.
-FOREIGN_FINDINGS: Final = frozenset(
+FOREIGN_ANOMALIES: Final = frozenset(
     {
-        Finding.UNREADABLE,
-        Finding.FIELD_REPEATED,
-        Finding.OTHER_REGISTER,
-        Finding.OTHER_OPERATION,
-        Finding.OTHER_CURRENCY,
-        Finding.OTHER_REFERENCE,
-        Finding.AMOUNT_DIFFERS,
+        Anomaly.UNREADABLE,
+        Anomaly.FIELD_REPEATED,
+        Anomaly.OTHER_POS,
+        Anomaly.OTHER_OPERATION,
+        Anomaly.OTHER_CURRENCY,
+        Anomaly.OTHER_REFERENCE,
+        Anomaly.AMOUNT_DIFFERS,
     }
 )
-_DIFFERING: Final[dict[str, Finding]] = {
-    f.REGISTER_NUMBER: Finding.OTHER_REGISTER,
-    f.ACTION: Finding.OTHER_OPERATION,
-    f.CURRENCY: Finding.OTHER_CURRENCY,
+_DIFFERING: Final[dict[str, Anomaly]] = {
+    f.POS_NUMBER: Anomaly.OTHER_POS,
+    f.ACTION: Anomaly.OTHER_OPERATION,
+    f.CURRENCY: Anomaly.OTHER_CURRENCY,
 }
 
 
@@ -56,21 +56,21 @@ def read_answer(
 ) -> Reading:
     """Return what a complete answer means. `first_byte_after_seconds` counts from the request's write."""
     if frame.error is not None or f.STATUS not in frame.fields:
-        return Reading(outcome=Outcome.IN_DOUBT, finding=Finding.UNREADABLE, is_foreign=True)
+        return Reading(outcome=AnswerMeaning.IN_DOUBT, anomaly=Anomaly.UNREADABLE, is_foreign=True)
     said = what_it_says(frame, sent)
-    finding = _contradiction(frame, sent, profile)
-    if finding is not None:
-        return _in_doubt(said, finding)
-    complement = read_complement(frame.fields.get(f.COMPLEMENT, ""))
+    anomaly = _contradiction(frame, sent, profile)
+    if anomaly is not None:
+        return _in_doubt(said, anomaly)
+    answer_code = read_answer_code(frame.fields.get(f.ANSWER_CODE, ""))
     match frame.fields[f.STATUS].strip():
         case f.Status.DONE:
-            return _read_done(frame, said, complement, sent, profile)
+            return _read_done(frame, said, answer_code, sent, profile)
         case f.Status.NOT_DONE:
-            return _read_not_done(said, complement, first_byte_after_seconds < busy_within_seconds)
+            return _read_not_done(said, answer_code, first_byte_after_seconds < busy_within_seconds)
         case f.Status.TAKEN_INTO_ACCOUNT:
-            return _in_doubt(said, Finding.TAKEN_INTO_ACCOUNT)
+            return _in_doubt(said, Anomaly.TAKEN_INTO_ACCOUNT)
         case _:
-            return _in_doubt(said, Finding.STATUS_UNKNOWN)
+            return _in_doubt(said, Anomaly.STATUS_UNKNOWN)
 
 
 def answers_identification(frame: Frame) -> bool:
@@ -78,19 +78,19 @@ def answers_identification(frame: Frame) -> bool:
     status = frame.fields.get(f.STATUS, "").strip()
     if frame.error is not None or not status:
         return False
-    complement = read_complement(frame.fields.get(f.COMPLEMENT, ""))
-    says_why = complement is not None and complement.code != f.UNKNOWN_CODE
+    answer_code = read_answer_code(frame.fields.get(f.ANSWER_CODE, ""))
+    says_why = answer_code is not None and answer_code.code != f.UNKNOWN_CODE
     return status != f.Status.NOT_DONE or says_why
 
 
-def _contradiction(frame: Frame, sent: OperationRequest, profile: Profile) -> Finding | None:
+def _contradiction(frame: Frame, sent: OperationRequest, profile: Profile) -> Anomaly | None:
     """An answer that contradicts its request is not an answer to our payment."""
     if frame.repeated:
-        return Finding.FIELD_REPEATED
+        return Anomaly.FIELD_REPEATED
     differing = differing_echo(
         frame.fields,
         {
-            f.REGISTER_NUMBER: sent.register_number,
+            f.POS_NUMBER: sent.pos_number,
             f.ACTION: f.ACTIONS[sent.operation],
             f.CURRENCY: sent.currency,
         },
@@ -98,33 +98,33 @@ def _contradiction(frame: Frame, sent: OperationRequest, profile: Profile) -> Fi
     if differing is not None:
         return _DIFFERING[differing]
     if owner_of(frame.fields.get(f.PRIVATE_DATA, ""), sent.reference) is Owner.ANOTHER_PAYMENT:
-        return Finding.OTHER_REFERENCE
+        return Anomaly.OTHER_REFERENCE
     return _differing_amount(frame, sent, profile)
 
 
-def _differing_amount(frame: Frame, sent: OperationRequest, profile: Profile) -> Finding | None:
+def _differing_amount(frame: Frame, sent: OperationRequest, profile: Profile) -> Anomaly | None:
     answered = amount_in(frame.fields)
     if answered is None or answered == sent.amount_cents:
         return None
     is_done = frame.fields[f.STATUS].strip() == f.Status.DONE
     if is_done and 0 < answered < sent.amount_cents:
-        return None if asks_partial(sent, profile) else Finding.AMOUNT_LOWER
-    return Finding.AMOUNT_DIFFERS
+        return None if asks_partial(sent, profile) else Anomaly.AMOUNT_LOWER
+    return Anomaly.AMOUNT_DIFFERS
 
 
 def _read_done(
-    frame: Frame, said: Reading, complement: Complement | None, sent: OperationRequest, profile: Profile
+    frame: Frame, said: Reading, answer_code: AnswerCode | None, sent: OperationRequest, profile: Profile
 ) -> Reading:
-    if complement is not None and complement.code not in f.DONE_CODES | {f.UNKNOWN_CODE}:
-        return _in_doubt(said, Finding.AF_CONTRADICTS)
+    if answer_code is not None and answer_code.code not in f.DONE_CODES | {f.UNKNOWN_CODE}:
+        return _in_doubt(said, Anomaly.AF_CONTRADICTS)
     if not profile.bare_success and not _shows_a_card(frame, sent, profile):
-        return _in_doubt(said, Finding.BARE_SUCCESS)
+        return _in_doubt(said, Anomaly.BARE_SUCCESS)
     answered = said.answered_amount_cents
     paid = sent.amount_cents if answered is None else answered
     return replace(
         said,
-        outcome=Outcome.SUCCEEDED,
-        finding=None,
+        outcome=AnswerMeaning.SUCCEEDED,
+        anomaly=None,
         paid_amount_cents=paid,
         # A code of a success is no error.
         error_code=None,
@@ -134,15 +134,15 @@ def _read_done(
     )
 
 
-def _read_not_done(said: Reading, complement: Complement | None, came_at_once: bool) -> Reading:
-    code = f.UNKNOWN_CODE if complement is None else complement.code
+def _read_not_done(said: Reading, answer_code: AnswerCode | None, came_at_once: bool) -> Reading:
+    code = f.UNKNOWN_CODE if answer_code is None else answer_code.code
     if code in f.DONE_CODES:
-        return _in_doubt(said, Finding.AF_CONTRADICTS)
+        return _in_doubt(said, Anomaly.AF_CONTRADICTS)
     if code in f.ABORTED_CODES:
-        return replace(said, outcome=Outcome.ABORTED, finding=None)
+        return replace(said, outcome=AnswerMeaning.ABORTED, anomaly=None)
     if code == f.UNKNOWN_CODE and came_at_once:
-        return replace(said, outcome=Outcome.BUSY, finding=None)
-    return replace(said, outcome=Outcome.REFUSED, finding=None)
+        return replace(said, outcome=AnswerMeaning.BUSY, anomaly=None)
+    return replace(said, outcome=AnswerMeaning.REFUSED, anomaly=None)
 
 
 def _shows_a_card(frame: Frame, sent: OperationRequest, profile: Profile) -> bool:
@@ -165,15 +165,15 @@ def _is_ticket_cut(frame: Frame) -> bool:
     return frame.cut is not None and frame.cut.tag in (f.TICKET, f.TICKET_DATA)
 
 
-def _in_doubt(said: Reading, finding: Finding) -> Reading:
-    doubt = replace(said, outcome=Outcome.IN_DOUBT, finding=finding)
-    return without_foreign_data(doubt) if finding in FOREIGN_FINDINGS else doubt
+def _in_doubt(said: Reading, anomaly: Anomaly) -> Reading:
+    doubt = replace(said, outcome=AnswerMeaning.IN_DOUBT, anomaly=anomaly)
+    return without_foreign_data(doubt) if anomaly in FOREIGN_ANOMALIES else doubt
 
 
 def what_it_says(frame: Frame, sent: OperationRequest) -> Reading:
     """Return the answer's fields as values, masked and not judged: in doubt, without a finding."""
     fields = frame.fields
-    complement = read_complement(fields.get(f.COMPLEMENT, ""))
+    answer_code = read_answer_code(fields.get(f.ANSWER_CODE, ""))
     ticket = ticket_in(fields)
     receipt = None if ticket is None else decode_ticket(ticket)
     answered = amount_in(fields)
@@ -184,11 +184,11 @@ def what_it_says(frame: Frame, sent: OperationRequest) -> Reading:
         notes.append(REFERENCE_CONFIRMED)
     application = _text(fields, f.APPLICATION)
     return Reading(
-        outcome=Outcome.IN_DOUBT,
+        outcome=AnswerMeaning.IN_DOUBT,
         answered_amount_cents=None if answered is None or answered < 0 else answered,
-        error_code=(complement.code or None) if complement else None,
-        error_description=(complement.description or None) if complement else None,
-        issuer_code=complement.issuer_code if complement else None,
+        error_code=(answer_code.code or None) if answer_code else None,
+        error_description=(answer_code.description or None) if answer_code else None,
+        issuer_code=answer_code.issuer_code if answer_code else None,
         authorisation_number=_text(fields, f.AUTHORISATION_NUMBER),
         masked_card=mask_card(clean_text(fields.get(f.CARD_NUMBER, ""))),
         application=application,

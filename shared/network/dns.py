@@ -12,17 +12,17 @@ from shared.network.public_addresses import Address, addresses_found
 from shared.runtime.clock import Clock
 
 #: Returns a host's addresses; none where it has none. Raises OSError or UnicodeError where it fails.
-LookUp = Callable[[str], Awaitable[Sequence[Address]]]
+Lookup = Callable[[str], Awaitable[Sequence[Address]]]
 
 #: A look-up that took longer counts as slow.
 SLOW_SECONDS: Final = 2.0
 #: Look-ups at the same time, for one who asks, of hosts whose last one was slow.
-SLOW_LOOK_UPS: Final = 4
+SLOW_LOOKUPS: Final = 4
 SLOW_HOSTS_AT_MOST: Final = 10_000
 CACHED_HOSTS_AT_MOST: Final = 10_000
 
 
-class SystemLookUp:
+class SystemResolver:
     """The system's resolver, on threads of its own.
 
     The event loop's threads are few and look up the names of database and broker, too: names whose servers
@@ -48,7 +48,7 @@ class Share:
 
     def __init__(self, limit: int) -> None:
         self.places: Final = asyncio.Semaphore(limit)
-        self.slow_places: Final = asyncio.Semaphore(min(limit, SLOW_LOOK_UPS))
+        self.slow_places: Final = asyncio.Semaphore(min(limit, SLOW_LOOKUPS))
 
 
 class Names:
@@ -58,10 +58,10 @@ class Names:
     servers never answer hold the places of the one who asked, and nobody else's.
     """
 
-    def __init__(self, look_up: LookUp, clock: Clock, *, limit_each: int, cache_seconds: float = 0) -> None:
+    def __init__(self, lookup: Lookup, clock: Clock, *, limit_each: int, cache_seconds: float = 0) -> None:
         """`limit_each`: look-ups under way for one who asks. `cache_seconds`: short, because the system
         does not say how long an answer lives; 0 remembers nothing."""
-        self._look_up: Final = look_up
+        self._lookup: Final = lookup
         self._clock: Final = clock
         self._limit_each: Final = limit_each
         self._cache_seconds: Final = cache_seconds
@@ -71,13 +71,13 @@ class Names:
         # A share that nobody uses any more is forgotten.
         self._shares: Final[WeakValueDictionary[str, Share]] = WeakValueDictionary()
 
-    def asked_by(self, who: str) -> LookUp:
+    def asked_by(self, who: str) -> Lookup:
         """Return the look-up of one who asks."""
 
-        async def look_up(host: str) -> Sequence[Address]:
+        async def lookup(host: str) -> Sequence[Address]:
             return await self.find(host, who)
 
-        return look_up
+        return lookup
 
     async def find(self, host: str, who: str) -> Sequence[Address]:
         """Return the host's addresses in the resolver's order. Raises OSError, UnicodeError."""
@@ -107,7 +107,7 @@ class Names:
     async def _timed(self, host: str) -> Sequence[Address]:
         began = self._clock.monotonic()
         try:
-            found = await self._look_up(host)
+            found = await self._lookup(host)
         finally:
             now = self._clock.monotonic()
             self._slow_hosts.pop(host, None)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.concert.receipt import encode_ticket
-from shared.payment.answers import tell
+from shared.payment.answers import response_for
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import State
 from shared.runtime.times import iso_time
@@ -72,7 +72,7 @@ def event_body(payment: Payment) -> dict[str, Any]:
     Amounts are in cents, times ISO 8601 with milliseconds; `result.timestamp` is in milliseconds since 1970,
     `result.receipt` the customer's receipt in base64.
     """
-    told = tell(payment)
+    told = response_for(payment)
     body: dict[str, Any] = {
         "payment_id": payment.id,
         "order_id": payment.order_id,

@@ -32,7 +32,7 @@ def order_notification(delivery_id: str, payment: Payment, attempt: int) -> dict
         "terminal": {
             "host": payment.host,
             "port": payment.port,
-            "register_number": payment.register_number,
+            "pos_number": payment.pos_number,
             "force_authorization": payment.force_authorization,
         },
         "order": request["order"],

@@ -12,7 +12,7 @@ UNKNOWN_ERROR_CODE = "00"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ResponseSpec:
     """One row of the table.
 
     `payment_status` is set where the body is the contract's answer (HTTP 200), `error` (the contract's code)
@@ -34,43 +34,49 @@ BROKER_UNAVAILABLE = "unavailable.broker.internal.server.error"
 KEY_CLOSED = "closed.order.conflict"
 
 
-def tell(payment: Payment, *, another_attempt_counts: bool = False) -> Told:
+def response_for(payment: Payment, *, another_attempt_blocks: bool = False) -> ResponseSpec:
     """Return what the caller of this payment is told about it now.
 
-    `another_attempt_counts`: another attempt of its operation is queued, in session, in doubt or succeeded.
+    `another_attempt_blocks`: another attempt of its operation is queued, in session, in doubt or succeeded.
     None is there in the transaction that ends this one, which kept the others out until then.
     """
-    told = _tell(payment)
-    if told.safe_to_retry and (payment.contradicted or payment.key_closed or another_attempt_counts):
-        return Told(told.http_status, False, told.payment_status, told.error_code, told.error)
-    return told
+    response_spec = _response_for(payment)
+    if response_spec.safe_to_retry and (payment.contradicted or payment.key_closed or another_attempt_blocks):
+        return ResponseSpec(
+            response_spec.http_status,
+            False,
+            response_spec.payment_status,
+            response_spec.error_code,
+            response_spec.error,
+        )
+    return response_spec
 
 
-def _tell(payment: Payment) -> Told:
+def _response_for(payment: Payment) -> ResponseSpec:
     match payment.state:
         case State.SUCCEEDED:
-            return Told(200, False, "Success")
+            return ResponseSpec(200, False, "Success")
         case State.REFUSED | State.ABORTED:
-            return Told(200, True, "Failed", payment.error_code or UNKNOWN_ERROR_CODE)
+            return ResponseSpec(200, True, "Failed", payment.error_code or UNKNOWN_ERROR_CODE)
         case State.UNREACHABLE if payment.reason == Reason.BUSY:
-            return Told(200, True, "Failed", "busy")
+            return ResponseSpec(200, True, "Failed", "busy")
         case State.UNREACHABLE:
-            return Told(502, True, error=TERMINAL_UNAVAILABLE)
+            return ResponseSpec(502, True, error=TERMINAL_UNAVAILABLE)
         case State.EXPIRED if payment.reason == Reason.HELD:
-            return Told(200, True, "Failed", "busy")
+            return ResponseSpec(200, True, "Failed", "busy")
         case State.EXPIRED:
-            return Told(504, True, error=PAYMENT_EXPIRED)
+            return ResponseSpec(504, True, error=PAYMENT_EXPIRED)
         case State.CANCELLED:
-            return _tell_cancelled(payment)
+            return _cancelled_response(payment)
         case State.QUEUED | State.IN_SESSION | State.IN_DOUBT:
-            return Told(504, False, error=TERMINAL_TIMEOUT)
+            return ResponseSpec(504, False, error=TERMINAL_TIMEOUT)
 
 
-def _tell_cancelled(payment: Payment) -> Told:
+def _cancelled_response(payment: Payment) -> ResponseSpec:
     match payment.reason:
-        case Reason.BROKER_AWAY:
-            return Told(500, True, error=BROKER_UNAVAILABLE)
+        case Reason.BROKER_UNAVAILABLE:
+            return ResponseSpec(500, True, error=BROKER_UNAVAILABLE)
         case Reason.KEY_CLOSED:
-            return Told(409, False, error=KEY_CLOSED)
+            return ResponseSpec(409, False, error=KEY_CLOSED)
         case _:
-            return Told(200, True, "Failed", "cancelled")
+            return ResponseSpec(200, True, "Failed", "cancelled")

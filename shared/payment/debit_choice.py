@@ -9,7 +9,7 @@ it is refused: no request is answered with the result of another one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.payment.order_guard import NotAllowed, Sibling, check_may_follow
+from shared.payment.order_guard import NotAllowed, RelatedOperation, check_may_follow
 from shared.payment.payment import Operation
 from shared.payment.states import State
 
@@ -18,8 +18,8 @@ from shared.payment.states import State
 class KnownDebit:
     """A debit of the order, with the reversals and credits that belong to it."""
 
-    debit: Sibling
-    followers: tuple[Sibling, ...] = ()
+    debit: RelatedOperation
+    followers: tuple[RelatedOperation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class GivingBack:
 
     operation: Operation
     amount_cents: int
-    line: str | None
+    terminal_address: str | None
     idempotency_key: str | None
     key_is_used: bool
 
@@ -71,15 +71,18 @@ def _of_this_key(asked: GivingBack, debits: Sequence[KnownDebit]) -> KnownDebit 
     return None
 
 
-def _is_superseded(debit: Sibling) -> bool:
+def _is_superseded(debit: RelatedOperation) -> bool:
     # It left the guard, reversed or too old for a number that comes again, and a later debit has its place.
     return debit.state is State.SUCCEEDED and debit.guard_key is None
 
 
-def _fits(asked: GivingBack, debit: Sibling) -> bool:
+def _fits(asked: GivingBack, debit: RelatedOperation) -> bool:
     if asked.operation is Operation.CREDIT:
         return asked.amount_cents <= debit.amount_cents
-    return asked.amount_cents == debit.amount_cents and asked.line in (None, debit.line)
+    return asked.amount_cents == debit.amount_cents and asked.terminal_address in (
+        None,
+        debit.terminal_address,
+    )
 
 
 def _next_of(asked: GivingBack, charges: Sequence[KnownDebit]) -> KnownDebit:
@@ -100,7 +103,7 @@ def _next_of(asked: GivingBack, charges: Sequence[KnownDebit]) -> KnownDebit:
     return charges[0]
 
 
-def _is_like(asked: GivingBack, follower: Sibling) -> bool:
+def _is_like(asked: GivingBack, follower: RelatedOperation) -> bool:
     return (
         follower.operation is asked.operation
         and follower.may_have_moved_money
@@ -112,7 +115,9 @@ def _is_open(asked: GivingBack, known: KnownDebit) -> bool:
     if asked.operation is Operation.REVERSAL and any(_is_like(asked, each) for each in known.followers):
         return False
     try:
-        check_may_follow(asked.operation, asked.amount_cents, asked.line, known.debit, known.followers)
+        check_may_follow(
+            asked.operation, asked.amount_cents, asked.terminal_address, known.debit, known.followers
+        )
     except NotAllowed:
         return False
     return True

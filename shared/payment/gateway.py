@@ -36,7 +36,7 @@ class GatewayRecord:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def judge(record: GatewayRecord, payment: Payment) -> tuple[Evidence, Result]:
+def interpret(record: GatewayRecord, payment: Payment) -> tuple[Evidence, Result]:
     """Return what the record is to this payment: a proof of success, or a hint that says why it is one."""
     why = _why_a_hint(record, payment)
     if why is not None:

@@ -16,14 +16,14 @@ GUARD_ROUNDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Sibling:
+class RelatedOperation:
     """An earlier attempt of the same order, as the rules see it."""
 
     id: str
     operation: Operation
     state: State
     contradicted: bool
-    line: str | None
+    terminal_address: str | None
     #: What was really paid where that is known, else what was asked for.
     amount_cents: int
     #: Set while it keeps others of its operation out.
@@ -47,10 +47,10 @@ class Sibling:
 class NotAllowed(Exception):
     """The operation may not follow the order's earlier ones. `reason` is a stable word."""
 
-    def __init__(self, reason: str, description: str, sibling_id: str) -> None:
+    def __init__(self, reason: str, description: str, related_id: str) -> None:
         super().__init__(description)
         self.reason = reason
-        self.sibling_id = sibling_id
+        self.related_id = related_id
 
 
 def operation_key(
@@ -77,62 +77,73 @@ def operation_key(
 
 
 def is_same_terminal(
-    attempt: Payment, *, line: str | None, host: str, port: int, terminal_id: str | None
+    attempt: Payment, *, terminal_address: str | None, host: str, port: int, terminal_id: str | None
 ) -> bool:
     """Return whether a request means the terminal of an earlier attempt.
 
-    Two names of one address are one terminal. Where the request's name leads nowhere at this moment (`line`
-    is None), the name itself is compared with the one that was sent before.
+    Two names of one address are one terminal. Where the request's name leads nowhere at this moment
+    (`terminal_address` is None), the name itself is compared with the one that was sent before.
     """
-    if line is not None:
-        return attempt.line == line
+    if terminal_address is not None:
+        return attempt.terminal_address == terminal_address
     if terminal_id is not None and attempt.terminal_id == terminal_id:
         return True
     return (attempt.host, attempt.port) == (host, port)
 
 
 def check_may_follow(
-    operation: Operation, amount_cents: int, line: str | None, debit: Sibling, siblings: Sequence[Sibling]
+    operation: Operation,
+    amount_cents: int,
+    terminal_address: str | None,
+    debit: RelatedOperation,
+    related_operations: Sequence[RelatedOperation],
 ) -> None:
     """Check a reversal or credit against its debit and the debit's other reversals and credits.
 
-    `siblings` are the reversals and credits of that debit. Raises NotAllowed.
+    `related_operations` are the reversals and credits of that debit. Raises NotAllowed.
     """
     if debit.is_live:
         raise NotAllowed("live", "the order's debit has no result yet", debit.id)
     if not debit.counts_as_succeeded:
         raise NotAllowed("no_debit", "the order's debit did not succeed", debit.id)
     if operation is Operation.REVERSAL:
-        _check_reversal(amount_cents, line, debit, siblings)
+        _check_reversal(amount_cents, terminal_address, debit, related_operations)
     else:
-        _check_credit(amount_cents, debit, siblings)
+        _check_credit(amount_cents, debit, related_operations)
 
 
-def _check_reversal(amount_cents: int, line: str | None, debit: Sibling, siblings: Sequence[Sibling]) -> None:
+def _check_reversal(
+    amount_cents: int,
+    terminal_address: str | None,
+    debit: RelatedOperation,
+    related_operations: Sequence[RelatedOperation],
+) -> None:
     # A host name without an address is no other terminal: nothing will be sent, it ends unreachable.
-    if line is not None and debit.line != line:
+    if terminal_address is not None and debit.terminal_address != terminal_address:
         raise NotAllowed("terminal", "a reversal goes to the terminal of its debit", debit.id)
     if debit.amount_cents != amount_cents:
         raise NotAllowed("amount", "a reversal has the amount that was really paid", debit.id)
-    for sibling in siblings:
-        if sibling.operation is Operation.CREDIT and sibling.may_have_moved_money:
-            raise NotAllowed("credited", "the order's debit was credited, or a credit is running", sibling.id)
+    for related in related_operations:
+        if related.operation is Operation.CREDIT and related.may_have_moved_money:
+            raise NotAllowed("credited", "the order's debit was credited, or a credit is running", related.id)
 
 
-def _check_credit(amount_cents: int, debit: Sibling, siblings: Sequence[Sibling]) -> None:
+def _check_credit(
+    amount_cents: int, debit: RelatedOperation, related_operations: Sequence[RelatedOperation]
+) -> None:
     credited = 0
-    for sibling in siblings:
-        if not sibling.may_have_moved_money:
+    for related in related_operations:
+        if not related.may_have_moved_money:
             continue
-        if sibling.operation is Operation.REVERSAL:
+        if related.operation is Operation.REVERSAL:
             raise NotAllowed(
-                "reversed", "the order's debit was reversed, or a reversal is running", sibling.id
+                "reversed", "the order's debit was reversed, or a reversal is running", related.id
             )
-        credited += sibling.amount_cents
+        credited += related.amount_cents
     if credited + amount_cents > debit.amount_cents:
         raise NotAllowed("amount", "the credits would exceed what was really paid", debit.id)
 
 
-def counts(state: State) -> bool:
+def blocks_new_attempts(state: State) -> bool:
     """Whether an attempt in this state keeps others of its key out."""
     return state in COUNTING_STATES

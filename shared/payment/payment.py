@@ -35,7 +35,7 @@ class Reason(StrEnum):
     #: cancelled: by its caller.
     CALLER = "caller"
     #: cancelled: the broker was away.
-    BROKER_AWAY = "broker_away"
+    BROKER_UNAVAILABLE = "broker_away"
     #: cancelled: an earlier attempt of the order, or a reversal of it, was contradicted.
     KEY_CLOSED = "key_closed"
     #: in_doubt: the connection was lost after the first byte was written.
@@ -79,9 +79,9 @@ class Payment:
     host: str
     port: int
     #: Two digits, the protocol's field CA.
-    register_number: str
+    pos_number: str
     #: `address:port` of the line, the literal address that the worker connects to; None without an address.
-    line: str | None
+    terminal_address: str | None
     #: The request's JSON text, defaults filled in.
     request: str
     #: The merchant's only endpoint that hears of it, where the order names one; None: every one that listens.

@@ -40,7 +40,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Settlement:
     """One event that ends or doubts a payment, with its reason and what goes into the history."""
 
     event: Event

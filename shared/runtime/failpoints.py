@@ -24,8 +24,8 @@ WAKING_STEPS: Final = ("before_waking",)
 NOTIFIER_STEPS: Final = ("claimed", "sent", "stored")
 
 #: Awaited with the name of the step that was just reached.
-Checkpoint = Callable[[str], Awaitable[None]]
+Failpoint = Callable[[str], Awaitable[None]]
 
 
-async def no_checkpoint(_step: str) -> None:
+async def no_failpoint(_step: str) -> None:
     """Go on."""

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import structlog
 
 from shared.broker.errors import BrokerFailure
-from shared.storage.db.engine import CommitUnknown, DatabaseAway, StatementCancelled
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable, StatementCancelled
 
 _log = structlog.get_logger()
 _Result = TypeVar("_Result")
@@ -43,7 +43,7 @@ def one_of_many(event: str, **fields: object) -> Iterator[None]:
         yield
     except StatementCancelled as error:
         log_failure(event, error, **fields)
-    except DatabaseAway:
+    except DatabaseUnavailable:
         raise
     except Exception as error:
         log_failure(event, error, **fields)
@@ -85,4 +85,4 @@ def log_unexpected(event: str, error: Exception, **fields: object) -> None:
 
 
 def _is_expected(error: Exception) -> bool:
-    return isinstance(error, DatabaseAway | CommitUnknown | BrokerFailure)
+    return isinstance(error, DatabaseUnavailable | CommitUnknown | BrokerFailure)

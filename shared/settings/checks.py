@@ -69,7 +69,7 @@ CHECKS = (
     Check(
         ("connect_total_seconds", "enquiry_timeout_seconds", "idle_end_seconds"),
         "<",
-        ("hold_after_doubt_seconds",),
+        ("lease_after_doubt_seconds",),
         "an enquiry that begins at the doubt window's end is over before the hold ends",
     ),
     Check(

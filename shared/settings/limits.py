@@ -78,10 +78,10 @@ class PaymentLimits(Group):
         "A bare 'not done' whose first byte comes this soon after the write means busy; later it is a "
         "refusal.",
     )
-    net_interval_seconds: float = seconds(
+    orphan_scan_interval_seconds: float = seconds(
         60, "How often workers look for payments in session that no line names; there should be none."
     )
-    hold_after_doubt_seconds: float = seconds(
+    lease_after_doubt_seconds: float = seconds(
         60,
         "How long a line in doubt is held after its doubt window, so that 'the last transaction' is "
         "still ours when it is asked for.",
@@ -94,7 +94,7 @@ class PaymentLimits(Group):
     identification_timeout_seconds: float = seconds(
         5, "The terminal's answer to an identification, before a payment that must be sure nothing else runs."
     )
-    probe_hold_seconds: float = seconds(20, "How long a probe may hold a terminal's line.")
+    probe_lease_seconds: float = seconds(20, "How long a probe may hold a terminal's line.")
     early_release_after_seconds: float = seconds(
         60,
         "The earliest moment after the claim or takeover at which a person may free a line in doubt: "
@@ -147,6 +147,6 @@ class PaymentLimits(Group):
         return self.connect_total_seconds + self.enquiry_timeout_seconds + self.idle_end_seconds
 
     @property
-    def hold_seconds(self) -> float:
+    def lease_seconds(self) -> float:
         """From the claim: the end of a hold in doubt, for a terminal without a time of its own."""
-        return self.doubt_window_seconds + self.hold_after_doubt_seconds
+        return self.doubt_window_seconds + self.lease_after_doubt_seconds

@@ -156,7 +156,7 @@ class ApiPart(Group):
     waiting_limit_per_merchant: int = count(
         2500, "The same for one merchant, whose flood must leave room for the others."
     )
-    waiting_limit_per_line: int = count(
+    waiting_limit_per_terminal: int = count(
         50,
         "The same for one merchant at one terminal: a session takes seconds, so that the last of them would "
         "reach their deadline first. Merchants who share a terminal take turns there.",
@@ -232,7 +232,7 @@ class TerminalPart(Group):
             "association; the default is an example."
         ),
     )
-    register_number: RegisterNumber = Field(
+    pos_number: RegisterNumber = Field(
         default="01", description="Register number (field CA) of a terminal that has none of its own."
     )
     default_terminal_port: int = port(8888, "Port of a terminal where the caller names none.", least=1)

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from shared.broker.reply_publisher import Announcer
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.payment.evidence import Evidence
 from shared.payment.payment import Payment
 from shared.payment.settlement import Result
@@ -27,20 +27,20 @@ from shared.storage.db.engine import Database
 from shared.storage.payments import settling, waiting
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import early_release
-from shared.storage.terminals.locks import Learned, Taking
+from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
 from terminal_worker.recovery import enquiry_schedule
 from terminal_worker.session.connection import ConnectFailed
-from terminal_worker.session.enquiry import Enquired, Enquirer, LineLost
-from terminal_worker.session.late_answers import Heard, OpenEar
+from terminal_worker.session.enquiry import Enquired, Enquirer, LockLost
+from terminal_worker.session.late_answers import Heard, LateAnswerListener
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)
-class Hold:
+class Lease:
     """One held line. Times are boot-time seconds, counted from before the claim or takeover was sent."""
 
-    taking: Taking
+    grant: LockGrant
     started_at: float
     #: Until then the terminal may still be working on our request.
     doubt_ends_at: float
@@ -52,7 +52,7 @@ class Hold:
     claimed: Claimed | None = None
     #: Enquiries may begin at once: our own connection is closed and nobody else's can live.
     enquires_soon: bool = False
-    open_ear: OpenEar | None = None
+    listener: LateAnswerListener | None = None
     #: The terminal answered an enquiry (busy is no answer), or late: it is past our request.
     answered: bool = False
     #: It answered an enquiry or an identification: what excuses it from identifications is over.
@@ -70,7 +70,7 @@ class Doubts:
         *,
         database: Database,
         enquirer: Enquirer,
-        announcer: Announcer,
+        reply_publisher: ReplyPublisher,
         clock: Clock,
         metrics: Metrics,
         settings: Settings,
@@ -79,21 +79,21 @@ class Doubts:
     ) -> None:
         self._database: Final = database
         self._enquirer: Final = enquirer
-        self._announcer: Final = announcer
+        self._reply_publisher: Final = reply_publisher
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._worker: Final = worker
         self._rng: Final = rng
-        self._held: Final[dict[str, Hold]] = {}
+        self._held: Final[dict[str, Lease]] = {}
         self._storing: Final[set[asyncio.Task[Payment]]] = set()
 
-    def keep(self, hold: Hold) -> None:
+    def keep(self, lease: Lease) -> None:
         """Hold this line on; begin what can be done for its payment."""
-        self._held[hold.taking.token] = hold
-        if hold.claimed is not None:
-            hold.task = asyncio.create_task(
-                self._resolve(hold, hold.claimed), name=f"doubt {hold.taking.payment_id}"
+        self._held[lease.grant.token] = lease
+        if lease.claimed is not None:
+            lease.task = asyncio.create_task(
+                self._resolve(lease, lease.claimed), name=f"doubt {lease.grant.payment_id}"
             )
 
     def __len__(self) -> int:
@@ -103,7 +103,7 @@ class Doubts:
         """End what is due, in the rhythm of the heartbeat, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
-            with failures_logged("holds not ended", holds=len(self._held)):
+            with failures_logged("holds not ended", leases=len(self._held)):
                 await self.end_due()
 
     def tokens(self) -> frozenset[str]:
@@ -115,19 +115,20 @@ class Doubts:
 
         Evidence that the database does not take is kept, and tried again for so long at the most.
         """
-        for hold in list(self._held.values()):
-            await self._stop(hold)
+        for lease in list(self._held.values()):
+            await self._stop(lease)
         if self._storing:
             await asyncio.wait(self._storing, timeout=storing_seconds)
 
     async def end_due(self) -> None:
         """At a heartbeat: free every line that need not be held on; what fails is tried at the next one.
 
-        Raises DatabaseAway. A hold whose time is over ends also where the other reasons cannot be read.
+        Raises DatabaseUnavailable. A hold whose time is over ends also where the other reasons cannot be
+        read.
         """
         if not self._held:
             return
-        ids = [hold.taking.payment_id for hold in self._held.values() if hold.claimed is not None]
+        ids = [lease.grant.payment_id for lease in self._held.values() if lease.claimed is not None]
         states: Mapping[str, State] = {}
         asked: Mapping[tuple[str, int], str] = {}
         with one_of_many("states of payments in doubt not read"):
@@ -137,104 +138,112 @@ class Doubts:
                 (request.address, request.epoch): request.by
                 for request in await early_release.requests(self._database, self._worker)
             }
-        for hold in list(self._held.values()):
-            asked_by = asked.get((hold.taking.address, hold.taking.epoch))
-            with one_of_many("hold not ended", line=hold.taking.address, payment_id=hold.taking.payment_id):
-                await self._end_one(hold, states.get(hold.taking.payment_id), asked_by)
+        for lease in list(self._held.values()):
+            asked_by = asked.get((lease.grant.address, lease.grant.epoch))
+            with one_of_many(
+                "hold not ended", terminal_address=lease.grant.address, payment_id=lease.grant.payment_id
+            ):
+                await self._end_one(lease, states.get(lease.grant.payment_id), asked_by)
 
-    async def _end_one(self, hold: Hold, state: State | None, asked_by: str | None) -> None:
-        why = self._why_free(hold, state, asked_by)
+    async def _end_one(self, lease: Lease, state: State | None, asked_by: str | None) -> None:
+        why = self._why_free(lease, state, asked_by)
         if why is not None:
-            await self._free(hold, why, early=asked_by is not None)
+            await self._free(lease, why, early=asked_by is not None)
         elif asked_by is not None:
-            await early_release.drop(self._database, hold.taking)
+            await early_release.drop(self._database, lease.grant)
 
-    def _why_free(self, hold: Hold, state: State | None, asked_by: str | None) -> str | None:
+    def _why_free(self, lease: Lease, state: State | None, asked_by: str | None) -> str | None:
         now = self._clock.boot()
-        if now >= hold.ends_at:
+        if now >= lease.ends_at:
             return "time is over"
-        if hold.claimed is None or (hold.frees_from is not None and now < hold.frees_from):
+        if lease.claimed is None or (lease.frees_from is not None and now < lease.frees_from):
             return None
         if state in FINAL_STATES:
             return "resolved"
         if asked_by is None:
             return None
-        excused = hold.taking.identifies is False and not hold.answers_questions
-        early = hold.started_at + self._settings.early_release_after_seconds
-        needed = hold.doubt_ends_at if excused else early
+        excused = lease.grant.identifies is False and not lease.answers_questions
+        early = lease.started_at + self._settings.early_release_after_seconds
+        needed = lease.doubt_ends_at if excused else early
         return f"asked for by {asked_by}" if now >= needed else None
 
-    async def _free(self, hold: Hold, why: str, *, early: bool) -> None:
-        await self._stop(hold)
-        line = hold.taking.address
-        if hold.claimed is None:
-            learned = Learned(identify_first=True if hold.marks else None)
-            freed = await settling.free_line(self._database, hold.taking, learned)
+    async def _free(self, lease: Lease, why: str, *, early: bool) -> None:
+        await self._stop(lease)
+        terminal_address = lease.grant.address
+        if lease.claimed is None:
+            observed = ObservedCapabilities(identify_first=True if lease.marks else None)
+            freed = await settling.free_line(self._database, lease.grant, observed)
         else:
             # Ended early, or without an answered enquiry: the terminal may still show this payment's amount.
-            learned = Learned(
-                identifies=True if hold.answers_questions else None,
-                identify_first=early or not hold.answered,
+            observed = ObservedCapabilities(
+                identifies=True if lease.answers_questions else None,
+                identify_first=early or not lease.answered,
             )
-            freed = await settling.release(self._database, hold.taking, learned, why=why)
-        del self._held[hold.taking.token]
-        _log.info("hold ended", line=line, payment_id=hold.taking.payment_id, why=why, freed=freed)
-        await self._announcer.publish_next(line)
+            freed = await settling.release(self._database, lease.grant, observed, why=why)
+        del self._held[lease.grant.token]
+        _log.info(
+            "hold ended",
+            terminal_address=terminal_address,
+            payment_id=lease.grant.payment_id,
+            why=why,
+            freed=freed,
+        )
+        await self._reply_publisher.publish_next(terminal_address)
 
-    async def _stop(self, hold: Hold) -> None:
+    async def _stop(self, lease: Lease) -> None:
         """End the task of a hold; when this returns, every connection of its payment is closed."""
-        if hold.task is None:
+        if lease.task is None:
             return
-        if hold.open_ear is not None and hold.open_ear.reader.is_hearing:
+        if lease.listener is not None and lease.listener.reader.is_hearing:
             # An answer is coming, or is there but for the silence that ends it: nobody hears it later.
-            await asyncio.wait((hold.task,), timeout=self._settings.idle_end_seconds)
-        hold.task.cancel()
-        await asyncio.gather(hold.task, return_exceptions=True)
-        hold.task = None
+            await asyncio.wait((lease.task,), timeout=self._settings.idle_end_seconds)
+        lease.task.cancel()
+        await asyncio.gather(lease.task, return_exceptions=True)
+        lease.task = None
 
-    async def _resolve(self, hold: Hold, claimed: Claimed) -> None:
+    async def _resolve(self, lease: Lease, claimed: Claimed) -> None:
         """Listen on, then enquire, until the payment is settled or the hold is ended from outside."""
         with bound(payment_id=claimed.payment.id):
-            if hold.open_ear is not None:
+            if lease.listener is not None:
                 with failures_logged("late answer not judged"):
-                    await self._listen(hold, hold.open_ear)
-            for at in self._enquiry_times(hold):
+                    await self._listen(lease, lease.listener)
+            for at in self._enquiry_times(lease):
                 await asyncio.sleep(max(0.0, at - self._clock.boot()))
-                if self._clock.boot() > enquiry_schedule.last_time(hold.ends_at, self._settings):
+                if self._clock.boot() > enquiry_schedule.last_time(lease.ends_at, self._settings):
                     return
-                if await self._enquire(hold, claimed):
+                if await self._enquire(lease, claimed):
                     return
 
-    async def _listen(self, hold: Hold, ear: OpenEar) -> None:
+    async def _listen(self, lease: Lease, ear: LateAnswerListener) -> None:
         """Read on from the old connection, for the rest of the window, until something is proved."""
 
         async def hear() -> Heard | None:
-            if self._clock.boot() >= hold.doubt_ends_at:
+            if self._clock.boot() >= lease.doubt_ends_at:
                 return None
-            return await ear.hear(hold.doubt_ends_at, self._settings)
+            return await ear.hear(lease.doubt_ends_at, self._settings)
 
         try:
             while (heard := await until_done(hear, "late answer not read", rng=self._rng)) is not None:
-                hold.answered = hold.answered or heard.evidence.proves is not None
-                payment = await self._store(hold.taking.payment_id, heard.evidence, heard.result)
+                lease.answered = lease.answered or heard.evidence.proves is not None
+                payment = await self._store(lease.grant.payment_id, heard.evidence, heard.result)
                 if payment.is_final:
                     return
         finally:
             await ear.connection.close()
 
-    def _enquiry_times(self, hold: Hold) -> Iterator[float]:
-        if hold.enquires_soon:
+    def _enquiry_times(self, lease: Lease) -> Iterator[float]:
+        if lease.enquires_soon:
             return enquiry_schedule.after_lost_connection(self._clock.boot())
-        if hold.frees_from is not None:
-            return enquiry_schedule.after_takeover(hold.started_at, hold.frees_from, hold.doubt_ends_at)
-        return enquiry_schedule.after_window(hold.doubt_ends_at)
+        if lease.frees_from is not None:
+            return enquiry_schedule.after_takeover(lease.started_at, lease.frees_from, lease.doubt_ends_at)
+        return enquiry_schedule.after_window(lease.doubt_ends_at)
 
-    async def _enquire(self, hold: Hold, claimed: Claimed) -> bool:
+    async def _enquire(self, lease: Lease, claimed: Claimed) -> bool:
         """Ask once; True: there is nothing left to ask for."""
         asked_at = self._clock.boot()
         try:
             found = await self._enquirer.enquire(claimed)
-        except LineLost:
+        except LockLost:
             return True
         except ConnectFailed as error:
             _log.info("enquiry failed", error=str(error))
@@ -242,25 +251,25 @@ class Doubts:
         except Exception as error:
             log_failure("enquiry failed", error)
             return False
-        hold.answers_questions = hold.answers_questions or found.answered
-        hold.answered = hold.answered or self._is_past_request(hold, found, asked_at)
+        lease.answers_questions = lease.answers_questions or found.answered
+        lease.answered = lease.answered or self._is_past_request(lease, found, asked_at)
         _log.info("enquiry made", answered=found.answered, proves=_proves(found))
         if found.evidence is None:
             return False
         payment = await self._store(claimed.payment.id, found.evidence, found.result)
         return payment.is_final
 
-    def _is_past_request(self, hold: Hold, found: Enquired, asked_at: float) -> bool:
+    def _is_past_request(self, lease: Lease, found: Enquired, asked_at: float) -> bool:
         """Tell whether an answer shows that our request is behind the terminal.
 
         After a takeover the dead worker's bytes may arrive later than an early answer, unless it proves that
         they were carried out.
         """
-        if hold.frees_from is None or _proves(found) is not None:
+        if lease.frees_from is None or _proves(found) is not None:
             return found.answered
         settings = self._settings
         none_arrives_from = settings.write_window_seconds + settings.tcp_user_timeout_seconds
-        return found.answered and asked_at >= hold.started_at + none_arrives_from
+        return found.answered and asked_at >= lease.started_at + none_arrives_from
 
     async def _store(self, payment_id: str, evidence: Evidence, result: Result) -> Payment:
         """Store evidence in a task of its own: the end of the hold must not lose it."""
@@ -284,7 +293,7 @@ class Doubts:
         if payment.is_final:
             with failures_logged("doubt not measured"):
                 self._metrics.doubt_resolved(payment)
-            await self._announcer.reply(payment.id, payment.reply_to)
+            await self._reply_publisher.reply(payment.id, payment.reply_to)
         return payment
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from shared.broker.interfaces import Publishes
 from shared.broker.messages import PaymentMessage
-from shared.broker.reply_publisher import Announcer
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.metrics import OPEN_STATES, Metrics
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.settings import Settings
@@ -32,14 +32,14 @@ class Sweep:
         *,
         database: Database,
         publisher: Publishes,
-        announcer: Announcer,
+        reply_publisher: ReplyPublisher,
         metrics: Metrics,
         settings: Settings,
         rng: random.Random,
     ) -> None:
         self._database: Final = database
         self._publisher: Final = publisher
-        self._announcer: Final = announcer
+        self._reply_publisher: Final = reply_publisher
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._rng: Final = rng
@@ -54,7 +54,7 @@ class Sweep:
     async def once(self) -> None:
         """Do each step for each payment; what fails for one is left to the next sweep.
 
-        Raises DatabaseAway: the next sweep does it all again.
+        Raises DatabaseUnavailable: the next sweep does it all again.
         """
         with one_of_many("payments whose deadline passed not read"):
             await self._expire()
@@ -66,7 +66,7 @@ class Sweep:
     async def _expire(self) -> None:
         for payment_id in await waiting.deadlines_passed(self._database, most=STEP):
             with one_of_many("payment not expired", payment_id=payment_id):
-                await self._announcer.expire(payment_id)
+                await self._reply_publisher.expire(payment_id)
 
     async def _publish_overdue(self) -> None:
         overdue = await waiting.overdue(

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from shared.broker.reply_publisher import Announcer
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.payment.evidence import Source
 from shared.payment.payment import Payment
 from shared.payment.states import FINAL_STATES, State
@@ -22,8 +22,8 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
-from shared.storage.terminals.takeover import HeldLine, TakenOver
-from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from shared.storage.terminals.takeover import HeldLock, TakenOver
+from terminal_worker.recovery.doubt_leases import Doubts, Lease
 from terminal_worker.recovery.lock_tokens import LockTokens
 from terminal_worker.recovery.observer import Observer
 from terminal_worker.session.request_builder import doubt_window_of
@@ -44,7 +44,7 @@ class Recovery:
         heartbeats: Heartbeats,
         doubts: Doubts,
         tokens: LockTokens,
-        announcer: Announcer,
+        reply_publisher: ReplyPublisher,
         observer: Observer,
         clock: Clock,
         metrics: Metrics,
@@ -56,14 +56,14 @@ class Recovery:
         self._heartbeats: Final = heartbeats
         self._doubts: Final = doubts
         self._tokens: Final = tokens
-        self._announcer: Final = announcer
+        self._reply_publisher: Final = reply_publisher
         self._observer: Final = observer
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._worker: Final = worker
         self._random_bytes: Final = random_bytes
-        self._net_at = clock.monotonic() + settings.net_interval_seconds
+        self._orphan_scan_at = clock.monotonic() + settings.orphan_scan_interval_seconds
         #: Takeovers whose commit's answer was lost, by token: the line, and when it was sent (boot-time).
         #: Where it was carried out nobody else takes the line, so each is read back until there is an answer.
         self._unknown: Final[dict[str, tuple[str, float]]] = {}
@@ -78,7 +78,7 @@ class Recovery:
     async def look(self) -> None:
         """Take over what is stale, and what this worker holds without knowing of it.
 
-        Raises DatabaseAway: the next look does it again, as it does what fails for one line.
+        Raises DatabaseUnavailable: the next look does it again, as it does what fails for one line.
         """
         for token in list(self._unknown):
             with one_of_many("takeover not read back"):
@@ -92,58 +92,58 @@ class Recovery:
         known |= self._known_tokens()
         counters = await self._heartbeats.counters()
         stale = self._observer.saw(counters, asked_at=asked_at, answered_at=self._clock.monotonic())
-        for line in held:
-            with one_of_many("line not taken over", line=line.address):
-                if line.worker == self._worker:
-                    if line.token not in known:
-                        await self._take_back(line)
-                elif line.worker not in counters or line.worker in stale:
-                    await self._take_over(line, counters.get(line.worker))
-        holders = {line.worker for line in held}
+        for lock in held:
+            with one_of_many("line not taken over", terminal_address=lock.address):
+                if lock.worker == self._worker:
+                    if lock.token not in known:
+                        await self._take_back(lock)
+                elif lock.worker not in counters or lock.worker in stale:
+                    await self._take_over(lock, counters.get(lock.worker))
+        holders = {lock.worker for lock in held}
         for worker in self._observer.long_gone():
             if worker not in holders:
                 with one_of_many("row of a dead worker not deleted", worker_id=worker):
                     await self._heartbeats.leave(worker)
-        if asked_at >= self._net_at:
-            self._net_at = asked_at + self._settings.net_interval_seconds
-            await self._cast_net()
+        if asked_at >= self._orphan_scan_at:
+            self._orphan_scan_at = asked_at + self._settings.orphan_scan_interval_seconds
+            await self._scan_orphans()
 
     def _known_tokens(self) -> frozenset[str]:
         """Return the tokens of lines that a task or a hold of this worker answers for."""
         return self._tokens.now() | self._doubts.tokens()
 
-    async def _take_back(self, line: HeldLine) -> None:
+    async def _take_back(self, lock: HeldLock) -> None:
         """A run ended without giving its line back: hold it on as if its worker had died."""
-        _log.error("line held by no task", line=line.address, epoch=line.epoch)
-        await self._taking(
-            line,
+        _log.error("line held by no task", terminal_address=lock.address, epoch=lock.epoch)
+        await self._grant(
+            lock,
             lambda token: takeover.take_back(
-                self._database, line, token=token, hold_seconds=self._settings.hold_seconds
+                self._database, lock, token=token, lease_seconds=self._settings.lease_seconds
             ),
         )
 
-    async def _take_over(self, line: HeldLine, seen_counter: int | None) -> None:
-        await self._taking(
-            line,
+    async def _take_over(self, lock: HeldLock, seen_counter: int | None) -> None:
+        await self._grant(
+            lock,
             lambda token: takeover.take_over(
                 self._database,
                 self._heartbeats,
-                line,
+                lock,
                 seen_counter=seen_counter,
                 worker=self._worker,
                 token=token,
-                hold_seconds=self._settings.hold_seconds,
+                lease_seconds=self._settings.lease_seconds,
             ),
         )
 
-    async def _taking(self, line: HeldLine, take: Callable[[str], Awaitable[TakenOver | None]]) -> None:
+    async def _grant(self, lock: HeldLock, take: Callable[[str], Awaitable[TakenOver | None]]) -> None:
         # Counted from before the statement is sent: the hold must not end before a reader of the row expects.
         started_at = self._clock.boot()
         token = new_token(self._random_bytes)
         try:
             taken = await take(token)
         except CommitUnknown:
-            self._unknown[token] = (line.address, started_at)
+            self._unknown[token] = (lock.address, started_at)
             await self._read_back(token)
             return
         if taken is not None:
@@ -161,7 +161,9 @@ class Recovery:
         self._hold(taken, started_at)
         with failures_logged("takeover not counted"):
             self._metrics.takeovers.inc()
-            _log.warning("line taken over", line=taken.taking.address, payment_id=taken.taking.payment_id)
+            _log.warning(
+                "line taken over", terminal_address=taken.grant.address, payment_id=taken.grant.payment_id
+            )
         if taken.claimed is not None and taken.claimed.payment.state not in FINAL_STATES:
             await self._told(taken.claimed.payment)
 
@@ -171,8 +173,8 @@ class Recovery:
             # Whatever the dead one still does on this line has ended by then.
             free_at = started_at + settings.takeover_free_after_seconds
             self._doubts.keep(
-                Hold(
-                    taking=taken.taking,
+                Lease(
+                    grant=taken.grant,
                     started_at=started_at,
                     doubt_ends_at=free_at,
                     ends_at=free_at,
@@ -183,11 +185,11 @@ class Recovery:
         # Nothing is freed within the taker's margin, however short the window is set.
         window = max(doubt_window_of(claimed, settings), settings.takeover_free_after_seconds)
         self._doubts.keep(
-            Hold(
-                taking=taken.taking,
+            Lease(
+                grant=taken.grant,
                 started_at=started_at,
                 doubt_ends_at=started_at + window,
-                ends_at=started_at + window + settings.hold_after_doubt_seconds,
+                ends_at=started_at + window + settings.lease_after_doubt_seconds,
                 frees_from=started_at + settings.takeover_free_after_seconds,
                 claimed=claimed,
             )
@@ -196,16 +198,16 @@ class Recovery:
     async def _told(self, payment: Payment) -> None:
         with failures_logged("payment not counted", payment_id=payment.id):
             self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
-        await self._announcer.reply(payment.id, payment.reply_to)
+        await self._reply_publisher.reply(payment.id, payment.reply_to)
 
-    async def _cast_net(self) -> None:
+    async def _scan_orphans(self) -> None:
         for payment_id in await takeover.orphans(self._database):
             with one_of_many("orphaned payment not doubted", payment_id=payment_id):
                 payment = await takeover.doubt_orphan(self._database, payment_id)
                 if payment is not None:
                     self._metrics.orphans.inc()
                     _log.error("payment in session that no line names", payment_id=payment.id)
-                    await self._announcer.reply(payment.id, payment.reply_to)
+                    await self._reply_publisher.reply(payment.id, payment.reply_to)
 
 
 def _may_still_show(payment: Payment) -> bool:

@@ -4,36 +4,37 @@ from typing import Final
 
 from shared.concert.allowed_fields import fingerprint, harmless_fields
 from shared.concert.decode import Frame
-from shared.concert.decoded_answer import Outcome as Said
-from shared.concert.decoded_answer import Reading
+from shared.concert.decoded_answer import AnswerMeaning, Reading
 from shared.concert.interpret import read_answer
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event
 from shared.settings.settings import Settings
 from terminal_worker.session.answer_reader import Answer
-from terminal_worker.session.request_builder import Speech
+from terminal_worker.session.request_builder import PreparedRequest
 
 _EVENTS: Final = {
-    Said.SUCCEEDED: Event.ANSWERED_DONE,
-    Said.REFUSED: Event.ANSWERED_REFUSED,
-    Said.ABORTED: Event.ANSWERED_ABORTED,
-    Said.BUSY: Event.ANSWERED_BUSY,
-    Said.IN_DOUBT: Event.OUTCOME_LOST,
+    AnswerMeaning.SUCCEEDED: Event.ANSWERED_DONE,
+    AnswerMeaning.REFUSED: Event.ANSWERED_REFUSED,
+    AnswerMeaning.ABORTED: Event.ANSWERED_ABORTED,
+    AnswerMeaning.BUSY: Event.ANSWERED_BUSY,
+    AnswerMeaning.IN_DOUBT: Event.OUTCOME_LOST,
 }
 
 
-def judge_answer(answer: Answer, speech: Speech, settings: Settings, detail: dict[str, object]) -> Outcome:
+def interpret_answer(
+    answer: Answer, prepared: PreparedRequest, settings: Settings, detail: dict[str, object]
+) -> Settlement:
     """Return what a complete answer means for the payment; `detail` goes into the history beside it."""
     reading = read_answer(
         answer.frame,
-        speech.request,
-        speech.profile,
+        prepared.request,
+        prepared.profile,
         first_byte_after_seconds=answer.first_byte_after_seconds,
         busy_within_seconds=settings.busy_answer_seconds,
     )
     if answer.broken:
         detail = {**detail, "broken": list(answer.broken)}
-    return Outcome(
+    return Settlement(
         event=_EVENTS[reading.outcome],
         reason=reading.reason,
         result=result_of(reading),
@@ -41,7 +42,7 @@ def judge_answer(answer: Answer, speech: Speech, settings: Settings, detail: dic
     )
 
 
-def not_judged(answer: Answer, error: Exception) -> dict[str, object]:
+def not_interpreted(answer: Answer, error: Exception) -> dict[str, object]:
     """Return what is kept for a person of a complete answer that our code stumbled over."""
     return {"error": type(error).__name__, "fields": harmless_fields(answer.frame.fields)}
 
@@ -76,8 +77,8 @@ def kept_of(frame: Frame, reading: Reading) -> dict[str, object]:
 def _noticed(frame: Frame, reading: Reading) -> dict[str, object]:
     """Return what goes into the history beside the result: the answer, and what was noticed."""
     noticed = kept_of(frame, reading)
-    if reading.finding is not None:
-        noticed["finding"] = reading.finding
+    if reading.anomaly is not None:
+        noticed["finding"] = reading.anomaly
     if reading.notes:
         noticed["notes"] = list(reading.notes)
     return noticed

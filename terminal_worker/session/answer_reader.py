@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.concert.completeness import Complete, Unreadable, Wait, judge
+from shared.concert.completeness import Complete, Unreadable, Wait, check_completeness
 from shared.concert.decode import Frame
 from shared.concert.stream import AnswerStream
 from shared.payment.payment import Reason
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.settings.settings import Settings
 from terminal_worker.session.connection import Connection
 
@@ -50,7 +50,7 @@ class AnswerReader:
         sent: Mapping[str, str],
         known: frozenset[str] | None,
         accepts_partial: bool = False,
-        checkpoint: Checkpoint = no_checkpoint,
+        failpoint: Failpoint = no_failpoint,
     ) -> None:
         """`known`: the sent fields that this terminal always gives back; None: not known, so the close or a
         long silence ends the answer."""
@@ -60,7 +60,7 @@ class AnswerReader:
         self._sent: Final = sent
         self._known_echoes: Final = known
         self._accepts_partial: Final = accepts_partial
-        self._checkpoint: Final = checkpoint
+        self._failpoint: Final = failpoint
         self._stream: Final = AnswerStream(
             short_idle_seconds=settings.idle_end_known_seconds,
             long_idle_seconds=settings.idle_end_seconds,
@@ -105,7 +105,7 @@ class AnswerReader:
                         if self._stream.feed(received, now - last_byte_at):
                             self._first_byte_at = now
                         last_byte_at = self._last_byte_at = now
-                        await self._checkpoint("mid_answer")
+                        await self._failpoint("mid_answer")
 
     def _answer(self, written_at: float) -> Answer:
         assert self._first_byte_at is not None
@@ -133,7 +133,7 @@ class AnswerReader:
         if self._stream.is_judged:
             return Unreadable("closed") if self.peer_closed else Wait(None)
         ended = self.peer_closed or idle_seconds >= self._settings.idle_end_seconds
-        return judge(
+        return check_completeness(
             self._stream.frame(ended=ended),
             sent=self._sent,
             known_echoes=self._known_echoes,

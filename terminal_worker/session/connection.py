@@ -78,9 +78,9 @@ async def close_keeping_result(connection: Connection) -> None:
 Connect = Callable[[str], Awaitable[Connection]]
 
 
-def split_line(line: str) -> tuple[str, int]:
+def split_line(terminal_address: str) -> tuple[str, int]:
     """Return a line's literal address and port."""
-    address, _, port = line.rpartition(":")
+    address, _, port = terminal_address.rpartition(":")
     return address.removeprefix("[").removesuffix("]"), int(port)
 
 
@@ -162,7 +162,7 @@ class TcpConnector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def __call__(self, line: str) -> TcpConnection:
+    async def __call__(self, terminal_address: str) -> TcpConnection:
         """Connect to the literal address, a few times within a limit: nothing was sent yet."""
         limits = self._settings
         tries: Final = limits.connect_tries
@@ -171,7 +171,7 @@ class TcpConnector:
             async with asyncio.timeout(limits.connect_total_seconds):
                 for number in range(1, tries + 1):
                     try:
-                        return await self._connect_once(line)
+                        return await self._connect_once(terminal_address)
                     except TimeoutError:
                         problem = "no answer"
                     except OSError as error:
@@ -180,8 +180,8 @@ class TcpConnector:
                             await asyncio.sleep(limits.connect_retry_seconds)
         raise ConnectFailed(problem)
 
-    async def _connect_once(self, line: str) -> TcpConnection:
-        address, port = split_line(line)
+    async def _connect_once(self, terminal_address: str) -> TcpConnection:
+        address, port = split_line(terminal_address)
         async with asyncio.timeout(self._settings.connect_timeout_seconds):
             inbox, writer = await _open(address, port)
         try:

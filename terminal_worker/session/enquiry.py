@@ -18,7 +18,7 @@ from shared.storage.payments.claims import Claimed
 from terminal_worker.session.answer_meaning import kept_of, result_of
 from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
 from terminal_worker.session.connection import Connect, Connection, close_keeping_result, write_request
-from terminal_worker.session.request_builder import Speech, speech_of
+from terminal_worker.session.request_builder import PreparedRequest, prepare_request
 
 #: From before the read that says the line is still ours to the enquiry's write; a taker waits longer.
 LOOK_TO_WRITE_SECONDS: Final = 2.0
@@ -33,7 +33,7 @@ class Enquired:
     result: Result = field(default_factory=Result)
 
 
-class LineLost(Exception):
+class LockLost(Exception):
     """The line is no longer ours: somebody took it over."""
 
 
@@ -47,22 +47,22 @@ class Enquirer:
         self._settings: Final = settings
 
     async def enquire(self, claimed: Claimed) -> Enquired:
-        """Ask once. Raises ConnectFailed, LineLost, DatabaseAway."""
-        speech = speech_of(claimed, self._settings)
-        connection = await self._connect(claimed.taking.address)
+        """Ask once. Raises ConnectFailed, LineLost, DatabaseUnavailable."""
+        prepared = prepare_request(claimed, self._settings)
+        connection = await self._connect(claimed.grant.address)
         try:
-            return await self._ask(connection, claimed, speech)
+            return await self._ask(connection, claimed, prepared)
         finally:
             await close_keeping_result(connection)
 
-    async def _ask(self, connection: Connection, claimed: Claimed, speech: Speech) -> Enquired:
+    async def _ask(self, connection: Connection, claimed: Claimed, prepared: PreparedRequest) -> Enquired:
         looked_at = self._clock.boot()
-        if not await settling.still_mine(self._database, claimed.taking):
-            raise LineLost
+        if not await settling.still_mine(self._database, claimed.grant):
+            raise LockLost
         # Look at the clock and write: one step, as for the payment itself.
         if self._clock.boot() - looked_at >= LOOK_TO_WRITE_SECONDS:
             return Enquired(answered=False)
-        write_request(connection, encode_enquiry(speech.request, speech.profile))
+        write_request(connection, encode_enquiry(prepared.request, prepared.profile))
         written_at = self._clock.boot()
         # No echo is known of enquiries: only the close or a long silence ends one, lest a ticket is cut.
         reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=None)
@@ -73,7 +73,7 @@ class Enquirer:
         if not answers_identification(answer.frame):
             # Busy: it may well be our own request that it is busy with.
             return Enquired(answered=False)
-        reading = read_enquiry(answer.frame, speech.request)
+        reading = read_enquiry(answer.frame, prepared.request)
         if reading.evidence is Worth.NOTHING:
             return Enquired(answered=True)
         proves = Event.PROVED_DONE if reading.evidence is Worth.PROOF_OF_SUCCESS else None

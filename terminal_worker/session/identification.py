@@ -39,16 +39,16 @@ class Identifier:
         self._settings: Final = settings
 
     async def ask(
-        self, line: str, protocol: str, register_number: str, profile: Profile, write_until: WriteUntil
+        self, terminal_address: str, protocol: str, pos_number: str, profile: Profile, write_until: WriteUntil
     ) -> Identified:
         """Ask once, on a connection of its own. Raises ConnectFailed, and what `write_until` raises."""
         request = encode_identification(
             protocol=protocol,
             software_id=self._settings.software_id,
-            register_number=register_number,
+            pos_number=pos_number,
             profile=profile,
         )
-        connection = await self._connect(line)
+        connection = await self._connect(terminal_address)
         try:
             until = await write_until()
             # Look at the clock and write: one step, as for a payment. A run that slept may be taken over.

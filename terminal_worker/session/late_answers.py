@@ -5,14 +5,14 @@ from typing import Final
 
 from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source
 from shared.payment.payment import Reason
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.resilience import log_failure
 from shared.settings.settings import Settings
-from terminal_worker.session.answer_meaning import judge_answer, not_judged
+from terminal_worker.session.answer_meaning import interpret_answer, not_interpreted
 from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
 from terminal_worker.session.connection import Connection
-from terminal_worker.session.request_builder import Speech
+from terminal_worker.session.request_builder import PreparedRequest
 
 #: That much may be kept of one connection; whoever sends more is listened to no longer.
 _HEARD_AT_MOST: Final = 10
@@ -27,15 +27,15 @@ class Heard:
 
 
 @dataclass(slots=True)
-class OpenEar:
+class LateAnswerListener:
     """The connection, and what its session made of what came before."""
 
     connection: Connection
     reader: AnswerReader
-    speech: Speech
+    prepared: PreparedRequest
     written_at: float
     answer: Answer | Lost
-    outcome: Outcome
+    settlement: Settlement
     _count: int = 0
 
     async def hear(self, ends_at: float, settings: Settings) -> Heard | None:
@@ -63,23 +63,23 @@ class OpenEar:
         if isinstance(before, Answer) and before.frame == answer.frame:
             return None
         try:
-            outcome = judge_answer(answer, self.speech, settings, {})
+            settlement = interpret_answer(answer, self.prepared, settings, {})
         except Exception as error:
             log_failure("late answer not judged", error)
-            return Heard(Evidence(Source.LATE_ANSWER, None, not_judged(answer, error)), Result())
-        succeeded = self.outcome.event is Event.ANSWERED_DONE
-        if succeeded and _tells_the_same(outcome, self.outcome):
+            return Heard(Evidence(Source.LATE_ANSWER, None, not_interpreted(answer, error)), Result())
+        succeeded = self.settlement.event is Event.ANSWERED_DONE
+        if succeeded and _tells_the_same(settlement, self.settlement):
             return None
         # Another frame may be about another payment; a late field of the same one is about ours.
         is_same_frame = isinstance(before, Answer) and before.number == answer.number
         evidence = Evidence(
             Source.LATE_ANSWER,
-            PROOF_OF_ANSWER.get(outcome.event),
-            outcome.detail,
+            PROOF_OF_ANSWER.get(settlement.event),
+            settlement.detail,
             conflicts=succeeded and is_same_frame,
         )
-        return Heard(evidence, outcome.result)
+        return Heard(evidence, settlement.result)
 
 
-def _tells_the_same(outcome: Outcome, other: Outcome) -> bool:
-    return outcome.event is other.event and outcome.result.paid_cents == other.result.paid_cents
+def _tells_the_same(settlement: Settlement, other: Settlement) -> bool:
+    return settlement.event is other.event and settlement.result.paid_cents == other.result.paid_cents

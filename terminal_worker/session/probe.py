@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from shared.broker.messages import ProbeMessage
-from shared.broker.reply_publisher import Announcer
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.concert.encode import encode_identification
 from shared.concert.interpret import answers_identification
 from shared.concert.profile import Profile
@@ -19,9 +19,9 @@ from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.terminals import probes
-from shared.storage.terminals.probes import Found, Outcome, Taken
+from shared.storage.terminals.probes import Found, ProbeResult, Taken
 from terminal_worker.recovery.lock_tokens import LockTokens
 from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
 from terminal_worker.session.connection import (
@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 
 #: These are waited out. Another error ends the run, since no money depends on it; its line, where it holds
 #: one, is found at the heartbeat.
-_DATABASE_FAILURES: Final = (DatabaseAway, CommitUnknown)
+_DATABASE_FAILURES: Final = (DatabaseUnavailable, CommitUnknown)
 
 
 class Probes:
@@ -48,7 +48,7 @@ class Probes:
         database: Database,
         connect: Connect,
         tokens: LockTokens,
-        announcer: Announcer,
+        reply_publisher: ReplyPublisher,
         clock: Clock,
         settings: Settings,
         worker: str,
@@ -58,7 +58,7 @@ class Probes:
         self._database: Final = database
         self._connect: Final = connect
         self._tokens: Final = tokens
-        self._announcer: Final = announcer
+        self._reply_publisher: Final = reply_publisher
         self._clock: Final = clock
         self._settings: Final = settings
         self._worker: Final = worker
@@ -70,7 +70,7 @@ class Probes:
         token = new_token(self._random_bytes)
         with self._tokens.in_use(token):
             await self._run(message, token)
-        await self._announcer.reply(message.probe_id, message.reply_to)
+        await self._reply_publisher.reply(message.probe_id, message.reply_to)
 
     async def _run(self, message: ProbeMessage, token: str) -> None:
         # From before the first try on: after a lost commit the line may be ours since then.
@@ -81,7 +81,7 @@ class Probes:
                 message.probe_id,
                 worker=self._worker,
                 token=token,
-                hold_seconds=self._settings.probe_hold_seconds,
+                lease_seconds=self._settings.probe_lease_seconds,
             ),
             "probe not begun",
             rng=self._rng,
@@ -91,13 +91,13 @@ class Probes:
             await self._hold(taken, opened_at)
 
     async def _hold(self, taken: Taken, opened_at: float) -> None:
-        found = Found(outcome=Outcome.INTERRUPTED)
+        found = Found(outcome=ProbeResult.INTERRUPTED)
         try:
-            left = opened_at + self._settings.probe_hold_seconds - self._clock.boot()
+            left = opened_at + self._settings.probe_lease_seconds - self._clock.boot()
             async with asyncio.timeout(left):
                 found = await self._look(taken, opened_at)
         except TimeoutError:
-            found = Found(outcome=Outcome.UNREACHABLE, detail="the probe's time was over")
+            found = Found(outcome=ProbeResult.UNREACHABLE, detail="the probe's time was over")
         except Exception as error:
             log_failure("probe failed", error)
         finally:
@@ -105,40 +105,40 @@ class Probes:
             await asyncio.shield(self._finish(taken, found))
 
     async def _finish(self, taken: Taken, found: Found) -> None:
-        line = taken.taking.address
+        terminal_address = taken.grant.address
         freed = await until_done(
             lambda: probes.finish(self._database, taken, found),
             "probe not stored",
             rng=self._rng,
             failures=_DATABASE_FAILURES,
         )
-        _log.info("probe ended", line=line, outcome=found.outcome, freed=freed)
-        await self._announcer.publish_next(line)
+        _log.info("probe ended", terminal_address=terminal_address, outcome=found.outcome, freed=freed)
+        await self._reply_publisher.publish_next(terminal_address)
 
     async def _look(self, taken: Taken, opened_at: float) -> Found:
         profile = Profile.from_dict(json.loads(taken.profile))
         request = encode_identification(
             protocol=taken.protocol,
             software_id=self._settings.software_id,
-            register_number=taken.register_number,
+            pos_number=taken.pos_number,
             profile=profile,
         )
         try:
-            connection = await self._connect(taken.taking.address)
+            connection = await self._connect(taken.grant.address)
             try:
                 return await self._ask(connection, request, taken, opened_at)
             finally:
                 with failures_logged("connection not closed"):
                     await connection.close()
         except UnexpectedBytes as error:
-            return Found(outcome=Outcome.NOT_CONCERT, detail=str(error))
+            return Found(outcome=ProbeResult.NOT_CONCERT, detail=str(error))
         except ConnectFailed as error:
-            return Found(outcome=Outcome.UNREACHABLE, detail=str(error))
+            return Found(outcome=ProbeResult.UNREACHABLE, detail=str(error))
 
     async def _ask(self, connection: Connection, request: bytes, taken: Taken, opened_at: float) -> Found:
         # Look at the clock and write: one step, as for a payment.
         if self._clock.boot() - opened_at >= self._settings.write_window_seconds:
-            return Found(outcome=Outcome.UNREACHABLE, detail="the write window had passed")
+            return Found(outcome=ProbeResult.UNREACHABLE, detail="the write window had passed")
         write_request(connection, request)
         written_at = self._clock.boot()
         # No field has to be waited for: nothing here could contradict.
@@ -151,8 +151,12 @@ def _judge(answer: Answer | Lost, taken: Taken) -> Found:
     if isinstance(answer, Answer):
         round_trip_ms = round(answer.first_byte_after_seconds * 1000)
         identified = answers_identification(answer.frame)
-        return Found(outcome=Outcome.REACHABLE if identified else Outcome.BUSY, round_trip_ms=round_trip_ms)
+        return Found(
+            outcome=ProbeResult.REACHABLE if identified else ProbeResult.BUSY, round_trip_ms=round_trip_ms
+        )
     if taken.known:
         # Some terminals leave identifications unanswered; this one has answered payments.
-        return Found(outcome=Outcome.REACHABLE, detail="it takes connections and answers no identification")
-    return Found(outcome=Outcome.NOT_CONCERT, detail=answer.reason)
+        return Found(
+            outcome=ProbeResult.REACHABLE, detail="it takes connections and answers no identification"
+        )
+    return Found(outcome=ProbeResult.NOT_CONCERT, detail=answer.reason)

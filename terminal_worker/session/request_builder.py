@@ -11,7 +11,7 @@ from shared.storage.payments.claims import Claimed
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class PreparedRequest:
     """The request of a payment, in the codec's terms and as bytes; `sent` are its fields by tag."""
 
     request: OperationRequest
@@ -20,7 +20,7 @@ class Speech:
     sent: dict[str, str]
 
 
-def speech_of(claimed: Claimed, settings: Settings) -> Speech:
+def prepare_request(claimed: Claimed, settings: Settings) -> PreparedRequest:
     """Return what is said for a claimed payment. Raises the codec's errors for what it cannot carry."""
     payment = claimed.payment
     profile = Profile.from_dict(json.loads(claimed.profile))
@@ -34,7 +34,7 @@ def speech_of(claimed: Claimed, settings: Settings) -> Speech:
         amount_cents=payment.amount_cents,
         software_id=settings.software_id,
         reference=payment.id,
-        register_number=claimed.register_number,
+        pos_number=claimed.pos_number,
         force_authorization=payment.force_authorization,
         application=application,
         contract=contract,
@@ -42,7 +42,7 @@ def speech_of(claimed: Claimed, settings: Settings) -> Speech:
         email=customer.get("email"),
     )
     sent = dict(operation_fields(request, profile))
-    return Speech(request, profile, encode_operation(request, profile), sent)
+    return PreparedRequest(request, profile, encode_operation(request, profile), sent)
 
 
 def doubt_window_of(claimed: Claimed, settings: Settings) -> float:

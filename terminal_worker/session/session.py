@@ -13,15 +13,15 @@ from shared.concert.allowed_fields import harmless_fields
 from shared.concert.echoes import amount_in, known_echoes, learn_echoes
 from shared.concert.unreadable import show_unread
 from shared.payment.payment import Reason
-from shared.payment.settlement import Outcome
+from shared.payment.settlement import Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage.payments.claims import Claimed
-from shared.storage.terminals.locks import Learned
-from terminal_worker.session.answer_meaning import judge_answer, not_judged
+from shared.storage.terminals.locks import ObservedCapabilities
+from terminal_worker.session.answer_meaning import interpret_answer, not_interpreted
 from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
 from terminal_worker.session.connection import (
     Connect,
@@ -32,17 +32,17 @@ from terminal_worker.session.connection import (
     write_request,
 )
 from terminal_worker.session.identification import Identified, Identifier
-from terminal_worker.session.late_answers import OpenEar
-from terminal_worker.session.request_builder import Speech, speech_of
+from terminal_worker.session.late_answers import LateAnswerListener
+from terminal_worker.session.request_builder import PreparedRequest, prepare_request
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a session ended, what its line taught, and the connection that is still open, if any."""
 
-    outcome: Outcome
-    learned: Learned = field(default_factory=Learned)
-    open_ear: OpenEar | None = None
+    settlement: Settlement
+    observed: ObservedCapabilities = field(default_factory=ObservedCapabilities)
+    listener: LateAnswerListener | None = None
 
 
 class _TooLate(Exception):
@@ -62,23 +62,23 @@ class TerminalSessions:
         identifier: Identifier,
         clock: Clock,
         settings: Settings,
-        checkpoint: Checkpoint = no_checkpoint,
+        failpoint: Failpoint = no_failpoint,
     ) -> None:
         self._connect: Final = connect
         self._identifier: Final = identifier
         self._clock: Final = clock
         self._settings: Final = settings
-        self._checkpoint: Final = checkpoint
+        self._failpoint: Final = failpoint
 
     async def hold(self, claimed: Claimed, started_at: float) -> Ended:
         """Hold the session. `started_at` is the boot-time from before the claim was sent: the write window
         counts from there. Never raises but for cancellation, after which the request may be on its way."""
-        identify = claimed.taking.identify_first and claimed.taking.identifies is not False
+        identify = claimed.grant.identify_first and claimed.grant.identifies is not False
         try:
-            await self._checkpoint("after_claim")
-            speech = speech_of(claimed, self._settings)
+            await self._failpoint("after_claim")
+            prepared = prepare_request(claimed, self._settings)
             until = started_at + self._settings.write_window_seconds
-            connection = await self._reach(claimed, speech, until if identify else None)
+            connection = await self._reach(claimed, prepared, until if identify else None)
         except ConnectFailed as error:
             return _not_connected(error)
         except _TooLate:
@@ -88,19 +88,21 @@ class TerminalSessions:
         except Exception as error:
             log_failure("session failed", error, is_written=False)
             return _not_sent(Reason.NOT_SENT, type(error).__name__)
-        ended = await self._speak(connection, claimed, speech, started_at)
+        ended = await self._speak(connection, claimed, prepared, started_at)
         if not identify:
             return ended
-        return Ended(ended.outcome, _identified(ended.learned), ended.open_ear)
+        return Ended(ended.settlement, _identified(ended.observed), ended.listener)
 
-    async def _reach(self, claimed: Claimed, speech: Speech, identify_until: float | None) -> Connection:
+    async def _reach(
+        self, claimed: Claimed, prepared: PreparedRequest, identify_until: float | None
+    ) -> Connection:
         """Connect; where the line is marked, have an identification answered first, on its own connection.
 
         It is written before `identify_until` (boot-time, the write window's end) or never.
         """
-        line = claimed.taking.address
+        terminal_address = claimed.grant.address
         if identify_until is None:
-            return await self._connect(line)
+            return await self._connect(terminal_address)
         until: Final = identify_until
 
         async def write_until() -> float:
@@ -110,48 +112,48 @@ class TerminalSessions:
             async with asyncio.timeout(self._settings.connect_total_seconds):
                 payment = claimed.payment
                 identified = await self._identifier.ask(
-                    line, payment.protocol, claimed.register_number, speech.profile, write_until
+                    terminal_address, payment.protocol, claimed.pos_number, prepared.profile, write_until
                 )
                 if identified is Identified.NOT_ASKED:
                     raise _TooLate
                 if identified is not Identified.YES:
                     raise _Unidentified
-                return await self._connect(line)
+                return await self._connect(terminal_address)
         except TimeoutError:
             raise _Unidentified from None
 
     async def _speak(
-        self, connection: Connection, claimed: Claimed, speech: Speech, started_at: float
+        self, connection: Connection, claimed: Claimed, prepared: PreparedRequest, started_at: float
     ) -> Ended:
         is_written = keeps_open = False
         try:
-            await self._checkpoint("after_connect")
+            await self._failpoint("after_connect")
             reader = AnswerReader(
                 connection,
                 self._clock,
                 self._settings,
-                sent=speech.sent,
-                known=known_echoes(json.loads(claimed.taking.echoes), speech.sent),
-                accepts_partial=speech.profile.accepts_partial,
-                checkpoint=self._checkpoint,
+                sent=prepared.sent,
+                known=known_echoes(json.loads(claimed.grant.echoes), prepared.sent),
+                accepts_partial=prepared.profile.accepts_partial,
+                failpoint=self._failpoint,
             )
-            await self._checkpoint("before_write")
+            await self._failpoint("before_write")
             # Look at the clock and write: one step. An await between them could outlive the window.
             if self._clock.boot() - started_at >= self._settings.write_window_seconds:
                 return _not_sent(Reason.NOT_SENT, "the write window had passed")
             is_written = True
             try:
-                write_request(connection, speech.data)
+                write_request(connection, prepared.data)
             except ConnectFailed as error:
                 return _not_connected(error)
             written_at = self._clock.boot()
             answer = await self._answer(reader, written_at)
-            ended = self._judge(answer, claimed, speech, written_at)
-            keeps_open = not reader.peer_closed and _may_be_mended(ended.outcome, answer)
+            ended = self._judge(answer, claimed, prepared, written_at)
+            keeps_open = not reader.peer_closed and _may_be_mended(ended.settlement, answer)
             if not keeps_open:
                 return ended
-            ear = OpenEar(connection, reader, speech, written_at, answer, ended.outcome)
-            return Ended(ended.outcome, ended.learned, ear)
+            ear = LateAnswerListener(connection, reader, prepared, written_at, answer, ended.settlement)
+            return Ended(ended.settlement, ended.observed, ear)
         except Exception as error:
             log_failure("session failed", error, is_written=is_written)
             if not is_written:
@@ -167,46 +169,48 @@ class TerminalSessions:
         an answer that is there counts whatever fails after it."""
         answer: Answer | Lost | None = None
         try:
-            await self._checkpoint("after_write")
+            await self._failpoint("after_write")
             answer = await reader.read(written_at, written_at + self._settings.answer_timeout_seconds)
-            await self._checkpoint("after_answer")
+            await self._failpoint("after_answer")
         except Exception as error:
             log_failure("step after the write failed", error)
             return answer or Lost(Reason.UNREADABLE, type(error).__name__)
         return answer
 
-    def _judge(self, answer: Answer | Lost, claimed: Claimed, speech: Speech, written_at: float) -> Ended:
+    def _judge(
+        self, answer: Answer | Lost, claimed: Claimed, prepared: PreparedRequest, written_at: float
+    ) -> Ended:
         detail: dict[str, object] = {
-            "sent": harmless_fields(speech.sent),
+            "sent": harmless_fields(prepared.sent),
             "answer_ms": round((self._clock.boot() - written_at) * 1000),
         }
         if isinstance(answer, Lost):
             return Ended(_doubt(answer.reason, {**detail, "lost": answer.detail, **answer.unread}))
         try:
-            outcome = judge_answer(answer, speech, self._settings, detail)
+            settlement = interpret_answer(answer, prepared, self._settings, detail)
         except Exception as error:
             log_failure("answer not judged", error)
-            return Ended(_doubt(Reason.UNREADABLE, {**detail, **not_judged(answer, error)}))
-        learned = Learned()
+            return Ended(_doubt(Reason.UNREADABLE, {**detail, **not_interpreted(answer, error)}))
+        observed = ObservedCapabilities()
         with failures_logged("echoes not learned"):
-            remembered = learn_echoes(json.loads(claimed.taking.echoes), answer.frame.fields)
-            learned = Learned(echoes=json.dumps(remembered))
-        return Ended(outcome, learned)
+            remembered = learn_echoes(json.loads(claimed.grant.echoes), answer.frame.fields)
+            observed = ObservedCapabilities(echoes=json.dumps(remembered))
+        return Ended(settlement, observed)
 
 
-def _may_be_mended(outcome: Outcome, answer: Answer | Lost) -> bool:
+def _may_be_mended(settlement: Settlement, answer: Answer | Lost) -> bool:
     """Tell whether what still comes on the connection can say more.
 
     A real answer after a silence or after one that was none; after a success without an amount the amount,
     which may be another one. Any other answer is final by the protocol.
     """
-    if outcome.event is Event.ANSWERED_DONE:
+    if settlement.event is Event.ANSWERED_DONE:
         return isinstance(answer, Answer) and amount_in(answer.frame.fields) is None
-    return outcome.event is Event.OUTCOME_LOST
+    return settlement.event is Event.OUTCOME_LOST
 
 
-def _identified(learned: Learned) -> Learned:
-    return Learned(echoes=learned.echoes, identifies=True, identify_first=False)
+def _identified(observed: ObservedCapabilities) -> ObservedCapabilities:
+    return ObservedCapabilities(echoes=observed.echoes, identifies=True, identify_first=False)
 
 
 def _not_connected(error: ConnectFailed) -> Ended:
@@ -216,8 +220,8 @@ def _not_connected(error: ConnectFailed) -> Ended:
 
 
 def _not_sent(reason: Reason, detail: str, **more: object) -> Ended:
-    return Ended(Outcome(event=Event.NOT_SENT, reason=reason, detail={"error": detail, **more}))
+    return Ended(Settlement(event=Event.NOT_SENT, reason=reason, detail={"error": detail, **more}))
 
 
-def _doubt(reason: Reason, detail: dict[str, object]) -> Outcome:
-    return Outcome(event=Event.OUTCOME_LOST, reason=reason, detail=detail)
+def _doubt(reason: Reason, detail: dict[str, object]) -> Settlement:
+    return Settlement(event=Event.OUTCOME_LOST, reason=reason, detail=detail)

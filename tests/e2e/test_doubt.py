@@ -25,7 +25,7 @@ from shared.settings.settings import Settings
 PROMPT: Final = Device(request_idle_seconds=0)
 LOST: Final = Behaviour(fault=Fault.LOSE_ANSWER)
 #: The first enquiry is made 3 s after the connection was lost, where the hold lasts long enough.
-ENQUIRES: Final = {"hold_after_doubt_seconds": 60, "enquiry_timeout_seconds": 2}
+ENQUIRES: Final = {"lease_after_doubt_seconds": 60, "enquiry_timeout_seconds": 2}
 PRICE: Final = 120
 #: What decides when a death is noticed and told, and the terminal asked.
 USUAL_LIMITS: Final = (
@@ -33,7 +33,7 @@ USUAL_LIMITS: Final = (
     "worker_stale_seconds",
     "takeover_free_after_seconds",
     "terminal_own_time_seconds",
-    "hold_after_doubt_seconds",
+    "lease_after_doubt_seconds",
     "enquiry_timeout_seconds",
     "caller_wait_seconds",
     "caller_wait_in_doubt_seconds",
@@ -196,7 +196,7 @@ async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
     sqlite_store: Store, amqp_url: str, prefix: str, tmp_path: Path
 ) -> None:
     """504, still unknown; the till comes again, another worker takes over, the customer pays: 200."""
-    limits = {"hold_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
+    limits = {"lease_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
     pays_late = Behaviour(delay_seconds=60)
     async with (
         stage(sqlite_store.url, amqp_url, prefix, tmp_path, limits) as (fleet, system),

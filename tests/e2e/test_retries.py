@@ -76,17 +76,17 @@ async def test_an_order_sent_again_after_the_database_was_away_is_paid_once(
 
     async def goes_after_the_commit(work: Any) -> Any:
         await stores(work)
-        database.is_away = True
+        database.is_unavailable = True
         raise CommitUnknown("the answer of the commit was lost")
 
     async with ScriptedTerminal(answers) as shop:
-        database.is_away = True
+        database.is_unavailable = True
         told = [await till.pay(shop.host, order_id="never stored")]
-        database.is_away = False
+        database.is_unavailable = False
         monkeypatch.setattr(database, "write", goes_after_the_commit)
         told.append(await till.pay(shop.host, order_id="stored"))
         monkeypatch.undo()
-        database.is_away = False
+        database.is_unavailable = False
         assert [row.order_id for row in await system.payments()] == ["stored"]
 
         await system.worker()

@@ -216,7 +216,7 @@ def test_a_pulled_plug_joins_the_running_payment(sandbox: WholeSandbox) -> None:
 
     soon(lambda: sandbox.sale(sale)["standing"] == "paid")
     assert cut_off["standing"] == unsent["standing"] == "not known"
-    assert [asking["status"] for asking in sandbox.sale(sale)["askings"]] == [None, None, 200]
+    assert [sent_order["status"] for sent_order in sandbox.sale(sale)["askings"]] == [None, None, 200]
     assert len(sandbox.get("screen", "/journal")) == 1
 
 

@@ -38,7 +38,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Ear:
+class Subscriber:
     """One that is told: where its requests arrive, and as what it is registered."""
 
     receiver: WebhookReceiver
@@ -70,11 +70,11 @@ class Scene:
     fleet: Fleet
     system: System
     login: Login
-    hipay: Ear
-    merchants: tuple[Ear, Ear]
+    hipay: Subscriber
+    merchants: tuple[Subscriber, Subscriber]
 
     @property
-    def ears(self) -> tuple[Ear, ...]:
+    def ears(self) -> tuple[Subscriber, ...]:
         return self.hipay, *self.merchants
 
     async def grace_passes(self) -> None:
@@ -93,13 +93,15 @@ class Scene:
         events = {(row.payment_id, row.sequence) for row in await self.system.all_of("events")}
         deliveries = await self.system.all_of("deliveries")
         tried_again = await self._failed_tries()
-        for ear in self.ears:
-            heard = ear.first_heard()
+        for subscriber in self.ears:
+            heard = subscriber.first_heard()
             stored = {
-                (row.payment_id, row.sequence): row.id for row in deliveries if row.target == ear.endpoint.id
+                (row.payment_id, row.sequence): row.id
+                for row in deliveries
+                if row.target == subscriber.endpoint.id
             }
             assert {key: one.headers["webhook-id"] for key, one in heard.items()} == stored
-            assert ear is self.hipay or set(heard) == events
+            assert subscriber is self.hipay or set(heard) == events
             numbers = defaultdict(list)
             for payment_id, sequence in heard:
                 numbers[payment_id].append(sequence)
@@ -121,10 +123,10 @@ async def listening(staged: Staged) -> AsyncIterator[Scene]:
         async with staged(**NOTIFY_LIMITS, **told) as (fleet, system):
             login = await system.login(LOOPBACK)
             one, other = [
-                Ear(
+                Subscriber(
                     hooks,
                     await add_endpoint(system.database, system.settings, login.merchant_id, hooks.url),
                 )
                 for hooks in (first, second)
             ]
-            yield Scene(fleet, system, login, Ear(orders, hipay), (one, other))
+            yield Scene(fleet, system, login, Subscriber(orders, hipay), (one, other))

@@ -69,9 +69,9 @@ def _log(event: str, step: str) -> None:
 
 def main(verb: str, step: str, signal_name: str) -> None:
     number = signal.Signals[signal_name]
-    checkpoint = Wait(step) if number is GO_ON else Strike(step, number)
+    failpoint = Wait(step) if number is GO_ON else Strike(step, number)
     root = importlib.import_module(_ROOTS[verb])
-    run_process(root.PROCESS, partial(root.run, checkpoint=checkpoint))
+    run_process(root.PROCESS, partial(root.run, failpoint=failpoint))
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ async def _strike(scene: Scene, case: Fault, broker: RunningServer | None = None
     await scene.check_heard()
     if case.step == "sent":
         # Heard, and nobody knew: it was sent once more.
-        assert sum(ear.repeats for ear in scene.ears) > 0
+        assert sum(subscriber.repeats for subscriber in scene.ears) > 0
 
 
 async def _news(database: Database, merchant_id: str | None) -> None:
@@ -97,7 +97,7 @@ async def _news(database: Database, merchant_id: str | None) -> None:
             merchant_id=merchant_id,
             order_id=f"order-{number}",
             port=number,
-            line=f"127.0.0.9:{number}",
+            terminal_address=f"127.0.0.9:{number}",
             request=json.dumps(order_for("127.0.0.9")),
             notifies_hipay=True,
             reply_to=None,

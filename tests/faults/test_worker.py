@@ -56,7 +56,7 @@ class Case(Fault):
         if self.state == "in_doubt":
             return {"caller_wait_in_doubt_seconds": 1}
         if self.fault is KILL and self.is_taken_over:
-            return {"hold_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
+            return {"lease_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
         return {}
 
 

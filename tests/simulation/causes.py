@@ -56,16 +56,16 @@ class Causes:
             self._stage.later(30, self._broker.process_paused, process)
         self._stage.later(seconds, process.resume)
 
-    def _database_away(self) -> None:
+    def _database_unavailable(self) -> None:
         self._faults.count("database away")
         self._stage.note("database away")
-        self._store.is_away = True
+        self._store.is_unavailable = True
         seconds = self._rng.choice((self._rng.uniform(0.1, 3), self._rng.uniform(3, 40)))
         world = self._world
-        world.away_seconds = max(world.away_seconds, seconds)
+        world.unavailable_seconds = max(world.unavailable_seconds, seconds)
 
         def back() -> None:
-            self._store.is_away = False
+            self._store.is_unavailable = False
             self._stage.note("database back")
 
         self._stage.later(seconds, back)
@@ -89,7 +89,7 @@ class Causes:
             self._faults.count("restarted")
             self._rng.choice(stoppable).stop()
             if self._rng.random() < 0.3:
-                self._stage.later(self._rng.uniform(0, 20), self._database_away)
+                self._stage.later(self._rng.uniform(0, 20), self._database_unavailable)
 
     def _hand_typed(self) -> None:
         self._faults.count("typed by hand")
@@ -113,7 +113,7 @@ class Causes:
             (faults.kills, lambda: self._strike(self._kill)),
             (faults.pauses, lambda: self._strike(self._pause)),
             (faults.restarts, self._restart),
-            (faults.database_aways, self._database_away),
+            (faults.database_aways, self._database_unavailable),
             (faults.broker_aways, self._broker_away),
             (faults.clock_steps, self._clock_steps),
             (faults.hand_typed, self._hand_typed),

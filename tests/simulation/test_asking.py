@@ -99,7 +99,7 @@ def test_a_silent_terminal_is_asked_four_times_after_the_doubt_window(player: Pl
 
 def _line(world: World) -> tuple[object, object]:
     """Return whether the only line's terminal answers identifications, and whether it is asked first."""
-    ((identifies, first),) = world.store.rows("SELECT identifies, identify_first FROM lines")
+    ((identifies, first),) = world.store.rows("SELECT identifies, identify_first FROM terminal_locks")
     return identifies, first
 
 

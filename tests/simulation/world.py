@@ -42,7 +42,7 @@ _LOOK_SECONDS = 5.0
 #: Histories; collecting costs more than a short one.
 _COLLECT_EVERY = 10
 #: From the end of the faults on everything must be over by then: a session, a takeover, two holds.
-_PATIENCE_SECONDS = 2 * SETTINGS.hold_seconds + 200.0
+_PATIENCE_SECONDS = 2 * SETTINGS.lease_seconds + 200.0
 
 
 @dataclass
@@ -99,7 +99,7 @@ class World:
         self._processes: list[Process] = []
         self.patience_seconds = _PATIENCE_SECONDS
         #: The longest time for which the database was away.
-        self.away_seconds = 0.0
+        self.unavailable_seconds = 0.0
 
     def _commit_lost(self, fate: str, statement: str) -> None:
         self.faults.count(f"commit lost, {fate}")
@@ -167,7 +167,7 @@ class World:
         self.stage.note("faults stop")
         self.faults.stop()
         self.store.lost_commits = self.store.errors = 0.0
-        self.store.is_away = False
+        self.store.is_unavailable = False
         running: list[Worker | Notifier | Api] = [*self.workers, *self.notifiers, *self.apis]
         for one in running:
             one.process.disarm()
@@ -211,12 +211,12 @@ class World:
         number = len(self.around.terminals)
         address = f"127.0.0.{number + 2}"
         terminal = Terminal(self.stage, self.ledger, f"{address}:8888", kind, self.rng)
-        self.around.terminals[terminal.line] = terminal
+        self.around.terminals[terminal.terminal_address] = terminal
         terminal.is_bare_success_around = self._is_bare_success_around
         self.around.names.add(f"till-{number}.example", address)
         self.patience_seconds += 2 * (kind.own_seconds - SETTINGS.terminal_own_time_seconds)
         if kind.profile is not None:
-            register(self.store, terminal.line, address, kind.profile, kind.register_number)
+            register(self.store, terminal.terminal_address, address, kind.profile, kind.pos_number)
         return terminal
 
     def _is_bare_success_around(self) -> bool:
@@ -248,7 +248,7 @@ class World:
             self._clear_away()
 
     def _clear_away(self) -> None:
-        self.store.is_away = True
+        self.store.is_unavailable = True
         left = end_all(self.loop, self._processes)
         assert not left, f"{left} tasks do not end when they are cancelled"
         self.loop.close()

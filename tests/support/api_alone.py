@@ -26,9 +26,9 @@ from api.wiring import wire
 from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
-from shared.network.dns import LookUp, SystemLookUp
+from shared.network.dns import Lookup, SystemResolver
 from shared.payment.payment import Payment
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
@@ -38,7 +38,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.merchants import (
     DEFAULT_UNKNOWN_ORDERS,
     UnknownOrders,
@@ -57,17 +57,17 @@ class Postbox:
     name: str = "reply.alone"
     published: list[str] = field(default_factory=list)
     loses_replies: bool = False
-    is_away: bool = False
+    is_unavailable: bool = False
     _on_reply: OnReply | None = None
 
     async def start(self, on_reply: OnReply) -> None:
         self._on_reply = on_reply
 
     async def ready(self) -> str | None:
-        return "away" if self.is_away else None
+        return "away" if self.is_unavailable else None
 
     async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:  # noqa: ARG002
-        if self.is_away:
+        if self.is_unavailable:
             raise NotAccepted("away")
         self.published.append(message.payment_id)
 
@@ -161,14 +161,16 @@ class ApiAlone:
 
     async def settle(self, claimed: Claimed, event: Event, result: Result | None = None) -> Payment:
         """As a worker does with its terminal's answer, without any reply."""
-        outcome = Outcome(event=event, result=result or Result())
-        return await settling.settle(self.database, claimed.taking, claimed.payment, outcome, Learned())
+        outcome = Settlement(event=event, result=result or Result())
+        return await settling.settle(
+            self.database, claimed.grant, claimed.payment, outcome, ObservedCapabilities()
+        )
 
 
 @contextlib.asynccontextmanager
 async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
-    """An API process on a migrated store; `given` are settings, and `look_up` in place of the system's."""
-    look_up: LookUp | None = given.pop("look_up", None)
+    """An API process on a migrated store; `given` are settings, and `lookup` in place of the system's."""
+    lookup: Lookup | None = given.pop("look_up", None)
     settings = Settings(**{**_POLLS_OFTEN, **given})
     async with contextlib.AsyncExitStack() as stack:
         database = store.open()
@@ -176,20 +178,20 @@ async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
         clock, metrics, postbox = SystemClock(), Metrics("api"), Postbox()
         waiters = Waiters(database, clock, metrics, settings)
         await postbox.start(waiters.replied)
-        system_look_up = SystemLookUp()
+        system_look_up = SystemResolver()
         stack.callback(system_look_up.close)
         parts = wire(
             database=database,
             publisher=postbox,
             replies=postbox,
             waiters=waiters,
-            readiness=Readiness({"database": database_check(database)}),
+            readiness=Readiness({"database": database_check(database)}, SystemClock()),
             secret_key=_SECRET_KEY,
             clock=clock,
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
-            look_up=look_up or system_look_up,
+            lookup=lookup or system_look_up,
         )
         asking = asyncio.create_task(waiters.run())
         stack.callback(asking.cancel)

@@ -16,10 +16,15 @@ from raw_http import HEALTH_PATH
 #: One check every so often, and so many at least: their slowest hundredth is asked for.
 CHECK_EVERY_SECONDS = 0.02
 CHECKS_AT_LEAST = 100
+#: The first checks make the process import, connect and prepare; they are nobody's waiting.
+CHECKS_BEFORE = 50
 
 
 def watch(port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for _ in range(CHECKS_BEFORE):
+        connection.request("GET", HEALTH_PATH)
+        connection.getresponse().read()
     seconds: list[float] = []
     statuses: set[int] = set()
     while not _is_told_to_end() or len(seconds) < CHECKS_AT_LEAST:
@@ -40,8 +45,8 @@ def _is_told_to_end() -> bool:
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
-def _write(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def _write(terminal_address: str) -> None:
+    sys.stdout.write(terminal_address + "\n")
     sys.stdout.flush()
 
 

@@ -82,7 +82,7 @@ def troubled(database: Database) -> Iterator[dict[str, Trouble]]:
 
 
 @contextmanager
-def learned(accepting: Database, troubles: dict[str, Trouble]) -> Iterator[None]:
+def observed(accepting: Database, troubles: dict[str, Trouble]) -> Iterator[None]:
     """A payment that is accepted on these connections for a troubled line has that line's trouble."""
 
     def before(_connection: Any, _cursor: Any, _statement: str, parameters: Any, *_: Any) -> None:

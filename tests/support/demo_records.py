@@ -13,7 +13,7 @@ from sandbox.demo.timeline import Records
 from sandbox.terminal.device.ledger import Passage, SessionRecord
 from sandbox.tracing.steps import Step as HopStep
 from sandbox.tracing.steps import System
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 PAYMENT: Final = "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
 LINE: Final = "127.1.2.3:8888"
@@ -61,8 +61,8 @@ def history() -> list[StoredEvent]:
     """Return its events."""
     frames = {"sent": masked_fields(REQUEST.encode()), "answer": masked_fields(ANSWER.encode())}
     return [
-        StoredEvent(PAYMENT, T + 6, "accepted", "queued", {"line": LINE}),
-        StoredEvent(PAYMENT, T + 15, "claimed", "in_session", {"worker": "w-id", "line": LINE}),
+        StoredEvent(PAYMENT, T + 6, "accepted", "queued", {"terminal_address": LINE}),
+        StoredEvent(PAYMENT, T + 15, "claimed", "in_session", {"worker": "w-id", "terminal_address": LINE}),
         StoredEvent(PAYMENT, T + 500, "answered_done", "succeeded", frames),
     ]
 
@@ -110,23 +110,27 @@ def records(**changed: Any) -> Records:
     return replace(whole, **changed)
 
 
-def hop(step: HopStep, source: System, target: System, after_ms: int, **detail: Any) -> Hop:
+def trace_event(step: HopStep, source: System, target: System, after_ms: int, **detail: Any) -> TraceEvent:
     """Return something that passed between the systems around us, so long after the till asked."""
-    return Hop(after_ms, T + after_ms, source, target, step, PAYMENT, detail)
+    return TraceEvent(after_ms, T + after_ms, source, target, step, PAYMENT, detail)
 
 
-def offline_hops() -> list[Hop]:
+def offline_hops() -> list[TraceEvent]:
     """Return what passed for it at a terminal with a gateway that approved by itself."""
     api, terminal = System.CLOUD_API, System.TERMINAL
     return [
-        hop(HopStep.ORDER_NOTIFICATION, api, System.HIPAY, 13, order_id="TABLE-3", is_new=True),
-        hop(HopStep.ORDER_NOTIFICATION_ACKNOWLEDGED, System.HIPAY, api, 13, order_id="TABLE-3", is_new=True),
-        hop(HopStep.TERMINAL_CALLED, api, terminal, 16),
-        hop(HopStep.TERMINAL_WOKEN, terminal, terminal, 16, amount_cents=640),
-        hop(HopStep.CARD_PRESENTED, terminal, terminal, 490, brand="cb", card="497010", mode="contact"),
-        hop(HopStep.APPROVED_OFFLINE, terminal, terminal, 498),
-        hop(HopStep.TRANSACTION_STORED, terminal, terminal, 498, number=1, result="done"),
-        hop(HopStep.RESULT_TO_API, terminal, api, 498),
-        hop(HopStep.WEBHOOK_SENT, api, System.MERCHANT, 520, type="payment.succeeded"),
-        hop(HopStep.WEBHOOK_ACKNOWLEDGED, System.MERCHANT, api, 521, type="payment.succeeded"),
+        trace_event(HopStep.ORDER_NOTIFICATION, api, System.HIPAY, 13, order_id="TABLE-3", is_new=True),
+        trace_event(
+            HopStep.ORDER_NOTIFICATION_ACKNOWLEDGED, System.HIPAY, api, 13, order_id="TABLE-3", is_new=True
+        ),
+        trace_event(HopStep.TERMINAL_CALLED, api, terminal, 16),
+        trace_event(HopStep.TERMINAL_WOKEN, terminal, terminal, 16, amount_cents=640),
+        trace_event(
+            HopStep.CARD_PRESENTED, terminal, terminal, 490, brand="cb", card="497010", mode="contact"
+        ),
+        trace_event(HopStep.APPROVED_OFFLINE, terminal, terminal, 498),
+        trace_event(HopStep.TRANSACTION_STORED, terminal, terminal, 498, number=1, result="done"),
+        trace_event(HopStep.RESULT_TO_API, terminal, api, 498),
+        trace_event(HopStep.WEBHOOK_SENT, api, System.MERCHANT, 520, type="payment.succeeded"),
+        trace_event(HopStep.WEBHOOK_ACKNOWLEDGED, System.MERCHANT, api, 521, type="payment.succeeded"),
     ]

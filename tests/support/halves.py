@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 from sandbox.hipay.rules.actions import Effect, StatusChanged
-from sandbox.hipay.rules.ledger import Book
+from sandbox.hipay.rules.ledger import Ledger
 from sandbox.hipay.rules.order_and_push import Contract, Kind, Operation, OrderNotice, Push
 
 #: When every order of these tests was accepted.
@@ -74,24 +74,24 @@ def push(
     return Push(**fields)
 
 
-def new_book() -> Book:
+def new_ledger() -> Ledger:
     """Return an empty book."""
     numbers = itertools.count(1)
-    return Book(lambda: f"{next(numbers):012d}")
+    return Ledger(lambda: f"{next(numbers):012d}")
 
 
-def take(book: Book, *halves: OrderNotice | Push) -> list[Effect]:
+def take(ledger: Ledger, *halves: OrderNotice | Push) -> list[Effect]:
     """Give the book all of them, a second apart; return what followed."""
-    effects: list[Effect] = []
+    actions: list[Effect] = []
     for number, half in enumerate(halves):
         now_ms = T0 + 30_000 + number * 1000
         if isinstance(half, Push):
-            effects += book.take_push(half, now_ms)
+            actions += ledger.take_push(half, now_ms)
         else:
-            effects += book.take_order(half, now_ms)
-    return effects
+            actions += ledger.take_order(half, now_ms)
+    return actions
 
 
-def statuses(effects: list[Effect]) -> list[int]:
+def statuses(actions: list[Effect]) -> list[int]:
     """Return the statuses that the merchant is notified of, in their order."""
-    return [int(effect.transaction.status) for effect in effects if isinstance(effect, StatusChanged)]
+    return [int(effect.transaction.status) for effect in actions if isinstance(effect, StatusChanged)]

@@ -24,7 +24,7 @@ SHORT_LIMITS: Final[dict[str, object]] = {
     "idle_end_known_seconds": 0.1,
     "idle_end_seconds": 0.5,
     "enquiry_timeout_seconds": 0.4,
-    "hold_after_doubt_seconds": 1.5,
+    "lease_after_doubt_seconds": 1.5,
     "takeover_free_after_seconds": 3,
     "early_release_after_seconds": 3,
     "heartbeat_seconds": 0.1,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway, Transaction
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction
 
 Result = TypeVar("Result")
 
@@ -14,7 +14,7 @@ class LossyDatabase(Database):
     def __init__(self, real: Database) -> None:
         super().__init__(real._writer, real._reader, real.dialect, real._rng)
         #: Neither reads nor writes come through.
-        self.is_away = False
+        self.is_unavailable = False
         #: So many of the next writes are committed and their answer is lost.
         self.lost_commits = 0
 
@@ -31,5 +31,5 @@ class LossyDatabase(Database):
         return result
 
     def _check(self) -> None:
-        if self.is_away:
-            raise DatabaseAway("away")
+        if self.is_unavailable:
+            raise DatabaseUnavailable("away")

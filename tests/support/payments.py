@@ -6,14 +6,14 @@ from typing import Any
 
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import settling
 from shared.storage.payments.accepting import Acceptance, Accepted, NewPayment, Terms, accept
 from shared.storage.payments.claims import Claimed, claim
-from shared.storage.terminals.locks import Learned, Taking
+from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
 
 MERCHANT = "merchant"
@@ -41,8 +41,8 @@ def new_payment(**changes: Any) -> NewPayment:
         "force_authorization": False,
         "host": HOST,
         "port": PORT,
-        "line": LINE,
-        "register_number": "01",
+        "terminal_address": LINE,
+        "pos_number": "01",
         "profile": "{}",
         "request": "{}",
         "reply_to": "reply.api-1",
@@ -79,7 +79,7 @@ async def take(database: Database, payment_id: str, token: str | None = None) ->
         payment_id,
         worker=WORKER,
         token=token or f"token-{next(_numbers)}",
-        hold_seconds=335,
+        lease_seconds=335,
     )
 
 
@@ -92,8 +92,8 @@ async def settle(
     database: Database, claimed: Claimed, event: Event = Event.ANSWERED_DONE, result: Result | None = None
 ) -> Payment:
     """End a claimed payment's session with `event`."""
-    outcome = Outcome(event=event, result=result or Result())
-    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    outcome = Settlement(event=event, result=result or Result())
+    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
 async def succeeded(database: Database, paid_cents: int | None = None, **changes: Any) -> Payment:
@@ -112,8 +112,8 @@ async def in_doubt(database: Database, **changes: Any) -> Claimed:
 
 
 async def lose(database: Database, claimed: Claimed) -> Payment:
-    lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
-    return await settling.doubt(database, claimed.taking, claimed.payment.id, lost)
+    lost = Settlement(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
+    return await settling.doubt(database, claimed.grant, claimed.payment.id, lost)
 
 
 async def prove(
@@ -153,19 +153,23 @@ async def history(database: Database, payment_id: str) -> list[tuple[str, State]
     return [(row.event, State(row.state)) for row in found]
 
 
-async def holder(database: Database, line: str = LINE) -> str | None:
+async def holder(database: Database, terminal_address: str = LINE) -> str | None:
     """Return the payment that holds the line."""
-    (row,) = await rows(database, "SELECT held_by FROM lines WHERE address = :line", line=line)
+    (row,) = await rows(
+        database,
+        "SELECT held_by FROM terminal_locks WHERE address = :terminal_address",
+        terminal_address=terminal_address,
+    )
     return None if row.held_by is None else str(row.held_by)
 
 
-async def taken_over(database: Database, taking: Taking) -> None:
+async def taken_over(database: Database, grant: LockGrant) -> None:
     """Take the line from its holder, as another worker does that finds the holder dead."""
     changed = await change(
         database,
-        "UPDATE lines SET worker = 'worker-2', epoch = epoch + 1, claim = 'token of worker-2'"
+        "UPDATE terminal_locks SET worker = 'worker-2', epoch = epoch + 1, claim = 'token of worker-2'"
         " WHERE address = :address AND epoch = :epoch",
-        address=taking.address,
-        epoch=taking.epoch,
+        address=grant.address,
+        epoch=grant.epoch,
     )
     assert changed == 1

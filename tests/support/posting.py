@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 
 from notifier_worker.http.client import Answer, HttpClient
-from shared.network.dns import LookUp
+from shared.network.dns import Lookup
 from shared.network.public_addresses import Address
 from shared.network.targets import AddressPolicy
 
@@ -14,19 +14,19 @@ from shared.network.targets import AddressPolicy
 LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),), allow_http=True)
 
 
-def names(**table: Sequence[str]) -> LookUp:
+def names(**table: Sequence[str]) -> Lookup:
     """Answer from the table, where `_` in a name stands for its dot; other names have no address."""
 
-    async def look_up(host: str) -> Sequence[Address]:
+    async def lookup(host: str) -> Sequence[Address]:
         return [ip_address(address) for address in table.get(host.replace(".", "_"), ())]
 
-    return look_up
+    return lookup
 
 
 @asynccontextmanager
 async def client(
     policy: AddressPolicy = LOOPBACK,
-    look_up: LookUp | None = None,
+    lookup: Lookup | None = None,
     *,
     ssl_context: ssl.SSLContext | None = None,
     connect_timeout_seconds: float = 30,
@@ -36,7 +36,7 @@ async def client(
     """Time limits are wide unless a test is about them."""
     http = HttpClient(
         policy,
-        look_up or names(),
+        lookup or names(),
         ssl_context=ssl_context,
         name_timeout_seconds=30,
         connect_timeout_seconds=connect_timeout_seconds,

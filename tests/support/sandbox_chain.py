@@ -135,7 +135,7 @@ class Chain:
         ]
 
 
-TERMINAL = {"serial": "SN 1/2", "register_number": "01", "address": "127.0.0.2:8888"}
+TERMINAL = {"serial": "SN 1/2", "pos_number": "01", "address": "127.0.0.2:8888"}
 
 
 def now_ms() -> int:

@@ -29,12 +29,12 @@ from notifier_worker.wiring import wire as wire_notifier
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer, PaymentConsumer
 from shared.broker.messages import PaymentMessage
-from shared.broker.outbox_publisher import waking
+from shared.broker.outbox_publisher import outbox_publisher
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
-from shared.network.dns import LookUp, SystemLookUp
+from shared.network.dns import Lookup, SystemResolver
 from shared.runtime.clock import Clock, SystemClock
-from shared.runtime.failpoints import Checkpoint, no_checkpoint
+from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.metrics import Metrics
 from shared.security.credential_kind import CredentialKind
@@ -187,7 +187,7 @@ class System:
         return Till((api or await self.api()).client, await self.login(LOOPBACK))
 
     async def api(
-        self, *, look_up: LookUp | None = None, checkpoint: Checkpoint = no_checkpoint, **given: object
+        self, *, lookup: Lookup | None = None, failpoint: Failpoint = no_failpoint, **given: object
     ) -> Api:
         """Start an API process."""
         settings = self._settings_of("api", given)
@@ -212,14 +212,14 @@ class System:
             publisher=publisher,
             replies=replies,
             waiters=waiters,
-            readiness=Readiness({**checks, "replies": replies.ready}),
+            readiness=Readiness({**checks, "replies": replies.ready}, clock),
             secret_key=load_secret_key(settings, os.urandom),
             clock=clock,
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
-            look_up=look_up or self._system_look_up(),
-            checkpoint=checkpoint,
+            lookup=lookup or self._system_look_up(),
+            failpoint=failpoint,
         )
         self._run(parts.payments.admission.run())
         app = make_app(parts)
@@ -234,7 +234,7 @@ class System:
         *,
         clock: Clock | None = None,
         sweeps: bool = True,
-        checkpoint: Checkpoint = no_checkpoint,
+        failpoint: Failpoint = no_failpoint,
         **given: object,
     ) -> Worker:
         """Start a terminal worker; `clock` is the one that its sessions and holds go by."""
@@ -264,7 +264,7 @@ class System:
             worker=worker,
             random_bytes=os.urandom,
             rng=random.Random(1),
-            checkpoint=checkpoint,
+            failpoint=failpoint,
         )
         await heartbeats.register(worker)
         await parts.deliveries.start()
@@ -275,7 +275,7 @@ class System:
             worker, database, metrics, parts.runs, parts.doubts, parts.deliveries, publisher, heartbeats
         )
 
-    async def notifier(self, *, checkpoint: Checkpoint = no_checkpoint, **given: object) -> Notifier:
+    async def notifier(self, *, failpoint: Failpoint = no_failpoint, **given: object) -> Notifier:
         """Start a notifier worker."""
         settings = self._settings_of("notifier", given)
         metrics, database = Metrics("notifier"), self._open_database(settings)
@@ -295,7 +295,7 @@ class System:
             clock=SystemClock(),
             metrics=metrics,
             settings=settings,
-            checkpoint=checkpoint,
+            failpoint=failpoint,
             rng=random.Random(1),
         )
         for kind, dispatcher in (("hipay", parts.hipay), ("merchant", parts.merchant)):
@@ -317,7 +317,7 @@ class System:
 
     async def _wake(self, database: LossyDatabase, settings: Settings, metrics: Metrics) -> None:
         notifying = await self._stack.enter_async_context(
-            waking(database, settings, process="test", topology=self.topology, metrics=metrics)
+            outbox_publisher(database, settings, process="test", topology=self.topology, metrics=metrics)
         )
         self._run(notifying.run())
 
@@ -361,7 +361,9 @@ class System:
     async def holder(self, host: str) -> str | None:
         """Return the payment that holds the terminal's line; None where it is free."""
         found = await rows(
-            self.database, "SELECT held_by FROM lines WHERE address = :line", line=f"{host}:8888"
+            self.database,
+            "SELECT held_by FROM terminal_locks WHERE address = :terminal_address",
+            terminal_address=f"{host}:8888",
         )
         return found[0].held_by if found else None
 
@@ -374,10 +376,10 @@ class System:
         url = as_account(str(self._given["database_url"]), f"cloud_terminal_{process}")
         return load_settings(**{**self._given, "database_url": url, **given})
 
-    def _system_look_up(self) -> LookUp:
-        look_up = SystemLookUp()
-        self._stack.callback(look_up.close)
-        return look_up
+    def _system_look_up(self) -> Lookup:
+        lookup = SystemResolver()
+        self._stack.callback(lookup.close)
+        return lookup
 
     def _open_database(self, settings: Settings) -> LossyDatabase:
         database = LossyDatabase(

@@ -17,14 +17,14 @@ from sandbox.hipay.rules.transaction import (
     Transaction,
     begin,
 )
-from sandbox.hipay.rules.transactions import Ledger
+from sandbox.hipay.rules.transactions import Transactions
 
 CREDIT_AUTHORISED = "credit's authorisation pushed by the gateway, order notified"
 REFUNDED = "credit collected from the terminal"
 
 
 def place_credit(
-    ledger: Ledger, joined: Joined, push: Push, now_ms: int, *, debit_is_notified: bool
+    ledger: Transactions, joined: Joined, push: Push, now_ms: int, *, debit_is_notified: bool
 ) -> list[Effect] | Waiting:
     """Refund or credit. debit_is_notified: the order has a debit with as much, whose push may still come."""
     known = ledger.of_push(push) or ledger.open_of_payment(joined.order, Operation.CREDIT)
@@ -44,7 +44,7 @@ def place_credit(
     return _begin(ledger, joined, push, Event.CREDIT_AUTHORISED, now_ms, CREDIT_AUTHORISED)
 
 
-def _debit_to_refund(ledger: Ledger, joined: Joined, push: Push) -> Transaction | None:
+def _debit_to_refund(ledger: Transactions, joined: Joined, push: Push) -> Transaction | None:
     """Return the debit that this credit refunds already, else the newest with as much left."""
     debits = ledger.debits_of_order(joined.order)
     for debit in debits:
@@ -65,7 +65,7 @@ def _left(debit: Transaction) -> int:
 
 
 def _refund(
-    ledger: Ledger, joined: Joined, push: Push, debit: Transaction, now_ms: int
+    ledger: Transactions, joined: Joined, push: Push, debit: Transaction, now_ms: int
 ) -> list[Effect] | Waiting:
     reference = joined.order.reference
     before = _operation_of(debit, joined)
@@ -110,7 +110,7 @@ def refund(
     return debit.with_operation(done).changed(event, operation.amount_cents, now_ms, because), done
 
 
-def _continue(ledger: Ledger, known: Transaction, push: Push, now_ms: int) -> list[Effect] | Waiting:
+def _continue(ledger: Transactions, known: Transaction, push: Push, now_ms: int) -> list[Effect] | Waiting:
     if push.kind is Kind.COLLECTION and known.status is Status.REFUSED:
         return Waiting.REFUSED
     if push.kind is not Kind.COLLECTION or known.status is not Status.CREDIT_REQUESTED:
@@ -127,7 +127,7 @@ def _continue(ledger: Ledger, known: Transaction, push: Push, now_ms: int) -> li
 
 
 def _begin(
-    ledger: Ledger, joined: Joined, push: Push, event: Event, now_ms: int, because: str
+    ledger: Transactions, joined: Joined, push: Push, event: Event, now_ms: int, because: str
 ) -> list[Effect]:
     new = begin(ledger.next_reference(), joined.order, joined.by, push, event, now_ms, because)
     operation = None

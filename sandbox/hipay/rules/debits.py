@@ -11,7 +11,7 @@ from sandbox.hipay.rules.transaction import (
     Transaction,
     begin,
 )
-from sandbox.hipay.rules.transactions import Ledger
+from sandbox.hipay.rules.transactions import Transactions
 
 AUTHORISED = "authorisation pushed by the gateway, order notified"
 REFUSED = "refusal pushed by the gateway, order notified"
@@ -20,7 +20,7 @@ COLLECTED_ALL_THE_SAME = "collected although it was cancelled"
 REVERSED = "reversed at the terminal"
 
 
-def place_debit(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
+def place_debit(ledger: Transactions, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
     """Begin, update or leave the debit's transaction. An authorisation begins one, or a collection."""
     known = ledger.of_push(push)
     if push.kind is Kind.COLLECTION:
@@ -38,7 +38,7 @@ def place_debit(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> list
 
 
 def _collect(
-    ledger: Ledger, joined: Joined, push: Push, known: Transaction | None, now_ms: int
+    ledger: Transactions, joined: Joined, push: Push, known: Transaction | None, now_ms: int
 ) -> list[Effect] | Waiting:
     known = known or ledger.open_of_payment(joined.order, Operation.DEBIT)
     if known is None:
@@ -59,7 +59,7 @@ def _collect(
     return [StatusChanged(captured, operation)]
 
 
-def place_reversal(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
+def place_reversal(ledger: Transactions, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
     """Cancel the order's authorised debit, or note that the till reversed what the Console cancelled.
 
     A debit that was never authorised has no transaction to cancel.
@@ -96,13 +96,13 @@ def place_reversal(ledger: Ledger, joined: Joined, push: Push, now_ms: int) -> l
     return [StatusChanged(cancelled, operation)]
 
 
-def _why_not_reversed(ledger: Ledger, joined: Joined) -> Waiting:
+def _why_not_reversed(ledger: Transactions, joined: Joined) -> Waiting:
     debits = ledger.debits_of_order(joined.order)
     is_captured = any(one.status is not Status.AUTHORIZED for one in debits)
     return Waiting.DEBIT_CAPTURED if is_captured else Waiting.DEBIT_MISSING
 
 
-def _reversed_by(ledger: Ledger, joined: Joined) -> Transaction | None:
+def _reversed_by(ledger: Transactions, joined: Joined) -> Transaction | None:
     reference = joined.order.reference
     return next(
         (
@@ -115,7 +115,7 @@ def _reversed_by(ledger: Ledger, joined: Joined) -> Transaction | None:
 
 
 def _begin(
-    ledger: Ledger, joined: Joined, push: Push, event: Event, now_ms: int, because: str
+    ledger: Transactions, joined: Joined, push: Push, event: Event, now_ms: int, because: str
 ) -> list[Effect]:
     new = begin(ledger.next_reference(), joined.order, joined.by, push, event, now_ms, because)
     operation = None

@@ -11,7 +11,7 @@ from sandbox.hipay.rules.matching import Joined, Waiting, join
 from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
 from sandbox.hipay.rules.statuses import Event, Status
 from sandbox.hipay.rules.transaction import OperationRecord, OperationType, Progress, Transaction
-from sandbox.hipay.rules.transactions import Ledger
+from sandbox.hipay.rules.transactions import Transactions
 
 #: The oldest are forgotten beyond.
 KEPT: Final = 10_000
@@ -31,12 +31,12 @@ class WaitingPush:
     why: Waiting
 
 
-class Book:
+class Ledger:
     """Orders, pushes that wait, transactions."""
 
     def __init__(self, next_reference: Callable[[], str]) -> None:
         """next_reference: names a new transaction, twelve digits, never the same twice."""
-        self.ledger: Final = Ledger(next_reference)
+        self.transactions: Final = Transactions(next_reference)
         self.orders: Final[dict[str, OrderNotice]] = {}
         self._waiting: Final[dict[str, WaitingPush]] = {}
         self._seen: Final[dict[str, None]] = {}
@@ -61,10 +61,10 @@ class Book:
         if push.record_id in self._seen:
             return []
         _keep(self._seen, push.record_id, None)
-        effects, why = self._place(push, now_ms)
+        actions, why = self._place(push, now_ms)
         if why is not None:
             _keep(self._waiting, push.record_id, WaitingPush(push, why))
-        return [*effects, *self._settle(now_ms)]
+        return [*actions, *self._settle(now_ms)]
 
     def knows(self, record_id: str) -> bool:
         """Whether a push of this record came before."""
@@ -88,7 +88,7 @@ class Book:
         cancelled = transaction.with_operation(operation).changed(
             Event.CANCELLED, operation.amount_cents, now_ms, "cancelled in the Console"
         )
-        self.ledger.store(cancelled)
+        self.transactions.store(cancelled)
         return [StatusChanged(cancelled, operation), *self._settle(now_ms)]
 
     def refund(self, reference: str, amount_cents: int, now_ms: int) -> list[Effect]:
@@ -103,12 +103,12 @@ class Book:
             )
         operation = _console(transaction, OperationType.REFUND, amount_cents, now_ms)
         refunded, done = refund(transaction, operation, now_ms, "refunded in the Console")
-        self.ledger.store(refunded)
+        self.transactions.store(refunded)
         return [StatusChanged(refunded, done), *self._settle(now_ms)]
 
     def clear(self) -> None:
         """Forget everything."""
-        self.ledger.clear()
+        self.transactions.clear()
         everything: tuple[dict[Any, Any], ...] = (
             self.orders,
             self._waiting,
@@ -122,37 +122,37 @@ class Book:
             kept.clear()
 
     def _transaction(self, reference: str) -> Transaction:
-        found = self.ledger.get(reference)
+        found = self.transactions.get(reference)
         if found is None:
             raise KeyError(reference)
         return found
 
     def _settle(self, now_ms: int) -> list[Effect]:
         """Try all that waits again, until nothing moves."""
-        effects: list[Effect] = []
+        actions: list[Effect] = []
         moved = True
         while moved:
             moved = False
             for waiting in sorted(self._waiting.values(), key=_turn):
                 more, why = self._place(waiting.push, now_ms)
-                effects += more
+                actions += more
                 if why is None:
                     del self._waiting[waiting.push.record_id]
                     moved = True
                 else:
                     self._waiting[waiting.push.record_id] = WaitingPush(waiting.push, why)
-        return effects
+        return actions
 
     def _place(self, push: Push, now_ms: int) -> tuple[list[Effect], Waiting | None]:
         joined = self._join(push)
         if isinstance(joined, Waiting):
             return [], joined
-        effects: list[Effect] = []
+        actions: list[Effect] = []
         if push.record_id not in self._told:
             _keep(self._told, push.record_id, None)
-            effects.append(PushJoined(push, joined))
+            actions.append(PushJoined(push, joined))
         placed = self._apply(push, joined, now_ms)
-        return (effects, placed) if isinstance(placed, Waiting) else ([*effects, *placed], None)
+        return (actions, placed) if isinstance(placed, Waiting) else ([*actions, *placed], None)
 
     def _join(self, push: Push) -> Joined | Waiting:
         known = next((self._joined[key] for key in push.keys if key in self._joined), None)
@@ -167,13 +167,13 @@ class Book:
 
     def _apply(self, push: Push, joined: Joined, now_ms: int) -> list[Effect] | Waiting:
         if push.operation is Operation.DEBIT:
-            return place_debit(self.ledger, joined, push, now_ms)
+            return place_debit(self.transactions, joined, push, now_ms)
         if push.operation is Operation.REVERSAL:
-            return place_reversal(self.ledger, joined, push, now_ms)
+            return place_reversal(self.transactions, joined, push, now_ms)
         order = joined.order
         notified = self._debits_notified.get((order.merchant_id, order.order_id), [])
         enough = any(debit.amount_cents >= push.amount_cents for debit in notified)
-        return place_credit(self.ledger, joined, push, now_ms, debit_is_notified=enough)
+        return place_credit(self.transactions, joined, push, now_ms, debit_is_notified=enough)
 
 
 _Value = TypeVar("_Value")

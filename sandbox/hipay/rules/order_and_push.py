@@ -85,7 +85,7 @@ class Push:
     entry_mode: str | None = None
     aid: str | None = None
     serial: str | None = None
-    register_number: str | None = None
+    pos_number: str | None = None
     address: str | None = None
     receipt: str | None = None
 

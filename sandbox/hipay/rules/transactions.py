@@ -11,7 +11,7 @@ from sandbox.hipay.rules.transaction import Transaction
 KEPT_TRANSACTIONS: Final = 10_000
 
 
-class Ledger:
+class Transactions:
     """Transactions by reference, in the order in which they began; the newest version of each."""
 
     def __init__(self, next_reference: Callable[[], str]) -> None:

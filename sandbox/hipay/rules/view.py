@@ -22,7 +22,7 @@ class PaymentFacts:
     authorisation_number: str | None
     code: str | None
     serial: str | None
-    register_number: str | None
+    pos_number: str | None
     address: str | None
     receipt: str | None
     authorisation_id: str | None
@@ -47,7 +47,7 @@ def facts_of(transaction: Transaction) -> PaymentFacts:
         authorisation_number=first(lambda push: push.authorisation_number),
         code=first(lambda push: push.code),
         serial=first(lambda push: push.serial),
-        register_number=first(lambda push: push.register_number),
+        pos_number=first(lambda push: push.pos_number),
         address=first(lambda push: push.address),
         receipt=first(lambda push: push.receipt),
         authorisation_id=first(lambda push: push.authorisation_id),

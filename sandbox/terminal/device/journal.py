@@ -47,7 +47,7 @@ class Transaction:
     #: The same as the gateway is told it; None where it is told none.
     gateway_reference: str | None
     #: CA.
-    register_number: str | None
+    pos_number: str | None
     #: None: it ended before any card.
     presented: Presented | None
     #: None: none was asked.
@@ -55,7 +55,7 @@ class Transaction:
     contract: str
     rank: str
     #: AF; None where it was done.
-    complement: str | None
+    answer_code: str | None
     #: The number of the debit that this reversal undid.
     reverses: int | None = None
     #: The batch in which it was sent.

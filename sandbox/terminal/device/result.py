@@ -10,7 +10,7 @@ from sandbox.terminal.device.bank import Authorisation, asks_authorisation, auth
 from sandbox.terminal.device.card import Presented, card_numbered
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Journal, Result, reversible_debit
-from sandbox.terminal.script.answer_codes import complement_code
+from sandbox.terminal.script.answer_codes import answer_code_of
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.request import Request
 from shared.concert import fields as f
@@ -33,7 +33,7 @@ class Ending:
     issuer_text: str = ""
 
     @property
-    def complement(self) -> str | None:
+    def answer_code(self) -> str | None:
         """AF. A bank's refusal fills the fixed columns of card applications: code, message, four blanks."""
         if self.refused_with is None:
             return None
@@ -128,7 +128,7 @@ def _refused(ending: Ending, code: str, message: str = "") -> Ending:
     return replace(
         ending,
         result="refused",
-        refused_with=complement_code(code),
+        refused_with=answer_code_of(code),
         issuer_code=code,
         issuer_text=plain,
     )

@@ -28,7 +28,7 @@ ANSWER_ORDER: Final = (
     "ZT",
 )
 #: Echoed from the request into every answer.
-_ECHOED: Final = (f.SOFTWARE_ID, f.REGISTER_NUMBER, f.AMOUNT, f.ACTION, f.CURRENCY)
+_ECHOED: Final = (f.SOFTWARE_ID, f.POS_NUMBER, f.AMOUNT, f.ACTION, f.CURRENCY)
 
 Answer = Mapping[str, str]
 
@@ -121,12 +121,12 @@ def _transaction(
         fate=_fate(request, done),
         reference=request.reference,
         gateway_reference=request.reference if behaviour.tells_gateway_reference else None,
-        register_number=request.text(f.REGISTER_NUMBER),
+        pos_number=request.text(f.POS_NUMBER),
         presented=ending.presented,
         authorisation=ending.authorisation,
         contract=contract,
         rank=device.rank,
-        complement=ending.complement,
+        answer_code=ending.answer_code,
         reverses=None if undone is None else undone.number,
         customer_receipt=ticket(copy="customer"),
         merchant_receipt=ticket(copy="merchant"),
@@ -150,8 +150,8 @@ def _fields(
         f.CONTRACT: request.fields.get(f.CONTRACT) or transaction.contract,
         f.TICKET: encode_fields([("CK", "100"), ("AK", ticket)]).decode("ascii"),
     }
-    if transaction.complement is not None:
-        fields[f.COMPLEMENT] = transaction.complement
+    if transaction.answer_code is not None:
+        fields[f.ANSWER_CODE] = transaction.answer_code
     if transaction.authorisation is not None and transaction.authorisation.number is not None:
         fields[f.AUTHORISATION_NUMBER] = transaction.authorisation.number
     if transaction.presented is not None:
@@ -181,7 +181,7 @@ def say_busy(request: Request, device: Device) -> Answer:
 
 def reject(request: Request, code: str, device: Device) -> Answer:
     """Answer a request that cannot be read or done."""
-    return _ordered(_echo(request, device) | {f.STATUS: Status.NOT_DONE, f.COMPLEMENT: code})
+    return _ordered(_echo(request, device) | {f.STATUS: Status.NOT_DONE, f.ANSWER_CODE: code})
 
 
 def take_into_account(request: Request, device: Device) -> Answer:
@@ -196,7 +196,7 @@ def repeat_last(request: Request, memory: Memory, behaviour: Behaviour, device: 
         return _ordered(dict(request.fields) | {f.STATUS: Status.DONE})
     if behaviour.enquiry == "refuses" or not memory.last:
         return reject(request, "07", device)
-    repeated = {tag: value for tag, value in memory.last.items() if tag != f.COMPLEMENT}
+    repeated = {tag: value for tag, value in memory.last.items() if tag != f.ANSWER_CODE}
     repeated |= {f.STATUS: Status.DONE, f.SOFTWARE_ID: request.fields.get(f.SOFTWARE_ID, "")}
     left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.TICKET}
     return _ordered(repeated, left_out)

@@ -28,7 +28,7 @@ from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.answer_delivery import NOISE, amount_bytes, answer_bytes
 from sandbox.terminal.server.request import Request
 from sandbox.terminal.server.session import Session
-from sandbox.terminal.state import Core
+from sandbox.terminal.state import TerminalState
 from shared.concert import fields as f
 from shared.concert.fields import Action
 
@@ -43,7 +43,7 @@ _WORDS: Final = {
 }
 
 
-class Play:
+class TransactionRun:
     """The transaction that is on the screen.
 
     `on_end` is called when it leaves the screen, before anything is answered; `on_over` when all is done.
@@ -51,19 +51,19 @@ class Play:
 
     def __init__(
         self,
-        core: Core,
+        terminal_state: TerminalState,
         session: Session,
         request: Request,
         behaviour: Behaviour,
         *,
         on_end: Callable[[], None],
-        on_over: Callable[["Play"], None],
+        on_over: Callable[["TransactionRun"], None],
     ) -> None:
         self.session = session
         self.request = request
-        self.behaviour = _for_hands(behaviour) if core.by_hand else behaviour
-        self._core = core
-        self.by_hand = core.by_hand
+        self.behaviour = _for_hands(behaviour) if terminal_state.by_hand else behaviour
+        self._terminal_state = terminal_state
+        self.by_hand = terminal_state.by_hand
         self._on_end = on_end
         self._on_over = on_over
         self._answers_at_once = request.wants_answer_at_once or behaviour.fault is Fault.IMMEDIATE
@@ -72,13 +72,13 @@ class Play:
 
     def begin(self) -> None:
         """Wake up, show the amount, and wait for the customer."""
-        core = self._core
-        core.hops.called(self.request)
-        core.show(woken(self.request.action, self.request.amount_cents))
+        terminal_state = self._terminal_state
+        terminal_state.hops.called(self.request)
+        terminal_state.show(woken(self.request.action, self.request.amount_cents))
         if self._answers_at_once:
-            self._write(take_into_account(self.request, core.device))
+            self._write(take_into_account(self.request, terminal_state.device))
         own_time = self.by_hand or self.behaviour.fault is Fault.SILENT
-        delay = core.device.terminal_time_seconds if own_time else self.behaviour.delay_seconds
+        delay = terminal_state.device.terminal_time_seconds if own_time else self.behaviour.delay_seconds
         if delay:
             over = self._time_over if self.by_hand else self.act
             self._timer = asyncio.get_running_loop().call_later(delay, over)
@@ -87,7 +87,7 @@ class Play:
 
     def act(self, presented: Presented | None = None) -> None:
         """The customer does now what the behaviour says, with this card or the usual one."""
-        if self._core.screen.stage is not Stage.CARD:
+        if self._terminal_state.screen.stage is not Stage.CARD:
             return
         if self.behaviour.fault in _NOTHING_HAPPENS:
             self._go_wrong()
@@ -96,43 +96,43 @@ class Play:
         elif self.behaviour.customer is Customer.ABANDON:
             self._end(ABANDONED)
         else:
-            self.present(presented or usual_card(self.behaviour, self._core.device, self.request))
+            self.present(presented or usual_card(self.behaviour, self._terminal_state.device, self.request))
             self._type_pin()
 
     def _type_pin(self) -> None:
-        if self._core.screen.stage is Stage.PIN:
+        if self._terminal_state.screen.stage is Stage.PIN:
             for typed in TEST_PIN:
                 self.type_digit(typed)
             self.press(Key.GREEN)
 
     def present(self, presented: Presented) -> None:
         """A card is put in or held to the terminal."""
-        core = self._core
+        terminal_state = self._terminal_state
         if self.by_hand and self.behaviour.fault is Fault.SILENT:
             return
-        if core.screen.stage is not Stage.CARD:
+        if terminal_state.screen.stage is not Stage.CARD:
             return
-        limit = core.device.contactless_limit_cents if self.by_hand else None
-        step = present(core.screen, presented, contactless_limit_cents=limit)
+        limit = terminal_state.device.contactless_limit_cents if self.by_hand else None
+        step = present(terminal_state.screen, presented, contactless_limit_cents=limit)
         if step[0].presented is not None:
-            core.hops.card(self.request, presented)
+            terminal_state.hops.card(self.request, presented)
         self._move(step)
 
     def type_digit(self, typed: str) -> None:
         """One digit of the PIN."""
-        self._core.show(digit(self._core.screen, typed))
+        self._terminal_state.show(digit(self._terminal_state.screen, typed))
 
     def press(self, key: Key) -> None:
         """One of the coloured keys."""
-        before = self._core.screen
+        before = self._terminal_state.screen
         step = press(before, key)
         if key is Key.GREEN and before.pin:
-            self._core.hops.pin(self.request, is_right=step[1] is Next.DECIDE)
+            self._terminal_state.hops.pin(self.request, is_right=step[1] is Next.DECIDE)
         self._move(step)
 
     def abandon(self) -> None:
         """The red button, whatever was to go wrong."""
-        if self._core.screen.stage in (Stage.CARD, Stage.PIN):
+        if self._terminal_state.screen.stage in (Stage.CARD, Stage.PIN):
             self.behaviour = replace(self.behaviour, customer=Customer.ABANDON, fault=None)
             self._end(ABANDONED)
 
@@ -145,7 +145,7 @@ class Play:
 
     def _move(self, step: Step) -> None:
         screen, what_next = step
-        self._core.show(screen)
+        self._terminal_state.show(screen)
         match what_next:
             case Next.DECIDE:
                 self._decide()
@@ -160,46 +160,57 @@ class Play:
     def _decide(self) -> None:
         """The card was read: approve, or ask the bank."""
         self._stop_waiting()
-        core, request = self._core, self.request
-        presented = core.screen.presented
+        terminal_state, request = self._terminal_state, self.request
+        presented = terminal_state.screen.presented
         assert presented is not None
         wrong = wrong_application(request, presented)
         if self.behaviour.fault in _NOTHING_HAPPENS:
             self._go_wrong()
         elif wrong is not None:
             self._end(wrong)
-        elif core.gateway is None:
-            number = core.memory.number + 1
+        elif terminal_state.gateway is None:
+            number = terminal_state.memory.number + 1
             self._end(
                 played_out(
-                    request, core.memory.journal, number, self.behaviour, core.device, _now(), presented
+                    request,
+                    terminal_state.memory.journal,
+                    number,
+                    self.behaviour,
+                    terminal_state.device,
+                    _now(),
+                    presented,
                 )
             )
         else:
-            self._ask_gateway(core.gateway, presented)
+            self._ask_gateway(terminal_state.gateway, presented)
 
     def _ask_gateway(self, gateway: Gateway, presented: Presented) -> None:
         """Ask the bank where this transaction has to; a reversal where its debit was authorised."""
-        core, request = self._core, self.request
+        terminal_state, request = self._terminal_state, self.request
         undone = self._debit_to_undo(presented)
-        asks = asks_authorisation(request, presented, self.behaviour, core.device)
+        asks = asks_authorisation(request, presented, self.behaviour, terminal_state.device)
         if request.action == Action.CREDIT:
             asks = request.forces_authorisation
         elif request.action == Action.REVERSAL:
             asks = undone is not None and undone.authorisation is not None
         if not asks:
-            self._end(decided(request, core.memory.journal, self.behaviour, presented, None))
+            self._end(decided(request, terminal_state.memory.journal, self.behaviour, presented, None))
             return
         body = authorisation_question(
-            request, presented, self.behaviour, core.device, address=core.address, reverses=undone
+            request,
+            presented,
+            self.behaviour,
+            terminal_state.device,
+            address=terminal_state.address,
+            reverses=undone,
         )
-        core.show(asking(core.screen))
+        terminal_state.show(asking(terminal_state.screen))
         self._question = asyncio.create_task(self._ask(gateway, body, presented), name="authorisation")
 
     def _debit_to_undo(self, presented: Presented) -> Transaction | None:
         if self.request.action != Action.REVERSAL:
             return None
-        journal = self._core.memory.journal
+        journal = self._terminal_state.memory.journal
         return reversible_debit(journal, self.request.amount_cents, presented.card.pan)
 
     async def _ask(self, gateway: Gateway, body: dict[str, object], presented: Presented) -> None:
@@ -207,7 +218,7 @@ class Play:
             authorisation = await gateway.authorise(body)
         except GatewayUnreachable:
             authorisation = Authorisation(approved=False, code=response_codes.UNAVAILABLE)
-        journal = self._core.memory.journal
+        journal = self._terminal_state.memory.journal
         self._end(decided(self.request, journal, self.behaviour, presented, authorisation))
 
     def _time_over(self) -> None:
@@ -225,7 +236,7 @@ class Play:
     def _go_wrong(self) -> None:
         """Nothing was charged, and nobody is answered."""
         self._stop_waiting()
-        self._core.show(ended(self._core.screen, is_done=False, message="Given up"))
+        self._terminal_state.show(ended(self._terminal_state.screen, is_done=False, message="Given up"))
         self._on_end()
         self.session.record.outcome = "given_up"
         self._end_connection()
@@ -233,19 +244,21 @@ class Play:
 
     def _end(self, ending: Ending) -> None:
         self._stop_waiting()
-        core, session = self._core, self.session
-        before = core.memory
-        done = perform(self.request, before, self.behaviour, core.device, _now(), ending)
-        core.memory = done.memory
+        terminal_state, session = self._terminal_state, self.session
+        before = terminal_state.memory
+        done = perform(self.request, before, self.behaviour, terminal_state.device, _now(), ending)
+        terminal_state.memory = done.memory
         message = _WORDS[ending.result] if ending.reason is None else f"Refused: {ending.reason}"
-        core.show(ended(core.screen, is_done=done.charged, message=message))
+        terminal_state.show(ended(terminal_state.screen, is_done=done.charged, message=message))
         session.record.charged = done.charged
         session.record.outcome = ending.result
-        core.hops.ended(self.request, done.transaction)
+        terminal_state.hops.ended(self.request, done.transaction)
         if done.charged and ending.authorisation is not None:
-            core.outbox.put(completion(done.transaction, core.device, core.address))
+            terminal_state.outbox.put(
+                completion(done.transaction, terminal_state.device, terminal_state.address)
+            )
         self._on_end()
-        self._answer(done, earlier_answer(before, self.request, core.device))
+        self._answer(done, earlier_answer(before, self.request, terminal_state.device))
         self._on_over(self)
 
     def _answer(self, done: Done, earlier: Answer) -> None:
@@ -277,7 +290,7 @@ class Play:
             self.session.forget()
             return
         if not self.session.is_closed:
-            self._core.hops.answered(self.request, answer)
+            self._terminal_state.hops.answered(self.request, answer)
         self.session.write(answer_bytes(answer, self.behaviour), self.behaviour)
 
     def _end_connection(self) -> None:

@@ -29,7 +29,7 @@ def authorisation_question(
 ) -> Body:
     """Return the body of `POST /authorisations`."""
     body = {
-        "terminal": terminal_identity(device, request.text(f.REGISTER_NUMBER), address),
+        "terminal": terminal_identity(device, request.text(f.POS_NUMBER), address),
         "reference": request.reference if behaviour.tells_gateway_reference else None,
         "contract": request.text(f.CONTRACT) or device.contract,
         "rank": device.rank,
@@ -62,7 +62,7 @@ def _pin(request: Request, presented: Presented, behaviour: Behaviour) -> str:
 def completion(transaction: Transaction, device: Device, address: str) -> Body:
     """Return the body of `POST /completions`."""
     return {
-        "terminal": terminal_identity(device, transaction.register_number, address),
+        "terminal": terminal_identity(device, transaction.pos_number, address),
         "reference": transaction.gateway_reference,
         "transaction": transaction_body(transaction),
     }
@@ -80,9 +80,9 @@ def collection(batch: int, transactions: Iterable[Transaction], device: Device, 
     }
 
 
-def terminal_identity(device: Device, register_number: str | None, address: str) -> Body:
+def terminal_identity(device: Device, pos_number: str | None, address: str) -> Body:
     """Return which terminal it is: its serial number, the register's number, `host:port`."""
-    return {"serial": device.serial, "register_number": register_number or "01", "address": address}
+    return {"serial": device.serial, "pos_number": pos_number or "01", "address": address}
 
 
 def transaction_body(transaction: Transaction) -> Body:
@@ -93,7 +93,7 @@ def transaction_body(transaction: Transaction) -> Body:
     return {
         "id": str(transaction.number),
         "reference": transaction.gateway_reference,
-        "register_number": transaction.register_number,
+        "pos_number": transaction.pos_number,
         "operation": OPERATIONS[Action(transaction.action)],
         "amount_cents": transaction.amount_cents,
         "currency": "EUR",

@@ -13,7 +13,7 @@ from sandbox.terminal.device.screen import COLLECTING, Screen, Stage
 from sandbox.terminal.gateway.bodies import collection
 from sandbox.terminal.gateway.link import GatewayUnreachable
 from sandbox.terminal.gateway.schedule import Schedule
-from sandbox.terminal.state import Core
+from sandbox.terminal.state import TerminalState
 
 #: A scheduled collection that meets a busy terminal is tried again after so long.
 _BUSY_RETRY_SECONDS: Final = 5.0
@@ -42,33 +42,35 @@ class Collection:
 _NOTHING: Final = Collection(None, 0, 0, acknowledged=True)
 
 
-async def collect(core: Core) -> Collection:
+async def collect(terminal_state: TerminalState) -> Collection:
     """Send what is stored; without a gateway it counts as collected at once.
 
     While it runs it is on the screen, and a batch that was not acknowledged is sent again, unchanged, by the
     next collection. Raises TerminalBusy.
     """
-    if not core.can_begin:
+    if not terminal_state.can_begin:
         raise TerminalBusy("a payment or a collection is on the screen")
-    batch, transactions = next_batch(core.memory.journal, core.memory.batch)
+    batch, transactions = next_batch(terminal_state.memory.journal, terminal_state.memory.batch)
     if not transactions:
-        core.show(_shown(_NOTHING))
+        terminal_state.show(_shown(_NOTHING))
         return _NOTHING
-    core.show(COLLECTING)
-    core.memory = replace(
-        core.memory, batch=batch, journal=_with_fate(core.memory.journal, transactions, Fate.SENT, batch)
+    terminal_state.show(COLLECTING)
+    terminal_state.memory = replace(
+        terminal_state.memory,
+        batch=batch,
+        journal=_with_fate(terminal_state.memory.journal, transactions, Fate.SENT, batch),
     )
     ended = Collection(batch, len(transactions), sum_cents(transactions), acknowledged=False)
     try:
-        problem = await _send(core, batch, transactions)
+        problem = await _send(terminal_state, batch, transactions)
     finally:
         # Also where the waiting was cancelled: the batch may have arrived and stays as sent.
-        core.show(_shown(ended))
+        terminal_state.show(_shown(ended))
     ended = replace(ended, acknowledged=problem is None, problem=problem)
     if problem is None:
-        journal = _with_fate(core.memory.journal, transactions, Fate.COLLECTED, batch)
-        core.memory = replace(core.memory, journal=journal)
-    core.show(_shown(ended))
+        journal = _with_fate(terminal_state.memory.journal, transactions, Fate.COLLECTED, batch)
+        terminal_state.memory = replace(terminal_state.memory, journal=journal)
+    terminal_state.show(_shown(ended))
     return ended
 
 
@@ -86,11 +88,13 @@ async def collect_on_schedule(schedule: Schedule, run: Callable[[], Awaitable[Co
                 break
 
 
-async def _send(core: Core, batch: int, transactions: Journal) -> str | None:
-    if core.gateway is None:
+async def _send(terminal_state: TerminalState, batch: int, transactions: Journal) -> str | None:
+    if terminal_state.gateway is None:
         return None
     try:
-        answer = await core.gateway.collect(collection(batch, transactions, core.device, core.address))
+        answer = await terminal_state.gateway.collect(
+            collection(batch, transactions, terminal_state.device, terminal_state.address)
+        )
     except GatewayUnreachable as error:
         return str(error)
     if not answer.acknowledged:

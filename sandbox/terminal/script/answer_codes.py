@@ -26,6 +26,6 @@ REFUSALS: Final = (
 _FORBIDDEN: Final = frozenset({"41", "43", "57", "62"})
 
 
-def complement_code(code: str) -> str:
+def answer_code_of(code: str) -> str:
     """Return the first two digits of AF for a refusal."""
     return "05" if code in _FORBIDDEN else "04"

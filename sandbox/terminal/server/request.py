@@ -16,7 +16,7 @@ COLLECTION: Final = "B"
 _FIRST_VERSION_WITH_COLLECTION: Final = "0310"
 #: What a request needs; an operation or pre-authorisation needs more.
 _NEEDED: Final = frozenset({f.PROTOCOL_VERSION, f.ACTION})
-_NEEDED_FOR_MONEY: Final = _NEEDED | {f.AMOUNT, f.SOFTWARE_ID, f.REGISTER_NUMBER, f.CURRENCY}
+_NEEDED_FOR_MONEY: Final = _NEEDED | {f.AMOUNT, f.SOFTWARE_ID, f.POS_NUMBER, f.CURRENCY}
 _WITH_AMOUNT: Final = OPERATIONS | {Action.PREAUTHORISATION}
 #: What the terminal's deck of cards can be read as, see `sandbox.cards`.
 _APPLICATIONS: Final = frozenset(card.application(mode) for card in DECK for mode in card.modes)

@@ -24,7 +24,7 @@ from sandbox.terminal.device.transaction import (
     say_busy,
     tell_collection,
 )
-from sandbox.terminal.device.transaction_run import Play
+from sandbox.terminal.device.transaction_run import TransactionRun
 from sandbox.terminal.gateway.collection import Collection, TerminalBusy, collect, collect_on_schedule
 from sandbox.terminal.gateway.link import Gateway
 from sandbox.terminal.gateway.outbox import Outbox
@@ -35,8 +35,8 @@ from sandbox.terminal.script.script import ScriptStep
 from sandbox.terminal.server.answer_delivery import answer_bytes
 from sandbox.terminal.server.request import COLLECTION, Request
 from sandbox.terminal.server.session import Session
-from sandbox.terminal.state import Core
-from sandbox.terminal.trace_events import Hops, Recorder
+from sandbox.terminal.state import TerminalState
+from sandbox.terminal.trace_events import Recorder, TraceEvents
 from shared.concert.fields import Action
 
 _log = structlog.get_logger()
@@ -80,9 +80,9 @@ class VirtualTerminal(Choice):
         self.shown_host: str | None = None
         self.device = device or Device()
         self.records: deque[SessionRecord] = deque(maxlen=kept_records)
-        self._core = Core(
+        self._terminal_state = TerminalState(
             device=self.device,
-            hops=Hops(record, self.device.serial),
+            hops=TraceEvents(record, self.device.serial),
             gateway=gateway,
             outbox=Outbox(gateway),
             by_hand=by_hand,
@@ -92,14 +92,14 @@ class VirtualTerminal(Choice):
         self._server: asyncio.Server | None = None
         self._sessions: set[Session] = set()
         self._waiting: deque[Session] = deque()
-        self._play: Play | None = None
+        self._play: TransactionRun | None = None
         self._all_closed: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "VirtualTerminal":
         self._ledger.__enter__()
         await self._listen()
-        self._core.address = self.address
+        self._terminal_state.address = self.address
         if self._schedule.is_set:
             self._spawn(collect_on_schedule(self._schedule, self.collect))
         return self
@@ -121,7 +121,7 @@ class VirtualTerminal(Choice):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._core.outbox.close()
+        await self._terminal_state.outbox.close()
         assert self._server is not None
         self._server.close()
         self._give_up_transaction()
@@ -147,31 +147,31 @@ class VirtualTerminal(Choice):
 
     @property
     def memory(self) -> Memory:
-        return self._core.memory
+        return self._terminal_state.memory
 
     @property
     def screen(self) -> Screen:
-        return self._core.screen
+        return self._terminal_state.screen
 
     @property
     def changes(self) -> Changes:
         """For who watches the screen."""
-        return self._core.changes
+        return self._terminal_state.changes
 
     @property
     def by_hand(self) -> bool:
         """Somebody acts as the customer; a change counts from the next transaction on."""
-        return self._core.by_hand
+        return self._terminal_state.by_hand
 
     @property
     def has_gateway(self) -> bool:
         """Somebody else plays the bank."""
-        return self._core.gateway is not None
+        return self._terminal_state.gateway is not None
 
     @property
     def untold_completions(self) -> int:
         """Completions that the gateway has not heard of yet."""
-        return len(self._core.outbox)
+        return len(self._terminal_state.outbox)
 
     def present_card(self) -> None:
         """What is on the screen ends now, as its behaviour says; nothing happens where nothing is."""
@@ -215,7 +215,7 @@ class VirtualTerminal(Choice):
         if amount_decides is not None:
             self.behaviour = replace(self.behaviour, amount_decides=amount_decides)
         if by_hand is not None:
-            self._core.by_hand = by_hand
+            self._terminal_state.by_hand = by_hand
         self.changes.tell()
 
     def play_next(self, steps: Iterable[ScriptStep]) -> None:
@@ -226,7 +226,7 @@ class VirtualTerminal(Choice):
     async def collect(self) -> Collection:
         """Run a remote collection now. Raises TerminalBusy."""
         try:
-            return await collect(self._core)
+            return await collect(self._terminal_state)
         finally:
             self._let_next_in()
 
@@ -241,10 +241,10 @@ class VirtualTerminal(Choice):
             play.session.close()
         self.forget_script()
         self.records.clear()
-        self._core.outbox.clear()
-        before = self._core.memory
-        self._core.memory = Memory(number=before.number, batch=before.batch)
-        self._core.show(IDLE)
+        self._terminal_state.outbox.clear()
+        before = self._terminal_state.memory
+        self._terminal_state.memory = Memory(number=before.number, batch=before.batch)
+        self._terminal_state.show(IDLE)
 
     def _opened(self, session: Session) -> None:
         self.records.append(session.record)
@@ -276,7 +276,7 @@ class VirtualTerminal(Choice):
         if request.rejected_with is not None:
             rejected = reject(request, request.rejected_with, self.device)
             self._answer(session, "rejected", rejected, Behaviour())
-        elif self.is_busy or not self._core.can_begin:
+        elif self.is_busy or not self._terminal_state.can_begin:
             self._answer(session, "busy", say_busy(request, self.device), Behaviour())
         elif request.action == COLLECTION:
             self._spawn(self._collect_as_asked(session, request))
@@ -290,15 +290,15 @@ class VirtualTerminal(Choice):
                 answer = repeat_last(request, self.memory, behaviour, self.device)
                 self._answer(session, "answered", answer, behaviour)
             else:
-                self._play = Play(
-                    self._core, session, request, behaviour, on_end=self._ended, on_over=self._over
+                self._play = TransactionRun(
+                    self._terminal_state, session, request, behaviour, on_end=self._ended, on_over=self._over
                 )
                 self._play.begin()
 
     def _ended(self) -> None:
         self._play = None
 
-    def _over(self, play: Play) -> None:
+    def _over(self, play: TransactionRun) -> None:
         session = play.session
         if play.behaviour.fault is Fault.REBOOT and session.record.outcome == "given_up":
             self._spawn(self._reboot(play.behaviour.reboot_seconds))
@@ -312,7 +312,7 @@ class VirtualTerminal(Choice):
 
     async def _collect_as_asked(self, session: Session, request: Request) -> None:
         try:
-            collection = await collect(self._core)
+            collection = await collect(self._terminal_state)
         except TerminalBusy:
             # Another one was asked for in the same moment, and began first.
             self._answer(session, "busy", say_busy(request, self.device), Behaviour())
@@ -324,7 +324,7 @@ class VirtualTerminal(Choice):
     async def _reboot(self, seconds: float) -> None:
         """What the journal holds stays; connections and whoever listens do not."""
         assert self._server is not None
-        self._core.show(RESTARTING)
+        self._terminal_state.show(RESTARTING)
         self._server.close()
         for session in list(self._sessions):
             session.reset()
@@ -333,7 +333,7 @@ class VirtualTerminal(Choice):
             await self._listen()
         except OSError as error:
             _log.error("the terminal cannot listen again after its restart", error=str(error))
-        self._core.show(IDLE)
+        self._terminal_state.show(IDLE)
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)

@@ -7,7 +7,7 @@ from sandbox.terminal.device.journal import Fate, Transaction, sum_cents
 from sandbox.terminal.device.screen import Stage
 from sandbox.terminal.gateway.bodies import OPERATIONS
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.concert.answer_code import read_complement
+from shared.concert.answer_code import read_answer_code
 from shared.concert.fields import Action
 
 _WAITING = (Fate.STORED, Fate.SENT)
@@ -62,8 +62,8 @@ def transaction_of(one: Transaction) -> dict[str, Any]:
         "authorisation_code": None if one.authorisation is None else one.authorisation.code,
         "contract": one.contract,
         "rank": one.rank,
-        "complement": one.complement,
-        "reason": _reason(one.complement),
+        "complement": one.answer_code,
+        "reason": _reason(one.answer_code),
         "reverses": one.reverses,
         "batch": one.batch,
         "customer_receipt": one.customer_receipt,
@@ -71,9 +71,9 @@ def transaction_of(one: Transaction) -> dict[str, Any]:
     }
 
 
-def _reason(complement: str | None) -> str | None:
+def _reason(answer_code: str | None) -> str | None:
     """AF in words, with the bank's code where it has one."""
-    said = read_complement(complement or "")
+    said = read_answer_code(answer_code or "")
     if said is None:
         return None
     return said.text if said.issuer_code is None else f"{said.issuer_code} {said.text}"

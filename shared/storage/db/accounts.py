@@ -23,7 +23,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         "merchants": "SELECT, UPDATE (name)",
         "credentials": _READ,
         "merchant_usage": _ALL,
-        "lines": _CHANGE,
+        "terminal_locks": _CHANGE,
         "terminals": _ALL,
         "probes": _ALL,
         "payments": _CHANGE,
@@ -42,7 +42,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "cloud_terminal_terminal": {
         "workers": _ALL,
-        "lines": _CHANGE,
+        "terminal_locks": _CHANGE,
         "probes": "SELECT, UPDATE, DELETE",
         "payments": "SELECT, UPDATE",
         "payment_events": _ADD,
@@ -81,7 +81,7 @@ async def grant_accounts(database: Database, passwords: Mapping[str, str]) -> No
     """Make the accounts where they are missing; set their passwords and exactly their grants.
 
     `passwords` by account; an account without one keeps its own. By the owner, in one transaction, after each
-    migration. Raises UnfitPassword, DatabaseAway, CommitUnknown.
+    migration. Raises UnfitPassword, DatabaseUnavailable, CommitUnknown.
     """
     for account, password in passwords.items():
         if account not in GRANTS or not _PASSWORD.fullmatch(password):

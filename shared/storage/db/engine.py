@@ -36,9 +36,9 @@ CANCELLED_SQLSTATES: Final = frozenset({"55P03", "57014"})
 #: Connection exceptions (08), a server turned read-only (25006), a transaction that was idle or open for too
 #: long (25P03, 25P04), no connection, memory or disk left (53), shutting down or starting up (57P), trouble
 #: with its files (58): a later try may go through.
-AWAY_SQLSTATES: Final = ("08", "25006", "25P03", "25P04", "53", "57P", "58")
+UNAVAILABLE_SQLSTATES: Final = ("08", "25006", "25P03", "25P04", "53", "57P", "58")
 #: The same on SQLite, in its words.
-AWAY_SQLITE: Final = ("disk is full", "disk I/O error", "unable to open database", "readonly database")
+UNAVAILABLE_SQLITE: Final = ("disk is full", "disk I/O error", "unable to open database", "readonly database")
 WRITE_TRIES: Final = 12
 #: A connection of the pool; longer, and the database counts as away.
 POOL_SECONDS: Final = 10.0
@@ -68,22 +68,22 @@ _NO_SESSION: Final[Mapping[str, Any]] = {
 SQLITE_BUSY_SECONDS: Final = 5.0
 
 
-class DatabaseAway(Exception):
+class DatabaseUnavailable(Exception):
     """The database cannot be reached or does not answer; nothing of this transaction was stored."""
 
 
-class StatementCancelled(DatabaseAway):
+class StatementCancelled(DatabaseUnavailable):
     """The database answers, and cancelled this statement: of this transaction, too, nothing was stored.
 
     Another row may do: whoever handles several goes on with the next one.
     """
 
 
-class ConnectionLost(DatabaseAway):
+class ConnectionLost(DatabaseUnavailable):
     """A connection that was there ended before the commit was sent: as after a restart of the server."""
 
 
-class DatabaseBusy(DatabaseAway):
+class DatabaseBusy(DatabaseUnavailable):
     """No connection of this process was free in time; nothing was asked of the database."""
 
 
@@ -92,7 +92,7 @@ class CommitUnknown(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
+class WakeUp:
     """A delivery that was written: whoever committed it tells a notifier worker."""
 
     #: `hipay` or `merchant`.
@@ -102,7 +102,7 @@ class Wake:
 
 
 #: Called with what a transaction wrote for the notifier workers, once it is committed. Must not block.
-OnCommitted = Callable[[Sequence[Wake]], None]
+OnCommitted = Callable[[Sequence[WakeUp]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Transaction:
     connection: AsyncConnection
     dialect: Dialect
     #: What is said once this transaction is committed.
-    wakes: list[Wake] = field(default_factory=list)
+    wakes: list[WakeUp] = field(default_factory=list)
 
     async def one(self, statement: Statement, **parameters: object) -> Row[Any] | None:
         """Return the only row, or None."""
@@ -166,7 +166,7 @@ class Database:
             await self._reader.dispose()
 
     async def read(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        """Run `work` outside of any transaction, each statement on its own; raise DatabaseAway.
+        """Run `work` outside of any transaction, each statement on its own; raise DatabaseUnavailable.
 
         Once more where the connection was lost: the pool may have had it from before the server's restart.
         """
@@ -176,20 +176,20 @@ class Database:
             return await self._read_once(work)
 
     async def _read_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        with _away_where_lost():
+        with _unavailable_where_lost():
             async with self._reader.connect() as connection:
                 try:
                     return await work(Transaction(connection, self.dialect))
                 except DBAPIError as error:
                     if _is_retried(error):
-                        raise DatabaseAway(_plain(error)) from error
+                        raise DatabaseUnavailable(_plain(error)) from error
                     raise
 
     async def write(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` as one transaction, again on serialization failure, deadlock and SQLITE_BUSY.
 
         Once more where the connection was lost before the commit, see `read`. An exception of `work` itself
-        rolls back and is passed on. Raises DatabaseAway or CommitUnknown.
+        rolls back and is passed on. Raises DatabaseUnavailable or CommitUnknown.
         """
         was_lost = False
         for attempt in range(1, WRITE_TRIES + 1):
@@ -205,15 +205,15 @@ class Database:
                 if not _is_retried(error):
                     raise
                 if attempt == WRITE_TRIES:
-                    raise DatabaseAway(_plain(error)) from error
+                    raise DatabaseUnavailable(_plain(error)) from error
             await asyncio.sleep(self._rng.uniform(0, 0.01 * 2 ** min(attempt, 6)))
         raise AssertionError("unreachable")
 
     async def _write_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         committed: list[Result] = []
-        wakes: list[Wake] = []
+        wakes: list[WakeUp] = []
         try:
-            with _away_where_lost():
+            with _unavailable_where_lost():
                 async with self._writer.connect() as connection:
                     tx = Transaction(connection, self.dialect, wakes)
                     async with connection.begin() as transaction:
@@ -228,7 +228,7 @@ class Database:
         self._wake(wakes)
         return committed[0]
 
-    def _wake(self, wakes: Sequence[Wake]) -> None:
+    def _wake(self, wakes: Sequence[WakeUp]) -> None:
         if not wakes or self.on_committed is None:
             return
         try:
@@ -258,21 +258,21 @@ async def _commit(transaction: AsyncTransaction) -> None:
 
 
 @contextmanager
-def _away_where_lost() -> Iterator[None]:
-    """Turn errors of the connection into DatabaseAway; errors of a statement stay what they are."""
+def _unavailable_where_lost() -> Iterator[None]:
+    """Turn errors of the connection into DatabaseUnavailable; errors of a statement stay what they are."""
     try:
         yield
     except PoolTimeout as error:
         raise DatabaseBusy(f"no connection was free within {POOL_SECONDS:g} s") from error
     except OSError as error:
-        raise DatabaseAway(str(error)) from error
+        raise DatabaseUnavailable(str(error)) from error
     except DBAPIError as error:
         if _sqlstate(error) in CANCELLED_SQLSTATES:
             raise StatementCancelled(_plain(error)) from error
         if error.connection_invalidated:
             raise ConnectionLost(_plain(error)) from error
-        if _is_away(error):
-            raise DatabaseAway(_plain(error)) from error
+        if _is_unavailable(error):
+            raise DatabaseUnavailable(_plain(error)) from error
         raise
 
 
@@ -280,10 +280,10 @@ def _sqlstate(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or "")
 
 
-def _is_away(error: DBAPIError) -> bool:
-    if _sqlstate(error).startswith(AWAY_SQLSTATES):
+def _is_unavailable(error: DBAPIError) -> bool:
+    if _sqlstate(error).startswith(UNAVAILABLE_SQLSTATES):
         return True
-    return any(sign in str(error.orig) for sign in AWAY_SQLITE)
+    return any(sign in str(error.orig) for sign in UNAVAILABLE_SQLITE)
 
 
 def _is_retried(error: DBAPIError) -> bool:

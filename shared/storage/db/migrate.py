@@ -19,10 +19,6 @@ class SchemaTooOld(Exception):
     """The database has an older schema than this release; the message says what to type."""
 
 
-class CannotMigrate(Exception):
-    """Raised when stored rows cannot be migrated now; nothing was changed, the message says what to do."""
-
-
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))

@@ -14,7 +14,7 @@ from shared.storage.db.private_files import warn_of_open_folder
 
 @asynccontextmanager
 async def opened_database(settings: Settings) -> AsyncIterator[Database]:
-    """Raise DatabaseAway, SchemaTooOld, or SettingsError where a crash could lose a payment."""
+    """Raise DatabaseUnavailable, SchemaTooOld, or SettingsError where a crash could lose a payment."""
     pooler = settings.database_pooler
     database = open_database(
         settings.database_url.get_secret_value(), pool_size=settings.database_pool_size, pooler=pooler

@@ -13,7 +13,7 @@ from shared.storage.db.engine import (
     IDLE_IN_TRANSACTION,
     IDLE_IN_TRANSACTION_SECONDS,
     Database,
-    DatabaseAway,
+    DatabaseUnavailable,
     Pooler,
     Transaction,
 )
@@ -36,13 +36,13 @@ _NO_LIMIT: Final = (
 async def pooler_problem(database: Database, pooler: Pooler) -> str | None:
     """Return what is wrong with the way to PostgreSQL, in one sentence or two; None: nothing.
 
-    Raises DatabaseAway.
+    Raises DatabaseUnavailable.
     """
     if database.dialect != "postgresql":
         return None
     try:
         return await database.read(_limit_problem if pooler == "transaction" else _lent_connection)
-    except DatabaseAway as error:
+    except DatabaseUnavailable as error:
         if pooler == "none" and _REFUSED in str(error):
             return _NOT_SET
         raise

@@ -19,7 +19,7 @@ _NOW: Final[dict[Dialect, str]] = {
 }
 
 
-_LEARNED: Final = (
+_OBSERVED: Final = (
     "echoes = COALESCE(CAST(:echoes AS TEXT), echoes),"
     " answered_at = CASE WHEN CAST(:echoes AS TEXT) IS NULL THEN answered_at ELSE {now} END,"
     " identifies = COALESCE(CAST(:identifies AS BOOLEAN), identifies),"
@@ -43,7 +43,7 @@ _ANOTHER_COUNTS: Final = (
 class Statement:
     """A statement's text. Stand-ins: `{now}` the database's time in milliseconds since 1970, `{for_update}`
     the row lock, `{skip_locked}` the same, passing over rows that somebody else has locked, `{payment}` the
-    columns of a payment, `{another_counts}` whether another attempt of its operation counts, `{learned}`
+    columns of a payment, `{another_blocks}` whether another attempt of its operation counts, `{observed}`
     what a session teaches of its line (`lines.Learned`), `{in_ids}` one of a list (`Transaction.all_of`),
     `{unindexed}` before a column: SQLite, which knows no numbers of rows, is not to search an index by
     it."""
@@ -58,8 +58,8 @@ class Statement:
                     for_update="FOR UPDATE" if dialect == "postgresql" else "",
                     skip_locked="FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else "",
                     payment=payment,
-                    another_counts=_ANOTHER_COUNTS,
-                    learned=_LEARNED.format(now=_NOW[dialect]),
+                    another_blocks=_ANOTHER_COUNTS,
+                    observed=_OBSERVED.format(now=_NOW[dialect]),
                     in_ids=_IN_IDS[dialect],
                     unindexed="+" if dialect == "sqlite" else "",
                 )

@@ -60,10 +60,10 @@ class CredentialRow(SQLModel, table=True):
     revoked_at: int | None = milliseconds()
 
 
-class LineRow(SQLModel, table=True):
+class TerminalLockRow(SQLModel, table=True):
     """One terminal's `address:port`: the mutex that lets a single session at a time reach it."""
 
-    __tablename__ = "lines"
+    __tablename__ = "terminal_locks"
 
     address: str = Field(sa_column=Column(Text, primary_key=True))
     #: The payment or probe that holds the line; null means free.
@@ -76,7 +76,7 @@ class LineRow(SQLModel, table=True):
     claim: str | None = text_column()
     taken_at: int | None = milliseconds()
     #: For people to read; a claim never looks at it.
-    hold_until: int | None = milliseconds()
+    lease_until: int | None = milliseconds()
     #: JSON list of the echoed tags of the last three complete answers.
     echoes: str = Field(sa_column=Column(Text, nullable=False, server_default=text("'[]'")), default="[]")
     #: When the terminal last gave a complete answer.
@@ -97,11 +97,11 @@ class TerminalRow(SQLModel, table=True):
 
     __tablename__ = "terminals"
     __table_args__ = (
-        Index("terminals_by_line", "merchant_id", "line", unique=True),
+        Index("terminals_by_line", "merchant_id", "terminal_address", unique=True),
         # An address is one merchant's alone, or nobody's.
         Index(
             "terminals_sole_use",
-            "line",
+            "terminal_address",
             unique=True,
             postgresql_where=text("sole_use_confirmed_at IS NOT NULL"),
             sqlite_where=text("sole_use_confirmed_at IS NOT NULL"),
@@ -116,12 +116,12 @@ class TerminalRow(SQLModel, table=True):
     host: str = text_column(nullable=False)
     port: int = Field(sa_column=Column(Integer, nullable=False))
     #: Where the host's name led to when the entry was last changed, or at a later payment or probe.
-    line: str = text_column(nullable=False)
+    terminal_address: str = text_column(nullable=False)
     #: Spoken in identifications; an order names its own.
     protocol: str = text_column(nullable=False)
     #: JSON of the Concert profile's settings that differ from the protocol version's default.
     profile: str = text_column(nullable=False)
-    register_number: str = text_column(nullable=False)
+    pos_number: str = text_column(nullable=False)
     #: When an authorisation is asked for though the order does not: `standard` (never), `always`, `above`.
     authorisation: str = Field(
         sa_column=Column(Text, nullable=False, server_default=text("'standard'")), default="standard"
@@ -149,10 +149,10 @@ class ProbeRow(SQLModel, table=True):
     id: str = Field(sa_column=Column(Text, primary_key=True))
     merchant_id: str = reference("merchants.id")
     terminal_id: str = text_column(nullable=False)
-    line: str = text_column(nullable=False)
+    terminal_address: str = text_column(nullable=False)
     protocol: str = text_column(nullable=False)
     profile: str = text_column(nullable=False)
-    register_number: str = text_column(nullable=False)
+    pos_number: str = text_column(nullable=False)
     #: `queued`; `running` from the taking of the line on; `ended`.
     state: str = text_column(nullable=False)
     #: See `shared.storage.terminals.probes.Outcome`; null until it ended.
@@ -206,8 +206,8 @@ class PaymentRow(SQLModel, table=True):
             "port",
             "created_at",
             "id",
-            postgresql_where=text("substr(line, 1, length(host)) <> host"),
-            sqlite_where=text("substr(line, 1, length(host)) <> host"),
+            postgresql_where=text("substr(terminal_address, 1, length(host)) <> host"),
+            sqlite_where=text("substr(terminal_address, 1, length(host)) <> host"),
         ),
         Index(
             "payments_by_debit",
@@ -217,7 +217,7 @@ class PaymentRow(SQLModel, table=True):
         ),
         Index(
             "payments_waiting",
-            "line",
+            "terminal_address",
             "created_at",
             "id",
             postgresql_where=text("state = 'queued'"),
@@ -253,8 +253,8 @@ class PaymentRow(SQLModel, table=True):
     force_authorization: bool
     host: str = text_column(nullable=False)
     port: int = Field(sa_column=Column(Integer, nullable=False))
-    line: str | None = text_column()
-    register_number: str = text_column(nullable=False)
+    terminal_address: str | None = text_column()
+    pos_number: str = text_column(nullable=False)
     #: JSON of the Concert profile that this payment is sent with, as it was at acceptance.
     profile: str = text_column(nullable=False)
     #: The request as JSON text, not jsonb: it is echoed as it was sent.

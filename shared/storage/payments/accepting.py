@@ -13,8 +13,8 @@ from shared.payment.debit_choice import GivingBack, KnownDebit, choose_debit
 from shared.payment.order_guard import (
     GUARD_ROUNDS,
     NotAllowed,
+    blocks_new_attempts,
     check_may_follow,
-    counts,
     is_same_terminal,
     operation_key,
 )
@@ -54,12 +54,13 @@ _CONTRADICTED = Statement(
 
 _INSERT = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, idempotency_key,"
-    " debit_id, state, reason, amount_cents, currency, protocol, force_authorization, host, port, line,"
-    " register_number, profile, request, webhook_endpoint_id, reply_to, traceparent, created_at,"
+    " debit_id, state, reason, amount_cents, currency, protocol, force_authorization, host, port,"
+    " terminal_address, pos_number, profile, request, webhook_endpoint_id, reply_to, traceparent, created_at,"
     " deadline_at, published_at, ended_at, warnings)"
     " VALUES (:id, :merchant_id, :order_id, :operation, :operation_key, :guard_key, :idempotency_key,"
     " :debit_id, :state, :reason, :amount_cents, :currency, :protocol, :force_authorization, :host, :port,"
-    " :line, :register_number, :profile, :request, :webhook_endpoint_id, :reply_to, :traceparent, {now},"
+    " :terminal_address, :pos_number, :profile, :request, :webhook_endpoint_id, :reply_to, :traceparent,"
+    " {now},"
     " {now} + :deadline_ms, {now}, CASE WHEN :ended THEN {now} ELSE NULL END, :warnings)"
     " ON CONFLICT DO NOTHING RETURNING id"
 )
@@ -89,7 +90,7 @@ _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayment:
-    """A payment to be accepted; `line` is None where the terminal's host name has no address.
+    """A payment to be accepted; `terminal_address` is None where the terminal's host name has no address.
 
     Of a request that is refused (`find_earlier`) `host` is empty where its `terminal_id` is not known.
     """
@@ -105,8 +106,8 @@ class NewPayment:
     force_authorization: bool
     host: str
     port: int
-    line: str | None
-    register_number: str
+    terminal_address: str | None
+    pos_number: str
     profile: str
     request: str
     #: The merchant's endpoint that the order names.
@@ -137,7 +138,11 @@ class NewPayment:
     def means_terminal_of(self, attempt: Payment) -> bool:
         """Return whether the request goes to the terminal of an earlier attempt."""
         return is_same_terminal(
-            attempt, line=self.line, host=self.host, port=self.port, terminal_id=terminal_id_of(self.request)
+            attempt,
+            terminal_address=self.terminal_address,
+            host=self.host,
+            port=self.port,
+            terminal_id=terminal_id_of(self.request),
         )
 
 
@@ -227,7 +232,7 @@ class _NothingInTheWay(Exception):
 
 
 async def accept(database: Database, new: NewPayment, terms: Terms) -> Acceptance:
-    """Insert the payment or attach to the attempt that counts. Raises DatabaseAway, CommitUnknown."""
+    """Insert the payment or attach to the attempt that counts. Raises DatabaseUnavailable, CommitUnknown."""
     return await _insert_or_attach(database, new, terms, lambda tx: _insert(tx, new, terms.life_ms(new)))
 
 
@@ -235,7 +240,7 @@ async def find_earlier(database: Database, new: NewPayment, terms: Terms) -> Ear
     """Return what keeps out a request that is refused for another reason; None: nothing does.
 
     Judged as if it were stored, and nothing is: an attempt that is not committed yet is waited for. Raises
-    DatabaseAway, CommitUnknown.
+    DatabaseUnavailable, CommitUnknown.
     """
 
     async def insert_and_roll_back(tx: Transaction) -> Accepted | _Taken:
@@ -268,7 +273,7 @@ async def _insert_or_attach(
                 await _bind(database, new, attached, inserted)
                 return attached
     except NotAllowed as error:
-        return Conflict(error.reason, str(error), await _get(database, error.sibling_id))
+        return Conflict(error.reason, str(error), await _get(database, error.related_id))
     except _NoDebit:
         return UnknownOrder()
     except _KeyClosed as error:
@@ -294,10 +299,14 @@ async def _insert(
 ) -> Accepted | _Taken:
     named = new.named
     is_bound = named is None or await _is_bound(tx, new, named)
-    if new.line is not None and is_stored:
+    if new.terminal_address is not None and is_stored:
         # Also where it is known: a database that was restored without it is mended by the next payment.
         await moved_terminals.create_line(
-            tx, merchant_id=new.merchant_id, host=new.host, port=new.port, line=new.line
+            tx,
+            merchant_id=new.merchant_id,
+            host=new.host,
+            port=new.port,
+            terminal_address=new.terminal_address,
         )
     known = await _debit_of(tx, new, key_is_used=is_bound)
     debit_id = None if known is None else known.debit.id
@@ -305,7 +314,7 @@ async def _insert(
     if known is not None:
         if any(follower.guard_key == key for follower in known.followers):
             return _Taken(key, is_bound)
-        check_may_follow(new.operation, new.amount_cents, new.line, known.debit, known.followers)
+        check_may_follow(new.operation, new.amount_cents, new.terminal_address, known.debit, known.followers)
     elif life_ms is not None:
         # A reversal or credit of a known debit is named by that debit, not by a number that comes again.
         await _leave_guard(tx, new, key, life_ms)
@@ -371,8 +380,8 @@ async def _leave_guard(tx: Transaction, new: NewPayment, key: str, life_ms: int)
 
 
 async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str | None) -> Accepted | None:
-    state = State.QUEUED if new.line is not None else State.UNREACHABLE
-    reason = None if new.line is not None else Reason.NO_ADDRESS
+    state = State.QUEUED if new.terminal_address is not None else State.UNREACHABLE
+    reason = None if new.terminal_address is not None else Reason.NO_ADDRESS
     row = await tx.one(
         _INSERT,
         id=new.id,
@@ -391,8 +400,8 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
         force_authorization=new.force_authorization,
         host=new.host,
         port=new.port,
-        line=new.line,
-        register_number=new.register_number,
+        terminal_address=new.terminal_address,
+        pos_number=new.pos_number,
         profile=new.profile,
         request=new.request,
         webhook_endpoint_id=new.webhook_endpoint_id,
@@ -404,13 +413,15 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
     )
     if row is None:
         return None
-    if not counts(state):
+    if not blocks_new_attempts(state):
         await tx.run(_GIVE_UP_KEY, id=new.id)
     return Accepted(new.id, state)
 
 
 async def _write_history(tx: Transaction, new: NewPayment, state: State, debit_id: str | None) -> None:
-    detail: dict[str, object] = {"line": new.line} if state is State.QUEUED else {"reason": Reason.NO_ADDRESS}
+    detail: dict[str, object] = (
+        {"terminal_address": new.terminal_address} if state is State.QUEUED else {"reason": Reason.NO_ADDRESS}
+    )
     if new.operation is not Operation.DEBIT:
         # Cancel and Credit carry no reference: what cannot be checked here is the terminal's to check.
         detail["debit"] = debit_id or "unknown"
@@ -428,7 +439,9 @@ async def _debit_of(tx: Transaction, new: NewPayment, *, key_is_used: bool) -> K
     ids = await debits.lock(tx, new.merchant_id, _key_of_debit(new), new.operation, new.idempotency_key)
     if not ids:
         return None
-    asked = GivingBack(new.operation, new.amount_cents, new.line, new.idempotency_key, key_is_used)
+    asked = GivingBack(
+        new.operation, new.amount_cents, new.terminal_address, new.idempotency_key, key_is_used
+    )
     return choose_debit(asked, await debits.read(tx, ids))
 
 

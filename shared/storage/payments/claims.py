@@ -40,10 +40,10 @@ class Claimed:
     """The line is this run's and the payment is in session: no byte has been sent yet."""
 
     payment: Payment
-    taking: locks.Taking
+    grant: locks.LockGrant
     #: JSON of the Concert profile's settings, as they were at acceptance.
     profile: str
-    register_number: str
+    pos_number: str
     traceparent: str | None
 
 
@@ -73,24 +73,24 @@ class _NotMine(Exception):
 
 
 async def claim(
-    database: Database, payment_id: str, *, worker: str, token: str, hold_seconds: float
+    database: Database, payment_id: str, *, worker: str, token: str, lease_seconds: float
 ) -> Claim:
     """Take the line, then the payment, in one transaction.
 
-    `hold_seconds` goes into the row for people to read. Raises DatabaseAway and CommitUnknown; after the
-    latter `read_back` tells whether the claim was carried out.
+    `lease_seconds` goes into the row for people to read. Raises DatabaseUnavailable and CommitUnknown; after
+    the latter `read_back` tells whether the claim was carried out.
     """
 
     async def work(tx: Transaction) -> Claim:
-        taking = await locks.take(tx, payment_id, worker=worker, token=token, hold_seconds=hold_seconds)
-        if taking is None:
+        grant = await locks.acquire(tx, payment_id, worker=worker, token=token, lease_seconds=lease_seconds)
+        if grant is None:
             seen = await _why_not(tx, payment_id)
             return Held() if seen is None else seen
         row = await tx.one(
             _CLAIM,
             payment_id=payment_id,
             worker=worker,
-            epoch=taking.epoch,
+            epoch=grant.epoch,
             queued=State.QUEUED.value,
             in_session=_IN_SESSION.value,
         )
@@ -101,9 +101,9 @@ async def claim(
             payment_id,
             Event.CLAIMED,
             _IN_SESSION,
-            {"worker": worker, "epoch": taking.epoch, "line": taking.address},
+            {"worker": worker, "epoch": grant.epoch, "terminal_address": grant.address},
         )
-        return _claimed(row, taking)
+        return _claimed(row, grant)
 
     try:
         return await database.write(work)
@@ -117,26 +117,26 @@ async def read_back(database: Database, payment_id: str, token: str) -> Claimed 
     """After a commit whose answer was lost: mine only if the line carries this run's token.
 
     The database may still be at that commit: its lock on the line is waited for, so that None is final.
-    Raises DatabaseAway, CommitUnknown: read back again.
+    Raises DatabaseUnavailable, CommitUnknown: read back again.
     """
 
     async def look(tx: Transaction) -> Claimed | None:
         await locks.lock_of_payment(tx, payment_id)
-        taking = await locks.taken_with(tx, payment_id, token)
-        return None if taking is None else await claimed_as(tx, taking)
+        grant = await locks.granted_with(tx, payment_id, token)
+        return None if grant is None else await claimed_as(tx, grant)
 
     return await database.write(look)
 
 
-async def claimed_as(tx: Transaction, taking: locks.Taking) -> Claimed:
+async def claimed_as(tx: Transaction, grant: locks.LockGrant) -> Claimed:
     """Return the payment that holds a taken line, with what its terminal is spoken to with."""
-    row = await tx.one(_CLAIMED, payment_id=taking.payment_id)
+    row = await tx.one(_CLAIMED, payment_id=grant.payment_id)
     assert row is not None, "the line is held by it"
-    return _claimed(row, taking)
+    return _claimed(row, grant)
 
 
-def _claimed(row: Row[Any], taking: locks.Taking) -> Claimed:
-    return Claimed(payment_of(row), taking, row.profile, row.register_number, row.traceparent)
+def _claimed(row: Row[Any], grant: locks.LockGrant) -> Claimed:
+    return Claimed(payment_of(row), grant, row.profile, row.pos_number, row.traceparent)
 
 
 async def _why_not(tx: Transaction, payment_id: str) -> DeadlinePassed | NotQueued | None:

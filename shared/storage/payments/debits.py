@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from shared.payment.debit_choice import KnownDebit
-from shared.payment.order_guard import Sibling
+from shared.payment.order_guard import RelatedOperation
 from shared.payment.payment import Operation
 from shared.payment.states import State
 from shared.storage.db.engine import Transaction
@@ -28,18 +28,18 @@ _CAN_BE_MEANT: Final = (
 #: In the order in which everybody locks the attempts of a key.
 _LOCK = Statement(_CAN_BE_MEANT + " {for_update}")
 
-_SIBLING: Final = (
-    "SELECT id, operation, state, contradicted, line, guard_key, idempotency_key, debit_id,"
+_RELATED_OPERATION: Final = (
+    "SELECT id, operation, state, contradicted, terminal_address, guard_key, idempotency_key, debit_id,"
     " COALESCE(paid_cents, amount_cents) AS amount_cents FROM payments"
 )
 
 #: Under their lock: the debits as they are now, the newest first.
 _DEBITS = Statement(
-    _SIBLING + " WHERE id {in_ids} ORDER BY (guard_key IS NOT NULL) DESC, created_at DESC, id DESC"
+    _RELATED_OPERATION + " WHERE id {in_ids} ORDER BY (guard_key IS NOT NULL) DESC, created_at DESC, id DESC"
 )
 
 #: Under the debits' lock, by a statement of its own: their reversals and credits.
-_FOLLOWERS = Statement(_SIBLING + " WHERE debit_id {in_ids} ORDER BY created_at, id")
+_FOLLOWERS = Statement(_RELATED_OPERATION + " WHERE debit_id {in_ids} ORDER BY created_at, id")
 
 
 async def lock(
@@ -61,18 +61,21 @@ async def read(tx: Transaction, ids: Sequence[str]) -> list[KnownDebit]:
     debits = await tx.all_of(_DEBITS, ids)
     followers = await tx.all_of(_FOLLOWERS, ids)
     return [
-        KnownDebit(_sibling(debit), tuple(_sibling(row) for row in followers if row.debit_id == debit.id))
+        KnownDebit(
+            _related_operation(debit),
+            tuple(_related_operation(row) for row in followers if row.debit_id == debit.id),
+        )
         for debit in debits
     ]
 
 
-def _sibling(row: Row[Any]) -> Sibling:
-    return Sibling(
+def _related_operation(row: Row[Any]) -> RelatedOperation:
+    return RelatedOperation(
         id=row.id,
         operation=Operation(row.operation),
         state=State(row.state),
         contradicted=bool(row.contradicted),
-        line=row.line,
+        terminal_address=row.terminal_address,
         amount_cents=row.amount_cents,
         guard_key=row.guard_key,
         idempotency_key=row.idempotency_key,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from shared.notification.events import type_of
 from shared.payment.evidence import contradicts
-from shared.payment.order_guard import counts
+from shared.payment.order_guard import blocks_new_attempts
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Result
 from shared.payment.states import LIVE_STATES, Event, State, apply
@@ -17,7 +17,7 @@ from shared.storage.webhooks.outbox import add_contradiction, add_event
 #: Move a payment out of the state it was seen in, for good or into doubt.
 _MOVE = Statement(
     "UPDATE payments SET state = :to, reason = :reason,"
-    " guard_key = CASE WHEN :counts THEN guard_key ELSE NULL END,"
+    " guard_key = CASE WHEN :blocks_new_attempts THEN guard_key ELSE NULL END,"
     " ended_at = CASE WHEN :ends THEN {now} ELSE NULL END,"
     " doubted_at = CASE WHEN :doubts THEN {now} ELSE doubted_at END,"
     " resolved_by = COALESCE(CAST(:resolved_by AS TEXT), resolved_by),"
@@ -98,7 +98,7 @@ async def move(
         from_state=from_state.value,
         to=to.value,
         reason=reason,
-        counts=counts(to),
+        blocks_new_attempts=blocks_new_attempts(to),
         ends=to not in LIVE_STATES,
         doubts=to is State.IN_DOUBT,
         resolved_by=resolved_by,

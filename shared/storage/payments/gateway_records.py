@@ -51,7 +51,7 @@ async def take(
     """Store a record as evidence, once; a second time changes nothing.
 
     `brought_by` is the credential that reports it. The payment must be known to exist. Raises RecordUsed,
-    DatabaseAway, CommitUnknown (report it again).
+    DatabaseUnavailable, CommitUnknown (report it again).
     """
 
     async def work(tx: Transaction) -> Taken:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from shared.payment.answers import Told, tell
+from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage.db.engine import Database
@@ -23,7 +23,7 @@ EVENTS_AT_MOST: Final = 1000
 #: SQLite from using an index.
 _CONDITIONS: Final = {
     "order_id": "order_id = :order_id",
-    "line": "line = :line",
+    "terminal_address": "terminal_address = :terminal_address",
     "state": "state = :state",
     "created_from": "created_at >= :created_from",
     "created_before": "created_at < :created_before",
@@ -55,7 +55,7 @@ class Filter:
 
     order_id: str | None = None
     #: `address:port`.
-    line: str | None = None
+    terminal_address: str | None = None
     state: State | None = None
     #: Inclusive.
     created_from: int | None = None
@@ -68,12 +68,12 @@ class Listed:
     """A payment of a page, and whether another attempt of its operation counts."""
 
     payment: Payment
-    another_attempt_counts: bool
+    another_attempt_blocks: bool
 
     @property
-    def told(self) -> Told:
+    def told(self) -> ResponseSpec:
         """Return the answer that its caller gets now."""
-        return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
+        return response_for(self.payment, another_attempt_blocks=self.another_attempt_blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ class StoredEvidence:
 async def payments(
     database: Database, merchant_id: str, wanted: Filter, *, after: Place | None, limit: int
 ) -> Page:
-    """Return the merchant's payments after a place, at most `limit` of them. Raises DatabaseAway."""
+    """Return the merchant's payments after a place, at most `limit` of them. Raises DatabaseUnavailable."""
     given: dict[str, object] = {
         "order_id": wanted.order_id,
-        "line": wanted.line,
+        "terminal_address": wanted.terminal_address,
         "state": None if wanted.state is None else wanted.state.value,
         "created_from": wanted.created_from,
         "created_before": wanted.created_before,
@@ -125,7 +125,7 @@ async def payments(
         # One more than is shown: whether there is a next page.
         lambda tx: tx.all(_list_statement(conditions), merchant_id=merchant_id, most=limit + 1, **asked)
     )
-    found = [Listed(payment_of(row), bool(row.another_counts)) for row in rows[:limit]]
+    found = [Listed(payment_of(row), bool(row.another_blocks)) for row in rows[:limit]]
     if len(rows) <= limit:
         return Page(found, None)
     last = found[-1].payment
@@ -136,7 +136,7 @@ async def payments(
 def _list_statement(conditions: tuple[str, ...]) -> Statement:
     where = "".join(f" AND {_CONDITIONS[name]}" for name in conditions)
     return Statement(
-        "SELECT {payment}, {another_counts} AS another_counts FROM payments WHERE merchant_id = :merchant_id"
+        "SELECT {payment}, {another_blocks} AS another_blocks FROM payments WHERE merchant_id = :merchant_id"
         + where
         + " ORDER BY created_at DESC, id DESC LIMIT :most"
     )

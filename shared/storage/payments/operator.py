@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from shared.payment.answers import Told, tell
+from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Payment
 from shared.payment.settlement import Result
@@ -21,9 +21,10 @@ from shared.storage.payments.rows import payment_of
 
 _AGES = (
     "SELECT {payment}, profile, {now} - doubted_at AS doubt_ms, {now} - claimed_at AS claim_ms,"
-    " EXISTS (SELECT 1 FROM lines"
-    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held,"
-    " {another_counts} AS another_counts FROM payments"
+    " EXISTS (SELECT 1 FROM terminal_locks"
+    " WHERE terminal_locks.address = payments.terminal_address AND terminal_locks.held_by = payments.id)"
+    " AS line_is_held,"
+    " {another_blocks} AS another_blocks FROM payments"
 )
 
 #: The oldest first: it has waited longest for a person.
@@ -65,14 +66,14 @@ class Case:
     profile: str
     doubt_age_seconds: float
     claim_age_seconds: float
-    line_is_held: bool
+    terminal_is_locked: bool
     #: Another attempt of its operation counts.
-    another_attempt_counts: bool
+    another_attempt_blocks: bool
 
     @property
-    def told(self) -> Told:
+    def told(self) -> ResponseSpec:
         """What its caller is told now."""
-        return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
+        return response_for(self.payment, another_attempt_blocks=self.another_attempt_blocks)
 
     def seconds_left(self, decision: Decision, early_seconds: float, window_seconds: float) -> float:
         """How long this decision has to wait; 0 or less: it may be taken.
@@ -93,7 +94,7 @@ class Decided:
     payment: Payment
     is_new: bool
     #: What the payment's caller is told now.
-    told: Told
+    told: ResponseSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class NotInDoubt:
 
     payment: Payment
     #: What the payment's caller is told now.
-    told: Told
+    told: ResponseSpec
 
 
 async def doubts(database: Database, *, after: Place | None, limit: int) -> tuple[list[Case], Place | None]:
@@ -144,7 +145,7 @@ async def decide(
 ) -> Decided | TooEarly | NotInDoubt:
     """Settle a doubt by a person's word, which is kept as evidence; `name` and `detail` say who and why.
 
-    The payment must be known to exist. Raises DatabaseAway, CommitUnknown (decide again).
+    The payment must be known to exist. Raises DatabaseUnavailable, CommitUnknown (decide again).
     """
 
     async def work(tx: Transaction) -> Decided | TooEarly | NotInDoubt:
@@ -160,7 +161,7 @@ async def decide(
             return TooEarly(found.payment, left)
         evidence = Evidence(Source.OPERATOR, _PROOFS[decision], {"decision": decision.value, **detail})
         payment = await settling.add(tx, payment_id, evidence, result, brought_by=name)
-        return Decided(payment, is_new=True, told=tell(payment))
+        return Decided(payment, is_new=True, told=response_for(payment))
 
     return await database.write(work)
 
@@ -192,6 +193,6 @@ def _case(row: Row[Any]) -> Case:
         row.profile,
         max(0, row.doubt_ms or 0) / 1000,
         max(0, row.claim_ms or 0) / 1000,
-        line_is_held=bool(row.line_is_held),
-        another_attempt_counts=bool(row.another_counts),
+        terminal_is_locked=bool(row.terminal_is_locked),
+        another_attempt_blocks=bool(row.another_blocks),
     )

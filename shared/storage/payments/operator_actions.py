@@ -54,7 +54,7 @@ async def record_action(tx: Transaction, by: str, action: Action, detail: Mappin
 async def page(
     database: Database, *, after: Place | None, limit: int
 ) -> tuple[list[OperatorAction], Place | None]:
-    """Return acts, the newest first, and where the next page begins. Raises DatabaseAway."""
+    """Return acts, the newest first, and where the next page begins. Raises DatabaseUnavailable."""
     before = None if after is None else after.created_at
     rows = await database.read(lambda tx: tx.all(_PAGE, before=before, most=limit + 1))
     found = [OperatorAction(row.id, row.at, row.by, row.action, json.loads(row.detail)) for row in rows]

@@ -25,7 +25,7 @@ _ROWS = (
 #: Sorted, as everybody who takes several locks does.
 _INSERT = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, state,"
-    " amount_cents, currency, protocol, force_authorization, host, port, register_number, profile, request,"
+    " amount_cents, currency, protocol, force_authorization, host, port, pos_number, profile, request,"
     " created_at, deadline_at, published_at)"
     " SELECT r.id, r.merchant_id, '', 'debit', r.operation_key, r.operation_key,"
     f" 'queued', 0, '', '', false, '', 0, '', '', '', 0, 0, 0 FROM {_ROWS} r"
@@ -64,7 +64,7 @@ class _RolledBack(Exception):
 async def without_earlier(database: Database, refused: Sequence[Refused]) -> set[str]:
     """Return the ids of those whose orders certainly have no attempt that counts, and no closed key.
 
-    Two of one order in one call: one of them at most is certain. Raises DatabaseAway.
+    Two of one order in one call: one of them at most is certain. Raises DatabaseUnavailable.
     """
     rows = json.dumps(
         [

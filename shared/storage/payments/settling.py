@@ -4,7 +4,7 @@ from typing import Final
 
 from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source, contradicts
 from shared.payment.payment import Payment, Reason
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
@@ -31,10 +31,10 @@ _STILL_MINE: Final = frozenset({State.IN_SESSION, State.IN_DOUBT})
 
 async def settle(
     database: Database,
-    taking: locks.Taking,
+    grant: locks.LockGrant,
     payment: Payment,
-    outcome: Outcome,
-    learned: locks.Learned,
+    settlement: Settlement,
+    observed: locks.ObservedCapabilities,
     *,
     keep_line: bool = False,
 ) -> Payment:
@@ -42,13 +42,13 @@ async def settle(
 
     `outcome.event` is one of the session's (answered_..., not_sent). `keep_line` leaves the line held, for an
     identification that follows. Where the line is no longer this run's (its hold was taken over), a result
-    is kept as evidence and the line is left alone. Raises DatabaseAway, CommitUnknown:
+    is kept as evidence and the line is left alone. Raises DatabaseUnavailable, CommitUnknown:
     repeat it, a second time changes nothing.
     """
 
     async def work(tx: Transaction) -> Payment:
         write = locks.keep if keep_line else locks.release
-        mine = await write(tx, taking, learned)
+        mine = await write(tx, grant, observed)
         if payment.debit_id is not None:
             await lock(tx, payment.debit_id)
         if mine:
@@ -56,39 +56,41 @@ async def settle(
                 tx,
                 payment.id,
                 State.IN_SESSION,
-                outcome.event,
-                reason=outcome.reason,
-                result=outcome.result.with_warnings(payment.warnings),
-                detail=outcome.detail,
+                settlement.event,
+                reason=settlement.reason,
+                result=settlement.result.with_warnings(payment.warnings),
+                detail=settlement.detail,
             )
             if moved is not None:
                 return moved
-        return await _settle_late(tx, taking, payment.id, outcome)
+        return await _settle_late(tx, grant, payment.id, settlement)
 
     return await database.write(work)
 
 
-async def _settle_late(tx: Transaction, taking: locks.Taking, payment_id: str, outcome: Outcome) -> Payment:
+async def _settle_late(
+    tx: Transaction, grant: locks.LockGrant, payment_id: str, settlement: Settlement
+) -> Payment:
     await lock(tx, payment_id)
     row = await tx.one(_CLAIM_OF, payment_id=payment_id)
     assert row is not None
-    is_own, state = row.epoch == taking.epoch, State(row.state)
-    if is_own and row.resolved_by is None and state is apply(State.IN_SESSION, outcome.event):
+    is_own, state = row.epoch == grant.epoch, State(row.state)
+    if is_own and row.resolved_by is None and state is apply(State.IN_SESSION, settlement.event):
         return await get(tx, payment_id)  # this run's own earlier commit, whose answer was lost
-    if outcome.event is not Event.NOT_SENT:
-        proof = PROOF_OF_ANSWER.get(outcome.event)
-        evidence = Evidence(Source.LATE_ANSWER, proof, outcome.detail)
-        return await _add_once(tx, payment_id, evidence, outcome.result, brought_by=row.worker)
+    if settlement.event is not Event.NOT_SENT:
+        proof = PROOF_OF_ANSWER.get(settlement.event)
+        evidence = Evidence(Source.LATE_ANSWER, proof, settlement.detail)
+        return await _add_once(tx, payment_id, evidence, settlement.result, brought_by=row.worker)
     if not is_own:
         return await get(tx, payment_id)  # it knows nothing of what another run wrote
     if state in _STILL_MINE:
         moved = await move(
-            tx, payment_id, state, Event.NOT_SENT, reason=outcome.reason, detail=outcome.detail
+            tx, payment_id, state, Event.NOT_SENT, reason=settlement.reason, detail=settlement.detail
         )
         assert moved is not None, "the row is locked by this transaction"
         return moved
     # Somebody settled it meanwhile. That no byte left is a proof: against a success it is an alarm.
-    evidence = Evidence(Source.WORKER, Event.NOT_SENT, outcome.detail)
+    evidence = Evidence(Source.WORKER, Event.NOT_SENT, settlement.detail)
     return await _add_once(tx, payment_id, evidence, Result(), brought_by=row.worker)
 
 
@@ -108,7 +110,9 @@ async def _add_once(
     return await add(tx, payment_id, evidence, result, brought_by=brought_by)
 
 
-async def doubt(database: Database, taking: locks.Taking, payment_id: str, outcome: Outcome) -> Payment:
+async def doubt(
+    database: Database, grant: locks.LockGrant, payment_id: str, settlement: Settlement
+) -> Payment:
     """Store that the outcome is unknown; the line stays held. A proof that came before settles it at once."""
 
     async def work(tx: Transaction) -> Payment:
@@ -118,59 +122,65 @@ async def doubt(database: Database, taking: locks.Taking, payment_id: str, outco
             payment_id,
             State.IN_SESSION,
             Event.OUTCOME_LOST,
-            reason=outcome.reason,
-            detail={"epoch": taking.epoch, **outcome.detail},
+            reason=settlement.reason,
+            detail={"epoch": grant.epoch, **settlement.detail},
         )
         return await get(tx, payment_id) if moved is None else moved
 
     return await database.write(work)
 
 
-async def release(database: Database, taking: locks.Taking, learned: locks.Learned, *, why: str) -> bool:
+async def release(
+    database: Database, grant: locks.LockGrant, observed: locks.ObservedCapabilities, *, why: str
+) -> bool:
     """End a hold: free the line of a payment that is in doubt or final; False: it is no longer this run's.
 
     `why` goes into the payment's history.
     """
-    return await _release(database, taking, learned, "hold_ended", {"why": why})
+    return await _release(database, grant, observed, "hold_ended", {"why": why})
 
 
 async def release_identified(
-    database: Database, taking: locks.Taking, learned: locks.Learned, *, found: str
+    database: Database, grant: locks.LockGrant, observed: locks.ObservedCapabilities, *, found: str
 ) -> bool:
     """Free the line of a finished payment after the identification that followed it; False: as above.
 
     `found`, what came of the identification, goes into the payment's history.
     """
-    return await _release(database, taking, learned, "identified", {"found": found})
+    return await _release(database, grant, observed, "identified", {"found": found})
 
 
 async def _release(
-    database: Database, taking: locks.Taking, learned: locks.Learned, event: str, detail: dict[str, object]
+    database: Database,
+    grant: locks.LockGrant,
+    observed: locks.ObservedCapabilities,
+    event: str,
+    detail: dict[str, object],
 ) -> bool:
     async def work(tx: Transaction) -> bool:
-        if not await locks.release(tx, taking, learned):
+        if not await locks.release(tx, grant, observed):
             return False
-        payment = await get(tx, taking.payment_id)
+        payment = await get(tx, grant.payment_id)
         if payment.state is State.IN_SESSION:
             # Its doubt could not be stored yet; the line must not be free without it.
             doubted = await move(
                 tx, payment.id, State.IN_SESSION, Event.OUTCOME_LOST, reason=Reason.WORKER_LOST
             )
             payment = doubted or await get(tx, payment.id)
-        await record(tx, payment.id, event, payment.state, {"line": taking.address, **detail})
+        await record(tx, payment.id, event, payment.state, {"terminal_address": grant.address, **detail})
         return True
 
     return await database.write(work)
 
 
-async def free_line(database: Database, taking: locks.Taking, learned: locks.Learned) -> bool:
+async def free_line(database: Database, grant: locks.LockGrant, observed: locks.ObservedCapabilities) -> bool:
     """Free a line whose payment is final, or a probe's; False: it is no longer this run's."""
-    return await database.write(lambda tx: locks.release(tx, taking, learned))
+    return await database.write(lambda tx: locks.release(tx, grant, observed))
 
 
-async def still_mine(database: Database, taking: locks.Taking) -> bool:
+async def still_mine(database: Database, grant: locks.LockGrant) -> bool:
     """Whether this run still holds the line."""
-    return await database.read(lambda tx: locks.is_mine(tx, taking))
+    return await database.read(lambda tx: locks.is_mine(tx, grant))
 
 
 async def add_evidence(

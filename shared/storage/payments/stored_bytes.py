@@ -36,7 +36,7 @@ async def add_bytes(
 ) -> Today:
     """Add to what merchants stored today, and return the sums of `merchant_ids`.
 
-    `forgets`: also delete the rows of more than a month ago. Raises DatabaseAway, CommitUnknown.
+    `forgets`: also delete the rows of more than a month ago. Raises DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> Today:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from shared.payment.answers import Told, tell
+from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage.db.engine import Database, Transaction
@@ -18,9 +18,10 @@ _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 #: Payments, how old their doubt is by the database's clock, whether their lines are still held for them, and
 #: whether a later attempt counts.
 _SEEN = Statement(
-    "SELECT {payment}, {now} - doubted_at AS doubt_ms, EXISTS (SELECT 1 FROM lines"
-    " WHERE lines.address = payments.line AND lines.held_by = payments.id) AS line_is_held,"
-    " {another_counts} AS another_counts FROM payments WHERE id {in_ids}"
+    "SELECT {payment}, {now} - doubted_at AS doubt_ms, EXISTS (SELECT 1 FROM terminal_locks"
+    " WHERE terminal_locks.address = payments.terminal_address AND terminal_locks.held_by = payments.id)"
+    " AS line_is_held,"
+    " {another_blocks} AS another_blocks FROM payments WHERE id {in_ids}"
 )
 
 #: By primary key only: one statement for all waiters of a process.
@@ -31,14 +32,16 @@ _STATES = Statement("SELECT id, state FROM payments WHERE id {in_ids}")
 #: seen.
 _FIRST_OF_MERCHANTS = Statement(
     "SELECT merchant_id, id, reply_to FROM (SELECT merchant_id, id, reply_to, created_at, row_number() OVER"
-    " (PARTITION BY merchant_id ORDER BY created_at, id) AS place FROM payments WHERE line = :line"
+    " (PARTITION BY merchant_id ORDER BY created_at, id) AS place FROM payments WHERE terminal_address ="
+    " :terminal_address"
     " AND state = 'queued' AND deadline_at > {now}) AS waiting WHERE place = 1 ORDER BY created_at, id"
 )
 
 #: When each of these merchants last had the line; those who had it long ago are left out.
 _LAST_TURNS = Statement(
     "SELECT merchant_id, max(claimed_at) AS had_at FROM payments WHERE merchant_id {in_ids}"
-    " AND created_at > {now} - :memory_ms AND line = :line AND claimed_at IS NOT NULL GROUP BY merchant_id"
+    " AND created_at > {now} - :memory_ms AND terminal_address = :terminal_address AND claimed_at IS NOT"
+    " NULL GROUP BY merchant_id"
 )
 
 #: Longer than a payment waits and then holds its line.
@@ -46,7 +49,8 @@ _TURN_MEMORY_MS: Final = 600_000
 
 #: Queued payments on free lines that were published long ago: after 10 s, then 20 s, 40 s, ...
 _OVERDUE = Statement(
-    "SELECT p.id, p.reply_to, p.publish_count FROM payments p JOIN lines l ON l.address = p.line"
+    "SELECT p.id, p.reply_to, p.publish_count FROM payments p JOIN terminal_locks l ON l.address ="
+    " p.terminal_address"
     " WHERE p.state = 'queued' AND p.deadline_at > {now} AND l.held_by IS NULL"
     " AND p.published_at <= {now} - CAST(:after_ms AS BIGINT) * (1 << (CASE WHEN p.publish_count > 16 THEN 16"
     " ELSE p.publish_count END - 1))"
@@ -65,9 +69,10 @@ _DEADLINES_PASSED = Statement(
 
 #: What waits, for the API's admission: a line is one merchant's or another's, so both sums come from it.
 _QUEUED = Statement(
-    "SELECT p.merchant_id, p.line, count(*) AS number, min(p.created_at) AS oldest, l.held_by, l.answered_at,"
-    " {now} AS now FROM payments p JOIN lines l ON l.address = p.line"
-    " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.line, l.held_by, l.answered_at"
+    "SELECT p.merchant_id, p.terminal_address, count(*) AS number, min(p.created_at) AS oldest, l.held_by,"
+    " l.answered_at,"
+    " {now} AS now FROM payments p JOIN terminal_locks l ON l.address = p.terminal_address"
+    " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.terminal_address, l.held_by, l.answered_at"
 )
 
 _OPEN = Statement(
@@ -91,28 +96,28 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PaymentSnapshot:
     """A payment as it is now, for somebody who waits for its outcome."""
 
     payment: Payment
     #: By the database's clock; 0 where it never was in doubt.
     doubt_age_seconds: float
     #: Whoever holds the line for it may still settle it.
-    line_is_held: bool
+    terminal_is_locked: bool
     #: Another attempt of its operation counts; none does in the transaction that ends a payment.
-    another_attempt_counts: bool = False
+    another_attempt_blocks: bool = False
 
     @property
-    def told(self) -> Told:
+    def told(self) -> ResponseSpec:
         """What its caller is told now."""
-        return tell(self.payment, another_attempt_counts=self.another_attempt_counts)
+        return response_for(self.payment, another_attempt_blocks=self.another_attempt_blocks)
 
     @property
     def resolving(self) -> bool | None:
         """Whether anything may still settle it by itself; None once it is settled."""
         if self.payment.is_final:
             return None
-        return self.line_is_held or self.payment.state is not State.IN_DOUBT
+        return self.terminal_is_locked or self.payment.state is not State.IN_DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ class QueuedCount:
     """
 
     merchant_id: str
-    line: str
+    terminal_address: str
     number: int
     worker_seconds: float
 
@@ -142,15 +147,15 @@ async def payment(database: Database, payment_id: str) -> Payment | None:
     return None if row is None else payment_of(row)
 
 
-async def seen(database: Database, payment_ids: Sequence[str]) -> dict[str, Seen]:
+async def snapshots(database: Database, payment_ids: Sequence[str]) -> dict[str, PaymentSnapshot]:
     """Return the payments with what their waiting callers are told of their doubt, in one statement."""
     rows = await database.read(lambda tx: tx.all_of(_SEEN, payment_ids))
     return {
-        row.id: Seen(
+        row.id: PaymentSnapshot(
             payment_of(row),
             max(0, row.doubt_ms or 0) / 1000,
-            line_is_held=bool(row.line_is_held),
-            another_attempt_counts=bool(row.another_counts),
+            terminal_is_locked=bool(row.terminal_is_locked),
+            another_attempt_blocks=bool(row.another_blocks),
         )
         for row in rows
     }
@@ -159,7 +164,9 @@ async def seen(database: Database, payment_ids: Sequence[str]) -> dict[str, Seen
 async def queued_counts(database: Database) -> list[QueuedCount]:
     """Count the waiting payments by merchant and line, in one statement."""
     rows = await database.read(lambda tx: tx.all(_QUEUED))
-    return [QueuedCount(row.merchant_id, row.line, row.number, _worker_seconds(row)) for row in rows]
+    return [
+        QueuedCount(row.merchant_id, row.terminal_address, row.number, _worker_seconds(row)) for row in rows
+    ]
 
 
 def _worker_seconds(row: Row[Any]) -> float:
@@ -181,7 +188,7 @@ async def states(database: Database, payment_ids: Sequence[str]) -> dict[str, St
     return {row.id: State(row.state) for row in rows}
 
 
-async def next_of_line(database: Database, line: str) -> Waiting | None:
+async def next_for_terminal(database: Database, terminal_address: str) -> Waiting | None:
     """Return the payment to publish after this line was freed; call it after that commit.
 
     Merchants who wait for a terminal that they share take turns: the next one is the merchant who has not had
@@ -189,11 +196,13 @@ async def next_of_line(database: Database, line: str) -> Waiting | None:
     """
 
     async def look(tx: Transaction) -> Waiting | None:
-        first = await tx.all(_FIRST_OF_MERCHANTS, line=line)
+        first = await tx.all(_FIRST_OF_MERCHANTS, terminal_address=terminal_address)
         had_at = {}
         if len(first) > 1:
             merchant_ids = [row.merchant_id for row in first]
-            turns = await tx.all_of(_LAST_TURNS, merchant_ids, line=line, memory_ms=_TURN_MEMORY_MS)
+            turns = await tx.all_of(
+                _LAST_TURNS, merchant_ids, terminal_address=terminal_address, memory_ms=_TURN_MEMORY_MS
+            )
             had_at = {row.merchant_id: row.had_at for row in turns}
         chosen = min(first, key=lambda row: had_at.get(row.merchant_id, 0), default=None)
         return None if chosen is None else Waiting(chosen.id, chosen.reply_to)

@@ -7,25 +7,25 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.ending import get
 from shared.storage.payments.rows import record
-from shared.storage.terminals.locks import Taking
+from shared.storage.terminals.locks import LockGrant
 
 _LOCK = Statement(
-    "SELECT held_by, identifies, {now} - taken_at AS held_ms FROM lines"
-    " WHERE address = (SELECT line FROM payments WHERE id = :payment_id) {for_update}"
+    "SELECT held_by, identifies, {now} - taken_at AS held_ms FROM terminal_locks"
+    " WHERE address = (SELECT terminal_address FROM payments WHERE id = :payment_id) {for_update}"
 )
 
 _ASK = Statement(
-    "UPDATE lines SET release_for = held_by, release_by = :by, release_asked_at = {now}"
+    "UPDATE terminal_locks SET release_for = held_by, release_by = :by, release_asked_at = {now}"
     " WHERE held_by = :payment_id"
 )
 
 _ASKED = Statement(
-    "SELECT address, epoch, release_for, release_by FROM lines"
+    "SELECT address, epoch, release_for, release_by FROM terminal_locks"
     " WHERE worker = :worker AND release_for IS NOT NULL AND release_for = held_by"
 )
 
 _DROP = Statement(
-    "UPDATE lines SET release_for = NULL, release_by = NULL, release_asked_at = NULL"
+    "UPDATE terminal_locks SET release_for = NULL, release_by = NULL, release_asked_at = NULL"
     " WHERE address = :address AND epoch = :epoch AND claim = :token"
 )
 
@@ -72,14 +72,14 @@ async def ask(
     """
 
     async def work(tx: Transaction) -> Asked | TooEarly | NotHeld:
-        line = await tx.one(_LOCK, payment_id=payment_id)
+        lock = await tx.one(_LOCK, payment_id=payment_id)
         payment = await get(tx, payment_id)
-        if line is None or line.held_by != payment_id or payment.state is not State.IN_DOUBT:
+        if lock is None or lock.held_by != payment_id or payment.state is not State.IN_DOUBT:
             return NotHeld()
-        excused = line.identifies is not None and not line.identifies
+        excused = lock.identifies is not None and not lock.identifies
         needed = excused_after_seconds if excused else after_seconds
-        if line.held_ms < needed * 1000:
-            return TooEarly(needed - line.held_ms / 1000)
+        if lock.held_ms < needed * 1000:
+            return TooEarly(needed - lock.held_ms / 1000)
         await tx.run(_ASK, payment_id=payment_id, by=by)
         await record(tx, payment_id, "release_asked", payment.state, {"by": by})
         return Asked()
@@ -93,8 +93,8 @@ async def requests(database: Database, worker: str) -> list[Request]:
     return [Request(row.address, row.epoch, row.release_for, row.release_by) for row in rows]
 
 
-async def drop(database: Database, taking: Taking) -> None:
+async def drop(database: Database, grant: LockGrant) -> None:
     """Forget a request that came too early by the holder's own clock."""
     await database.write(
-        lambda tx: tx.run(_DROP, address=taking.address, epoch=taking.epoch, token=taking.token)
+        lambda tx: tx.run(_DROP, address=grant.address, epoch=grant.epoch, token=grant.token)
     )

@@ -37,7 +37,7 @@ class Heartbeats:
 
     @staticmethod
     async def open(database_url: str, **options: Any) -> "Heartbeats":
-        """Connect; on SQLite make the file where it is missing. Raises DatabaseAway."""
+        """Connect; on SQLite make the file where it is missing. Raises DatabaseUnavailable."""
         heartbeats = Heartbeats(open_database(heartbeats_url(database_url), pool_size=1, **options))
         if heartbeats._database.dialect == "sqlite":
             # This file holds nothing that outlives its processes, so it has no migrations.

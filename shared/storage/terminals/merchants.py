@@ -51,15 +51,18 @@ _CREDENTIAL = Statement(
 )
 
 _TERMINAL = (
-    "SELECT id, host, port, line, protocol, profile, register_number, authorisation,"
+    "SELECT id, host, port, terminal_address, protocol, profile, pos_number, authorisation,"
     " authorisation_above_cents, disabled_at FROM terminals"
 )
 _TERMINAL_BY_ID = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND id = :id")
-_TERMINAL_BY_LINE = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND line = :line")
+_TERMINAL_BY_LINE = Statement(
+    _TERMINAL + " WHERE merchant_id = :merchant_id AND terminal_address = :terminal_address"
+)
 
 #: Whose alone a line is, by an operator's word.
 _SOLE_USER = Statement(
-    "SELECT merchant_id FROM terminals WHERE line = :line AND sole_use_confirmed_at IS NOT NULL"
+    "SELECT merchant_id FROM terminals WHERE terminal_address = :terminal_address AND"
+    " sole_use_confirmed_at IS NOT NULL"
 )
 
 
@@ -106,10 +109,10 @@ class Terminal:
     id: str
     host: str
     port: int
-    line: str
+    terminal_address: str
     protocol: str
     profile: str
-    register_number: str
+    pos_number: str
     #: `standard`, `always` or `above` so many cents, see `asks_authorisation`.
     authorisation: str = "standard"
     authorisation_above_cents: int | None = None
@@ -238,12 +241,14 @@ async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str)
     return None if row is None else Terminal(**row._mapping)
 
 
-async def terminal_by_line(database: Database, merchant_id: str, line: str) -> Terminal | None:
-    row = await database.read(lambda tx: tx.one(_TERMINAL_BY_LINE, merchant_id=merchant_id, line=line))
+async def terminal_by_address(database: Database, merchant_id: str, terminal_address: str) -> Terminal | None:
+    row = await database.read(
+        lambda tx: tx.one(_TERMINAL_BY_LINE, merchant_id=merchant_id, terminal_address=terminal_address)
+    )
     return None if row is None else Terminal(**row._mapping)
 
 
-async def sole_user(database: Database, line: str) -> str | None:
+async def sole_user(database: Database, terminal_address: str) -> str | None:
     """Return the merchant whose alone this line is; None: it is anybody's."""
-    row = await database.read(lambda tx: tx.one(_SOLE_USER, line=line))
+    row = await database.read(lambda tx: tx.one(_SOLE_USER, terminal_address=terminal_address))
     return None if row is None else str(row.merchant_id)

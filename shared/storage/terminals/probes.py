@@ -16,9 +16,11 @@ from shared.storage.terminals import locks
 KEPT_SECONDS: Final = 86_400
 
 _INSERT = Statement(
-    "INSERT INTO probes (id, merchant_id, terminal_id, line, protocol, profile, register_number, state,"
-    " created_at, deadline_at) VALUES (:id, :merchant_id, :terminal_id, :line, :protocol, :profile,"
-    " :register_number, 'queued', {now}, {now} + :deadline_ms)"
+    "INSERT INTO probes (id, merchant_id, terminal_id, terminal_address, protocol, profile, pos_number,"
+    " state,"
+    " created_at, deadline_at) VALUES (:id, :merchant_id, :terminal_id, :terminal_address, :protocol,"
+    " :profile,"
+    " :pos_number, 'queued', {now}, {now} + :deadline_ms)"
 )
 _DELETE_OLD = Statement(
     "DELETE FROM probes WHERE merchant_id = :merchant_id AND created_at < {now} - :kept_ms"
@@ -26,23 +28,23 @@ _DELETE_OLD = Statement(
 
 #: The probe's line. Who holds it is read under its lock.
 _LOCK_LINE = Statement(
-    "SELECT address, held_by, claim, taken_at FROM lines"
-    " WHERE address = (SELECT line FROM probes WHERE id = :id) {for_update}"
+    "SELECT address, held_by, claim, taken_at FROM terminal_locks"
+    " WHERE address = (SELECT terminal_address FROM probes WHERE id = :id) {for_update}"
 )
 _TAKE_LINE = Statement(
-    "UPDATE lines SET held_by = :id, worker = :worker, epoch = epoch + 1, claim = :token,"
-    " taken_at = {now}, hold_until = {now} + :hold_ms WHERE address = :address AND held_by IS NULL"
+    "UPDATE terminal_locks SET held_by = :id, worker = :worker, epoch = epoch + 1, claim = :token,"
+    " taken_at = {now}, lease_until = {now} + :lease_ms WHERE address = :address AND held_by IS NULL"
     " RETURNING address, epoch, echoes, identifies, identify_first"
 )
 _TAKEN_LINE = Statement(
-    "SELECT address, epoch, echoes, identifies, identify_first FROM lines"
+    "SELECT address, epoch, echoes, identifies, identify_first FROM terminal_locks"
     " WHERE held_by = :id AND claim = :token"
 )
 _START = Statement(
     "UPDATE probes SET state = 'running' WHERE id = :id AND state = 'queued' AND deadline_at > {now}"
     " RETURNING id"
 )
-_RUNNING = Statement("SELECT line, protocol, profile, register_number FROM probes WHERE id = :id")
+_RUNNING = Statement("SELECT terminal_address, protocol, profile, pos_number FROM probes WHERE id = :id")
 
 _END = Statement(
     "UPDATE probes SET state = 'ended', outcome = :outcome, round_trip_ms = :round_trip_ms,"
@@ -52,7 +54,8 @@ _END = Statement(
 
 #: The terminal said something: it was seen.
 _SEEN = Statement(
-    "UPDATE lines SET answered_at = {now} WHERE address = :address AND epoch = :epoch AND claim = :token"
+    "UPDATE terminal_locks SET answered_at = {now} WHERE address = :address AND epoch = :epoch AND claim ="
+    " :token"
 )
 
 _RESULT = Statement(
@@ -63,7 +66,7 @@ _RESULT = Statement(
 )
 
 
-class Outcome(StrEnum):
+class ProbeResult(StrEnum):
     """What a probe found."""
 
     #: Somebody's payment or probe has the line: no packet was sent.
@@ -87,11 +90,11 @@ class NewProbe:
     id: str
     merchant_id: str
     terminal_id: str
-    line: str
+    terminal_address: str
     protocol: str
     #: JSON of the terminal's profile.
     profile: str
-    register_number: str
+    pos_number: str
     deadline_seconds: float
 
 
@@ -99,22 +102,22 @@ class NewProbe:
 class Taken:
     """The line is this run's, for this identification."""
 
-    taking: locks.Taking
+    grant: locks.LockGrant
     protocol: str
     profile: str
-    register_number: str
+    pos_number: str
 
     @property
     def known(self) -> bool:
         """A Concert terminal answered a payment on this line before."""
-        return self.taking.echoes != "[]"
+        return self.grant.echoes != "[]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A probe's result; `held_by` is None where another merchant holds the line. Times in milliseconds."""
 
-    outcome: Outcome
+    outcome: ProbeResult
     round_trip_ms: int | None = None
     detail: str | None = None
     held_by: str | None = None
@@ -126,20 +129,20 @@ class _NotMine(Exception):
 
 
 async def create(database: Database, new: NewProbe) -> None:
-    """Store a probe to be run. Raises DatabaseAway, CommitUnknown."""
+    """Store a probe to be run. Raises DatabaseUnavailable, CommitUnknown."""
 
     async def work(tx: Transaction) -> None:
-        await locks.create(tx, new.line)
+        await locks.create(tx, new.terminal_address)
         await tx.run(_DELETE_OLD, merchant_id=new.merchant_id, kept_ms=KEPT_SECONDS * 1000)
         await tx.run(
             _INSERT,
             id=new.id,
             merchant_id=new.merchant_id,
             terminal_id=new.terminal_id,
-            line=new.line,
+            terminal_address=new.terminal_address,
             protocol=new.protocol,
             profile=new.profile,
-            register_number=new.register_number,
+            pos_number=new.pos_number,
             deadline_ms=int(new.deadline_seconds * 1000),
         )
 
@@ -147,34 +150,39 @@ async def create(database: Database, new: NewProbe) -> None:
 
 
 async def take(
-    database: Database, probe_id: str, *, worker: str, token: str, hold_seconds: float
+    database: Database, probe_id: str, *, worker: str, token: str, lease_seconds: float
 ) -> Taken | None:
     """Take the probe's line; None: it is held (the probe's result then), or it is no longer to be run.
 
-    Raises DatabaseAway, CommitUnknown: call it again with the same token, it finds an earlier try's taking.
+    Raises DatabaseUnavailable, CommitUnknown: call it again with the same token, it finds an earlier try's
+    taking.
     """
 
     async def work(tx: Transaction) -> Taken | None:
-        line = await tx.one(_LOCK_LINE, id=probe_id)
-        if line is None:
+        lock = await tx.one(_LOCK_LINE, id=probe_id)
+        if lock is None:
             return None
-        if (line.held_by, line.claim) == (probe_id, token):
+        if (lock.held_by, lock.claim) == (probe_id, token):
             return await _taken(tx, probe_id, token)
-        if line.held_by is not None:
-            if line.held_by != probe_id:
+        if lock.held_by is not None:
+            if lock.held_by != probe_id:
                 await _end(
                     tx,
                     probe_id,
-                    Found(outcome=Outcome.HELD, held_by=line.held_by, held_since=line.taken_at),
+                    Found(
+                        outcome=ProbeResult.HELD,
+                        held_by=lock.held_by,
+                        held_since=lock.taken_at,
+                    ),
                 )
             return None
         row = await tx.one(
             _TAKE_LINE,
             id=probe_id,
-            address=line.address,
+            address=lock.address,
             worker=worker,
             token=token,
-            hold_ms=int(hold_seconds * 1000),
+            lease_ms=int(lease_seconds * 1000),
         )
         assert row is not None, "the line's row is locked by this transaction"
         if await tx.one(_START, id=probe_id) is None:
@@ -188,29 +196,33 @@ async def take(
 
 
 async def _taken(tx: Transaction, probe_id: str, token: str) -> Taken:
-    line = await tx.one(_TAKEN_LINE, id=probe_id, token=token)
+    terminal_address = await tx.one(_TAKEN_LINE, id=probe_id, token=token)
     probe = await tx.one(_RUNNING, id=probe_id)
-    assert line is not None, "the line's row is locked by this transaction"
+    assert terminal_address is not None, "the line's row is locked by this transaction"
     assert probe is not None, "it is running"
-    taking = locks.taking_of(line, token, probe_id)
-    return Taken(taking, probe.protocol, probe.profile, probe.register_number)
+    grant = locks.grant_of(terminal_address, token, probe_id)
+    return Taken(grant, probe.protocol, probe.profile, probe.pos_number)
 
 
 async def finish(database: Database, taken: Taken, found: Found) -> bool:
     """Store what was found and free the line; False: somebody took it over.
 
     A silence teaches nothing: only one that follows a finished payment excuses a line from identification.
-    Raises DatabaseAway, CommitUnknown: repeat it, a second time changes nothing.
+    Raises DatabaseUnavailable, CommitUnknown: repeat it, a second time changes nothing.
     """
-    taking = taken.taking
-    identified = found.outcome is Outcome.REACHABLE and found.round_trip_ms is not None
+    grant = taken.grant
+    identified = found.outcome is ProbeResult.REACHABLE and found.round_trip_ms is not None
 
     async def work(tx: Transaction) -> bool:
-        if found.outcome is Outcome.BUSY or identified:
-            await tx.run(_SEEN, address=taking.address, epoch=taking.epoch, token=taking.token)
-        learned = locks.Learned(identifies=True, identify_first=False) if identified else locks.Learned()
-        freed = await locks.release(tx, taking, learned)
-        await _end(tx, taking.payment_id, found)
+        if found.outcome is ProbeResult.BUSY or identified:
+            await tx.run(_SEEN, address=grant.address, epoch=grant.epoch, token=grant.token)
+        observed = (
+            locks.ObservedCapabilities(identifies=True, identify_first=False)
+            if identified
+            else locks.ObservedCapabilities()
+        )
+        freed = await locks.release(tx, grant, observed)
+        await _end(tx, grant.payment_id, found)
         return freed
 
     return await database.write(work)
@@ -218,7 +230,7 @@ async def finish(database: Database, taken: Taken, found: Found) -> bool:
 
 async def give_up(database: Database, probe_id: str) -> None:
     """End a probe that nobody took or finished in time; a result that is there stays."""
-    await database.write(lambda tx: _end(tx, probe_id, Found(outcome=Outcome.NO_WORKER)))
+    await database.write(lambda tx: _end(tx, probe_id, Found(outcome=ProbeResult.NO_WORKER)))
 
 
 async def _end(tx: Transaction, probe_id: str, found: Found) -> None:
@@ -239,7 +251,7 @@ async def result(database: Database, probe_id: str) -> Found | None:
     if row is None:
         return None
     return Found(
-        outcome=Outcome(row.outcome),
+        outcome=ProbeResult(row.outcome),
         round_trip_ms=row.round_trip_ms,
         detail=row.detail,
         held_by=row.held_by if row.own else None,

@@ -21,7 +21,7 @@ Authorisation = Literal["standard", "always", "above"]
 SoleUse = Literal["none", "requested", "confirmed"]
 
 _SELECT: Final = (
-    "SELECT id, merchant_id, label, shop, host, port, line, protocol, profile, register_number,"
+    "SELECT id, merchant_id, label, shop, host, port, terminal_address, protocol, profile, pos_number,"
     " authorisation, authorisation_above_cents, disabled_at, sole_use_requested_at,"
     " sole_use_confirmed_at, created_at, changed_at, replaced_at FROM terminals"
     " WHERE merchant_id = :merchant_id"
@@ -31,33 +31,41 @@ _PAGE = Statement(_SELECT + " AND id > :after ORDER BY id LIMIT :most")
 
 #: Another entry of the merchant on the same line.
 _OTHER_ON_LINE = Statement(
-    "SELECT id FROM terminals WHERE merchant_id = :merchant_id AND line = :line AND id <> :id"
+    "SELECT id FROM terminals WHERE merchant_id = :merchant_id AND terminal_address = :terminal_address"
+    " AND id <> :id"
 )
 
 _INSERT = Statement(
-    "INSERT INTO terminals (id, merchant_id, label, shop, host, port, line, protocol, profile,"
-    " register_number, authorisation, authorisation_above_cents, sole_use_requested_at, created_at,"
+    "INSERT INTO terminals (id, merchant_id, label, shop, host, port, terminal_address, protocol, profile,"
+    " pos_number, authorisation, authorisation_above_cents, sole_use_requested_at, created_at,"
     " changed_at)"
-    " VALUES (:id, :merchant_id, :label, :shop, :host, :port, :line, :protocol, :profile, :register_number,"
+    " VALUES (:id, :merchant_id, :label, :shop, :host, :port, :terminal_address, :protocol, :profile,"
+    " :pos_number,"
     " :authorisation, :authorisation_above_cents, CASE WHEN :sole_use THEN {now} END, {now}, {now})"
 )
 
 #: A confirmation is for one merchant at one line: at another line, or no longer wanted, it is gone.
 _CHANGE = Statement(
     "UPDATE terminals SET label = :label, shop = :shop, host = :host, port = :port, protocol = :protocol,"
-    " profile = :profile, register_number = :register_number, authorisation = :authorisation,"
+    " profile = :profile, pos_number = :pos_number, authorisation = :authorisation,"
     " authorisation_above_cents = :authorisation_above_cents,"
     " sole_use_requested_at = CASE WHEN :sole_use THEN COALESCE(sole_use_requested_at, {now}) END,"
-    " sole_use_confirmed_by = CASE WHEN :sole_use AND line = :line THEN sole_use_confirmed_by END,"
-    " sole_use_confirmed_at = CASE WHEN :sole_use AND line = :line THEN sole_use_confirmed_at END,"
-    " line = :line, changed_at = {now} WHERE merchant_id = :merchant_id AND id = :id RETURNING id"
+    " sole_use_confirmed_by = CASE WHEN :sole_use AND terminal_address = :terminal_address THEN"
+    " sole_use_confirmed_by END,"
+    " sole_use_confirmed_at = CASE WHEN :sole_use AND terminal_address = :terminal_address THEN"
+    " sole_use_confirmed_at END,"
+    " terminal_address = :terminal_address, changed_at = {now} WHERE merchant_id = :merchant_id AND id ="
+    " :id RETURNING id"
 )
 
 #: The host's name leads elsewhere now. Left as it is where another entry has that line.
 _FOLLOW = Statement(
-    "UPDATE terminals SET line = :line, sole_use_confirmed_at = NULL, sole_use_confirmed_by = NULL"
-    " WHERE merchant_id = :merchant_id AND id = :id AND line <> :line AND NOT EXISTS (SELECT 1 FROM terminals"
-    " other WHERE other.merchant_id = :merchant_id AND other.line = :line AND other.id <> :id)"
+    "UPDATE terminals SET terminal_address = :terminal_address, sole_use_confirmed_at = NULL,"
+    " sole_use_confirmed_by = NULL"
+    " WHERE merchant_id = :merchant_id AND id = :id AND terminal_address <> :terminal_address AND NOT"
+    " EXISTS (SELECT 1 FROM terminals"
+    " other WHERE other.merchant_id = :merchant_id AND other.terminal_address = :terminal_address AND"
+    " other.id <> :id)"
 )
 
 #: Read after the merchant's lock was taken.
@@ -71,7 +79,9 @@ _DISABLE = Statement(
     " WHERE merchant_id = :merchant_id AND id = :id RETURNING id"
 )
 
-_LOCK_LINE = Statement("SELECT held_by, taken_at FROM lines WHERE address = :line {for_update}")
+_LOCK_LINE = Statement(
+    "SELECT held_by, taken_at FROM terminal_locks WHERE address = :terminal_address {for_update}"
+)
 
 _REPLACED = Statement(
     "UPDATE terminals SET replaced_at = {now}, changed_at = {now}"
@@ -81,8 +91,8 @@ _REPLACED = Statement(
 #: An excuse from identification and a mark that asks for one stay until one is answered: dropping either by
 #: a merchant's word could leave the line without payments, or send one to a terminal that shows another's.
 _FORGET = Statement(
-    "UPDATE lines SET echoes = '[]', identifies = CASE WHEN identifies THEN NULL ELSE identifies END"
-    " WHERE address = :line"
+    "UPDATE terminal_locks SET echoes = '[]', identifies = CASE WHEN identifies THEN NULL ELSE identifies END"
+    " WHERE address = :terminal_address"
 )
 
 _CONFIRM = Statement(
@@ -98,18 +108,18 @@ _WITHDRAW = Statement(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a merchant says of a terminal; `line` is where its host leads to now."""
+    """What a merchant says of a terminal; `terminal_address` is where its host leads to now."""
 
     id: str
     label: str
     shop: str
     host: str
     port: int
-    line: str
+    terminal_address: str
     protocol: str
     #: JSON, see `TerminalRow`.
     profile: str
-    register_number: str
+    pos_number: str
     authorisation: Authorisation
     #: Set with `above` only.
     authorisation_above_cents: int | None
@@ -126,10 +136,10 @@ class Registered:
     shop: str
     host: str
     port: int
-    line: str
+    terminal_address: str
     protocol: str
     profile: str
-    register_number: str
+    pos_number: str
     authorisation: Authorisation
     authorisation_above_cents: int | None
     disabled_at: int | None
@@ -150,7 +160,7 @@ class TooManyTerminals(Exception):
     """The merchant would have more terminals than it may."""
 
 
-class LineTaken(Exception):
+class AddressTaken(Exception):
     """The merchant has another entry for the same address and port, or somebody has its sole use."""
 
     def __init__(self, terminal_id: str, other_id: str | None = None) -> None:
@@ -181,7 +191,8 @@ async def page(database: Database, merchant_id: str, *, after: str, most: int) -
 async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *, limit: int) -> list[bool]:
     """Store all entries or none; say of each whether it is new.
 
-    `limit`: terminals of the merchant. Raises LineTaken, TooManyTerminals, DatabaseAway, CommitUnknown.
+    `limit`: terminals of the merchant. Raises LineTaken, TooManyTerminals, DatabaseUnavailable,
+    CommitUnknown.
     Two entries that swap their lines are not found to fit: change one of them to a third line first.
     """
 
@@ -198,16 +209,20 @@ async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *,
         return await database.write(work)
     except IntegrityError as error:
         # Another request for the same line, or for the same new id, was faster.
-        raise LineTaken(entries[0].id) from error
+        raise AddressTaken(entries[0].id) from error
 
 
 async def _put(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
-    other = await tx.one(_OTHER_ON_LINE, merchant_id=merchant_id, line=entry.line, id=entry.id)
+    other = await tx.one(
+        _OTHER_ON_LINE, merchant_id=merchant_id, terminal_address=entry.terminal_address, id=entry.id
+    )
     if other is not None:
-        raise LineTaken(entry.id, other.id)
+        raise AddressTaken(entry.id, other.id)
     values: dict[str, object] = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
     values["merchant_id"] = merchant_id
-    await moved_terminals.mark_entry(tx, merchant_id=merchant_id, terminal_id=entry.id, line=entry.line)
+    await moved_terminals.mark_entry(
+        tx, merchant_id=merchant_id, terminal_id=entry.id, terminal_address=entry.terminal_address
+    )
     if await tx.one(_CHANGE, **values) is not None:
         return False
     await tx.run(_INSERT, **values)
@@ -223,7 +238,9 @@ async def taken_lines(database: Database, merchant_id: str, entries: Sequence[En
     async def look(tx: Transaction) -> dict[str, str]:
         found = {}
         for entry in entries:
-            row = await tx.one(_OTHER_ON_LINE, merchant_id=merchant_id, line=entry.line, id=entry.id)
+            row = await tx.one(
+                _OTHER_ON_LINE, merchant_id=merchant_id, terminal_address=entry.terminal_address, id=entry.id
+            )
             if row is not None:
                 found[entry.id] = str(row.id)
         return found
@@ -252,12 +269,14 @@ async def known_ids(database: Database, merchant_id: str, entries: Sequence[Entr
     return await database.read(look)
 
 
-async def follow(database: Database, merchant_id: str, terminal_id: str, line: str) -> None:
+async def follow(database: Database, merchant_id: str, terminal_id: str, terminal_address: str) -> None:
     """Note that the host's name leads to another line now; a confirmed sole use does not move along."""
 
     async def work(tx: Transaction) -> None:
-        await moved_terminals.mark_entry(tx, merchant_id=merchant_id, terminal_id=terminal_id, line=line)
-        await tx.run(_FOLLOW, merchant_id=merchant_id, id=terminal_id, line=line)
+        await moved_terminals.mark_entry(
+            tx, merchant_id=merchant_id, terminal_id=terminal_id, terminal_address=terminal_address
+        )
+        await tx.run(_FOLLOW, merchant_id=merchant_id, id=terminal_id, terminal_address=terminal_address)
 
     await database.write(work)
 
@@ -291,10 +310,10 @@ async def replace(database: Database, merchant_id: str, terminal_id: str) -> boo
         row = await tx.one(_GET, merchant_id=merchant_id, id=terminal_id)
         if row is None:
             return False
-        line = await tx.one(_LOCK_LINE, line=row.line)
-        if line is not None and line.held_by is not None:
-            return InUse(line.held_by, line.taken_at)
-        await tx.run(_FORGET, line=row.line)
+        lock = await tx.one(_LOCK_LINE, terminal_address=row.terminal_address)
+        if lock is not None and lock.held_by is not None:
+            return InUse(lock.held_by, lock.taken_at)
+        await tx.run(_FORGET, terminal_address=row.terminal_address)
         await tx.run(_REPLACED, merchant_id=merchant_id, id=terminal_id)
         return True
 
@@ -312,7 +331,7 @@ async def confirm_sole_use(database: Database, merchant_id: str, terminal_id: st
         row = await tx.one(_GET, merchant_id=merchant_id, id=terminal_id)
         if row is None:
             return False
-        await locks.create(tx, row.line)
+        await locks.create(tx, row.terminal_address)
         if await tx.one(_CONFIRM, merchant_id=merchant_id, id=terminal_id, by=by) is None:
             return False
         await record_action(tx, by, Action.SOLE_USE_CONFIRMED, _named(merchant_id, row))
@@ -321,7 +340,7 @@ async def confirm_sole_use(database: Database, merchant_id: str, terminal_id: st
     try:
         return await database.write(work)
     except IntegrityError as error:
-        raise LineTaken(terminal_id) from error
+        raise AddressTaken(terminal_id) from error
 
 
 async def withdraw_sole_use(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
@@ -339,7 +358,7 @@ async def withdraw_sole_use(database: Database, merchant_id: str, terminal_id: s
 
 
 def _named(merchant_id: str, row: Row[Any]) -> dict[str, object]:
-    return {"merchant_id": merchant_id, "terminal_id": row.id, "line": row.line}
+    return {"merchant_id": merchant_id, "terminal_id": row.id, "terminal_address": row.terminal_address}
 
 
 def _registered(row: Row[Any]) -> Registered:

@@ -14,15 +14,15 @@ from shared.storage.db.statement import Statement
 _WAITING_AT_MOST: Final = 10_000
 
 _LINES = Statement(
-    "SELECT l.address, l.held_by, l.taken_at, l.hold_until, l.echoes, l.answered_at, l.identifies,"
-    " l.identify_first, COALESCE(p.merchant_id, r.merchant_id) AS holds_for, p.state FROM lines l"
+    "SELECT l.address, l.held_by, l.taken_at, l.lease_until, l.echoes, l.answered_at, l.identifies,"
+    " l.identify_first, COALESCE(p.merchant_id, r.merchant_id) AS holds_for, p.state FROM terminal_locks l"
     " LEFT JOIN payments p ON p.id = l.held_by LEFT JOIN probes r ON r.id = l.held_by"
     " WHERE l.address {in_ids}"
 )
 
 _WAITING = Statement(
-    "SELECT line, id, merchant_id FROM payments"
-    " WHERE state = 'queued' AND line {in_ids}"
+    "SELECT terminal_address, id, merchant_id FROM payments"
+    " WHERE state = 'queued' AND terminal_address {in_ids}"
     f" ORDER BY created_at, id LIMIT {_WAITING_AT_MOST}"
 )
 
@@ -40,7 +40,7 @@ class Holder:
 
 
 @dataclass(slots=True)
-class LineStatus:
+class TerminalStatus:
     """One line. Times are milliseconds since 1970 UTC."""
 
     #: The tags of each of the last three complete answers.
@@ -56,32 +56,32 @@ class LineStatus:
     others_waiting: int = 0
 
 
-async def statuses(database: Database, merchant_id: str, lines: Sequence[str]) -> dict[str, LineStatus]:
+async def statuses(database: Database, merchant_id: str, lines: Sequence[str]) -> dict[str, TerminalStatus]:
     """Return the status of each line; a line that was never used has an empty one."""
 
     async def look(tx: Transaction) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
         return await tx.all_of(_LINES, lines), await tx.all_of(_WAITING, lines)
 
     found, queued = await database.read(look)
-    statuses = {line: LineStatus() for line in lines}
+    statuses = {terminal_address: TerminalStatus() for terminal_address in lines}
     for row in found:
         statuses[row.address] = _status(row, merchant_id)
     for row in queued:
         if row.merchant_id == merchant_id:
-            statuses[row.line].waiting.append(row.id)
+            statuses[row.terminal_address].waiting.append(row.id)
         else:
-            statuses[row.line].others_waiting += 1
+            statuses[row.terminal_address].others_waiting += 1
     return statuses
 
 
-def _status(row: Row[Any], merchant_id: str) -> LineStatus:
+def _status(row: Row[Any], merchant_id: str) -> TerminalStatus:
     holder = None
     if row.held_by is not None:
         own = row.holds_for == merchant_id
         holder = Holder(
-            row.held_by if own else None, row.state if own else None, row.taken_at, row.hold_until
+            row.held_by if own else None, row.state if own else None, row.taken_at, row.lease_until
         )
-    return LineStatus(
+    return TerminalStatus(
         echoes=json.loads(row.echoes),
         answered_at=row.answered_at,
         identifies=None if row.identifies is None else bool(row.identifies),

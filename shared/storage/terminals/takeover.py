@@ -21,33 +21,35 @@ from shared.storage.terminals import locks
 from shared.storage.terminals.heartbeats import Heartbeats
 
 _HELD = Statement(
-    "SELECT address, worker, epoch, claim FROM lines WHERE held_by IS NOT NULL AND worker IS NOT NULL"
+    "SELECT address, worker, epoch, claim FROM terminal_locks WHERE held_by IS NOT NULL AND worker IS NOT"
+    " NULL"
 )
 
 _LOCK = Statement(
-    "SELECT address FROM lines WHERE address = :address AND epoch = :epoch AND worker = :dead {for_update}"
+    "SELECT address FROM terminal_locks WHERE address = :address AND epoch = :epoch AND worker = :dead"
+    " {for_update}"
 )
 
 _TAKE_OVER = Statement(
-    "UPDATE lines SET worker = :worker, epoch = epoch + 1, claim = :token, taken_at = {now},"
-    " hold_until = {now} + :hold_ms WHERE address = :address AND epoch = :epoch AND worker = :dead"
+    "UPDATE terminal_locks SET worker = :worker, epoch = epoch + 1, claim = :token, taken_at = {now},"
+    " lease_until = {now} + :lease_ms WHERE address = :address AND epoch = :epoch AND worker = :dead"
     " RETURNING address, epoch, echoes, identifies, identify_first, held_by"
 )
 
-_TAKEN_WITH = Statement(
-    "SELECT address, epoch, echoes, identifies, identify_first, held_by FROM lines"
+_GRANTED_WITH = Statement(
+    "SELECT address, epoch, echoes, identifies, identify_first, held_by FROM terminal_locks"
     " WHERE address = :address AND claim = :token {for_update}"
 )
 
 #: Payments in session that no line names: none should be there.
 _ORPHANS = Statement(
     "SELECT id FROM payments WHERE state = 'in_session'"
-    " AND NOT EXISTS (SELECT 1 FROM lines WHERE lines.held_by = payments.id)"
+    " AND NOT EXISTS (SELECT 1 FROM terminal_locks WHERE terminal_locks.held_by = payments.id)"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class HeldLine:
+class HeldLock:
     """A line that is held, with the token of whoever took it."""
 
     address: str
@@ -60,70 +62,83 @@ class HeldLine:
 class TakenOver:
     """The line is ours now. `claimed` is its payment, in doubt or final; None: a probe held it."""
 
-    taking: locks.Taking
+    grant: locks.LockGrant
     claimed: claims.Claimed | None
 
 
-async def held(database: Database) -> Sequence[HeldLine]:
+async def held(database: Database) -> Sequence[HeldLock]:
     """Return the lines that are held, whoever holds them. Read it before the counters: a worker's row is
     older than its first claim, so a line whose worker has no row then belongs to a dead one."""
     rows = await database.read(lambda tx: tx.all(_HELD))
-    return [HeldLine(row.address, row.worker, row.epoch, row.claim) for row in rows]
+    return [HeldLock(row.address, row.worker, row.epoch, row.claim) for row in rows]
 
 
 async def take_over(
     database: Database,
     heartbeats: Heartbeats,
-    line: HeldLine,
+    lock: HeldLock,
     *,
     seen_counter: int | None,
     worker: str,
     token: str,
-    hold_seconds: float,
+    lease_seconds: float,
 ) -> TakenOver | None:
     """Take the line of a stale worker; its payment in session becomes in doubt. None: it is stale no more.
 
-    `seen_counter` is the counter that stood still, None where the worker had no row. Raises DatabaseAway,
-    CommitUnknown.
+    `seen_counter` is the counter that stood still, None where the worker had no row. Raises
+    DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> TakenOver | None:
-        found = await tx.one(_LOCK, address=line.address, epoch=line.epoch, dead=line.worker)
+        found = await tx.one(
+            _LOCK,
+            address=lock.address,
+            epoch=lock.epoch,
+            dead=lock.worker,
+        )
         # The counter is read last, over the heartbeats' own connection, with the line's lock held.
-        if found is None or await heartbeats.counter(line.worker) != seen_counter:
+        if found is None or await heartbeats.counter(lock.worker) != seen_counter:
             return None
-        return await _take(tx, line, worker=worker, token=token, hold_seconds=hold_seconds)
+        return await _take(tx, lock, worker=worker, token=token, lease_seconds=lease_seconds)
 
     return await database.write(work)
 
 
 async def take_back(
-    database: Database, line: HeldLine, *, token: str, hold_seconds: float
+    database: Database, lock: HeldLock, *, token: str, lease_seconds: float
 ) -> TakenOver | None:
     """Take a line of one's own that no task holds any more; its payment in session becomes in doubt.
 
-    None: whoever took it has given it back meanwhile. Raises DatabaseAway, CommitUnknown.
+    None: whoever took it has given it back meanwhile. Raises DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> TakenOver | None:
-        if await tx.one(_LOCK, address=line.address, epoch=line.epoch, dead=line.worker) is None:
+        if (
+            await tx.one(
+                _LOCK,
+                address=lock.address,
+                epoch=lock.epoch,
+                dead=lock.worker,
+            )
+            is None
+        ):
             return None
-        return await _take(tx, line, worker=line.worker, token=token, hold_seconds=hold_seconds)
+        return await _take(tx, lock, worker=lock.worker, token=token, lease_seconds=lease_seconds)
 
     return await database.write(work)
 
 
 async def _take(
-    tx: Transaction, line: HeldLine, *, worker: str, token: str, hold_seconds: float
+    tx: Transaction, lock: HeldLock, *, worker: str, token: str, lease_seconds: float
 ) -> TakenOver:
     row = await tx.one(
         _TAKE_OVER,
-        address=line.address,
-        epoch=line.epoch,
-        dead=line.worker,
+        address=lock.address,
+        epoch=lock.epoch,
+        dead=lock.worker,
         worker=worker,
         token=token,
-        hold_ms=int(hold_seconds * 1000),
+        lease_ms=int(lease_seconds * 1000),
     )
     assert row is not None, "the row is locked by this transaction"
     if is_payment_id(row.held_by):
@@ -133,7 +148,7 @@ async def _take(
             State.IN_SESSION,
             Event.OUTCOME_LOST,
             reason=Reason.WORKER_LOST,
-            detail={"worker": line.worker, "taken_over_by": worker, "epoch": row.epoch},
+            detail={"worker": lock.worker, "taken_over_by": worker, "epoch": row.epoch},
         )
     return await _taken_over(tx, row, token)
 
@@ -143,15 +158,15 @@ async def read_back(database: Database, address: str, token: str) -> TakenOver |
 
     async def look(tx: Transaction) -> TakenOver | None:
         # The lock is waited for, so that None is final.
-        row = await tx.one(_TAKEN_WITH, address=address, token=token)
+        row = await tx.one(_GRANTED_WITH, address=address, token=token)
         return None if row is None else await _taken_over(tx, row, token)
 
     return await database.write(look)
 
 
 async def _taken_over(tx: Transaction, row: Row[Any], token: str) -> TakenOver:
-    taking = locks.taking_of(row, token, row.held_by)
-    return TakenOver(taking, await claims.claimed_as(tx, taking) if is_payment_id(row.held_by) else None)
+    grant = locks.grant_of(row, token, row.held_by)
+    return TakenOver(grant, await claims.claimed_as(tx, grant) if is_payment_id(row.held_by) else None)
 
 
 async def orphans(database: Database) -> list[str]:

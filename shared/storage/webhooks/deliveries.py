@@ -182,7 +182,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """Tried again after so many seconds."""
 
     pause_seconds: float
@@ -191,23 +191,23 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class GiveUp:
     """Never tried again by itself. `endpoint_is_gone`: nothing more for this endpoint."""
 
     reason: str
     endpoint_is_gone: bool = False
 
 
-Verdict = Delivered | Again | Dead
+Decision = Delivered | Retry | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class AttemptResult:
     """One try, to be stored."""
 
     leased: Leased
     attempt: Attempt
-    verdict: Verdict
+    decision: Decision
     #: Where it was sent.
     url: str | None = None
 
@@ -221,7 +221,7 @@ class Breaker:
 
 
 async def lease(database: Database, ids: Sequence[str], lease_seconds: float) -> list[Leased]:
-    """Take those of the deliveries that may be sent now; raises DatabaseAway, CommitUnknown."""
+    """Take those of the deliveries that may be sent now; raises DatabaseUnavailable, CommitUnknown."""
     rows = await database.write(lambda tx: tx.all_of(_LEASE, ids, lease_ms=round(lease_seconds * 1000)))
     return [_leased(row) for row in rows]
 
@@ -251,10 +251,10 @@ def _leased(row: Row[Any]) -> Leased:
     )
 
 
-async def record(database: Database, tried: Sequence[Tried], *, breaker: Breaker) -> None:
+async def record(database: Database, tried: Sequence[AttemptResult], *, breaker: Breaker) -> None:
     """Store what came of some tries, all or none; those of a lease that is over change nothing.
 
-    Raises DatabaseAway, CommitUnknown: store them again.
+    Raises DatabaseUnavailable, CommitUnknown: store them again.
     """
 
     async def work(tx: Transaction) -> None:
@@ -268,24 +268,24 @@ async def record(database: Database, tried: Sequence[Tried], *, breaker: Breaker
     await database.write(work)
 
 
-async def _record_verdicts(tx: Transaction, tried: Sequence[Tried]) -> None:
+async def _record_verdicts(tx: Transaction, tried: Sequence[AttemptResult]) -> None:
     delivered: list[Mapping[str, object]] = []
     again: list[Mapping[str, object]] = []
     dead: list[Mapping[str, object]] = []
     for one in tried:
-        match one.verdict:
+        match one.decision:
             case Delivered():
                 delivered.append({"id": one.leased.id})
-            case Again(pause_seconds):
+            case Retry(pause_seconds):
                 again.append({"id": one.leased.id, "pause_ms": round(pause_seconds * 1000)})
-            case Dead(reason):
+            case GiveUp(reason):
                 dead.append({"id": one.leased.id, "reason": reason})
     await tx.run_many(_DELIVERED, delivered)
     await tx.run_many(_AGAIN, again)
     await tx.run_many(_DEAD, dead)
 
 
-def _attempt(one: Tried) -> Mapping[str, object]:
+def _attempt(one: AttemptResult) -> Mapping[str, object]:
     attempt = one.attempt
     return {
         "id": one.leased.id,
@@ -297,12 +297,12 @@ def _attempt(one: Tried) -> Mapping[str, object]:
     }
 
 
-async def _record_targets(tx: Transaction, tried: Sequence[Tried], breaker: Breaker) -> None:
-    works = {one.leased.target for one in tried if isinstance(one.verdict, Delivered)}
+async def _record_targets(tx: Transaction, tried: Sequence[AttemptResult], breaker: Breaker) -> None:
+    works = {one.leased.target for one in tried if isinstance(one.decision, Delivered)}
     failed = sorted(
         one.leased.target
         for one in tried
-        if isinstance(one.verdict, Again) and one.verdict.is_targets and one.leased.target not in works
+        if isinstance(one.decision, Retry) and one.decision.is_targets and one.leased.target not in works
     )
     if works:
         await tx.all_of(_TARGETS_WORK, sorted(works))
@@ -314,7 +314,7 @@ async def _record_targets(tx: Transaction, tried: Sequence[Tried], breaker: Brea
         ],
     )
     for one in tried:
-        if isinstance(one.verdict, Dead) and one.verdict.endpoint_is_gone:
+        if isinstance(one.decision, GiveUp) and one.decision.endpoint_is_gone:
             await tx.run(_ENDPOINT_GONE, id=one.leased.target, url=one.url)
 
 
@@ -343,7 +343,7 @@ async def take_to_publish(database: Database, target: str, most: int) -> list[st
 
 
 async def not_published(database: Database, ids: Sequence[str]) -> None:
-    """Let the next sweep publish what the broker did not take; raises DatabaseAway, CommitUnknown."""
+    """Let the next sweep publish what the broker did not take; raises DatabaseUnavailable, CommitUnknown."""
     await database.write(lambda tx: tx.all_of(_NOT_PUBLISHED, ids))
 
 

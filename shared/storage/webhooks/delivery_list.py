@@ -124,7 +124,7 @@ class DeliveryPage:
 async def page(
     database: Database, wanted: DeliveryFilter, *, after: Place | None, limit: int
 ) -> DeliveryPage:
-    """Return the deliveries after a place, at most `limit` of them. Raises DatabaseAway."""
+    """Return the deliveries after a place, at most `limit` of them. Raises DatabaseUnavailable."""
     statement = _page_statement(wanted.conditions(), follows=after is not None)
     place = {} if after is None else {"after_created_at": after.created_at, "after_id": after.id}
     # One more than is shown: whether there is a next page.

@@ -120,7 +120,7 @@ async def create(database: Database, new: NewEndpoint, *, limit: int, total_limi
     """Store an endpoint with its first secret.
 
     `limit`: endpoints of the merchant that are not disabled; `total_limit`: all of them. Raises
-    TooManyEndpoints, NoMoreEndpoints, DatabaseAway, CommitUnknown.
+    TooManyEndpoints, NoMoreEndpoints, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> None:
@@ -140,7 +140,7 @@ async def create(database: Database, new: NewEndpoint, *, limit: int, total_limi
 
 
 async def get(database: Database, merchant_id: str, endpoint_id: str) -> RegisteredEndpoint | None:
-    """Return one of the merchant's endpoints. Raises DatabaseAway."""
+    """Return one of the merchant's endpoints. Raises DatabaseUnavailable."""
 
     async def look(tx: Transaction) -> RegisteredEndpoint | None:
         row = await tx.one(_GET, merchant_id=merchant_id, id=endpoint_id)
@@ -182,7 +182,7 @@ async def change(
 
     One that is disabled hears of nothing more; what waits for it is dead as soon as a notifier worker sees
     it. Another address, or enabling, ends the pause that failures brought. Raises TooManyEndpoints,
-    DatabaseAway, CommitUnknown.
+    DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> bool:
@@ -211,7 +211,7 @@ async def change(
 async def send_test(database: Database, merchant_id: str, endpoint_id: str) -> str | None:
     """Write a test event for this endpoint alone; return the delivery's id, None: there is no such endpoint.
 
-    Raises EndpointIsDisabled, DatabaseAway, CommitUnknown.
+    Raises EndpointIsDisabled, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> str | None:

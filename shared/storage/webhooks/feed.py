@@ -66,7 +66,7 @@ class FeedPage:
 
 
 async def read(database: Database, merchant_id: str, *, after: int, limit: int) -> FeedPage:
-    """Return the merchant's events behind a position, at most `limit`. Raises DatabaseAway.
+    """Return the merchant's events behind a position, at most `limit`. Raises DatabaseUnavailable.
 
     Where no positions can be given now, those that have one are shown; a later reading gives the rest.
     """

@@ -11,7 +11,7 @@ from shared.notification.events import EventType, event_body
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.payment.payment import Payment
 from shared.runtime.ids import PAYMENT_PREFIX
-from shared.storage.db.engine import Transaction, Wake
+from shared.storage.db.engine import Transaction, WakeUp
 from shared.storage.db.statement import Statement
 from shared.storage.payments.rows import json_text
 
@@ -82,7 +82,7 @@ async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None
         only=payment.webhook_endpoint_id,
         grace_ms=RELAY_GRACE_MS,
     )
-    tx.wakes.extend(Wake(MERCHANT, delivery.id, delivery.target) for delivery in written)
+    tx.wakes.extend(WakeUp(MERCHANT, delivery.id, delivery.target) for delivery in written)
 
 
 async def add_contradiction(tx: Transaction, payment: Payment) -> None:
@@ -100,7 +100,7 @@ async def add_order_notification(tx: Transaction, *, payment_id: str, merchant_i
         payment_id=payment_id,
         grace_ms=RELAY_GRACE_MS,
     )
-    tx.wakes.append(Wake(HIPAY, delivery_id, HIPAY))
+    tx.wakes.append(WakeUp(HIPAY, delivery_id, HIPAY))
 
 
 async def add_test_event(tx: Transaction, *, merchant_id: str, endpoint_id: str) -> str:
@@ -122,5 +122,5 @@ async def add_test_event(tx: Transaction, *, merchant_id: str, endpoint_id: str)
         type=EventType.TEST.value,
         grace_ms=RELAY_GRACE_MS,
     )
-    tx.wakes.append(Wake(MERCHANT, delivery_id, endpoint_id))
+    tx.wakes.append(WakeUp(MERCHANT, delivery_id, endpoint_id))
     return delivery_id

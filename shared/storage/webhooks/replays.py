@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final
 
 from shared.notification.kinds import MERCHANT
-from shared.storage.db.engine import Database, Transaction, Wake
+from shared.storage.db.engine import Database, Transaction, WakeUp
 from shared.storage.db.statement import Statement
 from shared.storage.payments.listing import Place
 from shared.storage.payments.operator_actions import Action, record_action
@@ -62,7 +62,7 @@ async def replay(
 
     False: there is no such delivery, or it is not `merchant_id`'s to send (None: anybody's, HiPay's too).
     `operator` is the credential that asks, where it is an operator's: it is kept.
-    Raises EndpointIsDisabled, DatabaseAway, CommitUnknown.
+    Raises EndpointIsDisabled, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> bool:
@@ -75,7 +75,7 @@ async def replay(
             raise EndpointIsDisabled
         statement = _DUE_NOW if row.state == "waiting" else _REPLAY
         if await tx.run(statement, id=row.id, grace_ms=RELAY_GRACE_MS):
-            tx.wakes.append(Wake(row.kind, row.id, row.target))
+            tx.wakes.append(WakeUp(row.kind, row.id, row.target))
             if operator is not None:
                 await record_action(tx, operator, Action.DELIVERY_REPLAYED, {"delivery_id": row.id})
         return True
@@ -96,8 +96,8 @@ async def replay_many(
     `wanted.state` is `delivered` or `dead`. Nobody is woken: the notifier workers' sweep publishes them
     within a second or so, endpoint by endpoint, so that many at once are not in others' way. Each batch is a
     transaction of its own, in which an operator's credential is kept with the filter. Raises
-    EndpointIsDisabled where the named endpoint is, DatabaseAway, CommitUnknown: what was sent again stays so,
-    asking again does no harm.
+    EndpointIsDisabled where the named endpoint is, DatabaseUnavailable, CommitUnknown: what was sent again
+    stays so, asking again does no harm.
     """
     assert wanted.state in ("delivered", "dead"), "what waits is sent anyway"
     if wanted.target is not None:

@@ -67,7 +67,7 @@ async def rotate(
     """Let a new secret sign at once; the earlier ones go on for `overlap_seconds` at most.
 
     Return whether the merchant has such an endpoint, and until when (milliseconds since 1970) an earlier
-    secret signs. Raises TooManySecrets, DatabaseAway, CommitUnknown.
+    secret signs. Raises TooManySecrets, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> tuple[bool, int | None]:

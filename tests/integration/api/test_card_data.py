@@ -138,7 +138,7 @@ async def test_no_card_data_is_in_anything_that_was_written(
     system = system_on_both
     api = await system.api()
     till = await system.till(api)
-    worker = await system.worker(hold_after_doubt_seconds=60)
+    worker = await system.worker(lease_after_doubt_seconds=60)
     gateway = await system.login(kind=CredentialKind.GATEWAY, merchant=False)
     card = replace(Device(), card_number=CARD, shows_full_card_number=True)
     behaviours = {

@@ -12,9 +12,9 @@ from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries
 
 from api.openapi.delivery_paths import DELIVERY_SCHEMAS
 from shared.security.credential_kind import CredentialKind
-from shared.storage.db.engine import Wake
+from shared.storage.db.engine import WakeUp
 from shared.storage.webhooks import deliveries, replays
-from shared.storage.webhooks.deliveries import Attempt, Breaker, Delivered, Tried
+from shared.storage.webhooks.deliveries import Attempt, AttemptResult, Breaker, Delivered
 from shared.storage.webhooks.delivery_list import DeliveryFilter
 
 HIPAY: dict[str, Any] = {
@@ -25,11 +25,11 @@ OPERATORS = "/v1/operator/deliveries"
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
-def heard_by(api: ApiAlone) -> list[Wake]:
+def heard_by(api: ApiAlone) -> list[WakeUp]:
     """Return the list in which every wake-up of a notifier worker appears."""
-    heard: list[Wake] = []
+    heard: list[WakeUp] = []
 
-    def hear(wakes: Sequence[Wake]) -> None:
+    def hear(wakes: Sequence[WakeUp]) -> None:
         heard.extend(wakes)
 
     api.database.on_committed = hear
@@ -85,7 +85,7 @@ async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Sto
         _, delivery = await delivery_of(till)
         (leased,) = await deliveries.lease(api.database, [delivery["id"]], 30)
         answer = Attempt(12, 200, None, "ok 4970101234567890", "https://127.0.0.1/new")
-        tried = Tried(leased, answer, Delivered())
+        tried = AttemptResult(leased, answer, Delivered())
         await deliveries.record(api.database, [tried], breaker=Breaker(5, 10))
 
         shown = (await till.get(f"{DELIVERIES}/{delivery['id']}")).json()
@@ -125,7 +125,7 @@ async def test_a_replay_is_the_same_delivery_once_more(store: Store, state: str)
         assert row.publish_at >= row.due_at
         assert row.lease == 8, "a late result of its earlier life changes nothing"
         assert len(await rows(api.database, "SELECT id FROM deliveries")) == 1
-        assert set(heard) == {Wake("merchant", delivery["id"], delivery["endpoint_id"])}
+        assert set(heard) == {WakeUp("merchant", delivery["id"], delivery["endpoint_id"])}
         assert len(await deliveries.lease(api.database, [delivery["id"]] * 3, 30)) == 1
 
 

@@ -82,11 +82,11 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     store = Store(f"sqlite+aiosqlite:///{path}")
     # Nobody takes the payments that are made here.
     limits = {
-        "waiting_limit_per_line": 100_000,
+        "waiting_limit_per_terminal": 100_000,
         "waiting_limit_per_merchant": 100_000,
         "waiting_limit": 100_000,
     }
-    with served_api(store, look_up=loopback, notify_allowed_networks=("127.0.0.0/8",), **limits) as running:
+    with served_api(store, lookup=loopback, notify_allowed_networks=("127.0.0.0/8",), **limits) as running:
         yield running
 
 

@@ -27,7 +27,7 @@ async def test_an_error_at_any_step_of_an_order_is_no_second_payment(system: Sys
             failed.append(step)
             raise RuntimeError(step)
 
-    till = await system.till(await system.api(checkpoint=fails_once))
+    till = await system.till(await system.api(failpoint=fails_once))
     await system.worker(republish_after_seconds=0.3)
     # Without the log's traceback, whose drawing takes seconds.
     async with ScriptedTerminal(pays) as terminal:

@@ -30,7 +30,7 @@ class Names:
 
     known: dict[str, list[str]] = field(default_factory=lambda: {NAME: [ADDRESS]})
 
-    async def look_up(self, host: str) -> Sequence[Address]:
+    async def lookup(self, host: str) -> Sequence[Address]:
         if host not in self.known:
             raise OSError("no such name")
         return [ip_address(address) for address in self.known[host]]
@@ -94,7 +94,7 @@ async def endpoint_gone(scene: Scene) -> None:
 
 async def too_many_wait(scene: Scene) -> None:
     """No place is left in the queue of the terminal."""
-    scene.api.payments.admission._limits["line"] = 0
+    scene.api.payments.admission._limits["terminal_address"] = 0
 
 
 async def _register(scene: Scene, merchant_id: str | None, **values: object) -> None:
@@ -104,10 +104,10 @@ async def _register(scene: Scene, merchant_id: str | None, **values: object) -> 
         "label": "",
         "host": ADDRESS,
         "port": 8888,
-        "line": LINE,
+        "terminal_address": LINE,
         "protocol": "ConcertV3.2",
         "profile": "{}",
-        "register_number": "01",
+        "pos_number": "01",
         "created_at": 0,
         **values,
     }
@@ -154,7 +154,7 @@ async def test_an_earlier_attempt_is_the_answer_whatever_stands_in_the_way(
 ) -> None:
     """Queued, in session, in doubt or succeeded: the same order attaches or is replayed."""
     names = Names()
-    async with api_alone(store, look_up=names.look_up, **NO_CACHE) as api:
+    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
         assert (await scene.again()).status_code == 202
         await OBSTACLES[obstacle][0](scene)
@@ -173,7 +173,7 @@ async def test_an_earlier_attempt_is_the_answer_whatever_stands_in_the_way(
 async def test_another_amount_is_a_conflict_whatever_stands_in_the_way(store: Store, obstacle: str) -> None:
     """With the attempt that counts, and not safe to retry; with an Idempotency-Key of its own, too."""
     names = Names()
-    async with api_alone(store, look_up=names.look_up, **NO_CACHE) as api:
+    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
         assert (await scene.again()).status_code == 202
         await OBSTACLES[obstacle][0](scene)
@@ -198,7 +198,7 @@ async def test_another_amount_is_a_conflict_whatever_stands_in_the_way(store: St
 async def test_without_an_earlier_attempt_the_obstacle_is_the_answer(store: Store, obstacle: str) -> None:
     """Also after one that failed; what is refused leaves neither payment nor key behind."""
     names = Names()
-    async with api_alone(store, look_up=names.look_up, **NO_CACHE) as api:
+    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
         assert (await scene.again()).status_code == 202
         (row,) = await rows(api.database, "SELECT id FROM payments")
@@ -217,7 +217,7 @@ async def test_without_an_earlier_attempt_the_obstacle_is_the_answer(store: Stor
 async def test_a_registered_terminal_that_was_removed_still_attaches(store: Store) -> None:
     """By the id that the order named; another order hears that there is no such terminal."""
     names = Names()
-    async with api_alone(store, look_up=names.look_up, **NO_CACHE) as api:
+    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
         await _register(scene, scene.till.merchant_id)
         del scene.body["pos_technical_info"]["host_information"]
@@ -240,7 +240,7 @@ async def test_money_is_not_given_back_twice_where_the_name_is_lost(
 ) -> None:
     """A reversal or credit that counts is the answer for its repetition, as a debit is."""
     names = Names()
-    async with api_alone(store, look_up=names.look_up, **NO_CACHE) as api:
+    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
         assert (await scene.again()).status_code == 202
         (row,) = await rows(api.database, "SELECT id FROM payments")
@@ -260,7 +260,7 @@ async def test_money_is_not_given_back_twice_where_the_name_is_lost(
 async def test_another_name_that_leads_nowhere_is_another_terminal(store: Store) -> None:
     """Whether it is the same cannot be known: a conflict, and never a second charge."""
     names = Names()
-    async with api_alone(store, look_up=names.look_up, **NO_CACHE) as api:
+    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
         assert (await scene.again()).status_code == 202
 
@@ -279,7 +279,7 @@ async def test_another_name_that_leads_nowhere_is_another_terminal(store: Store)
 async def test_a_new_credential_of_the_merchant_finds_its_order(sqlite_store: Store) -> None:
     """The guard belongs to the merchant: the till with the new password attaches, too."""
     names = Names()
-    async with api_alone(sqlite_store, look_up=names.look_up, **NO_CACHE) as api:
+    async with api_alone(sqlite_store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
         first = (await scene.again()).json()["payment"]["id"]
         names.known.clear()

@@ -10,6 +10,6 @@ async def test_the_next_payment_makes_the_terminals_row_again(store: Store) -> N
     async with api_alone(store) as api:
         till = await api.merchant()
         await till.order_async()
-        await change(api.database, "DELETE FROM lines")
+        await change(api.database, "DELETE FROM terminal_locks")
 
         await api.claim(await till.order_async())

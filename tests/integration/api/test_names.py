@@ -55,7 +55,7 @@ async def test_an_import_of_dead_names_is_no_trouble_of_other_merchants(system: 
     """2,000 names in a dry run: another merchant pays by name meanwhile, and so does the same one."""
     host = terminal_host()
     servers = NameServers("till.shop.example", host)
-    api = await system.api(look_up=servers, import_timeout_seconds=60, name_lookup_limit_per_merchant=4)
+    api = await system.api(lookup=servers, import_timeout_seconds=60, name_lookup_limit_per_merchant=4)
     await system.worker()
     attacker, shop = await merchant(system, api), await merchant(system, api)
     importing = asyncio.create_task(attacker.send("POST", "/import", **dead_names(2000)))
@@ -75,7 +75,7 @@ async def test_an_import_of_dead_names_is_no_trouble_of_other_merchants(system: 
 async def test_an_import_of_dead_names_ends_in_its_total_time(system: System) -> None:
     """2,000 names, each of which would take the time of a look-up: every one is told as not looked up."""
     servers = NameServers("till.shop.example", "127.0.0.9")
-    api = await system.api(look_up=servers, import_timeout_seconds=2, name_lookup_limit_per_merchant=4)
+    api = await system.api(lookup=servers, import_timeout_seconds=2, name_lookup_limit_per_merchant=4)
     attacker = await merchant(system, api)
     began = time.monotonic()
 
@@ -90,7 +90,7 @@ async def test_an_import_of_dead_names_ends_in_its_total_time(system: System) ->
 async def test_an_import_ends_when_its_client_is_gone(sqlite_store: Store) -> None:
     """Nobody reads its answer; no further name of it is looked up."""
     servers = NameServers("till.shop.example", "127.0.0.9")
-    async with api_alone(sqlite_store, look_up=servers, name_lookup_limit_per_merchant=1) as api:
+    async with api_alone(sqlite_store, lookup=servers, name_lookup_limit_per_merchant=1) as api:
         caller = await api.merchant()
         body = dead_file(3).encode()
         received = iter([{"type": "http.request", "body": body, "more_body": False}])

@@ -35,7 +35,7 @@ NAMES: Final = {
 ASYNC: Final[dict[str, Any]] = {"headers": {"prefer": "respond-async"}}
 
 
-async def look_up(host: str) -> Sequence[Address]:
+async def lookup(host: str) -> Sequence[Address]:
     if host not in NAMES:
         raise OSError("no such name")
     return [ip_address(NAMES[host])]
@@ -55,10 +55,10 @@ async def register(api: ApiAlone, till: Caller, **values: object) -> None:
         "label": "",
         "host": "127.0.0.9",
         "port": 8888,
-        "line": LINE,
+        "terminal_address": LINE,
         "protocol": "ConcertV3.2",
         "profile": "{}",
-        "register_number": "01",
+        "pos_number": "01",
         "created_at": 0,
         **values,
     }
@@ -72,18 +72,22 @@ async def register(api: ApiAlone, till: Caller, **values: object) -> None:
 
 async def test_every_spelling_takes_the_same_lock(store: Store) -> None:
     """However many orders are sent in however many ways: one terminal, one session at a time."""
-    async with api_alone(store, look_up=look_up) as api:
+    async with api_alone(store, lookup=lookup) as api:
         till = await merchant(api)
         for host in SPELLINGS:
             await till.order_async(host)
 
-        assert [row.address for row in await rows(api.database, "SELECT address FROM lines")] == [LINE]
-        assert {row.line for row in await rows(api.database, "SELECT line FROM payments")} == {LINE}
+        assert [row.address for row in await rows(api.database, "SELECT address FROM terminal_locks")] == [
+            LINE
+        ]
+        assert {
+            row.terminal_address for row in await rows(api.database, "SELECT terminal_address FROM payments")
+        } == {LINE}
 
 
 async def test_every_spelling_of_the_same_order_attaches(store: Store) -> None:
     """While it runs and when it is paid; the terminal beside it is a conflict."""
-    async with api_alone(store, look_up=look_up) as api:
+    async with api_alone(store, lookup=lookup) as api:
         till = await merchant(api)
         first = await till.order_async(SPELLINGS[0], order_id="order-1")
         for host in SPELLINGS:
@@ -99,7 +103,7 @@ async def test_every_spelling_of_the_same_order_attaches(store: Store) -> None:
 @pytest.mark.parametrize("rule", ["sole use", "disabled"])
 async def test_no_spelling_goes_round_a_rule(store: Store, rule: str) -> None:
     """Another merchant's sole use and a terminal that the merchant disabled hold for the device."""
-    async with api_alone(store, look_up=look_up) as api:
+    async with api_alone(store, lookup=lookup) as api:
         till, other = await merchant(api), await merchant(api)
         if rule == "sole use":
             await register(api, other, sole_use_confirmed_at=1)
@@ -115,10 +119,10 @@ async def test_no_spelling_goes_round_a_rule(store: Store, rule: str) -> None:
 
 async def test_an_entry_whose_name_leads_to_a_disabled_terminal_takes_no_payment(store: Store) -> None:
     """The merchant's word is about the device, not about the name."""
-    async with api_alone(store, look_up=look_up) as api:
+    async with api_alone(store, lookup=lookup) as api:
         till = await merchant(api)
         await register(api, till, disabled_at=1)
-        await register(api, till, id="t2", host="till.example", line="127.0.0.10:8888")
+        await register(api, till, id="t2", host="till.example", terminal_address="127.0.0.10:8888")
         body: dict[str, Any] = {
             "order": {"order_id": "o", "price": {"amount": 100}},
             "pos_technical_info": {
@@ -134,7 +138,7 @@ async def test_an_entry_whose_name_leads_to_a_disabled_terminal_takes_no_payment
 
 async def test_what_is_no_host_is_refused_before_anything_is_stored(store: Store) -> None:
     """400 naming the field, in orders and in the registry."""
-    async with api_alone(store, look_up=look_up) as api:
+    async with api_alone(store, lookup=lookup) as api:
         till = await merchant(api)
         for host in ("127.000.000.009", "127.1", "0x7f.1", " till.example", "127.0.0.9:8888", "::1%99"):
             answered = await till.order(host, **ASYNC)

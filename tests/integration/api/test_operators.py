@@ -31,7 +31,7 @@ async def age(api: ApiAlone, seconds: float) -> None:
         "UPDATE payments SET doubted_at = doubted_at - :ms, claimed_at = claimed_at - :ms",
         ms=ms,
     )
-    await change(api.database, "UPDATE lines SET taken_at = taken_at - :ms", ms=ms)
+    await change(api.database, "UPDATE terminal_locks SET taken_at = taken_at - :ms", ms=ms)
 
 
 async def decide(operator: Caller, payment_id: str, decision: str, **more: Any) -> httpx.Response:
@@ -56,7 +56,7 @@ async def test_a_doubt_is_shown_with_all_that_is_known(store: Store) -> None:
         (shown,) = page["payments"]
         assert shown["payment"]["id"] == first
         assert shown["payment"]["resolving"] is True
-        assert (shown["merchant_id"], shown["line"]) == (till.merchant_id, LINE)
+        assert (shown["merchant_id"], shown["terminal_address"]) == (till.merchant_id, LINE)
         assert 100 <= shown["in_doubt_seconds"] < 130
         assert shown["decision_in_seconds"]["charged"] == 0
         assert 145 < shown["decision_in_seconds"]["not_charged"] <= 175
@@ -226,9 +226,9 @@ async def test_a_person_may_ask_for_a_terminal_after_a_minute(store: Store) -> N
             asked = await caller.post(path, body)
             assert asked.status_code == 202, asked.text
             assert asked.json()["payment"]["state"] == "in_doubt"
-            (line,) = await rows(api.database, "SELECT release_for, release_by FROM lines")
-            assert line.release_for == payment_id
-            assert caller.username in line.release_by
+            (lock,) = await rows(api.database, "SELECT release_for, release_by FROM terminal_locks")
+            assert lock.release_for == payment_id
+            assert caller.username in lock.release_by
 
 
 async def test_only_a_doubt_that_holds_its_terminal_can_be_asked_to_let_go(sqlite_store: Store) -> None:
@@ -241,5 +241,5 @@ async def test_only_a_doubt_that_holds_its_terminal_can_be_asked_to_let_go(sqlit
 
         assert (await till.post(path)).json()["error"]["code"] == "in_session.payment.conflict"
         await lose(api.database, claimed)
-        await change(api.database, "UPDATE lines SET held_by = NULL")
+        await change(api.database, "UPDATE terminal_locks SET held_by = NULL")
         assert (await till.post(path)).json()["error"]["code"] == "free.terminal.conflict"

@@ -151,7 +151,7 @@ async def test_a_listing_is_filtered(store: Store) -> None:
         assert await ids() == [second, first]
         assert await ids(order_id="order-1") == [first]
         assert await ids(state="in_session") == [second]
-        assert await ids(line="127.0.0.2:8888") == [second]
+        assert await ids(terminal_address="127.0.0.2:8888") == [second]
         assert await ids(created_to="2001-01-01T00:00:00Z") == [first]
         assert await ids(created_from="1970-01-01T00:00:01Z", created_to="1970-01-01T00:00:01.001Z") == [
             first
@@ -213,7 +213,7 @@ async def test_a_history_names_every_step_and_no_card_and_no_stranger(store: Sto
         await api.claim(held)
         payment_id = await till.order_async()
         await change(api.database, "UPDATE payments SET deadline_at = 0 WHERE id = :id", id=payment_id)
-        await api.payments.outcomes._announcer.expire(payment_id)
+        await api.payments.results._reply_publisher.expire(payment_id)
         await change(
             api.database,
             "INSERT INTO payment_events (payment_id, at, event, state, detail)"
@@ -278,7 +278,7 @@ async def test_a_cancel_for_another_reason_is_not_the_callers(sqlite_store: Stor
     """The broker was away: cancelled, but not by whoever asks for it now."""
     async with api_alone(sqlite_store) as api:
         till = await api.merchant()
-        api.postbox.is_away = True
+        api.postbox.is_unavailable = True
         answered = await till.order()
         assert answered.status_code == 500
         payment_id = answered.json()["payment"]["id"]

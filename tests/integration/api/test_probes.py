@@ -32,7 +32,7 @@ async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> N
     shop = await merchant(system, await system.api())
     await system.worker()
     async with VirtualTerminal(terminal_host()) as device:
-        await shop.put("till-1", device.host, register_number="42", protocol="ConcertV3.2")
+        await shop.put("till-1", device.host, pos_number="42", protocol="ConcertV3.2")
 
         found = await probe(shop)
 
@@ -43,7 +43,7 @@ async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> N
     assert await free(system, device.host)
     shown = await shop.get("till-1")
     assert shown["last_seen"] is not None
-    assert shown["learned"] == {"answers": 0, "fields": [], "identifies": True, "identify_first": False}
+    assert shown["observed"] == {"answers": 0, "fields": [], "identifies": True, "identify_first": False}
 
 
 async def test_what_is_no_concert_terminal_or_not_there_is_told_apart(system: System) -> None:
@@ -82,7 +82,7 @@ async def test_a_busy_terminal_says_so(system: System) -> None:
 
         writer.close()
     assert found["outcome"] == "busy"
-    assert (await shop.get("till-1"))["learned"]["identifies"] is None
+    assert (await shop.get("till-1"))["observed"]["identifies"] is None
 
 
 async def test_a_terminal_that_answered_payments_needs_no_identification(system: System) -> None:
@@ -92,12 +92,12 @@ async def test_a_terminal_that_answered_payments_needs_no_identification(system:
     async with ScriptedTerminal(says_nothing, scripts_all=True) as device:
         await shop.put("till-1", device.host)
         assert (await probe(shop))["outcome"] == "not_concert"
-        await change(system.database, "UPDATE lines SET echoes = '[[\"CB\"]]', identifies = false")
+        await change(system.database, "UPDATE terminal_locks SET echoes = '[[\"CB\"]]', identifies = false")
 
         found = await probe(shop)
 
     assert (found["outcome"], "round_trip_ms" in found) == ("reachable", False)
-    assert (await shop.get("till-1"))["learned"]["identifies"] is False
+    assert (await shop.get("till-1"))["observed"]["identifies"] is False
 
 
 async def test_a_held_line_is_told_without_a_packet(system_on_both: System) -> None:
@@ -150,7 +150,7 @@ async def test_a_payment_waits_for_a_probe(system_on_both: System) -> None:
 
 async def test_without_a_worker_a_probe_ends_in_time(system: System) -> None:
     """504: nothing is known, and a worker that comes later does not run it."""
-    api = await system.api(probe_hold_seconds=0.2, publish_timeout_seconds=0.9, queue_deadline_seconds=1)
+    api = await system.api(probe_lease_seconds=0.2, publish_timeout_seconds=0.9, queue_deadline_seconds=1)
     shop = await merchant(system, api)
     await shop.put("till-1", terminal_host())
 

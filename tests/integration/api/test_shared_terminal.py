@@ -51,7 +51,7 @@ async def test_an_enquiry_tells_a_merchant_nothing_of_anothers_payment(system_on
     api = await system.api()
     till = await system.till(api)
     operator = await system.login(kind=CredentialKind.OPERATOR, merchant=False)
-    await system.worker(hold_after_doubt_seconds=60, enquiry_timeout_seconds=2)
+    await system.worker(lease_after_doubt_seconds=60, enquiry_timeout_seconds=2)
 
     async with ScriptedTerminal(loses_ours_and_shows_anothers) as shop:
         pending = payment_id(await till.pay(shop.host, headers={"Prefer": "respond-async"}))

@@ -105,7 +105,7 @@ async def test_a_name_with_one_address_outside_is_refused(system: System) -> Non
     async def two(_host: str) -> list[Any]:
         return [ip_address("127.0.0.1"), ip_address("169.254.169.254")]
 
-    till = await system.till(await system.api(look_up=two))
+    till = await system.till(await system.api(lookup=two))
 
     check(await till.pay("terminal.example"), 403, "network.forbidden")
 
@@ -116,12 +116,12 @@ async def test_a_name_without_an_address_is_unreachable_and_stored(system: Syste
     async def none(_host: str) -> list[Any]:
         raise OSError("no such name")
 
-    till = await system.till(await system.api(look_up=none))
+    till = await system.till(await system.api(lookup=none))
     answered = await till.pay("terminal.example")
 
     check(answered, 502, "unavailable.terminal.bad.gateway")
     (row,) = await system.payments()
-    assert (row.state, row.reason, row.line) == ("unreachable", "no_address", None)
+    assert (row.state, row.reason, row.terminal_address) == ("unreachable", "no_address", None)
     assert answered.json()["payment"]["safe_to_retry"] is True
 
 
@@ -225,7 +225,7 @@ async def test_the_healthcheck_is_up_only_when_payments_can_be_taken(system: Sys
     answered = await api.client.get("/v1/connector/healthcheck")
     assert (answered.status_code, answered.text) == (200, "up")
 
-    api.database.is_away = True
+    api.database.is_unavailable = True
     answered = await api.client.get("/v1/connector/healthcheck")
     assert answered.status_code == 503
     assert "database" in answered.text
@@ -255,12 +255,12 @@ async def test_a_database_that_is_away_is_a_500_that_says_so(system: System) -> 
     """Whether it goes before the login is checked or after it."""
     api = await system.api()
     till = await system.till(api)
-    api.database.is_away = True
+    api.database.is_unavailable = True
     check(await till.pay(terminal_host()), 500, "unavailable.database.internal.server.error")
 
-    api.database.is_away = False
+    api.database.is_unavailable = False
     await till.send({})
-    api.database.is_away = True
+    api.database.is_unavailable = True
     error = check(await till.pay(terminal_host()), 500, "unavailable.database.internal.server.error")
     assert error["details"] == {"safe_to_retry": False}
 

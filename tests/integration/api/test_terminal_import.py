@@ -20,7 +20,7 @@ async def test_a_spreadsheets_file_is_stored_whole(system_on_both: System) -> No
     hosts = [terminal_host() for _ in range(3)]
     await shop.put("till-1", hosts[0], label="before")
     text = (
-        "id;host;port;label;register_number;authorisation;authorisation_above_cents;"
+        "id;host;port;label;pos_number;authorisation;authorisation_above_cents;"
         "profile.sends_contract;profile.request_ends_with;profile.terminal_time_seconds;;\r\n"
         f"till-1;{hosts[0]};;Caisse 1;7;above;3000;FALSE;CRLF;300;;\r\n"
         ";;;;;;;;;;;\r\n"
@@ -35,7 +35,7 @@ async def test_a_spreadsheets_file_is_stored_whole(system_on_both: System) -> No
     stored = await send(shop, body)
     assert stored.json() == {"dry_run": False, "rows": 2, "created": 1, "changed": 1}
     first, second = await shop.get("till-1"), await shop.get("till-2")
-    assert (first["label"], first["register_number"]) == ("Caisse 1", "07")
+    assert (first["label"], first["pos_number"]) == ("Caisse 1", "07")
     assert first["authorisation"] == {"policy": "above", "above_cents": 3000}
     assert first["profile"] == {
         "sends_contract": False, "request_ends_with": "\r\n", "terminal_time_seconds": 300,

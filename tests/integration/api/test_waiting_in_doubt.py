@@ -11,7 +11,7 @@ from payments import change, lose, prove
 
 from shared.payment.states import Event
 from shared.storage.payments import settling
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 
 
 async def in_doubt(api: ApiAlone, till: Caller) -> str:
@@ -31,11 +31,11 @@ async def test_a_doubt_that_is_resolved_in_time_is_answered_with_the_result(sqli
             (payment_id,) = await eventually(lambda: api.postbox.published)
             claimed = await api.claim(payment_id)
             await lose(api.database, claimed)
-            api.payments.outcomes._waiters.replied(payment_id)
+            api.payments.results._waiters.replied(payment_id)
             await asyncio.sleep(0.2)
             assert not paying.done()
             await prove(api.database, payment_id, Event.PROVED_DONE)
-            api.payments.outcomes._waiters.replied(payment_id)
+            api.payments.results._waiters.replied(payment_id)
 
         assert paying.result().json()["paymentStatus"] == "Success"
 
@@ -69,7 +69,7 @@ async def test_a_doubt_without_its_terminal_is_not_resolving(sqlite_store: Store
         payment_id = await till.order_async(order_id="order-1")
         claimed = await api.claim(payment_id)
         await lose(api.database, claimed)
-        assert await settling.release(api.database, claimed.taking, Learned(), why="time is over")
+        assert await settling.release(api.database, claimed.grant, ObservedCapabilities(), why="time is over")
 
         for answered in (
             await till.order(order_id="order-1", headers={"prefer": "wait=0"}),
@@ -84,14 +84,14 @@ async def test_a_waiting_caller_is_not_woken_by_the_doubt_it_knows(sqlite_store:
         till = await api.merchant()
         payment_id = await in_doubt(api, till)
         looks = 0
-        seen = api.payments.outcomes.seen
+        snapshot = api.payments.results.snapshot
 
         async def counted(payment_id: str) -> object:
             nonlocal looks
             looks += 1
-            return await seen(payment_id)
+            return await snapshot(payment_id)
 
-        api.payments.outcomes.seen = counted  # type: ignore[method-assign, assignment]
+        api.payments.results.snapshot = counted  # type: ignore[method-assign, assignment]
         answered = await till.order(order_id="order-1")
 
         assert answered.json()["payment"]["id"] == payment_id

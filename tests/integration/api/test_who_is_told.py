@@ -52,7 +52,7 @@ async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) 
         entry = {
             "host": "127.0.0.11",
             "port": 8889,
-            "register_number": "07",
+            "pos_number": "07",
             "authorisation": {"policy": "always"},
         }
         assert (await till.client.put("/v1/terminals/till-1", json=entry)).status_code == 201
@@ -66,7 +66,7 @@ async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) 
         assert order_notification("dlv_1", payment, attempt)["terminal"] == {
             "host": "127.0.0.11",
             "port": 8889,
-            "register_number": "07",
+            "pos_number": "07",
             "force_authorization": True,
         }
 

@@ -23,7 +23,7 @@ async def test_a_trusted_certificate_for_the_name_is_accepted(authority: Authori
     """The server is asked for by the URL's name and proves that name; the address was only the way there."""
     secure = receiver(status(200), tls=authority.server("shop.example"), keeps_connections=True)
 
-    async with secure as shop, client(look_up=SHOP, ssl_context=authority.trust()) as http:
+    async with secure as shop, client(lookup=SHOP, ssl_context=authority.trust()) as http:
         answers = [await post(http, f"https://shop.example:{shop.port}/hook") for _ in range(3)]
 
     assert [answer.status for answer in answers] == [200, 200, 200]
@@ -44,7 +44,7 @@ async def test_a_name_with_a_dot_at_its_end_is_the_same_name(authority: Authorit
     """Certificates know no such dot."""
     secure = receiver(status(200), tls=authority.server("shop.example"))
 
-    async with secure as shop, client(look_up=SHOP, ssl_context=authority.trust()) as http:
+    async with secure as shop, client(lookup=SHOP, ssl_context=authority.trust()) as http:
         assert (await post(http, f"https://shop.example.:{shop.port}/")).status == 200
 
 
@@ -68,7 +68,7 @@ async def test_any_other_certificate_is_refused_before_a_byte_is_sent(
 
     async with (
         receiver(status(200), tls=wrong) as shop,
-        client(look_up=SHOP, ssl_context=authority.trust()) as http,
+        client(lookup=SHOP, ssl_context=authority.trust()) as http,
     ):
         with pytest.raises(CertificateInvalid) as refused:
             await post(http, f"https://shop.example:{shop.port}/")
@@ -83,7 +83,7 @@ async def test_an_unknown_authority_is_refused(authority: Authority, tmp_path: P
 
     async with (
         receiver(status(200), tls=stranger.server("shop.example")) as shop,
-        client(look_up=SHOP, ssl_context=authority.trust()) as http,
+        client(lookup=SHOP, ssl_context=authority.trust()) as http,
     ):
         with pytest.raises(CertificateInvalid) as refused:
             await post(http, f"https://shop.example:{shop.port}/")
@@ -95,7 +95,7 @@ async def test_a_client_of_its_own_trusts_no_authority_of_a_test(authority: Auth
     """Without a context it is the system's trust, and it verifies."""
     async with (
         receiver(status(200), tls=authority.server("shop.example")) as shop,
-        client(look_up=SHOP) as http,
+        client(lookup=SHOP) as http,
     ):
         with pytest.raises(CertificateInvalid):
             await post(http, f"https://shop.example:{shop.port}/")

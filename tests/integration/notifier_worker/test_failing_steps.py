@@ -22,7 +22,7 @@ async def test_an_error_at_any_step_keeps_no_place_and_loses_no_delivery(system:
             raise RuntimeError(step)
 
     brief = {"notify_timeout_seconds": 1, "notify_connect_timeout_seconds": 1, "notify_lease_seconds": 1.5}
-    notifier = await system.notifier(checkpoint=fails, notify_endpoint_concurrency=2, **brief)
+    notifier = await system.notifier(failpoint=fails, notify_endpoint_concurrency=2, **brief)
     async with receiving() as hooks:
         waiting = await hearing(system, hooks.url)
         await waiting.wait(5)

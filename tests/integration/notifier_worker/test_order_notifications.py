@@ -147,7 +147,7 @@ async def test_it_is_sent_where_the_terminal_has_no_address(system: System, told
     async def nowhere(host: str) -> list[Address]:
         return []
 
-    till = await system.till(await system.api(look_up=nowhere, **told.given))
+    till = await system.till(await system.api(lookup=nowhere, **told.given))
 
     answered = await till.pay("till-7.example")
     (received,) = await told.hipay.heard(1)

@@ -10,7 +10,7 @@ import pytest
 from posting import LOOPBACK, client, names, post
 from receivers import receiver, status
 
-from shared.network.dns import SystemLookUp
+from shared.network.dns import SystemResolver
 from shared.network.public_addresses import Address
 from shared.network.targets import AddressPolicy, TargetRefused
 
@@ -107,12 +107,12 @@ def _nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("host", SPELLINGS.values(), ids=SPELLINGS.keys())
 async def test_no_spelling_of_an_inner_address_is_connected_to(host: str) -> None:
     """The system's own resolver says what a spelling means; a receiver on that port hears nothing."""
-    look_up = SystemLookUp(thread_count=1)
+    lookup = SystemResolver(thread_count=1)
 
-    async with receiver(status(200)) as inner, client(ADDRESSES_ONLY, look_up) as http:
+    async with receiver(status(200)) as inner, client(ADDRESSES_ONLY, lookup) as http:
         with pytest.raises(TargetRefused) as refused:
             await post(http, f"http://{host}:{inner.port}/")
-    look_up.close()
+    lookup.close()
 
     assert refused.value.reason == "address"
     assert inner.connections == 0
@@ -121,9 +121,9 @@ async def test_no_spelling_of_an_inner_address_is_connected_to(host: str) -> Non
 @pytest.mark.parametrize("addresses", NAMES.values(), ids=NAMES.keys())
 async def test_no_name_that_leads_inside_is_connected_to(addresses: list[str]) -> None:
     """One inner address is enough, whatever stands beside it."""
-    look_up = names(shop_example=addresses)
+    lookup = names(shop_example=addresses)
 
-    async with receiver(status(200), host="127.0.0.1") as inner, client(OPEN_TO_US, look_up) as http:
+    async with receiver(status(200), host="127.0.0.1") as inner, client(OPEN_TO_US, lookup) as http:
         with pytest.raises(TargetRefused) as refused:
             await post(http, f"http://shop.example:{inner.port}/")
 
@@ -133,10 +133,10 @@ async def test_no_name_that_leads_inside_is_connected_to(addresses: list[str]) -
 
 async def test_an_allowed_origin_does_not_open_its_neighbours() -> None:
     """The sandbox's own receiver is reached; another port of that machine is not, by whatever name."""
-    look_up = names(sandbox=["127.0.0.1"], shop_example=["127.0.0.1"])
+    lookup = names(sandbox=["127.0.0.1"], shop_example=["127.0.0.1"])
     async with receiver(status(200)) as sandbox, receiver(status(200)) as other:
         policy = AddressPolicy(allowed_origins=frozenset({("http", "sandbox", sandbox.port)}))
-        async with client(policy, look_up) as http:
+        async with client(policy, lookup) as http:
             assert (await post(http, f"http://sandbox:{sandbox.port}/")).status == 200
             for url in (f"http://sandbox:{other.port}/", f"https://shop.example:{sandbox.port}/"):
                 with pytest.raises(TargetRefused):

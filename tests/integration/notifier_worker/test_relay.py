@@ -148,7 +148,7 @@ async def test_a_worker_that_stalls_past_its_lease_changes_nothing_any_more(syst
         "notify_connect_timeout_seconds": 1,
         "notify_lease_seconds": 1.2,
     }
-    slow = await system.notifier(checkpoint=stall, **limits)
+    slow = await system.notifier(failpoint=stall, **limits)
     async with receiving() as hooks:
         hooks.statuses = [500, 200]
         (one,) = await (await hearing(system, hooks.url)).wait()

@@ -194,14 +194,14 @@ async def test_a_database_that_goes_away_costs_neither_a_try_nor_a_result(
     system = system_on_both
 
     async def at(reached: str) -> None:
-        notifier.database.is_away |= reached == step
+        notifier.database.is_unavailable |= reached == step
 
-    notifier = await system.notifier(**PATIENT, checkpoint=at)
+    notifier = await system.notifier(**PATIENT, failpoint=at)
     async with receiving() as hooks:
         (one,) = await (await hearing(system, hooks.url)).wait()
-        await eventually(lambda: notifier.database.is_away)
+        await eventually(lambda: notifier.database.is_unavailable)
         assert (await delivery(system.database, one)).state == "waiting"
-        notifier.database.is_away = False
+        notifier.database.is_unavailable = False
         await eventually(lambda: all_delivered(system.database))
         await eventually(lambda: notifier.metric("notifications_under_way", kind="merchant") == 0)
 
@@ -217,7 +217,7 @@ async def test_a_result_whose_commit_was_not_confirmed_is_stored_once(system_on_
     async def at(reached: str) -> None:
         notifier.database.lost_commits = 1 if reached == "sent" else 0
 
-    notifier = await system.notifier(checkpoint=at)
+    notifier = await system.notifier(failpoint=at)
     async with receiving() as hooks:
         (one,) = await (await hearing(system, hooks.url)).wait()
         await hooks.heard(1)

@@ -89,7 +89,7 @@ async def test_a_connection_that_is_kept_open_costs_little_once_its_echoes_are_k
 
     till = await system.till()
     long = 1.5
-    await system.worker(idle_end_seconds=long, hold_after_doubt_seconds=3)
+    await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=3)
     seconds = []
     async with ScriptedTerminal(keeps_open) as shop:
         for _ in range(4):

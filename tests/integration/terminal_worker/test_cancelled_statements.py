@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from cancelled_statements import Trouble, learned, troubled
+from cancelled_statements import Trouble, observed, troubled
 from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
@@ -23,7 +23,7 @@ LIMITS: dict[str, object] = {
     "write_window_seconds": 3,
     "takeover_free_after_seconds": 4,
     "early_release_after_seconds": 4,
-    "hold_after_doubt_seconds": 2,
+    "lease_after_doubt_seconds": 2,
     "queue_deadline_seconds": 60,
     "answer_timeout_seconds": 3,
     "terminal_own_time_seconds": 3,
@@ -80,7 +80,7 @@ async def test_a_payment_survives_the_loss_of_any_of_its_statements(
         till = await system.till(api)
         worker = await system.worker(session_limit=200)
         troubles = stack.enter_context(troubled(worker.database))
-        stack.enter_context(learned(api.database, troubles))
+        stack.enter_context(observed(api.database, troubles))
 
         async def open_shop(pays: bool, trouble: Trouble) -> Shop:
             shop = Shop(pays, trouble)
@@ -129,7 +129,7 @@ async def test_a_takeover_survives_the_loss_of_any_of_its_statements(
             host = f"127.0.1.{number}"
             troubles[f"{host}:{PORT}"] = cases[number]
             return await in_session(
-                system.database, order_id=f"order-{number}", host=host, line=f"{host}:{PORT}"
+                system.database, order_id=f"order-{number}", host=host, terminal_address=f"{host}:{PORT}"
             )
 
         with troubled(worker.database) as troubles:
@@ -151,7 +151,7 @@ async def test_a_takeover_survives_the_loss_of_any_of_its_statements(
 
 
 async def _freed(system: System, left: list[Any]) -> None:
-    hosts = [claimed.taking.address.removesuffix(f":{PORT}") for claimed in left]
+    hosts = [claimed.grant.address.removesuffix(f":{PORT}") for claimed in left]
 
     async def are_free() -> bool:
         return all([await system.is_free(host) for host in hosts])

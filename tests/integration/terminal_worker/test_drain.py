@@ -29,7 +29,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def paid_while_away(store: Store, amqp_url: str, prefix: str, **limits: Any) -> AsyncIterator[Scene]:
+async def paid_while_unavailable(
+    store: Store, amqp_url: str, prefix: str, **limits: Any
+) -> AsyncIterator[Scene]:
     customer_pays = asyncio.Event()
 
     async def pays(talk: Talk) -> None:
@@ -46,7 +48,7 @@ async def paid_while_away(store: Store, amqp_url: str, prefix: str, **limits: An
         worker = await system.worker(**limits)
         paying = group.create_task(till.pay(terminal.host))
         await eventually(lambda: terminal.talks and terminal.talks[0].received)
-        worker.database.is_away = True
+        worker.database.is_unavailable = True
         customer_pays.set()
         await asyncio.wait_for(terminal.talks[0].closed.wait(), 10)
         yield Scene(system, worker, till, paying, terminal)
@@ -56,11 +58,11 @@ async def test_a_known_result_outlives_the_drain_while_the_database_is_away(
     postgres_store: Store, amqp_url: str, system_prefix: str
 ) -> None:
     """The drain is over at once, the database comes back after it: stored as it was, not as a doubt."""
-    async with paid_while_away(postgres_store, amqp_url, system_prefix) as scene:
+    async with paid_while_unavailable(postgres_store, amqp_url, system_prefix) as scene:
         draining = asyncio.create_task(scene.worker.deliveries.drain(0.05))
         await asyncio.sleep(1)
         assert not draining.done()
-        scene.worker.database.is_away = False
+        scene.worker.database.is_unavailable = False
         await asyncio.wait_for(draining, 20)
 
         answered = await scene.paying
@@ -74,13 +76,13 @@ async def test_the_process_ends_with_its_grace_where_the_database_stays_away(
 ) -> None:
     """Its line is left held: whoever finds it calls the payment in doubt, and never sends it again."""
     limits: dict[str, Any] = {"worker_drain_seconds": 10, "worker_stop_grace_seconds": 12}
-    async with paid_while_away(postgres_store, amqp_url, system_prefix, **limits) as scene:
+    async with paid_while_unavailable(postgres_store, amqp_url, system_prefix, **limits) as scene:
         began = time.monotonic()
         await asyncio.wait_for(scene.worker.deliveries.drain(0.05), 20)
 
         assert time.monotonic() - began >= 1.5
         assert (await scene.system.payments())[0].state == "in_session"
-        scene.worker.database.is_away = False
+        scene.worker.database.is_unavailable = False
         told = (await scene.paying).json()["payment"]
         assert (told["state"], told["reason"]) == ("in_doubt", "worker_lost")
         assert len(scene.terminal.talks) == 1

@@ -23,7 +23,7 @@ from shared.storage.db.engine import Database
 from shared.storage.payments import claims, settling, waiting
 from shared.storage.payments.claims import Claim
 from shared.storage.terminals import takeover
-from shared.storage.terminals.takeover import HeldLine
+from shared.storage.terminals.takeover import HeldLock
 from terminal_worker.session.connection import TcpConnection
 from terminal_worker.session.identification import Identifier
 
@@ -33,7 +33,7 @@ LIMITS: dict[str, object] = {
     "caller_wait_seconds": 90,
     "api_drain_seconds": 100,
     "api_stop_grace_seconds": 110,
-    "hold_after_doubt_seconds": 5,
+    "lease_after_doubt_seconds": 5,
     "connect_total_seconds": 4,
     "write_window_seconds": 5,
     "takeover_free_after_seconds": 6,
@@ -99,7 +99,7 @@ async def test_an_error_at_any_step_loses_no_result_and_keeps_no_line(patient: S
     """Before the write it is certain that nothing was sent; after it the answer counts all the same."""
     till = await patient.till()
     failing = Failing(patient, WORKER_STEPS, always=always)
-    await patient.worker(checkpoint=failing)
+    await patient.worker(failpoint=failing)
 
     async def deadline_passes() -> None:
         await eventually(lambda: "before_claim" in failing.of.values(), within_seconds=60)
@@ -271,7 +271,7 @@ async def test_a_claim_that_is_committed_meanwhile_is_no_line_without_a_run(
 
     async with ScriptedTerminal(pays_late) as shop:
 
-        async def held(database: Database) -> Sequence[HeldLine]:
+        async def held(database: Database) -> Sequence[HeldLock]:
             if not paying:
                 # The whole claim happens after the look has begun, and before its statement.
                 paying.append(asyncio.create_task(till.pay(shop.host)))

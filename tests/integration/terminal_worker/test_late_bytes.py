@@ -111,7 +111,7 @@ AMOUNTS = [
 async def test_an_amount_that_comes_after_a_success_without_one_may_contradict_it(system: System) -> None:
     """The caller is answered meanwhile, the line is kept; another payment's answer contradicts nothing."""
     till = await system.till()
-    await system.worker(idle_end_seconds=2, hold_after_doubt_seconds=4)
+    await system.worker(idle_end_seconds=2, lease_after_doubt_seconds=4)
 
     async def adds(later: bytes, contradicts: bool) -> None:
         go_on = asyncio.Event()
@@ -147,7 +147,7 @@ async def test_a_success_without_an_amount_holds_nobody_up_once_the_terminal_has
 
     long = 8
     till = await system.till()
-    await system.worker(idle_end_seconds=long, hold_after_doubt_seconds=long + 2)
+    await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=long + 2)
     async with ScriptedTerminal(answers) as shop:
         began = time.monotonic()
         await till.pay(shop.host)
@@ -201,7 +201,7 @@ async def test_a_late_answer_that_our_code_stumbles_over_is_kept(
     def fails(*_: object) -> None:
         raise RuntimeError("an error of the code")
 
-    monkeypatch.setattr(late_answers, "judge_answer", fails)
+    monkeypatch.setattr(late_answers, "interpret_answer", fails)
     till = await system.till()
     await system.worker(answer_timeout_seconds=1)
     go_on = asyncio.Event()

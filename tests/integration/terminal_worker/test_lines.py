@@ -130,10 +130,10 @@ async def test_a_name_that_leads_elsewhere_during_a_doubt_is_identified_first(sy
     """The device may still show the first amount: it answers an identification, then it gets the second."""
 
     async def api_that_finds(host: str) -> Api:
-        async def look_up(_name: str) -> list[IPv4Address]:
+        async def lookup(_name: str) -> list[IPv4Address]:
             return [IPv4Address(host)]
 
-        return await system.api(look_up=look_up)
+        return await system.api(lookup=lookup)
 
     async def closes(talk: Talk) -> None:
         await talk.request()

@@ -12,7 +12,7 @@ from system import System, system_on
 from shared.payment.payment import Payment
 from shared.storage.payments import claims, settling
 from shared.storage.terminals import takeover
-from shared.storage.terminals.locks import Taking
+from shared.storage.terminals.locks import LockGrant
 
 BAD, GOOD = "127.0.1.1", "127.0.1.2"
 
@@ -20,7 +20,9 @@ BAD, GOOD = "127.0.1.1", "127.0.1.2"
 async def _left_behind(system: System) -> dict[str, Any]:
     """Payments in session of a worker that never lived, by host."""
     return {
-        host: await in_session(system.database, order_id=f"order of {host}", host=host, line=f"{host}:8888")
+        host: await in_session(
+            system.database, order_id=f"order of {host}", host=host, terminal_address=f"{host}:8888"
+        )
         for host in (BAD, GOOD)
     }
 
@@ -32,7 +34,11 @@ async def test_one_payment_that_cannot_be_expired_keeps_no_other_queued(
     await with_merchant(system.database)
     bad, good = [
         await queued(
-            system.database, order_id=f"order of {host}", host=host, line=f"{host}:8888", deadline_seconds=0
+            system.database,
+            order_id=f"order of {host}",
+            host=host,
+            terminal_address=f"{host}:8888",
+            deadline_seconds=0,
         )
         for host in (BAD, GOOD)
     ]
@@ -58,10 +64,10 @@ async def test_one_line_that_cannot_be_taken_over_keeps_no_other_held(
     left = await _left_behind(system)
     original = takeover.take_over
 
-    async def take_over(database: Any, heartbeats: Any, line: Any, **named: Any) -> Any:
-        if line.address.startswith(BAD):
+    async def take_over(database: Any, heartbeats: Any, lock: Any, **named: Any) -> Any:
+        if lock.address.startswith(BAD):
             raise RuntimeError
-        return await original(database, heartbeats, line, **named)
+        return await original(database, heartbeats, lock, **named)
 
     monkeypatch.setattr(takeover, "take_over", take_over)
     await system.worker()
@@ -76,10 +82,10 @@ async def test_one_hold_that_cannot_be_ended_keeps_no_other(
     """The line of the other one is free when its time is over."""
     original = settling.release
 
-    async def release(database: Any, taking: Taking, *given: Any, **named: Any) -> bool:
-        if taking.address.startswith(BAD):
+    async def release(database: Any, grant: LockGrant, *given: Any, **named: Any) -> bool:
+        if grant.address.startswith(BAD):
             raise RuntimeError
-        return await original(database, taking, *given, **named)
+        return await original(database, grant, *given, **named)
 
     monkeypatch.setattr(settling, "release", release)
     async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system:

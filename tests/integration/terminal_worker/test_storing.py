@@ -95,8 +95,8 @@ async def test_somebody_elses_claim_is_never_taken_for_a_lost_one(system: System
 
     assert paying.result().json()["paymentStatus"] == "Success"
     await eventually(lambda: system.is_free(shop.host))
-    (line,) = await rows(system.database, "SELECT epoch FROM lines")
-    assert line.epoch == 2
+    (lock,) = await rows(system.database, "SELECT epoch FROM terminal_locks")
+    assert lock.epoch == 2
 
 
 async def test_a_claim_waits_for_a_database_that_is_away(system: System) -> None:
@@ -104,10 +104,10 @@ async def test_a_claim_waits_for_a_database_that_is_away(system: System) -> None
     till = await system.till()
     worker = await system.worker(sweeps=False, write_window_seconds=1.5)
     async with ScriptedTerminal(answers) as shop, asyncio.TaskGroup() as group:
-        worker.database.is_away = True
+        worker.database.is_unavailable = True
         paying = group.create_task(till.pay(shop.host))
         await eventually(lambda: worker.metric("session_slots_used") == 1)
         await asyncio.sleep(1.6)
-        worker.database.is_away = False
+        worker.database.is_unavailable = False
 
     assert paying.result().json()["paymentStatus"] == "Success"

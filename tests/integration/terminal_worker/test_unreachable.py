@@ -119,7 +119,7 @@ async def test_bytes_before_our_write_are_no_answer_and_nothing_is_written(
             await asyncio.wait_for(has_spoken.wait(), 10)
 
     till = await system.till()
-    await system.worker(checkpoint=at)
+    await system.worker(failpoint=at)
     async with ScriptedTerminal(speaks_first, scripts_all=True) as shop:
         answered = await till.pay(shop.host)
         (talk,) = shop.talks

@@ -42,7 +42,7 @@ class Store:
         self.clock_offset_ms = 0
         #: Without SQLAlchemy in between.
         self.is_thin = True
-        self.is_away = False
+        self.is_unavailable = False
         #: Ratio of commits whose answer is lost.
         self.lost_commits = 0.0
         #: Commits to lose on purpose: a word of one of the transaction's statements, and what becomes of it.
@@ -74,13 +74,13 @@ class Store:
     async def reached(self) -> None:
         """Wait as for a network; raise where the database is away."""
         await self.loop.after(self.rng.expovariate(1 / self.latency_seconds))
-        if self.is_away:
+        if self.is_unavailable:
             # The words by which SQLAlchemy knows a lost connection.
             raise sqlite3.OperationalError("connection closed: the database is away")
 
     def notice(self, sql: str, rows: Sequence[Any]) -> None:
         """Remember when lines are taken over; `rows` are what the statement returned."""
-        if rows and sql.startswith("UPDATE lines SET worker"):
+        if rows and sql.startswith("UPDATE terminal_locks SET worker"):
             self.taken_over_at[rows[0][0]] = self.loop.now
 
     def refuse(self, sql: str) -> None:
@@ -130,7 +130,7 @@ class Store:
         """Whether every payment ended or is in doubt, every line is free, and everybody was told."""
         return not self.rows(
             "SELECT 1 FROM payments WHERE state IN ('queued', 'in_session')"
-            " UNION ALL SELECT 1 FROM lines WHERE held_by IS NOT NULL"
+            " UNION ALL SELECT 1 FROM terminal_locks WHERE held_by IS NOT NULL"
             " UNION ALL SELECT 1 FROM deliveries WHERE state = 'waiting'"
         )
 
@@ -138,13 +138,15 @@ class Store:
         found = self.rows("SELECT state FROM payments WHERE id = ?", payment_id)
         return found[0]["state"] if found else None
 
-    def is_excused(self, line: str) -> bool:
+    def is_excused(self, terminal_address: str) -> bool:
         """Whether the line left the identification after a finished payment unanswered."""
-        return bool(self.rows("SELECT 1 FROM lines WHERE address = ? AND identifies = 0", line))
+        return bool(
+            self.rows("SELECT 1 FROM terminal_locks WHERE address = ? AND identifies = 0", terminal_address)
+        )
 
-    def holder(self, line: str) -> str | None:
+    def holder(self, terminal_address: str) -> str | None:
         """Return the payment or probe that holds the line."""
-        found = self.rows("SELECT held_by FROM lines WHERE address = ?", line)
+        found = self.rows("SELECT held_by FROM terminal_locks WHERE address = ?", terminal_address)
         return found[0]["held_by"] if found else None
 
     def newest_event(self) -> int:
@@ -166,8 +168,8 @@ class Store:
 
     def in_doubt(self) -> list[tuple[str, str]]:
         """Return the payments in doubt and their lines."""
-        found = self.rows("SELECT id, line FROM payments WHERE state = 'in_doubt' ORDER BY id")
-        return [(row["id"], row["line"]) for row in found]
+        found = self.rows("SELECT id, terminal_address FROM payments WHERE state = 'in_doubt' ORDER BY id")
+        return [(row["id"], row["terminal_address"]) for row in found]
 
     def close(self) -> None:
         """What is left of this history's processes can no longer reach the files."""
@@ -221,7 +223,7 @@ class Connection:
             self._began_at = store.loop.now
             self._lent = self._file.lend()
         elif isinstance(parameters, Mapping):
-            if sql.startswith("UPDATE lines SET worker"):
+            if sql.startswith("UPDATE terminal_locks SET worker"):
                 store.watch.takes_over(parameters, self._began_at)
             elif self._file is store.files.heartbeats and not sql.startswith("SELECT"):
                 self._workers.append((parameters["worker"], sql.startswith("UPDATE")))

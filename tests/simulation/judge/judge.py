@@ -134,7 +134,7 @@ def _judge_results(world: "World", payments: dict[str, Any], verdict: Verdict) -
         process = note.wire.process
         # One that slept may find its answer and its time-out at once, and ends before it has listened on.
         is_drained = process.is_stopping and not process.was_paused
-        lives_on = not process.is_dead or (is_drained and world.away_seconds < _DRAINED_SECONDS)
+        lives_on = not process.is_dead or (is_drained and world.unavailable_seconds < _DRAINED_SECONDS)
         if note.is_operation and note.is_answered and lives_on and note.payment_id in payments:
             state = payments[note.payment_id]["state"]
             if state == State.IN_DOUBT:
@@ -149,7 +149,9 @@ def _judge_end(world: "World", payments: dict[str, Any], verdict: Verdict) -> No
             verdict.doubts_left += 1
             if not row["reason"]:
                 verdict.wrongs.append(f"in doubt without a reason: {payment_id}")
-    for row in world.store.rows("SELECT address, held_by, worker FROM lines WHERE held_by IS NOT NULL"):
+    for row in world.store.rows(
+        "SELECT address, held_by, worker FROM terminal_locks WHERE held_by IS NOT NULL"
+    ):
         verdict.wrongs.append(f"line never freed: {row['address']} held by {row['held_by']}")
     # A message of a payment that met an unexpected error may be put aside; the sweep finds what is queued.
     unexpected = world.faults.happened["statement refused, XX000"]
@@ -162,7 +164,7 @@ def stored_text(world: "World") -> list[str]:
     rows = world.store.rows(
         "SELECT id, order_id, operation, state, reason, contradicted, resolved_by FROM payments"
     )
-    lines = world.store.rows("SELECT address, held_by, worker, epoch, claim FROM lines")
+    lines = world.store.rows("SELECT address, held_by, worker, epoch, claim FROM terminal_locks")
     events = world.store.rows("SELECT payment_id, event, state, detail FROM payment_events ORDER BY id")
     return [
         *(json.dumps(dict(row)) for row in [*lines, *rows]),

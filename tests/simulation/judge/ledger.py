@@ -77,7 +77,7 @@ class Ledger:
         return note
 
     def _check(self, new: Written) -> None:
-        if new.is_operation and self.holder(new.wire.terminal.line) != new.payment_id:
+        if new.is_operation and self.holder(new.wire.terminal.terminal_address) != new.payment_id:
             self._wrong(f"written without the line: {_say(new)}")
         for old in self.written:
             if old.wire.terminal is not new.wire.terminal:
@@ -103,12 +103,12 @@ class Ledger:
 
     def _is_silent_now(self, old: Written) -> bool:
         """Whether an operation's worker lost the line since: it may listen on, and writes nothing more."""
-        taken_at = self.taken_over_at(old.wire.terminal.line)
+        taken_at = self.taken_over_at(old.wire.terminal.terminal_address)
         return old.is_operation and taken_at is not None and taken_at > old.at
 
     def _may_ask(self, new: Written) -> bool:
         """Whether a taker's enquiry comes late enough: before, the dead one could still have written."""
-        taken_at = self.taken_over_at(new.wire.terminal.line)
+        taken_at = self.taken_over_at(new.wire.terminal.terminal_address)
         # The taker counts from before its statement was sent.
         return taken_at is not None and new.at >= taken_at + self.taker_waits_seconds - _STATEMENT_SECONDS
 
@@ -121,7 +121,7 @@ class Ledger:
         if not new.is_operation or not old.is_operation:
             return True
         terminal = new.wire.terminal
-        return terminal.kind.enquires_aside or self.is_excused(terminal.line)
+        return terminal.kind.enquires_aside or self.is_excused(terminal.terminal_address)
 
     def at_work(self) -> frozenset[str]:
         """Return the payments whose request a terminal has, or still may get."""

@@ -10,15 +10,15 @@ from shared.storage.db.engine import Database
 from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import takeover
-from shared.storage.terminals.locks import Taking
-from shared.storage.terminals.takeover import HeldLine
+from shared.storage.terminals.locks import LockGrant
+from shared.storage.terminals.takeover import HeldLock
 from terminal_worker.recovery import takeover as worker_takeover
-from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from terminal_worker.recovery.doubt_leases import Doubts, Lease
 from terminal_worker.recovery.takeover import Recovery
 from terminal_worker.session import enquiry, session
 from terminal_worker.session.connection import Connection
 from terminal_worker.session.identification import Identified
-from terminal_worker.session.request_builder import Speech
+from terminal_worker.session.request_builder import PreparedRequest
 from terminal_worker.session.session import TerminalSessions
 
 
@@ -33,7 +33,7 @@ def takeover_read_back_once() -> Iterator[None]:
         if taken is not None:
             await self._taken(taken, started_at)
 
-    async def take_back(_: Recovery, _line: HeldLine) -> None:
+    async def take_back(_: Recovery, _line: HeldLock) -> None:
         await asyncio.sleep(0)
 
     with patch.object(Recovery, "_read_back", read_back), patch.object(Recovery, "_take_back", take_back):
@@ -44,7 +44,7 @@ def takeover_read_back_once() -> Iterator[None]:
 def identified_without_a_look() -> Iterator[None]:
     """Before it writes, a run does not ask whether the line is still its own."""
 
-    async def still_mine(_database: Database, _taking: Taking) -> bool:
+    async def still_mine(_database: Database, _grant: LockGrant) -> bool:
         return True
 
     with patch.object(settling, "still_mine", still_mine):
@@ -60,16 +60,16 @@ def identified_at_any_time() -> Iterator[None]:
         return math.inf
 
     async def reach(
-        self: TerminalSessions, claimed: Claimed, speech: Speech, identify_until: float | None
+        self: TerminalSessions, claimed: Claimed, prepared: PreparedRequest, identify_until: float | None
     ) -> Connection:
         if identify_until is not None:
-            line, payment = claimed.taking.address, claimed.payment
+            terminal_address, payment = claimed.grant.address, claimed.payment
             found = await self._identifier.ask(
-                line, payment.protocol, claimed.register_number, speech.profile, ever
+                terminal_address, payment.protocol, claimed.pos_number, prepared.profile, ever
             )
             if found is not Identified.YES:
                 raise session._Unidentified
-        return await original(self, claimed, speech, None)
+        return await original(self, claimed, prepared, None)
 
     with patch.object(TerminalSessions, "_reach", reach):
         yield
@@ -85,9 +85,9 @@ def not_marked_after_early_release() -> Iterator[None]:
     """A line that a person asked for is like any other afterwards."""
     original = Doubts._free
 
-    async def free(self: Doubts, hold: Hold, why: str, *, early: bool) -> None:
+    async def free(self: Doubts, lease: Lease, why: str, *, early: bool) -> None:
         del early
-        await original(self, hold, why, early=False)
+        await original(self, lease, why, early=False)
 
     with patch.object(Doubts, "_free", free):
         yield

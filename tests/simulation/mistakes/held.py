@@ -12,8 +12,8 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.payments import accepting, ending
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
-from shared.storage.terminals.takeover import HeldLine, TakenOver
-from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from shared.storage.terminals.takeover import HeldLock, TakenOver
+from terminal_worker.recovery.doubt_leases import Doubts, Lease
 from terminal_worker.recovery.takeover import Recovery
 from terminal_worker.session import enquiry
 from tests.simulation.limits import SETTINGS
@@ -28,15 +28,15 @@ def taker_frees_at_once() -> Iterator[None]:
     """Whoever takes a line over frees it as soon as nothing is left to do."""
     original = Recovery._hold
 
-    def hold(self: Recovery, taken: TakenOver, started_at: float) -> None:
+    def lease(self: Recovery, taken: TakenOver, started_at: float) -> None:
         vars(self)["_settings"] = _AT_ONCE
         original(self, taken, started_at)
 
-    with patch.object(Recovery, "_hold", hold):
+    with patch.object(Recovery, "_hold", lease):
         yield
 
 
-class _Believed:
+class _TtlCache:
     """Heartbeats that say what was seen before."""
 
     def __init__(self, counter: int | None) -> None:
@@ -52,10 +52,15 @@ def counter_not_compared() -> Iterator[None]:
     original = takeover.take_over
 
     async def take_over(
-        database: Database, _: Heartbeats, line: HeldLine, *, seen_counter: int | None, **named: Any
+        database: Database,
+        _: Heartbeats,
+        terminal_address: HeldLock,
+        *,
+        seen_counter: int | None,
+        **named: Any,
     ) -> TakenOver | None:
-        believed = cast("Heartbeats", _Believed(seen_counter))
-        return await original(database, believed, line, seen_counter=seen_counter, **named)
+        believed = cast("Heartbeats", _TtlCache(seen_counter))
+        return await original(database, believed, terminal_address, seen_counter=seen_counter, **named)
 
     with patch.object(takeover, "take_over", take_over):
         yield
@@ -92,10 +97,10 @@ def released_at_once() -> Iterator[None]:
     """Whoever asks for a line in doubt gets it, however short ago its request was sent."""
     original = Doubts._why_free
 
-    def why_free(self: Doubts, hold: Hold, state: State | None, asked_by: str | None) -> str | None:
-        if asked_by is not None and hold.claimed is not None:
+    def why_free(self: Doubts, lease: Lease, state: State | None, asked_by: str | None) -> str | None:
+        if asked_by is not None and lease.claimed is not None:
             return f"asked for by {asked_by}"
-        return original(self, hold, state, asked_by)
+        return original(self, lease, state, asked_by)
 
     with patch.object(Doubts, "_why_free", why_free), patch.object(people, "SETTINGS", _AT_ONCE):
         yield

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from shared.runtime import resilience
 from shared.settings.settings import Settings
-from shared.storage.db.engine import CommitUnknown, DatabaseAway
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from terminal_worker import run
 
 
@@ -17,7 +17,7 @@ def given_up_at_the_unexpected() -> Iterator[None]:
     original = resilience.until_done
 
     async def until_done(work: Callable[[], Awaitable[Any]], event: str, **named: Any) -> Any:
-        return await original(work, event, **{**named, "failures": (DatabaseAway, CommitUnknown)})
+        return await original(work, event, **{**named, "failures": (DatabaseUnavailable, CommitUnknown)})
 
     with patch.object(run, "until_done", until_done):
         yield

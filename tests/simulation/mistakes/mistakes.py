@@ -17,11 +17,11 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import accepting, claims
-from shared.storage.payments.waiting import Seen
+from shared.storage.payments.waiting import PaymentSnapshot
 from shared.storage.terminals import locks, takeover
 from shared.storage.terminals.takeover import TakenOver
 from terminal_worker.recovery import takeover as worker_takeover
-from terminal_worker.recovery.doubt_leases import Doubts, Hold
+from terminal_worker.recovery.doubt_leases import Doubts, Lease
 from terminal_worker.recovery.sweep import Sweep
 from terminal_worker.run import Runs
 from terminal_worker.session.enquiry import Enquired, Enquirer
@@ -44,13 +44,13 @@ def requeued_at_takeover() -> Iterator[None]:
     """What a dead worker had is given to the next one, as a queue would."""
     original = takeover.take_over
     requeue = Statement("UPDATE payments SET state = 'queued', deadline_at = {now} + 30000 WHERE id = :id")
-    free = Statement("UPDATE lines SET held_by = NULL, epoch = epoch + 1 WHERE held_by = :id")
+    free = Statement("UPDATE terminal_locks SET held_by = NULL, epoch = epoch + 1 WHERE held_by = :id")
 
     async def take_over(database: Database, *arguments: Any, **named: Any) -> TakenOver | None:
         taken = await original(database, *arguments, **named)
         if taken is None or taken.claimed is None or taken.claimed.payment.state is not State.IN_DOUBT:
             return taken
-        payment_id = taken.taking.payment_id
+        payment_id = taken.grant.payment_id
 
         async def work(tx: Transaction) -> None:
             await tx.run(free, id=payment_id)
@@ -70,7 +70,7 @@ def sent_again_after_doubt() -> Iterator[None]:
 
     async def hold(self: TerminalSessions, claimed: claims.Claimed, started_at: float) -> Ended:
         ended = await original(self, claimed, started_at)
-        if ended.outcome.reason == Reason.CONNECTION_LOST:
+        if ended.settlement.reason == Reason.CONNECTION_LOST:
             return await original(self, claimed, self._clock.boot())
         return ended
 
@@ -94,7 +94,7 @@ def hold_without_end() -> Iterator[None]:
     """Only a resolution frees a line in doubt."""
     original = Doubts._why_free
 
-    def why_free(self: Doubts, hold: Hold, state: State | None, asked_by: str | None) -> str | None:
+    def why_free(self: Doubts, hold: Lease, state: State | None, asked_by: str | None) -> str | None:
         hold.ends_at = math.inf
         return original(self, hold, state, asked_by)
 
@@ -104,27 +104,27 @@ def hold_without_end() -> Iterator[None]:
 
 def enquiry_right_after_takeover() -> AbstractContextManager[object]:
     """The taker asks before its margin is over: the dead one may still write."""
-    return patch.object(worker_takeover, "Hold", partial(Hold, enquires_soon=True))
+    return patch.object(worker_takeover, "Lease", partial(Lease, enquires_soon=True))
 
 
 @contextmanager
 def answered_from_the_reply() -> Iterator[None]:
     """The reply is sent before the commit, and says the outcome."""
     said: dict[str, State] = {}
-    end, look = Runs._end, result.Outcomes._look
+    end, look = Runs._end, result.ResultWaiter._look
 
     async def reply_first(self: Runs, claimed: claims.Claimed, ended: Ended, started_at: float) -> None:
         payment = claimed.payment
-        said[payment.id] = apply(State.IN_SESSION, ended.outcome.event)
-        await self._announcer.reply(payment.id, payment.reply_to)
+        said[payment.id] = apply(State.IN_SESSION, ended.settlement.event)
+        await self._reply_publisher.reply(payment.id, payment.reply_to)
         await end(self, claimed, ended, started_at)
 
-    async def believe(self: result.Outcomes, payment_id: str, *, past_deadline: bool) -> Seen:
+    async def believe(self: result.ResultWaiter, payment_id: str, *, past_deadline: bool) -> PaymentSnapshot:
         seen = await look(self, payment_id, past_deadline=past_deadline)
         state = said.get(payment_id)
         return seen if state is None else replace(seen, payment=replace(seen.payment, state=state))
 
-    with patch.object(Runs, "_end", reply_first), patch.object(result.Outcomes, "_look", believe):
+    with patch.object(Runs, "_end", reply_first), patch.object(result.ResultWaiter, "_look", believe):
         yield
 
 
@@ -180,7 +180,7 @@ def no_epoch() -> Iterator[None]:
 @contextmanager
 def read_back_without_token() -> Iterator[None]:
     """Whoever holds the line for this payment is taken for this run."""
-    with patch.object(locks, "_TAKEN_WITH", changed(locks._TAKEN_WITH, (" AND claim = :token", ""))):
+    with patch.object(locks, "_GRANTED_WITH", changed(locks._GRANTED_WITH, (" AND claim = :token", ""))):
         yield
 
 
@@ -188,7 +188,7 @@ def read_back_without_token() -> Iterator[None]:
 def freed_while_enquiring() -> Iterator[None]:
     """The end of a hold does not wait for its enquiry."""
 
-    async def stop(_self: Doubts, _: Hold) -> None:
+    async def stop(_self: Doubts, _: Lease) -> None:
         await asyncio.sleep(0)
 
     with patch.object(Doubts, "_stop", stop):

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from unittest.mock import patch
 
 from api.payments import service
-from api.payments.service import Caller, Payments
+from api.payments.service import Payments, RequestContext
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.payments import accepting, idempotency
 from shared.storage.payments.accepting import NewPayment, Terms
@@ -24,7 +24,7 @@ def key_without_meaning() -> AbstractContextManager[object]:
 def nobody_waits() -> AbstractContextManager[object]:
     """Every caller is answered as one that does not want to wait."""
 
-    def waits(_self: Payments, _caller: Caller) -> float:
+    def waits(_self: Payments, _caller: RequestContext) -> float:
         return 0.0
 
     return patch.object(Payments, "_waits", waits)
@@ -47,7 +47,7 @@ def number_comes_again_at_once() -> AbstractContextManager[object]:
 
 def guard_behind_the_look_up() -> AbstractContextManager[object]:
     """Where a host has no address the order's earlier attempts are not asked for."""
-    guarded = "CASE WHEN CAST(:line AS TEXT) IS NULL THEN NULL ELSE :guard_key END,"
+    guarded = "CASE WHEN CAST(:terminal_address AS TEXT) IS NULL THEN NULL ELSE :guard_key END,"
     return patch.object(accepting, "_INSERT", changed(accepting._INSERT, (" :guard_key,", guarded)))
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from api.connector.request import OrderRequest
 from api.http.errors import ApiError, UndefinedError
 from api.http.headers import NO_PREFERENCE, Preference
-from api.payments.service import Answered, Caller, Payments
+from api.payments.service import Answered, Payments, RequestContext
 from api.payments.waiters import Waiters
-from api.terminals.addresses import LineFinder
+from api.terminals.addresses import TerminalAddressFinder
 from api.terminals.lookup import Terminals
-from shared.broker.outbox_publisher import Waking
-from shared.broker.reply_publisher import Announcer
+from shared.broker.outbox_publisher import OutboxPublisher
+from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.metrics import Metrics
 from shared.security.credential_kind import CredentialKind
 from shared.storage.terminals.merchants import Credential
@@ -49,20 +49,22 @@ class Api:
         clock = SimulatedClock(around.stage.loop, around.stage.rng)
         self.database = open_simulated("main", rng)
         self.publisher = SimulatedPublisher(around.broker, around.stage.faults, around.stage.rng)
-        self.announcer = Announcer(self.database, self.publisher, METRICS)
+        self.reply_publisher = ReplyPublisher(self.database, self.publisher, METRICS)
         self.replies = replies = SimulatedReplies(around.broker, self.process)
         if around.shops.endpoints is not None:
-            waking = Waking(self.publisher)
-            self.database.on_committed = waking.wake
-            self.process.spawn(waking.run())
+            outbox_publisher = OutboxPublisher(self.publisher)
+            self.database.on_committed = outbox_publisher.wake
+            self.process.spawn(outbox_publisher.run())
         waiters = Waiters(self.database, clock, METRICS, settings)
         self.payments = Payments(
             database=self.database,
             publisher=self.publisher,
             replies=replies,
-            announcer=self.announcer,
+            reply_publisher=self.reply_publisher,
             waiters=waiters,
-            lines=lambda _merchant_id: LineFinder(around.names.look_up, settings.name_lookup_timeout_seconds),
+            lines=lambda _merchant_id: TerminalAddressFinder(
+                around.names.lookup, settings.name_lookup_timeout_seconds
+            ),
             terminals=Terminals(self.database, clock, settings.credential_cache_seconds),
             clock=clock,
             metrics=METRICS,
@@ -95,11 +97,13 @@ class Api:
         credential = CREDENTIALS[merchant_id]
         if numbers_begin_again:
             credential = replace(credential, guard_hours=0)
-        caller = Caller(credential, idempotency_key, preference=preference)
+        caller = RequestContext(credential, idempotency_key, preference=preference)
         self.process.spawn(self._serve(order, caller, future))
         return await future
 
-    async def _serve(self, order: OrderRequest, caller: Caller, future: "asyncio.Future[Answered]") -> None:
+    async def _serve(
+        self, order: OrderRequest, caller: RequestContext, future: "asyncio.Future[Answered]"
+    ) -> None:
         try:
             answered = await self.payments.pay(order, caller)
         except ApiError as error:

@@ -64,7 +64,7 @@ class SimulatedDelivery:
         broker, consumer = self._broker, self._consumer
 
         def arrive() -> None:
-            if broker.is_away:
+            if broker.is_unavailable:
                 return
             if self in consumer.unacked:
                 consumer.unacked.remove(self)
@@ -85,7 +85,7 @@ class Broker:
         self._consumers: list[_Consumer] = []
         self._reply_queues: dict[str, tuple[Process, Context, OnReply]] = {}
         self.dead: list[_Message] = []
-        self.is_away = False
+        self.is_unavailable = False
 
     def delay(self) -> float:
         if self._rng.random() < self._faults.message_delays:
@@ -105,7 +105,7 @@ class Broker:
             self._deliver_from(name, waiting)
 
     def _deliver_from(self, queue: str, waiting: list[tuple[_Message, bool]]) -> None:
-        while waiting and not self.is_away:
+        while waiting and not self.is_unavailable:
             free = [
                 consumer
                 for consumer in self._consumers
@@ -172,11 +172,11 @@ class Broker:
             self.consume(lost.process, lost.on_delivery, lost.prefetch, lost.queue)
 
     def go_away(self, seconds: float) -> None:
-        self.is_away = True
+        self.is_unavailable = True
         self.world.later(seconds, self._come_back)
 
     def _come_back(self) -> None:
-        self.is_away = False
+        self.is_unavailable = False
         for consumer in list(self._consumers):
             if consumer.is_open:
                 self.close_consumer(consumer)
@@ -235,7 +235,7 @@ class SimulatedPublisher:
 
     async def _send(self, arrive: Callable[[], bool]) -> None:
         broker, loop = self._broker, self._broker.world.loop
-        if broker.is_away:
+        if broker.is_unavailable:
             # Either it is known at once, or the call hangs until its time-out.
             if self._rng.random() < 0.5:
                 raise NotAccepted("the broker is away")
@@ -246,7 +246,7 @@ class SimulatedPublisher:
         confirm_is_lost = self._rng.random() < self._faults.lost_confirms
 
         def at_broker() -> None:
-            if broker.is_away or is_lost:
+            if broker.is_unavailable or is_lost:
                 self._faults.count("publish lost")
                 return
             routed = arrive()

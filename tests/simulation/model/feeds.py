@@ -3,7 +3,7 @@
 import asyncio
 
 from shared.broker.errors import BrokerFailure
-from shared.storage.db.engine import CommitUnknown, DatabaseAway
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.webhooks import feed
 from shared.storage.webhooks.feed import FeedEvent
 from tests.simulation.database.thin import is_refused
@@ -39,7 +39,7 @@ class FeedReader:
         if not task.done():
             return
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, DatabaseAway | CommitUnknown | BrokerFailure) or is_refused(error):
+        if isinstance(error, DatabaseUnavailable | CommitUnknown | BrokerFailure) or is_refused(error):
             return
         if error is not None:
             self._around.unexpected("feed", error)

@@ -31,7 +31,7 @@ class Names:
         self._stage.note("name leads elsewhere", host, address=address)
         self._addresses[host] = address
 
-    async def look_up(self, host: str) -> list[IPv4Address]:
+    async def lookup(self, host: str) -> list[IPv4Address]:
         """As the system's resolver: no addresses where there is no such name."""
         await asyncio.sleep(self._stage.rng.uniform(0.001, 0.1))
         match self._fault():

@@ -98,7 +98,9 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         stage = self._stage
-        stage.note("write", self.process.name, to=self.terminal.line, bytes=data.decode("latin-1"))
+        stage.note(
+            "write", self.process.name, to=self.terminal.terminal_address, bytes=data.decode("latin-1")
+        )
         self.request = self._ledger.wrote(self, data, stage.now)
         delay = stage.rng.uniform(0.01, 0.1)
         fault = self.terminal.wire_fault()
@@ -165,9 +167,9 @@ class Connector:
         self._process = process
         self._terminals = terminals
 
-    async def __call__(self, line: str) -> Wire:
+    async def __call__(self, terminal_address: str) -> Wire:
         rng: random.Random = self._stage.rng
-        terminal = self._terminals.get(line)
+        terminal = self._terminals.get(terminal_address)
         if terminal is None:
             await asyncio.sleep(rng.uniform(0.01, _CONNECT_SECONDS))
             raise ConnectFailed("nobody is there")

@@ -5,10 +5,10 @@ from typing import Any, Final, cast
 
 from notifier_worker.wiring import wire
 from shared.notification.kinds import HIPAY, MERCHANT
-from shared.runtime.failpoints import no_checkpoint
+from shared.runtime.failpoints import no_failpoint
 from shared.runtime.metrics import Metrics
 from shared.security.encryption import Sealer
-from shared.storage.db.engine import CommitUnknown, DatabaseAway
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.sqlite import Store
 from tests.simulation.database.thin import is_refused
@@ -63,7 +63,7 @@ class Notifier:
     async def _guarded(self) -> None:
         try:
             await self._run()
-        except (DatabaseAway, CommitUnknown) as error:
+        except (DatabaseUnavailable, CommitUnknown) as error:
             self._around.stage.note("failed", self.process.name, error=repr(error))
         except Exception as error:
             if not is_refused(error):
@@ -84,7 +84,7 @@ class Notifier:
             clock=SimulatedClock(stage.loop, stage.rng),
             metrics=cast("Metrics", _NoMetrics()),
             settings=NOTIFIED,
-            checkpoint=no_checkpoint,
+            failpoint=no_failpoint,
             rng=rng,
         )
         dispatchers = {HIPAY: parts.hipay, MERCHANT: parts.merchant}

@@ -6,13 +6,13 @@ import random
 from collections.abc import Awaitable, Callable
 
 from api.http.errors import ApiError
-from api.payments.early_release import ask_for_line, doubt_window
+from api.payments.early_release import ask_for_terminal, doubt_window
 from shared.broker.errors import BrokerFailure
 from shared.broker.messages import ProbeMessage
-from shared.payment.gateway import GatewayRecord, judge
+from shared.payment.gateway import GatewayRecord, interpret
 from shared.payment.settlement import Result
 from shared.runtime.ids import new_probe_id
-from shared.storage.db.engine import CommitUnknown, DatabaseAway
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.payments import gateway_records, operator, waiting
 from shared.storage.payments.operator import Decision
 from shared.storage.terminals import probes
@@ -57,16 +57,16 @@ class People:
             return
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            for payment_id, line in self._store.in_doubt():
-                self._act(payment_id, line)
+            for payment_id, terminal_address in self._store.in_doubt():
+                self._act(payment_id, terminal_address)
 
-    def _act(self, payment_id: str, line: str) -> None:
+    def _act(self, payment_id: str, terminal_address: str) -> None:
         faults, rng = self._around.stage.faults, self._rng
         charged = any(charge.payment_id == payment_id for charge in self._around.ledger.charges)
         if rng.random() < faults.early_releases / 3:
-            self.ask_for_line(payment_id)
+            self.ask_for_terminal(payment_id)
         if rng.random() < faults.early_releases / 10:
-            self.probe(line)
+            self.probe(terminal_address)
         if charged and rng.random() < faults.gateway / 4:
             self.report(payment_id, "completed" if rng.random() < 0.7 else "authorised")
         if payment_id not in self._said and rng.random() < faults.operator / 6:
@@ -85,7 +85,7 @@ class People:
     async def _try(self, api: Api, about: str, act: Callable[[Api], Awaitable[None]]) -> None:
         try:
             await act(api)
-        except (DatabaseAway, CommitUnknown, BrokerFailure):
+        except (DatabaseUnavailable, CommitUnknown, BrokerFailure):
             self._around.stage.note("person was not heard", about)
         except Exception as error:
             if not is_refused(error):
@@ -93,11 +93,11 @@ class People:
 
     async def _ask_for_line(self, api: Api, payment_id: str) -> None:
         try:
-            await ask_for_line(api.database, SETTINGS, payment_id, by="merchant")
+            await ask_for_terminal(api.database, SETTINGS, payment_id, by="merchant")
         except ApiError as error:
             self._around.stage.note("person hears", payment_id, error=error.code)
 
-    async def _probe(self, api: Api, line: str) -> None:
+    async def _probe(self, api: Api, terminal_address: str) -> None:
         probe_id = new_probe_id(self._clock, self._rng.randbytes)
         await probes.create(
             api.database,
@@ -105,22 +105,22 @@ class People:
                 id=probe_id,
                 merchant_id=MERCHANT_ID,
                 terminal_id="term_1",
-                line=line,
+                terminal_address=terminal_address,
                 protocol="ConcertV3.2",
                 profile="{}",
-                register_number="01",
+                pos_number="01",
                 deadline_seconds=20,
             ),
         )
         await api.publisher.publish_probe(ProbeMessage(probe_id, api.replies.name))
 
-    def ask_for_line(self, payment_id: str) -> None:
+    def ask_for_terminal(self, payment_id: str) -> None:
         """The merchant wants this payment's line now."""
         self._do("line asked for", payment_id, lambda api: self._ask_for_line(api, payment_id))
 
-    def probe(self, line: str) -> None:
+    def probe(self, terminal_address: str) -> None:
         """The merchant wants to know whether the terminal is there."""
-        self._do("line probed", line, lambda api: self._probe(api, line))
+        self._do("line probed", terminal_address, lambda api: self._probe(api, terminal_address))
 
     def decide(self, payment_id: str, decision: Decision) -> None:
         """An operator says what became of this payment."""
@@ -146,10 +146,10 @@ class People:
             amount_cents=self._paid_cents(payment_id) or payment.amount_cents,
             currency=payment.currency,
         )
-        evidence, result = judge(said, payment)
+        evidence, result = interpret(said, payment)
         record = gateway_records.Record(said.source, said.record_id, payment_id, json.dumps(said.to_json()))
         taken = await gateway_records.take(api.database, record, evidence, result, brought_by="ct_gateway")
-        await api.announcer.reply(payment_id, taken.payment.reply_to)
+        await api.reply_publisher.reply(payment_id, taken.payment.reply_to)
 
     async def _decide(self, api: Api, payment_id: str, decision: Decision) -> None:
         # A decision whose commit's answer was lost may be stored all the same.
@@ -165,6 +165,6 @@ class People:
             doubt_window=doubt_window(SETTINGS),
         )
         if isinstance(decided, operator.Decided):
-            await api.announcer.reply(payment_id, decided.payment.reply_to)
+            await api.reply_publisher.reply(payment_id, decided.payment.reply_to)
         elif self._said.get(payment_id) is decision:
             del self._said[payment_id]

@@ -29,7 +29,7 @@ class Shops:
         """Return the API's settings in this history."""
         changes: dict[str, float] = {}
         if self.waiting_limit is not None:
-            changes["waiting_limit_per_line"] = self.waiting_limit
+            changes["waiting_limit_per_terminal"] = self.waiting_limit
         if self.guard_life_seconds is not None:
             # The guard lives at least as long as a success is replayed.
             changes["replay_window_seconds"] = self.guard_life_seconds

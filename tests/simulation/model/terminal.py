@@ -74,7 +74,7 @@ class Kind:
     late_from_seconds: float = 40.5
     #: As the merchants registered it; None: nobody did.
     profile: dict[str, Any] | None = None
-    register_number: str = "01"
+    pos_number: str = "01"
 
 
 def drawn_kind(rng: random.Random) -> Kind:
@@ -88,24 +88,24 @@ def drawn_kind(rng: random.Random) -> Kind:
         identifies=rng.random() < 0.8,
         enquiry=rng.choice(("repeats", "repeats", "repeats", "copies", "refuses")),
         private_data=rng.choice(("echo", "echo", "echo", "none", "own", "own_on_success")),
-        leaves_out=frozenset(
-            tag for tag in (f.SOFTWARE_ID, f.REGISTER_NUMBER, f.TICKET) if rng.random() < 0.2
-        ),
+        leaves_out=frozenset(tag for tag in (f.SOFTWARE_ID, f.POS_NUMBER, f.TICKET) if rng.random() < 0.2),
         keeps_open=rng.random() < 0.3,
         gives_up_on_close=rng.random() < 0.2,
         request_seconds=rng.choice((20.0, 20.0, 600.0)),
         own_seconds=own_seconds,
         profile=profile,
-        register_number=rng.choice(("01", "02")),
+        pos_number=rng.choice(("01", "02")),
     )
 
 
 class Terminal:
     """One device on one line, with its customers."""
 
-    def __init__(self, stage: Stage, ledger: Ledger, line: str, kind: Kind, rng: random.Random) -> None:
+    def __init__(
+        self, stage: Stage, ledger: Ledger, terminal_address: str, kind: Kind, rng: random.Random
+    ) -> None:
         self.stage = stage
-        self.line = line
+        self.terminal_address = terminal_address
         self.kind = kind
         self.is_down = False
         self._ledger = ledger
@@ -138,11 +138,11 @@ class Terminal:
 
     def freeze(self, seconds: float) -> None:
         """Nothing is read for so long; what comes waits in the backlog, its senders may die meanwhile."""
-        self.stage.note("terminal reads nothing", self.line, seconds=round(seconds, 1))
+        self.stage.note("terminal reads nothing", self.terminal_address, seconds=round(seconds, 1))
         self._reads_from = self.stage.now + seconds
 
     def reboot(self, seconds: float) -> None:
-        self.stage.note("terminal reboots", self.line, seconds=round(seconds, 1))
+        self.stage.note("terminal reboots", self.terminal_address, seconds=round(seconds, 1))
         self._boots += 1
         self.is_down = True
         self._is_busy = self._is_serving = False
@@ -210,7 +210,9 @@ class Terminal:
                 wire.request.is_over = True  # it comes too late to be read
             return
         assert wire.request is not None
-        self.stage.note("read", self.line, cd=request.action, payment=wire.request.payment_id or "-")
+        self.stage.note(
+            "read", self.terminal_address, cd=request.action, payment=wire.request.payment_id or "-"
+        )
         if request.is_operation and request.rejected_with is None and not self._is_busy:
             self._ledger.read(wire.request, self.stage.now)
             await self._transact(wire, wire.request, request, boots)
@@ -350,7 +352,7 @@ class Terminal:
             return
         request = Request({f.ACTION: Action.DEBIT, f.AMOUNT: f"{amount_cents:02d}", f.CURRENCY: f.EURO})
         self._memory = perform(request, self._memory, Behaviour(), _DEVICE, self._time()).memory
-        self.stage.note("typed by hand", self.line, amount=amount_cents)
+        self.stage.note("typed by hand", self.terminal_address, amount=amount_cents)
 
     def _time(self) -> datetime:
         return _UTC_START + timedelta(seconds=self.stage.now)

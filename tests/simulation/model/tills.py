@@ -11,7 +11,7 @@ from api.connector.request import OrderRequest, parse_order
 from api.http.errors import ApiError, KeyConflict, Overloaded
 from api.http.headers import NO_PREFERENCE, Preference
 from api.payments.service import Answered
-from shared.payment.answers import tell
+from shared.payment.answers import response_for
 from shared.payment.payment import Operation, Payment
 from tests.simulation.database.sqlite import Store
 from tests.simulation.limits import SETTINGS
@@ -219,7 +219,7 @@ class Tills:
 
     def _hear_payment(self, asked: Asked, answered: Answered) -> Heard:
         payment = answered.payment
-        told = tell(payment)
+        told = response_for(payment)
         success = told.payment_status == "Success"
         return self._hear(asked, payment, told.safe_to_retry, success, told.error)
 

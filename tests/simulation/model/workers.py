@@ -2,10 +2,10 @@
 
 import asyncio
 
-from shared.broker.outbox_publisher import Waking
+from shared.broker.outbox_publisher import OutboxPublisher
 from shared.runtime.ids import new_process_id
 from shared.runtime.metrics import Metrics
-from shared.storage.db.engine import CommitUnknown, DatabaseAway
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.recovery.heartbeat import TakenForDead
 from terminal_worker.wiring import wire
@@ -40,7 +40,7 @@ class Worker:
     async def _guarded(self) -> None:
         try:
             await self._run()
-        except (DatabaseAway, CommitUnknown) as error:
+        except (DatabaseUnavailable, CommitUnknown) as error:
             self._around.stage.note("failed", self.process.name, error=repr(error))
         except Exception as error:
             if not is_refused(error):
@@ -74,9 +74,9 @@ class Worker:
         await parts.deliveries.start()
         loops = list(parts.loops())
         if around.shops.endpoints is not None:
-            waking = Waking(publisher)
-            database.on_committed = waking.wake
-            loops.append(waking.run())
+            outbox_publisher = OutboxPublisher(publisher)
+            database.on_committed = outbox_publisher.wake
+            loops.append(outbox_publisher.run())
         background = [asyncio.create_task(part) for part in loops]
         stopped = asyncio.create_task(self._stopped.wait())
         await asyncio.wait([*background, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -58,9 +58,9 @@ async def paused_before_its_write(world: World) -> Customers:
     stop(world, stopped)
     terminal.connect_seconds = 0.0
     await until(lambda: world.store.state(ids(world)[0]) == "in_doubt")
-    await until(lambda: world.store.holder(terminal.line) is None)
+    await until(lambda: world.store.holder(terminal.terminal_address) is None)
     second = pays(world, "ORDER_2")
-    await until(lambda: world.store.holder(terminal.line))
+    await until(lambda: world.store.holder(terminal.terminal_address))
     stopped.process.resume()
     await asyncio.sleep(30)
     return [first, second]
@@ -72,17 +72,20 @@ async def outcome_stored_twice(world: World) -> Customers:
     # What this line answers is known: no identification follows, and the outcome frees it.
     await asyncio.sleep(1)
     before = pays(world, "ORDER_0")
-    await until(lambda: world.store.rows("SELECT 1 FROM lines WHERE identifies AND held_by IS NULL"))
+    await until(lambda: world.store.rows("SELECT 1 FROM terminal_locks WHERE identifies AND held_by IS NULL"))
     customers = [before, pays(world, "ORDER_1")]
     await until(lambda: len(ids(world)) == 2 and world.store.state(ids(world)[1]) == "in_session")
-    world.store.doomed.append(("UPDATE lines SET held_by = NULL", "done"))
+    world.store.doomed.append(("UPDATE terminal_locks SET held_by = NULL", "done"))
     customers += [pays(world, "ORDER_2"), pays(world, "ORDER_3")]
     # Its worker's way back to the database is slow: the sweep of another one is faster.
     slow = worker_of(world, 1)
     await until(lambda: not world.store.doomed)
     stop(world, slow)
     await until(
-        lambda: world.store.holder(terminal.line) and world.store.holder(terminal.line) != ids(world)[1]
+        lambda: (
+            world.store.holder(terminal.terminal_address)
+            and world.store.holder(terminal.terminal_address) != ids(world)[1]
+        )
     )
     slow.process.resume()
     await asyncio.sleep(40)
@@ -94,7 +97,7 @@ async def claimed_by_another_after_a_lost_commit(world: World) -> Customers:
     begin(world, workers=2)
     await asyncio.sleep(1)
     world.faults.doubled_messages = 1.0
-    world.store.doomed.append(("UPDATE lines SET held_by = :payment_id", "undone"))
+    world.store.doomed.append(("UPDATE terminal_locks SET held_by = :payment_id", "undone"))
     customer = pays(world, "ORDER_1")
     await asyncio.sleep(30)
     return [customer]

@@ -21,10 +21,10 @@ async def stopped_while_the_database_is_away(world: World) -> Customers:
     worker_of(world, 0).stop()
     stopped_at = world.stage.now
     await asyncio.sleep(answered_after - 1)
-    world.store.is_away = True
+    world.store.is_unavailable = True
     back_at = stopped_at + SETTINGS.worker_drain_seconds + SETTINGS.storing_grace_seconds / 2
     await asyncio.sleep(back_at - world.stage.now)
-    world.store.is_away = False
+    world.store.is_unavailable = False
     await asyncio.sleep(30)
     return [first]
 

@@ -35,7 +35,10 @@ async def takeover_lost_twice(world: World) -> Customers:
     await asyncio.sleep(1)
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "in_session")
-    world.store.doomed += [("UPDATE lines SET worker", "done"), ("held_by FROM lines WHERE address", "done")]
+    world.store.doomed += [
+        ("UPDATE terminal_locks SET worker", "done"),
+        ("held_by FROM terminal_locks WHERE address", "done"),
+    ]
     worker_of(world, 0).process.kill()
     await until(lambda: not world.store.doomed)
     return [first]
@@ -58,7 +61,7 @@ async def stopped_before_it_identifies_first(world: World) -> Customers:
     terminal = begin(world, workers=2)
     await asyncio.sleep(1)
     before = pays(world, "ORDER_0")
-    await until(lambda: world.store.rows("SELECT 1 FROM lines WHERE identifies AND held_by IS NULL"))
+    await until(lambda: world.store.rows("SELECT 1 FROM terminal_locks WHERE identifies AND held_by IS NULL"))
     await until(lambda: _marked(world))
     terminal.connect_seconds = 3.0
     first = pays(world, "ORDER_1")
@@ -68,7 +71,7 @@ async def stopped_before_it_identifies_first(world: World) -> Customers:
 
 def _marked(world: World) -> bool:
     try:
-        world.store.rows("UPDATE lines SET identify_first = true")
+        world.store.rows("UPDATE terminal_locks SET identify_first = true")
     except sqlite3.OperationalError:
         return False  # somebody is writing
     return True
@@ -79,7 +82,7 @@ async def _wakes_in_anothers_session(
 ) -> "asyncio.Task[None]":
     stop(world, worker)
     terminal.connect_seconds = 0.0
-    await until(lambda: world.store.holder(terminal.line) is None)
+    await until(lambda: world.store.holder(terminal.terminal_address) is None)
     second = pays(world, "ORDER_2")
     number = len(ids(world))
     await until(lambda: any(note.payment_id in ids(world)[number:] for note in world.ledger.written))
@@ -116,7 +119,7 @@ async def asked_for_while_the_request_waits(world: World) -> Customers:
     await asyncio.sleep(43)
     second = pays(world, "ORDER_2")
     await until(lambda: len(ids(world)) == 2)
-    world.people.ask_for_line(ids(world)[0])
+    world.people.ask_for_terminal(ids(world)[0])
     await asyncio.sleep(30)
     return [first, second]
 
@@ -132,7 +135,7 @@ async def settled_while_its_worker_is_dead(world: World) -> Customers:
     worker_of(world, 0).process.kill()
     world.people.report(ids(world)[0])
     await until(lambda: state(world, 0) == "succeeded")
-    await until(lambda: world.store.holder(terminal.line) is None)
+    await until(lambda: world.store.holder(terminal.terminal_address) is None)
     second = pays(world, "ORDER_2")
     await until(lambda: world.ledger.charges)
     return [first, second]

@@ -3,20 +3,20 @@
 import random
 from collections import Counter
 
-from notifier_worker.concurrency import Lanes
+from notifier_worker.concurrency import ConcurrencyLimiter
 
 
-def lanes(most: int = 100, most_of_target: int = 3, breaker_failures: int = 2) -> Lanes:
-    return Lanes(most=most, most_of_target=most_of_target, breaker_failures=breaker_failures)
+def limiter(most: int = 100, most_of_target: int = 3, breaker_failures: int = 2) -> ConcurrencyLimiter:
+    return ConcurrencyLimiter(most=most, most_of_target=most_of_target, breaker_failures=breaker_failures)
 
 
-def taken(lanes: Lanes, target: str, tries: int) -> int:
-    return sum(lanes.take(target) for _ in range(tries))
+def taken(limiter: ConcurrencyLimiter, target: str, tries: int) -> int:
+    return sum(limiter.take(target) for _ in range(tries))
 
 
 def test_a_target_gets_its_places_and_no_others() -> None:
     """A slow one leaves room for the rest."""
-    ours = lanes()
+    ours = limiter()
 
     assert taken(ours, "slow", 8) == 3
     assert taken(ours, "other", 2) == 2
@@ -25,14 +25,14 @@ def test_a_target_gets_its_places_and_no_others() -> None:
 
 def test_all_targets_together_get_no_more_than_the_worker_has() -> None:
     """The places of the worker are the sum."""
-    ours = lanes(most=4)
+    ours = limiter(most=4)
 
     assert [taken(ours, target, 3) for target in ("a", "b", "c", "d", "e")] == [1, 1, 1, 1, 0]
 
 
 def test_many_slow_targets_leave_places_for_the_next() -> None:
     """However many of them take what they can get: as theirs come back, others find some."""
-    ours, held = lanes(most=512, most_of_target=16), Counter[str]()
+    ours, held = limiter(most=512, most_of_target=16), Counter[str]()
     slow = [f"slow-{number}" for number in range(100)]
     for _ in range(20):
         for target in slow:
@@ -47,12 +47,12 @@ def test_many_slow_targets_leave_places_for_the_next() -> None:
 
 def test_the_only_target_of_a_kind_gets_everything() -> None:
     """HiPay shares its places with nobody."""
-    assert taken(lanes(most=32, most_of_target=32), "hipay", 40) == 32
+    assert taken(limiter(most=32, most_of_target=32), "hipay", 40) == 32
 
 
 def test_who_got_no_place_is_looked_for_when_one_is_free() -> None:
     """The message is gone by then: the database is asked."""
-    ours = lanes()
+    ours = limiter()
     taken(ours, "a", 4)
     assert ours.take_backlog() == []
 
@@ -64,7 +64,7 @@ def test_who_got_no_place_is_looked_for_when_one_is_free() -> None:
 
 def test_a_backlog_is_read_once_unless_there_is_more() -> None:
     """A target without anything left costs no further question."""
-    ours = lanes()
+    ours = limiter()
     taken(ours, "a", 4)
     ours.give_back("a")
     ours.take_backlog()
@@ -78,7 +78,7 @@ def test_a_backlog_is_read_once_unless_there_is_more() -> None:
 
 def test_what_comes_while_the_backlog_is_read_is_looked_for_again() -> None:
     """The read may have been too early for it: nothing waits for the sweep."""
-    ours = lanes()
+    ours = limiter()
     taken(ours, "a", 4)
     ours.give_back("a")
     ours.take_backlog()
@@ -91,7 +91,7 @@ def test_what_comes_while_the_backlog_is_read_is_looked_for_again() -> None:
 
 def test_few_places_go_round() -> None:
     """Of many targets with a backlog none gets everything."""
-    ours = lanes(most=3, most_of_target=3)
+    ours = limiter(most=3, most_of_target=3)
     taken(ours, "busy", 3)
     targets = ["a", "b", "c", "d"]
     for target in targets:
@@ -112,7 +112,7 @@ def test_few_places_go_round() -> None:
 
 def test_a_target_that_keeps_failing_gets_one_place() -> None:
     """Enough to see whether it works again."""
-    ours = lanes(breaker_failures=2)
+    ours = limiter(breaker_failures=2)
     ours.take("a")
     ours.failed("a")
     assert taken(ours, "a", 1) == 1
@@ -128,7 +128,7 @@ def test_a_target_that_keeps_failing_gets_one_place() -> None:
 
 def test_what_other_workers_saw_of_a_target_counts_too() -> None:
     """The database knows the failures of all of them."""
-    ours = lanes(breaker_failures=2)
+    ours = limiter(breaker_failures=2)
     ours.take("a")
 
     ours.learn_failures("a", 7)
@@ -138,7 +138,7 @@ def test_what_other_workers_saw_of_a_target_counts_too() -> None:
 
 def test_a_target_that_keeps_failing_is_remembered_over_its_pause() -> None:
     """Nothing of it is under way then; after it, still one at a time."""
-    ours = lanes(breaker_failures=1)
+    ours = limiter(breaker_failures=1)
     ours.take("a")
     ours.failed("a")
 
@@ -149,18 +149,18 @@ def test_a_target_that_keeps_failing_is_remembered_over_its_pause() -> None:
 
 def test_idle_targets_are_forgotten() -> None:
     """Memory is for what is under way, not for everybody who ever got something."""
-    ours = lanes()
+    ours = limiter()
     for number in range(1000):
         ours.take(f"target-{number}")
         ours.give_back(f"target-{number}")
 
-    assert ours._lanes == {}
+    assert ours._limiter == {}
 
 
 def test_no_place_is_lost_or_made_whatever_happens() -> None:
     """Ten thousand random steps: the sum is that of the targets, and within the limits."""
     rng = random.Random(5)
-    ours, held = lanes(most=7), Counter[str]()
+    ours, held = limiter(most=7), Counter[str]()
     targets = ["a", "b", "c", "d"]
     for _ in range(10_000):
         target = rng.choice(targets)

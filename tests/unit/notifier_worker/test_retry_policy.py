@@ -14,7 +14,7 @@ from notifier_worker.retry_policy import (
     within_life,
 )
 from shared.settings.load import load_settings
-from shared.storage.webhooks.deliveries import Again, Dead, Delivered, Verdict
+from shared.storage.webhooks.deliveries import Decision, Delivered, GiveUp, Retry
 
 SCHEDULE = RetrySchedule((5, 30, 120))
 #: Sat, 28 Nov 2026 12:00:00 GMT
@@ -23,7 +23,7 @@ NOW = 1_795_867_200.0
 
 def judged(
     status: int, retry_after: str | None = None, tries: int = 1, *, ends_with_gone: bool = True
-) -> Verdict:
+) -> Decision:
     return after_answer(
         status,
         retry_after,
@@ -35,9 +35,9 @@ def judged(
     )
 
 
-def again(verdict: Verdict) -> Again:
-    assert isinstance(verdict, Again)
-    return verdict
+def again(decision: Decision) -> Retry:
+    assert isinstance(decision, Retry)
+    return decision
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -49,17 +49,17 @@ def test_any_2xx_is_success(status: int) -> None:
 @pytest.mark.parametrize("status", [300, 302, 307, 400, 401, 403, 404, 408, 422, 429, 500, 502, 503, 599])
 def test_every_other_answer_is_tried_again(status: int) -> None:
     """A redirect and a 4xx, too: receivers are mended while we try."""
-    assert isinstance(judged(status), Again)
+    assert isinstance(judged(status), Retry)
 
 
 def test_gone_ends_the_delivery_and_the_endpoint() -> None:
     """410 is the one answer by which a receiver says that it wants nothing any more."""
-    assert judged(410) == Dead("gone", endpoint_is_gone=True)
+    assert judged(410) == GiveUp("gone", endpoint_is_gone=True)
 
 
 def test_hipay_is_never_gone() -> None:
     """One wrong answer of a proxy must not silence its order notifications."""
-    assert isinstance(judged(410, ends_with_gone=False), Again)
+    assert isinstance(judged(410, ends_with_gone=False), Retry)
 
 
 @pytest.mark.parametrize(
@@ -152,17 +152,17 @@ def test_a_receiver_may_ask_for_more_time_and_not_for_less(status: int) -> None:
 
 def test_the_last_try_is_at_the_end_of_a_deliverys_life() -> None:
     """A pause that would lead beyond it is shortened; after it there is none."""
-    long = Again(600, is_targets=False)
+    long = Retry(600, is_targets=False)
 
     assert within_life(long, age_seconds=10, life_seconds=1000) == long
-    assert within_life(long, age_seconds=900, life_seconds=1000) == Again(100, is_targets=False)
-    assert within_life(long, age_seconds=1000, life_seconds=1000) == Dead("gave_up")
-    assert within_life(long, age_seconds=5000, life_seconds=1000) == Dead("gave_up")
+    assert within_life(long, age_seconds=900, life_seconds=1000) == Retry(100, is_targets=False)
+    assert within_life(long, age_seconds=1000, life_seconds=1000) == GiveUp("gave_up")
+    assert within_life(long, age_seconds=5000, life_seconds=1000) == GiveUp("gave_up")
 
 
 def test_what_has_ended_has_ended_however_old_it_is() -> None:
     """A success at the last moment is one."""
-    gone = Dead("gone", endpoint_is_gone=True)
+    gone = GiveUp("gone", endpoint_is_gone=True)
 
     assert within_life(Delivered(), age_seconds=5000, life_seconds=1000) == Delivered()
     assert within_life(gone, age_seconds=5000, life_seconds=1000) == gone

@@ -14,7 +14,7 @@ from payments import MERCHANT, change, queued, refused, with_merchant
 from standardwebhooks import Webhook
 
 from api.connector.request import parse_order
-from notifier_worker.webhook_request import HipayLetters, Letter, MerchantLetters
+from notifier_worker.webhook_request import OrderNotificationBuilder, WebhookRequest, WebhookRequestBuilder
 from shared.notification.secrets import new_webhook_secret
 from shared.runtime.clock import SystemClock
 from shared.security.encryption import Sealer
@@ -50,16 +50,18 @@ async def leased(database: Database, target: str) -> list[Leased]:
     return await deliveries.lease_of_target(database, target, 100, 30)
 
 
-async def hipays(database: Database, **given: object) -> list[Letter]:
+async def hipays(database: Database, **given: object) -> list[WebhookRequest]:
     """Return the letters of all order notifications that wait."""
-    letters = HipayLetters(database, settings(**{**HIPAY, **given}), SystemClock())
-    return list((await letters.write(await leased(database, "hipay"))).values())
+    builders = OrderNotificationBuilder(database, settings(**{**HIPAY, **given}), SystemClock())
+    return list((await builders.write(await leased(database, "hipay"))).values())
 
 
-async def merchants(database: Database, endpoint: GivenEndpoint, key: Settings | None = None) -> list[Letter]:
+async def merchants(
+    database: Database, endpoint: GivenEndpoint, key: Settings | None = None
+) -> list[WebhookRequest]:
     sealer = Sealer(load_secret_key(key or settings(), os.urandom))
-    letters = MerchantLetters(database, sealer, SystemClock())
-    return list((await letters.write(await leased(database, endpoint.id))).values())
+    builders = WebhookRequestBuilder(database, sealer, SystemClock())
+    return list((await builders.write(await leased(database, endpoint.id))).values())
 
 
 async def heard(database: Database, **changes: Any) -> GivenEndpoint:
@@ -73,15 +75,15 @@ async def test_a_webhook_is_json_signed_with_its_own_id(database: Database) -> N
     """The id is the delivery's, the same at every try."""
     endpoint = await heard(database)
 
-    (letter,) = await merchants(database, endpoint)
+    (request,) = await merchants(database, endpoint)
 
-    Webhook(endpoint.secret).verify(letter.body, dict(letter.headers))
-    assert letter.url == "http://127.0.0.1:9/hooks"
-    assert letter.headers["content-type"] == "application/json"
-    assert letter.headers["user-agent"].startswith("cloud-terminal/")
-    assert letter.headers["webhook-id"].startswith("dlv_")
-    assert "authorization" not in letter.headers
-    assert json.loads(letter.body)["type"] == "payment.refused"
+    Webhook(endpoint.secret).verify(request.body, dict(request.headers))
+    assert request.url == "http://127.0.0.1:9/hooks"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("cloud-terminal/")
+    assert request.headers["webhook-id"].startswith("dlv_")
+    assert "authorization" not in request.headers
+    assert json.loads(request.body)["type"] == "payment.refused"
 
 
 async def test_secrets_that_have_ended_sign_no_more(database: Database) -> None:
@@ -94,12 +96,12 @@ async def test_secrets_that_have_ended_sign_no_more(database: Database) -> None:
     )
     await add_secret(database, settings(), endpoint.id, newest)
 
-    (letter,) = await merchants(database, endpoint)
+    (request,) = await merchants(database, endpoint)
 
-    assert len(letter.headers["webhook-signature"].split(" ")) == 2
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
     for secret in (endpoint.secret, newest):
-        Webhook(secret).verify(letter.body, dict(letter.headers))
-    assert letter.headers["x-hipay-signature"] == hashlib.sha256(letter.body + newest.encode()).hexdigest()
+        Webhook(secret).verify(request.body, dict(request.headers))
+    assert request.headers["x-hipay-signature"] == hashlib.sha256(request.body + newest.encode()).hexdigest()
 
 
 async def test_without_the_installations_key_nothing_is_written(database: Database) -> None:
@@ -113,13 +115,14 @@ async def test_an_order_notification_is_signed_and_has_credentials(database: Dat
     """As HiPay's Terminal API asks for, and as our webhooks are."""
     await queued(database, notifies_hipay=True, request=parse_order(body_with()).request_text)
 
-    (letter,) = await hipays(database)
+    (request,) = await hipays(database)
 
-    Webhook(HIPAY_SECRET).verify(letter.body, dict(letter.headers))
-    assert letter.url == HIPAY["hipay_url"]
-    assert letter.headers["authorization"] == "Basic dGlsbHM6czNjcmV0"
+    Webhook(HIPAY_SECRET).verify(request.body, dict(request.headers))
+    assert request.url == HIPAY["hipay_url"]
+    assert request.headers["authorization"] == "Basic dGlsbHM6czNjcmV0"
     assert (
-        letter.headers["x-hipay-signature"] == hashlib.sha256(letter.body + HIPAY_SECRET.encode()).hexdigest()
+        request.headers["x-hipay-signature"]
+        == hashlib.sha256(request.body + HIPAY_SECRET.encode()).hexdigest()
     )
 
 
@@ -127,9 +130,9 @@ async def test_credentials_are_sent_where_there_are_some(database: Database) -> 
     """Without them the header is not there."""
     await queued(database, notifies_hipay=True, request=parse_order(body_with()).request_text)
 
-    (letter,) = await hipays(database, hipay_username=None, hipay_password=None)
+    (request,) = await hipays(database, hipay_username=None, hipay_password=None)
 
-    assert "authorization" not in letter.headers
+    assert "authorization" not in request.headers
 
 
 async def test_every_attempt_of_an_order_is_counted(database: Database) -> None:
@@ -138,7 +141,7 @@ async def test_every_attempt_of_an_order_is_counted(database: Database) -> None:
     for order_id in ("order-1", "order-1", "other", "order-1"):
         await refused(database, order_id=order_id, notifies_hipay=True, request=request)
 
-    bodies = [json.loads(letter.body) for letter in await hipays(database)]
+    bodies = [json.loads(request.body) for request in await hipays(database)]
 
     assert sorted(body["attempt"] for body in bodies) == [1, 1, 2, 3]
     assert len({body["reference"] for body in bodies}) == 4
@@ -152,10 +155,10 @@ async def test_a_surrogate_alone_is_no_obstacle(database: Database) -> None:
     edits = {"order.custom_data": {"note": "\ud83d"}}
     await queued(database, notifies_hipay=True, request=parse_order(body_with(edits)).request_text)
 
-    (letter,) = await hipays(database)
+    (request,) = await hipays(database)
 
-    assert letter.body.isascii()
-    assert json.loads(letter.body)["order"]["custom_data"] == {"note": "\ud83d"}
+    assert request.body.isascii()
+    assert json.loads(request.body)["order"]["custom_data"] == {"note": "\ud83d"}
 
 
 async def test_without_hipays_address_a_worker_writes_nothing(database: Database) -> None:
@@ -175,6 +178,6 @@ async def test_a_letter_tells_how_often_its_target_failed(database: Database, fa
             id=endpoint.id, failures=failures,
         )  # fmt: skip
 
-    (letter,) = await merchants(database, endpoint)
+    (request,) = await merchants(database, endpoint)
 
-    assert letter.failures == failures
+    assert request.failures == failures

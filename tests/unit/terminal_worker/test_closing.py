@@ -30,7 +30,7 @@ class SlowToClose:
 async def test_a_cancellation_while_a_connection_closes_loses_no_result() -> None:
     """The result is returned first; the next await is cancelled."""
     connection = SlowToClose()
-    learned: list[str] = []
+    observed: list[str] = []
 
     async def ask() -> str:
         try:
@@ -39,7 +39,7 @@ async def test_a_cancellation_while_a_connection_closes_loses_no_result() -> Non
             await close_keeping_result(connection)
 
     async def use() -> None:
-        learned.append(await ask())
+        observed.append(await ask())
         await asyncio.Event().wait()
 
     task = asyncio.create_task(use())
@@ -48,7 +48,7 @@ async def test_a_cancellation_while_a_connection_closes_loses_no_result() -> Non
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)
-    assert learned == ["paid"]
+    assert observed == ["paid"]
     assert task.cancelling() == 1
 
 

@@ -11,25 +11,53 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "lines",
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("held_by", sa.Text(), nullable=True),
-        sa.Column("worker", sa.Text(), nullable=True),
-        sa.Column("epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("claim", sa.Text(), nullable=True),
-        sa.Column("taken_at", sa.BigInteger(), nullable=True),
-        sa.Column("hold_until", sa.BigInteger(), nullable=True),
-        sa.Column("echoes", sa.Text(), server_default=sa.text("'[]'"), nullable=False),
-        sa.Column("answered_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("address"),
+        "delivery_targets",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "merchants",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("networks", sa.Text(), nullable=False),
+        sa.Column("guard_hours", sa.Integer(), nullable=True),
+        sa.Column("reverses_unknown", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("credits_known_only", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("suspended_at", sa.BigInteger(), nullable=True),
+        sa.Column("suspended_because", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "operator_actions",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "terminal_locks",
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("held_by", sa.Text(), nullable=True),
+        sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("claim", sa.Text(), nullable=True),
+        sa.Column("taken_at", sa.BigInteger(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("echoes", sa.Text(), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.Column("identifies", sa.Boolean(), nullable=True),
+        sa.Column("identify_first", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("release_for", sa.Text(), nullable=True),
+        sa.Column("release_by", sa.Text(), nullable=True),
+        sa.Column("release_asked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("address"),
     )
     op.create_table(
         "workers",
@@ -51,9 +79,43 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    with op.batch_alter_table("credentials", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_credentials_merchant_id"), ["merchant_id"], unique=False)
-
+    op.create_index(op.f("ix_credentials_merchant_id"), "credentials", ["merchant_id"], unique=False)
+    op.create_table(
+        "feeds",
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"],
+            ["merchants.id"],
+        ),
+        sa.PrimaryKeyConstraint("merchant_id"),
+    )
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"],
+            ["merchants.id"],
+        ),
+        sa.PrimaryKeyConstraint("merchant_id", "key"),
+    )
+    op.create_table(
+        "merchant_usage",
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("order_bytes", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"],
+            ["merchants.id"],
+        ),
+        sa.PrimaryKeyConstraint("merchant_id", "day"),
+    )
     op.create_table(
         "payments",
         sa.Column("id", sa.Text(), nullable=False),
@@ -66,7 +128,8 @@ def upgrade() -> None:
         sa.Column("debit_id", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("contradicted", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("contradicted", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("key_closed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("amount_cents", sa.BigInteger(), nullable=False),
         sa.Column("paid_cents", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=False),
@@ -74,10 +137,11 @@ def upgrade() -> None:
         sa.Column("force_authorization", sa.Boolean(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("port", sa.Integer(), nullable=False),
-        sa.Column("line", sa.Text(), nullable=True),
-        sa.Column("register_number", sa.Text(), nullable=False),
+        sa.Column("terminal_address", sa.Text(), nullable=True),
+        sa.Column("pos_number", sa.Text(), nullable=False),
         sa.Column("profile", sa.Text(), nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("webhook_endpoint_id", sa.Text(), nullable=True),
         sa.Column("reply_to", sa.Text(), nullable=True),
         sa.Column("traceparent", sa.Text(), nullable=True),
         sa.Column("worker", sa.Text(), nullable=True),
@@ -88,6 +152,9 @@ def upgrade() -> None:
         sa.Column("publish_count", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("claimed_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("doubted_at", sa.BigInteger(), nullable=True),
+        sa.Column("resolved_by", sa.Text(), nullable=True),
+        sa.Column("proved_by", sa.Text(), nullable=True),
         sa.Column("held_since", sa.BigInteger(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_description", sa.Text(), nullable=True),
@@ -104,53 +171,170 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    with op.batch_alter_table("payments", schema=None) as batch_op:
-        batch_op.create_index(
-            "payments_by_debit",
-            ["debit_id"],
-            unique=False,
-            postgresql_where=sa.text("debit_id IS NOT NULL"),
-            sqlite_where=sa.text("debit_id IS NOT NULL"),
-        )
-        batch_op.create_index("payments_by_operation", ["merchant_id", "operation_key"], unique=False)
-        batch_op.create_index("payments_by_order", ["merchant_id", "order_id"], unique=False)
-        batch_op.create_index("payments_guard", ["merchant_id", "guard_key"], unique=True)
-        batch_op.create_index(
-            "payments_open",
-            ["state", "deadline_at"],
-            unique=False,
-            postgresql_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
-            sqlite_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
-        )
-        batch_op.create_index(
-            "payments_waiting",
-            ["line", "created_at", "id"],
-            unique=False,
-            postgresql_where=sa.text("state = 'queued'"),
-            sqlite_where=sa.text("state = 'queued'"),
-        )
-
+    op.create_index(
+        "payments_by_debit",
+        "payments",
+        ["debit_id"],
+        unique=False,
+        postgresql_where=sa.text("debit_id IS NOT NULL"),
+        sqlite_where=sa.text("debit_id IS NOT NULL"),
+    )
+    op.create_index(
+        "payments_by_name",
+        "payments",
+        ["merchant_id", "host", "port", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
+        sqlite_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
+    )
+    op.create_index("payments_by_operation", "payments", ["merchant_id", "operation_key"], unique=False)
+    op.create_index("payments_by_order", "payments", ["merchant_id", "order_id"], unique=False)
+    op.create_index("payments_by_time", "payments", ["merchant_id", "created_at", "id"], unique=False)
+    op.create_index(
+        "payments_contradicted",
+        "payments",
+        ["created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("contradicted"),
+        sqlite_where=sa.text("contradicted"),
+    )
+    op.create_index("payments_guard", "payments", ["merchant_id", "guard_key"], unique=True)
+    op.create_index(
+        "payments_open",
+        "payments",
+        ["state", "deadline_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
+        sqlite_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
+    )
+    op.create_index(
+        "payments_waiting",
+        "payments",
+        ["terminal_address", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'queued'"),
+        sqlite_where=sa.text("state = 'queued'"),
+    )
     op.create_table(
-        "terminals",
+        "probes",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("merchant_id", sa.Text(), nullable=False),
-        sa.Column("label", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("port", sa.Integer(), nullable=False),
-        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("terminal_id", sa.Text(), nullable=False),
+        sa.Column("terminal_address", sa.Text(), nullable=False),
         sa.Column("protocol", sa.Text(), nullable=False),
         sa.Column("profile", sa.Text(), nullable=False),
-        sa.Column("register_number", sa.Text(), nullable=False),
+        sa.Column("pos_number", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("round_trip_ms", sa.Integer(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("held_by", sa.Text(), nullable=True),
+        sa.Column("held_since", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("deadline_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["merchant_id"],
             ["merchants.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    with op.batch_alter_table("terminals", schema=None) as batch_op:
-        batch_op.create_index("terminals_by_line", ["merchant_id", "line"], unique=True)
-
+    op.create_index("probes_by_time", "probes", ["merchant_id", "created_at"], unique=False)
+    op.create_table(
+        "terminals",
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("shop", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("terminal_address", sa.Text(), nullable=False),
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("profile", sa.Text(), nullable=False),
+        sa.Column("pos_number", sa.Text(), nullable=False),
+        sa.Column("authorisation", sa.Text(), server_default=sa.text("'standard'"), nullable=False),
+        sa.Column("authorisation_above_cents", sa.BigInteger(), nullable=True),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("sole_use_requested_at", sa.BigInteger(), nullable=True),
+        sa.Column("sole_use_confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column("sole_use_confirmed_by", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("replaced_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"],
+            ["merchants.id"],
+        ),
+        sa.PrimaryKeyConstraint("merchant_id", "id"),
+    )
+    op.create_index("terminals_by_line", "terminals", ["merchant_id", "terminal_address"], unique=True)
+    op.create_index(
+        "terminals_sole_use",
+        "terminals",
+        ["terminal_address"],
+        unique=True,
+        postgresql_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
+        sqlite_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
+    )
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("types", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("disabled_because", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"],
+            ["merchants.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "webhook_endpoints_by_merchant",
+        "webhook_endpoints",
+        ["merchant_id", "created_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "webhook_endpoints_that_hear",
+        "webhook_endpoints",
+        ["merchant_id"],
+        unique=False,
+        postgresql_where=sa.text("disabled_at IS NULL"),
+        sqlite_where=sa.text("disabled_at IS NULL"),
+    )
+    op.create_table(
+        "events",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("payment_id", sa.Text(), nullable=True),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["payment_id"],
+            ["payments.id"],
+        ),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index("events_by_payment", "events", ["payment_id", "sequence"], unique=True)
+    op.create_index("events_by_position", "events", ["merchant_id", "position"], unique=True)
+    op.create_index(
+        "events_without_position",
+        "events",
+        ["merchant_id", "number"],
+        unique=False,
+        postgresql_where=sa.text("position IS NULL"),
+        sqlite_where=sa.text("position IS NULL"),
+    )
     op.create_table(
         "evidence",
         sa.Column(
@@ -160,6 +344,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("proves", sa.Text(), nullable=True),
+        sa.Column("brought_by", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["payment_id"],
@@ -167,9 +352,20 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    with op.batch_alter_table("evidence", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_evidence_payment_id"), ["payment_id"], unique=False)
-
+    op.create_index(op.f("ix_evidence_payment_id"), "evidence", ["payment_id"], unique=False)
+    op.create_table(
+        "gateway_records",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("payment_id", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["payment_id"],
+            ["payments.id"],
+        ),
+        sa.PrimaryKeyConstraint("source", "record_id"),
+    )
     op.create_table(
         "payment_events",
         sa.Column(
@@ -186,48 +382,232 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    with op.batch_alter_table("payment_events", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_payment_events_payment_id"), ["payment_id"], unique=False)
+    op.create_index(op.f("ix_payment_events_payment_id"), "payment_events", ["payment_id"], unique=False)
+    op.create_table(
+        "webhook_secrets",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("endpoint_id", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook_endpoints.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_webhook_secrets_endpoint_id"), "webhook_secrets", ["endpoint_id"], unique=False)
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("payment_id", sa.Text(), nullable=True),
+        sa.Column("event_number", sa.BigInteger(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("tries", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("lease", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("leased_until", sa.BigInteger(), nullable=True),
+        sa.Column("tried_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("since_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("publish_at", sa.BigInteger(), nullable=False),
+        sa.Column("publish_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["event_number"],
+            ["events.number"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["payment_id"],
+            ["payments.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("deliveries_by_time", "deliveries", ["merchant_id", "created_at", "id"], unique=False)
+    op.create_index(
+        "deliveries_dead_of_kind",
+        "deliveries",
+        ["kind", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'dead'"),
+        sqlite_where=sa.text("state = 'dead'"),
+    )
+    op.create_index(
+        "deliveries_dead_of_merchant",
+        "deliveries",
+        ["merchant_id", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'dead'"),
+        sqlite_where=sa.text("state = 'dead'"),
+    )
+    op.create_index(
+        "deliveries_due",
+        "deliveries",
+        ["target", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index("deliveries_of_payment", "deliveries", ["payment_id", "target", "sequence"], unique=False)
+    op.create_index(
+        "deliveries_to_publish",
+        "deliveries",
+        ["target", "publish_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
+        "deliveries_waiting",
+        "deliveries",
+        ["kind", "since_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("state = 'waiting'"),
+    )
+    op.create_table(
+        "delivery_attempts",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("location", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"],
+            ["deliveries.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        op.f("ix_delivery_attempts_delivery_id"), "delivery_attempts", ["delivery_id"], unique=False
+    )
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("payment_events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_payment_events_payment_id"))
-
+    op.drop_index(op.f("ix_delivery_attempts_delivery_id"), table_name="delivery_attempts")
+    op.drop_table("delivery_attempts")
+    op.drop_index(
+        "deliveries_waiting",
+        table_name="deliveries",
+        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("state = 'waiting'"),
+    )
+    op.drop_index(
+        "deliveries_to_publish",
+        table_name="deliveries",
+        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("state = 'waiting'"),
+    )
+    op.drop_index("deliveries_of_payment", table_name="deliveries")
+    op.drop_index(
+        "deliveries_due",
+        table_name="deliveries",
+        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("state = 'waiting'"),
+    )
+    op.drop_index(
+        "deliveries_dead_of_merchant",
+        table_name="deliveries",
+        postgresql_where=sa.text("state = 'dead'"),
+        sqlite_where=sa.text("state = 'dead'"),
+    )
+    op.drop_index(
+        "deliveries_dead_of_kind",
+        table_name="deliveries",
+        postgresql_where=sa.text("state = 'dead'"),
+        sqlite_where=sa.text("state = 'dead'"),
+    )
+    op.drop_index("deliveries_by_time", table_name="deliveries")
+    op.drop_table("deliveries")
+    op.drop_index(op.f("ix_webhook_secrets_endpoint_id"), table_name="webhook_secrets")
+    op.drop_table("webhook_secrets")
+    op.drop_index(op.f("ix_payment_events_payment_id"), table_name="payment_events")
     op.drop_table("payment_events")
-    with op.batch_alter_table("evidence", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_evidence_payment_id"))
-
+    op.drop_table("gateway_records")
+    op.drop_index(op.f("ix_evidence_payment_id"), table_name="evidence")
     op.drop_table("evidence")
-    with op.batch_alter_table("terminals", schema=None) as batch_op:
-        batch_op.drop_index("terminals_by_line")
-
+    op.drop_index(
+        "events_without_position",
+        table_name="events",
+        postgresql_where=sa.text("position IS NULL"),
+        sqlite_where=sa.text("position IS NULL"),
+    )
+    op.drop_index("events_by_position", table_name="events")
+    op.drop_index("events_by_payment", table_name="events")
+    op.drop_table("events")
+    op.drop_index(
+        "webhook_endpoints_that_hear",
+        table_name="webhook_endpoints",
+        postgresql_where=sa.text("disabled_at IS NULL"),
+        sqlite_where=sa.text("disabled_at IS NULL"),
+    )
+    op.drop_index("webhook_endpoints_by_merchant", table_name="webhook_endpoints")
+    op.drop_table("webhook_endpoints")
+    op.drop_index(
+        "terminals_sole_use",
+        table_name="terminals",
+        postgresql_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
+        sqlite_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
+    )
+    op.drop_index("terminals_by_line", table_name="terminals")
     op.drop_table("terminals")
-    with op.batch_alter_table("payments", schema=None) as batch_op:
-        batch_op.drop_index(
-            "payments_waiting",
-            postgresql_where=sa.text("state = 'queued'"),
-            sqlite_where=sa.text("state = 'queued'"),
-        )
-        batch_op.drop_index(
-            "payments_open",
-            postgresql_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
-            sqlite_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
-        )
-        batch_op.drop_index("payments_guard")
-        batch_op.drop_index("payments_by_order")
-        batch_op.drop_index("payments_by_operation")
-        batch_op.drop_index(
-            "payments_by_debit",
-            postgresql_where=sa.text("debit_id IS NOT NULL"),
-            sqlite_where=sa.text("debit_id IS NOT NULL"),
-        )
-
+    op.drop_index("probes_by_time", table_name="probes")
+    op.drop_table("probes")
+    op.drop_index(
+        "payments_waiting",
+        table_name="payments",
+        postgresql_where=sa.text("state = 'queued'"),
+        sqlite_where=sa.text("state = 'queued'"),
+    )
+    op.drop_index(
+        "payments_open",
+        table_name="payments",
+        postgresql_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
+        sqlite_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
+    )
+    op.drop_index("payments_guard", table_name="payments")
+    op.drop_index(
+        "payments_contradicted",
+        table_name="payments",
+        postgresql_where=sa.text("contradicted"),
+        sqlite_where=sa.text("contradicted"),
+    )
+    op.drop_index("payments_by_time", table_name="payments")
+    op.drop_index("payments_by_order", table_name="payments")
+    op.drop_index("payments_by_operation", table_name="payments")
+    op.drop_index(
+        "payments_by_name",
+        table_name="payments",
+        postgresql_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
+        sqlite_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
+    )
+    op.drop_index(
+        "payments_by_debit",
+        table_name="payments",
+        postgresql_where=sa.text("debit_id IS NOT NULL"),
+        sqlite_where=sa.text("debit_id IS NOT NULL"),
+    )
     op.drop_table("payments")
-    with op.batch_alter_table("credentials", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_credentials_merchant_id"))
-
+    op.drop_table("merchant_usage")
+    op.drop_table("idempotency_keys")
+    op.drop_table("feeds")
+    op.drop_index(op.f("ix_credentials_merchant_id"), table_name="credentials")
     op.drop_table("credentials")
     op.drop_table("workers")
+    op.drop_table("terminal_locks")
+    op.drop_table("operator_actions")
     op.drop_table("merchants")
-    op.drop_table("lines")
+    op.drop_table("delivery_targets")

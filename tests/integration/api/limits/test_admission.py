@@ -9,7 +9,7 @@ from databases import Store
 from shared.payment.states import Event
 
 LIMITS = {
-    "line": {"waiting_limit_per_line": 2},
+    "terminal_address": {"waiting_limit_per_terminal": 2},
     "merchant": {"waiting_limit_per_merchant": 2},
     "all": {"waiting_limit": 2},
 }
@@ -41,19 +41,19 @@ async def test_a_new_payment_above_a_limit_is_refused(sqlite_store: Store, what:
     """By what this process took in, and by what the database counted; others' room is not touched."""
     async with api_alone(sqlite_store, **LIMITS[what]) as api:
         till, other = await api.merchant(), await api.merchant()
-        await fill(till, "127.0.0.1", "127.0.0.1" if what == "line" else "127.0.0.2")
+        await fill(till, "127.0.0.1", "127.0.0.1" if what == "terminal_address" else "127.0.0.2")
         if recounts:
             await api.payments.admission.recount()
 
         assert await is_refused(till, "127.0.0.1")
-        assert await is_refused(till, "127.0.0.3") is (what != "line")
+        assert await is_refused(till, "127.0.0.3") is (what != "terminal_address")
         assert await is_refused(other, "127.0.0.3") is (what == "all")
         assert await is_refused(other, "127.0.0.1") is (what == "all")
 
 
 async def test_attaching_and_reading_are_never_refused(sqlite_store: Store) -> None:
     """The till whose answer got lost must not be sent away: its order, its payment, its history."""
-    async with api_alone(sqlite_store, waiting_limit_per_line=1) as api:
+    async with api_alone(sqlite_store, waiting_limit_per_terminal=1) as api:
         till = await api.merchant()
         (first,) = await fill(till, "127.0.0.1")
         assert await is_refused(till, "127.0.0.1")
@@ -86,7 +86,7 @@ async def test_a_replay_and_a_known_reversal_are_not_new(store: Store) -> None:
 
 async def test_room_comes_back_when_payments_go_to_their_terminals(store: Store) -> None:
     """At the next count."""
-    async with api_alone(store, waiting_limit_per_line=1) as api:
+    async with api_alone(store, waiting_limit_per_terminal=1) as api:
         till = await api.merchant()
         (first,) = await fill(till, "127.0.0.1")
         await api.payments.admission.recount()
@@ -100,7 +100,7 @@ async def test_room_comes_back_when_payments_go_to_their_terminals(store: Store)
 
 async def test_payments_one_after_the_other_need_no_count(sqlite_store: Store) -> None:
     """A quick terminal serves more than its limit between two counts."""
-    async with api_alone(sqlite_store, waiting_limit_per_line=1) as api:
+    async with api_alone(sqlite_store, waiting_limit_per_terminal=1) as api:
         till = await api.merchant()
 
         for _ in range(3):

@@ -25,7 +25,7 @@ async def test_a_terminal_is_created_read_and_changed(system_on_both: System) ->
         label="Front",
         shop="Lyon",
         protocol="ConcertV3.2",
-        register_number="07",
+        pos_number="07",
         profile={"sends_contract": False, "terminal_time_seconds": 300},
         authorisation={"policy": "above", "above_cents": 3000},
         sole_use=True,
@@ -34,8 +34,8 @@ async def test_a_terminal_is_created_read_and_changed(system_on_both: System) ->
     assert created.status_code == 201, created.text
     shown = await shop.get("till-1")
     assert shown == created.json()
-    assert shown["line"] == f"{host}:8888"
-    assert (shown["label"], shown["shop"], shown["register_number"]) == ("Front", "Lyon", "07")
+    assert shown["terminal_address"] == f"{host}:8888"
+    assert (shown["label"], shown["shop"], shown["pos_number"]) == ("Front", "Lyon", "07")
     assert shown["profile"] == {"sends_contract": False, "terminal_time_seconds": 300}
     assert shown["authorisation"] == {"policy": "above", "above_cents": 3000}
     assert (shown["sole_use"], shown["disabled"], shown["last_seen"]) == ("requested", False, None)
@@ -46,7 +46,7 @@ async def test_a_terminal_is_created_read_and_changed(system_on_both: System) ->
     assert {**again.json(), "changed_at": ""} == {**shown, "label": "Back", "changed_at": ""}
 
     bare = (await shop.put("till-1", host)).json()
-    assert (bare["label"], bare["register_number"], bare["sole_use"]) == ("", "01", "none")
+    assert (bare["label"], bare["pos_number"], bare["sole_use"]) == ("", "01", "none")
     assert (bare["profile"], bare["authorisation"]) == ({}, {"policy": "standard"})
 
 
@@ -73,8 +73,8 @@ async def test_a_merchants_terminals_are_its_own(system_on_both: System) -> None
 WRONG_MEMBERS: list[tuple[dict[str, Any], str]] = [
     ({"port": 0}, "port"),
     ({"protocol": "AppNepting"}, "protocol"),
-    ({"register_number": "1"}, "register_number"),
-    ({"register_number": "AB"}, "register_number"),
+    ({"pos_number": "1"}, "pos_number"),
+    ({"pos_number": "AB"}, "pos_number"),
     ({"profile": {"sends_refernce": True}}, "profile.sends_refernce"),
     ({"profile": {"sends_reference": "yes"}}, "profile.sends_reference"),
     ({"profile": {"terminal_time_seconds": 0}}, "profile.terminal_time_seconds"),
@@ -124,7 +124,7 @@ async def test_a_payment_goes_to_the_terminal_it_names(system_on_both: System) -
         await shop.put(
             "till-1",
             device.host,
-            register_number="42",
+            pos_number="42",
             profile={"sends_ticket": False},
             authorisation={"policy": "above", "above_cents": 3000},
         )
@@ -141,7 +141,7 @@ async def test_a_payment_goes_to_the_terminal_it_names(system_on_both: System) -
     assert echoed["terminal_transaction_display"]["force_authorization"] is False
     seen = await shop.get("till-1")
     assert seen["last_seen"] is not None
-    assert seen["learned"]["answers"] == 2
+    assert seen["observed"]["answers"] == 2
 
 
 async def test_a_disabled_terminal_takes_no_payment(system_on_both: System) -> None:
@@ -219,7 +219,7 @@ async def test_sole_use_needs_an_operators_word(system_on_both: System) -> None:
         for each in traced:
             assert (each["by"], each["detail"]) == (
                 operator.username,
-                {**named, "line": f"{device.host}:8888"},
+                {**named, "terminal_address": f"{device.host}:8888"},
             )
 
 
@@ -249,12 +249,12 @@ async def test_a_replaced_device_is_learned_anew(system_on_both: System) -> None
         await shop.pay("till-1")
 
         async def identified() -> bool:
-            return bool((await shop.get("till-1"))["learned"]["identifies"])
+            return bool((await shop.get("till-1"))["observed"]["identifies"])
 
         await eventually(identified)
         replaced = (await shop.send("POST", "/till-1/replace")).json()
 
-    assert replaced["learned"] == {
+    assert replaced["observed"] == {
         "answers": 0, "fields": [], "identifies": None, "identify_first": False,
     }  # fmt: skip
     assert (replaced["last_seen"], replaced["replaced_at"] is None) == (None, False)
@@ -301,17 +301,17 @@ async def test_a_terminal_in_doubt_is_asked_for_by_its_merchant(system_on_both: 
         await shop.put("till-1", host)
     refused(await one.send("POST", "/till-1/release"), 409, "free.terminal.conflict")
     claimed = await in_doubt(
-        system.database, merchant_id=one.login.merchant_id, host=host, line=f"{host}:8888"
+        system.database, merchant_id=one.login.merchant_id, host=host, terminal_address=f"{host}:8888"
     )
 
     early = refused(await one.send("POST", "/till-1/release"), 409, "early.payment.conflict")
     assert early["details"]["seconds_left"] == 3
     refused(await other.send("POST", "/till-1/release"), 409, "free.terminal.conflict")
 
-    await change(system.database, "UPDATE lines SET taken_at = taken_at - 3000")
+    await change(system.database, "UPDATE terminal_locks SET taken_at = taken_at - 3000")
     asked = await one.send("POST", "/till-1/release")
     assert asked.status_code == 202, asked.text
     assert asked.json()["payment"]["id"] == claimed.payment.id
-    (line,) = await rows(system.database, "SELECT release_for, release_by FROM lines")
-    assert line.release_for == claimed.payment.id
-    assert line.release_by == f"merchant ({one.login.username})"
+    (lock,) = await rows(system.database, "SELECT release_for, release_by FROM terminal_locks")
+    assert lock.release_for == claimed.payment.id
+    assert lock.release_by == f"merchant ({one.login.username})"

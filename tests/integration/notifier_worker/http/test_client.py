@@ -195,7 +195,7 @@ async def test_a_name_look_up_counts_against_the_time_out() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with client(look_up=never) as http:
+    async with client(lookup=never) as http:
         with pytest.raises(TimedOut) as late:
             await post(http, "http://shop.example/", 0.2)
 
@@ -224,9 +224,9 @@ async def test_the_next_address_is_tried_where_one_takes_no_connection() -> None
         too_far = names(shop_example=[f"127.0.0.{number}" for number in (5, 6, 7, 8, 4)])
         url = f"http://shop.example:{shop.port}/"
 
-        async with client(look_up=reachable) as http:
+        async with client(lookup=reachable) as http:
             assert (await post(http, url)).status == 200
-        async with client(look_up=too_far) as http:
+        async with client(lookup=too_far) as http:
             with pytest.raises(NoConnection):
                 await post(http, url)
 
@@ -243,11 +243,11 @@ async def test_an_address_that_swallows_packets_leaves_time_for_the_next() -> No
                 filler.setblocking(False)
                 filler.connect_ex(("127.0.0.2", port))
             async with client(
-                look_up=names(shop_example=["127.0.0.2", "127.0.0.3"]), connect_timeout_seconds=2
+                lookup=names(shop_example=["127.0.0.2", "127.0.0.3"]), connect_timeout_seconds=2
             ) as http:
                 with pytest.raises(NoConnection):  # the second was tried: nobody listens there
                     await post(http, f"http://shop.example:{port}/", 60)
-            async with client(look_up=names(shop_example=["127.0.0.2"]), connect_timeout_seconds=0.3) as http:
+            async with client(lookup=names(shop_example=["127.0.0.2"]), connect_timeout_seconds=0.3) as http:
                 with pytest.raises(TimedOut) as late:
                     await post(http, f"http://shop.example:{port}/", 60)
         finally:

@@ -21,8 +21,12 @@ async def test_an_authorisation_goes_all_the_way_and_back(chain: Chain) -> None:
         for key, number in NUMBERS[Flow.WITH_AUTHORISATION].items()
         if 4 <= int(number[:2].strip("'")) <= 10
     }
-    hops = [hop for hop in chain.trace.hops(REFERENCE) if (hop.step, hop.source, hop.target) in expected]
-    assert [(hop.source, hop.target) for hop in hops] == [
+    hops = [
+        trace_event
+        for trace_event in chain.trace.hops(REFERENCE)
+        if (trace_event.step, trace_event.source, trace_event.target) in expected
+    ]
+    assert [(trace_event.source, trace_event.target) for trace_event in hops] == [
         (System.TERMINAL, System.PRELUDD),
         (System.PRELUDD, System.NEPTING),
         (System.NEPTING, System.ACQUIRER),
@@ -48,7 +52,7 @@ async def test_whole_card_numbers_are_recorded_nowhere(chain: Chain) -> None:
     seen = [
         str(await chain.get(system, "/records")) for system in ("issuer", "acquirer", "nepting", "preludd")
     ]
-    seen += [str(hop) for hop in chain.trace.hops()]
+    seen += [str(trace_event) for trace_event in chain.trace.hops()]
     assert not any(DECK[0].pan in text for text in seen)
     assert all("497010******7893" in text for text in seen[:4])
 

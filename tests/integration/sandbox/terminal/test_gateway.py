@@ -24,7 +24,7 @@ from sandbox.terminal.gateway.schedule import Schedule
 from sandbox.terminal.script.behaviour import Behaviour, Fault
 from sandbox.terminal.script.script import read_script
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.concert.decoded_answer import Outcome
+from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation
@@ -76,7 +76,7 @@ async def test_above_the_floor_limit_the_issuer_is_asked_and_the_end_is_told(
     answer = await ask(playing, debit(4250))
 
     asked = (await chain.get("issuer", "/records"))[0]
-    assert read(answer, sent=request(amount_cents=4250)).outcome is Outcome.SUCCEEDED
+    assert read(answer, sent=request(amount_cents=4250)).outcome is AnswerMeaning.SUCCEEDED
     assert answer.fields["AC"] == asked["answer"]["authorisation_number"]
     completed = await eventually(lambda: pushed(chain, "completion"))
     assert completed[0]["authorisation_id"] == asked["id"]
@@ -111,7 +111,7 @@ async def test_the_issuers_refusal_travels_back_to_the_receipt(
 
     said = (await chain.get("issuer", "/records"))[0]["answer"]
     assert (said["approved"], said["code"]) == (False, code)
-    assert (reading.outcome, reading.issuer_code) == (Outcome.REFUSED, code)
+    assert (reading.outcome, reading.issuer_code) == (AnswerMeaning.REFUSED, code)
     assert f"{code} {said['message'].upper()}" in (reading.receipt or "")
     assert not await pushed(chain, "completion")
 
@@ -144,7 +144,7 @@ async def test_a_gateway_that_is_not_told_cf_learns_it_from_nothing(
     pushes = await eventually(lambda: pushed(chain, "collection"))
 
     pushes += await pushed(chain, "authorisation") + await pushed(chain, "completion")
-    assert read(answer, sent=request(amount_cents=4250)).outcome is Outcome.SUCCEEDED
+    assert read(answer, sent=request(amount_cents=4250)).outcome is AnswerMeaning.SUCCEEDED
     assert [(one["kind"], one["reference"]) for one in pushes] == [
         ("collection", None),
         ("authorisation", None),
@@ -158,7 +158,7 @@ async def test_a_gateway_that_cannot_be_reached_refuses_with_91(chain: Chain) ->
     async with VirtualTerminal("127.0.9.24", 0, device=PROMPT, gateway=gateway) as playing:
         reading = read(await ask(playing, debit(4250)), sent=request(amount_cents=4250))
 
-        assert (reading.outcome, reading.issuer_code) == (Outcome.REFUSED, "91")
+        assert (reading.outcome, reading.issuer_code) == (AnswerMeaning.REFUSED, "91")
         assert not playing.is_busy
 
 
@@ -204,7 +204,11 @@ async def test_the_terminals_hops_are_in_the_trace(chain: Chain, playing: Virtua
     await ask(playing, debit(1200))
 
     hops = chain.trace.hops(request().reference)
-    own = [hop.step for hop in hops if "serial" in hop.detail and "terminal" in (hop.source, hop.target)]
+    own = [
+        trace_event.step
+        for trace_event in hops
+        if "serial" in trace_event.detail and "terminal" in (trace_event.source, trace_event.target)
+    ]
     told = {"completion_told", "completion_acknowledged"}
     begun = ["terminal_called", "terminal_woken", "card_presented", "pin_entered"]
     ended = ["transaction_stored", "result_to_api"]
@@ -215,7 +219,7 @@ async def test_the_terminals_hops_are_in_the_trace(chain: Chain, playing: Virtua
         "approved_offline",
         *ended,
     ]
-    woken = next(hop for hop in hops if hop.step == "terminal_woken")
+    woken = next(trace_event for trace_event in hops if trace_event.step == "terminal_woken")
     assert (woken.detail["amount_cents"], woken.detail["currency"]) == (4250, "EUR")
     assert DECK[0].pan not in str(hops)
 
@@ -236,7 +240,7 @@ class Scripted:
         self.may_answer = asyncio.Event()
         self.may_acknowledge = asyncio.Event()
         self.may_acknowledge.set()
-        self.is_away = True
+        self.is_unavailable = True
         self.batches: list[Body] = []
         self.completions: list[Body] = []
 
@@ -245,15 +249,15 @@ class Scripted:
         return Authorisation(approved=True, code="00", number="123456", id=str(body["reference"]))
 
     async def complete(self, body: Body) -> None:
-        if self.is_away:
-            self.is_away = False
+        if self.is_unavailable:
+            self.is_unavailable = False
             raise GatewayUnreachable("away")
         self.completions.append(body)
 
     async def collect(self, body: Body) -> Collected:
         self.batches.append(body)
         await self.may_acknowledge.wait()
-        if self.is_away:
+        if self.is_unavailable:
             raise GatewayUnreachable("away")
         return Collected(acknowledged=True, count=body["count"], sum_cents=body["sum_cents"])
 
@@ -318,7 +322,7 @@ async def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> No
         failed = await ask(playing, COLLECTION)
         reversal = await ask(playing, debit(1200, operation=Operation.REVERSAL))
         await ask(playing, debit(700))
-        gateway.is_away = False
+        gateway.is_unavailable = False
         first, second = await playing.collect(), await playing.collect()
 
     assert (failed.fields["AE"], failed.fields["AF"]) == ("01", "07")
@@ -333,7 +337,7 @@ async def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> No
 async def test_of_two_collections_that_are_asked_for_at_once_one_is_told_busy() -> None:
     """Both requests are read before either collection begins; neither connection is left hanging."""
     gateway = Scripted()
-    gateway.is_away = False
+    gateway.is_unavailable = False
     async with terminal_with(gateway) as playing:
         await ask(playing, debit(1200))
         gateway.may_acknowledge.clear()

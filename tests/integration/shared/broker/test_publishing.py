@@ -10,7 +10,7 @@ from broker_parts import broker_parts, is_ready, payment_id
 from eventually import eventually
 
 from shared.broker.connections import connected
-from shared.broker.errors import BrokerAway, NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.errors import BrokerUnavailable, NotAccepted, NotRouted, OutcomeUnknown
 from shared.broker.messages import PaymentMessage, ReplyMessage, decode_payment
 from shared.runtime.metrics import Metrics
 from shared.settings.load import load_settings
@@ -187,7 +187,7 @@ async def test_a_broker_that_cannot_be_reached_is_named_without_its_password(
     """The first connection fails fast, with host and port."""
     settings = load_settings(amqp_url=f"amqp://user:hunter2@127.0.0.1:{unused_tcp_port}/")
 
-    with pytest.raises(BrokerAway, match=f"127.0.0.1:{unused_tcp_port}") as caught:
+    with pytest.raises(BrokerUnavailable, match=f"127.0.0.1:{unused_tcp_port}") as caught:
         async with connected(settings, process="test", purpose="publish"):
             pytest.fail("there is nobody")
     assert "hunter2" not in str(caught.value)

@@ -19,18 +19,18 @@ from payments import change, history, in_doubt, in_session, queued, rows, take
 from sqlalchemy.exc import DBAPIError
 
 from shared.payment.payment import Reason
-from shared.payment.settlement import Outcome
+from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway, StatementCancelled
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, StatementCancelled
 from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
-from shared.storage.terminals.locks import Learned
-from shared.storage.terminals.takeover import HeldLine
+from shared.storage.terminals.locks import ObservedCapabilities
+from shared.storage.terminals.takeover import HeldLock
 
-DONE = Outcome(event=Event.ANSWERED_DONE)
-LOST = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
+DONE = Settlement(event=Event.ANSWERED_DONE)
+LOST = Settlement(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
 
 
 @dataclass(frozen=True)
@@ -52,26 +52,30 @@ async def _claim(database: Database, _: Heartbeats, payment_id: str) -> object:
 
 
 async def _settle(database: Database, _: Heartbeats, claimed: Claimed) -> object:
-    return await settling.settle(database, claimed.taking, claimed.payment, DONE, Learned(echoes="[]"))
+    return await settling.settle(
+        database, claimed.grant, claimed.payment, DONE, ObservedCapabilities(echoes="[]")
+    )
 
 
 async def _settle_and_keep(database: Database, _: Heartbeats, claimed: Claimed) -> object:
     return await settling.settle(
-        database, claimed.taking, claimed.payment, DONE, Learned(echoes="[]"), keep_line=True
+        database, claimed.grant, claimed.payment, DONE, ObservedCapabilities(echoes="[]"), keep_line=True
     )
 
 
 async def _doubt(database: Database, _: Heartbeats, claimed: Claimed) -> object:
-    return await settling.doubt(database, claimed.taking, claimed.payment.id, LOST)
+    return await settling.doubt(database, claimed.grant, claimed.payment.id, LOST)
 
 
 async def _release(database: Database, _: Heartbeats, claimed: Claimed) -> object:
-    return await settling.release(database, claimed.taking, Learned(identify_first=True), why="time is over")
+    return await settling.release(
+        database, claimed.grant, ObservedCapabilities(identify_first=True), why="time is over"
+    )
 
 
-def _line(claimed: Claimed) -> HeldLine:
-    taking = claimed.taking
-    return HeldLine(taking.address, "worker-1", taking.epoch, taking.token)
+def _line(claimed: Claimed) -> HeldLock:
+    grant = claimed.grant
+    return HeldLock(grant.address, "worker-1", grant.epoch, grant.token)
 
 
 async def _take_over(database: Database, heartbeats: Heartbeats, claimed: Claimed) -> object:
@@ -82,13 +86,13 @@ async def _take_over(database: Database, heartbeats: Heartbeats, claimed: Claime
         seen_counter=None,
         worker="worker-2",
         token=f"taker of {claimed.payment.id}",
-        hold_seconds=335,
+        lease_seconds=335,
     )
 
 
 async def _take_back(database: Database, _: Heartbeats, claimed: Claimed) -> object:
     return await takeover.take_back(
-        database, _line(claimed), token=f"taker of {claimed.payment.id}", hold_seconds=335
+        database, _line(claimed), token=f"taker of {claimed.payment.id}", lease_seconds=335
     )
 
 
@@ -142,32 +146,38 @@ async def _carry_out(
     number: int,
     trouble: Trouble,
 ) -> None:
-    line = f"127.0.1.{number}:8888"
-    given = await step.begin(database, order_id=f"order-{number}", host=f"127.0.1.{number}", line=line)
+    terminal_address = f"127.0.1.{number}:8888"
+    given = await step.begin(
+        database, order_id=f"order-{number}", host=f"127.0.1.{number}", terminal_address=terminal_address
+    )
     payment_id = given if isinstance(given, str) else given.payment.id
-    before = await _stored(database, payment_id, line)
-    troubles[payment_id] = troubles[line] = trouble
+    before = await _stored(database, payment_id, terminal_address)
+    troubles[payment_id] = troubles[terminal_address] = trouble
 
     if trouble.at < 1_000_000:
         with pytest.raises(StatementCancelled):
             await step.carry_out(limited, Heartbeats(database), given)
         assert trouble.cancelled == 1
-        assert await _stored(database, payment_id, line) == before
+        assert await _stored(database, payment_id, terminal_address) == before
     while True:
         try:
             await step.carry_out(limited, Heartbeats(database), given)
             break
-        except DatabaseAway:  # a busy machine is slower than the time-outs
+        except DatabaseUnavailable:  # a busy machine is slower than the time-outs
             continue
 
-    payment, _, events = await _stored(database, payment_id, line)
+    payment, _, events = await _stored(database, payment_id, terminal_address)
     assert payment.state == step.state
     assert len(events) == len(before[2]) + step.events
 
 
-async def _stored(database: Database, payment_id: str, line: str) -> tuple[Any, Any, Any]:
+async def _stored(database: Database, payment_id: str, terminal_address: str) -> tuple[Any, Any, Any]:
     (payment,) = await rows(database, "SELECT * FROM payments WHERE id = :id", id=payment_id)
-    (held,) = await rows(database, "SELECT * FROM lines WHERE address = :line", line=line)
+    (held,) = await rows(
+        database,
+        "SELECT * FROM terminal_locks WHERE address = :terminal_address",
+        terminal_address=terminal_address,
+    )
     return payment, held, await history(database, payment_id)
 
 
@@ -190,17 +200,18 @@ async def test_a_commit_that_is_cancelled_is_read_back(
     )
     await change(
         postgres_database,
-        "CREATE CONSTRAINT TRIGGER cancelled_commit AFTER INSERT ON lines DEFERRABLE INITIALLY DEFERRED"
+        "CREATE CONSTRAINT TRIGGER cancelled_commit AFTER INSERT ON terminal_locks DEFERRABLE INITIALLY"
+        " DEFERRED"
         " FOR EACH ROW EXECUTE FUNCTION cancelled_commit()",
     )
     try:
         with pytest.raises(CommitUnknown):
-            await change(limited, "INSERT INTO lines (address) VALUES ('127.0.1.1:8888')")
+            await change(limited, "INSERT INTO terminal_locks (address) VALUES ('127.0.1.1:8888')")
     finally:
-        await change(postgres_database, "DROP TRIGGER cancelled_commit ON lines")
+        await change(postgres_database, "DROP TRIGGER cancelled_commit ON terminal_locks")
         await change(postgres_database, "DROP FUNCTION cancelled_commit()")
 
-    assert await rows(limited, "SELECT address FROM lines") == []
+    assert await rows(limited, "SELECT address FROM terminal_locks") == []
 
 
 async def test_what_is_told_after_a_commit_cannot_undo_it(database: Database) -> None:
@@ -219,4 +230,4 @@ async def test_what_is_told_after_a_commit_cannot_undo_it(database: Database) ->
 async def test_a_wrong_statement_is_no_cancelled_one(database: Database) -> None:
     """Errors of the code stay what they are."""
     with pytest.raises(DBAPIError):
-        await rows(database, "SELECT no_such_column FROM lines")
+        await rows(database, "SELECT no_such_column FROM terminal_locks")

@@ -108,7 +108,7 @@ async def no_address_during_insert(one: Database, two: Database) -> list[str]:
     with paused_before_commit(one) as pause:
         async with running(ask(one)) as first:
             await pause.reached()
-            async with running(ask(two, line=None)) as again:
+            async with running(ask(two, terminal_address=None)) as again:
                 await finished_or_blocked(two, again)
                 pause.go()
                 await outcome_of(first)
@@ -226,7 +226,7 @@ def attempts_locked_before_the_insert() -> Iterator[None]:
 def no_address_without_key() -> AbstractContextManager[object]:
     """What was never queued is stored without its key, and waits for nobody."""
     words = accepting._INSERT.on("postgresql").text
-    key = "CASE WHEN CAST(:line AS TEXT) IS NULL THEN NULL ELSE CAST(:guard_key AS TEXT) END,"
+    key = "CASE WHEN CAST(:terminal_address AS TEXT) IS NULL THEN NULL ELSE CAST(:guard_key AS TEXT) END,"
     return patch.object(accepting, "_INSERT", Statement(words.replace(":guard_key,", key)))
 
 

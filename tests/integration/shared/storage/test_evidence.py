@@ -23,16 +23,16 @@ from payments import (
     taken_over,
 )
 
-from shared.payment.answers import tell
+from shared.payment.answers import response_for
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling, waiting
 from shared.storage.payments.accepting import Conflict
 from shared.storage.payments.claims import Claimed, cancel, expire
-from shared.storage.terminals.locks import Learned, Taking
+from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
 
 PROOFS = [
     (Event.PROVED_DONE, State.SUCCEEDED),
@@ -43,8 +43,8 @@ PAID = Result(paid_cents=900, authorisation_number="123456", warnings=("partial_
 
 
 async def _answer(database: Database, claimed: Claimed, event: Event) -> Payment:
-    outcome = Outcome(event=event, reason=None)
-    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    outcome = Settlement(event=event, reason=None)
+    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
 @pytest.mark.parametrize(("proof", "state"), PROOFS)
@@ -147,12 +147,12 @@ async def test_moved_money_against_a_failure_is_a_contradiction(database: Databa
     payment_id = await _made(database, state)
     earlier = await waiting.payment(database, payment_id)
     assert earlier is not None
-    assert tell(earlier).safe_to_retry
+    assert response_for(earlier).safe_to_retry
 
     payment = await prove(database, payment_id, Event.PROVED_DONE, PAID)
 
     assert (payment.state, payment.contradicted, payment.paid_cents) == (state, True, None)
-    assert not tell(payment).safe_to_retry
+    assert not response_for(payment).safe_to_retry
     assert (await history(database, payment_id))[-1] == ("contradiction", state)
     refusal = await ask(database)
     assert isinstance(refusal, Conflict)
@@ -173,7 +173,7 @@ async def test_no_attempt_of_a_closed_key_is_safe_to_retry(database: Database) -
     assert failed_before is not None
     for payment in (failed_before, ended_after):
         assert (payment.state, payment.contradicted, payment.key_closed) == (State.REFUSED, False, True)
-        assert not tell(payment).safe_to_retry
+        assert not response_for(payment).safe_to_retry
     (told,) = await rows(database, "SELECT body FROM events WHERE payment_id = :id", id=ended_after.id)
     assert json.loads(told.body)["safe_to_retry"] is False
     assert await waiting.payment(database, other.id) == other
@@ -254,7 +254,10 @@ async def test_two_proofs_that_disagree_settle_a_doubt_as_a_contradiction(databa
         ("b", (Event.PROVED_DONE, Event.PROVED_REFUSED)),
     ):
         claimed = await in_session(
-            database, order_id=order_id, host=f"127.0.1.{ord(order_id)}", line=f"127.0.1.{ord(order_id)}:8888"
+            database,
+            order_id=order_id,
+            host=f"127.0.1.{ord(order_id)}",
+            terminal_address=f"127.0.1.{ord(order_id)}:8888",
         )
         for proof in proofs:
             await prove(database, claimed.payment.id, proof)
@@ -273,7 +276,7 @@ async def test_a_contradiction_cancels_what_is_queued_under_its_key(database: Da
     stopped = await waiting.payment(database, waits)
     assert stopped is not None
     assert (stopped.state, stopped.reason, stopped.guard_key) == (State.CANCELLED, Reason.KEY_CLOSED, None)
-    assert not tell(stopped).safe_to_retry
+    assert not response_for(stopped).safe_to_retry
     assert await waiting.states(database, [other]) == {other: State.QUEUED}
 
 
@@ -306,10 +309,10 @@ async def test_a_proof_names_who_brought_it(database: Database, before: State) -
     payment_id = await _made(database, before)
     await prove(database, payment_id, Event.PROVED_DONE)
     if before is State.IN_SESSION:
-        claimed = await rows(database, "SELECT address, epoch, claim FROM lines")
-        taking = Taking(claimed[0].address, claimed[0].epoch, claimed[0].claim, payment_id, "[]")
-        lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
-        await settling.doubt(database, taking, payment_id, lost)
+        claimed = await rows(database, "SELECT address, epoch, claim FROM terminal_locks")
+        grant = LockGrant(claimed[0].address, claimed[0].epoch, claimed[0].claim, payment_id, "[]")
+        lost = Settlement(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
+        await settling.doubt(database, grant, payment_id, lost)
 
     (said,) = await rows(database, "SELECT brought_by FROM evidence")
     assert said.brought_by == "ct_gateway"
@@ -328,7 +331,7 @@ async def test_a_proof_names_who_brought_it(database: Database, before: State) -
 async def test_a_late_answer_names_the_worker_of_its_run(database: Database) -> None:
     """The one that claimed the payment, though another one took its line over since."""
     claimed = await in_doubt(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
 
     settled = await _answer(database, claimed, Event.ANSWERED_DONE)
 

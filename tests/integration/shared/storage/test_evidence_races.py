@@ -9,12 +9,12 @@ from interleaving import Pause, finished_or_blocked, outcome_of, paused_before, 
 from payments import in_session, lose, prove
 
 from shared.payment.payment import Payment
-from shared.payment.settlement import Outcome
+from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import ending, rows, settling, waiting
 from shared.storage.payments.claims import Claimed
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 
 #: Where the one that began first stands while the other runs.
 EVIDENCE_STANDS: dict[str, Callable[[Database], AbstractContextManager[Pause]]] = {
@@ -31,8 +31,8 @@ END_STANDS: dict[str, Callable[[Database], AbstractContextManager[Pause]]] = {
 
 
 async def _refuse(database: Database, claimed: Claimed) -> Payment:
-    outcome = Outcome(event=Event.ANSWERED_REFUSED)
-    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    outcome = Settlement(event=Event.ANSWERED_REFUSED)
+    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
 def _assert_not_lost(payment: Payment | None, ending_by: object) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from payments import ask, change, in_doubt, prove, queued, refused, rows, succeeded, take
 
-from shared.payment.answers import tell
+from shared.payment.answers import response_for
 from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Outcome
+from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling, waiting
 from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict
 from shared.storage.payments.claims import Claimed
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
@@ -47,8 +47,8 @@ async def _carried_out(database: Database, acceptance: Acceptance) -> Payment:
     assert isinstance(acceptance, Accepted), acceptance
     claimed = await take(database, acceptance.payment_id)
     assert isinstance(claimed, Claimed)
-    outcome = Outcome(event=Event.ANSWERED_DONE)
-    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    outcome = Settlement(event=Event.ANSWERED_DONE)
+    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
 def _reason(acceptance: Acceptance) -> str:
@@ -200,7 +200,7 @@ async def test_a_contradicted_reversal_stops_what_waits_to_charge_the_order_agai
     stopped = await waiting.payment(database, waits)
     assert stopped is not None
     assert (stopped.state, stopped.reason) == (State.CANCELLED, Reason.KEY_CLOSED)
-    assert not tell(stopped).safe_to_retry
+    assert not response_for(stopped).safe_to_retry
 
 
 async def test_a_contradicted_credit_leaves_its_debits_order_alone(database: Database) -> None:

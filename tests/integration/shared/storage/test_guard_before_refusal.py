@@ -26,7 +26,7 @@ async def test_an_insert_that_is_not_committed_yet_is_waited_for(
         async with running(ask(postgres_database, **asked)) as one:
             await pause.reached()
             answer = (
-                ask(second_postgres_database, **asked, line=None)
+                ask(second_postgres_database, **asked, terminal_address=None)
                 if way == "has no address"
                 else refuse(second_postgres_database, **asked)
             )
@@ -40,7 +40,9 @@ async def test_an_insert_that_is_not_committed_yet_is_waited_for(
     assert second.payment.id == first.payment_id
 
 
-@pytest.mark.parametrize("changes", [{"amount_cents": 999}, {"line": None, "host": "other.example"}])
+@pytest.mark.parametrize(
+    "changes", [{"amount_cents": 999}, {"terminal_address": None, "host": "other.example"}]
+)
 async def test_an_insert_that_is_not_committed_yet_makes_another_operation_a_conflict(
     postgres_database: Database, second_postgres_database: Database, changes: dict[str, object]
 ) -> None:
@@ -70,7 +72,7 @@ async def test_a_request_that_is_refused_leaves_nothing_behind(database: Databas
 async def test_a_payment_without_address_keeps_nobody_out(database: Database) -> None:
     """It is over before it began: the order may be tried again at once, and again."""
     for _ in range(2):
-        gone = await ask(database, line=None)
+        gone = await ask(database, terminal_address=None)
         assert isinstance(gone, Accepted)
         assert gone.state is State.UNREACHABLE
         assert await history(database, gone.payment_id) == [("accepted", State.UNREACHABLE)]
@@ -82,9 +84,9 @@ async def test_a_name_that_is_lost_does_not_hide_a_success(database: Database) -
     """Replayed by the name that was sent; by another one it is a conflict."""
     paid = await succeeded(database)
 
-    same = await ask(database, line=None)
+    same = await ask(database, terminal_address=None)
     assert isinstance(same, Attached)
     assert same.payment.id == paid.id
-    other = await ask(database, line=None, host="other.example")
+    other = await ask(database, terminal_address=None, host="other.example")
     assert isinstance(other, Conflict)
     assert (other.reason, other.payment.id) == ("different", paid.id)

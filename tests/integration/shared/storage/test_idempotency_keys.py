@@ -30,8 +30,8 @@ async def test_the_same_key_and_operation_returns_the_state_that_is(database: Da
     [
         {"order_id": "order-2"},
         {"amount_cents": 999},
-        {"port": 8889, "line": "127.0.0.9:8889"},
-        {"line": None, "host": "other.example"},
+        {"port": 8889, "terminal_address": "127.0.0.9:8889"},
+        {"terminal_address": None, "host": "other.example"},
         {"operation": Operation.CREDIT},
         {"currency": "USD"},
     ],
@@ -53,8 +53,8 @@ async def test_a_key_may_go_to_another_terminal_once_nothing_can_have_moved(
 ) -> None:
     """The till that was told 'safe to retry' tries the terminal beside it, and stays there."""
     await ended(database, end, **KEYED)
-    await ask(database, **KEYED, line=None)
-    other: dict[str, Any] = {**KEYED, "host": "127.0.0.10", "line": "127.0.0.10:8888"}
+    await ask(database, **KEYED, terminal_address=None)
+    other: dict[str, Any] = {**KEYED, "host": "127.0.0.10", "terminal_address": "127.0.0.10:8888"}
 
     second = await ask(database, **other)
     assert isinstance(second, Accepted)
@@ -70,7 +70,7 @@ async def test_a_key_stays_at_its_terminal_where_a_failure_is_contradicted(datab
     failed = await refused(database, **KEYED)
     await prove(database, failed.id, Event.PROVED_DONE)
 
-    answer = await ask(database, **KEYED, line="127.0.0.10:8888")
+    answer = await ask(database, **KEYED, terminal_address="127.0.0.10:8888")
 
     assert isinstance(answer, Conflict)
     assert answer.payment.id == failed.id
@@ -84,7 +84,7 @@ async def test_two_names_of_one_terminal_are_one_operation(database: Database) -
         answer = await ask(database, **named, host="till.example")
         assert isinstance(answer, Attached)
         assert answer.payment.id == first
-    elsewhere = await ask(database, line="127.0.0.10:8888")
+    elsewhere = await ask(database, terminal_address="127.0.0.10:8888")
     assert isinstance(elsewhere, Conflict)
     assert elsewhere.reason == "different"
 

@@ -14,7 +14,7 @@ from interleaving import (
 from payments import change, holder, in_session, queued, take
 
 from shared.payment.payment import Reason
-from shared.payment.settlement import Outcome
+from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
@@ -22,10 +22,10 @@ from shared.storage.payments import waiting
 from shared.storage.payments.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
 from shared.storage.payments.settling import settle
 from shared.storage.terminals import locks
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 
-DONE = Outcome(event=Event.ANSWERED_DONE)
-LOCK_LINE = Statement("SELECT address FROM lines {for_update}")
+DONE = Settlement(event=Event.ANSWERED_DONE)
+LOCK_LINE = Statement("SELECT address FROM terminal_locks {for_update}")
 LOCK_PAYMENT = Statement("SELECT id FROM payments WHERE id = :id {for_update}")
 
 
@@ -167,16 +167,16 @@ async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found
     """Stored and refused after the releasing run began: the look for the next comes after the commit."""
     claimed = await in_session(postgres_database, order_id="a")
     with paused_before(postgres_database, locks._RELEASE) as pause:
-        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, Learned())
+        settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
         async with running(settling) as release:
             await pause.reached()
-            assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
+            assert await waiting.next_for_terminal(second_postgres_database, claimed.grant.address) is None
             second = await queued(second_postgres_database, order_id="b")
             assert isinstance(await take(second_postgres_database, second), Held)
             pause.go()
             await outcome_of(release)
 
-    found = await waiting.next_of_line(postgres_database, claimed.taking.address)
+    found = await waiting.next_for_terminal(postgres_database, claimed.grant.address)
     assert found is not None
     assert found.payment_id == second
 
@@ -187,16 +187,16 @@ async def test_a_payment_refused_the_line_between_its_release_and_the_commit_is_
     """The uncommitted release is not seen, so the claim is refused; the look after the commit finds it."""
     claimed = await in_session(postgres_database, order_id="a")
     with paused_before_commit(postgres_database) as pause:
-        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, Learned())
+        settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
         async with running(settling) as release:
             await pause.reached()
-            assert await waiting.next_of_line(second_postgres_database, claimed.taking.address) is None
+            assert await waiting.next_for_terminal(second_postgres_database, claimed.grant.address) is None
             second = await queued(second_postgres_database, order_id="b")
             assert isinstance(await outcome_of(take(second_postgres_database, second)), Held)
             pause.go()
             await outcome_of(release)
 
-    found = await waiting.next_of_line(postgres_database, claimed.taking.address)
+    found = await waiting.next_for_terminal(postgres_database, claimed.grant.address)
     assert found is not None
     assert found.payment_id == second
     assert isinstance(await take(postgres_database, second), Claimed)
@@ -209,7 +209,7 @@ async def test_expiry_learns_who_holds_the_line_under_its_lock(
     claimed = await in_session(postgres_database, order_id="a")
     late = await queued(postgres_database, order_id="b", deadline_seconds=0)
     with paused_before_commit(postgres_database) as pause:
-        settling = settle(postgres_database, claimed.taking, claimed.payment, DONE, Learned())
+        settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
         async with running(settling) as release:
             await pause.reached()
             async with running(expire(second_postgres_database, late)) as expiry:
@@ -243,16 +243,18 @@ async def test_a_claim_of_an_old_epoch_cannot_free_the_line_of_the_next(
     """A late release waits for the takeover's commit and then finds another epoch and token."""
     claimed = await in_session(postgres_database)
     takeover = change(
-        postgres_database, "UPDATE lines SET epoch = epoch + 1, claim = 'taker', worker = 'worker-2'"
+        postgres_database, "UPDATE terminal_locks SET epoch = epoch + 1, claim = 'taker', worker = 'worker-2'"
     )
     with paused_before_commit(postgres_database) as pause:
-        async with running(takeover) as taking:
+        async with running(takeover) as grant:
             await pause.reached()
-            settling = settle(second_postgres_database, claimed.taking, claimed.payment, DONE, Learned())
+            settling = settle(
+                second_postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities()
+            )
             async with running(settling) as late:
                 assert await finished_or_blocked(second_postgres_database, late)
                 pause.go()
-                await outcome_of(taking)
+                await outcome_of(grant)
                 payment = await outcome_of(late)
 
     assert payment.state is State.IN_SESSION, "it is kept as a proof until the taker doubts"

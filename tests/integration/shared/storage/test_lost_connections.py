@@ -14,17 +14,17 @@ from payments import ask, change, history, holder, in_session, queued, rows, tak
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from shared.payment.settlement import Outcome
+from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseAway, Transaction, open_database
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction, open_database
 from shared.storage.payments import claims, waiting
 from shared.storage.payments.accepting import Attached
 from shared.storage.payments.claims import Claimed, read_back
 from shared.storage.payments.ending import lock
 from shared.storage.payments.settling import settle
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 
-DONE = Outcome(event=Event.ANSWERED_DONE)
+DONE = Settlement(event=Event.ANSWERED_DONE)
 KILL_OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle in transaction'"
@@ -61,7 +61,7 @@ async def test_a_claim_whose_commits_answer_is_lost_is_read_back_by_its_token(
     assert proxy.cut.is_set()
     mine = await read_back(behind_proxy, payment_id, "token-a")
     assert isinstance(mine, Claimed)
-    assert (mine.payment.state, mine.taking.token) == (State.IN_SESSION, "token-a")
+    assert (mine.payment.state, mine.grant.token) == (State.IN_SESSION, "token-a")
     assert await read_back(behind_proxy, payment_id, "token-b") is None
 
 
@@ -90,9 +90,9 @@ async def test_a_result_whose_commits_answer_is_lost_is_stored_once(
     claimed = await in_session(postgres_database)
     proxy.cut_next_commit()
     with pytest.raises(CommitUnknown):
-        await settle(behind_proxy, claimed.taking, claimed.payment, DONE, Learned())
+        await settle(behind_proxy, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
 
-    again = await settle(behind_proxy, claimed.taking, claimed.payment, DONE, Learned())
+    again = await settle(behind_proxy, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
 
     assert again.state is State.SUCCEEDED
     assert [event for event, _ in await history(postgres_database, again.id)][2:] == ["answered_done"]
@@ -139,10 +139,10 @@ async def test_a_server_that_is_not_there_is_away(postgres_store: Store) -> None
     url = make_url(postgres_store.url).set(host="127.0.0.1", port=_closed_port())
     database = open_database(url.render_as_string(hide_password=False))
 
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         await rows(database, "SELECT 1 AS one")
-    with pytest.raises(DatabaseAway):
-        await change(database, "UPDATE lines SET epoch = 0")
+    with pytest.raises(DatabaseUnavailable):
+        await change(database, "UPDATE terminal_locks SET epoch = 0")
     await database.close()
 
 
@@ -166,23 +166,23 @@ async def test_a_server_that_refuses_connections_is_away(
 
     database = open_database(postgres_store.url, async_creator=refuse)
 
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         await rows(database, "SELECT 1 AS one")
-    with pytest.raises(DatabaseAway):
-        await change(database, "UPDATE lines SET epoch = 0")
+    with pytest.raises(DatabaseUnavailable):
+        await change(database, "UPDATE terminal_locks SET epoch = 0")
     await database.close()
 
 
 async def test_a_database_that_has_no_connection_left_is_away(postgres_database: Database) -> None:
     """The server's own refusal, not one made by hand."""
-    await change(postgres_database, "UPDATE lines SET epoch = 0")
+    await change(postgres_database, "UPDATE terminal_locks SET epoch = 0")
     (row,) = await rows(postgres_database, "SELECT current_database() AS name")
     limited = f"role_{row.name}"
     await change(postgres_database, f"CREATE ROLE {limited} LOGIN PASSWORD 'limited' CONNECTION LIMIT 0")
     url = postgres_database._writer.url.set(username=limited, password="limited")
     database = open_database(url.render_as_string(hide_password=False))
     try:
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await rows(database, "SELECT 1 AS one")
     finally:
         await database.close()
@@ -204,7 +204,7 @@ async def test_a_full_pool_is_away_and_not_a_hang(postgres_store: Store) -> None
     database = open_database(postgres_store.url, pool_size=1)
     database._writer.sync_engine.pool._timeout = 0.05  # type: ignore[attr-defined]
     async with database._writer.connect():
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await rows(database, "SELECT 1 AS one")
     await database.close()
 

@@ -6,15 +6,15 @@ import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from payments import ask, history, in_doubt, in_session, prove, queued, refused, rows, succeeded
 
-from shared.payment.answers import tell
+from shared.payment.answers import response_for
 from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import accepting, debits, ending, settling, waiting
 from shared.storage.payments.accepting import Accepted, Attached, Conflict
 from shared.storage.payments.claims import Claimed
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
@@ -204,7 +204,7 @@ async def test_an_attempt_that_fails_during_a_contradiction_is_not_safe_to_retry
                 await outcome_of(contradiction)
                 failed = await outcome_of(failing)
 
-    assert (failed.state, tell(failed).safe_to_retry) == (State.REFUSED, False)
+    assert (failed.state, response_for(failed).safe_to_retry) == (State.REFUSED, False)
 
 
 async def test_a_contradiction_during_an_attempts_failure_closes_it_too(
@@ -220,17 +220,17 @@ async def test_a_contradiction_during_an_attempts_failure_closes_it_too(
             async with running(proof) as contradiction:
                 assert await finished_or_blocked(second_postgres_database, contradiction)
                 pause.go()
-                assert tell(await outcome_of(failing)).safe_to_retry
+                assert response_for(await outcome_of(failing)).safe_to_retry
                 await outcome_of(contradiction)
 
     failed = await waiting.payment(postgres_database, claimed.payment.id)
     assert failed is not None
-    assert (failed.state, tell(failed).safe_to_retry) == (State.REFUSED, False)
+    assert (failed.state, response_for(failed).safe_to_retry) == (State.REFUSED, False)
 
 
 async def _refuse(database: Database, claimed: Claimed) -> Payment:
-    outcome = Outcome(event=Event.ANSWERED_REFUSED, reason=None)
-    return await settling.settle(database, claimed.taking, claimed.payment, outcome, Learned())
+    outcome = Settlement(event=Event.ANSWERED_REFUSED, reason=None)
+    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
 async def test_a_debit_during_its_reversals_contradiction_is_not_answered_with_the_old_success(

@@ -27,14 +27,14 @@ from payments import TERMS, change, new_payment, rows, take
 
 from shared.payment.evidence import Evidence, Source, contradicts
 from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import COUNTING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, operator, settling
 from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict, accept
 from shared.storage.payments.claims import Claimed, Held, NotQueued
 from shared.storage.payments.operator import Decided, Decision, NotInDoubt
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
 
 Found = TypeVar("Found")
@@ -57,7 +57,7 @@ class Known:
     key: str
     debit_id: str | None
     amount: int
-    line: str
+    terminal_address: str
     state: State
     claimed: Claimed | None = None
     proof: Event | None = None
@@ -127,7 +127,7 @@ class PaymentMachine(RuleBasedStateMachine):
             assert acceptance.reason == "key_closed"
         elif not counting:
             assert isinstance(acceptance, Accepted)
-        elif (counting[0].amount, counting[0].line) == (amount, line):
+        elif (counting[0].amount, counting[0].terminal_address) == (amount, line):
             assert isinstance(acceptance, Attached)
             assert acceptance.payment.id == counting[0].id
         else:
@@ -160,12 +160,12 @@ class PaymentMachine(RuleBasedStateMachine):
         """A worker has its message, once or again."""
         known = self.known[payment_id]
         claim = self.run(take(self.database, payment_id))
-        if self.held[known.line] is not None:
+        if self.held[known.terminal_address] is not None:
             assert isinstance(claim, Held if known.state is State.QUEUED else NotQueued)
         elif known.state is State.QUEUED:
             assert isinstance(claim, Claimed)
             known.state, known.claimed = State.IN_SESSION, claim
-            self.held[known.line] = payment_id
+            self.held[known.terminal_address] = payment_id
         else:
             assert isinstance(claim, NotQueued)
             assert claim.state is known.state
@@ -176,13 +176,15 @@ class PaymentMachine(RuleBasedStateMachine):
         known = self.known[payment_id]
         if known.claimed is None:
             return
-        outcome = Outcome(event=event, reason=Reason.NOT_SENT if event is Event.NOT_SENT else None)
+        outcome = Settlement(event=event, reason=Reason.NOT_SENT if event is Event.NOT_SENT else None)
         payment = self.run(
-            settling.settle(self.database, known.claimed.taking, known.claimed.payment, outcome, Learned())
+            settling.settle(
+                self.database, known.claimed.grant, known.claimed.payment, outcome, ObservedCapabilities()
+            )
         )
-        was_its_own = self.held[known.line] == payment_id
+        was_its_own = self.held[known.terminal_address] == payment_id
         if was_its_own:
-            self.held[known.line] = None
+            self.held[known.terminal_address] = None
         if known.state is State.IN_SESSION:
             self._end(known, event)
         elif event is Event.NOT_SENT:
@@ -204,8 +206,8 @@ class PaymentMachine(RuleBasedStateMachine):
         known = self.known[payment_id]
         if known.claimed is None:
             return
-        lost = Outcome(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
-        payment = self.run(settling.doubt(self.database, known.claimed.taking, payment_id, lost))
+        lost = Settlement(event=Event.OUTCOME_LOST, reason=Reason.CONNECTION_LOST)
+        payment = self.run(settling.doubt(self.database, known.claimed.grant, payment_id, lost))
         if known.state is State.IN_SESSION:
             known.state = State.IN_DOUBT
             if known.proof is not None:
@@ -243,7 +245,7 @@ class PaymentMachine(RuleBasedStateMachine):
         assert (expired is not None) is (known.state is State.QUEUED)
         if expired is not None:
             self._end(known, Event.DEADLINE_PASSED)
-            holder = self.held[known.line]
+            holder = self.held[known.terminal_address]
             assert expired.reason == (Reason.NO_WORKER if holder is None else Reason.HELD)
 
     @rule(payment_id=payments)
@@ -252,10 +254,12 @@ class PaymentMachine(RuleBasedStateMachine):
         known = self.known[payment_id]
         if known.claimed is None or known.state is State.IN_SESSION:
             return
-        freed = self.run(settling.release(self.database, known.claimed.taking, Learned(), why="time is over"))
-        assert freed is (self.held[known.line] == payment_id)
+        freed = self.run(
+            settling.release(self.database, known.claimed.grant, ObservedCapabilities(), why="time is over")
+        )
+        assert freed is (self.held[known.terminal_address] == payment_id)
         if freed:
-            self.held[known.line] = None
+            self.held[known.terminal_address] = None
 
     @rule(payment_id=payments, decision=st.sampled_from(Decision))
     def decide(self, payment_id: str, decision: Decision) -> None:
@@ -325,7 +329,9 @@ class PaymentMachine(RuleBasedStateMachine):
             assert (row.ended_at is not None) is (known.state in FINAL_STATES)
         for line in self.run(
             rows(
-                self.database, "SELECT address, held_by FROM lines WHERE address LIKE :like", like=self._like
+                self.database,
+                "SELECT address, held_by FROM terminal_locks WHERE address LIKE :like",
+                like=self._like,
             )
         ):
             assert line.held_by == self.held[line.address]
@@ -339,7 +345,7 @@ class PaymentMachine(RuleBasedStateMachine):
         """And no line has two."""
         for known in getattr(self, "known", {}).values():
             if known.state is State.IN_SESSION:
-                assert self.held[known.line] == known.id
+                assert self.held[known.terminal_address] == known.id
 
     @invariant()
     def never_more_goes_back_than_was_paid(self) -> None:

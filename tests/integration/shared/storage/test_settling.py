@@ -21,14 +21,14 @@ from payments import (
 
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Outcome, Result
+from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import waiting
 from shared.storage.payments.accepting import Accepted
 from shared.storage.payments.claims import Claimed
 from shared.storage.payments.settling import add_evidence, doubt, release, settle
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 
 FULL = Result(
     paid_cents=900,
@@ -42,15 +42,17 @@ FULL = Result(
     receipt="CARTE BANCAIRE\nMERCI",
     warnings=("partial_amount",),
 )
-NOT_SENT = Outcome(event=Event.NOT_SENT, reason=Reason.NOT_SENT)
-DONE = Outcome(event=Event.ANSWERED_DONE, result=FULL)
-REFUSED = Outcome(event=Event.ANSWERED_REFUSED, result=FULL)
+NOT_SENT = Settlement(event=Event.NOT_SENT, reason=Reason.NOT_SENT)
+DONE = Settlement(event=Event.ANSWERED_DONE, result=FULL)
+REFUSED = Settlement(event=Event.ANSWERED_REFUSED, result=FULL)
 
 
 async def _settle(
-    database: Database, claimed: Claimed, outcome: Outcome, echoes: str | None = None
+    database: Database, claimed: Claimed, settlement: Settlement, echoes: str | None = None
 ) -> Payment:
-    return await settle(database, claimed.taking, claimed.payment, outcome, Learned(echoes=echoes))
+    return await settle(
+        database, claimed.grant, claimed.payment, settlement, ObservedCapabilities(echoes=echoes)
+    )
 
 
 async def _evidence(database: Database, payment_id: str) -> list[tuple[str, str | None]]:
@@ -76,14 +78,16 @@ async def test_an_answer_ends_the_payment_and_frees_the_line_at_once(
     """State, reason and end are stored, and the line is free for the next, its epoch raised."""
     claimed = await in_session(database)
 
-    settled = await _settle(database, claimed, Outcome(event=event, reason=reason))
+    settled = await _settle(database, claimed, Settlement(event=event, reason=reason))
 
     assert (settled.state, settled.reason) == (state, reason)
     assert settled.ended_at is not None
     assert (settled.guard_key is not None) is (state is State.SUCCEEDED)
     assert await waiting.payment(database, settled.id) == settled
-    (line,) = await rows(database, "SELECT held_by, worker, claim, taken_at, hold_until, epoch FROM lines")
-    assert tuple(line) == (None, None, None, None, None, claimed.taking.epoch + 1)
+    (lock,) = await rows(
+        database, "SELECT held_by, worker, claim, taken_at, lease_until, epoch FROM terminal_locks"
+    )
+    assert tuple(lock) == (None, None, None, None, None, claimed.grant.epoch + 1)
     assert await history(database, settled.id) == [
         ("accepted", State.QUEUED),
         ("claimed", State.IN_SESSION),
@@ -105,16 +109,16 @@ async def test_every_field_of_the_result_is_stored(database: Database) -> None:
 async def test_a_complete_answer_leaves_what_the_line_echoes(database: Database) -> None:
     """The next taking reads it; a session without one leaves it as it was."""
     claimed = await in_session(database, order_id="a")
-    assert claimed.taking.echoes == "[]"
+    assert claimed.grant.echoes == "[]"
     await _settle(database, claimed, DONE, echoes='[["CA","CB"]]')
     second = await in_session(database, order_id="b")
-    assert second.taking.echoes == '[["CA","CB"]]'
-    (line,) = await rows(database, "SELECT answered_at FROM lines")
+    assert second.grant.echoes == '[["CA","CB"]]'
+    (lock,) = await rows(database, "SELECT answered_at FROM terminal_locks")
     await _settle(database, second, NOT_SENT)
 
-    assert (await in_session(database, order_id="c")).taking.echoes == '[["CA","CB"]]'
-    assert await rows(database, "SELECT answered_at FROM lines") == [line]
-    assert line.answered_at is not None
+    assert (await in_session(database, order_id="c")).grant.echoes == '[["CA","CB"]]'
+    assert await rows(database, "SELECT answered_at FROM terminal_locks") == [lock]
+    assert lock.answered_at is not None
 
 
 async def test_settling_twice_changes_nothing_the_second_time(database: Database) -> None:
@@ -134,7 +138,7 @@ async def test_settling_twice_changes_nothing_the_second_time(database: Database
 async def test_a_result_of_a_line_that_was_taken_over_is_evidence(database: Database) -> None:
     """The late write changes the payment only: the line stays with its new holder."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     await lose(database, claimed)
 
     settled = await _settle(database, claimed, DONE)
@@ -148,7 +152,7 @@ async def test_a_result_of_a_line_that_was_taken_over_is_evidence(database: Data
 async def test_a_late_result_before_the_takers_doubt_settles_it_when_it_begins(database: Database) -> None:
     """Between the takeover of the line and the doubt it is stored, and consulted then."""
     claimed = await in_session(database, warnings=("amount_string",))
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     kept = await _settle(database, claimed, DONE)
     assert kept.state is State.IN_SESSION
 
@@ -162,10 +166,10 @@ async def test_a_late_result_before_the_takers_doubt_settles_it_when_it_begins(d
 async def test_a_late_busy_proves_nothing(database: Database) -> None:
     """It is kept as a hint and the payment stays in doubt."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     await lose(database, claimed)
 
-    settled = await _settle(database, claimed, Outcome(event=Event.ANSWERED_BUSY, reason=Reason.BUSY))
+    settled = await _settle(database, claimed, Settlement(event=Event.ANSWERED_BUSY, reason=Reason.BUSY))
 
     assert settled.state is State.IN_DOUBT
     assert await _evidence(database, settled.id) == [("late_answer", None)]
@@ -174,7 +178,7 @@ async def test_a_late_busy_proves_nothing(database: Database) -> None:
 async def test_a_late_result_against_an_operators_word_is_a_contradiction(database: Database) -> None:
     """Somebody said 'not charged', then the old session's answer says it was."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     await lose(database, claimed)
     await prove(database, claimed.payment.id, Event.PROVED_ABORTED)
 
@@ -186,7 +190,7 @@ async def test_a_late_result_against_an_operators_word_is_a_contradiction(databa
 async def test_not_sent_ends_a_doubt_by_the_run_that_claimed_it(database: Database) -> None:
     """A taker doubted it, and the run itself knows that it never wrote; the taker's line is left alone."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     await lose(database, claimed)
 
     settled = await _settle(database, claimed, NOT_SENT)
@@ -199,9 +203,9 @@ async def test_not_sent_ends_a_doubt_by_the_run_that_claimed_it(database: Databa
 async def test_not_sent_by_another_run_changes_nothing(database: Database) -> None:
     """Only the very run that claimed the payment knows whether it wrote."""
     claimed = await in_doubt(database)
-    stranger = replace(claimed.taking, epoch=claimed.taking.epoch + 1, token="another run's token")
+    stranger = replace(claimed.grant, epoch=claimed.grant.epoch + 1, token="another run's token")
 
-    settled = await settle(database, stranger, claimed.payment, NOT_SENT, Learned())
+    settled = await settle(database, stranger, claimed.payment, NOT_SENT, ObservedCapabilities())
 
     assert settled.state is State.IN_DOUBT
     assert await holder(database) == claimed.payment.id
@@ -212,7 +216,7 @@ async def test_not_sent_by_another_run_changes_nothing(database: Database) -> No
 async def test_not_sent_against_a_success_is_a_contradiction(database: Database, source: Source) -> None:
     """A run wakes and knows that no byte left, after somebody said 'charged': stored and told."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     await lose(database, claimed)
     said = Evidence(source, Event.PROVED_DONE)
     await add_evidence(database, claimed.payment.id, said, Result(), brought_by="Anna")
@@ -240,17 +244,17 @@ async def test_not_sent_against_not_charged_is_only_kept(database: Database) -> 
     assert (await _evidence(database, settled.id))[-1] == ("worker", "not_sent")
 
 
-@pytest.mark.parametrize("outcome", [NOT_SENT, REFUSED])
-async def test_what_a_late_run_says_is_stored_once(database: Database, outcome: Outcome) -> None:
+@pytest.mark.parametrize("settlement", [NOT_SENT, REFUSED])
+async def test_what_a_late_run_says_is_stored_once(database: Database, settlement: Settlement) -> None:
     """Its commit's answer was lost, so it says it again: one piece of evidence, one alarm."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     await lose(database, claimed)
     await prove(database, claimed.payment.id, Event.PROVED_DONE)
 
-    first = await _settle(database, claimed, outcome)
+    first = await _settle(database, claimed, settlement)
 
-    assert await _settle(database, claimed, outcome) == first
+    assert await _settle(database, claimed, settlement) == first
     assert len(await _evidence(database, first.id)) == 2
     assert [event for event, _ in await history(database, first.id)].count("contradiction") == 1
 
@@ -258,7 +262,7 @@ async def test_what_a_late_run_says_is_stored_once(database: Database, outcome: 
 async def test_a_late_success_beside_anothers_proof_is_kept(database: Database) -> None:
     """The gateway had said so already; the terminal's own answer is in the evidence all the same."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
     await lose(database, claimed)
     await prove(database, claimed.payment.id, Event.PROVED_DONE)
 
@@ -271,14 +275,14 @@ async def test_a_late_success_beside_anothers_proof_is_kept(database: Database) 
 async def test_a_doubt_holds_its_line(database: Database) -> None:
     """The line stays with its run, the guard keeps others out, and the reason is stored."""
     claimed = await in_session(database)
-    outcome = Outcome(event=Event.OUTCOME_LOST, reason=Reason.ANSWER_TIMEOUT, detail={"bytes": 0})
+    settlement = Settlement(event=Event.OUTCOME_LOST, reason=Reason.ANSWER_TIMEOUT, detail={"bytes": 0})
 
-    payment = await doubt(database, claimed.taking, claimed.payment.id, outcome)
+    payment = await doubt(database, claimed.grant, claimed.payment.id, settlement)
 
     assert (payment.state, payment.reason, payment.ended_at) == (State.IN_DOUBT, Reason.ANSWER_TIMEOUT, None)
     assert payment.guard_key is not None
-    (line,) = await rows(database, "SELECT held_by, epoch, claim FROM lines")
-    assert tuple(line) == (payment.id, claimed.taking.epoch, claimed.taking.token)
+    (lock,) = await rows(database, "SELECT held_by, epoch, claim FROM terminal_locks")
+    assert tuple(lock) == (payment.id, claimed.grant.epoch, claimed.grant.token)
     assert (await history(database, payment.id))[-1] == ("outcome_lost", State.IN_DOUBT)
 
 
@@ -295,7 +299,7 @@ async def test_the_end_of_the_hold_frees_the_line_and_leaves_the_doubt(database:
     claimed = await in_doubt(database, order_id="a")
     second = await queued(database, order_id="b")
 
-    assert await release(database, claimed.taking, Learned(), why="time is over")
+    assert await release(database, claimed.grant, ObservedCapabilities(), why="time is over")
 
     assert await holder(database) is None
     assert await waiting.states(database, [claimed.payment.id]) == {claimed.payment.id: State.IN_DOUBT}
@@ -306,15 +310,15 @@ async def test_the_end_of_the_hold_frees_the_line_and_leaves_the_doubt(database:
 async def test_a_hold_ends_once_and_by_its_holder_only(database: Database) -> None:
     """After a takeover, and a second time, nothing is freed."""
     first = await in_doubt(database, order_id="a")
-    await taken_over(database, first.taking)
-    assert not await release(database, first.taking, Learned(), why="time is over")
+    await taken_over(database, first.grant)
+    assert not await release(database, first.grant, ObservedCapabilities(), why="time is over")
     assert await holder(database) == first.payment.id
 
-    elsewhere = {"host": "127.0.0.10", "line": "127.0.0.10:8888"}
+    elsewhere = {"host": "127.0.0.10", "terminal_address": "127.0.0.10:8888"}
     second = await in_doubt(database, order_id="b", **elsewhere)
-    assert await release(database, second.taking, Learned(), why="time is over")
+    assert await release(database, second.grant, ObservedCapabilities(), why="time is over")
     third = await in_session(database, order_id="c", **elsewhere)
-    assert not await release(database, second.taking, Learned(), why="time is over")
+    assert not await release(database, second.grant, ObservedCapabilities(), why="time is over")
     assert await holder(database, "127.0.0.10:8888") == third.payment.id
 
 
@@ -323,10 +327,16 @@ async def test_a_run_that_forged_its_epoch_frees_nothing(database: Database) -> 
     claimed = await in_doubt(database)
 
     assert not await release(
-        database, replace(claimed.taking, token="another run's token"), Learned(), why="time is over"
+        database,
+        replace(claimed.grant, token="another run's token"),
+        ObservedCapabilities(),
+        why="time is over",
     )
     assert not await release(
-        database, replace(claimed.taking, epoch=claimed.taking.epoch + 1), Learned(), why="time is over"
+        database,
+        replace(claimed.grant, epoch=claimed.grant.epoch + 1),
+        ObservedCapabilities(),
+        why="time is over",
     )
     assert await holder(database, LINE) == claimed.payment.id
 
@@ -336,7 +346,7 @@ async def test_a_reversals_answer_opens_its_debit_in_the_same_commit(database: D
     debit = await succeeded(database)
     claimed = await in_session(database, operation=Operation.REVERSAL)
 
-    await _settle(database, claimed, Outcome(event=Event.ANSWERED_DONE))
+    await _settle(database, claimed, Settlement(event=Event.ANSWERED_DONE))
 
     stored = await waiting.payment(database, debit.id)
     assert stored is not None

@@ -12,7 +12,7 @@ from api.connector.request import parse_order
 from api.http.errors import TerminalUnavailable
 from api.http.json_text import write_json
 from api.openapi.examples import FULL_REQUEST, MINIMAL_REQUEST
-from shared.payment.answers import tell
+from shared.payment.answers import response_for
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import State
 
@@ -47,7 +47,7 @@ TOLD: list[tuple[Payment, int, str | None, bool]] = [
     ),
     (without_result(State.CANCELLED, reason=Reason.CALLER), 200, "cancelled", True),
     (
-        without_result(State.CANCELLED, reason=Reason.BROKER_AWAY),
+        without_result(State.CANCELLED, reason=Reason.BROKER_UNAVAILABLE),
         500,
         "unavailable.broker.internal.server.error",
         True,
@@ -61,7 +61,7 @@ def test_every_outcome_has_its_status_code_and_payment(
     payment: Payment, status: int, code: str | None, safe_to_retry: bool
 ) -> None:
     """The table, row by row; every body carries the payment."""
-    http_status, body = render_answer(payment, tell(payment))
+    http_status, body = render_answer(payment, response_for(payment))
 
     assert http_status == status
     assert body["payment"]["id"] == payment.id
@@ -83,7 +83,9 @@ def test_every_outcome_has_its_status_code_and_payment(
 def test_every_reason_of_an_unreachable_terminal_has_its_own_words() -> None:
     """A terminal that was reached and spoke first is not called one that cannot be reached."""
     bodies = [
-        render_answer(payment, tell(payment))[1] for payment, *_ in TOLD if payment.reason in UNREACHABLE
+        render_answer(payment, response_for(payment))[1]
+        for payment, *_ in TOLD
+        if payment.reason in UNREACHABLE
     ]
 
     said = {body["error"]["description"] for body in bodies}
@@ -97,7 +99,7 @@ def test_a_success_has_every_field_of_the_contract() -> None:
     """Receipt in base64, both names of the echo, and all that is known about the payment."""
     payment = stored()
 
-    status, body = render_answer(payment, tell(payment))
+    status, body = render_answer(payment, response_for(payment))
 
     assert status == 200
     assert list(body) == [
@@ -139,8 +141,8 @@ def test_a_failure_says_why_in_a_code_in_words_and_in_data() -> None:
     refused = stored(state=State.REFUSED, error_code="04", error_description="CARTE REFUSEE")
     aborted = without_result(State.ABORTED, error_code="06")
 
-    body = render_answer(refused, tell(refused))[1]
-    other = render_answer(aborted, tell(aborted))[1]
+    body = render_answer(refused, response_for(refused))[1]
+    other = render_answer(aborted, response_for(aborted))[1]
 
     assert (body["errorCode"], body["errorDescription"]) == ("04", "CARTE REFUSEE")
     assert body["errorData"] == {"state": "refused"}
@@ -152,7 +154,7 @@ def test_a_busy_terminal_is_a_failure_that_attempted_nothing() -> None:
     """With the time since when another payment held it, where that is known."""
     held = without_result(State.EXPIRED, reason=Reason.HELD, held_since=1_772_712_400_000)
 
-    body = render_answer(held, tell(held))[1]
+    body = render_answer(held, response_for(held))[1]
 
     assert "nothing was attempted" in body["errorDescription"]
     assert body["errorData"] == {"state": "expired", "reason": "held"}
@@ -164,7 +166,7 @@ def test_the_amount_is_what_was_really_paid() -> None:
     """A partial approval is a success of a lower amount, with a warning."""
     payment = stored(paid_cents=200, warnings=("partial_amount",))
 
-    shown = render_answer(payment, tell(payment))[1]["payment"]
+    shown = render_answer(payment, response_for(payment))[1]["payment"]
 
     assert (shown["amount"], shown["warnings"]) == (200, ["partial_amount"])
 
@@ -173,7 +175,7 @@ def test_a_request_without_customer_is_echoed_with_an_empty_one() -> None:
     """The field is an object in every answer."""
     payment = stored(request=parse_order(body_with(base=MINIMAL_REQUEST)).request_text)
 
-    body = render_answer(payment, tell(payment))[1]
+    body = render_answer(payment, response_for(payment))[1]
 
     assert body["customer"] == {}
     assert body["order"]["description"] == "POS payment"
@@ -184,7 +186,7 @@ def test_a_flag_of_the_caller_shows_in_the_payment(flags: dict[str, bool]) -> No
     """`replayed` and `resolving` are known by the route, not by the row."""
     payment = without_result(State.IN_DOUBT, reason=Reason.ANSWER_TIMEOUT)
 
-    shown = render_answer(payment, tell(payment), **flags)[1]["payment"]
+    shown = render_answer(payment, response_for(payment), **flags)[1]["payment"]
 
     assert flags.items() <= shown.items()
 
@@ -195,7 +197,7 @@ def test_a_contradicted_failure_is_never_safe_and_says_that_a_person_must_look()
         stored(state=State.REFUSED, error_code="04", contradicted=True),
         without_result(State.UNREACHABLE, reason=Reason.NO_CONNECTION, contradicted=True),
     ):
-        body = render_answer(payment, tell(payment))[1]
+        body = render_answer(payment, response_for(payment))[1]
 
         assert body["payment"]["safe_to_retry"] is False
         assert body["payment"]["contradicted"] is True
@@ -208,7 +210,7 @@ def test_an_unreachable_terminal_says_what_was_tried() -> None:
     told = set()
     for reason in (Reason.NO_CONNECTION, Reason.NO_ADDRESS, Reason.NOT_SENT):
         payment = without_result(State.UNREACHABLE, reason=reason)
-        told.add(render_answer(payment, tell(payment))[1]["error"]["description"])
+        told.add(render_answer(payment, response_for(payment))[1]["error"]["description"])
 
     assert len(told) == 3
 
@@ -217,7 +219,7 @@ def test_a_caller_who_does_not_wait_gets_the_payment() -> None:
     """202 with the queued payment, which is not safe to retry."""
     payment = without_result(State.QUEUED, claimed_at=None, ended_at=None)
 
-    status, body = render_accepted(payment, tell(payment))
+    status, body = render_accepted(payment, response_for(payment))
 
     assert status == 202
     assert list(body) == ["payment"]
@@ -230,7 +232,7 @@ def test_an_echo_with_a_lone_surrogate_can_be_sent() -> None:
     odd = {"order.custom_data": {"k": "\ud800\0"}}
     payment = stored(request=parse_order(body_with(odd)).request_text)
 
-    body = render_answer(payment, tell(payment))[1]
+    body = render_answer(payment, response_for(payment))[1]
 
     assert body["order"] == order_with(odd)["order"]
     assert '"k":"\\ud800\\u0000"' in write_json(body).encode().decode()

@@ -8,7 +8,7 @@ from stored_payments import stored, without_result
 
 from api.http import errors
 from api.http.errors import ApiError, OrderConflict, Overloaded
-from shared.payment.answers import tell
+from shared.payment.answers import response_for
 from shared.payment.payment import Reason
 from shared.payment.states import State
 
@@ -74,9 +74,11 @@ def test_an_error_and_the_answer_of_its_payment_are_the_same() -> None:
     """A broker that is away is told alike by the route that saw it and from the stored row."""
     from api.connector.answer import render_answer
 
-    payment = without_result(State.CANCELLED, reason=Reason.BROKER_AWAY)
+    payment = without_result(State.CANCELLED, reason=Reason.BROKER_UNAVAILABLE)
 
-    assert errors.BrokerUnavailable(payment=payment).body() == render_answer(payment, tell(payment))[1]
+    assert (
+        errors.BrokerUnavailable(payment=payment).body() == render_answer(payment, response_for(payment))[1]
+    )
 
 
 def test_overload_says_when_to_come_again() -> None:

@@ -14,9 +14,9 @@ from api.terminals.csv_file import COLUMNS, read_file
 from api.terminals.entry import read_entry
 from api.terminals.terminal_object import probe_object, terminal_object
 from shared.concert.profile import Profile
-from shared.storage.terminals.probes import Found, Outcome
+from shared.storage.terminals.probes import Found, ProbeResult
 from shared.storage.terminals.registry import Registered
-from shared.storage.terminals.status import Holder, LineStatus
+from shared.storage.terminals.status import Holder, TerminalStatus
 
 PAGE = COMMITTED_COPY.parents[1] / "docs" / "reference" / "terminals.md"
 REGISTERED = Registered(
@@ -26,10 +26,10 @@ REGISTERED = Registered(
     shop="Lyon",
     host="127.0.0.2",
     port=8888,
-    line="127.0.0.2:8888",
+    terminal_address="127.0.0.2:8888",
     protocol="ConcertV3.2",
     profile='{"sends_ticket":false}',
-    register_number="01",
+    pos_number="01",
     authorisation="above",
     authorisation_above_cents=3000,
     disabled_at=None,
@@ -50,7 +50,7 @@ def check(schema: str, value: Any) -> None:
 
 def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
     """No member is undocumented; what a GET answers is a valid PUT."""
-    status = LineStatus(
+    status = TerminalStatus(
         echoes=[["CB", "CZ"], ["CZ"]],
         answered_at=5,
         identifies=True,
@@ -61,23 +61,23 @@ def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
 
     check("Terminal", shown)
     assert shown.keys() == TERMINAL_SCHEMAS["Terminal"]["properties"].keys()
-    assert shown["learned"]["fields"] == ["CZ"]
-    assert read_entry("till-1", shown, register_number="01", answer_timeout_seconds=180)[1] == []
+    assert shown["observed"]["fields"] == ["CZ"]
+    assert read_entry("till-1", shown, pos_number="01", answer_timeout_seconds=180)[1] == []
 
 
 def test_what_the_device_before_said_is_not_shown_as_seen() -> None:
     """A replaced terminal was last seen when the new device first answered."""
     replaced = Registered(**{**_values(REGISTERED), "replaced_at": 10})
 
-    assert terminal_object(replaced, LineStatus(answered_at=9))["last_seen"] is None
-    assert terminal_object(replaced, LineStatus(answered_at=11))["last_seen"] is not None
+    assert terminal_object(replaced, TerminalStatus(answered_at=9))["last_seen"] is None
+    assert terminal_object(replaced, TerminalStatus(answered_at=11))["last_seen"] is not None
 
 
 def test_every_outcome_of_a_probe_that_is_answered_fits_its_schema() -> None:
     """Another merchant's payment is not named."""
-    for outcome in set(Outcome) - {Outcome.NO_WORKER, Outcome.INTERRUPTED}:
+    for outcome in set(ProbeResult) - {ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED}:
         check("Probe", probe_object(Found(outcome=outcome, round_trip_ms=1, detail="x")))
-    assert probe_object(Found(outcome=Outcome.HELD, held_since=0)) == {
+    assert probe_object(Found(outcome=ProbeResult.HELD, held_since=0)) == {
         "outcome": "held",
         "held_since": "1970-01-01T00:00:00.000Z",
     }
@@ -113,7 +113,7 @@ def test_the_reference_page_names_members_columns_profile_keys_and_outcomes() ->
 def test_any_bytes_are_rows_or_named_errors(body: bytes) -> None:
     """Never a crash."""
     with suppress(ImportRefused):
-        rows, errors = read_file(b"id,host\n" + body, register_number="01", answer_timeout_seconds=180)
+        rows, errors = read_file(b"id,host\n" + body, pos_number="01", answer_timeout_seconds=180)
         assert rows or errors
 
 

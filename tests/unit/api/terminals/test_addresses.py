@@ -5,15 +5,15 @@ from ipaddress import ip_address
 
 import pytest
 
-from api.terminals.addresses import LineFinder, OutsideNetworks
+from api.terminals.addresses import OutsideNetworks, TerminalAddressFinder
 from shared.network.public_addresses import PUBLIC, Address
 
 
 async def line_of(host: str, *networks: str, names: Sequence[str] = ()) -> str | None:
-    async def look_up(_host: str) -> Sequence[Address]:
+    async def lookup(_host: str) -> Sequence[Address]:
         return [ip_address(name) for name in names]
 
-    return await LineFinder(look_up, timeout_seconds=5).find(host, 8888, networks)
+    return await TerminalAddressFinder(lookup, timeout_seconds=5).find(host, 8888, networks)
 
 
 @pytest.mark.parametrize(

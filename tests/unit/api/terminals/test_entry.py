@@ -22,7 +22,7 @@ _MEMBERS = (
     "label",
     "shop",
     "protocol",
-    "register_number",
+    "pos_number",
     "profile",
     "authorisation",
     "sole_use",
@@ -30,7 +30,7 @@ _MEMBERS = (
 
 
 def read(given: Any, terminal_id: str = "till-1") -> tuple[TerminalEntry | None, list[str]]:
-    entry, problems = read_entry(terminal_id, given, register_number="09", answer_timeout_seconds=180)
+    entry, problems = read_entry(terminal_id, given, pos_number="09", answer_timeout_seconds=180)
     return entry, [problem.path for problem in problems]
 
 
@@ -46,7 +46,7 @@ def test_a_host_is_enough() -> None:
         host="127.0.0.2",
         port=8888,
         protocol=PROTOCOLS[0],
-        register_number="09",
+        pos_number="09",
         profile={},
         authorisation="standard",
         authorisation_above_cents=None,
@@ -58,9 +58,7 @@ def test_a_host_is_enough() -> None:
 def test_a_host_is_read_as_an_order_reads_it(host: str) -> None:
     """What is refused there is refused here; a file names the column, blanks included."""
     assert read({"host": host}) == (None, ["host"])
-    rows, errors = read_file(
-        f"id,host\na,{host}\n".encode(), register_number="01", answer_timeout_seconds=180
-    )
+    rows, errors = read_file(f"id,host\na,{host}\n".encode(), pos_number="01", answer_timeout_seconds=180)
     assert (rows, [(error.row, error.column) for error in errors]) == ([], [(2, "host")])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from notifier_worker.http.dns import Resolver
 from notifier_worker.http.errors import NoConnection, TimedOut
-from shared.network.dns import SystemLookUp
+from shared.network.dns import SystemResolver
 from shared.network.public_addresses import Address
 from shared.network.targets import AddressPolicy, TargetRefused
 
@@ -64,9 +64,9 @@ async def test_a_name_without_an_address_is_not_resolved() -> None:
     async def fails(host: str) -> Sequence[Address]:
         raise OSError(host)
 
-    for look_up in (Names(), fails):
+    for lookup in (Names(), fails):
         with pytest.raises(NoConnection) as missing:
-            await Resolver(look_up, AddressPolicy(), 30).resolve("shop.example", 443)
+            await Resolver(lookup, AddressPolicy(), 30).resolve("shop.example", 443)
         assert missing.value.reason == "name_unresolved"
 
 
@@ -88,12 +88,12 @@ async def test_a_look_up_that_takes_too_long_is_given_up() -> None:
 )
 async def test_the_system_reads_unusual_spellings_as_the_address_that_they_mean(spelling: str) -> None:
     """They are judged by that address, and it is what would be connected to."""
-    look_up = SystemLookUp(thread_count=1)
+    lookup = SystemResolver(thread_count=1)
 
     try:
         with pytest.raises(TargetRefused):
-            await Resolver(look_up, AddressPolicy(), 30).resolve(spelling, 443)
+            await Resolver(lookup, AddressPolicy(), 30).resolve(spelling, 443)
         loopback = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),))
-        assert await Resolver(look_up, loopback, 30).resolve(spelling, 443) == (ip_address("127.0.0.1"),)
+        assert await Resolver(lookup, loopback, 30).resolve(spelling, 443) == (ip_address("127.0.0.1"),)
     finally:
-        look_up.close()
+        lookup.close()

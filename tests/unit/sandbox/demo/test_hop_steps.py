@@ -1,5 +1,5 @@
 import pytest
-from demo_records import T, hop, offline_hops, records
+from demo_records import T, offline_hops, records, trace_event
 
 from sandbox.demo.hop_steps import hop_steps, numbered
 from sandbox.demo.timeline import in_order, steps_of
@@ -63,7 +63,7 @@ def test_notification_and_webhook_are_told_with_when_they_came_and_that_they_wer
 
 def test_an_acknowledgement_is_told_where_it_is_a_step_of_the_picture() -> None:
     """HiPay's to Preludd is step 6 of a collection, and noise beside an authorisation."""
-    pushed = hop(Step.COLLECTION_PUSH_ACKNOWLEDGED, System.HIPAY, System.PRELUDD, 14, **DETAIL)
+    pushed = trace_event(Step.COLLECTION_PUSH_ACKNOWLEDGED, System.HIPAY, System.PRELUDD, 14, **DETAIL)
 
     [told] = hop_steps([pushed], T, Flow.COLLECTION)
 
@@ -74,7 +74,7 @@ def test_an_acknowledgement_is_told_where_it_is_a_step_of_the_picture() -> None:
 @pytest.mark.parametrize("flow", list(Flow))
 def test_every_step_of_a_flow_has_words(flow: Flow) -> None:
     """A hop without any would end the demo."""
-    hops = [hop(step, source, target, 5, **DETAIL) for step, source, target in NUMBERS[flow]]
+    hops = [trace_event(step, source, target, 5, **DETAIL) for step, source, target in NUMBERS[flow]]
 
     assert all(step.text and step.number for step in hop_steps(hops, T, flow))
 
@@ -82,7 +82,7 @@ def test_every_step_of_a_flow_has_words(flow: Flow) -> None:
 def test_a_refusal_is_told_with_its_code_and_no_authorisation_number() -> None:
     """As the issuer says it."""
     refused = {"code": "51", "message": "Insufficient funds", "authorisation_number": None}
-    answered = hop(Step.AUTHORISATION_ANSWERED, System.ISSUER, System.ACQUIRER, 8, **refused)
+    answered = trace_event(Step.AUTHORISATION_ANSWERED, System.ISSUER, System.ACQUIRER, 8, **refused)
 
     [told] = hop_steps([answered], T, Flow.WITH_AUTHORISATION)
 

@@ -124,9 +124,9 @@ def test_the_times_beside_the_answer_are_said_in_words() -> None:
 def test_sums_that_differ_from_the_stored_payments_by_a_cent_are_found() -> None:
     """Only payments of that terminal count, and only those that succeeded."""
     rows = [
-        row() | {"line": LINE},
-        row() | {"line": LINE, "state": "refused"},
-        row() | {"line": "127.0.0.9:8888"},
+        row() | {"terminal_address": LINE},
+        row() | {"terminal_address": LINE, "state": "refused"},
+        row() | {"terminal_address": "127.0.0.9:8888"},
     ]
 
     assert same_sums(rows, LINE, {"captured_cents": 640}, {"sum_cents": 640}) == []

@@ -47,7 +47,7 @@ def test_a_timeline_has_a_line_for_every_step_and_names_every_field() -> None:
 def test_the_stored_payments_are_shown_whole() -> None:
     """Ids are there to be copied."""
     console = Console(file=io.StringIO(), width=WIDTH)
-    stored = row() | {"line": "127.1.2.3:8888", "error_code": None, "error_description": None}
+    stored = row() | {"terminal_address": "127.1.2.3:8888", "error_code": None, "error_description": None}
 
     Show(console).stored([stored], 3, {"127.1.2.3:8888": "terminal B"})
 

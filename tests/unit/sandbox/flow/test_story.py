@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.flow.diagram import draw, relative
 from sandbox.flow.story import Batch, payments_in, story_of
 from sandbox.tracing.steps import NUMBERS, Flow, Step, System
-from sandbox.tracing.trace import Hop
+from sandbox.tracing.trace import TraceEvent
 
 PAYMENT, OTHER = "pay_1", "pay_2"
 ORDER = {"order_id": "O-1"}
@@ -16,11 +16,11 @@ class Hops:
     """Hops ten milliseconds apart."""
 
     def __init__(self) -> None:
-        self.all: list[Hop] = []
+        self.all: list[TraceEvent] = []
 
     def add(self, source: System, target: System, step: Step, reference: str | None, **detail: Any) -> None:
         number = len(self.all) + 1
-        self.all.append(Hop(number, 1000 + 10 * number, source, target, step, reference, detail))
+        self.all.append(TraceEvent(number, 1000 + 10 * number, source, target, step, reference, detail))
 
     def flow(self, flow: Flow, reference: str | None, **detail: Any) -> None:
         for step, source, target in NUMBERS[flow]:
@@ -84,14 +84,14 @@ def test_a_collection_is_that_of_its_batch() -> None:
     story = story_of(PAYMENT, hops.all, batch=Batch("CT", 2))
 
     assert story.flow is Flow.WITHOUT_AUTHORISATION
-    assert [hop.step for hop in story.collection] == [
+    assert [trace_event.step for trace_event in story.collection] == [
         T.COLLECTION_SENT,
         T.COLLECTION_ACKNOWLEDGED,
         T.COLLECTION_PUSHED,
         T.STATUS_CHANGED,
     ]
-    assert {hop.detail.get("batch") for hop in story.collection} == {2, None}
-    assert T.COLLECTION_PUSHED not in [hop.step for hop in story.hops]
+    assert {trace_event.detail.get("batch") for trace_event in story.collection} == {2, None}
+    assert T.COLLECTION_PUSHED not in [trace_event.step for trace_event in story.hops]
 
 
 def test_a_repeated_hop_is_shown_once_with_its_count() -> None:

@@ -4,11 +4,11 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from halves import T0, new_book, order, payment, push, statuses, take
+from halves import T0, new_ledger, order, payment, push, statuses, take
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.hipay.rules.ledger import Book, NotAllowed
+from sandbox.hipay.rules.ledger import Ledger, NotAllowed
 from sandbox.hipay.rules.matching import Waiting
 from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
 from sandbox.hipay.rules.statuses import Status
@@ -20,14 +20,14 @@ REVERSAL, CREDIT = Operation.REVERSAL, Operation.CREDIT
 @pytest.mark.parametrize("halves", list(itertools.permutations([order(), push(AUTHORISATION)])))
 def test_nothing_exists_before_both_halves(halves: tuple[OrderNotice | Push, ...]) -> None:
     """Neither the order nor the push alone is a transaction; both are, Authorized, in either order."""
-    book = new_book()
+    ledger = new_ledger()
 
-    first = take(book, halves[0])
-    second = take(book, halves[1])
+    first = take(ledger, halves[0])
+    second = take(ledger, halves[1])
 
     assert statuses(first) == []
     assert statuses(second) == [116]
-    (transaction,) = book.ledger
+    (transaction,) = ledger.transactions
     assert (transaction.authorised_cents, transaction.captured_cents) == (4000, 0)
 
 
@@ -38,62 +38,62 @@ def test_nothing_exists_before_both_halves(halves: tuple[OrderNotice | Push, ...
 )
 def test_a_collected_debit_is_captured_once_in_any_order(halves: tuple[OrderNotice | Push, ...]) -> None:
     """However the four arrive: one transaction, captured, its amount counted once."""
-    book = new_book()
+    ledger = new_ledger()
 
-    effects = take(book, *halves)
+    actions = take(ledger, *halves)
 
-    (transaction,) = book.ledger
+    (transaction,) = ledger.transactions
     assert transaction.status is Status.CAPTURED
     assert (transaction.authorised_cents, transaction.captured_cents) == (4000, 4000)
-    assert statuses(effects) in ([116, 118], [118])
-    assert book.waiting_pushes() == []
+    assert statuses(actions) in ([116, 118], [118])
+    assert ledger.waiting_pushes() == []
 
 
 def test_doubled_halves_change_nothing() -> None:
     """Everything twice, in disorder: the same transaction, nobody is notified again."""
-    book = new_book()
+    ledger = new_ledger()
     halves: list[OrderNotice | Push] = [order(), push(AUTHORISATION), push(COLLECTION)]
 
-    effects = take(book, *halves, *reversed(halves), *halves)
+    actions = take(ledger, *halves, *reversed(halves), *halves)
 
-    assert statuses(effects) == [116, 118]
-    assert [one.captured_cents for one in book.ledger] == [4000]
+    assert statuses(actions) == [116, 118]
+    assert [one.captured_cents for one in ledger.transactions] == [4000]
 
 
 def test_without_authorisation_only_the_collection_makes_a_transaction() -> None:
     """An offline approval is nothing to HiPay until it is collected, whatever else is pushed of it."""
-    book = new_book()
+    ledger = new_ledger()
 
-    before = take(book, order(), push(COMPLETION, online=False))
-    effects = take(book, push(COLLECTION, online=False))
+    before = take(ledger, order(), push(COMPLETION, online=False))
+    actions = take(ledger, push(COLLECTION, online=False))
 
     assert statuses(before) == []
-    assert statuses(effects) == [118]
-    (transaction,) = book.ledger
+    assert statuses(actions) == [118]
+    (transaction,) = ledger.transactions
     assert (transaction.authorised_cents, transaction.captured_cents) == (0, 4000)
 
 
 def test_a_refused_transaction_is_never_captured() -> None:
     """Its collection, which should not be, is kept apart and shown."""
-    book = new_book()
+    ledger = new_ledger()
     refused = push(AUTHORISATION, approved=False, code="51")
 
-    effects = take(book, order(), refused, push(COLLECTION))
+    actions = take(ledger, order(), refused, push(COLLECTION))
 
-    assert statuses(effects) == [113]
-    assert [one.captured_cents for one in book.ledger] == [0]
-    assert [one.why for one in book.waiting_pushes()] == [Waiting.REFUSED]
+    assert statuses(actions) == [113]
+    assert [one.captured_cents for one in ledger.transactions] == [0]
+    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.REFUSED]
 
 
 def test_a_second_try_after_a_wrong_pin_is_a_transaction_of_its_own() -> None:
     """One payment, a refusal and an approval: 113 stays, 116 comes beside it."""
-    book = new_book()
+    ledger = new_ledger()
     wrong_pin = push(AUTHORISATION, transaction=7, approved=False, code="55")
 
-    effects = take(book, order(), wrong_pin, push(AUTHORISATION, transaction=8))
+    actions = take(ledger, order(), wrong_pin, push(AUTHORISATION, transaction=8))
 
-    assert statuses(effects) == [113, 116]
-    assert [one.status for one in book.ledger] == [Status.REFUSED, Status.AUTHORIZED]
+    assert statuses(actions) == [113, 116]
+    assert [one.status for one in ledger.transactions] == [Status.REFUSED, Status.AUTHORIZED]
 
 
 _REVERSED = [
@@ -109,13 +109,13 @@ _REVERSED = [
 @given(st.permutations(_REVERSED))
 def test_a_reversal_before_the_collection_cancels_in_any_order(halves: list[OrderNotice | Push]) -> None:
     """However they arrive: 116, then 115, nothing captured, nothing waiting."""
-    book = new_book()
+    ledger = new_ledger()
 
-    effects = take(book, *halves)
+    actions = take(ledger, *halves)
 
-    assert statuses(effects) == [116, 115]
-    assert [(one.status, one.captured_cents) for one in book.ledger] == [(Status.CANCELLED, 0)]
-    assert book.waiting_pushes() == []
+    assert statuses(actions) == [116, 115]
+    assert [(one.status, one.captured_cents) for one in ledger.transactions] == [(Status.CANCELLED, 0)]
+    assert ledger.waiting_pushes() == []
 
 
 _PARTLY_PAID = [
@@ -131,196 +131,196 @@ _PARTLY_PAID = [
 @given(st.permutations(_PARTLY_PAID))
 def test_the_reversal_of_a_partial_payment_cancels_in_any_order(halves: list[OrderNotice | Push]) -> None:
     """Of what was paid, which is less than what was authorised; that stays what the issuer said."""
-    book = new_book()
+    ledger = new_ledger()
 
-    effects = take(book, *halves)
+    actions = take(ledger, *halves)
 
-    assert statuses(effects) == [116, 115]
-    assert [(one.status, one.authorised_cents) for one in book.ledger] == [(Status.CANCELLED, 4228)]
-    assert book.waiting_pushes() == []
+    assert statuses(actions) == [116, 115]
+    assert [(one.status, one.authorised_cents) for one in ledger.transactions] == [(Status.CANCELLED, 4228)]
+    assert ledger.waiting_pushes() == []
 
 
 def test_a_completion_waits_for_the_authorisation_that_was_asked() -> None:
     """Only that one knows the authorised amount; the reversal of another amount finds no debit."""
-    book = new_book()
+    ledger = new_ledger()
 
-    early = take(book, order(1, 4228), push(COMPLETION, 1, 100))
-    assert [one.why for one in book.waiting_pushes()] == [Waiting.NO_AUTHORISATION]
-    late = take(book, push(AUTHORISATION, 1, 4228), order(2, 99, operation=REVERSAL))
-    take(book, push(COMPLETION, 2, 99, operation=REVERSAL))
+    early = take(ledger, order(1, 4228), push(COMPLETION, 1, 100))
+    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.NO_AUTHORISATION]
+    late = take(ledger, push(AUTHORISATION, 1, 4228), order(2, 99, operation=REVERSAL))
+    take(ledger, push(COMPLETION, 2, 99, operation=REVERSAL))
 
     assert (statuses(early), statuses(late)) == ([], [116])
-    assert [one.why for one in book.waiting_pushes()] == [Waiting.DEBIT_MISSING]
+    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_MISSING]
 
 
 def test_the_tills_reversal_of_what_the_console_cancelled_is_noted() -> None:
     """Whoever was first: cancelled once, told once, both operations kept, nothing waiting."""
-    book = new_book()
-    take(book, order(1), push(AUTHORISATION, 1), order(2, operation=REVERSAL))
-    book.cancel(next(iter(book.ledger)).reference, T0 + 40_000)
+    ledger = new_ledger()
+    take(ledger, order(1), push(AUTHORISATION, 1), order(2, operation=REVERSAL))
+    ledger.cancel(next(iter(ledger.transactions)).reference, T0 + 40_000)
     reversal = [push(kind, 2, operation=REVERSAL) for kind in (AUTHORISATION, COMPLETION)]
 
-    effects = take(book, *reversal)
+    actions = take(ledger, *reversal)
 
-    (transaction,) = book.ledger
-    assert (statuses(effects), transaction.status) == ([], Status.CANCELLED)
+    (transaction,) = ledger.transactions
+    assert (statuses(actions), transaction.status) == ([], Status.CANCELLED)
     assert [one.source for one in transaction.operations] == ["console", "terminal"]
-    assert book.waiting_pushes() == []
+    assert ledger.waiting_pushes() == []
 
 
 def test_a_reversal_of_an_offline_debit_makes_nothing() -> None:
     """There was no transaction: there is none, and nothing to collect."""
-    book = new_book()
+    ledger = new_ledger()
 
-    effects = take(book, order(1), order(2, operation=REVERSAL), push(COMPLETION, 2, operation=REVERSAL))
+    actions = take(ledger, order(1), order(2, operation=REVERSAL), push(COMPLETION, 2, operation=REVERSAL))
 
-    assert statuses(effects) == []
-    assert [one.why for one in book.waiting_pushes()] == [Waiting.DEBIT_MISSING]
+    assert statuses(actions) == []
+    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_MISSING]
 
 
 def test_a_reversal_after_the_collection_cancels_nothing() -> None:
     """The money has moved: only a credit gives it back. The push is shown."""
-    book = new_book()
-    take(book, order(1), push(AUTHORISATION, 1), push(COLLECTION, 1), order(2, operation=REVERSAL))
+    ledger = new_ledger()
+    take(ledger, order(1), push(AUTHORISATION, 1), push(COLLECTION, 1), order(2, operation=REVERSAL))
 
-    effects = take(book, push(COMPLETION, 2, operation=REVERSAL))
+    actions = take(ledger, push(COMPLETION, 2, operation=REVERSAL))
 
-    assert statuses(effects) == []
-    assert [one.why for one in book.waiting_pushes()] == [Waiting.DEBIT_CAPTURED]
+    assert statuses(actions) == []
+    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_CAPTURED]
 
 
 def test_a_refused_reversal_leaves_the_debit() -> None:
     """The issuer said no: the debit stays Authorized."""
-    book = new_book()
-    take(book, order(1), push(AUTHORISATION, 1), order(2, operation=REVERSAL))
+    ledger = new_ledger()
+    take(ledger, order(1), push(AUTHORISATION, 1), order(2, operation=REVERSAL))
 
-    effects = take(book, push(AUTHORISATION, 2, operation=REVERSAL, approved=False, code="05"))
+    actions = take(ledger, push(AUTHORISATION, 2, operation=REVERSAL, approved=False, code="05"))
 
-    assert statuses(effects) == []
-    assert [one.status for one in book.ledger] == [Status.AUTHORIZED]
+    assert statuses(actions) == []
+    assert [one.status for one in ledger.transactions] == [Status.AUTHORIZED]
 
 
 def test_what_was_collected_is_captured_although_it_was_cancelled() -> None:
     """The collection is the last proof; the contradiction is marked for a person."""
-    book = new_book()
-    take(book, order(), push(AUTHORISATION))
-    (transaction,) = book.ledger
-    book.cancel(transaction.reference, T0 + 40_000)
+    ledger = new_ledger()
+    take(ledger, order(), push(AUTHORISATION))
+    (transaction,) = ledger.transactions
+    ledger.cancel(transaction.reference, T0 + 40_000)
 
-    effects = take(book, push(COLLECTION))
+    actions = take(ledger, push(COLLECTION))
 
-    (transaction,) = book.ledger
-    assert statuses(effects) == [118]
+    (transaction,) = ledger.transactions
+    assert statuses(actions) == [118]
     assert transaction.history[-1].is_contradiction
     assert transaction.captured_cents == 4000
 
 
 def test_credits_of_a_captured_debit_refund_it() -> None:
     """Two credits: 126, then 125, counted at their collection and not at their authorisation."""
-    book = new_book()
-    take(book, order(1), push(COLLECTION, 1, online=False))
-    take(book, order(2, 1500, CREDIT), order(3, 2500, CREDIT))
+    ledger = new_ledger()
+    take(ledger, order(1), push(COLLECTION, 1, online=False))
+    take(ledger, order(2, 1500, CREDIT), order(3, 2500, CREDIT))
 
-    requested = take(book, push(AUTHORISATION, 2, 1500, CREDIT), push(COMPLETION, 2, 1500, CREDIT))
-    (transaction,) = book.ledger
+    requested = take(ledger, push(AUTHORISATION, 2, 1500, CREDIT), push(COMPLETION, 2, 1500, CREDIT))
+    (transaction,) = ledger.transactions
     assert (transaction.refunded_cents, transaction.requested_cents) == (0, 1500)
-    first = take(book, push(COLLECTION, 2, 1500, CREDIT))
-    second = take(book, push(COLLECTION, 3, 2500, CREDIT, online=False))
+    first = take(ledger, push(COLLECTION, 2, 1500, CREDIT))
+    second = take(ledger, push(COLLECTION, 3, 2500, CREDIT, online=False))
 
-    (transaction,) = book.ledger
+    (transaction,) = ledger.transactions
     assert (statuses(requested), statuses(first), statuses(second)) == ([], [126], [125])
     assert (transaction.captured_cents, transaction.refunded_cents) == (4000, 4000)
 
 
 def test_a_credits_collection_waits_for_its_debits() -> None:
     """Collected in one batch and pushed in disorder: captured first, then refunded."""
-    book = new_book()
-    take(book, order(1), push(AUTHORISATION, 1), order(2, 1500, CREDIT))
+    ledger = new_ledger()
+    take(ledger, order(1), push(AUTHORISATION, 1), order(2, 1500, CREDIT))
 
-    early = take(book, push(COLLECTION, 2, 1500, CREDIT, online=False))
-    assert [one.why for one in book.waiting_pushes()] == [Waiting.DEBIT_NOT_CAPTURED]
-    late = take(book, push(COLLECTION, 1))
+    early = take(ledger, push(COLLECTION, 2, 1500, CREDIT, online=False))
+    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_NOT_CAPTURED]
+    late = take(ledger, push(COLLECTION, 1))
 
     assert (statuses(early), statuses(late)) == ([], [118, 126])
-    assert book.waiting_pushes() == []
+    assert ledger.waiting_pushes() == []
 
 
 def test_a_credits_collection_waits_for_a_debit_that_was_only_notified() -> None:
     """An offline debit and its credit in one batch, the credit first."""
-    book = new_book()
-    take(book, order(1), order(2, 1500, CREDIT))
+    ledger = new_ledger()
+    take(ledger, order(1), order(2, 1500, CREDIT))
 
-    early = take(book, push(COLLECTION, 2, 1500, CREDIT, online=False))
-    assert [one.why for one in book.waiting_pushes()] == [Waiting.DEBIT_MISSING]
-    late = take(book, push(COLLECTION, 1, online=False))
+    early = take(ledger, push(COLLECTION, 2, 1500, CREDIT, online=False))
+    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_MISSING]
+    late = take(ledger, push(COLLECTION, 1, online=False))
 
     assert (statuses(early), statuses(late)) == ([], [118, 126])
 
 
 def test_a_credit_without_a_debit_is_free() -> None:
     """169 at its authorisation, 166 at its collection, a transaction of its own."""
-    book = new_book()
+    ledger = new_ledger()
 
-    effects = take(
-        book, order(1, 700, CREDIT), push(AUTHORISATION, 1, 700, CREDIT), push(COLLECTION, 1, 700, CREDIT)
+    actions = take(
+        ledger, order(1, 700, CREDIT), push(AUTHORISATION, 1, 700, CREDIT), push(COLLECTION, 1, 700, CREDIT)
     )
 
-    (transaction,) = book.ledger
-    assert statuses(effects) == [169, 166]
+    (transaction,) = ledger.transactions
+    assert statuses(actions) == [169, 166]
     assert (transaction.credited_cents, transaction.captured_cents) == (700, 0)
 
 
 def test_a_credit_above_what_is_left_of_the_debit_is_free() -> None:
     """Never more is refunded than was captured."""
-    book = new_book()
-    take(book, order(1), push(COLLECTION, 1, online=False), order(2, 4001, CREDIT))
+    ledger = new_ledger()
+    take(ledger, order(1), push(COLLECTION, 1, online=False), order(2, 4001, CREDIT))
 
-    effects = take(book, push(COLLECTION, 2, 4001, CREDIT, online=False))
+    actions = take(ledger, push(COLLECTION, 2, 4001, CREDIT, online=False))
 
-    assert statuses(effects) == [166]
-    assert [(one.refunded_cents, one.credited_cents) for one in book.ledger] == [(0, 0), (0, 4001)]
+    assert statuses(actions) == [166]
+    assert [(one.refunded_cents, one.credited_cents) for one in ledger.transactions] == [(0, 0), (0, 4001)]
 
 
 def test_the_console_cancels_only_what_is_authorised_and_refunds_only_what_is_captured() -> None:
     """Each action where it is allowed, refused everywhere else; requested refunds are not refunded twice."""
-    book = new_book()
-    take(book, order(1), push(AUTHORISATION, 1))
-    reference = next(iter(book.ledger)).reference
+    ledger = new_ledger()
+    take(ledger, order(1), push(AUTHORISATION, 1))
+    reference = next(iter(ledger.transactions)).reference
 
     with pytest.raises(NotAllowed):
-        book.refund(reference, 100, T0)
-    take(book, push(COLLECTION, 1), order(2, 1500, CREDIT), push(AUTHORISATION, 2, 1500, CREDIT))
+        ledger.refund(reference, 100, T0)
+    take(ledger, push(COLLECTION, 1), order(2, 1500, CREDIT), push(AUTHORISATION, 2, 1500, CREDIT))
     with pytest.raises(NotAllowed):
-        book.cancel(reference, T0)
+        ledger.cancel(reference, T0)
     with pytest.raises(NotAllowed):
-        book.refund(reference, 2501, T0)
+        ledger.refund(reference, 2501, T0)
     with pytest.raises(NotAllowed):
-        book.refund(reference, 0, T0)
-    effects = book.refund(reference, 2500, T0)
-    effects += take(book, push(COLLECTION, 2, 1500, CREDIT))
+        ledger.refund(reference, 0, T0)
+    actions = ledger.refund(reference, 2500, T0)
+    actions += take(ledger, push(COLLECTION, 2, 1500, CREDIT))
 
-    assert statuses(effects) == [126, 125]
+    assert statuses(actions) == [126, 125]
     with pytest.raises(KeyError):
-        book.cancel("000000000099", T0)
+        ledger.cancel("000000000099", T0)
 
 
 def test_the_same_transaction_collected_under_another_record_is_counted_once() -> None:
     """A terminal that sends its batch again to a gateway that forgot."""
-    book = new_book()
-    take(book, order(), push(COLLECTION, online=False))
+    ledger = new_ledger()
+    take(ledger, order(), push(COLLECTION, online=False))
 
-    effects = take(book, replace(push(COLLECTION, online=False), record_id="another"))
+    actions = take(ledger, replace(push(COLLECTION, online=False), record_id="another"))
 
-    assert statuses(effects) == []
-    assert [one.captured_cents for one in book.ledger] == [4000]
+    assert statuses(actions) == []
+    assert [one.captured_cents for one in ledger.transactions] == [4000]
 
 
 def test_orders_wait_until_the_gateway_tells_of_them() -> None:
     """Abandoned ones wait for ever, refused ones do not."""
-    book = new_book()
-    take(book, order(1), order(2, order_id="ORDER_2"), push(AUTHORISATION, 2, approved=False, code="05"))
+    ledger = new_ledger()
+    take(ledger, order(1), order(2, order_id="ORDER_2"), push(AUTHORISATION, 2, approved=False, code="05"))
 
-    assert [one.reference for one in book.waiting_orders()] == [payment(1)]
+    assert [one.reference for one in ledger.waiting_orders()] == [payment(1)]
 
 
 def _halves(number: int, cents: int, *, online: bool, approved: bool) -> list[OrderNotice | Push]:
@@ -346,10 +346,10 @@ def test_the_sums_are_those_of_what_was_collected(data: st.DataObject) -> None:
         halves += _halves(number, cents, online=online, approved=is_done)
         expected += cents if is_done else 0
     again = data.draw(st.lists(st.sampled_from(halves), max_size=6))
-    book: Book = new_book()
+    ledger: Ledger = new_ledger()
 
-    take(book, *data.draw(st.permutations([*halves, *again])))
+    take(ledger, *data.draw(st.permutations([*halves, *again])))
 
-    assert sum(one.captured_cents for one in book.ledger) == expected
-    assert all(one.captured_cents == 0 for one in book.ledger if one.status is Status.REFUSED)
-    assert book.waiting_pushes() == []
+    assert sum(one.captured_cents for one in ledger.transactions) == expected
+    assert all(one.captured_cents == 0 for one in ledger.transactions if one.status is Status.REFUSED)
+    assert ledger.waiting_pushes() == []

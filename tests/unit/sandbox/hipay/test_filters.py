@@ -1,22 +1,22 @@
 """The Console's list shows what its filters say."""
 
-from halves import new_book, order, push, take
+from halves import new_ledger, order, push, take
 
 from sandbox.hipay.filters import Filters
-from sandbox.hipay.rules.ledger import Book
+from sandbox.hipay.rules.ledger import Ledger
 from sandbox.hipay.rules.order_and_push import Kind
 
 
-def _book() -> Book:
-    book = new_book()
+def _book() -> Ledger:
+    ledger = new_ledger()
     for number, brand in enumerate(("cb", "visa"), start=1):
         one = push(Kind.AUTHORISATION, number, brand=brand)
-        take(book, order(number, order_id=f"Shop-{number}"), one)
-    return book
+        take(ledger, order(number, order_id=f"Shop-{number}"), one)
+    return ledger
 
 
 def _shown(**query: str) -> list[str]:
-    return [one.order.order_id for one in Filters(**query).apply(_book().ledger)]
+    return [one.order.order_id for one in Filters(**query).apply(_book().transactions)]
 
 
 def test_each_filter_narrows_the_list() -> None:

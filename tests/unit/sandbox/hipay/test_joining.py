@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from halves import CONTRACT, T0, new_book, order, push, statuses, take
+from halves import CONTRACT, T0, new_ledger, order, push, statuses, take
 
 from api.operator.gateway_report import parse_report
 from sandbox.hipay.rules.actions import PushJoined
@@ -81,35 +81,35 @@ def test_an_order_without_contracts_fits_nothing() -> None:
 
 def test_later_records_follow_the_transaction_that_was_joined() -> None:
     """The collection of a transaction whose authorisation was joined, whatever fits by then."""
-    book = new_book()
-    take(book, order(1), push(Kind.AUTHORISATION, None, transaction=9))
+    ledger = new_ledger()
+    take(ledger, order(1), push(Kind.AUTHORISATION, None, transaction=9))
 
-    effects = take(book, order(2), push(Kind.COLLECTION, None, transaction=9))
+    actions = take(ledger, order(2), push(Kind.COLLECTION, None, transaction=9))
 
-    assert statuses(effects) == [118]
-    assert [one.order.reference for one in book.ledger] == [order(1).reference]
+    assert statuses(actions) == [118]
+    assert [one.order.reference for one in ledger.transactions] == [order(1).reference]
 
 
 def test_an_ambiguous_push_is_joined_once_the_other_order_has_its_own() -> None:
     """Two equal orders, one push without reference: it waits, until the other is known to be another's."""
-    book = new_book()
+    ledger = new_ledger()
 
-    effects = take(book, order(1), order(2), push(Kind.AUTHORISATION, None, transaction=9))
-    assert statuses(effects) == []
-    effects = take(book, push(Kind.AUTHORISATION, 1))
+    actions = take(ledger, order(1), order(2), push(Kind.AUTHORISATION, None, transaction=9))
+    assert statuses(actions) == []
+    actions = take(ledger, push(Kind.AUTHORISATION, 1))
 
-    assert statuses(effects) == [116, 116]
-    assert book.waiting_pushes() == []
+    assert statuses(actions) == [116, 116]
+    assert ledger.waiting_pushes() == []
 
 
 def test_a_record_that_carries_our_reference_proves_and_a_joined_one_hints() -> None:
     """`reference` where it stands in the record itself, `payment_id` where we joined it."""
     own = push(Kind.COLLECTION, 1)
     lost = push(Kind.COLLECTION, None, transaction=9, authorisation_number="184117")
-    book = new_book()
+    ledger = new_ledger()
 
     proof = report_of_push(own)
-    (joined,) = [one for one in take(book, order(2), lost) if isinstance(one, PushJoined)]
+    (joined,) = [one for one in take(ledger, order(2), lost) if isinstance(one, PushJoined)]
     hint = report_of_join(joined.push, joined.joined)
 
     assert proof is not None

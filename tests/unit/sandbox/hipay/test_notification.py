@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl
 
 import pytest
-from halves import new_book, order, push, take
+from halves import new_ledger, order, push, take
 
 from sandbox.hipay.rules.actions import StatusChanged
 from sandbox.hipay.rules.notification import encode, notification, signature
@@ -72,9 +72,9 @@ def _ordered(**order_fields: object) -> OrderNotice:
 
 
 def _changed(*halves: object) -> StatusChanged:
-    book = new_book()
-    effects = take(book, *halves)  # type: ignore[arg-type]
-    found = [one for one in effects if isinstance(one, StatusChanged)]
+    ledger = new_ledger()
+    actions = take(ledger, *halves)  # type: ignore[arg-type]
+    found = [one for one in actions if isinstance(one, StatusChanged)]
     return found[-1]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from eventually import eventually
 
-from sandbox.outbox.attempt_result import Outcome, Verdict
+from sandbox.outbox.attempt_result import AttemptResult, Decision
 from sandbox.outbox.faults import Faults
 from sandbox.outbox.outbox import Outbox
 from shared.runtime.clock import SystemClock
@@ -13,13 +13,13 @@ from shared.runtime.clock import SystemClock
 class _Receiver:
     """Answers as told, then acknowledges; notes what came."""
 
-    def __init__(self, *answers: Verdict) -> None:
+    def __init__(self, *answers: Decision) -> None:
         self.came: list[str] = []
         self._answers = list(answers)
 
-    async def take(self, content: str) -> Outcome:
+    async def take(self, content: str) -> AttemptResult:
         self.came.append(content)
-        return Outcome(self._answers.pop(0) if self._answers else Verdict.ACKNOWLEDGED)
+        return AttemptResult(self._answers.pop(0) if self._answers else Decision.ACKNOWLEDGED)
 
 
 def _outbox(receiver: _Receiver) -> Outbox[str]:
@@ -33,27 +33,27 @@ def _put(outbox: Outbox[str], contents: Iterable[str]) -> None:
 
 async def test_it_is_sent_until_it_is_acknowledged() -> None:
     """Three refusals, then there; each try is kept."""
-    receiver = _Receiver(*[Verdict.AGAIN] * 3)
+    receiver = _Receiver(*[Decision.AGAIN] * 3)
     async with _outbox(receiver) as outbox:
         message = outbox.put("a")
         await eventually(lambda: message.ended)
 
-    assert message.ended is Verdict.ACKNOWLEDGED
+    assert message.ended is Decision.ACKNOWLEDGED
     assert receiver.came == ["a"] * 4
     assert [attempt.outcome.verdict for attempt in message.attempts] == [
-        *[Verdict.AGAIN] * 3,
-        Verdict.ACKNOWLEDGED,
+        *[Decision.AGAIN] * 3,
+        Decision.ACKNOWLEDGED,
     ]
 
 
 async def test_what_is_never_taken_is_sent_once() -> None:
     """A final answer ends it."""
-    receiver = _Receiver(Verdict.FINAL)
+    receiver = _Receiver(Decision.FINAL)
     async with _outbox(receiver) as outbox:
         message = outbox.put("a")
         await eventually(lambda: message.ended)
 
-    assert (message.ended, receiver.came) == (Verdict.FINAL, ["a"])
+    assert (message.ended, receiver.came) == (Decision.FINAL, ["a"])
 
 
 async def test_doubles_disorder_and_losses_are_played() -> None:

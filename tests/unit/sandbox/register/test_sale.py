@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.register.sale import Asking, Sale, Standing
+from sandbox.register.sale import Sale, SentOrder, Standing
 
 ORDER = {"order": {"order_id": "1", "transaction_type": "Debit", "price": {"amount": 100}}}
 
@@ -32,21 +32,23 @@ def test_only_a_certain_answer_says_that_nothing_was_charged(
     status: int | None, body: dict[str, Any] | None, standing: Standing
 ) -> None:
     """Without a word that it is safe, money is never taken again."""
-    sale = Sale(1, ORDER, 0, [Asking("r", 0, 1, status, body)])
+    sale = Sale(1, ORDER, 0, [SentOrder("r", 0, 1, status, body)])
 
     assert sale.standing is standing
 
 
 def test_while_it_waits_nothing_is_believed() -> None:
     """Also where an earlier request was answered."""
-    sale = Sale(1, ORDER, 0, [Asking("r", 0, 1, 502, payment("unreachable", safe=True)), Asking("s", 2)])
+    sale = Sale(
+        1, ORDER, 0, [SentOrder("r", 0, 1, 502, payment("unreachable", safe=True)), SentOrder("s", 2)]
+    )
 
     assert sale.standing is Standing.WAITING
 
 
 def test_a_look_at_the_payment_is_an_answer() -> None:
     """It has no status of the order's where the payment is still in doubt."""
-    look = Asking("r", 0, 1, 200, payment("in_doubt", safe=False), what="look")
+    look = SentOrder("r", 0, 1, 200, payment("in_doubt", safe=False), what="look")
     assert Sale(1, ORDER, 0, [look]).standing is Standing.UNKNOWN
 
     look.body = payment("succeeded", safe=False)

@@ -20,8 +20,8 @@ def test_hops_are_read_by_payment_and_from_a_number_on() -> None:
     for reference in ("a", "b", "a"):
         _say(trace, reference)
 
-    assert [hop.number for hop in trace.hops("a")] == [1, 3]
-    assert [hop.number for hop in trace.hops(after=2)] == [3]
+    assert [trace_event.number for trace_event in trace.hops("a")] == [1, 3]
+    assert [trace_event.number for trace_event in trace.hops(after=2)] == [3]
     trace.reset()
     assert trace.hops() == []
     assert _say(trace) == 4
@@ -44,9 +44,9 @@ async def test_a_follower_hears_every_hop_and_ends_with_the_trace() -> None:
     three, four = asyncio.Event(), asyncio.Event()
 
     async def follow() -> None:
-        async for hop in trace.subscribe(after=0):
-            heard.append(hop.number)
-            {3: three, 4: four}.get(hop.number, asyncio.Event()).set()
+        async for trace_event in trace.subscribe(after=0):
+            heard.append(trace_event.number)
+            {3: three, 4: four}.get(trace_event.number, asyncio.Event()).set()
 
     following = asyncio.create_task(follow())
     _say(trace)
@@ -63,7 +63,7 @@ async def test_a_follower_hears_every_hop_and_ends_with_the_trace() -> None:
 
 
 async def test_events_are_one_payments_where_asked() -> None:
-    """A hop is an event named `hop`, its id the number by which a browser goes on."""
+    """A hop is an event named `trace_event`, its id the number by which a browser goes on."""
     trace = Trace(SystemClock())
     for reference in ("a", "b"):
         _say(trace, reference)

@@ -5,8 +5,8 @@ import asyncio
 from eventually import eventually
 
 from shared.broker.messages import NotificationMessage
-from shared.broker.outbox_publisher import Waking
-from shared.storage.db.engine import Wake
+from shared.broker.outbox_publisher import OutboxPublisher
+from shared.storage.db.engine import WakeUp
 
 
 class Publisher:
@@ -29,12 +29,12 @@ async def test_an_error_leaves_one_delivery_to_the_sweep_and_ends_nothing() -> N
         if failures:
             raise failures.pop()
 
-    waking = Waking(publisher, fails_once)
-    running = asyncio.create_task(waking.run())
+    outbox_publisher = OutboxPublisher(publisher, fails_once)
+    running = asyncio.create_task(outbox_publisher.run())
     try:
-        waking.wake([Wake("merchant", "first", "whe_1")])
+        outbox_publisher.wake([WakeUp("merchant", "first", "whe_1")])
         await eventually(lambda: not failures)
-        waking.wake([Wake("merchant", name, "whe_1") for name in ("bad", "second")])
+        outbox_publisher.wake([WakeUp("merchant", name, "whe_1") for name in ("bad", "second")])
         await eventually(lambda: publisher.sent == ["first", "second"])
         assert not running.done()
     finally:

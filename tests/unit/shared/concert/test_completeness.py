@@ -3,7 +3,7 @@
 import pytest
 from concert import DONE, SHORTEST, frame_of, request
 
-from shared.concert.completeness import Complete, Unreadable, Verdict, Wait, judge
+from shared.concert.completeness import Complete, Completeness, Unreadable, Wait, check_completeness
 from shared.concert.decode import Frame
 from shared.concert.echoes import known_echoes, learn_echoes
 from shared.concert.encode import operation_fields
@@ -22,8 +22,8 @@ def verdict(
     closed: bool = False,
     idle: float = 0.0,
     partial: bool = False,
-) -> Verdict:
-    return judge(
+) -> Completeness:
+    return check_completeness(
         frame, sent=SENT, known_echoes=known, peer_closed=closed, idle_seconds=idle, accepts_partial=partial
     )
 

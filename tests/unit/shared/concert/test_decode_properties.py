@@ -4,9 +4,9 @@ from concert import DONE, request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.concert.completeness import Complete, Unreadable, Wait, judge
+from shared.concert.completeness import Complete, Unreadable, Wait, check_completeness
 from shared.concert.decode import Decoder, Frame
-from shared.concert.decoded_answer import Outcome
+from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_fields, encode_operation, operation_fields
 from shared.concert.enquiry import read_enquiry
 from shared.concert.interpret import read_answer
@@ -110,13 +110,15 @@ def test_any_garbage_has_a_verdict_and_a_reading(data: bytes, closed: bool, idle
     frame = feed_in_pieces(data, [7]).frame(ended=closed or idle >= 3)
     sent = dict(operation_fields(request(), Profile()))
 
-    verdict = judge(frame, sent=sent, known_echoes=frozenset({"CB"}), peer_closed=closed, idle_seconds=idle)
+    verdict = check_completeness(
+        frame, sent=sent, known_echoes=frozenset({"CB"}), peer_closed=closed, idle_seconds=idle
+    )
     reading = read_answer(frame, request(), Profile(), first_byte_after_seconds=idle)
 
     assert isinstance(verdict, Complete | Wait | Unreadable)
     assert not (closed and isinstance(verdict, Wait))
     assert frame.error is None or isinstance(verdict, Unreadable)
-    assert frame.error is None or reading.outcome is Outcome.IN_DOUBT
+    assert frame.error is None or reading.outcome is AnswerMeaning.IN_DOUBT
     assert read_enquiry(frame, request()).evidence in ("proof_of_success", "hint", "nothing")
 
 
@@ -127,7 +129,11 @@ def test_no_answer_cut_in_a_field_counts(length: int) -> None:
     sent = {"CB": "2500"}
 
     if not frame.at_boundary:
-        open_verdict = judge(frame, sent=sent, known_echoes=frozenset(), peer_closed=False, idle_seconds=5)
-        closed_verdict = judge(frame, sent=sent, known_echoes=frozenset(), peer_closed=True, idle_seconds=0)
+        open_verdict = check_completeness(
+            frame, sent=sent, known_echoes=frozenset(), peer_closed=False, idle_seconds=5
+        )
+        closed_verdict = check_completeness(
+            frame, sent=sent, known_echoes=frozenset(), peer_closed=True, idle_seconds=0
+        )
         assert isinstance(open_verdict, Wait)
         assert isinstance(closed_verdict, Unreadable)

@@ -158,7 +158,7 @@ def test_an_address_that_does_not_fit_costs_the_offer_not_the_payment(phone: str
     ("change", "tag"),
     [
         ({"software_id": "12"}, "CJ"),
-        ({"register_number": "001"}, "CA"),
+        ({"pos_number": "001"}, "CA"),
         ({"currency": "EUR0"}, "CE"),
         ({"reference": "x" * 100}, "CF"),
         ({"reference": "é"}, "CF"),
@@ -181,7 +181,7 @@ def test_a_request_ends_as_the_profile_says() -> None:
         encode_operation(request(), profile),
         encode_enquiry(request(), profile),
         encode_identification(
-            protocol="ConcertV3.1", software_id="012345678901", register_number="01", profile=profile
+            protocol="ConcertV3.1", software_id="012345678901", pos_number="01", profile=profile
         ),
     ):
         assert data.endswith(b"\r\n")
@@ -198,7 +198,7 @@ def test_an_enquiry_carries_neither_amount_nor_reference() -> None:
 def test_an_identification_is_a_bare_ping() -> None:
     """CD I, without amount, currency or reference."""
     data = encode_identification(
-        protocol="ConcertV3.1", software_id="012345678901", register_number="02", profile=Profile()
+        protocol="ConcertV3.1", software_id="012345678901", pos_number="02", profile=Profile()
     )
 
     assert data == b"CZ0040310CJ012012345678901CA00202CD001I"

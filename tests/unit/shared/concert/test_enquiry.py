@@ -3,7 +3,7 @@
 import pytest
 from concert import OTHER_PAYMENT, PAN, PAYMENT, answer, frame_of, request, ticket_field
 
-from shared.concert.decoded_answer import Outcome
+from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.enquiry import Evidence, Lack, read_enquiry
 from shared.payment.payment import Operation
 
@@ -22,7 +22,7 @@ def test_amount_operation_reference_and_ticket_together_prove_success(action: st
     reading = read_enquiry(answer(**enquiry_answer(CD=action)), request())
 
     assert (reading.evidence, reading.lack) == (Evidence.PROOF_OF_SUCCESS, None)
-    assert (reading.said.outcome, reading.said.paid_amount_cents) == (Outcome.SUCCEEDED, 2500)
+    assert (reading.said.outcome, reading.said.paid_amount_cents) == (AnswerMeaning.SUCCEEDED, 2500)
     assert reading.said.receipt is not None
     assert PAN not in repr(reading)
 
@@ -33,7 +33,7 @@ def test_amount_operation_reference_and_ticket_together_prove_success(action: st
         ({"CB": "2400"}, Lack.OTHER_AMOUNT),
         ({"CD": "2"}, Lack.OTHER_OPERATION),
         ({"CE": "840"}, Lack.OTHER_CURRENCY),
-        ({"CA": "02"}, Lack.OTHER_REGISTER),
+        ({"CA": "02"}, Lack.OTHER_POS),
         ({"CF": OTHER_PAYMENT}, Lack.OTHER_REFERENCE),
         ({"CF": "1010000000"}, Lack.NO_REFERENCE),
         ({"CF": None}, Lack.NO_REFERENCE),
@@ -48,7 +48,7 @@ def test_anything_less_is_a_hint(fields: dict[str, str | None], lack: Lack) -> N
     reading = read_enquiry(answer(**enquiry_answer(**fields)), request())
 
     assert (reading.evidence, reading.lack) == (Evidence.HINT, lack)
-    assert reading.said.outcome is Outcome.IN_DOUBT
+    assert reading.said.outcome is AnswerMeaning.IN_DOUBT
     assert reading.said.paid_amount_cents is None
     assert (reading.said.receipt, reading.said.masked_card) == (None, None)
 

@@ -15,13 +15,13 @@ from concert import (
     ticket_field,
 )
 
-from shared.concert.decoded_answer import Finding, Outcome, Reading
+from shared.concert.decoded_answer import Anomaly, AnswerMeaning, Reading
 from shared.concert.fields import APPLICATIONS
 from shared.concert.interpret import answers_identification
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation, Reason
 
-DOUBT = Outcome.IN_DOUBT
+DOUBT = AnswerMeaning.IN_DOUBT
 #: Signs of a card that an answer may carry, all left out.
 BARE: dict[str, str | None] = {"AC": None, "CC": None}
 
@@ -30,7 +30,7 @@ def test_done_is_success_of_the_echoed_amount() -> None:
     """AE 10: the money moved."""
     reading = read(answer(AI="A0000000421010", CI="1", CG="1999403", CF=PAYMENT))
 
-    assert (reading.outcome, reading.finding, reading.reason) == (Outcome.SUCCEEDED, None, None)
+    assert (reading.outcome, reading.anomaly, reading.reason) == (AnswerMeaning.SUCCEEDED, None, None)
     assert reading.paid_amount_cents == 2500
     assert reading.authorisation_number == "184117"
     assert (reading.application, reading.application_name) == ("001", "CB/Visa/Mastercard contact")
@@ -40,21 +40,21 @@ def test_done_is_success_of_the_echoed_amount() -> None:
     assert reading.notes == ("reference_confirmed",)
 
 
-@pytest.mark.parametrize("complement", [None, "00", "01", "03", "   ", "01APPROUVEE"])
-def test_done_goes_with_no_reason_unknown_authorised_or_forced(complement: str | None) -> None:
+@pytest.mark.parametrize("answer_code", [None, "00", "01", "03", "   ", "01APPROUVEE"])
+def test_done_goes_with_no_reason_unknown_authorised_or_forced(answer_code: str | None) -> None:
     """AF none, 00, 01 or 03."""
-    reading = read(answer(AF=complement))
+    reading = read(answer(AF=answer_code))
 
-    assert reading.outcome is Outcome.SUCCEEDED
+    assert reading.outcome is AnswerMeaning.SUCCEEDED
     assert reading.error_code is None
 
 
-@pytest.mark.parametrize("complement", ["02", "04", "05", "06", "07", "08", "10", "13", "77", "APPROUVEE"])
-def test_done_with_any_other_reason_is_in_doubt(complement: str) -> None:
+@pytest.mark.parametrize("answer_code", ["02", "04", "05", "06", "07", "08", "10", "13", "77", "APPROUVEE"])
+def test_done_with_any_other_reason_is_in_doubt(answer_code: str) -> None:
     """AE 10 and such an AF contradict each other."""
-    reading = read(answer(AF=complement))
+    reading = read(answer(AF=answer_code))
 
-    assert (reading.outcome, reading.finding) == (DOUBT, Finding.AF_CONTRADICTS)
+    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.AF_CONTRADICTS)
     assert reading.reason is Reason.CONTRADICTING_ANSWER
     assert reading.paid_amount_cents is None
 
@@ -65,7 +65,7 @@ def test_a_refusal_is_refused(code: str, after_seconds: float) -> None:
     """Whenever it comes; the code is the reason."""
     reading = read(answer(AE="01", AF=code), after_seconds=after_seconds)
 
-    assert (reading.outcome, reading.error_code) == (Outcome.REFUSED, code)
+    assert (reading.outcome, reading.error_code) == (AnswerMeaning.REFUSED, code)
     assert reading.reason is None
     assert reading.paid_amount_cents is None
 
@@ -76,7 +76,7 @@ def test_a_person_who_gives_up_aborts(code: str, after_seconds: float) -> None:
     """The red button, no input in time, a wrong choice, the shop's own stop."""
     reading = read(answer(AE="01", AF=code), after_seconds=after_seconds)
 
-    assert (reading.outcome, reading.error_code) == (Outcome.ABORTED, code)
+    assert (reading.outcome, reading.error_code) == (AnswerMeaning.ABORTED, code)
 
 
 @pytest.mark.parametrize("code", ["01", "03"])
@@ -84,44 +84,44 @@ def test_not_done_but_authorised_is_in_doubt(code: str) -> None:
     """AE 01 with AF 01 or 03, even at once."""
     reading = read(answer(AE="01", AF=code), after_seconds=0.1)
 
-    assert (reading.outcome, reading.finding) == (DOUBT, Finding.AF_CONTRADICTS)
+    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.AF_CONTRADICTS)
 
 
-@pytest.mark.parametrize("complement", [None, "00", "00OCCUPE", "  "])
-def test_not_done_without_a_reason_at_once_is_busy(complement: str | None) -> None:
+@pytest.mark.parametrize("answer_code", [None, "00", "00OCCUPE", "  "])
+def test_not_done_without_a_reason_at_once_is_busy(answer_code: str | None) -> None:
     """So a terminal answers that still shows another amount: nothing was tried."""
-    reading = read(answer(AE="01", AF=complement, AC=None), after_seconds=1.99)
+    reading = read(answer(AE="01", AF=answer_code, AC=None), after_seconds=1.99)
 
-    assert (reading.outcome, reading.reason) == (Outcome.BUSY, Reason.BUSY)
+    assert (reading.outcome, reading.reason) == (AnswerMeaning.BUSY, Reason.BUSY)
 
 
-@pytest.mark.parametrize(("complement", "code"), [(None, None), ("00", "00")])
-def test_not_done_without_a_reason_later_is_refused(complement: str | None, code: str | None) -> None:
+@pytest.mark.parametrize(("answer_code", "code"), [(None, None), ("00", "00")])
+def test_not_done_without_a_reason_later_is_refused(answer_code: str | None, code: str | None) -> None:
     """From two seconds after the write on a person may have been asked."""
-    reading = read(answer(AE="01", AF=complement, AC=None), after_seconds=2.0)
+    reading = read(answer(AE="01", AF=answer_code, AC=None), after_seconds=2.0)
 
-    assert (reading.outcome, reading.error_code) == (Outcome.REFUSED, code)
+    assert (reading.outcome, reading.error_code) == (AnswerMeaning.REFUSED, code)
 
 
-@pytest.mark.parametrize(("complement", "code"), [("77", "77"), ("OCCUPE", None), ("1", None)])
+@pytest.mark.parametrize(("answer_code", "code"), [("77", "77"), ("OCCUPE", None), ("1", None)])
 def test_not_done_with_a_reason_that_is_not_listed_is_refused_even_at_once(
-    complement: str, code: str | None
+    answer_code: str, code: str | None
 ) -> None:
     """Only none and 00 are a busy terminal's."""
-    reading = read(answer(AE="01", AF=complement), after_seconds=0.1)
+    reading = read(answer(AE="01", AF=answer_code), after_seconds=0.1)
 
-    assert (reading.outcome, reading.error_code) == (Outcome.REFUSED, code)
+    assert (reading.outcome, reading.error_code) == (AnswerMeaning.REFUSED, code)
 
 
 @pytest.mark.parametrize(
-    ("status", "finding"),
-    [("11", Finding.TAKEN_INTO_ACCOUNT), ("99", Finding.STATUS_UNKNOWN), ("XX", Finding.STATUS_UNKNOWN)],
+    ("status", "anomaly"),
+    [("11", Anomaly.TAKEN_INTO_ACCOUNT), ("99", Anomaly.STATUS_UNKNOWN), ("XX", Anomaly.STATUS_UNKNOWN)],
 )
-def test_any_other_status_is_in_doubt(status: str, finding: Finding) -> None:
+def test_any_other_status_is_in_doubt(status: str, anomaly: Anomaly) -> None:
     """AE 11 where immediate mode was not asked for, and what nobody describes."""
     reading = read(answer(AE=status))
 
-    assert (reading.outcome, reading.finding) == (DOUBT, finding)
+    assert (reading.outcome, reading.anomaly) == (DOUBT, anomaly)
     assert reading.reason is not None
 
 
@@ -130,33 +130,33 @@ def test_what_is_no_answer_is_in_doubt(data: bytes) -> None:
     """No row of fields, or one without a status."""
     reading = read(frame_of(data))
 
-    assert (reading.outcome, reading.finding) == (DOUBT, Finding.UNREADABLE)
+    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.UNREADABLE)
     assert reading.reason is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("status", ["10", "01"])
 @pytest.mark.parametrize(
-    ("changes", "finding"),
+    ("changes", "anomaly"),
     [
-        ({"CA": "02"}, Finding.OTHER_REGISTER),
-        ({"CD": "1"}, Finding.OTHER_OPERATION),
-        ({"CE": "840"}, Finding.OTHER_CURRENCY),
-        ({"CF": OTHER_PAYMENT}, Finding.OTHER_REFERENCE),
-        ({"CF": OTHER_PAYMENT + "§1010000000"}, Finding.OTHER_REFERENCE),
-        ({"CF": "PAY_" + OTHER_PAYMENT[4:]}, Finding.OTHER_REFERENCE),
-        ({"CB": "2501"}, Finding.AMOUNT_DIFFERS),
-        ({"CB": "25,00"}, Finding.AMOUNT_DIFFERS),
-        ({"CB": "00"}, Finding.AMOUNT_DIFFERS),
+        ({"CA": "02"}, Anomaly.OTHER_POS),
+        ({"CD": "1"}, Anomaly.OTHER_OPERATION),
+        ({"CE": "840"}, Anomaly.OTHER_CURRENCY),
+        ({"CF": OTHER_PAYMENT}, Anomaly.OTHER_REFERENCE),
+        ({"CF": OTHER_PAYMENT + "§1010000000"}, Anomaly.OTHER_REFERENCE),
+        ({"CF": "PAY_" + OTHER_PAYMENT[4:]}, Anomaly.OTHER_REFERENCE),
+        ({"CB": "2501"}, Anomaly.AMOUNT_DIFFERS),
+        ({"CB": "25,00"}, Anomaly.AMOUNT_DIFFERS),
+        ({"CB": "00"}, Anomaly.AMOUNT_DIFFERS),
     ],
 )
 def test_an_answer_that_contradicts_its_request_is_in_doubt(
-    status: str, changes: dict[str, str], finding: Finding
+    status: str, changes: dict[str, str], anomaly: Anomaly
 ) -> None:
     """It is no answer to our payment: never a failure, never a success, not even 'busy'."""
     for after_seconds in (0.1, 20):
         reading = read(answer(AE=status, **changes), after_seconds=after_seconds)
 
-        assert (reading.outcome, reading.finding) == (DOUBT, finding)
+        assert (reading.outcome, reading.anomaly) == (DOUBT, anomaly)
         assert reading.reason is Reason.CONTRADICTING_ANSWER
 
 
@@ -165,7 +165,7 @@ def test_a_tag_with_two_values_is_in_doubt() -> None:
     for status in (b"AE00210", b"AE00201AF00204"):
         reading = read(frame_of(b"CZ0040320" + status + b"CB0042500CB0042400AC00211"))
 
-        assert (reading.outcome, reading.finding) == (DOUBT, Finding.FIELD_REPEATED)
+        assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.FIELD_REPEATED)
 
 
 def test_another_payments_ticket_is_kept_as_a_fingerprint_only() -> None:
@@ -177,7 +177,7 @@ def test_another_payments_ticket_is_kept_as_a_fingerprint_only() -> None:
     assert len(reading.receipt_fingerprint) == 64
     assert reading == Reading(
         outcome=DOUBT,
-        finding=Finding.AMOUNT_DIFFERS,
+        anomaly=Anomaly.AMOUNT_DIFFERS,
         is_foreign=True,
         receipt_fingerprint=reading.receipt_fingerprint,
     )
@@ -193,9 +193,9 @@ def test_a_lower_amount_is_in_doubt_where_partial_payment_is_not_known() -> None
     """For a person: it is our payment, so card and ticket stay in view."""
     reading = read(answer(CB="1900", ZT=ticket_field("DEBIT")))
 
-    assert (reading.outcome, reading.finding, reading.reason) == (
+    assert (reading.outcome, reading.anomaly, reading.reason) == (
         DOUBT,
-        Finding.AMOUNT_LOWER,
+        Anomaly.AMOUNT_LOWER,
         Reason.AMOUNT_LOWER,
     )
     assert (reading.answered_amount_cents, reading.paid_amount_cents) == (1900, None)
@@ -206,7 +206,7 @@ def test_a_lower_amount_is_what_was_paid_where_partial_payment_is_known() -> Non
     """Meal vouchers; the caller gets a warning."""
     reading = read(answer(CB="1900"), profile=Profile(accepts_partial=True))
 
-    assert (reading.outcome, reading.paid_amount_cents) == (Outcome.SUCCEEDED, 1900)
+    assert (reading.outcome, reading.paid_amount_cents) == (AnswerMeaning.SUCCEEDED, 1900)
     assert reading.warnings == ("partial_amount",)
 
 
@@ -219,10 +219,10 @@ def test_partial_payment_excuses_neither_a_refusal_nor_a_reversal_nor_a_higher_a
     undone = read(answer(CD="2", CB="1900"), sent=reversal, profile=profile)
     higher = read(answer(CB="2600"), profile=profile)
 
-    assert [reading.finding for reading in (refused, undone, higher)] == [
-        Finding.AMOUNT_DIFFERS,
-        Finding.AMOUNT_LOWER,
-        Finding.AMOUNT_DIFFERS,
+    assert [reading.anomaly for reading in (refused, undone, higher)] == [
+        Anomaly.AMOUNT_DIFFERS,
+        Anomaly.AMOUNT_LOWER,
+        Anomaly.AMOUNT_DIFFERS,
     ]
 
 
@@ -231,8 +231,8 @@ def test_missing_echoes_are_tolerated() -> None:
     aborted = read(answer(AE="01", AF="06", CA=None, CB=None, CD=None, CE=None, AC=None))
     done = read(answer(CJ=None, CA=None, CB=None, CD=None, CE=None))
 
-    assert aborted.outcome is Outcome.ABORTED
-    assert (done.outcome, done.paid_amount_cents) == (Outcome.SUCCEEDED, 2500)
+    assert aborted.outcome is AnswerMeaning.ABORTED
+    assert (done.outcome, done.paid_amount_cents) == (AnswerMeaning.SUCCEEDED, 2500)
     assert done.notes == ("amount_not_echoed",)
     assert done.answered_amount_cents is None
 
@@ -244,7 +244,7 @@ def test_a_reference_that_is_ours_or_no_reference_contradicts_nothing(private_da
     """The terminal's own private data say nothing."""
     reading = read(answer(CF=private_data))
 
-    assert reading.outcome is Outcome.SUCCEEDED
+    assert reading.outcome is AnswerMeaning.SUCCEEDED
     assert ("reference_confirmed" in reading.notes) == private_data.startswith(PAYMENT)
 
 
@@ -264,7 +264,7 @@ def test_a_reference_that_is_ours_or_no_reference_contradicts_nothing(private_da
 )
 def test_done_with_any_sign_of_a_card_is_success(sign: dict[str, str]) -> None:
     """Authorisation, card, application, reading mode, a ticket, or an application that was not sent."""
-    assert read(answer(**(BARE | sign)), sent=request(application="001")).outcome is Outcome.SUCCEEDED
+    assert read(answer(**(BARE | sign)), sent=request(application="001")).outcome is AnswerMeaning.SUCCEEDED
 
 
 @pytest.mark.parametrize("sign", [{}, {"CC": "001"}, {"AC": "  "}, {"ZT": "CK003000"}])
@@ -272,7 +272,7 @@ def test_done_without_any_sign_of_a_card_is_in_doubt(sign: dict[str, str]) -> No
     """So a terminal in immediate mode says 'request taken', before any card."""
     reading = read(answer(**(BARE | sign)), sent=request(application="001"))
 
-    assert (reading.outcome, reading.finding) == (DOUBT, Finding.BARE_SUCCESS)
+    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.BARE_SUCCESS)
     assert reading.reason is Reason.NO_SIGN_OF_CARD
 
 
@@ -282,7 +282,7 @@ def test_an_application_without_a_card_needs_no_sign_of_one(application: str, an
     """A cheque or a QR code that was asked for is paid by the terminal's word alone."""
     frame = answer(**(BARE | {"CC": application if answered else None}))
 
-    assert read(frame, sent=request(application=application)).outcome is Outcome.SUCCEEDED
+    assert read(frame, sent=request(application=application)).outcome is AnswerMeaning.SUCCEEDED
 
 
 @pytest.mark.parametrize("application", [code for code in APPLICATIONS if code not in ("00C", "607")])
@@ -290,7 +290,7 @@ def test_every_other_application_needs_a_sign_of_a_card(application: str) -> Non
     """A card is read, or at least its number keyed in; meal vouchers and instalments are cards, too."""
     reading = read(answer(**(BARE | {"CC": application})), sent=request(application=application))
 
-    assert (reading.outcome, reading.finding) == (DOUBT, Finding.BARE_SUCCESS)
+    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.BARE_SUCCESS)
 
 
 def test_an_application_without_a_card_that_was_not_sent_excuses_nothing() -> None:
@@ -299,26 +299,26 @@ def test_an_application_without_a_card_that_was_not_sent_excuses_nothing() -> No
 
     reading = read(answer(**BARE), sent=request(application="00C"), profile=profile)
 
-    assert reading.finding is Finding.BARE_SUCCESS
+    assert reading.anomaly is Anomaly.BARE_SUCCESS
 
 
 def test_an_application_that_the_profile_kept_back_is_a_sign() -> None:
     """What was not sent cannot have been copied."""
     reading = read(answer(AC=None), sent=request(application="001"), profile=Profile(sends_application=False))
 
-    assert reading.outcome is Outcome.SUCCEEDED
+    assert reading.outcome is AnswerMeaning.SUCCEEDED
 
 
 def test_bare_success_counts_on_a_terminal_known_for_it() -> None:
     """A switch of the profile."""
-    assert read(answer(**BARE), profile=Profile(bare_success=True)).outcome is Outcome.SUCCEEDED
+    assert read(answer(**BARE), profile=Profile(bare_success=True)).outcome is AnswerMeaning.SUCCEEDED
 
 
 def test_a_cut_ticket_is_a_sign_and_costs_the_receipt_only() -> None:
     """The event says so."""
     reading = read(frame_of(b"CZ0040320AE00210CB0042500ZT450CK003100AK4"))
 
-    assert reading.outcome is Outcome.SUCCEEDED
+    assert reading.outcome is AnswerMeaning.SUCCEEDED
     assert reading.receipt is None
     assert reading.notes == ("receipt_unreadable",)
 
@@ -329,7 +329,7 @@ def test_an_unreadable_receipt_never_changes_an_outcome(ticket: str) -> None:
     done = read(answer(ZT=ticket))
     refused = read(answer(ZT=ticket, AE="01", AF="04"))
 
-    assert (done.outcome, refused.outcome) == (Outcome.SUCCEEDED, Outcome.REFUSED)
+    assert (done.outcome, refused.outcome) == (AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED)
     assert done.receipt is refused.receipt is None
     assert "receipt_unreadable" in done.notes
     assert "receipt_unreadable" in refused.notes
@@ -339,7 +339,7 @@ def test_a_refused_payments_receipt_and_authorisation_number_are_kept() -> None:
     """A refused payment has both, too: they prove nothing."""
     reading = read(answer(AE="01", AF="04", ZT=ticket_field("ABANDON DEBIT")))
 
-    assert (reading.outcome, reading.receipt) == (Outcome.REFUSED, "ABANDON DEBIT")
+    assert (reading.outcome, reading.receipt) == (AnswerMeaning.REFUSED, "ABANDON DEBIT")
     assert reading.authorisation_number == "184117"
 
 
@@ -347,7 +347,7 @@ def test_application_and_reading_mode_may_differ_from_the_request() -> None:
     """They tell how the customer paid."""
     reading = read(answer(CC="00D", CI="2"), sent=request(application="001"))
 
-    assert (reading.outcome, reading.application_name) == (Outcome.SUCCEEDED, "Amex contactless")
+    assert (reading.outcome, reading.application_name) == (AnswerMeaning.SUCCEEDED, "Amex contactless")
 
 
 def test_no_card_data_leave_a_reading() -> None:
@@ -371,7 +371,7 @@ def test_no_card_data_leave_a_reading() -> None:
 
 
 @pytest.mark.parametrize(
-    ("complement", "description"),
+    ("answer_code", "description"),
     [
         ("04", "refused"),
         ("04CARTE MUETTE", "refused: CARTE MUETTE"),
@@ -380,9 +380,9 @@ def test_no_card_data_leave_a_reading() -> None:
         ("TEXTE SEUL", "TEXTE SEUL"),
     ],
 )
-def test_an_error_is_described_in_words(complement: str, description: str) -> None:
+def test_an_error_is_described_in_words(answer_code: str, description: str) -> None:
     """The code's words and the terminal's text, in fixed columns or plain."""
-    assert read(answer(AE="01", AF=complement)).error_description == description
+    assert read(answer(AE="01", AF=answer_code)).error_description == description
 
 
 def test_the_issuers_code_is_read_from_its_column() -> None:
@@ -405,8 +405,8 @@ def test_the_worked_answers_are_read() -> None:
     rejected = read(frame_of(REJECTED), sent=request(amount_cents=12345), after_seconds=0.1)
     shortest = read(frame_of(SHORTEST), after_seconds=0.1)
 
-    assert (rejected.outcome, rejected.error_code) == (Outcome.REFUSED, "09")
-    assert (shortest.outcome, shortest.error_code) == (Outcome.REFUSED, "04")
+    assert (rejected.outcome, rejected.error_code) == (AnswerMeaning.REFUSED, "09")
+    assert (shortest.outcome, shortest.error_code) == (AnswerMeaning.REFUSED, "04")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from eventually import eventually
 
-from shared.network.dns import SLOW_LOOK_UPS, SLOW_SECONDS, Names, SystemLookUp
+from shared.network.dns import SLOW_LOOKUPS, SLOW_SECONDS, Names, SystemResolver
 from shared.network.public_addresses import Address
 from shared.runtime.clock import SystemClock
 
@@ -109,8 +109,8 @@ async def test_who_waits_for_one_name_shares_its_look_up() -> None:
 async def test_slow_names_leave_places_to_the_quick_ones_of_the_same_merchant() -> None:
     """A name whose last look-up was slow has fewer places the next time."""
     servers, clock = NameServers(), HandClock()
-    names = Names(servers, clock, limit_each=SLOW_LOOK_UPS + 5)
-    slow = dead(SLOW_LOOK_UPS + 4)
+    names = Names(servers, clock, limit_each=SLOW_LOOKUPS + 5)
+    slow = dead(SLOW_LOOKUPS + 4)
     first = [asyncio.create_task(names.find(host, "one")) for host in slow]
     await eventually(lambda: len(servers.asked) == len(slow))
     clock.now += SLOW_SECONDS + 1
@@ -120,10 +120,10 @@ async def test_slow_names_leave_places_to_the_quick_ones_of_the_same_merchant() 
     servers.may_answer.clear()
     servers.asked.clear()
     again = [asyncio.create_task(names.find(host, "one")) for host in slow]
-    await eventually(lambda: len(servers.asked) == SLOW_LOOK_UPS)
+    await eventually(lambda: len(servers.asked) == SLOW_LOOKUPS)
 
     assert await names.find("shop.example", "one") == [_ADDRESS]
-    assert len(servers.asked) == SLOW_LOOK_UPS + 1
+    assert len(servers.asked) == SLOW_LOOKUPS + 1
     servers.may_answer.set()
     await asyncio.gather(*again)
 
@@ -176,8 +176,8 @@ def dead_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("dead_servers")
 async def test_database_and_broker_never_wait_behind_the_names_of_others() -> None:
     """The event loop's own look-ups have other threads."""
-    look_up = SystemLookUp(thread_count=100)
-    floods = [asyncio.create_task(look_up(host)) for host in dead(100)]
+    lookup = SystemResolver(thread_count=100)
+    floods = [asyncio.create_task(lookup(host)) for host in dead(100)]
     await asyncio.sleep(0)
 
     async with asyncio.timeout(30):
@@ -185,4 +185,4 @@ async def test_database_and_broker_never_wait_behind_the_names_of_others() -> No
 
     for flood in floods:
         flood.cancel()
-    look_up.close()
+    lookup.close()

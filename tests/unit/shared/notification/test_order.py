@@ -52,7 +52,7 @@ def test_it_says_what_the_terminal_is_really_asked() -> None:
         },
         host="127.0.0.9",
         port=8889,
-        register_number="07",
+        pos_number="07",
         force_authorization=True,
     )
 
@@ -60,7 +60,7 @@ def test_it_says_what_the_terminal_is_really_asked() -> None:
     assert shown["terminal"] == {
         "host": "127.0.0.9",
         "port": 8889,
-        "register_number": "07",
+        "pos_number": "07",
         "force_authorization": True,
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.payment.answers import Told, tell
+from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import FINAL_STATES, State
 
@@ -23,8 +23,8 @@ PAYMENT = Payment(
     force_authorization=False,
     host="127.0.0.9",
     port=8888,
-    register_number="01",
-    line="127.0.0.9:8888",
+    pos_number="01",
+    terminal_address="127.0.0.9:8888",
     request="{}",
     idempotency_key=None,
     debit_id=None,
@@ -48,35 +48,38 @@ PAYMENT = Payment(
 )
 
 FAILED = "Failed"
-TABLE: list[tuple[State, Reason | None, str | None, Told]] = [
-    (State.SUCCEEDED, None, None, Told(200, False, "Success")),
+TABLE: list[tuple[State, Reason | None, str | None, ResponseSpec]] = [
+    (State.SUCCEEDED, None, None, ResponseSpec(200, False, "Success")),
     *[
-        (State.REFUSED, None, code, Told(200, True, "Failed", code))
+        (State.REFUSED, None, code, ResponseSpec(200, True, "Failed", code))
         for code in ("02", "04", "05", "07", "09", "12", "13")
     ],
-    (State.REFUSED, None, None, Told(200, True, "Failed", "00")),
-    (State.REFUSED, None, "77", Told(200, True, "Failed", "77")),
-    *[(State.ABORTED, None, code, Told(200, True, "Failed", code)) for code in ("06", "08", "10", "11")],
-    (State.ABORTED, Reason.OPERATOR, None, Told(200, True, "Failed", "00")),
-    (State.UNREACHABLE, Reason.BUSY, None, Told(200, True, "Failed", "busy")),
-    (State.EXPIRED, Reason.HELD, None, Told(200, True, "Failed", "busy")),
+    (State.REFUSED, None, None, ResponseSpec(200, True, "Failed", "00")),
+    (State.REFUSED, None, "77", ResponseSpec(200, True, "Failed", "77")),
     *[
-        (State.UNREACHABLE, reason, None, Told(502, True, error="unavailable.terminal.bad.gateway"))
+        (State.ABORTED, None, code, ResponseSpec(200, True, "Failed", code))
+        for code in ("06", "08", "10", "11")
+    ],
+    (State.ABORTED, Reason.OPERATOR, None, ResponseSpec(200, True, "Failed", "00")),
+    (State.UNREACHABLE, Reason.BUSY, None, ResponseSpec(200, True, "Failed", "busy")),
+    (State.EXPIRED, Reason.HELD, None, ResponseSpec(200, True, "Failed", "busy")),
+    *[
+        (State.UNREACHABLE, reason, None, ResponseSpec(502, True, error="unavailable.terminal.bad.gateway"))
         for reason in (Reason.NO_CONNECTION, Reason.NO_ADDRESS, Reason.NOT_SENT)
     ],
-    (State.EXPIRED, Reason.NO_WORKER, None, Told(504, True, error="expired.payment.gateway.timeout")),
+    (State.EXPIRED, Reason.NO_WORKER, None, ResponseSpec(504, True, error="expired.payment.gateway.timeout")),
     *[
-        (state, None, None, Told(504, False, error="timeout.terminal.gateway.timeout"))
+        (state, None, None, ResponseSpec(504, False, error="timeout.terminal.gateway.timeout"))
         for state in (State.QUEUED, State.IN_SESSION, State.IN_DOUBT)
     ],
-    (State.CANCELLED, Reason.CALLER, None, Told(200, True, "Failed", "cancelled")),
+    (State.CANCELLED, Reason.CALLER, None, ResponseSpec(200, True, "Failed", "cancelled")),
     (
         State.CANCELLED,
-        Reason.BROKER_AWAY,
+        Reason.BROKER_UNAVAILABLE,
         None,
-        Told(500, True, error="unavailable.broker.internal.server.error"),
+        ResponseSpec(500, True, error="unavailable.broker.internal.server.error"),
     ),
-    (State.CANCELLED, Reason.KEY_CLOSED, None, Told(409, False, error="closed.order.conflict")),
+    (State.CANCELLED, Reason.KEY_CLOSED, None, ResponseSpec(409, False, error="closed.order.conflict")),
 ]
 
 
@@ -86,38 +89,38 @@ def _payment(state: State, reason: Reason | None, error_code: str | None, **chan
 
 @pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
 def test_each_row_of_the_table_is_told_so(
-    state: State, reason: Reason | None, error_code: str | None, told: Told
+    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
 ) -> None:
     """Status, success or failure, error code and whether a retry is safe follow from the stored row."""
-    assert tell(_payment(state, reason, error_code)) == told
+    assert response_for(_payment(state, reason, error_code)) == told
 
 
 @pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
 def test_a_contradicted_payment_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, told: Told
+    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
 ) -> None:
     """A proof against the stored outcome takes the caller's leave to retry, and changes nothing else."""
-    told_then = tell(_payment(state, reason, error_code, contradicted=True))
+    told_then = response_for(_payment(state, reason, error_code, contradicted=True))
 
     assert told_then == replace(told, safe_to_retry=False)
 
 
 @pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
 def test_an_attempt_of_a_closed_key_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, told: Told
+    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
 ) -> None:
     """The order takes no more attempts, so that nobody is told to make one."""
-    told_then = tell(_payment(state, reason, error_code, key_closed=True))
+    told_then = response_for(_payment(state, reason, error_code, key_closed=True))
 
     assert told_then == replace(told, safe_to_retry=False)
 
 
 @pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
 def test_an_attempt_beside_one_that_counts_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, told: Told
+    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
 ) -> None:
     """The order may be paid by the other one."""
-    told_then = tell(_payment(state, reason, error_code), another_attempt_counts=True)
+    told_then = response_for(_payment(state, reason, error_code), another_attempt_blocks=True)
 
     assert told_then == replace(told, safe_to_retry=False)
 

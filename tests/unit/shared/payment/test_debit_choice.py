@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.payment.debit_choice import GivingBack, KnownDebit, choose_debit
-from shared.payment.order_guard import NotAllowed, Sibling
+from shared.payment.order_guard import NotAllowed, RelatedOperation
 from shared.payment.payment import Operation
 from shared.payment.states import COUNTING_STATES, State
 
@@ -15,10 +15,12 @@ LINE, OTHER_LINE = "127.0.0.9:8888", "127.0.0.10:8888"
 FAILED = [State.REFUSED, State.ABORTED, State.UNREACHABLE, State.EXPIRED, State.CANCELLED]
 REVERSAL, CREDIT = Operation.REVERSAL, Operation.CREDIT
 
-SUCCEEDED = Sibling("pay_succeeded", Operation.DEBIT, State.SUCCEEDED, False, LINE, 1000, "debit:order")
+SUCCEEDED = RelatedOperation(
+    "pay_succeeded", Operation.DEBIT, State.SUCCEEDED, False, LINE, 1000, "debit:order"
+)
 REVERSED = replace(SUCCEEDED, id="pay_reversed", guard_key=None)
-CONTRADICTED = Sibling("pay_contradicted", Operation.DEBIT, State.REFUSED, True, LINE, 1000)
-PLAIN_FAILURE = Sibling("pay_failed", Operation.DEBIT, State.REFUSED, False, LINE, 1000)
+CONTRADICTED = RelatedOperation("pay_contradicted", Operation.DEBIT, State.REFUSED, True, LINE, 1000)
+PLAIN_FAILURE = RelatedOperation("pay_failed", Operation.DEBIT, State.REFUSED, False, LINE, 1000)
 
 
 def _follower(
@@ -27,19 +29,19 @@ def _follower(
     *,
     key: str | None = None,
     cents: int = 1000,
-) -> Sibling:
-    return Sibling("pay_back", operation, state, False, LINE, cents, idempotency_key=key)
+) -> RelatedOperation:
+    return RelatedOperation("pay_back", operation, state, False, LINE, cents, idempotency_key=key)
 
 
 def _asked(
     operation: Operation = REVERSAL,
     cents: int = 1000,
     *,
-    line: str | None = LINE,
+    terminal_address: str | None = LINE,
     key: str | None = None,
     key_is_used: bool = False,
 ) -> GivingBack:
-    return GivingBack(operation, cents, line, key, key_is_used)
+    return GivingBack(operation, cents, terminal_address, key, key_is_used)
 
 
 def _meant(asked: GivingBack, *debits: KnownDebit) -> str:
@@ -125,19 +127,19 @@ def test_a_failed_reversal_makes_nothing_ambiguous() -> None:
 def test_amount_and_terminal_pick_where_they_can() -> None:
     """Two charges that differ in one of them are never mistaken for each other."""
     partly = KnownDebit(replace(SUCCEEDED, amount_cents=800))
-    elsewhere = KnownDebit(replace(CONTRADICTED, line=OTHER_LINE), (_follower(),))
+    elsewhere = KnownDebit(replace(CONTRADICTED, terminal_address=OTHER_LINE), (_follower(),))
 
     assert _meant(_asked(cents=800), partly, KnownDebit(CONTRADICTED)) == SUCCEEDED.id
     assert _meant(_asked(cents=1000), partly, KnownDebit(CONTRADICTED)) == CONTRADICTED.id
-    assert _meant(_asked(line=OTHER_LINE), KnownDebit(SUCCEEDED), elsewhere) == CONTRADICTED.id
+    assert _meant(_asked(terminal_address=OTHER_LINE), KnownDebit(SUCCEEDED), elsewhere) == CONTRADICTED.id
     assert _meant(_asked(), KnownDebit(SUCCEEDED), elsewhere) == SUCCEEDED.id
 
 
 def test_a_name_without_an_address_could_mean_either_terminal() -> None:
     """So it is ambiguous as soon as one of them was asked back."""
-    elsewhere = KnownDebit(replace(CONTRADICTED, line=OTHER_LINE), (_follower(),))
+    elsewhere = KnownDebit(replace(CONTRADICTED, terminal_address=OTHER_LINE), (_follower(),))
 
-    assert _refusal(_asked(line=None), KnownDebit(SUCCEEDED), elsewhere) == "ambiguous"
+    assert _refusal(_asked(terminal_address=None), KnownDebit(SUCCEEDED), elsewhere) == "ambiguous"
 
 
 def test_a_credit_takes_the_charge_that_has_room_for_it() -> None:
@@ -169,24 +171,24 @@ def test_an_earlier_operation_is_found_by_its_key_whatever_came_since() -> None:
 
 _states = st.sampled_from(State)
 _siblings = st.builds(
-    Sibling,
+    RelatedOperation,
     id=st.uuids().map(str),
     operation=st.sampled_from([REVERSAL, CREDIT]),
     state=_states,
     contradicted=st.booleans(),
-    line=st.just(LINE),
+    terminal_address=st.just(LINE),
     amount_cents=st.sampled_from([400, 1000]),
     idempotency_key=st.sampled_from([None, "a", "b"]),
 )
 _debits = st.builds(
     KnownDebit,
     debit=st.builds(
-        Sibling,
+        RelatedOperation,
         id=st.uuids().map(str),
         operation=st.just(Operation.DEBIT),
         state=st.sampled_from([State.SUCCEEDED, State.REFUSED]),
         contradicted=st.booleans(),
-        line=st.sampled_from([LINE, OTHER_LINE]),
+        terminal_address=st.sampled_from([LINE, OTHER_LINE]),
         amount_cents=st.sampled_from([1000, 800]),
         guard_key=st.none(),
     ),
@@ -200,7 +202,7 @@ _debits = st.builds(
         GivingBack,
         operation=st.just(REVERSAL),
         amount_cents=st.sampled_from([800, 1000]),
-        line=st.sampled_from([LINE, OTHER_LINE, None]),
+        terminal_address=st.sampled_from([LINE, OTHER_LINE, None]),
         idempotency_key=st.sampled_from([None, "a", "b"]),
         key_is_used=st.booleans(),
     ),
@@ -227,6 +229,7 @@ def test_whatever_an_order_went_through_no_reversal_gets_anothers_result(
     fits = [
         debit
         for debit in (chosen.debit, *other_charges)
-        if debit.amount_cents == asked.amount_cents and asked.line in (None, debit.line)
+        if debit.amount_cents == asked.amount_cents
+        and asked.terminal_address in (None, debit.terminal_address)
     ]
     assert not (done and chosen.debit in fits and len(fits) > 1)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from stored_payments import stored
 
-from shared.payment.gateway import MONEY_MOVES, GatewayRecord, judge
+from shared.payment.gateway import MONEY_MOVES, GatewayRecord, interpret
 from shared.payment.settlement import Result
 from shared.payment.states import Event, State
 
@@ -29,7 +29,7 @@ def test_only_a_whole_match_proves(carries: bool, status: str, amount: int, curr
         masked_card="497010******0003",
     )
 
-    evidence, result = judge(record, stored(state=State.IN_DOUBT))
+    evidence, result = interpret(record, stored(state=State.IN_DOUBT))
 
     if carries and status in MONEY_MOVES and (amount, currency) == (250, "EUR"):
         assert evidence.proves is Event.PROVED_DONE

@@ -8,14 +8,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.payment.order_guard import NotAllowed, Sibling, check_may_follow, counts, operation_key
+from shared.payment.order_guard import (
+    NotAllowed,
+    RelatedOperation,
+    blocks_new_attempts,
+    check_may_follow,
+    operation_key,
+)
 from shared.payment.payment import Operation
 from shared.payment.states import LIVE_STATES, State
 
 LINE = "127.0.0.9:8888"
-DEBIT = Sibling("pay_debit", Operation.DEBIT, State.SUCCEEDED, False, LINE, 1000)
-CREDIT = Sibling("pay_credit", Operation.CREDIT, State.SUCCEEDED, False, LINE, 400)
-REVERSAL = Sibling("pay_reversal", Operation.REVERSAL, State.SUCCEEDED, False, LINE, 1000)
+DEBIT = RelatedOperation("pay_debit", Operation.DEBIT, State.SUCCEEDED, False, LINE, 1000)
+CREDIT = RelatedOperation("pay_credit", Operation.CREDIT, State.SUCCEEDED, False, LINE, 400)
+REVERSAL = RelatedOperation("pay_reversal", Operation.REVERSAL, State.SUCCEEDED, False, LINE, 1000)
 
 FAILED = [State.REFUSED, State.ABORTED, State.UNREACHABLE, State.EXPIRED, State.CANCELLED]
 LIVE = sorted(LIVE_STATES)
@@ -25,14 +31,14 @@ FOLLOWING = [Operation.REVERSAL, Operation.CREDIT]
 def _refusal(
     operation: Operation,
     amount_cents: int,
-    debit: Sibling,
-    *siblings: Sibling,
-    line: str | None = LINE,
+    debit: RelatedOperation,
+    *related_operations: RelatedOperation,
+    terminal_address: str | None = LINE,
 ) -> tuple[str, str] | None:
     try:
-        check_may_follow(operation, amount_cents, line, debit, siblings)
+        check_may_follow(operation, amount_cents, terminal_address, debit, related_operations)
     except NotAllowed as refusal:
-        return refusal.reason, refusal.sibling_id
+        return refusal.reason, refusal.related_id
     return None
 
 
@@ -94,7 +100,7 @@ def test_an_idempotency_key_tells_only_credits_apart() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_an_attempt_counts_until_it_fails(state: State) -> None:
     """Queued, in session, in doubt and succeeded attempts keep others of their key out."""
-    assert counts(state) is (state not in FAILED)
+    assert blocks_new_attempts(state) is (state not in FAILED)
 
 
 @pytest.mark.parametrize(("operation", "state"), [*product(FOLLOWING, LIVE)])
@@ -124,13 +130,16 @@ def test_a_reversal_has_the_amount_that_was_really_paid(amount_cents: int) -> No
 
 def test_a_reversal_goes_to_the_terminal_of_its_debit() -> None:
     """A credit may be given at another terminal, a reversal may not."""
-    assert _refusal(Operation.REVERSAL, 1000, DEBIT, line="127.0.0.10:8888") == ("terminal", DEBIT.id)
-    assert _refusal(Operation.CREDIT, 1000, DEBIT, line="127.0.0.10:8888") is None
+    assert _refusal(Operation.REVERSAL, 1000, DEBIT, terminal_address="127.0.0.10:8888") == (
+        "terminal",
+        DEBIT.id,
+    )
+    assert _refusal(Operation.CREDIT, 1000, DEBIT, terminal_address="127.0.0.10:8888") is None
 
 
 def test_a_reversal_to_a_name_without_address_is_not_called_a_foreign_terminal() -> None:
     """Nothing will be sent: it ends unreachable, which a caller may try again."""
-    assert _refusal(Operation.REVERSAL, 1000, DEBIT, line=None) is None
+    assert _refusal(Operation.REVERSAL, 1000, DEBIT, terminal_address=None) is None
 
 
 @pytest.mark.parametrize("state", [*LIVE, State.SUCCEEDED])
@@ -149,10 +158,10 @@ def test_a_reversed_debit_is_not_credited(state: State) -> None:
     assert _refusal(Operation.CREDIT, 1, DEBIT, reversal) == ("reversed", reversal.id)
 
 
-@pytest.mark.parametrize(("state", "sibling"), [*product(FAILED, [CREDIT, REVERSAL])])
-def test_a_failed_sibling_is_in_nobodys_way(state: State, sibling: Sibling) -> None:
+@pytest.mark.parametrize(("state", "related"), [*product(FAILED, [CREDIT, REVERSAL])])
+def test_a_failed_sibling_is_in_nobodys_way(state: State, related: RelatedOperation) -> None:
     """What gave nothing back does not count."""
-    failed = replace(sibling, state=state)
+    failed = replace(related, state=state)
 
     assert _refusal(Operation.REVERSAL, 1000, DEBIT, failed) is None
     assert _refusal(Operation.CREDIT, 1000, DEBIT, failed) is None

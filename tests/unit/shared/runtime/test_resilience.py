@@ -6,34 +6,36 @@ import random
 import pytest
 from structlog.testing import capture_logs
 
-from shared.broker.errors import BrokerAway
+from shared.broker.errors import BrokerUnavailable
 from shared.runtime import resilience
 from shared.runtime.resilience import failures_logged, one_of_many, until_done
-from shared.storage.db.engine import CommitUnknown, DatabaseAway, StatementCancelled
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable, StatementCancelled
 
 
 @pytest.mark.parametrize(
     ("failure", "level"),
     [
-        (DatabaseAway(), "warning"),
+        (DatabaseUnavailable(), "warning"),
         (StatementCancelled(), "warning"),
         (CommitUnknown(), "warning"),
-        (BrokerAway(), "warning"),
+        (BrokerUnavailable(), "warning"),
         (RuntimeError(), "error"),
     ],
 )
 def test_every_failure_is_logged_by_its_kind_and_gone_on_after(failure: Exception, level: str) -> None:
     """An error of the code is one for its authors, with a traceback."""
-    with capture_logs() as log, failures_logged("it failed", line="127.0.0.1:8888"):
+    with capture_logs() as log, failures_logged("it failed", terminal_address="127.0.0.1:8888"):
         raise failure
 
-    assert [(one["event"], one["log_level"], one["line"]) for one in log] == [
+    assert [(one["event"], one["log_level"], one["terminal_address"]) for one in log] == [
         ("it failed", level, "127.0.0.1:8888")
     ]
     assert ("exc_info" in log[0]) is (level == "error")
 
 
-@pytest.mark.parametrize("failure", [StatementCancelled(), CommitUnknown(), BrokerAway(), RuntimeError()])
+@pytest.mark.parametrize(
+    "failure", [StatementCancelled(), CommitUnknown(), BrokerUnavailable(), RuntimeError()]
+)
 def test_one_of_many_keeps_no_other_waiting(failure: Exception) -> None:
     """A statement that was cancelled says nothing of the next row."""
     with one_of_many("row not handled"):
@@ -42,8 +44,8 @@ def test_one_of_many_keeps_no_other_waiting(failure: Exception) -> None:
 
 def test_a_database_that_is_away_ends_the_round() -> None:
     """Each of the others would wait for it as long."""
-    with pytest.raises(DatabaseAway), one_of_many("row not handled"):
-        raise DatabaseAway
+    with pytest.raises(DatabaseUnavailable), one_of_many("row not handled"):
+        raise DatabaseUnavailable
 
 
 def test_cancelling_is_no_failure() -> None:
@@ -69,7 +71,7 @@ async def test_work_is_tried_again_after_growing_pauses_until_it_is_done(
 ) -> None:
     """Up to two seconds for what is expected, longer after an error of the code."""
     pauses: list[float] = []
-    failures: list[Exception] = [*[DatabaseAway()] * 8, *[RuntimeError()] * 8]
+    failures: list[Exception] = [*[DatabaseUnavailable()] * 8, *[RuntimeError()] * 8]
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
@@ -96,4 +98,4 @@ async def test_only_the_failures_that_are_named_are_waited_out() -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await until_done(work, "not done", rng=random.Random(1), failures=(DatabaseAway,))
+        await until_done(work, "not done", rng=random.Random(1), failures=(DatabaseUnavailable,))

@@ -20,7 +20,7 @@ def test_the_defaults_are_the_designed_limits() -> None:
     settings = load_settings()
 
     assert settings.doubt_window_seconds == 275
-    assert settings.hold_seconds == 335
+    assert settings.lease_seconds == 335
     assert settings.doubt_window_for(300) == 335
     assert settings.doubt_window_for(60) == 275, "a profile only lengthens it"
     assert (settings.api_host, settings.api_port) == ("127.0.0.1", 8080)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from shared.storage.db.engine import WRITE_TRIES, ConnectionLost, Database, DatabaseAway, Transaction
+from shared.storage.db.engine import WRITE_TRIES, ConnectionLost, Database, DatabaseUnavailable, Transaction
 
 
 def _locked() -> DBAPIError:
@@ -39,7 +39,7 @@ async def test_whatever_ends_the_last_try_the_database_is_away(
     monkeypatch.setattr(database, "_write_once", fail)
     monkeypatch.setattr(asyncio, "sleep", no_pause)
 
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         await database.write(_nothing)
 
     assert ends == []

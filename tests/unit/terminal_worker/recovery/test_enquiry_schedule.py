@@ -12,7 +12,7 @@ WINDOW_SECONDS = DEFAULTS.doubt_window_seconds
 
 def within_the_hold(times: Iterator[float]) -> list[float]:
     """Return the times at which a hold from 0 on is asked, by the usual limits."""
-    last = enquiry_schedule.last_time(DEFAULTS.hold_seconds, DEFAULTS)
+    last = enquiry_schedule.last_time(DEFAULTS.lease_seconds, DEFAULTS)
     return list(takewhile(lambda at: at <= last, times))
 
 
@@ -44,9 +44,9 @@ def test_after_a_lost_connection_a_terminal_is_asked_until_the_hold_ends() -> No
 
 def test_an_enquiry_that_begins_last_is_over_before_the_hold_ends() -> None:
     """Connecting, the look and a slow answer included, whatever the hold is set to."""
-    settings = Settings(hold_after_doubt_seconds=40)
+    settings = Settings(lease_after_doubt_seconds=40)
 
-    last = enquiry_schedule.last_time(settings.hold_seconds, settings)
+    last = enquiry_schedule.last_time(settings.lease_seconds, settings)
 
-    assert last == settings.hold_seconds - 10 - 10 - 3
+    assert last == settings.lease_seconds - 10 - 10 - 3
     assert last > settings.doubt_window_seconds

@@ -15,7 +15,7 @@ from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.ledger import charged_twice, overlapping_sessions, read_ledger
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
-from shared.concert.decoded_answer import Outcome
+from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_enquiry, encode_fields, encode_identification, encode_operation
 from shared.concert.enquiry import Evidence, read_enquiry
 from shared.concert.profile import Profile
@@ -26,7 +26,7 @@ OURS = encode_operation(request(), PROFILE)
 REVERSAL = encode_operation(request(operation=Operation.REVERSAL), PROFILE)
 ENQUIRY = encode_enquiry(request(), PROFILE)
 IDENTIFICATION = encode_identification(
-    protocol="ConcertV3.2", software_id="012345678901", register_number="01", profile=PROFILE
+    protocol="ConcertV3.2", software_id="012345678901", pos_number="01", profile=PROFILE
 )
 #: Takes a request as soon as it is whole.
 PROMPT = Device(request_idle_seconds=0)
@@ -166,7 +166,7 @@ async def test_the_customer_pays_refuses_or_abandons_as_set_for_the_amount() -> 
         refused = await ask(playing, OURS)
         paid = await ask(playing, DEBIT)
 
-    assert outcomes == [Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.ABORTED]
+    assert outcomes == [AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED, AnswerMeaning.ABORTED]
     assert (refused.fields["AE"], paid.fields["AE"]) == ("01", "10")
 
 
@@ -306,7 +306,7 @@ async def test_an_answer_may_come_in_pieces(piece_bytes: int, pause: float) -> N
         answer = await ask(playing, OURS)
         out = [p for p in playing.records[0].passages if p.direction == "out"]
 
-    assert read(answer).outcome is Outcome.SUCCEEDED
+    assert read(answer).outcome is AnswerMeaning.SUCCEEDED
     assert len(out) > 5
     if pause:
         assert out[-1].monotonic_ms - out[0].monotonic_ms >= 10 * (len(out) - 1) * 0.9
@@ -369,7 +369,7 @@ async def test_a_terminal_in_immediate_mode_answers_before_the_card() -> None:
         assert not playing.records[0].charged
         playing.present_card()
 
-        assert read(answer).finding == "bare_success"
+        assert read(answer).anomaly == "bare_success"
         assert playing.records[0].charged
 
 
@@ -382,8 +382,8 @@ async def test_an_earlier_transactions_answer_and_noise_are_in_doubt() -> None:
         playing.behaviour = Behaviour(fault=Fault.GARBAGE)
         noise = await ask(playing, OURS)
 
-        assert read(earlier).finding == "amount_differs"
-        assert read(noise).finding == "unreadable"
+        assert read(earlier).anomaly == "amount_differs"
+        assert read(noise).anomaly == "unreadable"
         assert [record.charged for record in playing.records] == [True, True, True]
         assert charged_twice(list(playing.records)) == [PAYMENT]
 
@@ -440,7 +440,7 @@ async def test_hundreds_of_payments_one_after_the_other_are_all_recorded(tmp_pat
         for number in range(300):
             sent = request(reference=f"pay_{number:026d}")
             answer = await ask(playing, encode_operation(sent, PROFILE))
-            assert read(answer, sent=sent).outcome is Outcome.SUCCEEDED
+            assert read(answer, sent=sent).outcome is AnswerMeaning.SUCCEEDED
 
     records = read_ledger(path)
     assert len(records) == 300

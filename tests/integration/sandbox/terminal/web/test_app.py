@@ -19,7 +19,7 @@ from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from sandbox.terminal.web.app import make_terminal_app
-from shared.concert.decoded_answer import Outcome
+from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 from shared.runtime.serving import port_of, serving
@@ -107,7 +107,7 @@ async def test_the_next_payments_are_scripted(served: Served) -> None:
     assert queued["script"] == ["slow", "refused_51"]
     assert replaced["script"] == ["refused_51", "delay_seconds=0.01"]
     assert "step 1: no outcome 'nonsense'" in refused["detail"]
-    assert outcomes == [Outcome.REFUSED, Outcome.SUCCEEDED, Outcome.SUCCEEDED]
+    assert outcomes == [AnswerMeaning.REFUSED, AnswerMeaning.SUCCEEDED, AnswerMeaning.SUCCEEDED]
     assert (await served.get("/state"))["script"] == []
 
 
@@ -121,7 +121,7 @@ async def test_amounts_decide_once_it_is_set_so(served: Served) -> None:
     await served.post("/settings", {"amount_decides": True})
     after = read(await ask(served.terminal, data), sent=sent)
 
-    assert (before.outcome, after.outcome) == (Outcome.SUCCEEDED, Outcome.REFUSED)
+    assert (before.outcome, after.outcome) == (AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED)
     assert after.issuer_code == "51"
 
 

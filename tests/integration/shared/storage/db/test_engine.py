@@ -32,7 +32,7 @@ async def test_an_exception_rolls_back_and_is_passed_on(database: Database) -> N
     with pytest.raises(Stopped):
         await database.write(work)
 
-    assert await rows(database, "SELECT address FROM lines") == []
+    assert await rows(database, "SELECT address FROM terminal_locks") == []
     assert isinstance(await queued(database), str)
 
 
@@ -51,7 +51,7 @@ async def test_a_cancelled_transaction_leaves_nothing(database: Database) -> Non
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert await rows(database, "SELECT address FROM lines") == []
+    assert await rows(database, "SELECT address FROM terminal_locks") == []
     assert isinstance(await queued(database), str)
 
 
@@ -121,7 +121,7 @@ async def test_a_busy_sqlite_file_is_waited_for_and_tried_again(
                 assert not writing.done()
             await asyncio.wait_for(writing, 5)
         assert tries == 1, "a refused BEGIN has run nothing of it"
-        assert len(await rows(one, "SELECT address FROM lines")) == 1
+        assert len(await rows(one, "SELECT address FROM terminal_locks")) == 1
     finally:
         await one.close()
         await other.close()
@@ -131,26 +131,36 @@ async def test_many_writers_of_two_processes_lose_no_update(
     database: Database, second_database: Database
 ) -> None:
     """Each of 40 increments at once through two processes counts."""
-    await change(database, "INSERT INTO lines (address) VALUES (:line)", line=LINE)
+    await change(
+        database, "INSERT INTO terminal_locks (address) VALUES (:terminal_address)", terminal_address=LINE
+    )
 
     await asyncio.gather(
         *(
-            change(each, "UPDATE lines SET epoch = epoch + 1 WHERE address = :line", line=LINE)
+            change(
+                each,
+                "UPDATE terminal_locks SET epoch = epoch + 1 WHERE address = :terminal_address",
+                terminal_address=LINE,
+            )
             for _ in range(20)
             for each in (database, second_database)
         )
     )
 
-    assert [row.epoch for row in await rows(database, "SELECT epoch FROM lines")] == [40]
+    assert [row.epoch for row in await rows(database, "SELECT epoch FROM terminal_locks")] == [40]
 
 
 async def test_reading_sees_what_was_committed_last(database: Database, second_database: Database) -> None:
     """A reader keeps no old snapshot from one statement to the next."""
 
     async def look_twice(tx: Transaction) -> tuple[int, int]:
-        count = text("SELECT count(*) FROM lines")
+        count = text("SELECT count(*) FROM terminal_locks")
         before = (await tx.connection.execute(count)).scalar_one()
-        await change(second_database, "INSERT INTO lines (address) VALUES (:line)", line=LINE)
+        await change(
+            second_database,
+            "INSERT INTO terminal_locks (address) VALUES (:terminal_address)",
+            terminal_address=LINE,
+        )
         after = (await tx.connection.execute(count)).scalar_one()
         return before, after
 

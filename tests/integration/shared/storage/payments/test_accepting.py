@@ -73,8 +73,8 @@ async def test_a_new_payment_is_stored_as_it_was_sent(database: Database) -> Non
 
 async def test_a_host_name_without_address_is_stored_and_never_queued(database: Database) -> None:
     """It ends at once, leaves the guard, and can be tried again."""
-    first = await ask(database, line=None)
-    second = await ask(database, line=None)
+    first = await ask(database, terminal_address=None)
+    second = await ask(database, terminal_address=None)
 
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
@@ -133,8 +133,8 @@ async def test_other_amount_or_terminal_is_a_conflict_while_an_attempt_counts(da
     await queued(database)
 
     assert _reason(await ask(database, amount_cents=1001)) == "different"
-    assert _reason(await ask(database, host="127.0.0.10", line="127.0.0.10:8888")) == "different"
-    assert _reason(await ask(database, port=8889, line=f"{HOST}:8889")) == "different"
+    assert _reason(await ask(database, host="127.0.0.10", terminal_address="127.0.0.10:8888")) == "different"
+    assert _reason(await ask(database, port=8889, terminal_address=f"{HOST}:8889")) == "different"
 
 
 async def test_after_a_failed_attempt_a_new_one_is_accepted(database: Database) -> None:
@@ -299,7 +299,7 @@ async def test_credits_are_told_apart_by_amount_and_key(database: Database) -> N
 async def test_a_credit_goes_back_on_another_terminal(database: Database) -> None:
     """Only the reversal belongs to the terminal of its debit."""
     await succeeded(database)
-    elsewhere: dict[str, Any] = {"host": "127.0.0.10", "line": "127.0.0.10:8888"}
+    elsewhere: dict[str, Any] = {"host": "127.0.0.10", "terminal_address": "127.0.0.10:8888"}
 
     assert _reason(await ask(database, **REVERSAL, **elsewhere)) == "terminal"
     assert isinstance(await ask(database, **CREDIT, amount_cents=1, **elsewhere), Accepted)
@@ -361,13 +361,13 @@ async def test_the_line_is_made_once(database: Database) -> None:
     await queued(database, order_id="a")
     await queued(database, order_id="b")
 
-    assert [row.address for row in await rows(database, "SELECT address FROM lines")] == [LINE]
+    assert [row.address for row in await rows(database, "SELECT address FROM terminal_locks")] == [LINE]
 
 
 async def test_a_line_that_was_lost_is_made_by_the_next_payment(database: Database) -> None:
     """A database restored without it: the next payment of the terminal can be claimed, and one that waits."""
     waiting = await queued(database, order_id="a")
-    await change(database, "DELETE FROM lines")
+    await change(database, "DELETE FROM terminal_locks")
 
     await queued(database, order_id="b")
 

@@ -34,11 +34,13 @@ async def test_a_claim_takes_line_and_payment(database: Database) -> None:
     assert isinstance(claimed, Claimed)
     assert claimed.payment.state is State.IN_SESSION
     assert claimed.payment.claimed_at is not None
-    assert (claimed.profile, claimed.register_number) == ("{}", "01")
-    (line,) = await rows(database, "SELECT held_by, worker, claim, epoch, taken_at, hold_until FROM lines")
-    assert tuple(line)[:4] == (payment_id, "worker-1", "token-a", 1)
-    assert line.hold_until - line.taken_at == 335_000
-    assert (claimed.taking.address, claimed.taking.epoch, claimed.taking.token) == (LINE, 1, "token-a")
+    assert (claimed.profile, claimed.pos_number) == ("{}", "01")
+    (lock,) = await rows(
+        database, "SELECT held_by, worker, claim, epoch, taken_at, lease_until FROM terminal_locks"
+    )
+    assert tuple(lock)[:4] == (payment_id, "worker-1", "token-a", 1)
+    assert lock.lease_until - lock.taken_at == 335_000
+    assert (claimed.grant.address, claimed.grant.epoch, claimed.grant.token) == (LINE, 1, "token-a")
     assert await history(database, payment_id) == [("accepted", State.QUEUED), ("claimed", State.IN_SESSION)]
 
 
@@ -63,7 +65,7 @@ async def test_a_line_in_doubt_is_held(database: Database) -> None:
 async def test_lines_do_not_hold_each_other(database: Database) -> None:
     """Another terminal's payment is claimed at once."""
     await in_session(database, order_id="a")
-    elsewhere = await queued(database, order_id="b", host="127.0.0.10", line="127.0.0.10:8888")
+    elsewhere = await queued(database, order_id="b", host="127.0.0.10", terminal_address="127.0.0.10:8888")
 
     assert isinstance(await take(database, elsewhere), Claimed)
 
@@ -71,14 +73,14 @@ async def test_lines_do_not_hold_each_other(database: Database) -> None:
 async def test_a_redelivered_message_finds_its_payment_claimed(database: Database) -> None:
     """While the session runs, and after its end, the line stays as it is and nothing is sent again."""
     claimed = await in_session(database, order_id="a")
-    done = await succeeded(database, order_id="b", host="127.0.0.10", line="127.0.0.10:8888")
+    done = await succeeded(database, order_id="b", host="127.0.0.10", terminal_address="127.0.0.10:8888")
 
     assert await take(database, claimed.payment.id) == NotQueued(State.IN_SESSION, "reply.api-1")
     assert await take(database, done.id) == NotQueued(State.SUCCEEDED, "reply.api-1")
     assert await holder(database) == claimed.payment.id
     assert await holder(database, "127.0.0.10:8888") is None
-    (line,) = await rows(database, "SELECT epoch FROM lines WHERE address = '127.0.0.10:8888'")
-    assert line.epoch == 2, "a claim that came to nothing is rolled back"
+    (lock,) = await rows(database, "SELECT epoch FROM terminal_locks WHERE address = '127.0.0.10:8888'")
+    assert lock.epoch == 2, "a claim that came to nothing is rolled back"
 
 
 async def test_a_message_of_a_payment_that_is_not_stored_is_not_queued(database: Database) -> None:
@@ -102,13 +104,17 @@ async def test_a_claim_past_the_deadline_takes_nothing(database: Database, held:
 async def test_a_payment_that_was_held_expires_with_the_reason_and_since_when(database: Database) -> None:
     """The caller learns that the terminal was used by another payment, and since when."""
     first = await in_session(database, order_id="a")
-    (line,) = await rows(database, "SELECT taken_at FROM lines")
+    (lock,) = await rows(database, "SELECT taken_at FROM terminal_locks")
     late = await queued(database, order_id="b", deadline_seconds=0)
 
     expired = await expire(database, late)
 
     assert expired is not None
-    assert (expired.state, expired.reason, expired.held_since) == (State.EXPIRED, Reason.HELD, line.taken_at)
+    assert (expired.state, expired.reason, expired.held_since) == (
+        State.EXPIRED,
+        Reason.HELD,
+        lock.taken_at,
+    )
     assert expired.guard_key is None
     (event,) = await rows(
         database,
@@ -150,10 +156,10 @@ async def test_cancel_stops_only_what_is_queued(database: Database) -> None:
     waits = await queued(database, order_id="a")
     claimed = await in_session(database, order_id="b")
 
-    cancelled = await cancel(database, waits, Reason.BROKER_AWAY, {"error": "no route"})
+    cancelled = await cancel(database, waits, Reason.BROKER_UNAVAILABLE, {"error": "no route"})
 
     assert cancelled is not None
-    assert (cancelled.state, cancelled.reason) == (State.CANCELLED, Reason.BROKER_AWAY)
+    assert (cancelled.state, cancelled.reason) == (State.CANCELLED, Reason.BROKER_UNAVAILABLE)
     assert await cancel(database, claimed.payment.id, Reason.CALLER) is None
     assert await cancel(database, waits, Reason.CALLER) is None
     assert await take(database, waits) == NotQueued(State.CANCELLED, "reply.api-1")
@@ -162,7 +168,7 @@ async def test_cancel_stops_only_what_is_queued(database: Database) -> None:
 async def test_a_claim_is_read_back_by_its_token_only(database: Database) -> None:
     """The same message twice at one worker: only the run whose token is in the row owns the session."""
     claimed = await in_session(database)
-    token = claimed.taking.token
+    token = claimed.grant.token
 
     found = await read_back(database, claimed.payment.id, token)
 
@@ -174,9 +180,9 @@ async def test_a_claim_is_read_back_by_its_token_only(database: Database) -> Non
 async def test_a_claim_that_was_taken_over_is_not_mine(database: Database) -> None:
     """After the takeover the old token is in no row."""
     claimed = await in_session(database)
-    await taken_over(database, claimed.taking)
+    await taken_over(database, claimed.grant)
 
-    assert await read_back(database, claimed.payment.id, claimed.taking.token) is None
+    assert await read_back(database, claimed.payment.id, claimed.grant.token) is None
 
 
 async def test_each_taking_and_each_release_raises_the_epoch(database: Database) -> None:
@@ -186,4 +192,4 @@ async def test_each_taking_and_each_release_raises_the_epoch(database: Database)
 
     claimed = await in_session(database, order_id="c")
 
-    assert claimed.taking.epoch == 5
+    assert claimed.grant.epoch == 5

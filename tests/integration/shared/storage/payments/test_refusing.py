@@ -8,7 +8,7 @@ from payments import ask, change, new_payment, queued, rows, succeeded
 
 from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
-from shared.storage.db.engine import Database, DatabaseAway
+from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments.accepting import NewPayment
 from shared.storage.payments.refusing import Refused, without_earlier
 
@@ -48,7 +48,7 @@ async def test_one_that_is_being_stored_at_this_moment_is_never_certain(
         async with running(ask(postgres_database, order_id=new.order_id)) as one:
             await pause.reached()
 
-            with pytest.raises(DatabaseAway):
+            with pytest.raises(DatabaseUnavailable):
                 await without_earlier(second_postgres_database, [refused(new)])
 
             async with running(without_earlier(second_postgres_database, [refused(new)])) as other:
@@ -57,7 +57,7 @@ async def test_one_that_is_being_stored_at_this_moment_is_never_certain(
                 await outcome_of(one)
                 try:
                     certain = await outcome_of(other)
-                except DatabaseAway:
+                except DatabaseUnavailable:
                     certain = set()
     assert certain == set()
 

@@ -26,14 +26,14 @@ async def _overdue(database: Database) -> list[str]:
 
 async def test_the_next_of_a_line_is_its_oldest_queued_payment(database: Database) -> None:
     """Not another line's, not one whose deadline has passed, not one that has ended."""
-    assert await waiting.next_of_line(database, LINE) is None
+    assert await waiting.next_for_terminal(database, LINE) is None
     await refused(database, order_id="ended")
     await queued(database, order_id="late", deadline_seconds=0)
-    await queued(database, order_id="elsewhere", host="127.0.0.10", line="127.0.0.10:8888")
+    await queued(database, order_id="elsewhere", host="127.0.0.10", terminal_address="127.0.0.10:8888")
     oldest = await queued(database, order_id="a", reply_to="reply.api-2")
     await queued(database, order_id="b")
 
-    assert await waiting.next_of_line(database, LINE) == Waiting(oldest, "reply.api-2")
+    assert await waiting.next_for_terminal(database, LINE) == Waiting(oldest, "reply.api-2")
 
 
 async def test_states_are_read_in_one_go(database: Database) -> None:
@@ -80,7 +80,7 @@ async def test_what_waits_for_a_held_line_is_not_published(database: Database) -
     await in_session(database, order_id="holds")
     held = await queued(database, order_id="held")
     late = await queued(
-        database, order_id="late", deadline_seconds=0, host="127.0.0.10", line="127.0.0.10:8888"
+        database, order_id="late", deadline_seconds=0, host="127.0.0.10", terminal_address="127.0.0.10:8888"
     )
     for payment_id in (held, late):
         await _published_before(database, payment_id, 60, count=1)
@@ -113,7 +113,7 @@ async def test_open_payments_are_counted_with_the_age_of_the_oldest(database: Da
     await queued(database, order_id="b")
     await change(database, "UPDATE payments SET created_at = created_at - 5000 WHERE order_id = 'b'")
     await in_doubt(database, order_id="c")
-    await refused(database, order_id="d", host="127.0.0.10", line="127.0.0.10:8888")
+    await refused(database, order_id="d", host="127.0.0.10", terminal_address="127.0.0.10:8888")
 
     counts = await waiting.open_counts(database)
 
@@ -135,7 +135,7 @@ async def test_merchants_who_share_a_terminal_take_turns(database: Database) -> 
     of_c = await queued(database, merchant_id="c", order_id="c-0")
 
     served = []
-    while (found := await waiting.next_of_line(database, LINE)) is not None:
+    while (found := await waiting.next_for_terminal(database, LINE)) is not None:
         served.append(found.payment_id)
         claimed = await take(database, found.payment_id)
         await settle(database, claimed)

@@ -17,8 +17,8 @@ from shared.storage.terminals.merchants import (
     set_networks,
     set_unknown_orders,
     suspend_merchant,
+    terminal_by_address,
     terminal_by_id,
-    terminal_by_line,
 )
 
 
@@ -111,18 +111,18 @@ async def test_a_terminal_is_found_by_its_merchant_only(database: Database) -> N
     """By id and by line; another merchant's terminal is not there."""
     await change(
         database,
-        "INSERT INTO terminals (id, merchant_id, label, host, port, line, protocol, profile,"
-        " register_number, created_at) VALUES ('front', :merchant, 'Front', :host, :port, :line,"
+        "INSERT INTO terminals (id, merchant_id, label, host, port, terminal_address, protocol, profile,"
+        " pos_number, created_at) VALUES ('front', :merchant, 'Front', :host, :port, :terminal_address,"
         " 'ConcertV3.2', :profile, '07', 0)",
         merchant=MERCHANT,
         host=HOST,
         port=PORT,
-        line=LINE,
+        terminal_address=LINE,
         profile="{}",
     )
     front = Terminal("front", HOST, PORT, LINE, "ConcertV3.2", "{}", "07")
 
     assert await terminal_by_id(database, MERCHANT, "front") == front
-    assert await terminal_by_line(database, MERCHANT, LINE) == front
+    assert await terminal_by_address(database, MERCHANT, LINE) == front
     assert await terminal_by_id(database, "other", "front") is None
-    assert await terminal_by_line(database, "other", LINE) is None
+    assert await terminal_by_address(database, "other", LINE) is None

@@ -14,14 +14,18 @@ NAME, PORT = "till.example", 8888
 ELSEWHERE = f"127.0.0.77:{PORT}"
 
 
-async def is_marked(database: Database, line: str = ELSEWHERE) -> bool | None:
+async def is_marked(database: Database, terminal_address: str = ELSEWHERE) -> bool | None:
     """Return whether the line's next session begins with an identification; None: there is no such line."""
-    found = await rows(database, "SELECT identify_first FROM lines WHERE address = :line", line=line)
+    found = await rows(
+        database,
+        "SELECT identify_first FROM terminal_locks WHERE address = :terminal_address",
+        terminal_address=terminal_address,
+    )
     return bool(found[0].identify_first) if found else None
 
 
 async def pays_elsewhere(database: Database, **changes: object) -> None:
-    await queued(database, **{"host": NAME, "line": ELSEWHERE, "order_id": "order-2", **changes})
+    await queued(database, **{"host": NAME, "terminal_address": ELSEWHERE, "order_id": "order-2", **changes})
 
 
 async def test_a_name_that_leads_elsewhere_while_its_terminal_is_in_doubt_is_asked_first(
@@ -38,7 +42,9 @@ async def test_a_name_that_leads_elsewhere_while_its_terminal_is_in_doubt_is_ask
 
 async def test_a_line_that_is_known_is_marked_as_well(database: Database) -> None:
     """Whoever used the new address before."""
-    await ended(database, Event.ANSWERED_DONE, line=ELSEWHERE, host="127.0.0.77", order_id="order-0")
+    await ended(
+        database, Event.ANSWERED_DONE, terminal_address=ELSEWHERE, host="127.0.0.77", order_id="order-0"
+    )
     assert await is_marked(database) is False
     await in_session(database, host=NAME)
 
@@ -50,7 +56,7 @@ async def test_a_line_that_is_known_is_marked_as_well(database: Database) -> Non
 async def test_a_mark_at_the_earlier_address_goes_along(database: Database) -> None:
     """Its hold ended without an answered enquiry; then the name led elsewhere."""
     await ended(database, Event.ANSWERED_DONE, host=NAME)
-    await change(database, "UPDATE lines SET identify_first = true")
+    await change(database, "UPDATE terminal_locks SET identify_first = true")
 
     await pays_elsewhere(database)
 
@@ -97,7 +103,7 @@ async def test_what_is_over_at_the_earlier_address_leaves_no_mark(database: Data
 async def test_a_terminal_excused_from_identifications_is_not_asked_for_one(database: Database) -> None:
     """It never answers them: a mark would leave it without payments."""
     await in_doubt(database, host=NAME)
-    await change(database, "UPDATE lines SET identifies = false")
+    await change(database, "UPDATE terminal_locks SET identifies = false")
 
     await pays_elsewhere(database)
 
@@ -114,17 +120,17 @@ async def test_another_merchants_name_is_its_own(database: Database) -> None:
     assert await is_marked(database) is False
 
 
-def entry(line: str, host: str = NAME) -> Entry:
+def entry(terminal_address: str, host: str = NAME) -> Entry:
     return Entry(
         id="till-1",
         label="",
         shop="",
         host=host,
         port=PORT,
-        line=line,
+        terminal_address=terminal_address,
         protocol="ConcertV3.2",
         profile="{}",
-        register_number="01",
+        pos_number="01",
         authorisation="standard",
         authorisation_above_cents=None,
         sole_use=False,
@@ -154,7 +160,7 @@ async def test_where_a_name_led_before_is_found_by_its_index(database: Database)
     """Acceptance reads no more payments than one, whatever a merchant has."""
     statement = moved_terminals._CREATE_BY_NAME
     explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
-    names = {"merchant_id": "merchant", "host": NAME, "port": PORT, "line": LINE}
+    names = {"merchant_id": "merchant", "host": NAME, "port": PORT, "terminal_address": LINE}
 
     async def look(tx: Transaction) -> str:
         if tx.dialect == "postgresql":

@@ -11,12 +11,12 @@ from shared.storage.payments.claims import Claimed, Held
 from shared.storage.payments.settling import free_line
 from shared.storage.terminals import probes, takeover
 from shared.storage.terminals.heartbeats import Heartbeats
-from shared.storage.terminals.locks import Learned
+from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
-from shared.storage.terminals.probes import Found, NewProbe, Outcome, Taken
+from shared.storage.terminals.probes import Found, NewProbe, ProbeResult, Taken
 
 PROBE = "prb_00000000000000000000000001"
-REACHED = Found(outcome=Outcome.REACHABLE, round_trip_ms=12)
+REACHED = Found(outcome=ProbeResult.REACHABLE, round_trip_ms=12)
 
 
 async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> str:
@@ -25,10 +25,10 @@ async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> s
         "id": probe_id,
         "merchant_id": MERCHANT,
         "terminal_id": "till-1",
-        "line": LINE,
+        "terminal_address": LINE,
         "protocol": "ConcertV3.1",
         "profile": "{}",
-        "register_number": "01",
+        "pos_number": "01",
         "deadline_seconds": 10.0,
     }
     await probes.create(database, NewProbe(**{**values, **changes}))
@@ -36,13 +36,13 @@ async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> s
 
 
 async def take_probe(database: Database, token: str = "token-1", worker: str = "worker-1") -> Taken | None:
-    return await probes.take(database, PROBE, worker=worker, token=token, hold_seconds=20)
+    return await probes.take(database, PROBE, worker=worker, token=token, lease_seconds=20)
 
 
 async def test_a_probe_holds_its_line_until_its_run_ends_it(database: Database) -> None:
     """A payment finds the line held meanwhile; the answer teaches that the terminal identifies."""
     await create(database)
-    await change(database, "UPDATE lines SET identify_first = true")
+    await change(database, "UPDATE terminal_locks SET identify_first = true")
     taken = await take_probe(database)
     assert taken is not None
     payment_id = await queued(database)
@@ -53,9 +53,9 @@ async def test_a_probe_holds_its_line_until_its_run_ends_it(database: Database) 
 
     assert await probes.finish(database, taken, REACHED)
     assert await probes.result(database, PROBE) == REACHED
-    (line,) = await rows(database, "SELECT identifies, identify_first, answered_at FROM lines")
-    assert (bool(line.identifies), bool(line.identify_first)) == (True, False)
-    assert line.answered_at is not None
+    (lock,) = await rows(database, "SELECT identifies, identify_first, answered_at FROM terminal_locks")
+    assert (bool(lock.identifies), bool(lock.identify_first)) == (True, False)
+    assert lock.answered_at is not None
     assert isinstance(await take(database, payment_id), Claimed)
 
 
@@ -69,7 +69,7 @@ async def test_a_second_delivery_of_a_probe_does_nothing(database: Database) -> 
     assert await probes.result(database, PROBE) is None
     await probes.finish(database, taken, REACHED)
     assert await take_probe(database, "token-2", "worker-2") is None
-    assert await probes.finish(database, taken, Found(outcome=Outcome.UNREACHABLE)) is False
+    assert await probes.finish(database, taken, Found(outcome=ProbeResult.UNREACHABLE)) is False
 
     assert await probes.result(database, PROBE) == REACHED
     assert await holder(database) is None
@@ -93,7 +93,7 @@ async def test_a_held_line_is_the_probes_result(database: Database) -> None:
 
     found = await probes.result(database, PROBE)
     assert found is not None
-    assert (found.outcome, found.held_by) == (Outcome.HELD, claimed.payment.id)
+    assert (found.outcome, found.held_by) == (ProbeResult.HELD, claimed.payment.id)
     await create_merchant(database, "m", "Another", [])
     await change(database, "UPDATE payments SET merchant_id = 'm'")
     others = await probes.result(database, PROBE)
@@ -117,21 +117,21 @@ async def test_a_given_up_probe_is_not_run(database: Database) -> None:
     assert await take_probe(database) is None
     found = await probes.result(database, PROBE)
     assert found is not None
-    assert found.outcome is Outcome.NO_WORKER
+    assert found.outcome is ProbeResult.NO_WORKER
 
 
-@pytest.mark.parametrize("outcome", [Outcome.BUSY, Outcome.NOT_CONCERT, Outcome.UNREACHABLE])
-async def test_only_an_answered_identification_teaches(database: Database, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [ProbeResult.BUSY, ProbeResult.NOT_CONCERT, ProbeResult.UNREACHABLE])
+async def test_only_an_answered_identification_teaches(database: Database, outcome: ProbeResult) -> None:
     """A silence or a busy answer excuses nothing and lifts no mark."""
     await create(database)
-    await change(database, "UPDATE lines SET identify_first = true")
+    await change(database, "UPDATE terminal_locks SET identify_first = true")
     taken = await take_probe(database)
     assert taken is not None
 
     await probes.finish(database, taken, Found(outcome=outcome))
 
-    (line,) = await rows(database, "SELECT identifies, identify_first FROM lines")
-    assert (line.identifies, bool(line.identify_first)) == (None, True)
+    (lock,) = await rows(database, "SELECT identifies, identify_first FROM terminal_locks")
+    assert (lock.identifies, bool(lock.identify_first)) == (None, True)
 
 
 async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database, store: Any) -> None:
@@ -141,9 +141,15 @@ async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database
     assert taken is not None
     heartbeats = await Heartbeats.open(store.url)
     try:
-        (line,) = await takeover.held(database)
+        (lock,) = await takeover.held(database)
         over = await takeover.take_over(
-            database, heartbeats, line, seen_counter=None, worker="worker-2", token="t", hold_seconds=1
+            database,
+            heartbeats,
+            lock,
+            seen_counter=None,
+            worker="worker-2",
+            token="t",
+            lease_seconds=1,
         )
     finally:
         await heartbeats.close()
@@ -152,9 +158,9 @@ async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database
 
     assert await probes.finish(database, taken, REACHED) is False
     assert await holder(database) == PROBE
-    await change(database, "UPDATE lines SET identify_first = true")
-    assert await free_line(database, over.taking, Learned())
-    (line_row,) = await rows(database, "SELECT identify_first FROM lines")
+    await change(database, "UPDATE terminal_locks SET identify_first = true")
+    assert await free_line(database, over.grant, ObservedCapabilities())
+    (line_row,) = await rows(database, "SELECT identify_first FROM terminal_locks")
     assert line_row.identify_first, "a mark stays until an identification is answered"
     assert await holder(database) is None
 

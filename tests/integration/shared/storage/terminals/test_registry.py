@@ -9,8 +9,8 @@ from payments import HOST, LINE, MERCHANT, PORT, change, rows
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals import registry
-from shared.storage.terminals.merchants import create_merchant, sole_user, terminal_by_line
-from shared.storage.terminals.registry import Entry, LineTaken, TooManyTerminals
+from shared.storage.terminals.merchants import create_merchant, sole_user, terminal_by_address
+from shared.storage.terminals.registry import AddressTaken, Entry, TooManyTerminals
 
 OTHER = "other"
 
@@ -21,17 +21,17 @@ async def database(database: Database) -> Database:
     return database
 
 
-def entry(terminal_id: str = "till-1", line: str = LINE, **changes: Any) -> Entry:
+def entry(terminal_id: str = "till-1", terminal_address: str = LINE, **changes: Any) -> Entry:
     values: dict[str, Any] = {
         "id": terminal_id,
         "label": "",
         "shop": "",
         "host": HOST,
         "port": PORT,
-        "line": line,
+        "terminal_address": terminal_address,
         "protocol": "ConcertV3.1",
         "profile": "{}",
-        "register_number": "01",
+        "pos_number": "01",
         "authorisation": "standard",
         "authorisation_above_cents": None,
         "sole_use": False,
@@ -49,7 +49,7 @@ async def test_two_requests_for_one_address_store_one_entry(
         return_exceptions=True,
     )
 
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LineTaken", "list"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AddressTaken", "list"]
     assert len(await rows(database, "SELECT id FROM terminals")) == 1
 
 
@@ -78,7 +78,7 @@ async def test_a_file_is_stored_whole_or_not_at_all(database: Database) -> None:
     """The last row's conflict takes all of them back."""
     await registry.put(database, MERCHANT, [entry("old")], limit=100)
 
-    with pytest.raises(LineTaken) as raised:
+    with pytest.raises(AddressTaken) as raised:
         await registry.put(database, MERCHANT, [entry("a", "127.0.0.10:8888"), entry("b")], limit=100)
 
     assert (raised.value.terminal_id, raised.value.other_id) == ("b", "old")
@@ -99,7 +99,7 @@ async def test_one_merchant_at_most_has_an_address_alone(
         return_exceptions=True,
     )
 
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LineTaken", "bool"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AddressTaken", "bool"]
     assert await sole_user(database, LINE) in (MERCHANT, OTHER)
 
 
@@ -114,7 +114,7 @@ async def test_a_name_that_leads_elsewhere_takes_its_entry_along(database: Datab
     assert await sole_user(database, LINE) == MERCHANT
 
     await registry.follow(database, MERCHANT, "till-1", "127.0.0.12:8888")
-    moved = await terminal_by_line(database, MERCHANT, "127.0.0.12:8888")
+    moved = await terminal_by_address(database, MERCHANT, "127.0.0.12:8888")
     assert moved is not None
     assert moved.id == "till-1"
     assert await sole_user(database, "127.0.0.12:8888") is None
@@ -125,11 +125,15 @@ async def test_an_excuse_from_identification_outlives_a_replacement(database: Da
     await registry.put(database, MERCHANT, [entry()], limit=100)
     await change(
         database,
-        "INSERT INTO lines (address, echoes, identifies, identify_first)"
+        "INSERT INTO terminal_locks (address, echoes, identifies, identify_first)"
         f" VALUES ('{LINE}', '[[\"CB\"]]', false, true)",
     )
 
     assert await registry.replace(database, MERCHANT, "till-1") is True
 
-    (line,) = await rows(database, "SELECT echoes, identifies, identify_first FROM lines")
-    assert (line.echoes, line.identifies, bool(line.identify_first)) == ("[]", 0, True)
+    (lock,) = await rows(database, "SELECT echoes, identifies, identify_first FROM terminal_locks")
+    assert (lock.echoes, lock.identifies, bool(lock.identify_first)) == (
+        "[]",
+        0,
+        True,
+    )

@@ -10,14 +10,14 @@ from shared.payment.states import Event
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import deliveries
 from shared.storage.webhooks.deliveries import (
-    Again,
     Attempt,
+    AttemptResult,
     Breaker,
-    Dead,
+    Decision,
     Delivered,
+    GiveUp,
     Leased,
-    Tried,
-    Verdict,
+    Retry,
 )
 
 BREAKER = Breaker(failures=3, pause_seconds=60)
@@ -33,13 +33,13 @@ async def leased(database: Database, delivery_id: str, seconds: float = 30) -> L
 async def ended(
     database: Database,
     leased: Leased,
-    verdict: Verdict,
+    decision: Decision,
     attempt: Attempt = FAILED,
     breaker: Breaker = BREAKER,
 ) -> None:
     found = await rows(database, "SELECT url FROM webhook_endpoints WHERE id = :id", id=leased.target)
     url = found[0].url if found else None
-    await deliveries.record(database, [Tried(leased, attempt, verdict, url)], breaker=breaker)
+    await deliveries.record(database, [AttemptResult(leased, attempt, decision, url)], breaker=breaker)
 
 
 async def target(database: Database, endpoint_id: str) -> Any:
@@ -50,7 +50,7 @@ async def target(database: Database, endpoint_id: str) -> Any:
 
 async def fail_often(database: Database, endpoint_id: str, times: int) -> None:
     for delivery_id in await add_waiting(database, MERCHANT, endpoint_id, times):
-        await ended(database, await leased(database, delivery_id), Again(0))
+        await ended(database, await leased(database, delivery_id), Retry(0))
 
 
 async def heard_doubt(database: Database) -> tuple[str, str, str]:
@@ -133,7 +133,7 @@ async def test_a_failure_is_due_after_its_pause(database: Database) -> None:
     """Not before, for the lease as for the sweep."""
     (one,) = await add_waiting(database, MERCHANT, await add_endpoint_row(database, MERCHANT))
 
-    await ended(database, await leased(database, one), Again(60), FAILED)
+    await ended(database, await leased(database, one), Retry(60), FAILED)
 
     row = await delivery(database, one)
     assert (row.state, row.tries) == ("waiting", 1)
@@ -148,8 +148,8 @@ async def test_a_result_that_is_stored_twice_is_one_attempt(database: Database) 
     """As after a commit whose answer was lost."""
     one, other = await add_waiting(database, MERCHANT, await add_endpoint_row(database, MERCHANT), 2)
     tried = [
-        Tried(await leased(database, one), RECEIVED, Delivered()),
-        Tried(await leased(database, other), FAILED, Again(60)),
+        AttemptResult(await leased(database, one), RECEIVED, Delivered()),
+        AttemptResult(await leased(database, other), FAILED, Retry(60)),
     ]
 
     for _ in range(2):
@@ -167,10 +167,10 @@ async def test_a_late_result_changes_nothing_once_another_has_the_delivery(datab
     await change(database, "UPDATE deliveries SET leased_until = 1")
     theirs = await leased(database, one)
 
-    await ended(database, late, Dead("gave_up"))
+    await ended(database, late, GiveUp("gave_up"))
     assert (await delivery(database, one)).state == "waiting"
     await ended(database, theirs, Delivered(), RECEIVED)
-    await ended(database, late, Again(60))
+    await ended(database, late, Retry(60))
 
     row = await delivery(database, one)
     assert (row.state, row.tries) == ("delivered", 1)
@@ -188,7 +188,7 @@ async def test_a_later_delivery_of_a_payment_waits_for_the_first_try_of_the_earl
     assert (earlier.id, earlier.is_first_try) == (first, True)
     assert await deliveries.lease(database, [second], 30) == []
 
-    await ended(database, earlier, Again(60))
+    await ended(database, earlier, Retry(60))
 
     assert earlier.payment_id is not None
     found = await deliveries.next_of_payments(database, [earlier.payment_id], "merchant")
@@ -201,7 +201,7 @@ async def test_other_endpoints_and_payments_do_not_wait_for_each_other(database:
     one, other = [await add_endpoint_row(database, MERCHANT) for _ in range(2)]
     doubted = await in_doubt(database)
     await prove(database, doubted.payment.id, Event.PROVED_DONE)
-    await refused(database, order_id="another", host="127.0.0.8", line="127.0.0.8:8888")
+    await refused(database, order_id="another", host="127.0.0.8", terminal_address="127.0.0.8:8888")
     (earlier, *_) = await deliveries.lease_of_target(database, one, 10, 30)
     await ended(database, earlier, Delivered(), RECEIVED)
 
@@ -239,7 +239,9 @@ async def test_failures_of_tries_that_began_before_a_pause_do_not_lengthen_it(da
     await add_waiting(database, MERCHANT, endpoint, 8)
     under_way = await deliveries.lease_of_target(database, endpoint, 8, 30)
 
-    await deliveries.record(database, [Tried(one, FAILED, Again(60)) for one in under_way], breaker=BREAKER)
+    await deliveries.record(
+        database, [AttemptResult(one, FAILED, Retry(60)) for one in under_way], breaker=BREAKER
+    )
 
     assert (await target(database, endpoint)).failures == 3
 
@@ -248,7 +250,7 @@ async def test_a_success_ends_the_trouble_and_one_message_of_its_own_is_none(dat
     """A target that dislikes one message is not left alone; one that works again has no past."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     one, other = await add_waiting(database, MERCHANT, endpoint, 2)
-    await ended(database, await leased(database, one), Again(60, is_targets=False))
+    await ended(database, await leased(database, one), Retry(60, is_targets=False))
     assert await target(database, endpoint) is None
     await fail_often(database, endpoint, 2)
 
@@ -267,11 +269,11 @@ async def test_gone_disables_the_endpoint_and_ends_what_waits_for_it(database: D
     await ended(
         database,
         await leased(database, one),
-        Dead("gone", endpoint_is_gone=True),
+        GiveUp("gone", endpoint_is_gone=True),
         Attempt(5, 410, "status", "gone"),
     )
     assert await deliveries.end_left_over(database) == 1
-    await ended(database, under_way, Again(60))
+    await ended(database, under_way, Retry(60))
     assert await deliveries.end_left_over(database) == 1
 
     found = [await delivery(database, one) for one in (one, *rest)]
@@ -293,11 +295,13 @@ async def test_a_410_of_an_earlier_address_or_of_a_lost_lease_disables_nothing(d
     stalled = await leased(database, first)
     await change(database, "UPDATE deliveries SET leased_until = 0 WHERE id = :id", id=first)
     await ended(database, await leased(database, first), Delivered())
-    gone = Dead("gone", endpoint_is_gone=True)
+    gone = GiveUp("gone", endpoint_is_gone=True)
 
     for tried in (
-        Tried(stalled, Attempt(5, 410, "status"), gone, row.url),
-        Tried(await leased(database, second), Attempt(5, 410, "status"), gone, "http://127.0.0.1/earlier"),
+        AttemptResult(stalled, Attempt(5, 410, "status"), gone, row.url),
+        AttemptResult(
+            await leased(database, second), Attempt(5, 410, "status"), gone, "http://127.0.0.1/earlier"
+        ),
     ):
         await deliveries.record(database, [tried], breaker=Breaker(5, 10))
 

@@ -23,7 +23,7 @@ from payments import (
 from shared.notification.envelope import envelope
 from shared.payment.payment import Reason
 from shared.payment.states import Event, State
-from shared.storage.db.engine import Database, Transaction, Wake
+from shared.storage.db.engine import Database, Transaction, WakeUp
 from shared.storage.payments import claims
 from shared.storage.payments.accepting import Accepted
 from shared.storage.payments.ending import move
@@ -46,11 +46,11 @@ async def disabled(database: Database, endpoint_id: str) -> None:
     assert await endpoints.change(database, MERCHANT, endpoint_id, Changes(disabled=True), limit=50)
 
 
-def heard_by(database: Database) -> list[Wake]:
+def heard_by(database: Database) -> list[WakeUp]:
     """Return the list in which every wake-up appears."""
-    heard: list[Wake] = []
+    heard: list[WakeUp] = []
 
-    def hear(wakes: Sequence[Wake]) -> None:
+    def hear(wakes: Sequence[WakeUp]) -> None:
         heard.extend(wakes)
 
     database.on_committed = hear
@@ -78,7 +78,7 @@ async def _unreachable(database: Database) -> None:
 
 
 async def _without_address(database: Database) -> None:
-    assert isinstance(await ask(database, line=None), Accepted)
+    assert isinstance(await ask(database, terminal_address=None), Accepted)
 
 
 async def _expired(database: Database) -> None:
@@ -121,11 +121,11 @@ async def _contradicted_by_an_earlier_proof(database: Database) -> None:
 
 async def _orphaned(database: Database) -> None:
     await in_session(database)
-    await change(database, "UPDATE lines SET held_by = NULL, worker = NULL")
+    await change(database, "UPDATE terminal_locks SET held_by = NULL, worker = NULL")
     (orphan,) = await takeover.orphans(database)
     assert await takeover.doubt_orphan(database, orphan) is not None
-    (line,) = await rows(database, "SELECT identify_first FROM lines")
-    assert line.identify_first, "the terminal may still show its amount"
+    (lock,) = await rows(database, "SELECT identify_first FROM terminal_locks")
+    assert lock.identify_first, "the terminal may still show its amount"
 
 
 Happening = Callable[[Database], Awaitable[Any]]
@@ -192,7 +192,9 @@ async def test_each_change_tells_exactly_its_event(
     )
     assert len(found) == 2 * len(expected)
     assert all(row.fits and (row.kind, row.state) == ("merchant", "waiting") for row in found)
-    assert sorted(heard, key=str) == sorted((Wake("merchant", row.id, row.target) for row in found), key=str)
+    assert sorted(heard, key=str) == sorted(
+        (WakeUp("merchant", row.id, row.target) for row in found), key=str
+    )
 
 
 async def test_a_contradiction_shows_in_its_events_body(database: Database) -> None:
@@ -257,7 +259,7 @@ async def test_hipay_is_told_of_every_accepted_payment_where_it_is_set(database:
     heard = heard_by(database)
     first = await queued(database, notifies_hipay=True)
     assert not isinstance(await ask(database, notifies_hipay=True), Accepted), "it attaches to the first"
-    without_address = await ask(database, notifies_hipay=True, order_id="order-2", line=None)
+    without_address = await ask(database, notifies_hipay=True, order_id="order-2", terminal_address=None)
     assert isinstance(without_address, Accepted)
     await queued(database, order_id="order-3")
 
@@ -272,7 +274,7 @@ async def test_hipay_is_told_of_every_accepted_payment_where_it_is_set(database:
         assert row.id == f"dlv_{row.payment_id.removeprefix('pay_')}_hipay"
         assert (row.kind, row.target, row.type) == ("hipay", "hipay", "order")
         assert (row.sequence, row.state, row.event_number) == (1, "waiting", None)
-    assert heard == [Wake("hipay", row.id, "hipay") for row in found]
+    assert heard == [WakeUp("hipay", row.id, "hipay") for row in found]
 
 
 async def test_a_rolled_back_change_tells_nobody(database: Database) -> None:
@@ -313,7 +315,7 @@ async def test_a_test_event_and_its_delivery_are_one_change(database: Database) 
     )  # fmt: skip
     assert shown["event_id"] == f"evt_test_{event.number}"
     assert await told(database) == [(ONE, "endpoint.test")]
-    assert heard == [Wake("merchant", str(delivery_id), ONE)]
+    assert heard == [WakeUp("merchant", str(delivery_id), ONE)]
 
 
 async def test_the_ids_of_one_cause_are_always_the_same(database: Database) -> None:

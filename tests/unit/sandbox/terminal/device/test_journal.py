@@ -17,7 +17,7 @@ from sandbox.terminal.gateway.bodies import authorisation_question, collection, 
 from sandbox.terminal.gateway.schedule import Schedule
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.request import Request, check_request
-from shared.concert.answer_code import read_complement
+from shared.concert.answer_code import read_answer_code
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation
@@ -53,7 +53,7 @@ def test_a_reversal_needs_the_debits_own_card() -> None:
     other = paid(memory, operation=Operation.REVERSAL, card="cb")
     same = paid(memory, operation=Operation.REVERSAL, card="visa")
 
-    assert (other.charged, other.transaction.complement) == (False, "07NOT COMPLETED")
+    assert (other.charged, other.transaction.answer_code) == (False, "07NOT COMPLETED")
     assert same.transaction.reverses == 1
     assert [one.fate for one in same.memory.journal] == [Fate.REVERSED, Fate.REVERSED]
 
@@ -93,10 +93,10 @@ def test_a_banks_refusal_travels_in_af_and_on_both_receipts() -> None:
     """Fixed columns, which the register reads as code and words."""
     refused = paid(Memory(), card="cb-lost").transaction
 
-    complement = read_complement(refused.complement or "")
-    assert complement is not None
-    assert (complement.code, complement.issuer_code) == ("05", "41")
-    assert complement.text == "CARD REPORTED LOST"
+    answer_code = read_answer_code(refused.answer_code or "")
+    assert answer_code is not None
+    assert (answer_code.code, answer_code.issuer_code) == ("05", "41")
+    assert answer_code.text == "CARD REPORTED LOST"
     for receipt in (refused.customer_receipt, refused.merchant_receipt):
         assert "ABANDON DEBIT\n41 CARD REPORTED LOST\n" in receipt
 
@@ -106,7 +106,7 @@ def test_a_blocked_pin_is_refused_without_a_bank() -> None:
     blocked = perform(asked(), Memory(), Behaviour(), DEVICE, AT, pin_blocked(Presented(DECK[0]))).transaction
 
     assert (blocked.result, blocked.authorisation) == ("refused", None)
-    assert (blocked.complement or "")[:4] == "0475"
+    assert (blocked.answer_code or "")[:4] == "0475"
 
 
 def test_both_copies_differ_in_their_reader_only() -> None:

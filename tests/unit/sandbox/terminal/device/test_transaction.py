@@ -23,7 +23,7 @@ from sandbox.terminal.device.transaction import (
 from sandbox.terminal.script.behaviour import Behaviour, Customer, EnquiryAnswer, PrivateData
 from sandbox.terminal.server.answer_delivery import answer_bytes, pieces
 from sandbox.terminal.server.request import Request, check_request, is_whole
-from shared.concert.decoded_answer import Outcome
+from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import OperationRequest, encode_enquiry, encode_identification, encode_operation
 from shared.concert.enquiry import Evidence, Lack, read_enquiry
 from shared.concert.profile import Profile
@@ -118,14 +118,14 @@ def test_a_refused_ticket_has_the_same_lines_and_abandon_after_the_place() -> No
 @pytest.mark.parametrize(
     ("customer", "outcome", "code"),
     [
-        (Customer.APPROVE, Outcome.SUCCEEDED, None),
-        (Customer.REFUSE, Outcome.REFUSED, "04"),
-        (Customer.ABANDON, Outcome.ABORTED, "06"),
+        (Customer.APPROVE, AnswerMeaning.SUCCEEDED, None),
+        (Customer.REFUSE, AnswerMeaning.REFUSED, "04"),
+        (Customer.ABANDON, AnswerMeaning.ABORTED, "06"),
     ],
 )
 @pytest.mark.parametrize("device", [DEVICE, PLAIN])
 def test_an_answer_is_read_as_the_customer_meant_it(
-    customer: Customer, outcome: Outcome, code: str | None, device: Device
+    customer: Customer, outcome: AnswerMeaning, code: str | None, device: Device
 ) -> None:
     """The register's reading of the terminal's own bytes, for every operation."""
     memory = done(request()).memory
@@ -265,7 +265,7 @@ def test_a_terminal_that_copies_request_fields_into_an_enquirys_answer_confirms_
 def test_an_identification_is_answered_with_five_fields() -> None:
     """CZ CJ CA CD AE."""
     ping = encode_identification(
-        protocol="ConcertV3.2", software_id="012345678901", register_number="01", profile=Profile()
+        protocol="ConcertV3.2", software_id="012345678901", pos_number="01", profile=Profile()
     )
 
     answer = identify(check_request(frame_of(ping)), DEVICE)
@@ -302,8 +302,8 @@ def test_a_busy_terminal_and_one_in_immediate_mode_are_read_as_such() -> None:
     busy = read(frame_of(answer_bytes(say_busy(sent, DEVICE), Behaviour())), after_seconds=0.01)
     taken = read(frame_of(answer_bytes(take_into_account(sent, DEVICE), Behaviour())))
 
-    assert busy.outcome is Outcome.BUSY
-    assert (taken.outcome, taken.finding) == (Outcome.IN_DOUBT, "bare_success")
+    assert busy.outcome is AnswerMeaning.BUSY
+    assert (taken.outcome, taken.anomaly) == (AnswerMeaning.IN_DOUBT, "bare_success")
 
 
 def test_an_earlier_transactions_answer_is_told_apart_by_amount_or_reference() -> None:
@@ -313,8 +313,8 @@ def test_an_earlier_transactions_answer_is_told_apart_by_amount_or_reference() -
     remembered = earlier_answer(done(other).memory, asked(request()), DEVICE)
     invented = earlier_answer(Memory(), asked(request()), DEVICE)
 
-    assert read(frame_of(answer_bytes(remembered, Behaviour()))).finding == "other_reference"
-    assert read(frame_of(answer_bytes(invented, Behaviour()))).finding is not None
+    assert read(frame_of(answer_bytes(remembered, Behaviour()))).anomaly == "other_reference"
+    assert read(frame_of(answer_bytes(invented, Behaviour()))).anomaly is not None
 
 
 def test_faults_of_length_cost_nothing_but_the_receipt() -> None:
@@ -328,7 +328,7 @@ def test_faults_of_length_cost_nothing_but_the_receipt() -> None:
     bare = done(request(), Behaviour(leaves_out=frozenset({"CJ", "CF", "CB"}))).answer
 
     assert (cut.outcome, cut.receipt, cut.notes) == (
-        Outcome.SUCCEEDED,
+        AnswerMeaning.SUCCEEDED,
         None,
         ("receipt_unreadable", "reference_confirmed"),
     )

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from sandbox.terminal.script.answer_codes import REFUSALS, complement_code
+from sandbox.terminal.script.answer_codes import REFUSALS, answer_code_of
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.script.outcomes import OUTCOMES, UnknownOutcome, outcome_named, outcome_of_amount
 from sandbox.terminal.script.outcomes_reference import render_outcomes
@@ -73,6 +73,6 @@ def test_a_row_is_found_by_name_or_digits() -> None:
 
 def test_an_answer_code_becomes_refused_or_forbidden() -> None:
     """AF 04 or 05."""
-    assert {complement_code(code) for code in REFUSALS} == {"04", "05"}
-    assert complement_code("41") == "05"
-    assert complement_code("99") == "04"
+    assert {answer_code_of(code) for code in REFUSALS} == {"04", "05"}
+    assert answer_code_of("41") == "05"
+    assert answer_code_of("99") == "04"
