@@ -23,7 +23,7 @@ _AGES = (
     "SELECT {payment}, profile, {now} - doubted_at AS doubt_ms, {now} - claimed_at AS claim_ms,"
     " EXISTS (SELECT 1 FROM terminal_locks"
     " WHERE terminal_locks.address = payments.terminal_address AND terminal_locks.held_by = payments.id)"
-    " AS line_is_held,"
+    " AS terminal_is_locked,"
     " {another_blocks} AS another_blocks FROM payments"
 )
 

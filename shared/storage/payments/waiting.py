@@ -20,7 +20,7 @@ _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 _SEEN = Statement(
     "SELECT {payment}, {now} - doubted_at AS doubt_ms, EXISTS (SELECT 1 FROM terminal_locks"
     " WHERE terminal_locks.address = payments.terminal_address AND terminal_locks.held_by = payments.id)"
-    " AS line_is_held,"
+    " AS terminal_is_locked,"
     " {another_blocks} AS another_blocks FROM payments WHERE id {in_ids}"
 )
 

@@ -1,0 +1,73 @@
+"""Readiness: one look serves many requests, since anybody may ask and each look costs the broker calls."""
+
+import asyncio
+
+from api.connector.readiness import Readiness
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def boot(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall_ms(self) -> int:
+        return int(self.now * 1000)
+
+
+class _Part:
+    def __init__(self) -> None:
+        self.looks = 0
+        self.problem: str | None = None
+        self.may_answer = asyncio.Event()
+
+    async def check(self) -> str | None:
+        self.looks += 1
+        await self.may_answer.wait()
+        return self.problem
+
+
+async def test_requests_share_a_look_and_reuse_it_for_half_a_second() -> None:
+    """A hundred at once are one look; 0.5 s later there is another, which sees what is new."""
+    clock, part = _Clock(), _Part()
+    readiness = Readiness({"part": part.check}, clock)
+    asked = [asyncio.create_task(readiness.missing()) for _ in range(100)]
+    part.may_answer.set()
+    assert set(await asyncio.gather(*asked)) == {None}
+    assert part.looks == 1
+
+    part.problem = "it is gone"
+    clock.now = 0.4
+    assert await readiness.missing() is None
+    clock.now = 0.5
+    assert await readiness.missing() == "part: it is gone"
+    assert part.looks == 2
+
+
+async def test_a_client_that_leaves_takes_no_answer_from_the_others() -> None:
+    """Its request is cancelled, the look goes on."""
+    part = _Part()
+    readiness = Readiness({"part": part.check}, _Clock())
+    leaving, staying = (asyncio.create_task(readiness.missing()) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    part.may_answer.set()
+
+    assert await staying is None
+    assert part.looks == 1
+
+
+async def test_a_check_that_fails_is_said_and_is_no_end() -> None:
+    """An unexpected error of a check is a problem with a name."""
+
+    async def check() -> str | None:
+        raise RuntimeError("secret")
+
+    readiness = Readiness({"part": check}, _Clock())
+
+    assert await readiness.missing() == "part: the check failed: RuntimeError"
