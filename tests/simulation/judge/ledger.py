@@ -102,15 +102,22 @@ class Ledger:
         return self.link_seconds + note.wire.terminal.kind.own_seconds
 
     def _is_silent_now(self, old: Written) -> bool:
-        """Whether an operation's worker lost the line since: it may listen on, and writes nothing more."""
+        """Whether an operation's worker lost the terminal since: it may listen on, and writes nothing more.
+
+        One that was paused before its write may wake and write shortly after the takeover, inside its write
+        window: that is what the taker waits for, which writes nothing itself meanwhile.
+        """
         taken_at = self.taken_over_at(old.wire.terminal.terminal_address)
-        return old.is_operation and taken_at is not None and taken_at > old.at
+        return old.is_operation and taken_at is not None and old.at < taken_at + self._taker_waits()
 
     def _may_ask(self, new: Written) -> bool:
         """Whether a taker's enquiry comes late enough: before, the dead one could still have written."""
         taken_at = self.taken_over_at(new.wire.terminal.terminal_address)
+        return taken_at is not None and new.at >= taken_at + self._taker_waits()
+
+    def _taker_waits(self) -> float:
         # The taker counts from before its statement was sent.
-        return taken_at is not None and new.at >= taken_at + self.taker_waits_seconds - _STATEMENT_SECONDS
+        return self.taker_waits_seconds - _STATEMENT_SECONDS
 
     def _may_be_unread(self, new: Written, old: Written) -> bool:
         """Whether a request is allowed although an older one, whose time is over, may be unread.
