@@ -25,6 +25,11 @@ help: ## List the targets
 demo: $(VENV)/.ready ## Pay on virtual terminals, from HTTP to the stored row (KEEP=1 leaves it running)
 	@$(BIN)/python -m sandbox.demo $(if $(KEEP),--keep)
 
+.PHONY: run
+run: $(VENV)/.ready ## Run API and workers on SQLite (data/), with a RabbitMQ that is found or started for them
+	@$(BIN)/python -m sandbox.servers --only rabbitmq -- \
+	  sh -c 'CLOUD_TERMINAL_AMQP_URL="$$TEST_AMQP_URL" exec $(BIN)/python -m cli all-in-one'
+
 .PHONY: sandbox
 sandbox: $(VENV)/.ready ## Run API, terminal, register, banks, HiPay and shop with their pages (ARGS="--by-hand")
 	@$(BIN)/python -m cli sandbox $(ARGS)

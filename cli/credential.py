@@ -42,8 +42,8 @@ def create(
 
     async def store() -> bool:
         settings = load_settings()
-        secret_hash = hash_secret(load_secret_key(settings, os.urandom), secret)
         async with opened_database(settings) as database:
+            secret_hash = hash_secret(load_secret_key(settings, os.urandom), secret)
             return await merchants.create_credential(database, name, kind, merchant, secret_hash)
 
     with plain_errors():

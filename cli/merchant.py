@@ -47,11 +47,11 @@ def create(
     """Create a merchant and print its id, which `credential create` takes."""
     from rich.console import Console
 
+    from cli.migrate import opened_or_made_database
     from cli.process import plain_errors, run_on_loop
     from shared.runtime.clock import SystemClock
     from shared.runtime.ids import new_merchant_id
     from shared.settings.load import load_settings
-    from shared.storage.db.opening import opened_database
     from shared.storage.terminals import merchants
 
     networks = _networks(network or [])
@@ -59,7 +59,7 @@ def create(
     unknown_orders = merchants.UnknownOrders(cancel_unknown, credit_unknown)
 
     async def store() -> None:
-        async with opened_database(load_settings()) as database:
+        async with opened_or_made_database(load_settings()) as database:
             await merchants.create_merchant(
                 database, merchant_id, name, networks, guard_hours, unknown_orders
             )

@@ -1,6 +1,8 @@
 """`cloud-terminal migrate`."""
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from shared.settings.settings import Settings
+    from shared.storage.db.engine import Database
 
 
 def run_migrations(
@@ -84,3 +87,19 @@ async def migrate_database(settings: "Settings") -> tuple[str | None, str | None
         return await migrate(database)
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def opened_or_made_database(settings: "Settings") -> AsyncIterator["Database"]:
+    """Open the database; make an embedded one that does not exist yet, as for the first merchant."""
+    from sqlalchemy.engine import make_url
+
+    from shared.storage.db.engine import sqlite_path
+    from shared.storage.db.opening import opened_database
+
+    path = sqlite_path(make_url(settings.database_url.get_secret_value()))
+    if path is not None and not path.exists():
+        await migrate_database(settings)
+        typer.echo(f"New database: {path}", err=True)
+    async with opened_database(settings) as database:
+        yield database

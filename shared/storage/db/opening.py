@@ -7,7 +7,7 @@ from sqlalchemy.engine import make_url
 
 from shared.settings.settings import Settings, SettingsError
 from shared.storage.db.engine import Database, check_durability, open_database, sqlite_path
-from shared.storage.db.migrate import check_schema
+from shared.storage.db.migrate import SchemaTooOld, check_schema
 from shared.storage.db.pooler import pooler_problem
 from shared.storage.db.private_files import warn_of_open_folder
 
@@ -16,15 +16,16 @@ from shared.storage.db.private_files import warn_of_open_folder
 async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     """Raise DatabaseUnavailable, SchemaTooOld, or SettingsError where a crash could lose a payment."""
     pooler = settings.database_pooler
-    database = open_database(
-        settings.database_url.get_secret_value(), pool_size=settings.database_pool_size, pooler=pooler
-    )
+    url = settings.database_url.get_secret_value()
+    path = sqlite_path(make_url(url))
+    if path is not None and not path.exists():
+        raise SchemaTooOld(f"there is no database {path}: run `cloud-terminal migrate`")
+    database = open_database(url, pool_size=settings.database_pool_size, pooler=pooler)
     try:
         problem = await pooler_problem(database, pooler)
         if problem is not None:
             raise SettingsError(problem)
         await check_schema(database)
-        path = sqlite_path(make_url(settings.database_url.get_secret_value()))
         if path is not None:
             warn_of_open_folder(path)
         problem = await check_durability(database)
