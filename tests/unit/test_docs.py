@@ -1,0 +1,112 @@
+"""The documentation names what exists: files, pages, headings, commands."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+from typer.main import get_command
+
+from cli.main import app
+
+REPOSITORY: Final = Path(__file__).parents[2]
+PACKAGES: Final = ("api", "terminal_worker", "notifier_worker", "shared", "cli", "sandbox", "tests")
+PAGES: Final = sorted(
+    path.relative_to(REPOSITORY).as_posix()
+    for path in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("bench/*.md"))
+)
+#: Names of modules, wherever they are.
+MODULES: Final = {path.name for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")}
+CODE: Final = re.compile(r"`([^`\n]+)`")
+FENCE: Final = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+#: A file or folder as the repository's pages name it.
+NAMED: Final = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.(?:py|md|yaml|toml|json)|(?:[\w.-]+/)+")
+
+
+def text_of(page: str) -> str:
+    return (REPOSITORY / page).read_text(encoding="utf-8")
+
+
+def named_in(line: str) -> list[str]:
+    return [span for span in CODE.findall(line) if NAMED.fullmatch(span)]
+
+
+def exists(name: str, folders: list[str]) -> bool:
+    """Look for a name from the root on, in the line's folders and beside them; a name alone, anywhere."""
+    beside = [Path(folder).parent for folder in folders]
+    places = [
+        Path(),
+        *map(Path, folders),
+        *beside,
+        *(above / folder for above in beside for folder in folders),
+    ]
+    return name in MODULES or any((REPOSITORY / place / name).exists() for place in places)
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/glossary.md", "README.md", "CONTRIBUTING.md"])
+def test_every_file_that_is_named_exists(page: str) -> None:
+    """A renamed module is renamed in the pages that lead to it."""
+    missing = []
+    for line in FENCE.sub("", text_of(page)).splitlines():
+        names = named_in(line)
+        folders = [name for name in names if name.endswith("/")]
+        missing += [name for name in names if not exists(name, folders)]
+
+    assert missing == []
+
+
+def anchors_of(page: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(page)), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_page_and_a_heading(page: str) -> None:
+    """Links of other sites are not looked at."""
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", text_of(page))):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (REPOSITORY / page).parent / name if name else REPOSITORY / page
+        leads = path.exists() and (not anchor or anchor in anchors_of(str(path)))
+        broken += [] if leads else [target]
+
+    assert broken == []
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    """In code and in running text."""
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+    named = {
+        match
+        for page in PAGES
+        for span in (*CODE.findall(text_of(page)), *FENCE.findall(text_of(page)))
+        for match in re.findall(r"(?:^|\s)make ([a-z][a-z-]+)", span)
+    }
+
+    assert named
+    assert named - targets == set()
+
+
+def test_every_command_that_is_named_exists() -> None:
+    """`cloud-terminal VERB`, its second verb and its long options."""
+    wrong = []
+    for page in PAGES:
+        for span in (*CODE.findall(text_of(page)), *FENCE.findall(text_of(page))):
+            for line in re.findall(r"(?:^|\s)cloud-terminal ([a-z][^#\n]*)", span):
+                wrong += [] if _is_known(line.split()) else [f"{page}: {line}"]
+
+    assert wrong == []
+
+
+def _is_known(words: list[str]) -> bool:
+    command = get_command(app)
+    while words and hasattr(command, "commands") and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    if getattr(command, "commands", None) and words and not words[0].startswith("-"):
+        return False
+    options = {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    return all(word.partition("=")[0] in options for word in words if word.startswith("--"))
