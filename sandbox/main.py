@@ -30,7 +30,7 @@ from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from sandbox.terminal.web.app import make_terminal_app
 from sandbox.tracing.trace import Trace
-from shared.concert.reference import find_reference
+from shared.concert.echoes import find_reference
 from shared.runtime.clock import SystemClock
 from shared.runtime.ids import RandomBytes
 from shared.runtime.serving import serving

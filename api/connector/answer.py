@@ -14,7 +14,7 @@ from api.http.errors import (
 )
 from api.payments.payment_object import payment_object
 from shared.concert.fields import ANSWER_CODES
-from shared.concert.receipt import encode_ticket
+from shared.concert.receipt import encode_receipt
 from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment, Reason
 
@@ -76,7 +76,7 @@ def _answer_body(payment: Payment, told: ResponseSpec) -> dict[str, Any]:
     request = json.loads(payment.request)
     body: dict[str, Any] = {
         "paymentStatus": told.payment_status,
-        "receipt": encode_ticket(payment.receipt or ""),
+        "receipt": encode_receipt(payment.result.receipt or ""),
     }
     if told.error_code is not None:
         body["errorCode"] = told.error_code
@@ -95,7 +95,7 @@ def _describe(payment: Payment, error_code: str) -> str:
         return _CONTRADICTED
     if error_code in _OUR_ERROR_CODES:
         return _OUR_ERROR_CODES[error_code]
-    return payment.error_description or ANSWER_CODES.get(error_code, "unknown")
+    return payment.result.error_description or ANSWER_CODES.get(error_code, "unknown")
 
 
 def _error_data(payment: Payment) -> dict[str, Any]:

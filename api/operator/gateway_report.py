@@ -8,8 +8,8 @@ from typing import Any, Final
 from api.connector.validation import BodyChecker
 from api.http.errors import InvalidRequest
 from api.http.json_text import write_json
+from shared.concert.echoes import find_reference
 from shared.concert.mask import mask_card, mask_card_numbers
-from shared.concert.reference import find_reference
 from shared.payment.gateway import GatewayRecord
 
 #: What a gateway may say of a transaction; the last two prove that money moved.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from shared.concert.allowed_fields import harmless_fields
-from shared.concert.enquiry import FOREIGN_LACKS
+from shared.concert.allowed_fields import allowed_fields
+from shared.concert.enquiry import FOREIGN_GAPS
 from shared.concert.interpret import FOREIGN_ANOMALIES
 from shared.concert.mask import mask_card_numbers
 from shared.payment.settlement import Result
@@ -26,7 +26,7 @@ _FRAMES: Final = frozenset({"sent", "answer"})
 
 #: What an answer said. Of one that may be about another merchant's transaction nobody is shown it.
 _ANSWERED: Final = frozenset({"answer"} | {each.name for each in fields(Result)})
-_FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_LACKS, *FOREIGN_ANOMALIES})
+_FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_GAPS, *FOREIGN_ANOMALIES})
 
 
 def event_object(event: PaymentEvent, *, for_merchant: bool) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def evidence_object(evidence: StoredEvidence) -> dict[str, Any]:
 def _shown(detail: Mapping[str, Any]) -> dict[str, Any]:
     is_foreign = bool({detail.get("lack"), detail.get("finding")} & _FOREIGN)
     return {
-        name: harmless_fields(value) if name in _FRAMES and isinstance(value, Mapping) else masked(value)
+        name: allowed_fields(value) if name in _FRAMES and isinstance(value, Mapping) else masked(value)
         for name, value in detail.items()
         if not (is_foreign and name in _ANSWERED)
     }

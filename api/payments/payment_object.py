@@ -15,7 +15,7 @@ def payment_object(
     `amount` is in cents: what was really paid, else what was asked for. `resolving` says of a payment
     without an outcome whether anything may still settle it by itself.
     """
-    application = payment.application
+    result = payment.result
     shown: dict[str, Any] = {
         "id": payment.id,
         "order_id": payment.order_id,
@@ -26,19 +26,16 @@ def payment_object(
         "replayed": replayed,
         "resolving": resolving,
         "contradicted": payment.contradicted or None,
-        "amount": payment.amount_cents if payment.paid_cents is None else payment.paid_cents,
+        "amount": payment.paid_or_asked_cents,
         "currency": payment.currency,
-        "authorisation_number": payment.authorisation_number,
-        "masked_card": payment.masked_card,
-        "application": application,
-        "application_name": None if application is None else APPLICATIONS.get(application),
-        "aid": payment.aid,
+        **result.shown(),
+        "application_name": APPLICATIONS.get(result.application or ""),
         "created_at": iso_time(payment.created_at),
         "claimed_at": iso_time(payment.claimed_at),
         "doubted_at": iso_time(payment.doubted_at),
         "resolved_by": payment.resolved_by,
         "ended_at": iso_time(payment.ended_at),
         "held_since": iso_time(payment.held_since),
-        "warnings": list(payment.warnings),
+        "warnings": list(result.warnings),
     }
     return {name: value for name, value in shown.items() if value is not None}

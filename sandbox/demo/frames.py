@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.concert import fields as f
-from shared.concert.allowed_fields import harmless_fields
+from shared.concert.allowed_fields import allowed_fields
 from shared.concert.decode import Decoder
 from shared.concert.fields import Action, Status
 
@@ -18,7 +18,7 @@ _SHORT_NAMES: Final = {
     f.PRIVATE_DATA: "our reference",
     f.CONTRACT: "contract",
     f.READ_MODE: "read",
-    f.TICKET_WANTED: "ticket wanted",
+    f.RECEIPT_WANTED: "ticket wanted",
     f.AID: "AID",
 }
 
@@ -48,7 +48,7 @@ def masked_fields(data: bytes) -> dict[str, str]:
     """Return the fields of a whole frame, tag to value, card numbers masked and tickets left out."""
     decoder = Decoder()
     decoder.feed(data)
-    return harmless_fields(decoder.frame(ended=True).fields)
+    return allowed_fields(decoder.frame(ended=True).fields)
 
 
 def named_fields(fields: Mapping[str, str]) -> tuple[NamedField, ...]:

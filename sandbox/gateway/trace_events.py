@@ -6,7 +6,7 @@ from typing import Any, Final
 from sandbox.gateway.messages import AuthorisationAnswer, AuthorisationRequest, ChainRequest
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
-from shared.concert.reference import find_reference
+from shared.concert.echoes import find_reference
 from shared.runtime.clock import Clock
 
 KEPT_RECORDS: Final = 10_000

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from sandbox.gateway.messages import Push as PushBody
 from sandbox.hipay.rules.order_and_push import Contract, Kind, Operation, OrderNotice, Push
-from shared.concert.reference import find_reference
+from shared.concert.echoes import find_reference
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 

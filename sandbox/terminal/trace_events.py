@@ -8,7 +8,7 @@ from sandbox.terminal.device.transaction import Answer
 from sandbox.terminal.server.request import Request
 from sandbox.tracing.steps import Step, System
 from shared.concert import fields as f
-from shared.concert.reference import find_reference
+from shared.concert.echoes import find_reference
 
 
 class Recorder(Protocol):

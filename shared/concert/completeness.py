@@ -89,7 +89,7 @@ def _only_receipt_is_cut(
 
     The fields that could contradict must be there and agree: a cut answer may have lost others.
     """
-    if frame.cut is None or frame.cut.tag not in (f.TICKET, f.TICKET_DATA) or frame.cut.length is None:
+    if frame.cut is None or frame.cut.tag not in (f.RECEIPT, f.RECEIPT_TEXT) or frame.cut.length is None:
         return False
     if not known_echoes | {f.AMOUNT} <= frame.fields.keys() or frame.repeated:
         return False

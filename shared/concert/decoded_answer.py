@@ -1,11 +1,14 @@
-"""The vocabulary of answers: how a payment goes on, why it is in doubt, and what an answer says."""
+"""The vocabulary of decoded answers: how a payment goes on, why it is in doubt, and the answer's values."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shared.concert.receipt import ticket_fingerprint
+from shared.concert import fields as f
+from shared.concert.mask import mask_card_numbers
+from shared.concert.receipt import clean_text, receipt_fingerprint
 from shared.payment.payment import Reason
+from shared.payment.settlement import Result
 
 PARTIAL_AMOUNT: Final = "partial_amount"
 AMOUNT_NOT_ECHOED: Final = "amount_not_echoed"
@@ -14,22 +17,22 @@ RECEIPT_UNREADABLE: Final = "receipt_unreadable"
 
 
 class AnswerMeaning(StrEnum):
-    """How the payment goes on."""
+    """The way a payment goes on after an answer."""
 
     #: Done: for a debit the money moved.
     SUCCEEDED = "succeeded"
     #: Not done: terminal or bank said no.
     REFUSED = "refused"
-    #: Not done: a person gave up or was too slow.
+    #: Not done: the customer or cashier gave up, or was too slow.
     ABORTED = "aborted"
     #: Not even tried: the terminal is occupied.
     BUSY = "busy"
-    #: Nothing is certain; `Reading.finding` says why.
+    #: Nothing is certain; `ParsedAnswer.anomaly` says why.
     IN_DOUBT = "in_doubt"
 
 
 class Anomaly(StrEnum):
-    """Why an answer leaves the payment in doubt."""
+    """The reason why an answer leaves the payment in doubt."""
 
     #: No row of fields, or one without a status.
     UNREADABLE = "unreadable"
@@ -66,57 +69,78 @@ _REASONS: Final[dict[Anomaly, Reason]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """The meaning of one answer. Nothing in it holds a whole card number."""
+class ParsedAnswer:
+    """One answer's meaning and values. Nothing in it holds a whole card number."""
 
-    outcome: AnswerMeaning
-    #: Set where the outcome is in doubt.
+    meaning: AnswerMeaning
+    #: Set where the meaning is in doubt.
     anomaly: Anomaly | None = None
-    #: What was really paid, cents; set where the outcome is succeeded.
-    paid_amount_cents: int | None = None
-    #: CB, whatever the outcome; None where there was none that is a number.
+    #: The values to store; `paid_cents` is set where the meaning is succeeded.
+    result: Result = Result()
+    #: CB, whatever the meaning; None where there was none that is a number.
     answered_amount_cents: int | None = None
-    #: AF's two digits.
-    error_code: str | None = None
-    #: AF in words.
-    error_description: str | None = None
     #: The issuer's answer code, where the card application gives it.
     issuer_code: str | None = None
-    authorisation_number: str | None = None
-    masked_card: str | None = None
-    #: CC, and its name by the contract's list.
-    application: str | None = None
-    application_name: str | None = None
-    aid: str | None = None
-    #: CI: 0 any, 1 contact, 2 contactless, 3 magnetic stripe, 4 manual.
-    card_read_mode: str | None = None
-    contract: str | None = None
-    #: Plain text.
-    receipt: str | None = None
     #: The answer is, or may be, about somebody else's transaction: nothing of it is kept but fingerprints.
     is_foreign: bool = False
-    #: Of a ticket that is not kept, since it may be another merchant's.
+    #: Of a receipt that is not kept, since it may be another merchant's.
     receipt_fingerprint: str | None = None
-    #: For the caller, e.g. `partial_amount`.
-    warnings: tuple[str, ...] = ()
     #: For the payment's history, e.g. `amount_not_echoed`.
     notes: tuple[str, ...] = ()
 
     @property
     def reason(self) -> Reason | None:
-        """The payment's word for it: set where the outcome is in doubt or busy."""
-        if self.outcome is AnswerMeaning.BUSY:
+        """The payment's reason: set where the meaning is in doubt or busy."""
+        if self.meaning is AnswerMeaning.BUSY:
             return Reason.BUSY
         return None if self.anomaly is None else _REASONS.get(self.anomaly, Reason.CONTRADICTING_ANSWER)
 
 
-def without_foreign_data(said: Reading) -> Reading:
-    """Return the reading without what may be another merchant's: how it is judged stays, and fingerprints."""
-    return Reading(
-        outcome=said.outcome,
-        anomaly=said.anomaly,
+def without_foreign_data(parsed: ParsedAnswer) -> ParsedAnswer:
+    """Return the meaning and fingerprints alone of an answer that may be another merchant's."""
+    receipt = parsed.result.receipt
+    return ParsedAnswer(
+        meaning=parsed.meaning,
+        anomaly=parsed.anomaly,
         is_foreign=True,
-        receipt_fingerprint=None if said.receipt is None else ticket_fingerprint(said.receipt),
-        warnings=said.warnings,
-        notes=said.notes,
+        receipt_fingerprint=None if receipt is None else receipt_fingerprint(receipt),
+        notes=parsed.notes,
     )
+
+
+#: CB/EMV applications: 2 the issuer's answer code, 21 its message, 2 the check results, 2 the reason.
+_FIXED_COLUMNS_LENGTH: Final = 27
+_MESSAGE_COLUMNS: Final = slice(2, 23)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCode:
+    """An AF: the status's answer code, and a text whose form depends on the card application."""
+
+    #: Two digits; empty where AF does not begin with two digits.
+    code: str
+    #: The issuer's answer code (CB2A field 39), where the application gives it.
+    issuer_code: str | None
+    #: The rest, masked; may be empty.
+    text: str
+
+    @property
+    def description(self) -> str:
+        """The code's meaning with the terminal's text: the contract's errorDescription."""
+        meaning = f.ANSWER_CODES.get(self.code, "")
+        return ": ".join(part for part in (meaning, self.text) if part)
+
+
+def read_answer_code(value: str) -> AnswerCode | None:
+    """Return a parsed AF; None for a blank one, which counts as left out."""
+    value = clean_text(value)
+    if not value.strip():
+        return None
+    code, rest = value[:2], value[2:]
+    if len(code) != 2 or not (code.isascii() and code.isdigit()):
+        return AnswerCode("", None, mask_card_numbers(value.strip()))
+    issuer_code = rest[:2]
+    if len(rest) == _FIXED_COLUMNS_LENGTH and set(issuer_code) <= set("0123456789 "):
+        message = rest[_MESSAGE_COLUMNS].strip()
+        return AnswerCode(code, issuer_code.strip() or None, mask_card_numbers(message))
+    return AnswerCode(code, None, mask_card_numbers(rest.strip()))

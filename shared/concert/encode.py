@@ -87,7 +87,7 @@ def operation_fields(request: OperationRequest, profile: Profile) -> Fields:
         (f.PRIVATE_DATA, request.reference if profile.sends_reference else None),
         (f.CONTRACT, request.contract if profile.sends_contract else None),
         *_receipt_address(request, profile, version),
-        (f.TICKET_WANTED, profile.ticket if profile.sends_ticket else None),
+        (f.RECEIPT_WANTED, profile.ticket if profile.sends_ticket else None),
     ]
     return _checked(wanted)
 
@@ -124,7 +124,7 @@ def encode_enquiry(request: OperationRequest, profile: Profile) -> bytes:
         (f.POS_NUMBER, request.pos_number),
         (f.ACTION, f.Action.DUPLICATE),
         (f.CURRENCY, request.currency),
-        (f.TICKET_WANTED, profile.ticket if profile.sends_ticket else None),
+        (f.RECEIPT_WANTED, profile.ticket if profile.sends_ticket else None),
     ]
     return encode_fields(_checked(wanted)) + profile.request_ends_with.encode("ascii")
 

@@ -1,6 +1,6 @@
-"""The fields of Concert V3 (Caisse-AP over IP): tags, lengths, codes and their words.
+"""The fields of Concert V3 (Caisse-AP over IP): tags, lengths, codes and their meanings.
 
-A tag's first letter says who fills it: A the terminal, B the register, C both, Z constructed (its value is
+A tag's first letter says who fills it: A the terminal, B the POS, C both, Z constructed (its value is
 itself a row of fields).
 """
 
@@ -21,7 +21,7 @@ PRIVATE_DATA: Final = "CF"
 CONTRACT: Final = "CG"
 REFERENCE_NUMBER: Final = "CH"
 READ_MODE: Final = "CI"
-TICKET_WANTED: Final = "CK"
+RECEIPT_WANTED: Final = "CK"
 ANSWER_MODE: Final = "BA"
 AUTHORISATION: Final = "BB"
 PARTIAL_PAYMENT: Final = "BF"
@@ -34,8 +34,8 @@ CHEQUE_TRACK: Final = "AD"
 STATUS: Final = "AE"
 ANSWER_CODE: Final = "AF"
 AID: Final = "AI"
-TICKET_DATA: Final = "AK"
-TICKET: Final = "ZT"
+RECEIPT_TEXT: Final = "AK"
+RECEIPT: Final = "ZT"
 
 #: A length is three digits.
 MAX_VALUE_LENGTH: Final = 999
@@ -43,41 +43,45 @@ MAX_VALUE_LENGTH: Final = 999
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What a tag means, and how long its value may be (characters)."""
+    """A tag's meaning and the length of its value in characters."""
 
     meaning: str
     shortest: int
     longest: int
+    #: The form (regular expression) in which history and logs keep the value; None: its length alone.
+    kept: str | None = None
 
 
 _MAKERS_EXTRA: Final = "maker's extra"
 
+_CODE: Final = "[0-9A-Za-z]{1,10}"
+
 TAGS: Final[dict[str, Tag]] = {
-    PROTOCOL_VERSION: Tag("protocol version", 4, 4),
-    SOFTWARE_ID: Tag("register software's protocol identifier", 12, 12),
-    POS_NUMBER: Tag("register number", 2, 2),
-    AMOUNT: Tag("amount in cents", 2, 12),
-    APPLICATION: Tag("payment application", 3, 3),
-    ACTION: Tag("action", 1, 1),
-    CURRENCY: Tag("currency, ISO 4217 numeric", 3, 3),
+    PROTOCOL_VERSION: Tag("protocol version", 4, 4, kept="[0-9]{4}"),
+    SOFTWARE_ID: Tag("POS software's protocol identifier", 12, 12, kept="[0-9]{12}"),
+    POS_NUMBER: Tag("POS number", 2, 2, kept="[0-9A-Za-z]{2}"),
+    AMOUNT: Tag("amount in cents", 2, 12, kept="[0-9]{1,12}"),
+    APPLICATION: Tag("payment application", 3, 3, kept="[0-9A-Z]{3}"),
+    ACTION: Tag("action", 1, 1, kept="[0-9A-Z]"),
+    CURRENCY: Tag("currency, ISO 4217 numeric", 3, 3, kept="[0-9]{3}"),
     PRIVATE_DATA: Tag("private data: our payment reference", 1, 99),
-    CONTRACT: Tag("merchant contract number", 1, 10),
+    CONTRACT: Tag("merchant contract number", 1, 10, kept=_CODE),
     REFERENCE_NUMBER: Tag("reference number", 1, MAX_VALUE_LENGTH),
-    READ_MODE: Tag("card read mode", 1, 1),
-    TICKET_WANTED: Tag("ticket wanted", 3, 3),
-    ANSWER_MODE: Tag("answer at the end (0) or at once (1)", 1, 1),
-    AUTHORISATION: Tag("authorisation: terminal's floor limit (0) or always (1)", 1, 1),
-    PARTIAL_PAYMENT: Tag("partial payment refused (0) or accepted (1)", 1, 1),
+    READ_MODE: Tag("card read mode", 1, 1, kept="[0-9]"),
+    RECEIPT_WANTED: Tag("receipt wanted", 3, 3, kept="[0-9A-Za-z]{3}"),
+    ANSWER_MODE: Tag("answer at the end (0) or at once (1)", 1, 1, kept="[0-9]"),
+    AUTHORISATION: Tag("authorisation: terminal's floor limit (0) or always (1)", 1, 1, kept="[0-9]"),
+    PARTIAL_PAYMENT: Tag("partial payment refused (0) or accepted (1)", 1, 1, kept="[0-9]"),
     PHONE: Tag("customer's phone, for the receipt", 8, 20),
     EMAIL: Tag("customer's e-mail, for the receipt", 6, 256),
     CARD_NUMBER: Tag("card number, masked by the terminal", 1, 64),
     CARD_EXPIRY: Tag("card expiry", 4, 4),
-    AUTHORISATION_NUMBER: Tag("authorisation number", 1, 10),
+    AUTHORISATION_NUMBER: Tag("authorisation number", 1, 10, kept=_CODE),
     CHEQUE_TRACK: Tag("cheque track", 1, MAX_VALUE_LENGTH),
-    STATUS: Tag("status", 2, 2),
+    STATUS: Tag("status", 2, 2, kept="[0-9]{2}"),
     ANSWER_CODE: Tag("complement: answer code and text", 2, 50),
-    AID: Tag("AID of the card application", 1, 32),
-    TICKET_DATA: Tag("ticket text, base64", 1, 900),
+    AID: Tag("AID of the card application", 1, 32, kept="[0-9A-Fa-f]{10,32}"),
+    RECEIPT_TEXT: Tag("receipt text, base64", 1, 900),
     "AL": Tag(f"{_MAKERS_EXTRA}: masking of the card number", 1, MAX_VALUE_LENGTH),
     "AM": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
     "AN": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
@@ -86,19 +90,19 @@ TAGS: Final[dict[str, Tag]] = {
     "ID": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
     "IM": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
     "OD": Tag(_MAKERS_EXTRA, 1, MAX_VALUE_LENGTH),
-    TICKET: Tag("ticket", 1, MAX_VALUE_LENGTH),
+    RECEIPT: Tag("receipt", 1, MAX_VALUE_LENGTH),
 }
 
 
 class Action(StrEnum):
-    """What the terminal is asked to do (CD)."""
+    """The operation that the terminal is asked for (CD)."""
 
     DEBIT = "0"
     #: A refund that is tied to no debit.
     CREDIT = "1"
     #: Undoes a debit: same amount, same card, before the remote collection.
     REVERSAL = "2"
-    #: Repeats the last transaction's result and ticket.
+    #: Repeats the last transaction's result and receipt.
     DUPLICATE = "3"
     PREAUTHORISATION = "4"
     #: A ping without a payment screen.
@@ -122,7 +126,7 @@ CURRENCIES: Final[dict[str, str]] = {"EUR": EURO}
 
 
 class Status(StrEnum):
-    """How it ended (AE)."""
+    """The status of an answer (AE)."""
 
     DONE = "10"
     NOT_DONE = "01"
@@ -130,7 +134,7 @@ class Status(StrEnum):
     TAKEN_INTO_ACCOUNT = "11"
 
 
-#: AF's first two digits in words: the contract's errorDescription.
+#: AF's first two digits and their meanings: the contract's errorDescription.
 ANSWER_CODES: Final[dict[str, str]] = {
     "00": "unknown",
     "01": "authorised",
@@ -153,7 +157,7 @@ REFUSED_CODES: Final = frozenset({"02", "04", "05", "07", "09", "12", "13"})
 DONE_CODES: Final = frozenset({"01", "03"})
 UNKNOWN_CODE: Final = "00"
 
-#: CC in words; the contract's closed list of payment_application.
+#: CC's meanings; the contract's closed list of payment_application.
 APPLICATIONS: Final[dict[str, str]] = {
     "001": "CB/Visa/Mastercard contact",
     "002": "Amex contact",
@@ -197,7 +201,7 @@ APPLICATIONS: Final[dict[str, str]] = {
 #: meal vouchers (Conecs) and payment in instalments (PNF, P3F) among them.
 WITHOUT_A_CARD: Final = frozenset({"00C", "607"})
 
-#: CI in words.
+#: CI's meanings.
 READ_MODES: Final[dict[str, str]] = {
     "0": "any",
     "1": "contact",
@@ -208,12 +212,12 @@ READ_MODES: Final[dict[str, str]] = {
 
 
 def is_described(tag: str) -> bool:
-    """Tell whether a public source says what a tag means; makers' extras are known by name only."""
+    """Tell whether a public source describes a tag; makers' extras are known by name only."""
     known = TAGS.get(tag)
     return known is not None and not known.meaning.startswith(_MAKERS_EXTRA)
 
 
 def meaning(tag: str) -> str:
-    """Return a tag's meaning in words, `unknown` for one that no public source describes."""
+    """Return a tag's meaning, `unknown` for one that no public source describes."""
     known = TAGS.get(tag)
     return known.meaning if known else "unknown"

@@ -1,11 +1,10 @@
-"""What a terminal's answer means for the payment it was sent for."""
+"""The meaning of a terminal's answer for the payment that it was asked for."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from shared.concert import fields as f
-from shared.concert.answer_code import AnswerCode, read_answer_code
 from shared.concert.decode import Frame
 from shared.concert.decoded_answer import (
     AMOUNT_NOT_ECHOED,
@@ -13,21 +12,23 @@ from shared.concert.decoded_answer import (
     RECEIPT_UNREADABLE,
     REFERENCE_CONFIRMED,
     Anomaly,
+    AnswerCode,
     AnswerMeaning,
-    Reading,
+    ParsedAnswer,
+    read_answer_code,
     without_foreign_data,
 )
-from shared.concert.echoes import amount_in, differing_echo
+from shared.concert.echoes import Owner, amount_in, differing_echo, owner_of
 from shared.concert.encode import OperationRequest, asks_partial
 from shared.concert.mask import mask_card, mask_card_numbers
 from shared.concert.profile import Profile
-from shared.concert.receipt import clean_text, decode_ticket, ticket_in
-from shared.concert.reference import Owner, owner_of
+from shared.concert.receipt import clean_text, decode_receipt, encoded_receipt_in
+from shared.payment.settlement import Result
 
-#: A terminal that shows another amount says so at once; a person needs longer than this to refuse.
+#: A busy terminal says so at once; a customer needs longer than this to refuse.
 BUSY_WITHIN_SECONDS: Final = 2.0
 
-#: The answer belongs, or may belong, to somebody else: nothing of it is kept.
+#: The answer belongs, or may belong, to another payment: nothing of it is kept but fingerprints.
 FOREIGN_ANOMALIES: Final = frozenset(
     {
         Anomaly.UNREADABLE,
@@ -46,31 +47,31 @@ _DIFFERING: Final[dict[str, Anomaly]] = {
 }
 
 
-def read_answer(
+def interpret_frame(
     frame: Frame,
     sent: OperationRequest,
     profile: Profile,
     *,
     first_byte_after_seconds: float,
     busy_within_seconds: float = BUSY_WITHIN_SECONDS,
-) -> Reading:
+) -> ParsedAnswer:
     """Return what a complete answer means. `first_byte_after_seconds` counts from the request's write."""
     if frame.error is not None or f.STATUS not in frame.fields:
-        return Reading(outcome=AnswerMeaning.IN_DOUBT, anomaly=Anomaly.UNREADABLE, is_foreign=True)
-    said = what_it_says(frame, sent)
+        return ParsedAnswer(meaning=AnswerMeaning.IN_DOUBT, anomaly=Anomaly.UNREADABLE, is_foreign=True)
+    parsed = parse_fields(frame, sent)
     anomaly = _contradiction(frame, sent, profile)
     if anomaly is not None:
-        return _in_doubt(said, anomaly)
+        return _in_doubt(parsed, anomaly)
     answer_code = read_answer_code(frame.fields.get(f.ANSWER_CODE, ""))
     match frame.fields[f.STATUS].strip():
         case f.Status.DONE:
-            return _read_done(frame, said, answer_code, sent, profile)
+            return _read_done(frame, parsed, answer_code, sent, profile)
         case f.Status.NOT_DONE:
-            return _read_not_done(said, answer_code, first_byte_after_seconds < busy_within_seconds)
+            return _read_not_done(parsed, answer_code, first_byte_after_seconds < busy_within_seconds)
         case f.Status.TAKEN_INTO_ACCOUNT:
-            return _in_doubt(said, Anomaly.TAKEN_INTO_ACCOUNT)
+            return _in_doubt(parsed, Anomaly.TAKEN_INTO_ACCOUNT)
         case _:
-            return _in_doubt(said, Anomaly.STATUS_UNKNOWN)
+            return _in_doubt(parsed, Anomaly.STATUS_UNKNOWN)
 
 
 def answers_identification(frame: Frame) -> bool:
@@ -84,7 +85,7 @@ def answers_identification(frame: Frame) -> bool:
 
 
 def _contradiction(frame: Frame, sent: OperationRequest, profile: Profile) -> Anomaly | None:
-    """An answer that contradicts its request is not an answer to our payment."""
+    """Return what keeps the answer from being one to our payment: it contradicts its request."""
     if frame.repeated:
         return Anomaly.FIELD_REPEATED
     differing = differing_echo(
@@ -113,90 +114,94 @@ def _differing_amount(frame: Frame, sent: OperationRequest, profile: Profile) ->
 
 
 def _read_done(
-    frame: Frame, said: Reading, answer_code: AnswerCode | None, sent: OperationRequest, profile: Profile
-) -> Reading:
+    frame: Frame,
+    parsed: ParsedAnswer,
+    answer_code: AnswerCode | None,
+    sent: OperationRequest,
+    profile: Profile,
+) -> ParsedAnswer:
     if answer_code is not None and answer_code.code not in f.DONE_CODES | {f.UNKNOWN_CODE}:
-        return _in_doubt(said, Anomaly.AF_CONTRADICTS)
+        return _in_doubt(parsed, Anomaly.AF_CONTRADICTS)
     if not profile.bare_success and not _shows_a_card(frame, sent, profile):
-        return _in_doubt(said, Anomaly.BARE_SUCCESS)
-    answered = said.answered_amount_cents
+        return _in_doubt(parsed, Anomaly.BARE_SUCCESS)
+    answered = parsed.answered_amount_cents
     paid = sent.amount_cents if answered is None else answered
     return replace(
-        said,
-        outcome=AnswerMeaning.SUCCEEDED,
+        parsed,
+        meaning=AnswerMeaning.SUCCEEDED,
         anomaly=None,
-        paid_amount_cents=paid,
-        # A code of a success is no error.
-        error_code=None,
-        error_description=None,
-        warnings=(PARTIAL_AMOUNT,) if paid < sent.amount_cents else (),
-        notes=said.notes if answered is not None else (*said.notes, AMOUNT_NOT_ECHOED),
+        result=succeeded(parsed.result, paid, warnings=(PARTIAL_AMOUNT,) if paid < sent.amount_cents else ()),
+        notes=parsed.notes if answered is not None else (*parsed.notes, AMOUNT_NOT_ECHOED),
     )
 
 
-def _read_not_done(said: Reading, answer_code: AnswerCode | None, came_at_once: bool) -> Reading:
+def succeeded(result: Result, paid_cents: int, *, warnings: tuple[str, ...] = ()) -> Result:
+    """Return an answer's values as a success's: the amount is paid, and a code of a success is no error."""
+    return replace(result, paid_cents=paid_cents, error_code=None, error_description=None, warnings=warnings)
+
+
+def _read_not_done(parsed: ParsedAnswer, answer_code: AnswerCode | None, came_at_once: bool) -> ParsedAnswer:
     code = f.UNKNOWN_CODE if answer_code is None else answer_code.code
     if code in f.DONE_CODES:
-        return _in_doubt(said, Anomaly.AF_CONTRADICTS)
+        return _in_doubt(parsed, Anomaly.AF_CONTRADICTS)
     if code in f.ABORTED_CODES:
-        return replace(said, outcome=AnswerMeaning.ABORTED, anomaly=None)
+        return replace(parsed, meaning=AnswerMeaning.ABORTED, anomaly=None)
     if code == f.UNKNOWN_CODE and came_at_once:
-        return replace(said, outcome=AnswerMeaning.BUSY, anomaly=None)
-    return replace(said, outcome=AnswerMeaning.REFUSED, anomaly=None)
+        return replace(parsed, meaning=AnswerMeaning.BUSY, anomaly=None)
+    return replace(parsed, meaning=AnswerMeaning.REFUSED, anomaly=None)
 
 
 def _shows_a_card(frame: Frame, sent: OperationRequest, profile: Profile) -> bool:
-    """A terminal in immediate mode says 'done' for 'request taken', before any card."""
+    """Tell a real success from that of a terminal in immediate mode, which answers 'done' before any card."""
     fields = frame.fields
     signs = (f.AUTHORISATION_NUMBER, f.CARD_NUMBER, f.AID, f.READ_MODE, f.CHEQUE_TRACK)
     if any(fields.get(tag, "").strip() for tag in signs):
         return True
-    if ticket_in(fields) is not None or _is_ticket_cut(frame):
+    if encoded_receipt_in(fields) is not None or _is_receipt_cut(frame):
         return True
     answered = fields.get(f.APPLICATION, "").strip()
     asked = sent.application if profile.sends_application else None
     if answered and answered != asked:
         return True
-    # Where no card is read nothing can show one: a cheque would be in doubt for ever.
+    # Where no card is read nothing can show one: a cheque would stay in doubt.
     return asked in f.WITHOUT_A_CARD
 
 
-def _is_ticket_cut(frame: Frame) -> bool:
-    return frame.cut is not None and frame.cut.tag in (f.TICKET, f.TICKET_DATA)
+def _is_receipt_cut(frame: Frame) -> bool:
+    return frame.cut is not None and frame.cut.tag in (f.RECEIPT, f.RECEIPT_TEXT)
 
 
-def _in_doubt(said: Reading, anomaly: Anomaly) -> Reading:
-    doubt = replace(said, outcome=AnswerMeaning.IN_DOUBT, anomaly=anomaly)
+def _in_doubt(parsed: ParsedAnswer, anomaly: Anomaly) -> ParsedAnswer:
+    doubt = replace(parsed, meaning=AnswerMeaning.IN_DOUBT, anomaly=anomaly)
     return without_foreign_data(doubt) if anomaly in FOREIGN_ANOMALIES else doubt
 
 
-def what_it_says(frame: Frame, sent: OperationRequest) -> Reading:
-    """Return the answer's fields as values, masked and not judged: in doubt, without a finding."""
+def parse_fields(frame: Frame, sent: OperationRequest) -> ParsedAnswer:
+    """Return the answer's fields as values, masked and not interpreted: in doubt, without an anomaly."""
     fields = frame.fields
     answer_code = read_answer_code(fields.get(f.ANSWER_CODE, ""))
-    ticket = ticket_in(fields)
-    receipt = None if ticket is None else decode_ticket(ticket)
+    encoded = encoded_receipt_in(fields)
+    receipt = None if encoded is None else decode_receipt(encoded)
     answered = amount_in(fields)
     notes = []
-    if (ticket is not None and receipt is None) or _is_ticket_cut(frame):
+    if (encoded is not None and receipt is None) or _is_receipt_cut(frame):
         notes.append(RECEIPT_UNREADABLE)
     if owner_of(fields.get(f.PRIVATE_DATA, ""), sent.reference) is Owner.OURS:
         notes.append(REFERENCE_CONFIRMED)
-    application = _text(fields, f.APPLICATION)
-    return Reading(
-        outcome=AnswerMeaning.IN_DOUBT,
+    return ParsedAnswer(
+        meaning=AnswerMeaning.IN_DOUBT,
         answered_amount_cents=None if answered is None or answered < 0 else answered,
-        error_code=(answer_code.code or None) if answer_code else None,
-        error_description=(answer_code.description or None) if answer_code else None,
         issuer_code=answer_code.issuer_code if answer_code else None,
-        authorisation_number=_text(fields, f.AUTHORISATION_NUMBER),
-        masked_card=mask_card(clean_text(fields.get(f.CARD_NUMBER, ""))),
-        application=application,
-        application_name=f.APPLICATIONS.get(application or ""),
-        aid=_text(fields, f.AID),
-        card_read_mode=_text(fields, f.READ_MODE),
-        contract=_text(fields, f.CONTRACT),
-        receipt=receipt,
+        result=Result(
+            error_code=(answer_code.code or None) if answer_code else None,
+            error_description=(answer_code.description or None) if answer_code else None,
+            authorisation_number=_text(fields, f.AUTHORISATION_NUMBER),
+            masked_card=mask_card(clean_text(fields.get(f.CARD_NUMBER, ""))),
+            application=_text(fields, f.APPLICATION),
+            aid=_text(fields, f.AID),
+            card_read_mode=_text(fields, f.READ_MODE),
+            receipt=receipt,
+        ),
         notes=tuple(notes),
     )
 

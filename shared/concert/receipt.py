@@ -16,18 +16,18 @@ _HEADER_LENGTH: Final = 5
 _HEADER: Final = re.compile("[A-Z][A-Z0-9][0-9]{3}")
 
 
-def ticket_in(fields: Mapping[str, str]) -> str | None:
+def encoded_receipt_in(fields: Mapping[str, str]) -> str | None:
     """Return the base64 of an answer's ticket (AK, alone or inside ZT); None where it has none."""
-    if fields.get(f.TICKET_DATA, "").strip():
-        return fields[f.TICKET_DATA]
-    inner = fields.get(f.TICKET, "")
+    if fields.get(f.RECEIPT_TEXT, "").strip():
+        return fields[f.RECEIPT_TEXT]
+    inner = fields.get(f.RECEIPT, "")
     position = 0
     while position + _HEADER_LENGTH < len(inner):
         tag, length = inner[position : position + 2], inner[position + 2 : position + _HEADER_LENGTH]
         if not (length.isascii() and length.isdigit()):
             return None
         begin = position + _HEADER_LENGTH
-        if tag == f.TICKET_DATA:
+        if tag == f.RECEIPT_TEXT:
             # Its length may be a character or two off: then the ticket ends where ZT ends.
             end = begin + int(length)
             return (inner[begin:end] if _HEADER.match(inner, end) else inner[begin:]) or None
@@ -35,7 +35,7 @@ def ticket_in(fields: Mapping[str, str]) -> str | None:
     return None
 
 
-def decode_ticket(encoded: str) -> str | None:
+def decode_receipt(encoded: str) -> str | None:
     """Return the ticket's text, lines ended by LF, card numbers masked; None where it cannot be read.
 
     Takes base64 with line breaks and without padding; the text is UTF-8, else Latin-1.
@@ -54,7 +54,7 @@ def decode_ticket(encoded: str) -> str | None:
     return text if text.strip() else None
 
 
-def encode_ticket(text: str) -> str:
+def encode_receipt(text: str) -> str:
     """Return the text as the contract's `receipt`: base64 of its UTF-8."""
     return base64.b64encode(text.encode("utf-8")).decode("ascii")
 
@@ -69,7 +69,7 @@ def clean_text(text: str) -> str:
     return text if text.isprintable() else _CONTROL.sub("", _LINE_END.sub("\n", text))
 
 
-def ticket_fingerprint(text: str) -> str:
+def receipt_fingerprint(text: str) -> str:
     """Return what may be kept of a ticket that is perhaps another merchant's: SHA-256 of its text, in hex."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

@@ -9,10 +9,10 @@ answer it completes, and may contradict it.
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.concert.allowed_fields import harmless_fields
+from shared.concert.allowed_fields import allowed_fields
 from shared.concert.decode import MAX_FRAME_BYTES, MAX_FRAME_FIELDS, Decoder, Frame
 from shared.concert.framing import begins_frame
-from shared.concert.unreadable import show_unread
+from shared.concert.mask import show_unreadable
 
 #: Frames that ended without being whole and are kept for a person to see, on one connection.
 BROKEN_FRAMES_KEPT: Final = 3
@@ -74,8 +74,8 @@ class AnswerStream:
 
     def unread(self) -> dict[str, object]:
         """Return what came of the frame as it may be kept: its fields, and the bytes that are none."""
-        fields = harmless_fields(self._decoder.frame().fields)
-        rest = show_unread(self._decoder.rest)
+        fields = allowed_fields(self._decoder.frame().fields)
+        rest = show_unreadable(self._decoder.rest)
         return ({"fields": fields} if fields else {}) | ({"unread": rest} if rest else {})
 
     def _may_begin(self, silent_seconds: float) -> bool:

@@ -7,9 +7,10 @@ authorization, processing), so that a receiver written for it finds its way.
 from enum import StrEnum
 from typing import Any, Final
 
-from shared.concert.receipt import encode_ticket
+from shared.concert.receipt import encode_receipt
 from shared.payment.answers import response_for
 from shared.payment.payment import Payment, Reason
+from shared.payment.settlement import Result
 from shared.payment.states import State
 from shared.runtime.times import iso_time
 
@@ -86,15 +87,11 @@ def event_body(payment: Payment) -> dict[str, Any]:
         "claimed_at": iso_time(payment.claimed_at),
         "doubted_at": iso_time(payment.doubted_at),
         "ended_at": iso_time(payment.ended_at),
-        "warnings": list(payment.warnings) or None,
+        "warnings": list(payment.result.warnings) or None,
         "id": payment.id,
         "references": {"order": payment.order_id},
         "result": _result(payment, told.error_code),
-        "card": None if payment.masked_card is None else {"pan": payment.masked_card},
-        "authorization": (
-            None if payment.authorisation_number is None else {"number": payment.authorisation_number}
-        ),
-        "processing": _processing(payment) or None,
+        **_transaction(payment.result),
     }
     return _known(body)
 
@@ -104,11 +101,11 @@ def _result(payment: Payment, code: str | None) -> dict[str, Any]:
         {
             "status": _status(payment),
             "code": code,
-            "message": payment.error_description,
-            "amount": payment.amount_cents if payment.paid_cents is None else payment.paid_cents,
+            "message": payment.result.error_description,
+            "amount": payment.paid_or_asked_cents,
             "currency": payment.currency,
             "timestamp": payment.ended_at or payment.doubted_at or payment.created_at,
-            "receipt": None if payment.receipt is None else encode_ticket(payment.receipt),
+            "receipt": None if payment.result.receipt is None else encode_receipt(payment.result.receipt),
         }
     )
 
@@ -119,9 +116,16 @@ def _status(payment: Payment) -> str:
     return "Busy" if busy or held else _STATUS[payment.state]
 
 
-def _processing(payment: Payment) -> dict[str, Any]:
-    mode = None if payment.card_read_mode is None else _READ_MODES.get(payment.card_read_mode)
-    return _known({"mode": mode, "aid": payment.aid, "application": payment.application})
+def _transaction(result: Result) -> dict[str, Any]:
+    """Return card, authorisation and everything else that the terminal told of the transaction."""
+    shown = result.shown()
+    card, number = shown.pop("masked_card"), shown.pop("authorisation_number")
+    mode = _READ_MODES.get(result.card_read_mode or "")
+    return {
+        "card": None if card is None else {"pan": card},
+        "authorization": None if number is None else {"number": number},
+        "processing": _known({"mode": mode, **shown}) or None,
+    }
 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:

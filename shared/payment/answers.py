@@ -57,7 +57,7 @@ def _response_for(payment: Payment) -> ResponseSpec:
         case State.SUCCEEDED:
             return ResponseSpec(200, False, "Success")
         case State.REFUSED | State.ABORTED:
-            return ResponseSpec(200, True, "Failed", payment.error_code or UNKNOWN_ERROR_CODE)
+            return ResponseSpec(200, True, "Failed", payment.result.error_code or UNKNOWN_ERROR_CODE)
         case State.UNREACHABLE if payment.reason == Reason.BUSY:
             return ResponseSpec(200, True, "Failed", "busy")
         case State.UNREACHABLE:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.payment.settlement import Result
 from shared.payment.states import FINAL_STATES, State
 
 
@@ -68,8 +69,6 @@ class Payment:
     reason: str | None
     #: What was asked for.
     amount_cents: int
-    #: What was really paid, once it succeeded; lower than asked after a partial approval.
-    paid_cents: int | None
     currency: str
     #: `ConcertV3.1` or `ConcertV3.2`.
     protocol: str
@@ -110,24 +109,17 @@ class Payment:
     proved_by: str | None = None
     #: Since when another payment held the line, where this one expired because of it.
     held_since: int | None
-    #: The terminal's AF code, two digits.
-    error_code: str | None
-    error_description: str | None
-    authorisation_number: str | None
-    #: First 6 digits at most and last 4.
-    masked_card: str | None
-    application: str | None
-    aid: str | None
-    #: The protocol's CI: 0 any, 1 contact, 2 contactless, 3 magnetic stripe, 4 manual.
-    card_read_mode: str | None
-    #: Customer receipt, plain text.
-    receipt: str | None
-    #: What the caller should know though it changed nothing, e.g. `partial_amount`.
-    warnings: tuple[str, ...]
+    #: Empty but for the order's warnings until a terminal's answer or a proof is stored.
+    result: Result = Result()
 
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+    @property
+    def paid_or_asked_cents(self) -> int:
+        """The amount really paid, else the amount asked for."""
+        return self.amount_cents if self.result.paid_cents is None else self.result.paid_cents
 
     @property
     def terminal_id(self) -> str | None:

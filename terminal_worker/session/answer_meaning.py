@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from shared.concert.allowed_fields import fingerprint, harmless_fields
+from shared.concert.allowed_fields import allowed_fields, fingerprint
 from shared.concert.decode import Frame
-from shared.concert.decoded_answer import AnswerMeaning, Reading
-from shared.concert.interpret import read_answer
-from shared.payment.settlement import Result, Settlement
+from shared.concert.decoded_answer import AnswerMeaning, ParsedAnswer
+from shared.concert.interpret import interpret_frame
+from shared.payment.settlement import Settlement
 from shared.payment.states import Event
 from shared.settings.settings import Settings
 from terminal_worker.session.answer_reader import Answer
@@ -25,7 +25,7 @@ def interpret_answer(
     answer: Answer, prepared: PreparedRequest, settings: Settings, detail: dict[str, object]
 ) -> Settlement:
     """Return what a complete answer means for the payment; `detail` goes into the history beside it."""
-    reading = read_answer(
+    reading = interpret_frame(
         answer.frame,
         prepared.request,
         prepared.profile,
@@ -35,46 +35,30 @@ def interpret_answer(
     if answer.broken:
         detail = {**detail, "broken": list(answer.broken)}
     return Settlement(
-        event=_EVENTS[reading.outcome],
+        event=_EVENTS[reading.meaning],
         reason=reading.reason,
-        result=result_of(reading),
+        result=reading.result,
         detail={**detail, **_noticed(answer.frame, reading)},
     )
 
 
 def not_interpreted(answer: Answer, error: Exception) -> dict[str, object]:
     """Return what is kept for a person of a complete answer that our code stumbled over."""
-    return {"error": type(error).__name__, "fields": harmless_fields(answer.frame.fields)}
+    return {"error": type(error).__name__, "fields": allowed_fields(answer.frame.fields)}
 
 
-def result_of(reading: Reading) -> Result:
-    """Return what is stored of a reading; it is masked already."""
-    return Result(
-        paid_cents=reading.paid_amount_cents,
-        error_code=reading.error_code,
-        error_description=reading.error_description,
-        authorisation_number=reading.authorisation_number,
-        masked_card=reading.masked_card,
-        application=reading.application,
-        aid=reading.aid,
-        card_read_mode=reading.card_read_mode,
-        receipt=reading.receipt,
-        warnings=reading.warnings,
-    )
-
-
-def kept_of(frame: Frame, reading: Reading) -> dict[str, object]:
+def kept_of(frame: Frame, reading: ParsedAnswer) -> dict[str, object]:
     """Return what of an answer goes into history and evidence: its harmless fields; fingerprints alone of
     what may be another merchant's."""
     if not reading.is_foreign:
-        return {"answer": harmless_fields(frame.fields)}
+        return {"answer": allowed_fields(frame.fields)}
     kept: dict[str, object] = {"fingerprint": fingerprint(frame.fields)}
     if reading.receipt_fingerprint is not None:
         kept["receipt_fingerprint"] = reading.receipt_fingerprint
     return kept
 
 
-def _noticed(frame: Frame, reading: Reading) -> dict[str, object]:
+def _noticed(frame: Frame, reading: ParsedAnswer) -> dict[str, object]:
     """Return what goes into the history beside the result: the answer, and what was noticed."""
     noticed = kept_of(frame, reading)
     if reading.anomaly is not None:

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.concert.encode import encode_enquiry
-from shared.concert.enquiry import Evidence as Worth
-from shared.concert.enquiry import read_enquiry
+from shared.concert.enquiry import Grade, interpret_enquiry
 from shared.concert.interpret import answers_identification
 from shared.payment.evidence import Evidence, Source
 from shared.payment.settlement import Result
@@ -15,7 +14,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
-from terminal_worker.session.answer_meaning import kept_of, result_of
+from terminal_worker.session.answer_meaning import kept_of
 from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
 from terminal_worker.session.connection import Connect, Connection, close_keeping_result, write_request
 from terminal_worker.session.request_builder import PreparedRequest, prepare_request
@@ -73,14 +72,14 @@ class Enquirer:
         if not answers_identification(answer.frame):
             # Busy: it may well be our own request that it is busy with.
             return Enquired(answered=False)
-        reading = read_enquiry(answer.frame, prepared.request)
-        if reading.evidence is Worth.NOTHING:
+        enquiry = interpret_enquiry(answer.frame, prepared.request)
+        if enquiry.grade is Grade.NOTHING:
             return Enquired(answered=True)
-        proves = Event.PROVED_DONE if reading.evidence is Worth.PROOF_OF_SUCCESS else None
-        detail = kept_of(answer.frame, reading.said)
-        if reading.lack is not None:
-            detail["lack"] = reading.lack
-        return Enquired(True, Evidence(Source.ENQUIRY, proves, detail), result_of(reading.said))
+        proves = Event.PROVED_DONE if enquiry.grade is Grade.PROOF_OF_SUCCESS else None
+        detail = kept_of(answer.frame, enquiry.parsed)
+        if enquiry.gap is not None:
+            detail["lack"] = enquiry.gap
+        return Enquired(True, Evidence(Source.ENQUIRY, proves, detail), enquiry.parsed.result)
 
 
 def _unread(lost: Lost) -> Evidence | None:

@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.concert.allowed_fields import harmless_fields
+from shared.concert.allowed_fields import allowed_fields
 from shared.concert.echoes import amount_in, known_echoes, learn_echoes
-from shared.concert.unreadable import show_unread
+from shared.concert.mask import show_unreadable
 from shared.payment.payment import Reason
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event
@@ -181,7 +181,7 @@ class TerminalSessions:
         self, answer: Answer | Lost, claimed: Claimed, prepared: PreparedRequest, written_at: float
     ) -> Ended:
         detail: dict[str, object] = {
-            "sent": harmless_fields(prepared.sent),
+            "sent": allowed_fields(prepared.sent),
             "answer_ms": round((self._clock.boot() - written_at) * 1000),
         }
         if isinstance(answer, Lost):
@@ -215,7 +215,7 @@ def _identified(observed: ObservedCapabilities) -> ObservedCapabilities:
 
 def _not_connected(error: ConnectFailed) -> Ended:
     if isinstance(error, UnexpectedBytes):
-        return _not_sent(Reason.UNEXPECTED_BYTES, str(error), received=show_unread(error.received))
+        return _not_sent(Reason.UNEXPECTED_BYTES, str(error), received=show_unreadable(error.received))
     return _not_sent(Reason.NO_CONNECTION, str(error))
 
 

@@ -4,9 +4,9 @@ import base64
 from typing import Any
 
 from shared.concert.decode import Decoder, Frame
-from shared.concert.decoded_answer import Reading
+from shared.concert.decoded_answer import ParsedAnswer
 from shared.concert.encode import OperationRequest, encode_fields
-from shared.concert.interpret import read_answer
+from shared.concert.interpret import interpret_frame
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
@@ -69,8 +69,10 @@ def read(
     sent: OperationRequest | None = None,
     profile: Profile | None = None,
     after_seconds: float = 20.0,
-) -> Reading:
-    return read_answer(frame, sent or request(), profile or Profile(), first_byte_after_seconds=after_seconds)
+) -> ParsedAnswer:
+    return interpret_frame(
+        frame, sent or request(), profile or Profile(), first_byte_after_seconds=after_seconds
+    )
 
 
 def base64_of(text: str, encoding: str = "utf-8") -> str:

@@ -7,6 +7,7 @@ from orders import body_with
 
 from api.connector.request import parse_order
 from shared.payment.payment import Operation, Payment
+from shared.payment.settlement import RESULT_FIELDS, Result
 from shared.payment.states import State
 
 _ORDER = parse_order(body_with())
@@ -20,7 +21,6 @@ SUCCEEDED = Payment(
     state=State.SUCCEEDED,
     reason=None,
     amount_cents=250,
-    paid_cents=None,
     currency="EUR",
     protocol="ConcertV3.2",
     force_authorization=False,
@@ -39,32 +39,28 @@ SUCCEEDED = Payment(
     claimed_at=1_772_712_401_019,
     ended_at=1_772_712_418_123,
     held_since=None,
-    error_code=None,
-    error_description=None,
-    authorisation_number="184117",
-    masked_card="497010******0003",
-    application="00B",
-    aid="A0000000421010",
-    card_read_mode="2",
-    receipt="CARTE BANCAIRE\nMONTANT :\n2,50 EUR\nDÉBIT",
-    warnings=(),
+    result=Result(
+        authorisation_number="184117",
+        masked_card="497010******0003",
+        application="00B",
+        aid="A0000000421010",
+        card_read_mode="2",
+        receipt="CARTE BANCAIRE\nMONTANT :\n2,50 EUR\nDÉBIT",
+    ),
 )
 
 
 def stored(**changes: Any) -> Payment:
     """Return the payment with some columns changed."""
-    return dataclasses.replace(SUCCEEDED, **changes)
+    return _changed(SUCCEEDED.result, changes)
 
 
 def without_result(state: State, **changes: Any) -> Payment:
     """Return a payment in this state of which the terminal said nothing."""
-    return stored(
-        state=state,
-        authorisation_number=None,
-        masked_card=None,
-        application=None,
-        aid=None,
-        card_read_mode=None,
-        receipt=None,
-        **changes,
-    )
+    return _changed(Result(), {"state": state, **changes})
+
+
+def _changed(result: Result, changes: dict[str, Any]) -> Payment:
+    of_result = {name: value for name, value in changes.items() if name in RESULT_FIELDS}
+    of_payment = {name: value for name, value in changes.items() if name not in RESULT_FIELDS}
+    return dataclasses.replace(SUCCEEDED, result=dataclasses.replace(result, **of_result), **of_payment)

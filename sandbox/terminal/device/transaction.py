@@ -17,7 +17,7 @@ from sandbox.terminal.server.request import Request
 from shared.concert import fields as f
 from shared.concert.encode import encode_fields
 from shared.concert.fields import Action, Status
-from shared.concert.receipt import encode_ticket
+from shared.concert.receipt import encode_receipt
 
 OWN_PRIVATE_DATA: Final = "1010000000"
 #: The order of HiPay's terminals (V3.2), with what they leave out before the ticket.
@@ -80,7 +80,7 @@ def perform(
     fields = _fields(request, behaviour, device, transaction)
     journal = with_transaction(memory.journal, transaction)
     remembered = Memory(number, journal, memory.batch, MappingProxyType(fields))
-    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.TICKET}
+    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.RECEIPT}
     return Done(_ordered(fields, left_out), remembered, transaction)
 
 
@@ -143,12 +143,12 @@ def _fields(
     request: Request, behaviour: Behaviour, device: Device, transaction: Transaction
 ) -> dict[str, str]:
     done = transaction.result == "done"
-    ticket = encode_ticket(transaction.customer_receipt)
+    ticket = encode_receipt(transaction.customer_receipt)
     fields = _echo(request, device) | {
         f.AMOUNT: _amount(request, transaction.amount_cents, behaviour),
         f.STATUS: Status.DONE if done else Status.NOT_DONE,
         f.CONTRACT: request.fields.get(f.CONTRACT) or transaction.contract,
-        f.TICKET: encode_fields([("CK", "100"), ("AK", ticket)]).decode("ascii"),
+        f.RECEIPT: encode_fields([("CK", "100"), ("AK", ticket)]).decode("ascii"),
     }
     if transaction.answer_code is not None:
         fields[f.ANSWER_CODE] = transaction.answer_code
@@ -198,7 +198,7 @@ def repeat_last(request: Request, memory: Memory, behaviour: Behaviour, device: 
         return reject(request, "07", device)
     repeated = {tag: value for tag, value in memory.last.items() if tag != f.ANSWER_CODE}
     repeated |= {f.STATUS: Status.DONE, f.SOFTWARE_ID: request.fields.get(f.SOFTWARE_ID, "")}
-    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.TICKET}
+    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.RECEIPT}
     return _ordered(repeated, left_out)
 
 

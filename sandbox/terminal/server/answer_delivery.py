@@ -28,7 +28,7 @@ def _body(answer: Mapping[str, str], behaviour: Behaviour) -> bytes:
     fields = list(answer.items())
     if behaviour.counts_characters:
         return _count_characters([*fields[:-1], _ACCENTED, *fields[-1:]])
-    if behaviour.ticket_short_by and fields and fields[-1][0] == f.TICKET:
+    if behaviour.ticket_short_by and fields and fields[-1][0] == f.RECEIPT:
         ticket = fields[-1][1].encode("ascii")
         kept = ticket[: -behaviour.ticket_short_by]
         return encode_fields(fields[:-1]) + b"ZT%03d%s" % (len(ticket), kept)

@@ -62,7 +62,7 @@ class Request:
 
     @property
     def wants_ticket(self) -> bool:
-        return self.fields.get(f.TICKET_WANTED, "000") != "000"
+        return self.fields.get(f.RECEIPT_WANTED, "000") != "000"
 
     @property
     def wants_answer_at_once(self) -> bool:

@@ -7,7 +7,7 @@ from sandbox.terminal.device.journal import Fate, Transaction, sum_cents
 from sandbox.terminal.device.screen import Stage
 from sandbox.terminal.gateway.bodies import OPERATIONS
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.concert.answer_code import read_answer_code
+from shared.concert.decoded_answer import read_answer_code
 from shared.concert.fields import Action
 
 _WAITING = (Fate.STORED, Fate.SENT)

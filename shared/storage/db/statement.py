@@ -6,11 +6,12 @@ from typing import Final, Literal
 from sqlalchemy import TextClause, text
 
 from shared.payment.payment import Payment
+from shared.payment.settlement import RESULT_FIELDS
 
 Dialect = Literal["postgresql", "sqlite"]
 
 #: The columns that `rows.payment_of` reads, in the order of the value's fields.
-PAYMENT_FIELDS: Final = tuple(field.name for field in fields(Payment))
+PAYMENT_FIELDS: Final = (*(field.name for field in fields(Payment) if field.name != "result"), *RESULT_FIELDS)
 
 _NOW: Final[dict[Dialect, str]] = {
     # Both are read when the statement runs, after the locks of earlier statements were waited for.

@@ -11,7 +11,7 @@ from shared.payment.settlement import Result
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage.db.engine import Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments.rows import json_text, payment_of, record
+from shared.storage.payments.rows import SET_RESULT, payment_of, record, result_values
 from shared.storage.webhooks.outbox import add_contradiction, add_event
 
 #: Move a payment out of the state it was seen in, for good or into doubt.
@@ -22,11 +22,7 @@ _MOVE = Statement(
     " doubted_at = CASE WHEN :doubts THEN {now} ELSE doubted_at END,"
     " resolved_by = COALESCE(CAST(:resolved_by AS TEXT), resolved_by),"
     " proved_by = COALESCE(CAST(:proved_by AS TEXT), proved_by),"
-    " held_since = :held_since, paid_cents = :paid_cents, error_code = :error_code,"
-    " error_description = :error_description, authorisation_number = :authorisation_number,"
-    " masked_card = :masked_card, application = :application, aid = :aid,"
-    " card_read_mode = :card_read_mode, receipt = :receipt,"
-    " warnings = COALESCE(CAST(:warnings AS TEXT), warnings)"
+    f" held_since = :held_since, {SET_RESULT}"
     " WHERE id = :payment_id AND state = :from_state"
     " RETURNING {payment}"
 )
@@ -90,8 +86,6 @@ async def move(
     written for the merchant; `doubt_was_told` is false where the doubt that ends began in this transaction.
     """
     to = apply(from_state, event)
-    warnings = None if result is None else json_text(result.warnings)
-    result = result or Result()
     row = await tx.one(
         _MOVE,
         payment_id=payment_id,
@@ -104,16 +98,7 @@ async def move(
         resolved_by=resolved_by,
         proved_by=proved_by,
         held_since=held_since,
-        paid_cents=result.paid_cents,
-        error_code=result.error_code,
-        error_description=result.error_description,
-        authorisation_number=result.authorisation_number,
-        masked_card=result.masked_card,
-        application=result.application,
-        aid=result.aid,
-        card_read_mode=result.card_read_mode,
-        receipt=result.receipt,
-        warnings=warnings,
+        **result_values(result),
     )
     if row is None:
         return None
@@ -155,7 +140,7 @@ async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
     if row is None:
         await add_event(tx, payment, type_of(payment.state, ends_doubt=False))
         return payment
-    result = Result.from_json(json.loads(row.detail)).with_warnings(payment.warnings)
+    result = Result.from_json(json.loads(row.detail)).with_warnings(payment.result.warnings)
     moved = await move(
         tx,
         payment.id,

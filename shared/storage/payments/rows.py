@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from sqlalchemy import Row
 
 from shared.payment.payment import Operation, Payment
+from shared.payment.settlement import RESULT_FIELDS, Result
 from shared.payment.states import State
 from shared.storage.db.engine import Transaction
 from shared.storage.db.statement import PAYMENT_FIELDS, Statement
@@ -26,8 +28,22 @@ def payment_of(row: Row[Any]) -> Payment:
     values["contradicted"] = bool(values["contradicted"])
     values["key_closed"] = bool(values["key_closed"])
     values["force_authorization"] = bool(values["force_authorization"])
-    values["warnings"] = tuple(json.loads(values["warnings"]))
-    return Payment(**values)
+    result = {name: values.pop(name) for name in RESULT_FIELDS}
+    result["warnings"] = tuple(json.loads(result["warnings"]))
+    return Payment(**values, result=Result(**result))
+
+
+#: The assignments of a payment's result columns, for `result_values`.
+SET_RESULT: Final = ", ".join(
+    f"{name} = COALESCE(CAST(:warnings AS TEXT), warnings)" if name == "warnings" else f"{name} = :{name}"
+    for name in RESULT_FIELDS
+)
+
+
+def result_values(result: Result | None) -> dict[str, object]:
+    """Return the parameters of `SET_RESULT`; None empties every column but the warnings, which stay."""
+    warnings = None if result is None else json_text(result.warnings)
+    return asdict(result or Result()) | {"warnings": warnings}
 
 
 def json_text(value: object) -> str:

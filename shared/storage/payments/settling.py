@@ -58,7 +58,7 @@ async def settle(
                 State.IN_SESSION,
                 settlement.event,
                 reason=settlement.reason,
-                result=settlement.result.with_warnings(payment.warnings),
+                result=settlement.result.with_warnings(payment.result.warnings),
                 detail=settlement.detail,
             )
             if moved is not None:
@@ -237,7 +237,7 @@ async def add(
             State.IN_DOUBT,
             proof,
             reason=_reason_of(evidence),
-            result=result.with_warnings(payment.warnings),
+            result=result.with_warnings(payment.result.warnings),
             resolved_by=evidence.source,
             proved_by=brought_by,
         )

@@ -88,7 +88,7 @@ def drawn_kind(rng: random.Random) -> Kind:
         identifies=rng.random() < 0.8,
         enquiry=rng.choice(("repeats", "repeats", "repeats", "copies", "refuses")),
         private_data=rng.choice(("echo", "echo", "echo", "none", "own", "own_on_success")),
-        leaves_out=frozenset(tag for tag in (f.SOFTWARE_ID, f.POS_NUMBER, f.TICKET) if rng.random() < 0.2),
+        leaves_out=frozenset(tag for tag in (f.SOFTWARE_ID, f.POS_NUMBER, f.RECEIPT) if rng.random() < 0.2),
         keeps_open=rng.random() < 0.3,
         gives_up_on_close=rng.random() < 0.2,
         request_seconds=rng.choice((20.0, 20.0, 600.0)),

@@ -13,7 +13,7 @@ from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.screen import Key, Stage
 from sandbox.terminal.script.script import read_script
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.concert.decoded_answer import AnswerMeaning, Reading
+from shared.concert.decoded_answer import AnswerMeaning, ParsedAnswer
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 
@@ -45,7 +45,7 @@ def type_pin(playing: VirtualTerminal, digits: str) -> None:
     playing.press(Key.GREEN)
 
 
-async def answered(client: RawClient) -> Reading:
+async def answered(client: RawClient) -> ParsedAnswer:
     return read(frame_of(await client.receive_all()))
 
 
@@ -58,8 +58,8 @@ async def test_nothing_happens_until_somebody_acts(playing: VirtualTerminal) -> 
         type_pin(playing, TEST_PIN)
         reading = await answered(client)
 
-    assert reading.outcome is AnswerMeaning.SUCCEEDED
-    assert (reading.masked_card, reading.aid) == ("411111******1111", "A0000000031010")
+    assert reading.meaning is AnswerMeaning.SUCCEEDED
+    assert (reading.result.masked_card, reading.result.aid) == ("411111******1111", "A0000000031010")
     assert playing.screen.message == "Approved"
 
 
@@ -72,8 +72,8 @@ async def test_three_wrong_pins_are_refused(playing: VirtualTerminal) -> None:
             type_pin(playing, "0000")
         reading = await answered(client)
 
-    assert (reading.outcome, reading.issuer_code) == (AnswerMeaning.REFUSED, "75")
-    assert reading.authorisation_number is None
+    assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, "75")
+    assert reading.result.authorisation_number is None
 
 
 async def test_the_red_key_abandons_with_the_card_in_the_reader(playing: VirtualTerminal) -> None:
@@ -84,7 +84,7 @@ async def test_the_red_key_abandons_with_the_card_in_the_reader(playing: Virtual
         playing.press(Key.RED)
         reading = await answered(client)
 
-    assert (reading.outcome, reading.error_code) == (AnswerMeaning.ABORTED, "06")
+    assert (reading.meaning, reading.result.error_code) == (AnswerMeaning.ABORTED, "06")
 
 
 async def test_a_card_above_the_contactless_limit_is_to_be_inserted(playing: VirtualTerminal) -> None:
@@ -107,8 +107,8 @@ async def test_a_card_whose_bank_refuses_is_refused_with_its_reason(playing: Vir
         playing.present(Presented(card("cb-lost"), Mode.CONTACTLESS))
         reading = await answered(client)
 
-    assert (reading.outcome, reading.issuer_code) == (AnswerMeaning.REFUSED, "41")
-    assert "41 CARD REPORTED LOST" in (reading.receipt or "")
+    assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, "41")
+    assert "41 CARD REPORTED LOST" in (reading.result.receipt or "")
 
 
 async def test_the_scripts_bank_and_faults_stay_and_its_customer_goes(playing: VirtualTerminal) -> None:
@@ -119,7 +119,7 @@ async def test_the_scripts_bank_and_faults_stay_and_its_customer_goes(playing: V
         async with RawClient(playing) as client:
             await woken(playing, client)
             playing.present(Presented(card("cb"), Mode.CONTACTLESS))
-            outcomes.append((await answered(client)).outcome)
+            outcomes.append((await answered(client)).meaning)
     async with RawClient(playing) as client:
         await woken(playing, client)
         playing.present(Presented(card("cb"), Mode.CONTACTLESS))
@@ -135,7 +135,7 @@ async def test_nobody_there_ends_with_the_terminals_own_time() -> None:
     async with VirtualTerminal("127.0.9.23", 0, device=device, by_hand=True) as playing:
         reading = read(await ask(playing, OURS))
 
-    assert (reading.outcome, reading.error_code) == (AnswerMeaning.ABORTED, "08")
+    assert (reading.meaning, reading.result.error_code) == (AnswerMeaning.ABORTED, "08")
 
 
 async def test_cards_and_keys_on_an_idle_screen_do_nothing(playing: VirtualTerminal) -> None:
@@ -148,7 +148,7 @@ async def test_cards_and_keys_on_an_idle_screen_do_nothing(playing: VirtualTermi
     async with RawClient(playing) as client:
         await woken(playing, client)
         playing.press_red_button()
-        assert (await answered(client)).error_code == "06"
+        assert (await answered(client)).result.error_code == "06"
 
 
 async def test_a_reset_gives_up_what_is_on_the_screen(playing: VirtualTerminal) -> None:

@@ -76,7 +76,7 @@ async def test_above_the_floor_limit_the_issuer_is_asked_and_the_end_is_told(
     answer = await ask(playing, debit(4250))
 
     asked = (await chain.get("issuer", "/records"))[0]
-    assert read(answer, sent=request(amount_cents=4250)).outcome is AnswerMeaning.SUCCEEDED
+    assert read(answer, sent=request(amount_cents=4250)).meaning is AnswerMeaning.SUCCEEDED
     assert answer.fields["AC"] == asked["answer"]["authorisation_number"]
     completed = await eventually(lambda: pushed(chain, "completion"))
     assert completed[0]["authorisation_id"] == asked["id"]
@@ -111,8 +111,8 @@ async def test_the_issuers_refusal_travels_back_to_the_receipt(
 
     said = (await chain.get("issuer", "/records"))[0]["answer"]
     assert (said["approved"], said["code"]) == (False, code)
-    assert (reading.outcome, reading.issuer_code) == (AnswerMeaning.REFUSED, code)
-    assert f"{code} {said['message'].upper()}" in (reading.receipt or "")
+    assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, code)
+    assert f"{code} {said['message'].upper()}" in (reading.result.receipt or "")
     assert not await pushed(chain, "completion")
 
 
@@ -144,7 +144,7 @@ async def test_a_gateway_that_is_not_told_cf_learns_it_from_nothing(
     pushes = await eventually(lambda: pushed(chain, "collection"))
 
     pushes += await pushed(chain, "authorisation") + await pushed(chain, "completion")
-    assert read(answer, sent=request(amount_cents=4250)).outcome is AnswerMeaning.SUCCEEDED
+    assert read(answer, sent=request(amount_cents=4250)).meaning is AnswerMeaning.SUCCEEDED
     assert [(one["kind"], one["reference"]) for one in pushes] == [
         ("collection", None),
         ("authorisation", None),
@@ -158,7 +158,7 @@ async def test_a_gateway_that_cannot_be_reached_refuses_with_91(chain: Chain) ->
     async with VirtualTerminal("127.0.9.24", 0, device=PROMPT, gateway=gateway) as playing:
         reading = read(await ask(playing, debit(4250)), sent=request(amount_cents=4250))
 
-        assert (reading.outcome, reading.issuer_code) == (AnswerMeaning.REFUSED, "91")
+        assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, "91")
         assert not playing.is_busy
 
 

@@ -70,7 +70,7 @@ async def test_a_row_does_what_its_words_say(row: ScriptedOutcome) -> None:
         assert playing.records[1].charged is row.charged
         if row.name.startswith("refused_") and row.ending is not None:
             reading = read(frame_of(received), sent=sent)
-            assert (reading.outcome, reading.issuer_code) == (AnswerMeaning.REFUSED, row.ending)
+            assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, row.ending)
 
 
 async def test_a_terminal_may_write_before_it_is_asked() -> None:
@@ -83,7 +83,7 @@ async def test_a_terminal_may_write_before_it_is_asked() -> None:
         paid = await ask(playing, OURS)
 
     assert greeting == b"READY\r\n"
-    assert read(paid).outcome is AnswerMeaning.SUCCEEDED
+    assert read(paid).meaning is AnswerMeaning.SUCCEEDED
 
 
 async def test_a_broken_answer_may_be_followed_by_the_real_one() -> None:
@@ -95,7 +95,7 @@ async def test_a_broken_answer_may_be_followed_by_the_real_one() -> None:
             broken, real = await client.receive_some(), await client.receive_all()
 
     assert frame_of(broken).error is not None
-    assert read(frame_of(real)).outcome is AnswerMeaning.SUCCEEDED
+    assert read(frame_of(real)).meaning is AnswerMeaning.SUCCEEDED
 
 
 async def test_an_amount_may_come_after_the_success_that_lacked_it() -> None:
@@ -118,7 +118,7 @@ async def test_an_answer_may_be_wrapped() -> None:
 
     assert received[:2] == b"\x06\x02"
     assert received[-1:] == b"\x04"
-    assert read(frame_of(received)).outcome is AnswerMeaning.SUCCEEDED
+    assert read(frame_of(received)).meaning is AnswerMeaning.SUCCEEDED
 
 
 async def test_a_busy_terminal_has_nothing_on_its_screen_afterwards() -> None:
@@ -128,8 +128,8 @@ async def test_a_busy_terminal_has_nothing_on_its_screen_afterwards() -> None:
 
         busy, paid = await ask(playing, OURS), await ask(playing, OURS)
 
-    assert read(busy, after_seconds=0.01).outcome is AnswerMeaning.BUSY
-    assert read(paid).outcome is AnswerMeaning.SUCCEEDED
+    assert read(busy, after_seconds=0.01).meaning is AnswerMeaning.BUSY
+    assert read(paid).meaning is AnswerMeaning.SUCCEEDED
 
 
 async def test_a_request_may_ask_for_its_answer_at_once() -> None:
@@ -149,7 +149,7 @@ async def test_a_terminal_that_nobody_pays_at_gives_up_with_an_answer() -> None:
         playing.play_next(read_script([{"outcome": "walked_away", "delay_seconds": 0.05}]))
         reading = read(await ask(playing, OURS))
 
-        assert (reading.outcome, reading.error_code) == (AnswerMeaning.ABORTED, "08")
+        assert (reading.meaning, reading.result.error_code) == (AnswerMeaning.ABORTED, "08")
         assert playing.records[0].outcome == "walked_away"
 
 
@@ -204,7 +204,7 @@ async def test_an_answer_may_pause_in_the_middle() -> None:
         begun = time.monotonic()
         answer = await ask(playing, OURS)
 
-        assert read(answer).outcome is AnswerMeaning.SUCCEEDED
+        assert read(answer).meaning is AnswerMeaning.SUCCEEDED
         assert time.monotonic() - begun > 0.4
 
 
@@ -215,7 +215,7 @@ async def test_a_script_is_used_up_step_by_step() -> None:
         outcomes = []
         for _ in range(3):
             assert (await ask(playing, IDENTIFICATION)).fields["AE"] == "10"
-            outcomes.append(read(await ask(playing, OURS)).outcome)
+            outcomes.append(read(await ask(playing, OURS)).meaning)
 
     assert outcomes == [AnswerMeaning.ABORTED, AnswerMeaning.REFUSED, AnswerMeaning.SUCCEEDED]
 
@@ -230,4 +230,4 @@ async def test_a_fault_set_for_one_terminal_leaves_another_alone() -> None:
         one.behaviour = replace(usual, fault=Fault.GARBAGE)
 
         assert read(await ask(one, OURS)).anomaly == "unreadable"
-        assert read(await ask(other, OURS)).outcome is AnswerMeaning.SUCCEEDED
+        assert read(await ask(other, OURS)).meaning is AnswerMeaning.SUCCEEDED

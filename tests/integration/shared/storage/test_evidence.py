@@ -55,8 +55,8 @@ async def test_a_proof_settles_a_doubt(database: Database, proof: Event, state: 
     payment = await prove(database, claimed.payment.id, proof, PAID)
 
     assert (payment.state, payment.reason, payment.contradicted) == (state, None, False)
-    assert (payment.paid_cents, payment.authorisation_number) == (900, "123456")
-    assert payment.warnings == ("amount_string", "partial_amount")
+    assert (payment.result.paid_cents, payment.result.authorisation_number) == (900, "123456")
+    assert payment.result.warnings == ("amount_string", "partial_amount")
     assert payment.ended_at is not None
     assert await holder(database) == payment.id
     assert [event for event, _ in await history(database, payment.id)][-2:] == ["evidence", proof]
@@ -78,8 +78,8 @@ async def test_a_proof_that_came_before_settles_the_doubt_as_it_begins(
     payment = await lose(database, claimed)
 
     assert (payment.state, payment.reason) == (state, None)
-    assert (payment.paid_cents, payment.authorisation_number) == (900, "123456")
-    assert payment.warnings == ("amount_string", "partial_amount")
+    assert (payment.result.paid_cents, payment.result.authorisation_number) == (900, "123456")
+    assert payment.result.warnings == ("amount_string", "partial_amount")
     assert [event for event, _ in await history(database, payment_id)][-2:] == ["outcome_lost", proof]
     assert await holder(database) == payment_id
 
@@ -151,7 +151,7 @@ async def test_moved_money_against_a_failure_is_a_contradiction(database: Databa
 
     payment = await prove(database, payment_id, Event.PROVED_DONE, PAID)
 
-    assert (payment.state, payment.contradicted, payment.paid_cents) == (state, True, None)
+    assert (payment.state, payment.contradicted, payment.result.paid_cents) == (state, True, None)
     assert not response_for(payment).safe_to_retry
     assert (await history(database, payment_id))[-1] == ("contradiction", state)
     refusal = await ask(database)

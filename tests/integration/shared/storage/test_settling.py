@@ -144,7 +144,7 @@ async def test_a_result_of_a_line_that_was_taken_over_is_evidence(database: Data
     settled = await _settle(database, claimed, DONE)
 
     assert settled.state is State.SUCCEEDED
-    assert (settled.paid_cents, settled.receipt) == (900, FULL.receipt)
+    assert (settled.result.paid_cents, settled.result.receipt) == (900, FULL.receipt)
     assert await _evidence(database, settled.id) == [("late_answer", Event.PROVED_DONE)]
     assert await holder(database) == settled.id
 
@@ -159,8 +159,8 @@ async def test_a_late_result_before_the_takers_doubt_settles_it_when_it_begins(d
     settled = await lose(database, claimed)
 
     assert settled.state is State.SUCCEEDED
-    assert (settled.paid_cents, settled.receipt) == (900, FULL.receipt)
-    assert settled.warnings == ("amount_string", "partial_amount")
+    assert (settled.result.paid_cents, settled.result.receipt) == (900, FULL.receipt)
+    assert settled.result.warnings == ("amount_string", "partial_amount")
 
 
 async def test_a_late_busy_proves_nothing(database: Database) -> None:

@@ -111,7 +111,7 @@ def test_a_success_has_every_field_of_the_contract() -> None:
         "pos_technical_info",
         "payment",
     ]
-    assert base64.b64decode(body["receipt"]).decode() == payment.receipt
+    assert base64.b64decode(body["receipt"]).decode() == payment.result.receipt
     assert body["order"] == FULL_REQUEST["order"]
     assert body["customer"] == FULL_REQUEST["customer"]
     assert body["technical_pos_info"] == body["pos_technical_info"] == FULL_REQUEST["pos_technical_info"]

@@ -1,4 +1,4 @@
-"""Properties of codec and reading: round trips, any cut, any garbage."""
+"""Properties of codec and parsed: round trips, any cut, any garbage."""
 
 from concert import DONE, request
 from hypothesis import given
@@ -8,8 +8,8 @@ from shared.concert.completeness import Complete, Unreadable, Wait, check_comple
 from shared.concert.decode import Decoder, Frame
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_fields, encode_operation, operation_fields
-from shared.concert.enquiry import read_enquiry
-from shared.concert.interpret import read_answer
+from shared.concert.enquiry import interpret_enquiry
+from shared.concert.interpret import interpret_frame
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
@@ -113,13 +113,13 @@ def test_any_garbage_has_a_verdict_and_a_reading(data: bytes, closed: bool, idle
     verdict = check_completeness(
         frame, sent=sent, known_echoes=frozenset({"CB"}), peer_closed=closed, idle_seconds=idle
     )
-    reading = read_answer(frame, request(), Profile(), first_byte_after_seconds=idle)
+    parsed = interpret_frame(frame, request(), Profile(), first_byte_after_seconds=idle)
 
     assert isinstance(verdict, Complete | Wait | Unreadable)
     assert not (closed and isinstance(verdict, Wait))
     assert frame.error is None or isinstance(verdict, Unreadable)
-    assert frame.error is None or reading.outcome is AnswerMeaning.IN_DOUBT
-    assert read_enquiry(frame, request()).evidence in ("proof_of_success", "hint", "nothing")
+    assert frame.error is None or parsed.meaning is AnswerMeaning.IN_DOUBT
+    assert interpret_enquiry(frame, request()).grade in ("proof_of_success", "hint", "nothing")
 
 
 @given(st.integers(0, len(DONE) - 1))

@@ -4,7 +4,7 @@ import pytest
 from concert import OTHER_PAYMENT, PAN, PAYMENT, answer, frame_of, request, ticket_field
 
 from shared.concert.decoded_answer import AnswerMeaning
-from shared.concert.enquiry import Evidence, Lack, read_enquiry
+from shared.concert.enquiry import Grade, ProofGap, interpret_enquiry
 from shared.payment.payment import Operation
 
 DONE_TICKET = ticket_field(
@@ -19,64 +19,64 @@ def enquiry_answer(**fields: str | None) -> dict[str, str | None]:
 @pytest.mark.parametrize("action", ["0", "3", None])
 def test_amount_operation_reference_and_ticket_together_prove_success(action: str | None) -> None:
     """CD may be the payment's, the enquiry's own, or left out."""
-    reading = read_enquiry(answer(**enquiry_answer(CD=action)), request())
+    enquiry = interpret_enquiry(answer(**enquiry_answer(CD=action)), request())
 
-    assert (reading.evidence, reading.lack) == (Evidence.PROOF_OF_SUCCESS, None)
-    assert (reading.said.outcome, reading.said.paid_amount_cents) == (AnswerMeaning.SUCCEEDED, 2500)
-    assert reading.said.receipt is not None
-    assert PAN not in repr(reading)
+    assert (enquiry.grade, enquiry.gap) == (Grade.PROOF_OF_SUCCESS, None)
+    assert (enquiry.parsed.meaning, enquiry.parsed.result.paid_cents) == (AnswerMeaning.SUCCEEDED, 2500)
+    assert enquiry.parsed.result.receipt is not None
+    assert PAN not in repr(enquiry)
 
 
 @pytest.mark.parametrize(
-    ("fields", "lack"),
+    ("fields", "gap"),
     [
-        ({"CB": "2400"}, Lack.OTHER_AMOUNT),
-        ({"CD": "2"}, Lack.OTHER_OPERATION),
-        ({"CE": "840"}, Lack.OTHER_CURRENCY),
-        ({"CA": "02"}, Lack.OTHER_POS),
-        ({"CF": OTHER_PAYMENT}, Lack.OTHER_REFERENCE),
-        ({"CF": "1010000000"}, Lack.NO_REFERENCE),
-        ({"CF": None}, Lack.NO_REFERENCE),
-        ({"ZT": None}, Lack.NO_TICKET),
-        ({"ZT": "CK003100AK005TE1OV"}, Lack.NO_TICKET),
-        ({"ZT": ticket_field("ABANDON DEBIT\n25,00 EUR")}, Lack.TICKET_NOT_DONE),
-        ({"ZT": ticket_field("25,00 EUR")}, Lack.TICKET_NOT_DONE),
+        ({"CB": "2400"}, ProofGap.OTHER_AMOUNT),
+        ({"CD": "2"}, ProofGap.OTHER_OPERATION),
+        ({"CE": "840"}, ProofGap.OTHER_CURRENCY),
+        ({"CA": "02"}, ProofGap.OTHER_POS),
+        ({"CF": OTHER_PAYMENT}, ProofGap.OTHER_REFERENCE),
+        ({"CF": "1010000000"}, ProofGap.NO_REFERENCE),
+        ({"CF": None}, ProofGap.NO_REFERENCE),
+        ({"ZT": None}, ProofGap.NO_RECEIPT),
+        ({"ZT": "CK003100AK005TE1OV"}, ProofGap.NO_RECEIPT),
+        ({"ZT": ticket_field("ABANDON DEBIT\n25,00 EUR")}, ProofGap.RECEIPT_NOT_DONE),
+        ({"ZT": ticket_field("25,00 EUR")}, ProofGap.RECEIPT_NOT_DONE),
     ],
 )
-def test_anything_less_is_a_hint(fields: dict[str, str | None], lack: Lack) -> None:
+def test_anything_less_is_a_hint(fields: dict[str, str | None], gap: ProofGap) -> None:
     """Shown to the person who decides; neither card nor ticket are kept, they may be another merchant's."""
-    reading = read_enquiry(answer(**enquiry_answer(**fields)), request())
+    enquiry = interpret_enquiry(answer(**enquiry_answer(**fields)), request())
 
-    assert (reading.evidence, reading.lack) == (Evidence.HINT, lack)
-    assert reading.said.outcome is AnswerMeaning.IN_DOUBT
-    assert reading.said.paid_amount_cents is None
-    assert (reading.said.receipt, reading.said.masked_card) == (None, None)
+    assert (enquiry.grade, enquiry.gap) == (Grade.HINT, gap)
+    assert enquiry.parsed.meaning is AnswerMeaning.IN_DOUBT
+    assert enquiry.parsed.result.paid_cents is None
+    assert (enquiry.parsed.result.receipt, enquiry.parsed.result.masked_card) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("fields", "lack"),
+    ("fields", "gap"),
     [
-        ({"AE": "01"}, Lack.NOT_ANSWERED),
-        ({"AE": "01", "AF": "06"}, Lack.NOT_ANSWERED),
-        ({"AE": "11"}, Lack.NOT_ANSWERED),
-        ({"AE": None}, Lack.UNREADABLE),
-        ({"AF": "00"}, Lack.AF_PRESENT),
-        ({"AF": "01"}, Lack.AF_PRESENT),
-        ({"CB": None}, Lack.NO_AMOUNT),
-        ({"CB": "abc"}, Lack.NO_AMOUNT),
+        ({"AE": "01"}, ProofGap.NOT_ANSWERED),
+        ({"AE": "01", "AF": "06"}, ProofGap.NOT_ANSWERED),
+        ({"AE": "11"}, ProofGap.NOT_ANSWERED),
+        ({"AE": None}, ProofGap.UNREADABLE),
+        ({"AF": "00"}, ProofGap.AF_PRESENT),
+        ({"AF": "01"}, ProofGap.AF_PRESENT),
+        ({"CB": None}, ProofGap.NO_AMOUNT),
+        ({"CB": "abc"}, ProofGap.NO_AMOUNT),
     ],
 )
-def test_a_refusal_a_reason_or_no_amount_is_no_evidence(fields: dict[str, str | None], lack: Lack) -> None:
+def test_a_refusal_a_reason_or_no_amount_is_no_evidence(fields: dict[str, str | None], gap: ProofGap) -> None:
     """AE is about the enquiry, not about the payment: it never proves that nothing was charged."""
-    reading = read_enquiry(answer(**enquiry_answer(**fields)), request())
+    enquiry = interpret_enquiry(answer(**enquiry_answer(**fields)), request())
 
-    assert (reading.evidence, reading.lack) == (Evidence.NOTHING, lack)
+    assert (enquiry.grade, enquiry.gap) == (Grade.NOTHING, gap)
 
 
 @pytest.mark.parametrize("data", [b"", b"HTTP/1.1", b"CZ0040320AE00210CB0042500CB0042501"])
 def test_what_cannot_be_read_is_no_evidence(data: bytes) -> None:
     """Nor is a tag with two values."""
-    assert read_enquiry(frame_of(data), request()).evidence is Evidence.NOTHING
+    assert interpret_enquiry(frame_of(data), request()).grade is Grade.NOTHING
 
 
 def test_the_ticket_tells_a_reversal_from_its_debit() -> None:
@@ -85,6 +85,6 @@ def test_the_ticket_tells_a_reversal_from_its_debit() -> None:
     undone = answer(**enquiry_answer(CD="3", ZT=ticket_field("25,00 EUR\nANNULATION DEBIT")))
     debited = answer(**enquiry_answer(CD="3"))
 
-    assert read_enquiry(undone, reversal).evidence is Evidence.PROOF_OF_SUCCESS
-    assert read_enquiry(debited, reversal).lack is Lack.TICKET_NOT_DONE
-    assert read_enquiry(undone, request()).lack is Lack.TICKET_NOT_DONE
+    assert interpret_enquiry(undone, reversal).grade is Grade.PROOF_OF_SUCCESS
+    assert interpret_enquiry(debited, reversal).gap is ProofGap.RECEIPT_NOT_DONE
+    assert interpret_enquiry(undone, request()).gap is ProofGap.RECEIPT_NOT_DONE

@@ -15,7 +15,7 @@ from concert import (
     ticket_field,
 )
 
-from shared.concert.decoded_answer import Anomaly, AnswerMeaning, Reading
+from shared.concert.decoded_answer import Anomaly, AnswerMeaning, ParsedAnswer
 from shared.concert.fields import APPLICATIONS
 from shared.concert.interpret import answers_identification
 from shared.concert.profile import Profile
@@ -28,79 +28,79 @@ BARE: dict[str, str | None] = {"AC": None, "CC": None}
 
 def test_done_is_success_of_the_echoed_amount() -> None:
     """AE 10: the money moved."""
-    reading = read(answer(AI="A0000000421010", CI="1", CG="1999403", CF=PAYMENT))
+    parsed = read(answer(AI="A0000000421010", CI="1", CG="1999403", CF=PAYMENT))
 
-    assert (reading.outcome, reading.anomaly, reading.reason) == (AnswerMeaning.SUCCEEDED, None, None)
-    assert reading.paid_amount_cents == 2500
-    assert reading.authorisation_number == "184117"
-    assert (reading.application, reading.application_name) == ("001", "CB/Visa/Mastercard contact")
-    assert (reading.aid, reading.card_read_mode, reading.contract) == ("A0000000421010", "1", "1999403")
-    assert (reading.error_code, reading.error_description) == (None, None)
-    assert reading.warnings == ()
-    assert reading.notes == ("reference_confirmed",)
+    assert (parsed.meaning, parsed.anomaly, parsed.reason) == (AnswerMeaning.SUCCEEDED, None, None)
+    assert parsed.result.paid_cents == 2500
+    assert parsed.result.authorisation_number == "184117"
+    assert parsed.result.application == "001"
+    assert (parsed.result.aid, parsed.result.card_read_mode) == ("A0000000421010", "1")
+    assert (parsed.result.error_code, parsed.result.error_description) == (None, None)
+    assert parsed.result.warnings == ()
+    assert parsed.notes == ("reference_confirmed",)
 
 
 @pytest.mark.parametrize("answer_code", [None, "00", "01", "03", "   ", "01APPROUVEE"])
 def test_done_goes_with_no_reason_unknown_authorised_or_forced(answer_code: str | None) -> None:
     """AF none, 00, 01 or 03."""
-    reading = read(answer(AF=answer_code))
+    parsed = read(answer(AF=answer_code))
 
-    assert reading.outcome is AnswerMeaning.SUCCEEDED
-    assert reading.error_code is None
+    assert parsed.meaning is AnswerMeaning.SUCCEEDED
+    assert parsed.result.error_code is None
 
 
 @pytest.mark.parametrize("answer_code", ["02", "04", "05", "06", "07", "08", "10", "13", "77", "APPROUVEE"])
 def test_done_with_any_other_reason_is_in_doubt(answer_code: str) -> None:
     """AE 10 and such an AF contradict each other."""
-    reading = read(answer(AF=answer_code))
+    parsed = read(answer(AF=answer_code))
 
-    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.AF_CONTRADICTS)
-    assert reading.reason is Reason.CONTRADICTING_ANSWER
-    assert reading.paid_amount_cents is None
+    assert (parsed.meaning, parsed.anomaly) == (DOUBT, Anomaly.AF_CONTRADICTS)
+    assert parsed.reason is Reason.CONTRADICTING_ANSWER
+    assert parsed.result.paid_cents is None
 
 
 @pytest.mark.parametrize("code", ["02", "04", "05", "07", "09", "12", "13"])
 @pytest.mark.parametrize("after_seconds", [0.1, 20])
 def test_a_refusal_is_refused(code: str, after_seconds: float) -> None:
     """Whenever it comes; the code is the reason."""
-    reading = read(answer(AE="01", AF=code), after_seconds=after_seconds)
+    parsed = read(answer(AE="01", AF=code), after_seconds=after_seconds)
 
-    assert (reading.outcome, reading.error_code) == (AnswerMeaning.REFUSED, code)
-    assert reading.reason is None
-    assert reading.paid_amount_cents is None
+    assert (parsed.meaning, parsed.result.error_code) == (AnswerMeaning.REFUSED, code)
+    assert parsed.reason is None
+    assert parsed.result.paid_cents is None
 
 
 @pytest.mark.parametrize("code", ["06", "08", "10", "11"])
 @pytest.mark.parametrize("after_seconds", [0.1, 20])
 def test_a_person_who_gives_up_aborts(code: str, after_seconds: float) -> None:
     """The red button, no input in time, a wrong choice, the shop's own stop."""
-    reading = read(answer(AE="01", AF=code), after_seconds=after_seconds)
+    parsed = read(answer(AE="01", AF=code), after_seconds=after_seconds)
 
-    assert (reading.outcome, reading.error_code) == (AnswerMeaning.ABORTED, code)
+    assert (parsed.meaning, parsed.result.error_code) == (AnswerMeaning.ABORTED, code)
 
 
 @pytest.mark.parametrize("code", ["01", "03"])
 def test_not_done_but_authorised_is_in_doubt(code: str) -> None:
     """AE 01 with AF 01 or 03, even at once."""
-    reading = read(answer(AE="01", AF=code), after_seconds=0.1)
+    parsed = read(answer(AE="01", AF=code), after_seconds=0.1)
 
-    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.AF_CONTRADICTS)
+    assert (parsed.meaning, parsed.anomaly) == (DOUBT, Anomaly.AF_CONTRADICTS)
 
 
 @pytest.mark.parametrize("answer_code", [None, "00", "00OCCUPE", "  "])
 def test_not_done_without_a_reason_at_once_is_busy(answer_code: str | None) -> None:
     """So a terminal answers that still shows another amount: nothing was tried."""
-    reading = read(answer(AE="01", AF=answer_code, AC=None), after_seconds=1.99)
+    parsed = read(answer(AE="01", AF=answer_code, AC=None), after_seconds=1.99)
 
-    assert (reading.outcome, reading.reason) == (AnswerMeaning.BUSY, Reason.BUSY)
+    assert (parsed.meaning, parsed.reason) == (AnswerMeaning.BUSY, Reason.BUSY)
 
 
 @pytest.mark.parametrize(("answer_code", "code"), [(None, None), ("00", "00")])
 def test_not_done_without_a_reason_later_is_refused(answer_code: str | None, code: str | None) -> None:
     """From two seconds after the write on a person may have been asked."""
-    reading = read(answer(AE="01", AF=answer_code, AC=None), after_seconds=2.0)
+    parsed = read(answer(AE="01", AF=answer_code, AC=None), after_seconds=2.0)
 
-    assert (reading.outcome, reading.error_code) == (AnswerMeaning.REFUSED, code)
+    assert (parsed.meaning, parsed.result.error_code) == (AnswerMeaning.REFUSED, code)
 
 
 @pytest.mark.parametrize(("answer_code", "code"), [("77", "77"), ("OCCUPE", None), ("1", None)])
@@ -108,9 +108,9 @@ def test_not_done_with_a_reason_that_is_not_listed_is_refused_even_at_once(
     answer_code: str, code: str | None
 ) -> None:
     """Only none and 00 are a busy terminal's."""
-    reading = read(answer(AE="01", AF=answer_code), after_seconds=0.1)
+    parsed = read(answer(AE="01", AF=answer_code), after_seconds=0.1)
 
-    assert (reading.outcome, reading.error_code) == (AnswerMeaning.REFUSED, code)
+    assert (parsed.meaning, parsed.result.error_code) == (AnswerMeaning.REFUSED, code)
 
 
 @pytest.mark.parametrize(
@@ -119,19 +119,19 @@ def test_not_done_with_a_reason_that_is_not_listed_is_refused_even_at_once(
 )
 def test_any_other_status_is_in_doubt(status: str, anomaly: Anomaly) -> None:
     """AE 11 where immediate mode was not asked for, and what nobody describes."""
-    reading = read(answer(AE=status))
+    parsed = read(answer(AE=status))
 
-    assert (reading.outcome, reading.anomaly) == (DOUBT, anomaly)
-    assert reading.reason is not None
+    assert (parsed.meaning, parsed.anomaly) == (DOUBT, anomaly)
+    assert parsed.reason is not None
 
 
 @pytest.mark.parametrize("data", [b"", b"CZ0040320", b"HTTP/1.1", b"CZ0040320AE00210?"])
 def test_what_is_no_answer_is_in_doubt(data: bytes) -> None:
     """No row of fields, or one without a status."""
-    reading = read(frame_of(data))
+    parsed = read(frame_of(data))
 
-    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.UNREADABLE)
-    assert reading.reason is Reason.UNREADABLE
+    assert (parsed.meaning, parsed.anomaly) == (DOUBT, Anomaly.UNREADABLE)
+    assert parsed.reason is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("status", ["10", "01"])
@@ -154,60 +154,60 @@ def test_an_answer_that_contradicts_its_request_is_in_doubt(
 ) -> None:
     """It is no answer to our payment: never a failure, never a success, not even 'busy'."""
     for after_seconds in (0.1, 20):
-        reading = read(answer(AE=status, **changes), after_seconds=after_seconds)
+        parsed = read(answer(AE=status, **changes), after_seconds=after_seconds)
 
-        assert (reading.outcome, reading.anomaly) == (DOUBT, anomaly)
-        assert reading.reason is Reason.CONTRADICTING_ANSWER
+        assert (parsed.meaning, parsed.anomaly) == (DOUBT, anomaly)
+        assert parsed.reason is Reason.CONTRADICTING_ANSWER
 
 
 def test_a_tag_with_two_values_is_in_doubt() -> None:
     """Whatever the tag, on refusals too."""
     for status in (b"AE00210", b"AE00201AF00204"):
-        reading = read(frame_of(b"CZ0040320" + status + b"CB0042500CB0042400AC00211"))
+        parsed = read(frame_of(b"CZ0040320" + status + b"CB0042500CB0042400AC00211"))
 
-        assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.FIELD_REPEATED)
+        assert (parsed.meaning, parsed.anomaly) == (DOUBT, Anomaly.FIELD_REPEATED)
 
 
 def test_another_payments_ticket_is_kept_as_a_fingerprint_only() -> None:
     """It may belong to another merchant."""
-    reading = read(answer(CB="9900", AA=PAN, ZT=ticket_field("DEBIT\n99,00 EUR"), AI="A0000000421010"))
+    parsed = read(answer(CB="9900", AA=PAN, ZT=ticket_field("DEBIT\n99,00 EUR"), AI="A0000000421010"))
 
-    assert reading.is_foreign
-    assert reading.receipt_fingerprint is not None
-    assert len(reading.receipt_fingerprint) == 64
-    assert reading == Reading(
-        outcome=DOUBT,
+    assert parsed.is_foreign
+    assert parsed.receipt_fingerprint is not None
+    assert len(parsed.receipt_fingerprint) == 64
+    assert parsed == ParsedAnswer(
+        meaning=DOUBT,
         anomaly=Anomaly.AMOUNT_DIFFERS,
         is_foreign=True,
-        receipt_fingerprint=reading.receipt_fingerprint,
+        receipt_fingerprint=parsed.receipt_fingerprint,
     )
 
 
 @pytest.mark.parametrize("amount", ["2500", "00002500", "000000002500"])
 def test_an_amount_padded_with_zeros_is_the_amount(amount: str) -> None:
     """Answers may be left-padded."""
-    assert read(answer(CB=amount)).paid_amount_cents == 2500
+    assert read(answer(CB=amount)).result.paid_cents == 2500
 
 
 def test_a_lower_amount_is_in_doubt_where_partial_payment_is_not_known() -> None:
     """For a person: it is our payment, so card and ticket stay in view."""
-    reading = read(answer(CB="1900", ZT=ticket_field("DEBIT")))
+    parsed = read(answer(CB="1900", ZT=ticket_field("DEBIT")))
 
-    assert (reading.outcome, reading.anomaly, reading.reason) == (
+    assert (parsed.meaning, parsed.anomaly, parsed.reason) == (
         DOUBT,
         Anomaly.AMOUNT_LOWER,
         Reason.AMOUNT_LOWER,
     )
-    assert (reading.answered_amount_cents, reading.paid_amount_cents) == (1900, None)
-    assert reading.receipt == "DEBIT"
+    assert (parsed.answered_amount_cents, parsed.result.paid_cents) == (1900, None)
+    assert parsed.result.receipt == "DEBIT"
 
 
 def test_a_lower_amount_is_what_was_paid_where_partial_payment_is_known() -> None:
     """Meal vouchers; the caller gets a warning."""
-    reading = read(answer(CB="1900"), profile=Profile(accepts_partial=True))
+    parsed = read(answer(CB="1900"), profile=Profile(accepts_partial=True))
 
-    assert (reading.outcome, reading.paid_amount_cents) == (AnswerMeaning.SUCCEEDED, 1900)
-    assert reading.warnings == ("partial_amount",)
+    assert (parsed.meaning, parsed.result.paid_cents) == (AnswerMeaning.SUCCEEDED, 1900)
+    assert parsed.result.warnings == ("partial_amount",)
 
 
 def test_partial_payment_excuses_neither_a_refusal_nor_a_reversal_nor_a_higher_amount() -> None:
@@ -219,7 +219,7 @@ def test_partial_payment_excuses_neither_a_refusal_nor_a_reversal_nor_a_higher_a
     undone = read(answer(CD="2", CB="1900"), sent=reversal, profile=profile)
     higher = read(answer(CB="2600"), profile=profile)
 
-    assert [reading.anomaly for reading in (refused, undone, higher)] == [
+    assert [parsed.anomaly for parsed in (refused, undone, higher)] == [
         Anomaly.AMOUNT_DIFFERS,
         Anomaly.AMOUNT_LOWER,
         Anomaly.AMOUNT_DIFFERS,
@@ -231,8 +231,8 @@ def test_missing_echoes_are_tolerated() -> None:
     aborted = read(answer(AE="01", AF="06", CA=None, CB=None, CD=None, CE=None, AC=None))
     done = read(answer(CJ=None, CA=None, CB=None, CD=None, CE=None))
 
-    assert aborted.outcome is AnswerMeaning.ABORTED
-    assert (done.outcome, done.paid_amount_cents) == (AnswerMeaning.SUCCEEDED, 2500)
+    assert aborted.meaning is AnswerMeaning.ABORTED
+    assert (done.meaning, done.result.paid_cents) == (AnswerMeaning.SUCCEEDED, 2500)
     assert done.notes == ("amount_not_echoed",)
     assert done.answered_amount_cents is None
 
@@ -242,10 +242,10 @@ def test_missing_echoes_are_tolerated() -> None:
 )
 def test_a_reference_that_is_ours_or_no_reference_contradicts_nothing(private_data: str) -> None:
     """The terminal's own private data say nothing."""
-    reading = read(answer(CF=private_data))
+    parsed = read(answer(CF=private_data))
 
-    assert reading.outcome is AnswerMeaning.SUCCEEDED
-    assert ("reference_confirmed" in reading.notes) == private_data.startswith(PAYMENT)
+    assert parsed.meaning is AnswerMeaning.SUCCEEDED
+    assert ("reference_confirmed" in parsed.notes) == private_data.startswith(PAYMENT)
 
 
 @pytest.mark.parametrize(
@@ -263,17 +263,17 @@ def test_a_reference_that_is_ours_or_no_reference_contradicts_nothing(private_da
     ],
 )
 def test_done_with_any_sign_of_a_card_is_success(sign: dict[str, str]) -> None:
-    """Authorisation, card, application, reading mode, a ticket, or an application that was not sent."""
-    assert read(answer(**(BARE | sign)), sent=request(application="001")).outcome is AnswerMeaning.SUCCEEDED
+    """Authorisation, card, application, parsed mode, a ticket, or an application that was not sent."""
+    assert read(answer(**(BARE | sign)), sent=request(application="001")).meaning is AnswerMeaning.SUCCEEDED
 
 
 @pytest.mark.parametrize("sign", [{}, {"CC": "001"}, {"AC": "  "}, {"ZT": "CK003000"}])
 def test_done_without_any_sign_of_a_card_is_in_doubt(sign: dict[str, str]) -> None:
     """So a terminal in immediate mode says 'request taken', before any card."""
-    reading = read(answer(**(BARE | sign)), sent=request(application="001"))
+    parsed = read(answer(**(BARE | sign)), sent=request(application="001"))
 
-    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.BARE_SUCCESS)
-    assert reading.reason is Reason.NO_SIGN_OF_CARD
+    assert (parsed.meaning, parsed.anomaly) == (DOUBT, Anomaly.BARE_SUCCESS)
+    assert parsed.reason is Reason.NO_SIGN_OF_CARD
 
 
 @pytest.mark.parametrize("application", ["00C", "607"])
@@ -282,45 +282,45 @@ def test_an_application_without_a_card_needs_no_sign_of_one(application: str, an
     """A cheque or a QR code that was asked for is paid by the terminal's word alone."""
     frame = answer(**(BARE | {"CC": application if answered else None}))
 
-    assert read(frame, sent=request(application=application)).outcome is AnswerMeaning.SUCCEEDED
+    assert read(frame, sent=request(application=application)).meaning is AnswerMeaning.SUCCEEDED
 
 
 @pytest.mark.parametrize("application", [code for code in APPLICATIONS if code not in ("00C", "607")])
 def test_every_other_application_needs_a_sign_of_a_card(application: str) -> None:
     """A card is read, or at least its number keyed in; meal vouchers and instalments are cards, too."""
-    reading = read(answer(**(BARE | {"CC": application})), sent=request(application=application))
+    parsed = read(answer(**(BARE | {"CC": application})), sent=request(application=application))
 
-    assert (reading.outcome, reading.anomaly) == (DOUBT, Anomaly.BARE_SUCCESS)
+    assert (parsed.meaning, parsed.anomaly) == (DOUBT, Anomaly.BARE_SUCCESS)
 
 
 def test_an_application_without_a_card_that_was_not_sent_excuses_nothing() -> None:
     """The terminal was not asked for a cheque: a bare 'done' may be 'request taken' for a card."""
     profile = Profile(sends_application=False)
 
-    reading = read(answer(**BARE), sent=request(application="00C"), profile=profile)
+    parsed = read(answer(**BARE), sent=request(application="00C"), profile=profile)
 
-    assert reading.anomaly is Anomaly.BARE_SUCCESS
+    assert parsed.anomaly is Anomaly.BARE_SUCCESS
 
 
 def test_an_application_that_the_profile_kept_back_is_a_sign() -> None:
     """What was not sent cannot have been copied."""
-    reading = read(answer(AC=None), sent=request(application="001"), profile=Profile(sends_application=False))
+    parsed = read(answer(AC=None), sent=request(application="001"), profile=Profile(sends_application=False))
 
-    assert reading.outcome is AnswerMeaning.SUCCEEDED
+    assert parsed.meaning is AnswerMeaning.SUCCEEDED
 
 
 def test_bare_success_counts_on_a_terminal_known_for_it() -> None:
     """A switch of the profile."""
-    assert read(answer(**BARE), profile=Profile(bare_success=True)).outcome is AnswerMeaning.SUCCEEDED
+    assert read(answer(**BARE), profile=Profile(bare_success=True)).meaning is AnswerMeaning.SUCCEEDED
 
 
 def test_a_cut_ticket_is_a_sign_and_costs_the_receipt_only() -> None:
     """The event says so."""
-    reading = read(frame_of(b"CZ0040320AE00210CB0042500ZT450CK003100AK4"))
+    parsed = read(frame_of(b"CZ0040320AE00210CB0042500ZT450CK003100AK4"))
 
-    assert reading.outcome is AnswerMeaning.SUCCEEDED
-    assert reading.receipt is None
-    assert reading.notes == ("receipt_unreadable",)
+    assert parsed.meaning is AnswerMeaning.SUCCEEDED
+    assert parsed.result.receipt is None
+    assert parsed.notes == ("receipt_unreadable",)
 
 
 @pytest.mark.parametrize("ticket", ["CK003100AK006\x01\x02\x03\x04\x05\x06", "CK003100AK005TE1OV"])
@@ -329,30 +329,30 @@ def test_an_unreadable_receipt_never_changes_an_outcome(ticket: str) -> None:
     done = read(answer(ZT=ticket))
     refused = read(answer(ZT=ticket, AE="01", AF="04"))
 
-    assert (done.outcome, refused.outcome) == (AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED)
-    assert done.receipt is refused.receipt is None
+    assert (done.meaning, refused.meaning) == (AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED)
+    assert done.result.receipt is refused.result.receipt is None
     assert "receipt_unreadable" in done.notes
     assert "receipt_unreadable" in refused.notes
 
 
 def test_a_refused_payments_receipt_and_authorisation_number_are_kept() -> None:
     """A refused payment has both, too: they prove nothing."""
-    reading = read(answer(AE="01", AF="04", ZT=ticket_field("ABANDON DEBIT")))
+    parsed = read(answer(AE="01", AF="04", ZT=ticket_field("ABANDON DEBIT")))
 
-    assert (reading.outcome, reading.receipt) == (AnswerMeaning.REFUSED, "ABANDON DEBIT")
-    assert reading.authorisation_number == "184117"
+    assert (parsed.meaning, parsed.result.receipt) == (AnswerMeaning.REFUSED, "ABANDON DEBIT")
+    assert parsed.result.authorisation_number == "184117"
 
 
 def test_application_and_reading_mode_may_differ_from_the_request() -> None:
     """They tell how the customer paid."""
-    reading = read(answer(CC="00D", CI="2"), sent=request(application="001"))
+    parsed = read(answer(CC="00D", CI="2"), sent=request(application="001"))
 
-    assert (reading.outcome, reading.application_name) == (AnswerMeaning.SUCCEEDED, "Amex contactless")
+    assert (parsed.meaning, parsed.result.application) == (AnswerMeaning.SUCCEEDED, "00D")
 
 
 def test_no_card_data_leave_a_reading() -> None:
     """Number masked wherever it stands, expiry and track gone."""
-    reading = read(
+    parsed = read(
         answer(
             AA=PAN,
             AB="2812",
@@ -365,9 +365,9 @@ def test_no_card_data_leave_a_reading() -> None:
         )
     )
 
-    assert reading.masked_card == "497010******7893"
-    assert reading.receipt == "CARTE 497010******7893\nDEBIT"
-    assert not any(secret in repr(reading) for secret in (PAN, "2812", "TRACK"))
+    assert parsed.result.masked_card == "497010******7893"
+    assert parsed.result.receipt == "CARTE 497010******7893\nDEBIT"
+    assert not any(secret in repr(parsed) for secret in (PAN, "2812", "TRACK"))
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_no_card_data_leave_a_reading() -> None:
 )
 def test_an_error_is_described_in_words(answer_code: str, description: str) -> None:
     """The code's words and the terminal's text, in fixed columns or plain."""
-    assert read(answer(AE="01", AF=answer_code)).error_description == description
+    assert read(answer(AE="01", AF=answer_code)).result.error_description == description
 
 
 def test_the_issuers_code_is_read_from_its_column() -> None:
@@ -393,11 +393,11 @@ def test_the_issuers_code_is_read_from_its_column() -> None:
 
 def test_control_characters_never_reach_a_reading() -> None:
     """Databases refuse U+0000."""
-    reading = read(answer(AC="18\x004117", AF="01\x00", ZZ="\x00a", ZT=ticket_field("A\x00\rB\x1b")))
+    parsed = read(answer(AC="18\x004117", AF="01\x00", ZZ="\x00a", ZT=ticket_field("A\x00\rB\x1b")))
 
-    assert reading.authorisation_number == "184117"
-    assert reading.receipt == "A\nB"
-    assert "\\x00" not in repr(reading)
+    assert parsed.result.authorisation_number == "184117"
+    assert parsed.result.receipt == "A\nB"
+    assert "\\x00" not in repr(parsed)
 
 
 def test_the_worked_answers_are_read() -> None:
@@ -405,8 +405,8 @@ def test_the_worked_answers_are_read() -> None:
     rejected = read(frame_of(REJECTED), sent=request(amount_cents=12345), after_seconds=0.1)
     shortest = read(frame_of(SHORTEST), after_seconds=0.1)
 
-    assert (rejected.outcome, rejected.error_code) == (AnswerMeaning.REFUSED, "09")
-    assert (shortest.outcome, shortest.error_code) == (AnswerMeaning.REFUSED, "04")
+    assert (rejected.meaning, rejected.result.error_code) == (AnswerMeaning.REFUSED, "09")
+    assert (shortest.meaning, shortest.result.error_code) == (AnswerMeaning.REFUSED, "04")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,13 @@ import base64
 import pytest
 from concert import base64_of, ticket_field
 
-from shared.concert.receipt import decode_ticket, encode_ticket, reads_as_done, ticket_fingerprint, ticket_in
+from shared.concert.receipt import (
+    decode_receipt,
+    encode_receipt,
+    encoded_receipt_in,
+    reads_as_done,
+    receipt_fingerprint,
+)
 from shared.payment.payment import Operation
 
 TEXT = "CARTE BANCAIRE\nMONTANT :\n123,45 EUR\nDÉBIT"
@@ -14,7 +20,7 @@ TEXT = "CARTE BANCAIRE\nMONTANT :\n123,45 EUR\nDÉBIT"
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_ticket_is_read_in_utf_8_and_in_latin_1(encoding: str) -> None:
     """UTF-8 is tried first."""
-    assert decode_ticket(base64_of(TEXT, encoding)) == TEXT
+    assert decode_receipt(base64_of(TEXT, encoding)) == TEXT
 
 
 def test_a_ticket_is_read_without_padding_and_with_line_breaks() -> None:
@@ -22,46 +28,46 @@ def test_a_ticket_is_read_without_padding_and_with_line_breaks() -> None:
     encoded = base64_of(TEXT + "!")
     assert encoded.endswith("=")
 
-    assert decode_ticket(encoded.rstrip("=")) == TEXT + "!"
-    assert decode_ticket(encoded[:10] + "\r\n" + encoded[10:] + "\n") == TEXT + "!"
+    assert decode_receipt(encoded.rstrip("=")) == TEXT + "!"
+    assert decode_receipt(encoded[:10] + "\r\n" + encoded[10:] + "\n") == TEXT + "!"
 
 
 def test_a_tickets_lines_end_with_a_line_feed() -> None:
     """Whatever the terminal's line ends are."""
-    assert decode_ticket(base64_of("A\r\nB\rC\nD")) == "A\nB\nC\nD"
+    assert decode_receipt(base64_of("A\r\nB\rC\nD")) == "A\nB\nC\nD"
 
 
 @pytest.mark.parametrize("encoded", ["", "  ", "A", "ABCDE", "*not base64*", "\x00", "IA=="])
 def test_what_is_no_ticket_is_none(encoded: str) -> None:
     """Empty, not base64, or a text of blanks."""
-    assert decode_ticket(encoded) is None
+    assert decode_receipt(encoded) is None
 
 
 def test_a_ticket_is_found_alone_and_inside_its_envelope() -> None:
     """AK, or ZT made of CK and AK in either order; AK's own length may be a character or two off."""
-    assert ticket_in({"AK": "QUJD"}) == "QUJD"
-    assert ticket_in({"ZT": "CK003100AK004QUJD"}) == "QUJD"
-    assert ticket_in({"ZT": "AK004QUJDCK003100"}) == "QUJD"
-    assert ticket_in({"ZT": "CK003100AK006QUJD"}) == "QUJD"
-    assert ticket_in({"ZT": "CK003100AK002QUJD"}) == "QUJD"
+    assert encoded_receipt_in({"AK": "QUJD"}) == "QUJD"
+    assert encoded_receipt_in({"ZT": "CK003100AK004QUJD"}) == "QUJD"
+    assert encoded_receipt_in({"ZT": "AK004QUJDCK003100"}) == "QUJD"
+    assert encoded_receipt_in({"ZT": "CK003100AK006QUJD"}) == "QUJD"
+    assert encoded_receipt_in({"ZT": "CK003100AK002QUJD"}) == "QUJD"
 
 
 @pytest.mark.parametrize("value", ["", "CK003100", "CK003", "CKxyz", "CK003100AK000", "QUJDREVG"])
 def test_an_envelope_without_a_ticket_holds_none(value: str) -> None:
     """And nothing raises."""
-    assert ticket_in({"ZT": value}) is None
+    assert encoded_receipt_in({"ZT": value}) is None
 
 
 def test_a_ticket_goes_out_as_base64_of_utf_8() -> None:
     """The contract's `receipt`."""
-    assert base64.b64decode(encode_ticket(TEXT)).decode() == TEXT
-    assert decode_ticket(encode_ticket(TEXT)) == TEXT
+    assert base64.b64decode(encode_receipt(TEXT)).decode() == TEXT
+    assert decode_receipt(encode_receipt(TEXT)) == TEXT
 
 
 def test_a_fingerprint_tells_tickets_apart_and_tells_no_more() -> None:
     """SHA-256."""
-    assert ticket_fingerprint("A") == ticket_fingerprint("A") != ticket_fingerprint("B")
-    assert len(ticket_fingerprint("A")) == 64
+    assert receipt_fingerprint("A") == receipt_fingerprint("A") != receipt_fingerprint("B")
+    assert len(receipt_fingerprint("A")) == 64
 
 
 @pytest.mark.parametrize(
@@ -91,4 +97,4 @@ def test_a_fingerprint_tells_tickets_apart_and_tells_no_more() -> None:
 def test_a_ticket_reads_as_done_or_not(text: str, operation: Operation, done: bool) -> None:
     """A line of its own names the operation and nothing says that it failed."""
     assert reads_as_done(text, operation) is done
-    assert decode_ticket(ticket_in({"ZT": ticket_field(text)}) or "") == text
+    assert decode_receipt(encoded_receipt_in({"ZT": ticket_field(text)}) or "") == text

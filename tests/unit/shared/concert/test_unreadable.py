@@ -8,7 +8,7 @@ from concert import PAN
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.concert.unreadable import SHOWN_CHARACTERS, show_unread
+from shared.concert.mask import SHOWN_CHARACTERS, show_unreadable
 
 #: What is shown of their beginning is told apart from their end.
 NUMBERS = st.from_regex(r"\A[0-9]{16,19}\Z").filter(lambda number: number[-5:] not in number[:6])
@@ -33,7 +33,7 @@ NOISE = st.binary(max_size=30).map(lambda noise: re.sub(b"[0-9]", b"", noise))
 )
 def test_bytes_are_shown_printable_and_masked(data: bytes, shown: str) -> None:
     """Latin-1, the rest escaped; a card's number, expiry and track hidden, and whatever may be base64."""
-    assert show_unread(data) == shown
+    assert show_unreadable(data) == shown
 
 
 @given(NOISE, NUMBERS, SEPARATORS, NOISE, st.integers(1, 4))
@@ -43,7 +43,7 @@ def test_no_card_number_shows_whatever_stands_around_and_inside_it(
     """Plain, or in groups of any length."""
     groups = [number[begin : begin + group] for begin in range(0, len(number), group)]
 
-    shown = show_unread(before + separator.join(groups).encode() + after)
+    shown = show_unreadable(before + separator.join(groups).encode() + after)
 
     assert number[:7] not in digits_of(shown)
     assert number[-5:] not in digits_of(shown)
@@ -54,8 +54,8 @@ def test_a_number_that_is_cut_at_an_end_shows_no_more_than_a_whole_one(
     noise: bytes, number: str, length: int
 ) -> None:
     """The connection broke in the middle of it, or the bytes are too many to be kept."""
-    assert number[:7] not in digits_of(show_unread(noise + b"|" + number[:length].encode()))
-    assert number[-5:] not in digits_of(show_unread(number[-length:].encode() + b"|" + noise))
+    assert number[:7] not in digits_of(show_unreadable(noise + b"|" + number[:length].encode()))
+    assert number[-5:] not in digits_of(show_unreadable(number[-length:].encode() + b"|" + noise))
 
 
 @given(st.text("ABC abc\n", max_size=20), NUMBERS, st.text("ABC abc\n", max_size=20))
@@ -63,7 +63,7 @@ def test_no_encoded_card_number_shows(before: str, number: str, after: str) -> N
     """A ticket's base64, of which any part could be decoded."""
     encoded = base64.b64encode(f"{before}{number}{after}".encode()).decode()
 
-    shown = show_unread(f"?ZT{encoded}?".encode())
+    shown = show_unreadable(f"?ZT{encoded}?".encode())
 
     assert not any(encoded[begin : begin + 16] in shown for begin in range(len(encoded) - 15))
 
@@ -71,7 +71,7 @@ def test_no_encoded_card_number_shows(before: str, number: str, after: str) -> N
 @given(st.binary(max_size=20_000))
 def test_what_is_kept_is_bounded_and_printable(data: bytes) -> None:
     """Whatever came: four characters at most for each that is shown, and the number of those left out."""
-    shown = show_unread(data)
+    shown = show_unreadable(data)
 
     assert len(shown) <= 4 * SHOWN_CHARACTERS + len("<99999 more>")
     assert shown.isascii()

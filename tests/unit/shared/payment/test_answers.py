@@ -7,6 +7,7 @@ import pytest
 
 from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.payment import Operation, Payment, Reason
+from shared.payment.settlement import Result
 from shared.payment.states import FINAL_STATES, State
 
 PAYMENT = Payment(
@@ -17,7 +18,6 @@ PAYMENT = Payment(
     state=State.QUEUED,
     reason=None,
     amount_cents=1000,
-    paid_cents=None,
     currency="EUR",
     protocol="ConcertV3.1",
     force_authorization=False,
@@ -36,15 +36,6 @@ PAYMENT = Payment(
     claimed_at=None,
     ended_at=None,
     held_since=None,
-    error_code=None,
-    error_description=None,
-    authorisation_number=None,
-    masked_card=None,
-    application=None,
-    aid=None,
-    card_read_mode=None,
-    receipt=None,
-    warnings=(),
 )
 
 FAILED = "Failed"
@@ -84,7 +75,7 @@ TABLE: list[tuple[State, Reason | None, str | None, ResponseSpec]] = [
 
 
 def _payment(state: State, reason: Reason | None, error_code: str | None, **changes: Any) -> Payment:
-    return replace(PAYMENT, state=state, reason=reason, error_code=error_code, **changes)
+    return replace(PAYMENT, state=state, reason=reason, result=Result(error_code=error_code), **changes)
 
 
 @pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)

@@ -17,7 +17,7 @@ from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_enquiry, encode_fields, encode_identification, encode_operation
-from shared.concert.enquiry import Evidence, read_enquiry
+from shared.concert.enquiry import Grade, interpret_enquiry
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
@@ -161,7 +161,7 @@ async def test_the_customer_pays_refuses_or_abandons_as_set_for_the_amount() -> 
         outcomes = []
         for cents in (2500, 1300, 1400):
             sent = request(amount_cents=cents)
-            outcomes.append(read(await ask(playing, encode_operation(sent, PROFILE)), sent=sent).outcome)
+            outcomes.append(read(await ask(playing, encode_operation(sent, PROFILE)), sent=sent).meaning)
         playing.choose = lambda asked: Behaviour(customer=Customer.REFUSE) if asked.reference else None
         refused = await ask(playing, OURS)
         paid = await ask(playing, DEBIT)
@@ -184,14 +184,14 @@ async def test_debit_reversal_and_enquiry_share_a_memory() -> None:
     """The reversal finds its debit once; the enquiry repeats what was last."""
     async with terminal() as playing:
         debit = await ask(playing, OURS)
-        proof = read_enquiry(await ask(playing, ENQUIRY), request())
+        proof = interpret_enquiry(await ask(playing, ENQUIRY), request())
         reversal = await ask(playing, REVERSAL)
         again = await ask(playing, REVERSAL)
         operations = [(record.operation, record.outcome, record.charged) for record in playing.records]
 
     assert debit.fields["AE"] == reversal.fields["AE"] == "10"
     assert (again.fields["AE"], again.fields["AF"][:2]) == ("01", "07")
-    assert proof.evidence is Evidence.PROOF_OF_SUCCESS
+    assert proof.grade is Grade.PROOF_OF_SUCCESS
     assert operations == [
         ("debit", "done", True),
         ("enquiry", "answered", False),
@@ -281,7 +281,7 @@ async def test_a_client_that_drops_in_the_middle_does_not_stop_the_customer(abor
         playing.present_card()
         record = playing.records[0]
         assert (record.charged, record.answered, record.outcome) == (True, False, "done")
-        assert read_enquiry(await ask(playing, ENQUIRY), request()).evidence is Evidence.PROOF_OF_SUCCESS
+        assert interpret_enquiry(await ask(playing, ENQUIRY), request()).grade is Grade.PROOF_OF_SUCCESS
         assert overlapping_sessions(list(playing.records)) == []
 
 
@@ -306,7 +306,7 @@ async def test_an_answer_may_come_in_pieces(piece_bytes: int, pause: float) -> N
         answer = await ask(playing, OURS)
         out = [p for p in playing.records[0].passages if p.direction == "out"]
 
-    assert read(answer).outcome is AnswerMeaning.SUCCEEDED
+    assert read(answer).meaning is AnswerMeaning.SUCCEEDED
     assert len(out) > 5
     if pause:
         assert out[-1].monotonic_ms - out[0].monotonic_ms >= 10 * (len(out) - 1) * 0.9
@@ -440,7 +440,7 @@ async def test_hundreds_of_payments_one_after_the_other_are_all_recorded(tmp_pat
         for number in range(300):
             sent = request(reference=f"pay_{number:026d}")
             answer = await ask(playing, encode_operation(sent, PROFILE))
-            assert read(answer, sent=sent).outcome is AnswerMeaning.SUCCEEDED
+            assert read(answer, sent=sent).meaning is AnswerMeaning.SUCCEEDED
 
     records = read_ledger(path)
     assert len(records) == 300

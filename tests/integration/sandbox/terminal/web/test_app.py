@@ -102,7 +102,7 @@ async def test_the_next_payments_are_scripted(served: Served) -> None:
     replaced = await served.post("/script", {"next": ["51", {"delay_seconds": 0.01}], "replace": True})
     refused = await served.post("/script", {"next": ["nonsense"]}, status=422)
 
-    outcomes = [read(await ask(served.terminal, OURS)).outcome for _ in range(3)]
+    outcomes = [read(await ask(served.terminal, OURS)).meaning for _ in range(3)]
 
     assert queued["script"] == ["slow", "refused_51"]
     assert replaced["script"] == ["refused_51", "delay_seconds=0.01"]
@@ -121,7 +121,7 @@ async def test_amounts_decide_once_it_is_set_so(served: Served) -> None:
     await served.post("/settings", {"amount_decides": True})
     after = read(await ask(served.terminal, data), sent=sent)
 
-    assert (before.outcome, after.outcome) == (AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED)
+    assert (before.meaning, after.meaning) == (AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED)
     assert after.issuer_code == "51"
 
 

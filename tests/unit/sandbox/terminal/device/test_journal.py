@@ -17,7 +17,7 @@ from sandbox.terminal.gateway.bodies import authorisation_question, collection, 
 from sandbox.terminal.gateway.schedule import Schedule
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.request import Request, check_request
-from shared.concert.answer_code import read_answer_code
+from shared.concert.decoded_answer import read_answer_code
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation

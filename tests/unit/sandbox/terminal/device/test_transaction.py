@@ -25,9 +25,9 @@ from sandbox.terminal.server.answer_delivery import answer_bytes, pieces
 from sandbox.terminal.server.request import Request, check_request, is_whole
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import OperationRequest, encode_enquiry, encode_identification, encode_operation
-from shared.concert.enquiry import Evidence, Lack, read_enquiry
+from shared.concert.enquiry import Grade, ProofGap, interpret_enquiry
 from shared.concert.profile import Profile
-from shared.concert.receipt import decode_ticket, ticket_in
+from shared.concert.receipt import decode_receipt, encoded_receipt_in
 from shared.payment.payment import Operation
 
 AT = datetime(2022, 12, 19, 13, 57, 22, tzinfo=UTC)
@@ -51,7 +51,7 @@ def done(
 
 
 def ticket(answer: Answer) -> str:
-    return decode_ticket(ticket_in(answer) or "") or ""
+    return decode_receipt(encoded_receipt_in(answer) or "") or ""
 
 
 @pytest.mark.parametrize("data", [DEBIT, DEBIT_WITH_TICKET, CREDIT])
@@ -136,8 +136,8 @@ def test_an_answer_is_read_as_the_customer_meant_it(
 
         reading = read(frame_of(answer_bytes(ended.answer, behaviour)), sent=sent)
 
-        assert (reading.outcome, reading.error_code) == (outcome, code)
-        assert reading.receipt is not None
+        assert (reading.meaning, reading.result.error_code) == (outcome, code)
+        assert reading.result.receipt is not None
         assert ended.charged is (customer is Customer.APPROVE)
 
 
@@ -167,8 +167,8 @@ def test_a_card_number_is_masked_unless_the_terminal_is_set_to_show_it() -> None
 
     assert masked["AA"] == "497010******7893"
     assert full["AA"] == TEST_CARD_NUMBER
-    assert TEST_CARD_NUMBER.encode() not in base64.b64decode(ticket_in(masked) or "")
-    assert TEST_CARD_NUMBER.encode() in base64.b64decode(ticket_in(full) or "")
+    assert TEST_CARD_NUMBER.encode() not in base64.b64decode(encoded_receipt_in(masked) or "")
+    assert TEST_CARD_NUMBER.encode() in base64.b64decode(encoded_receipt_in(full) or "")
     assert TEST_CARD_NUMBER not in ticket(full), "the reader masks what the terminal did not"
 
 
@@ -242,10 +242,13 @@ def test_an_enquiry_repeats_the_last_transactions_result_and_ticket() -> None:
     paid = enquire(done(request()).memory)
     refused = enquire(done(request(), Behaviour(customer=Customer.REFUSE)).memory)
 
-    assert read_enquiry(frame_of(answer_bytes(paid, Behaviour())), request()).evidence is (
-        Evidence.PROOF_OF_SUCCESS
+    assert interpret_enquiry(frame_of(answer_bytes(paid, Behaviour())), request()).grade is (
+        Grade.PROOF_OF_SUCCESS
     )
-    assert read_enquiry(frame_of(answer_bytes(refused, Behaviour())), request()).lack is Lack.TICKET_NOT_DONE
+    assert (
+        interpret_enquiry(frame_of(answer_bytes(refused, Behaviour())), request()).gap
+        is ProofGap.RECEIPT_NOT_DONE
+    )
 
 
 def test_an_enquiry_without_a_last_transaction_or_a_willing_terminal_is_refused() -> None:
@@ -259,7 +262,7 @@ def test_a_terminal_that_copies_request_fields_into_an_enquirys_answer_confirms_
     answer = enquire(Memory(), "copies")
 
     assert answer["AE"] == "10"
-    assert read_enquiry(frame_of(answer_bytes(answer, Behaviour())), request()).evidence is Evidence.NOTHING
+    assert interpret_enquiry(frame_of(answer_bytes(answer, Behaviour())), request()).grade is Grade.NOTHING
 
 
 def test_an_identification_is_answered_with_five_fields() -> None:
@@ -302,8 +305,8 @@ def test_a_busy_terminal_and_one_in_immediate_mode_are_read_as_such() -> None:
     busy = read(frame_of(answer_bytes(say_busy(sent, DEVICE), Behaviour())), after_seconds=0.01)
     taken = read(frame_of(answer_bytes(take_into_account(sent, DEVICE), Behaviour())))
 
-    assert busy.outcome is AnswerMeaning.BUSY
-    assert (taken.outcome, taken.anomaly) == (AnswerMeaning.IN_DOUBT, "bare_success")
+    assert busy.meaning is AnswerMeaning.BUSY
+    assert (taken.meaning, taken.anomaly) == (AnswerMeaning.IN_DOUBT, "bare_success")
 
 
 def test_an_earlier_transactions_answer_is_told_apart_by_amount_or_reference() -> None:
@@ -327,15 +330,15 @@ def test_faults_of_length_cost_nothing_but_the_receipt() -> None:
     counted = frame_of(answer_bytes(answer, characters))
     bare = done(request(), Behaviour(leaves_out=frozenset({"CJ", "CF", "CB"}))).answer
 
-    assert (cut.outcome, cut.receipt, cut.notes) == (
+    assert (cut.meaning, cut.result.receipt, cut.notes) == (
         AnswerMeaning.SUCCEEDED,
         None,
         ("receipt_unreadable", "reference_confirmed"),
     )
     assert counted.by_characters
-    assert read(counted).receipt == ticket(answer)
+    assert read(counted).result.receipt == ticket(answer)
     assert not bare.keys() & {"CJ", "CF", "CB"}
-    assert read(frame_of(answer_bytes(bare, Behaviour()))).paid_amount_cents == 2500
+    assert read(frame_of(answer_bytes(bare, Behaviour()))).result.paid_cents == 2500
 
 
 def test_an_answer_in_pieces_is_the_whole_answer() -> None:
