@@ -1,6 +1,6 @@
 """The vocabulary of decoded answers: how a payment goes on, why it is in doubt, and the answer's values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -76,7 +76,7 @@ class ParsedAnswer:
     #: Set where the meaning is in doubt.
     anomaly: Anomaly | None = None
     #: The values to store; `paid_cents` is set where the meaning is succeeded.
-    result: Result = Result()
+    result: Result = field(default_factory=Result)
     #: CB, whatever the meaning; None where there was none that is a number.
     answered_amount_cents: int | None = None
     #: The issuer's answer code, where the card application gives it.

@@ -1,7 +1,7 @@
 """The payment as every process sees it: one frozen value, read from one row."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.payment.settlement import Result
@@ -110,7 +110,7 @@ class Payment:
     #: Since when another payment held the line, where this one expired because of it.
     held_since: int | None
     #: Empty but for the order's warnings until a terminal's answer or a proof is stored.
-    result: Result = Result()
+    result: Result = field(default_factory=Result)
 
     @property
     def is_final(self) -> bool:

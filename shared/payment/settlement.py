@@ -52,8 +52,7 @@ class Result:
 
 RESULT_FIELDS: Final = tuple(field.name for field in fields(Result))
 
-#: Shown by the contract's own names (`amount`, `errorCode`, `errorDescription`, `receipt`), as text for people
-#: or as a list.
+#: Shown by names of the contract (`amount`, `errorCode`, `errorDescription`, `receipt`) or in another form.
 _SHOWN_ELSEWHERE: Final = frozenset(
     {"paid_cents", "error_code", "error_description", "card_read_mode", "receipt", "warnings"}
 )
