@@ -153,7 +153,7 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
         (worker.metrics, "session_took"),
         (worker.metrics, "payment_ended"),
         (worker.publisher, "reply"),
-        (waiting, "next_of_line"),
+        (waiting, "next_for_terminal"),
         (Identifier, "ask"),
         (TcpConnection, "close"),
     ):

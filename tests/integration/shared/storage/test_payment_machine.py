@@ -101,7 +101,7 @@ class PaymentMachine(RuleBasedStateMachine):
                     amount_cents=amount,
                     idempotency_key=key,
                     host=address,
-                    line=address,
+                    terminal_address=address,
                 ),
                 TERMS,
             )
