@@ -211,7 +211,7 @@ async def check_that_no_card_number_was_kept(running: Running) -> None:
         path = Path(running.store.url.removeprefix("sqlite+aiosqlite:///"))
         kept += "".join(file.read_bytes().decode("latin-1") for file in path.parent.glob("*.db*"))
     else:
-        for table in ("payments", "payment_events", "evidence", "lines"):
+        for table in ("payments", "payment_events", "evidence", "terminal_locks"):
             kept += str(await running.system.all_of(table))
     assert "session ended" in kept
     assert TEST_CARD_NUMBER[:6] in kept

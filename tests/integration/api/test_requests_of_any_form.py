@@ -72,7 +72,7 @@ async def test_u0000_names_nothing_for_an_operator_either(api_on_both: ApiAlone,
     "query",
     [
         "order_id=%00",
-        "line=a%00",
+        "terminal_address=a%00",
         "terminal=%00",
         "cursor=%00",
         "cursor=AA",

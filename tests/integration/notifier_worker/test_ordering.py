@@ -78,7 +78,7 @@ async def test_a_hanging_payment_does_not_hold_another_ones_events(system: Syste
         hooks.goes_on.clear()
         first = await in_doubt(api.database)
         await prove(api.database, first.payment.id, Event.PROVED_DONE)
-        await in_doubt(api.database, order_id="another", host="127.0.0.8", line="127.0.0.8:8888")
+        await in_doubt(api.database, order_id="another", host="127.0.0.8", terminal_address="127.0.0.8:8888")
 
         await hooks.heard(2)
 

@@ -64,7 +64,7 @@ async def test_a_request_that_is_refused_leaves_nothing_behind(database: Databas
     """No payment, no history, no key, no terminal; the next request is the first."""
     assert await refuse(database, idempotency_key="k") is None
 
-    for table in ("payments", "payment_events", "idempotency_keys", "lines", "deliveries"):
+    for table in ("payments", "payment_events", "idempotency_keys", "terminal_locks", "deliveries"):
         assert await rows(database, f"SELECT * FROM {table}") == []
     await queued(database)
 
