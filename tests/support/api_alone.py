@@ -170,7 +170,7 @@ class ApiAlone:
 @contextlib.asynccontextmanager
 async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
     """An API process on a migrated store; `given` are settings, and `lookup` in place of the system's."""
-    lookup: Lookup | None = given.pop("look_up", None)
+    lookup: Lookup | None = given.pop("lookup", None)
     settings = Settings(**{**_POLLS_OFTEN, **given})
     async with contextlib.AsyncExitStack() as stack:
         database = store.open()
@@ -178,8 +178,8 @@ async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
         clock, metrics, postbox = SystemClock(), Metrics("api"), Postbox()
         waiters = Waiters(database, clock, metrics, settings)
         await postbox.start(waiters.replied)
-        system_look_up = SystemResolver()
-        stack.callback(system_look_up.close)
+        system_lookup = SystemResolver()
+        stack.callback(system_lookup.close)
         parts = wire(
             database=database,
             publisher=postbox,
@@ -191,7 +191,7 @@ async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
-            lookup=lookup or system_look_up,
+            lookup=lookup or system_lookup,
         )
         asking = asyncio.create_task(waiters.run())
         stack.callback(asking.cancel)

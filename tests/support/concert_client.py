@@ -34,12 +34,12 @@ class RawClient:
 
     async def receive_all(self) -> bytes:
         """Return what comes until the terminal closes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self._reader.read()
 
     async def receive_some(self) -> bytes:
         """Return the next bytes; empty at the end."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self._reader.read(65536)
 
     async def ask(self, data: bytes) -> Frame:

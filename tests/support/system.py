@@ -218,7 +218,7 @@ class System:
             metrics=metrics,
             settings=settings,
             random_bytes=os.urandom,
-            lookup=lookup or self._system_look_up(),
+            lookup=lookup or self._system_lookup(),
             failpoint=failpoint,
         )
         self._run(parts.payments.admission.run())
@@ -283,7 +283,7 @@ class System:
         await self._declare(publishing, settings)
         client = HttpClient(
             settings.webhook_policy(),
-            self._system_look_up(),
+            self._system_lookup(),
         )
         self._stack.push_async_callback(client.aclose)
         parts = wire_notifier(
@@ -376,7 +376,7 @@ class System:
         url = as_account(str(self._given["database_url"]), f"cloud_terminal_{process}")
         return load_settings(**{**self._given, "database_url": url, **given})
 
-    def _system_look_up(self) -> Lookup:
+    def _system_lookup(self) -> Lookup:
         lookup = SystemResolver()
         self._stack.callback(lookup.close)
         return lookup
