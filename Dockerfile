@@ -1,5 +1,5 @@
-# One image for every process; the command names it: `api`, `terminal-worker`, `migrate`, ... What plays the systems
-# around us (`sandbox`, `terminal`) is in the target `sandbox` only.
+# One image for every process; the command names it: `api`, `terminal-worker`, `migrate`, ... `sandbox` and `terminal`
+# are in the target `sandbox` only.
 
 # To build on exactly one image: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:...
 ARG PYTHON_IMAGE=python:3.13-slim
@@ -14,7 +14,7 @@ RUN python -m venv /opt/build \
 ENV PATH=/opt/build/bin:$PATH VIRTUAL_ENV=/opt/cloud-terminal UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 RUN uv venv -q --no-managed-python "$VIRTUAL_ENV" \
  && uv pip install -q --require-hashes -r requirements/run.txt
-# Below this line a change of the code begins: the locked dependencies above stay cached.
+# A change of the code rebuilds from here on; the locked dependencies above stay cached.
 COPY . .
 RUN uv pip install -q --no-deps --build-constraints requirements/dev.txt . \
  && cp -a "$VIRTUAL_ENV" /opt/production && rm -r /opt/production/lib/python3*/site-packages/sandbox
