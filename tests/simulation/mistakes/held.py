@@ -1,8 +1,9 @@
 """Mistakes around a held terminal and around what is proved of its payment."""
 
+import asyncio
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -10,11 +11,14 @@ from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.payments import accepting, ending
+from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.takeover import HeldLock, TakenOver
 from terminal_worker.recovery.doubt_leases import Doubts, Lease
+from terminal_worker.recovery.lock_tokens import LockTokens
 from terminal_worker.recovery.takeover import Recovery
+from terminal_worker.run import Runs
 from terminal_worker.session import enquiry
 from tests.simulation.limits import SETTINGS
 from tests.simulation.mistakes.mistaken import changed
@@ -103,4 +107,29 @@ def released_at_once() -> Iterator[None]:
         return original(self, lease, state, asked_by)
 
     with patch.object(Doubts, "_why_free", why_free), patch.object(people, "SETTINGS", _AT_ONCE):
+        yield
+
+
+def not_taken_back() -> AbstractContextManager[object]:
+    """A worker finds a terminal lock of its own that no task holds, and leaves it."""
+
+    async def take_back(_: Recovery, _lock: HeldLock) -> None:
+        await asyncio.sleep(0)
+
+    return patch.object(Recovery, "_take_back", take_back)
+
+
+@contextmanager
+def token_kept_after_the_claim() -> Iterator[None]:
+    """A run's token is known to its worker once the claim is answered, not from before it is sent."""
+    keep, hold_session = LockTokens.in_use, Runs._hold_session
+
+    async def hold_with_token(self: Runs, claimed: Claimed, started_at: float) -> None:
+        with keep(self._tokens, claimed.grant.token):
+            await hold_session(self, claimed, started_at)
+
+    with (
+        patch.object(LockTokens, "in_use", lambda _tokens, _token: nullcontext()),
+        patch.object(Runs, "_hold_session", hold_with_token),
+    ):
         yield

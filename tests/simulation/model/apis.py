@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from api.connector.request import OrderRequest
-from api.http.errors import ApiError, UndefinedError
+from api.http.errors import ApiError, TooManyOrders, UndefinedError
 from api.http.headers import NO_PREFERENCE, Preference
 from api.payments.service import Answered, Payments, RequestContext
 from api.payments.waiters import Waiters
@@ -23,7 +23,9 @@ from tests.simulation.surroundings import MERCHANT_ID, MERCHANT_IDS, Surrounding
 
 METRICS = Metrics("simulated-api")
 CREDENTIALS = {
-    merchant_id: Credential(f"ct_{merchant_id}", CredentialKind.PRIVATE, merchant_id, "", ("127.0.0.0/8",))
+    merchant_id: Credential(
+        f"ct_{merchant_id}", CredentialKind.PRIVATE, merchant_id, "", ("127.0.0.0/8", "::ffff:127.0.0.0/104")
+    )
     for merchant_id in MERCHANT_IDS
 }
 
@@ -37,6 +39,8 @@ class Api:
 
     def __init__(self, around: Surroundings, name: str) -> None:
         self.process = Process(around.stage, name)
+        #: Why it accepts no further order of any credential; None: it accepts them.
+        self.refusal: TooManyOrders | None = None
         self._around = around
         self._callers: list[asyncio.Future[Answered]] = []
         self.process.on_death.append(lambda _: self._hang_up())
@@ -97,7 +101,7 @@ class Api:
         credential = CREDENTIALS[merchant_id]
         if numbers_begin_again:
             credential = replace(credential, guard_hours=0)
-        caller = RequestContext(credential, idempotency_key, preference=preference)
+        caller = RequestContext(credential, idempotency_key, preference=preference, refusal=self.refusal)
         self.process.spawn(self._serve(order, caller, future))
         return await future
 

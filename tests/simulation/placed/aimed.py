@@ -15,6 +15,7 @@ from tests.simulation.model.terminal import Kind
 from tests.simulation.placed.aimed_bytes import BYTES
 from tests.simulation.placed.aimed_held import HELD
 from tests.simulation.placed.aimed_kept import KEPT
+from tests.simulation.placed.aimed_requests import REQUESTS
 from tests.simulation.placed.aimed_told import TOLD
 from tests.simulation.placed.found import FOUND
 from tests.simulation.placed.placing import Aim, Customers, begin, ids, pays, stop, until, worker_of
@@ -135,6 +136,7 @@ AIMED: dict[str, Aim] = {
     **BYTES,
     **HELD,
     **KEPT,
+    **REQUESTS,
     **TOLD,
     **FOUND,
 }

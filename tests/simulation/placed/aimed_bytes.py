@@ -1,16 +1,19 @@
 """Placed histories about bytes that are no answer to what was asked."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer
+from sandbox.terminal.server.answer_delivery import amount_bytes
 from shared.concert import fields as f
 from shared.payment.payment import Payment
+from shared.settings.settings import Settings
 from shared.storage.payments import settling
 from terminal_worker.session import session
 from terminal_worker.session.connection import Connection
+from terminal_worker.session.late_answers import LateAnswerListener
 from tests.simulation.placed.placing import Aim, Customers, begin, pays, state, until
 from tests.simulation.world import World
 
@@ -40,6 +43,15 @@ def freed_while_it_listens_on() -> Iterator[None]:
         yield
 
 
+def late_amount_not_stored() -> AbstractContextManager[object]:
+    """What comes after a success without an amount is listened to, and dropped."""
+
+    async def hear(self: LateAnswerListener, ends_at: float, settings: Settings) -> None:
+        await self.reader.read(self.written_at, ends_at)
+
+    return patch.object(LateAnswerListener, "hear", hear)
+
+
 async def success_without_an_amount(world: World) -> Customers:
     """The amount may still come, on a connection that stays open, and the next customer is there."""
     terminal = begin(world, workers=1)
@@ -48,6 +60,21 @@ async def success_without_an_amount(world: World) -> Customers:
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "succeeded")
     return [first, pays(world, "ORDER_2")]
+
+
+async def another_amount_later(world: World) -> Customers:
+    """A success comes without an amount, and a second later another amount than was asked for."""
+    terminal = begin(world, workers=1)
+    terminal.behaviours.appendleft(
+        Behaviour(delay_seconds=5, leaves_out=frozenset({f.AMOUNT}), keeps_open=True)
+    )
+    first = pays(world, "ORDER_1", amount=500)
+    await until(lambda: state(world, 0) == "succeeded")
+    world.ledger.written[-1].wire.answer(amount_bytes(300))
+    await until(lambda: world.store.holder(terminal.terminal_address) is None)
+    if not world.store.rows("SELECT 1 FROM payments WHERE contradicted"):
+        world.ledger.wrongs.append("paid 300, and stored as 500")
+    return [first]
 
 
 async def answer_left_over(world: World) -> Customers:
@@ -61,4 +88,5 @@ async def answer_left_over(world: World) -> Customers:
 BYTES: dict[str, Aim] = {
     "written whatever came before": Aim(written_whatever_came_before, answer_left_over),
     "freed while it listens on": Aim(freed_while_it_listens_on, success_without_an_amount),
+    "a late amount not stored": Aim(late_amount_not_stored, another_amount_later),
 }

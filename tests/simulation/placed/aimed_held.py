@@ -12,12 +12,17 @@ from tests.simulation.mistakes.held import (
     early_proofs_forgotten,
     enquired_at_any_time,
     key_left_open,
+    not_taken_back,
     released_at_once,
     taker_frees_at_once,
+    token_kept_after_the_claim,
 )
 from tests.simulation.model.terminal import Kind
 from tests.simulation.placed.placing import Aim, Customers, begin, ids, pays, state, stop, until, worker_of
 from tests.simulation.world import World
+
+_CLAIM = "UPDATE terminal_locks SET held_by = :payment_id"
+_BEATS_SECONDS = 1.3 * SETTINGS.heartbeat_seconds
 
 
 def _beats(world: World, worker: str) -> int:
@@ -171,6 +176,29 @@ async def asked_for_while_the_request_is_under_way(world: World) -> Customers:
     return [before, first, second]
 
 
+async def claim_ended_by_an_error(world: World) -> Customers:
+    """A claim is carried out and its answer lost; its next try meets an error that nobody expects."""
+    begin(world, workers=1)
+    await asyncio.sleep(1)
+    world.store.doomed.append((_CLAIM, "done"))
+    first = pays(world, "ORDER_1")
+    await until(lambda: not world.store.doomed)
+    world.store.refused.append((_CLAIM, "XX000"))
+    world.faults.count("statement refused, XX000")
+    await until(lambda: not world.store.refused)
+    return [first]
+
+
+async def claim_read_back_late(world: World) -> Customers:
+    """A claim's answer is lost, and reading it back takes more than a heartbeat; its customer is slow."""
+    terminal = begin(world, workers=1)
+    await asyncio.sleep(1)
+    terminal.behaviours.appendleft(Behaviour(delay_seconds=35))
+    world.store.doomed.append((_CLAIM, "done"))
+    world.store.delayed.append(("identify_first FROM terminal_locks WHERE held_by", _BEATS_SECONDS))
+    return [pays(world, "ORDER_1")]
+
+
 HELD: dict[str, Aim] = {
     "a taker that frees at once": Aim(taker_frees_at_once, probed_by_a_worker_that_sleeps),
     "a takeover that does not compare the counter": Aim(counter_not_compared, woken_before_it_is_taken_over),
@@ -181,4 +209,6 @@ HELD: dict[str, Aim] = {
     ),
     "evidence from before the doubt forgotten": Aim(early_proofs_forgotten, proved_before_its_doubt),
     "an early release at once": Aim(released_at_once, asked_for_while_the_request_is_under_way),
+    "a lock of one's own that is not taken back": Aim(not_taken_back, claim_ended_by_an_error),
+    "a token that is kept after the claim": Aim(token_kept_after_the_claim, claim_read_back_late),
 }

@@ -31,11 +31,13 @@ async def until(seen: Callable[[], object], seconds: float = 300.0) -> None:
     raise AssertionError("what this history is about did not happen")
 
 
-def pays(world: World, order_id: str, amount: int = 500, operation: str = "debit") -> "asyncio.Task[None]":
+def pays(
+    world: World, order_id: str, amount: int = 500, operation: str = "debit", host: str = _HOST
+) -> "asyncio.Task[None]":
     """A customer pays, or gets money back: the till asks once."""
 
     async def ask() -> None:
-        await world.tills.pay(world.tills.order(order_id, operation, amount, _HOST, 8888))
+        await world.tills.pay(world.tills.order(order_id, operation, amount, host, 8888))
 
     return world.loop.create_task(ask())
 

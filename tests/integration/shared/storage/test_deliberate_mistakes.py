@@ -4,15 +4,17 @@ One interleaving of two connections a mistake: with the product as it is everyth
 mistake something is wrong. `make mutations` runs these after those that the simulation sees.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from payments import TERMS, ask, in_session, lose, new_payment, prove, refused, rows, succeeded
+from races.giving_back import GIVING_BACK
+from races.race import Race
+from races.stored import STORED
 
 from shared.payment.debit_choice import KnownDebit
 from shared.payment.payment import Operation, Payment
@@ -249,14 +251,6 @@ def looked_at_before_a_refusal() -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class Race:
-    """A mistake and the interleaving that shows it."""
-
-    mistake: Callable[[], AbstractContextManager[object]]
-    scenario: Callable[[Database, Database], Awaitable[list[str]]]
-
-
 RACES = {
     "evidence does not lock first": Race(evidence_without_lock, doubt_during_evidence),
     "proofs read before the doubt is stored": Race(proofs_read_before_the_doubt, evidence_during_doubt),
@@ -267,6 +261,8 @@ RACES = {
     "the key looked at before the insert": Race(
         attempts_locked_before_the_insert, contradiction_before_insert
     ),
+    **GIVING_BACK,
+    **STORED,
 }
 
 
@@ -274,7 +270,7 @@ RACES = {
 async def test_two_at_once_are_in_order(
     postgres_database: Database, second_postgres_database: Database, name: str
 ) -> None:
-    """The product as it is: no proof is lost, no debit overdrawn, no closed key has a live attempt."""
+    """The product as it is does nothing wrong in any of them."""
     assert await RACES[name].scenario(postgres_database, second_postgres_database) == []
 
 
