@@ -9,6 +9,7 @@ from shared.runtime import resilience
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from terminal_worker import run
+from terminal_worker.session.answer_reader import AnswerReader
 
 
 @contextmanager
@@ -21,6 +22,11 @@ def given_up_at_the_unexpected() -> Iterator[None]:
 
     with patch.object(run, "until_done", until_done):
         yield
+
+
+def stopped_while_it_listens() -> AbstractContextManager[object]:
+    """A worker that ends does not wait for the silence that ends an answer."""
+    return patch.object(AnswerReader, "is_hearing", False)
 
 
 def drained_without_grace() -> AbstractContextManager[object]:

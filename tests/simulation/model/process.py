@@ -23,7 +23,6 @@ class Process:
         self.is_dead = False
         #: It was asked to end, and ends by itself.
         self.is_stopping = False
-        self.was_paused = False
         self.paused_at: float | None = None
         self._parked: list[asyncio.Handle] = []
         #: What a dead process leaves: kept, so that nothing of it is finalised while the world goes on.
@@ -100,7 +99,6 @@ class Process:
     def pause(self) -> None:
         if not self.is_dead and self.paused_at is None:
             self.paused_at = self.stage.now
-            self.was_paused = True
             self.stage.note("paused", self.name)
 
     def resume(self) -> None:

@@ -4,9 +4,13 @@ import asyncio
 
 from sandbox.terminal.script.behaviour import Behaviour
 from tests.simulation.limits import SETTINGS
-from tests.simulation.mistakes.kept import drained_without_grace, given_up_at_the_unexpected
+from tests.simulation.mistakes.kept import (
+    drained_without_grace,
+    given_up_at_the_unexpected,
+    stopped_while_it_listens,
+)
 from tests.simulation.model.terminal import Kind
-from tests.simulation.placed.placing import Aim, Customers, begin, pays, until, worker_of
+from tests.simulation.placed.placing import Aim, Customers, begin, pays, state, until, worker_of
 from tests.simulation.world import World
 
 
@@ -29,6 +33,22 @@ async def stopped_while_the_database_is_away(world: World) -> Customers:
     return [first]
 
 
+async def asleep_while_its_answer_comes(world: World) -> Customers:
+    """A worker that is to end sleeps past its answer's time-out; the answer is there when it wakes."""
+    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
+    await asyncio.sleep(1)
+    terminal.behaviours.appendleft(Behaviour(delay_seconds=5, keeps_open=True))
+    first = pays(world, "ORDER_1")
+    await until(lambda: terminal.open_requests)
+    worker = worker_of(world, 0)
+    worker.process.pause()
+    worker.stop()
+    await asyncio.sleep(SETTINGS.answer_timeout_seconds + 5)
+    worker.process.resume()
+    await until(lambda: state(world, 0) != "in_session")
+    return [first]
+
+
 async def outcome_refused(world: World) -> Customers:
     """The statement that stores an outcome meets an error that nobody expects."""
     terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
@@ -44,4 +64,7 @@ async def outcome_refused(world: World) -> Customers:
 KEPT: dict[str, Aim] = {
     "an outcome given up at an unexpected error": Aim(given_up_at_the_unexpected, outcome_refused),
     "a drain without grace": Aim(drained_without_grace, stopped_while_the_database_is_away),
+    "an end that does not wait for an answer's silence": Aim(
+        stopped_while_it_listens, asleep_while_its_answer_comes
+    ),
 }
