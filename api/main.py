@@ -21,11 +21,10 @@ from shared.network.dns import SystemResolver
 from shared.runtime.clock import SystemClock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
-from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
 from shared.runtime.serving import listen, port_of, serving
-from shared.runtime.stopping import until_stopped
+from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.security.secret_key import load_secret_key
 from shared.settings.fields import variable
 from shared.settings.settings import Settings

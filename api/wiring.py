@@ -17,19 +17,19 @@ from api.terminals.probes import Probing
 from api.terminals.service import Registry
 from api.terminals.targets import Targets
 from api.webhooks.service import Webhooks
-from shared.broker.interfaces import Listens, Publishes, PublishesProbes
+from shared.broker.interfaces import MessagePublisher, ProbePublisher, ReplyListener
 from shared.broker.reply_publisher import ReplyPublisher
-from shared.network.dns import Lookup, Names
+from shared.network.dns import CachingResolver, Lookup
 from shared.runtime.clock import Clock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes
 from shared.runtime.metrics import Metrics
-from shared.security.encryption import Sealer
+from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 
 
-class Sends(Publishes, PublishesProbes, Protocol):
+class Sends(MessagePublisher, ProbePublisher, Protocol):
     """The publisher of an API process."""
 
 
@@ -37,7 +37,7 @@ def wire(
     *,
     database: Database,
     publisher: Sends,
-    replies: Listens,
+    replies: ReplyListener,
     waiters: Waiters,
     readiness: Readiness,
     secret_key: bytes,
@@ -51,7 +51,7 @@ def wire(
     """Return the parts. `waiters` hear of the replies; they, `payments.admission` and
     `payments.stored_bytes` run beside it all."""
     reply_publisher = ReplyPublisher(database, publisher, metrics)
-    names = Names(
+    names = CachingResolver(
         lookup,
         clock,
         limit_each=settings.name_lookup_limit_per_merchant,
@@ -59,11 +59,13 @@ def wire(
     )
 
     def lines(merchant_id: str) -> TerminalAddressFinder:
-        return TerminalAddressFinder(names.asked_by(merchant_id), settings.name_lookup_timeout_seconds)
+        return TerminalAddressFinder(names.lookup_for(merchant_id), settings.name_lookup_timeout_seconds)
 
     def lines_of_file(merchant_id: str) -> TerminalAddressFinder:
         """A file's names wait for each other and hold up no payment: the file's total time limits them."""
-        return TerminalAddressFinder(names.asked_by(f"import {merchant_id}"), settings.import_timeout_seconds)
+        return TerminalAddressFinder(
+            names.lookup_for(f"import {merchant_id}"), settings.import_timeout_seconds
+        )
 
     shares = FairShares(settings, clock)
     terminals = Terminals(database, clock, settings.credential_cache_seconds)
@@ -102,7 +104,7 @@ def wire(
     )
     webhooks = Webhooks(
         database=database,
-        sealer=Sealer(secret_key),
+        cipher=SecretCipher(secret_key),
         clock=clock,
         random_bytes=random_bytes,
         settings=settings,

@@ -29,7 +29,7 @@ from shared.broker.outbox_publisher import outbox_publisher
 from shared.notification.kinds import MERCHANT
 from shared.notification.secrets import new_webhook_secret
 from shared.runtime.metrics import Metrics
-from shared.security.encryption import Sealer
+from shared.security.encryption import SecretCipher
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, Transaction, WakeUp, open_database
@@ -134,14 +134,14 @@ HANGING: Final = _host(0)
 
 
 async def _register_endpoints(bench: Bench, secret_key: str) -> None:
-    sealer = Sealer(secret_key.encode())
+    cipher = SecretCipher(secret_key.encode())
 
     async def work(tx: Transaction) -> None:
         await tx.run(_INSERT_MERCHANT)
         await tx.run(_INSERT_PAYMENTS, number=WAITING)
         for number in range(ENDPOINTS):
             endpoint = _endpoint(number)
-            sealed = sealer.seal(new_webhook_secret(os.urandom), endpoint, os.urandom)
+            sealed = cipher.encrypt(new_webhook_secret(os.urandom), endpoint, os.urandom)
             url = f"http://{_host(number)}:{bench.receiver.port}/hooks"
             await tx.run(_INSERT_ENDPOINT, id=endpoint, merchant_id="mer_bench", url=url)
             await tx.run(_INSERT_SECRET, id=endpoint, sealed=sealed)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 OF_A_MERCHANT = (CredentialKind.PRIVATE, CredentialKind.PUBLIC)
 
@@ -29,7 +29,7 @@ def create(
 
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
     from shared.runtime.ids import new_credential_id
-    from shared.security.secret_hash import hash_secret, new_secret
+    from shared.security.credentials import hash_secret, new_secret
     from shared.security.secret_key import load_secret_key
     from shared.settings.load import load_settings
     from shared.storage.db.opening import opened_database

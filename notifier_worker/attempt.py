@@ -1,4 +1,4 @@
-"""One try of one delivery: post the letter, judge what came of it."""
+"""Attempts: one post of one delivery, and the decision that follows from its answer."""
 
 import random
 from dataclasses import replace
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 
 class Attempts:
-    """Posts letters; never raises for what a receiver does."""
+    """The sender of deliveries; a receiver's answer or failure never raises."""
 
     def __init__(
         self,
@@ -39,17 +39,17 @@ class Attempts:
         self._life_seconds: Final = life_seconds
 
     async def send(self, leased: Leased, request: WebhookRequest) -> AttemptResult:
-        """Post it once."""
+        """Post the request once and return the result."""
         began = self._clock.monotonic()
         try:
             decision, attempt = await self._post(leased, request)
         except (PostFailed, TargetRefused) as failure:
-            decision = self._again(leased)
+            decision = self._retry(leased)
             attempt = Attempt(0, error=failure.reason, answer=failure.text)
         except Exception:
-            _log.exception("a try failed for a reason of our own", delivery_id=leased.id)
-            decision, attempt = self._again(leased, is_targets=False), Attempt(0, error="ours")
-        return self._tried(leased, request.url, began, decision, attempt)
+            _log.exception("delivery attempt failed with an unexpected error", delivery_id=leased.id)
+            decision, attempt = self._retry(leased, is_targets=False), Attempt(0, error="ours")
+        return self._result(leased, request.url, began, decision, attempt)
 
     async def _post(self, leased: Leased, request: WebhookRequest) -> tuple[Decision, Attempt]:
         answer = await self._client.post(request.url, request.headers, request.body, self._timeout_seconds)
@@ -65,24 +65,24 @@ class Attempts:
         error = None if isinstance(decision, Delivered) else "status"
         return decision, Attempt(0, answer.status, error, _text(answer.body), answer.location)
 
-    def not_written(self, leased: Leased) -> AttemptResult:
-        """What could not be made into a letter is kept, and tried again as long as any other."""
-        again = self._again(leased, is_targets=False)
-        return self._tried(leased, None, self._clock.monotonic(), again, Attempt(0, error="not_written"))
+    def not_built(self, leased: Leased) -> AttemptResult:
+        """Return the result of a delivery whose request could not be built: it is retried like any other."""
+        retry = self._retry(leased, is_targets=False)
+        return self._result(leased, None, self._clock.monotonic(), retry, Attempt(0, error="not_written"))
 
-    def _again(self, leased: Leased, *, is_targets: bool = True) -> Retry:
+    def _retry(self, leased: Leased, *, is_targets: bool = True) -> Retry:
         return Retry(self._schedule.pause(leased.tries + 1, self._rng), is_targets)
 
-    def _tried(
+    def _result(
         self, leased: Leased, url: str | None, began: float, decision: Decision, attempt: Attempt
     ) -> AttemptResult:
         seconds = self._clock.monotonic() - began
-        judged = within_life(
+        final = within_life(
             decision, age_seconds=leased.age_seconds + seconds, life_seconds=self._life_seconds
         )
-        return AttemptResult(leased, replace(attempt, duration_ms=round(1000 * seconds)), judged, url)
+        return AttemptResult(leased, replace(attempt, duration_ms=round(1000 * seconds)), final, url)
 
 
 def _text(body: bytes) -> str:
-    """The answer's first bytes as text that every database takes."""
+    """Return the answer's first bytes as text that every database accepts."""
     return body.decode(errors="replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")

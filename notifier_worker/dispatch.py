@@ -1,8 +1,8 @@
-"""Deliveries of one kind, from the wake-up to the acknowledgement.
+"""Deliveries of one kind, from the wake-up message to the attempt; `results` stores what it brought.
 
-Leases and results go to the database in batches that form by themselves: what comes while one is under way
-goes with the next. A message is only a wake-up; one that finds no place for its target is acknowledged at
-once, and the database is asked when a place is free.
+Leases go to the database in batches that form by themselves: what arrives during one statement goes with the
+next. A message is only a wake-up; one that finds no slot for its target is acknowledged at once, and the
+database is read when a slot is free.
 """
 
 import asyncio
@@ -16,47 +16,37 @@ import structlog
 from notifier_worker.attempt import Attempts
 from notifier_worker.concurrency import ConcurrencyLimiter
 from notifier_worker.metrics import NotifierMetrics
+from notifier_worker.results import BATCH, UNAVAILABLE_SECONDS, Incoming, ResultRecorder
 from notifier_worker.webhook_request import RequestBuilder, WebhookRequest
-from shared.broker.interfaces import Incoming
+from shared.broker.interfaces import IncomingMessage
 from shared.broker.messages import NotificationMessage
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.resilience import failures_logged, log_failure
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.webhooks import deliveries
-from shared.storage.webhooks.deliveries import AttemptResult, Breaker, Delivered, GiveUp, Leased, Retry
-
-#: Deliveries in one statement.
-BATCH: Final = 200
-#: Between tries to store results, or to lease, while the database is away.
-UNAVAILABLE_SECONDS: Final = 1.0
+from shared.storage.webhooks.deliveries import AttemptResult, Breaker, Leased
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A delivery that has a place and is to be leased."""
+class _Pending:
+    """A delivery that has a slot and is to be leased."""
 
     delivery_id: str
     target: str
-    incoming: Incoming[NotificationMessage] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    attempt_result: AttemptResult
-    incoming: Incoming[NotificationMessage] | None
+    incoming: Incoming
 
 
 class Dispatcher:
-    """Runs deliveries; `lease_loop` and `record_loop` run beside it until the process ends."""
+    """The deliveries of one kind; `lease_loop` and `record_loop` run beside it until the process ends."""
 
     def __init__(
         self,
         *,
         kind: str,
         database: Database,
-        builders: RequestBuilder,
+        builder: RequestBuilder,
         attempts: Attempts,
         limiter: ConcurrencyLimiter,
         breaker: Breaker,
@@ -66,72 +56,83 @@ class Dispatcher:
         lease_seconds: float,
         spare_seconds: float,
     ) -> None:
-        """`spare_seconds`: what a lease has beyond a try and the storing of its result."""
+        """`spare_seconds`: the part of a lease beyond one attempt and the storing of its result."""
         self._kind: Final = kind
         self._database: Final = database
-        self._builders: Final = builders
+        self._builder: Final = builder
         self._attempts: Final = attempts
         self._limiter: Final = limiter
-        self._breaker: Final = breaker
         self._notifier_metrics: Final = notifier_metrics
         self._failpoint: Final = failpoint
         self._rng: Final = rng
         self._lease_seconds: Final = lease_seconds
         self._spare_seconds: Final = spare_seconds
-        self._wanted: Final[list[_Wanted]] = []
-        self._done: Final[list[_Done]] = []
+        self._pending: Final[list[_Pending]] = []
         self._to_lease: Final = asyncio.Event()
-        self._to_record: Final = asyncio.Event()
         self._is_idle: Final = asyncio.Event()
         self._tasks: Final[set[asyncio.Task[None]]] = set()
-        self._takes = True
+        self._is_draining = False
         self._is_idle.set()
+        self._recorder: Final = ResultRecorder(
+            kind=kind,
+            database=database,
+            limiter=limiter,
+            breaker=breaker,
+            notifier_metrics=notifier_metrics,
+            failpoint=failpoint,
+            rng=rng,
+            on_stored=self._end,
+            on_next=self._enqueue,
+        )
+        self.record_loop: Final = self._recorder.record_loop
 
-    def take(self, incoming: Incoming[NotificationMessage]) -> None:
-        """A wake-up came; returns at once."""
+    def take(self, incoming: IncomingMessage[NotificationMessage]) -> None:
+        """Accept a wake-up message; return at once."""
         message = incoming.message
-        if not self._takes:
+        if self._is_draining:
             self._run(incoming.requeue())
-        elif not self._want(message.delivery_id, message.target, incoming):
+        elif not self._enqueue(message.delivery_id, message.target, incoming):
             self._run(incoming.ack())
 
-    def _want(self, delivery_id: str, target: str, incoming: Incoming[NotificationMessage] | None) -> bool:
-        if not self._takes or not self._limiter.take(target):
+    def _enqueue(self, delivery_id: str, target: str, incoming: Incoming = None) -> bool:
+        """Take a slot and queue the delivery for its lease; return whether there was a slot."""
+        if self._is_draining or not self._limiter.acquire(target):
             return False
-        self._wanted.append(_Wanted(delivery_id, target, incoming))
+        self._pending.append(_Pending(delivery_id, target, incoming))
         self._to_lease.set()
         self._count()
         return True
 
     async def lease_loop(self) -> None:
-        """Lease what has a place, and what waits in the database for places that became free."""
+        """Lease deliveries that have a slot, and the backlog of targets with free slots, until cancelled."""
         while True:
             await self._to_lease.wait()
             self._to_lease.clear()
             try:
-                await self._lease_wanted()
+                await self._lease_pending()
                 await self._lease_backlog()
             except Exception as error:
                 log_failure("deliveries not leased", error, kind=self._kind)
-                await asyncio.sleep(self._rng.uniform(0.5, 1) * UNAVAILABLE_SECONDS)
+                await self._pause()
                 self._to_lease.set()
 
-    async def _lease_wanted(self) -> None:
-        while self._wanted:
-            batch = self._wanted[:BATCH]
+    async def _lease_pending(self) -> None:
+        while self._pending:
+            batch = self._pending[:BATCH]
             leased = await self._lease(batch)
-            del self._wanted[: len(batch)]
-            wanted: dict[str, _Wanted] = {}
+            del self._pending[: len(batch)]
+            by_id: dict[str, _Pending] = {}
             for one in batch:
-                # A message may come twice, and what an earlier delivery kept waiting has one, too.
-                if wanted.setdefault(one.delivery_id, one) is not one:
-                    self._leave(one)
-            await self._begin(leased, wanted)
+                # A message may come twice, and a delivery that waited for an earlier one has a message, too.
+                if by_id.setdefault(one.delivery_id, one) is not one:
+                    self._end(one.target, one.incoming)
+            await self._begin(leased, by_id)
 
-    async def _lease(self, batch: Sequence[_Wanted]) -> list[Leased]:
-        """Lease a batch; one that the database will not have takes no other with it. Raises as `lease` does.
+    async def _lease(self, batch: Sequence[_Pending]) -> list[Leased]:
+        """Lease a batch; a delivery that cannot be leased alone is left out. Raises DatabaseUnavailable,
+        CommitUnknown.
 
-        A message about it would come again to every worker: it goes with the others that are not leased.
+        The message of one that is left out is acknowledged: it would fail at every worker.
         """
         try:
             return list(
@@ -143,177 +144,100 @@ class Dispatcher:
             raise
         except Exception:
             if len(batch) == 1:
-                _log.exception("delivery could not be leased", delivery_id=batch[0].delivery_id)
+                _log.exception("delivery not leased", delivery_id=batch[0].delivery_id)
                 return []
             return [leased for one in batch for leased in await self._lease([one])]
 
     async def _lease_backlog(self) -> None:
-        taken = self._limiter.take_backlog() if self._takes else []
-        for at, (target, places) in enumerate(taken):
+        acquired = [] if self._is_draining else self._limiter.acquire_for_backlog()
+        for at, (target, slots) in enumerate(acquired):
             try:
-                leased = await deliveries.lease_of_target(self._database, target, places, self._lease_seconds)
+                leased = await deliveries.lease_of_target(self._database, target, slots, self._lease_seconds)
             except Exception:
-                for not_asked, places_of_it in taken[at:]:
-                    self._limiter.more(not_asked)
-                    self._give_back(not_asked, places_of_it)
+                for unread_target, its_slots in acquired[at:]:
+                    self._limiter.note_backlog(unread_target)
+                    self._release(unread_target, its_slots)
                 raise
-            if len(leased) == places:
-                self._limiter.more(target)
-            self._give_back(target, places - len(leased))
-            await self._begin(leased, {one.id: _Wanted(one.id, target, None) for one in leased})
+            if len(leased) == slots:
+                self._limiter.note_backlog(target)
+            self._release(target, slots - len(leased))
+            await self._begin(leased, {one.id: _Pending(one.id, target, None) for one in leased})
 
-    async def _begin(self, leased: Sequence[Leased], wanted: dict[str, _Wanted]) -> None:
-        """Start a task for each leased delivery; the others are somebody's already, or not due.
+    async def _begin(self, leased: Sequence[Leased], pending: dict[str, _Pending]) -> None:
+        """Start a task for each leased delivery; end the others, which are leased elsewhere or not due.
 
-        Never raises: what cannot be begun gives its place back and is left to its lease's end.
+        Never raises: a delivery that cannot be started releases its slot and is leased again when its lease
+        has ended.
         """
-        written: dict[str, WebhookRequest] | None = None
+        requests: dict[str, WebhookRequest] | None = None
         if leased:
-            with failures_logged("leased deliveries not begun", kind=self._kind):
+            with failures_logged("leased deliveries not started", kind=self._kind):
                 await self._failpoint("claimed")
-                written = await self._write(leased)
-        if written is not None:
+                requests = await self._build(leased)
+        if requests is not None:
             for one in leased:
-                with failures_logged("leased delivery not begun", delivery_id=one.id):
-                    self._begin_one(one, written.get(one.id), wanted)
-        for rest in wanted.values():
-            self._leave(rest)
+                with failures_logged("leased delivery not started", delivery_id=one.id):
+                    self._begin_one(one, requests.get(one.id), pending)
+        for rest in pending.values():
+            self._end(rest.target, rest.incoming)
 
-    def _begin_one(self, leased: Leased, request: WebhookRequest | None, wanted: dict[str, _Wanted]) -> None:
-        asked = wanted[leased.id]
+    def _begin_one(
+        self, leased: Leased, request: WebhookRequest | None, pending: dict[str, _Pending]
+    ) -> None:
+        asked = pending[leased.id]
         if asked.target != leased.target:
-            return  # the message names another target than the row does: left to its lease's end
+            return  # the message's target is not the row's: leased again after its lease's end
         if request is None:
-            self._finished(_Done(self._attempts.not_written(leased), asked.incoming))
+            self._recorder.add(self._attempts.not_built(leased), asked.incoming)
         else:
-            self._limiter.learn_failures(leased.target, request.failures)
+            self._limiter.set_failures(leased.target, request.failures)
             self._run(self._send(leased, request, asked.incoming))
-        del wanted[leased.id]
+        del pending[leased.id]
 
-    def _leave(self, wanted: _Wanted) -> None:
-        self._give_back(wanted.target, 1)
-        if wanted.incoming is not None:
-            self._run(wanted.incoming.ack())
-
-    async def _write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest] | None:
-        """Return the letters; None where the database is away for so long that the leases end meanwhile."""
+    async def _build(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest] | None:
+        """Return the requests; None where the database is unavailable for the spare part of the leases."""
         loop = asyncio.get_running_loop()
         too_late = loop.time() + self._spare_seconds
         while True:
             try:
-                return await self._builders.write(leased)
+                return await self._builder.build(leased)
             except DatabaseUnavailable as error:
-                _log.warning("leased deliveries could not be read", kind=self._kind, error=str(error))
+                _log.warning("contents of deliveries not read", kind=self._kind, error=str(error))
             except Exception as error:
-                log_failure("leased deliveries not written together", error, kind=self._kind)
-                return await self._write_each(leased)
+                log_failure("requests not built together", error, kind=self._kind)
+                return await self._build_each(leased)
             if loop.time() >= too_late:
                 return None
-            await asyncio.sleep(self._rng.uniform(0.5, 1) * UNAVAILABLE_SECONDS)
+            await self._pause()
 
-    async def _write_each(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
-        """One that cannot be read takes no other with it."""
-        builders: dict[str, WebhookRequest] = {}
+    async def _build_each(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
+        """Build the requests one by one, so that one that cannot be read affects no other."""
+        requests: dict[str, WebhookRequest] = {}
         for one in leased:
-            with failures_logged("leased delivery not written", delivery_id=one.id):
-                builders |= await self._builders.write([one])
-        return builders
+            with failures_logged("request not built", delivery_id=one.id):
+                requests |= await self._builder.build([one])
+        return requests
 
-    async def _send(
-        self, leased: Leased, request: WebhookRequest, incoming: Incoming[NotificationMessage] | None
-    ) -> None:
-        attempt_result: AttemptResult | None = None
+    async def _send(self, leased: Leased, request: WebhookRequest, incoming: Incoming) -> None:
+        result: AttemptResult | None = None
         with failures_logged("delivery left to its lease's end", delivery_id=leased.id):
-            attempt_result = await self._attempts.send(leased, request)
-        with failures_logged("step after a try failed", delivery_id=leased.id):
+            result = await self._attempts.send(leased, request)
+        with failures_logged("failpoint after an attempt failed", delivery_id=leased.id):
             await self._failpoint("sent")
-        if attempt_result is None:
-            self._leave(_Wanted(leased.id, leased.target, incoming))
+        if result is None:
+            self._end(leased.target, incoming)
         else:
-            self._finished(_Done(attempt_result, incoming))
+            self._recorder.add(result, incoming)
 
-    def _finished(self, done: _Done) -> None:
-        self._done.append(done)
-        self._to_record.set()
+    def _end(self, target: str, incoming: Incoming) -> None:
+        """Release the delivery's slot and acknowledge its message."""
+        self._release(target, 1)
+        if incoming is not None:
+            self._run(incoming.ack())
 
-    async def record_loop(self) -> None:
-        """Store what came of the tries, as long as it takes; then acknowledge."""
-        while True:
-            await self._to_record.wait()
-            self._to_record.clear()
-            while self._done:
-                batch = self._done[:BATCH]
-                await self._record([one.attempt_result for one in batch])
-                del self._done[: len(batch)]
-                with failures_logged("step after results were stored failed", kind=self._kind):
-                    await self._failpoint("stored")
-                for one in batch:
-                    with failures_logged("try not measured", delivery_id=one.attempt_result.leased.id):
-                        self._measure(one.attempt_result)
-                    with failures_logged("place not given back", delivery_id=one.attempt_result.leased.id):
-                        self._leave(
-                            _Wanted(
-                                one.attempt_result.leased.id, one.attempt_result.leased.target, one.incoming
-                            )
-                        )
-                await self._wake_next([one.attempt_result.leased for one in batch])
-
-    async def _record(self, attempt_result: Sequence[AttemptResult]) -> None:
-        """Store results, as long as it takes; one that cannot be stored at all is left to its lease's end."""
-        while True:
-            try:
-                await deliveries.record(self._database, attempt_result, breaker=self._breaker)
-                return
-            except (DatabaseUnavailable, CommitUnknown) as error:
-                log_failure("results of deliveries not stored", error, kind=self._kind)
-                await asyncio.sleep(self._rng.uniform(0.5, 1) * UNAVAILABLE_SECONDS)
-            except Exception as error:
-                log_failure(
-                    "results of deliveries not stored", error, kind=self._kind, count=len(attempt_result)
-                )
-                break
-        # One that the database cannot take at all keeps no other waiting; its lease ends by itself.
-        for one in attempt_result if len(attempt_result) > 1 else ():
-            await self._record([one])
-
-    async def _wake_next(self, leased: Sequence[Leased]) -> None:
-        """What waited for the first try of an earlier delivery of its payment may go now."""
-        payments = sorted(
-            {one.payment_id for one in leased if one.is_first_try and one.payment_id is not None}
-        )
-        if not payments:
-            return
-        with failures_logged("next deliveries left to the sweep", kind=self._kind):
-            for delivery_id, target in await deliveries.next_of_payments(
-                self._database, payments, self._kind
-            ):
-                self._want(delivery_id, target, None)
-
-    def _measure(self, attempt_result: AttemptResult) -> None:
-        target, attempt = attempt_result.leased.target, attempt_result.attempt
-        self._notifier_metrics.attempt_result(self._kind, attempt.duration_ms / 1000)
-        match attempt_result.decision:
-            case Delivered():
-                self._notifier_metrics.sent(self._kind)
-                self._limiter.works(target)
-                return
-            case Retry(is_targets=True):
-                self._limiter.failed(target)
-            case GiveUp(reason):
-                self._notifier_metrics.dead(self._kind, reason)
-        self._notifier_metrics.failed(self._kind, str(attempt.status or attempt.error))
-        _log.info(
-            "delivery not received",
-            delivery_id=attempt_result.leased.id,
-            target=target,
-            status=attempt.status,
-            error=attempt.error,
-            tries=attempt_result.leased.tries + 1,
-        )
-
-    def _give_back(self, target: str, places: int) -> None:
-        for _ in range(places):
-            self._limiter.give_back(target)
+    def _release(self, target: str, slots: int) -> None:
+        for _ in range(slots):
+            self._limiter.release(target)
         self._to_lease.set()
         self._count()
 
@@ -324,16 +248,22 @@ class Dispatcher:
         else:
             self._is_idle.clear()
 
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._rng.uniform(0.5, 1) * UNAVAILABLE_SECONDS)
+
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Begin nothing more; finish and store what is under way. The rest is free at its lease's end."""
-        self._takes = False
+        """Start nothing more; wait until what is under way is stored, for at most `seconds`.
+
+        The rest is leased again after its lease's end.
+        """
+        self._is_draining = True
         try:
             async with asyncio.timeout(seconds):
                 await self._is_idle.wait()
         except TimeoutError:
-            _log.info("deliveries left to their lease's end", kind=self._kind, number=self._limiter.in_use)
+            _log.info("deliveries left to their lease's end", kind=self._kind, count=self._limiter.in_use)

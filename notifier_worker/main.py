@@ -12,28 +12,27 @@ from notifier_worker.wiring import kinds_of, wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer
 from shared.broker.publisher import Publisher
-from shared.network.dns import Names, SystemResolver
+from shared.network.dns import CachingResolver, SystemResolver
 from shared.network.targets import AddressPolicy
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import SystemClock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
-from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
-from shared.runtime.stopping import until_stopped
-from shared.security.encryption import Sealer
+from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
+from shared.security.encryption import SecretCipher
 from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
 from shared.storage.db.opening import opened_database
 
 PROCESS = "notifier-worker"
-#: Host names of receivers that are looked up at the same time, of merchants and of HiPay each.
+#: Concurrent DNS look-ups of receivers' hosts, for merchants and for HiPay each.
 LOOKUPS_AT_ONCE = 64
 
 
 async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
-    """Deliver until SIGTERM or SIGINT, then finish what is under way.
+    """Deliver until SIGTERM or SIGINT, then finish the running deliveries.
 
     Raises SettingsError, DatabaseUnavailable, SchemaTooOld, BrokerUnavailable, TopologyMismatch.
     """
@@ -42,10 +41,10 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     topology, limit = topology_of(settings), settings.broker_call_timeout_seconds
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened_database(settings))
-        hearing = await stack.enter_async_context(
+        consuming = await stack.enter_async_context(
             connected(settings, process=PROCESS, purpose="consume merchant")
         )
-        hearing_hipay = await stack.enter_async_context(
+        consuming_hipay = await stack.enter_async_context(
             connected(settings, process=PROCESS, purpose="consume hipay")
         )
         publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
@@ -58,7 +57,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             publisher=publisher,
             client=_client(stack, settings, settings.webhook_policy()),
             hipay_client=_client(stack, settings, settings.hipay_policy()),
-            sealer=Sealer(load_secret_key(settings, os.urandom)),
+            cipher=SecretCipher(load_secret_key(settings, os.urandom)),
             clock=clock,
             metrics=metrics,
             settings=settings,
@@ -76,8 +75,8 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
                 metrics=metrics,
             )
             for kind, connection, prefetch in (
-                (HIPAY, hearing_hipay, settings.notify_hipay_concurrency),
-                (MERCHANT, hearing, settings.notify_merchant_concurrency),
+                (HIPAY, consuming_hipay, settings.notify_hipay_concurrency),
+                (MERCHANT, consuming, settings.notify_merchant_concurrency),
             )
             if kind in kinds_of(settings)
         }
@@ -110,12 +109,12 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
 
 
 def _client(stack: AsyncExitStack, settings: Settings, policy: AddressPolicy) -> HttpClient:
-    lookup = SystemResolver(LOOKUPS_AT_ONCE)
-    stack.callback(lookup.close)
-    names = Names(lookup, SystemClock(), limit_each=LOOKUPS_AT_ONCE)
+    system = SystemResolver(LOOKUPS_AT_ONCE)
+    stack.callback(system.close)
+    resolver = CachingResolver(system, SystemClock(), limit_each=LOOKUPS_AT_ONCE)
     client = HttpClient(
         policy,
-        names.asked_by(PROCESS),
+        resolver.lookup_for(PROCESS),
         connect_timeout_seconds=settings.notify_connect_timeout_seconds,
     )
     stack.push_async_callback(client.aclose)

@@ -1,4 +1,4 @@
-"""The sweep: publishes deliveries that are due and that nobody has published, as after a crash or a pause."""
+"""The sweep for deliveries that are due and unpublished, after a crash, a lost message or a retry's pause."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ import structlog
 
 from notifier_worker.metrics import NotifierMetrics
 from shared.broker.errors import BrokerFailure, NotAccepted
-from shared.broker.interfaces import PublishesNotifications
+from shared.broker.interfaces import NotificationPublisher
 from shared.broker.messages import NotificationMessage
 from shared.notification.kinds import MERCHANT, NOTIFICATION_KINDS
 from shared.runtime.resilience import failures_logged, one_of_many
@@ -17,29 +17,30 @@ from shared.settings.fields import variable
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import deliveries
 
-#: Messages for one target in one sweep: enough to fill its places; its backlog is read from the database.
+#: Messages for one target in one sweep: enough to fill its slots; its backlog is read from the database.
 MOST_OF_TARGET: Final = 32
-#: How often what waits is counted, and what disabled endpoints left over is ended.
+#: Interval between counts of the waiting deliveries.
 COUNT_SECONDS: Final = 15.0
+#: Interval at which the deliveries of disabled endpoints are ended.
 LEFT_OVER_SECONDS: Final = 2.0
 
 _log = structlog.get_logger()
 
 
 class Relay:
-    """Every notifier worker runs one; each step is a compare-and-set, so that any number may."""
+    """One worker's sweep; each step is a compare-and-set, so that any number of workers may run one."""
 
     def __init__(
         self,
         database: Database,
-        publisher: PublishesNotifications,
+        publisher: NotificationPublisher,
         notifier_metrics: NotifierMetrics,
         rng: random.Random,
         *,
         kinds: Collection[str],
         interval_seconds: float,
     ) -> None:
-        """`kinds` are those that this worker delivers: messages for another one would wait for nobody."""
+        """`kinds` are those that this worker delivers; messages of another kind might have no consumer."""
         self._database: Final = database
         self._publisher: Final = publisher
         self._notifier_metrics: Final = notifier_metrics
@@ -48,7 +49,7 @@ class Relay:
         self._interval_seconds: Final = interval_seconds
 
     async def run(self) -> None:
-        """Sweep until cancelled; what fails is done again by a later sweep."""
+        """Sweep until cancelled; a later sweep repeats what failed."""
         loop = asyncio.get_running_loop()
         next_count = next_left_over = loop.time()
         while True:
@@ -65,7 +66,7 @@ class Relay:
             await asyncio.sleep(self._interval_seconds * self._rng.uniform(0.75, 1.25))
 
     async def sweep(self) -> int:
-        """Publish what is due; return how many messages. Raises DatabaseUnavailable."""
+        """Publish the deliveries that are due; return the number of messages. Raises DatabaseUnavailable."""
         sent = 0
         stuck: set[str] = set()
         for kind, target in await deliveries.due_targets(self._database):
@@ -79,14 +80,14 @@ class Relay:
         return sent
 
     async def _end_left_over(self) -> None:
-        """What waits for disabled endpoints is dead; once more at once where there was much of it."""
+        """End the deliveries that wait for disabled endpoints, in batches until none is left."""
         while ended := await deliveries.end_left_over(self._database):
-            self._notifier_metrics.dead(MERCHANT, "endpoint_disabled", ended)
+            self._notifier_metrics.gave_up(MERCHANT, "endpoint_disabled", ended)
             if ended < deliveries.LEFT_OVER_AT_ONCE:
                 return
 
     async def _publish(self, kind: str, target: str) -> int | None:
-        """Return how many messages were sent; None: the broker takes none now."""
+        """Return the number of messages sent; None: the broker does not accept any now."""
         due = await deliveries.take_to_publish(self._database, target, MOST_OF_TARGET)
         messages = [NotificationMessage(kind, delivery_id, target) for delivery_id in due]
         results = await asyncio.gather(
@@ -98,22 +99,22 @@ class Relay:
                 raise failure
         if not failures:
             return len(messages)
-        _log.warning("deliveries not published", target=target, number=len(failures), error=str(failures[0]))
-        # Once the broker is back they are late enough.
+        _log.warning("deliveries not published", target=target, count=len(failures), error=str(failures[0]))
+        # They are published at once when the broker is back.
         refused = [id_ for id_, result in zip(due, results, strict=True) if isinstance(result, NotAccepted)]
         await deliveries.not_published(self._database, refused)
         return None
 
     async def count(self) -> None:
-        """Measure what waits; raises DatabaseUnavailable."""
+        """Measure the waiting deliveries; raise DatabaseUnavailable."""
         waiting = await deliveries.waiting(self._database)
         for kind in NOTIFICATION_KINDS:
             number, oldest_seconds = waiting.get(kind, (0, 0.0))
             self._notifier_metrics.waiting(kind, number, oldest_seconds)
             if number and kind not in self._kinds:
                 _log.error(
-                    "deliveries wait that this worker has no address for",
+                    "deliveries waiting for an address that is not set",
                     kind=kind,
-                    number=number,
+                    count=number,
                     setting=variable("hipay_url"),
                 )

@@ -1,4 +1,4 @@
-"""What becomes of a delivery after a try; pure."""
+"""The retry policy: the decision after each attempt. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +9,12 @@ from typing import Final
 
 from shared.storage.webhooks.deliveries import Decision, Delivered, GiveUp, Retry
 
-#: A receiver may ask for more time, not for more than a day.
+#: The longest pause that a receiver can ask for.
 LONGEST_RETRY_AFTER_SECONDS: Final = 86_400.0
 
 GONE: Final = 410
-#: Of the answers from 400 to 499, those that speak of the receiver and not of this message.
-_TROUBLE: Final = frozenset({401, 403, 404, 408, 429})
+#: The statuses from 400 to 499 that are about the receiver, not about this message.
+_RECEIVER_STATUSES: Final = frozenset({401, 403, 404, 408, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class RetrySchedule:
     seconds: Sequence[float]
 
     def pause(self, tries: int, rng: Random) -> float:
-        """Return a random part of the pause after so many tries (full jitter)."""
+        """Return a random part of the pause after this number of tries (full jitter)."""
         longest = self.seconds[min(tries, len(self.seconds)) - 1]
         return rng.uniform(0, longest)
 
@@ -39,9 +39,9 @@ def after_answer(
     now_seconds: float,
     ends_with_gone: bool,
 ) -> Decision:
-    """Judge an answer: any 2xx is success, all else is tried again; 410 ends the target where it may.
+    """Return the decision for an answer: 2xx is success, anything else is retried; 410 may end the target.
 
-    `tries` counts this one. `ends_with_gone`: the target is a merchant's endpoint, which can be disabled.
+    `tries` counts this one. `ends_with_gone`: the target is a merchant's endpoint, which 410 disables.
     `retry_after` is the header's text, seconds or an HTTP date.
     """
     if 200 <= status < 300:
@@ -52,12 +52,12 @@ def after_answer(
     asked = retry_after_seconds(retry_after, now_seconds)
     return Retry(
         pause if asked is None else max(pause, asked),
-        is_targets=not 400 <= status < 500 or status in _TROUBLE,
+        is_targets=not 400 <= status < 500 or status in _RECEIVER_STATUSES,
     )
 
 
 def within_life(decision: Decision, *, age_seconds: float, life_seconds: float) -> Decision:
-    """Let a delivery be tried for the last time at the end of its life, and be dead after that."""
+    """Return the decision, with its retry at the end of the delivery's life at the latest, GiveUp after it."""
     if not isinstance(decision, Retry):
         return decision
     left = life_seconds - age_seconds
@@ -67,7 +67,7 @@ def within_life(decision: Decision, *, age_seconds: float, life_seconds: float) 
 
 
 def retry_after_seconds(text: str | None, now_seconds: float) -> float | None:
-    """Return what a Retry-After header asks for, a day at most; None where it asks for nothing readable."""
+    """Return the pause of a Retry-After header, a day at most; None where it is missing or unreadable."""
     if text is None:
         return None
     if text.strip().isdecimal() and text.isascii():

@@ -1,4 +1,4 @@
-"""The headers that prove a message is ours: Standard Webhooks, and HiPay's own form beside it."""
+"""Headers that authenticate a notification: Standard Webhooks, HiPay's signature, HTTP Basic."""
 
 import base64
 import hashlib
@@ -11,10 +11,10 @@ from standardwebhooks import Webhook
 def signed_headers(
     message_id: str, body: bytes, secrets: Sequence[str], *, at_seconds: float
 ) -> Mapping[str, str]:
-    """Return the headers for one try, at `at_seconds` since 1970.
+    """Return the headers for one attempt, at `at_seconds` since 1970.
 
     `webhook-signature` has a signature for each secret (`whsec_...`, the newest first), so that a receiver
-    may know either while they are rotated. `x-hipay-signature` is SHA-256 of the body followed by the newest
+    may use either during a rotation. `x-hipay-signature` is SHA-256 of the body followed by the newest
     secret's text, in hexadecimal digits: weaker, for receivers made for HiPay's Terminal API.
     """
     at = datetime.fromtimestamp(int(at_seconds), tz=UTC)

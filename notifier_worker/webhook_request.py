@@ -1,4 +1,4 @@
-"""Leased deliveries as what is posted: address, headers and body."""
+"""Requests built from leased deliveries: address, headers and body."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -8,11 +8,10 @@ from typing import Final, Protocol
 import structlog
 
 from notifier_worker.signing import basic_authorization, signed_headers
-from shared.notification.envelope import envelope
-from shared.notification.order import order_notification
+from shared.notification.kinds import envelope, order_notification
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import running_version
-from shared.security.encryption import CannotOpen, Sealer
+from shared.security.encryption import DecryptionFailed, SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import delivery_contents as contents
@@ -28,7 +27,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """One post. `failures`: how often its target failed in a row before."""
+    """One post. `failures`: the number of times its target failed in a row before."""
 
     url: str
     headers: Mapping[str, str]
@@ -37,34 +36,33 @@ class WebhookRequest:
 
 
 class RequestBuilder(Protocol):
-    """Writes the letters of one kind of deliveries."""
+    """The builder of requests for one kind of delivery."""
 
-    async def write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
-        """Return letters by delivery id; a delivery that cannot be written has none. Raises
-        DatabaseUnavailable."""
+    async def build(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
+        """Return requests by delivery id, without those that cannot be built. Raises DatabaseUnavailable."""
         ...
 
 
 class WebhookRequestBuilder:
-    """Webhooks: an event for an endpoint, signed with the endpoint's secrets."""
+    """The builder of webhooks: an event for an endpoint, signed with the endpoint's secrets."""
 
-    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, database: Database, cipher: SecretCipher, clock: Clock) -> None:
         self._database: Final = database
-        self._sealer: Final = sealer
+        self._cipher: Final = cipher
         self._clock: Final = clock
 
-    async def write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
+    async def build(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
         events = await contents.events(
             self._database, [one.event_number for one in leased if one.event_number is not None]
         )
         endpoints = await contents.endpoints(self._database, sorted({one.target for one in leased}))
 
-        def write_one(one: Leased) -> WebhookRequest | None:
+        def build_one(one: Leased) -> WebhookRequest | None:
             event = None if one.event_number is None else events.get(one.event_number)
             endpoint = endpoints.get(one.target)
             if event is None or endpoint is None:
                 return None
-            secrets = [self._sealer.open(sealed, endpoint.id) for sealed in endpoint.sealed_secrets]
+            secrets = [self._cipher.decrypt(sealed, endpoint.id) for sealed in endpoint.sealed_secrets]
             shown = envelope(
                 number=event.number,
                 payment_id=one.payment_id,
@@ -75,11 +73,11 @@ class WebhookRequestBuilder:
             )
             return _request(one.id, endpoint.url, shown, secrets, endpoint.failures, self._clock, {})
 
-        return _each(leased, write_one)
+        return _each(leased, build_one)
 
 
 class OrderNotificationBuilder:
-    """Order notifications for HiPay, signed as webhooks are, with credentials."""
+    """The builder of order notifications for HiPay, signed as webhooks are, with credentials."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
         self._database: Final = database
@@ -93,41 +91,41 @@ class OrderNotificationBuilder:
             else basic_authorization(settings.hipay_username, settings.hipay_password.get_secret_value())
         )
 
-    async def write(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
+    async def build(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
         url = self._url
         if url is None:
-            _log.error("order notifications wait, and this worker has no address for them")
+            _log.error("order notifications not sent: CLOUD_TERMINAL_HIPAY_URL is not set")
             return {}
         ids = [one.payment_id for one in leased if one.payment_id is not None]
         orders = await contents.orders(self._database, ids)
         failures = await contents.failures_of(self._database, leased[0].target)
 
-        def write_one(one: Leased) -> WebhookRequest | None:
+        def build_one(one: Leased) -> WebhookRequest | None:
             if one.payment_id is None or one.payment_id not in orders:
                 return None
             payment, attempt = orders[one.payment_id]
             shown = order_notification(one.id, payment, attempt)
             return _request(one.id, url, shown, self._secrets, failures, self._clock, self._authorization)
 
-        return _each(leased, write_one)
+        return _each(leased, build_one)
 
 
 def _each(
-    leased: Sequence[Leased], write_one: Callable[[Leased], WebhookRequest | None]
+    leased: Sequence[Leased], build_one: Callable[[Leased], WebhookRequest | None]
 ) -> dict[str, WebhookRequest]:
-    """Write them one by one: one that cannot be written takes no other with it."""
-    builders: dict[str, WebhookRequest] = {}
+    """Build the requests one by one, so that one that fails affects no other."""
+    requests: dict[str, WebhookRequest] = {}
     for one in leased:
         try:
-            request = write_one(one)
-        except CannotOpen as error:
-            _log.error("webhook not signed: is the secret key the installation's?", error=str(error))
+            request = build_one(one)
+        except DecryptionFailed as error:
+            _log.error("webhook not signed: check CLOUD_TERMINAL_SECRET_KEY", error=str(error))
         except Exception:
-            _log.exception("a delivery could not be written", delivery_id=one.id)
+            _log.exception("request not built", delivery_id=one.id)
         else:
             if request is not None:
-                builders[one.id] = request
-    return builders
+                requests[one.id] = request
+    return requests
 
 
 def _request(
@@ -139,7 +137,7 @@ def _request(
     clock: Clock,
     more_headers: Mapping[str, str],
 ) -> WebhookRequest:
-    # ASCII: what a till sent may hold half a surrogate pair, which has no bytes of its own.
+    # ASCII: a POS's text may hold half a surrogate pair, which UTF-8 cannot encode.
     body = json.dumps(shown, separators=(",", ":")).encode()
     signed = signed_headers(delivery_id, body, secrets, at_seconds=clock.wall_ms() / 1000)
     return WebhookRequest(url, {**_COMMON_HEADERS, **more_headers, **signed}, body, failures)

@@ -1,4 +1,4 @@
-"""How a notifier worker's parts hang together, around whatever clock, broker and network they are given."""
+"""Wiring of a notifier worker's parts, around the clock, broker and network that are passed in."""
 
 import random
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from notifier_worker.metrics import NotifierMetrics
 from notifier_worker.relay import Relay
 from notifier_worker.retry_policy import RetrySchedule
 from notifier_worker.webhook_request import OrderNotificationBuilder, RequestBuilder, WebhookRequestBuilder
-from shared.broker.interfaces import PublishesNotifications
+from shared.broker.interfaces import NotificationPublisher
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import Clock
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.metrics import Metrics
-from shared.security.encryption import Sealer
+from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.webhooks.deliveries import Breaker
@@ -24,7 +24,7 @@ from shared.storage.webhooks.deliveries import Breaker
 
 @dataclass(frozen=True, slots=True)
 class NotifierParts:
-    """A wired notifier worker; nothing of it runs yet."""
+    """The parts of a notifier worker that run."""
 
     hipay: Dispatcher
     merchant: Dispatcher
@@ -32,31 +32,31 @@ class NotifierParts:
 
 
 def kinds_of(settings: Settings) -> tuple[str, ...]:
-    """Return the kinds that a worker with these settings delivers: HiPay's where it knows its address."""
+    """Return the kinds that a worker with these settings delivers: HiPay's only where its address is set."""
     return (MERCHANT,) if settings.hipay_url is None else (HIPAY, MERCHANT)
 
 
 def wire(
     *,
     database: Database,
-    publisher: PublishesNotifications,
+    publisher: NotificationPublisher,
     client: HttpClient,
     hipay_client: HttpClient,
-    sealer: Sealer,
+    cipher: SecretCipher,
     clock: Clock,
     metrics: Metrics,
     settings: Settings,
     failpoint: Failpoint,
     rng: random.Random,
 ) -> NotifierParts:
-    """Wire a notifier worker. HiPay has a client of its own: look-ups, connections and allowed addresses."""
+    """Wire a notifier worker; HiPay's client has look-ups, connections and allowed addresses of its own."""
     notifier_metrics = NotifierMetrics(metrics.registry)
 
     def dispatcher(
-        kind: str, builders: RequestBuilder, posts_with: HttpClient, *, most: int, most_of_target: int
+        kind: str, builder: RequestBuilder, http: HttpClient, *, limit: int, limit_of_target: int
     ) -> Dispatcher:
         attempts = Attempts(
-            posts_with,
+            http,
             RetrySchedule(settings.notify_retry_seconds),
             clock,
             rng,
@@ -66,11 +66,11 @@ def wire(
         return Dispatcher(
             kind=kind,
             database=database,
-            builders=builders,
+            builder=builder,
             attempts=attempts,
             limiter=ConcurrencyLimiter(
-                most=most,
-                most_of_target=most_of_target,
+                limit=limit,
+                limit_of_target=limit_of_target,
                 breaker_failures=settings.notify_breaker_failures,
             ),
             breaker=Breaker(settings.notify_breaker_failures, settings.notify_breaker_seconds),
@@ -86,15 +86,15 @@ def wire(
             HIPAY,
             OrderNotificationBuilder(database, settings, clock),
             hipay_client,
-            most=settings.notify_hipay_concurrency,
-            most_of_target=settings.notify_hipay_concurrency,
+            limit=settings.notify_hipay_concurrency,
+            limit_of_target=settings.notify_hipay_concurrency,
         ),
         merchant=dispatcher(
             MERCHANT,
-            WebhookRequestBuilder(database, sealer, clock),
+            WebhookRequestBuilder(database, cipher, clock),
             client,
-            most=settings.notify_merchant_concurrency,
-            most_of_target=settings.notify_endpoint_concurrency,
+            limit=settings.notify_merchant_concurrency,
+            limit_of_target=settings.notify_endpoint_concurrency,
         ),
         relay=Relay(
             database,

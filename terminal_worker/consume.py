@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from shared.broker.interfaces import Consumes, Delivery
+from shared.broker.interfaces import Delivery, WorkConsumer
 from shared.broker.messages import ProbeMessage, Work
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.logging import bound
@@ -23,7 +23,7 @@ class Deliveries:
 
     def __init__(
         self,
-        consumer: Consumes,
+        consumer: WorkConsumer,
         runs: Runs,
         probes: Probes,
         metrics: Metrics,

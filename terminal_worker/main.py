@@ -13,10 +13,9 @@ from shared.broker.publisher import Publisher
 from shared.runtime.clock import SystemClock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
-from shared.runtime.loop_lag import LOOP_LAG_INTERVAL_SECONDS, watch_loop_lag
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
-from shared.runtime.stopping import until_stopped
+from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.settings.settings import Settings
 from shared.storage.db.opening import opened_database
 from shared.storage.terminals.heartbeats import Heartbeats

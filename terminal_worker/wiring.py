@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from shared.broker.interfaces import Consumes, Publishes
+from shared.broker.interfaces import MessagePublisher, WorkConsumer
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.clock import Clock
 from shared.runtime.failpoints import Failpoint, no_failpoint
@@ -49,8 +49,8 @@ def wire(
     *,
     database: Database,
     heartbeats: Heartbeats,
-    consumer: Consumes,
-    publisher: Publishes,
+    consumer: WorkConsumer,
+    publisher: MessagePublisher,
     connect: Connect,
     clock: Clock,
     metrics: Metrics,

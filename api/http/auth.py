@@ -2,7 +2,6 @@
 
 import hmac
 import secrets
-from collections import OrderedDict
 from typing import Final
 
 from api.http.basic_auth import parse_basic
@@ -17,13 +16,13 @@ from api.http.failed_logins import FailedLogins, MustPause
 from api.http.middleware import client_host, logged_in
 from api.limits.fair_shares import FairShares, Share
 from shared.runtime.clock import Clock
-from shared.security.credential_kind import CredentialKind
-from shared.security.secret_hash import hash_secret
+from shared.runtime.ttl_cache import TtlCache
+from shared.security.credentials import CredentialKind, hash_secret
 from shared.storage.db.engine import Database
 from shared.storage.terminals import merchants
 from shared.storage.terminals.merchants import Credential
 
-_CACHED_AT_MOST: Final = 10_000
+_MAX_CACHED: Final = 10_000
 
 
 class Credentials:
@@ -42,10 +41,9 @@ class Credentials:
         self._database: Final = database
         self._secret_key: Final = secret_key
         self._clock: Final = clock
-        self._cache_seconds: Final = cache_seconds
         self._shares: Final = shares
         self._failed_logins: Final = failed_logins
-        self._cached: Final[OrderedDict[str, tuple[float, Credential]]] = OrderedDict()
+        self._cached: Final = TtlCache[str, Credential](clock, cache_seconds, max_entries=_MAX_CACHED)
         self._nobody: Final = hash_secret(secret_key, secrets.token_hex(16))
 
     async def merchant(
@@ -82,7 +80,7 @@ class Credentials:
     async def _known(self, authorization: str | None) -> Credential:
         said = parse_basic(authorization)
         given = hash_secret(self._secret_key, said.password)
-        known = self._cached_credential(said.username)
+        known = self._cached.get(said.username)
         if known is not None and hmac.compare_digest(given, known.secret_hash):
             return known
         client = client_host()
@@ -100,19 +98,12 @@ class Credentials:
         self._failed_logins.succeeded(said.username, given)
         return found
 
-    def _cached_credential(self, name: str) -> Credential | None:
-        cached = self._cached.get(name)
-        if cached is None or self._clock.monotonic() - cached[0] >= self._cache_seconds:
-            return None
-        return cached[1]
-
     async def _read(self, name: str) -> Credential | None:
-        """From before the look on, what it says is believed: a change is seen within the cache's time."""
+        """Return the stored credential; its age in the cache counts from before the query."""
         now = self._clock.monotonic()
         found = await merchants.credential(self._database, name)
-        self._cached.pop(name, None)
-        if found is not None:
-            self._cached[name] = (now, found)
-            if len(self._cached) > _CACHED_AT_MOST:
-                self._cached.popitem(last=False)
+        if found is None:
+            self._cached.discard(name)
+        else:
+            self._cached.put(name, found, since=now)
         return found

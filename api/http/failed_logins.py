@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from shared.network.client_addresses import counted_as
+from shared.network.client_addresses import counting_key
 from shared.network.public_addresses import Network
 from shared.runtime.clock import Clock
 
@@ -95,7 +95,7 @@ class FailedLogins:
         _remember(self._failures, key, _Failures(number, now, now + pause))
 
     def _keys(self, name: str, client: str | None) -> list[tuple[str, str]]:
-        address = counted_as(client, self._exempt)
+        address = counting_key(client, self._exempt)
         keys = [("name", name[:200])]
         return keys if address is None else [*keys, ("address", address)]
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from api.http.errors import ApiError, HeadTooLarge, MalformedRequest, RequestTimeout, TooManyConnections
 from api.http.json_text import write_json
-from shared.network.connection_limits import Strangers
+from shared.network.client_addresses import UnauthenticatedConnections
 from shared.network.http_bounds import Bounds, Refusal
 from shared.network.http_protocol import BoundedProtocol
 from shared.settings.settings import Settings
@@ -24,7 +24,9 @@ def http_options(settings: Settings) -> dict[str, Any]:
     """Return the options of the API's server."""
     bounds = Bounds(
         head_timeout_seconds=settings.head_timeout_seconds,
-        strangers=Strangers(settings.connections_before_login_limit, settings.trusted_proxies),
+        unauthenticated=UnauthenticatedConnections(
+            settings.connections_before_login_limit, settings.trusted_proxies
+        ),
         refuse=refuse,
     )
     return {

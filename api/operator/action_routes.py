@@ -9,7 +9,7 @@ from api.http.cursors import cursor
 from api.http.dependencies import Parts
 from api.http.query import Query
 from api.http.responses import answer
-from shared.runtime.times import iso_time
+from shared.runtime.clock import iso_time
 from shared.storage.payments import operator_actions
 
 router = APIRouter(prefix="/v1/operator/actions", include_in_schema=False)

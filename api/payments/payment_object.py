@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.concert.fields import APPLICATIONS
 from shared.payment.payment import Payment
-from shared.runtime.times import iso_time
+from shared.runtime.clock import iso_time
 
 
 def payment_object(

@@ -34,7 +34,7 @@ from api.payments.waiters import Waiter, Waiters
 from api.terminals.lookup import Terminals
 from api.terminals.targets import Target, Targets, TerminalAddressFinders
 from api.webhooks.service import warnings_for
-from shared.broker.interfaces import Listens, Publishes
+from shared.broker.interfaces import MessagePublisher, ReplyListener
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.payment.answers import ResponseSpec, response_for
@@ -108,8 +108,8 @@ class Payments:
         self,
         *,
         database: Database,
-        publisher: Publishes,
-        replies: Listens,
+        publisher: MessagePublisher,
+        replies: ReplyListener,
         reply_publisher: ReplyPublisher,
         waiters: Waiters,
         lines: TerminalAddressFinders,

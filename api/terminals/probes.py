@@ -10,7 +10,7 @@ from api.payments.waiters import Waiters
 from api.terminals.service import Registry, merchant_of
 from api.terminals.targets import Targets
 from shared.broker.errors import BrokerFailure
-from shared.broker.interfaces import Listens, PublishesProbes
+from shared.broker.interfaces import ProbePublisher, ReplyListener
 from shared.broker.messages import ProbeMessage
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_probe_id
@@ -37,8 +37,8 @@ class Probing:
         database: Database,
         registry: Registry,
         targets: Targets,
-        publisher: PublishesProbes,
-        replies: Listens,
+        publisher: ProbePublisher,
+        replies: ReplyListener,
         waiters: Waiters,
         clock: Clock,
         settings: Settings,

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from shared.runtime.times import iso_time
+from shared.runtime.clock import iso_time
 from shared.storage.terminals.probes import Found, ProbeResult
 from shared.storage.terminals.registry import Registered
 from shared.storage.terminals.status import Holder, TerminalStatus

@@ -14,8 +14,7 @@ from api.terminals.service import merchant_of
 from api.webhooks import deliveries
 from api.webhooks.replay_request import MERCHANTS_TYPES, parse_replay
 from api.webhooks.webhook_object import delivery_object
-from shared.notification.envelope import envelope
-from shared.notification.kinds import MERCHANT
+from shared.notification.kinds import MERCHANT, envelope
 from shared.storage.webhooks import delivery_contents, delivery_list
 from shared.storage.webhooks.delivery_list import StoredDelivery
 

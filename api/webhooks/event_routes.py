@@ -12,7 +12,7 @@ from api.http.errors import InvalidQuery
 from api.http.query import Query
 from api.http.responses import answer
 from api.terminals.service import merchant_of
-from shared.notification.envelope import envelope
+from shared.notification.kinds import envelope
 from shared.runtime.resilience import failures_logged
 from shared.storage.webhooks import feed
 from shared.storage.webhooks.feed import FeedEvent

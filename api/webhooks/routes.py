@@ -15,7 +15,7 @@ from api.limits.fair_shares import Share
 from api.terminals.service import merchant_of
 from api.webhooks.endpoint_request import parse_changes, parse_endpoint, parse_rotation
 from api.webhooks.webhook_object import endpoint_object
-from shared.runtime.times import iso_time
+from shared.runtime.clock import iso_time
 from shared.storage.webhooks import endpoints
 
 router = APIRouter(prefix="/v1/webhooks/endpoints", include_in_schema=False)

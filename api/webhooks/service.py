@@ -17,7 +17,7 @@ from shared.network.targets import TargetRefused
 from shared.notification.secrets import new_webhook_secret
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_endpoint_id
-from shared.security.encryption import Sealer
+from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import endpoints, signing_secrets
@@ -49,13 +49,13 @@ class Webhooks:
         self,
         *,
         database: Database,
-        sealer: Sealer,
+        cipher: SecretCipher,
         clock: Clock,
         random_bytes: RandomBytes,
         settings: Settings,
     ) -> None:
         self._database: Final = database
-        self._sealer: Final = sealer
+        self._cipher: Final = cipher
         self._clock: Final = clock
         self._random_bytes: Final = random_bytes
         self._limit: Final = settings.webhook_endpoint_limit
@@ -142,7 +142,7 @@ class Webhooks:
     def _new_secret(self, endpoint_id: str) -> tuple[str, str]:
         """The secret, and how it is stored."""
         secret = new_webhook_secret(self._random_bytes)
-        return secret, self._sealer.seal(secret, endpoint_id, self._random_bytes)
+        return secret, self._cipher.encrypt(secret, endpoint_id, self._random_bytes)
 
 
 async def warnings_for(database: Database, merchant_id: str, endpoint_id: str | None) -> tuple[str, ...]:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from api.payments.history import masked
-from shared.notification.envelope import event_id
-from shared.notification.kinds import HIPAY
-from shared.runtime.times import iso_time
+from shared.notification.kinds import HIPAY, event_id
+from shared.runtime.clock import iso_time
 from shared.storage.webhooks.delivery_list import StoredAttempt, StoredDelivery
 from shared.storage.webhooks.endpoints import RegisteredEndpoint
 

@@ -1,6 +1,7 @@
-"""The one way out for HTTP: a post to a checked address, with a limit on everything, that follows nothing."""
+"""HTTP posts to checked addresses, with a limit on time and size; no redirect is followed."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import aclosing, suppress
@@ -9,46 +10,55 @@ from typing import Final, cast
 
 import httpcore
 
-from notifier_worker.http.dns import Resolver
 from notifier_worker.http.errors import BadAnswer, CertificateInvalid, NoConnection, PostFailed, TimedOut
 from notifier_worker.http.idle_connections import IdleConnections, Origin
-from notifier_worker.http.network_backend import CheckedNetwork
-from notifier_worker.http.redirects import kept_location
+from notifier_worker.http.network_backend import CheckedNetwork, Resolver
+from shared.concert.mask import mask_card_numbers
 from shared.network.dns import Lookup
 from shared.network.targets import AddressPolicy, Target
 
-#: Bytes of an answer's body that are kept, for people to read.
+#: Bytes of an answer's body that are kept for display.
 MAX_BODY_BYTES: Final = 2048
-#: Seconds that a body may take after the status is known; what has come by then is kept.
+#: Seconds that a body may take after the status is known; the bytes that arrived by then are kept.
 _BODY_SECONDS: Final = 1.0
+#: Characters of a redirect's Location that are kept.
+MAX_LOCATION_CHARACTERS: Final = 500
+_MAX_LOCATION_BYTES: Final = 4096
 
-#: OpenSSL's numbers of what is wrong with a certificate.
+#: A name and password before the host.
+_USER: Final = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?//)[^/?#]*@", re.IGNORECASE)
+#: A query or fragment may hold a secret; its presence alone may explain the redirect.
+_AFTER_PATH: Final = re.compile(r"([?#]).+", re.DOTALL)
+
+#: OpenSSL's numbers of certificate errors.
 _CERTIFICATE_REASONS: Final = {
     9: ("certificate_not_yet_valid", "The receiver's certificate is not valid yet."),
     10: ("certificate_expired", "The receiver's certificate has expired."),
     62: ("certificate_name", "The receiver's certificate is for another name."),
     64: ("certificate_name", "The receiver's certificate is for another address."),
 }
-_UNTRUSTED: Final = ("certificate_untrusted", "The receiver's certificate is of no authority that we trust.")
+_UNTRUSTED: Final = (
+    "certificate_untrusted",
+    "The receiver's certificate is not signed by a trusted authority.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver answered. A redirect is an answer like any other: it was not followed."""
+    """A receiver's answer. A redirect is an answer like any other and is not followed."""
 
-    #: From 200: interim answers (1xx) were passed over, and 101 is no answer to a post.
+    #: 200 or more: interim answers (1xx) are skipped, and 101 is no answer to a post.
     status: int
-    #: The header's text, seconds or a date, as it came.
+    #: The header's text as received, seconds or a date.
     retry_after: str | None
-    #: Where a redirect (3xx) leads, cleaned for people to read; it was not followed.
+    #: The target of a redirect (3xx), see `kept_location`.
     location: str | None
     #: The first 2048 bytes.
     body: bytes
-    duration_seconds: float
 
 
 class HttpClient:
-    """Posts. Each post holds one connection; the caller limits how many run at the same time."""
+    """A client that posts, each time on one connection; the caller limits how many run at the same time."""
 
     def __init__(
         self,
@@ -72,15 +82,14 @@ class HttpClient:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Answer:
         """Post the body and return the answer, whatever its status.
 
-        Host and Content-Length are ours to set. The time-out covers everything from the name's look-up to the
-        status; the body gets what is left of it, one second at most.
+        Host and Content-Length are set here. The time-out covers everything from the name's look-up to the
+        status; the body gets the rest of it, one second at most.
 
         Raises TargetRefused and every PostFailed.
         """
         target = self._policy.check_url(url)
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        deadline = began + timeout_seconds
+        deadline = loop.time() + timeout_seconds
         try:
             async with asyncio.timeout_at(deadline):
                 connection, response = await self._exchange(target, headers, body)
@@ -90,29 +99,23 @@ class HttpClient:
             first_bytes = await _first_bytes(response, min(deadline, loop.time() + _BODY_SECONDS))
         finally:
             await self._release(target, connection)
-        return Answer(
-            response.status,
-            _retry_after(response),
-            _location(response),
-            first_bytes,
-            loop.time() - began,
-        )
+        return Answer(response.status, _retry_after(response), _location(response), first_bytes)
 
     async def aclose(self) -> None:
-        """Close the idle connections; posts that run go on and close theirs."""
+        """Close the idle connections; running posts close theirs at their end."""
         await self._idle.aclose()
 
     async def _exchange(
         self, target: Target, headers: Mapping[str, str], body: bytes
     ) -> tuple[httpcore.AsyncHTTPConnection, httpcore.Response]:
-        waiting = await self._idle.take(_origin(target))
-        if waiting is not None:
+        idle = await self._idle.take(_origin(target))
+        if idle is not None:
             try:
-                return waiting, await self._send(waiting, target, headers, body)
+                return idle, await self._send(idle, target, headers, body)
             except BadAnswer as error:
                 if error.reason != "no_answer":
                     raise
-                # Its other end closed it while it was idle; the receiver has very likely seen nothing.
+                # The receiver closed it while it was idle and has very likely seen nothing of this request.
         connection = httpcore.AsyncHTTPConnection(
             _url(target).origin,
             ssl_context=self._ssl_context,
@@ -155,7 +158,7 @@ class HttpClient:
 async def _first_bytes(response: httpcore.Response, deadline: float) -> bytes:
     """Read the body to its end, which leaves the connection idle, or to a limit, which closes it.
 
-    The status counts: whatever goes wrong from here on takes nothing from the answer.
+    The status is the result: errors from here on are ignored.
     """
     assert isinstance(response.stream, AsyncIterable)
     chunks = cast(AsyncGenerator[bytes, None], aiter(response.stream))
@@ -171,15 +174,13 @@ async def _first_bytes(response: httpcore.Response, deadline: float) -> bytes:
 
 
 def _failure(error: BaseException) -> PostFailed | None:
-    """What an error of httpcore's means here; None for what is not about the receiver."""
+    """Return the PostFailed for an error of httpcore's; None for one that is not about the receiver."""
     cause = error.__cause__
     match error:
         case httpcore.ConnectError() if isinstance(cause, ssl.SSLCertVerificationError):
             return CertificateInvalid(*_CERTIFICATE_REASONS.get(cause.verify_code, _UNTRUSTED))
         case httpcore.ConnectError():
-            return NoConnection(
-                "tls_failed", "The receiver and we could not agree on an encrypted connection."
-            )
+            return NoConnection("tls_failed", "No encrypted connection could be agreed on with the receiver.")
         case httpcore.ConnectTimeout():
             return TimedOut("connect_timeout", "The receiver did not end the TLS handshake in time.")
         case httpcore.RemoteProtocolError() if cause is not None:
@@ -197,6 +198,14 @@ def _retry_after(response: httpcore.Response) -> str | None:
 def _location(response: httpcore.Response) -> str | None:
     text = _header(response, b"location") if 300 <= response.status < 400 else None
     return None if text is None else kept_location(text)
+
+
+def kept_location(raw: bytes) -> str:
+    """Return a Location header for display, without secrets, card numbers and unprintable characters."""
+    text = raw[:_MAX_LOCATION_BYTES].decode(errors="replace")
+    text = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    text = _AFTER_PATH.sub(r"\1...", _USER.sub(r"\1***@", text))
+    return mask_card_numbers(text)[:MAX_LOCATION_CHARACTERS]
 
 
 def _header(response: httpcore.Response, wanted: bytes) -> bytes | None:

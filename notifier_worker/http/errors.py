@@ -1,6 +1,6 @@
-"""Errors of a post that brought no answer.
+"""Errors of a post without an answer.
 
-Beside this tree stands `shared.network.targets.TargetRefused`: nothing was tried.
+`shared.network.targets.TargetRefused` stands outside of this tree: no connection was tried.
 
 PostFailed
 +-- NoConnection        name_unresolved | connection_failed | tls_failed
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class PostFailed(Exception):
-    """No status came. `reason` is one of the stable words above, `text` a sentence for people."""
+    """No status was received. `reason` is one of the codes above, `text` a human-readable sentence."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -27,12 +27,12 @@ class NoConnection(PostFailed):
 
 
 class CertificateInvalid(PostFailed):
-    """The receiver's certificate does not prove that it is the URL's host; nothing was sent to it."""
+    """The receiver's certificate does not prove that it is the URL's host; no request was sent."""
 
 
 class TimedOut(PostFailed):
-    """Something took too long. After `answer_timeout` the receiver may have worked on the request."""
+    """A step took too long. After `answer_timeout` the receiver may have processed the request."""
 
 
 class BadAnswer(PostFailed):
-    """The receiver took the connection and gave no answer, or none that is HTTP within our limits."""
+    """The receiver accepted the connection and sent no answer, or none that is HTTP within our limits."""

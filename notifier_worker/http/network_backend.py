@@ -1,4 +1,4 @@
-"""httpcore's way to the network: it connects to checked literal addresses, and reads a limited answer."""
+"""The network of httpcore: resolves a host, checks its addresses, connects, and reads a limited answer."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,19 +7,53 @@ from typing import Any, Final
 
 import httpcore
 
-from notifier_worker.http.dns import Resolver
 from notifier_worker.http.errors import BadAnswer, NoConnection, TimedOut
+from shared.network.dns import Lookup
+from shared.network.public_addresses import Address
+from shared.network.targets import AddressPolicy, literal
 
-#: Addresses of one name that are tried: a name with hundreds must not make us knock at hundreds of doors.
+#: Addresses of one host that are tried: a name may have hundreds.
 MAX_ADDRESSES_TRIED: Final = 4
 #: Bytes that one answer may have, headers and interim answers (1xx) included.
 MAX_ANSWER_BYTES: Final = 64 * 1024
-#: Small enough that reading what one receiver floods us with does not keep the event loop from the others.
+#: Small enough that one receiver's flood does not keep the event loop from the others.
 _READ_BYTES: Final = 8 * 1024
 
 
+class Resolver:
+    """The resolver of a connection's host; it caches nothing, so that a change of address is noticed."""
+
+    def __init__(self, lookup: Lookup, policy: AddressPolicy, timeout_seconds: float) -> None:
+        self._lookup: Final = lookup
+        self._policy: Final = policy
+        self._timeout_seconds: Final = timeout_seconds
+
+    async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
+        """Return the host's addresses in the resolver's order, all of them checked for this port.
+
+        Raises TargetRefused (one address that is not allowed is enough), NoConnection (name_unresolved),
+        TimedOut (name_timeout).
+        """
+        address = literal(host)
+        addresses = await self._query(host) if address is None else (address,)
+        if not addresses:
+            raise NoConnection("name_unresolved", "The host's name has no address.")
+        for found in addresses:
+            self._policy.check_address(found, host, port)
+        return addresses
+
+    async def _query(self, host: str) -> tuple[Address, ...]:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return tuple(await self._lookup(host))
+        except TimeoutError as error:
+            raise TimedOut("name_timeout", "The look-up of the host's name took too long.") from error
+        except (OSError, UnicodeError) as error:
+            raise NoConnection("name_unresolved", "The host's name cannot be looked up.") from error
+
+
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves, checks and connects in one step, so that what was checked is what is connected to."""
+    """A network that connects to the very addresses that it has just checked."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver: Final = resolver
@@ -33,11 +67,11 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first of the host's addresses that answers; each gets a fair part of the time left.
+        """Connect to the first of the host's addresses that answers; each gets an equal part of the time.
 
         Raises TargetRefused, NoConnection, TimedOut.
         """
-        assert timeout is not None, "a connection that is never given up holds a worker's place for ever"
+        assert timeout is not None, "without a time-out a connection would hold its slot for ever"
         addresses = await self._resolver.resolve(host, port)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -61,14 +95,14 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
 
 class LimitedStream(httpcore.AsyncNetworkStream):
-    """Reads at most 64 KiB after the last write: nobody feeds us headers and interim answers for ever."""
+    """A stream that reads at most 64 KiB after the last write, headers and interim answers included."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream: Final = stream
         self._bytes_left = MAX_ANSWER_BYTES
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Raises BadAnswer (answer_too_large)."""
+        """Return the next bytes; raise BadAnswer (answer_too_large)."""
         if self._bytes_left <= 0:
             raise BadAnswer("answer_too_large", f"The answer is longer than {MAX_ANSWER_BYTES} bytes.")
         read = await self._stream.read(min(max_bytes, _READ_BYTES, self._bytes_left), timeout)
@@ -88,7 +122,7 @@ class LimitedStream(httpcore.AsyncNetworkStream):
         try:
             return LimitedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
         except BaseException:
-            # httpcore closes after errors only; after a time-out from outside the socket would stay open.
+            # httpcore closes after errors only; after a time-out of the caller's the socket would stay open.
             await self._stream.aclose()
             raise
 

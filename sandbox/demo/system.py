@@ -31,8 +31,7 @@ from sandbox.run.shop import HIPAY_USERNAME, SHOP_NAME, Shop, settings_for
 from sandbox.servers.choice import AMQP_VARIABLE
 from shared.broker.topology import Topology
 from shared.notification.secrets import new_webhook_secret
-from shared.security.credential_kind import CredentialKind
-from shared.security.secret_hash import new_secret
+from shared.security.credentials import CredentialKind, new_secret
 
 API: Final = "API"
 WORKERS: Final = ("worker 1", "worker 2")

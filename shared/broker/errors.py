@@ -5,7 +5,7 @@ BrokerFailure
   TopologyMismatch    a queue exists with other arguments than ours
   NotAccepted         the message is in no queue, for certain
     NotRouted         because the queue is not there
-  OutcomeUnknown      the message may be in its queue, or not
+  Unconfirmed      the message may be in its queue, or not
 UnreadableMessage     a message came that nobody can read
 """
 
@@ -30,7 +30,7 @@ class NotRouted(NotAccepted):
     """The message came back: its queue does not exist (of a reply: the requester is gone)."""
 
 
-class OutcomeUnknown(BrokerFailure):
+class Unconfirmed(BrokerFailure):
     """The message was sent and no confirmation came: it may arrive or not."""
 
 

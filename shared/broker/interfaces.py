@@ -8,35 +8,35 @@ from shared.broker.messages import NotificationMessage, PaymentMessage, ProbeMes
 Message_co = TypeVar("Message_co", covariant=True)
 
 
-class Publishes(Protocol):
+class MessagePublisher(Protocol):
     """Sends messages. Each call returns once the broker has the message for certain."""
 
     async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:
-        """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
         ...
 
     async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
-        """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, OutcomeUnknown."""
+        """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, Unconfirmed."""
         ...
 
 
-class PublishesProbes(Protocol):
+class ProbePublisher(Protocol):
     """Sends probes to the workers."""
 
     async def publish_probe(self, message: ProbeMessage, *, traceparent: str | None = None) -> None:
-        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
         ...
 
 
-class PublishesNotifications(Protocol):
+class NotificationPublisher(Protocol):
     """Wakes the notifier workers."""
 
     async def publish_notification(self, message: NotificationMessage) -> None:
-        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or Unconfirmed."""
         ...
 
 
-class Incoming(Protocol[Message_co]):
+class IncomingMessage(Protocol[Message_co]):
     """One delivery of a message. Exactly one of the three ends it; none of them raises."""
 
     @property
@@ -64,14 +64,14 @@ class Incoming(Protocol[Message_co]):
 
 
 #: One delivery of a payment or probe.
-Delivery: TypeAlias = Incoming[Work]
+Delivery: TypeAlias = IncomingMessage[Work]
 #: Called in the broker's delivery task: it must hand off to a task of its own and return at once.
 OnDelivery = Callable[[Delivery], None]
 #: Called with the id of a payment that has an outcome.
 OnReply = Callable[[str], None]
 
 
-class Consumes(Protocol):
+class WorkConsumer(Protocol):
     """The workers' side of the payment queue."""
 
     async def start(self, on_delivery: OnDelivery) -> None: ...
@@ -85,7 +85,7 @@ class Consumes(Protocol):
         ...
 
 
-class Listens(Protocol):
+class ReplyListener(Protocol):
     """The API's side of the replies."""
 
     @property

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from shared.broker.connections import connected
-from shared.broker.interfaces import PublishesNotifications
+from shared.broker.interfaces import NotificationPublisher
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.broker.topology import Topology
@@ -63,7 +63,7 @@ async def outbox_publisher(
 class OutboxPublisher:
     """`wake` is the database's `on_committed`; `run` publishes beside the process's work."""
 
-    def __init__(self, publisher: PublishesNotifications, failpoint: Failpoint = no_failpoint) -> None:
+    def __init__(self, publisher: NotificationPublisher, failpoint: Failpoint = no_failpoint) -> None:
         self._publisher: Final = publisher
         self._failpoint: Final = failpoint
         self._waiting: Final[deque[WakeUp]] = deque(maxlen=WAITING_AT_MOST)

@@ -9,7 +9,7 @@ from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, Publish
 
 from shared.broker.alarms import BrokerAlarm
 from shared.broker.connections import CLIENT_ERRORS, unavailable_when_failing
-from shared.broker.errors import BrokerFailure, NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.errors import BrokerFailure, NotAccepted, NotRouted, Unconfirmed
 from shared.broker.messages import (
     NotificationMessage,
     PaymentMessage,
@@ -79,20 +79,20 @@ class Publisher:
         )
 
     async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:
-        """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
         await self._publish(self._topology.payments, encode_payment(message), message.payment_id, traceparent)
 
     async def publish_probe(self, message: ProbeMessage, *, traceparent: str | None = None) -> None:
-        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
         await self._publish(self._topology.payments, encode_probe(message), message.probe_id, traceparent)
 
     async def publish_notification(self, message: NotificationMessage) -> None:
-        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or OutcomeUnknown."""
+        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or Unconfirmed."""
         queue = self._topology.notifications(message.kind)
         await self._publish(queue, encode_notification(message), message.delivery_id, None)
 
     async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
-        """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, OutcomeUnknown."""
+        """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, Unconfirmed."""
         if not self._topology.is_reply_queue(reply_to):
             raise NotRouted(f"{reply_to!r} is no reply queue of this installation")
         await self._publish(reply_to, encode_reply(message), message.payment_id, traceparent)
@@ -106,7 +106,7 @@ class Publisher:
         except NotAccepted:
             self._metrics.publish_failed("not_accepted")
             raise
-        except OutcomeUnknown:
+        except Unconfirmed:
             self._metrics.publish_failed("unknown")
             raise
 
@@ -136,13 +136,13 @@ class Publisher:
         except CLIENT_ERRORS as error:
             if not sending:
                 raise NotAccepted("the broker did not take the message in time") from error
-            raise OutcomeUnknown(f"no confirmation for a message to {queue}") from error
+            raise Unconfirmed(f"no confirmation for a message to {queue}") from error
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             # The client ends waiting confirmations so when a connection is closed.
-            raise OutcomeUnknown(f"the connection was closed before {queue} confirmed") from error
+            raise Unconfirmed(f"the connection was closed before {queue} confirmed") from error
 
     def _give_up(self) -> None:
         """End the publishes under way: an alarm may last for hours, and they are not confirmed before."""

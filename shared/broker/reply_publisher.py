@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from shared.broker.errors import NotRouted
-from shared.broker.interfaces import Publishes
+from shared.broker.interfaces import MessagePublisher
 from shared.broker.messages import PaymentMessage, ReplyMessage
 from shared.payment.payment import Payment
 from shared.runtime.metrics import Metrics
@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 class ReplyPublisher:
     """Tells the others. A failure is counted and logged, never raised: nothing depends on it."""
 
-    def __init__(self, database: Database, publisher: Publishes, metrics: Metrics) -> None:
+    def __init__(self, database: Database, publisher: MessagePublisher, metrics: Metrics) -> None:
         self._database: Final = database
         self._publisher: Final = publisher
         self._metrics: Final = metrics

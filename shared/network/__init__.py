@@ -1,1 +1,1 @@
-"""Addresses, names and HTTP connections, checked and bounded."""
+"""Checks and limits of addresses, host names and HTTP connections."""

@@ -1,33 +1,34 @@
-"""Look-ups of host names that others gave us: on threads of their own, with a limit for each who asks."""
+"""DNS look-ups of host names that clients send: on threads of their own, with a limit for each requester."""
 
 import asyncio
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
 from shared.network.public_addresses import Address, addresses_found
 from shared.runtime.clock import Clock
+from shared.runtime.ttl_cache import TtlCache
 
 #: Returns a host's addresses; none where it has none. Raises OSError or UnicodeError where it fails.
 Lookup = Callable[[str], Awaitable[Sequence[Address]]]
 
 #: A look-up that took longer counts as slow.
 SLOW_SECONDS: Final = 2.0
-#: Look-ups at the same time, for one who asks, of hosts whose last one was slow.
+#: Concurrent look-ups of one requester for hosts whose last look-up was slow.
 SLOW_LOOKUPS: Final = 4
-SLOW_HOSTS_AT_MOST: Final = 10_000
-CACHED_HOSTS_AT_MOST: Final = 10_000
+_MAX_SLOW_HOSTS: Final = 10_000
+_MAX_CACHED_HOSTS: Final = 10_000
 
 
 class SystemResolver:
     """The system's resolver, on threads of its own.
 
-    The event loop's threads are few and look up the names of database and broker, too: names whose servers
-    never answer must not occupy them. Unusual spellings of an address (`0x7f000001`, `127.1`) come back as
-    that address.
+    The event loop's own threads are few and also resolve the names of database and broker: names whose
+    servers never answer must not occupy them. Unusual spellings of an address (`0x7f000001`, `127.1`) come
+    back as that address.
     """
 
     def __init__(self, thread_count: int = 64) -> None:
@@ -35,76 +36,76 @@ class SystemResolver:
 
     async def __call__(self, host: str) -> Sequence[Address]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _ask_system, host)
-        return addresses_found(found)
+        return addresses_found(await loop.run_in_executor(self._threads, _getaddrinfo, host))
 
     def close(self) -> None:
-        """Take no more names; look-ups that run are left to end by themselves."""
+        """Start no more look-ups; those that run end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class Share:
-    """The look-ups that one who asks may have under way; it is theirs until the look-up really ended."""
+class _Slots:
+    """The concurrent look-ups that one requester may have; a slot is free once the look-up really ended."""
 
     def __init__(self, limit: int) -> None:
-        self.places: Final = asyncio.Semaphore(limit)
-        self.slow_places: Final = asyncio.Semaphore(min(limit, SLOW_LOOKUPS))
+        self.all: Final = asyncio.Semaphore(limit)
+        self.slow: Final = asyncio.Semaphore(min(limit, SLOW_LOOKUPS))
 
 
-class Names:
-    """Looks hosts up, each once at a time however many wait for it, and remembers what was found for a while.
+class CachingResolver:
+    """Look-ups shared by all requesters: one at a time for each host, its result kept for a few seconds.
 
-    A caller that gives up frees nothing: the system's look-up goes on and keeps its place. So names whose
-    servers never answer hold the places of the one who asked, and nobody else's.
+    A caller that gives up frees no slot: the system's look-up goes on. So names whose servers never answer
+    use up the slots of the requester that sent them, and nobody else's.
     """
 
     def __init__(self, lookup: Lookup, clock: Clock, *, limit_each: int, cache_seconds: float = 0) -> None:
-        """`limit_each`: look-ups under way for one who asks. `cache_seconds`: short, because the system
-        does not say how long an answer lives; 0 remembers nothing."""
+        """`limit_each`: concurrent look-ups of one requester. `cache_seconds`: short, because the system does
+        not say how long an answer is valid; 0 caches nothing."""
         self._lookup: Final = lookup
         self._clock: Final = clock
         self._limit_each: Final = limit_each
-        self._cache_seconds: Final = cache_seconds
-        self._found: Final[OrderedDict[str, tuple[float, Sequence[Address]]]] = OrderedDict()
+        self._cache: Final = TtlCache[str, Sequence[Address]](
+            clock, cache_seconds, max_entries=_MAX_CACHED_HOSTS
+        )
         self._running: Final[dict[str, asyncio.Task[Sequence[Address]]]] = {}
         self._slow_hosts: Final[OrderedDict[str, None]] = OrderedDict()
-        # A share that nobody uses any more is forgotten.
-        self._shares: Final[WeakValueDictionary[str, Share]] = WeakValueDictionary()
+        # The slots of a requester without look-ups are dropped.
+        self._slots: Final[WeakValueDictionary[str, _Slots]] = WeakValueDictionary()
 
-    def asked_by(self, who: str) -> Lookup:
-        """Return the look-up of one who asks."""
+    def lookup_for(self, requester: str) -> Lookup:
+        """Return the look-up function of one requester."""
 
         async def lookup(host: str) -> Sequence[Address]:
-            return await self.find(host, who)
+            return await self.find(host, requester)
 
         return lookup
 
-    async def find(self, host: str, who: str) -> Sequence[Address]:
+    async def find(self, host: str, requester: str) -> Sequence[Address]:
         """Return the host's addresses in the resolver's order. Raises OSError, UnicodeError."""
-        known = self._known(host)
-        if known is not None:
-            return known
-        running = self._running.get(host) or await self._begun(host, self._share(who))
+        cached = self._cache.get(host)
+        if cached is not None:
+            return cached
+        running = self._running.get(host) or await self._start(host, self._slots_of(requester))
         return await asyncio.shield(running)
 
-    async def _begun(self, host: str, share: Share) -> "asyncio.Task[Sequence[Address]]":
-        """Wait for a place, then begin the look-up, or join the one that began meanwhile."""
-        await share.places.acquire()
+    async def _start(self, host: str, slots: _Slots) -> "asyncio.Task[Sequence[Address]]":
+        """Wait for a slot, then start the look-up, or join one that started meanwhile."""
+        await slots.all.acquire()
         running = self._running.get(host)
         if running is not None:
-            share.places.release()
+            slots.all.release()
             return running
-        running = self._running[host] = asyncio.ensure_future(self._ask(host, share))
-        running.add_done_callback(lambda ended: self._ended(host, share, ended))
+        running = self._running[host] = asyncio.ensure_future(self._resolve(host, slots))
+        running.add_done_callback(lambda ended: self._ended(host, slots, ended))
         return running
 
-    async def _ask(self, host: str, share: Share) -> Sequence[Address]:
+    async def _resolve(self, host: str, slots: _Slots) -> Sequence[Address]:
         if host not in self._slow_hosts:
-            return await self._timed(host)
-        async with share.slow_places:
-            return await self._timed(host)
+            return await self._resolve_timed(host)
+        async with slots.slow:
+            return await self._resolve_timed(host)
 
-    async def _timed(self, host: str) -> Sequence[Address]:
+    async def _resolve_timed(self, host: str) -> Sequence[Address]:
         began = self._clock.monotonic()
         try:
             found = await self._lookup(host)
@@ -113,36 +114,23 @@ class Names:
             self._slow_hosts.pop(host, None)
             if now - began > SLOW_SECONDS:
                 self._slow_hosts[host] = None
-                _drop_oldest(self._slow_hosts, SLOW_HOSTS_AT_MOST)
-        if self._cache_seconds > 0:
-            self._found[host] = (now, found)
-            _drop_oldest(self._found, CACHED_HOSTS_AT_MOST)
+                if len(self._slow_hosts) > _MAX_SLOW_HOSTS:
+                    self._slow_hosts.popitem(last=False)
+        self._cache.put(host, found, since=now)
         return found
 
-    def _known(self, host: str) -> Sequence[Address] | None:
-        at, addresses = self._found.get(host, (0.0, None))
-        if addresses is not None and self._clock.monotonic() - at >= self._cache_seconds:
-            del self._found[host]
-            return None
-        return addresses
+    def _slots_of(self, requester: str) -> _Slots:
+        slots = self._slots.get(requester)
+        if slots is None:
+            slots = self._slots[requester] = _Slots(self._limit_each)
+        return slots
 
-    def _share(self, who: str) -> Share:
-        share = self._shares.get(who)
-        if share is None:
-            share = self._shares[who] = Share(self._limit_each)
-        return share
-
-    def _ended(self, host: str, share: Share, ended: "asyncio.Task[Sequence[Address]]") -> None:
+    def _ended(self, host: str, slots: _Slots, ended: "asyncio.Task[Sequence[Address]]") -> None:
         del self._running[host]
-        share.places.release()
+        slots.all.release()
         if not ended.cancelled():
-            ended.exception()  # whoever gave up waiting does not ask for it
+            ended.exception()  # retrieved here, since every caller may have given up
 
 
-def _drop_oldest(known: OrderedDict[str, Any], most: int) -> None:
-    if len(known) > most:
-        known.popitem(last=False)
-
-
-def _ask_system(host: str) -> list[tuple[object, ...]]:
+def _getaddrinfo(host: str) -> list[tuple[object, ...]]:
     return list(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))

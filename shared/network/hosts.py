@@ -1,4 +1,4 @@
-"""One reading of a terminal's host, for orders, the registry and its import: one terminal, one text."""
+"""The canonical text of a terminal's host, the same for orders, registered terminals and their import."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address
@@ -6,12 +6,12 @@ from typing import Final
 
 from shared.network.public_addresses import folded
 
-#: A name whose last label is one of these would be read as a number by some resolvers (`127.1`, `0x7f.1`).
+#: Some resolvers read a name with such a last label as a number (`127.1`, `0x7f.1`).
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_LONGEST_NAME: Final = 253
-#: Of whatever script; turning a long text into ASCII takes its time.
-_LONGEST_TEXT: Final = 255
+_MAX_NAME_CHARACTERS: Final = 253
+#: In any script; the conversion of a long text to ASCII is slow.
+_MAX_TEXT_CHARACTERS: Final = 255
 
 
 class HostRefused(Exception):
@@ -19,12 +19,12 @@ class HostRefused(Exception):
 
 
 def read_host(text: str) -> str:
-    """Return an address in canonical text, folded to what it reaches, or a lower-case ASCII name.
+    """Return the canonical text of the address that a packet ends at, or a lower-case ASCII name.
 
-    A dot at a name's end is left out: both spellings are the same terminal. Raises HostRefused.
+    A dot at a name's end is removed: both spellings are the same terminal. Raises HostRefused.
     """
-    if len(text) > _LONGEST_TEXT:
-        raise HostRefused(f"should NOT be longer than {_LONGEST_TEXT} characters")
+    if len(text) > _MAX_TEXT_CHARACTERS:
+        raise HostRefused(f"should NOT be longer than {_MAX_TEXT_CHARACTERS} characters")
     if any(character.isspace() for character in text):
         raise HostRefused("should NOT contain blanks")
     if "/" in text:
@@ -36,7 +36,7 @@ def read_host(text: str) -> str:
     name = _ascii(text).removesuffix(".").lower()
     if _NUMBER.fullmatch(name.rpartition(".")[2]) is not None:
         return _read_ipv4(name)
-    if len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+    if len(name) > _MAX_NAME_CHARACTERS or not all(_LABEL.fullmatch(label) for label in name.split(".")):
         raise HostRefused("should be a host name or an IP address")
     return name
 
@@ -59,7 +59,7 @@ def _read_ipv4(text: str) -> str:
 
 
 def _ascii(text: str) -> str:
-    """Return a name as the resolver asks for it: letters and digits of other scripts become ASCII."""
+    """Return a name as the DNS has it: letters and digits of other scripts become ASCII."""
     if text.isascii():
         return text
     try:

@@ -1,4 +1,4 @@
-"""The bounds of a connection, and the reasons to end one."""
+"""Limits of an HTTP connection, and the reasons to end one."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from shared.network.connection_limits import Strangers
+from shared.network.client_addresses import UnauthenticatedConnections
 
-#: The key of a request's `state` under which the application finds what to call once somebody has logged in.
+#: The key in a request's `state` of the function to call once a client has logged in.
 LOGGED_IN: Final = "logged_in"
 
-#: Request line and headers together: what usual proxies allow at most.
+#: Request line and headers together: the maximum of usual proxies.
 HEAD_BYTES: Final = 65_536
 HEADERS: Final = 100
-#: Read away of a refused body, or after a refusal, so that the client sees the answer.
+#: Bytes and time that are read and discarded of a refused body, so that the client gets the answer.
 REST_BYTES: Final = 524_288
 REST_SECONDS: Final = 5.0
-#: What chunks may cost beside their content; each costs a call, so that chunks of one byte are an attack.
+#: Bytes that chunks may have beside their content: each costs a call, so that chunks of one byte are an attack.
 FRAMING_BYTES: Final = 16_384
 FRAMING_FACTOR: Final = 2
-#: What comes at once is read in pieces, so that a limit holds within them and few requests are read at once.
+#: Data is parsed in pieces, so that limits apply within it and few requests are read at once.
 HEAD_PIECE_BYTES: Final = 4_096
 BODY_PIECE_BYTES: Final = 16_384
 
@@ -35,21 +35,21 @@ class Refusal(Enum):
 
 
 class HeadTooLarge(Exception):
-    """Raised out of the parser's callbacks."""
+    """Raised by the parser's callbacks for a head over its limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Differ from one server to another."""
+    """The limits that depend on the server."""
 
     head_timeout_seconds: float
-    strangers: Strangers
+    unauthenticated: UnauthenticatedConnections
     #: Returns the whole HTTP answer, which ends the connection.
     refuse: Callable[[Refusal], bytes]
 
 
-class OwnEnd:
-    """The connection's transport; only its end is ours."""
+class GuardedTransport:
+    """The transport as uvicorn sees it; its closing is decided by `BoundedProtocol`."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.close: Final = close

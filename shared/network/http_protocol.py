@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol with bounds, for a server that strangers reach.
+"""uvicorn's HTTP protocol with limits, for a server that anybody can reach.
 
-Bounded are a request's head (bytes, headers, time), what its chunks cost beside their content, the rest of a
-body that nobody reads, what is sent before the answer to an earlier request, and an address's connections on
-which nobody has logged in. What is no HTTP is refused after the answers to all requests before it.
+Limited are a request's head (bytes, headers, time), the bytes of chunks beside their content, the rest of a
+body that nobody reads, data sent before the answer to an earlier request, and an address's connections
+without a log-in. Data that is no HTTP is refused after the answers to all requests before it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.network.connection_limits import TooManyStrangers
+from shared.network.client_addresses import TooManyConnections
 from shared.network.http_bounds import (
     BODY_PIECE_BYTES,
     FRAMING_BYTES,
@@ -25,8 +25,8 @@ from shared.network.http_bounds import (
     REST_BYTES,
     REST_SECONDS,
     Bounds,
+    GuardedTransport,
     HeadTooLarge,
-    OwnEnd,
     Refusal,
 )
 
@@ -34,31 +34,32 @@ _log = structlog.get_logger()
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection of a client."""
 
     def __init__(self, *given: Any, bounds: Bounds, **named: Any) -> None:
         super().__init__(*given, **named)
         self._bounds: Final = bounds
         self._real: asyncio.Transport
-        self._ours: OwnEnd
-        self._stranger: str | None = None
+        self._ours: GuardedTransport
+        #: The key under which the connection is counted until a log-in.
+        self._counted_key: str | None = None
         self._timer: asyncio.TimerHandle | None = None
-        #: Requests whose head was read whole and whose answer is not.
+        #: Requests whose head is complete and whose answer is not.
         self._open_requests = 0
-        #: The head that is being read: which one, whether it is open, how large it is.
+        #: The head that is being read: its number, state and size.
         self._head_number = 0
         self._head_is_open = False
         self._head_bytes = 0
         self._header_count = 0
-        #: The body that is being read: whether it is open, its bytes with and without framing.
+        #: The body that is being read: its state, its bytes with and without framing.
         self._body_is_open = False
         self._body_bytes = 0
         self._content_bytes = 0
-        #: Came before the answer to an earlier request and waits for it.
-        self._held = bytearray()
-        #: Why nothing more is parsed.
+        #: Data received before the answer to an earlier request, parsed after it.
+        self._pending = bytearray()
+        #: The reason to parse nothing more.
         self._refusal: Refusal | None = None
-        #: Bytes that were read and thrown away.
+        #: Bytes that were read and discarded.
         self._rest_bytes = 0
 
     # The connection
@@ -66,11 +67,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's is none of asyncio's classes.
         self._real = cast(asyncio.Transport, transport)
-        self._ours = OwnEnd(self._real, self._close)
+        self._ours = GuardedTransport(self._real, self._close)
         super().connection_made(cast(asyncio.Transport, self._ours))
         try:
-            self._stranger = self._bounds.strangers.enter(self.client[0] if self.client else None)
-        except TooManyStrangers:
+            self._counted_key = self._bounds.unauthenticated.add(self.client[0] if self.client else None)
+        except TooManyConnections:
             self._refusal = Refusal.TOO_MANY_CONNECTIONS
             self._write_refusal()
             self._real.close()
@@ -79,22 +80,22 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        self._no_stranger_any_more()
+        self._stop_counting()
         super().connection_lost(exc)
 
-    def _no_stranger_any_more(self) -> None:
-        if self._stranger is not None:
-            self._bounds.strangers.leave(self._stranger)
-            self._stranger = None
+    def _stop_counting(self) -> None:
+        if self._counted_key is not None:
+            self._bounds.unauthenticated.remove(self._counted_key)
+            self._counted_key = None
 
-    # What comes
+    # Received data
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         if self._refusal is not None or self._ours.is_ending:
-            self._throw_away(len(data))
+            self._discard(len(data))
         elif self._is_answering and not self._body_is_open:
-            self._hold(data)
+            self._postpone(data)
         else:
             self._parse(data)
 
@@ -102,11 +103,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         return self._open_requests > 0
 
-    def _hold(self, data: bytes) -> None:
-        self._held += data
+    def _postpone(self, data: bytes) -> None:
+        self._pending += data
         self.flow.pause_reading()
-        if len(self._held) > REST_BYTES:
-            self._held.clear()
+        if len(self._pending) > REST_BYTES:
+            self._pending.clear()
             self._refuse(Refusal.MALFORMED)
 
     def _parse(self, data: bytes) -> None:
@@ -115,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._refusal is not None or self._ours.is_ending:
                 return
             if self._is_answering and not self._body_is_open:
-                self._hold(data[place:])
+                self._postpone(data[place:])
                 return
             end = place + (BODY_PIECE_BYTES if self._body_is_open else HEAD_PIECE_BYTES)
             self._feed(data[place:end])
@@ -138,23 +139,23 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(Refusal.HEAD_TOO_LARGE)
         elif body_was_open and self._body_is_open:
-            self._body_came(len(piece))
+            self._body_received(len(piece))
 
     def _feed_parser(self, piece: bytes) -> None:
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
-            # Nothing is upgraded here; what follows is read as HTTP.
+            # Nothing is upgraded here; the following bytes are read as HTTP.
             rest = piece[upgrade.args[0] :]
             if rest and len(rest) < len(piece):
                 self._feed_parser(rest)
 
-    def _body_came(self, size: int) -> None:
+    def _body_received(self, size: int) -> None:
         self._body_bytes += size
         if self._body_bytes > FRAMING_BYTES + FRAMING_FACTOR * self._content_bytes:
             self._refuse(Refusal.MALFORMED)
         elif self.cycle.response_complete:
-            self._throw_away(size)
+            self._discard(size)
 
     # The parser's callbacks
 
@@ -164,10 +165,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_is_open = True
         self._head_bytes = 0
         self._header_count = 0
-        self.scope["state"][LOGGED_IN] = self._no_stranger_any_more
+        self.scope["state"][LOGGED_IN] = self._stop_counting
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Those that follow a body in chunks are of no use to anybody here.
+        # Trailers, which follow a body in chunks, are ignored.
         if self._head_is_open:
             self._header_count += 1
             super().on_header(name, value)
@@ -191,19 +192,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_is_open = False
         self._rest_bytes = 0
         if self.cycle.response_complete:
-            # The rest of a refused body was read away.
+            # The rest of a refused body was read and discarded.
             self._stop_timer()
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
         super().on_message_complete()
 
-    # What goes
+    # Answers
 
     def on_response_complete(self) -> None:
         self._open_requests -= 1
         super().on_response_complete()
-        if self._held:
+        if self._pending:
             self.flow.pause_reading()
         if self._ours.is_closing() or self._is_answering:
             return
@@ -212,18 +213,18 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._body_is_open:
             self._unset_keepalive_if_required()
             self._start_timer(REST_SECONDS, self._close)
-        elif self._held:
+        elif self._pending:
             self._unset_keepalive_if_required()
-            held = bytes(self._held)
-            self._held.clear()
+            pending = bytes(self._pending)
+            self._pending.clear()
             self.flow.resume_reading()
-            self._parse(held)
+            self._parse(pending)
         elif self._head_is_open:
             self._unset_keepalive_if_required()
             self._start_timer(self._bounds.head_timeout_seconds, self._head_is_late)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Parse nothing more; refuse once every request that was read whole has its answer."""
+        """Parse nothing more; refuse once every complete request has its answer."""
         if self._refusal is not None:
             return
         self._refusal = refusal
@@ -234,7 +235,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end_with_refusal()
 
     def _give_up_request(self) -> None:
-        """The last request's body will never be whole: whoever reads it finds its client gone."""
+        """End the last request, whose body will never be complete: its reader gets a disconnect."""
         self._body_is_open = False
         if self.pipeline and self.pipeline[0][0] is self.cycle:
             self.pipeline.popleft()
@@ -257,11 +258,11 @@ class BoundedProtocol(HttpToolsProtocol):
     # The end
 
     def _close(self) -> None:
-        """Close; where the client still sends, read a part of it first, so that it sees what was written."""
+        """Close; where the client still sends, read a part of it first, so that the client gets the answer."""
         if self._ours.is_ending or self._real.is_closing():
             return
         self._stop_timer()
-        still_sends = self._head_is_open or self._body_is_open or self._held or self._refusal is not None
+        still_sends = self._head_is_open or self._body_is_open or self._pending or self._refusal is not None
         if not still_sends or not self._real.can_write_eof():
             self._real.close()
             return
@@ -271,10 +272,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         self._start_timer(REST_SECONDS, self._real.close)
 
-    def _throw_away(self, size: int) -> None:
+    def _discard(self, size: int) -> None:
         self._rest_bytes += size
         if self._rest_bytes > REST_BYTES:
-            # Whoever still sends finds no room, and time to read; an end at once would take the answer away.
+            # Closing at once would lose the answer: the client's sending blocks, which leaves it time to read.
             self.flow.pause_reading()
             if self._refusal is None:
                 self._close()
@@ -283,7 +284,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_is_open:
             self._refuse(Refusal.HEAD_TIMEOUT)
         else:
-            # Nothing was asked: there is nobody to answer.
+            # No request was begun, so there is nothing to answer.
             self._real.close()
 
     def _start_timer(self, seconds: float, then: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Which IP addresses are public: unicast addresses that anybody may reach, judged by a table."""
+"""The table of IP addresses that are not public, and the address that a packet to another one ends at."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -7,8 +7,7 @@ from typing import Any, Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-#: IANA's special addresses. `ipaddress.is_global` judges some of them otherwise from one patch release of
-#: Python to the next.
+#: IANA's special addresses. `ipaddress.is_global` differs for some of them between patch releases of Python.
 _NOT_PUBLIC_IPV4: Final = tuple(
     IPv4Network(network)
     for network in (
@@ -31,7 +30,7 @@ _NOT_PUBLIC_IPV4: Final = tuple(
     )
 )
 
-#: Outside of it: loopback, unique local (metadata address fd00:ec2::254), link-local, multicast, reserved.
+#: Outside: loopback, unique local (metadata address fd00:ec2::254), link-local, multicast, reserved.
 _IPV6_UNICAST: Final = IPv6Network("2000::/3")
 
 _NOT_PUBLIC_IPV6: Final = tuple(
@@ -44,7 +43,7 @@ _NOT_PUBLIC_IPV6: Final = tuple(
     )
 )
 
-#: A merchant's network that is none: every public address.
+#: In place of a merchant's network: every public address.
 PUBLIC: Final = "public"
 
 #: For an address that an operator chose.
@@ -59,8 +58,8 @@ _IPV4_COMPATIBLE: Final = IPv6Network("::/96")
 def reached_by(address: Address) -> tuple[Address, ...]:
     """Return every address that a packet to this one may end at.
 
-    A mapped address and one of NAT64 stand for their IPv4 address alone; tunnels (6to4, Teredo) and the old
-    IPv4-compatible form count as themselves and as the IPv4 addresses in them.
+    A mapped address and one of NAT64 end at their IPv4 address alone; tunnels (6to4, Teredo) and the old
+    IPv4-compatible form may end at themselves and at the IPv4 addresses in them.
     """
     if isinstance(address, IPv4Address):
         return (address,)
@@ -77,10 +76,10 @@ def reached_by(address: Address) -> tuple[Address, ...]:
 
 
 def folded(address: Address) -> Address:
-    """Return the one address that stands for every spelling of a device: what is locked and connected to.
+    """Return the one address, of all that reach a device, that is locked and connected to.
 
     A packet to a mapped, IPv4-compatible, NAT64 or tunnel address (6to4, Teredo) ends at the IPv4 address in
-    it; a zone id (`%eth0`) chooses a way and no device.
+    it; a zone id (`%eth0`) chooses a route and no device.
     """
     if isinstance(address, IPv6Address):
         address = IPv6Address(int(address))
@@ -88,21 +87,21 @@ def folded(address: Address) -> Address:
 
 
 def is_drivable(address: Address) -> bool:
-    """Return whether a folded address can stand for one device.
+    """Return True if a folded address identifies one device.
 
-    Not what reaches this machine itself under a second name, and not an address of a NAT64 that is used
-    within one network: where the IPv4 address lies in it, only that network knows.
+    The unspecified address reaches this machine, which has another address already. The prefix of a NAT64
+    that is used within one network hides the IPv4 address: only that network knows where it stands.
     """
     return not address.is_unspecified and address not in _NAT64_OF_A_NETWORK
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address, and each IPv4 address that it carries, is globally reachable unicast."""
+    """Return True if the address, and each IPv4 address in it, is globally reachable unicast."""
     return is_allowed(address, ())
 
 
 def is_allowed(address: Address, allowed: Iterable[Network]) -> bool:
-    """Whether whatever the address reaches is public or inside one of the allowed networks."""
+    """Return True if every address that a packet may end at is public or in one of the allowed networks."""
     networks = tuple(allowed)
     return all(
         _is_public_itself(reached) or any(reached in network for network in networks)
@@ -111,9 +110,9 @@ def is_allowed(address: Address, allowed: Iterable[Network]) -> bool:
 
 
 def addresses_found(found: Iterable[tuple[Any, ...]]) -> tuple[Address, ...]:
-    """Return the addresses in an answer of `getaddrinfo`, in its order, each once.
+    """Return the addresses in a result of `getaddrinfo`, in its order, each once.
 
-    A scope (`%eth0`) belongs to a link-local address, which no network setting can allow by itself.
+    A scope (`%eth0`) is removed; it belongs to a link-local address, which is never public.
     """
     texts = (str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found)
     return tuple(dict.fromkeys(ip_address(text) for text in texts))

@@ -1,4 +1,4 @@
-"""Where we may post to: a URL is read and judged here, and so is each address that its host leads to."""
+"""The targets of our HTTP posts: parsing and checks of a URL, and of each address of its host."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ MAX_URL_LENGTH: Final = 2048
 Origin = tuple[str, str, int]
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
-#: Control characters, blanks, and the backslash that some readers of URLs take for a slash.
+#: Control characters, blanks, and the backslash that some parsers of URLs take for a slash.
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 _NETLOC: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>[0-9]*))?")
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -25,9 +25,9 @@ _NAME: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
 class TargetRefused(Exception):
-    """We do not post there; no packet was sent. `reason` is one stable word, `text` a sentence for people.
+    """The target is not allowed; no packet was sent. `reason` is a code, `text` a human-readable sentence.
 
-    Neither says which address a name led to: a merchant is not to learn of our network's names in this way.
+    Neither contains the address of a name: a merchant must not learn our network's names in this way.
     """
 
     def __init__(self, reason: str, text: str) -> None:
@@ -38,7 +38,7 @@ class TargetRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that was read: `host` in lower case and ASCII, an IPv6 address without its brackets."""
+    """A parsed URL: `host` in lower case and ASCII, an IPv6 address without its brackets."""
 
     scheme: str
     host: str
@@ -48,7 +48,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
+        """The text of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -61,15 +61,15 @@ def origin_of(url: str) -> Origin:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What is allowed: public addresses over https, and what the settings open besides."""
+    """The allowed targets: public addresses over https, and those that the settings add."""
 
     allowed_networks: Sequence[Network] = ()
     allow_http: bool = False
-    #: Exactly these may be at any address, and be spoken to in plain http where they say so.
+    #: These may be at any address, and use plain http where their scheme is http.
     allowed_origins: frozenset[Origin] = frozenset()
 
     def check_url(self, url: str) -> Target:
-        """Read the URL; an address in it is judged at once, a name when it is looked up.
+        """Return the parsed URL; an address in it is checked at once, a name's addresses by `check_address`.
 
         Raises TargetRefused: length, characters, scheme, user_info, host, port, fragment, address.
         """
@@ -100,8 +100,8 @@ class AddressPolicy:
         return target
 
     def check_address(self, address: Address, host: str, port: int) -> None:
-        """Raise TargetRefused (address) unless the address that this host leads to is public, inside an
-        allowed network, or an allowed origin's."""
+        """Raise TargetRefused (address) unless this address of the host is public, in an allowed network, or
+        an allowed origin's."""
         if is_allowed(address, self.allowed_networks):
             return
         if not any((scheme, host, port) in self.allowed_origins for scheme in _DEFAULT_PORTS):
@@ -136,7 +136,7 @@ def _host_and_port(netloc: str) -> tuple[str, int | None]:
 
 
 def _ascii_name(name: str) -> str:
-    """The name as it is looked up, without the root's dot: certificates name no dot either."""
+    """Return the name as the DNS has it, without the root's dot: certificates have none either."""
     if not name.isascii():
         try:
             name = idna.encode(name, uts46=True).decode("ascii")

@@ -12,7 +12,7 @@ from shared.payment.answers import response_for
 from shared.payment.payment import Payment, Reason
 from shared.payment.settlement import Result
 from shared.payment.states import State
-from shared.runtime.times import iso_time
+from shared.runtime.clock import iso_time
 
 
 class EventType(StrEnum):

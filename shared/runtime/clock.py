@@ -1,22 +1,25 @@
-"""The clocks of a process, as an argument: nothing else in it asks for the time."""
+"""The clocks of a process, passed as an argument, and their times as text."""
 
 import time
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol, overload
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """What a shell is given, so that a simulation can give it another time."""
+    """A process's source of time; a simulation passes its own."""
 
     def boot(self) -> float:
-        """Seconds since boot, suspended time included: the only clock that limits a write may trust."""
+        """Return seconds of CLOCK_BOOTTIME, suspended time included: the one clock to limit a write by."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds of a clock that never steps; for durations that are only measured or displayed."""
+        """Return seconds of a clock that never steps, for durations that are measured or displayed."""
         ...
 
     def wall_ms(self) -> int:
-        """Milliseconds since 1970 UTC; for people to read, never to decide by."""
+        """Return milliseconds since 1970 UTC, to be displayed; no decision depends on it."""
         ...
 
 
@@ -31,3 +34,15 @@ class SystemClock:
 
     def wall_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+
+@overload
+def iso_time(milliseconds: int) -> str: ...
+@overload
+def iso_time(milliseconds: int | None) -> str | None: ...
+def iso_time(milliseconds: int | None) -> str | None:
+    """Return e.g. `2026-03-05T12:06:58.123Z` for milliseconds since 1970 UTC; None for None."""
+    if milliseconds is None:
+        return None
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,20 +1,26 @@
-"""SIGTERM and SIGINT, and the tasks that run beside a process's main work."""
+"""SIGTERM and SIGINT, and the background tasks that run beside a process's main work."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import structlog
+
+from shared.runtime.clock import Clock
+from shared.runtime.resilience import failures_logged
+
+#: Short enough to notice a blocked loop, long enough to cost nothing.
+LOOP_LAG_INTERVAL_SECONDS: Final = 0.5
 
 
 @asynccontextmanager
 async def until_stopped(*background: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Event]:
-    """Run the background tasks while the block runs; give the event that says when to end.
+    """Run the background tasks while the block runs; yield the event that is set when the process is to end.
 
-    It is set by a signal, or when a background task ends: none does so by itself, and its error is raised at
-    the end. A second signal does not shorten a drain; SIGKILL does.
+    A signal sets it, and the end of a background task: none ends by itself, and its error is raised after the
+    block. A second signal does not shorten a drain; SIGKILL does.
     """
     stopped = asyncio.Event()
 
@@ -39,3 +45,15 @@ async def until_stopped(*background: Coroutine[Any, Any, None]) -> AsyncIterator
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in failed:
         task.result()
+
+
+async def watch_loop_lag(clock: Clock, observe: Callable[[float], None], *, interval_seconds: float) -> None:
+    """Report by how many seconds each wake-up from a sleep was late, until cancelled.
+
+    A blocked event loop sends no heartbeats and loses its connections.
+    """
+    while True:
+        before = clock.monotonic()
+        await asyncio.sleep(interval_seconds)
+        with failures_logged("event loop lag not measured"):
+            observe(max(0.0, clock.monotonic() - before - interval_seconds))

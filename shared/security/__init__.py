@@ -1,1 +1,1 @@
-"""Secrets: hashed, or encrypted at rest."""
+"""Secrets, hashed or encrypted at rest."""

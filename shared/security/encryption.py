@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted under the installation's key, bound to what they belong to."""
+"""Encryption of secrets at rest, under the installation's key and bound to their owner's id."""
 
 import base64
 from typing import Final
@@ -15,28 +15,29 @@ _KEY_BYTES: Final = 32
 _PURPOSE: Final = b"cloud-terminal secrets at rest 1"
 
 
-class CannotOpen(Exception):
-    """The key is another one than sealed it, or the text was changed or belongs to something else."""
+class DecryptionFailed(Exception):
+    """The text was encrypted under another key or for another owner, or it was changed."""
 
 
-class Sealer:
-    """AES-256-GCM under a key derived from the installation's; the owner's id is authenticated too."""
+class SecretCipher:
+    """AES-256-GCM under a key derived from the installation's; the owner's id is authenticated, too."""
 
     def __init__(self, secret_key: bytes) -> None:
         derived = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=_PURPOSE).derive(secret_key)
         self._cipher: Final = AESGCM(derived)
 
-    def seal(self, secret: str, owner: str, random_bytes: RandomBytes) -> str:
+    def encrypt(self, secret: str, owner: str, random_bytes: RandomBytes) -> str:
         """Return the text to store for a secret of `owner` (an id)."""
         nonce = random_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, secret.encode(), owner.encode())
-        return base64.b64encode(nonce + sealed).decode()
+        return base64.b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), owner.encode())).decode()
 
-    def open(self, sealed: str, owner: str) -> str:
-        """Return the secret; raise CannotOpen."""
+    def decrypt(self, encrypted: str, owner: str) -> str:
+        """Return the secret; raise DecryptionFailed."""
         try:
-            content = base64.b64decode(sealed)
-            opened = self._cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], owner.encode())
+            content = base64.b64decode(encrypted)
+            secret = self._cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], owner.encode())
         except (InvalidTag, ValueError) as error:
-            raise CannotOpen(f"a secret of {owner} was sealed under another key, or changed") from error
-        return opened.decode()
+            raise DecryptionFailed(
+                f"a secret of {owner} was encrypted under another key, or changed"
+            ) from error
+        return secret.decode()

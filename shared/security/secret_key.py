@@ -1,4 +1,4 @@
-"""The key for credential hashes and secrets at rest: given, or made once beside an embedded database."""
+"""The key for credential hashes and secrets at rest, from the settings or a file beside SQLite's database."""
 
 import os
 from pathlib import Path
@@ -17,14 +17,14 @@ def load_secret_key(settings: Settings, random_bytes: RandomBytes) -> bytes:
     """Return the installation's secret key; raise SettingsError where PostgreSQL is used without one.
 
     On SQLite a key of 256 bits is written once to `cloud-terminal.key` in the database's folder, mode 0600;
-    processes that start together end up with the same one.
+    processes that start together read the same one.
     """
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value().encode()
     url = settings.database_url.get_secret_value()
     if not url.startswith(SQLITE_SCHEME):
         raise SettingsError(
-            f"{variable('secret_key')} is not set: with PostgreSQL all processes must be given one key.\n"
+            f"{variable('secret_key')} is not set: with PostgreSQL all processes need the same key.\n"
             f"Type for example: export {variable('secret_key')}=$(openssl rand -hex 32)   (and keep it)"
         )
     path = Path(url.removeprefix(SQLITE_SCHEME).partition("?")[0]).parent / KEY_FILE
@@ -43,7 +43,7 @@ def _make(path: Path, random_bytes: RandomBytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        # A link appears whole or not at all, and never replaces the key of a process that was quicker.
+        # A link appears whole or not at all, and never replaces the key that another process wrote first.
         path.hardlink_to(draft)
     except FileExistsError:
         pass

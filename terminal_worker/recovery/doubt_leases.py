@@ -139,20 +139,20 @@ class Doubts:
                 for request in await early_release.requests(self._database, self._worker)
             }
         for lease in list(self._held.values()):
-            asked_by = asked.get((lease.grant.address, lease.grant.epoch))
+            lookup_for = asked.get((lease.grant.address, lease.grant.epoch))
             with one_of_many(
                 "hold not ended", terminal_address=lease.grant.address, payment_id=lease.grant.payment_id
             ):
-                await self._end_one(lease, states.get(lease.grant.payment_id), asked_by)
+                await self._end_one(lease, states.get(lease.grant.payment_id), lookup_for)
 
-    async def _end_one(self, lease: Lease, state: State | None, asked_by: str | None) -> None:
-        why = self._why_free(lease, state, asked_by)
+    async def _end_one(self, lease: Lease, state: State | None, lookup_for: str | None) -> None:
+        why = self._why_free(lease, state, lookup_for)
         if why is not None:
-            await self._free(lease, why, early=asked_by is not None)
-        elif asked_by is not None:
+            await self._free(lease, why, early=lookup_for is not None)
+        elif lookup_for is not None:
             await early_release.drop(self._database, lease.grant)
 
-    def _why_free(self, lease: Lease, state: State | None, asked_by: str | None) -> str | None:
+    def _why_free(self, lease: Lease, state: State | None, lookup_for: str | None) -> str | None:
         now = self._clock.boot()
         if now >= lease.ends_at:
             return "time is over"
@@ -160,12 +160,12 @@ class Doubts:
             return None
         if state in FINAL_STATES:
             return "resolved"
-        if asked_by is None:
+        if lookup_for is None:
             return None
         excused = lease.grant.identifies is False and not lease.answers_questions
         early = lease.started_at + self._settings.early_release_after_seconds
         needed = lease.doubt_ends_at if excused else early
-        return f"asked for by {asked_by}" if now >= needed else None
+        return f"asked for by {lookup_for}" if now >= needed else None
 
     async def _free(self, lease: Lease, why: str, *, early: bool) -> None:
         await self._stop(lease)

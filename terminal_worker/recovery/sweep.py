@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from shared.broker.interfaces import Publishes
+from shared.broker.interfaces import MessagePublisher
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.metrics import OPEN_STATES, Metrics
@@ -31,7 +31,7 @@ class Sweep:
         self,
         *,
         database: Database,
-        publisher: Publishes,
+        publisher: MessagePublisher,
         reply_publisher: ReplyPublisher,
         metrics: Metrics,
         settings: Settings,

@@ -16,7 +16,7 @@ from fleet import fleet_of
 from raw_http import basic
 from system import LOOPBACK, System, delete_queues, system_on
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

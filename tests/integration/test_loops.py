@@ -103,7 +103,7 @@ async def test_an_error_of_the_code_ends_no_loop(
         (Sweep, "once"),
         (Relay, "sweep"),
         (Relay, "count"),
-        (Dispatcher, "_lease_wanted"),
+        (Dispatcher, "_lease_pending"),
         (Waiters, "ask"),
         (Admission, "recount"),
     ]

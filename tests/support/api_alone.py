@@ -32,8 +32,7 @@ from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
-from shared.security.credential_kind import CredentialKind
-from shared.security.secret_hash import hash_secret
+from shared.security.credentials import CredentialKind, hash_secret
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling

@@ -9,7 +9,7 @@ from standardwebhooks import Webhook
 from webhook_receiver import Received
 
 from shared.notification.secrets import new_webhook_secret
-from shared.security.encryption import Sealer
+from shared.security.encryption import SecretCipher
 from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
@@ -47,7 +47,7 @@ async def add_endpoint(
 
 async def add_secret(database: Database, settings: Settings, endpoint_id: str, secret: str) -> None:
     """Add a secret, the newest, to an endpoint."""
-    sealed = Sealer(load_secret_key(settings, os.urandom)).seal(secret, endpoint_id, os.urandom)
+    sealed = SecretCipher(load_secret_key(settings, os.urandom)).encrypt(secret, endpoint_id, os.urandom)
     await change(
         database,
         "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (:id, :sealed, 0)",

@@ -37,9 +37,8 @@ from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.metrics import Metrics
-from shared.security.credential_kind import CredentialKind
-from shared.security.encryption import Sealer
-from shared.security.secret_hash import hash_secret, new_secret
+from shared.security.credentials import CredentialKind, hash_secret, new_secret
+from shared.security.encryption import SecretCipher
 from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
@@ -291,7 +290,7 @@ class System:
             publisher=await self._publisher(publishing, settings, metrics),
             client=client,
             hipay_client=client,
-            sealer=Sealer(load_secret_key(settings, os.urandom)),
+            cipher=SecretCipher(load_secret_key(settings, os.urandom)),
             clock=SystemClock(),
             metrics=metrics,
             settings=settings,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.payment.payment import Operation
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.rows import json_text

@@ -9,7 +9,7 @@ from payments import lose
 
 from shared.broker.messages import ReplyMessage
 from shared.payment.states import Event
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 
 async def refused_attempt(api: ApiAlone, till: Caller) -> str:

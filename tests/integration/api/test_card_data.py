@@ -25,7 +25,7 @@ from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker import messages as broker_messages
 from shared.broker import publisher
 from shared.runtime.logging import configure_logging
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
 from shared.storage.db.schema import METADATA
 

@@ -11,7 +11,7 @@ from payments import change, rows
 from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, end, registered, stored
 
 from api.openapi.delivery_paths import DELIVERY_SCHEMAS
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import WakeUp
 from shared.storage.webhooks import deliveries, replays
 from shared.storage.webhooks.deliveries import Attempt, AttemptResult, Breaker, Delivered

@@ -34,7 +34,7 @@ from served_api import ServedApi, served_api
 
 from api.openapi.document import openapi_document
 from shared.network.public_addresses import Address
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 #: Requests of each kind for each operation: more find more, and take longer.
 EXAMPLES: Final = int(os.environ.get("DOCUMENT_EXAMPLES", "2"))

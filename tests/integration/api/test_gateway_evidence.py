@@ -10,7 +10,7 @@ from payments import history, lose, rows
 
 from shared.payment.settlement import Result
 from shared.payment.states import Event, State
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 PATH = "/v1/gateway/evidence"
 

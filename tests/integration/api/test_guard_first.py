@@ -14,7 +14,7 @@ from payments import change, lose, prove, rows
 
 from shared.network.public_addresses import Address
 from shared.payment.states import Event, State
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import suspend_merchant
 
 NAME: Final = "terminal.example"

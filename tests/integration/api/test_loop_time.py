@@ -10,7 +10,7 @@ from raw_http import request
 from served_api import ServedApi, served_api
 from worst_bodies import ROUTES, Route, worst_files
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 #: The goal is 20 ms; a machine that does much else makes the same work cost more than twice as much.
 SECONDS_AT_MOST = 0.05

@@ -11,7 +11,7 @@ from payments import change, history, holder, lose, prove, rows
 
 from shared.payment.settlement import Result
 from shared.payment.states import Event, State
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 PERSON = {"name": "Jane Doe", "reason": "The journal shows it, card 4970101234567890."}
 LINE = "127.0.0.9:8888"

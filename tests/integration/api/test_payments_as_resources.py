@@ -11,7 +11,7 @@ from payments import change, lose
 
 from shared.payment.settlement import Result
 from shared.payment.states import Event
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 
 async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(store: Store) -> None:

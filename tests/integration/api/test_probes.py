@@ -12,7 +12,7 @@ from system import System, payment_id
 
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 
 async def probe(shop: Merchant, terminal_id: str = "till-1") -> dict[str, Any]:

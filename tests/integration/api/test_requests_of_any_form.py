@@ -8,7 +8,7 @@ import structlog
 from api_alone import ApiAlone, api_alone
 from databases import Store
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from api_alone import ApiAlone, Caller, api_alone, order_for
 from databases import Store
 from eventually import eventually
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.settings.load import load_settings
 from shared.settings.settings import SettingsError
 from shared.storage.db.engine import Database

@@ -8,7 +8,7 @@ from payments import rows
 from scripted_terminal import ScriptedTerminal, Talk
 from system import System, payment_id
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 OTHERS_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
 #: The last transaction of the terminal, which is another merchant's.

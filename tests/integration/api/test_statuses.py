@@ -13,7 +13,7 @@ from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, says_nothing
 from system import LOOPBACK, ORDER_PATH, Api, System, Till, order_for, system_on
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 JSON = {"Content-Type": "application/json"}
 

@@ -10,8 +10,8 @@ from webhooks import ENDPOINTS, LOCAL, URL, cancelled_payment, deliveries_of, re
 
 from api.openapi.webhook_paths import WEBHOOK_SCHEMAS
 from shared.notification.secrets import is_webhook_secret
-from shared.security.credential_kind import CredentialKind
-from shared.security.encryption import Sealer
+from shared.security.credentials import CredentialKind
+from shared.security.encryption import SecretCipher
 from shared.storage.db.schema import METADATA
 from shared.storage.webhooks import deliveries, delivery_contents
 
@@ -21,7 +21,9 @@ SECRET_KEY = b"a key for tests, 32 characters long"
 async def secrets_that_sign(api: ApiAlone, endpoint_id: str) -> list[str]:
     """Return what a notifier worker signs with, the newest first."""
     found = await delivery_contents.endpoints(api.database, [endpoint_id])
-    return [Sealer(SECRET_KEY).open(sealed, endpoint_id) for sealed in found[endpoint_id].sealed_secrets]
+    return [
+        SecretCipher(SECRET_KEY).decrypt(sealed, endpoint_id) for sealed in found[endpoint_id].sealed_secrets
+    ]
 
 
 async def patch(till: Caller, endpoint_id: str, body: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from databases import Store
 from payments import rows
 from webhooks import ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered, stored
 
-from shared.notification.order import order_notification
+from shared.notification.kinds import order_notification
 from shared.storage.webhooks import delivery_contents
 
 

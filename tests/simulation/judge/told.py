@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from shared.notification.envelope import envelope
 from shared.notification.events import EventType, type_of
-from shared.notification.kinds import HIPAY
+from shared.notification.kinds import HIPAY, envelope
 from shared.payment.states import FINAL_STATES, State
 
 if TYPE_CHECKING:

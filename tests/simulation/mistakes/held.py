@@ -101,10 +101,10 @@ def released_at_once() -> Iterator[None]:
     """Whoever asks for a line in doubt gets it, however short ago its request was sent."""
     original = Doubts._why_free
 
-    def why_free(self: Doubts, lease: Lease, state: State | None, asked_by: str | None) -> str | None:
-        if asked_by is not None and lease.claimed is not None:
-            return f"asked for by {asked_by}"
-        return original(self, lease, state, asked_by)
+    def why_free(self: Doubts, lease: Lease, state: State | None, lookup_for: str | None) -> str | None:
+        if lookup_for is not None and lease.claimed is not None:
+            return f"asked for by {lookup_for}"
+        return original(self, lease, state, lookup_for)
 
     with patch.object(Doubts, "_why_free", why_free), patch.object(people, "SETTINGS", _AT_ONCE):
         yield

@@ -94,9 +94,9 @@ def hold_without_end() -> Iterator[None]:
     """Only a resolution frees a line in doubt."""
     original = Doubts._why_free
 
-    def why_free(self: Doubts, hold: Lease, state: State | None, asked_by: str | None) -> str | None:
+    def why_free(self: Doubts, hold: Lease, state: State | None, lookup_for: str | None) -> str | None:
         hold.ends_at = math.inf
-        return original(self, hold, state, asked_by)
+        return original(self, hold, state, lookup_for)
 
     with patch.object(Doubts, "_why_free", why_free):
         yield

@@ -13,7 +13,7 @@ from api.terminals.lookup import Terminals
 from shared.broker.outbox_publisher import OutboxPublisher
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.metrics import Metrics
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import Credential
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.thin import is_refused

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from shared.broker.errors import NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.errors import NotAccepted, NotRouted, Unconfirmed
 from shared.broker.interfaces import OnDelivery, OnReply
 from shared.broker.messages import NotificationMessage, PaymentMessage, ProbeMessage, ReplyMessage, Work
 from tests.simulation.faults import Faults
@@ -201,7 +201,7 @@ class Broker:
 
 
 class SimulatedPublisher:
-    """One process's publisher: `Publishes`."""
+    """One process's publisher: `MessagePublisher`."""
 
     def __init__(self, broker: Broker, faults: Faults, rng: random.Random) -> None:
         self._broker = broker
@@ -240,7 +240,7 @@ class SimulatedPublisher:
             if self._rng.random() < 0.5:
                 raise NotAccepted("the broker is away")
             await asyncio.sleep(_PUBLISH_TIMEOUT_SECONDS)
-            raise OutcomeUnknown("no confirm in time")
+            raise Unconfirmed("no confirm in time")
         confirmed: asyncio.Future[bool] = loop.create_future()
         is_lost = self._rng.random() < self._faults.lost_publishes
         confirm_is_lost = self._rng.random() < self._faults.lost_confirms
@@ -260,7 +260,7 @@ class SimulatedPublisher:
             async with asyncio.timeout(_PUBLISH_TIMEOUT_SECONDS):
                 routed = await confirmed
         except TimeoutError as error:
-            raise OutcomeUnknown("no confirm in time") from error
+            raise Unconfirmed("no confirm in time") from error
         if not routed:
             raise NotRouted("no such queue")
 
@@ -271,7 +271,7 @@ def _set(future: "asyncio.Future[bool]", value: bool) -> None:
 
 
 class SimulatedConsumer:
-    """One worker's consumer: `Consumes`."""
+    """One worker's consumer: `WorkConsumer`."""
 
     def __init__(self, broker: Broker, process: Process, prefetch: int) -> None:
         self._broker = broker
@@ -289,7 +289,7 @@ class SimulatedConsumer:
 
 
 class SimulatedReplies:
-    """One API's reply queue: `Listens`."""
+    """One API's reply queue: `ReplyListener`."""
 
     def __init__(self, broker: Broker, process: Process) -> None:
         self._broker = broker

@@ -7,7 +7,7 @@ from notifier_worker.wiring import wire
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.failpoints import no_failpoint
 from shared.runtime.metrics import Metrics
-from shared.security.encryption import Sealer
+from shared.security.encryption import SecretCipher
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.sqlite import Store
@@ -18,7 +18,7 @@ from tests.simulation.model.process import Process, SimulatedClock
 from tests.simulation.model.receivers import ReceiverClient
 from tests.simulation.surroundings import MERCHANT_IDS, Surroundings, seeded_rng
 
-SEALER: Final = Sealer(bytes(32))
+CIPHER: Final = SecretCipher(bytes(32))
 _SECRET: Final = "whsec_" + "QUJD" * 8
 _INSERT_ENDPOINT: Final = (
     "INSERT INTO webhook_endpoints (id, merchant_id, url, description, created_at, changed_at)"
@@ -40,7 +40,7 @@ def register_endpoints(store: Store, number: int) -> None:
         for count in range(number):
             endpoint_id = f"whe_{merchant_id}_{count}"
             lent.execute(_INSERT_ENDPOINT, (endpoint_id, merchant_id, f"https://{endpoint_id}.example/"))
-            lent.execute(_INSERT_SECRET, (endpoint_id, SEALER.seal(_SECRET, endpoint_id, bytes)))
+            lent.execute(_INSERT_SECRET, (endpoint_id, CIPHER.encrypt(_SECRET, endpoint_id, bytes)))
     lent.commit()
     store.files.main.give_back(lent)
 
@@ -80,7 +80,7 @@ class Notifier:
             publisher=SimulatedPublisher(around.broker, stage.faults, stage.rng),
             client=client,
             hipay_client=client,
-            sealer=SEALER,
+            cipher=CIPHER,
             clock=SimulatedClock(stage.loop, stage.rng),
             metrics=cast("Metrics", _NoMetrics()),
             settings=NOTIFIED,

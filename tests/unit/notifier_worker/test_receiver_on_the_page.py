@@ -11,7 +11,7 @@ from standardwebhooks import WebhookVerificationError
 
 from notifier_worker import signing
 from notifier_worker.signing import signed_headers
-from shared.notification.envelope import envelope
+from shared.notification.kinds import envelope
 
 PAGE = Path(signing.__file__).parents[1] / "docs" / "reference" / "webhooks.md"
 SECRET, OTHER = "whsec_" + "A" * 32, "whsec_" + "B" * 32

@@ -17,7 +17,7 @@ from api.connector.request import parse_order
 from notifier_worker.webhook_request import OrderNotificationBuilder, WebhookRequest, WebhookRequestBuilder
 from shared.notification.secrets import new_webhook_secret
 from shared.runtime.clock import SystemClock
-from shared.security.encryption import Sealer
+from shared.security.encryption import SecretCipher
 from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
@@ -52,16 +52,16 @@ async def leased(database: Database, target: str) -> list[Leased]:
 
 async def hipays(database: Database, **given: object) -> list[WebhookRequest]:
     """Return the letters of all order notifications that wait."""
-    builders = OrderNotificationBuilder(database, settings(**{**HIPAY, **given}), SystemClock())
-    return list((await builders.write(await leased(database, "hipay"))).values())
+    builder = OrderNotificationBuilder(database, settings(**{**HIPAY, **given}), SystemClock())
+    return list((await builder.build(await leased(database, "hipay"))).values())
 
 
 async def merchants(
     database: Database, endpoint: GivenEndpoint, key: Settings | None = None
 ) -> list[WebhookRequest]:
-    sealer = Sealer(load_secret_key(key or settings(), os.urandom))
-    builders = WebhookRequestBuilder(database, sealer, SystemClock())
-    return list((await builders.write(await leased(database, endpoint.id))).values())
+    cipher = SecretCipher(load_secret_key(key or settings(), os.urandom))
+    builder = WebhookRequestBuilder(database, cipher, SystemClock())
+    return list((await builder.build(await leased(database, endpoint.id))).values())
 
 
 async def heard(database: Database, **changes: Any) -> GivenEndpoint:

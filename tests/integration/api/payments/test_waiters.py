@@ -14,7 +14,7 @@ from payments import change, rows
 from scripted_terminal import ScriptedTerminal, Talk, says_nothing
 from system import LOOPBACK, Api, System, Till, order_for, payment_id, system_on
 
-from shared.broker.errors import OutcomeUnknown
+from shared.broker.errors import Unconfirmed
 from shared.payment.states import Event
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims
@@ -93,7 +93,7 @@ async def test_a_worker_that_claimed_first_wins_over_a_lost_confirmation(
     async def loses_the_confirmation(message: Any, **options: Any) -> None:
         await publish(message, **options)
         await claimed.wait()
-        raise OutcomeUnknown("no confirmation")
+        raise Unconfirmed("no confirmation")
 
     async def answers_late(talk: Talk) -> None:
         asked = await talk.request()

@@ -11,7 +11,7 @@ from scripted_terminal import ScriptedTerminal, says_nothing
 from system import Login, System
 
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 
 async def test_a_terminal_is_created_read_and_changed(system_on_both: System) -> None:

@@ -43,7 +43,6 @@ async def test_a_post_carries_its_headers_and_body() -> None:
     ]
     assert body == b'{"caf\xc3\xa9":1}'
     assert (answer.status, answer.body, answer.retry_after) == (201, b"thanks", None)
-    assert answer.duration_seconds > 0
 
 
 async def test_retry_after_is_handed_on_as_it_came() -> None:
@@ -109,12 +108,12 @@ async def test_the_status_counts_whatever_becomes_of_the_body(answer: bytes, bod
 async def test_an_endless_body_ends_with_its_status_and_the_connection(behaviour: Behaviour) -> None:
     """The answer is there long before the time-out, and the receiver is cut off."""
     async with receiver(behaviour) as shop, client() as http:
-        answer = await post(http, f"http://127.0.0.1:{shop.port}/", 120)
+        async with asyncio.timeout(60):
+            answer = await post(http, f"http://127.0.0.1:{shop.port}/", 120)
         await eventually(lambda: shop.closed_connections == 1, within_seconds=60)
 
     assert answer.status == 200
     assert 1 <= len(answer.body) <= 2048
-    assert answer.duration_seconds < 60
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,7 @@ from sandbox.run.shop import (
     settings_for,
 )
 from shared.runtime.clock import SystemClock
-from shared.security.credential_kind import CredentialKind
-from shared.security.secret_hash import hash_secret
+from shared.security.credentials import CredentialKind, hash_secret
 from shared.settings.settings import Settings
 from shared.storage.terminals import merchants
 

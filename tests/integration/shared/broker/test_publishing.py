@@ -10,7 +10,7 @@ from broker_parts import broker_parts, is_ready, payment_id
 from eventually import eventually
 
 from shared.broker.connections import connected
-from shared.broker.errors import BrokerUnavailable, NotAccepted, NotRouted, OutcomeUnknown
+from shared.broker.errors import BrokerUnavailable, NotAccepted, NotRouted, Unconfirmed
 from shared.broker.messages import PaymentMessage, ReplyMessage, decode_payment
 from shared.runtime.metrics import Metrics
 from shared.settings.load import load_settings
@@ -133,7 +133,7 @@ async def test_a_missing_confirmation_is_an_unknown_outcome_after_our_own_time_o
         publisher = await parts.publisher(url=proxy.url)
         proxy.freeze()
 
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(Unconfirmed):
             await publisher.publish_payment(PaymentMessage(payment_id(), None))
         assert failures(parts.metrics, "unknown") == 1
 
@@ -150,7 +150,7 @@ async def test_a_connection_lost_while_the_confirmation_is_awaited_is_an_unknown
 
         await proxy.cut()
 
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(Unconfirmed):
             await publish
 
 

@@ -24,8 +24,8 @@ from api.webhooks.webhook_object import (
     endpoint_object,
     operators_delivery_object,
 )
-from shared.notification.envelope import envelope
 from shared.notification.events import PAYMENT_TYPES, EventType, event_body
+from shared.notification.kinds import envelope
 from shared.settings.settings import Settings
 from shared.storage.webhooks.delivery_list import StoredAttempt, StoredDelivery
 from shared.storage.webhooks.endpoints import RegisteredEndpoint

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from eventually import eventually
 
-from shared.network.dns import SLOW_LOOKUPS, SLOW_SECONDS, Names, SystemResolver
+from shared.network.dns import SLOW_LOOKUPS, SLOW_SECONDS, CachingResolver, SystemResolver
 from shared.network.public_addresses import Address
 from shared.runtime.clock import SystemClock
 
@@ -50,7 +50,7 @@ def dead(count: int) -> list[str]:
 async def test_one_merchants_dead_names_wait_for_each_other_and_for_nobody_else() -> None:
     """As many as its limit are under way, however many it asks for; another one's name is found at once."""
     servers = NameServers()
-    names = Names(servers, HandClock(), limit_each=3)
+    names = CachingResolver(servers, HandClock(), limit_each=3)
 
     floods = [asyncio.create_task(names.find(host, "one")) for host in dead(50)]
     await eventually(lambda: len(servers.asked) == 3)
@@ -64,7 +64,7 @@ async def test_one_merchants_dead_names_wait_for_each_other_and_for_nobody_else(
 async def test_who_gives_up_frees_no_place() -> None:
     """The system's look-up goes on, so its place stays taken until it ends."""
     servers = NameServers()
-    names = Names(servers, HandClock(), limit_each=3)
+    names = CachingResolver(servers, HandClock(), limit_each=3)
 
     for host in dead(10):
         with pytest.raises(TimeoutError):
@@ -78,7 +78,7 @@ async def test_who_gives_up_frees_no_place() -> None:
 async def test_a_name_that_waits_in_anothers_queue_is_looked_up_for_who_comes() -> None:
     """Nobody holds up a name by asking for it behind its own dead ones."""
     servers = NameServers()
-    names = Names(servers, HandClock(), limit_each=1)
+    names = CachingResolver(servers, HandClock(), limit_each=1)
     flood = asyncio.create_task(names.find("name.dead", "one"))
     await eventually(lambda: servers.asked)
     queued = asyncio.create_task(names.find("shop.example", "one"))
@@ -93,7 +93,7 @@ async def test_a_name_that_waits_in_anothers_queue_is_looked_up_for_who_comes() 
 async def test_who_waits_for_one_name_shares_its_look_up() -> None:
     """A name whose servers never answer holds one place, also for those that come after somebody gave up."""
     servers = NameServers()
-    names = Names(servers, HandClock(), limit_each=3)
+    names = CachingResolver(servers, HandClock(), limit_each=3)
 
     gives_up = asyncio.create_task(names.find("shop.dead", "one"))
     await eventually(lambda: servers.asked)
@@ -109,7 +109,7 @@ async def test_who_waits_for_one_name_shares_its_look_up() -> None:
 async def test_slow_names_leave_places_to_the_quick_ones_of_the_same_merchant() -> None:
     """A name whose last look-up was slow has fewer places the next time."""
     servers, clock = NameServers(), HandClock()
-    names = Names(servers, clock, limit_each=SLOW_LOOKUPS + 5)
+    names = CachingResolver(servers, clock, limit_each=SLOW_LOOKUPS + 5)
     slow = dead(SLOW_LOOKUPS + 4)
     first = [asyncio.create_task(names.find(host, "one")) for host in slow]
     await eventually(lambda: len(servers.asked) == len(slow))
@@ -131,7 +131,7 @@ async def test_slow_names_leave_places_to_the_quick_ones_of_the_same_merchant() 
 async def test_an_answer_is_remembered_for_its_time_and_no_longer() -> None:
     """So that a change of address is seen."""
     servers, clock = NameServers(), HandClock()
-    names = Names(servers, clock, limit_each=3, cache_seconds=10)
+    names = CachingResolver(servers, clock, limit_each=3, cache_seconds=10)
 
     await names.find("shop.example", "one")
     clock.now += 9
@@ -149,7 +149,7 @@ async def test_failures_are_not_remembered_and_nothing_is_where_no_time_is_given
 ) -> None:
     """A name server that was away is asked again."""
     servers = NameServers()
-    names = Names(servers, HandClock(), limit_each=3, cache_seconds=seconds)
+    names = CachingResolver(servers, HandClock(), limit_each=3, cache_seconds=seconds)
 
     for _ in range(2):
         await asyncio.gather(names.find(host, "one"), return_exceptions=True)

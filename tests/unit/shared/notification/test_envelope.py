@@ -2,7 +2,7 @@
 
 import json
 
-from shared.notification.envelope import envelope, event_id
+from shared.notification.kinds import envelope, event_id
 
 PAYMENT_ID = "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
 

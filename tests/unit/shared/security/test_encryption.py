@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from shared.security.encryption import CannotOpen, Sealer
+from shared.security.encryption import DecryptionFailed, SecretCipher
 
 KEY = b"the installation's key"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -13,12 +13,12 @@ OWNER = "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
 
 
 def sealed() -> str:
-    return Sealer(KEY).seal(SECRET, OWNER, os.urandom)
+    return SecretCipher(KEY).encrypt(SECRET, OWNER, os.urandom)
 
 
 def test_what_was_sealed_can_be_opened_with_the_same_key() -> None:
     """By any process that has the installation's key."""
-    assert Sealer(KEY).open(sealed(), OWNER) == SECRET
+    assert SecretCipher(KEY).decrypt(sealed(), OWNER) == SECRET
 
 
 def test_the_stored_text_shows_nothing_and_never_repeats() -> None:
@@ -33,14 +33,14 @@ def test_the_stored_text_shows_nothing_and_never_repeats() -> None:
 
 def test_another_key_opens_nothing() -> None:
     """A copy of the database alone is worthless."""
-    with pytest.raises(CannotOpen):
-        Sealer(b"another key").open(sealed(), OWNER)
+    with pytest.raises(DecryptionFailed):
+        SecretCipher(b"another key").decrypt(sealed(), OWNER)
 
 
 def test_a_secret_moved_to_another_owner_is_not_opened() -> None:
     """Whoever may write to the database cannot let one endpoint be signed with another's secret."""
-    with pytest.raises(CannotOpen):
-        Sealer(KEY).open(sealed(), "whe_another")
+    with pytest.raises(DecryptionFailed):
+        SecretCipher(KEY).decrypt(sealed(), "whe_another")
 
 
 def test_a_changed_byte_anywhere_is_seen() -> None:
@@ -50,21 +50,21 @@ def test_a_changed_byte_anywhere_is_seen() -> None:
         changed = bytearray(content)
         changed[at] ^= 1
 
-        with pytest.raises(CannotOpen):
-            Sealer(KEY).open(base64.b64encode(bytes(changed)).decode(), OWNER)
+        with pytest.raises(DecryptionFailed):
+            SecretCipher(KEY).decrypt(base64.b64encode(bytes(changed)).decode(), OWNER)
 
 
 @pytest.mark.parametrize("text", ["", "A", "AAAA", "no base64 é", "A" * 12, "A" * 16 + "=A"], ids=repr)
 def test_a_text_that_was_never_sealed_is_not_opened(text: str) -> None:
     """A damaged row is an error of its own kind, not a crash."""
-    with pytest.raises(CannotOpen):
-        Sealer(KEY).open(text, OWNER)
+    with pytest.raises(DecryptionFailed):
+        SecretCipher(KEY).decrypt(text, OWNER)
 
 
 def test_the_error_does_not_tell_the_secret() -> None:
     """It goes into logs."""
-    with pytest.raises(CannotOpen) as caught:
-        Sealer(b"another key").open(sealed(), OWNER)
+    with pytest.raises(DecryptionFailed) as caught:
+        SecretCipher(b"another key").decrypt(sealed(), OWNER)
 
     assert OWNER in str(caught.value)
     assert SECRET not in str(caught.value)

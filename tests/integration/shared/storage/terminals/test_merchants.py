@@ -3,7 +3,7 @@
 import pytest
 from payments import HOST, LINE, MERCHANT, PORT, change
 
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
 from shared.storage.terminals.merchants import (
     Credential,

@@ -20,7 +20,7 @@ from payments import (
     succeeded,
 )
 
-from shared.notification.envelope import envelope
+from shared.notification.kinds import envelope
 from shared.payment.payment import Reason
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction, WakeUp

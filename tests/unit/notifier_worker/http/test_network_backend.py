@@ -6,8 +6,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from notifier_worker.http.dns import Resolver
 from notifier_worker.http.errors import NoConnection, TimedOut
+from notifier_worker.http.network_backend import Resolver
 from shared.network.dns import SystemResolver
 from shared.network.public_addresses import Address
 from shared.network.targets import AddressPolicy, TargetRefused

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier_worker.http.redirects import MAX_CHARACTERS, kept_location
+from notifier_worker.http.client import MAX_LOCATION_CHARACTERS, kept_location
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,6 @@ def test_anything_is_kept_as_a_short_line(raw: bytes) -> None:
     """Every database takes it, and no terminal of a person who reads it does anything with it."""
     text = kept_location(raw)
 
-    assert len(text) <= MAX_CHARACTERS
+    assert len(text) <= MAX_LOCATION_CHARACTERS
     assert text.isprintable() or "\ufffd" in text
     assert "\x00" not in text

@@ -8,7 +8,7 @@ from stored_payments import stored
 
 from api.connector.request import parse_order
 from api.openapi.examples import FULL_REQUEST
-from shared.notification.order import order_notification
+from shared.notification.kinds import order_notification
 from shared.payment.payment import Operation
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from shared.runtime.clock import SystemClock
-from shared.runtime.loop_lag import watch_loop_lag
+from shared.runtime.stopping import watch_loop_lag
 
 
 async def test_a_blocked_loop_is_reported_with_the_time_it_was_late() -> None:

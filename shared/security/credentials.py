@@ -1,4 +1,4 @@
-"""Credentials' secrets: made at random, kept as keyed hashes.
+"""Credentials for HTTP Basic: their kinds, and their secrets, random and stored as keyed hashes.
 
 A secret has 256 random bits, so a fast keyed hash is as good as a slow one: there is nothing to guess.
 """
@@ -6,6 +6,7 @@ A secret has 256 random bits, so a fast keyed hash is as good as a slow one: the
 import base64
 import hashlib
 import hmac
+from enum import StrEnum
 from typing import Final
 
 from shared.runtime.ids import RandomBytes
@@ -13,8 +14,17 @@ from shared.runtime.ids import RandomBytes
 _SECRET_BYTES: Final = 32
 
 
+class CredentialKind(StrEnum):
+    """The use of a credential; `private` and `public` belong to one merchant, the others to none."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+    GATEWAY = "gateway"
+    OPERATOR = "operator"
+
+
 def new_secret(random_bytes: RandomBytes) -> str:
-    """Return a secret as it is shown once: 43 characters that need no quoting in a URL or a shell."""
+    """Return a secret of 43 characters that need no quoting in a URL or a shell."""
     return base64.urlsafe_b64encode(random_bytes(_SECRET_BYTES)).rstrip(b"=").decode()
 
 

@@ -1,0 +1,47 @@
+"""Values that are valid for a while."""
+
+from shared.runtime.clock import SystemClock
+from shared.runtime.ttl_cache import TtlCache
+
+
+class HandClock(SystemClock):
+    """Its monotonic time is moved by hand."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_a_value_is_asked_for_again_once_it_is_old() -> None:
+    """Its age counts from before it was asked for; None is a value, too."""
+    clock = HandClock()
+    cache = TtlCache[str, int | None](clock, 5, max_entries=10)
+    values = iter((None, 1, 2))
+
+    async def ask() -> int | None:
+        clock.now += 1
+        return next(values)
+
+    assert [await cache.fetch("key", ask) for _ in range(2)] == [None, None]
+    clock.now += 4
+    assert await cache.fetch("key", ask) == 1
+    cache.clear()
+    assert await cache.fetch("key", ask) == 2
+
+
+def test_a_full_cache_drops_the_value_that_was_stored_first() -> None:
+    """However many keys come, memory is bounded; a value stored again counts as new."""
+    cache = TtlCache[str, int](HandClock(), 5, max_entries=2)
+    for number, key in enumerate("abac"):
+        cache.put(key, number, since=100.0)
+
+    assert [cache.get(key) for key in "abc"] == [2, None, 3]
+
+
+def test_a_cache_of_no_time_stores_nothing() -> None:
+    """0 seconds switch it off."""
+    cache = TtlCache[str, int](HandClock(), 0, max_entries=2)
+    cache.put("a", 1, since=100.0)
+
+    assert cache.get("a") is None
