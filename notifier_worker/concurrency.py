@@ -21,7 +21,7 @@ FREE_PARTS: Final = 4
 
 
 class ConcurrencyLimiter:
-    """Slots for deliveries: a limit in all, a limit for a target, one slot for a target that keeps failing."""
+    """Slots for deliveries, limited in all and for each target; one slot for a target that keeps failing."""
 
     def __init__(self, *, limit: int, limit_of_target: int, breaker_failures: int) -> None:
         self._limit: Final = limit

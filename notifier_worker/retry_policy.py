@@ -57,7 +57,7 @@ def after_answer(
 
 
 def within_life(decision: Decision, *, age_seconds: float, life_seconds: float) -> Decision:
-    """Return the decision, with its retry at the end of the delivery's life at the latest, GiveUp after it."""
+    """Return the decision, its retry at the end of the delivery's life at the latest; GiveUp after it."""
     if not isinstance(decision, Retry):
         return decision
     left = life_seconds - age_seconds

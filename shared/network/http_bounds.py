@@ -17,7 +17,7 @@ HEADERS: Final = 100
 #: Bytes and time that are read and discarded of a refused body, so that the client gets the answer.
 REST_BYTES: Final = 524_288
 REST_SECONDS: Final = 5.0
-#: Bytes that chunks may have beside their content: each costs a call, so that chunks of one byte are an attack.
+#: Bytes of chunks beside their content: each chunk costs a call, so that chunks of one byte are an attack.
 FRAMING_BYTES: Final = 16_384
 FRAMING_FACTOR: Final = 2
 #: Data is parsed in pieces, so that limits apply within it and few requests are read at once.

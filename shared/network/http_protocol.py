@@ -258,7 +258,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # The end
 
     def _close(self) -> None:
-        """Close; where the client still sends, read a part of it first, so that the client gets the answer."""
+        """Close; where the client still sends, read a part of it first, so that it gets the answer."""
         if self._ours.is_ending or self._real.is_closing():
             return
         self._stop_timer()
@@ -275,7 +275,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _discard(self, size: int) -> None:
         self._rest_bytes += size
         if self._rest_bytes > REST_BYTES:
-            # Closing at once would lose the answer: the client's sending blocks, which leaves it time to read.
+            # Closing now would lose the answer: the client's sending blocks, which leaves it time to read.
             self.flow.pause_reading()
             if self._refusal is None:
                 self._close()
