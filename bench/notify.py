@@ -23,7 +23,7 @@ import uvloop
 
 from bench.receiver import Receiver
 from bench.system import database_named
-from sandbox.processes import OwnProcess
+from shared.runtime.processes import Process
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.outbox_publisher import outbox_publisher
 from shared.notification.kinds import MERCHANT
@@ -102,9 +102,9 @@ class Bench:
     folder: Path
 
     @asynccontextmanager
-    async def notifier(self) -> AsyncIterator[OwnProcess]:
+    async def notifier(self) -> AsyncIterator[Process]:
         """A notifier worker of its own for each measurement: what the last one knew is forgotten."""
-        process = await OwnProcess.start(
+        process = await Process.start(
             "notifier-worker", environment=self.environment, log=self.folder / f"{token_hex(4)}.log"
         )
         try:
@@ -112,7 +112,7 @@ class Bench:
             yield process
         finally:
             process.signal(signal.SIGKILL)
-            await process.wait()
+            await process.ended()
 
     async def empty(self) -> None:
         async def work(tx: Transaction) -> None:
@@ -229,8 +229,8 @@ async def _prepared(amqp_url: str, postgres_url: str) -> AsyncIterator[Bench]:
             "CLOUD_TERMINAL_NOTIFY_ALLOW_HTTP": "true",
             "CLOUD_TERMINAL_NOTIFY_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         }
-        migrating = await OwnProcess.start("migrate", environment=environment, log=folder / "migrate.log")
-        await migrating.wait()
+        migrating = await Process.start("migrate", environment=environment, log=folder / "migrate.log")
+        await migrating.ended()
         database = open_database(database_url)
         stack.push_async_callback(database.close)
         receiver = Receiver([_host(number) for number in range(ENDPOINTS)])

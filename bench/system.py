@@ -14,7 +14,7 @@ from secrets import token_hex
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from sandbox.processes import API_LINE, OwnProcess
+from shared.runtime.processes import API_LINE, Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ async def running_system(
             **(settings or {}),
         }
 
-        async def start(verb: str, *arguments: str) -> OwnProcess:
-            process = await OwnProcess.start(
+        async def start(verb: str, *arguments: str) -> Process:
+            process = await Process.start(
                 verb, *arguments, environment=environment, log=folder / f"{verb}-{token_hex(2)}.log"
             )
             stack.push_async_callback(process.stop)
             return process
 
-        await (await start("migrate")).wait()
+        await (await start("migrate")).ended()
         merchant = await _json_of(
             environment, "merchant", "create", "Bench", "--network", "127.0.0.0/8", "--json"
         )
@@ -76,7 +76,7 @@ async def running_system(
         await stack.enter_async_context(_module("bench.bare", amqp_url, f"{run}.bare"))
         api, worker = await start("api"), await start("terminal-worker")
         await asyncio.gather(api.ready(), worker.ready())
-        api_port = (await api.line(API_LINE))["port"]
+        api_port = (await api.logged(API_LINE))["port"]
         assert isinstance(api_port, int)
         yield BenchSystem(api_port, credential["username"], credential["secret"], hosts, f"{run}.bare")
 

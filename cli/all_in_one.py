@@ -1,9 +1,6 @@
 """`cloud-terminal all-in-one`: the processes of one small shop, as children of this one."""
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,33 +45,19 @@ async def run_children(verbs: Sequence[str], first_management_port: int, drain_s
 
     Return the exit code of the first that ended by itself, or 0 after a signal.
     """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    children = [
-        await _start(verb, 0 if first_management_port == 0 else first_management_port + offset)
-        for offset, verb in enumerate(verbs)
-    ]
-    ends = [asyncio.create_task(child.wait()) for child in children]
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait([stopping, *ends], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    first = next((end.result() for end in ends if end.done()), 0)
-    for child in children:
-        if child.returncode is None:
-            child.terminate()
-    _, late = await asyncio.wait(ends, timeout=drain_seconds)
-    for child in children if late else ():
-        if child.returncode is None:
-            child.kill()
-    await asyncio.gather(*ends)
-    return 0 if stopped.is_set() else first or 1
+    from shared.runtime.processes import Fleet, stop_at_signals
+    from shared.settings.fields import variable
 
+    stopped, fleet = stop_at_signals(), Fleet({})
 
-async def _start(verb: str, management_port: int) -> asyncio.subprocess.Process:
-    environment = {**os.environ, "CLOUD_TERMINAL_MANAGEMENT_PORT": str(management_port)}
-    # A group of its own: Ctrl-C reaches this process alone, which then ends the children in order.
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", verb, env=environment, process_group=0
-    )
+    async def start_and_wait() -> None:
+        for offset, verb in enumerate(verbs):
+            port = first_management_port + offset if first_management_port else 0
+            await fleet.start(verb, settings={variable("management_port"): str(port)})
+        await asyncio.Event().wait()
+
+    try:
+        ended = await fleet.supervise(stopped, start_and_wait())
+    finally:
+        await fleet.stop(drain_seconds)
+    return 0 if ended is None else ended.exit_code or 1

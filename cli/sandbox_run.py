@@ -1,5 +1,6 @@
 """`cloud-terminal sandbox`: the API and every system around it on this machine; its parts for containers."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -60,33 +61,33 @@ def run_sandbox(
     from cli.migrate import migrate_database
     from cli.process import EXIT_UNAVAILABLE, EXIT_USAGE, fail, plain_errors, run_on_loop
     from sandbox.main import TerminalSetup
-    from sandbox.processes import ProcessFailed
     from sandbox.run.cloud_api import ApiAnswered
-    from sandbox.run.installation import Installation, entry_line
+    from sandbox.run.installation import Installation, Running, entry_line
     from sandbox.run.places import Ports
     from sandbox.run.shop import ShopUnreadable
     from sandbox.servers.errors import ServersUnavailable
     from sandbox.terminal.gateway.schedule import Schedule
+    from shared.runtime.processes import ProcessFailed
 
     collects = Schedule(every_seconds=collect_every)
     setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)
     ports = Ports(base=port_base, terminal=terminal_port)
 
-    def say(entry: Mapping[str, str]) -> None:
+    async def show_until_stopped(running: Running) -> None:
         if as_json:
-            print(entry_line(entry), flush=True)
+            print(entry_line(running.entry), flush=True)
         else:
-            _show(entry, keep)
+            _show(running.entry, keep)
+        await asyncio.Event().wait()
 
     try:
         with plain_errors(), _folder(keep) as folder, _broker() as amqp_url:
             installation = Installation(folder, amqp_url, api_port, migrate_database)
-            code = run_on_loop(installation.run(ports, setup, say), uvloop=True)
+            run_on_loop(installation.run(ports, setup, show_until_stopped), uvloop=True)
     except (ServersUnavailable, ProcessFailed) as error:
         raise fail(str(error), EXIT_UNAVAILABLE) from error
     except (ShopUnreadable, ApiAnswered) as error:
         raise fail(str(error), EXIT_USAGE) from error
-    raise typer.Exit(code)
 
 
 def prepare(

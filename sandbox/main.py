@@ -64,6 +64,7 @@ async def running_sandbox(
     *,
     shown_host: str | None = None,
     random_bytes: RandomBytes = os.urandom,
+    trace: Trace | None = None,
 ) -> AsyncIterator[VirtualTerminal]:
     """Serve all systems and make them known to the API at `api_url`, which may still be starting.
 
@@ -71,7 +72,7 @@ async def running_sandbox(
     Raises SettingsError where the terminal's port is taken, ApiAnswered where the API refuses the shop.
     """
     clock = SystemClock()
-    trace = Trace(clock)
+    trace = trace or Trace(clock)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(
             httpx.AsyncClient(

@@ -1,33 +1,33 @@
 """An installation for the sandbox: API and workers are child processes on SQLite, all else is in this one."""
 
-import asyncio
 import contextlib
 import json
 import os
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aio_pika
 
 from sandbox.main import TERMINAL_ID, TerminalSetup, running_sandbox
-from sandbox.processes import API_LINE, OwnProcess
 from sandbox.run.places import LOOPBACK, OFFSETS, Places, Ports, open_places
 from sandbox.run.shop import Shop, keep_shop, kept_shop, make_shop, settings_for
+from sandbox.terminal.server.server import VirtualTerminal
+from sandbox.tracing.trace import Trace
 from shared.broker.topology import Topology
 from shared.runtime.clock import SystemClock
+from shared.runtime.processes import API_LINE, Fleet, Process, stop_at_signals
 from shared.settings.fields import variable
 from shared.settings.load import SECRET_FIELDS, load_settings
 from shared.settings.settings import Settings
 from shared.storage.db.private_files import make_private_folder
 
-#: Our own processes, in the order of their start.
-VERBS: Final = ("api", "terminal-worker", "notifier-worker")
+TERMINAL_WORKER: Final = "terminal-worker"
+NOTIFIER_WORKER: Final = "notifier-worker"
 WORKER_LINES: Final = {
-    "terminal-worker": "terminal worker is taking payments",
-    "notifier-worker": "notifier worker is delivering",
+    TERMINAL_WORKER: "terminal worker is taking payments",
+    NOTIFIER_WORKER: "notifier worker is delivering",
 }
 NETWORKS: Final = ("127.0.0.0/8",)
 DATABASE_FILE: Final = "cloud-terminal.db"
@@ -42,10 +42,23 @@ _RETRY_SECONDS: Final = "[1, 2, 5, 10, 30, 60]"
 Entry = Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The running installation."""
+
+    entry: Entry
+    terminal: VirtualTerminal
+    trace: Trace
+    #: By the id that payments' histories name.
+    terminal_workers: Mapping[str, Process]
+    database: Path
+
+
 class Installation:
     """Its files are in `folder`; `api_port` 0 takes a free one.
 
-    migrate: brings the database of the settings to this release's schema.
+    migrate: brings the database of the settings to this release's schema. settings: further ones of API and
+    workers, by field name.
     """
 
     def __init__(
@@ -54,25 +67,29 @@ class Installation:
         amqp_url: str,
         api_port: int,
         migrate: Callable[[Settings], Awaitable[object]],
+        *,
+        terminal_worker_count: int = 1,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._folder: Final = folder
         self._amqp_url: Final = amqp_url
         self._api_port: Final = api_port
         self._migrate: Final = migrate
+        self._terminal_worker_count: Final = terminal_worker_count
+        self._more_settings: Final = settings or {}
         # Queues of our own, which go again: the broker may be somebody else's.
         self._external_prefix: Final = os.environ.get(variable("amqp_prefix"))
         self._prefix: Final = self._external_prefix or f"sandbox-{os.urandom(4).hex()}."
 
-    async def run(self, ports: Ports, setup: TerminalSetup, on_ready: Callable[[Entry], None]) -> int:
-        """Run everything until SIGTERM or SIGINT (0), or until one of the children ends (1).
+    async def run(
+        self, ports: Ports, setup: TerminalSetup, use: Callable[[Running], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Start everything, run `use` once all of it works, and end everything.
 
-        on_ready: called once all of it works. Raises SettingsError, ProcessFailed, ApiAnswered,
-        ShopUnreadable, and whatever migration and storage raise.
+        SIGTERM and SIGINT end it, too. Raises SettingsError, ProcessFailed (where a child ends by itself),
+        ApiAnswered, ShopUnreadable, and whatever `use`, migration and storage raise.
         """
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopped.set)
+        stopped = stop_at_signals()
         settings = self._settings()
         make_private_folder(self._folder)
         await self._migrate(load_settings(**settings))
@@ -80,11 +97,14 @@ class Installation:
         with open_places(LOOPBACK, LOOPBACK, ports) as places:
             settings |= settings_for(shop, places.called_url("console"), places.called_url("merchant"))
             settings["notify_retry_seconds"] = _RETRY_SECONDS
+            fleet = Fleet(self._environment(settings), self._folder)
             try:
-                async with self._children(settings) as children:
-                    return await self._until_over(places, shop, children, setup, on_ready, stopped)
+                ended = await fleet.supervise(stopped, self._serve(places, shop, fleet, setup, use))
             finally:
+                await fleet.stop(_END_SECONDS)
                 await self._delete_queues()
+        if ended is not None:
+            raise ended.failure()
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -94,6 +114,7 @@ class Installation:
             "api_host": LOOPBACK,
             "api_port": str(self._api_port),
             "management_port": "0",
+            **self._more_settings,
         }
 
     async def _shop(self, settings: Settings) -> Shop:
@@ -103,80 +124,37 @@ class Installation:
             keep_shop(shop, self._folder)
         return shop
 
-    @asynccontextmanager
-    async def _children(self, settings: Mapping[str, str]) -> AsyncIterator[list[OwnProcess]]:
+    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         environment = {variable(name): value for name, value in settings.items()}
         # What the caller gave as a file would contradict what is set here.
         environment |= {f"{variable(name)}_FILE": "" for name in SECRET_FIELDS if name in settings}
         if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-            # Three processes would each compile everything: they share it.
+            # The processes would each compile everything: they share it.
             environment |= {
                 "PYTHONDONTWRITEBYTECODE": "",
                 "PYTHONPYCACHEPREFIX": str(self._folder.resolve() / "bytecode"),
             }
-        children: list[OwnProcess] = []
-        try:
-            for verb in VERBS:
-                log = self._folder / f"{verb}.log"
-                children.append(await OwnProcess.start(verb, environment=environment, log=log))
-            yield children
-        finally:
-            await asyncio.gather(*(child.stop(_END_SECONDS) for child in children))
-
-    async def _until_over(
-        self,
-        places: Places,
-        shop: Shop,
-        children: list[OwnProcess],
-        setup: TerminalSetup,
-        on_ready: Callable[[Entry], None],
-        stopped: asyncio.Event,
-    ) -> int:
-        serving = asyncio.create_task(self._serve(places, shop, children, setup, on_ready, stopped))
-        ends = [asyncio.create_task(child.wait()) for child in children]
-        stopping = asyncio.create_task(stopped.wait())
-        await asyncio.wait([serving, stopping, *ends], return_when=asyncio.FIRST_COMPLETED)
-        was_asked = stopped.is_set()
-        stopping.cancel()
-        try:
-            if serving.done() or was_asked:
-                stopped.set()
-                await self._ended(serving)
-            else:
-                # A child has ended: where it ended before it was ready, the one who waits for it says why.
-                await asyncio.wait([serving], timeout=_END_SECONDS / 5)
-                stopped.set()
-                await self._ended(serving)
-        finally:
-            for end in ends:
-                end.cancel()
-        return 0 if was_asked else 1
-
-    async def _ended(self, serving: "asyncio.Task[None]") -> None:
-        done, _ = await asyncio.wait([serving], timeout=_END_SECONDS)
-        if not done:
-            serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
+        return environment
 
     async def _serve(
         self,
         places: Places,
         shop: Shop,
-        children: list[OwnProcess],
+        fleet: Fleet,
         setup: TerminalSetup,
-        on_ready: Callable[[Entry], None],
-        stopped: asyncio.Event,
+        use: Callable[[Running], Coroutine[Any, Any, None]],
     ) -> None:
-        api, *workers = children
-        port = (await api.line(API_LINE, within_seconds=_START_SECONDS))["port"]
+        api = await fleet.start("api")
+        workers = [await fleet.start(TERMINAL_WORKER) for _ in range(self._terminal_worker_count)]
+        notifier = await fleet.start(NOTIFIER_WORKER)
+        port = (await api.logged(API_LINE, within_seconds=_START_SECONDS))["port"]
         api_url = f"http://{LOOPBACK}:{port}"
-        async with running_sandbox(places, shop, api_url, setup) as terminal:
-            for worker in workers:
-                await worker.line(WORKER_LINES[worker.name], within_seconds=_START_SECONDS)
+        trace = Trace(SystemClock())
+        async with running_sandbox(places, shop, api_url, setup, trace=trace) as terminal:
+            by_id = {str((await _ready(worker, TERMINAL_WORKER))["worker"]): worker for worker in workers}
+            await _ready(notifier, NOTIFIER_WORKER)
             entry = entry_of(places, shop, api_url, terminal.address)
-            on_ready(entry)
-            await stopped.wait()
+            await use(Running(entry, terminal, trace, by_id, self._folder.resolve() / DATABASE_FILE))
 
     async def _delete_queues(self) -> None:
         if self._external_prefix:
@@ -187,6 +165,10 @@ class Installation:
             async with await aio_pika.connect(self._amqp_url) as connection, connection.channel() as channel:
                 for queue in topology.durable_queues:
                     await channel.queue_delete(queue)
+
+
+async def _ready(worker: Process, verb: str) -> dict[str, Any]:
+    return await worker.logged(WORKER_LINES[verb], within_seconds=_START_SECONDS)
 
 
 def entry_of(places: Places, shop: Shop, api_url: str, terminal_address: str) -> dict[str, str]:
