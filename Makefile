@@ -22,8 +22,8 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(VENV)/.ready ## Pay on virtual terminals, from HTTP to the stored row (KEEP=1 leaves it running)
-	@$(BIN)/python -m sandbox.demo $(if $(KEEP),--keep)
+demo: $(VENV)/.ready ## Watch sales on the whole system, trouble and recovery included (under a minute)
+	@$(BIN)/python -m sandbox.demo
 
 .PHONY: run
 run: $(VENV)/.ready ## Run API and workers on SQLite (data/), with a RabbitMQ that is found or started for them

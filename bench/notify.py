@@ -23,12 +23,12 @@ import uvloop
 
 from bench.receiver import Receiver
 from bench.system import database_named
-from shared.runtime.processes import Process
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.outbox_publisher import outbox_publisher
 from shared.notification.kinds import MERCHANT
 from shared.notification.secrets import new_webhook_secret
 from shared.runtime.metrics import Metrics
+from shared.runtime.processes import Process
 from shared.security.encryption import SecretCipher
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings

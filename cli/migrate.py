@@ -29,6 +29,7 @@ def run_migrations(
 
     from cli.process import plain_errors, run_on_loop
     from shared.settings.load import load_settings
+    from shared.storage.db.migrate import migrate_database
 
     with plain_errors():
         settings = load_settings()
@@ -63,38 +64,13 @@ async def _grant(settings: "Settings", folder: Path) -> None:
         await database.close()
 
 
-async def migrate_database(settings: "Settings") -> tuple[str | None, str | None]:
-    """Migrate; on SQLite make the database's folder where it is missing. Return the versions around it."""
-    from sqlalchemy.engine import make_url
-
-    from shared.storage.db.engine import open_database, sqlite_path
-    from shared.storage.db.migrate import migrate
-    from shared.storage.db.private_files import make_private_folder
-
-    url = settings.database_url.get_secret_value()
-    path = sqlite_path(make_url(url))
-    if path is not None:
-        make_private_folder(path.parent)
-    # A migration of a large table takes its time.
-    database = open_database(
-        url,
-        pool_size=1,
-        rng=random.SystemRandom(),
-        statement_seconds=None,
-        pooler=settings.database_pooler,
-    )
-    try:
-        return await migrate(database)
-    finally:
-        await database.close()
-
-
 @asynccontextmanager
 async def opened_or_made_database(settings: "Settings") -> AsyncIterator["Database"]:
     """Open the database; make an embedded one that does not exist yet, as for the first merchant."""
     from sqlalchemy.engine import make_url
 
     from shared.storage.db.engine import sqlite_path
+    from shared.storage.db.migrate import migrate_database
     from shared.storage.db.opening import opened_database
 
     path = sqlite_path(make_url(settings.database_url.get_secret_value()))

@@ -58,7 +58,6 @@ def run_sandbox(
     """
     if context.invoked_subcommand is not None:
         return
-    from cli.migrate import migrate_database
     from cli.process import EXIT_UNAVAILABLE, EXIT_USAGE, fail, plain_errors, run_on_loop
     from sandbox.main import TerminalSetup
     from sandbox.run.cloud_api import ApiAnswered
@@ -82,7 +81,7 @@ def run_sandbox(
 
     try:
         with plain_errors(), _folder(keep) as folder, _broker() as amqp_url:
-            installation = Installation(folder, amqp_url, api_port, migrate_database)
+            installation = Installation(folder, amqp_url, api_port)
             run_on_loop(installation.run(ports, setup, show_until_stopped), uvloop=True)
     except (ServersUnavailable, ProcessFailed) as error:
         raise fail(str(error), EXIT_UNAVAILABLE) from error

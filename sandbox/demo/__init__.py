@@ -1,1 +1,1 @@
-"""`make demo`: the whole system as real processes, and the way of each payment from what they recorded."""
+"""The demo: sales in the sandbox, printed as its systems recorded them, and compared at the end."""

@@ -1,149 +1,87 @@
-"""`python -m sandbox.demo [--keep]`: the whole system pays on virtual terminals, and shows how."""
+"""`python -m sandbox.demo`: the sandbox, a script of sales, and what was recorded of each.
 
-import argparse
-import asyncio
+Exit status 1 where something that was recorded is not as it must be.
+"""
+
+import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 import httpx
+import uvloop
 
-from sandbox.demo import addresses
-from sandbox.demo.broker_tap import BrokerTap
-from sandbox.demo.comparing import compare_all
-from sandbox.demo.errors import Unexpected
-from sandbox.demo.partner_records import PartnerRecords
-from sandbox.demo.partner_story import PartnerStory
-from sandbox.demo.paying import Paying
+from sandbox.demo.checks import Unexpected
+from sandbox.demo.script import CUSTOMER_SECONDS, SETTINGS, play
 from sandbox.demo.show import Show, make_console
-from sandbox.demo.story import Story
-from sandbox.demo.system import System
-from sandbox.demo.till import Till
-from sandbox.run.shop import Shop
+from sandbox.main import TerminalSetup
+from sandbox.run.cloud_api import ApiAnswered
+from sandbox.run.installation import Installation, Running
+from sandbox.run.places import Ports
 from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.start import start_servers
+from shared.runtime.processes import ProcessFailed
+from shared.settings.fields import variable
 
 #: 128 and the number of the signal, as shells count.
-_BROKEN_OFF = 128 + signal.SIGINT
-_LOOK_SECONDS = 1.0
+_BROKEN_OFF: Final = 128 + signal.SIGINT
+_INTRODUCTION: Final = (
+    "cloud-terminal drives French card terminals for cash registers in the cloud. This demo runs it for one "
+    "shop, as real processes on a real RabbitMQ, beside every system around it: terminal, payment gateway, "
+    "banks, HiPay, and the shop's server. It sells a few things and prints what those systems record, with "
+    "the time since the order. It takes less than a minute.\n"
+)
+_NEXT: Final = (
+    ("make sandbox", "the same systems with their pages: sell, pay, pull plugs"),
+    ("README.md", "what a caller sees when something goes wrong; how to install"),
+    ("docs/architecture.md", "how a payment is kept from being lost or sent twice"),
+    ("docs/sandbox/index.md", "these systems as a test bed for your own software"),
+)
 
 
 def main() -> int:
-    """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
-    keep = parser.parse_args().keep
+    """Run the demo; return the exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    show = Show(make_console())
-    began = time.monotonic()
+    for name in [name for name in os.environ if name.startswith(variable(""))]:
+        # The demo's times and addresses are its own.
+        del os.environ[name]
+    show, began = Show(make_console()), time.monotonic()
+    show.text(_INTRODUCTION)
     try:
         with tempfile.TemporaryDirectory(prefix="cloud-terminal-demo-") as folder:
-            status = _run_in(Path(folder).resolve(), show, keep)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+            status = _run_in(Path(folder), show)
+    except KeyboardInterrupt:
         status = _BROKEN_OFF
     show.end(status, time.monotonic() - began)
     return status
 
 
-def _run_in(folder: Path, show: Show, keep: bool) -> int:
-    system = System(folder)
-    stack = ExitStack()
+def _run_in(folder: Path, show: Show) -> int:
+    is_over = False
+
+    async def use(running: Running) -> None:
+        nonlocal is_over
+        await play(running, show)
+        show.next_steps(_NEXT)
+        is_over = True
+
     try:
-        stack.callback(system.end)
-        show.progress("Starting a broker, terminals and the systems around, making a database and a merchant")
-        with _broken_off_afterwards():
-            system.launch_around()
-        _prepare_and_pay(system, stack, show, keep)
-    except (Unexpected, ServersUnavailable, httpx.HTTPError) as failure:
-        show.failure(f"{failure}" or type(failure).__name__, [(part.name, part.log) for part in system.parts])
+        show.progress("Starting RabbitMQ, the message broker between API and workers")
+        with start_servers(postgres=False) as servers:
+            show.progress("Starting an API, two terminal workers and a notifier worker, on SQLite")
+            installation = Installation(
+                folder / "installation", servers.amqp_url, 0, terminal_worker_count=2, settings=SETTINGS
+            )
+            setup = TerminalSetup(delay_seconds=CUSTOMER_SECONDS)
+            uvloop.run(installation.run(Ports(base=0, terminal=0), setup, use))
+    except (Unexpected, ProcessFailed, ApiAnswered, ServersUnavailable, httpx.HTTPError) as failure:
+        show.failure(f"{failure}" or type(failure).__name__)
         return 1
-    finally:
-        _end_undisturbed()
-        stack.close()
-    return 0
-
-
-def _prepare_and_pay(system: System, stack: ExitStack, show: Show, keep: bool) -> None:
-    with ThreadPoolExecutor(1) as beside:
-        migrated, made = beside.submit(system.migrate), beside.submit(system.make_shop)
-        try:
-            servers = stack.enter_context(start_servers(postgres=False))
-            migrated.result()
-            asyncio.run(_pay(system, made, servers.amqp_url, show, keep))
-        finally:
-            system.is_broken_off = True
-
-
-async def _pay(system: System, made: Future[Shop], broker_url: str, show: Show, keep: bool) -> None:
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # As the event loop does by itself at Ctrl-C.
-        loop.add_signal_handler(number, task.cancel)
-    async with BrokerTap(broker_url) as tap:
-        till = None
-        try:
-            shop = await asyncio.wrap_future(made)
-            show.progress("Starting an API, two terminal workers and a notifier worker")
-            await system.launch(tap, shop)
-            await system.wait_ready(shop)
-            show.running("Running", addresses.running(system, broker_url))
-            till = Till(system.api_url, shop.username, shop.password)
-            async with PartnerRecords(system.partners.urls) as partners:
-                await _tell(Paying(system, till, tap, partners), show)
-            if keep:
-                show.left_running(addresses.left_running(system, shop), addresses.example(system, shop))
-                await _until_broken_off(system)
-        finally:
-            _end_undisturbed()
-            if till is not None:
-                await till.close()
-            await asyncio.to_thread(system.end_clients)
-            await system.delete_queues(broker_url)
-
-
-async def _tell(paying: Paying, show: Show) -> None:
-    worth_a_look = await Story(paying, show).tell()
-    await PartnerStory(paying, show).tell()
-    show.receipts(worth_a_look)
-    rows = paying.system.rows
-    show.stored(rows.payments(), len(rows.events()), paying.terminal_names())
-    show.checked(await compare_all(paying))
-
-
-async def _until_broken_off(system: System) -> None:
-    try:
-        while True:
-            for part in system.parts:
-                part.child.check_running()
-            await asyncio.sleep(_LOOK_SECONDS)
-    except asyncio.CancelledError:
-        return
-
-
-@contextmanager
-def _broken_off_afterwards() -> Iterator[None]:
-    """Ctrl-C takes effect at the end: a process that was started and not noted yet could not be ended."""
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
-
-
-def _end_undisturbed() -> None:
-    """A second Ctrl-C must not leave half of it running."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    return 0 if is_over else _BROKEN_OFF
 
 
 if __name__ == "__main__":

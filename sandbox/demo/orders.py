@@ -1,4 +1,4 @@
-"""The orders that the demo's till sends, as the contract wants them."""
+"""The orders that the demo sends, as the contract wants them."""
 
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ CUSTOMER: Final = {
     "first_name": "Jane",
     "last_name": "Doe",
 }
-CUSTOM_DATA: Final = {"shop": "Canal", "till": 3}
+CUSTOM_DATA: Final = {"shop": "Canal", "register": 3}
 #: The merchant's contract and the payment application (CB, contact) that the terminal shall use.
 CONTRACT: Final = {"merchant_contract": "1999403", "rank": "001", "payment_application": "001"}
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from shared.runtime.processes import API_LINE, Fleet, Process, stop_at_signals
 from shared.settings.fields import variable
 from shared.settings.load import SECRET_FIELDS, load_settings
 from shared.settings.settings import Settings
+from shared.storage.db.migrate import migrate_database
 from shared.storage.db.private_files import make_private_folder
 
 TERMINAL_WORKER: Final = "terminal-worker"
@@ -57,8 +58,7 @@ class Running:
 class Installation:
     """Its files are in `folder`; `api_port` 0 takes a free one.
 
-    migrate: brings the database of the settings to this release's schema. settings: further ones of API and
-    workers, by field name.
+    settings: further ones of API and workers, by field name.
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class Installation:
         folder: Path,
         amqp_url: str,
         api_port: int,
-        migrate: Callable[[Settings], Awaitable[object]],
         *,
         terminal_worker_count: int = 1,
         settings: Mapping[str, str] | None = None,
@@ -74,7 +73,6 @@ class Installation:
         self._folder: Final = folder
         self._amqp_url: Final = amqp_url
         self._api_port: Final = api_port
-        self._migrate: Final = migrate
         self._terminal_worker_count: Final = terminal_worker_count
         self._more_settings: Final = settings or {}
         # Queues of our own, which go again: the broker may be somebody else's.
@@ -92,7 +90,7 @@ class Installation:
         stopped = stop_at_signals()
         settings = self._settings()
         make_private_folder(self._folder)
-        await self._migrate(load_settings(**settings))
+        await migrate_database(load_settings(**settings))
         shop = await self._shop(load_settings(**settings))
         with open_places(LOOPBACK, LOOPBACK, ports) as places:
             settings |= settings_for(shop, places.called_url("console"), places.called_url("merchant"))

@@ -1,5 +1,6 @@
 """Bring the schema to this release's version, and tell an older one from it."""
 
+import random
 from pathlib import Path
 from typing import Final
 
@@ -7,9 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
-from shared.storage.db.engine import Database, Transaction
+from shared.settings.settings import Settings
+from shared.storage.db.engine import Database, Transaction, open_database, sqlite_path
+from shared.storage.db.private_files import make_private_folder
 
 #: Two processes that start at once migrate one after the other: an advisory lock of this number.
 _LOCK_NUMBER: Final = 0x436C6F7544
@@ -68,3 +71,23 @@ async def check_schema(database: Database) -> None:
             f"the database's schema is {found or 'empty'} and this release needs {newest_version()}:"
             " run `cloud-terminal migrate`"
         )
+
+
+async def migrate_database(settings: Settings) -> tuple[str | None, str | None]:
+    """Migrate the settings' database; return the versions before and after. Make SQLite's missing folder."""
+    url = settings.database_url.get_secret_value()
+    path = sqlite_path(make_url(url))
+    if path is not None:
+        make_private_folder(path.parent)
+    # A migration of a large table takes its time.
+    database = open_database(
+        url,
+        pool_size=1,
+        rng=random.SystemRandom(),
+        statement_seconds=None,
+        pooler=settings.database_pooler,
+    )
+    try:
+        return await migrate(database)
+    finally:
+        await database.close()

@@ -22,7 +22,7 @@ def test_the_full_debit_has_basket_customer_and_custom_data_that_the_contract_ta
     parsed = parse_order(write_json(full_debit("ORDER_1", 4250, "127.0.0.2", 8888)).encode(), 32)
 
     assert parsed.request["order"]["basket"][0]["name"] == "Croissant au beurre"
-    assert parsed.request["order"]["custom_data"] == {"shop": "Canal", "till": 3}
+    assert parsed.request["order"]["custom_data"] == {"shop": "Canal", "register": 3}
     assert parsed.customer_email == "jane.doe@example.org"
     assert [entry.merchant_contract for entry in parsed.contract_array] == ["1999403"]
     assert parsed.warnings == ()

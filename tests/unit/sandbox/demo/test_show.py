@@ -1,55 +1,73 @@
 import io
+import re
 
-from demo_records import records, row
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
-from rich.text import Text
 
-from sandbox.demo.show import Show, packed
-from sandbox.demo.timeline import steps_of
+from sandbox.demo.frames import named_fields
+from sandbox.demo.meanings import PARTIES, TERMS
+from sandbox.demo.show import Show
+from sandbox.demo.steps import Step
+from sandbox.tracing.steps import Step as TraceStep
 
-WIDTH = 110
-
-
-def printed(console: Console) -> list[str]:
-    assert isinstance(console.file, io.StringIO)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+WIDTH = 80
+BEGIN = 1_764_000_000_000
 
 
-@given(
-    st.lists(st.text("ab ", min_size=1, max_size=60), max_size=20), st.integers(min_value=10, max_value=80)
-)
-def test_packed_lines_keep_every_field_in_order_and_stay_within_the_width(
-    texts: list[str], width: int
-) -> None:
-    """Only a field that is longer than a line has one that is too long."""
-    lines = packed([Text(text) for text in texts], width)
-
-    assert [text.plain for line in lines for text in line] == texts
-    assert all(len(" · ".join(text.plain for text in line)) <= width or len(line) == 1 for line in lines)
+def console() -> Console:
+    return Console(file=io.StringIO(), width=WIDTH)
 
 
-def test_a_timeline_has_a_line_for_every_step_and_names_every_field() -> None:
-    """No line is cut, none is longer than the console is wide."""
-    console = Console(file=io.StringIO(), width=WIDTH)
+def printed(on: Console) -> list[str]:
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue().splitlines()
 
-    Show(console).chapter("A debit", steps_of(records()), in_full=True)
 
-    lines = printed(console)
-    assert all(len(line) <= WIDTH for line in lines)
+def step(text: str = "Concert request") -> Step:
+    return Step(BEGIN + 16, 0, "worker 1", "terminal", text, TraceStep.TERMINAL_CALLED)
+
+
+def test_a_name_is_explained_at_its_first_use_only() -> None:
+    """Below the step that brings it: both parties, and the term."""
+    on = console()
+    show = Show(on)
+
+    show.step(step(), BEGIN)
+    show.step(step(), BEGIN)
+
+    first, *explained, second = printed(on)
+    assert first == second == "   16 ms  worker 1 → terminal  Concert request"
+    assert [line.strip().partition(":")[0] for line in explained] == ["worker", "terminal", "Concert"]
+
+
+def test_every_line_fits_80_columns_and_ends_without_spaces() -> None:
+    """Long texts go on below their beginning; nothing is cut."""
+    on = console()
+    show = Show(on)
+
+    show.chapter("A debit", "word " * 60)
+    show.step(step("word " * 30), BEGIN)
+    show.messages("The request", named_fields({"CB": "640", "AE": "10", "CF": "p" * 30}))
+    show.payments([{"order_id": "TABLE-3", "operation": "debit", "amount": 640, "state": "succeeded"}])
+    show.checked(["word " * 30])
+
+    lines = printed(on)
+    assert all(len(line) <= WIDTH and not re.search(r"\s$", line) for line in lines)
     assert not any("…" in line for line in lines)
-    assert "  16 ms  worker 1 → terminal B  Concert, 66 bytes, 5 fields" in lines
     assert any(line.split() == ["CB", "640", "=", "6.40", "EUR", "amount", "in", "cents"] for line in lines)
-    assert any(line.split() == ["AE", "10", "=", "done", "status"] for line in lines)
+    assert any(line.split() == ["TABLE-3", "debit", "6.40", "succeeded"] for line in lines)
 
 
-def test_the_stored_payments_are_shown_whole() -> None:
-    """Ids are there to be copied."""
-    console = Console(file=io.StringIO(), width=WIDTH)
-    stored = row() | {"terminal_address": "127.1.2.3:8888", "error_code": None, "error_description": None}
+def test_each_meaning_is_half_a_line() -> None:
+    """One that needed a second line would be read by nobody."""
+    texts = [f"{name}: {meaning}" for name, meaning in PARTIES.items()] + list(TERMS.values())
 
-    Show(console).stored([stored], 3, {"127.1.2.3:8888": "terminal B"})
+    assert [text for text in texts if len(text) > WIDTH - 10] == []
 
-    [line] = [line for line in printed(console) if stored["id"] in line]
-    assert line.split() == [stored["id"], "TABLE-3", "debit", "6.40", "B", "succeeded", "497010******7893"]
+
+def test_a_note_stands_among_the_steps() -> None:
+    """It says what the demo itself does."""
+    on = console()
+
+    Show(on).step(Step(BEGIN + 1200, 0, "", "", "SIGKILL for worker 1"), BEGIN)
+
+    assert printed(on) == [" 1200 ms  * SIGKILL for worker 1"]

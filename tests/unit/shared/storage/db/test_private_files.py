@@ -9,9 +9,9 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from cli.migrate import migrate_database
 from shared.settings.settings import Settings
 from shared.storage.db.engine import open_database
+from shared.storage.db.migrate import migrate_database
 from shared.storage.db.opening import opened_database
 from shared.storage.terminals.heartbeats import Heartbeats
 
