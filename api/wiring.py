@@ -4,7 +4,7 @@ from typing import Protocol
 
 from api.connector.readiness import Readiness
 from api.http.auth import Credentials
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.failed_logins import FailedLogins
 from api.http.large_work import LargeWork
 from api.limits.fair_shares import FairShares
@@ -47,7 +47,7 @@ def wire(
     random_bytes: RandomBytes,
     lookup: Lookup,
     failpoint: Failpoint = no_failpoint,
-) -> Parts:
+) -> Dependencies:
     """Return the parts. `waiters` hear of the replies; they, `payments.admission` and
     `payments.stored_bytes` run beside it all."""
     reply_publisher = ReplyPublisher(database, publisher, metrics)
@@ -109,7 +109,7 @@ def wire(
         random_bytes=random_bytes,
         settings=settings,
     )
-    return Parts(
+    return Dependencies(
         credentials=Credentials(
             database,
             secret_key,

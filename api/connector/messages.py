@@ -1,6 +1,6 @@
 """Words what the schema's checker found as Ajv 6, which the hosted service uses, words it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -29,6 +29,12 @@ _MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
     "additionalProperties": lambda _: "should NOT have additional properties",
 }
 _RANKS: Final = {keyword: rank for rank, keyword in enumerate(_MESSAGES)}
+
+
+def message_for(keyword: str, value: Any) -> str:
+    """Return Ajv's message for a keyword and its value in the schema."""
+    return _MESSAGES[keyword](value)
+
 
 #: The keywords that the schema may use.
 WORDED_KEYWORDS: Final = frozenset(_MESSAGES)
@@ -91,9 +97,10 @@ class SchemaViolation:
 def first_error(findings: Iterable[SchemaViolation], schema: Schema = ORDER_REQUEST) -> InvalidRequest:
     """Return the error that is shown: the first in the order of the schema. Needs one finding at least."""
     first = min(findings, key=lambda finding: finding.position(schema))
-    return InvalidRequest(first.keyword, first.message, _dotted(first.path), first.description)
+    return InvalidRequest(first.keyword, first.message, dotted_path(first.path), first.description)
 
 
-def _dotted(path: Path) -> str:
+def dotted_path(path: Sequence[str | int]) -> str:
+    """Return a path as errors name it, e.g. `order.basket[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")

@@ -6,7 +6,7 @@ from fastapi.responses import PlainTextResponse, Response
 from api.connector.answer import render_accepted, render_answer
 from api.connector.request import parse_order
 from api.http.body import read_body
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.headers import read_idempotency_key, read_preference
 from api.http.media_type import check_media_type
 from api.http.responses import answer
@@ -21,7 +21,7 @@ router = APIRouter()
 @router.post("/v1/connector/order", include_in_schema=False)
 async def take_order(request: Request) -> Response:
     """Pay: check the credential first, then the body; answer when the payment has an outcome."""
-    parts: Parts = request.app.state.parts
+    parts: Dependencies = request.app.state.dependencies
     headers = request.headers
     credential = await parts.credentials.merchant(headers.get("authorization"), share=None)
     refusal = parts.shares.take_order(credential)
@@ -48,7 +48,7 @@ async def take_order(request: Request) -> Response:
 @router.get("/v1/connector/healthcheck", include_in_schema=False)
 async def healthcheck(request: Request) -> Response:
     """Answer `up` when payments can be taken, else 503 with what is missing."""
-    parts: Parts = request.app.state.parts
+    parts: Dependencies = request.app.state.dependencies
     missing = await parts.readiness.missing()
     if missing is None:
         return PlainTextResponse("up")

@@ -49,24 +49,19 @@ class Credentials:
     async def merchant(
         self, authorization: str | None, *, share: Share | None = Share.MANAGEMENT
     ) -> Credential:
-        """Return the private credential of a merchant behind an Authorization header.
+        return await self.of_kind(authorization, CredentialKind.PRIVATE, share)
+
+    async def operator(self, authorization: str | None) -> Credential:
+        return await self.of_kind(authorization, CredentialKind.OPERATOR, Share.MANAGEMENT)
+
+    async def of_kind(
+        self, authorization: str | None, kind: CredentialKind, share: Share | None
+    ) -> Credential:
+        """Return the credential of this kind behind an Authorization header.
 
         `share`: what this call counts for; None: the caller counts it. Raises Unauthorized,
         PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests, DatabaseUnavailable.
         """
-        return await self._of_kind(authorization, CredentialKind.PRIVATE, share)
-
-    async def gateway(self, authorization: str | None) -> Credential:
-        """Return the credential of a gateway, which belongs to no merchant. Raises like `merchant`."""
-        return await self._of_kind(authorization, CredentialKind.GATEWAY, Share.MANAGEMENT)
-
-    async def operator(self, authorization: str | None) -> Credential:
-        """Return the credential of an operator, which belongs to no merchant. Raises like `merchant`."""
-        return await self._of_kind(authorization, CredentialKind.OPERATOR, Share.MANAGEMENT)
-
-    async def _of_kind(
-        self, authorization: str | None, kind: CredentialKind, share: Share | None
-    ) -> Credential:
         credential = await self._known(authorization)
         if credential.kind is CredentialKind.PUBLIC:
             raise PublicCredential

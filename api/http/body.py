@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import Request
 
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.errors import BodyTooLarge, EncodedBody, RequestTimeout
 
 
@@ -14,7 +14,7 @@ async def read_body(request: Request) -> bytes:
     Raises BodyTooLarge as soon as it is too long, whatever Content-Length says; RequestTimeout where it does
     not come; EncodedBody for a compressed one; ClientDisconnect where the client left.
     """
-    parts: Parts = request.app.state.parts
+    parts: Dependencies = request.app.state.dependencies
     limit_bytes = parts.settings.body_limit_bytes
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit_bytes:

@@ -1,6 +1,9 @@
-"""What the routes are wired with."""
+"""The objects that the routes are wired with, as one dependency of FastAPI."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from api.connector.readiness import Readiness
 from api.http.auth import Credentials
@@ -17,7 +20,7 @@ from shared.storage.db.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     """Made by the composition root, kept in the application's state."""
 
     credentials: Credentials
@@ -32,3 +35,12 @@ class Parts:
     changes: PaymentChanges
     large_work: LargeWork
     webhooks: Webhooks
+
+
+async def _dependencies(request: Request) -> Dependencies:
+    found: Dependencies = request.app.state.dependencies
+    return found
+
+
+#: A route's parameter: `dependencies: Wired`.
+Wired = Annotated[Dependencies, Depends(_dependencies)]

@@ -1,12 +1,17 @@
 """Parameters of a query: each known, given once, and of the right form; a misspelt filter is no filter."""
 
 import re
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
+from fastapi import Query as QueryParameter
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from api.http.cursors import read_cursor, read_time
 from api.http.errors import InvalidQuery
+from api.http.models import NOT_NUL, Omittable
 from api.openapi.components import QUERY_TEXT_CHARACTERS
 from shared.storage.payments.listing import Place
 
@@ -20,25 +25,81 @@ PARAMETERS_AT_MOST: Final = 50
 _Choice = TypeVar("_Choice")
 
 
+def check_query(request: Request, known: tuple[str, ...]) -> dict[str, str]:
+    """Return the parameters; raise InvalidQuery for one that is unknown, given twice, empty or too long."""
+    given: dict[str, str] = {}
+    if request.scope["query_string"].count(b"&") >= PARAMETERS_AT_MOST:
+        raise InvalidQuery("", f"The query should have at most {PARAMETERS_AT_MOST} parameters.")
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            raise InvalidQuery(name, f"There is no such parameter; known are: {', '.join(known)}.")
+        if name in given:
+            raise InvalidQuery(name, "The parameter is given twice.")
+        if "\0" in value or not value:
+            raise InvalidQuery(name, "The parameter should not be empty or hold U+0000.")
+        if len(value) > QUERY_TEXT_CHARACTERS:
+            raise InvalidQuery(name, f"The parameter should have at most {QUERY_TEXT_CHARACTERS} characters.")
+        given[name] = value
+    return given
+
+
+def _digits(given: Any) -> Any:
+    """Refuse what int() reads besides digits: signs, blanks, underscores, digits of other scripts."""
+    if isinstance(given, str) and _NUMBER.fullmatch(given) is None:
+        raise PydanticCustomError("whole_number", "Input should be a whole number")
+    return given
+
+
+def _milliseconds(given: Any) -> Any:
+    at = read_time(given) if isinstance(given, str) else None
+    if at is None:
+        raise PydanticCustomError("time", "Input should be a time like 2026-03-05T12:06:58.123Z")
+    return at
+
+
+#: Makes a parameter a whole number: `Annotated[int, QueryParameter(ge=0), DIGITS]`.
+DIGITS: Final = BeforeValidator(_digits)
+#: A filter's text; None: not given.
+Text = Omittable[Annotated[str, Field(min_length=1, max_length=QUERY_TEXT_CHARACTERS, pattern=NOT_NUL)]]
+#: A time with its offset, as milliseconds since 1970 UTC; None: not given.
+TimeParameter = Annotated[
+    Omittable[int],
+    BeforeValidator(_milliseconds),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=PAGE_LIMIT, description="The number of items on a page."), DIGITS
+]
+CursorText = Omittable[
+    Annotated[str, Field(min_length=1, max_length=QUERY_TEXT_CHARACTERS, pattern="^[A-Za-z0-9_-]*$")]
+]
+Cursor = Annotated[CursorText, QueryParameter(description="The start of the page: an earlier page's `next`.")]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The page that a client asks for; it starts after `after`."""
+
+    after: Place | None
+    limit: int
+
+
+async def _page(limit: Limit = PAGE_DEFAULT, cursor: Cursor = None) -> PageRequest:
+    after = None if cursor is None else read_cursor(cursor)
+    if cursor is not None and after is None:
+        raise InvalidQuery("cursor", "The parameter should be an earlier page's `next`.")
+    return PageRequest(after, limit)
+
+
+#: The parameters `limit` and `cursor` of a list that is ordered by time.
+Page = Annotated[PageRequest, Depends(_page)]
+
+
 class Query:
     """The query of one request. Raises InvalidQuery for what is unknown, given twice or ill-formed."""
 
     def __init__(self, request: Request, known: tuple[str, ...]) -> None:
-        self._given: Final[dict[str, str]] = {}
-        if request.scope["query_string"].count(b"&") >= PARAMETERS_AT_MOST:
-            raise InvalidQuery("", f"The query should have at most {PARAMETERS_AT_MOST} parameters.")
-        for name, value in request.query_params.multi_items():
-            if name not in known:
-                raise InvalidQuery(name, f"There is no such parameter; known are: {', '.join(known)}.")
-            if name in self._given:
-                raise InvalidQuery(name, "The parameter is given twice.")
-            if "\0" in value or not value:
-                raise InvalidQuery(name, "The parameter should not be empty or hold U+0000.")
-            if len(value) > QUERY_TEXT_CHARACTERS:
-                raise InvalidQuery(
-                    name, f"The parameter should have at most {QUERY_TEXT_CHARACTERS} characters."
-                )
-            self._given[name] = value
+        self._given: Final = check_query(request, known)
 
     def text(self, name: str) -> str | None:
         return self._given.get(name)

@@ -5,7 +5,8 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
@@ -19,9 +20,17 @@ from api.http.errors import (
     UndefinedError,
 )
 from api.http.json_text import write_json
+from api.http.validation import first_validation_error
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
 
 _log = structlog.get_logger()
+
+
+class JsonResponse(JSONResponse):
+    """A JSON answer; texts that UTF-8 cannot carry stay escaped."""
+
+    def render(self, content: Any) -> bytes:
+        return write_json(content).encode()
 
 
 def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
@@ -56,6 +65,11 @@ def _methods(routes: Sequence[Route], path: str) -> list[str]:
     return sorted({*methods, "HEAD"} if "GET" in methods else methods)
 
 
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return await _on_api_error(request, first_validation_error(error.errors()))
+
+
 async def _on_database_unavailable(_request: Request, error: Exception) -> Response:
     if isinstance(error, DatabaseBusy):
         _log.warning("request refused, no connection to the database is free")
@@ -77,6 +91,7 @@ async def _on_anything(_request: Request, error: Exception) -> Response:
 def handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
     """Let the app, which has these routes, answer every error with the contract's envelope."""
     app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception(routes))
     app.add_exception_handler(DatabaseUnavailable, _on_database_unavailable)
     # Whether it was stored is not known: the caller asks again, and every one of these paths may be repeated.

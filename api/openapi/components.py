@@ -1,9 +1,34 @@
 """The building blocks of the OpenAPI document: answers, errors, parameters."""
 
+from itertools import groupby
 from typing import Any, Final
 
-from api.http.errors import ApiError, TerminalTimeout
+from pydantic import Field
+
+from api.http.errors import (
+    ApiError,
+    BodyTooLarge,
+    DatabaseOutage,
+    EncodedBody,
+    HeadTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    MissingMediaType,
+    PublicCredential,
+    RequestTimeout,
+    TerminalTimeout,
+    TooManyConnections,
+    TooManyFailedLogins,
+    TooManyRequests,
+    Unauthorized,
+    UndefinedError,
+    UnreadableBody,
+    UnsupportedMediaType,
+    WrongCredentialKind,
+)
+from api.http.models import Omittable, ResponseBody
 from api.openapi.examples import PAYMENT_IN_DOUBT
+from api.payments.models import Payment
 
 #: The longest value of a query's parameter.
 QUERY_TEXT_CHARACTERS: Final = 255
@@ -16,6 +41,62 @@ QUERY_TEXT: Final[dict[str, Any]] = {
 }
 #: A place that an earlier answer named; what else is in it is nobody's business.
 QUERY_PLACE: Final[dict[str, Any]] = {**QUERY_TEXT, "pattern": "^[A-Za-z0-9_-]*$"}
+
+
+class ErrorDetail(ResponseBody):
+    """The error of an answer."""
+
+    status: int = Field(description="The HTTP status.")
+    code: str = Field(description="Stable name of the error.")
+    message: Omittable[str] = None
+    description: Omittable[str] = None
+    details: dict[str, Any] | str = Field(
+        {},
+        description="For a wrong field its `path`; where a payment was asked for, `safe_to_retry`. For a 401 "
+        "a "
+        "text that names the case.",
+    )
+
+
+class Error(ResponseBody):
+    """Every answer that is no success."""
+
+    error: ErrorDetail
+    payment: Omittable[Payment] = None
+
+
+#: The errors of every route that requires a credential.
+USUAL_ERRORS: Final[tuple[ApiError, ...]] = (
+    Unauthorized("Incorrect credentials"),
+    PublicCredential(),
+    WrongCredentialKind(),
+    MethodNotAllowed(),
+    RequestTimeout(),
+    TooManyRequests(),
+    TooManyConnections(),
+    TooManyFailedLogins(),
+    HeadTooLarge(),
+    UndefinedError(),
+    DatabaseOutage(),
+)
+#: The errors of every route that takes a JSON body.
+BODY_ERRORS: Final[tuple[ApiError, ...]] = (
+    InvalidRequest("required", "should have required property 'name'", "name"),
+    UnreadableBody(),
+    MissingMediaType(),
+    BodyTooLarge(),
+    UnsupportedMediaType(),
+    EncodedBody(),
+)
+
+
+def error_responses(*errors: ApiError) -> dict[int | str, dict[str, Any]]:
+    """Return the responses of these errors by their status, with the usual errors of the same status."""
+    statuses = {error.status for error in errors}
+    usual = (error for error in USUAL_ERRORS if error.status in statuses and error not in errors)
+    ordered = sorted((*usual, *errors), key=lambda error: error.status)
+    found = ((status, list(same)) for status, same in groupby(ordered, key=lambda error: error.status))
+    return {status: error_response(same[0].message, same) for status, same in found}
 
 
 def error_response(description: str, errors: list[ApiError]) -> dict[str, Any]:

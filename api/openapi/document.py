@@ -1,12 +1,13 @@
-"""Builds the OpenAPI document of the contract, independent of any running application.
-
-`python -m api.openapi.document` writes the committed copy, api/openapi.json, anew.
-"""
+"""Builds the OpenAPI document of the contract, independent of any running application."""
 
 import json
-from pathlib import Path
+from functools import cache
 from typing import Any, Final
 
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from api.connector.models import Answer
 from api.connector.schema import ORDER_REQUEST
 from api.http.errors import (
     HEADER_EMPTY,
@@ -51,8 +52,15 @@ from api.http.errors import (
     UnsupportedMediaType,
     WrongCredentialKind,
 )
-from api.openapi.answer_schema import ACCEPTED, ANSWER, ERROR, PAYMENT
-from api.openapi.components import error_response, header, json_response, parameter, published, string
+from api.openapi.components import (
+    Error,
+    error_response,
+    header,
+    json_response,
+    parameter,
+    published,
+    string,
+)
 from api.openapi.delivery_paths import DELIVERY_SCHEMAS, delivery_paths
 from api.openapi.examples import (
     EXAMPLE_REQUEST,
@@ -62,78 +70,79 @@ from api.openapi.examples import (
     PAYMENT_QUEUED,
     SUCCESS_ANSWER,
 )
-from api.openapi.operator_paths import OPERATING_SCHEMAS, operating_paths
-from api.openapi.payment_paths import PAYMENT_SCHEMAS, payment_paths
 from api.openapi.rate_limit_headers import with_rate_limit_headers
 from api.openapi.terminal_paths import TERMINAL_SCHEMAS, terminal_paths
 from api.openapi.webhook_paths import WEBHOOK_SCHEMAS, webhook_paths
+from api.payments.models import Accepted
+from api.routers import ROUTERS
 
+TITLE: Final = "Cloud API for standalone payment terminals"
 CONTRACT_VERSION: Final = "1.2.0"
 #: Unless the installation is set otherwise.
 WAIT_SECONDS: Final = 240
-COMMITTED_COPY: Final = Path(__file__).parent.parent / "openapi.json"
 
 
+@cache
 def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
-    """Return the document, a fresh copy at each call; a payment is waited for at most so long."""
-    document: dict[str, Any] = {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Cloud API for standalone payment terminals",
-            "version": CONTRACT_VERSION,
-            "description": "One request wakes a payment terminal, the answer is the payment's result.",
-        },
-        "servers": [{"url": "/", "description": "This server"}],
-        "paths": with_rate_limit_headers(
-            {
-                "/v1/connector/order": {"post": _order_operation()},
-                "/v1/connector/healthcheck": {"get": _healthcheck_operation()},
-                **payment_paths(wait_seconds),
-                **operating_paths(),
-                **terminal_paths(),
-                **webhook_paths(),
-                **delivery_paths(),
-            }
-        ),
-        "components": {
-            "securitySchemes": {
-                "basic": {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "Private credentials of a merchant. Public ones are answered with a 403.",
-                },
-                "gateway": {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "Credentials of a gateway, which belong to no merchant.",
-                },
-                "operator": {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "Credentials of an operator, which belong to no merchant.",
-                },
-            },
-            "schemas": {
-                "OrderRequest": published(ORDER_REQUEST),
-                "Answer": ANSWER,
-                "Accepted": ACCEPTED,
-                "Payment": PAYMENT,
-                "Error": ERROR,
-                **published(PAYMENT_SCHEMAS),
-                **published(OPERATING_SCHEMAS),
-                **published(TERMINAL_SCHEMAS),
-                **published(WEBHOOK_SCHEMAS),
-                **published(DELIVERY_SCHEMAS),
-            },
-        },
+    """Return the document; a payment is waited for at most so long."""
+    document = get_openapi(
+        title=TITLE,
+        version=CONTRACT_VERSION,
+        description="One request wakes a payment terminal, the answer is the payment's result.",
+        servers=[{"url": "/", "description": "This server"}],
+        routes=[route for router in ROUTERS for route in router.routes],
+        separate_input_output_schemas=False,
+    )
+    for part in ("paths", "components"):
+        document[part] = _published(document[part])
+    _, named = models_json_schema(
+        [(model, "validation") for model in (Error, Answer, Accepted)],
+        ref_template="#/components/schemas/{model}",
+    )
+    generated = document["paths"]
+    written = _written_paths()
+    (wait,) = (
+        parameter["schema"]
+        for parameter in generated["/v1/payments/{payment_id}"]["get"]["parameters"]
+        if parameter["name"] == "wait"
+    )
+    wait["maximum"] = wait_seconds
+    document["paths"] = with_rate_limit_headers(
+        {path: {**written.get(path, {}), **generated.get(path, {})} for path in {**written, **generated}}
+    )
+    document["components"]["schemas"] = {
+        "OrderRequest": published(ORDER_REQUEST),
+        **_published(named["$defs"]),
+        **published(TERMINAL_SCHEMAS),
+        **published(WEBHOOK_SCHEMAS),
+        **published(DELIVERY_SCHEMAS),
+        **document["components"]["schemas"],
     }
     copied: dict[str, Any] = json.loads(json.dumps(document))
     return copied
 
 
-def openapi_text() -> str:
-    """Return the document as the committed copy has it."""
-    return json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
+def _written_paths() -> dict[str, Any]:
+    return {
+        "/v1/connector/order": {"post": _order_operation()},
+        "/v1/connector/healthcheck": {"get": _healthcheck_operation()},
+        **terminal_paths(),
+        **webhook_paths(),
+        **delivery_paths(),
+    }
+
+
+def _published(schema: Any) -> Any:
+    """Return a copy without FastAPI's own 422, without titles, and without null as a default."""
+    if isinstance(schema, dict):
+        return {
+            name: _published(part)
+            for name, part in schema.items()
+            if name not in ("422", "HTTPValidationError", "ValidationError")
+            and not (name == "default" and part is None)
+            and not (name == "title" and isinstance(part, str))
+        }
+    return [_published(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _order_operation() -> dict[str, Any]:
@@ -258,7 +267,3 @@ def _order_errors() -> dict[str, list[ApiError]]:
             PaymentExpired(),
         ],
     }
-
-
-if __name__ == "__main__":
-    COMMITTED_COPY.write_text(openapi_text(), encoding="utf-8")

@@ -27,7 +27,6 @@ from api.http.errors import (
     UnreadableBody,
     UnsupportedMediaType,
 )
-from api.openapi.answer_schema import PAYMENT
 from api.openapi.components import json_response, parameter
 from api.openapi.examples import PAYMENT_IN_DOUBT
 from api.openapi.payment_paths import page_parameters
@@ -35,6 +34,7 @@ from api.openapi.payment_paths import usual_errors as _usual
 from api.terminals.csv_file import COLUMNS
 from api.terminals.entry import READ_ONLY
 from shared.concert.profile import Profile, ReceiptBy, RequestEnd
+from shared.payment.states import State
 from shared.storage.terminals.probes import ProbeResult
 
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
@@ -114,7 +114,7 @@ _HOLDER: Final[dict[str, Any]] = {
     "required": ["id", "since"],
     "properties": {
         "id": _TEXT,
-        "state": PAYMENT["properties"]["state"],
+        "state": {"type": "string", "enum": [state.value for state in State]},
         "since": {"type": "string", "format": "date-time"},
         "until": {"type": "string", "format": "date-time", "description": "At the latest."},
     },

@@ -6,7 +6,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.errors import NotFound
 from api.http.query import Query
 from api.http.responses import answer
@@ -69,13 +69,13 @@ async def replay(request: Request, delivery_id: str) -> Response:
     return answer(202, operators_delivery_object(await _found(parts, delivery_id)))
 
 
-async def _found(parts: Parts, delivery_id: str) -> StoredDelivery:
+async def _found(parts: Dependencies, delivery_id: str) -> StoredDelivery:
     found = await delivery_list.get(parts.database, delivery_id)
     if found is None:
         raise NotFound
     return found
 
 
-async def _caller(request: Request) -> tuple[Parts, Credential]:
-    parts: Parts = request.app.state.parts
+async def _caller(request: Request) -> tuple[Dependencies, Credential]:
+    parts: Dependencies = request.app.state.dependencies
     return parts, await parts.credentials.operator(request.headers.get("authorization"))

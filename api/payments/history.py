@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from api.http.models import known
+from api.payments.models import HistoryEvent, StoredEvidence
 from shared.concert.allowed_fields import allowed_fields
 from shared.concert.enquiry import FOREIGN_GAPS
 from shared.concert.interpret import FOREIGN_ANOMALIES
 from shared.concert.mask import mask_card_numbers
 from shared.payment.settlement import Result
-from shared.runtime.clock import iso_time
-from shared.storage.payments.listing import PaymentEvent, StoredEvidence
+from shared.runtime.times import iso_time
+from shared.storage.payments import listing
+from shared.storage.payments.listing import PaymentEvent
 
 #: Details for operators only: about other merchants' payments, or who else has a credential here.
 _OF_OTHERS: Final = frozenset({"held_by", "brought_by", "fingerprint", "receipt_fingerprint"})
@@ -29,29 +32,22 @@ _ANSWERED: Final = frozenset({"answer"} | {each.name for each in fields(Result)}
 _FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_GAPS, *FOREIGN_ANOMALIES})
 
 
-def event_object(event: PaymentEvent, *, for_merchant: bool) -> dict[str, Any]:
-    """Return one event; a merchant is not told of other merchants' payments or credentials."""
+def event_object(event: PaymentEvent, *, for_merchant: bool) -> HistoryEvent:
+    """Return one event; a merchant's leaves out other merchants' payments and credentials."""
     detail = event.detail
     if for_merchant:
         detail = {name: value for name, value in detail.items() if name not in _OF_OTHERS | _UNREAD}
-    return {
-        "at": iso_time(event.at),
-        "event": event.event,
-        "state": event.state.value,
-        "detail": _shown(detail),
-    }
+    return HistoryEvent(at=iso_time(event.at), event=event.event, state=event.state, detail=_shown(detail))
 
 
-def evidence_object(evidence: StoredEvidence) -> dict[str, Any]:
+def evidence_object(evidence: listing.StoredEvidence) -> StoredEvidence:
     """Return a proof or a hint; `proves` is left out of a hint."""
-    shown = {
-        "at": iso_time(evidence.at),
-        "source": evidence.source,
-        "proves": evidence.proves,
-        "brought_by": evidence.brought_by,
-        "detail": _shown(evidence.detail),
-    }
-    return {name: value for name, value in shown.items() if value is not None}
+    return StoredEvidence(
+        at=iso_time(evidence.at),
+        source=evidence.source,
+        detail=_shown(evidence.detail),
+        **known(proves=evidence.proves, brought_by=evidence.brought_by),
+    )
 
 
 def _shown(detail: Mapping[str, Any]) -> dict[str, Any]:

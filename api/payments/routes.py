@@ -1,21 +1,25 @@
 """Payments as resources: one, many, its history; stop it while it waits; ask for its terminal."""
 
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Query
 from fastapi.responses import Response
 
 from api.connector.answer import render_answer
+from api.connector.models import Answer
+from api.http.callers import Merchant, merchant
 from api.http.cursors import cursor
-from api.http.dependencies import Parts
-from api.http.errors import NotFound, PaymentConflict
-from api.http.query import Query
+from api.http.dependencies import Dependencies, Wired
+from api.http.errors import InvalidQuery, LineFree, NotFound, PaymentConflict, TooEarly
+from api.http.models import Choice, Omittable, known
+from api.http.query import DIGITS, Page, Text, TimeParameter
 from api.http.responses import answer
+from api.http.routing import api_router
+from api.openapi.components import error_responses
 from api.payments.early_release import ask_for_terminal
 from api.payments.history import event_object
-from api.payments.payment_object import payment_object
-from shared.payment.answers import ResponseSpec
-from shared.payment.payment import Payment, Reason
+from api.payments.models import Accepted, Payment, PaymentEvents, PaymentId, PaymentPage
+from shared.payment.payment import Reason
 from shared.payment.states import State
 from shared.runtime.ids import is_payment_id
 from shared.storage.payments import claims, listing, waiting
@@ -23,81 +27,114 @@ from shared.storage.payments.listing import Filter
 from shared.storage.payments.waiting import PaymentSnapshot
 from shared.storage.terminals.merchants import Credential
 
-router = APIRouter(prefix="/v1/payments", include_in_schema=False)
+router = api_router("/v1/payments", caller=merchant, tag="payments")
 
-_FILTERS = (
-    "order_id",
-    "terminal",
-    "terminal_address",
-    "state",
-    "created_from",
-    "created_to",
-    "limit",
-    "cursor",
+
+@router.get(
+    "/{payment_id}",
+    response_model=Answer | Accepted,
+    summary="Return a payment, or wait until it is settled",
+    response_description="The payment as it is stored now.",
+    responses=error_responses(InvalidQuery("wait"), NotFound()),
 )
-_STATES = {state.value: state for state in State}
+async def get_payment(
+    dependencies: Wired,
+    merchant: Merchant,
+    payment_id: PaymentId,
+    wait: Annotated[
+        int,
+        Query(
+            ge=0,
+            description="Wait so many seconds at most until the payment is settled, through its doubt too; "
+            "at "
+            "most as long as this installation lets an order be waited for.",
+        ),
+        DIGITS,
+    ] = 0,
+) -> Response:
+    """Return the answer of the order where the attempt ended with one, else the payment alone."""
+    most = int(dependencies.settings.caller_wait_seconds)
+    if wait > most:
+        raise InvalidQuery("wait", f"The parameter should be a whole number from 0 to {most}.")
+    snapshot = await _own(dependencies, merchant, payment_id)
+    if wait and not snapshot.payment.is_final:
+        snapshot = await dependencies.payments.results.settled(payment_id, wait)
+    return await _answer(dependencies, snapshot)
 
 
-@router.get("/{payment_id}")
-async def get_payment(request: Request, payment_id: str) -> Response:
-    """Return the payment; with `?wait=N` once it is settled, or after N seconds as it is then."""
-    parts: Parts = request.app.state.parts
-    snapshot = await _own(request, payment_id)
-    most = int(parts.settings.caller_wait_seconds)
-    wait_seconds = Query(request, ("wait",)).number("wait", 0, least=0, most=most)
-    if wait_seconds and not snapshot.payment.is_final:
-        snapshot = await parts.payments.results.settled(payment_id, wait_seconds)
-    return await _shown(parts, snapshot)
-
-
-@router.get("")
-async def list_payments(request: Request) -> Response:
-    """Return the merchant's payments, newest first, page by page."""
-    parts: Parts = request.app.state.parts
-    credential = await parts.credentials.merchant(request.headers.get("authorization"))
-    assert credential.merchant_id is not None
-    query = Query(request, _FILTERS)
+@router.get(
+    "",
+    summary="List payments, newest first",
+    response_description="One page. What is accepted meanwhile is newer than every page that follows.",
+    responses=error_responses(InvalidQuery("state"), NotFound()),
+)
+async def list_payments(
+    dependencies: Wired,
+    merchant: Merchant,
+    page: Page,
+    order_id: Annotated[Text, Query(description="Attempts of this order only.")] = None,
+    terminal: Annotated[Text, Query(description="On this registered terminal only.")] = None,
+    terminal_address: Annotated[Text, Query(description="On this `address:port` only.")] = None,
+    state: Annotated[Omittable[Choice[State]], Query(description="In this state only.")] = None,
+    created_from: Annotated[TimeParameter, Query(description="Accepted at this time or later.")] = None,
+    created_to: Annotated[TimeParameter, Query(description="Accepted before this time.")] = None,
+) -> PaymentPage:
+    """Return the merchant's payments, page by page."""
+    assert merchant.merchant_id is not None
+    if terminal is not None:
+        registered = await dependencies.terminals.by_id(merchant.merchant_id, terminal)
+        if registered is None:
+            raise NotFound("There is no terminal of this id.")
+        terminal_address = registered.terminal_address
     wanted = Filter(
-        order_id=query.text("order_id"),
-        terminal_address=await _line(parts, credential, query),
-        state=query.choice("state", _STATES),
-        created_from=query.time("created_from"),
-        created_before=query.time("created_to"),
+        order_id=order_id,
+        terminal_address=terminal_address,
+        state=state,
+        created_from=created_from,
+        created_before=created_to,
     )
-    page = await listing.payments(
-        parts.database, credential.merchant_id, wanted, after=query.place(), limit=query.page_limit()
+    found = await listing.payments(
+        dependencies.database, merchant.merchant_id, wanted, after=page.after, limit=page.limit
     )
-    body: dict[str, Any] = {"payments": [_object(each.payment, each.told) for each in page.payments]}
-    if page.next is not None:
-        body["next"] = cursor(page.next)
-    return answer(200, body)
+    payments = [Payment.of(each.payment, safe_to_retry=each.told.safe_to_retry) for each in found.payments]
+    return PaymentPage(payments=payments, **known(next=cursor(found.next)))
 
 
-@router.get("/{payment_id}/events")
-async def list_events(request: Request, payment_id: str) -> Response:
-    """Return the payment's history, oldest first."""
-    parts: Parts = request.app.state.parts
-    await _own(request, payment_id)
-    Query(request, ())
-    events = await listing.events(parts.database, payment_id)
-    return answer(200, {"events": [event_object(event, for_merchant=True) for event in events]})
+@router.get(
+    "/{payment_id}/events",
+    summary="Return a payment's history, oldest first",
+    responses=error_responses(InvalidQuery("limit"), NotFound()),
+)
+async def list_payment_events(
+    dependencies: Wired, merchant: Merchant, payment_id: PaymentId
+) -> PaymentEvents:
+    """Return every event of the payment."""
+    await _own(dependencies, merchant, payment_id)
+    events = await listing.events(dependencies.database, payment_id)
+    return PaymentEvents(events=[event_object(event, for_merchant=True) for event in events])
 
 
-@router.post("/{payment_id}/cancel")
-async def cancel(request: Request, payment_id: str) -> Response:
-    """Stop the payment while it is queued; a payment that this merchant cancelled before is as good."""
-    parts: Parts = request.app.state.parts
-    credential = await parts.credentials.merchant(request.headers.get("authorization"))
-    snapshot = await _own(request, payment_id)
+@router.post(
+    "/{payment_id}/cancel",
+    response_model=Answer | Accepted,
+    summary="Stop a payment while it is queued",
+    response_description="It is cancelled.",
+    responses=error_responses(
+        NotFound(), PaymentConflict(State.IN_SESSION, "it can be cancelled only while it is queued")
+    ),
+)
+async def cancel_payment(dependencies: Wired, merchant: Merchant, payment_id: PaymentId) -> Response:
+    """Stop the payment. Once a terminal has it nobody can: the 409 says in which state it is. Repeatable."""
+    await _own(dependencies, merchant, payment_id)
     cancelled = await claims.cancel(
-        parts.database, payment_id, Reason.CALLER, {"by": f"merchant ({credential.id})"}
+        dependencies.database, payment_id, Reason.CALLER, {"by": f"merchant ({merchant.id})"}
     )
     if cancelled is not None:
-        await parts.changes.cancelled(cancelled)
-        return await _shown(parts, PaymentSnapshot(cancelled, 0, terminal_is_locked=False))
-    snapshot = await parts.payments.results.snapshot(payment_id)
+        await dependencies.changes.cancelled(cancelled)
+        return await _answer(dependencies, PaymentSnapshot(cancelled, 0, terminal_is_locked=False))
+    snapshot = await dependencies.payments.results.snapshot(payment_id)
     if snapshot.payment.state is State.CANCELLED and snapshot.payment.reason == Reason.CALLER:
-        return await _shown(parts, snapshot)
+        return await _answer(dependencies, snapshot)
     raise PaymentConflict(
         snapshot.payment.state,
         "it can be cancelled only while it is queued",
@@ -106,55 +143,49 @@ async def cancel(request: Request, payment_id: str) -> Response:
     )
 
 
-@router.post("/{payment_id}/release")
-async def release(request: Request, payment_id: str) -> Response:
-    """Ask for the terminal of a payment in doubt: a person sees that it shows nothing of it any more."""
-    parts: Parts = request.app.state.parts
-    credential = await parts.credentials.merchant(request.headers.get("authorization"))
-    await _own(request, payment_id)
-    await ask_for_terminal(parts.database, parts.settings, payment_id, by=f"merchant ({credential.id})")
-    snapshot = await parts.payments.results.snapshot(payment_id)
-    return answer(202, {"payment": _object(snapshot.payment, snapshot.told, snapshot.resolving)})
-
-
-async def _own(request: Request, payment_id: str) -> PaymentSnapshot:
-    """Return the caller's payment; somebody else's is as unknown as none. Raises NotFound."""
-    parts: Parts = request.app.state.parts
-    credential = await parts.credentials.merchant(request.headers.get("authorization"))
-    snapshot = (
-        (await waiting.snapshots(parts.database, [payment_id])).get(payment_id)
-        if is_payment_id(payment_id)
-        else None
+@router.post(
+    "/{payment_id}/release",
+    status_code=202,
+    summary="Ask for the terminal of a payment in doubt",
+    response_description="Asked for.",
+    responses=error_responses(
+        NotFound(), TooEarly(12), LineFree(), PaymentConflict(State.REFUSED, "it is not in doubt")
+    ),
+)
+async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: PaymentId) -> Accepted:
+    """Ask for the terminal: for somebody who sees that it shows nothing of the payment any more. The payment
+    stays in doubt; the terminal is free for others some seconds later."""
+    await _own(dependencies, merchant, payment_id)
+    await ask_for_terminal(
+        dependencies.database, dependencies.settings, payment_id, by=f"merchant ({merchant.id})"
     )
-    if snapshot is None or snapshot.payment.merchant_id != credential.merchant_id:
-        raise NotFound
-    return snapshot
+    return Accepted(payment=_alone(await dependencies.payments.results.snapshot(payment_id)))
 
 
-async def _line(parts: Parts, credential: Credential, query: Query) -> str | None:
-    """Return the line that a listing is about: named by its address, or by a registered terminal."""
-    terminal_id = query.text("terminal")
-    if terminal_id is None:
-        return query.text("terminal_address")
-    assert credential.merchant_id is not None
-    terminal = await parts.terminals.by_id(credential.merchant_id, terminal_id)
-    if terminal is None:
-        raise NotFound("There is no terminal of this id.")
-    return terminal.terminal_address
+async def _own(dependencies: Dependencies, merchant: Credential, payment_id: str) -> PaymentSnapshot:
+    """Return the merchant's payment; somebody else's is as unknown as none. Raises NotFound."""
+    if is_payment_id(payment_id):
+        snapshots = await waiting.snapshots(dependencies.database, [payment_id])
+        snapshot = snapshots.get(payment_id)
+        if snapshot is not None and snapshot.payment.merchant_id == merchant.merchant_id:
+            return snapshot
+    raise NotFound
 
 
-def _object(payment: Payment, told: ResponseSpec, resolving: bool | None = None) -> dict[str, Any]:
-    return payment_object(payment, safe_to_retry=told.safe_to_retry, resolving=resolving)
+def _alone(snapshot: PaymentSnapshot) -> Payment:
+    return Payment.of(
+        snapshot.payment, safe_to_retry=snapshot.told.safe_to_retry, resolving=snapshot.resolving
+    )
 
 
-async def _shown(parts: Parts, snapshot: PaymentSnapshot) -> Response:
+async def _answer(dependencies: Dependencies, snapshot: PaymentSnapshot) -> Response:
     # It may echo the request.
-    return await parts.large_work.run(len(snapshot.payment.request), _answer, snapshot)
+    return await dependencies.large_work.run(len(snapshot.payment.request), _render, snapshot)
 
 
-def _answer(snapshot: PaymentSnapshot) -> Response:
-    """The answer of the order, where there is one: a caller who did not wait for it finds it here."""
+def _render(snapshot: PaymentSnapshot) -> Response:
+    """Return the order's answer, where there is one: a client that did not wait for it finds it here."""
     told = snapshot.told
     if told.payment_status is not None:
         return answer(200, render_answer(snapshot.payment, told)[1])
-    return answer(200, {"payment": _object(snapshot.payment, told, snapshot.resolving)})
+    return answer(200, Accepted(payment=_alone(snapshot)).model_dump(mode="json", exclude_unset=True))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.http.body import read_body
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.disconnect import while_connected
 from api.http.errors import InvalidQuery, UnsupportedMediaType
 from api.http.json_text import read_json
@@ -139,8 +139,8 @@ async def release(request: Request, terminal_id: str) -> Response:
     return answer(202, {"payment": shown})
 
 
-async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Parts, Credential]:
-    parts: Parts = request.app.state.parts
+async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Dependencies, Credential]:
+    parts: Dependencies = request.app.state.dependencies
     return parts, await parts.credentials.merchant(request.headers.get("authorization"), share=share)
 
 

@@ -7,7 +7,7 @@ from fastapi import Request
 
 from api.http.body import read_body
 from api.http.cursors import cursor
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.errors import NotFound, WebhookEndpointDisabled
 from api.http.media_type import check_media_type
 from api.http.query import Query
@@ -53,7 +53,7 @@ async def list_page(
 
 async def replay_many(
     request: Request,
-    parts: Parts,
+    parts: Dependencies,
     parse: Callable[[bytes, int], ReplayRequest],
     *,
     operator: str | None = None,

@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.errors import NotFound
 from api.http.query import Query
 from api.http.responses import answer
@@ -72,7 +72,7 @@ async def replay(request: Request, delivery_id: str) -> Response:
     return answer(202, delivery_object(await _own(parts, delivery_id, merchant_id)))
 
 
-async def _own(parts: Parts, delivery_id: str, merchant_id: str) -> StoredDelivery:
+async def _own(parts: Dependencies, delivery_id: str, merchant_id: str) -> StoredDelivery:
     """Return the caller's delivery; HiPay's and other merchants' are as unknown as none. Raises NotFound."""
     found = await delivery_list.get(parts.database, delivery_id)
     if found is None or (found.merchant_id, found.kind) != (merchant_id, MERCHANT):
@@ -80,6 +80,6 @@ async def _own(parts: Parts, delivery_id: str, merchant_id: str) -> StoredDelive
     return found
 
 
-async def _caller(request: Request) -> tuple[Parts, str]:
-    parts: Parts = request.app.state.parts
+async def _caller(request: Request) -> tuple[Dependencies, str]:
+    parts: Dependencies = request.app.state.dependencies
     return parts, merchant_of(await parts.credentials.merchant(request.headers.get("authorization")))

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.errors import InvalidQuery
 from api.http.query import Query
 from api.http.responses import answer
@@ -26,7 +26,7 @@ _CURSOR: Final = re.compile(r"[0-9]{1,18}")
 @router.get("")
 async def events(request: Request) -> Response:
     """Return what happened after a cursor, in the order in which it was committed."""
-    parts: Parts = request.app.state.parts
+    parts: Dependencies = request.app.state.dependencies
     merchant_id = merchant_of(await parts.credentials.merchant(request.headers.get("authorization")))
     query = Query(request, ("after", "limit"))
     page = await feed.read(parts.database, merchant_id, after=_after(query), limit=query.page_limit())

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from api.http.body import read_body
 from api.http.cursors import cursor
-from api.http.dependencies import Parts
+from api.http.dependencies import Dependencies
 from api.http.media_type import check_media_type
 from api.http.query import Query
 from api.http.responses import answer
@@ -95,8 +95,8 @@ async def send_test(request: Request, endpoint_id: str) -> Response:
     return answer(202, {"delivery_id": await parts.webhooks.send_test(endpoint_id, merchant_id)})
 
 
-async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Parts, str]:
-    parts: Parts = request.app.state.parts
+async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Dependencies, str]:
+    parts: Dependencies = request.app.state.dependencies
     authorization = request.headers.get("authorization")
     return parts, merchant_of(await parts.credentials.merchant(authorization, share=share))
 

@@ -8,8 +8,8 @@ from api_alone import ApiAlone, Caller, api_alone
 from databases import Store
 from starlette.routing import Route
 
-from api.app import ROUTERS
-from shared.security.credentials import CredentialKind
+from api.routers import ROUTERS
+from shared.security.credential_kind import CredentialKind
 
 #: Kinds of caller, as the columns are called below.
 CALLERS: Final = ("none", "wrong", "public", "private", "other", "gateway", "operator")

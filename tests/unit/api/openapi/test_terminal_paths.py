@@ -1,6 +1,7 @@
 """The published description of terminals fits what is rendered, and the reference page names all of it."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from api.http.errors import ImportRefused
-from api.openapi.document import COMMITTED_COPY, openapi_document
+from api.openapi import document
+from api.openapi.document import openapi_document
 from api.openapi.terminal_paths import TERMINAL_SCHEMAS
 from api.terminals.csv_file import COLUMNS, read_file
 from api.terminals.entry import read_entry
@@ -18,7 +20,7 @@ from shared.storage.terminals.probes import Found, ProbeResult
 from shared.storage.terminals.registry import Registered
 from shared.storage.terminals.status import Holder, TerminalStatus
 
-PAGE = COMMITTED_COPY.parents[1] / "docs" / "reference" / "terminals.md"
+PAGE = Path(document.__file__).parents[2] / "docs" / "reference" / "terminals.md"
 REGISTERED = Registered(
     id="till-1",
     merchant_id="mer_1",

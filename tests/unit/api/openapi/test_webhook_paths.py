@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -9,8 +10,9 @@ from jsonschema_rs import Draft202012Validator
 from stored_payments import SUCCEEDED
 
 from api.connector.messages import WORDED_KEYWORDS
+from api.openapi import document
 from api.openapi.delivery_paths import DELIVERY_SCHEMAS
-from api.openapi.document import COMMITTED_COPY, openapi_document
+from api.openapi.document import openapi_document
 from api.openapi.webhook_paths import WEBHOOK_SCHEMAS
 from api.operator.delivery_routes import router as operator_deliveries
 from api.webhooks.delivery_routes import router as deliveries
@@ -31,7 +33,7 @@ from shared.storage.webhooks.delivery_list import StoredAttempt, StoredDelivery
 from shared.storage.webhooks.endpoints import RegisteredEndpoint
 from shared.storage.webhooks.signing_secrets import SigningSecret
 
-PAGE = COMMITTED_COPY.parents[1] / "docs" / "reference" / "webhooks.md"
+PAGE = Path(document.__file__).parents[2] / "docs" / "reference" / "webhooks.md"
 OURS = ("/v1/webhooks", "/v1/events", "/v1/operator/deliveries")
 BODIES = (NEW_ENDPOINT, ENDPOINT_CHANGES, ROTATION, REPLAY, OPERATORS_REPLAY)
 _ANNOTATIONS = {"description", "examples", "properties", "default", "items", "x-published"}

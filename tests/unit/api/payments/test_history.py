@@ -15,21 +15,21 @@ def test_card_numbers_are_masked_however_deep_they_lie() -> None:
     """Also in what was stored before a mask knew them."""
     shown = event_object(EVENT, for_merchant=False)
 
-    assert shown["detail"] == {"held_by": "pay_1", "seen": [{"card": "497010******7890"}, 5, None]}
-    assert shown["at"] == "1970-01-01T00:00:00.000Z"
+    assert shown.detail == {"held_by": "pay_1", "seen": [{"card": "497010******7890"}, 5, None]}
+    assert shown.at == "1970-01-01T00:00:00.000Z"
 
 
 def test_a_merchant_is_not_told_of_other_merchants_payments() -> None:
     """An operator is."""
-    assert "held_by" not in event_object(EVENT, for_merchant=True)["detail"]
+    assert "held_by" not in event_object(EVENT, for_merchant=True).detail
 
 
 def test_only_operators_are_shown_who_brought_a_proof() -> None:
     """It may be the name of a gateway's credential."""
     event = PaymentEvent(0, "evidence", State.SUCCEEDED, {"source": "gateway", "brought_by": "ct_gateway"})
 
-    assert event_object(event, for_merchant=True)["detail"] == {"source": "gateway"}
-    assert event_object(event, for_merchant=False)["detail"]["brought_by"] == "ct_gateway"
+    assert event_object(event, for_merchant=True).detail == {"source": "gateway"}
+    assert event_object(event, for_merchant=False).detail["brought_by"] == "ct_gateway"
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_what_an_earlier_release_stored_of_foreign_transactions_is_not_shown(why
     event = PaymentEvent(0, "evidence", State.IN_DOUBT, detail)
 
     shown = {"source": "enquiry", "proves": None, **why}
-    assert event_object(event, for_merchant=True)["detail"] == shown
-    assert event_object(event, for_merchant=False)["detail"] == {**shown, "fingerprint": "ab12"}
-    assert evidence_object(StoredEvidence(0, "enquiry", None, None, detail))["detail"] == {
+    assert event_object(event, for_merchant=True).detail == shown
+    assert event_object(event, for_merchant=False).detail == {**shown, "fingerprint": "ab12"}
+    assert evidence_object(StoredEvidence(0, "enquiry", None, None, detail)).detail == {
         **shown,
         "fingerprint": "ab12",
     }
@@ -63,15 +63,14 @@ def test_free_texts_that_an_earlier_release_stored_are_not_shown() -> None:
 
     shown = event_object(PaymentEvent(0, "answered_done", State.SUCCEEDED, detail), for_merchant=True)
 
-    assert shown["detail"]["answer"] == {
+    assert shown.detail["answer"] == {
         "AE": "10", "AM": "<10 characters>", "AN": "<17 characters>", "ZZ": "<5 characters>",
     }  # fmt: skip
 
 
 def test_a_hint_proves_nothing() -> None:
     """The word is left out."""
-    assert "proves" not in evidence_object(StoredEvidence(0, "gateway", None, None, {}))
+    assert evidence_object(StoredEvidence(0, "gateway", None, None, {})).proves is None
     assert (
-        evidence_object(StoredEvidence(0, "enquiry", "proved_done", "worker-1", {}))["proves"]
-        == "proved_done"
+        evidence_object(StoredEvidence(0, "enquiry", "proved_done", "worker-1", {})).proves == "proved_done"
     )

@@ -1,13 +1,12 @@
 """A push finds its order by our reference, else by contract, rank and amount if exactly one fits."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from halves import CONTRACT, T0, new_ledger, order, push, statuses, take
 
-from api.operator.gateway_report import parse_report
+from api.operator.gateway_routes import GatewayReport, MaskedReport
 from sandbox.hipay.rules.actions import PushJoined
 from sandbox.hipay.rules.evidence import report_of_join, report_of_push
 from sandbox.hipay.rules.matching import By, Joined, Waiting, fits, join
@@ -119,7 +118,7 @@ def test_a_record_that_carries_our_reference_proves_and_a_joined_one_hints() -> 
     assert report_of_push(lost) is None
     assert report_of_join(own, Joined(order(1), By.REFERENCE)) is None
     for report in (proof, hint):
-        assert parse_report(json.dumps(report.body).encode(), nesting_limit=8).record.status == "collected"
+        assert MaskedReport.of(GatewayReport(**report.body)).record.status == "collected"
     assert hint.body == {
         "source": "preludd",
         "record_id": lost.record_id,

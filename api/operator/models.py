@@ -1,0 +1,110 @@
+"""Bodies of the operators' requests and answers."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody, Time
+from api.payments.models import HistoryEvent, Payment, StoredEvidence, one_of
+from shared.concert.mask import mask_card_numbers
+from shared.payment.settlement import Result
+from shared.storage.payments.operator_actions import Action
+
+MAXIMUM_AMOUNT_CENTS = 999_999_999_999
+
+
+class Release(RequestBody):
+    """A person's statement that the terminal shows nothing of the payment any more."""
+
+    name: str = Field(
+        min_length=1, max_length=100, pattern=NOT_NUL, description="Who decides.", examples=["Jane Doe"]
+    )
+    reason: str = Field(
+        min_length=1,
+        max_length=500,
+        pattern=NOT_NUL,
+        description="Why: what was seen and where.",
+        examples=["The terminal's journal shows it, receipt 0042."],
+    )
+
+    @property
+    def person(self) -> str:
+        """The name, card numbers masked."""
+        return mask_card_numbers(self.name)
+
+    @property
+    def because(self) -> str:
+        """The reason, card numbers masked."""
+        return mask_card_numbers(self.reason)
+
+
+class Decision(Release):
+    """A person's decision on a payment in doubt."""
+
+    decision: Literal["charged", "not_charged"] = Field(
+        description="`charged` makes it succeeded, `not_charged` aborted.", examples=["charged"]
+    )
+    amount: Omittable[Annotated[int, Field(ge=1, le=MAXIMUM_AMOUNT_CENTS), WHOLE]] = Field(
+        None,
+        description="With `charged`: what was really paid, in cents, if not what was asked for.",
+        examples=[100],
+    )
+    authorisation_number: Omittable[Annotated[str, Field(max_length=16, pattern="^[!-~]*$")]] = Field(
+        None,
+        description="With `charged`: number of the authorisation, from the receipt.",
+        examples=["184117"],
+    )
+
+    @property
+    def result(self) -> Result:
+        """The decoded result that the decision stands for."""
+        if self.decision == "not_charged":
+            # No terminal gave a code: the caller's answer says `00`.
+            return Result(error_code="00")
+        number = self.authorisation_number
+        return Result(
+            paid_cents=self.amount,
+            authorisation_number=None if number is None else mask_card_numbers(number),
+        )
+
+
+class DecisionTimes(ResponseBody):
+    """Seconds until each decision may be taken; 0: now."""
+
+    charged: float
+    not_charged: float
+
+
+class Case(ResponseBody):
+    """A payment with everything that is known of it."""
+
+    payment: Payment
+    merchant_id: str
+    terminal_address: str | None = Field(description="The terminal's `address:port`.")
+    evidence: list[StoredEvidence]
+    in_doubt_seconds: Omittable[float] = Field(None, description="The age of the doubt.")
+    decision_in_seconds: Omittable[DecisionTimes] = None
+    events: Omittable[list[HistoryEvent]] = Field(None, description="The history, of one payment.")
+
+
+class CasePage(ResponseBody):
+    """One page of payments."""
+
+    payments: list[Case]
+    next: Omittable[str] = Field(None, description="The next page's `cursor`; left out on the last page.")
+
+
+class OperatorAction(ResponseBody):
+    """One action of an operator."""
+
+    at: Time
+    by: str = Field(description="The operator's credential.")
+    action: str = Field(json_schema_extra=one_of(Action))
+    detail: dict[str, Any] = Field(description="What it was done to.")
+
+
+class OperatorActionPage(ResponseBody):
+    """One page of actions."""
+
+    actions: list[OperatorAction]
+    next: Omittable[str] = Field(None, description="The next page's `cursor`; left out on the last page.")

@@ -1,0 +1,29 @@
+"""Every router of the API, in the order of the document."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from api.connector.routes import router as connector
+from api.operator.delivery_routes import router as operator_deliveries
+from api.operator.gateway_routes import router as gateway
+from api.operator.routes import router as operator
+from api.operator.terminal_routes import router as operator_terminals
+from api.payments.routes import router as payments
+from api.terminals.routes import router as terminals
+from api.webhooks.delivery_routes import router as deliveries
+from api.webhooks.event_routes import router as events
+from api.webhooks.routes import router as webhook_endpoints
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    connector,
+    payments,
+    gateway,
+    operator,
+    terminals,
+    operator_terminals,
+    webhook_endpoints,
+    deliveries,
+    events,
+    operator_deliveries,
+)
