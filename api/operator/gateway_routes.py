@@ -36,7 +36,7 @@ _ONE_NAME: dict[str, Any] = {
 }
 
 
-class GatewayReport(RequestBody, json_schema_extra=_ONE_NAME):
+class GatewayReport(RequestBody, extra="ignore", json_schema_extra=_ONE_NAME):
     """One record of a gateway. It names its payment by `reference`, which the record itself carries, or by
     `payment_id`, where the sender joined it to the payment in another way (amount and time, say); exactly
     one of them."""
