@@ -15,8 +15,8 @@ from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
 from api.operator.models import MAXIMUM_AMOUNT_CENTS
-from shared.concert.mask import mask_card, mask_card_numbers
 from shared.concert.echoes import find_reference
+from shared.concert.mask import mask_card, mask_card_numbers
 from shared.payment.gateway import GatewayRecord, interpret
 from shared.payment.states import State
 from shared.runtime.ids import is_payment_id
