@@ -8,7 +8,7 @@ from fastapi.security.base import SecurityBase
 
 from api.http.dependencies import Dependencies
 from api.limits.fair_shares import Share
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import Credential
 
 _FOUND: Final = "cloud_terminal.credential"

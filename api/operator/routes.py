@@ -25,9 +25,9 @@ from api.payments.models import Accepted, Payment, PaymentId
 from shared.payment import payment as stored
 from shared.payment.answers import ResponseSpec
 from shared.payment.states import State
+from shared.runtime.clock import iso_time
 from shared.runtime.ids import is_payment_id
 from shared.runtime.logging import bound
-from shared.runtime.times import iso_time
 from shared.storage.payments import listing, operator_actions
 from shared.storage.payments import operator as cases
 from shared.storage.payments.listing import Place

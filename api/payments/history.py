@@ -14,7 +14,7 @@ from shared.concert.enquiry import FOREIGN_GAPS
 from shared.concert.interpret import FOREIGN_ANOMALIES
 from shared.concert.mask import mask_card_numbers
 from shared.payment.settlement import Result
-from shared.runtime.times import iso_time
+from shared.runtime.clock import iso_time
 from shared.storage.payments import listing
 from shared.storage.payments.listing import PaymentEvent
 

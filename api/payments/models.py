@@ -12,7 +12,7 @@ from shared.payment import payment as stored
 from shared.payment.evidence import Source
 from shared.payment.payment import Operation, Reason
 from shared.payment.states import State
-from shared.runtime.times import iso_time
+from shared.runtime.clock import iso_time
 
 
 def one_of(choices: type[StrEnum]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from databases import Store
 from starlette.routing import Route
 
 from api.routers import ROUTERS
-from shared.security.credential_kind import CredentialKind
+from shared.security.credentials import CredentialKind
 
 #: Kinds of caller, as the columns are called below.
 CALLERS: Final = ("none", "wrong", "public", "private", "other", "gateway", "operator")
