@@ -132,7 +132,9 @@ def _judge_results(world: "World", payments: dict[str, Any], verdict: Verdict) -
     """What a worker has heard is never lost while it lives, or is stopped for no longer than it may take."""
     for note in world.ledger.written:
         process = note.wire.process
-        is_drained = process.is_stopping and world.unavailable_seconds < _DRAINED_SECONDS
+        is_drained = (
+            process.is_stopping and process.ended_by_itself and world.unavailable_seconds < _DRAINED_SECONDS
+        )
         lives_on = not process.is_dead or is_drained
         if note.is_operation and note.is_answered and lives_on and note.payment_id in payments:
             state = payments[note.payment_id]["state"]

@@ -68,7 +68,7 @@ class Notifier:
         except Exception as error:
             if not is_refused(error):
                 self._around.unexpected(self.process.name, error)
-        self.process.kill()
+        self.process.end()
 
     async def _run(self) -> None:
         around, process = self._around, self.process

@@ -23,6 +23,8 @@ class Process:
         self.is_dead = False
         #: It was asked to end, and ends by itself.
         self.is_stopping = False
+        #: It came to its own end: nobody killed it, before or while it was stopping.
+        self.ended_by_itself = False
         self.paused_at: float | None = None
         self._parked: list[asyncio.Handle] = []
         #: What a dead process leaves: kept, so that nothing of it is finalised while the world goes on.
@@ -76,6 +78,11 @@ class Process:
     def about_to_work(self) -> None:
         if self._strike is not None and self._strikes_in is None:
             self._strikes_in = self._armed_steps
+
+    def end(self) -> None:
+        """Leave nothing running: the process's main work is over."""
+        self.ended_by_itself = not self.is_dead
+        self.kill()
 
     def kill(self) -> None:
         if self.is_dead:

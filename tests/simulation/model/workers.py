@@ -45,7 +45,7 @@ class Worker:
         except Exception as error:
             if not is_refused(error):
                 self._around.unexpected(self.process.name, error)
-        self.process.kill()
+        self.process.end()
 
     async def _run(self) -> None:
         around, process, settings = self._around, self.process, SETTINGS
