@@ -32,7 +32,8 @@ from shared.runtime.processes import Process
 from shared.security.encryption import SecretCipher
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
-from shared.storage.db.engine import Database, Transaction, WakeUp, open_database
+from shared.storage.db.engine import Database, Transaction, WakeUp
+from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
 
 ENDPOINTS: Final = 100
@@ -52,7 +53,7 @@ _INSERT_ENDPOINT = Statement(
     " VALUES (:id, :merchant_id, :url, {now}, {now})"
 )
 _INSERT_SECRET = Statement(
-    "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (:id, :sealed, {now})"
+    "INSERT INTO webhook_secrets (endpoint_id, encrypted, created_at) VALUES (:id, :encrypted, {now})"
 )
 _INSERT_MERCHANT = Statement(
     "INSERT INTO merchants (id, name, networks, created_at) VALUES ('mer_bench', 'Bench', '[]', {now})"
@@ -144,7 +145,7 @@ async def _register_endpoints(bench: Bench, secret_key: str) -> None:
             sealed = cipher.encrypt(new_webhook_secret(os.urandom), endpoint, os.urandom)
             url = f"http://{_host(number)}:{bench.receiver.port}/hooks"
             await tx.run(_INSERT_ENDPOINT, id=endpoint, merchant_id="mer_bench", url=url)
-            await tx.run(_INSERT_SECRET, id=endpoint, sealed=sealed)
+            await tx.run(_INSERT_SECRET, id=endpoint, encrypted=sealed)
 
     await bench.database.write(work)
 
@@ -203,7 +204,7 @@ async def _write_event(bench: Bench, number: int) -> None:
         assert row is not None
         payment_id = f"pay_{number + 1}"
         await tx.run(_INSERT_DELIVERY, id=delivery_id, target=target, payment_id=payment_id, event=row.number)
-        tx.wakes.append(WakeUp(MERCHANT, delivery_id, target))
+        tx.wake_ups.append(WakeUp(MERCHANT, delivery_id, target))
 
     await bench.database.write(work)
 

@@ -29,7 +29,7 @@ def run_migrations(
 
     from cli.process import plain_errors, run_on_loop
     from shared.settings.load import load_settings
-    from shared.storage.db.migrate import migrate_database
+    from shared.storage.db.opening import migrate_database
 
     with plain_errors():
         settings = load_settings()
@@ -46,7 +46,7 @@ def run_migrations(
 async def _grant(settings: "Settings", folder: Path) -> None:
     from cli.process import EXIT_USAGE, fail
     from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
-    from shared.storage.db.engine import open_database
+    from shared.storage.db.opening import open_database
 
     database = open_database(settings.database_url.get_secret_value(), pool_size=1, rng=random.SystemRandom())
     try:
@@ -69,9 +69,7 @@ async def opened_or_made_database(settings: "Settings") -> AsyncIterator["Databa
     """Open the database; make an embedded one that does not exist yet, as for the first merchant."""
     from sqlalchemy.engine import make_url
 
-    from shared.storage.db.engine import sqlite_path
-    from shared.storage.db.migrate import migrate_database
-    from shared.storage.db.opening import opened_database
+    from shared.storage.db.opening import migrate_database, opened_database, sqlite_path
 
     path = sqlite_path(make_url(settings.database_url.get_secret_value()))
     if path is not None and not path.exists():

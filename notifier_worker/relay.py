@@ -15,7 +15,7 @@ from shared.notification.kinds import MERCHANT, NOTIFICATION_KINDS
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.fields import variable
 from shared.storage.db.engine import Database
-from shared.storage.webhooks import deliveries
+from shared.storage.webhooks import delivery_sweep
 
 #: Messages for one target in one sweep: enough to fill its slots; its backlog is read from the database.
 MOST_OF_TARGET: Final = 32
@@ -69,7 +69,7 @@ class Relay:
         """Publish the deliveries that are due; return the number of messages. Raises DatabaseUnavailable."""
         sent = 0
         stuck: set[str] = set()
-        for kind, target in await deliveries.due_targets(self._database):
+        for kind, target in await delivery_sweep.due_targets(self._database):
             if kind in self._kinds and kind not in stuck:
                 published: int | None = 0
                 with one_of_many("deliveries not published", target=target):
@@ -81,14 +81,14 @@ class Relay:
 
     async def _end_left_over(self) -> None:
         """End the deliveries that wait for disabled endpoints, in batches until none is left."""
-        while ended := await deliveries.end_left_over(self._database):
+        while ended := await delivery_sweep.end_deliveries_of_disabled(self._database):
             self._notifier_metrics.gave_up(MERCHANT, "endpoint_disabled", ended)
-            if ended < deliveries.LEFT_OVER_AT_ONCE:
+            if ended < delivery_sweep.ENDED_AT_ONCE:
                 return
 
     async def _publish(self, kind: str, target: str) -> int | None:
         """Return the number of messages sent; None: the broker does not accept any now."""
-        due = await deliveries.take_to_publish(self._database, target, MOST_OF_TARGET)
+        due = await delivery_sweep.claim_to_publish(self._database, target, MOST_OF_TARGET)
         messages = [NotificationMessage(kind, delivery_id, target) for delivery_id in due]
         results = await asyncio.gather(
             *(self._publisher.publish_notification(message) for message in messages), return_exceptions=True
@@ -102,12 +102,12 @@ class Relay:
         _log.warning("deliveries not published", target=target, count=len(failures), error=str(failures[0]))
         # They are published at once when the broker is back.
         refused = [id_ for id_, result in zip(due, results, strict=True) if isinstance(result, NotAccepted)]
-        await deliveries.not_published(self._database, refused)
+        await delivery_sweep.not_published(self._database, refused)
         return None
 
     async def count(self) -> None:
         """Measure the waiting deliveries; raise DatabaseUnavailable."""
-        waiting = await deliveries.waiting(self._database)
+        waiting = await delivery_sweep.waiting_counts(self._database)
         for kind in NOTIFICATION_KINDS:
             number, oldest_seconds = waiting.get(kind, (0, 0.0))
             self._notifier_metrics.waiting(kind, number, oldest_seconds)

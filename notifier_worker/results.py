@@ -15,7 +15,7 @@ from shared.broker.messages import NotificationMessage
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.resilience import failures_logged, log_failure
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
-from shared.storage.webhooks import deliveries
+from shared.storage.webhooks import deliveries, delivery_sweep
 from shared.storage.webhooks.deliveries import AttemptResult, Breaker, Delivered, GiveUp, Leased, Retry
 
 #: Results in one statement.
@@ -115,7 +115,7 @@ class ResultRecorder:
         if not payments:
             return
         with failures_logged("next deliveries left to the sweep", kind=self._kind):
-            for delivery_id, target in await deliveries.next_of_payments(
+            for delivery_id, target in await delivery_sweep.next_of_payments(
                 self._database, payments, self._kind
             ):
                 self._on_next(delivery_id, target)

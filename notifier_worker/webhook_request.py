@@ -62,7 +62,7 @@ class WebhookRequestBuilder:
             endpoint = endpoints.get(one.target)
             if event is None or endpoint is None:
                 return None
-            secrets = [self._cipher.decrypt(sealed, endpoint.id) for sealed in endpoint.sealed_secrets]
+            secrets = [self._cipher.decrypt(sealed, endpoint.id) for sealed in endpoint.encrypted_secrets]
             shown = envelope(
                 number=event.number,
                 payment_id=one.payment_id,

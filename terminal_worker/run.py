@@ -22,7 +22,7 @@ from shared.runtime.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.payments import claims, settling
-from shared.storage.payments.claims import Claim, Claimed, DeadlinePassed, Held, NotQueued
+from shared.storage.payments.claims import Claim, Claimed, DeadlinePassed, LockHeld, NotQueued
 from shared.storage.terminals.locks import ObservedCapabilities
 from terminal_worker.recovery.doubt_leases import Doubts, Lease
 from terminal_worker.recovery.lock_tokens import LockTokens
@@ -84,7 +84,7 @@ class Runs:
         match await self._claim(message.payment_id, token):
             case (Claimed() as claimed, started_at):
                 await self._hold_session(claimed, started_at)
-            case (Held(), _):
+            case (LockHeld(), _):
                 # Whoever releases the line looks for its next payment and publishes it.
                 _log.info("line is held, the payment waits")
             case (DeadlinePassed(), _):

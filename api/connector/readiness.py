@@ -7,7 +7,7 @@ from typing import Final
 from shared.runtime.clock import Clock
 from shared.runtime.management import ReadyCheck
 from shared.storage.db.engine import Database, DatabaseUnavailable
-from shared.storage.payments import waiting
+from shared.storage.payments import snapshots
 
 #: Anybody may ask, without a credential, and a look costs the broker several calls.
 _REUSED_SECONDS: Final = 0.5
@@ -57,7 +57,7 @@ def database_check(database: Database) -> ReadyCheck:
 
     async def check() -> str | None:
         try:
-            await waiting.states(database, [])
+            await snapshots.states(database, [])
         except DatabaseUnavailable as error:
             return f"database away: {error}"
         return None

@@ -12,7 +12,7 @@ from typing import Final
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
+from shared.storage.payments import queue
 
 #: One that waits may have been refused its line an instant ago; so many at once show that the workers are
 #: late.
@@ -98,12 +98,12 @@ class Admission:
         self._taken_in = Counter()
         stored: Counter[_Key] = Counter()
         lags = [0.0] * _LINES_THAT_SHOW_LAG
-        for queued in await waiting.queued_counts(self._database):
+        for queued in await queue.queued_counts(self._database):
             for key in _keys(queued.merchant_id, queued.terminal_address):
                 stored[key] += queued.number
             lags.append(queued.worker_seconds)
         self._is_waited = bool(stored)
-        for merchant_id, number in (await waiting.open_numbers(self._database)).items():
+        for merchant_id, number in (await queue.open_numbers(self._database)).items():
             stored["open", merchant_id] = number
         self._stored = stored
         self._lag_seconds = sorted(lags)[-_LINES_THAT_SHOW_LAG]

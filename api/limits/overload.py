@@ -14,8 +14,8 @@ from shared.payment.payment import Operation
 from shared.runtime.batching import Batches
 from shared.runtime.clock import Clock
 from shared.storage.db.engine import Database, DatabaseUnavailable
-from shared.storage.payments.accepting import NewPayment
-from shared.storage.payments.refusing import Refused, without_earlier
+from shared.storage.payments.new_payment import NewPayment
+from shared.storage.payments.refusals import Refused, safe_to_retry
 
 #: Refused orders that one statement looks up.
 _BATCH: Final = 200
@@ -95,5 +95,5 @@ class EarlierLooks:
             return False
 
     async def _look(self, refused: Sequence[Refused]) -> dict[Refused, bool]:
-        certain = await without_earlier(self._database, refused)
+        certain = await safe_to_retry(self._database, refused)
         return {one: one.id in certain for one in refused}

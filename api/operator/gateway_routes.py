@@ -21,7 +21,7 @@ from shared.payment.gateway import GatewayRecord, interpret
 from shared.payment.states import State
 from shared.runtime.ids import is_payment_id
 from shared.runtime.logging import bound
-from shared.storage.payments import gateway_records, waiting
+from shared.storage.payments import gateway_records, snapshots
 from shared.storage.payments.gateway_records import Record, RecordUsed
 
 router = api_router("/v1/gateway", caller=gateway, tag="gateway")
@@ -184,13 +184,13 @@ async def report_evidence(dependencies: Wired, gateway: Gateway, report: Gateway
     masked = MaskedReport.of(report)
     payment = None
     if masked.payment_id is not None and is_payment_id(masked.payment_id):
-        payment = await waiting.payment(dependencies.database, masked.payment_id)
+        payment = await snapshots.payment(dependencies.database, masked.payment_id)
     if payment is None:
         raise NotFound("There is no payment of this reference.")
     evidence, result = interpret(masked.record, payment)
     with bound(payment_id=payment.id):
         try:
-            taken = await gateway_records.take(
+            taken = await gateway_records.store(
                 dependencies.database,
                 Record(masked.source, masked.record_key, payment.id, masked.content),
                 evidence,

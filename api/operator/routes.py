@@ -55,7 +55,7 @@ async def list_doubts(dependencies: Wired, page: Page) -> CasePage:
 )
 async def list_contradictions(dependencies: Wired, page: Page) -> CasePage:
     """Return payments of all merchants whose final state a proof contradicts."""
-    found = await cases.contradictions(dependencies.database, after=page.after, limit=page.limit)
+    found = await cases.conflicts(dependencies.database, after=page.after, limit=page.limit)
     return await _page(dependencies, *found)
 
 
@@ -150,7 +150,7 @@ async def release_terminal_as_operator(
     by = f"operator {release.person} ({operator.id}): {release.because}"
     await ask_for_terminal(dependencies.database, dependencies.settings, payment_id, by=by)
     case = await _case(dependencies, payment_id)
-    return Accepted(payment=_payment(case.payment, case.told))
+    return Accepted(payment=_payment(case.payment, case.response))
 
 
 async def _case(dependencies: Dependencies, payment_id: str) -> cases.Case:
@@ -182,7 +182,7 @@ async def _shown(dependencies: Dependencies, case: cases.Case) -> Case:
         }
     return Case.model_validate(
         {
-            "payment": _payment(case.payment, case.told, case.terminal_is_locked),
+            "payment": _payment(case.payment, case.response, case.terminal_is_locked),
             "merchant_id": case.payment.merchant_id,
             "terminal_address": case.payment.terminal_address,
             "evidence": [evidence_object(each) for each in evidence],

@@ -27,7 +27,7 @@ async def ask_for_terminal(database: Database, settings: Settings, payment_id: s
     """
     found = await operator.case(database, payment_id)
     assert found is not None
-    asked = await early_release.ask(
+    asked = await early_release.request(
         database,
         payment_id,
         by=by,
@@ -35,16 +35,16 @@ async def ask_for_terminal(database: Database, settings: Settings, payment_id: s
         excused_after_seconds=doubt_window(settings)(found.profile),
     )
     match asked:
-        case early_release.Asked():
+        case early_release.Requested():
             _log.info("release of a terminal asked for", payment_id=payment_id, by=by)
         case early_release.TooEarly(seconds_left):
             raise TooEarly(seconds_left, payment=found.payment)
-        case early_release.NotHeld() if found.payment.state is not State.IN_DOUBT:
+        case early_release.NotLocked() if found.payment.state is not State.IN_DOUBT:
             raise PaymentConflict(
                 found.payment.state,
                 "a person may ask for the terminal of one in doubt only",
                 payment=found.payment,
-                told=found.told,
+                told=found.response,
             )
-        case early_release.NotHeld():
+        case early_release.NotLocked():
             raise LineFree(payment=found.payment)

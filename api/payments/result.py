@@ -13,8 +13,8 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
-from shared.storage.payments.waiting import PaymentSnapshot
+from shared.storage.payments import snapshots
+from shared.storage.payments.snapshots import PaymentSnapshot
 
 #: How soon to look again, where the database was away or its clock is a little behind ours at a deadline.
 _LOOK_AGAIN_SECONDS: Final = 0.5
@@ -42,7 +42,7 @@ class ResultWaiter:
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
-        self._seen: Final = Batches(lambda ids: waiting.snapshots(database, ids), most=_BATCH)
+        self._seen: Final = Batches(lambda ids: snapshots.snapshots(database, ids), most=_BATCH)
         #: Callers whose deadlines pass together must not take all connections: the sweep expires, too.
         self._expiring: Final = asyncio.Semaphore(_EXPIRING_AT_ONCE)
 

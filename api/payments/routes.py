@@ -22,9 +22,9 @@ from api.payments.models import Accepted, Payment, PaymentEvents, PaymentId, Pay
 from shared.payment.payment import Reason
 from shared.payment.states import State
 from shared.runtime.ids import is_payment_id
-from shared.storage.payments import claims, listing, waiting
+from shared.storage.payments import claims, listing, snapshots
 from shared.storage.payments.listing import Filter
-from shared.storage.payments.waiting import PaymentSnapshot
+from shared.storage.payments.snapshots import PaymentSnapshot
 from shared.storage.terminals.merchants import Credential
 
 router = api_router("/v1/payments", caller=merchant, tag="payments")
@@ -96,7 +96,9 @@ async def list_payments(
     found = await listing.payments(
         dependencies.database, merchant.merchant_id, wanted, after=page.after, limit=page.limit
     )
-    payments = [Payment.of(each.payment, safe_to_retry=each.told.safe_to_retry) for each in found.payments]
+    payments = [
+        Payment.of(each.payment, safe_to_retry=each.response.safe_to_retry) for each in found.payments
+    ]
     return PaymentPage(payments=payments, **known(next=cursor(found.next)))
 
 
@@ -139,7 +141,7 @@ async def cancel_payment(dependencies: Wired, merchant: Merchant, payment_id: Pa
         snapshot.payment.state,
         "it can be cancelled only while it is queued",
         payment=snapshot.payment,
-        told=snapshot.told,
+        told=snapshot.response,
     )
 
 
@@ -165,8 +167,8 @@ async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: 
 async def _own(dependencies: Dependencies, merchant: Credential, payment_id: str) -> PaymentSnapshot:
     """Return the merchant's payment; somebody else's is as unknown as none. Raises NotFound."""
     if is_payment_id(payment_id):
-        snapshots = await waiting.snapshots(dependencies.database, [payment_id])
-        snapshot = snapshots.get(payment_id)
+        found = await snapshots.snapshots(dependencies.database, [payment_id])
+        snapshot = found.get(payment_id)
         if snapshot is not None and snapshot.payment.merchant_id == merchant.merchant_id:
             return snapshot
     raise NotFound
@@ -174,7 +176,7 @@ async def _own(dependencies: Dependencies, merchant: Credential, payment_id: str
 
 def _alone(snapshot: PaymentSnapshot) -> Payment:
     return Payment.of(
-        snapshot.payment, safe_to_retry=snapshot.told.safe_to_retry, resolving=snapshot.resolving
+        snapshot.payment, safe_to_retry=snapshot.response.safe_to_retry, resolving=snapshot.resolving
     )
 
 
@@ -185,7 +187,7 @@ async def _answer(dependencies: Dependencies, snapshot: PaymentSnapshot) -> Resp
 
 def _render(snapshot: PaymentSnapshot) -> Response:
     """Return the order's answer, where there is one: a client that did not wait for it finds it here."""
-    told = snapshot.told
+    told = snapshot.response
     if told.payment_status is not None:
         return answer(200, render_answer(snapshot.payment, told)[1])
     return answer(200, Accepted(payment=_alone(snapshot)).model_dump(mode="json", exclude_unset=True))

@@ -48,21 +48,20 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseBusy, DatabaseUnavailable
-from shared.storage.payments import claims, waiting
-from shared.storage.payments.accepting import (
+from shared.storage.payments import claims, snapshots
+from shared.storage.payments.acceptance import accept, find_earlier
+from shared.storage.payments.new_payment import (
     Acceptance,
     Accepted,
     Attached,
     Conflict,
+    Contention,
     Earlier,
     NewPayment,
-    NoPlace,
     Terms,
     UnknownOrder,
-    accept,
-    find_earlier,
 )
-from shared.storage.payments.waiting import PaymentSnapshot
+from shared.storage.payments.snapshots import PaymentSnapshot
 from shared.storage.terminals.merchants import Credential
 
 _log = structlog.get_logger()
@@ -98,7 +97,7 @@ class Answered:
 
     @classmethod
     def of(cls, snapshot: PaymentSnapshot) -> Self:
-        return cls(snapshot.payment, snapshot.told, resolving=snapshot.resolving)
+        return cls(snapshot.payment, snapshot.response, resolving=snapshot.resolving)
 
 
 class Payments:
@@ -273,7 +272,7 @@ class Payments:
         try:
             return await accept(self._database, new, self._terms(context))
         except CommitUnknown:
-            stored = await waiting.payment(self._database, new.id)
+            stored = await snapshots.payment(self._database, new.id)
             if stored is not None:
                 return Accepted(stored.id, stored.state)
         # Carried out later than that look, it is found as this payment's own.
@@ -351,7 +350,7 @@ class Payments:
                 raise OrderConflict(reason, description, payment=payment)
             case UnknownOrder():
                 raise OrderConflict("unknown")
-            case NoPlace() | Accepted():
+            case Contention() | Accepted():
                 raise Contended
 
     def _waits(self, context: RequestContext) -> float:

@@ -15,7 +15,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
+from shared.storage.payments import snapshots
 
 #: States that a waiting caller wants to hear of.
 _NEWS: Final = FINAL_STATES | {State.IN_DOUBT}
@@ -89,6 +89,6 @@ class Waiters:
         ]
         if not asked:
             return
-        for payment_id, state in (await waiting.states(self._database, asked)).items():
+        for payment_id, state in (await snapshots.states(self._database, asked)).items():
             if state in _NEWS and self._wake(payment_id, state):
                 self._metrics.reply_came("database")

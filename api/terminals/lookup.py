@@ -5,7 +5,7 @@ from typing import Final
 from shared.runtime.clock import Clock
 from shared.runtime.ttl_cache import TtlCache
 from shared.storage.db.engine import Database
-from shared.storage.terminals import merchants, registry
+from shared.storage.terminals import merchants, registry, sole_use
 from shared.storage.terminals.merchants import Terminal
 
 _MAX_CACHED: Final = 50_000
@@ -36,14 +36,14 @@ class Terminals:
         """Whether this line is another merchant's alone, by an operator's word. Raises
         DatabaseUnavailable."""
         user = await self._sole_users.fetch(
-            terminal_address, lambda: merchants.sole_user(self._database, terminal_address)
+            terminal_address, lambda: sole_use.sole_user(self._database, terminal_address)
         )
         return user is not None and user != merchant_id
 
     async def leads_to(self, merchant_id: str, terminal: Terminal, terminal_address: str) -> None:
         """Note where the terminal's host leads to now. Raises DatabaseUnavailable, CommitUnknown."""
         if terminal.terminal_address != terminal_address:
-            await registry.follow(self._database, merchant_id, terminal.id, terminal_address)
+            await registry.update_address(self._database, merchant_id, terminal.id, terminal_address)
             self.forget()
 
     def forget(self) -> None:

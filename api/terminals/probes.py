@@ -20,7 +20,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals import probes
 from shared.storage.terminals.merchants import Credential
-from shared.storage.terminals.probes import Found, NewProbe, ProbeResult
+from shared.storage.terminals.probes import NewProbe, ProbeReport, ProbeResult
 
 _log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class Probing:
         self._deadline_seconds: Final = min(_DEADLINE_SECONDS, settings.queue_deadline_seconds)
         self._random_bytes: Final = random_bytes
 
-    async def probe(self, terminal_id: str, credential: Credential) -> Found:
+    async def probe(self, terminal_id: str, credential: Credential) -> ProbeReport:
         """Return what was found. Raises MerchantSuspended, NotFound, ForeignTerminal, ReservedTerminal,
         BrokerUnavailable, ProbeExpired, DatabaseUnavailable, CommitUnknown."""
         if credential.suspended_because is not None:
@@ -63,7 +63,7 @@ class Probing:
         terminal = await self._registry.registered(terminal_id, credential)
         terminal_address = await self._targets.terminal_address(terminal.host, terminal.port, credential)
         if terminal_address is None:
-            return Found(outcome=ProbeResult.UNREACHABLE, detail="the host has no address")
+            return ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the host has no address")
         probe_id = new_probe_id(self._clock, self._random_bytes)
         new = NewProbe(
             id=probe_id,
@@ -85,7 +85,7 @@ class Probing:
                 raise BrokerUnavailable("The message broker is away; nothing was sent.") from error
             return await self._result(probe_id, waiter.woken)
 
-    async def _result(self, probe_id: str, woken: asyncio.Event) -> Found:
+    async def _result(self, probe_id: str, woken: asyncio.Event) -> ProbeReport:
         """Wait for the reply, and look by itself from time to time in case that one gets lost."""
         ends_at = self._clock.monotonic() + self._deadline_seconds + self._settings.probe_lease_seconds
         found = None

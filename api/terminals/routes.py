@@ -135,7 +135,7 @@ async def release(request: Request, terminal_id: str) -> Response:
     parts, credential = await _caller(request)
     payment_id = await parts.registry.release(terminal_id, credential)
     seen = await parts.payments.results.snapshot(payment_id)
-    shown = payment_object(seen.payment, safe_to_retry=seen.told.safe_to_retry, resolving=seen.resolving)
+    shown = payment_object(seen.payment, safe_to_retry=seen.response.safe_to_retry, resolving=seen.resolving)
     return answer(202, {"payment": shown})
 
 

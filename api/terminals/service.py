@@ -24,9 +24,10 @@ from api.terminals.targets import Targets
 from api.terminals.terminal_object import terminal_object
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.terminals import registry, status
+from shared.storage.terminals import device_replacement, registry, sole_use, status
+from shared.storage.terminals.device_replacement import InUse
 from shared.storage.terminals.merchants import Credential
-from shared.storage.terminals.registry import AddressTaken, Entry, InUse, Registered, TooManyTerminals
+from shared.storage.terminals.registry import AddressTaken, Entry, RegisteredTerminal, TooManyTerminals
 
 NO_ADDRESS: Final = Problem("host", "format", "has no address")
 
@@ -113,7 +114,7 @@ class Registry:
         """Store every row of a file or none. Raises ImportRefused, TerminalLimit."""
         merchant_id = merchant_of(credential)
         entries, numbers = file.entries, file.numbers
-        taken = await registry.taken_lines(self._database, merchant_id, entries)
+        taken = await registry.occupied_addresses(self._database, merchant_id, entries)
         found = [*file.errors, *_doubled(entries, numbers)]
         found += [
             RowError(numbers[terminal_id], "host", f"is where terminal {other_id} is registered")
@@ -124,7 +125,7 @@ class Registry:
         if dry_run:
             known = await registry.known_ids(self._database, merchant_id, entries)
             new = len(entries) - len(known)
-            if new and await registry.number(self._database, merchant_id) + new > self._limit:
+            if new and await registry.count(self._database, merchant_id) + new > self._limit:
                 raise TerminalLimit
             return Imported(new, len(known))
         try:
@@ -152,7 +153,7 @@ class Registry:
         shown = await self._shown(found[:limit], credential)
         return shown, found[limit - 1].id if len(found) > limit else None
 
-    async def registered(self, terminal_id: str, credential: Credential) -> Registered:
+    async def registered(self, terminal_id: str, credential: Credential) -> RegisteredTerminal:
         """Return an entry. Raises NotFound."""
         found = await registry.get(self._database, merchant_of(credential), terminal_id)
         if found is None:
@@ -174,7 +175,9 @@ class Registry:
 
     async def replace(self, terminal_id: str, credential: Credential) -> None:
         """Another device is at the same place. Raises NotFound, TerminalHeld."""
-        replaced = await registry.replace(self._database, merchant_of(credential), terminal_id)
+        replaced = await device_replacement.replace_device(
+            self._database, merchant_of(credential), terminal_id
+        )
         if isinstance(replaced, InUse):
             raise TerminalHeld
         if not replaced:
@@ -198,7 +201,7 @@ class Registry:
         """An operator confirms a merchant's wish; twice is once. Raises NotFound where it was not asked for,
         TerminalTaken where the address is another merchant's alone."""
         try:
-            confirmed = await registry.confirm_sole_use(self._database, merchant_id, terminal_id, by=by)
+            confirmed = await sole_use.confirm(self._database, merchant_id, terminal_id, by=by)
         except AddressTaken as error:
             raise TerminalTaken("The address is another merchant's alone.") from error
         found = None if confirmed else await registry.get(self._database, merchant_id, terminal_id)
@@ -208,11 +211,13 @@ class Registry:
 
     async def withdraw_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
         """Raises NotFound."""
-        if not await registry.withdraw_sole_use(self._database, merchant_id, terminal_id, by=by):
+        if not await sole_use.withdraw(self._database, merchant_id, terminal_id, by=by):
             raise NotFound
         self._terminals.forget()
 
-    async def _shown(self, found: Sequence[Registered], credential: Credential) -> list[dict[str, Any]]:
+    async def _shown(
+        self, found: Sequence[RegisteredTerminal], credential: Credential
+    ) -> list[dict[str, Any]]:
         lines = [terminal.terminal_address for terminal in found]
         statuses = await status.statuses(self._database, merchant_of(credential), lines)
         return [terminal_object(terminal, statuses[terminal.terminal_address]) for terminal in found]

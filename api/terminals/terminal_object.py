@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from shared.runtime.clock import iso_time
-from shared.storage.terminals.probes import Found, ProbeResult
-from shared.storage.terminals.registry import Registered
+from shared.storage.terminals.probes import ProbeReport, ProbeResult
+from shared.storage.terminals.registry import RegisteredTerminal
 from shared.storage.terminals.status import Holder, TerminalStatus
 
 
-def terminal_object(terminal: Registered, status: TerminalStatus) -> dict[str, Any]:
+def terminal_object(terminal: RegisteredTerminal, status: TerminalStatus) -> dict[str, Any]:
     """Return the object. `payments` names the merchant's own only, others are numbers."""
     authorisation: dict[str, Any] = {"policy": terminal.authorisation}
     if terminal.authorisation_above_cents is not None:
@@ -36,7 +36,7 @@ def terminal_object(terminal: Registered, status: TerminalStatus) -> dict[str, A
     }
 
 
-def _last_seen(terminal: Registered, status: TerminalStatus) -> int | None:
+def _last_seen(terminal: RegisteredTerminal, status: TerminalStatus) -> int | None:
     """When the terminal last gave a complete answer; what the device before it said does not count."""
     if status.answered_at is None or status.answered_at < (terminal.replaced_at or 0):
         return None
@@ -74,7 +74,7 @@ def _holder(holder: Holder) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def probe_object(found: Found) -> dict[str, Any]:
+def probe_object(found: ProbeReport) -> dict[str, Any]:
     """Return what a probe is answered with; what is not known is left out."""
     shown: dict[str, Any] = {
         "outcome": found.outcome.value,

@@ -76,7 +76,7 @@ class Webhooks:
             url=wanted.url,
             description=wanted.description,
             types=wanted.types,
-            sealed_secret=sealed,
+            encrypted_secret=sealed,
         )
         try:
             await endpoints.create(self._database, new, limit=self._limit, total_limit=self._total_limit)

@@ -15,7 +15,7 @@ from shared.payment.payment import Payment
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.storage.db.engine import Database
-from shared.storage.payments import claims, waiting
+from shared.storage.payments import claims, queue
 
 _log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class ReplyPublisher:
     async def publish_next(self, terminal_address: str) -> None:
         """Publish the payment whose turn it is on a line; call it after the commit that freed the line."""
         with failures_logged("next payment of the line not published", terminal_address=terminal_address):
-            found = await waiting.next_for_terminal(self._database, terminal_address)
+            found = await queue.next_for_terminal(self._database, terminal_address)
             if found is not None:
                 await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
 

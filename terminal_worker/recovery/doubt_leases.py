@@ -24,7 +24,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged, log_failure, one_of_many, until_done
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.payments import settling, waiting
+from shared.storage.payments import settling, snapshots
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import early_release
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
@@ -132,7 +132,7 @@ class Doubts:
         states: Mapping[str, State] = {}
         asked: Mapping[tuple[str, int], str] = {}
         with one_of_many("states of payments in doubt not read"):
-            states = await waiting.states(self._database, ids)
+            states = await snapshots.states(self._database, ids)
         with one_of_many("requests for lines not read"):
             asked = {
                 (request.address, request.epoch): request.by

@@ -16,7 +16,7 @@ from shared.runtime.metrics import OPEN_STATES, Metrics
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
+from shared.storage.payments import queue
 
 _log = structlog.get_logger()
 
@@ -64,24 +64,24 @@ class Sweep:
             await self._count()
 
     async def _expire(self) -> None:
-        for payment_id in await waiting.deadlines_passed(self._database, most=STEP):
+        for payment_id in await queue.deadlines_passed(self._database, most=STEP):
             with one_of_many("payment not expired", payment_id=payment_id):
                 await self._reply_publisher.expire(payment_id)
 
     async def _publish_overdue(self) -> None:
-        overdue = await waiting.overdue(
+        overdue = await queue.overdue(
             self._database, after_seconds=self._settings.republish_after_seconds, most=STEP
         )
         for found in overdue:
             with one_of_many("payment not published again", payment_id=found.payment_id):
-                if await waiting.mark_published(self._database, found):
+                if await queue.mark_published(self._database, found):
                     await self._publish_again(found)
 
     async def _count(self) -> None:
-        counts = await waiting.open_counts(self._database)
+        counts = await queue.open_counts(self._database)
         for state in OPEN_STATES:
             self._metrics.open_payments(state, counts[state].number if state in counts else 0)
 
-    async def _publish_again(self, found: waiting.Waiting) -> None:
+    async def _publish_again(self, found: queue.QueuedPayment) -> None:
         await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
         _log.info("payment published again", payment_id=found.payment_id, count=found.publish_count + 1)

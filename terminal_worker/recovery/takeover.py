@@ -88,7 +88,7 @@ class Recovery:
         # Lines first, then counters: a worker registers before its first claim, so a held line whose worker
         # has no counter belongs to a dead one.
         asked_at = self._clock.monotonic()
-        held = await takeover.held(self._database)
+        held = await takeover.held_locks(self._database)
         known |= self._known_tokens()
         counters = await self._heartbeats.counters()
         stale = self._observer.saw(counters, asked_at=asked_at, answered_at=self._clock.monotonic())

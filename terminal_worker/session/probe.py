@@ -21,7 +21,7 @@ from shared.runtime.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.terminals import probes
-from shared.storage.terminals.probes import Found, ProbeResult, Taken
+from shared.storage.terminals.probes import ProbeReport, ProbeResult, StartedProbe
 from terminal_worker.recovery.lock_tokens import LockTokens
 from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
 from terminal_worker.session.connection import (
@@ -76,7 +76,7 @@ class Probes:
         # From before the first try on: after a lost commit the line may be ours since then.
         opened_at = self._clock.boot()
         taken = await until_done(
-            lambda: probes.take(
+            lambda: probes.start(
                 self._database,
                 message.probe_id,
                 worker=self._worker,
@@ -90,21 +90,21 @@ class Probes:
         if taken is not None:
             await self._hold(taken, opened_at)
 
-    async def _hold(self, taken: Taken, opened_at: float) -> None:
-        found = Found(outcome=ProbeResult.INTERRUPTED)
+    async def _hold(self, taken: StartedProbe, opened_at: float) -> None:
+        found = ProbeReport(outcome=ProbeResult.INTERRUPTED)
         try:
             left = opened_at + self._settings.probe_lease_seconds - self._clock.boot()
             async with asyncio.timeout(left):
                 found = await self._look(taken, opened_at)
         except TimeoutError:
-            found = Found(outcome=ProbeResult.UNREACHABLE, detail="the probe's time was over")
+            found = ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the probe's time was over")
         except Exception as error:
             log_failure("probe failed", error)
         finally:
             # Also while this worker is drained: whatever happens, the line is given back.
             await asyncio.shield(self._finish(taken, found))
 
-    async def _finish(self, taken: Taken, found: Found) -> None:
+    async def _finish(self, taken: StartedProbe, found: ProbeReport) -> None:
         terminal_address = taken.grant.address
         freed = await until_done(
             lambda: probes.finish(self._database, taken, found),
@@ -115,7 +115,7 @@ class Probes:
         _log.info("probe ended", terminal_address=terminal_address, outcome=found.outcome, freed=freed)
         await self._reply_publisher.publish_next(terminal_address)
 
-    async def _look(self, taken: Taken, opened_at: float) -> Found:
+    async def _look(self, taken: StartedProbe, opened_at: float) -> ProbeReport:
         profile = Profile.from_dict(json.loads(taken.profile))
         request = encode_identification(
             protocol=taken.protocol,
@@ -131,14 +131,16 @@ class Probes:
                 with failures_logged("connection not closed"):
                     await connection.close()
         except UnexpectedBytes as error:
-            return Found(outcome=ProbeResult.NOT_CONCERT, detail=str(error))
+            return ProbeReport(outcome=ProbeResult.NOT_CONCERT, detail=str(error))
         except ConnectFailed as error:
-            return Found(outcome=ProbeResult.UNREACHABLE, detail=str(error))
+            return ProbeReport(outcome=ProbeResult.UNREACHABLE, detail=str(error))
 
-    async def _ask(self, connection: Connection, request: bytes, taken: Taken, opened_at: float) -> Found:
+    async def _ask(
+        self, connection: Connection, request: bytes, taken: StartedProbe, opened_at: float
+    ) -> ProbeReport:
         # Look at the clock and write: one step, as for a payment.
         if self._clock.boot() - opened_at >= self._settings.write_window_seconds:
-            return Found(outcome=ProbeResult.UNREACHABLE, detail="the write window had passed")
+            return ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the write window had passed")
         write_request(connection, request)
         written_at = self._clock.boot()
         # No field has to be waited for: nothing here could contradict.
@@ -147,16 +149,16 @@ class Probes:
         return _judge(answer, taken)
 
 
-def _judge(answer: Answer | Lost, taken: Taken) -> Found:
+def _judge(answer: Answer | Lost, taken: StartedProbe) -> ProbeReport:
     if isinstance(answer, Answer):
         round_trip_ms = round(answer.first_byte_after_seconds * 1000)
         identified = answers_identification(answer.frame)
-        return Found(
+        return ProbeReport(
             outcome=ProbeResult.REACHABLE if identified else ProbeResult.BUSY, round_trip_ms=round_trip_ms
         )
     if taken.known:
         # Some terminals leave identifications unanswered; this one has answered payments.
-        return Found(
+        return ProbeReport(
             outcome=ProbeResult.REACHABLE, detail="it takes connections and answers no identification"
         )
-    return Found(outcome=ProbeResult.NOT_CONCERT, detail=answer.reason)
+    return ProbeReport(outcome=ProbeResult.NOT_CONCERT, detail=answer.reason)

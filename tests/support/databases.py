@@ -21,9 +21,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from shared.storage.db.accounts import GRANTS, grant_accounts
-from shared.storage.db.engine import Database, open_database
-from shared.storage.db.migrate import migrate
-from shared.storage.db.schema import METADATA
+from shared.storage.db.engine import Database
+from shared.storage.db.migrate import METADATA, migrate
+from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Dialect
 
 #: Of the accounts that API and workers have on PostgreSQL.

@@ -50,7 +50,7 @@ async def add_secret(database: Database, settings: Settings, endpoint_id: str, s
     sealed = SecretCipher(load_secret_key(settings, os.urandom)).encrypt(secret, endpoint_id, os.urandom)
     await change(
         database,
-        "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (:id, :sealed, 0)",
+        "INSERT INTO webhook_secrets (endpoint_id, encrypted, created_at) VALUES (:id, :encrypted, 0)",
         id=endpoint_id,
-        sealed=sealed,
+        encrypted=sealed,
     )

@@ -11,8 +11,9 @@ from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import settling
-from shared.storage.payments.accepting import Acceptance, Accepted, NewPayment, Terms, accept
+from shared.storage.payments.acceptance import accept
 from shared.storage.payments.claims import Claimed, claim
+from shared.storage.payments.new_payment import Acceptance, Accepted, NewPayment, Terms
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
 

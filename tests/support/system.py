@@ -42,7 +42,7 @@ from shared.security.encryption import SecretCipher
 from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
-from shared.storage.db.engine import open_database
+from shared.storage.db.opening import open_database
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.merchants import create_credential, create_merchant
 from terminal_worker.consume import Deliveries

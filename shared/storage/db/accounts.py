@@ -1,6 +1,6 @@
-"""PostgreSQL accounts: one for each kind of process, with the grants that its statements need and no others.
+"""PostgreSQL accounts, one for each kind of process, with the grants that its statements need and no others.
 
-The owner, who migrates and creates merchants and credentials, is none of them.
+The owner, who migrates and creates merchants and credentials, is a separate account.
 """
 
 import re
@@ -16,10 +16,10 @@ _ADD: Final = "SELECT, INSERT"
 _CHANGE: Final = "SELECT, INSERT, UPDATE"
 _ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
 
-#: By account and table. Nobody but the owner writes merchants and credentials; history is only added to.
+#: Grants by account and table. Only the owner writes merchants and credentials; histories are append-only.
 GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "cloud_terminal_api": {
-        # Their networks; the name is written as it is, for a lock.
+        # The name is rewritten unchanged, as a lock.
         "merchants": "SELECT, UPDATE (name)",
         "credentials": _READ,
         "merchant_usage": _ALL,
@@ -62,7 +62,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 
-#: A password stands in a statement: DDL takes no parameters.
+#: Passwords stand in a statement, since DDL takes no parameters.
 _PASSWORD: Final = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
 _CREATE: Final = """
@@ -78,10 +78,10 @@ class UnfitPassword(Exception):
 
 
 async def grant_accounts(database: Database, passwords: Mapping[str, str]) -> None:
-    """Make the accounts where they are missing; set their passwords and exactly their grants.
+    """Create the missing accounts; set their passwords and exactly their grants.
 
-    `passwords` by account; an account without one keeps its own. By the owner, in one transaction, after each
-    migration. Raises UnfitPassword, DatabaseUnavailable, CommitUnknown.
+    `passwords` by account; an account without one keeps its own. Run it as the owner after each migration;
+    it is one transaction. Raises UnfitPassword, DatabaseUnavailable, CommitUnknown.
     """
     for account, password in passwords.items():
         if account not in GRANTS or not _PASSWORD.fullmatch(password):

@@ -1,6 +1,5 @@
-"""Bring the schema to this release's version, and tell an older one from it."""
+"""Migrations of the schema to this release's version."""
 
-import random
 from pathlib import Path
 from typing import Final
 
@@ -8,18 +7,24 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
 
-from shared.settings.settings import Settings
-from shared.storage.db.engine import Database, Transaction, open_database, sqlite_path
-from shared.storage.db.private_files import make_private_folder
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.payments import tables as payment_tables
+from shared.storage.terminals import tables as terminal_tables
+from shared.storage.webhooks import tables as webhook_tables
+
+#: The modules that register the tables by being imported.
+TABLE_MODULES: Final = (payment_tables, terminal_tables, webhook_tables)
+METADATA: Final = SQLModel.metadata
 
 #: Two processes that start at once migrate one after the other: an advisory lock of this number.
 _LOCK_NUMBER: Final = 0x436C6F7544
 
 
 class SchemaTooOld(Exception):
-    """The database has an older schema than this release; the message says what to type."""
+    """Raised for a schema that is older than this release's; the message names the command to run."""
 
 
 def _config() -> Config:
@@ -71,23 +76,3 @@ async def check_schema(database: Database) -> None:
             f"the database's schema is {found or 'empty'} and this release needs {newest_version()}:"
             " run `cloud-terminal migrate`"
         )
-
-
-async def migrate_database(settings: Settings) -> tuple[str | None, str | None]:
-    """Migrate the settings' database; return the versions before and after. Make SQLite's missing folder."""
-    url = settings.database_url.get_secret_value()
-    path = sqlite_path(make_url(url))
-    if path is not None:
-        make_private_folder(path.parent)
-    # A migration of a large table takes its time.
-    database = open_database(
-        url,
-        pool_size=1,
-        rng=random.SystemRandom(),
-        statement_seconds=None,
-        pooler=settings.database_pooler,
-    )
-    try:
-        return await migrate(database)
-    finally:
-        await database.close()

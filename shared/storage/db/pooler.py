@@ -1,24 +1,24 @@
-"""Tells whether a pooler lends PostgreSQL's connections, and whether the settings say so.
+"""Connections behind a pooler: their arguments, and a check that the settings name the pooler that is there.
 
-A pooler in transaction mode (PgBouncer) gives a connection to somebody else after each transaction: names of
-prepared statements, parameters of the session and its locks are then nobody's.
+A pooler in transaction mode (PgBouncer) lends a connection for one transaction: names of prepared statements,
+parameters of the session and its locks do not last.
 """
 
-from typing import Final
+from typing import Any, Final, Literal
+from uuid import uuid4
 
 from sqlalchemy import text
 
 from shared.settings.fields import variable
-from shared.storage.db.engine import (
-    IDLE_IN_TRANSACTION,
-    IDLE_IN_TRANSACTION_SECONDS,
-    Database,
-    DatabaseUnavailable,
-    Pooler,
-    Transaction,
-)
+from shared.storage.db.engine import Database, DatabaseUnavailable, Transaction
 
-#: What PgBouncer says of a parameter that it does not pass on.
+#: A pooler that lends a connection for one transaction, or none.
+Pooler = Literal["none", "transaction"]
+
+IDLE_IN_TRANSACTION: Final = "idle_in_transaction_session_timeout"
+IDLE_IN_TRANSACTION_SECONDS: Final = 10.0
+
+#: PgBouncer's error for a parameter that it does not pass on.
 _REFUSED: Final = "unsupported startup parameter"
 _SETTING: Final = f"{variable('database_pooler')}=transaction"
 
@@ -33,8 +33,22 @@ _NO_LIMIT: Final = (
 )
 
 
+def connect_arguments(pooler: Pooler) -> dict[str, Any]:
+    """Return the driver's arguments; behind a pooler each prepared statement has a name of its own."""
+    if pooler == "transaction":
+        return {
+            "server_settings": {"application_name": "cloud-terminal"},
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"ct_{uuid4().hex}",
+        }
+    # A frozen process must not keep its row locks: its terminal locks could not even be taken over.
+    idle_limit = {IDLE_IN_TRANSACTION: str(int(IDLE_IN_TRANSACTION_SECONDS * 1000))}
+    return {"server_settings": {"application_name": "cloud-terminal", **idle_limit}}
+
+
 async def pooler_problem(database: Database, pooler: Pooler) -> str | None:
-    """Return what is wrong with the way to PostgreSQL, in one sentence or two; None: nothing.
+    """Return the settings' error about the pooler, in a sentence or two; None: they are right.
 
     Raises DatabaseUnavailable.
     """
@@ -49,7 +63,7 @@ async def pooler_problem(database: Database, pooler: Pooler) -> str | None:
 
 
 async def _lent_connection(tx: Transaction) -> str | None:
-    """A pooler greets with numbers of its own: the server's process is another one than it named."""
+    """Return the error if a pooler lends the connection: it greets with process numbers of its own."""
     raw = await tx.connection.get_raw_connection()
     driver = raw.driver_connection
     assert driver is not None, "it is connected"

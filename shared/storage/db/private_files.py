@@ -1,4 +1,5 @@
-"""An embedded database's files are its owner's alone: they hold what tills send, and hashes of secrets."""
+"""File modes of an embedded database: its owner's alone, since it holds clients' data and hashes of
+secrets."""
 
 import os
 import stat
@@ -9,7 +10,7 @@ import structlog
 
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
-#: What SQLite makes beside a file, with the file's mode.
+#: Suffixes of the files that SQLite makes beside a database, with its mode.
 _BESIDE: Final = ("", "-wal", "-shm", "-journal")
 
 _log = structlog.get_logger()
@@ -32,11 +33,11 @@ def make_private(database: Path) -> None:
         for end in _BESIDE:
             _tighten(database.with_name(database.name + end))
     except OSError:
-        return  # SQLite will say so in its own words
+        return  # SQLite reports it itself
 
 
 def warn_of_open_folder(database: Path) -> None:
-    """Log where others can look into the database's folder, which may be meant for more than the database."""
+    """Log if others can read the database's folder, which may be meant for more than the database."""
     folder = database.absolute().parent
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & ~_FOLDER_MODE:

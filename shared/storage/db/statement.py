@@ -1,4 +1,4 @@
-"""One named statement, in the words of both databases."""
+"""A named SQL statement in the dialects of both databases."""
 
 from dataclasses import fields
 from typing import Final, Literal
@@ -33,21 +33,25 @@ _IN_IDS: Final[dict[Dialect, str]] = {
 }
 
 
-#: Of a row of `payments`: whether another attempt of its operation counts, so that money may have moved or
-#: may still move, whatever became of this one. By the guard's index, and only for what does not count itself.
-_ANOTHER_COUNTS: Final = (
+#: Of a row of `payments`: true if another attempt of its operation blocks new ones, so that money may have
+#: moved
+#: or may still move. By the guard's index, and only for a row that does not block new attempts itself.
+_ANOTHER_BLOCKS: Final = (
     "(payments.guard_key IS NULL AND EXISTS (SELECT 1 FROM payments other"
     " WHERE other.merchant_id = payments.merchant_id AND other.guard_key = payments.operation_key))"
 )
 
 
 class Statement:
-    """A statement's text. Stand-ins: `{now}` the database's time in milliseconds since 1970, `{for_update}`
-    the row lock, `{skip_locked}` the same, passing over rows that somebody else has locked, `{payment}` the
-    columns of a payment, `{another_blocks}` whether another attempt of its operation counts, `{observed}`
-    what a session teaches of its line (`lines.Learned`), `{in_ids}` one of a list (`Transaction.all_of`),
-    `{unindexed}` before a column: SQLite, which knows no numbers of rows, is not to search an index by
-    it."""
+    """A statement's text with placeholders that differ by dialect or repeat.
+
+    `{now}`: the database's time in milliseconds since 1970. `{for_update}`: the row lock; `{skip_locked}`:
+    the
+    same without waiting for locked rows. `{payment}`: the columns of a payment. `{another_blocks}`: true if
+    another attempt of the payment's operation blocks new ones. `{observed}`: assignments of a session's
+    `locks.ObservedCapabilities`. `{in_ids}`: a condition for one of a list, see `Transaction.all_of`.
+    `{unindexed}`: before a column by which SQLite is not to search an index.
+    """
 
     def __init__(self, template: str) -> None:
         payment = ", ".join(PAYMENT_FIELDS)
@@ -59,7 +63,7 @@ class Statement:
                     for_update="FOR UPDATE" if dialect == "postgresql" else "",
                     skip_locked="FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else "",
                     payment=payment,
-                    another_blocks=_ANOTHER_COUNTS,
+                    another_blocks=_ANOTHER_BLOCKS,
                     observed=_OBSERVED.format(now=_NOW[dialect]),
                     in_ids=_IN_IDS[dialect],
                     unindexed="+" if dialect == "sqlite" else "",

@@ -1,4 +1,4 @@
-"""A worker takes a payment, or learns why it cannot: claim, expire, cancel."""
+"""Claims of queued payments by workers, and the ways in which a queued payment ends: expire, cancel."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,8 +15,8 @@ from shared.storage.terminals import locks
 
 _IN_SESSION: Final = apply(State.QUEUED, Event.CLAIMED)
 
-#: The payment's half of the claim, after its line was taken in the same transaction. The deadline is looked
-#: at again in RETURNING: WHERE may have been read before the row's lock was waited for.
+#: The payment's half of the claim, after its terminal lock was acquired in the same transaction. RETURNING
+#: reads the deadline again: WHERE may have been evaluated before the row's lock was waited for.
 _CLAIM = Statement(
     "UPDATE payments SET state = :in_session, claimed_at = {now}, worker = :worker, epoch = :epoch"
     " WHERE id = :payment_id AND state = :queued AND deadline_at > {now}"
@@ -37,7 +37,7 @@ _CLAIMED = Statement("SELECT {payment}, profile, traceparent FROM payments WHERE
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The line is this run's and the payment is in session: no byte has been sent yet."""
+    """A claimed payment: it is in session under this run's terminal lock, and no byte has been sent yet."""
 
     payment: Payment
     grant: locks.LockGrant
@@ -48,44 +48,44 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Another payment holds the line; whoever releases it publishes this one again."""
+class LockHeld:
+    """A payment that waits: another holds the terminal lock, and its release publishes this one again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """It is still queued and its deadline has passed: it has to be expired."""
+    """A payment that is still queued past its deadline: it has to be expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotQueued:
-    """Somebody had it before; `state` is None where no such payment is stored."""
+    """A payment that is no longer queued; `state` is None where no such payment is stored."""
 
     state: State | None
     reply_to: str | None
 
 
-Claim = Claimed | Held | DeadlinePassed | NotQueued
+Claim = Claimed | LockHeld | DeadlinePassed | NotQueued
 
 
-class _NotMine(Exception):
-    """Rolls the taking of the line back."""
+class _NotClaimable(Exception):
+    """Raised to roll back the acquired lock of a payment that is not queued or past its deadline."""
 
 
 async def claim(
     database: Database, payment_id: str, *, worker: str, token: str, lease_seconds: float
 ) -> Claim:
-    """Take the line, then the payment, in one transaction.
+    """Acquire the terminal lock, then claim the payment, in one transaction.
 
-    `lease_seconds` goes into the row for people to read. Raises DatabaseUnavailable and CommitUnknown; after
-    the latter `read_back` tells whether the claim was carried out.
+    `lease_seconds` is stored for display. Raises DatabaseUnavailable, CommitUnknown; after the latter
+    `read_back` returns the claim if it was committed.
     """
 
     async def work(tx: Transaction) -> Claim:
         grant = await locks.acquire(tx, payment_id, worker=worker, token=token, lease_seconds=lease_seconds)
         if grant is None:
-            seen = await _why_not(tx, payment_id)
-            return Held() if seen is None else seen
+            refusal = await _refusal(tx, payment_id)
+            return LockHeld() if refusal is None else refusal
         row = await tx.one(
             _CLAIM,
             payment_id=payment_id,
@@ -95,7 +95,7 @@ async def claim(
             in_session=_IN_SESSION.value,
         )
         if row is None or row.too_late:
-            raise _NotMine
+            raise _NotClaimable
         await record(
             tx,
             payment_id,
@@ -107,16 +107,16 @@ async def claim(
 
     try:
         return await database.write(work)
-    except _NotMine:
-        seen = await database.read(lambda tx: _why_not(tx, payment_id))
-        # The deadline can't be in the future again: what is queued with a free line had passed it.
-        return DeadlinePassed() if seen is None else seen
+    except _NotClaimable:
+        refusal = await database.read(lambda tx: _refusal(tx, payment_id))
+        # Queued with a free lock: it was refused because its deadline had passed.
+        return DeadlinePassed() if refusal is None else refusal
 
 
 async def read_back(database: Database, payment_id: str, token: str) -> Claimed | None:
-    """After a commit whose answer was lost: mine only if the line carries this run's token.
+    """Return the claim of a commit whose answer was lost, found by the run's token; None: it failed.
 
-    The database may still be at that commit: its lock on the line is waited for, so that None is final.
+    The database may still be committing: the row of the terminal lock is waited for, so that None is final.
     Raises DatabaseUnavailable, CommitUnknown: read back again.
     """
 
@@ -129,9 +129,9 @@ async def read_back(database: Database, payment_id: str, token: str) -> Claimed 
 
 
 async def claimed_as(tx: Transaction, grant: locks.LockGrant) -> Claimed:
-    """Return the payment that holds a taken line, with what its terminal is spoken to with."""
+    """Return the claim of the payment that holds a granted lock."""
     row = await tx.one(_CLAIMED, payment_id=grant.payment_id)
-    assert row is not None, "the line is held by it"
+    assert row is not None, "it holds the lock"
     return _claimed(row, grant)
 
 
@@ -139,7 +139,7 @@ def _claimed(row: Row[Any], grant: locks.LockGrant) -> Claimed:
     return Claimed(payment_of(row), grant, row.profile, row.pos_number, row.traceparent)
 
 
-async def _why_not(tx: Transaction, payment_id: str) -> DeadlinePassed | NotQueued | None:
+async def _refusal(tx: Transaction, payment_id: str) -> DeadlinePassed | NotQueued | None:
     row = await tx.one(_STATE, payment_id=payment_id)
     if row is None:
         return NotQueued(None, None)
@@ -149,13 +149,13 @@ async def _why_not(tx: Transaction, payment_id: str) -> DeadlinePassed | NotQueu
 
 
 async def expire(database: Database, payment_id: str) -> Payment | None:
-    """End a queued payment whose deadline has passed; None: it is not one, or not any more.
+    """End a queued payment whose deadline has passed; None: it is not queued, or has time left.
 
-    The reason is `held` if another payment held the line at that moment, else `no_worker`.
+    The reason is `held` if another payment held the terminal lock at that moment, else `no_worker`.
     """
 
     async def work(tx: Transaction) -> Payment | None:
-        held_by, taken_at = await locks.lock_of_payment(tx, payment_id)
+        held_by, acquired_at = await locks.lock_of_payment(tx, payment_id)
         if await tx.one(_DEADLINE_PASSED, payment_id=payment_id, queued=State.QUEUED.value) is None:
             return None
         reason = Reason.NO_WORKER if held_by is None else Reason.HELD
@@ -166,7 +166,7 @@ async def expire(database: Database, payment_id: str) -> Payment | None:
             State.QUEUED,
             Event.DEADLINE_PASSED,
             reason=reason,
-            held_since=None if held_by is None else taken_at,
+            held_since=None if held_by is None else acquired_at,
             detail=detail,
         )
 
@@ -176,7 +176,7 @@ async def expire(database: Database, payment_id: str) -> Payment | None:
 async def cancel(
     database: Database, payment_id: str, reason: Reason, detail: dict[str, object] | None = None
 ) -> Payment | None:
-    """Stop a payment while it is queued; None: it is queued no more (a worker that claimed it wins)."""
+    """Cancel a queued payment; None: it is no longer queued, a claim that came first wins."""
 
     async def work(tx: Transaction) -> Payment | None:
         return await move(tx, payment_id, State.QUEUED, Event.CANCELLED, reason=reason, detail=detail)

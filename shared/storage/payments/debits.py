@@ -1,4 +1,4 @@
-"""An order's debits with their reversals and credits, as a reversal or credit of the order needs them."""
+"""Locks and reads of an order's debits, with their reversals and credits."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,9 +12,9 @@ from shared.payment.states import State
 from shared.storage.db.engine import Transaction
 from shared.storage.db.statement import Statement
 
-#: The debits that can be meant: the one that counts, every contradicted one, the newest, and the one whose
-#: reversal or credit carries the request's own Idempotency-Key. Plain failures of before are left out, and
-#: successes whose number came again.
+#: The debits that a request can mean: the one that blocks new attempts, each with conflicting evidence, the
+#: newest, and the one whose reversal or credit has the request's own Idempotency-Key. Earlier plain failures
+#: are left out, and successes whose order number was reused.
 _CAN_BE_MEANT: Final = (
     "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
     " AND (guard_key IS NOT NULL OR contradicted OR id = (SELECT id FROM payments"
@@ -25,7 +25,7 @@ _CAN_BE_MEANT: Final = (
     " ORDER BY id"
 )
 
-#: In the order in which everybody locks the attempts of a key.
+#: In the order in which every transaction locks the attempts of a key.
 _LOCK = Statement(_CAN_BE_MEANT + " {for_update}")
 
 _RELATED_OPERATION: Final = (
@@ -45,7 +45,7 @@ _FOLLOWERS = Statement(_RELATED_OPERATION + " WHERE debit_id {in_ids} ORDER BY c
 async def lock(
     tx: Transaction, merchant_id: str, debit_key: str, operation: Operation, idempotency_key: str | None
 ) -> list[str]:
-    """Lock the debits of an order that an operation can mean; return their ids, none where it is unknown."""
+    """Lock the debits of an order that an operation can mean; return their ids, none for an unknown order."""
     found = await tx.all(
         _LOCK,
         merchant_id=merchant_id,
@@ -57,7 +57,7 @@ async def lock(
 
 
 async def read(tx: Transaction, ids: Sequence[str]) -> list[KnownDebit]:
-    """Return these debits, the newest first, with what belongs to each."""
+    """Return these debits, the newest first, each with its reversals and credits."""
     debits = await tx.all_of(_DEBITS, ids)
     followers = await tx.all_of(_FOLLOWERS, ids)
     return [

@@ -1,4 +1,4 @@
-"""Records that a gateway reports of payments, each taken once."""
+"""Records of payments that a gateway reports, each stored once."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.payments import settling
 from shared.storage.payments.ending import get, lock, lock_debit_of
 
-#: Two reports of one record at once: the later one waits here, then reads what the earlier one said.
+#: Of two reports of one record at once, the later one waits here, then reads the earlier one's content.
 _INSERT = Statement(
     "INSERT INTO gateway_records (source, record_id, payment_id, content, at)"
     " VALUES (:source, :record_id, :payment_id, :content, {now})"
@@ -24,7 +24,7 @@ _STORED = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One report. `content` is what it says, masked, as JSON text that is the same for the same report."""
+    """One report; `content` is masked JSON text, equal for equal reports."""
 
     source: str
     record_id: str
@@ -33,8 +33,8 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """The payment as it is now. `is_new`: it was not reported before; `before`: the payment until then."""
+class StoredRecord:
+    """A stored report: the payment now, and `before` it; `is_new` is false for a repeated report."""
 
     payment: Payment
     before: Payment
@@ -42,19 +42,19 @@ class Taken:
 
 
 class RecordUsed(Exception):
-    """Another report has this record's id."""
+    """Raised for a record id that another report used."""
 
 
-async def take(
+async def store(
     database: Database, record: Record, evidence: Evidence, result: Result, *, brought_by: str
-) -> Taken:
-    """Store a record as evidence, once; a second time changes nothing.
+) -> StoredRecord:
+    """Store a record as evidence, once; repeating it changes nothing.
 
     `brought_by` is the credential that reports it. The payment must be known to exist. Raises RecordUsed,
     DatabaseUnavailable, CommitUnknown (report it again).
     """
 
-    async def work(tx: Transaction) -> Taken:
+    async def work(tx: Transaction) -> StoredRecord:
         inserted = await tx.one(
             _INSERT,
             source=record.source,
@@ -65,18 +65,18 @@ async def take(
         if inserted is None:
             await _check_same(tx, record)
             payment = await get(tx, record.payment_id)
-            return Taken(payment, payment, is_new=False)
+            return StoredRecord(payment, payment, is_new=False)
         await lock_debit_of(tx, record.payment_id)
         await lock(tx, record.payment_id)
         before = await get(tx, record.payment_id)
         payment = await settling.add(tx, record.payment_id, evidence, result, brought_by=brought_by)
-        return Taken(payment, before, is_new=True)
+        return StoredRecord(payment, before, is_new=True)
 
     return await database.write(work)
 
 
 async def _check_same(tx: Transaction, record: Record) -> None:
     stored = await tx.one(_STORED, source=record.source, record_id=record.record_id)
-    assert stored is not None, "the insert found it"
+    assert stored is not None, "the insert conflicted with it"
     if (stored.payment_id, stored.content) != (record.payment_id, record.content):
         raise RecordUsed

@@ -1,8 +1,8 @@
-"""One `Idempotency-Key` of a merchant names one operation for ever, and a terminal once money may have moved.
+"""Idempotency keys: a merchant's key names one operation for ever, and a terminal once money may have moved.
 
-Its row is unique, so two requests at once with one key wait for each other inside the database, and the later
-one reads what the key names by the next statement. Binding is the last statement of its transaction that can
-wait: whoever waits for a key's row waits for nothing that the row's transaction could be waiting for.
+A key's row is unique: of two requests at once with one key, the later one waits inside the database and reads
+the bound operation by its next statement. Binding is the last statement of its transaction that can wait, so
+that two transactions never wait for each other.
 """
 
 from collections.abc import Callable
@@ -25,14 +25,14 @@ _BIND = Statement(
     " ON CONFLICT (merchant_id, key) DO NOTHING RETURNING key"
 )
 
-#: The attempts made with a key that did not end safe to retry.
+#: Attempts with a key that did not end safe to retry.
 _NOT_SAFE = Statement(
     "SELECT {payment} FROM payments WHERE merchant_id = :merchant_id AND order_id = :order_id"
     " AND operation = :operation AND idempotency_key = :key"
     " AND (contradicted OR state IN ('queued', 'in_session', 'in_doubt', 'succeeded')) ORDER BY id"
 )
 
-#: The newest attempt of the operation that a key names; one that was made with the key first.
+#: The newest attempt of the operation that a key names; attempts made with the key come first.
 _ATTEMPT = Statement(
     "SELECT {payment} FROM payments WHERE (merchant_id, order_id, operation) ="
     " (SELECT merchant_id, order_id, operation FROM idempotency_keys"
@@ -42,12 +42,12 @@ _ATTEMPT = Statement(
 
 
 class KeyUsed(Exception):
-    """The key names another operation."""
+    """Raised when a key names another operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedOperation:
-    """What a key names: the same operation is the same in all of this."""
+    """An operation with the key that names it; equal requests are equal in every field."""
 
     merchant_id: str
     key: str
@@ -58,7 +58,7 @@ class NamedOperation:
 
 
 async def is_bound(tx: Transaction, named: NamedOperation) -> bool:
-    """Whether the key names this operation already; raise KeyUsed where it names another one."""
+    """Return True if the key names this operation; raise KeyUsed where it names another one."""
     row = await tx.one(_NAMED, merchant_id=named.merchant_id, key=named.key)
     if row is None:
         return False
@@ -70,7 +70,7 @@ async def is_bound(tx: Transaction, named: NamedOperation) -> bool:
 async def check_terminal(
     tx: Transaction, named: NamedOperation, is_same_terminal: Callable[[Payment], bool]
 ) -> None:
-    """Raise KeyUsed where an attempt made with the key may have moved money on another terminal."""
+    """Raise KeyUsed where an attempt with the key may have moved money on another terminal."""
     attempts = await tx.all(
         _NOT_SAFE,
         merchant_id=named.merchant_id,
@@ -83,13 +83,13 @@ async def check_terminal(
 
 
 async def bind(tx: Transaction, named: NamedOperation) -> None:
-    """Let the key name this operation; raise KeyUsed where it names another one."""
+    """Bind the key to this operation; raise KeyUsed where it names another one."""
     if await tx.one(_BIND, **{**asdict(named), "operation": named.operation.value}) is None:
         await is_bound(tx, named)
 
 
 async def attempt(tx: Transaction, named: NamedOperation) -> Payment:
-    """Return the newest attempt of the operation that the key really names."""
+    """Return the newest attempt of the operation that the key is bound to."""
     row = await tx.one(_ATTEMPT, merchant_id=named.merchant_id, key=named.key)
-    assert row is not None, "a key is bound beside a payment"
+    assert row is not None, "a key is bound in the transaction of its payment"
     return payment_of(row)

@@ -1,26 +1,25 @@
-"""Payments and their histories as they are read by people and tills: newest first, page by page.
+"""Listings of payments, newest first in pages, and the histories of single payments.
 
-A page ends at a place in the order (creation time, id), not at a count of rows: what is inserted meanwhile is
-newer than every page that follows, so that nothing is shown twice or left out.
+A page ends at a place in the order (creation time, id), not at a count of rows: rows that are inserted
+meanwhile are newer than every page that follows, so that no payment is shown twice or left out.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Final
 
-from shared.payment.answers import ResponseSpec, response_for
-from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
 from shared.storage.payments.rows import payment_of
+from shared.storage.payments.snapshots import AnsweredPayment
 
-#: A history holds a few dozen events; a gateway that reports without end must not make the answer endless.
+#: A history has a few dozen events; a gateway that keeps reporting must not make the response endless.
 EVENTS_AT_MOST: Final = 1000
 
-#: One condition for each filter that is asked for: a condition on a value that is not given would keep
-#: SQLite from using an index.
+#: A condition for each filter that is given: a condition on a missing value would keep SQLite from using an
+#: index.
 _CONDITIONS: Final = {
     "order_id": "order_id = :order_id",
     "terminal_address": "terminal_address = :terminal_address",
@@ -43,7 +42,7 @@ _EVIDENCE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The last payment of a page."""
+    """The last row of a page, after which the next page begins."""
 
     created_at: int
     id: str
@@ -51,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which payments of a merchant; None leaves a condition out. Times are milliseconds since 1970 UTC."""
+    """Conditions on payments; None leaves one out. Times are milliseconds since 1970 UTC."""
 
     order_id: str | None = None
     #: `address:port`.
@@ -64,29 +63,16 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A payment of a page, and whether another attempt of its operation counts."""
-
-    payment: Payment
-    another_attempt_blocks: bool
-
-    @property
-    def told(self) -> ResponseSpec:
-        """Return the answer that its caller gets now."""
-        return response_for(self.payment, another_attempt_blocks=self.another_attempt_blocks)
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
-    """Payments, newest first; `next` is where the next page begins, None at the end."""
+    """A page of payments, newest first; `next` is the start of the next page, None at the end."""
 
-    payments: list[Listed]
+    payments: list[AnsweredPayment]
     next: Place | None
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentEvent:
-    """One event of a payment's history, with the state after it."""
+    """An event of a payment's history, with the state after it."""
 
     at: int
     event: str
@@ -96,12 +82,11 @@ class PaymentEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvidence:
-    """A proof (`proves` is set) or a hint that was stored of a payment."""
+    """A stored proof (`proves` is set) or hint of a payment's outcome."""
 
     at: int
     source: str
     proves: str | None
-    #: None in rows of before.
     brought_by: str | None
     detail: dict[str, Any]
 
@@ -110,22 +95,19 @@ async def payments(
     database: Database, merchant_id: str, wanted: Filter, *, after: Place | None, limit: int
 ) -> Page:
     """Return the merchant's payments after a place, at most `limit` of them. Raises DatabaseUnavailable."""
-    given: dict[str, object] = {
-        "order_id": wanted.order_id,
-        "terminal_address": wanted.terminal_address,
-        "state": None if wanted.state is None else wanted.state.value,
-        "created_from": wanted.created_from,
-        "created_before": wanted.created_before,
-    }
-    asked = {name: value for name, value in given.items() if value is not None}
+    parameters = {name: value for name, value in asdict(wanted).items() if value is not None}
+    conditions = tuple(parameters)
     if after is not None:
-        asked |= {"after_created_at": after.created_at, "after_id": after.id}
-    conditions = tuple(name for name in _CONDITIONS if name in asked or (name == "after" and after))
+        parameters |= {"after_created_at": after.created_at, "after_id": after.id}
+        conditions += ("after",)
     rows = await database.read(
-        # One more than is shown: whether there is a next page.
-        lambda tx: tx.all(_list_statement(conditions), merchant_id=merchant_id, most=limit + 1, **asked)
+        # One more than is shown: there is a next page if it is found.
+        lambda tx: tx.all(_list_statement(conditions), merchant_id=merchant_id, most=limit + 1, **parameters)
     )
-    found = [Listed(payment_of(row), bool(row.another_blocks)) for row in rows[:limit]]
+    found = [
+        AnsweredPayment(payment_of(row), another_attempt_blocks=bool(row.another_blocks))
+        for row in rows[:limit]
+    ]
     if len(rows) <= limit:
         return Page(found, None)
     last = found[-1].payment
@@ -149,7 +131,7 @@ async def events(database: Database, payment_id: str) -> list[PaymentEvent]:
 
 
 async def evidence(database: Database, payment_id: str) -> list[StoredEvidence]:
-    """Return what was learned of the payment outside its session, oldest first."""
+    """Return the evidence of a payment, oldest first."""
     rows = await database.read(lambda tx: tx.all(_EVIDENCE, payment_id=payment_id, most=EVENTS_AT_MOST))
     return [
         StoredEvidence(row.at, row.source, row.proves, row.brought_by, json.loads(row.detail)) for row in rows

@@ -1,4 +1,4 @@
-"""What an operator sees and decides: payments in doubt, contradictions, and a person's word on a doubt."""
+"""An operator's payments: those in doubt, those with conflicting evidence, and decisions on a doubt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from shared.storage.payments import settling
 from shared.storage.payments.ending import lock, lock_debit_of
 from shared.storage.payments.listing import Place
 from shared.storage.payments.rows import payment_of
+from shared.storage.payments.snapshots import AnsweredPayment
 
 _AGES = (
     "SELECT {payment}, profile, {now} - doubted_at AS doubt_ms, {now} - claimed_at AS claim_ms,"
@@ -27,13 +28,13 @@ _AGES = (
     " {another_blocks} AS another_blocks FROM payments"
 )
 
-#: The oldest first: it has waited longest for a person.
+#: The oldest first: it has waited longest for a decision.
 _DOUBTS = Statement(
     _AGES + " WHERE state = 'in_doubt' AND (created_at, id) > (:created_at, :id)"
     " ORDER BY created_at, id LIMIT :most"
 )
 
-_CONTRADICTIONS = Statement(
+_CONFLICTS = Statement(
     _AGES + " WHERE contradicted AND (created_at, id) > (:created_at, :id)"
     " ORDER BY created_at, id LIMIT :most"
 )
@@ -48,7 +49,7 @@ DoubtWindow = Callable[[str], float]
 
 
 class Decision(StrEnum):
-    """What a person found out about a doubt."""
+    """An operator's decision on a doubt."""
 
     CHARGED = "charged"
     NOT_CHARGED = "not_charged"
@@ -58,28 +59,20 @@ _PROOFS: Final = {Decision.CHARGED: Event.PROVED_DONE, Decision.NOT_CHARGED: Eve
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A payment that a person looks at; ages are seconds by the database's clock, 0 where there is none."""
+class Case(AnsweredPayment):
+    """A payment for an operator; ages are seconds by the database's clock, 0 where there is none."""
 
-    payment: Payment
-    #: JSON of the profile that the terminal was spoken to with.
+    #: JSON of the Concert profile of the payment's session.
     profile: str
     doubt_age_seconds: float
     claim_age_seconds: float
     terminal_is_locked: bool
-    #: Another attempt of its operation counts.
-    another_attempt_blocks: bool
-
-    @property
-    def told(self) -> ResponseSpec:
-        """What its caller is told now."""
-        return response_for(self.payment, another_attempt_blocks=self.another_attempt_blocks)
 
     def seconds_left(self, decision: Decision, early_seconds: float, window_seconds: float) -> float:
-        """How long this decision has to wait; 0 or less: it may be taken.
+        """Return the seconds that this decision has to wait; 0 or less: it may be taken.
 
-        Nobody decides in a doubt's first seconds. That nothing was charged cannot be known before the
-        terminal is certain to have ended what it may have read: the doubt window, from the claim on.
+        No decision is taken in a doubt's first seconds. That nothing was charged cannot be known before the
+        doubt window, counted from the claim, has ended: until then the terminal may carry out our request.
         """
         left = early_seconds - self.doubt_age_seconds
         if decision is Decision.NOT_CHARGED:
@@ -89,17 +82,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """It is settled so; `is_new` is false where the same was decided before."""
+    """A doubt that is settled by the decision; `is_new` is false where the same was decided before."""
 
     payment: Payment
     is_new: bool
-    #: What the payment's caller is told now.
-    told: ResponseSpec
+    #: The response that the payment's client gets now.
+    response: ResponseSpec
 
 
 @dataclass(frozen=True, slots=True)
 class TooEarly:
-    """The decision has to wait this long."""
+    """A decision that has to wait."""
 
     payment: Payment
     seconds_left: float
@@ -107,27 +100,27 @@ class TooEarly:
 
 @dataclass(frozen=True, slots=True)
 class NotInDoubt:
-    """There is nothing to decide."""
+    """A payment without a doubt to decide."""
 
     payment: Payment
-    #: What the payment's caller is told now.
-    told: ResponseSpec
+    #: The response that the payment's client gets now.
+    response: ResponseSpec
 
 
 async def doubts(database: Database, *, after: Place | None, limit: int) -> tuple[list[Case], Place | None]:
-    """Return payments in doubt, the oldest first, and where the next page begins."""
+    """Return payments in doubt, the oldest first, and the start of the next page."""
     return await _cases(database, _DOUBTS, after, limit)
 
 
-async def contradictions(
+async def conflicts(
     database: Database, *, after: Place | None, limit: int
 ) -> tuple[list[Case], Place | None]:
-    """Return payments whose final state a proof contradicts, the oldest first."""
-    return await _cases(database, _CONTRADICTIONS, after, limit)
+    """Return payments with conflicting evidence, the oldest first, and the start of the next page."""
+    return await _cases(database, _CONFLICTS, after, limit)
 
 
 async def case(database: Database, payment_id: str) -> Case | None:
-    """Return one payment as an operator sees it."""
+    """Return one payment for an operator; None: there is none of this id."""
     row = await database.read(lambda tx: tx.one(_ONE, payment_id=payment_id))
     return None if row is None else _case(row)
 
@@ -143,7 +136,7 @@ async def decide(
     early_seconds: float,
     doubt_window: DoubtWindow,
 ) -> Decided | TooEarly | NotInDoubt:
-    """Settle a doubt by a person's word, which is kept as evidence; `name` and `detail` say who and why.
+    """Settle a doubt by an operator's decision, stored as evidence with the operator's `name` and `detail`.
 
     The payment must be known to exist. Raises DatabaseUnavailable, CommitUnknown (decide again).
     """
@@ -161,7 +154,7 @@ async def decide(
             return TooEarly(found.payment, left)
         evidence = Evidence(Source.OPERATOR, _PROOFS[decision], {"decision": decision.value, **detail})
         payment = await settling.add(tx, payment_id, evidence, result, brought_by=name)
-        return Decided(payment, is_new=True, told=response_for(payment))
+        return Decided(payment, is_new=True, response=response_for(payment))
 
     return await database.write(work)
 
@@ -170,8 +163,8 @@ def _decided_before(found: Case, decision: Decision) -> Decided | NotInDoubt:
     payment = found.payment
     state = State.SUCCEEDED if decision is Decision.CHARGED else State.ABORTED
     if payment.resolved_by == Source.OPERATOR and payment.state is state:
-        return Decided(payment, is_new=False, told=found.told)
-    return NotInDoubt(payment, found.told)
+        return Decided(payment, is_new=False, response=found.response)
+    return NotInDoubt(payment, found.response)
 
 
 async def _cases(

@@ -1,4 +1,4 @@
-"""The trace of what operators do beside payments: written in the transaction of the act itself."""
+"""The record of operators' actions, written in the transaction of the action itself."""
 
 import json
 from collections.abc import Mapping
@@ -23,21 +23,21 @@ _PAGE = Statement(
 
 
 class Action(StrEnum):
-    """One action of an operator."""
+    """A kind of action that an operator takes."""
 
-    #: A terminal's address is its merchant's alone from then on.
+    #: A merchant's sole use of a terminal address was confirmed.
     SOLE_USE_CONFIRMED = "sole_use_confirmed"
-    #: It is anybody's again.
+    #: A sole use was withdrawn.
     SOLE_USE_WITHDRAWN = "sole_use_withdrawn"
-    #: One delivery is sent once more.
+    #: One delivery was replayed.
     DELIVERY_REPLAYED = "delivery_replayed"
-    #: So many that fit a filter are; one action for each 500.
+    #: A batch of at most 500 deliveries that fit a filter was replayed.
     DELIVERIES_REPLAYED = "deliveries_replayed"
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorAction:
-    """One act, with the credential that did it. `at` is milliseconds since 1970 UTC."""
+    """A recorded action with the operator's credential; `at` is milliseconds since 1970 UTC."""
 
     id: int
     at: int
@@ -47,14 +47,14 @@ class OperatorAction:
 
 
 async def record_action(tx: Transaction, by: str, action: Action, detail: Mapping[str, object]) -> None:
-    """Append one act, at the database's time."""
+    """Append one action, at the database's time."""
     await tx.run(_INSERT, by=by, action=action.value, detail=json_text(detail))
 
 
 async def page(
     database: Database, *, after: Place | None, limit: int
 ) -> tuple[list[OperatorAction], Place | None]:
-    """Return acts, the newest first, and where the next page begins. Raises DatabaseUnavailable."""
+    """Return actions, the newest first, and the start of the next page. Raises DatabaseUnavailable."""
     before = None if after is None else after.created_at
     rows = await database.read(lambda tx: tx.all(_PAGE, before=before, most=limit + 1))
     found = [OperatorAction(row.id, row.at, row.by, row.action, json.loads(row.detail)) for row in rows]

@@ -180,7 +180,7 @@ async def free_line(database: Database, grant: locks.LockGrant, observed: locks.
 
 async def still_mine(database: Database, grant: locks.LockGrant) -> bool:
     """Whether this run still holds the line."""
-    return await database.read(lambda tx: locks.is_mine(tx, grant))
+    return await database.read(lambda tx: locks.is_held(tx, grant))
 
 
 async def add_evidence(

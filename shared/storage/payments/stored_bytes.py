@@ -1,4 +1,4 @@
-"""Bytes that merchants store a day."""
+"""Bytes of orders that merchants store a day."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _FORGET = Statement("DELETE FROM merchant_usage WHERE day < :day")
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """Bytes that merchants stored on the database's day, which is numbered from 1970 on."""
+    """Bytes that merchants stored on the database's current day, which is numbered from 1970."""
 
     day: int
     left_seconds: float
@@ -34,16 +34,16 @@ class Today:
 async def add_bytes(
     database: Database, added: Mapping[str, int], merchant_ids: Sequence[str], *, forgets: bool
 ) -> Today:
-    """Add to what merchants stored today, and return the sums of `merchant_ids`.
+    """Add to the bytes that merchants stored today, and return the sums of `merchant_ids`.
 
-    `forgets`: also delete the rows of more than a month ago. Raises DatabaseUnavailable, CommitUnknown.
+    `forgets`: also delete the rows that are older than a month. Raises DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> Today:
         row = await tx.one(_NOW)
         assert row is not None
         day, passed_ms = divmod(row.now, _DAY_MS)
-        # Sorted, as everybody who takes several locks does.
+        # Sorted, as in every transaction that takes several locks.
         rows = [{"merchant_id": id_, "day": day, "bytes": added[id_]} for id_ in sorted(added)]
         await tx.run_many(_ADD, rows)
         if forgets:

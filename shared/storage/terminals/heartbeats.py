@@ -1,6 +1,6 @@
-"""The counters by which workers show that they live, on a connection of their own.
+"""Heartbeats: a counter for each running worker, on a connection of its own.
 
-On SQLite they are in a file of their own beside the database: payments would starve them otherwise.
+On SQLite the counters are in a file of their own, because payments could delay them otherwise.
 """
 
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
-from shared.storage.db.engine import Database, Transaction, open_database
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
-from shared.storage.db.tables import WorkerRow
+from shared.storage.terminals.tables import WorkerRow
 
 _REGISTER = Statement("INSERT INTO workers (id, counter) VALUES (:worker, 0)")
 _BEAT = Statement("UPDATE workers SET counter = counter + 1 WHERE id = :worker RETURNING counter")
@@ -20,7 +21,7 @@ _COUNTERS = Statement("SELECT id, counter FROM workers")
 
 
 def heartbeats_url(database_url: str) -> str:
-    """Return where the heartbeats of this database are kept: itself, or for SQLite `...-heartbeats.db`."""
+    """Return the URL of this database's heartbeats: its own, or for SQLite `...-heartbeats.db`."""
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
         return database_url
@@ -30,17 +31,17 @@ def heartbeats_url(database_url: str) -> str:
 
 
 class Heartbeats:
-    """The table `workers`. Its rows are there before a worker's first claim, and go as its very last act."""
+    """The table `workers`; a worker inserts its row before its first claim and deletes it when it ends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @staticmethod
     async def open(database_url: str, **options: Any) -> "Heartbeats":
-        """Connect; on SQLite make the file where it is missing. Raises DatabaseUnavailable."""
+        """Connect; on SQLite create the missing file. Raises DatabaseUnavailable."""
         heartbeats = Heartbeats(open_database(heartbeats_url(database_url), pool_size=1, **options))
         if heartbeats._database.dialect == "sqlite":
-            # This file holds nothing that outlives its processes, so it has no migrations.
+            # Nothing in this file outlives its processes, so it has no migrations.
             create = CreateTable(WorkerRow.__table__, if_not_exists=True)  # type: ignore[attr-defined]
 
             async def work(tx: Transaction) -> None:
@@ -53,7 +54,8 @@ class Heartbeats:
         await self._database.write(lambda tx: tx.run(_REGISTER, worker=worker))
 
     async def beat(self, worker: str) -> bool:
-        """Raise the counter; False: the row is gone, others take this worker for dead, it has to end."""
+        """Raise the counter; False: the row is gone, because others consider this worker dead, and it has to
+        end."""
         row = await self._database.write(lambda tx: tx.one(_BEAT, worker=worker))
         return row is not None
 
@@ -66,7 +68,7 @@ class Heartbeats:
         return {row.id: row.counter for row in rows}
 
     async def counter(self, worker: str) -> int | None:
-        """Return one worker's counter; None: it has no row, it ended or never lived."""
+        """Return one worker's counter; None: it has no row, because it ended or never ran."""
         row = await self._database.read(lambda tx: tx.one(_COUNTER, worker=worker))
         return None if row is None else int(row.counter)
 

@@ -1,7 +1,7 @@
-"""Statements on `terminal_locks`, the mutex of each terminal. They run inside the transactions of other
-concerns.
+"""Terminal locks: acquire, keep and release the mutex of a terminal address, inside the transactions of
+others.
 
-Locks are taken in the order line, debit, payment: these come first.
+Rows are locked in the order terminal lock, debit, payment: these come first.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from shared.storage.db.engine import Transaction
 from shared.storage.db.statement import Statement
 
-#: Make the line of an address at its first use.
+#: Create the lock of an address at its first use.
 #: ON CONFLICT alone would wait for a transaction that is writing to an existing row.
 _CREATE = Statement(
     "INSERT INTO terminal_locks (address) SELECT CAST(:address AS TEXT)"
@@ -20,63 +20,63 @@ _CREATE = Statement(
     " NOTHING"
 )
 
-#: Take the line of a payment if nobody holds it. Whether it is held is learned from this statement only.
-_TAKE = Statement(
+#: Acquire the free lock of a payment's terminal. No other statement decides whether it is free.
+_ACQUIRE = Statement(
     "UPDATE terminal_locks SET held_by = :payment_id, worker = :worker, epoch = epoch + 1, claim = :token,"
-    " taken_at = {now}, lease_until = {now} + :lease_ms"
+    " acquired_at = {now}, lease_until = {now} + :lease_ms"
     " WHERE address = (SELECT terminal_address FROM payments WHERE id = :payment_id) AND held_by IS NULL"
     " RETURNING address, epoch, echoes, identifies, identify_first"
 )
 
-#: Give the line back, with what was learned of it; only by the run that took it, and not twice.
+#: Release the lock, with observed capabilities; only by the run that acquired it, and once.
 _RELEASE = Statement(
-    "UPDATE terminal_locks SET held_by = NULL, worker = NULL, claim = NULL, taken_at = NULL, lease_until ="
+    "UPDATE terminal_locks SET held_by = NULL, worker = NULL, claim = NULL, acquired_at = NULL, lease_until ="
     " NULL,"
     " release_for = NULL, release_by = NULL, release_asked_at = NULL, epoch = epoch + 1, {observed}"
     " WHERE address = :address AND epoch = :epoch AND claim = :token RETURNING address"
 )
 
-#: Keep the line a little longer, with what its terminal's answer taught.
+#: Keep the lock, and store observed capabilities.
 _KEEP = Statement(
     "UPDATE terminal_locks SET {observed} WHERE address = :address AND epoch = :epoch AND claim = :token"
     " RETURNING address"
 )
 
-#: Who holds the line of a payment, under the line's lock.
+#: The holder of a payment's terminal lock, under the lock of its row.
 _LOCK_OF_PAYMENT = Statement(
-    "SELECT held_by, taken_at FROM terminal_locks WHERE address = (SELECT terminal_address FROM payments"
+    "SELECT held_by, acquired_at FROM terminal_locks WHERE address = (SELECT terminal_address FROM payments"
     " WHERE id = :payment_id)"
     " {for_update}"
 )
 
-#: Whether a run's claim was committed; read after the line's row was locked.
+#: The committed claim of a run. Read after the row of the lock was locked.
 _GRANTED_WITH = Statement(
     "SELECT address, epoch, echoes, identifies, identify_first FROM terminal_locks"
     " WHERE held_by = :payment_id AND claim = :token"
 )
 
-#: An amount may be shown there that nobody holds the line for.
+#: The terminal may show an amount of a payment that does not hold its lock.
 _MARK_OF_PAYMENT = Statement(
     "UPDATE terminal_locks SET identify_first = true"
     " WHERE address = (SELECT terminal_address FROM payments WHERE id = :payment_id AND state = :state)"
 )
 
-_IS_MINE = Statement(
+_IS_HELD = Statement(
     "SELECT address FROM terminal_locks WHERE address = :address AND epoch = :epoch AND claim = :token"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LockGrant:
-    """One taking of a line: every later write of the run names all of it."""
+    """A terminal lock granted to a run: every later write of the run names its epoch and token."""
 
     address: str
     epoch: int
     token: str
     payment_id: str
-    #: JSON list of the echoed tags of the line's last three complete answers, as read at the taking.
+    #: JSON list of the echoed tags of the terminal's last three complete answers before the grant.
     echoes: str
-    #: Whether the terminal answers identifications; None: it was never asked.
+    #: True if the terminal answers identifications; None: it was never asked.
     identifies: bool | None = None
     #: The session has to begin with an answered identification.
     identify_first: bool = False
@@ -84,30 +84,31 @@ class LockGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedCapabilities:
-    """What a session taught of its line; None leaves what is stored."""
+    """Capabilities of a terminal that a session observed; None leaves the stored value."""
 
-    #: JSON, see `Taking.echoes`; set after a complete answer.
+    #: JSON, see `LockGrant.echoes`; set after a complete answer.
     echoes: str | None = None
     identifies: bool | None = None
     identify_first: bool | None = None
 
 
 async def create(tx: Transaction, address: str) -> None:
+    """Create the lock of an address where it is missing."""
     await tx.run(_CREATE, address=address)
 
 
 async def acquire(
     tx: Transaction, payment_id: str, *, worker: str, token: str, lease_seconds: float
 ) -> LockGrant | None:
-    """Take the payment's line for this run; None: it is held."""
+    """Acquire the lock of the payment's terminal for this run; None: it is held."""
     row = await tx.one(
-        _TAKE, payment_id=payment_id, worker=worker, token=token, lease_ms=int(lease_seconds * 1000)
+        _ACQUIRE, payment_id=payment_id, worker=worker, token=token, lease_ms=int(lease_seconds * 1000)
     )
     return None if row is None else grant_of(row, token, payment_id)
 
 
 def grant_of(row: Row[Any], token: str, payment_id: str) -> LockGrant:
-    """Return the taking of a row with address, epoch and what is known of the terminal."""
+    """Return the grant in a row with address, epoch and observed capabilities."""
     identifies = None if row.identifies is None else bool(row.identifies)
     return LockGrant(
         row.address, row.epoch, token, payment_id, row.echoes, identifies, bool(row.identify_first)
@@ -115,18 +116,18 @@ def grant_of(row: Row[Any], token: str, payment_id: str) -> LockGrant:
 
 
 async def granted_with(tx: Transaction, payment_id: str, token: str) -> LockGrant | None:
-    """Return the taking that this run's token is in, where its commit was carried out."""
+    """Return the committed grant with this run's token; None: there is none."""
     row = await tx.one(_GRANTED_WITH, payment_id=payment_id, token=token)
     return None if row is None else grant_of(row, token, payment_id)
 
 
 async def release(tx: Transaction, grant: LockGrant, observed: ObservedCapabilities | None = None) -> bool:
-    """Free the line, with what was learned of it; False: it is no longer this run's."""
+    """Release the lock and store observed capabilities; False: the run no longer holds it."""
     return await _write_as_holder(tx, _RELEASE, grant, observed or ObservedCapabilities())
 
 
 async def keep(tx: Transaction, grant: LockGrant, observed: ObservedCapabilities) -> bool:
-    """Hold the line on, with what was learned of it; False: it is no longer this run's."""
+    """Keep the lock and store observed capabilities; False: the run no longer holds it."""
     return await _write_as_holder(tx, _KEEP, grant, observed)
 
 
@@ -145,18 +146,18 @@ async def _write_as_holder(
     return row is not None
 
 
-async def is_mine(tx: Transaction, grant: LockGrant) -> bool:
-    """Whether the line is still this run's."""
-    row = await tx.one(_IS_MINE, address=grant.address, epoch=grant.epoch, token=grant.token)
+async def is_held(tx: Transaction, grant: LockGrant) -> bool:
+    """Return True if the run still holds the lock."""
+    row = await tx.one(_IS_HELD, address=grant.address, epoch=grant.epoch, token=grant.token)
     return row is not None
 
 
 async def mark_of_payment(tx: Transaction, payment_id: str, state: str) -> None:
-    """Let the next session on the line of a payment in this state begin with an identification."""
+    """Make the next session on the terminal of a payment in this state begin with an identification."""
     await tx.run(_MARK_OF_PAYMENT, payment_id=payment_id, state=state)
 
 
 async def lock_of_payment(tx: Transaction, payment_id: str) -> tuple[str | None, int | None]:
-    """Lock the payment's line; return who holds it and since when (milliseconds)."""
+    """Lock the row of the payment's terminal lock; return its holder and its start (milliseconds)."""
     row = await tx.one(_LOCK_OF_PAYMENT, payment_id=payment_id)
-    return (None, None) if row is None else (row.held_by, row.taken_at)
+    return (None, None) if row is None else (row.held_by, row.acquired_at)

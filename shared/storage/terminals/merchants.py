@@ -19,13 +19,13 @@ _INSERT_CREDENTIAL = Statement(
     "INSERT INTO credentials (id, kind, merchant_id, secret_hash, created_at)"
     " VALUES (:id, :kind, :merchant_id, :secret_hash, {now})"
 )
-#: Nothing where it was revoked before: the first time stays.
+#: A second revocation changes nothing: the first time stays.
 _REVOKE = Statement(
     "UPDATE credentials SET revoked_at = {now} WHERE id = :id AND revoked_at IS NULL RETURNING id"
 )
 _CREDENTIAL_EXISTS = Statement("SELECT id FROM credentials WHERE id = :id")
 
-#: Again with another reason: the time stays.
+#: A second suspension changes the reason: the first time stays.
 _SUSPEND = Statement(
     "UPDATE merchants SET suspended_at = COALESCE(suspended_at, {now}), suspended_because = :because"
     " WHERE id = :id RETURNING id"
@@ -38,12 +38,13 @@ _SET_UNKNOWN_ORDERS = Statement(
     "UPDATE merchants SET reverses_unknown = :reverses_unknown, credits_known_only = :credits_known_only"
     " WHERE id = :id RETURNING id"
 )
-#: A lock by an update that changes nothing: FOR UPDATE would keep the merchant's payments waiting, which
-#: refer to its row.
+#: A lock by an update that changes nothing: FOR UPDATE would delay the merchant's payments, which refer to
+#: its
+#: row.
 _LOCK = Statement("UPDATE merchants SET name = name WHERE id = :id")
 _MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
 
-#: A credential that is not revoked, with what its merchant may reach.
+#: A credential that is not revoked, with its merchant's settings.
 _CREDENTIAL = Statement(
     "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours,"
     " m.reverses_unknown, m.credits_known_only, m.suspended_because FROM credentials c"
@@ -55,40 +56,35 @@ _TERMINAL = (
     " authorisation_above_cents, disabled_at FROM terminals"
 )
 _TERMINAL_BY_ID = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND id = :id")
-_TERMINAL_BY_LINE = Statement(
+_TERMINAL_BY_ADDRESS = Statement(
     _TERMINAL + " WHERE merchant_id = :merchant_id AND terminal_address = :terminal_address"
-)
-
-#: Whose alone a line is, by an operator's word.
-_SOLE_USER = Statement(
-    "SELECT merchant_id FROM terminals WHERE terminal_address = :terminal_address AND"
-    " sole_use_confirmed_at IS NOT NULL"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownOrders:
-    """Operations that a merchant may pass on for an order that has no debit here."""
+    """Operations that a merchant may send for an order that has no debit here."""
 
-    #: A reversal is passed on to the terminal, which may take the newest other sale of that amount for it.
+    #: Reversals; the terminal may reverse the newest other sale of that amount instead.
     reversals: bool = False
-    #: A credit is passed on.
+    #: Credits.
     credits: bool = True
 
     def pass_on(self, operation: Operation) -> bool:
+        """Return True if the operation is sent to the terminal."""
         return self.credits if operation is Operation.CREDIT else self.reversals
 
 
-#: As long as an operator says nothing else.
+#: Of merchants for which an operator set nothing else.
 DEFAULT_UNKNOWN_ORDERS: Final = UnknownOrders()
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One name for HTTP Basic.
+    """A credential for HTTP Basic with its merchant's settings.
 
-    `networks` are its merchant's allowed ones (CIDR, or `public`); empty: none. `guard_hours`: how long a
-    succeeded order keeps its number, None for ever.
+    `networks`: the merchant's allowed networks (CIDR, or `public`); empty: none. `guard_hours`: hours after
+    which a succeeded order releases its number; None: never.
     """
 
     id: str
@@ -98,7 +94,7 @@ class Credential:
     networks: tuple[str, ...]
     guard_hours: int | None = None
     unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS
-    #: Why its merchant's new orders are refused; None: they are not.
+    #: Reason for which its merchant's new orders are refused; None: they are not.
     suspended_because: str | None = None
 
 
@@ -120,7 +116,7 @@ class Terminal:
     disabled_at: int | None = None
 
     def asks_authorisation(self, amount_cents: int) -> bool:
-        """Whether a debit of this amount asks for an authorisation though its order does not."""
+        """Return True if a debit of this amount needs an authorisation although its order asks for none."""
         if self.authorisation == "above":
             return (
                 self.authorisation_above_cents is not None and amount_cents > self.authorisation_above_cents
@@ -129,7 +125,7 @@ class Terminal:
 
 
 async def lock_merchant(tx: Transaction, merchant_id: str) -> None:
-    """Let nobody else count what this merchant has until the transaction ends; its payments do not wait."""
+    """Serialise transactions that count a merchant's entries; its payments do not wait for them."""
     await tx.run(_LOCK, id=merchant_id)
 
 
@@ -141,6 +137,7 @@ async def create_merchant(
     guard_hours: int | None = None,
     unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS,
 ) -> None:
+    """Store a merchant. Raises DatabaseUnavailable, CommitUnknown."""
     await database.write(
         lambda tx: tx.run(
             _INSERT_MERCHANT,
@@ -192,7 +189,7 @@ async def credential(database: Database, credential_id: str) -> Credential | Non
 
 
 async def revoke_credential(database: Database, credential_id: str) -> bool:
-    """Revoke a credential for ever; False: there is none of this name."""
+    """Revoke a credential for ever; False: there is no such credential."""
 
     async def work(tx: Transaction) -> bool:
         revoked = await tx.one(_REVOKE, id=credential_id)
@@ -207,12 +204,12 @@ async def suspend_merchant(database: Database, merchant_id: str, because: str) -
 
 
 async def resume_merchant(database: Database, merchant_id: str) -> bool:
-    """Take its orders again; False: there is no such merchant."""
+    """Accept the merchant's orders again; False: there is no such merchant."""
     return await database.write(lambda tx: _is_found(tx, _RESUME, id=merchant_id))
 
 
 async def set_networks(database: Database, merchant_id: str, networks: list[str]) -> bool:
-    """Let the merchant drive terminals in exactly these networks; False: there is no such merchant."""
+    """Set the networks in which the merchant may drive terminals; False: there is no such merchant."""
     networks_json = json_text(networks)
     return await database.write(
         lambda tx: _is_found(tx, _SET_NETWORKS, id=merchant_id, networks=networks_json)
@@ -220,7 +217,7 @@ async def set_networks(database: Database, merchant_id: str, networks: list[str]
 
 
 async def set_unknown_orders(database: Database, merchant_id: str, unknown_orders: UnknownOrders) -> bool:
-    """Say what the merchant may give back of orders without a debit here; False: no such merchant."""
+    """Set the operations allowed for orders without a debit here; False: there is no such merchant."""
     columns = _columns(unknown_orders)
     return await database.write(lambda tx: _is_found(tx, _SET_UNKNOWN_ORDERS, id=merchant_id, **columns))
 
@@ -237,18 +234,14 @@ async def _is_found(tx: Transaction, statement: Statement, **parameters: object)
 
 
 async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str) -> Terminal | None:
+    """Return a registered terminal by its id."""
     row = await database.read(lambda tx: tx.one(_TERMINAL_BY_ID, merchant_id=merchant_id, id=terminal_id))
     return None if row is None else Terminal(**row._mapping)
 
 
 async def terminal_by_address(database: Database, merchant_id: str, terminal_address: str) -> Terminal | None:
+    """Return a registered terminal by its address."""
     row = await database.read(
-        lambda tx: tx.one(_TERMINAL_BY_LINE, merchant_id=merchant_id, terminal_address=terminal_address)
+        lambda tx: tx.one(_TERMINAL_BY_ADDRESS, merchant_id=merchant_id, terminal_address=terminal_address)
     )
     return None if row is None else Terminal(**row._mapping)
-
-
-async def sole_user(database: Database, terminal_address: str) -> str | None:
-    """Return the merchant whose alone this line is; None: it is anybody's."""
-    row = await database.read(lambda tx: tx.one(_SOLE_USER, terminal_address=terminal_address))
-    return None if row is None else str(row.merchant_id)

@@ -1,7 +1,7 @@
-"""Probes: one identification of a terminal, whose line is taken for it as for a payment.
+"""Probes: one identification of a terminal, under its terminal lock, as a payment.
 
-A probe holds the line for seconds and is never resumed: where its worker dies, whoever takes the line over
-only frees it.
+A probe holds the lock for seconds and is never resumed: after its worker's death the new owner only releases
+it.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.terminals import locks
 
-#: Results are kept this long, for a person who looks back.
+#: Age at which results are deleted.
 KEPT_SECONDS: Final = 86_400
 
 _INSERT = Statement(
@@ -26,19 +26,15 @@ _DELETE_OLD = Statement(
     "DELETE FROM probes WHERE merchant_id = :merchant_id AND created_at < {now} - :kept_ms"
 )
 
-#: The probe's line. Who holds it is read under its lock.
-_LOCK_LINE = Statement(
-    "SELECT address, held_by, claim, taken_at FROM terminal_locks"
+#: The holder of the probe's terminal lock, under the lock of its row.
+_LOCK = Statement(
+    "SELECT address, held_by, claim, acquired_at FROM terminal_locks"
     " WHERE address = (SELECT terminal_address FROM probes WHERE id = :id) {for_update}"
 )
-_TAKE_LINE = Statement(
+_ACQUIRE = Statement(
     "UPDATE terminal_locks SET held_by = :id, worker = :worker, epoch = epoch + 1, claim = :token,"
-    " taken_at = {now}, lease_until = {now} + :lease_ms WHERE address = :address AND held_by IS NULL"
+    " acquired_at = {now}, lease_until = {now} + :lease_ms WHERE address = :address AND held_by IS NULL"
     " RETURNING address, epoch, echoes, identifies, identify_first"
-)
-_TAKEN_LINE = Statement(
-    "SELECT address, epoch, echoes, identifies, identify_first FROM terminal_locks"
-    " WHERE held_by = :id AND claim = :token"
 )
 _START = Statement(
     "UPDATE probes SET state = 'running' WHERE id = :id AND state = 'queued' AND deadline_at > {now}"
@@ -52,8 +48,8 @@ _END = Statement(
     " WHERE id = :id AND state <> 'ended' RETURNING id"
 )
 
-#: The terminal said something: it was seen.
-_SEEN = Statement(
+#: The terminal answered.
+_ANSWERED = Statement(
     "UPDATE terminal_locks SET answered_at = {now} WHERE address = :address AND epoch = :epoch AND claim ="
     " :token"
 )
@@ -67,26 +63,28 @@ _RESULT = Statement(
 
 
 class ProbeResult(StrEnum):
-    """What a probe found."""
+    """The result of a probe."""
 
-    #: Somebody's payment or probe has the line: no packet was sent.
+    #: A payment or another probe holds the terminal lock: no packet was sent.
     HELD = "held"
     #: A Concert terminal answered.
     REACHABLE = "reachable"
-    #: A Concert terminal answered that it is busy: it shows an amount, or somebody uses it.
+    #: A Concert terminal answered that it is busy: it shows an amount, or is being used.
     BUSY = "busy"
-    #: Something takes connections there and gave no Concert answer.
+    #: Something accepts connections there and gave no Concert answer.
     NOT_CONCERT = "not_concert"
     #: No connection.
     UNREACHABLE = "unreachable"
     #: Its worker stopped before the end.
     INTERRUPTED = "interrupted"
-    #: Nobody took it in time.
+    #: No worker started it in time.
     NO_WORKER = "no_worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewProbe:
+    """A probe to be run, with the terminal's data at its creation."""
+
     id: str
     merchant_id: str
     terminal_id: str
@@ -99,8 +97,8 @@ class NewProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """The line is this run's, for this identification."""
+class StartedProbe:
+    """A probe whose terminal lock is granted to this run."""
 
     grant: locks.LockGrant
     protocol: str
@@ -109,13 +107,13 @@ class Taken:
 
     @property
     def known(self) -> bool:
-        """A Concert terminal answered a payment on this line before."""
+        """Return True if a Concert terminal at this address answered a payment before."""
         return self.grant.echoes != "[]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A probe's result; `held_by` is None where another merchant holds the line. Times in milliseconds."""
+class ProbeReport:
+    """A probe's result; `held_by` is None if the holder is another merchant's. Times in milliseconds."""
 
     outcome: ProbeResult
     round_trip_ms: int | None = None
@@ -124,8 +122,8 @@ class Found:
     held_since: int | None = None
 
 
-class _NotMine(Exception):
-    """Rolls the taking of the line back."""
+class _NotQueued(Exception):
+    """Raised to roll back the acquired lock of a probe that is no longer queued."""
 
 
 async def create(database: Database, new: NewProbe) -> None:
@@ -149,91 +147,89 @@ async def create(database: Database, new: NewProbe) -> None:
     await database.write(work)
 
 
-async def take(
+async def start(
     database: Database, probe_id: str, *, worker: str, token: str, lease_seconds: float
-) -> Taken | None:
-    """Take the probe's line; None: it is held (the probe's result then), or it is no longer to be run.
+) -> StartedProbe | None:
+    """Acquire the probe's terminal lock; None: it is held (the probe ends with that), or the probe has ended.
 
-    Raises DatabaseUnavailable, CommitUnknown: call it again with the same token, it finds an earlier try's
-    taking.
+    Raises DatabaseUnavailable, CommitUnknown: a second call with the same token finds the first one's commit.
     """
 
-    async def work(tx: Transaction) -> Taken | None:
-        lock = await tx.one(_LOCK_LINE, id=probe_id)
+    async def work(tx: Transaction) -> StartedProbe | None:
+        lock = await tx.one(_LOCK, id=probe_id)
         if lock is None:
             return None
         if (lock.held_by, lock.claim) == (probe_id, token):
-            return await _taken(tx, probe_id, token)
+            return await _started(tx, probe_id, token)
         if lock.held_by is not None:
             if lock.held_by != probe_id:
                 await _end(
                     tx,
                     probe_id,
-                    Found(
+                    ProbeReport(
                         outcome=ProbeResult.HELD,
                         held_by=lock.held_by,
-                        held_since=lock.taken_at,
+                        held_since=lock.acquired_at,
                     ),
                 )
             return None
         row = await tx.one(
-            _TAKE_LINE,
+            _ACQUIRE,
             id=probe_id,
             address=lock.address,
             worker=worker,
             token=token,
             lease_ms=int(lease_seconds * 1000),
         )
-        assert row is not None, "the line's row is locked by this transaction"
+        assert row is not None, "the row of the lock is locked by this transaction"
         if await tx.one(_START, id=probe_id) is None:
-            raise _NotMine
-        return await _taken(tx, probe_id, token)
+            raise _NotQueued
+        return await _started(tx, probe_id, token)
 
     try:
         return await database.write(work)
-    except _NotMine:
+    except _NotQueued:
         return None
 
 
-async def _taken(tx: Transaction, probe_id: str, token: str) -> Taken:
-    terminal_address = await tx.one(_TAKEN_LINE, id=probe_id, token=token)
+async def _started(tx: Transaction, probe_id: str, token: str) -> StartedProbe:
+    grant = await locks.granted_with(tx, probe_id, token)
     probe = await tx.one(_RUNNING, id=probe_id)
-    assert terminal_address is not None, "the line's row is locked by this transaction"
+    assert grant is not None, "the row of the lock is locked by this transaction"
     assert probe is not None, "it is running"
-    grant = locks.grant_of(terminal_address, token, probe_id)
-    return Taken(grant, probe.protocol, probe.profile, probe.pos_number)
+    return StartedProbe(grant, probe.protocol, probe.profile, probe.pos_number)
 
 
-async def finish(database: Database, taken: Taken, found: Found) -> bool:
-    """Store what was found and free the line; False: somebody took it over.
+async def finish(database: Database, started: StartedProbe, found: ProbeReport) -> bool:
+    """Store the result and release the terminal lock; False: another worker took it over.
 
-    A silence teaches nothing: only one that follows a finished payment excuses a line from identification.
-    Raises DatabaseUnavailable, CommitUnknown: repeat it, a second time changes nothing.
+    A missing answer is not stored: only an identification after a finished payment shows that the terminal
+    does not answer them. Raises DatabaseUnavailable, CommitUnknown: repeating it changes nothing.
     """
-    grant = taken.grant
+    grant = started.grant
     identified = found.outcome is ProbeResult.REACHABLE and found.round_trip_ms is not None
 
     async def work(tx: Transaction) -> bool:
         if found.outcome is ProbeResult.BUSY or identified:
-            await tx.run(_SEEN, address=grant.address, epoch=grant.epoch, token=grant.token)
+            await tx.run(_ANSWERED, address=grant.address, epoch=grant.epoch, token=grant.token)
         observed = (
             locks.ObservedCapabilities(identifies=True, identify_first=False)
             if identified
             else locks.ObservedCapabilities()
         )
-        freed = await locks.release(tx, grant, observed)
+        released = await locks.release(tx, grant, observed)
         await _end(tx, grant.payment_id, found)
-        return freed
+        return released
 
     return await database.write(work)
 
 
 async def give_up(database: Database, probe_id: str) -> None:
-    """End a probe that nobody took or finished in time; a result that is there stays."""
-    await database.write(lambda tx: _end(tx, probe_id, Found(outcome=ProbeResult.NO_WORKER)))
+    """End a probe that no worker started or finished in time; a stored result stays."""
+    await database.write(lambda tx: _end(tx, probe_id, ProbeReport(outcome=ProbeResult.NO_WORKER)))
 
 
-async def _end(tx: Transaction, probe_id: str, found: Found) -> None:
+async def _end(tx: Transaction, probe_id: str, found: ProbeReport) -> None:
     await tx.run(
         _END,
         id=probe_id,
@@ -245,12 +241,12 @@ async def _end(tx: Transaction, probe_id: str, found: Found) -> None:
     )
 
 
-async def result(database: Database, probe_id: str) -> Found | None:
-    """Return what was found, as the merchant of the probe may see it; None: not yet."""
+async def result(database: Database, probe_id: str) -> ProbeReport | None:
+    """Return the result as the probe's merchant may see it; None: it has not ended."""
     row = await database.read(lambda tx: tx.one(_RESULT, id=probe_id))
     if row is None:
         return None
-    return Found(
+    return ProbeReport(
         outcome=ProbeResult(row.outcome),
         round_trip_ms=row.round_trip_ms,
         detail=row.detail,

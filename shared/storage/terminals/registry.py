@@ -1,11 +1,11 @@
-"""The merchants' terminals as they register, change and remove them.
+"""The registry of merchants' terminals: entries are stored, changed, disabled and removed.
 
-Whatever an entry says, it changes nothing for other merchants; only a sole use that an operator has confirmed
-does. What was learned of a terminal belongs to its line, which several merchants may share.
+An entry changes nothing for other merchants unless an operator has confirmed its sole use. Observed
+capabilities belong to the terminal address, which several merchants may share.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import Row
@@ -13,8 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments.operator_actions import Action, record_action
-from shared.storage.terminals import locks, moved_terminals
+from shared.storage.terminals import address_changes
 from shared.storage.terminals.merchants import lock_merchant
 
 Authorisation = Literal["standard", "always", "above"]
@@ -29,8 +28,8 @@ _SELECT: Final = (
 _GET = Statement(_SELECT + " AND id = :id")
 _PAGE = Statement(_SELECT + " AND id > :after ORDER BY id LIMIT :most")
 
-#: Another entry of the merchant on the same line.
-_OTHER_ON_LINE = Statement(
+#: Another entry of the merchant for the same address.
+_OTHER_AT_ADDRESS = Statement(
     "SELECT id FROM terminals WHERE merchant_id = :merchant_id AND terminal_address = :terminal_address"
     " AND id <> :id"
 )
@@ -44,7 +43,7 @@ _INSERT = Statement(
     " :authorisation, :authorisation_above_cents, CASE WHEN :sole_use THEN {now} END, {now}, {now})"
 )
 
-#: A confirmation is for one merchant at one line: at another line, or no longer wanted, it is gone.
+#: A confirmation is for one merchant at one address: it ends with the address, or with the request.
 _CHANGE = Statement(
     "UPDATE terminals SET label = :label, shop = :shop, host = :host, port = :port, protocol = :protocol,"
     " profile = :profile, pos_number = :pos_number, authorisation = :authorisation,"
@@ -58,8 +57,8 @@ _CHANGE = Statement(
     " :id RETURNING id"
 )
 
-#: The host's name leads elsewhere now. Left as it is where another entry has that line.
-_FOLLOW = Statement(
+#: The host's name has another address now. The entry keeps the old one where another entry has the new one.
+_UPDATE_ADDRESS = Statement(
     "UPDATE terminals SET terminal_address = :terminal_address, sole_use_confirmed_at = NULL,"
     " sole_use_confirmed_by = NULL"
     " WHERE merchant_id = :merchant_id AND id = :id AND terminal_address <> :terminal_address AND NOT"
@@ -79,37 +78,9 @@ _DISABLE = Statement(
     " WHERE merchant_id = :merchant_id AND id = :id RETURNING id"
 )
 
-_LOCK_LINE = Statement(
-    "SELECT held_by, taken_at FROM terminal_locks WHERE address = :terminal_address {for_update}"
-)
-
-_REPLACED = Statement(
-    "UPDATE terminals SET replaced_at = {now}, changed_at = {now}"
-    " WHERE merchant_id = :merchant_id AND id = :id"
-)
-
-#: An excuse from identification and a mark that asks for one stay until one is answered: dropping either by
-#: a merchant's word could leave the line without payments, or send one to a terminal that shows another's.
-_FORGET = Statement(
-    "UPDATE terminal_locks SET echoes = '[]', identifies = CASE WHEN identifies THEN NULL ELSE identifies END"
-    " WHERE address = :terminal_address"
-)
-
-_CONFIRM = Statement(
-    "UPDATE terminals SET sole_use_confirmed_at = {now}, sole_use_confirmed_by = :by"
-    " WHERE merchant_id = :merchant_id AND id = :id AND sole_use_requested_at IS NOT NULL"
-    " AND sole_use_confirmed_at IS NULL RETURNING id"
-)
-_WITHDRAW = Statement(
-    "UPDATE terminals SET sole_use_confirmed_at = NULL, sole_use_confirmed_by = NULL"
-    " WHERE merchant_id = :merchant_id AND id = :id AND sole_use_confirmed_at IS NOT NULL RETURNING id"
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What a merchant says of a terminal; `terminal_address` is where its host leads to now."""
-
+class _TerminalFields:
     id: str
     label: str
     shop: str
@@ -123,25 +94,20 @@ class Entry:
     authorisation: Authorisation
     #: Set with `above` only.
     authorisation_above_cents: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(_TerminalFields):
+    """A merchant's entry for a terminal; `terminal_address` is the current address of its host."""
+
     sole_use: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """An entry as it is stored. Times are milliseconds since 1970 UTC."""
+class RegisteredTerminal(_TerminalFields):
+    """A stored entry. Times are milliseconds since 1970 UTC."""
 
-    id: str
     merchant_id: str
-    label: str
-    shop: str
-    host: str
-    port: int
-    terminal_address: str
-    protocol: str
-    profile: str
-    pos_number: str
-    authorisation: Authorisation
-    authorisation_above_cents: int | None
     disabled_at: int | None
     sole_use_requested_at: int | None
     sole_use_confirmed_at: int | None
@@ -157,11 +123,11 @@ class Registered:
 
 
 class TooManyTerminals(Exception):
-    """The merchant would have more terminals than it may."""
+    """Raised when a merchant would have more terminals than its limit."""
 
 
 class AddressTaken(Exception):
-    """The merchant has another entry for the same address and port, or somebody has its sole use."""
+    """Raised when the merchant has another entry for the address, or another merchant has its sole use."""
 
     def __init__(self, terminal_id: str, other_id: str | None = None) -> None:
         super().__init__(terminal_id, other_id)
@@ -169,58 +135,49 @@ class AddressTaken(Exception):
         self.other_id = other_id
 
 
-@dataclass(frozen=True, slots=True)
-class InUse:
-    """A payment or probe holds the line: nothing was changed."""
-
-    held_by: str
-    since: int
-
-
-async def get(database: Database, merchant_id: str, terminal_id: str) -> Registered | None:
+async def get(database: Database, merchant_id: str, terminal_id: str) -> RegisteredTerminal | None:
+    """Return an entry; None: there is no such entry."""
     row = await database.read(lambda tx: tx.one(_GET, merchant_id=merchant_id, id=terminal_id))
     return None if row is None else _registered(row)
 
 
-async def page(database: Database, merchant_id: str, *, after: str, most: int) -> list[Registered]:
-    """Return at most so many of a merchant's terminals, by id, those after `after`."""
+async def page(database: Database, merchant_id: str, *, after: str, most: int) -> list[RegisteredTerminal]:
+    """Return at most `most` of a merchant's terminals in the order of their ids, those after `after`."""
     rows = await database.read(lambda tx: tx.all(_PAGE, merchant_id=merchant_id, after=after, most=most))
     return [_registered(row) for row in rows]
 
 
 async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *, limit: int) -> list[bool]:
-    """Store all entries or none; say of each whether it is new.
+    """Store all entries or none; return for each True if it is new.
 
-    `limit`: terminals of the merchant. Raises LineTaken, TooManyTerminals, DatabaseUnavailable,
-    CommitUnknown.
-    Two entries that swap their lines are not found to fit: change one of them to a third line first.
+    `limit`: terminals of the merchant. Raises AddressTaken (also where two entries swap their addresses:
+    change one of them to a third address first), TooManyTerminals, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> list[bool]:
         created = [await _put(tx, merchant_id, entry) for entry in entries]
         if any(created):
-            # After the inserts: whoever comes later counts them, too.
+            # After the inserts: a later transaction counts them, too.
             await lock_merchant(tx, merchant_id)
-            if await _number(tx, merchant_id) > limit:
+            if await _count(tx, merchant_id) > limit:
                 raise TooManyTerminals
         return created
 
     try:
         return await database.write(work)
     except IntegrityError as error:
-        # Another request for the same line, or for the same new id, was faster.
+        # Another request for the same address, or for the same new id, came first.
         raise AddressTaken(entries[0].id) from error
 
 
 async def _put(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
     other = await tx.one(
-        _OTHER_ON_LINE, merchant_id=merchant_id, terminal_address=entry.terminal_address, id=entry.id
+        _OTHER_AT_ADDRESS, merchant_id=merchant_id, terminal_address=entry.terminal_address, id=entry.id
     )
     if other is not None:
         raise AddressTaken(entry.id, other.id)
-    values: dict[str, object] = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
-    values["merchant_id"] = merchant_id
-    await moved_terminals.mark_entry(
+    values = asdict(entry) | {"merchant_id": merchant_id}
+    await address_changes.mark_new_address(
         tx, merchant_id=merchant_id, terminal_id=entry.id, terminal_address=entry.terminal_address
     )
     if await tx.one(_CHANGE, **values) is not None:
@@ -229,17 +186,22 @@ async def _put(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
     return True
 
 
-async def taken_lines(database: Database, merchant_id: str, entries: Sequence[Entry]) -> dict[str, str]:
-    """Return which of the entries cannot be stored, with the stored entry that has their line.
+async def occupied_addresses(
+    database: Database, merchant_id: str, entries: Sequence[Entry]
+) -> dict[str, str]:
+    """Return the ids of entries that cannot be stored, with the stored entry that has their address.
 
-    An entry that is changed by the same call gives its line up only where it keeps its id there.
+    An entry that the same call changes releases its address only where it keeps its id there.
     """
 
     async def look(tx: Transaction) -> dict[str, str]:
         found = {}
         for entry in entries:
             row = await tx.one(
-                _OTHER_ON_LINE, merchant_id=merchant_id, terminal_address=entry.terminal_address, id=entry.id
+                _OTHER_AT_ADDRESS,
+                merchant_id=merchant_id,
+                terminal_address=entry.terminal_address,
+                id=entry.id,
             )
             if row is not None:
                 found[entry.id] = str(row.id)
@@ -248,15 +210,15 @@ async def taken_lines(database: Database, merchant_id: str, entries: Sequence[En
     return await database.read(look)
 
 
-async def _number(tx: Transaction, merchant_id: str) -> int:
+async def _count(tx: Transaction, merchant_id: str) -> int:
     row = await tx.one(_COUNT, merchant_id=merchant_id)
     assert row is not None, "an aggregate has a row"
     return int(row.number)
 
 
-async def number(database: Database, merchant_id: str) -> int:
-    """Return how many terminals the merchant has registered."""
-    return await database.read(lambda tx: _number(tx, merchant_id))
+async def count(database: Database, merchant_id: str) -> int:
+    """Return the number of terminals that the merchant has registered."""
+    return await database.read(lambda tx: _count(tx, merchant_id))
 
 
 async def known_ids(database: Database, merchant_id: str, entries: Sequence[Entry]) -> set[str]:
@@ -269,20 +231,24 @@ async def known_ids(database: Database, merchant_id: str, entries: Sequence[Entr
     return await database.read(look)
 
 
-async def follow(database: Database, merchant_id: str, terminal_id: str, terminal_address: str) -> None:
-    """Note that the host's name leads to another line now; a confirmed sole use does not move along."""
+async def update_address(
+    database: Database, merchant_id: str, terminal_id: str, terminal_address: str
+) -> None:
+    """Store the new address of an entry's host name; a confirmed sole use ends."""
 
     async def work(tx: Transaction) -> None:
-        await moved_terminals.mark_entry(
+        await address_changes.mark_new_address(
             tx, merchant_id=merchant_id, terminal_id=terminal_id, terminal_address=terminal_address
         )
-        await tx.run(_FOLLOW, merchant_id=merchant_id, id=terminal_id, terminal_address=terminal_address)
+        await tx.run(
+            _UPDATE_ADDRESS, merchant_id=merchant_id, id=terminal_id, terminal_address=terminal_address
+        )
 
     await database.write(work)
 
 
 async def remove(database: Database, merchant_id: str, terminal_id: str) -> bool:
-    """Delete an entry; False: there is none. Its payments go on as they were accepted."""
+    """Delete an entry; False: there is none. Its accepted payments are carried out."""
 
     async def work(tx: Transaction) -> bool:
         return await tx.one(_REMOVE, merchant_id=merchant_id, id=terminal_id) is not None
@@ -291,7 +257,7 @@ async def remove(database: Database, merchant_id: str, terminal_id: str) -> bool
 
 
 async def set_disabled(database: Database, merchant_id: str, terminal_id: str, *, disabled: bool) -> bool:
-    """Take no more payments, or take them again; False: there is no such entry."""
+    """Refuse the terminal's payments, or accept them again; False: there is no such entry."""
 
     async def work(tx: Transaction) -> bool:
         row = await tx.one(_DISABLE, merchant_id=merchant_id, id=terminal_id, disabled=disabled)
@@ -300,66 +266,5 @@ async def set_disabled(database: Database, merchant_id: str, terminal_id: str, *
     return await database.write(work)
 
 
-async def replace(database: Database, merchant_id: str, terminal_id: str) -> bool | InUse:
-    """Another device is at the same place: forget what was learned of the old one; False: no such entry.
-
-    Not while the line is held: the session that runs would teach the old device's habits again.
-    """
-
-    async def work(tx: Transaction) -> bool | InUse:
-        row = await tx.one(_GET, merchant_id=merchant_id, id=terminal_id)
-        if row is None:
-            return False
-        lock = await tx.one(_LOCK_LINE, terminal_address=row.terminal_address)
-        if lock is not None and lock.held_by is not None:
-            return InUse(lock.held_by, lock.taken_at)
-        await tx.run(_FORGET, terminal_address=row.terminal_address)
-        await tx.run(_REPLACED, merchant_id=merchant_id, id=terminal_id)
-        return True
-
-    return await database.write(work)
-
-
-async def confirm_sole_use(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
-    """An operator confirms what the merchant asked for; False: it was not asked for, or is confirmed.
-
-    From now on other merchants' payments to the line are refused. Raises LineTaken where the line is another
-    merchant's alone.
-    """
-
-    async def work(tx: Transaction) -> bool:
-        row = await tx.one(_GET, merchant_id=merchant_id, id=terminal_id)
-        if row is None:
-            return False
-        await locks.create(tx, row.terminal_address)
-        if await tx.one(_CONFIRM, merchant_id=merchant_id, id=terminal_id, by=by) is None:
-            return False
-        await record_action(tx, by, Action.SOLE_USE_CONFIRMED, _named(merchant_id, row))
-        return True
-
-    try:
-        return await database.write(work)
-    except IntegrityError as error:
-        raise AddressTaken(terminal_id) from error
-
-
-async def withdraw_sole_use(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
-    """Take a confirmation back; False: there is no such entry. The merchant's wish stays."""
-
-    async def work(tx: Transaction) -> bool:
-        row = await tx.one(_GET, merchant_id=merchant_id, id=terminal_id)
-        if row is None:
-            return False
-        if await tx.one(_WITHDRAW, merchant_id=merchant_id, id=terminal_id) is not None:
-            await record_action(tx, by, Action.SOLE_USE_WITHDRAWN, _named(merchant_id, row))
-        return True
-
-    return await database.write(work)
-
-
-def _named(merchant_id: str, row: Row[Any]) -> dict[str, object]:
-    return {"merchant_id": merchant_id, "terminal_id": row.id, "terminal_address": row.terminal_address}
-
-
-def _registered(row: Row[Any]) -> Registered:
-    return Registered(**row._mapping)
+def _registered(row: Row[Any]) -> RegisteredTerminal:
+    return RegisteredTerminal(**row._mapping)

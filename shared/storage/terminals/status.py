@@ -1,4 +1,4 @@
-"""What is known of lines and what waits for them, as one merchant may see it."""
+"""The status of terminals for one merchant: lock, observed capabilities and waiting payments."""
 
 import json
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from sqlalchemy import Row
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 
-#: More waiting payments than a page can list are counted by nobody.
+#: Limit of the waiting payments that are read; a page lists fewer.
 _WAITING_AT_MOST: Final = 10_000
 
-_LINES = Statement(
-    "SELECT l.address, l.held_by, l.taken_at, l.lease_until, l.echoes, l.answered_at, l.identifies,"
+_LOCKS = Statement(
+    "SELECT l.address, l.held_by, l.acquired_at, l.lease_until, l.echoes, l.answered_at, l.identifies,"
     " l.identify_first, COALESCE(p.merchant_id, r.merchant_id) AS holds_for, p.state FROM terminal_locks l"
     " LEFT JOIN payments p ON p.id = l.held_by LEFT JOIN probes r ON r.id = l.held_by"
     " WHERE l.address {in_ids}"
@@ -29,24 +29,24 @@ _WAITING = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the line. `id` is None where that is another merchant's payment or probe."""
+    """The holder of a terminal lock; `id` is None if it is another merchant's payment or probe."""
 
     id: str | None
     #: The payment's; None for a probe and for others' payments.
     state: str | None
     since: int
-    #: When the hold ends at the latest; for people to read.
+    #: End of the lease, for display.
     until: int | None
 
 
 @dataclass(slots=True)
 class TerminalStatus:
-    """One line. Times are milliseconds since 1970 UTC."""
+    """The status of one terminal. Times are milliseconds since 1970 UTC."""
 
     #: The tags of each of the last three complete answers.
     echoes: list[list[str]] = field(default_factory=list)
     answered_at: int | None = None
-    #: Whether the terminal answers identifications; None: not known.
+    #: True if the terminal answers identifications; None: not known.
     identifies: bool | None = None
     #: The next session begins with one.
     identify_first: bool = False
@@ -56,14 +56,16 @@ class TerminalStatus:
     others_waiting: int = 0
 
 
-async def statuses(database: Database, merchant_id: str, lines: Sequence[str]) -> dict[str, TerminalStatus]:
-    """Return the status of each line; a line that was never used has an empty one."""
+async def statuses(
+    database: Database, merchant_id: str, addresses: Sequence[str]
+) -> dict[str, TerminalStatus]:
+    """Return the status by address; an address that was never used has an empty one."""
 
     async def look(tx: Transaction) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
-        return await tx.all_of(_LINES, lines), await tx.all_of(_WAITING, lines)
+        return await tx.all_of(_LOCKS, addresses), await tx.all_of(_WAITING, addresses)
 
     found, queued = await database.read(look)
-    statuses = {terminal_address: TerminalStatus() for terminal_address in lines}
+    statuses = {terminal_address: TerminalStatus() for terminal_address in addresses}
     for row in found:
         statuses[row.address] = _status(row, merchant_id)
     for row in queued:
@@ -79,7 +81,7 @@ def _status(row: Row[Any], merchant_id: str) -> TerminalStatus:
     if row.held_by is not None:
         own = row.holds_for == merchant_id
         holder = Holder(
-            row.held_by if own else None, row.state if own else None, row.taken_at, row.lease_until
+            row.held_by if own else None, row.state if own else None, row.acquired_at, row.lease_until
         )
     return TerminalStatus(
         echoes=json.loads(row.echoes),

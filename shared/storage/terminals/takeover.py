@@ -1,7 +1,7 @@
-"""What the living do with what the dead left: held lines, doubted payments, rows of workers.
+"""Takeover of the terminal locks of dead workers.
 
-A worker is stale when its counter stood still for an observer; the takeover names the counter that was seen
-and reads it again as its last step, so that a worker that woke meanwhile keeps its lines.
+A worker is stale when its counter stood still for an observer. The takeover names the counter that was read,
+and reads it again as its last step, so that a worker that woke meanwhile keeps its locks.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _LOCK = Statement(
 )
 
 _TAKE_OVER = Statement(
-    "UPDATE terminal_locks SET worker = :worker, epoch = epoch + 1, claim = :token, taken_at = {now},"
+    "UPDATE terminal_locks SET worker = :worker, epoch = epoch + 1, claim = :token, acquired_at = {now},"
     " lease_until = {now} + :lease_ms WHERE address = :address AND epoch = :epoch AND worker = :dead"
     " RETURNING address, epoch, echoes, identifies, identify_first, held_by"
 )
@@ -41,7 +41,7 @@ _GRANTED_WITH = Statement(
     " WHERE address = :address AND claim = :token {for_update}"
 )
 
-#: Payments in session that no line names: none should be there.
+#: Payments in session that hold no terminal lock: there should be none.
 _ORPHANS = Statement(
     "SELECT id FROM payments WHERE state = 'in_session'"
     " AND NOT EXISTS (SELECT 1 FROM terminal_locks WHERE terminal_locks.held_by = payments.id)"
@@ -50,7 +50,7 @@ _ORPHANS = Statement(
 
 @dataclass(frozen=True, slots=True)
 class HeldLock:
-    """A line that is held, with the token of whoever took it."""
+    """A held terminal lock, with its owner's token."""
 
     address: str
     worker: str
@@ -60,15 +60,18 @@ class HeldLock:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """The line is ours now. `claimed` is its payment, in doubt or final; None: a probe held it."""
+    """A lock that was taken over; `claimed` is its payment, in doubt or final; None: a probe held it."""
 
     grant: locks.LockGrant
     claimed: claims.Claimed | None
 
 
-async def held(database: Database) -> Sequence[HeldLock]:
-    """Return the lines that are held, whoever holds them. Read it before the counters: a worker's row is
-    older than its first claim, so a line whose worker has no row then belongs to a dead one."""
+async def held_locks(database: Database) -> Sequence[HeldLock]:
+    """Return the held locks of all workers.
+
+    Read them before the counters: a worker's row is older than its first claim, so a lock whose worker has no
+    row then belongs to a dead one.
+    """
     rows = await database.read(lambda tx: tx.all(_HELD))
     return [HeldLock(row.address, row.worker, row.epoch, row.claim) for row in rows]
 
@@ -83,20 +86,15 @@ async def take_over(
     token: str,
     lease_seconds: float,
 ) -> TakenOver | None:
-    """Take the line of a stale worker; its payment in session becomes in doubt. None: it is stale no more.
+    """Take over the lock of a stale worker; its payment in session becomes in doubt. None: it woke meanwhile.
 
     `seen_counter` is the counter that stood still, None where the worker had no row. Raises
     DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> TakenOver | None:
-        found = await tx.one(
-            _LOCK,
-            address=lock.address,
-            epoch=lock.epoch,
-            dead=lock.worker,
-        )
-        # The counter is read last, over the heartbeats' own connection, with the line's lock held.
+        found = await _lock(tx, lock)
+        # The counter is read last, over the heartbeats' own connection, while the row is locked.
         if found is None or await heartbeats.counter(lock.worker) != seen_counter:
             return None
         return await _take(tx, lock, worker=worker, token=token, lease_seconds=lease_seconds)
@@ -107,25 +105,21 @@ async def take_over(
 async def take_back(
     database: Database, lock: HeldLock, *, token: str, lease_seconds: float
 ) -> TakenOver | None:
-    """Take a line of one's own that no task holds any more; its payment in session becomes in doubt.
+    """Take over an orphaned lock of the worker itself; its payment in session becomes in doubt.
 
-    None: whoever took it has given it back meanwhile. Raises DatabaseUnavailable, CommitUnknown.
+    None: it was released meanwhile. Raises DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> TakenOver | None:
-        if (
-            await tx.one(
-                _LOCK,
-                address=lock.address,
-                epoch=lock.epoch,
-                dead=lock.worker,
-            )
-            is None
-        ):
+        if await _lock(tx, lock) is None:
             return None
         return await _take(tx, lock, worker=lock.worker, token=token, lease_seconds=lease_seconds)
 
     return await database.write(work)
+
+
+async def _lock(tx: Transaction, lock: HeldLock) -> Row[Any] | None:
+    return await tx.one(_LOCK, address=lock.address, epoch=lock.epoch, dead=lock.worker)
 
 
 async def _take(
@@ -154,10 +148,10 @@ async def _take(
 
 
 async def read_back(database: Database, address: str, token: str) -> TakenOver | None:
-    """After a takeover whose commit's answer was lost: ours only if the line carries this token."""
+    """Return the takeover of a commit whose answer was lost, found by its token; None: it failed."""
 
     async def look(tx: Transaction) -> TakenOver | None:
-        # The lock is waited for, so that None is final.
+        # The row's lock is waited for, so that None is final.
         row = await tx.one(_GRANTED_WITH, address=address, token=token)
         return None if row is None else await _taken_over(tx, row, token)
 
@@ -170,12 +164,12 @@ async def _taken_over(tx: Transaction, row: Row[Any], token: str) -> TakenOver:
 
 
 async def orphans(database: Database) -> list[str]:
-    """Return the payments in session that no line names; there should be none."""
+    """Return the payments in session that hold no terminal lock; there should be none."""
     return [row.id for row in await database.read(lambda tx: tx.all(_ORPHANS))]
 
 
 async def doubt_orphan(database: Database, payment_id: str) -> Payment | None:
-    """Doubt a payment in session that no line names; None: it is not in session any more."""
+    """Doubt an orphaned payment in session; None: it is no longer in session."""
 
     async def work(tx: Transaction) -> Payment | None:
         await locks.mark_of_payment(tx, payment_id, State.IN_SESSION)

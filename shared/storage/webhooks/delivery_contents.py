@@ -1,4 +1,4 @@
-"""What a delivery says and where it goes, read once it is leased."""
+"""Contents of leased deliveries: events, endpoints with their secrets, and orders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from shared.storage.payments.rows import payment_of
 
 _EVENTS = Statement("SELECT number, at, body FROM events WHERE number {in_ids}")
 
-#: Each endpoint with the secrets that sign now, the newest first, and how often it failed in a row.
+#: Each endpoint with the secrets that sign now, the newest first, and its failures in a row.
 _ENDPOINTS = Statement(
-    "SELECT w.id, w.url, s.sealed, COALESCE(t.failures, 0) AS failures FROM webhook_endpoints w"
+    "SELECT w.id, w.url, s.encrypted, COALESCE(t.failures, 0) AS failures FROM webhook_endpoints w"
     " JOIN webhook_secrets s ON s.endpoint_id = w.id AND (s.ends_at IS NULL OR s.ends_at > {now})"
     " LEFT JOIN delivery_targets t ON t.id = w.id WHERE w.id {in_ids} ORDER BY w.id, s.id DESC"
 )
 
-#: A payment, and which attempt of its order and operation it is.
+#: A payment with its number among the attempts of its operation.
 _ORDERS = Statement(
     "SELECT {payment}, (SELECT COUNT(*) FROM payments o WHERE o.merchant_id = payments.merchant_id"
     " AND o.operation_key = payments.operation_key AND (o.created_at < payments.created_at"
@@ -39,35 +39,37 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where webhooks go. `sealed_secrets`: those that sign, the newest first."""
+    """A target of webhooks; `encrypted_secrets` are those that sign, the newest first."""
 
     id: str
     url: str
-    sealed_secrets: tuple[str, ...]
+    encrypted_secrets: tuple[str, ...]
     #: Failures in a row.
     failures: int
 
 
 async def events(database: Database, numbers: Sequence[int]) -> dict[int, StoredEvent]:
+    """Return events by number."""
     rows = await database.read(lambda tx: tx.all_of(_EVENTS, numbers))
     return {row.number: StoredEvent(row.number, row.at, row.body) for row in rows}
 
 
 async def endpoints(database: Database, ids: Sequence[str]) -> dict[str, Endpoint]:
+    """Return endpoints by id."""
     found: dict[str, Endpoint] = {}
     for row in await database.read(lambda tx: tx.all_of(_ENDPOINTS, ids)):
-        earlier = found[row.id].sealed_secrets if row.id in found else ()
-        found[row.id] = Endpoint(row.id, row.url, (*earlier, row.sealed), row.failures)
+        earlier = found[row.id].encrypted_secrets if row.id in found else ()
+        found[row.id] = Endpoint(row.id, row.url, (*earlier, row.encrypted), row.failures)
     return found
 
 
 async def orders(database: Database, payment_ids: Sequence[str]) -> dict[str, tuple[Payment, int]]:
-    """Return payments by id, each with which attempt of its order and operation it is, from 1."""
+    """Return payments by id, each with its number among the attempts of its operation, from 1."""
     rows = await database.read(lambda tx: tx.all_of(_ORDERS, payment_ids))
     return {row.id: (payment_of(row), row.attempt) for row in rows}
 
 
 async def failures_of(database: Database, target: str) -> int:
-    """Return how often a target failed in a row."""
+    """Return a target's failures in a row."""
     row = await database.read(lambda tx: tx.one(_FAILURES, target=target))
     return 0 if row is None else int(row.failures)

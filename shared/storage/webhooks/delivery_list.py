@@ -1,4 +1,4 @@
-"""Deliveries as merchants and operators read them: newest first, page by page, each with its attempts."""
+"""Listings of deliveries, newest first in pages, and the attempts of single deliveries."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +10,7 @@ from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
 from shared.storage.payments.listing import Place
 
-#: What is shown of one delivery; replays give it more and more.
+#: Attempts that are shown of one delivery; replays add more.
 ATTEMPTS_AT_MOST: Final = 100
 
 _SELECT: Final = (
@@ -19,8 +19,8 @@ _SELECT: Final = (
     " (leased_until IS NOT NULL AND leased_until > {now}) AS is_being_sent FROM deliveries"
 )
 
-#: One condition for each filter that is asked for: a condition on a value that is not given would keep
-#: SQLite from using an index.
+#: A condition for each filter that is given: a condition on a missing value would keep SQLite from using an
+#: index.
 _CONDITIONS: Final = {
     "merchant_id": "merchant_id = :merchant_id",
     "kind": "kind = :kind",
@@ -30,10 +30,11 @@ _CONDITIONS: Final = {
     "created_from": "created_at >= :created_from",
     "created_before": "created_at < :created_before",
 }
-#: In words: there is an index of the dead ones alone, which no parameter leads to.
+#: As literals: the partial index of dead deliveries is not used for a parameter.
 _STATES: Final = {state: f"state = '{state}'" for state in ("waiting", "delivered", "dead")}
-#: What no index is to be searched by, a better one being there. SQLite would rather read all of a merchant's
-#: deliveries than a payment's few, and all that are dead than a merchant's.
+#: Conditions by which SQLite is not to search an index: it would read all of a merchant's deliveries instead
+#: of a
+#: payment's few, and all dead ones instead of a merchant's.
 _BESIDE_PAYMENT: Final = {"merchant_id": "{unindexed}merchant_id = :merchant_id"}
 _BESIDE_MERCHANT: Final = {"kind": "{unindexed}kind = :kind"}
 
@@ -47,7 +48,7 @@ _ATTEMPTS = Statement(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFilter:
-    """Which deliveries; None leaves a condition out. Times are milliseconds since 1970 UTC."""
+    """Conditions on deliveries; None leaves one out. Times are milliseconds since 1970 UTC."""
 
     merchant_id: str | None = None
     #: `hipay` or `merchant`.
@@ -64,19 +65,19 @@ class DeliveryFilter:
     created_before: int | None = None
 
     def parameters(self) -> dict[str, object]:
-        """Return the values that are asked for."""
+        """Return the parameters of the given conditions."""
         values = {name: getattr(self, name) for name in _CONDITIONS}
         return {name: value for name, value in values.items() if value is not None}
 
     def conditions(self) -> tuple[str, ...]:
-        """Return the same as a statement's conditions."""
-        words = dict(_CONDITIONS)
+        """Return the given conditions in SQL."""
+        texts = dict(_CONDITIONS)
         if self.payment_id is not None:
-            words |= _BESIDE_PAYMENT
+            texts |= _BESIDE_PAYMENT
         if self.merchant_id is not None:
-            words |= _BESIDE_MERCHANT
+            texts |= _BESIDE_MERCHANT
         of_state = () if self.state is None else (_STATES[self.state],)
-        return (*(words[name] for name in self.parameters()), *of_state)
+        return (*(texts[name] for name in self.parameters()), *of_state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ class StoredDelivery:
 
 @dataclass(frozen=True, slots=True)
 class StoredAttempt:
-    """One try: when it began, and what came of it."""
+    """A stored attempt; `at` is its start."""
 
     at: int
     duration_ms: int
@@ -115,7 +116,7 @@ class StoredAttempt:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPage:
-    """Deliveries, newest first; `next` is where the next page begins, None at the end."""
+    """A page of deliveries, newest first; `next` is the start of the next page, None at the end."""
 
     deliveries: list[StoredDelivery]
     next: Place | None
@@ -127,19 +128,20 @@ async def page(
     """Return the deliveries after a place, at most `limit` of them. Raises DatabaseUnavailable."""
     statement = _page_statement(wanted.conditions(), follows=after is not None)
     place = {} if after is None else {"after_created_at": after.created_at, "after_id": after.id}
-    # One more than is shown: whether there is a next page.
+    # One more than is shown: there is a next page if it is found.
     rows = await database.read(lambda tx: tx.all(statement, most=limit + 1, **wanted.parameters(), **place))
     found = [_stored(row) for row in rows[:limit]]
     return DeliveryPage(found, Place(found[-1].created_at, found[-1].id) if len(rows) > limit else None)
 
 
 async def get(database: Database, delivery_id: str) -> StoredDelivery | None:
+    """Return a delivery; None: there is none of this id."""
     row = await database.read(lambda tx: tx.one(_GET, id=delivery_id))
     return None if row is None else _stored(row)
 
 
 async def attempts(database: Database, delivery_id: str) -> list[StoredAttempt]:
-    """Return the newest attempts of a delivery, in the order in which they were made."""
+    """Return the newest attempts of a delivery, in the order of their times."""
     rows = await database.read(lambda tx: tx.all(_ATTEMPTS, id=delivery_id, most=ATTEMPTS_AT_MOST))
     return [StoredAttempt(**row._mapping) for row in reversed(rows)]
 

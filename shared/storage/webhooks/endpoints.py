@@ -1,4 +1,4 @@
-"""A merchant's webhook endpoints, as it registers and changes them."""
+"""Webhook endpoints that merchants register and change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from shared.storage.webhooks import signing_secrets
 from shared.storage.webhooks.outbox import add_test_event
 from shared.storage.webhooks.signing_secrets import SigningSecret
 
-#: With the breaker's word on each, see `DeliveryTargetRow`.
+#: Endpoints with the state of their circuit breakers, see `DeliveryTargetRow`.
 _SELECT: Final = (
     "SELECT w.id, w.url, w.description, w.types, w.disabled_at, w.disabled_because, w.created_at,"
     " w.changed_at, COALESCE(t.failures, 0) AS failures,"
@@ -42,7 +42,7 @@ _LOCK = Statement(
     "SELECT url, disabled_at FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id"
     " {for_update}"
 )
-#: What is not given stays. An endpoint that is gone stays so until it is enabled again.
+#: A value that is not given stays. An endpoint that is gone stays so until it is enabled again.
 _CHANGE = Statement(
     "UPDATE webhook_endpoints SET url = COALESCE(CAST(:url AS TEXT), url),"
     " description = COALESCE(CAST(:description AS TEXT), description),"
@@ -53,7 +53,7 @@ _CHANGE = Statement(
     " WHEN CAST(:disabled AS BOOLEAN) THEN COALESCE(disabled_because, 'merchant') END,"
     " changed_at = {now} WHERE id = :id"
 )
-#: The failures were those of another address, or are said to be over.
+#: The failures were those of another URL, or the merchant enabled the endpoint again.
 _FORGET_FAILURES = Statement("DELETE FROM delivery_targets WHERE id = :id")
 
 _START: Final = Place(-1, "")
@@ -61,20 +61,20 @@ _START: Final = Place(-1, "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEndpoint:
-    """What a merchant registers. `types`: the event types it hears of; empty: all."""
+    """An endpoint to be stored; `types` are the event types that it subscribes to, empty: all."""
 
     id: str
     merchant_id: str
     url: str
     description: str
     types: Sequence[str]
-    #: Its first secret, sealed with the endpoint's id as owner.
-    sealed_secret: str
+    #: Its first secret, encrypted with the endpoint's id as owner.
+    encrypted_secret: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a merchant changes; None: it stays."""
+    """Changes of an endpoint; None: the value stays."""
 
     url: str | None = None
     description: str | None = None
@@ -96,30 +96,30 @@ class RegisteredEndpoint:
     disabled_because: str | None
     created_at: int
     changed_at: int
-    #: Failed tries in a row.
+    #: Failed attempts in a row.
     failures: int
-    #: Nothing is sent before, because it failed.
+    #: End of the pause in which nothing is sent after failures.
     paused_until: int | None
-    #: Those that sign now, the newest first.
+    #: The secrets that sign now, the newest first.
     secrets: tuple[SigningSecret, ...] = field(default=())
 
 
 class TooManyEndpoints(Exception):
-    """The merchant has as many endpoints that are not disabled as it may."""
+    """Raised when the merchant has reached its limit of enabled endpoints."""
 
 
 class NoMoreEndpoints(Exception):
-    """The merchant has as many endpoints as it may, disabled ones counted."""
+    """Raised when the merchant has reached its limit of endpoints, disabled ones included."""
 
 
 class EndpointIsDisabled(Exception):
-    """It hears of nothing."""
+    """Raised for an endpoint that is disabled."""
 
 
 async def create(database: Database, new: NewEndpoint, *, limit: int, total_limit: int) -> None:
     """Store an endpoint with its first secret.
 
-    `limit`: endpoints of the merchant that are not disabled; `total_limit`: all of them. Raises
+    `limit`: enabled endpoints of the merchant; `total_limit`: all of them. Raises
     TooManyEndpoints, NoMoreEndpoints, DatabaseUnavailable, CommitUnknown.
     """
 
@@ -134,7 +134,7 @@ async def create(database: Database, new: NewEndpoint, *, limit: int, total_limi
             description=new.description,
             types=_stored(new.types),
         )
-        await signing_secrets.add(tx, new.id, new.sealed_secret)
+        await signing_secrets.add(tx, new.id, new.encrypted_secret)
 
     await database.write(work)
 
@@ -155,12 +155,12 @@ async def get(database: Database, merchant_id: str, endpoint_id: str) -> Registe
 async def page(
     database: Database, merchant_id: str, *, after: Place | None, limit: int
 ) -> tuple[list[RegisteredEndpoint], Place | None]:
-    """Return the merchant's endpoints after a place, the oldest first, and where the next page begins."""
+    """Return the merchant's endpoints after a place, the oldest first, and the start of the next page."""
 
     async def look(tx: Transaction) -> tuple[list[RegisteredEndpoint], Place | None]:
         start = after or _START
         rows = await tx.all(
-            # One more than is shown: whether there is a next page.
+            # One more than is shown: there is a next page if it is found.
             _PAGE, merchant_id=merchant_id, created_at=start.created_at, after=start.id, most=limit + 1
         )  # fmt: skip
         found = await _with_secrets(tx, rows[:limit])
@@ -170,7 +170,7 @@ async def page(
 
 
 async def is_enabled(database: Database, merchant_id: str, endpoint_id: str) -> bool | None:
-    """Whether one of the merchant's endpoints hears of anything; None: it has no such endpoint."""
+    """Return True if the merchant's endpoint is enabled; None: it has no such endpoint."""
     row = await database.read(lambda tx: tx.one(_DISABLED_AT, merchant_id=merchant_id, id=endpoint_id))
     return None if row is None else row.disabled_at is None
 
@@ -180,9 +180,9 @@ async def change(
 ) -> bool:
     """Change an endpoint; False: the merchant has no such endpoint.
 
-    One that is disabled hears of nothing more; what waits for it is dead as soon as a notifier worker sees
-    it. Another address, or enabling, ends the pause that failures brought. Raises TooManyEndpoints,
-    DatabaseUnavailable, CommitUnknown.
+    A disabled endpoint gets nothing more; the sweep of a notifier worker ends the deliveries that wait for
+    it. Another URL, or enabling, ends a pause after failures. Raises TooManyEndpoints, DatabaseUnavailable,
+    CommitUnknown.
     """
 
     async def work(tx: Transaction) -> bool:
@@ -209,7 +209,7 @@ async def change(
 
 
 async def send_test(database: Database, merchant_id: str, endpoint_id: str) -> str | None:
-    """Write a test event for this endpoint alone; return the delivery's id, None: there is no such endpoint.
+    """Write a test event for this endpoint alone; return the delivery's id. None: there is no such endpoint.
 
     Raises EndpointIsDisabled, DatabaseUnavailable, CommitUnknown.
     """
@@ -226,7 +226,7 @@ async def send_test(database: Database, merchant_id: str, endpoint_id: str) -> s
 
 
 async def _check_room(tx: Transaction, merchant_id: str, limit: int) -> int:
-    """Return how many endpoints there are, disabled ones counted. Raises TooManyEndpoints."""
+    """Return the number of endpoints, disabled ones included. Raises TooManyEndpoints."""
     await lock_merchant(tx, merchant_id)
     row = await tx.one(_COUNT, merchant_id=merchant_id)
     assert row is not None, "an aggregate has a row"
@@ -244,7 +244,7 @@ async def _with_secrets(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Regis
 
 
 def _stored(types: Sequence[str]) -> str:
-    """Each type between bars, so that a statement can look for one; nothing for all."""
+    """Return the types, each between bars so that a statement can search for one; empty for all."""
     return f"|{'|'.join(types)}|" if types else ""
 
 

@@ -1,9 +1,11 @@
 """The merchant's feed of events, in the order in which they were committed.
 
-A number is drawn when an event is written, not when it is committed: a reader who goes by numbers misses what
-is committed late. Positions are given when the feed is read, to events that are committed by then, by one
-reader at a time: no event ever appears behind a position that was shown. Where another reader is just giving
-them, nobody waits: a reading shows what has a position, the next one shows the rest.
+An event gets its number when it is written, not when it is committed: a reader that goes by numbers misses
+events
+that are committed late. Positions are given when the feed is read, to committed events, by one reader at a
+time,
+so that no event appears before a position that was shown. Other readers do not wait: they show the events
+that have a position, and the next reading shows the rest.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from shared.storage.db.statement import Statement
 #: Events that one reading gives positions to; more follow with the next one.
 PLACED_AT_MOST: Final = 1000
 
-#: Whether there is anything to place: most readings find nothing and write nothing.
+#: An event without a position: most readings find none and write nothing.
 _UNPLACED = Statement(
     "SELECT EXISTS (SELECT 1 FROM feeds WHERE merchant_id = :merchant_id) AS has_feed FROM events"
     " WHERE merchant_id = :merchant_id AND position IS NULL LIMIT 1"
@@ -26,8 +28,8 @@ _UNPLACED = Statement(
 _CREATE = Statement(
     "INSERT INTO feeds (merchant_id, position) VALUES (:merchant_id, 0) ON CONFLICT (merchant_id) DO NOTHING"
 )
-#: A statement of its own: what is read after it was committed before. Nobody waits for it with a connection
-#: that a payment may need.
+#: A statement of its own: later statements read what was committed before it. It never waits, since it would
+#: keep a connection that a payment may need.
 _LOCK_IF_FREE = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id {skip_locked}")
 _PLACE = Statement(
     "UPDATE events SET position = unplaced.given FROM"
@@ -58,7 +60,7 @@ class FeedEvent:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Events by position; `next` is the position to go on after, the given one where there are none."""
+    """A page of events by position; `next` is the position to continue after."""
 
     events: list[FeedEvent]
     next: int
@@ -66,15 +68,15 @@ class FeedPage:
 
 
 async def read(database: Database, merchant_id: str, *, after: int, limit: int) -> FeedPage:
-    """Return the merchant's events behind a position, at most `limit`. Raises DatabaseUnavailable.
+    """Return at most `limit` of the merchant's events after a position. Raises DatabaseUnavailable.
 
-    Where no positions can be given now, those that have one are shown; a later reading gives the rest.
+    If no positions can be given now, events that have one are returned; a later reading returns the rest.
     """
     placed = 0
     with one_of_many("events not placed in the feed", merchant_id=merchant_id):
         placed = await _placed(database, merchant_id)
     rows = await database.read(
-        # One more than is shown: whether there is more.
+        # One more than is shown: there is more if it is found.
         lambda tx: tx.all(_READ, merchant_id=merchant_id, after=after, most=limit + 1)
     )
     events = [FeedEvent(**row._mapping) for row in rows[:limit]]
@@ -86,7 +88,7 @@ async def read(database: Database, merchant_id: str, *, after: int, limit: int) 
 
 
 async def _placed(database: Database, merchant_id: str) -> int:
-    """Give positions to what has none, where there is anything; return to how many events."""
+    """Give positions to events that have none; return the number of events."""
     unplaced = await database.read(lambda tx: tx.one(_UNPLACED, merchant_id=merchant_id))
     if unplaced is None:
         return 0
@@ -96,7 +98,7 @@ async def _placed(database: Database, merchant_id: str) -> int:
 
 
 async def _place(tx: Transaction, merchant_id: str) -> int:
-    """Give positions to committed events that have none; return to how many, 0 where another does it."""
+    """Give positions to committed events that have none; return their number, 0 if another reader does it."""
     feed = await tx.one(_LOCK_IF_FREE, merchant_id=merchant_id)
     if feed is None:
         return 0

@@ -1,7 +1,7 @@
-"""The transactional outbox: what others are to be told, written with the change that causes it.
+"""The transactional outbox: events and deliveries, written in the transaction of the change that causes them.
 
-Called inside the transactions of others, under the payment's row lock, so that an event's sequence has no
-gap and no crash can lose an event or invent one.
+The functions run inside the transactions of others, under the payment's row lock, so that sequences have no
+gaps and a crash neither loses nor invents an event.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from shared.storage.db.engine import Transaction, WakeUp
 from shared.storage.db.statement import Statement
 from shared.storage.payments.rows import json_text
 
-#: The committing process publishes a delivery at once; the sweep does it where nothing came of that.
+#: Time for the committing process to publish a delivery, before the sweep does.
 RELAY_GRACE_MS: Final = 10_000
 
 _INSERT_EVENT = Statement(
@@ -23,10 +23,11 @@ _INSERT_EVENT = Statement(
     " SELECT CAST(:merchant_id AS TEXT), CAST(:payment_id AS TEXT), COALESCE(MAX(sequence), 0) + 1,"
     " CAST(:type AS TEXT), {now}, CAST(:body AS TEXT) FROM events WHERE payment_id = :payment_id"
     " RETURNING number, sequence, EXISTS (SELECT 1 FROM webhook_endpoints"
-    " WHERE merchant_id = :merchant_id AND disabled_at IS NULL) AS is_heard"
+    " WHERE merchant_id = :merchant_id AND disabled_at IS NULL) AS has_endpoint"
 )
 
-#: One delivery for each endpoint that hears of this type: the named one alone where the order names one.
+#: A delivery for each endpoint that subscribes to this type; for the named one alone where the order names
+#: one.
 _INSERT_DELIVERIES = Statement(
     "INSERT INTO deliveries (id, kind, target, merchant_id, payment_id, event_number, type, sequence, state,"
     " created_at, since_at, due_at, publish_at)"
@@ -60,7 +61,7 @@ _INSERT_TEST_DELIVERY = Statement(
 
 
 async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None:
-    """Write one event of the payment, and a delivery for each endpoint that hears of it."""
+    """Write an event of the payment, and a delivery for each endpoint that subscribes to it."""
     row = await tx.one(
         _INSERT_EVENT,
         merchant_id=payment.merchant_id,
@@ -69,7 +70,7 @@ async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None
         body=json_text(event_body(payment)),
     )
     assert row is not None, "an aggregate has a row"
-    if not row.is_heard:
+    if not row.has_endpoint:
         return
     written = await tx.all(
         _INSERT_DELIVERIES,
@@ -82,7 +83,7 @@ async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None
         only=payment.webhook_endpoint_id,
         grace_ms=RELAY_GRACE_MS,
     )
-    tx.wakes.extend(WakeUp(MERCHANT, delivery.id, delivery.target) for delivery in written)
+    tx.wake_ups.extend(WakeUp(MERCHANT, delivery.id, delivery.target) for delivery in written)
 
 
 async def add_contradiction(tx: Transaction, payment: Payment) -> None:
@@ -100,7 +101,7 @@ async def add_order_notification(tx: Transaction, *, payment_id: str, merchant_i
         payment_id=payment_id,
         grace_ms=RELAY_GRACE_MS,
     )
-    tx.wakes.append(WakeUp(HIPAY, delivery_id, HIPAY))
+    tx.wake_ups.append(WakeUp(HIPAY, delivery_id, HIPAY))
 
 
 async def add_test_event(tx: Transaction, *, merchant_id: str, endpoint_id: str) -> str:
@@ -122,5 +123,5 @@ async def add_test_event(tx: Transaction, *, merchant_id: str, endpoint_id: str)
         type=EventType.TEST.value,
         grace_ms=RELAY_GRACE_MS,
     )
-    tx.wakes.append(WakeUp(MERCHANT, delivery_id, endpoint_id))
+    tx.wake_ups.append(WakeUp(MERCHANT, delivery_id, endpoint_id))
     return delivery_id

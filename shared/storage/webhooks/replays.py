@@ -1,6 +1,6 @@
-"""Deliveries that are sent once more because somebody asks for it: the same row again, never a second one.
+"""Replays of deliveries on request: the same row is sent again, never a second one.
 
-The row is the only task there is for its destination: asking twice is asking once.
+The row is the only task for its target, so that two requests for a replay cause one.
 """
 
 from dataclasses import dataclass, replace
@@ -18,11 +18,12 @@ from shared.storage.webhooks.outbox import RELAY_GRACE_MS
 
 #: Rows that one transaction locks.
 BATCH: Final = 500
-#: Deliveries that one request sends again; the next one goes on where it ended.
+#: Deliveries that one request replays; the next request continues.
 REPLAYED_AT_MOST: Final = 10_000
 
-#: As when it was new, but for `tried_at`: it keeps no later one of its payment waiting. The lease is raised,
-#: so that a result of an earlier life that is stored late changes nothing.
+#: As a new row, except for `tried_at`: no later delivery of its payment waits for it. The lease is raised,
+#: so that
+#: a late result of an earlier attempt changes nothing.
 _ANEW: Final = (
     "UPDATE deliveries SET state = 'waiting', reason = NULL, tries = 0, lease = lease + 1,"
     " leased_until = NULL, since_at = {now}, due_at = {now}, publish_at = {now} + :grace_ms,"
@@ -49,7 +50,7 @@ _START: Final = Place(-1, "")
 
 @dataclass(frozen=True, slots=True)
 class Replays:
-    """How many are sent again; `next` is where the next request goes on, None: there are no more."""
+    """The number of replayed deliveries; `next` is the start of the next request, None: there are no more."""
 
     count: int
     next: Place | None
@@ -58,11 +59,11 @@ class Replays:
 async def replay(
     database: Database, delivery_id: str, *, merchant_id: str | None, operator: str | None = None
 ) -> bool:
-    """Send a delivery that has ended once more; one that waits is due now, one that is being sent goes on.
+    """Replay a delivery that has ended; one that waits becomes due now, one that is being sent is left alone.
 
-    False: there is no such delivery, or it is not `merchant_id`'s to send (None: anybody's, HiPay's too).
-    `operator` is the credential that asks, where it is an operator's: it is kept.
-    Raises EndpointIsDisabled, DatabaseUnavailable, CommitUnknown.
+    False: there is no such delivery, or it is not `merchant_id`'s (None: any merchant's, or HiPay's).
+    `operator`: the credential of an operator's request, which is recorded. Raises EndpointIsDisabled,
+    DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> bool:
@@ -75,7 +76,7 @@ async def replay(
             raise EndpointIsDisabled
         statement = _DUE_NOW if row.state == "waiting" else _REPLAY
         if await tx.run(statement, id=row.id, grace_ms=RELAY_GRACE_MS):
-            tx.wakes.append(WakeUp(row.kind, row.id, row.target))
+            tx.wake_ups.append(WakeUp(row.kind, row.id, row.target))
             if operator is not None:
                 await record_action(tx, operator, Action.DELIVERY_REPLAYED, {"delivery_id": row.id})
         return True
@@ -91,21 +92,21 @@ async def replay_many(
     most: int = REPLAYED_AT_MOST,
     operator: str | None = None,
 ) -> Replays:
-    """Send all deliveries once more that fit, the oldest first; those of disabled endpoints stay as they are.
+    """Replay all deliveries that fit, the oldest first; those of disabled endpoints stay as they are.
 
-    `wanted.state` is `delivered` or `dead`. Nobody is woken: the notifier workers' sweep publishes them
-    within a second or so, endpoint by endpoint, so that many at once are not in others' way. Each batch is a
-    transaction of its own, in which an operator's credential is kept with the filter. Raises
-    EndpointIsDisabled where the named endpoint is, DatabaseUnavailable, CommitUnknown: what was sent again
-    stays so, asking again does no harm.
+    `wanted.state` is `delivered` or `dead`. No wake-ups are published: the notifier workers' sweep publishes
+    the
+    deliveries within about a second, target by target, so that many at once do not delay others. Each batch
+    is a transaction of its own, in which an operator's request is recorded with the filter. Raises
+    EndpointIsDisabled for a named endpoint, DatabaseUnavailable, CommitUnknown: repeat the request.
     """
-    assert wanted.state in ("delivered", "dead"), "what waits is sent anyway"
+    assert wanted.state in ("delivered", "dead"), "waiting deliveries are sent anyway"
     if wanted.target is not None:
         target = wanted.target
         if await database.read(lambda tx: tx.one(_IS_DISABLED, id=target)) is not None:
             raise EndpointIsDisabled
     if wanted.created_before is None:
-        # What is written meanwhile is not meant: it would never end.
+        # Deliveries that are written meanwhile are left out: it might never end.
         row = await database.read(lambda tx: tx.one(_NOW))
         assert row is not None
         wanted = replace(wanted, created_before=row.at)

@@ -1,7 +1,6 @@
-"""The secrets that sign what goes to an endpoint, sealed before they come here.
+"""Secrets that sign an endpoint's webhooks, encrypted before they are stored.
 
-After a rotation several sign, so that a receiver may change to the new one at any time before the earlier
-ones end.
+After a rotation several sign, so that a receiver can change to the new one before the earlier ones end.
 """
 
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Final
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 
-#: Of one endpoint at the same time; each adds a signature to every webhook.
+#: Secrets of one endpoint that sign at the same time; each adds a signature to every webhook.
 SECRETS_AT_MOST: Final = 5
 
 _SIGNING = Statement(
@@ -19,7 +18,7 @@ _SIGNING = Statement(
     " AND (ends_at IS NULL OR ends_at > {now}) ORDER BY id DESC"
 )
 _INSERT = Statement(
-    "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (:id, :sealed, {now})"
+    "INSERT INTO webhook_secrets (endpoint_id, encrypted, created_at) VALUES (:id, :encrypted, {now})"
 )
 _LOCK_ENDPOINT = Statement(
     "SELECT id FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id {for_update}"
@@ -28,7 +27,7 @@ _END_EARLIER = Statement(
     "UPDATE webhook_secrets SET ends_at = {now} + :overlap_ms WHERE endpoint_id = :id"
     " AND (ends_at IS NULL OR ends_at > {now} + :overlap_ms)"
 )
-#: A secret that signs no more is of use to nobody but a thief.
+#: A secret that signs no more is only useful to a thief.
 _DROP_ENDED = Statement("DELETE FROM webhook_secrets WHERE endpoint_id = :id AND ends_at <= {now}")
 _EARLIER = Statement(
     "SELECT COUNT(*) AS number, MAX(ends_at) AS end_at FROM webhook_secrets WHERE endpoint_id = :id"
@@ -44,11 +43,11 @@ class SigningSecret:
 
 
 class TooManySecrets(Exception):
-    """So many secrets of the endpoint sign that no other may be added."""
+    """Raised when the endpoint has reached its limit of secrets that sign."""
 
 
 async def of(tx: Transaction, endpoint_ids: Sequence[str]) -> dict[str, list[SigningSecret]]:
-    """Return for each endpoint what signs now, the newest first."""
+    """Return for each endpoint the secrets that sign now, the newest first."""
     found: dict[str, list[SigningSecret]] = {endpoint_id: [] for endpoint_id in endpoint_ids}
     if found:
         for row in await tx.all_of(_SIGNING, list(found)):
@@ -56,18 +55,18 @@ async def of(tx: Transaction, endpoint_ids: Sequence[str]) -> dict[str, list[Sig
     return found
 
 
-async def add(tx: Transaction, endpoint_id: str, sealed: str) -> None:
-    """Let a secret sign; `sealed` with the endpoint's id as owner, see `shared.security.encryption`."""
-    await tx.run(_INSERT, id=endpoint_id, sealed=sealed)
+async def add(tx: Transaction, endpoint_id: str, encrypted: str) -> None:
+    """Add a secret; `encrypted` with the endpoint's id as owner, see `shared.security.encryption`."""
+    await tx.run(_INSERT, id=endpoint_id, encrypted=encrypted)
 
 
 async def rotate(
-    database: Database, merchant_id: str, endpoint_id: str, sealed: str, *, overlap_seconds: float
+    database: Database, merchant_id: str, endpoint_id: str, encrypted: str, *, overlap_seconds: float
 ) -> tuple[bool, int | None]:
-    """Let a new secret sign at once; the earlier ones go on for `overlap_seconds` at most.
+    """Add a new secret; the earlier ones end after `overlap_seconds` at the latest.
 
-    Return whether the merchant has such an endpoint, and until when (milliseconds since 1970) an earlier
-    secret signs. Raises TooManySecrets, DatabaseUnavailable, CommitUnknown.
+    Return True if the merchant has such an endpoint, and the time (milliseconds since 1970) until which an
+    earlier secret signs. Raises TooManySecrets, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> tuple[bool, int | None]:
@@ -79,7 +78,7 @@ async def rotate(
         assert earlier is not None, "an aggregate has a row"
         if earlier.number >= SECRETS_AT_MOST:
             raise TooManySecrets
-        await add(tx, endpoint_id, sealed)
+        await add(tx, endpoint_id, encrypted)
         return True, earlier.end_at
 
     return await database.write(work)

@@ -1,37 +1,40 @@
-"""The tables of what is told to others: events, deliveries and the endpoints that listen.
+"""Tables of events, deliveries and webhook endpoints.
 
 Times are milliseconds since 1970 UTC by the database's clock.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Text, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index
 from sqlmodel import Field, SQLModel
 
-from shared.storage.db.columns import identity, milliseconds, reference, text_column
+from shared.storage.db.columns import (
+    identity,
+    integer,
+    milliseconds,
+    partial_index,
+    reference,
+    text_column,
+    text_key,
+)
 
 
 class WebhookEndpointRow(SQLModel, table=True):
-    """An address of a merchant that hears of payments."""
+    """A merchant's URL that receives webhooks."""
 
     __tablename__ = "webhook_endpoints"
     __table_args__ = (
         Index("webhook_endpoints_by_merchant", "merchant_id", "created_at", "id"),
         # Read whenever a payment ends, however many are disabled.
-        Index(
-            "webhook_endpoints_that_hear",
-            "merchant_id",
-            postgresql_where=text("disabled_at IS NULL"),
-            sqlite_where=text("disabled_at IS NULL"),
-        ),
+        partial_index("webhook_endpoints_enabled", "merchant_id", where="disabled_at IS NULL"),
     )
 
     #: `whe_` and a ULID.
-    id: str = Field(sa_column=Column(Text, primary_key=True))
+    id: str = text_key()
     merchant_id: str = reference("merchants.id")
     url: str = text_column(nullable=False)
-    description: str = Field(sa_column=Column(Text, nullable=False, server_default=text("''")), default="")
-    #: The event types that it hears of, each between bars (`|payment.succeeded|`); empty: all.
-    types: str = Field(sa_column=Column(Text, nullable=False, server_default=text("''")), default="")
-    #: Since when it hears of nothing, and why: `merchant` or `gone` (it answered 410).
+    description: str = text_column(nullable=False, default="")
+    #: The event types that it subscribes to, each between bars (`|payment.succeeded|`); empty: all.
+    types: str = text_column(nullable=False, default="")
+    #: Start and cause of its being disabled; the cause is `merchant` or `gone` (it answered 410).
     disabled_at: int | None = milliseconds()
     disabled_because: str | None = text_column()
     created_at: int = milliseconds(nullable=False)
@@ -39,33 +42,27 @@ class WebhookEndpointRow(SQLModel, table=True):
 
 
 class WebhookSecretRow(SQLModel, table=True):
-    """A secret that signs what goes to an endpoint. After a rotation two sign, until the older one ends."""
+    """A secret that signs an endpoint's webhooks; after a rotation several sign until the older ones end."""
 
     __tablename__ = "webhook_secrets"
 
     id: int | None = identity()
     endpoint_id: str = reference("webhook_endpoints.id", index=True)
     #: Encrypted under the installation's key, see `shared.security.encryption`.
-    sealed: str = text_column(nullable=False)
+    encrypted: str = text_column(nullable=False)
     created_at: int = milliseconds(nullable=False)
-    #: From when on it signs no more; null: the newest one.
+    #: End of its use; null: the newest one.
     ends_at: int | None = milliseconds()
 
 
 class EventRow(SQLModel, table=True):
-    """What a merchant may hear: a payment reached a state that its caller could be told. Append-only."""
+    """A change of a payment that its merchant is notified of; append-only."""
 
     __tablename__ = "events"
     __table_args__ = (
         Index("events_by_payment", "payment_id", "sequence", unique=True),
         Index("events_by_position", "merchant_id", "position", unique=True),
-        Index(
-            "events_without_position",
-            "merchant_id",
-            "number",
-            postgresql_where=text("position IS NULL"),
-            sqlite_where=text("position IS NULL"),
-        ),
+        partial_index("events_without_position", "merchant_id", "number", where="position IS NULL"),
     )
 
     number: int | None = identity()
@@ -73,24 +70,23 @@ class EventRow(SQLModel, table=True):
     #: Null: a test event.
     payment_id: str | None = reference("payments.id", nullable=True)
     #: 1, 2, ... of its payment, without gaps.
-    sequence: int = Field(sa_column=Column(Integer, nullable=False))
+    sequence: int = integer(nullable=False)
     #: `payment.succeeded`, ... see `shared.notification.events`.
     type: str = text_column(nullable=False)
     at: int = milliseconds(nullable=False)
     #: JSON object: the payment as it was then.
     body: str = text_column(nullable=False)
-    #: Its place in the merchant's feed, given when the feed is read: by then it is committed.
-    position: int | None = Field(sa_column=Column(BigInteger), default=None)
+    #: Position in the merchant's feed, given when the feed is read: by then the event is committed.
+    position: int | None = integer(is_big=True)
 
 
 class FeedRow(SQLModel, table=True):
-    """The last position given in a merchant's feed; its lock lets one reader at a time give more; no
-    other one waits for it."""
+    """The last position given in a merchant's feed; one reader at a time locks it to give more."""
 
     __tablename__ = "feeds"
 
-    merchant_id: str = Field(sa_column=Column(Text, ForeignKey("merchants.id"), primary_key=True))
-    position: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")), default=0)
+    merchant_id: str = text_key("merchants.id")
+    position: int = integer(nullable=False, is_big=True, default=0)
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -98,112 +94,82 @@ class DeliveryRow(SQLModel, table=True):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        Index(
-            "deliveries_to_publish",
-            "target",
-            "publish_at",
-            postgresql_where=text("state = 'waiting'"),
-            sqlite_where=text("state = 'waiting'"),
+        partial_index("deliveries_to_publish", "target", "publish_at", where="state = 'waiting'"),
+        partial_index("deliveries_due", "target", "due_at", where="state = 'waiting'"),
+        # For metrics: number and age of the waiting deliveries.
+        partial_index("deliveries_waiting", "kind", "since_at", where="state = 'waiting'"),
+        # Dead deliveries are few, and the ones that people look for and replay.
+        partial_index(
+            "deliveries_dead_of_merchant", "merchant_id", "created_at", "id", where="state = 'dead'"
         ),
-        Index(
-            "deliveries_due",
-            "target",
-            "due_at",
-            postgresql_where=text("state = 'waiting'"),
-            sqlite_where=text("state = 'waiting'"),
-        ),
-        # How many wait, and for how long.
-        Index(
-            "deliveries_waiting",
-            "kind",
-            "since_at",
-            postgresql_where=text("state = 'waiting'"),
-            sqlite_where=text("state = 'waiting'"),
-        ),
-        # Few among all: what people look for, and send again.
-        Index(
-            "deliveries_dead_of_merchant",
-            "merchant_id",
-            "created_at",
-            "id",
-            postgresql_where=text("state = 'dead'"),
-            sqlite_where=text("state = 'dead'"),
-        ),
-        Index(
-            "deliveries_dead_of_kind",
-            "kind",
-            "created_at",
-            "id",
-            postgresql_where=text("state = 'dead'"),
-            sqlite_where=text("state = 'dead'"),
-        ),
+        partial_index("deliveries_dead_of_kind", "kind", "created_at", "id", where="state = 'dead'"),
         Index("deliveries_of_payment", "payment_id", "target", "sequence"),
         Index("deliveries_by_time", "merchant_id", "created_at", "id"),
     )
 
-    #: Made of the payment, the sequence and the target, so that one cause makes one row.
-    id: str = Field(sa_column=Column(Text, primary_key=True))
+    #: Made from the payment, the sequence and the target, so that one cause writes one row.
+    id: str = text_key()
     #: `hipay` or `merchant`.
     kind: str = text_column(nullable=False)
     #: The endpoint's id, or `hipay`.
     target: str = text_column(nullable=False)
     merchant_id: str = text_column(nullable=False)
     payment_id: str | None = reference("payments.id", nullable=True)
-    #: The event that it tells; null: HiPay's order notification, which is made of the payment.
+    #: The event that it carries; null: HiPay's order notification, which is made from the payment.
     event_number: int | None = Field(
         sa_column=Column(BigInteger, ForeignKey("events.number"), nullable=True), default=None
     )
     type: str = text_column(nullable=False)
-    sequence: int = Field(sa_column=Column(Integer, nullable=False))
+    sequence: int = integer(nullable=False)
     #: `waiting`, `delivered` or `dead`.
     state: str = text_column(nullable=False)
-    #: Why it is dead: `gave_up`, `gone` or `endpoint_disabled`.
+    #: Cause of its death: `gave_up`, `gone` or `endpoint_disabled`.
     reason: str | None = text_column()
-    #: Tries since it was made or replayed.
-    tries: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")), default=0)
+    #: Attempts since it was written or replayed.
+    tries: int = integer(nullable=False, default=0)
     #: Raised by every lease, so that a late result of an earlier one changes nothing.
-    lease: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")), default=0)
+    lease: int = integer(nullable=False, is_big=True, default=0)
     leased_until: int | None = milliseconds()
-    #: End of its first try ever: from then on it keeps no later one of its payment waiting.
+    #: End of its first attempt; from then on no later delivery of its payment waits for it.
     tried_at: int | None = milliseconds()
     created_at: int = milliseconds(nullable=False)
-    #: Beginning of the time in which it is tried; a replay begins anew.
+    #: Start of its retries; a replay starts anew.
     since_at: int = milliseconds(nullable=False)
-    #: Not sent before.
+    #: Earliest time of the next attempt.
     due_at: int = milliseconds(nullable=False)
-    #: When the sweep sends a message for it, once more.
+    #: Time at which the sweep publishes a message for it.
     publish_at: int = milliseconds(nullable=False)
-    publish_count: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")), default=0)
+    publish_count: int = integer(nullable=False, default=0)
     ended_at: int | None = milliseconds()
 
 
 class DeliveryAttemptRow(SQLModel, table=True):
-    """One try of a delivery; append-only."""
+    """One attempt of a delivery; append-only."""
 
     __tablename__ = "delivery_attempts"
 
     id: int | None = identity()
     delivery_id: str = reference("deliveries.id", index=True)
     at: int = milliseconds(nullable=False)
-    duration_ms: int = Field(sa_column=Column(Integer, nullable=False))
-    #: HTTP status; null where none came.
-    status: int | None = Field(sa_column=Column(Integer), default=None)
-    #: Why there was no success, a stable word.
+    duration_ms: int = integer(nullable=False)
+    #: HTTP status; null without a response.
+    status: int | None = integer()
+    #: Code of the failure.
     error: str | None = text_column()
-    #: The first 2 KiB of the answer's body.
+    #: The first 2 KiB of the response body.
     answer: str | None = text_column()
-    #: Where a redirect (3xx) leads, cleaned for people to read.
+    #: Target of a redirect (3xx), cleaned for display.
     location: str | None = text_column()
 
 
 class DeliveryTargetRow(SQLModel, table=True):
-    """The circuit breaker of a target that failed: no row, no trouble."""
+    """The circuit breaker of a target that failed; there is no row for a target that works."""
 
     __tablename__ = "delivery_targets"
 
     #: The endpoint's id, or `hipay`.
-    id: str = Field(sa_column=Column(Text, primary_key=True))
+    id: str = text_key()
     #: Failures in a row.
-    failures: int = Field(sa_column=Column(Integer, nullable=False))
-    #: Nothing is sent before.
+    failures: int = integer(nullable=False)
+    #: End of the pause in which nothing is sent.
     paused_until: int | None = milliseconds()

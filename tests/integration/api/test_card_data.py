@@ -27,7 +27,7 @@ from shared.broker import publisher
 from shared.runtime.logging import configure_logging
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
-from shared.storage.db.schema import METADATA
+from shared.storage.db.migrate import METADATA
 
 #: A test number with a valid check digit; no bank issued it.
 CARD = "4970109986547211"

@@ -13,7 +13,7 @@ from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries
 from api.openapi.delivery_paths import DELIVERY_SCHEMAS
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import WakeUp
-from shared.storage.webhooks import deliveries, replays
+from shared.storage.webhooks import deliveries, delivery_sweep, replays
 from shared.storage.webhooks.deliveries import Attempt, AttemptResult, Breaker, Delivered
 from shared.storage.webhooks.delivery_list import DeliveryFilter
 
@@ -182,7 +182,7 @@ async def test_nothing_is_replayed_to_a_disabled_endpoint(store: Store) -> None:
         (others,) = await deliveries_of(till, endpoint=other["id"], payment=payment_id)
         await end(api.database, others["id"], "dead", "gave_up")
         await till.client.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"disabled": True})
-        assert await deliveries.end_left_over(api.database) == 2
+        assert await delivery_sweep.end_deliveries_of_disabled(api.database) == 2
         wanted = {"state": "dead", "from": LONG_AGO}
 
         refused = [

@@ -31,7 +31,7 @@ async def age(api: ApiAlone, seconds: float) -> None:
         "UPDATE payments SET doubted_at = doubted_at - :ms, claimed_at = claimed_at - :ms",
         ms=ms,
     )
-    await change(api.database, "UPDATE terminal_locks SET taken_at = taken_at - :ms", ms=ms)
+    await change(api.database, "UPDATE terminal_locks SET acquired_at = acquired_at - :ms", ms=ms)
 
 
 async def decide(operator: Caller, payment_id: str, decision: str, **more: Any) -> httpx.Response:

@@ -12,8 +12,8 @@ from api.openapi.webhook_paths import WEBHOOK_SCHEMAS
 from shared.notification.secrets import is_webhook_secret
 from shared.security.credentials import CredentialKind
 from shared.security.encryption import SecretCipher
-from shared.storage.db.schema import METADATA
-from shared.storage.webhooks import deliveries, delivery_contents
+from shared.storage.db.migrate import METADATA
+from shared.storage.webhooks import delivery_contents, delivery_sweep
 
 SECRET_KEY = b"a key for tests, 32 characters long"
 
@@ -22,7 +22,8 @@ async def secrets_that_sign(api: ApiAlone, endpoint_id: str) -> list[str]:
     """Return what a notifier worker signs with, the newest first."""
     found = await delivery_contents.endpoints(api.database, [endpoint_id])
     return [
-        SecretCipher(SECRET_KEY).decrypt(sealed, endpoint_id) for sealed in found[endpoint_id].sealed_secrets
+        SecretCipher(SECRET_KEY).decrypt(sealed, endpoint_id)
+        for sealed in found[endpoint_id].encrypted_secrets
     ]
 
 
@@ -194,7 +195,7 @@ async def test_disabling_ends_what_waits_and_enabling_begins_anew(store: Store) 
         shown = (await patch(till, endpoint["id"], {"disabled": True})).json()
         assert (shown["disabled"], shown["disabled_because"]) == (True, "merchant")
         await cancelled_payment(till)
-        assert await deliveries.end_left_over(api.database) == 1
+        assert await delivery_sweep.end_deliveries_of_disabled(api.database) == 1
         (ended,) = await deliveries_of(till, endpoint=endpoint["id"])
         assert (ended["state"], ended["reason"]) == ("dead", "endpoint_disabled")
         assert [one["state"] for one in await deliveries_of(till, endpoint=other["id"])] == ["waiting"] * 2

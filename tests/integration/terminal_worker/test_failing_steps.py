@@ -20,7 +20,7 @@ from shared.payment.payment import Payment
 from shared.runtime import resilience
 from shared.runtime.failpoints import WORKER_STEPS
 from shared.storage.db.engine import Database
-from shared.storage.payments import claims, settling, waiting
+from shared.storage.payments import claims, queue, settling
 from shared.storage.payments.claims import Claim
 from shared.storage.terminals import takeover
 from shared.storage.terminals.takeover import HeldLock
@@ -153,7 +153,7 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
         (worker.metrics, "session_took"),
         (worker.metrics, "payment_ended"),
         (worker.publisher, "reply"),
-        (waiting, "next_for_terminal"),
+        (queue, "next_for_terminal"),
         (Identifier, "ask"),
         (TcpConnection, "close"),
     ):
@@ -260,7 +260,7 @@ async def test_a_claim_that_is_committed_meanwhile_is_no_line_without_a_run(
 ) -> None:
     """The lines are read between the run's first step and its last: the run's line is left alone."""
     till = await patient.till()
-    original, looks = takeover.held, asyncio.Event()
+    original, looks = takeover.held_locks, asyncio.Event()
     customer_pays = asyncio.Event()
     paying: list[asyncio.Task[httpx.Response]] = []
 
@@ -282,7 +282,7 @@ async def test_a_claim_that_is_committed_meanwhile_is_no_line_without_a_run(
             looks.set()
             return await original(database)
 
-        monkeypatch.setattr(takeover, "held", held)
+        monkeypatch.setattr(takeover, "held_locks", held)
         worker = await patient.worker()
         await asyncio.wait_for(looks.wait(), 30)
         customer_pays.set()

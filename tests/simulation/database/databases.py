@@ -6,7 +6,8 @@ An engine of SQLAlchemy is used again in later histories: compiling its statemen
 import random
 from typing import Any, cast
 
-from shared.storage.db.engine import Database, open_database
+from shared.storage.db.engine import Database
+from shared.storage.db.opening import open_database
 from tests.simulation.database.sqlite import STORE, connect_heartbeats, connect_main
 from tests.simulation.database.thin import ThinEngine
 

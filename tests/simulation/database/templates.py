@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.storage.db.engine import open_database
 from shared.storage.db.migrate import migrate
+from shared.storage.db.opening import open_database
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.merchants import create_merchant
 from tests.simulation.surroundings import MERCHANT_IDS

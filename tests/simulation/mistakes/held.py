@@ -10,7 +10,7 @@ from unittest.mock import patch
 from shared.payment.payment import Payment
 from shared.payment.states import State
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.payments import accepting, ending
+from shared.storage.payments import ending, insertion
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
@@ -77,8 +77,8 @@ def enquired_at_any_time() -> AbstractContextManager[object]:
 
 def key_left_open() -> AbstractContextManager[object]:
     """A contradiction is recorded, and its order is taken in again."""
-    nothing = changed(accepting._CLOSED_ATTEMPT, (" AND key_closed", " AND key_closed AND FALSE"))
-    return patch.object(accepting, "_CLOSED_ATTEMPT", nothing)
+    nothing = changed(insertion._LOCKED_ATTEMPT, (" AND key_closed", " AND key_closed AND FALSE"))
+    return patch.object(insertion, "_LOCKED_ATTEMPT", nothing)
 
 
 def debit_left_open() -> AbstractContextManager[object]:

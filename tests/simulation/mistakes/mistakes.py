@@ -16,8 +16,8 @@ from shared.payment.states import Event, State, apply
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import accepting, claims
-from shared.storage.payments.waiting import PaymentSnapshot
+from shared.storage.payments import claims, insertion
+from shared.storage.payments.snapshots import PaymentSnapshot
 from shared.storage.terminals import locks, takeover
 from shared.storage.terminals.takeover import TakenOver
 from terminal_worker.recovery import takeover as worker_takeover
@@ -35,7 +35,7 @@ from tests.simulation.mistakes.told import OF_TOLD
 @contextmanager
 def no_mutex() -> Iterator[None]:
     """A claim takes a line that is held."""
-    with patch.object(locks, "_TAKE", changed(locks._TAKE, (" AND held_by IS NULL", ""))):
+    with patch.object(locks, "_ACQUIRE", changed(locks._ACQUIRE, (" AND held_by IS NULL", ""))):
         yield
 
 
@@ -82,10 +82,10 @@ def sent_again_after_doubt() -> Iterator[None]:
 def no_order_guard() -> Iterator[None]:
     """Every attempt has a key of its own."""
     insert = changed(
-        accepting._INSERT,
+        insertion._INSERT,
         (":guard_key,", "CASE WHEN :guard_key IS NULL THEN NULL ELSE :guard_key || :id END,"),
     )
-    with patch.object(accepting, "_INSERT", insert):
+    with patch.object(insertion, "_INSERT", insert):
         yield
 
 
@@ -171,9 +171,9 @@ def no_write_window() -> Iterator[None]:
 @contextmanager
 def no_epoch() -> Iterator[None]:
     """Claim and release raise no epoch, and a release names nothing else: an earlier run's frees a line."""
-    take = changed(locks._TAKE, ("epoch = epoch + 1, ", ""))
+    take = changed(locks._ACQUIRE, ("epoch = epoch + 1, ", ""))
     release = changed(locks._RELEASE, (" AND claim = :token", ""), ("epoch = epoch + 1, ", ""))
-    with patch.object(locks, "_TAKE", take), patch.object(locks, "_RELEASE", release):
+    with patch.object(locks, "_ACQUIRE", take), patch.object(locks, "_RELEASE", release):
         yield
 
 

@@ -6,9 +6,9 @@ from unittest.mock import patch
 from api.payments import service
 from api.payments.service import Payments, RequestContext
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.payments import accepting, idempotency
-from shared.storage.payments.accepting import NewPayment, Terms
+from shared.storage.payments import idempotency, insertion
 from shared.storage.payments.idempotency import NamedOperation
+from shared.storage.payments.new_payment import NewPayment, Terms
 from tests.simulation.mistakes.mistaken import Mistake, changed
 
 
@@ -41,14 +41,14 @@ def own_attempt_refused() -> AbstractContextManager[object]:
 
 def number_comes_again_at_once() -> AbstractContextManager[object]:
     """A succeeded order gives its number away however young it is."""
-    leave = changed(accepting._LEAVE_GUARD, (" AND ended_at <=", " AND ended_at + 3600000 >="))
-    return patch.object(accepting, "_LEAVE_GUARD", leave)
+    leave = changed(insertion._RELEASE_ORDER, (" AND ended_at <=", " AND ended_at + 3600000 >="))
+    return patch.object(insertion, "_RELEASE_ORDER", leave)
 
 
 def guard_behind_the_look_up() -> AbstractContextManager[object]:
     """Where a host has no address the order's earlier attempts are not asked for."""
     guarded = "CASE WHEN CAST(:terminal_address AS TEXT) IS NULL THEN NULL ELSE :guard_key END,"
-    return patch.object(accepting, "_INSERT", changed(accepting._INSERT, (" :guard_key,", guarded)))
+    return patch.object(insertion, "_INSERT", changed(insertion._INSERT, (" :guard_key,", guarded)))
 
 
 #: Found by random histories.

@@ -24,7 +24,7 @@ _INSERT_ENDPOINT: Final = (
     "INSERT INTO webhook_endpoints (id, merchant_id, url, description, created_at, changed_at)"
     " VALUES (?, ?, ?, '', 0, 0)"
 )
-_INSERT_SECRET: Final = "INSERT INTO webhook_secrets (endpoint_id, sealed, created_at) VALUES (?, ?, 0)"
+_INSERT_SECRET: Final = "INSERT INTO webhook_secrets (endpoint_id, encrypted, created_at) VALUES (?, ?, 0)"
 
 
 class _NoMetrics:

@@ -13,7 +13,7 @@ from shared.payment.gateway import GatewayRecord, interpret
 from shared.payment.settlement import Result
 from shared.runtime.ids import new_probe_id
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
-from shared.storage.payments import gateway_records, operator, waiting
+from shared.storage.payments import gateway_records, operator, snapshots
 from shared.storage.payments.operator import Decision
 from shared.storage.terminals import probes
 from tests.simulation.database.sqlite import Store
@@ -136,7 +136,7 @@ class People:
         return next((one.amount_cents for one in charges if one.payment_id == payment_id), None)
 
     async def _report(self, api: Api, payment_id: str, status: str) -> None:
-        payment = await waiting.payment(api.database, payment_id)
+        payment = await snapshots.payment(api.database, payment_id)
         assert payment is not None, "what is charged is stored"
         said = GatewayRecord(
             source="preludd",
@@ -148,7 +148,7 @@ class People:
         )
         evidence, result = interpret(said, payment)
         record = gateway_records.Record(said.source, said.record_id, payment_id, json.dumps(said.to_json()))
-        taken = await gateway_records.take(api.database, record, evidence, result, brought_by="ct_gateway")
+        taken = await gateway_records.store(api.database, record, evidence, result, brought_by="ct_gateway")
         await api.reply_publisher.reply(payment_id, taken.payment.reply_to)
 
     async def _decide(self, api: Api, payment_id: str, decision: Decision) -> None:

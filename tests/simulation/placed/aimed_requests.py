@@ -10,7 +10,7 @@ from api.limits.overload import EarlierLooks
 from api.terminals import addresses
 from shared.network import hosts
 from shared.network.public_addresses import Address
-from shared.storage.payments.accepting import NewPayment
+from shared.storage.payments.new_payment import NewPayment
 from tests.simulation.placed.placing import Aim, Customers, begin, pays, state, until
 from tests.simulation.world import World
 

@@ -16,8 +16,8 @@ from shared.payment.payment import Operation
 from shared.payment.states import Event
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import accepting, debits
-from shared.storage.payments.accepting import Accepted, Conflict, NewPayment, UnknownOrder
+from shared.storage.payments import debits, insertion
+from shared.storage.payments.new_payment import Accepted, Conflict, NewPayment, UnknownOrder
 
 
 async def _charge_twice(database: Database) -> None:
@@ -83,7 +83,7 @@ def newest_debit_chosen() -> AbstractContextManager[object]:
     def choose(_: GivingBack, known: Sequence[KnownDebit]) -> KnownDebit:
         return known[0]
 
-    return patch.object(accepting, "choose_debit", choose)
+    return patch.object(insertion, "choose_debit", choose)
 
 
 @contextmanager
@@ -117,12 +117,12 @@ def one_debit_locked() -> Iterator[None]:
 @contextmanager
 def unknown_orders_passed_on() -> Iterator[None]:
     """A reversal or credit without a debit goes to the terminal, whatever its merchant's settings say."""
-    original = accepting._insert
+    original = insertion.insert
 
     async def insert(tx: Transaction, new: NewPayment, *arguments: Any, **named: Any) -> Any:
         return await original(tx, replace(new, passes_unknown=True), *arguments, **named)
 
-    with patch.object(accepting, "_insert", insert):
+    with patch.object(insertion, "insert", insert):
         yield
 
 

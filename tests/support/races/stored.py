@@ -18,11 +18,11 @@ from shared.payment.states import Event, State
 from shared.storage.db import engine, statement
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import accepting, settling, waiting
-from shared.storage.payments.accepting import Attached
+from shared.storage.payments import acceptance, settling, snapshots
 from shared.storage.payments.ending import get
+from shared.storage.payments.new_payment import Attached
 from shared.storage.payments.rows import payment_of as payment_of_row
-from shared.storage.terminals import locks, moved_terminals, registry, takeover
+from shared.storage.terminals import address_changes, locks, registry, takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.registry import Entry
@@ -35,7 +35,7 @@ _NAME = "till.example"
 async def locked_for_review_after_the_insert(one: Database, two: Database) -> list[str]:
     """An order's success is contradicted after a second request found it, and before it is read."""
     paid = await pay(one)
-    with paused_before(one, accepting._COUNTING_ATTEMPT) as pause:
+    with paused_before(one, acceptance._BLOCKING_ATTEMPT) as pause:
         async with running(ask(one)) as again:
             await pause.reached()
             await outcome_of(prove(two, paid.id, Event.PROVED_ABORTED))
@@ -92,8 +92,8 @@ async def refused_while_another_attempt_runs(one: Database, _: Database) -> list
     """A refused attempt is read while the order's next attempt is in session."""
     first = await refused(one)
     await in_session(one)
-    snapshot = (await waiting.snapshots(one, [first.id]))[first.id]
-    return ["safe to retry, and another attempt runs"] if snapshot.told.safe_to_retry else []
+    snapshot = (await snapshots.snapshots(one, [first.id]))[first.id]
+    return ["safe to retry, and another attempt runs"] if snapshot.response.safe_to_retry else []
 
 
 async def _marked(database: Database) -> bool:
@@ -130,7 +130,7 @@ async def entry_moved_during_a_doubt(one: Database, _: Database) -> list[str]:
     )
     await registry.put(one, new_payment().merchant_id, [entry], limit=1)
     await in_doubt(one)
-    await registry.follow(one, new_payment().merchant_id, entry.id, _ELSEWHERE)
+    await registry.update_address(one, new_payment().merchant_id, entry.id, _ELSEWHERE)
     return [] if await _marked(one) else ["the new address may still show the earlier amount"]
 
 
@@ -141,7 +141,7 @@ def attached_to_a_locked_order() -> Iterator[None]:
     def payment_of(row: Any) -> Payment:
         return replace(payment_of_row(row), key_closed=False)
 
-    with patch.object(accepting, "payment_of", payment_of):
+    with patch.object(acceptance, "payment_of", payment_of):
         yield
 
 
@@ -172,10 +172,10 @@ def cancelled_commit_taken_for_certain() -> AbstractContextManager[object]:
 
 def other_attempts_not_looked_for() -> AbstractContextManager[object]:
     """An attempt that has ended is answered as if it were the only one."""
-    words = waiting._SEEN.on("postgresql").text
-    assert statement._ANOTHER_COUNTS in words
-    alone = Statement(words.replace(statement._ANOTHER_COUNTS, "FALSE"))
-    return patch.object(waiting, "_SEEN", alone)
+    words = snapshots._SNAPSHOTS.on("postgresql").text
+    assert statement._ANOTHER_BLOCKS in words
+    alone = Statement(words.replace(statement._ANOTHER_BLOCKS, "FALSE"))
+    return patch.object(snapshots, "_SNAPSHOTS", alone)
 
 
 def new_address_not_marked() -> AbstractContextManager[object]:
@@ -184,7 +184,7 @@ def new_address_not_marked() -> AbstractContextManager[object]:
     async def create_line(tx: Transaction, *, terminal_address: str, **_: Any) -> None:
         await locks.create(tx, terminal_address)
 
-    return patch.object(moved_terminals, "create_line", create_line)
+    return patch.object(address_changes, "create_lock", create_line)
 
 
 def moved_entry_not_marked() -> AbstractContextManager[object]:
@@ -193,7 +193,7 @@ def moved_entry_not_marked() -> AbstractContextManager[object]:
     async def mark_entry(_: Transaction, **__: Any) -> None:
         return None
 
-    return patch.object(moved_terminals, "mark_entry", mark_entry)
+    return patch.object(address_changes, "mark_new_address", mark_entry)
 
 
 STORED = {

@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("claim", sa.Text(), nullable=True),
-        sa.Column("taken_at", sa.BigInteger(), nullable=True),
+        sa.Column("acquired_at", sa.BigInteger(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("echoes", sa.Text(), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("answered_at", sa.BigInteger(), nullable=True),
@@ -73,21 +73,15 @@ def upgrade() -> None:
         sa.Column("secret_hash", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_credentials_merchant_id"), "credentials", ["merchant_id"], unique=False)
+    op.create_index(op.f("ix_credentials_merchant_id"), "credentials", ["merchant_id"])
     op.create_table(
         "feeds",
         sa.Column("merchant_id", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("merchant_id"),
     )
     op.create_table(
@@ -99,10 +93,7 @@ def upgrade() -> None:
         sa.Column("amount_cents", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("merchant_id", "key"),
     )
     op.create_table(
@@ -110,10 +101,7 @@ def upgrade() -> None:
         sa.Column("merchant_id", sa.Text(), nullable=False),
         sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("order_bytes", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("merchant_id", "day"),
     )
     op.create_table(
@@ -165,55 +153,26 @@ def upgrade() -> None:
         sa.Column("card_read_mode", sa.Text(), nullable=True),
         sa.Column("receipt", sa.Text(), nullable=True),
         sa.Column("warnings", sa.Text(), server_default=sa.text("'[]'"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "payments_by_debit",
-        "payments",
-        ["debit_id"],
-        unique=False,
-        postgresql_where=sa.text("debit_id IS NOT NULL"),
-        sqlite_where=sa.text("debit_id IS NOT NULL"),
-    )
-    op.create_index(
+    _create_partial_index("payments_by_debit", "payments", ["debit_id"], "debit_id IS NOT NULL")
+    _create_partial_index(
         "payments_by_name",
         "payments",
         ["merchant_id", "host", "port", "created_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
-        sqlite_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
+        "substr(terminal_address, 1, length(host)) <> host",
     )
-    op.create_index("payments_by_operation", "payments", ["merchant_id", "operation_key"], unique=False)
-    op.create_index("payments_by_order", "payments", ["merchant_id", "order_id"], unique=False)
-    op.create_index("payments_by_time", "payments", ["merchant_id", "created_at", "id"], unique=False)
-    op.create_index(
-        "payments_contradicted",
-        "payments",
-        ["created_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("contradicted"),
-        sqlite_where=sa.text("contradicted"),
-    )
+    op.create_index("payments_by_operation", "payments", ["merchant_id", "operation_key"])
+    op.create_index("payments_by_order", "payments", ["merchant_id", "order_id"])
+    op.create_index("payments_by_time", "payments", ["merchant_id", "created_at", "id"])
+    _create_partial_index("payments_contradicted", "payments", ["created_at", "id"], "contradicted")
     op.create_index("payments_guard", "payments", ["merchant_id", "guard_key"], unique=True)
-    op.create_index(
-        "payments_open",
-        "payments",
-        ["state", "deadline_at"],
-        unique=False,
-        postgresql_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
-        sqlite_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
+    _create_partial_index(
+        "payments_open", "payments", ["state", "deadline_at"], "state IN ('queued', 'in_session', 'in_doubt')"
     )
-    op.create_index(
-        "payments_waiting",
-        "payments",
-        ["terminal_address", "created_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("state = 'queued'"),
-        sqlite_where=sa.text("state = 'queued'"),
+    _create_partial_index(
+        "payments_queued", "payments", ["terminal_address", "created_at", "id"], "state = 'queued'"
     )
     op.create_table(
         "probes",
@@ -233,13 +192,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("deadline_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("probes_by_time", "probes", ["merchant_id", "created_at"], unique=False)
+    op.create_index("probes_by_time", "probes", ["merchant_id", "created_at"])
     op.create_table(
         "terminals",
         sa.Column("merchant_id", sa.Text(), nullable=False),
@@ -261,20 +217,16 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("replaced_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("merchant_id", "id"),
     )
-    op.create_index("terminals_by_line", "terminals", ["merchant_id", "terminal_address"], unique=True)
-    op.create_index(
+    op.create_index("terminals_by_address", "terminals", ["merchant_id", "terminal_address"], unique=True)
+    _create_partial_index(
         "terminals_sole_use",
         "terminals",
         ["terminal_address"],
+        "sole_use_confirmed_at IS NOT NULL",
         unique=True,
-        postgresql_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
-        sqlite_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
     )
     op.create_table(
         "webhook_endpoints",
@@ -287,25 +239,12 @@ def upgrade() -> None:
         sa.Column("disabled_because", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["merchant_id"],
-            ["merchants.id"],
-        ),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "webhook_endpoints_by_merchant",
-        "webhook_endpoints",
-        ["merchant_id", "created_at", "id"],
-        unique=False,
-    )
-    op.create_index(
-        "webhook_endpoints_that_hear",
-        "webhook_endpoints",
-        ["merchant_id"],
-        unique=False,
-        postgresql_where=sa.text("disabled_at IS NULL"),
-        sqlite_where=sa.text("disabled_at IS NULL"),
+    op.create_index("webhook_endpoints_by_merchant", "webhook_endpoints", ["merchant_id", "created_at", "id"])
+    _create_partial_index(
+        "webhook_endpoints_enabled", "webhook_endpoints", ["merchant_id"], "disabled_at IS NULL"
     )
     op.create_table(
         "events",
@@ -319,22 +258,12 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["payment_id"],
-            ["payments.id"],
-        ),
+        sa.ForeignKeyConstraint(["payment_id"], ["payments.id"]),
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index("events_by_payment", "events", ["payment_id", "sequence"], unique=True)
     op.create_index("events_by_position", "events", ["merchant_id", "position"], unique=True)
-    op.create_index(
-        "events_without_position",
-        "events",
-        ["merchant_id", "number"],
-        unique=False,
-        postgresql_where=sa.text("position IS NULL"),
-        sqlite_where=sa.text("position IS NULL"),
-    )
+    _create_partial_index("events_without_position", "events", ["merchant_id", "number"], "position IS NULL")
     op.create_table(
         "evidence",
         sa.Column(
@@ -346,13 +275,10 @@ def upgrade() -> None:
         sa.Column("proves", sa.Text(), nullable=True),
         sa.Column("brought_by", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["payment_id"],
-            ["payments.id"],
-        ),
+        sa.ForeignKeyConstraint(["payment_id"], ["payments.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_evidence_payment_id"), "evidence", ["payment_id"], unique=False)
+    op.create_index(op.f("ix_evidence_payment_id"), "evidence", ["payment_id"])
     op.create_table(
         "gateway_records",
         sa.Column("source", sa.Text(), nullable=False),
@@ -360,10 +286,7 @@ def upgrade() -> None:
         sa.Column("payment_id", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["payment_id"],
-            ["payments.id"],
-        ),
+        sa.ForeignKeyConstraint(["payment_id"], ["payments.id"]),
         sa.PrimaryKeyConstraint("source", "record_id"),
     )
     op.create_table(
@@ -376,29 +299,23 @@ def upgrade() -> None:
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["payment_id"],
-            ["payments.id"],
-        ),
+        sa.ForeignKeyConstraint(["payment_id"], ["payments.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_payment_events_payment_id"), "payment_events", ["payment_id"], unique=False)
+    op.create_index(op.f("ix_payment_events_payment_id"), "payment_events", ["payment_id"])
     op.create_table(
         "webhook_secrets",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
         sa.Column("endpoint_id", sa.Text(), nullable=False),
-        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("encrypted", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["endpoint_id"],
-            ["webhook_endpoints.id"],
-        ),
+        sa.ForeignKeyConstraint(["endpoint_id"], ["webhook_endpoints.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_webhook_secrets_endpoint_id"), "webhook_secrets", ["endpoint_id"], unique=False)
+    op.create_index(op.f("ix_webhook_secrets_endpoint_id"), "webhook_secrets", ["endpoint_id"])
     op.create_table(
         "deliveries",
         sa.Column("id", sa.Text(), nullable=False),
@@ -421,59 +338,24 @@ def upgrade() -> None:
         sa.Column("publish_at", sa.BigInteger(), nullable=False),
         sa.Column("publish_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["event_number"],
-            ["events.number"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["payment_id"],
-            ["payments.id"],
-        ),
+        sa.ForeignKeyConstraint(["event_number"], ["events.number"]),
+        sa.ForeignKeyConstraint(["payment_id"], ["payments.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("deliveries_by_time", "deliveries", ["merchant_id", "created_at", "id"], unique=False)
-    op.create_index(
-        "deliveries_dead_of_merchant",
-        "deliveries",
-        ["merchant_id", "created_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("state = 'dead'"),
-        sqlite_where=sa.text("state = 'dead'"),
+    op.create_index("deliveries_by_time", "deliveries", ["merchant_id", "created_at", "id"])
+    _create_partial_index(
+        "deliveries_dead_of_merchant", "deliveries", ["merchant_id", "created_at", "id"], "state = 'dead'"
     )
     # After the one above: of two that serve a search equally well SQLite takes the later one.
-    op.create_index(
-        "deliveries_dead_of_kind",
-        "deliveries",
-        ["kind", "created_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("state = 'dead'"),
-        sqlite_where=sa.text("state = 'dead'"),
+    _create_partial_index(
+        "deliveries_dead_of_kind", "deliveries", ["kind", "created_at", "id"], "state = 'dead'"
     )
-    op.create_index(
-        "deliveries_due",
-        "deliveries",
-        ["target", "due_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'waiting'"),
-        sqlite_where=sa.text("state = 'waiting'"),
+    _create_partial_index("deliveries_due", "deliveries", ["target", "due_at"], "state = 'waiting'")
+    op.create_index("deliveries_of_payment", "deliveries", ["payment_id", "target", "sequence"])
+    _create_partial_index(
+        "deliveries_to_publish", "deliveries", ["target", "publish_at"], "state = 'waiting'"
     )
-    op.create_index("deliveries_of_payment", "deliveries", ["payment_id", "target", "sequence"], unique=False)
-    op.create_index(
-        "deliveries_to_publish",
-        "deliveries",
-        ["target", "publish_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'waiting'"),
-        sqlite_where=sa.text("state = 'waiting'"),
-    )
-    op.create_index(
-        "deliveries_waiting",
-        "deliveries",
-        ["kind", "since_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'waiting'"),
-        sqlite_where=sa.text("state = 'waiting'"),
-    )
+    _create_partial_index("deliveries_waiting", "deliveries", ["kind", "since_at"], "state = 'waiting'")
     op.create_table(
         "delivery_attempts",
         sa.Column(
@@ -486,10 +368,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("location", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["delivery_id"],
-            ["deliveries.id"],
-        ),
+        sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
@@ -497,118 +376,34 @@ def upgrade() -> None:
     )
 
 
+def _create_partial_index(
+    name: str, table: str, columns: list[str], where: str, *, unique: bool = False
+) -> None:
+    condition = sa.text(where)
+    op.create_index(name, table, columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
+
+
 def downgrade() -> None:
-    op.drop_index(op.f("ix_delivery_attempts_delivery_id"), table_name="delivery_attempts")
-    op.drop_table("delivery_attempts")
-    op.drop_index(
-        "deliveries_waiting",
-        table_name="deliveries",
-        postgresql_where=sa.text("state = 'waiting'"),
-        sqlite_where=sa.text("state = 'waiting'"),
-    )
-    op.drop_index(
-        "deliveries_to_publish",
-        table_name="deliveries",
-        postgresql_where=sa.text("state = 'waiting'"),
-        sqlite_where=sa.text("state = 'waiting'"),
-    )
-    op.drop_index("deliveries_of_payment", table_name="deliveries")
-    op.drop_index(
-        "deliveries_due",
-        table_name="deliveries",
-        postgresql_where=sa.text("state = 'waiting'"),
-        sqlite_where=sa.text("state = 'waiting'"),
-    )
-    op.drop_index(
-        "deliveries_dead_of_merchant",
-        table_name="deliveries",
-        postgresql_where=sa.text("state = 'dead'"),
-        sqlite_where=sa.text("state = 'dead'"),
-    )
-    op.drop_index(
-        "deliveries_dead_of_kind",
-        table_name="deliveries",
-        postgresql_where=sa.text("state = 'dead'"),
-        sqlite_where=sa.text("state = 'dead'"),
-    )
-    op.drop_index("deliveries_by_time", table_name="deliveries")
-    op.drop_table("deliveries")
-    op.drop_index(op.f("ix_webhook_secrets_endpoint_id"), table_name="webhook_secrets")
-    op.drop_table("webhook_secrets")
-    op.drop_index(op.f("ix_payment_events_payment_id"), table_name="payment_events")
-    op.drop_table("payment_events")
-    op.drop_table("gateway_records")
-    op.drop_index(op.f("ix_evidence_payment_id"), table_name="evidence")
-    op.drop_table("evidence")
-    op.drop_index(
-        "events_without_position",
-        table_name="events",
-        postgresql_where=sa.text("position IS NULL"),
-        sqlite_where=sa.text("position IS NULL"),
-    )
-    op.drop_index("events_by_position", table_name="events")
-    op.drop_index("events_by_payment", table_name="events")
-    op.drop_table("events")
-    op.drop_index(
-        "webhook_endpoints_that_hear",
-        table_name="webhook_endpoints",
-        postgresql_where=sa.text("disabled_at IS NULL"),
-        sqlite_where=sa.text("disabled_at IS NULL"),
-    )
-    op.drop_index("webhook_endpoints_by_merchant", table_name="webhook_endpoints")
-    op.drop_table("webhook_endpoints")
-    op.drop_index(
-        "terminals_sole_use",
-        table_name="terminals",
-        postgresql_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
-        sqlite_where=sa.text("sole_use_confirmed_at IS NOT NULL"),
-    )
-    op.drop_index("terminals_by_line", table_name="terminals")
-    op.drop_table("terminals")
-    op.drop_index("probes_by_time", table_name="probes")
-    op.drop_table("probes")
-    op.drop_index(
-        "payments_waiting",
-        table_name="payments",
-        postgresql_where=sa.text("state = 'queued'"),
-        sqlite_where=sa.text("state = 'queued'"),
-    )
-    op.drop_index(
-        "payments_open",
-        table_name="payments",
-        postgresql_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
-        sqlite_where=sa.text("state IN ('queued', 'in_session', 'in_doubt')"),
-    )
-    op.drop_index("payments_guard", table_name="payments")
-    op.drop_index(
-        "payments_contradicted",
-        table_name="payments",
-        postgresql_where=sa.text("contradicted"),
-        sqlite_where=sa.text("contradicted"),
-    )
-    op.drop_index("payments_by_time", table_name="payments")
-    op.drop_index("payments_by_order", table_name="payments")
-    op.drop_index("payments_by_operation", table_name="payments")
-    op.drop_index(
-        "payments_by_name",
-        table_name="payments",
-        postgresql_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
-        sqlite_where=sa.text("substr(terminal_address, 1, length(host)) <> host"),
-    )
-    op.drop_index(
-        "payments_by_debit",
-        table_name="payments",
-        postgresql_where=sa.text("debit_id IS NOT NULL"),
-        sqlite_where=sa.text("debit_id IS NOT NULL"),
-    )
-    op.drop_table("payments")
-    op.drop_table("merchant_usage")
-    op.drop_table("idempotency_keys")
-    op.drop_table("feeds")
-    op.drop_index(op.f("ix_credentials_merchant_id"), table_name="credentials")
-    op.drop_table("credentials")
-    op.drop_table("workers")
-    op.drop_table("terminal_locks")
-    op.drop_table("operator_actions")
-    op.drop_table("merchants")
-    op.drop_table("delivery_targets")
+    for table in (
+        "delivery_attempts",
+        "deliveries",
+        "webhook_secrets",
+        "payment_events",
+        "gateway_records",
+        "evidence",
+        "events",
+        "webhook_endpoints",
+        "terminals",
+        "probes",
+        "payments",
+        "merchant_usage",
+        "idempotency_keys",
+        "feeds",
+        "credentials",
+        "workers",
+        "terminal_locks",
+        "operator_actions",
+        "merchants",
+        "delivery_targets",
+    ):
+        op.drop_table(table)

@@ -308,7 +308,7 @@ async def test_a_terminal_in_doubt_is_asked_for_by_its_merchant(system_on_both: 
     assert early["details"]["seconds_left"] == 3
     refused(await other.send("POST", "/till-1/release"), 409, "free.terminal.conflict")
 
-    await change(system.database, "UPDATE terminal_locks SET taken_at = taken_at - 3000")
+    await change(system.database, "UPDATE terminal_locks SET acquired_at = acquired_at - 3000")
     asked = await one.send("POST", "/till-1/release")
     assert asked.status_code == 202, asked.text
     assert asked.json()["payment"]["id"] == claimed.payment.id

@@ -21,8 +21,9 @@ from shared.payment.payment import Operation, Payment
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import accepting, debits, ending, settling, waiting
-from shared.storage.payments.accepting import Accepted, NewPayment, find_earlier
+from shared.storage.payments import acceptance, debits, ending, insertion, settling, snapshots
+from shared.storage.payments.acceptance import find_earlier
+from shared.storage.payments.new_payment import Accepted, NewPayment
 
 # What happens, and what is wrong with it in the end
 
@@ -58,7 +59,7 @@ async def evidence_during_doubt(one: Database, two: Database) -> list[str]:
 
 
 async def _lost_proofs(database: Database, payment_id: str) -> list[str]:
-    payment = await waiting.payment(database, payment_id)
+    payment = await snapshots.payment(database, payment_id)
     assert payment is not None
     return [] if payment.state is State.SUCCEEDED else [f"{payment.state}, and its success was proved"]
 
@@ -95,7 +96,7 @@ async def insert_during_contradiction(one: Database, two: Database) -> list[str]
 async def contradiction_before_insert(one: Database, two: Database) -> list[str]:
     """A process stops before its insert while another attempt of the key lives, fails and is contradicted."""
     await succeeded(one, order_id="makes the line")
-    with paused_before(one, accepting._INSERT) as pause:
+    with paused_before(one, insertion._INSERT) as pause:
         async with running(ask(one)) as insert:
             await pause.reached()
             failed = await outcome_of(refused(two))
@@ -203,51 +204,51 @@ _NO_ATTEMPTS = Statement(
 
 def attempts_not_locked() -> AbstractContextManager[object]:
     """An insert locks no other attempt of its key and does not look at the key again."""
-    return patch.object(accepting, "_LOCK_ATTEMPTS", _NO_ATTEMPTS)
+    return patch.object(insertion, "_LOCK_ATTEMPTS", _NO_ATTEMPTS)
 
 
 @contextmanager
 def attempts_locked_before_the_insert() -> Iterator[None]:
     """What is stored between the lock and the insert is locked by nobody and looked at by nobody."""
-    lock_attempts, insert_row = accepting._LOCK_ATTEMPTS, accepting._insert_row
+    lock_attempts, insert_row = insertion._LOCK_ATTEMPTS, insertion._insert_row
 
     async def lock_and_insert(
         tx: Transaction, new: NewPayment, key: str, debit_id: str | None
     ) -> Accepted | None:
         named = {"merchant_id": new.merchant_id, "operation_key": key}
         await tx.all(lock_attempts, **named, id=new.id)
-        closed = await tx.one(accepting._CLOSED_ATTEMPT, **named)
+        closed = await tx.one(insertion._LOCKED_ATTEMPT, **named)
         if closed is not None:
-            raise accepting._KeyClosed(closed.id)
+            raise insertion.OrderLocked(closed.id)
         return await insert_row(tx, new, key, debit_id)
 
-    with attempts_not_locked(), patch.object(accepting, "_insert_row", lock_and_insert):
+    with attempts_not_locked(), patch.object(insertion, "_insert_row", lock_and_insert):
         yield
 
 
 def no_address_without_key() -> AbstractContextManager[object]:
     """What was never queued is stored without its key, and waits for nobody."""
-    words = accepting._INSERT.on("postgresql").text
+    words = insertion._INSERT.on("postgresql").text
     key = "CASE WHEN CAST(:terminal_address AS TEXT) IS NULL THEN NULL ELSE CAST(:guard_key AS TEXT) END,"
-    return patch.object(accepting, "_INSERT", Statement(words.replace(":guard_key,", key)))
+    return patch.object(insertion, "_INSERT", Statement(words.replace(":guard_key,", key)))
 
 
 @contextmanager
 def looked_at_before_a_refusal() -> Iterator[None]:
     """A refusal looks for an attempt that counts, and waits for none that is being stored."""
 
-    insert = accepting._insert
+    insert = insertion.insert
 
     async def insert_or_look(
         tx: Transaction, new: NewPayment, life_ms: int | None, *, is_stored: bool = True
     ) -> Any:
         if is_stored:
             return await insert(tx, new, life_ms)
-        key = accepting._key(new, None)
-        found = await tx.one(accepting._COUNTING_ATTEMPT, merchant_id=new.merchant_id, guard_key=key)
-        return Accepted(new.id, State.QUEUED) if found is None else accepting._Taken(key)
+        key = insertion._key(new, None)
+        found = await tx.one(acceptance._BLOCKING_ATTEMPT, merchant_id=new.merchant_id, guard_key=key)
+        return Accepted(new.id, State.QUEUED) if found is None else insertion.Blocked(key)
 
-    with patch.object(accepting, "_insert", insert_or_look):
+    with patch.object(insertion, "insert", insert_or_look):
         yield
 
 

@@ -7,14 +7,14 @@ from payments import MERCHANT, change, queued, refused, rows
 from shared.payment.payment import Reason
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims
-from shared.storage.webhooks import deliveries, endpoints, replays
+from shared.storage.webhooks import delivery_sweep, endpoints, replays
 from shared.storage.webhooks.endpoints import Changes, NewEndpoint, TooManyEndpoints
 
 
 async def create(database: Database, endpoint_id: str, *, limit: int = 50) -> None:
     new = NewEndpoint(
         id=endpoint_id, merchant_id=MERCHANT, url="https://127.0.0.1/", description="", types=(),
-        sealed_secret="sealed",
+        encrypted_secret="sealed",
     )  # fmt: skip
     await endpoints.create(database, new, limit=limit, total_limit=100)
 
@@ -74,7 +74,7 @@ async def test_what_is_written_while_its_endpoint_is_disabled_ends_with_the_next
                 await outcome_of(cancelling)
                 await outcome_of(disabling)
 
-    await deliveries.end_left_over(postgres_database)
+    await delivery_sweep.end_deliveries_of_disabled(postgres_database)
 
     assert await state_of(postgres_database) == ("dead", "endpoint_disabled")
 
@@ -96,6 +96,6 @@ async def test_a_replay_while_its_endpoint_is_disabled_ends_with_the_next_sweep(
                 assert await outcome_of(replaying)
                 await outcome_of(disabling)
 
-    await deliveries.end_left_over(postgres_database)
+    await delivery_sweep.end_deliveries_of_disabled(postgres_database)
 
     assert await state_of(postgres_database) == ("dead", "endpoint_disabled")

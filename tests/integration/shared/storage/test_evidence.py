@@ -29,9 +29,9 @@ from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import settling, waiting
-from shared.storage.payments.accepting import Conflict
+from shared.storage.payments import settling, snapshots
 from shared.storage.payments.claims import Claimed, cancel, expire
+from shared.storage.payments.new_payment import Conflict
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
 
 PROOFS = [
@@ -96,7 +96,7 @@ async def _claim(database: Database, payment_id: str) -> Claimed:
 async def test_a_hint_is_kept_and_changes_nothing(database: Database, before: State) -> None:
     """What is only probable never becomes a result; it is there for the person who decides."""
     payment_id = await _made(database, before)
-    earlier = await waiting.payment(database, payment_id)
+    earlier = await snapshots.payment(database, payment_id)
 
     assert await prove(database, payment_id, None) == earlier
 
@@ -145,7 +145,7 @@ async def test_a_hint_before_the_doubt_does_not_settle_it(database: Database) ->
 async def test_moved_money_against_a_failure_is_a_contradiction(database: Database, state: State) -> None:
     """The state stays, the flag is set, a retry is no longer safe, the key is closed."""
     payment_id = await _made(database, state)
-    earlier = await waiting.payment(database, payment_id)
+    earlier = await snapshots.payment(database, payment_id)
     assert earlier is not None
     assert response_for(earlier).safe_to_retry
 
@@ -169,14 +169,14 @@ async def test_no_attempt_of_a_closed_key_is_safe_to_retry(database: Database) -
 
     ended_after = await _answer(database, claimed, Event.ANSWERED_REFUSED)
 
-    failed_before = await waiting.payment(database, failed.id)
+    failed_before = await snapshots.payment(database, failed.id)
     assert failed_before is not None
     for payment in (failed_before, ended_after):
         assert (payment.state, payment.contradicted, payment.key_closed) == (State.REFUSED, False, True)
         assert not response_for(payment).safe_to_retry
     (told,) = await rows(database, "SELECT body FROM events WHERE payment_id = :id", id=ended_after.id)
     assert json.loads(told.body)["safe_to_retry"] is False
-    assert await waiting.payment(database, other.id) == other
+    assert await snapshots.payment(database, other.id) == other
 
 
 @pytest.mark.parametrize("proof", [Event.PROVED_REFUSED, Event.PROVED_ABORTED])
@@ -273,11 +273,11 @@ async def test_a_contradiction_cancels_what_is_queued_under_its_key(database: Da
 
     await prove(database, failed.id, Event.PROVED_DONE)
 
-    stopped = await waiting.payment(database, waits)
+    stopped = await snapshots.payment(database, waits)
     assert stopped is not None
     assert (stopped.state, stopped.reason, stopped.guard_key) == (State.CANCELLED, Reason.KEY_CLOSED, None)
     assert not response_for(stopped).safe_to_retry
-    assert await waiting.states(database, [other]) == {other: State.QUEUED}
+    assert await snapshots.states(database, [other]) == {other: State.QUEUED}
 
 
 async def test_a_claimed_attempt_of_a_closed_key_goes_on(database: Database) -> None:
@@ -323,7 +323,7 @@ async def test_a_proof_names_who_brought_it(database: Database, before: State) -
     for event in ("evidence", follows):
         (detail,) = [json.loads(row.detail) for row in told if row.event == event]
         assert detail["brought_by"] == "ct_gateway"
-    payment = await waiting.payment(database, payment_id)
+    payment = await snapshots.payment(database, payment_id)
     assert payment is not None
     assert payment.proved_by == (None if before is State.REFUSED else "ct_gateway")
 

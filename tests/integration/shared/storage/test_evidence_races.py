@@ -12,7 +12,7 @@ from shared.payment.payment import Payment
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import ending, rows, settling, waiting
+from shared.storage.payments import ending, rows, settling, snapshots
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals.locks import ObservedCapabilities
 
@@ -63,7 +63,7 @@ async def test_a_proof_that_is_being_stored_is_not_lost(
                 await outcome_of(evidence)
                 await outcome_of(end)
 
-    _assert_not_lost(await waiting.payment(postgres_database, claimed.payment.id), ending_by)
+    _assert_not_lost(await snapshots.payment(postgres_database, claimed.payment.id), ending_by)
 
 
 @pytest.mark.parametrize("ending_by", [lose, _refuse])
@@ -86,4 +86,4 @@ async def test_a_proof_that_comes_while_the_session_ends_is_not_lost(
                 await outcome_of(end)
                 await outcome_of(evidence)
 
-    _assert_not_lost(await waiting.payment(postgres_database, claimed.payment.id), ending_by)
+    _assert_not_lost(await snapshots.payment(postgres_database, claimed.payment.id), ending_by)

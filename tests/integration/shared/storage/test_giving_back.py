@@ -10,9 +10,9 @@ from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import settling, waiting
-from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict
+from shared.storage.payments import settling, snapshots
 from shared.storage.payments.claims import Claimed
+from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict
 from shared.storage.terminals.locks import ObservedCapabilities
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
@@ -38,7 +38,7 @@ async def both_contradicted(database: Database) -> tuple[str, str]:
 
 async def _debit_of(database: Database, acceptance: Acceptance) -> str | None:
     assert isinstance(acceptance, Accepted), acceptance
-    payment = await waiting.payment(database, acceptance.payment_id)
+    payment = await snapshots.payment(database, acceptance.payment_id)
     assert payment is not None
     return payment.debit_id
 
@@ -184,7 +184,7 @@ async def test_a_contradicted_reversal_lets_nobody_say_what_its_debit_is(
     assert (answer.reason, answer.payment.id) == ("key_closed", reversal.id)
     assert _reason(await ask(database, **REVERSAL)) == "key_closed"
     assert _reason(await ask(database, **CREDIT)) == "reversed"
-    stored = await waiting.payment(database, debit.id)
+    stored = await snapshots.payment(database, debit.id)
     assert stored is not None
     assert (stored.state, stored.contradicted, stored.key_closed) == (State.SUCCEEDED, False, True)
 
@@ -197,7 +197,7 @@ async def test_a_contradicted_reversal_stops_what_waits_to_charge_the_order_agai
 
     await prove(database, reversal.id, Event.PROVED_REFUSED)
 
-    stopped = await waiting.payment(database, waits)
+    stopped = await snapshots.payment(database, waits)
     assert stopped is not None
     assert (stopped.state, stopped.reason) == (State.CANCELLED, Reason.KEY_CLOSED)
     assert not response_for(stopped).safe_to_retry

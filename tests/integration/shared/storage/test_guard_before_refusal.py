@@ -7,7 +7,8 @@ from payments import TERMS, ask, history, new_payment, queued, rows, succeeded
 from shared.payment.payment import Operation
 from shared.payment.states import State
 from shared.storage.db.engine import Database
-from shared.storage.payments.accepting import Accepted, Attached, Conflict, Earlier, find_earlier
+from shared.storage.payments.acceptance import find_earlier
+from shared.storage.payments.new_payment import Accepted, Attached, Conflict, Earlier
 
 
 async def refuse(database: Database, **changes: object) -> Earlier | None:

@@ -8,7 +8,8 @@ from payments import TERMS, change, history, in_doubt, new_payment, queued, refu
 
 from shared.payment.payment import Operation, Payment
 from shared.storage.db.engine import Database
-from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict, accept
+from shared.storage.payments.acceptance import accept
+from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict
 
 HOUR_MS = 3_600_000
 

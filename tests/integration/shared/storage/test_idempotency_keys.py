@@ -9,7 +9,7 @@ from payments import ask, ended, prove, queued, refused, rows, succeeded
 from shared.payment.payment import Operation
 from shared.payment.states import Event
 from shared.storage.db.engine import Database
-from shared.storage.payments.accepting import Accepted, Attached, Conflict
+from shared.storage.payments.new_payment import Accepted, Attached, Conflict
 
 KEYED: dict[str, Any] = {"idempotency_key": "key-1"}
 

@@ -18,8 +18,16 @@ from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
-from shared.storage.payments import waiting
-from shared.storage.payments.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
+from shared.storage.payments import queue
+from shared.storage.payments.claims import (
+    Claimed,
+    DeadlinePassed,
+    LockHeld,
+    NotQueued,
+    cancel,
+    expire,
+    read_back,
+)
 from shared.storage.payments.settling import settle
 from shared.storage.terminals import locks
 from shared.storage.terminals.locks import ObservedCapabilities
@@ -42,7 +50,7 @@ async def test_two_payments_at_once_get_one_session(
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 assert isinstance(await outcome_of(one), Claimed)
-                assert isinstance(await outcome_of(other), Held)
+                assert isinstance(await outcome_of(other), LockHeld)
 
     assert await holder(postgres_database) == first
 
@@ -130,7 +138,7 @@ async def test_a_cancellation_wins_over_a_claim_that_waited(
 
 
 async def _until_deadline(database: Database) -> None:
-    await eventually(lambda: waiting.deadlines_passed(database, most=1))
+    await eventually(lambda: queue.deadlines_passed(database, most=1))
 
 
 async def test_a_claim_that_waited_for_the_line_past_the_deadline_takes_nothing(
@@ -170,13 +178,13 @@ async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found
         settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
         async with running(settling) as release:
             await pause.reached()
-            assert await waiting.next_for_terminal(second_postgres_database, claimed.grant.address) is None
+            assert await queue.next_for_terminal(second_postgres_database, claimed.grant.address) is None
             second = await queued(second_postgres_database, order_id="b")
-            assert isinstance(await take(second_postgres_database, second), Held)
+            assert isinstance(await take(second_postgres_database, second), LockHeld)
             pause.go()
             await outcome_of(release)
 
-    found = await waiting.next_for_terminal(postgres_database, claimed.grant.address)
+    found = await queue.next_for_terminal(postgres_database, claimed.grant.address)
     assert found is not None
     assert found.payment_id == second
 
@@ -190,13 +198,13 @@ async def test_a_payment_refused_the_line_between_its_release_and_the_commit_is_
         settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
         async with running(settling) as release:
             await pause.reached()
-            assert await waiting.next_for_terminal(second_postgres_database, claimed.grant.address) is None
+            assert await queue.next_for_terminal(second_postgres_database, claimed.grant.address) is None
             second = await queued(second_postgres_database, order_id="b")
-            assert isinstance(await outcome_of(take(second_postgres_database, second)), Held)
+            assert isinstance(await outcome_of(take(second_postgres_database, second)), LockHeld)
             pause.go()
             await outcome_of(release)
 
-    found = await waiting.next_for_terminal(postgres_database, claimed.grant.address)
+    found = await queue.next_for_terminal(postgres_database, claimed.grant.address)
     assert found is not None
     assert found.payment_id == second
     assert isinstance(await take(postgres_database, second), Claimed)
@@ -267,11 +275,11 @@ async def test_sweeps_at_once_publish_a_payment_once(
     """The mark is a compare-and-set on what was seen."""
     await queued(postgres_database)
     await change(postgres_database, "UPDATE payments SET published_at = published_at - 60000")
-    (seen,) = await waiting.overdue(postgres_database, after_seconds=10, most=10)
+    (seen,) = await queue.overdue(postgres_database, after_seconds=10, most=10)
     with paused_before_commit(postgres_database) as pause:
-        async with running(waiting.mark_published(postgres_database, seen)) as one:
+        async with running(queue.mark_published(postgres_database, seen)) as one:
             await pause.reached()
-            async with running(waiting.mark_published(second_postgres_database, seen)) as other:
+            async with running(queue.mark_published(second_postgres_database, seen)) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 assert (await outcome_of(one), await outcome_of(other)) == (True, False)

@@ -16,11 +16,12 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction, open_database
-from shared.storage.payments import claims, waiting
-from shared.storage.payments.accepting import Attached
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction
+from shared.storage.db.opening import open_database
+from shared.storage.payments import claims, snapshots
 from shared.storage.payments.claims import Claimed, read_back
 from shared.storage.payments.ending import lock
+from shared.storage.payments.new_payment import Attached
 from shared.storage.payments.settling import settle
 from shared.storage.terminals.locks import ObservedCapabilities
 
@@ -79,7 +80,7 @@ async def test_a_claim_that_was_not_committed_is_not_mine(
                 await outcome_of(claiming)
 
     assert await read_back(behind_proxy, payment_id, "token-a") is None
-    assert await waiting.states(postgres_database, [payment_id]) == {payment_id: State.QUEUED}
+    assert await snapshots.states(postgres_database, [payment_id]) == {payment_id: State.QUEUED}
     assert await holder(postgres_database) is None
 
 
@@ -247,12 +248,12 @@ async def test_after_a_restart_of_the_server_nobody_meets_a_connection_from_befo
     )
     try:
         for work in (
-            lambda: waiting.states(database, []),
+            lambda: snapshots.states(database, []),
             lambda: queued(database, order_id="after-the-restart"),
         ):
             async with asyncio.TaskGroup() as group:
                 for _ in range(4):
-                    group.create_task(waiting.states(database, []))
+                    group.create_task(snapshots.states(database, []))
             await rows(postgres_database, kill_all)
 
             await work()

@@ -8,9 +8,9 @@ from alembic.runtime.migration import MigrationContext
 from payments import change
 from sqlalchemy import Connection
 
-from shared.storage.db.engine import Database, open_database
-from shared.storage.db.migrate import SchemaTooOld, check_schema, migrate, newest_version
-from shared.storage.db.schema import METADATA
+from shared.storage.db.engine import Database
+from shared.storage.db.migrate import METADATA, SchemaTooOld, check_schema, migrate, newest_version
+from shared.storage.db.opening import open_database
 
 
 async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:

@@ -11,9 +11,9 @@ from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import accepting, debits, ending, settling, waiting
-from shared.storage.payments.accepting import Accepted, Attached, Conflict
+from shared.storage.payments import acceptance, debits, ending, insertion, settling, snapshots
 from shared.storage.payments.claims import Claimed
+from shared.storage.payments.new_payment import Accepted, Attached, Conflict
 from shared.storage.terminals.locks import ObservedCapabilities
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
@@ -40,7 +40,7 @@ async def test_two_operations_on_one_debit_see_each_other(
     """Under the debit's lock the second reads what the first stored: never more goes back than was paid."""
     await succeeded(postgres_database)
     pause_at = (
-        paused_before(postgres_database, accepting._INSERT)
+        paused_before(postgres_database, insertion._INSERT)
         if where == "before its insert"
         else paused_before_commit(postgres_database)
     )
@@ -99,7 +99,7 @@ async def test_an_attempt_that_is_stored_while_its_key_closes_is_cancelled_or_re
 ) -> None:
     """Wherever the insert stands when the contradiction begins, a closed key has no live attempt."""
     failed = await refused(postgres_database)
-    stands = {"before its insert": accepting._INSERT, "after its insert": accepting._LOCK_ATTEMPTS}
+    stands = {"before its insert": insertion._INSERT, "after its insert": insertion._LOCK_ATTEMPTS}
     pause_at = (
         paused_before(postgres_database, stands[where])
         if where in stands
@@ -155,7 +155,7 @@ async def test_an_insert_that_stood_still_finds_the_key_closed(
     await succeeded(postgres_database, order_id="makes the line")
     for _ in range(earlier_attempts):
         await refused(postgres_database)
-    with paused_before(postgres_database, accepting._INSERT) as pause:
+    with paused_before(postgres_database, insertion._INSERT) as pause:
         async with running(ask(postgres_database)) as insert:
             await pause.reached()
             failed = await outcome_of(refused(second_postgres_database))
@@ -223,7 +223,7 @@ async def test_a_contradiction_during_an_attempts_failure_closes_it_too(
                 assert response_for(await outcome_of(failing)).safe_to_retry
                 await outcome_of(contradiction)
 
-    failed = await waiting.payment(postgres_database, claimed.payment.id)
+    failed = await snapshots.payment(postgres_database, claimed.payment.id)
     assert failed is not None
     assert (failed.state, response_for(failed).safe_to_retry) == (State.REFUSED, False)
 
@@ -239,7 +239,7 @@ async def test_a_debit_during_its_reversals_contradiction_is_not_answered_with_t
     """The reversal had been called failed, so the debit's success would be replayed: now a person decides."""
     await succeeded(postgres_database)
     reversal = await refused(postgres_database, **REVERSAL)
-    with paused_before(second_postgres_database, accepting._COUNTING_ATTEMPT) as pause:
+    with paused_before(second_postgres_database, acceptance._BLOCKING_ATTEMPT) as pause:
         async with running(ask(second_postgres_database)) as repeated:
             await pause.reached()
             await outcome_of(prove(postgres_database, reversal.id, Event.PROVED_DONE))
@@ -257,7 +257,7 @@ async def test_a_new_debit_while_its_reversal_is_contradicted_is_cancelled_or_re
     """A reversal called done opened the order; wherever the new attempt stands, it is not charged."""
     await succeeded(postgres_database)
     reversal = await succeeded(postgres_database, **REVERSAL)
-    stands = {"before its insert": accepting._INSERT, "after its insert": accepting._LOCK_ATTEMPTS}
+    stands = {"before its insert": insertion._INSERT, "after its insert": insertion._LOCK_ATTEMPTS}
     pause_at = (
         paused_before(postgres_database, stands[where])
         if where in stands
@@ -353,6 +353,6 @@ async def test_a_proof_of_a_reversal_locks_the_debit_first(
 
     assert len(free) == 1
     assert isinstance(answer, Attached)
-    stored = await waiting.payment(postgres_database, debit.id)
+    stored = await snapshots.payment(postgres_database, debit.id)
     assert stored is not None
     assert stored.guard_key is None

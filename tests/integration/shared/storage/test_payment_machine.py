@@ -31,8 +31,9 @@ from shared.payment.settlement import Result, Settlement
 from shared.payment.states import COUNTING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, operator, settling
-from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict, accept
-from shared.storage.payments.claims import Claimed, Held, NotQueued
+from shared.storage.payments.acceptance import accept
+from shared.storage.payments.claims import Claimed, LockHeld, NotQueued
+from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict
 from shared.storage.payments.operator import Decided, Decision, NotInDoubt
 from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
@@ -161,7 +162,7 @@ class PaymentMachine(RuleBasedStateMachine):
         known = self.known[payment_id]
         claim = self.run(take(self.database, payment_id))
         if self.held[known.terminal_address] is not None:
-            assert isinstance(claim, Held if known.state is State.QUEUED else NotQueued)
+            assert isinstance(claim, LockHeld if known.state is State.QUEUED else NotQueued)
         elif known.state is State.QUEUED:
             assert isinstance(claim, Claimed)
             known.state, known.claimed = State.IN_SESSION, claim

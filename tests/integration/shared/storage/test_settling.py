@@ -24,9 +24,9 @@ from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
-from shared.storage.payments.accepting import Accepted
+from shared.storage.payments import snapshots
 from shared.storage.payments.claims import Claimed
+from shared.storage.payments.new_payment import Accepted
 from shared.storage.payments.settling import add_evidence, doubt, release, settle
 from shared.storage.terminals.locks import ObservedCapabilities
 
@@ -83,9 +83,9 @@ async def test_an_answer_ends_the_payment_and_frees_the_line_at_once(
     assert (settled.state, settled.reason) == (state, reason)
     assert settled.ended_at is not None
     assert (settled.guard_key is not None) is (state is State.SUCCEEDED)
-    assert await waiting.payment(database, settled.id) == settled
+    assert await snapshots.payment(database, settled.id) == settled
     (lock,) = await rows(
-        database, "SELECT held_by, worker, claim, taken_at, lease_until, epoch FROM terminal_locks"
+        database, "SELECT held_by, worker, claim, acquired_at, lease_until, epoch FROM terminal_locks"
     )
     assert tuple(lock) == (None, None, None, None, None, claimed.grant.epoch + 1)
     assert await history(database, settled.id) == [
@@ -300,7 +300,7 @@ async def test_the_end_of_the_hold_frees_the_line_and_leaves_the_doubt(database:
     assert await release(database, claimed.grant, ObservedCapabilities(), why="time is over")
 
     assert await holder(database) is None
-    assert await waiting.states(database, [claimed.payment.id]) == {claimed.payment.id: State.IN_DOUBT}
+    assert await snapshots.states(database, [claimed.payment.id]) == {claimed.payment.id: State.IN_DOUBT}
     assert (await history(database, claimed.payment.id))[-1] == ("hold_ended", State.IN_DOUBT)
     assert isinstance(await take(database, second), Claimed)
 
@@ -346,6 +346,6 @@ async def test_a_reversals_answer_opens_its_debit_in_the_same_commit(database: D
 
     await _settle(database, claimed, Settlement(event=Event.ANSWERED_DONE))
 
-    stored = await waiting.payment(database, debit.id)
+    stored = await snapshots.payment(database, debit.id)
     assert stored is not None
     assert stored.guard_key is None

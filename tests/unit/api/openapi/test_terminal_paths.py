@@ -16,12 +16,12 @@ from api.terminals.csv_file import COLUMNS, read_file
 from api.terminals.entry import read_entry
 from api.terminals.terminal_object import probe_object, terminal_object
 from shared.concert.profile import Profile
-from shared.storage.terminals.probes import Found, ProbeResult
-from shared.storage.terminals.registry import Registered
+from shared.storage.terminals.probes import ProbeReport, ProbeResult
+from shared.storage.terminals.registry import RegisteredTerminal
 from shared.storage.terminals.status import Holder, TerminalStatus
 
 PAGE = Path(document.__file__).parents[2] / "docs" / "reference" / "terminals.md"
-REGISTERED = Registered(
+REGISTERED = RegisteredTerminal(
     id="till-1",
     merchant_id="mer_1",
     label="Front",
@@ -69,7 +69,7 @@ def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
 
 def test_what_the_device_before_said_is_not_shown_as_seen() -> None:
     """A replaced terminal was last seen when the new device first answered."""
-    replaced = Registered(**{**_values(REGISTERED), "replaced_at": 10})
+    replaced = RegisteredTerminal(**{**_values(REGISTERED), "replaced_at": 10})
 
     assert terminal_object(replaced, TerminalStatus(answered_at=9))["last_seen"] is None
     assert terminal_object(replaced, TerminalStatus(answered_at=11))["last_seen"] is not None
@@ -78,8 +78,8 @@ def test_what_the_device_before_said_is_not_shown_as_seen() -> None:
 def test_every_outcome_of_a_probe_that_is_answered_fits_its_schema() -> None:
     """Another merchant's payment is not named."""
     for outcome in set(ProbeResult) - {ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED}:
-        check("Probe", probe_object(Found(outcome=outcome, round_trip_ms=1, detail="x")))
-    assert probe_object(Found(outcome=ProbeResult.HELD, held_since=0)) == {
+        check("Probe", probe_object(ProbeReport(outcome=outcome, round_trip_ms=1, detail="x")))
+    assert probe_object(ProbeReport(outcome=ProbeResult.HELD, held_since=0)) == {
         "outcome": "held",
         "held_since": "1970-01-01T00:00:00.000Z",
     }
@@ -119,5 +119,5 @@ def test_any_bytes_are_rows_or_named_errors(body: bytes) -> None:
         assert rows or errors
 
 
-def _values(registered: Registered) -> dict[str, Any]:
-    return {name: getattr(registered, name) for name in Registered.__dataclass_fields__}
+def _values(registered: RegisteredTerminal) -> dict[str, Any]:
+    return {name: getattr(registered, name) for name in RegisteredTerminal.__dataclass_fields__}

@@ -1,7 +1,7 @@
 """Which accounts may do what on PostgreSQL, as a table."""
 
 from shared.storage.db.accounts import GRANTS
-from shared.storage.db.schema import METADATA
+from shared.storage.db.migrate import METADATA
 
 
 def test_every_table_is_granted_to_somebody() -> None:

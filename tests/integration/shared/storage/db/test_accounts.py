@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
-from shared.storage.db.engine import open_database
-from shared.storage.db.schema import METADATA
+from shared.storage.db.migrate import METADATA
+from shared.storage.db.opening import open_database
 
 _TABLES = {table.name for table in METADATA.sorted_tables}
 _INSUFFICIENT_PRIVILEGE = "42501"

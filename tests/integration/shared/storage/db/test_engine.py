@@ -10,8 +10,9 @@ from payments import LINE, change, queued, rows
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from shared.storage.db import engine
-from shared.storage.db.engine import Database, Transaction, check_durability, open_database
+from shared.storage.db import engine, opening
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.opening import check_durability, open_database
 from shared.storage.db.statement import Statement
 from shared.storage.terminals import locks
 
@@ -96,7 +97,7 @@ async def test_a_busy_sqlite_file_is_waited_for_and_tried_again(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process holds the file longer than a connection waits for it: the transaction is run again."""
-    monkeypatch.setattr(engine, "SQLITE_BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(opening, "SQLITE_BUSY_SECONDS", 0.0)
     one, other = sqlite_store.open(), sqlite_store.open()
     tries = 0
 

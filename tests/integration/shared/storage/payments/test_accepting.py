@@ -27,9 +27,10 @@ from shared.payment.payment import Operation, Reason
 from shared.payment.settlement import Result
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
-from shared.storage.payments.accepting import Acceptance, Accepted, Attached, Conflict, UnknownOrder, accept
+from shared.storage.payments import snapshots
+from shared.storage.payments.acceptance import accept
 from shared.storage.payments.claims import Claimed, cancel
+from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict, UnknownOrder
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
@@ -59,7 +60,7 @@ async def test_a_new_payment_is_stored_as_it_was_sent(database: Database) -> Non
     acceptance = await accept(database, new, TERMS)
 
     assert acceptance == Accepted(new.id, State.QUEUED)
-    payment = await waiting.payment(database, new.id)
+    payment = await snapshots.payment(database, new.id)
     assert payment is not None
     stored = {
         name: getattr(payment, name) for name in type(new).__dataclass_fields__ if hasattr(payment, name)
@@ -78,7 +79,7 @@ async def test_a_host_name_without_address_is_stored_and_never_queued(database: 
 
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
-    payment = await waiting.payment(database, first.payment_id)
+    payment = await snapshots.payment(database, first.payment_id)
     assert payment is not None
     assert (payment.state, payment.reason) == (State.UNREACHABLE, Reason.NO_ADDRESS)
     assert payment.ended_at is not None
@@ -190,7 +191,7 @@ async def test_a_reversal_of_a_success_is_stored_with_its_debit(database: Databa
     """It names the debit in its row and key, so that the rules find it."""
     debit = await succeeded(database)
 
-    reversal = await waiting.payment(database, await queued(database, **REVERSAL))
+    reversal = await snapshots.payment(database, await queued(database, **REVERSAL))
 
     assert reversal is not None
     assert (reversal.debit_id, reversal.guard_key) == (debit.id, f"reversal:{debit.id}:order-1")
@@ -261,7 +262,7 @@ async def test_a_successful_reversal_lets_the_order_be_debited_again(database: D
     second = await succeeded(database)
 
     assert second.id != first.id
-    again = await waiting.payment(database, await queued(database, **REVERSAL))
+    again = await snapshots.payment(database, await queued(database, **REVERSAL))
     assert again is not None
     assert again.debit_id == second.id
 
@@ -280,7 +281,7 @@ async def test_a_reversal_that_a_proof_settles_opens_the_order_too(database: Dat
     doubted = await in_doubt(database, **REVERSAL)
     await prove(database, doubted.payment.id, Event.PROVED_DONE)
 
-    stored = await waiting.payment(database, debit.id)
+    stored = await snapshots.payment(database, debit.id)
     assert stored is not None
     assert (stored.state, stored.guard_key) == (State.SUCCEEDED, None)
 
@@ -340,7 +341,7 @@ async def test_a_contradicted_failed_debit_may_be_given_back(database: Database)
     failed = await refused(database)
     await prove(database, failed.id, Event.PROVED_DONE)
 
-    reversal = await waiting.payment(database, await queued(database, **REVERSAL))
+    reversal = await snapshots.payment(database, await queued(database, **REVERSAL))
 
     assert reversal is not None
     assert reversal.debit_id == failed.id

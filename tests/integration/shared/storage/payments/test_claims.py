@@ -20,9 +20,17 @@ from payments import (
 from shared.payment.payment import Reason
 from shared.payment.states import State
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
-from shared.storage.payments.accepting import Accepted
-from shared.storage.payments.claims import Claimed, DeadlinePassed, Held, NotQueued, cancel, expire, read_back
+from shared.storage.payments import snapshots
+from shared.storage.payments.claims import (
+    Claimed,
+    DeadlinePassed,
+    LockHeld,
+    NotQueued,
+    cancel,
+    expire,
+    read_back,
+)
+from shared.storage.payments.new_payment import Accepted
 
 
 async def test_a_claim_takes_line_and_payment(database: Database) -> None:
@@ -36,10 +44,10 @@ async def test_a_claim_takes_line_and_payment(database: Database) -> None:
     assert claimed.payment.claimed_at is not None
     assert (claimed.profile, claimed.pos_number) == ("{}", "01")
     (lock,) = await rows(
-        database, "SELECT held_by, worker, claim, epoch, taken_at, lease_until FROM terminal_locks"
+        database, "SELECT held_by, worker, claim, epoch, acquired_at, lease_until FROM terminal_locks"
     )
     assert tuple(lock)[:4] == (payment_id, "worker-1", "token-a", 1)
-    assert lock.lease_until - lock.taken_at == 335_000
+    assert lock.lease_until - lock.acquired_at == 335_000
     assert (claimed.grant.address, claimed.grant.epoch, claimed.grant.token) == (LINE, 1, "token-a")
     assert await history(database, payment_id) == [("accepted", State.QUEUED), ("claimed", State.IN_SESSION)]
 
@@ -49,9 +57,9 @@ async def test_a_held_line_leaves_the_payment_queued(database: Database) -> None
     first = await in_session(database, order_id="a")
     second = await queued(database, order_id="b")
 
-    assert isinstance(await take(database, second), Held)
+    assert isinstance(await take(database, second), LockHeld)
 
-    assert await waiting.states(database, [second]) == {second: State.QUEUED}
+    assert await snapshots.states(database, [second]) == {second: State.QUEUED}
     assert await holder(database) == first.payment.id
 
 
@@ -59,7 +67,7 @@ async def test_a_line_in_doubt_is_held(database: Database) -> None:
     """The last transaction must stay ours while it is unknown."""
     await in_doubt(database, order_id="a")
 
-    assert isinstance(await take(database, await queued(database, order_id="b")), Held)
+    assert isinstance(await take(database, await queued(database, order_id="b")), LockHeld)
 
 
 async def test_lines_do_not_hold_each_other(database: Database) -> None:
@@ -97,14 +105,14 @@ async def test_a_claim_past_the_deadline_takes_nothing(database: Database, held:
 
     assert isinstance(await take(database, late), DeadlinePassed)
 
-    assert await waiting.states(database, [late]) == {late: State.QUEUED}
+    assert await snapshots.states(database, [late]) == {late: State.QUEUED}
     assert await holder(database) != late
 
 
 async def test_a_payment_that_was_held_expires_with_the_reason_and_since_when(database: Database) -> None:
     """The caller learns that the terminal was used by another payment, and since when."""
     first = await in_session(database, order_id="a")
-    (lock,) = await rows(database, "SELECT taken_at FROM terminal_locks")
+    (lock,) = await rows(database, "SELECT acquired_at FROM terminal_locks")
     late = await queued(database, order_id="b", deadline_seconds=0)
 
     expired = await expire(database, late)
@@ -113,7 +121,7 @@ async def test_a_payment_that_was_held_expires_with_the_reason_and_since_when(da
     assert (expired.state, expired.reason, expired.held_since) == (
         State.EXPIRED,
         Reason.HELD,
-        lock.taken_at,
+        lock.acquired_at,
     )
     assert expired.guard_key is None
     (event,) = await rows(

@@ -9,8 +9,8 @@ from payments import ask, change, new_payment, queued, rows, succeeded
 from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
 from shared.storage.db.engine import Database, DatabaseUnavailable
-from shared.storage.payments.accepting import NewPayment
-from shared.storage.payments.refusing import Refused, without_earlier
+from shared.storage.payments.new_payment import NewPayment
+from shared.storage.payments.refusals import Refused, safe_to_retry
 
 
 def refused(new: NewPayment) -> Refused:
@@ -32,7 +32,7 @@ async def test_an_order_with_an_attempt_that_counts_is_not_among_them(database: 
         for order_id in ("running", "paid", "failed", "closed", "new", "newer")
     }
 
-    certain = await without_earlier(database, list(asked.values()))
+    certain = await safe_to_retry(database, list(asked.values()))
 
     assert certain == {asked["failed"].id, asked["new"].id, asked["newer"].id}
     stored = {row.id for row in await rows(database, "SELECT id FROM payments")}
@@ -49,9 +49,9 @@ async def test_one_that_is_being_stored_at_this_moment_is_never_certain(
             await pause.reached()
 
             with pytest.raises(DatabaseUnavailable):
-                await without_earlier(second_postgres_database, [refused(new)])
+                await safe_to_retry(second_postgres_database, [refused(new)])
 
-            async with running(without_earlier(second_postgres_database, [refused(new)])) as other:
+            async with running(safe_to_retry(second_postgres_database, [refused(new)])) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 await outcome_of(one)
@@ -67,4 +67,4 @@ async def test_two_of_one_order_in_one_call_are_not_both_certain(database: Datab
     new = new_payment()
     twice = [refused(new), replace(refused(new), id=new_payment().id)]
 
-    assert len(await without_earlier(database, twice)) == 1
+    assert len(await safe_to_retry(database, twice)) == 1

@@ -4,8 +4,8 @@ from payments import LINE, change, in_doubt, in_session, queued, refused, settle
 
 from shared.payment.states import State
 from shared.storage.db.engine import Database
-from shared.storage.payments import waiting
-from shared.storage.payments.waiting import Waiting
+from shared.storage.payments import queue, snapshots
+from shared.storage.payments.queue import QueuedPayment
 from shared.storage.terminals.merchants import create_merchant
 
 
@@ -21,29 +21,29 @@ async def _published_before(database: Database, payment_id: str, seconds: float,
 
 
 async def _overdue(database: Database) -> list[str]:
-    return [seen.payment_id for seen in await waiting.overdue(database, after_seconds=10, most=10)]
+    return [seen.payment_id for seen in await queue.overdue(database, after_seconds=10, most=10)]
 
 
 async def test_the_next_of_a_line_is_its_oldest_queued_payment(database: Database) -> None:
     """Not another line's, not one whose deadline has passed, not one that has ended."""
-    assert await waiting.next_for_terminal(database, LINE) is None
+    assert await queue.next_for_terminal(database, LINE) is None
     await refused(database, order_id="ended")
     await queued(database, order_id="late", deadline_seconds=0)
     await queued(database, order_id="elsewhere", host="127.0.0.10", terminal_address="127.0.0.10:8888")
     oldest = await queued(database, order_id="a", reply_to="reply.api-2")
     await queued(database, order_id="b")
 
-    assert await waiting.next_for_terminal(database, LINE) == Waiting(oldest, "reply.api-2")
+    assert await queue.next_for_terminal(database, LINE) == QueuedPayment(oldest, "reply.api-2")
 
 
 async def test_states_are_read_in_one_go(database: Database) -> None:
     """Each known payment's state; unknown ids are passed over."""
     ids = [await queued(database, order_id="a"), (await refused(database, order_id="b")).id]
 
-    found = await waiting.states(database, [*ids, "pay_unknown"])
+    found = await snapshots.states(database, [*ids, "pay_unknown"])
 
     assert found == {ids[0]: State.QUEUED, ids[1]: State.REFUSED}
-    assert await waiting.states(database, []) == {}
+    assert await snapshots.states(database, []) == {}
 
 
 async def test_a_payment_is_published_again_after_ten_seconds_doubling_each_time(
@@ -53,11 +53,11 @@ async def test_a_payment_is_published_again_after_ten_seconds_doubling_each_time
     payment_id = await queued(database, deadline_seconds=10_000)
     assert await _overdue(database) == []
     await _published_before(database, payment_id, 10.1, count=1)
-    (seen,) = await waiting.overdue(database, after_seconds=10, most=10)
-    assert seen == Waiting(payment_id, "reply.api-1", 1)
+    (seen,) = await queue.overdue(database, after_seconds=10, most=10)
+    assert seen == QueuedPayment(payment_id, "reply.api-1", 1)
 
-    assert await waiting.mark_published(database, seen)
-    assert not await waiting.mark_published(database, seen), "seen before, marked by another meanwhile"
+    assert await queue.mark_published(database, seen)
+    assert not await queue.mark_published(database, seen), "seen before, marked by another meanwhile"
 
     for count, due_after in ((2, 20), (3, 40), (4, 80)):
         await change(database, "UPDATE payments SET published_at = created_at, publish_count = :c", c=count)
@@ -72,7 +72,7 @@ async def test_even_a_very_long_wait_is_computed(database: Database) -> None:
     payment_id = await queued(database, deadline_seconds=1_000_000)
     await _published_before(database, payment_id, 0, count=40)
 
-    assert await waiting.overdue(database, after_seconds=600, most=10) == []
+    assert await queue.overdue(database, after_seconds=600, most=10) == []
 
 
 async def test_what_waits_for_a_held_line_is_not_published(database: Database) -> None:
@@ -92,7 +92,7 @@ async def test_a_payment_that_is_claimed_is_not_marked(database: Database) -> No
     """Seen queued, claimed by a worker meanwhile: nothing to publish."""
     claimed = await in_session(database)
 
-    assert not await waiting.mark_published(database, Waiting(claimed.payment.id, None, 1))
+    assert not await queue.mark_published(database, QueuedPayment(claimed.payment.id, None, 1))
 
 
 async def test_deadlines_that_passed_are_found_oldest_first_and_few_at_a_time(database: Database) -> None:
@@ -103,8 +103,8 @@ async def test_deadlines_that_passed_are_found_oldest_first_and_few_at_a_time(da
     claimed = await in_session(database, order_id="d")
     await change(database, "UPDATE payments SET deadline_at = 0 WHERE id = :id", id=claimed.payment.id)
 
-    assert await waiting.deadlines_passed(database, most=10) == [first, second]
-    assert await waiting.deadlines_passed(database, most=1) == [first]
+    assert await queue.deadlines_passed(database, most=10) == [first, second]
+    assert await queue.deadlines_passed(database, most=1) == [first]
 
 
 async def test_open_payments_are_counted_with_the_age_of_the_oldest(database: Database) -> None:
@@ -115,7 +115,7 @@ async def test_open_payments_are_counted_with_the_age_of_the_oldest(database: Da
     await in_doubt(database, order_id="c")
     await refused(database, order_id="d", host="127.0.0.10", terminal_address="127.0.0.10:8888")
 
-    counts = await waiting.open_counts(database)
+    counts = await queue.open_counts(database)
 
     assert {state: count.number for state, count in counts.items()} == {State.QUEUED: 2, State.IN_DOUBT: 1}
     assert 5 <= counts[State.QUEUED].oldest_seconds < 15
@@ -123,7 +123,7 @@ async def test_open_payments_are_counted_with_the_age_of_the_oldest(database: Da
 
 async def test_an_unknown_payment_is_none(database: Database) -> None:
     """Reading never raises for what is not there."""
-    assert await waiting.payment(database, "pay_unknown") is None
+    assert await snapshots.payment(database, "pay_unknown") is None
 
 
 async def test_merchants_who_share_a_terminal_take_turns(database: Database) -> None:
@@ -135,7 +135,7 @@ async def test_merchants_who_share_a_terminal_take_turns(database: Database) -> 
     of_c = await queued(database, merchant_id="c", order_id="c-0")
 
     served = []
-    while (found := await waiting.next_for_terminal(database, LINE)) is not None:
+    while (found := await queue.next_for_terminal(database, LINE)) is not None:
         served.append(found.payment_id)
         claimed = await take(database, found.payment_id)
         await settle(database, claimed)

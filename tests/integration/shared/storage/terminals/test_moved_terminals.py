@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from shared.payment.states import Event
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.terminals import moved_terminals, registry
+from shared.storage.terminals import address_changes, registry
 from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import Entry
 
@@ -152,13 +152,13 @@ async def test_a_registered_terminal_that_moves_is_asked_first_while_its_earlier
     await registry.put(database, "merchant", [entry(ELSEWHERE, host="127.0.0.77")], limit=100)
     assert await is_marked(database) is (True if is_busy else None)
 
-    await registry.follow(database, "merchant", "till-1", third)
+    await registry.update_address(database, "merchant", "till-1", third)
     assert await is_marked(database, third) is (True if is_busy else None)
 
 
 async def test_where_a_name_led_before_is_found_by_its_index(database: Database) -> None:
     """Acceptance reads no more payments than one, whatever a merchant has."""
-    statement = moved_terminals._CREATE_BY_NAME
+    statement = address_changes._CREATE_BY_NAME
     explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
     names = {"merchant_id": "merchant", "host": NAME, "port": PORT, "terminal_address": LINE}
 

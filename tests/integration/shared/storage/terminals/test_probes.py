@@ -7,16 +7,16 @@ from payments import LINE, MERCHANT, change, holder, in_session, queued, rows, t
 
 from shared.runtime.ids import is_probe_id
 from shared.storage.db.engine import Database
-from shared.storage.payments.claims import Claimed, Held
+from shared.storage.payments.claims import Claimed, LockHeld
 from shared.storage.payments.settling import free_line
 from shared.storage.terminals import probes, takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
-from shared.storage.terminals.probes import Found, NewProbe, ProbeResult, Taken
+from shared.storage.terminals.probes import NewProbe, ProbeReport, ProbeResult, StartedProbe
 
 PROBE = "prb_00000000000000000000000001"
-REACHED = Found(outcome=ProbeResult.REACHABLE, round_trip_ms=12)
+REACHED = ProbeReport(outcome=ProbeResult.REACHABLE, round_trip_ms=12)
 
 
 async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> str:
@@ -35,8 +35,10 @@ async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> s
     return probe_id
 
 
-async def take_probe(database: Database, token: str = "token-1", worker: str = "worker-1") -> Taken | None:
-    return await probes.take(database, PROBE, worker=worker, token=token, lease_seconds=20)
+async def take_probe(
+    database: Database, token: str = "token-1", worker: str = "worker-1"
+) -> StartedProbe | None:
+    return await probes.start(database, PROBE, worker=worker, token=token, lease_seconds=20)
 
 
 async def test_a_probe_holds_its_line_until_its_run_ends_it(database: Database) -> None:
@@ -47,7 +49,7 @@ async def test_a_probe_holds_its_line_until_its_run_ends_it(database: Database) 
     assert taken is not None
     payment_id = await queued(database)
 
-    assert isinstance(await take(database, payment_id), Held)
+    assert isinstance(await take(database, payment_id), LockHeld)
     assert await holder(database) == PROBE
     assert await probes.result(database, PROBE) is None
 
@@ -69,7 +71,7 @@ async def test_a_second_delivery_of_a_probe_does_nothing(database: Database) -> 
     assert await probes.result(database, PROBE) is None
     await probes.finish(database, taken, REACHED)
     assert await take_probe(database, "token-2", "worker-2") is None
-    assert await probes.finish(database, taken, Found(outcome=ProbeResult.UNREACHABLE)) is False
+    assert await probes.finish(database, taken, ProbeReport(outcome=ProbeResult.UNREACHABLE)) is False
 
     assert await probes.result(database, PROBE) == REACHED
     assert await holder(database) is None
@@ -128,7 +130,7 @@ async def test_only_an_answered_identification_teaches(database: Database, outco
     taken = await take_probe(database)
     assert taken is not None
 
-    await probes.finish(database, taken, Found(outcome=outcome))
+    await probes.finish(database, taken, ProbeReport(outcome=outcome))
 
     (lock,) = await rows(database, "SELECT identifies, identify_first FROM terminal_locks")
     assert (lock.identifies, bool(lock.identify_first)) == (None, True)
@@ -141,7 +143,7 @@ async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database
     assert taken is not None
     heartbeats = await Heartbeats.open(store.url)
     try:
-        (lock,) = await takeover.held(database)
+        (lock,) = await takeover.held_locks(database)
         over = await takeover.take_over(
             database,
             heartbeats,

@@ -8,9 +8,10 @@ from interleaving import finished_or_blocked, outcome_of, paused_before_commit, 
 from payments import HOST, LINE, MERCHANT, PORT, change, rows
 
 from shared.storage.db.engine import Database
-from shared.storage.terminals import registry
-from shared.storage.terminals.merchants import create_merchant, sole_user, terminal_by_address
+from shared.storage.terminals import device_replacement, registry, sole_use
+from shared.storage.terminals.merchants import create_merchant, terminal_by_address
 from shared.storage.terminals.registry import AddressTaken, Entry, TooManyTerminals
+from shared.storage.terminals.sole_use import sole_user
 
 OTHER = "other"
 
@@ -71,7 +72,7 @@ async def test_two_requests_at_once_do_not_exceed_the_limit_of_terminals(
                     await outcome_of(other)
 
     assert await registry.put(postgres_database, MERCHANT, [there], limit=1) == [False]
-    assert await registry.number(postgres_database, MERCHANT) == 2
+    assert await registry.count(postgres_database, MERCHANT) == 2
 
 
 async def test_a_file_is_stored_whole_or_not_at_all(database: Database) -> None:
@@ -94,8 +95,8 @@ async def test_one_merchant_at_most_has_an_address_alone(
     assert await sole_user(database, LINE) is None
 
     outcomes = await asyncio.gather(
-        registry.confirm_sole_use(database, MERCHANT, "till-1", by="op"),
-        registry.confirm_sole_use(second_database, OTHER, "till-1", by="op"),
+        sole_use.confirm(database, MERCHANT, "till-1", by="op"),
+        sole_use.confirm(second_database, OTHER, "till-1", by="op"),
         return_exceptions=True,
     )
 
@@ -108,12 +109,12 @@ async def test_a_name_that_leads_elsewhere_takes_its_entry_along(database: Datab
     await registry.put(
         database, MERCHANT, [entry(sole_use=True), entry("next", "127.0.0.11:8888")], limit=100
     )
-    await registry.confirm_sole_use(database, MERCHANT, "till-1", by="op")
+    await sole_use.confirm(database, MERCHANT, "till-1", by="op")
 
-    await registry.follow(database, MERCHANT, "till-1", "127.0.0.11:8888")
+    await registry.update_address(database, MERCHANT, "till-1", "127.0.0.11:8888")
     assert await sole_user(database, LINE) == MERCHANT
 
-    await registry.follow(database, MERCHANT, "till-1", "127.0.0.12:8888")
+    await registry.update_address(database, MERCHANT, "till-1", "127.0.0.12:8888")
     moved = await terminal_by_address(database, MERCHANT, "127.0.0.12:8888")
     assert moved is not None
     assert moved.id == "till-1"
@@ -129,7 +130,7 @@ async def test_an_excuse_from_identification_outlives_a_replacement(database: Da
         f" VALUES ('{LINE}', '[[\"CB\"]]', false, true)",
     )
 
-    assert await registry.replace(database, MERCHANT, "till-1") is True
+    assert await device_replacement.replace_device(database, MERCHANT, "till-1") is True
 
     (lock,) = await rows(database, "SELECT echoes, identifies, identify_first FROM terminal_locks")
     assert (lock.echoes, lock.identifies, bool(lock.identify_first)) == (

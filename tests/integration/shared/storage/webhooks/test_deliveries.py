@@ -8,7 +8,7 @@ from waiting_deliveries import add_endpoint_row, add_waiting, attempts, delivery
 
 from shared.payment.states import Event
 from shared.storage.db.engine import Database
-from shared.storage.webhooks import deliveries
+from shared.storage.webhooks import deliveries, delivery_sweep
 from shared.storage.webhooks.deliveries import (
     Attempt,
     AttemptResult,
@@ -113,7 +113,7 @@ async def test_what_is_not_due_or_of_a_paused_or_disabled_endpoint_is_not_leased
     assert await deliveries.lease(database, ids, 30) == []
     for endpoint in (later, paused, disabled):
         assert await deliveries.lease_of_target(database, endpoint, 10, 30) == []
-    assert {found for _, found in await deliveries.due_targets(database)} == {later}
+    assert {found for _, found in await delivery_sweep.due_targets(database)} == {later}
 
 
 async def test_a_success_ends_a_delivery_and_is_kept(database: Database) -> None:
@@ -191,7 +191,7 @@ async def test_a_later_delivery_of_a_payment_waits_for_the_first_try_of_the_earl
     await ended(database, earlier, Retry(60))
 
     assert earlier.payment_id is not None
-    found = await deliveries.next_of_payments(database, [earlier.payment_id], "merchant")
+    found = await delivery_sweep.next_of_payments(database, [earlier.payment_id], "merchant")
     assert found == [(second, endpoint)]
     assert (await leased(database, second)).sequence == 2
 
@@ -272,9 +272,9 @@ async def test_gone_disables_the_endpoint_and_ends_what_waits_for_it(database: D
         GiveUp("gone", endpoint_is_gone=True),
         Attempt(5, 410, "status", "gone"),
     )
-    assert await deliveries.end_left_over(database) == 1
+    assert await delivery_sweep.end_deliveries_of_disabled(database) == 1
     await ended(database, under_way, Retry(60))
-    assert await deliveries.end_left_over(database) == 1
+    assert await delivery_sweep.end_deliveries_of_disabled(database) == 1
 
     found = [await delivery(database, one) for one in (one, *rest)]
     assert [(row.state, row.reason) for row in found] == [
@@ -317,7 +317,7 @@ async def test_what_was_written_while_its_endpoint_was_disabled_is_ended(databas
     (late,) = await add_waiting(database, MERCHANT, endpoint)
     (others,) = await add_waiting(database, MERCHANT, other)
 
-    assert await deliveries.end_left_over(database) == 1
+    assert await delivery_sweep.end_deliveries_of_disabled(database) == 1
 
     assert (await delivery(database, late)).reason == "endpoint_disabled"
     assert (await delivery(database, others)).state == "waiting"
@@ -328,14 +328,14 @@ async def test_the_sweep_takes_a_bounded_part_of_each_target(database: Database)
     full, other = [await add_endpoint_row(database, MERCHANT) for _ in range(2)]
     await add_waiting(database, MERCHANT, full, 5000)
     (few,) = await add_waiting(database, MERCHANT, other)
-    assert set(await deliveries.due_targets(database)) == {("merchant", full), ("merchant", other)}
+    assert set(await delivery_sweep.due_targets(database)) == {("merchant", full), ("merchant", other)}
 
-    first = await deliveries.take_to_publish(database, full, 32)
-    second = await deliveries.take_to_publish(database, full, 32)
+    first = await delivery_sweep.claim_to_publish(database, full, 32)
+    second = await delivery_sweep.claim_to_publish(database, full, 32)
 
     assert len(first) == len(second) == 32
     assert not set(first) & set(second)
-    assert await deliveries.take_to_publish(database, other, 32) == [few]
+    assert await delivery_sweep.claim_to_publish(database, other, 32) == [few]
 
 
 async def test_what_was_published_for_nothing_is_published_more_and_more_rarely(database: Database) -> None:
@@ -344,7 +344,7 @@ async def test_what_was_published_for_nothing_is_published_more_and_more_rarely(
     (one,) = await add_waiting(database, MERCHANT, endpoint)
 
     async def until_next() -> int:
-        assert await deliveries.take_to_publish(database, endpoint, 32) == [one]
+        assert await delivery_sweep.claim_to_publish(database, endpoint, 32) == [one]
         (row,) = await rows(database, "SELECT publish_at - {now} AS ms FROM deliveries")
         await change(database, "UPDATE deliveries SET publish_at = 0")
         return int(round(row.ms / 10_000) * 10)
@@ -352,34 +352,34 @@ async def test_what_was_published_for_nothing_is_published_more_and_more_rarely(
     assert [await until_next() for _ in range(7)] == [10, 20, 40, 40, 40, 40, 40]
 
     await change(database, "UPDATE deliveries SET publish_count = 0")
-    await deliveries.take_to_publish(database, endpoint, 32)
-    await deliveries.not_published(database, [one])
+    await delivery_sweep.claim_to_publish(database, endpoint, 32)
+    await delivery_sweep.not_published(database, [one])
     assert (await delivery(database, one)).publish_count == 0
-    assert await deliveries.take_to_publish(database, endpoint, 32) == [one]
+    assert await delivery_sweep.claim_to_publish(database, endpoint, 32) == [one]
 
 
 async def test_what_somebody_sends_is_not_published(database: Database) -> None:
     """Until the lease's end the sweep passes it over, even where the broker had refused its message."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     (one,) = await add_waiting(database, MERCHANT, endpoint)
-    await deliveries.take_to_publish(database, endpoint, 32)
+    await delivery_sweep.claim_to_publish(database, endpoint, 32)
     await leased(database, one)
 
-    await deliveries.not_published(database, [one])
+    await delivery_sweep.not_published(database, [one])
 
-    assert await deliveries.due_targets(database) == []
+    assert await delivery_sweep.due_targets(database) == []
     await change(database, "UPDATE deliveries SET leased_until = 1, publish_at = 1")
-    assert await deliveries.take_to_publish(database, endpoint, 32) == [one]
+    assert await delivery_sweep.claim_to_publish(database, endpoint, 32) == [one]
 
 
 async def test_what_waits_is_counted_by_kind_with_the_age_of_the_oldest(database: Database) -> None:
     """From when it was made or replayed on, whatever its next try waits for."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     one, *_ = await add_waiting(database, MERCHANT, endpoint, 3)
-    assert (await deliveries.waiting(database)).keys() == {"merchant"}
+    assert (await delivery_sweep.waiting_counts(database)).keys() == {"merchant"}
     await change(database, "UPDATE deliveries SET since_at = {now} - 60000 WHERE id = :id", id=one)
 
-    number, oldest_seconds = (await deliveries.waiting(database))["merchant"]
+    number, oldest_seconds = (await delivery_sweep.waiting_counts(database))["merchant"]
 
     assert number == 3
     assert 60 <= oldest_seconds < 90

@@ -25,8 +25,8 @@ from shared.payment.payment import Reason
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction, WakeUp
 from shared.storage.payments import claims
-from shared.storage.payments.accepting import Accepted
 from shared.storage.payments.ending import move
+from shared.storage.payments.new_payment import Accepted
 from shared.storage.terminals import takeover
 from shared.storage.webhooks import endpoints
 from shared.storage.webhooks.endpoints import Changes, NewEndpoint
@@ -37,7 +37,7 @@ ONE, OTHER = "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XD1", "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XD2"
 async def listens(database: Database, endpoint_id: str, *types: str, merchant_id: str = MERCHANT) -> None:
     new = NewEndpoint(
         id=endpoint_id, merchant_id=merchant_id, url="https://127.0.0.1/", description="", types=types,
-        sealed_secret="sealed",
+        encrypted_secret="sealed",
     )  # fmt: skip
     await endpoints.create(database, new, limit=50, total_limit=50)
 
@@ -288,7 +288,7 @@ async def test_a_rolled_back_change_tells_nobody(database: Database) -> None:
 
     async def work(tx: Transaction) -> None:
         assert await move(tx, payment_id, State.QUEUED, Event.CANCELLED, reason=Reason.CALLER) is not None
-        assert len(tx.wakes) == 1
+        assert len(tx.wake_ups) == 1
         raise Breaks
 
     with pytest.raises(Breaks):

@@ -10,9 +10,7 @@ import structlog
 from sqlalchemy import text
 
 from shared.settings.settings import Settings
-from shared.storage.db.engine import open_database
-from shared.storage.db.migrate import migrate_database
-from shared.storage.db.opening import opened_database
+from shared.storage.db.opening import migrate_database, open_database, opened_database
 from shared.storage.terminals.heartbeats import Heartbeats
 
 

@@ -1,8 +1,9 @@
-"""Terminals that are reached at another address than before, while the earlier one is held or marked.
+"""Changes of a terminal's address while the old address is locked, marked or waited for.
 
-The device may still show an earlier amount, or work on it: the new address begins with an identification.
-The mark stays with the address until one is answered, as any other. A terminal that is excused from
-identifications has no mark to take along: it would be left without payments.
+The device may still show an earlier amount, or work on it, so the new address is marked: its next session
+begins
+with an identification. The mark stays until one is answered. A terminal that does not answer identifications
+is not marked, since a mark would leave it without payments.
 """
 
 from typing import Final
@@ -11,18 +12,19 @@ from shared.storage.db.engine import Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.terminals import locks
 
-#: Whether the device at the earlier address, `old`, may be busy with what was sent to it.
+#: True if the device at the earlier address, `old`, may be busy with an earlier payment.
 _MAY_BE_BUSY: Final = (
     "(old.held_by IS NOT NULL OR old.identify_first OR EXISTS (SELECT 1 FROM payments waiting"
     " WHERE waiting.terminal_address = old.address AND waiting.merchant_id = :merchant_id"
     " AND waiting.state = 'queued')) AND old.identifies IS NOT FALSE"
 )
 
-#: The host named a literal address, or a name that had one: `payments_by_name` has the latter only.
+#: True for a host name, as in the index `payments_by_name`; false for a literal address.
 _BY_NAME: Final = "substr(terminal_address, 1, length(host)) <> host"
 
-#: Make the line of a payment whose host is a name; where the newest payment of its merchant with this name
-#: and port went elsewhere, mark it. One statement for every payment that is accepted.
+#: Create the lock of a payment whose host is a name; mark it if the merchant's newest payment with this name
+#: and
+#: port had another address. One statement for every accepted payment.
 _CREATE_BY_NAME = Statement(
     "INSERT INTO terminal_locks (address, identify_first)"
     " SELECT CAST(:terminal_address AS TEXT), moved FROM (SELECT EXISTS (SELECT 1 FROM"
@@ -36,8 +38,8 @@ _CREATE_BY_NAME = Statement(
     " excluded.identify_first"
 )
 
-#: The same where a registered terminal leads to another line than is stored.
-_MARK_ENTRY = Statement(
+#: The same for a registered terminal whose stored address is another one.
+_MARK_NEW_ADDRESS = Statement(
     "INSERT INTO terminal_locks (address, identify_first) SELECT CAST(:terminal_address AS TEXT), true"
     " WHERE EXISTS"
     " (SELECT 1 FROM terminals JOIN terminal_locks old ON old.address = terminals.terminal_address"
@@ -47,18 +49,22 @@ _MARK_ENTRY = Statement(
 )
 
 
-async def create_line(
+async def create_lock(
     tx: Transaction, *, merchant_id: str, host: str, port: int, terminal_address: str
 ) -> None:
-    """Make the line of a new payment at its first use, and mark it where its host's name led elsewhere."""
+    """Create the terminal lock of a new payment at its first use; mark it if its host's address changed."""
     if terminal_address.startswith(host):
-        await locks.create(tx, terminal_address)  # a literal address leads nowhere else
+        await locks.create(tx, terminal_address)  # a literal address does not change
     else:
         await tx.run(
             _CREATE_BY_NAME, merchant_id=merchant_id, host=host, port=port, terminal_address=terminal_address
         )
 
 
-async def mark_entry(tx: Transaction, *, merchant_id: str, terminal_id: str, terminal_address: str) -> None:
-    """Mark the line that a registered terminal is about to lead to; its entry still has the earlier one."""
-    await tx.run(_MARK_ENTRY, merchant_id=merchant_id, id=terminal_id, terminal_address=terminal_address)
+async def mark_new_address(
+    tx: Transaction, *, merchant_id: str, terminal_id: str, terminal_address: str
+) -> None:
+    """Mark the new address of a registered terminal whose entry still has the earlier one."""
+    await tx.run(
+        _MARK_NEW_ADDRESS, merchant_id=merchant_id, id=terminal_id, terminal_address=terminal_address
+    )

@@ -1,20 +1,20 @@
-"""Debits that are refused for want of room, many at once: which of them certainly have no earlier attempt.
+"""Refusals of many debits at once, under overload: the ones that are safe to retry.
 
-Whoever is told 'safe to retry' must have none, one that is being stored at this moment included. As in
-`accepting.find_earlier` only the unique index waits for such a one: the refused are inserted, all by one
-statement, and rolled back.
+A refusal is safe to retry if its order has no earlier attempt, including one that is being stored at this
+moment. As in `acceptance.find_earlier`, only the unique index waits for such an attempt: all refused debits
+are inserted by one statement, and rolled back.
 """
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import text
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 
-#: How long the statement waits for somebody who is storing one of these; then none of them is certain.
+#: Wait for another transaction that is storing one of the debits; past it none of them is safe to retry.
 LOCK_WAIT_MS = 100
 
 _ROWS = (
@@ -22,7 +22,7 @@ _ROWS = (
     " AS r(id TEXT, merchant_id TEXT, operation_key TEXT))"
 )
 
-#: Sorted, as everybody who takes several locks does.
+#: Sorted, as in every transaction that takes several locks.
 _INSERT = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, state,"
     " amount_cents, currency, protocol, force_authorization, host, port, pos_number, profile, request,"
@@ -32,13 +32,13 @@ _INSERT = Statement(
     " ORDER BY r.merchant_id, r.operation_key ON CONFLICT DO NOTHING RETURNING id"
 )
 
-#: Those whose order has a closed key: no attempt of it is ever safe.
-_CLOSED = Statement(
+#: Debits whose order is locked for review: no attempt of it is safe.
+_LOCKED = Statement(
     f"SELECT r.id FROM {_ROWS} r JOIN payments p ON p.merchant_id = r.merchant_id"
     " AND p.operation_key = r.operation_key AND p.key_closed"
 )
 
-#: On SQLite a writer has the database to itself: a look is enough.
+#: On SQLite a writer has the database to itself: a read is enough.
 _KNOWN = Statement(
     "SELECT json_extract(value, '$.id') AS id FROM json_each(:refused) JOIN payments p"
     " ON p.merchant_id = json_extract(value, '$.merchant_id')"
@@ -49,7 +49,7 @@ _KNOWN = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A debit that is not to be stored. `id` is new; `operation_key` as in `order_guard`."""
+    """A refused debit; `id` is new, `operation_key` as in `order_guard`."""
 
     id: str
     merchant_id: str
@@ -57,21 +57,18 @@ class Refused:
 
 
 class _RolledBack(Exception):
+    """Raised to roll back the inserts; carries their result."""
+
     def __init__(self, ids: Collection[str]) -> None:
         self.ids = ids
 
 
-async def without_earlier(database: Database, refused: Sequence[Refused]) -> set[str]:
-    """Return the ids of those whose orders certainly have no attempt that counts, and no closed key.
+async def safe_to_retry(database: Database, refused: Sequence[Refused]) -> set[str]:
+    """Return the ids of the debits whose orders have no attempt that blocks new ones and no lock for review.
 
-    Two of one order in one call: one of them at most is certain. Raises DatabaseUnavailable.
+    Of two debits of one order in one call, at most one is safe. Raises DatabaseUnavailable.
     """
-    rows = json.dumps(
-        [
-            {"id": one.id, "merchant_id": one.merchant_id, "operation_key": one.operation_key}
-            for one in refused
-        ]
-    )
+    rows = json.dumps([asdict(one) for one in refused])
     if database.dialect == "sqlite":
         known = await database.write(lambda tx: tx.all(_KNOWN, refused=rows))
         first = {(one.merchant_id, one.operation_key): one.id for one in reversed(refused)}
@@ -80,8 +77,8 @@ async def without_earlier(database: Database, refused: Sequence[Refused]) -> set
     async def insert_and_roll_back(tx: Transaction) -> None:
         await tx.connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}"))
         inserted = await tx.all(_INSERT, refused=rows)
-        closed = await tx.all(_CLOSED, refused=rows)
-        raise _RolledBack({row.id for row in inserted} - {row.id for row in closed})
+        locked = await tx.all(_LOCKED, refused=rows)
+        raise _RolledBack({row.id for row in inserted} - {row.id for row in locked})
 
     try:
         await database.write(insert_and_roll_back)

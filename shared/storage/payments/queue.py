@@ -1,0 +1,169 @@
+"""The queue of payments: the next one of a terminal, what the sweep publishes again, and its counts."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from shared.payment.states import State
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+
+#: Each merchant's oldest queued payment of the terminal whose deadline has not passed. Run after the commit
+#: that released the terminal lock: before it, a payment that just found the lock held might be missed.
+_FIRST_OF_MERCHANTS = Statement(
+    "SELECT merchant_id, id, reply_to FROM (SELECT merchant_id, id, reply_to, created_at, row_number() OVER"
+    " (PARTITION BY merchant_id ORDER BY created_at, id) AS place FROM payments WHERE terminal_address ="
+    " :terminal_address"
+    " AND state = 'queued' AND deadline_at > {now}) AS waiting WHERE place = 1 ORDER BY created_at, id"
+)
+
+#: Time of each merchant's last claim of the terminal; claims of long ago are left out.
+_LAST_CLAIMS = Statement(
+    "SELECT merchant_id, max(claimed_at) AS last_claimed_at FROM payments WHERE merchant_id {in_ids}"
+    " AND created_at > {now} - :memory_ms AND terminal_address = :terminal_address AND claimed_at IS NOT"
+    " NULL GROUP BY merchant_id"
+)
+
+#: Longer than a payment waits and then holds its terminal lock.
+_CLAIM_MEMORY_MS: Final = 600_000
+
+#: Queued payments of free terminals that were published 10 s ago; then 20 s, 40 s, ... ago.
+_OVERDUE = Statement(
+    "SELECT p.id, p.reply_to, p.publish_count FROM payments p JOIN terminal_locks l ON l.address ="
+    " p.terminal_address"
+    " WHERE p.state = 'queued' AND p.deadline_at > {now} AND l.held_by IS NULL"
+    " AND p.published_at <= {now} - CAST(:after_ms AS BIGINT) * (1 << (CASE WHEN p.publish_count > 16 THEN 16"
+    " ELSE p.publish_count END - 1))"
+    " ORDER BY p.created_at, p.id LIMIT :most"
+)
+
+#: Compare-and-set: mark one as published again, unless another process did since it was read.
+_REPUBLISH = Statement(
+    "UPDATE payments SET published_at = {now}, publish_count = publish_count + 1"
+    " WHERE id = :payment_id AND state = 'queued' AND publish_count = :publish_count RETURNING id"
+)
+
+_DEADLINES_PASSED = Statement(
+    "SELECT id FROM payments WHERE state = 'queued' AND deadline_at <= {now} ORDER BY deadline_at LIMIT :most"
+)
+
+#: Queued payments by merchant and terminal, for the API's admission.
+_QUEUED = Statement(
+    "SELECT p.merchant_id, p.terminal_address, count(*) AS number, min(p.created_at) AS oldest, l.held_by,"
+    " l.answered_at,"
+    " {now} AS now FROM payments p JOIN terminal_locks l ON l.address = p.terminal_address"
+    " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.terminal_address, l.held_by, l.answered_at"
+)
+
+_OPEN = Statement(
+    "SELECT merchant_id, count(*) AS number FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt')"
+    " GROUP BY merchant_id"
+)
+
+_COUNTS = Statement(
+    "SELECT state, count(*) AS number, min(COALESCE(claimed_at, created_at)) AS oldest, {now} AS now"
+    " FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt') GROUP BY state"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedPayment:
+    """A queued payment to publish, with the reply queue that its message names."""
+
+    payment_id: str
+    reply_to: str | None
+    publish_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCount:
+    """The number of one merchant's payments that wait for one terminal.
+
+    `worker_seconds`: wait for a worker of a payment that is the only one and whose terminal is free, else 0:
+    of several, the next one's wait begins when the lock is released, which is not known.
+    """
+
+    merchant_id: str
+    terminal_address: str
+    number: int
+    worker_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCount:
+    """The number of payments in an open state, and the age of the oldest in seconds."""
+
+    number: int
+    oldest_seconds: float
+
+
+async def queued_counts(database: Database) -> list[QueuedCount]:
+    """Count the queued payments by merchant and terminal, in one statement."""
+    rows = await database.read(lambda tx: tx.all(_QUEUED))
+    return [
+        QueuedCount(row.merchant_id, row.terminal_address, row.number, _worker_seconds(row)) for row in rows
+    ]
+
+
+def _worker_seconds(row: Row[Any]) -> float:
+    if row.held_by is not None or row.number > 1:
+        return 0.0
+    # The terminal's last answer released the lock; before it, the payment did not wait for a worker.
+    return float(max(0, row.now - max(row.oldest, row.answered_at or 0)) / 1000)
+
+
+async def open_numbers(database: Database) -> dict[str, int]:
+    """Count each merchant's payments that are queued, in session or in doubt, in one statement."""
+    rows = await database.read(lambda tx: tx.all(_OPEN))
+    return {row.merchant_id: row.number for row in rows}
+
+
+async def next_for_terminal(database: Database, terminal_address: str) -> QueuedPayment | None:
+    """Return the payment to publish after the terminal lock was released; call it after that commit.
+
+    Merchants that share a terminal take turns: the one whose last claim is the oldest is next, with its
+    oldest payment.
+    """
+
+    async def look(tx: Transaction) -> QueuedPayment | None:
+        first = await tx.all(_FIRST_OF_MERCHANTS, terminal_address=terminal_address)
+        claimed_at = {}
+        if len(first) > 1:
+            merchant_ids = [row.merchant_id for row in first]
+            last_claims = await tx.all_of(
+                _LAST_CLAIMS, merchant_ids, terminal_address=terminal_address, memory_ms=_CLAIM_MEMORY_MS
+            )
+            claimed_at = {row.merchant_id: row.last_claimed_at for row in last_claims}
+        chosen = min(first, key=lambda row: claimed_at.get(row.merchant_id, 0), default=None)
+        return None if chosen is None else QueuedPayment(chosen.id, chosen.reply_to)
+
+    return await database.read(look)
+
+
+async def overdue(database: Database, *, after_seconds: float, most: int) -> list[QueuedPayment]:
+    """Return queued payments of free terminals whose last publication is too long ago."""
+    rows = await database.read(lambda tx: tx.all(_OVERDUE, after_ms=int(after_seconds * 1000), most=most))
+    return [QueuedPayment(row.id, row.reply_to, row.publish_count) for row in rows]
+
+
+async def mark_published(database: Database, queued: QueuedPayment) -> bool:
+    """Mark a payment as published again; False: another process did, or it is no longer queued."""
+
+    async def work(tx: Transaction) -> bool:
+        row = await tx.one(_REPUBLISH, payment_id=queued.payment_id, publish_count=queued.publish_count)
+        return row is not None
+
+    return await database.write(work)
+
+
+async def deadlines_passed(database: Database, *, most: int) -> list[str]:
+    """Return queued payments whose deadline has passed, the longest overdue first."""
+    rows = await database.read(lambda tx: tx.all(_DEADLINES_PASSED, most=most))
+    return [row.id for row in rows]
+
+
+async def open_counts(database: Database) -> dict[State, OpenCount]:
+    """Count the payments that are queued, in session and in doubt."""
+    rows = await database.read(lambda tx: tx.all(_COUNTS))
+    return {State(row.state): OpenCount(row.number, max(0, row.now - row.oldest) / 1000) for row in rows}

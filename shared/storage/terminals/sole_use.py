@@ -1,0 +1,79 @@
+"""Sole use of a terminal address: an operator confirms that no other merchant may use it."""
+
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.payments.operator_actions import Action, record_action
+from shared.storage.terminals import locks
+from shared.storage.terminals.registry import AddressTaken
+
+#: The merchant whose sole use of an address an operator confirmed.
+_SOLE_USER = Statement(
+    "SELECT merchant_id FROM terminals WHERE terminal_address = :terminal_address AND"
+    " sole_use_confirmed_at IS NOT NULL"
+)
+
+_ADDRESS = Statement(
+    "SELECT id, terminal_address FROM terminals WHERE merchant_id = :merchant_id AND id = :id"
+)
+
+_CONFIRM = Statement(
+    "UPDATE terminals SET sole_use_confirmed_at = {now}, sole_use_confirmed_by = :by"
+    " WHERE merchant_id = :merchant_id AND id = :id AND sole_use_requested_at IS NOT NULL"
+    " AND sole_use_confirmed_at IS NULL RETURNING id"
+)
+_WITHDRAW = Statement(
+    "UPDATE terminals SET sole_use_confirmed_at = NULL, sole_use_confirmed_by = NULL"
+    " WHERE merchant_id = :merchant_id AND id = :id AND sole_use_confirmed_at IS NOT NULL RETURNING id"
+)
+
+
+async def sole_user(database: Database, terminal_address: str) -> str | None:
+    """Return the merchant that has sole use of this address; None: every merchant may use it."""
+    row = await database.read(lambda tx: tx.one(_SOLE_USER, terminal_address=terminal_address))
+    return None if row is None else str(row.merchant_id)
+
+
+async def confirm(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
+    """Confirm the sole use that the merchant requested; False: it was not requested, or is confirmed already.
+
+    From now on other merchants' payments to the address are refused. Raises AddressTaken where another
+    merchant has sole use of it.
+    """
+
+    async def work(tx: Transaction) -> bool:
+        row = await tx.one(_ADDRESS, merchant_id=merchant_id, id=terminal_id)
+        if row is None:
+            return False
+        await locks.create(tx, row.terminal_address)
+        if await tx.one(_CONFIRM, merchant_id=merchant_id, id=terminal_id, by=by) is None:
+            return False
+        await record_action(tx, by, Action.SOLE_USE_CONFIRMED, _named(merchant_id, row))
+        return True
+
+    try:
+        return await database.write(work)
+    except IntegrityError as error:
+        raise AddressTaken(terminal_id) from error
+
+
+async def withdraw(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
+    """Withdraw a confirmation; False: there is no such entry. The merchant's request stays."""
+
+    async def work(tx: Transaction) -> bool:
+        row = await tx.one(_ADDRESS, merchant_id=merchant_id, id=terminal_id)
+        if row is None:
+            return False
+        if await tx.one(_WITHDRAW, merchant_id=merchant_id, id=terminal_id) is not None:
+            await record_action(tx, by, Action.SOLE_USE_WITHDRAWN, _named(merchant_id, row))
+        return True
+
+    return await database.write(work)
+
+
+def _named(merchant_id: str, row: Row[Any]) -> dict[str, object]:
+    return {"merchant_id": merchant_id, "terminal_id": row.id, "terminal_address": row.terminal_address}

@@ -1,0 +1,101 @@
+"""The sweep of deliveries: publish again what nobody sent, end what waits for disabled endpoints, count."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from shared.storage.db.engine import Database
+from shared.storage.db.statement import Statement
+
+#: The sweep's message is repeated after 10 s, 20 s and then every 40 s: a worker that died may have had it.
+REPUBLISH_MS: Final = 10_000
+
+#: Rows that are ended in one transaction.
+ENDED_AT_ONCE: Final = 1000
+
+#: The time of a statement that waits for no lock, read once: an index can be searched by it.
+_NOW: Final = "(SELECT {now})"
+
+#: Deliveries that wait for disabled endpoints, and are not being sent.
+_END_OF_DISABLED = Statement(
+    "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.state = 'waiting'"
+    " AND d.target IN (SELECT w.id FROM webhook_endpoints w WHERE w.disabled_at IS NOT NULL)"
+    f" AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) LIMIT :most {{skip_locked}})"
+    " UPDATE deliveries SET state = 'dead', reason = 'endpoint_disabled', leased_until = NULL,"
+    " lease = lease + 1, ended_at = {now} FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
+)
+
+#: Deliveries that may be sent now that an earlier one of their payment had its first attempt.
+_NEXT_OF_PAYMENTS = Statement(
+    "SELECT id, target FROM deliveries WHERE payment_id {in_ids} AND kind = :kind AND state = 'waiting'"
+    " AND tried_at IS NULL AND due_at <= {now} AND leased_until IS NULL ORDER BY sequence"
+)
+
+#: Targets that are not paused and have deliveries to publish.
+_DUE: Final = (
+    f" AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = w.id AND t.paused_until > {_NOW})"
+    " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.target = w.id AND d.state = 'waiting'"
+    f" AND d.publish_at <= {_NOW} AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) LIMIT 1 OFFSET 0)"
+)
+_DUE_TARGETS = Statement(
+    "SELECT 'hipay' AS kind, w.id FROM (SELECT 'hipay' AS id) w WHERE 1 = 1"
+    + _DUE
+    + " UNION ALL SELECT 'merchant', w.id FROM webhook_endpoints w WHERE w.disabled_at IS NULL"
+    + _DUE
+)
+_PUBLISH = Statement(
+    "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
+    f" AND d.state = 'waiting' AND d.publish_at <= {_NOW}"
+    f" AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) ORDER BY d.publish_at LIMIT :most"
+    " {skip_locked})"
+    f" UPDATE deliveries SET publish_at = {_NOW} + :pause_ms *"
+    " (1 << CASE WHEN publish_count > 2 THEN 2 ELSE publish_count END), publish_count = publish_count + 1"
+    " FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
+)
+#: Undo of `_PUBLISH` for deliveries that were not published: only published ones are spaced out.
+_NOT_PUBLISHED = Statement(
+    "UPDATE deliveries SET publish_at = {now}, publish_count = publish_count - 1 WHERE id {in_ids}"
+    " AND state = 'waiting' AND publish_count > 0 AND (leased_until IS NULL OR leased_until <= {now})"
+    " RETURNING id"
+)
+
+_WAITING = Statement(
+    "SELECT kind, COUNT(*) AS number, {now} - MIN(since_at) AS oldest_ms FROM deliveries"
+    " WHERE state = 'waiting' GROUP BY kind"
+)
+
+
+async def end_deliveries_of_disabled(database: Database) -> int:
+    """End a batch of the deliveries that wait for disabled endpoints; return their number. A replay revives
+    them."""
+    return len(await database.write(lambda tx: tx.all(_END_OF_DISABLED, most=ENDED_AT_ONCE)))
+
+
+async def next_of_payments(
+    database: Database, payment_ids: Sequence[str], kind: str
+) -> list[tuple[str, str]]:
+    """Return id and target of deliveries that waited for an earlier one's first attempt."""
+    rows = await database.read(lambda tx: tx.all_of(_NEXT_OF_PAYMENTS, payment_ids, kind=kind))
+    return [(row.id, row.target) for row in rows]
+
+
+async def due_targets(database: Database) -> list[tuple[str, str]]:
+    """Return kind and target of those that have deliveries to publish."""
+    return [(row.kind, row.id) for row in await database.read(lambda tx: tx.all(_DUE_TARGETS))]
+
+
+async def claim_to_publish(database: Database, target: str, most: int) -> list[str]:
+    """Return the deliveries of a target that are to be published now, and postpone their next publication."""
+    rows = await database.write(lambda tx: tx.all(_PUBLISH, target=target, most=most, pause_ms=REPUBLISH_MS))
+    return [row.id for row in rows]
+
+
+async def not_published(database: Database, ids: Sequence[str]) -> None:
+    """Make the next sweep publish what the broker did not accept; raises DatabaseUnavailable,
+    CommitUnknown."""
+    await database.write(lambda tx: tx.all_of(_NOT_PUBLISHED, ids))
+
+
+async def waiting_counts(database: Database) -> dict[str, tuple[int, float]]:
+    """Return for each kind the number of waiting deliveries, and the age of the oldest in seconds."""
+    rows = await database.read(lambda tx: tx.all(_WAITING))
+    return {row.kind: (row.number, max(0, row.oldest_ms) / 1000) for row in rows}
