@@ -11,19 +11,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-import httpx
-import uvloop
-
-from sandbox.demo.checks import Unexpected
-from sandbox.demo.script import CUSTOMER_SECONDS, SETTINGS, play
 from sandbox.demo.show import Show, make_console
-from sandbox.main import TerminalSetup
-from sandbox.run.cloud_api import ApiAnswered
-from sandbox.run.installation import Installation, Running
-from sandbox.run.places import Ports
 from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.start import start_servers
-from shared.runtime.processes import ProcessFailed
 from shared.settings.fields import variable
 
 #: 128 and the number of the signal, as shells count.
@@ -61,6 +51,29 @@ def main() -> int:
 
 
 def _run_in(folder: Path, show: Show) -> int:
+    try:
+        show.progress("Starting RabbitMQ, the message broker between API and workers")
+        with start_servers(postgres=False) as servers:
+            show.progress("Starting an API, two terminal workers and a notifier worker, on SQLite")
+            return _play_in(folder, servers.amqp_url, show)
+    except ServersUnavailable as failure:
+        show.failure(str(failure))
+        return 1
+
+
+def _play_in(folder: Path, amqp_url: str, show: Show) -> int:
+    # Importing all of the sandbox takes seconds: what is waited for is printed before.
+    import httpx
+    import uvloop
+
+    from sandbox.demo.checks import Unexpected
+    from sandbox.demo.script import CUSTOMER_SECONDS, SETTINGS, play
+    from sandbox.main import TerminalSetup
+    from sandbox.run.cloud_api import ApiAnswered
+    from sandbox.run.installation import Installation, Running
+    from sandbox.run.places import Ports
+    from shared.runtime.processes import ProcessFailed
+
     is_over = False
 
     async def use(running: Running) -> None:
@@ -69,16 +82,13 @@ def _run_in(folder: Path, show: Show) -> int:
         show.next_steps(_NEXT)
         is_over = True
 
+    installation = Installation(
+        folder / "installation", amqp_url, 0, terminal_worker_count=2, settings=SETTINGS
+    )
+    setup = TerminalSetup(delay_seconds=CUSTOMER_SECONDS)
     try:
-        show.progress("Starting RabbitMQ, the message broker between API and workers")
-        with start_servers(postgres=False) as servers:
-            show.progress("Starting an API, two terminal workers and a notifier worker, on SQLite")
-            installation = Installation(
-                folder / "installation", servers.amqp_url, 0, terminal_worker_count=2, settings=SETTINGS
-            )
-            setup = TerminalSetup(delay_seconds=CUSTOMER_SECONDS)
-            uvloop.run(installation.run(Ports(base=0, terminal=0), setup, use))
-    except (Unexpected, ProcessFailed, ApiAnswered, ServersUnavailable, httpx.HTTPError) as failure:
+        uvloop.run(installation.run(Ports(base=0, terminal=0), setup, use))
+    except (Unexpected, ProcessFailed, ApiAnswered, httpx.HTTPError) as failure:
         show.failure(f"{failure}" or type(failure).__name__)
         return 1
     return 0 if is_over else _BROKEN_OFF

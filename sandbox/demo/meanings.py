@@ -7,16 +7,16 @@ from sandbox.tracing.steps import Step
 
 PARTIES: Final = {
     "register": "the shop's cash register (POS); any HTTP client can be one",
-    "API": "this project: takes orders over HTTP, answers with the result",
-    DATABASE: "the truth: a payment is stored before anything is sent",
-    "worker": "this project: holds one session at a time with each terminal",
+    "API": "takes orders over HTTP, answers with the result (this project)",
+    DATABASE: "the truth; a payment is stored before anything is sent",
+    "worker": "has one session at a time with a terminal (this project)",
     "terminal": "the card terminal on the counter",
     "customer": "whoever pays; the sandbox plays one",
     "Preludd": "the payment gateway behind the terminal",
     "Nepting": "the gateway's switch to the banks",
     "acquirer": "the merchant's bank",
     "issuer": "the card's bank, which decides",
-    NOTIFIER: "this project: delivers messages to HiPay and merchants",
+    NOTIFIER: "delivers messages to HiPay and merchants (this project)",
     "HiPay": "the payment platform; its back office is the Console",
     "merchant": "the shop's own server",
 }

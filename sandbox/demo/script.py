@@ -17,9 +17,11 @@ from sandbox.run.installation import Running
 from sandbox.tracing.steps import Step
 
 #: From the amount on the terminal's screen to the customer's card.
-CUSTOMER_SECONDS: Final = 1.0
-_STALE_SECONDS: Final = 5
-_MARGIN_SECONDS: Final = 6
+CUSTOMER_SECONDS: Final = 0.6
+#: The same where a worker is to be killed in between.
+_SLOW_CUSTOMER_SECONDS: Final = 2.0
+_STALE_SECONDS: Final = 4
+_MARGIN_SECONDS: Final = 5
 #: Of API and workers, by field name: shorter than an installation's, so that a takeover can be watched.
 SETTINGS: Final = {
     "heartbeat_seconds": "0.5",
@@ -27,7 +29,7 @@ SETTINGS: Final = {
     "connect_timeout_seconds": "1",
     "connect_total_seconds": "2",
     "identification_timeout_seconds": "1",
-    "write_window_seconds": "5",
+    "write_window_seconds": "4",
     "takeover_free_after_seconds": str(_MARGIN_SECONDS),
 }
 _HTTP_TIMEOUT_SECONDS: Final = 20.0
@@ -132,7 +134,7 @@ class Script:
         )
         asked = order("LUNCH-4", 1840, *self._terminal)
         follower = self._follower()
-        self._desk.running.terminal.set_up(delay_seconds=2 * CUSTOMER_SECONDS)
+        self._desk.running.terminal.set_up(delay_seconds=_SLOW_CUSTOMER_SECONDS)
         call = await follower.follow(self._pay_and_kill(asked, follower), asked, _AFTER_A_DOUBT)
         self._desk.running.terminal.set_up(delay_seconds=CUSTOMER_SECONDS)
         _expect(call, 200, "succeeded", resolved_by="enquiry")

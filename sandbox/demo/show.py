@@ -61,10 +61,8 @@ class Show:
         """Print a step, and what its names mean where they are new. begin_ms: of its chapter."""
         after = _after(step.at_ms - begin_ms)
         if not step.sender:
-            self._print(
-                Text(f"{after:>{_TIME_WIDTH}}  ", style="dim")
-                + Text(f"* {step.text}", style="bold red not dim")
-            )
+            note = Text.assemble((f"{after:>{_TIME_WIDTH}}  ", "dim"), (f"* {step.text}", "bold red"))
+            self._print(note)
             return
         grid = Table.grid(padding=(0, _GAP, 0, 0))
         grid.add_column(width=_TIME_WIDTH, justify="right", no_wrap=True, style="dim")
@@ -209,10 +207,9 @@ def _after(milliseconds: int) -> str:
 
 
 def _route(sender: str, receiver: str) -> Text:
-    text = Text(sender, style=_colour(sender))
-    if receiver != sender:
-        text += Text(" → ", style="dim not bold") + Text(receiver, style=_colour(receiver))
-    return text
+    if receiver == sender:
+        return Text(sender, style=_colour(sender))
+    return Text.assemble((sender, _colour(sender)), (" → ", "dim"), (receiver, _colour(receiver)))
 
 
 def _colour(party: str) -> str:

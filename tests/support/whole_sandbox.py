@@ -1,4 +1,4 @@
-"""`cloud-terminal sandbox` as a process of its own, and what a test asks of its systems."""
+"""`cloud-terminal sandbox` as a process of its own, and requests to its systems."""
 
 import contextlib
 import itertools
@@ -22,10 +22,10 @@ from sandbox.run.installation import DATABASE_FILE
 
 Json = dict[str, Any]
 
-#: Those with a state that `POST /reset` forgets.
+#: Their state is forgotten at `POST /reset`.
 SYSTEMS: Final = ("screen", "register", "console", "merchant", "preludd", "nepting", "acquirer", "issuer")
 _START_SECONDS: Final = 120.0
-#: Where a person or a browser is at the terminal, a held line is no fault, however slow the machine is.
+#: For tests in which a browser is at the terminal: a payment may wait for it, however slow the machine is.
 _PATIENT_LIMITS: Final[dict[str, object]] = {
     "queue_deadline_seconds": 45,
     "answer_timeout_seconds": 45,
@@ -61,7 +61,7 @@ class WholeSandbox:
         return answer.json()
 
     def reset(self) -> None:
-        """All systems as new; what the API has stored stays."""
+        """Forget the state of all systems; what the API has stored stays."""
         for system in SYSTEMS:
             self.post(system, "/reset")
         self.post("screen", "/settings", {"delay_seconds": 0, "by_hand": False})
@@ -78,7 +78,7 @@ class WholeSandbox:
         force_authorization: bool = False,
         **order: Any,
     ) -> httpx.Response:
-        """Send an order as a till does and wait for its answer."""
+        """Send an order as a cash register does and wait for its answer."""
         body = {
             "order": {
                 "order_id": order_id or self.new_order_id(),
@@ -98,7 +98,7 @@ class WholeSandbox:
         return self._client.post(f"{self.entry['api']}/v1/connector/order", json=body, auth=self._auth)
 
     def paid(self, amount_cents: int, order_id: str, *more: str, **options: Any) -> Json:
-        """Pay, and return the payment object of the success."""
+        """Pay and return the payment object of the success."""
         answer = self.pay(amount_cents, order_id, *more, **options)
         assert answer.status_code == 200, answer.text
         body: Json = answer.json()
@@ -116,11 +116,11 @@ class WholeSandbox:
         return found
 
     def press(self, path: str, **form: str) -> httpx.Response:
-        """Press a button of the register: a form of its page."""
+        """Submit a form of the cash register's page."""
         return self._client.post(self.entry["register"] + path, data=form)
 
     def sell(self, *references: str) -> int:
-        """Sell articles at the register, without waiting; return the sale's number."""
+        """Sell articles at the cash register without waiting for the payment; return the sale's number."""
         chosen = {"terminal_id": self.entry["terminal_id"], "operation": "Debit"}
         for reference in references:
             self.press("/", do=f"add:{reference}", **chosen)
@@ -129,7 +129,7 @@ class WholeSandbox:
         return int(answer.headers["location"].rpartition("/")[2])
 
     def sale(self, number: int) -> Json:
-        """Return one sale as the register has it."""
+        """Return one sale as the cash register has it."""
         return next(one for one in self.get("register", "/records") if one["number"] == number)
 
     def collect(self) -> Json:
@@ -146,7 +146,7 @@ class WholeSandbox:
         return [one["status"] for one in self.transactions(order_id)]
 
     def notified(self, order_id: str) -> list[str]:
-        """Return the statuses that the merchant's server took from HiPay, in their order."""
+        """Return the statuses of HiPay's notifications that the merchant's server accepted, in order."""
         received = self.get("merchant", "/hipay/notifications")
         return [
             one["content"]["status"]
@@ -155,7 +155,7 @@ class WholeSandbox:
         ]
 
     def webhooks(self, payment_id: str) -> list[str]:
-        """Return the types of our webhooks that the merchant's server verified and took."""
+        """Return the types of our webhooks that the merchant's server verified and accepted."""
         received = self.get("merchant", "/webhooks")
         return [
             one["content"]["type"]
@@ -165,7 +165,7 @@ class WholeSandbox:
 
     @contextlib.contextmanager
     def held_back(self, verb: str) -> Iterator[None]:
-        """Stop one of our processes while the block runs, at a moment at which it locks nobody out."""
+        """Stop one of our processes while the block runs, outside of its database transactions."""
         (child,) = [
             one for one in psutil.Process(self._process.pid).children(recursive=True) if verb in one.cmdline()
         ]
@@ -183,7 +183,7 @@ class WholeSandbox:
                 connection.execute("BEGIN IMMEDIATE")
             return True
         except sqlite3.OperationalError:
-            # It was stopped within a transaction, which nobody else could begin until it goes on.
+            # It was stopped within a write transaction: nobody else can begin one until it continues.
             child.send_signal(signal.SIGCONT)
             return False
 
@@ -193,7 +193,7 @@ class WholeSandbox:
 
 
 def soon(look: Callable[[], Any], *, within_seconds: float = 30.0) -> Any:
-    """Return what `look` sees as soon as it is true; fail with what it saw last."""
+    """Return the first true result of `look`; fail with its last one."""
     deadline = time.monotonic() + within_seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, f"not within {within_seconds} s; last seen: {seen!r}"
@@ -203,7 +203,7 @@ def soon(look: Callable[[], Any], *, within_seconds: float = 30.0) -> Any:
 
 @contextlib.contextmanager
 def whole_sandbox(amqp_url: str, folder: Path, *options: str) -> Iterator[WholeSandbox]:
-    """Start it on free ports with its files in the folder; end it in order."""
+    """Start the sandbox on free ports with its files in the folder; stop it with SIGINT."""
     given = {
         name: json.dumps(value) if isinstance(value, tuple) else value
         for name, value in {**SHORT_LIMITS, **_PATIENT_LIMITS}.items()
