@@ -66,14 +66,18 @@ async def running_system(
             stack.push_async_callback(process.stop)
             return process
 
+        async def run_beside(module: str, *arguments: str) -> None:
+            process = await Process.start(*arguments, environment={}, module=module)
+            stack.push_async_callback(process.stop)
+
         await (await start("migrate")).ended()
         merchant = await _json_of(
             environment, "merchant", "create", "Bench", "--network", "127.0.0.0/8", "--json"
         )
         credential = await _json_of(environment, "credential", "create", merchant["id"], "--json")
         hosts = [f"127.77.{number // 250}.{number % 250 + 1}" for number in range(terminals)]
-        await stack.enter_async_context(_module("bench.terminals", str(think_seconds), *hosts))
-        await stack.enter_async_context(_module("bench.bare", amqp_url, f"{run}.bare"))
+        await run_beside("bench.terminals", str(think_seconds), *hosts)
+        await run_beside("bench.bare", amqp_url, f"{run}.bare")
         api, worker = await start("api"), await start("terminal-worker")
         await asyncio.gather(api.ready(), worker.ready())
         api_port = (await api.logged(API_LINE))["port"]
@@ -109,16 +113,3 @@ async def _json_of(environment: dict[str, str], *arguments: str) -> dict[str, st
     found = json.loads(output)
     assert isinstance(found, dict)
     return found
-
-
-@asynccontextmanager
-async def _module(*arguments: str) -> AsyncIterator[None]:
-    """Run a module of the benchmark beside us."""
-    process = await asyncio.create_subprocess_exec(
-        "setpriv", "--pdeathsig", "TERM", sys.executable, "-m", *arguments, start_new_session=True
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        await process.wait()
