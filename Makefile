@@ -95,8 +95,7 @@ bench-notify: $(VENV)/.ready ## Webhooks a second, and what one hanging endpoint
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.notify
 
 .PHONY: docs
-docs: $(VENV)/.ready ## Write the generated files anew: OpenAPI, settings, diagrams, outcomes
-	$(BIN)/python -m api.openapi.document
+docs: $(VENV)/.ready ## Write the generated files anew: settings, diagrams, outcomes
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
 	$(BIN)/python -m shared.payment.diagram
 	$(BIN)/python -m sandbox.terminal.script.outcomes_reference > docs/sandbox/outcomes.md

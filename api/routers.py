@@ -4,6 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from api.connector.routes import public as healthcheck
 from api.connector.routes import router as connector
 from api.operator.delivery_routes import router as operator_deliveries
 from api.operator.gateway_routes import router as gateway
@@ -17,6 +18,7 @@ from api.webhooks.routes import router as webhook_endpoints
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     connector,
+    healthcheck,
     payments,
     gateway,
     operator,

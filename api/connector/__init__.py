@@ -1,1 +1,1 @@
-"""The published contract: a payment order, and whether the service is ready for one."""
+"""The published contract: a payment order, and the readiness of the service for one."""

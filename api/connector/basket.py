@@ -1,4 +1,4 @@
-"""Compares the basket's totals. What does not fit is reported, never refused."""
+"""Comparison of the basket's totals; one that does not fit is reported, never refused."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,14 +1,14 @@
-"""Fills in what the caller left out, before anything is checked."""
+"""Defaults of a schema, applied to a request before it is checked."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Filling:
-    """What one object of the schema gets: its defaults, and its integers written as such (100.0 is 100).
+class Defaults:
+    """Defaults of one object of the schema, and its integers, which are written as such (100.0 is 100).
 
-    A missing object is never made, so what it requires stays missing. `null` is no missing value.
+    A missing object is never made, so that its required fields stay missing. `null` is no missing value.
     """
 
     defaults: tuple[tuple[str, Any], ...]
@@ -32,8 +32,8 @@ class Filling:
     def is_empty(self) -> bool:
         return not (self.defaults or self.integers or self.objects or self.arrays)
 
-    def fill(self, value: object) -> None:
-        """Change `value`, a tree as the JSON reader makes it, in place; pass over what is no object."""
+    def apply(self, value: object) -> None:
+        """Change `value`, a tree as the JSON reader makes it, in place; other values than objects stay."""
         if not isinstance(value, dict):
             return
         for name, default in self.defaults:
@@ -44,9 +44,9 @@ class Filling:
             if isinstance(number, float) and number.is_integer():
                 value[name] = int(number)
         for name, child in self.objects:
-            child.fill(value.get(name))
+            child.apply(value.get(name))
         for name, child in self.arrays:
             items = value.get(name)
             if isinstance(items, list):
                 for item in items:
-                    child.fill(item)
+                    child.apply(item)

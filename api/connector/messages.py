@@ -1,18 +1,17 @@
-"""Words what the schema's checker found as Ajv 6, which the hosted service uses, words it."""
+"""Messages of schema violations in the wording of Ajv 6, which the hosted service uses."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from api.connector.schema import ORDER_REQUEST
 from api.http.errors import InvalidRequest
 
 Schema = dict[str, Any]
-#: Names and places that lead to a value.
+#: Names and array positions that lead to a value.
 Path = tuple[str | int, ...]
 
 # In the order in which Ajv shows them: a value's type, the rules of that type, then `enum`. A missing
-# property is a finding about that property: Ajv looks for each in its turn.
+# property is a violation of that property: Ajv looks for each in its turn.
 _MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
     "required": lambda name: f"should have required property '{name}'",
     "type": lambda name: f"should be {name}",
@@ -42,7 +41,7 @@ WORDED_KEYWORDS: Final = frozenset(_MESSAGES)
 
 @dataclass(frozen=True, slots=True)
 class SchemaViolation:
-    """One thing that is wrong with the request, about the value at `path`."""
+    """One violation of the schema by the value at `path`."""
 
     path: Path
     keyword: str
@@ -63,7 +62,7 @@ class SchemaViolation:
 
     @classmethod
     def broken(cls, path: Path, keyword: str, schema: Schema) -> Self:
-        """Word that the value at `path` breaks a keyword of its schema."""
+        """Return the violation of a keyword of its schema by the value at `path`."""
         return cls(
             path,
             keyword,
@@ -73,11 +72,11 @@ class SchemaViolation:
 
     @property
     def rank(self) -> int:
-        """Sorts findings about the same value."""
+        """Position among the violations of one value."""
         return _RANKS[self.keyword]
 
     def position(self, schema: Schema) -> tuple[tuple[int, ...], int]:
-        """Sorts findings in the order of the schema, items of an array one after the other."""
+        """Return the position in the order of the schema, items of an array one after the other."""
         places: list[int] = []
         for step in self.path:
             if isinstance(step, int):
@@ -94,9 +93,9 @@ class SchemaViolation:
         return tuple(places), self.rank
 
 
-def first_error(findings: Iterable[SchemaViolation], schema: Schema = ORDER_REQUEST) -> InvalidRequest:
-    """Return the error that is shown: the first in the order of the schema. Needs one finding at least."""
-    first = min(findings, key=lambda finding: finding.position(schema))
+def first_error(violations: Iterable[SchemaViolation], schema: Schema) -> InvalidRequest:
+    """Return the error that is shown: the first in the order of the schema. Needs one violation at least."""
+    first = min(violations, key=lambda violation: violation.position(schema))
     return InvalidRequest(first.keyword, first.message, dotted_path(first.path), first.description)
 
 

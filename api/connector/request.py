@@ -1,19 +1,24 @@
-"""Reads the body of an order request into what the payment needs."""
+"""Parser of the order request: defaults applied, checked, read into the values that a payment needs."""
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from api.connector.basket import basket_warnings
-from api.connector.defaults import Filling
-from api.connector.enums import OPERATIONS
+from api.connector.checker import Checker
+from api.connector.defaults import Defaults
 from api.connector.messages import SchemaViolation, first_error
-from api.connector.schema import ORDER_REQUEST
-from api.connector.terminal_schema import DEFAULT_PORT
-from api.connector.validation import Checker
+from api.connector.schema import DEFAULT_PORT, order_schema
 from api.http.json_text import NESTING_LIMIT, read_json, write_json
 from shared.network.hosts import HostRefused, read_host
 from shared.payment.payment import Operation
+
+#: The contract's `transaction_type`, and its operation here.
+OPERATIONS: Final = {
+    "Debit": Operation.DEBIT,
+    "Credit": Operation.CREDIT,
+    "Cancel": Operation.REVERSAL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,11 @@ class OrderRequest:
     customer_email: str | None
     webhook_endpoint_id: str | None
     notify_url: str | None
-    #: The whole request with its defaults filled in, unknown fields kept.
+    #: The whole request with its defaults applied, unknown fields kept.
     request: dict[str, Any]
     #: The same as JSON text, fit for a TEXT column of either database.
     request_text: str
-    #: What does not fit and is no reason to refuse, see api.connector.basket.
+    #: Codes of totals that do not fit, which is no reason to refuse; see api.connector.basket.
     warnings: tuple[str, ...]
 
 
@@ -59,7 +64,7 @@ def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest
     for what the contract refuses.
     """
     request = read_json(body, nesting_limit)
-    _filling().fill(request)
+    _defaults().apply(request)
     _check(request)
     order, technical = request["order"], request["pos_technical_info"]
     customer = request.get("customer", {})
@@ -90,30 +95,30 @@ def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest
 
 
 def warm_up() -> None:
-    """Build what is built once, so that the first request does not pay for it."""
-    _filling()
+    """Build the checker and the defaults, so that the first request does not pay for them."""
+    _defaults()
     _checker()
 
 
 @cache
-def _filling() -> Filling:
-    return Filling.of(ORDER_REQUEST)
+def _defaults() -> Defaults:
+    return Defaults.of(order_schema())
 
 
 @cache
 def _checker() -> Checker:
-    return Checker(ORDER_REQUEST)
+    return Checker(order_schema())
 
 
 def _check(request: Any) -> None:
     found = _checker().first_violation(request)
-    findings = [*([] if found is None else [found]), *_address_findings(request)]
-    if findings:
-        raise first_error(findings)
+    violations = [*([] if found is None else [found]), *_address_violations(request)]
+    if violations:
+        raise first_error(violations, order_schema())
 
 
-def _address_findings(request: Any) -> list[SchemaViolation]:
-    # Also asked about what the schema refuses: the first error of all is shown.
+def _address_violations(request: Any) -> list[SchemaViolation]:
+    # Also of a request that the schema refuses: the first error of all is shown.
     technical = request.get("pos_technical_info") if isinstance(request, dict) else None
     if not isinstance(technical, dict):
         return []
@@ -123,7 +128,7 @@ def _address_findings(request: Any) -> list[SchemaViolation]:
             return [SchemaViolation.missing("pos_technical_info", "host_information")]
         if isinstance(address, dict) and "host" not in address:
             return [SchemaViolation.missing("pos_technical_info", "host_information", "host")]
-        return _host_findings(address)
+        return _host_violations(address)
     if isinstance(address, dict) and ("host" in address or address.get("port") != DEFAULT_PORT):
         return [
             SchemaViolation(
@@ -136,7 +141,7 @@ def _address_findings(request: Any) -> list[SchemaViolation]:
     return []
 
 
-def _host_findings(address: Any) -> list[SchemaViolation]:
+def _host_violations(address: Any) -> list[SchemaViolation]:
     host = address.get("host") if isinstance(address, dict) else None
     if not isinstance(host, str):
         return []

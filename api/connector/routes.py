@@ -1,60 +1,178 @@
-"""The contract's two paths: take a payment order, and say whether we are ready for one."""
+"""The contract's two paths: take a payment order, and say whether the service is ready for one."""
+
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from api.connector.answer import render_accepted, render_answer
+from api.connector.models import Answer
 from api.connector.request import parse_order
 from api.http.body import read_body
-from api.http.dependencies import Dependencies
+from api.http.callers import OrderingMerchant, ordering_merchant
+from api.http.dependencies import Wired
+from api.http.errors import (
+    HEADER_EMPTY,
+    HEADER_INVALID,
+    HEADER_NOT_BASIC,
+    HEADER_NOT_FOUND,
+    ORDER_CONFLICTS,
+    BrokerUnavailable,
+    Contended,
+    ForeignTerminal,
+    InvalidHeader,
+    KeyClosed,
+    KeyConflict,
+    MerchantSuspended,
+    OrderConflict,
+    Overloaded,
+    PaymentExpired,
+    TerminalTimeout,
+    TerminalUnavailable,
+    TooManyOpenPayments,
+    TooManyOrders,
+    TooManyStoredBytes,
+    Unauthorized,
+    UnknownTerminal,
+    UnknownWebhookEndpoint,
+    UnsupportedByTerminal,
+)
 from api.http.headers import read_idempotency_key, read_preference
 from api.http.media_type import check_media_type
 from api.http.responses import answer
+from api.http.routing import api_router
+from api.openapi.components import BODY_ERRORS, error_responses, header, json_body, parameter, string
+from api.openapi.examples import (
+    EXAMPLE_REQUEST,
+    FAILURE_ANSWER,
+    FULL_REQUEST,
+    MINIMAL_REQUEST,
+    PAYMENT_QUEUED,
+    SUCCESS_ANSWER,
+)
+from api.payments.models import Accepted
 from api.payments.service import RequestContext
 from shared.broker.messages import well_formed_traceparent
 from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment
 
-router = APIRouter()
+router = api_router("/v1/connector", caller=ordering_merchant, tag="connector")
+#: Anybody may ask.
+public = APIRouter(prefix="/v1/connector", tags=["connector"])
+
+#: The body and the headers, which the route reads itself: the contract's own schema, in Ajv's wording.
+_REQUEST: Final[dict[str, Any]] = {
+    "parameters": [
+        parameter(
+            "Idempotency-Key",
+            "header",
+            {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            "Names the operation; tells equal credits of one order apart.",
+        ),
+        header("Prefer", "`respond-async` answers at once; `wait=N` waits at most N seconds."),
+        header("X-Request-Id", "Returned in the answer and written in the logs."),
+    ],
+    "requestBody": json_body(
+        "OrderRequest",
+        {"usual": EXAMPLE_REQUEST, "mandatory fields only": MINIMAL_REQUEST, "every field": FULL_REQUEST},
+    ),
+}
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {
+            "application/json": {
+                "examples": {"success": {"value": SUCCESS_ANSWER}, "failure": {"value": FAILURE_ANSWER}}
+            }
+        }
+    },
+    202: {
+        "model": Accepted,
+        "description": "Accepted; the client asked not to wait (`Prefer: respond-async`).",
+        "content": {"application/json": {"examples": {"accepted": {"value": {"payment": PAYMENT_QUEUED}}}}},
+        "headers": {"Location": string("The path of the payment.")},
+    },
+}
+_ERRORS: Final = error_responses(
+    *BODY_ERRORS,
+    InvalidHeader("The Idempotency-Key is too long."),
+    UnknownTerminal(),
+    UnsupportedByTerminal(),
+    UnknownWebhookEndpoint(),
+    *(
+        Unauthorized(details)
+        for details in (HEADER_NOT_FOUND, HEADER_EMPTY, HEADER_NOT_BASIC, HEADER_INVALID)
+    ),
+    ForeignTerminal(),
+    MerchantSuspended("unpaid invoices"),
+    *(OrderConflict(reason) for reason in ORDER_CONFLICTS),
+    KeyConflict(),
+    KeyClosed(),
+    TooManyOrders(),
+    TooManyOpenPayments(),
+    TooManyStoredBytes(),
+    BrokerUnavailable(),
+    TerminalUnavailable(),
+    Overloaded(),
+    Contended(),
+    TerminalTimeout(),
+    PaymentExpired(),
+)
 
 
-@router.post("/v1/connector/order", include_in_schema=False)
-async def take_order(request: Request) -> Response:
-    """Pay: check the credential first, then the body; answer when the payment has an outcome."""
-    parts: Dependencies = request.app.state.dependencies
+@router.post(
+    "/order",
+    operation_id="order",
+    response_model=Answer,
+    summary="Make one payment operation on one terminal",
+    response_description="The payment attempt ended, in success or in failure.",
+    responses={**_ANSWERS, **_ERRORS},
+    openapi_extra=_REQUEST,
+)
+async def take_order(request: Request, dependencies: Wired, merchant: OrderingMerchant) -> Response:
+    """Wait for the result. The same operation sent again (order_id and transaction_type, with the same amount
+    and terminal) joins the running payment or gets its stored result; it never charges twice."""
     headers = request.headers
-    credential = await parts.credentials.merchant(headers.get("authorization"), share=None)
-    refusal = parts.shares.take_order(credential)
+    refusal = dependencies.shares.take_order(merchant)
     body = await read_body(request)
     check_media_type(headers.get("content-type"))
-    caller = RequestContext(
-        credential,
+    context = RequestContext(
+        merchant,
         idempotency_key=read_idempotency_key(headers.get("idempotency-key")),
         traceparent=well_formed_traceparent(headers.get("traceparent")),
         preference=read_preference(headers.getlist("prefer")),
         refusal=refusal,
     )
-    order = await parts.large_work.run(len(body), parse_order, body, parts.settings.body_nesting_limit)
-    answered = await parts.payments.pay(order, caller)
+    large_work = dependencies.large_work
+    order = await large_work.run(len(body), parse_order, body, dependencies.settings.body_nesting_limit)
+    answered = await dependencies.payments.pay(order, context)
     payment, told = answered.payment, answered.told
-    if caller.preference.respond_async and not payment.is_final:
+    if context.preference.respond_async and not payment.is_final:
         location = {"Location": f"/v1/payments/{payment.id}", "Preference-Applied": "respond-async"}
         return answer(*render_accepted(payment, told), location)
-    return await parts.large_work.run(
-        len(payment.request), _answer, payment, told, answered.replayed, answered.resolving
+    return await large_work.run(
+        len(payment.request), _render, payment, told, answered.replayed, answered.resolving
     )
 
 
-@router.get("/v1/connector/healthcheck", include_in_schema=False)
-async def healthcheck(request: Request) -> Response:
+@public.get(
+    "/healthcheck",
+    operation_id="healthcheck",
+    summary="Say whether this server takes requests",
+    response_class=PlainTextResponse,
+    response_description="Ready for requests: `up`.",
+    responses={
+        200: {"content": {"text/plain": {"example": "up"}}},
+        503: {"description": "Not ready for requests; the text says what is missing."},
+    },
+)
+async def healthcheck(dependencies: Wired) -> PlainTextResponse:
     """Answer `up` when payments can be taken, else 503 with what is missing."""
-    parts: Dependencies = request.app.state.dependencies
-    missing = await parts.readiness.missing()
+    missing = await dependencies.readiness.missing()
     if missing is None:
         return PlainTextResponse("up")
     return PlainTextResponse(missing, status_code=503)
 
 
-def _answer(payment: Payment, told: ResponseSpec, replayed: bool, resolving: bool | None) -> Response:
-    """Echo the request, which may be large."""
+def _render(payment: Payment, told: ResponseSpec, replayed: bool, resolving: bool | None) -> Response:
+    """Return the answer, with the echo of the request, which may be large."""
     return answer(*render_answer(payment, told, replayed=replayed, resolving=resolving))

@@ -1,23 +1,27 @@
-"""The one JSON Schema of the order request: requests are checked by it and the OpenAPI page shows it.
+"""The published JSON Schema of the order request: requests are checked by it and the document shows it.
 
 The order of `properties` is the order in which errors are shown. Unknown fields are allowed everywhere.
-`x-refused` maps a keyword to the sentence that the caller reads where the keyword alone explains too little.
+`x-refused` maps a keyword to the sentence that the client reads where the keyword alone explains too little;
+`x-published` holds rules that `request.py` checks, for the document.
 """
 
+import json
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
-from api.connector.customer_schema import CUSTOMER
-from api.connector.order_schema import ORDER
-from api.connector.terminal_schema import POS_TECHNICAL_INFO
+from shared.concert import fields as concert_fields
 
-ORDER_REQUEST: Final[dict[str, Any]] = {
-    "type": "object",
-    "description": "One operation on one terminal.",
-    "required": ["order", "pos_technical_info"],
-    "properties": {
-        "order": ORDER,
-        "customer": CUSTOMER,
-        "pos_technical_info": POS_TECHNICAL_INFO,
-        "shipping": {"description": "Kept and passed on.", "examples": [{"city": "Nantes"}]},
-    },
-}
+#: The port of a terminal where a request names none.
+DEFAULT_PORT: Final = 8888
+#: `AppNepting`, which the older POS file lists as well, is no Concert terminal: it is refused.
+PROTOCOLS: Final = tuple(concert_fields.VERSIONS)
+
+_FILE: Final = Path(__file__).with_name("order.schema.json")
+
+
+@cache
+def order_schema() -> dict[str, Any]:
+    """Return the schema; nobody changes it."""
+    schema: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return schema

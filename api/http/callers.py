@@ -67,5 +67,6 @@ operator: Final = RequiredCredential(
 )
 
 Merchant = Annotated[Credential, Depends(merchant)]
+OrderingMerchant = Annotated[Credential, Depends(ordering_merchant)]
 Gateway = Annotated[Credential, Depends(gateway)]
 Operator = Annotated[Credential, Depends(operator)]

@@ -1,5 +1,6 @@
-"""The building blocks of the OpenAPI document: answers, errors, parameters."""
+"""Building blocks of the OpenAPI document: errors, examples, parameters."""
 
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
@@ -96,7 +97,7 @@ def error_responses(*errors: ApiError) -> dict[int | str, dict[str, Any]]:
     usual = (error for error in USUAL_ERRORS if error.status in statuses and error not in errors)
     ordered = sorted((*usual, *errors), key=lambda error: error.status)
     found = ((status, list(same)) for status, same in groupby(ordered, key=lambda error: error.status))
-    return {status: error_response(same[0].message, same) for status, same in found}
+    return {status: error_response(HTTPStatus(status).phrase, same) for status, same in found}
 
 
 def error_response(description: str, errors: list[ApiError]) -> dict[str, Any]:
@@ -162,9 +163,15 @@ def published(schema: Any) -> Any:
     """Return a copy as it is published.
 
     Without what is only for our own refusals, and with `x-published`: rules that the code checks, not the
-    schema.
+    schema. Without FastAPI's 422, titles that repeat names, and null as a default.
     """
     if isinstance(schema, dict):
-        own = {name: published(part) for name, part in schema.items() if not name.startswith("x-")}
+        own = {name: published(part) for name, part in schema.items() if not _is_dropped(name, part)}
         return {**own, **schema.get("x-published", {})}
     return [published(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _is_dropped(name: str, part: Any) -> bool:
+    if name in ("422", "HTTPValidationError", "ValidationError") or name.startswith("x-"):
+        return True
+    return (name == "default" and part is None) or (name == "title" and isinstance(part, str))

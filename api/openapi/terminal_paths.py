@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
-from api.connector.enums import PROTOCOLS
-from api.connector.terminal_schema import DEFAULT_PORT
+from api.connector.schema import DEFAULT_PORT, PROTOCOLS
 from api.http.errors import (
     ApiError,
     BodyTooLarge,

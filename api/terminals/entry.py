@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.connector.enums import PROTOCOLS
-from api.connector.terminal_schema import DEFAULT_PORT
+from api.connector.schema import DEFAULT_PORT, PROTOCOLS
 from api.http.errors import InvalidRequest
 from shared.concert.profile import Profile, ProfileError
 from shared.network.hosts import HostRefused, read_host

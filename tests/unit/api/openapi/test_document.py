@@ -11,12 +11,13 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator, meta
 
 from api.connector.messages import WORDED_KEYWORDS
-from api.connector.request import parse_order
-from api.connector.schema import ORDER_REQUEST
+from api.connector.request import OPERATIONS, parse_order
+from api.connector.schema import PROTOCOLS, order_schema
 from api.http.errors import InvalidRequest
 from api.openapi import document as documents
 from api.openapi.document import openapi_document
 from api.payments.models import Payment
+from shared.concert.fields import APPLICATIONS, CURRENCIES
 
 _ANNOTATIONS = {"description", "examples", "default", "properties", "items", "x-refused", "x-published"}
 
@@ -31,7 +32,7 @@ def _properties(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, d
 
 def test_every_field_of_the_request_is_described_and_has_a_valid_example() -> None:
     """The page documents all of it."""
-    for path, schema in _properties(ORDER_REQUEST):
+    for path, schema in _properties(order_schema()):
         assert schema["description"], path
         is_container = "properties" in schema or "items" in schema
         assert is_container or schema["examples"], path
@@ -41,11 +42,26 @@ def test_every_field_of_the_request_is_described_and_has_a_valid_example() -> No
 
 def test_every_keyword_of_the_schema_has_its_wording() -> None:
     """A keyword without words would be a 500 in place of a 400."""
-    for path, schema in [("", ORDER_REQUEST), *_properties(ORDER_REQUEST)]:
+    for path, schema in [("", order_schema()), *_properties(order_schema())]:
         assert schema.keys() - _ANNOTATIONS <= WORDED_KEYWORDS, path
         assert schema.get("x-refused", {}).keys() <= schema.keys(), path
         # Ajv looks for a missing property in its turn among the properties.
         assert set(schema.get("required", ())) <= set(schema.get("properties", ())), path
+
+
+def test_the_lists_of_the_schema_are_those_of_the_code() -> None:
+    """Transaction types, protocols, currencies, applications."""
+    schema = order_schema()["properties"]
+    order = schema["order"]["properties"]
+    display = schema["pos_technical_info"]["properties"]["terminal_transaction_display"]["properties"]
+    contract = display["contract_array"]["items"]["properties"]
+
+    assert order["transaction_type"]["enum"] == list(OPERATIONS)
+    assert order["price"]["properties"]["currency"]["enum"] == list(CURRENCIES)
+    assert display["protocol"]["enum"] == list(PROTOCOLS)
+    assert contract["payment_application"]["enum"] == list(APPLICATIONS)
+    for code, name in APPLICATIONS.items():
+        assert f"`{code}` {name}" in contract["payment_application"]["description"]
 
 
 def test_the_document_uses_valid_schemas_and_resolves() -> None:
@@ -131,7 +147,7 @@ def test_the_reference_page_names_every_field() -> None:
         encoding="utf-8"
     )
 
-    for path, _ in _properties(ORDER_REQUEST):
+    for path, _ in _properties(order_schema()):
         assert f"| `{path}` |" in page, path
     for name in Payment.model_fields:
         assert f"`{name}`" in page, name

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.connector.enums import PROTOCOLS
+from api.connector.schema import PROTOCOLS
 from api.terminals.csv_file import read_file
 from api.terminals.entry import TerminalEntry, read_entry
 from shared.storage.terminals.merchants import Terminal

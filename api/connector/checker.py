@@ -1,7 +1,7 @@
-"""Checks a body against its one schema and finds the first error in the contract's order.
+"""Checker of a JSON Schema that stops at the first violation in the order of the schema.
 
-Errors are never collected: a body of 80,000 empty items has 560,000 of them. A part that is valid costs one
-call of the library; in one that is not the look goes on to its first error, part by part, in their order.
+Violations are never collected: a body of 80,000 empty items has 560,000 of them. A valid part costs one call
+of the library; an invalid one is searched for its first violation, part by part, in their order.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from jsonschema_rs import Draft7Validator
 from api.connector.messages import Path, Schema, SchemaViolation, first_error
 from api.http.json_text import NESTING_LIMIT, read_json, without_surrogates
 
-#: Keywords that are about the parts of a value; each part is looked at by itself.
+#: Keywords about the parts of a value; each part is checked by itself.
 _OF_PARTS: Final = frozenset({"properties", "items", "required", "additionalProperties"})
 
 
 class Checker:
-    """One schema with all of its parts, made once."""
+    """One schema with all of its parts; made once."""
 
     def __init__(self, schema: Schema) -> None:
         own = {keyword: value for keyword, value in schema.items() if keyword not in _OF_PARTS}
@@ -30,7 +30,7 @@ class Checker:
         self._is_closed: Final = schema.get("additionalProperties") is False
 
     def first_violation(self, value: Any) -> SchemaViolation | None:
-        """Return the first error in the order of the schema, None for a valid value."""
+        """Return the first violation in the order of the schema, None for a valid value."""
         try:
             return self._first(value, ())
         except UnicodeEncodeError:
@@ -40,12 +40,12 @@ class Checker:
     def _first(self, value: Any, path: Path) -> SchemaViolation | None:
         if self._whole.is_valid(value):
             return None
-        own = min(self._own_findings(value, path), key=lambda finding: finding.rank, default=None)
+        own = min(self._own_violations(value, path), key=lambda violation: violation.rank, default=None)
         if own is not None:
             return own
         return next((found for found in self._of_parts(value, path) if found is not None), None)
 
-    def _own_findings(self, value: Any, path: Path) -> Iterator[SchemaViolation]:
+    def _own_violations(self, value: Any, path: Path) -> Iterator[SchemaViolation]:
         for error in self._own.iter_errors(value):
             yield SchemaViolation.broken(path, error.kind.name, self._schema)
 
