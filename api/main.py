@@ -1,4 +1,4 @@
-"""The API's composition root: settings, connections, parts, serving."""
+"""The API's composition root: settings, connections, dependencies, serving."""
 
 import gc
 import os
@@ -75,7 +75,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
         )
         lookup = SystemResolver(settings.name_lookup_limit)
         stack.callback(lookup.close)
-        parts = wire(
+        dependencies = wire(
             database=database,
             publisher=publisher,
             replies=replies,
@@ -89,7 +89,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             lookup=lookup,
             failpoint=failpoint,
         )
-        app = make_app(parts)
+        app = make_app(dependencies)
         await stack.enter_async_context(
             management_server(
                 settings.management_host,
@@ -103,8 +103,8 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
         stopped = await stack.enter_async_context(
             until_stopped(
                 waiters.run(),
-                parts.payments.admission.run(),
-                parts.payments.stored_bytes.run(),
+                dependencies.payments.admission.run(),
+                dependencies.payments.stored_bytes.run(),
                 notifying.run(),
                 lag,
             )
@@ -116,7 +116,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             drain_seconds=settings.api_drain_seconds,
             **http_options(settings),
         ):
-            # What is there by now stays: a full collection that walks through it holds everybody up.
+            # All objects of the start stay: a full collection that visits them would delay every request.
             gc.freeze()
             structlog.get_logger().info("API is serving", host=settings.api_host, port=port_of(listening))
             await stopped.wait()

@@ -1,4 +1,4 @@
-"""Puts the parts of the API together around its connections: for the composition root, and for tests."""
+"""Wiring of the API's dependencies around its connections, for the composition root and for tests."""
 
 from typing import Protocol
 
@@ -48,8 +48,8 @@ def wire(
     lookup: Lookup,
     failpoint: Failpoint = no_failpoint,
 ) -> Dependencies:
-    """Return the parts. `waiters` hear of the replies; they, `payments.admission` and
-    `payments.stored_bytes` run beside it all."""
+    """Return the dependencies. The caller connects `waiters` to the replies, and runs them,
+    `payments.admission` and `payments.stored_bytes`."""
     reply_publisher = ReplyPublisher(database, publisher, metrics)
     names = CachingResolver(
         lookup,
@@ -58,25 +58,25 @@ def wire(
         cache_seconds=settings.name_cache_seconds,
     )
 
-    def lines(merchant_id: str) -> TerminalAddressFinder:
+    def finder(merchant_id: str) -> TerminalAddressFinder:
         return TerminalAddressFinder(names.lookup_for(merchant_id), settings.name_lookup_timeout_seconds)
 
-    def lines_of_file(merchant_id: str) -> TerminalAddressFinder:
-        """A file's names wait for each other and hold up no payment: the file's total time limits them."""
+    def file_finder(merchant_id: str) -> TerminalAddressFinder:
+        """Return the finder for a file: its names wait for each other, within the file's time."""
         return TerminalAddressFinder(
             names.lookup_for(f"import {merchant_id}"), settings.import_timeout_seconds
         )
 
     shares = FairShares(settings, clock)
     terminals = Terminals(database, clock, settings.credential_cache_seconds)
-    targets = Targets(lines, terminals, settings.pos_number)
+    targets = Targets(finder, terminals, settings.pos_number)
     payments = Payments(
         database=database,
         publisher=publisher,
         replies=replies,
         reply_publisher=reply_publisher,
         waiters=waiters,
-        lines=lines,
+        finders=finder,
         terminals=terminals,
         clock=clock,
         metrics=metrics,
@@ -87,7 +87,7 @@ def wire(
     registry = Registry(
         database=database,
         targets=targets,
-        file_targets=Targets(lines_of_file, terminals, settings.pos_number),
+        file_targets=Targets(file_finder, terminals, settings.pos_number),
         terminals=terminals,
         settings=settings,
     )

@@ -1,18 +1,18 @@
-"""Renders what the caller of a payment is told: the contract's answer, or its error body."""
+"""Renderer of a payment's answer: the contract's answer, or its error body."""
 
 import json
 from typing import Any, Final
 
-from api.http.errors import (
-    ApiError,
+from api.http.errors import ApiError, envelope
+from api.payments.errors import (
     BrokerUnavailable,
     KeyClosed,
     PaymentExpired,
     TerminalTimeout,
     TerminalUnavailable,
-    envelope,
 )
-from api.payments.payment_object import payment_object
+from api.payments.models import Accepted
+from api.payments.models import Payment as ShownPayment
 from shared.concert.fields import ANSWER_CODES
 from shared.concert.receipt import encode_receipt
 from shared.payment.answers import ResponseSpec
@@ -24,7 +24,7 @@ _ERRORS: Final[dict[str, type[ApiError]]] = {
     for error in (BrokerUnavailable, KeyClosed, PaymentExpired, TerminalTimeout, TerminalUnavailable)
 }
 
-#: The error codes that are ours, in words; the others are the terminal's.
+#: Descriptions of our own error codes; the others are the terminal's.
 _OUR_ERROR_CODES: Final = {
     "busy": "the terminal was busy with another payment, nothing was attempted",
     "cancelled": "cancelled by the caller, nothing was attempted",
@@ -32,7 +32,7 @@ _OUR_ERROR_CODES: Final = {
 
 _CONTRADICTED: Final = "a proof contradicts the stored outcome, a person must look at it"
 
-#: Why the terminal could not be reached, in words.
+#: Descriptions of the reasons why a terminal could not be reached.
 _UNREACHABLE: Final[dict[str, str]] = {
     Reason.NO_CONNECTION: "No connection to the terminal came about; nothing was sent to it.",
     Reason.UNEXPECTED_BYTES: "The terminal sent something before it was asked; nothing was sent to it.",
@@ -42,45 +42,45 @@ _UNREACHABLE: Final[dict[str, str]] = {
 
 
 def render_answer(
-    payment: Payment, told: ResponseSpec, *, replayed: bool = False, resolving: bool | None = None
+    payment: Payment, spec: ResponseSpec, *, replayed: bool = False, resolving: bool | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Return HTTP status and body for a payment as stored and what the table of answers says about it.
+    """Return HTTP status and body for a payment as stored and its row in the table of answers.
 
     `replayed` marks the stored result of an earlier request. `resolving` says of a payment without an outcome
     whether anything may still settle it by itself.
     """
-    shown = payment_object(payment, safe_to_retry=told.safe_to_retry, replayed=replayed, resolving=resolving)
-    if told.error is not None:
-        return told.http_status, {**_error_body(payment, told, told.error), "payment": shown}
-    return told.http_status, {**_answer_body(payment, told), "payment": shown}
+    shown = ShownPayment.of(
+        payment, safe_to_retry=spec.safe_to_retry, replayed=replayed, resolving=resolving
+    ).shown()
+    if spec.error is not None:
+        return spec.http_status, {**_error_body(payment, spec, spec.error), "payment": shown}
+    return spec.http_status, {**_answer_body(payment, spec), "payment": shown}
 
 
-def render_accepted(
-    payment: Payment, told: ResponseSpec, *, replayed: bool = False
-) -> tuple[int, dict[str, Any]]:
-    """Return the answer to a caller who does not wait (`Prefer: respond-async`)."""
-    return 202, {"payment": payment_object(payment, safe_to_retry=told.safe_to_retry, replayed=replayed)}
+def render_accepted(payment: Payment, spec: ResponseSpec) -> tuple[int, dict[str, Any]]:
+    """Return the answer to a client that does not wait (`Prefer: respond-async`)."""
+    return 202, Accepted(payment=ShownPayment.of(payment, safe_to_retry=spec.safe_to_retry)).shown()
 
 
-def _error_body(payment: Payment, told: ResponseSpec, code: str) -> dict[str, Any]:
-    error = _ERRORS[code](details={"safe_to_retry": told.safe_to_retry})
+def _error_body(payment: Payment, spec: ResponseSpec, code: str) -> dict[str, Any]:
+    error = _ERRORS[code](details={"safe_to_retry": spec.safe_to_retry})
     description = error.description
     if payment.contradicted:
         description = _CONTRADICTED
     elif isinstance(error, TerminalUnavailable) and payment.reason is not None:
         description = _UNREACHABLE.get(payment.reason, description)
-    return envelope(told.http_status, code, error.message, description, error.details)
+    return envelope(spec.http_status, code, error.message, description, error.details)
 
 
-def _answer_body(payment: Payment, told: ResponseSpec) -> dict[str, Any]:
+def _answer_body(payment: Payment, spec: ResponseSpec) -> dict[str, Any]:
     request = json.loads(payment.request)
     body: dict[str, Any] = {
-        "paymentStatus": told.payment_status,
+        "paymentStatus": spec.payment_status,
         "receipt": encode_receipt(payment.result.receipt or ""),
     }
-    if told.error_code is not None:
-        body["errorCode"] = told.error_code
-        body["errorDescription"] = _describe(payment, told.error_code)
+    if spec.error_code is not None:
+        body["errorCode"] = spec.error_code
+        body["errorDescription"] = _describe(payment, spec.error_code)
         body["errorData"] = _error_data(payment)
     # The two published files name the last echo differently.
     body["order"] = request["order"]

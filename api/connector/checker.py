@@ -34,7 +34,7 @@ class Checker:
         try:
             return self._first(value, ())
         except UnicodeEncodeError:
-            # The library cannot read a lone surrogate where the schema looks.
+            # The library cannot read a lone surrogate in a checked text.
             return self._first(without_surrogates(value), ())
 
     def _first(self, value: Any, path: Path) -> SchemaViolation | None:
@@ -68,7 +68,7 @@ class Checker:
 
 
 class BodyChecker:
-    """Reads bodies of one schema; made once."""
+    """A reader of bodies of one schema; made once."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema: Final = schema

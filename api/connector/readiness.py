@@ -9,33 +9,33 @@ from shared.runtime.management import ReadyCheck
 from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments import snapshots
 
-#: Anybody may ask, without a credential, and a look costs the broker several calls.
+#: No credential is needed, and a check costs the broker several calls.
 _REUSED_SECONDS: Final = 0.5
 
 
 class Readiness:
-    """Checks of every part; a part returns None, or one sentence that says what is missing."""
+    """Checks of every dependency; each returns None, or one sentence on what is missing."""
 
     def __init__(self, checks: Mapping[str, ReadyCheck], clock: Clock) -> None:
         self.checks: Final = checks
         self._clock: Final = clock
-        self._look: asyncio.Task[str | None] | None = None
-        self._looked_at = 0.0
+        self._check: asyncio.Task[str | None] | None = None
+        self._checked_at = 0.0
 
     async def missing(self) -> str | None:
-        """Return what is missing first, or None, as it was up to 0.5 s ago; requests share a look."""
-        if self._look is None or (
-            self._look.done() and self._clock.monotonic() - self._looked_at >= _REUSED_SECONDS
+        """Return the first missing dependency, or None, as it was up to 0.5 s ago; requests share a check."""
+        if self._check is None or (
+            self._check.done() and self._clock.monotonic() - self._checked_at >= _REUSED_SECONDS
         ):
-            self._look = asyncio.create_task(self._first_missing(), name="readiness")
+            self._check = asyncio.create_task(self._first_missing(), name="readiness")
         # A client that leaves ends its own request only.
-        return await asyncio.shield(self._look)
+        return await asyncio.shield(self._check)
 
     async def _first_missing(self) -> str | None:
         try:
             return await self._run_checks()
         finally:
-            self._looked_at = self._clock.monotonic()
+            self._checked_at = self._clock.monotonic()
 
     async def _run_checks(self) -> str | None:
         for name, check in self.checks.items():
@@ -59,7 +59,7 @@ def database_check(database: Database) -> ReadyCheck:
         try:
             await snapshots.states(database, [])
         except DatabaseUnavailable as error:
-            return f"database away: {error}"
+            return f"database unavailable: {error}"
         return None
 
     return check

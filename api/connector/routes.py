@@ -1,4 +1,4 @@
-"""The contract's two paths: take a payment order, and say whether the service is ready for one."""
+"""The contract's two paths: a payment order, and the readiness of the service for one."""
 
 from typing import Any, Final
 
@@ -16,22 +16,9 @@ from api.http.errors import (
     HEADER_INVALID,
     HEADER_NOT_BASIC,
     HEADER_NOT_FOUND,
-    ORDER_CONFLICTS,
-    BrokerUnavailable,
-    Contended,
     ForeignTerminal,
     InvalidHeader,
-    KeyClosed,
-    KeyConflict,
-    MerchantSuspended,
-    OrderConflict,
     Overloaded,
-    PaymentExpired,
-    TerminalTimeout,
-    TerminalUnavailable,
-    TooManyOpenPayments,
-    TooManyOrders,
-    TooManyStoredBytes,
     Unauthorized,
     UnknownTerminal,
     UnknownWebhookEndpoint,
@@ -50,14 +37,29 @@ from api.openapi.examples import (
     PAYMENT_QUEUED,
     SUCCESS_ANSWER,
 )
+from api.payments.errors import (
+    ORDER_CONFLICTS,
+    BrokerUnavailable,
+    Contended,
+    KeyClosed,
+    KeyConflict,
+    MerchantSuspended,
+    OrderConflict,
+    PaymentExpired,
+    TerminalTimeout,
+    TerminalUnavailable,
+    TooManyOpenPayments,
+    TooManyOrders,
+    TooManyStoredBytes,
+)
+from api.payments.intake import RequestContext
 from api.payments.models import Accepted
-from api.payments.service import RequestContext
 from shared.broker.messages import well_formed_traceparent
 from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment
 
 router = api_router("/v1/connector", caller=ordering_merchant, tag="connector")
-#: Anybody may ask.
+#: No credential is needed.
 public = APIRouter(prefix="/v1/connector", tags=["connector"])
 
 #: The body and the headers, which the route reads itself: the contract's own schema, in Ajv's wording.
@@ -145,12 +147,12 @@ async def take_order(request: Request, dependencies: Wired, merchant: OrderingMe
     large_work = dependencies.large_work
     order = await large_work.run(len(body), parse_order, body, dependencies.settings.body_nesting_limit)
     answered = await dependencies.payments.pay(order, context)
-    payment, told = answered.payment, answered.told
+    payment, spec = answered.payment, answered.spec
     if context.preference.respond_async and not payment.is_final:
         location = {"Location": f"/v1/payments/{payment.id}", "Preference-Applied": "respond-async"}
-        return answer(*render_accepted(payment, told), location)
+        return answer(*render_accepted(payment, spec), location)
     return await large_work.run(
-        len(payment.request), _render, payment, told, answered.replayed, answered.resolving
+        len(payment.request), _render, payment, spec, answered.replayed, answered.resolving
     )
 
 
@@ -173,6 +175,6 @@ async def healthcheck(dependencies: Wired) -> PlainTextResponse:
     return PlainTextResponse(missing, status_code=503)
 
 
-def _render(payment: Payment, told: ResponseSpec, replayed: bool, resolving: bool | None) -> Response:
+def _render(payment: Payment, spec: ResponseSpec, replayed: bool, resolving: bool | None) -> Response:
     """Return the answer, with the echo of the request, which may be large."""
-    return answer(*render_answer(payment, told, replayed=replayed, resolving=resolving))
+    return answer(*render_answer(payment, spec, replayed=replayed, resolving=resolving))

@@ -22,6 +22,6 @@ _FILE: Final = Path(__file__).with_name("order.schema.json")
 
 @cache
 def order_schema() -> dict[str, Any]:
-    """Return the schema; nobody changes it."""
+    """Return the schema; it is shared, do not change it."""
     schema: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
     return schema

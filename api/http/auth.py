@@ -1,4 +1,4 @@
-"""Who is calling: names and secrets of HTTP Basic, checked against keyed hashes."""
+"""Authentication by HTTP Basic: names and secrets, checked against keyed hashes."""
 
 import hmac
 import secrets
@@ -26,7 +26,7 @@ _MAX_CACHED: Final = 10_000
 
 
 class Credentials:
-    """Checks credentials, and counts their calls; what the database said of one is believed for a while."""
+    """A checker of credentials, which counts their calls and caches each credential for a while."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Credentials:
     ) -> Credential:
         """Return the credential of this kind behind an Authorization header.
 
-        `share`: what this call counts for; None: the caller counts it. Raises Unauthorized,
+        `share` is the share that this call counts for; None: the route counts it. Raises Unauthorized,
         PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests, DatabaseUnavailable.
         """
         credential = await self._known(authorization)
@@ -83,8 +83,8 @@ class Credentials:
             self._failed_logins.check(said.username, given, client)
         except MustPause as pause:
             raise TooManyFailedLogins(pause.seconds) from None
-        # Whatever is wrong, it costs one look into the database and one comparison: the time that a refusal
-        # takes does not tell a known name from an unknown one.
+        # Whatever is wrong, it costs one read of the database and one comparison: the time that a refusal
+        # takes is the same for a known name and an unknown one.
         found = await self._read(said.username)
         matches = hmac.compare_digest(given, self._nobody if found is None else found.secret_hash)
         if found is None or not matches:

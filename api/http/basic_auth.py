@@ -1,4 +1,4 @@
-"""Reads HTTP Basic credentials from the Authorization header."""
+"""Parser of HTTP Basic credentials in the Authorization header."""
 
 import binascii
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from api.http.errors import (
 
 @dataclass(frozen=True, slots=True)
 class BasicCredentials:
-    """What the caller says; nothing about it is checked yet."""
+    """Name and password as the client sent them; not checked yet."""
 
     username: str
     password: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""Reads a request's body up to a limit of bytes and of time."""
+"""Reader of a request's body, up to a limit of bytes and of time."""
 
 import asyncio
 
@@ -14,14 +14,15 @@ async def read_body(request: Request) -> bytes:
     Raises BodyTooLarge as soon as it is too long, whatever Content-Length says; RequestTimeout where it does
     not come; EncodedBody for a compressed one; ClientDisconnect where the client left.
     """
-    parts: Dependencies = request.app.state.dependencies
-    limit_bytes = parts.settings.body_limit_bytes
+    dependencies: Dependencies = request.app.state.dependencies
+    settings = dependencies.settings
+    limit_bytes = settings.body_limit_bytes
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit_bytes:
         raise BodyTooLarge
     received = bytearray()
     try:
-        async with asyncio.timeout(parts.settings.body_timeout_seconds):
+        async with asyncio.timeout(settings.body_timeout_seconds):
             async for chunk in request.stream():
                 received += chunk
                 if len(received) > limit_bytes:

@@ -15,13 +15,13 @@ _FOUND: Final = "cloud_terminal.credential"
 
 
 class RequiredCredential(SecurityBase):
-    """A dependency that returns the caller's credential, and refuses every other kind.
+    """A dependency that returns the client's credential, and refuses every other kind.
 
-    Its route asks before the body is read; whoever depends on it gets the same credential again.
+    Its route calls it before the body is read; an endpoint that depends on it gets the same credential again.
     """
 
     def __init__(self, kind: CredentialKind, share: Share | None, *, scheme: str, description: str) -> None:
-        """`share`: what a call counts for; None: the route counts it."""
+        """`share` is the share that a call counts for; None: the route counts it."""
         self.kind: Final = kind
         self.share: Final = share
         self.scheme_name = scheme

@@ -1,4 +1,4 @@
-"""Times and places of a page as texts, in queries and in bodies."""
+"""Cursor and time codec of queries and bodies."""
 
 import base64
 import binascii

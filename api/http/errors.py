@@ -1,4 +1,4 @@
-"""Every error of the API.
+"""Every error of the API as one tree; those of payments and orders stand in `api/payments/errors.py`.
 
 ApiError                           500
 +-- UndefinedError                 500  undefined.internal.server.error
@@ -59,15 +59,12 @@ ApiError                           500
 +-- ProbeExpired                   504  expired.probe.gateway.timeout
 """
 
-import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from api.payments.payment_object import payment_object
-from shared.payment import answers
+from api.payments.models import Payment as ShownPayment
 from shared.payment.payment import Payment
-from shared.payment.states import State
 
 
 def envelope(
@@ -86,12 +83,12 @@ def envelope(
 
 
 class ApiError(Exception):
-    """The root of all errors that a caller is answered with; never raised itself."""
+    """The root of all errors that a client is answered with; never raised itself."""
 
     status: ClassVar[int] = 500
     code: str
     description: str
-    #: Whether it is certain that no money moved and none can still move; None where no payment is asked for.
+    #: True where certainly no money moved and none can still move; None where no payment is asked for.
     safe_to_retry: ClassVar[bool | None] = None
 
     def __init__(
@@ -105,7 +102,7 @@ class ApiError(Exception):
             self.description = description
         super().__init__(self.description)
         self.details: Mapping[str, Any] | str = self._default_details() if details is None else details
-        #: The stored payment that the caller should know of; it goes beside the error.
+        #: The stored payment that the client should know of; it goes beside the error.
         self.payment = payment
 
     @property
@@ -121,9 +118,8 @@ class ApiError(Exception):
         body = envelope(self.status, self.code, self.message, self.description, self.details)
         if self.payment is not None:
             closed = self.payment.contradicted or self.payment.key_closed
-            body["payment"] = payment_object(
-                self.payment, safe_to_retry=bool(self.safe_to_retry) and not closed
-            )
+            safe_to_retry = bool(self.safe_to_retry) and not closed
+            body["payment"] = ShownPayment.of(self.payment, safe_to_retry=safe_to_retry).shown()
         return body
 
     def _default_details(self) -> dict[str, Any]:
@@ -232,7 +228,7 @@ INCORRECT_CREDENTIALS: Final = "Incorrect credentials"
 
 
 class Unauthorized(ApiError):
-    """The caller did not say who they are, or not truly; `details` is the text that names the case."""
+    """The client sent no credential, or a wrong one; `details` is the text that names the case."""
 
     status = 401
     code = "connector.api.login.unauthorized"
@@ -247,7 +243,7 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """The caller is known and may not do this."""
+    """The client is known and may not do this."""
 
     status = 403
 
@@ -280,18 +276,8 @@ class ReservedTerminal(Forbidden):
     description = "The terminal's address is another merchant's alone."
 
 
-class MerchantSuspended(Forbidden):
-    """An operator suspended the merchant: no new order is taken, nothing was sent."""
-
-    code = "suspended.forbidden"
-    description = "The merchant is suspended."
-
-    def __init__(self, because: str) -> None:
-        super().__init__(f"The merchant is suspended: {because.rstrip('.')}.")
-
-
 class NotFound(ApiError):
-    """There is no such path, or nothing of that id belongs to the caller."""
+    """There is no such path, or nothing of that id belongs to the client."""
 
     status = 404
     code = "unknown.resource.not.found"
@@ -335,107 +321,6 @@ class Conflict(ApiError):
     safe_to_retry: ClassVar[bool | None] = False
 
 
-ORDER_CONFLICTS: Final = {
-    "used": "The order was paid before and its stored result is no longer given; use a new order_id.",
-    "different": "An attempt of this order with another amount or terminal counts.",
-    "live": "The order's debit has no result yet.",
-    "no_debit": "The order's debit did not succeed.",
-    "terminal": "A reversal goes to the terminal of its debit.",
-    "amount": "The amount does not fit what was really paid.",
-    "credited": "The order's debit was credited, or a credit is running.",
-    "reversed": "The order's debit was reversed, or a reversal is running.",
-    "unknown": "No debit of this order is known here.",
-    "ambiguous": "The order was charged more than once; a new Idempotency-Key means another charge of it.",
-}
-
-
-class OrderConflict(Conflict):
-    """The order's earlier operations forbid this one."""
-
-    def __init__(
-        self, reason: str, description: str | None = None, *, payment: Payment | None = None
-    ) -> None:
-        """`reason` is a key of ORDER_CONFLICTS."""
-        self.code = f"{reason}.order.conflict"
-        super().__init__(description or ORDER_CONFLICTS[reason], payment=payment)
-
-
-class KeyClosed(Conflict):
-    """A proof contradicts an attempt of this order, or the reversal of one; a person must look."""
-
-    code = answers.KEY_CLOSED
-    description = (
-        "An earlier attempt of this order, or a reversal of it, is contradicted by a proof;"
-        " the order takes no more attempts."
-    )
-
-
-class KeyConflict(Conflict):
-    """The Idempotency-Key was used for another operation."""
-
-    code = "used.key.conflict"
-    description = "The Idempotency-Key belongs to another operation."
-
-
-class PaymentConflict(Conflict):
-    """The payment's state forbids what was asked of it."""
-
-    def __init__(
-        self,
-        state: State,
-        wanted: str,
-        *,
-        payment: Payment | None = None,
-        told: answers.ResponseSpec | None = None,
-    ) -> None:
-        """`wanted` ends the sentence, e.g. `it can be cancelled only while it is queued`; `told` is what the
-        payment's caller is told now."""
-        self.code = f"{state}.payment.conflict"
-        # What was asked for changed nothing: what is true of the stored payment is said.
-        self._safe_to_retry = told is not None and told.safe_to_retry
-        super().__init__(
-            f"The payment is {state}: {wanted}.",
-            details={"safe_to_retry": self._safe_to_retry},
-            payment=payment,
-        )
-
-    def body(self) -> dict[str, Any]:
-        body = super().body()
-        if self.payment is not None:
-            body["payment"] = payment_object(self.payment, safe_to_retry=self._safe_to_retry)
-        return body
-
-
-class TooEarly(Conflict):
-    """A look at the terminal proves nothing yet; `details` says in how many seconds it may."""
-
-    code = "early.payment.conflict"
-    description = "It is too early for that: what was sent to the terminal could still be carried out."
-
-    def __init__(self, seconds_left: float, *, payment: Payment | None = None) -> None:
-        #: Whole seconds, so that one who waits as long does not come a moment too early.
-        self.seconds_left: Final = math.ceil(seconds_left)
-        super().__init__(details={"safe_to_retry": False, "seconds_left": self.seconds_left}, payment=payment)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.seconds_left)}
-
-
-class LineFree(Conflict):
-    """The payment is in doubt and holds its terminal no longer: there is nothing to release."""
-
-    code = "free.terminal.conflict"
-    description = "The payment does not hold the terminal any more."
-
-
-class RecordConflict(Conflict):
-    """The gateway's record was reported before and said something else."""
-
-    code = "used.record.conflict"
-    description = "The record was reported before with another content."
-
-
 class TerminalDisabled(Conflict):
     """The merchant disabled the terminal: it takes no payments, and this one was not looked at."""
 
@@ -460,7 +345,7 @@ class TerminalLimit(Conflict):
 
 
 class TerminalHeld(Conflict):
-    """Somebody's payment or probe holds the terminal at this moment."""
+    """A payment or a probe has the terminal lock at this moment."""
 
     code = "held.terminal.conflict"
     description = "The terminal is in use."
@@ -468,7 +353,7 @@ class TerminalHeld(Conflict):
 
 
 class WebhookEndpointDisabled(Conflict):
-    """A test or a replay for an endpoint that hears of nothing."""
+    """A test or a replay for an endpoint that receives nothing."""
 
     code = "disabled.webhook_endpoint.conflict"
     description = "The webhook endpoint is disabled; enable it first."
@@ -547,34 +432,6 @@ class TooManyRequests(ApiError):
         return {"Retry-After": str(self.retry_after_seconds)}
 
 
-class TooManyOrders(TooManyRequests):
-    """The credential sends more orders than its share; this one was not accepted."""
-
-    code = "rate.order.too.many.requests"
-    description = "This credential sends too many orders; nothing was accepted, send it again later."
-    safe_to_retry = True
-
-
-class TooManyOpenPayments(TooManyOrders):
-    """The merchant has as many payments queued, in session and in doubt as it may."""
-
-    code = "open.payment.too.many.requests"
-    description = (
-        "The merchant has as many open payments as it may; nothing was accepted. Cancel queued ones, or have"
-        " doubts settled."
-    )
-
-
-class TooManyStoredBytes(TooManyOrders):
-    """The merchant's orders of today are as many bytes as it may store a day."""
-
-    code = "bytes.order.too.many.requests"
-    description = (
-        "The merchant's orders of today are as large as may be stored a day; nothing was accepted. Send less,"
-        " or wait for the next day (UTC)."
-    )
-
-
 class TooManyFailedLogins(TooManyRequests):
     """So many log-ins of this address, or with this name, failed that no other is looked at yet."""
 
@@ -591,28 +448,11 @@ class HeadTooLarge(ApiError):
 
 
 class DatabaseOutage(ApiError):
-    """The database is away: what is stored is not known."""
+    """The database is unavailable: what is stored is not known."""
 
     code = "unavailable.database.internal.server.error"
-    description = "The database is away; ask again with the same order before anything else is tried."
+    description = "The database is unavailable; send the same order again before anything else is tried."
     safe_to_retry = False
-
-
-class BrokerUnavailable(ApiError):
-    """The broker is away: the payment was cancelled before anything was sent."""
-
-    code = answers.BROKER_UNAVAILABLE
-    description = "The message broker is away; nothing was sent to the terminal."
-    safe_to_retry = True
-
-
-class TerminalUnavailable(ApiError):
-    """The terminal is off or has no network: certainly nothing was sent."""
-
-    status = 502
-    code = answers.TERMINAL_UNAVAILABLE
-    description = "The terminal cannot be reached; nothing was sent to it."
-    safe_to_retry = True
 
 
 class Overloaded(ApiError):
@@ -638,34 +478,6 @@ class OverloadedUnchecked(Overloaded):
     code = "busy.connector.service.unavailable"
     description = "Too many payments are running; send the same order again, it is never charged twice."
     safe_to_retry = False
-
-
-class Contended(Overloaded):
-    """Equal requests came and went so fast that this one found no place among them."""
-
-    code = "contended.order.service.unavailable"
-    description = "Requests for the same order came and went at once; ask again with the same order."
-    safe_to_retry = False
-
-
-class TerminalTimeout(ApiError):
-    """No valid answer in time: the outcome may be unknown."""
-
-    status = 504
-    code = answers.TERMINAL_TIMEOUT
-    description = (
-        "The terminal gave no valid answer in time; whether the customer was charged is not known yet."
-    )
-    safe_to_retry = False
-
-
-class PaymentExpired(ApiError):
-    """No worker took the payment in time: nothing was sent."""
-
-    status = 504
-    code = answers.PAYMENT_EXPIRED
-    description = "The payment expired before anything was sent to the terminal."
-    safe_to_retry = True
 
 
 class ProbeExpired(ApiError):

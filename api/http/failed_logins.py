@@ -1,8 +1,8 @@
 """Failed log-ins, slowed by pauses of the address they come from and of the name they give.
 
-Nobody whose name and secret were right before has to pause: whoever fails on purpose, at a shop's address or
-with its name, keeps none of its tills from paying. Secrets are random and cannot be guessed; what is slowed
-is the noise, and the database's work.
+A client whose name and secret were right before does not pause: failures on purpose, from a merchant's
+address or with its name, keep none of its POS from paying. Secrets are random and cannot be guessed; the
+pauses limit the noise, and the database's work.
 """
 
 import math
@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
-#: Names, addresses and right secrets that are remembered; of more, those seen longest ago are forgotten.
+#: Names, addresses and right secrets that are kept; of more, the least recent ones are dropped.
 _REMEMBERED: Final = 10_000
 #: So many longest pauses without a failure, and the failures are forgotten.
 _FORGOTTEN_AFTER_PAUSES: Final = 10
@@ -46,7 +46,7 @@ class _Failures:
 
 
 class FailedLogins:
-    """Counts failures of this process; `exempt` are proxies, which stand for many clients."""
+    """A counter of this process's failures; `exempt` are proxies, which stand for many clients."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class FailedLogins:
         self._right: Final[OrderedDict[str, str]] = OrderedDict()
 
     def check(self, name: str, given_hash: str, client: str | None) -> None:
-        """Raise MustPause where the log-in is not even looked at; known and unknown names alike."""
+        """Raise MustPause where the log-in is not checked yet; for known and unknown names alike."""
         if self._right.get(name) == given_hash:
             return
         now = self._clock.monotonic()
@@ -108,5 +108,5 @@ def _remember(remembered: OrderedDict[_Key, _Value], key: _Key, value: _Value) -
 
 
 def _logged(name: str) -> str:
-    """Bounded; a header holds printable characters only."""
+    """Return a name of bounded length; a header has printable characters only."""
     return name if len(name) <= _LOGGED_NAME_LENGTH else name[:_LOGGED_NAME_LENGTH] + "..."

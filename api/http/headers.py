@@ -1,4 +1,4 @@
-"""Request headers of ours that decide something."""
+"""Parser of the request headers that decide something: Idempotency-Key and Prefer."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def read_idempotency_key(header: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """`Prefer`, RFC 7240: how long the caller wants to wait, and whether without the result is fine."""
+    """The `Prefer` header, RFC 7240: how long the client waits, or that it does not wait for the result."""
 
     respond_async: bool = False
     #: None: as long as it takes, up to our own limit.
@@ -36,7 +36,7 @@ NO_PREFERENCE: Final = Preference()
 
 
 def read_preference(headers: Sequence[str]) -> Preference:
-    """Return what the `Prefer` headers say; what is not known there is passed over.
+    """Return the preference of the `Prefer` headers; unknown preferences are ignored.
 
     Raises InvalidHeader for a `wait` that is no whole number of seconds.
     """

@@ -1,4 +1,4 @@
-"""Reads and writes JSON text so that every text that was read can be stored and sent again."""
+"""JSON reader and writer: every text that was read can be stored and sent again."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Work on large bodies: done beside the event loop, so that nobody else's request waits for it."""
+"""A thread for work on large bodies, beside the event loop, so that other requests do not wait for it."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""The outermost layer of the application: what is true of every request and answer, whatever its route."""
+"""The outermost layer of the application: rules of every request and answer, whatever its route."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -16,7 +16,7 @@ _headers: ContextVar[dict[str, str] | None] = ContextVar("headers", default=None
 
 
 def logged_in() -> None:
-    """Tell the connection of this request that its client is known."""
+    """Mark the connection of this request as one of a known client."""
     scope = _scope.get()
     tell = None if scope is None else scope.get("state", {}).get(LOGGED_IN)
     if tell is not None:
@@ -24,7 +24,7 @@ def logged_in() -> None:
 
 
 def client_host() -> str | None:
-    """Return the address of this request's client, or what a trusted proxy says of it."""
+    """Return the address of this request's client, or the one that a trusted proxy named."""
     scope = _scope.get()
     client = None if scope is None else scope.get("client")
     return None if client is None else str(client[0])
@@ -53,7 +53,7 @@ class Edge:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                # What is answered is a merchant's own; only the documentation's files say otherwise.
+                # Answers are a merchant's own; only the documentation's files may be cached.
                 headers.setdefault("Cache-Control", "no-store")
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.update(added)

@@ -33,6 +33,10 @@ class ResponseBody(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    def shown(self) -> dict[str, Any]:
+        """Return the object as JSON values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
 
 def known(**fields: Any) -> dict[str, Any]:
     """Return the fields that are not None: what is not known is left out of an answer."""

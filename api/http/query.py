@@ -1,4 +1,4 @@
-"""Parameters of a query: each known, given once, and of the right form; a misspelt filter is no filter."""
+"""Parameters of a query: each known, given once, and of the right form; a misspelt filter is refused."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 PAGE_DEFAULT: Final = 20
 PAGE_LIMIT: Final = 100
-#: Far more than any list has; taking a query apart costs as much as it has parameters.
+#: Far more than any list has; parsing a query costs as much as it has parameters.
 PARAMETERS_AT_MOST: Final = 50
 
 _Choice = TypeVar("_Choice")

@@ -1,4 +1,4 @@
-"""`X-Request-Id`: taken from the caller where it is sane, else made; in the answer and in every log line."""
+"""`X-Request-Id`: the client's where it is sane, else a new one; in the answer and in every log event."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""HTTP answers: the contract's JSON, and what becomes of every error on the way."""
+"""HTTP answers: the contract's JSON, and the handlers of every error."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -72,9 +72,9 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 async def _on_database_unavailable(_request: Request, error: Exception) -> Response:
     if isinstance(error, DatabaseBusy):
-        _log.warning("request refused, no connection to the database is free")
+        _log.warning("request refused: no free database connection")
         return answer_error(OverloadedUnchecked())
-    _log.error("database away", error=str(error))
+    _log.error("database unavailable", error=str(error))
     return answer_error(DatabaseOutage())
 
 
@@ -94,7 +94,7 @@ def handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception(routes))
     app.add_exception_handler(DatabaseUnavailable, _on_database_unavailable)
-    # Whether it was stored is not known: the caller asks again, and every one of these paths may be repeated.
+    # It is not known to be stored: the client asks again, and every one of these paths may be repeated.
     app.add_exception_handler(CommitUnknown, _on_database_unavailable)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_anything)

@@ -1,4 +1,4 @@
-"""Connections of the API's server: bounds from the settings, refusals in the contract's words."""
+"""Connections of the API's server: bounds from the settings, refusals in the contract's form."""
 
 from functools import partial
 from typing import Any, Final
@@ -10,7 +10,7 @@ from shared.network.http_bounds import Bounds, Refusal
 from shared.network.http_protocol import BoundedProtocol
 from shared.settings.settings import Settings
 
-#: Longer than what proxies and tills keep an idle connection for, so that it is they who close it.
+#: Longer than proxies and POS keep an idle connection, so that they close it.
 KEEP_ALIVE_SECONDS: Final = 75
 
 _ERRORS: Final[dict[Refusal, type[ApiError]]] = {

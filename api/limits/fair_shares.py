@@ -1,11 +1,12 @@
-"""Shares of the API that one credential may use, so that a till gone mad leaves room for the others."""
+"""Shares of the API that one credential may use, so that a runaway POS leaves room for the others."""
 
 from enum import Enum
 from typing import Final
 
-from api.http.errors import TooManyOrders, TooManyRequests
+from api.http.errors import TooManyRequests
 from api.http.middleware import add_headers
 from api.limits.token_buckets import Rate, Taken, TokenBuckets
+from api.payments.errors import TooManyOrders
 from shared.runtime.clock import Clock
 from shared.settings.settings import Settings
 from shared.storage.terminals.merchants import Credential
@@ -21,7 +22,7 @@ class Share(Enum):
 
 
 class FairShares:
-    """Counts the calls of each credential, and tells them what is left in the answer's headers."""
+    """A counter of each credential's calls; the answer's headers show what is left."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock: Final = clock

@@ -1,7 +1,7 @@
 """Overload: orders that cannot be served in time are refused at once, and nothing is stored.
 
 Storing an order takes one of a few slots, so that connections are left for those whose payment is stored
-already. An order that would wait too long for a slot, by how long the earlier ones took, is refused.
+already. An order that would wait too long for a slot, by the time that earlier ones took, is refused.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments.new_payment import NewPayment
 from shared.storage.payments.refusals import Refused, safe_to_retry
 
-#: Refused orders that one statement looks up.
+#: Refused orders that one statement reads.
 _BATCH: Final = 200
 #: Share of the newest duration in the average.
 _WEIGHT: Final = 0.1
-#: What storing an order takes before any was stored; seconds.
+#: Seconds that storing an order is assumed to take before any was stored.
 _FIRST_GUESS_SECONDS: Final = 0.01
 
 
@@ -42,14 +42,14 @@ class AcceptSlots:
 
     @property
     def expected_wait_seconds(self) -> float:
-        """Return how long one more order would wait for a slot."""
+        """Seconds that one more order would wait for a slot."""
         if not self._free.locked():
             return 0.0
         return (self._waiting + 1) * self._usual_seconds / self._slots
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot while the block runs. Raises NoSlot, at once where the wait is known to be too long."""
+        """Occupy a slot while the block runs. Raises NoSlot, at once where the wait would be too long."""
         if self.expected_wait_seconds > self._wait_seconds:
             raise NoSlot
         await self._wait()
@@ -73,16 +73,16 @@ class AcceptSlots:
 
 
 class EarlierLooks:
-    """Tells of orders that are to be refused whether an earlier attempt of theirs may be running."""
+    """A reader of earlier attempts of orders that are about to be refused."""
 
     def __init__(self, database: Database) -> None:
         self._database: Final = database
         self._looks: Final = Batches(self._look, most=_BATCH)
 
     async def certainly_none(self, new: NewPayment) -> bool:
-        """Tell whether no attempt of the order counts, for certain; False where that would take another way.
+        """Return True where certainly no attempt of the order blocks new ones; False where that is not known.
 
-        Another way: reversals and credits, which are named by their debit, and what an Idempotency-Key names.
+        It is not known of reversals and credits, which are named by their debit, and of an Idempotency-Key.
         """
         if new.operation is not Operation.DEBIT or new.idempotency_key is not None:
             return False

@@ -1,9 +1,9 @@
 """Bytes of orders that each merchant may store a day, counted beside the payments' own transactions.
 
-Every process adds up what it stored and writes the sums down once in a while, which is also when it hears of
-the other processes' sums: a limit may be passed by what all of them store in between, and what a process had
-not written down when it died is not counted. A payment costs an addition here; the sums cost a statement and
-a read for each `COUNT_SECONDS`, for those merchants only that stored something.
+Every process adds up what it stored, and each `COUNT_SECONDS` it writes its sums and reads those of the other
+processes: a limit may be exceeded by what all of them store in between, and sums that a process had not
+written when it died are not counted. A payment costs an addition here; the sums cost a statement and a read
+for each `COUNT_SECONDS`, only for merchants that stored something.
 """
 
 import asyncio
@@ -17,26 +17,26 @@ from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments import stored_bytes
 
 COUNT_SECONDS: Final = 10.0
-#: Before the database has said when its day ends.
+#: Before the end of the database's day is known.
 _FIRST_RETRY_SECONDS: Final = 60.0
 
 
 class StoredBytes:
-    """Sums of today, UTC by the database's clock; refuses nothing by itself."""
+    """A counter of today's bytes, UTC by the database's clock; refuses nothing by itself."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database: Final = database
         self._clock: Final = clock
         self._limit: Final = settings.stored_megabytes_per_day * 1_000_000
-        #: As the database said, of the merchants that stored something here today.
+        #: The database's sums of the merchants that stored something here today.
         self._stored: Counter[str] = Counter()
-        #: Not written down yet.
+        #: Not written yet.
         self._added: Counter[str] = Counter()
         self._day: int | None = None
         self._day_ends_at: float | None = None
 
     def has_room(self, merchant_id: str, request: str) -> bool:
-        """Tell whether the merchant may store one more order of this size today."""
+        """Return True where the merchant may store one more order of this size today."""
         return self._stored[merchant_id] + self._added[merchant_id] + _size(request) <= self._limit
 
     def add(self, merchant_id: str, request: str) -> None:
@@ -45,13 +45,13 @@ class StoredBytes:
 
     @property
     def day_left_seconds(self) -> float:
-        """Return how long the merchant has to wait for the next day."""
+        """Seconds until the next day."""
         if self._day_ends_at is None:
             return _FIRST_RETRY_SECONDS
         return max(1.0, self._day_ends_at - self._clock.monotonic())
 
     async def run(self) -> None:
-        """Count again and again until cancelled; rest while nothing comes and the day goes on."""
+        """Count periodically until cancelled; pause while nothing is stored and the day goes on."""
         while True:
             await asyncio.sleep(COUNT_SECONDS)
             day_is_over = self._day_ends_at is not None and self._clock.monotonic() >= self._day_ends_at
@@ -60,7 +60,7 @@ class StoredBytes:
                     await self.count()
 
     async def count(self) -> None:
-        """Write the sums down and read those of all processes. Raises DatabaseUnavailable, CommitUnknown."""
+        """Write the sums and read those of all processes. Raises DatabaseUnavailable, CommitUnknown."""
         added, self._added = self._added, Counter()
         merchant_ids = sorted({*self._stored, *added})
         try:

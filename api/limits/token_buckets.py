@@ -1,4 +1,4 @@
-"""Token buckets: how often each credential may call, counted by this process alone.
+"""Token buckets: the rate of each credential's calls, counted by this process alone.
 
 A bucket holds `burst` tokens at most and is filled by `per_second`; each call takes one. It is kept as one
 number, the moment at which it will be full again.
@@ -34,7 +34,7 @@ class Taken:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return what every answer of a limited route says."""
+        """The headers of every answer of a limited route."""
         return {
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),

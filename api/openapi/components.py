@@ -17,7 +17,6 @@ from api.http.errors import (
     MissingMediaType,
     PublicCredential,
     RequestTimeout,
-    TerminalTimeout,
     TooManyConnections,
     TooManyFailedLogins,
     TooManyRequests,
@@ -29,6 +28,7 @@ from api.http.errors import (
 )
 from api.http.models import Omittable, ResponseBody
 from api.openapi.examples import PAYMENT_IN_DOUBT
+from api.payments.errors import TerminalTimeout
 from api.payments.models import Payment
 
 #: The longest value of a query's parameter.
@@ -40,7 +40,7 @@ QUERY_TEXT: Final[dict[str, Any]] = {
     "maxLength": QUERY_TEXT_CHARACTERS,
     "pattern": "^[^\\u0000]*$",
 }
-#: A place that an earlier answer named; what else is in it is nobody's business.
+#: A cursor that an earlier answer named; opaque.
 QUERY_PLACE: Final[dict[str, Any]] = {**QUERY_TEXT, "pattern": "^[A-Za-z0-9_-]*$"}
 
 

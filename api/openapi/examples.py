@@ -1,4 +1,4 @@
-"""Requests and answers that the OpenAPI page and the reference show; loopback addresses only."""
+"""Example requests and answers of the document and the reference; loopback addresses only."""
 
 from typing import Any, Final
 
@@ -132,7 +132,7 @@ FAILURE_ANSWER: Final[dict[str, Any]] = {
     "payment": {**_ENDED, "state": "refused", "safe_to_retry": True},
 }
 
-#: The answer to a caller who does not wait.
+#: The answer to a client that does not wait.
 PAYMENT_QUEUED: Final[dict[str, Any]] = {**_PAYMENT, "state": "queued"}
 
 #: Beside an error: a payment whose outcome is not known.

@@ -7,14 +7,11 @@ from api.connector.schema import DEFAULT_PORT, PROTOCOLS
 from api.http.errors import (
     ApiError,
     BodyTooLarge,
-    BrokerUnavailable,
     EncodedBody,
     ForeignTerminal,
     ImportRefused,
     InvalidQuery,
     InvalidRequest,
-    LineFree,
-    MerchantSuspended,
     MissingMediaType,
     NotFound,
     ProbeExpired,
@@ -22,7 +19,6 @@ from api.http.errors import (
     TerminalHeld,
     TerminalLimit,
     TerminalTaken,
-    TooEarly,
     UnreadableBody,
     UnsupportedMediaType,
 )
@@ -30,6 +26,7 @@ from api.openapi.components import json_response, parameter
 from api.openapi.examples import PAYMENT_IN_DOUBT
 from api.openapi.payment_paths import page_parameters
 from api.openapi.payment_paths import usual_errors as _usual
+from api.payments.errors import BrokerUnavailable, LineFree, MerchantSuspended, TooEarly
 from api.terminals.csv_file import COLUMNS
 from api.terminals.entry import READ_ONLY
 from shared.concert.profile import Profile, ReceiptBy, RequestEnd

@@ -9,12 +9,13 @@ from pydantic import Field
 
 from api.http.callers import Gateway, gateway
 from api.http.dependencies import Wired
-from api.http.errors import InvalidRequest, NotFound, RecordConflict
+from api.http.errors import InvalidRequest, NotFound
 from api.http.json_text import write_json
 from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody, known
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
 from api.operator.models import MAXIMUM_AMOUNT_CENTS
+from api.payments.errors import RecordConflict
 from shared.concert.echoes import find_reference
 from shared.concert.mask import mask_card, mask_card_numbers
 from shared.payment.gateway import GatewayRecord, interpret
@@ -108,7 +109,7 @@ class MaskedReport:
 
     payment_id: str | None
     source: str
-    #: Names the record for the database; a hash, since a gateway's ids may look like anything.
+    #: The record's key in the database; a hash, since a gateway's ids may look like anything.
     record_key: str
     record: GatewayRecord
 

@@ -1,4 +1,4 @@
-"""Bodies of the operators' requests and answers."""
+"""Bodies of the operators' requests, and their answers."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ MAXIMUM_AMOUNT_CENTS = 999_999_999_999
 
 
 class Release(RequestBody):
-    """A person's statement that the terminal shows nothing of the payment any more."""
+    """An operator's statement that the terminal shows nothing of the payment any more."""
 
     name: str = Field(
         min_length=1, max_length=100, pattern=NOT_NUL, description="Who decides.", examples=["Jane Doe"]
@@ -39,7 +39,7 @@ class Release(RequestBody):
 
 
 class Decision(Release):
-    """A person's decision on a payment in doubt."""
+    """An operator's decision on a payment in doubt."""
 
     decision: Literal["charged", "not_charged"] = Field(
         description="`charged` makes it succeeded, `not_charged` aborted.", examples=["charged"]
@@ -59,7 +59,7 @@ class Decision(Release):
     def result(self) -> Result:
         """The decoded result that the decision stands for."""
         if self.decision == "not_charged":
-            # No terminal gave a code: the caller's answer says `00`.
+            # No terminal gave a code: the answer has `00`.
             return Result(error_code="00")
         number = self.authorisation_number
         return Result(

@@ -1,11 +1,11 @@
-"""What operators see and decide: doubts, contradictions, decisions, and the record of their actions."""
+"""Routes of operators: doubts, contradictions, decisions, and the record of their actions."""
 
 import structlog
 
 from api.http.callers import Operator, operator
 from api.http.cursors import cursor
 from api.http.dependencies import Dependencies, Wired
-from api.http.errors import InvalidQuery, InvalidRequest, LineFree, NotFound, PaymentConflict, TooEarly
+from api.http.errors import InvalidQuery, InvalidRequest, NotFound
 from api.http.models import known
 from api.http.query import Page
 from api.http.routing import api_router
@@ -20,6 +20,7 @@ from api.operator.models import (
     Release,
 )
 from api.payments.early_release import ask_for_terminal, doubt_window
+from api.payments.errors import LineFree, PaymentConflict, TooEarly
 from api.payments.history import event_object, evidence_object
 from api.payments.models import Accepted, Payment, PaymentId
 from shared.payment import payment as stored
@@ -94,7 +95,7 @@ async def get_case(dependencies: Wired, payment_id: PaymentId) -> Case:
         *BODY_ERRORS,
         NotFound(),
         TooEarly(101),
-        PaymentConflict(State.REFUSED, "only one in doubt is decided by a person"),
+        PaymentConflict(State.REFUSED, "only one in doubt is decided by an operator"),
     ),
 )
 async def resolve_doubt(
@@ -120,7 +121,7 @@ async def resolve_doubt(
                 raise TooEarly(seconds_left, payment=payment)
             case NotInDoubt(payment, told):
                 raise PaymentConflict(
-                    payment.state, "only one in doubt is decided by a person", payment=payment, told=told
+                    payment.state, "only one in doubt is decided by an operator", payment=payment, told=told
                 )
             case Decided(payment, is_new, told):
                 if is_new:

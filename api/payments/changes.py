@@ -1,4 +1,4 @@
-"""What follows from what this process stored of a payment: callers are woken, contradictions are raised."""
+"""Consequences of a stored change: waiting requests are woken, contradictions are logged."""
 
 from typing import Final
 
@@ -12,20 +12,20 @@ _log = structlog.get_logger()
 
 
 class PaymentChanges:
-    """Tells of a payment that a caller, a gateway's record or a person's word changed."""
+    """A notifier of payments that a client, a gateway's record or an operator's decision changed."""
 
     def __init__(self, reply_publisher: ReplyPublisher, metrics: Metrics) -> None:
         self._reply_publisher: Final = reply_publisher
         self._metrics: Final = metrics
 
     async def cancelled(self, payment: Payment) -> None:
-        """Whoever waits for it hears that nothing was attempted."""
+        """Count a cancelled payment and wake the requests that wait for it."""
         _log.info("payment cancelled", payment_id=payment.id)
         self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
         await self._reply_publisher.reply(payment.id, payment.reply_to)
 
     async def evidence_stored(self, before: Payment, now: Payment) -> None:
-        """Compare the payment before and after; where nothing changed there is nothing to tell."""
+        """Compare the payment before and after; log, count and publish its change."""
         if now.is_final and not before.is_final:
             _log.info("doubt resolved", payment_id=now.id, state=now.state, by=now.resolved_by)
             self._metrics.doubt_resolved(now)

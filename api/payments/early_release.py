@@ -1,8 +1,8 @@
-"""A person asks for a terminal that a payment in doubt holds."""
+"""Requests for a terminal whose lease a payment in doubt has."""
 
 import structlog
 
-from api.http.errors import LineFree, PaymentConflict, TooEarly
+from api.payments.errors import LineFree, PaymentConflict, TooEarly
 from shared.concert.profile import terminal_time_of
 from shared.payment.states import State
 from shared.settings.settings import Settings
@@ -15,12 +15,12 @@ _log = structlog.get_logger()
 
 
 def doubt_window(settings: Settings) -> DoubtWindow:
-    """Return what gives the doubt window of a payment by the profile that it was sent with."""
+    """Return the function from a payment's stored profile to its doubt window in seconds."""
     return lambda profile: settings.doubt_window_for(terminal_time_of(profile))
 
 
 async def ask_for_terminal(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:
-    """Leave the request for the line's holder, who frees it at a heartbeat.
+    """Store the request for the owner of the terminal lock, which releases it at a heartbeat.
 
     The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), LineFree,
     DatabaseUnavailable, CommitUnknown (ask again).

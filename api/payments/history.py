@@ -1,6 +1,6 @@
-"""Renders a payment's history and evidence: known harmless fields, nothing of other merchants' transactions.
+"""Renderer of a payment's history and evidence: allowed fields, nothing of other merchants' transactions.
 
-What is stored is kept so already; rows of earlier releases are shown so, too.
+New rows are stored so already; rows of earlier releases are shown so, too.
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from shared.runtime.clock import iso_time
 from shared.storage.payments import listing
 from shared.storage.payments.listing import PaymentEvent
 
-#: Details for operators only: about other merchants' payments, or who else has a credential here.
+#: Details for operators only: other merchants' payments and credentials.
 _OF_OTHERS: Final = frozenset({"held_by", "brought_by", "fingerprint", "receipt_fingerprint"})
 
-#: What could not be read: nobody knows whose it is.
+#: Unreadable answers: they may be about another merchant's transaction.
 _UNREAD: Final = frozenset({"fields", "unread", "broken", "received"})
 
 #: Rows of a terminal's fields.
 _FRAMES: Final = frozenset({"sent", "answer"})
 
-#: What an answer said. Of one that may be about another merchant's transaction nobody is shown it.
+#: Fields of an answer; not shown of an answer that may be about another merchant's transaction.
 _ANSWERED: Final = frozenset({"answer"} | {each.name for each in fields(Result)})
 _FOREIGN: Final[frozenset[str]] = frozenset({*FOREIGN_GAPS, *FOREIGN_ANOMALIES})
 

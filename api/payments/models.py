@@ -79,7 +79,7 @@ class Payment(ResponseBody):
         replayed: bool = False,
         resolving: bool | None = None,
     ) -> Self:
-        """Return the payment as it is shown.
+        """Return the payment as answers show it.
 
         `resolving` says of a payment without an outcome whether anything may still settle it by itself.
         """

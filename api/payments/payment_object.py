@@ -10,5 +10,4 @@ def payment_object(
     payment: stored.Payment, *, safe_to_retry: bool, replayed: bool = False, resolving: bool | None = None
 ) -> dict[str, Any]:
     """Return the object; what is not known is left out."""
-    shown = Payment.of(payment, safe_to_retry=safe_to_retry, replayed=replayed, resolving=resolving)
-    return shown.model_dump(mode="json", exclude_unset=True)
+    return Payment.of(payment, safe_to_retry=safe_to_retry, replayed=replayed, resolving=resolving).shown()

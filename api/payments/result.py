@@ -1,4 +1,4 @@
-"""Wait for a payment's outcome: woken by news, never past the caller's limit, long enough in doubt."""
+"""Wait for the result of a payment: woken by replies, bounded by the request's limit and a doubt's age."""
 
 import asyncio
 from typing import Final
@@ -16,7 +16,7 @@ from shared.storage.db.engine import Database
 from shared.storage.payments import snapshots
 from shared.storage.payments.snapshots import PaymentSnapshot
 
-#: How soon to look again, where the database was away or its clock is a little behind ours at a deadline.
+#: Pause before the next read, where the database was unavailable or its clock is a little behind ours.
 _LOOK_AGAIN_SECONDS: Final = 0.5
 #: Payments that one statement reads.
 _BATCH: Final = 500
@@ -24,7 +24,7 @@ _EXPIRING_AT_ONCE: Final = 2
 
 
 class ResultWaiter:
-    """What waiting callers are told from; none of them holds a connection while it waits."""
+    """A reader of payments for waiting requests; none of them occupies a connection while it waits."""
 
     def __init__(
         self,
@@ -42,16 +42,16 @@ class ResultWaiter:
         self._clock: Final = clock
         self._metrics: Final = metrics
         self._settings: Final = settings
-        self._seen: Final = Batches(lambda ids: snapshots.snapshots(database, ids), most=_BATCH)
-        #: Callers whose deadlines pass together must not take all connections: the sweep expires, too.
+        self._snapshots: Final = Batches(lambda ids: snapshots.snapshots(database, ids), most=_BATCH)
+        #: Requests whose deadlines pass together must not take all connections: the sweep expires, too.
         self._expiring: Final = asyncio.Semaphore(_EXPIRING_AT_ONCE)
 
     async def snapshot(self, payment_id: str) -> PaymentSnapshot:
         """Return a payment that is known to exist, as it is now. Raises DatabaseUnavailable.
 
-        Any number of callers that are woken together share one connection.
+        Any number of requests that are woken together share one connection.
         """
-        snapshot = await self._seen.get(payment_id)
+        snapshot = await self._snapshots.get(payment_id)
         assert snapshot is not None, "payments are never deleted"
         return snapshot
 
@@ -63,10 +63,10 @@ class ResultWaiter:
                 waiter, started_at=started_at, ends_at=started_at + wait_seconds, in_doubt_seconds=None
             )
 
-    async def told(self, waiter: Waiter, started_at: float, wait_seconds: float) -> PaymentSnapshot:
-        """Wait as the caller of an order does: a doubt is told once it has grown old.
+    async def of_order(self, waiter: Waiter, started_at: float, wait_seconds: float) -> PaymentSnapshot:
+        """Wait for an order's result; one in doubt is returned after caller_wait_in_doubt_seconds.
 
-        Raises DatabaseUnavailable, CommitUnknown where the database is away when the time is over.
+        Raises DatabaseUnavailable, CommitUnknown where the database is unavailable when the time is over.
         """
         return await self._until(
             waiter,
@@ -78,7 +78,7 @@ class ResultWaiter:
     async def _until(
         self, waiter: Waiter, *, started_at: float, ends_at: float, in_doubt_seconds: float | None
     ) -> PaymentSnapshot:
-        """Past its deadline a payment that nobody took is expired from here: the caller hears in time."""
+        """Wait until the payment ended or the time is over; expire it where no worker claimed it in time."""
         expire_at = started_at + self._settings.queue_deadline_seconds
         look_at = expire_at
         while True:
@@ -89,8 +89,8 @@ class ResultWaiter:
             except Exception as error:
                 if now >= ends_at:
                     raise
-                # The payment goes on whatever is wrong here: its caller waits for it.
-                log_failure("payment not read for its caller", error)
+                # The payment goes on whatever is wrong here: the request waits for it.
+                log_failure("payment not read for a waiting request", error)
                 look_at = now + _LOOK_AGAIN_SECONDS
                 continue
             waiter.known = snapshot.payment.state
@@ -100,7 +100,7 @@ class ResultWaiter:
                 return snapshot
             match snapshot.payment.state:
                 case State.IN_DOUBT if in_doubt_seconds is not None:
-                    # By the database's clock: whoever attaches to an old doubt waits for the rest only.
+                    # By the database's clock: a request that attaches to an old doubt waits for the rest.
                     left = in_doubt_seconds - snapshot.doubt_age_seconds
                     if left <= 0:
                         return snapshot
@@ -116,7 +116,7 @@ class ResultWaiter:
                 await waiter.woken.wait()
         except TimeoutError:
             return
-        # Before the row is read: what comes after this wakes the caller again.
+        # Before the row is read: a later reply wakes the request again.
         waiter.woken.clear()
 
     async def _look(self, payment_id: str, *, past_deadline: bool) -> PaymentSnapshot:
@@ -133,7 +133,7 @@ class ResultWaiter:
         )
 
     def _note_added(self, payment: Payment, started_at: float) -> None:
-        """Note what we added: all of the caller's time but the terminal's session."""
+        """Observe the time that we added: all of the request but the terminal's session."""
         if payment.claimed_at is None or payment.ended_at is None:
             return
         total_seconds = self._clock.monotonic() - started_at

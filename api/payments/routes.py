@@ -1,4 +1,4 @@
-"""Payments as resources: one, many, its history; stop it while it waits; ask for its terminal."""
+"""Payments as resources: one, a list, its history; cancel it while it is queued; ask for its terminal."""
 
 from typing import Annotated
 
@@ -10,13 +10,14 @@ from api.connector.models import Answer
 from api.http.callers import Merchant, merchant
 from api.http.cursors import cursor
 from api.http.dependencies import Dependencies, Wired
-from api.http.errors import InvalidQuery, LineFree, NotFound, PaymentConflict, TooEarly
+from api.http.errors import InvalidQuery, NotFound
 from api.http.models import Choice, Omittable, known
 from api.http.query import DIGITS, Page, Text, TimeParameter
 from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import error_responses
 from api.payments.early_release import ask_for_terminal
+from api.payments.errors import LineFree, PaymentConflict, TooEarly
 from api.payments.history import event_object
 from api.payments.models import Accepted, Payment, PaymentEvents, PaymentId, PaymentPage
 from shared.payment.payment import Reason
@@ -126,7 +127,7 @@ async def list_payment_events(
     ),
 )
 async def cancel_payment(dependencies: Wired, merchant: Merchant, payment_id: PaymentId) -> Response:
-    """Stop the payment. Once a terminal has it nobody can: the 409 says in which state it is. Repeatable."""
+    """Cancel the payment. One that a terminal has is not cancelled: the 409 has its state. Repeatable."""
     await _own(dependencies, merchant, payment_id)
     cancelled = await claims.cancel(
         dependencies.database, payment_id, Reason.CALLER, {"by": f"merchant ({merchant.id})"}
@@ -155,8 +156,8 @@ async def cancel_payment(dependencies: Wired, merchant: Merchant, payment_id: Pa
     ),
 )
 async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: PaymentId) -> Accepted:
-    """Ask for the terminal: for somebody who sees that it shows nothing of the payment any more. The payment
-    stays in doubt; the terminal is free for others some seconds later."""
+    """Ask for the terminal, which shows nothing of the payment any more. The payment stays in doubt; the
+    terminal is free for others some seconds later."""
     await _own(dependencies, merchant, payment_id)
     await ask_for_terminal(
         dependencies.database, dependencies.settings, payment_id, by=f"merchant ({merchant.id})"
@@ -165,7 +166,7 @@ async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: 
 
 
 async def _own(dependencies: Dependencies, merchant: Credential, payment_id: str) -> PaymentSnapshot:
-    """Return the merchant's payment; somebody else's is as unknown as none. Raises NotFound."""
+    """Return the merchant's own payment. Raises NotFound, for another merchant's too."""
     if is_payment_id(payment_id):
         found = await snapshots.snapshots(dependencies.database, [payment_id])
         snapshot = found.get(payment_id)
@@ -190,4 +191,4 @@ def _render(snapshot: PaymentSnapshot) -> Response:
     told = snapshot.response
     if told.payment_status is not None:
         return answer(200, render_answer(snapshot.payment, told)[1])
-    return answer(200, Accepted(payment=_alone(snapshot)).model_dump(mode="json", exclude_unset=True))
+    return answer(200, Accepted(payment=_alone(snapshot)).shown())

@@ -1,7 +1,7 @@
-"""Callers that wait for a payment's outcome: woken by the broker's reply, or by what the database says.
+"""Requests that wait for the result of a payment, woken by the broker's reply or by the database's state.
 
-A reply is a wake-up, the database is the answer. One statement a second over those that attached to somebody
-else's payment, and all that wait longer than a few seconds, covers every reply that got lost.
+A reply is a wake-up, the database is the answer. One statement a second, for requests that attached to
+another one's payment and for all that wait longer than a few seconds, covers every lost reply.
 """
 
 import asyncio
@@ -17,25 +17,25 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments import snapshots
 
-#: States that a waiting caller wants to hear of.
-_NEWS: Final = FINAL_STATES | {State.IN_DOUBT}
+#: States that wake a waiting request.
+_WAKING_STATES: Final = FINAL_STATES | {State.IN_DOUBT}
 
 
 class Waiter:
-    """One caller. `woken` is set when there may be news; the caller clears it before it reads."""
+    """One waiting request. `woken` is set when the state may have changed; cleared before the row is read."""
 
     def __init__(self, payment_id: str, since: float, attached: bool) -> None:
         self.payment_id: Final = payment_id
         self.since: Final = since
-        #: Its payment's reply goes to another process, or to nobody.
+        #: The payment's reply goes to another process, or to none.
         self.attached: Final = attached
         self.woken: Final = asyncio.Event()
-        #: The state that the caller read last: one in doubt waits on, and the same doubt is no news to it.
+        #: The state that was read last: the same doubt does not wake it again.
         self.known: State | None = None
 
 
 class Waiters:
-    """Every waiting caller of this process, by payment."""
+    """Every waiting request of this process, by payment."""
 
     def __init__(self, database: Database, clock: Clock, metrics: Metrics, settings: Settings) -> None:
         self._database: Final = database
@@ -46,7 +46,7 @@ class Waiters:
 
     @contextmanager
     def waiting(self, payment_id: str, *, attached: bool) -> Iterator[Waiter]:
-        """Wait for news of this payment while the block runs; begin before its message is published."""
+        """Register a waiting request while the block runs; begin before its message is published."""
         waiter = Waiter(payment_id, self._clock.monotonic(), attached)
         self._waiters.setdefault(payment_id, {})[waiter] = None
         try:
@@ -58,7 +58,7 @@ class Waiters:
                 del self._waiters[payment_id]
 
     def replied(self, payment_id: str) -> None:
-        """The broker brought a reply."""
+        """Wake the requests of a payment whose reply came."""
         if self._wake(payment_id):
             self._metrics.reply_came("broker")
 
@@ -73,14 +73,14 @@ class Waiters:
         return bool(asleep)
 
     async def run(self) -> None:
-        """Ask the database for all of them, until cancelled."""
+        """Read the states periodically until cancelled."""
         while True:
             await asyncio.sleep(self._settings.reply_poll_seconds)
             with failures_logged("states of waiting payments not read"):
                 await self.ask()
 
     async def ask(self) -> None:
-        """Wake those whose payment has news. Raises DatabaseUnavailable."""
+        """Wake the requests whose payment changed its state. Raises DatabaseUnavailable."""
         before = self._clock.monotonic() - self._settings.reply_poll_after_seconds
         asked = [
             payment_id
@@ -90,5 +90,5 @@ class Waiters:
         if not asked:
             return
         for payment_id, state in (await snapshots.states(self._database, asked)).items():
-            if state in _NEWS and self._wake(payment_id, state):
+            if state in _WAKING_STATES and self._wake(payment_id, state):
                 self._metrics.reply_came("database")

@@ -5,7 +5,8 @@ from typing import Final
 
 import structlog
 
-from api.http.errors import BrokerUnavailable, MerchantSuspended, ProbeExpired
+from api.http.errors import ProbeExpired
+from api.payments.errors import BrokerUnavailable, MerchantSuspended
 from api.payments.waiters import Waiters
 from api.terminals.service import Registry, merchant_of
 from api.terminals.targets import Targets

@@ -9,7 +9,6 @@ from typing import Any, Final
 from api.http.errors import (
     ApiError,
     ForeignTerminal,
-    LineFree,
     NotFound,
     ReservedTerminal,
     TerminalHeld,
@@ -17,6 +16,7 @@ from api.http.errors import (
     TerminalTaken,
 )
 from api.payments.early_release import ask_for_terminal
+from api.payments.errors import LineFree
 from api.terminals.csv_file import Row, RowError, refused
 from api.terminals.entry import Problem, TerminalEntry
 from api.terminals.lookup import Terminals

@@ -1,6 +1,6 @@
 """Judges what callers heard by what they asked for: how long they wait, their key, a place in the queue."""
 
-from api.http.errors import KeyConflict
+from api.payments.errors import KeyConflict
 from shared.payment.states import State
 from tests.simulation.model.tills import Heard
 

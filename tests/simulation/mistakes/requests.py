@@ -3,8 +3,9 @@
 from contextlib import AbstractContextManager
 from unittest.mock import patch
 
-from api.payments import service
-from api.payments.service import Payments, RequestContext
+from api.payments import intake
+from api.payments.intake import RequestContext
+from api.payments.service import Payments
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.payments import idempotency, insertion
 from shared.storage.payments.idempotency import NamedOperation
@@ -27,7 +28,7 @@ def nobody_waits() -> AbstractContextManager[object]:
     def waits(_self: Payments, _caller: RequestContext) -> float:
         return 0.0
 
-    return patch.object(Payments, "_waits", waits)
+    return patch.object(Payments, "_wait_seconds", waits)
 
 
 def own_attempt_refused() -> AbstractContextManager[object]:
@@ -36,7 +37,7 @@ def own_attempt_refused() -> AbstractContextManager[object]:
     async def nothing(_database: Database, _new: NewPayment, _terms: Terms) -> None:
         return None
 
-    return patch.object(service, "find_earlier", nothing)
+    return patch.object(intake, "find_earlier", nothing)
 
 
 def number_comes_again_at_once() -> AbstractContextManager[object]:

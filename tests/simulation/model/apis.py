@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import replace
 
 from api.connector.request import OrderRequest
-from api.http.errors import ApiError, TooManyOrders, UndefinedError
+from api.http.errors import ApiError, UndefinedError
 from api.http.headers import NO_PREFERENCE, Preference
-from api.payments.service import Answered, Payments, RequestContext
+from api.payments.errors import TooManyOrders
+from api.payments.intake import RequestContext
+from api.payments.service import Answered, Payments
 from api.payments.waiters import Waiters
 from api.terminals.addresses import TerminalAddressFinder
 from api.terminals.lookup import Terminals
@@ -66,7 +68,7 @@ class Api:
             replies=replies,
             reply_publisher=self.reply_publisher,
             waiters=waiters,
-            lines=lambda _merchant_id: TerminalAddressFinder(
+            finders=lambda _merchant_id: TerminalAddressFinder(
                 around.names.lookup, settings.name_lookup_timeout_seconds
             ),
             terminals=Terminals(self.database, clock, settings.credential_cache_seconds),

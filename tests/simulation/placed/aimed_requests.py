@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from unittest.mock import patch
 
-from api.http.errors import TooManyOrders
 from api.limits.overload import EarlierLooks
+from api.payments.errors import TooManyOrders
 from api.terminals import addresses
 from shared.network import hosts
 from shared.network.public_addresses import Address

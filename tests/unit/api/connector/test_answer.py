@@ -9,9 +9,9 @@ from stored_payments import stored, without_result
 
 from api.connector.answer import render_accepted, render_answer
 from api.connector.request import parse_order
-from api.http.errors import TerminalUnavailable
 from api.http.json_text import write_json
 from api.openapi.examples import FULL_REQUEST, MINIMAL_REQUEST
+from api.payments.errors import TerminalUnavailable
 from shared.payment.answers import response_for
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import State

@@ -7,7 +7,8 @@ import pytest
 from stored_payments import stored, without_result
 
 from api.http import errors
-from api.http.errors import ApiError, OrderConflict, Overloaded
+from api.http.errors import ApiError, Overloaded
+from api.payments.errors import ORDER_CONFLICTS, BrokerUnavailable, OrderConflict
 from shared.payment.answers import response_for
 from shared.payment.payment import Reason
 from shared.payment.states import State
@@ -47,7 +48,7 @@ def test_no_two_errors_share_a_code() -> None:
 def test_the_page_lists_every_code_with_its_status() -> None:
     """One table in the docs lists them all."""
     page = PAGE.read_text(encoding="utf-8")
-    conflicts = [(409, f"{reason}.order.conflict") for reason in errors.ORDER_CONFLICTS]
+    conflicts = [(409, f"{reason}.order.conflict") for reason in ORDER_CONFLICTS]
     listed = {
         (int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `([^`]+)` ", page, re.MULTILINE)
     }
@@ -56,7 +57,7 @@ def test_the_page_lists_every_code_with_its_status() -> None:
     assert listed == expected | set(conflicts)
 
 
-@pytest.mark.parametrize("reason", errors.ORDER_CONFLICTS)
+@pytest.mark.parametrize("reason", ORDER_CONFLICTS)
 def test_an_order_conflict_carries_the_stored_payment_and_is_never_safe(reason: str) -> None:
     """409, whatever the stored payment's own answer would be."""
     refused = stored(state=State.REFUSED, error_code="04")
@@ -76,9 +77,7 @@ def test_an_error_and_the_answer_of_its_payment_are_the_same() -> None:
 
     payment = without_result(State.CANCELLED, reason=Reason.BROKER_UNAVAILABLE)
 
-    assert (
-        errors.BrokerUnavailable(payment=payment).body() == render_answer(payment, response_for(payment))[1]
-    )
+    assert BrokerUnavailable(payment=payment).body() == render_answer(payment, response_for(payment))[1]
 
 
 def test_overload_says_when_to_come_again() -> None:

@@ -1,0 +1,195 @@
+"""Intake of orders: find the terminal, admit the order, store it as a payment, or return its earlier attempt.
+
+A refusal is the answer only after the order guard was asked: a POS that reads 'refused' or 'safe to retry'
+charges the customer elsewhere, and an earlier attempt of the same order may be at the terminal.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from api.connector.request import OrderRequest
+from api.http.errors import ApiError, Overloaded, OverloadedUnchecked
+from api.http.headers import NO_PREFERENCE, Preference
+from api.limits.admission import Admission
+from api.limits.overload import AcceptSlots, EarlierLooks, NoSlot
+from api.limits.stored_bytes import StoredBytes
+from api.payments.errors import MerchantSuspended, TooManyOpenPayments, TooManyOrders, TooManyStoredBytes
+from api.terminals.lookup import Terminals
+from api.terminals.targets import Target, Targets, TerminalAddressFinders
+from api.webhooks.service import warnings_for
+from shared.runtime.clock import Clock
+from shared.runtime.failpoints import Failpoint
+from shared.settings.settings import Settings
+from shared.storage.db.engine import CommitUnknown, Database
+from shared.storage.payments import snapshots
+from shared.storage.payments.acceptance import accept, find_earlier
+from shared.storage.payments.new_payment import Acceptance, Accepted, Earlier, NewPayment, Terms
+from shared.storage.terminals.merchants import Credential
+
+_log = structlog.get_logger()
+
+#: Connections of the pool that do not store orders: readers of waiting requests, expiries, other routes.
+_OTHER_CONNECTIONS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Credential, headers and limits of a request, beside its order."""
+
+    credential: Credential
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+    preference: Preference = NO_PREFERENCE
+    #: The refusal of this client's orders by its share; an order with an earlier attempt is answered by that.
+    refusal: TooManyOrders | None = None
+
+
+class Intake:
+    """Stores orders as payments, in a few slots."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        finders: TerminalAddressFinders,
+        terminals: Terminals,
+        reply_to: str,
+        clock: Clock,
+        settings: Settings,
+        failpoint: Failpoint,
+    ) -> None:
+        """`reply_to` is the queue of this process for replies."""
+        self._database: Final = database
+        self._targets: Final = Targets(finders, terminals, settings.pos_number)
+        self._reply_to: Final = reply_to
+        self._settings: Final = settings
+        self._failpoint: Final = failpoint
+        self.admission: Final = Admission(database, settings)
+        self.stored_bytes: Final = StoredBytes(database, clock, settings)
+        self._slots: Final = AcceptSlots(
+            max(1, settings.database_pool_size - _OTHER_CONNECTIONS), settings.accept_wait_seconds, clock
+        )
+        self._looks: Final = EarlierLooks(database)
+
+    async def take(
+        self, payment_id: str, order: OrderRequest, context: RequestContext
+    ) -> tuple[NewPayment, Acceptance]:
+        """Store the order as a payment, or return the earlier attempt or conflict that keeps it out.
+
+        Raises its refusal, Overloaded where it cannot be stored in time, DatabaseUnavailable,
+        CommitUnknown.
+        """
+        target = await self._targets.find(order, context.credential)
+        new = self._new_payment(payment_id, order, context, target)
+        refusal: ApiError | None = None
+        try:
+            new = await self._admitted(new, target, context)
+        except (Overloaded, TooManyOrders) as overload:
+            if await self._looks.certainly_none(new):
+                raise
+            refusal = overload
+        except ApiError as forbidden:
+            refusal = forbidden
+        try:
+            async with self._slots.slot():
+                return new, await self._store(new, context, refusal)
+        except NoSlot:
+            certain = await self._looks.certainly_none(new)
+            _log.warning("order refused: no free slot in time", order_known=not certain)
+            raise (Overloaded() if certain else OverloadedUnchecked()) from None
+
+    async def _store(self, new: NewPayment, context: RequestContext, refusal: ApiError | None) -> Acceptance:
+        """Store the payment, or return what keeps it out. Raises the refusal where nothing else does."""
+        if refusal is not None:
+            return await self._earlier(new, context, refusal)
+        for warning in new.warnings:
+            _log.warning("order accepted with a warning", warning=warning)
+        await self._failpoint("before_insert")
+        return await self._accept(new, context)
+
+    async def _admitted(self, new: NewPayment, target: Target, context: RequestContext) -> NewPayment:
+        """Return the payment with all its warnings.
+
+        Raises its refusal: TooManyOrders, MerchantSuspended, the target's refusal,
+        UnknownWebhookEndpoint, TooManyStoredBytes, TooManyOpenPayments, Overloaded; and DatabaseUnavailable.
+        """
+        credential = context.credential
+        if context.refusal is not None:
+            raise context.refusal
+        if credential.suspended_because is not None:
+            raise MerchantSuspended(credential.suspended_because)
+        if target.refusal is not None:
+            raise target.refusal
+        if not self.stored_bytes.has_room(new.merchant_id, new.request):
+            raise TooManyStoredBytes(math.ceil(self.stored_bytes.day_left_seconds))
+        warnings = await warnings_for(self._database, new.merchant_id, new.webhook_endpoint_id)
+        if new.terminal_address is not None and not self.admission.has_room(
+            new.merchant_id, new.terminal_address
+        ):
+            raise Overloaded
+        if new.terminal_address is not None and not self.admission.may_open(new.merchant_id):
+            raise TooManyOpenPayments
+        return replace(new, warnings=(*new.warnings, *warnings))
+
+    async def _earlier(self, new: NewPayment, context: RequestContext, refusal: ApiError) -> Earlier:
+        """Return the order's earlier attempt as the answer; raise the refusal where there is none."""
+        earlier = await find_earlier(self._database, new, self._terms(context))
+        if earlier is None:
+            _log.warning("order refused", code=refusal.code, terminal_address=new.terminal_address)
+            raise refusal
+        return earlier
+
+    def _new_payment(
+        self,
+        payment_id: str,
+        order: OrderRequest,
+        context: RequestContext,
+        target: Target,
+    ) -> NewPayment:
+        assert context.credential.merchant_id is not None
+        return NewPayment(
+            id=payment_id,
+            merchant_id=context.credential.merchant_id,
+            order_id=order.order_id,
+            operation=order.operation,
+            idempotency_key=context.idempotency_key,
+            amount_cents=order.amount_cents,
+            currency=order.currency,
+            protocol=order.protocol,
+            force_authorization=target.force_authorization,
+            host=target.host,
+            port=target.port,
+            terminal_address=target.terminal_address,
+            pos_number=target.pos_number,
+            profile=target.profile,
+            request=order.request_text,
+            webhook_endpoint_id=order.webhook_endpoint_id,
+            passes_unknown=context.credential.unknown_orders.pass_on(order.operation),
+            notifies_hipay=self._settings.hipay_url is not None,
+            reply_to=self._reply_to,
+            traceparent=context.traceparent,
+            deadline_seconds=self._settings.queue_deadline_seconds,
+            warnings=order.warnings,
+        )
+
+    async def _accept(self, new: NewPayment, context: RequestContext) -> Acceptance:
+        """Store the payment; after a commit whose answer was lost, read first if it was carried out."""
+        try:
+            return await accept(self._database, new, self._terms(context))
+        except CommitUnknown:
+            stored = await snapshots.payment(self._database, new.id)
+            if stored is not None:
+                return Accepted(stored.id, stored.state)
+        # Carried out later than that read, it is found as this payment's own.
+        return await accept(self._database, new, self._terms(context))
+
+    def _terms(self, context: RequestContext) -> Terms:
+        guard_hours = context.credential.guard_hours
+        return Terms(
+            replay_seconds=self._settings.replay_window_seconds,
+            credit_replay_seconds=self._settings.replay_window_unkeyed_credit_seconds,
+            guard_life_seconds=None if guard_hours is None else guard_hours * 3600,
+        )
