@@ -8,8 +8,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api.http.dependencies import Dependencies
-from api.http.middleware import Edge
-from api.http.request_ids import RequestIds
+from api.http.middleware import Edge, RequestIds
 from api.http.responses import handle_errors
 from api.openapi.document import CONTRACT_VERSION, TITLE, openapi_document
 from api.openapi.page import FILES, serve_docs

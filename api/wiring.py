@@ -5,8 +5,8 @@ from typing import Protocol
 from api.connector.readiness import Readiness
 from api.http.auth import Credentials
 from api.http.dependencies import Dependencies
-from api.http.failed_logins import FailedLogins
 from api.http.large_work import LargeWork
+from api.limits.failed_logins import FailedLogins
 from api.limits.fair_shares import FairShares
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments

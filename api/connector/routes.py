@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse, Response
 from api.connector.answer import render_accepted, render_answer
 from api.connector.models import Answer
 from api.connector.request import parse_order
-from api.http.body import read_body
+from api.http.body import check_media_type, read_body
 from api.http.callers import OrderingMerchant, ordering_merchant
 from api.http.dependencies import Wired
 from api.http.errors import (
@@ -25,7 +25,6 @@ from api.http.errors import (
     UnsupportedByTerminal,
 )
 from api.http.headers import read_idempotency_key, read_preference
-from api.http.media_type import check_media_type
 from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses, header, json_body, parameter, string

@@ -1,19 +1,24 @@
 """Authentication by HTTP Basic: names and secrets, checked against keyed hashes."""
 
+import binascii
 import hmac
 import secrets
+from dataclasses import dataclass, field
 from typing import Final
 
-from api.http.basic_auth import parse_basic
 from api.http.errors import (
+    HEADER_EMPTY,
+    HEADER_INVALID,
+    HEADER_NOT_BASIC,
+    HEADER_NOT_FOUND,
     INCORRECT_CREDENTIALS,
     PublicCredential,
     TooManyFailedLogins,
     Unauthorized,
     WrongCredentialKind,
 )
-from api.http.failed_logins import FailedLogins, MustPause
 from api.http.middleware import client_host, logged_in
+from api.limits.failed_logins import FailedLogins, MustPause
 from api.limits.fair_shares import FairShares, Share
 from shared.runtime.clock import Clock
 from shared.runtime.ttl_cache import TtlCache
@@ -23,6 +28,37 @@ from shared.storage.terminals import merchants
 from shared.storage.terminals.merchants import Credential
 
 _MAX_CACHED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BasicCredentials:
+    """Name and password as the client sent them; not checked yet."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def parse_basic(header: str | None) -> BasicCredentials:
+    """Return the pair; raise Unauthorized with the contract's text for each way of getting it wrong.
+
+    A control character is malformed (RFC 7617); it would also be a text that PostgreSQL refuses.
+    """
+    if header is None:
+        raise Unauthorized(HEADER_NOT_FOUND)
+    header = header.strip(" \t")
+    if not header:
+        raise Unauthorized(HEADER_EMPTY)
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise Unauthorized(HEADER_NOT_BASIC)
+    try:
+        pair = binascii.a2b_base64(token.strip(" ").encode("ascii"), strict_mode=True).decode()
+    except ValueError:
+        raise Unauthorized(HEADER_INVALID) from None
+    username, colon, password = pair.partition(":")
+    if not colon or not pair.isprintable():
+        raise Unauthorized(HEADER_INVALID)
+    return BasicCredentials(username, password)
 
 
 class Credentials:

@@ -1,11 +1,11 @@
-"""Reader of a request's body, up to a limit of bytes and of time."""
+"""Reader of a request's body, up to a limit of bytes and of time; of media types that are accepted."""
 
 import asyncio
 
 from fastapi import Request
 
 from api.http.dependencies import Dependencies
-from api.http.errors import BodyTooLarge, EncodedBody, RequestTimeout
+from api.http.errors import BodyTooLarge, EncodedBody, MissingMediaType, RequestTimeout, UnsupportedMediaType
 
 
 async def read_body(request: Request) -> bytes:
@@ -32,3 +32,12 @@ async def read_body(request: Request) -> bytes:
     if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise EncodedBody
     return bytes(received)
+
+
+def check_media_type(content_type: str | None) -> None:
+    """Accept any `application/*`, parameters included; raise MissingMediaType or UnsupportedMediaType."""
+    if content_type is None or not content_type.strip():
+        raise MissingMediaType
+    kind, slash, subtype = content_type.partition(";")[0].strip().lower().partition("/")
+    if kind != "application" or not slash or not subtype:
+        raise UnsupportedMediaType

@@ -1,5 +1,6 @@
 """The outermost layer of the application: rules of every request and answer, whatever its route."""
 
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Final
@@ -10,6 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.errors import NotFound
 from api.http.responses import answer_error
 from shared.network.http_bounds import LOGGED_IN
+from shared.runtime.ids import RandomBytes, new_process_id
+from shared.runtime.logging import bound
+
+_REQUEST_ID: Final = b"x-request-id"
+_SANE_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
 _headers: ContextVar[dict[str, str] | None] = ContextVar("headers", default=None)
@@ -38,7 +44,7 @@ def add_headers(headers: Mapping[str, str]) -> None:
 
 
 class Edge:
-    """ASGI middleware."""
+    """ASGI middleware of headers, HEAD requests and impossible paths."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app: Final = app
@@ -68,3 +74,29 @@ class Edge:
             await answer_error(NotFound())(scope, receive, send_guarded)
             return
         await self._app({**scope, "method": "GET"} if is_head else scope, receive, send_guarded)
+
+
+class RequestIds:
+    """ASGI middleware of `X-Request-Id`: the client's where it is sane, else a new one.
+
+    It is in the answer and in every log event.
+    """
+
+    def __init__(self, app: ASGIApp, random_bytes: RandomBytes) -> None:
+        self._app = app
+        self._random_bytes = random_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _REQUEST_ID), "")
+        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else new_process_id(self._random_bytes)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        with bound(request_id=request_id):
+            await self._app(scope, receive, send_with_id)

@@ -1,7 +1,10 @@
 """Parameters of a query: each known, given once, and of the right form; a misspelt filter is refused."""
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request
@@ -9,7 +12,6 @@ from fastapi import Query as QueryParameter
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.http.cursors import read_cursor, read_time
 from api.http.errors import InvalidQuery
 from api.http.models import NOT_NUL, Omittable
 from api.openapi.components import QUERY_TEXT_CHARACTERS
@@ -23,6 +25,38 @@ PAGE_LIMIT: Final = 100
 PARAMETERS_AT_MOST: Final = 50
 
 _Choice = TypeVar("_Choice")
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PLACE: Final = re.compile(r"([0-9]{1,15})\.([A-Za-z0-9_]{1,64})")
+
+
+def read_time(text: str) -> int | None:
+    """Return milliseconds since 1970 UTC of an ISO 8601 time with its offset; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def cursor(place: Place | None) -> str | None:
+    """Return the opaque text of a page's end, which `read_cursor` reads; None where there is none."""
+    if place is None:
+        return None
+    return base64.urlsafe_b64encode(f"{place.created_at}.{place.id}".encode()).rstrip(b"=").decode()
+
+
+def read_cursor(text: str) -> Place | None:
+    """Return the place that `cursor` wrote; None for any other text."""
+    try:
+        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    match = _PLACE.fullmatch(plain)
+    return None if match is None else Place(int(match[1]), match[2])
 
 
 def check_query(request: Request, known: tuple[str, ...]) -> dict[str, str]:

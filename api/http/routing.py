@@ -15,11 +15,10 @@ from fastapi.params import Query as QueryParameter
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from api.http.body import read_body
+from api.http.body import check_media_type, read_body
 from api.http.callers import RequiredCredential
 from api.http.dependencies import Dependencies
 from api.http.json_text import read_json
-from api.http.media_type import check_media_type
 from api.http.query import check_query
 from api.http.responses import JsonResponse
 from api.openapi.components import USUAL_ERRORS, error_responses

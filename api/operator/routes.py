@@ -3,11 +3,10 @@
 import structlog
 
 from api.http.callers import Operator, operator
-from api.http.cursors import cursor
 from api.http.dependencies import Dependencies, Wired
 from api.http.errors import InvalidQuery, InvalidRequest, NotFound
 from api.http.models import known
-from api.http.query import Page
+from api.http.query import Page, cursor
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
 from api.operator.models import (

@@ -8,11 +8,10 @@ from fastapi.responses import Response
 from api.connector.answer import render_answer
 from api.connector.models import Answer
 from api.http.callers import Merchant, merchant
-from api.http.cursors import cursor
 from api.http.dependencies import Dependencies, Wired
 from api.http.errors import InvalidQuery, NotFound
 from api.http.models import Choice, Omittable, known
-from api.http.query import DIGITS, Page, Text, TimeParameter
+from api.http.query import DIGITS, Page, Text, TimeParameter, cursor
 from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import error_responses

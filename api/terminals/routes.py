@@ -7,18 +7,17 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.http.body import read_body
+from api.http.body import check_media_type, read_body
 from api.http.dependencies import Dependencies
-from api.http.disconnect import while_connected
 from api.http.errors import InvalidQuery, UnsupportedMediaType
 from api.http.json_text import read_json
 from api.http.large_work import LARGE_BYTES
-from api.http.media_type import check_media_type
 from api.http.query import Query
 from api.http.responses import answer
 from api.limits.fair_shares import Share
 from api.payments.payment_object import payment_object
 from api.terminals.csv_file import read_file
+from api.terminals.disconnect import while_connected
 from api.terminals.entry import TERMINAL_ID, read_entry
 from api.terminals.terminal_object import probe_object
 from shared.storage.terminals.merchants import Credential

@@ -5,12 +5,10 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from api.http.body import read_body
-from api.http.cursors import cursor
+from api.http.body import check_media_type, read_body
 from api.http.dependencies import Dependencies
 from api.http.errors import NotFound, WebhookEndpointDisabled
-from api.http.media_type import check_media_type
-from api.http.query import Query
+from api.http.query import Query, cursor
 from api.webhooks.replay_request import ReplayRequest
 from api.webhooks.webhook_object import attempt_object
 from shared.storage.db.engine import Database

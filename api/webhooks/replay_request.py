@@ -5,8 +5,8 @@ from functools import cache
 from typing import Any, Final
 
 from api.connector.checker import BodyChecker
-from api.http.cursors import read_cursor, read_time
 from api.http.errors import InvalidRequest
+from api.http.query import read_cursor, read_time
 from shared.notification.events import EventType
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.storage.payments.listing import Place

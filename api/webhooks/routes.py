@@ -5,11 +5,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.http.body import read_body
-from api.http.cursors import cursor
+from api.http.body import check_media_type, read_body
 from api.http.dependencies import Dependencies
-from api.http.media_type import check_media_type
-from api.http.query import Query
+from api.http.query import Query, cursor
 from api.http.responses import answer
 from api.limits.fair_shares import Share
 from api.terminals.service import merchant_of

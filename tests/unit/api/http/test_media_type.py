@@ -2,8 +2,8 @@
 
 import pytest
 
+from api.http.body import check_media_type
 from api.http.errors import MissingMediaType, UnsupportedMediaType
-from api.http.media_type import check_media_type
 
 
 @pytest.mark.parametrize(

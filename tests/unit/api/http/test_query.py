@@ -5,9 +5,8 @@ from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.cursors import cursor
 from api.http.errors import InvalidQuery
-from api.http.query import Query
+from api.http.query import Query, cursor
 from shared.runtime.ids import PAYMENT_ID
 from shared.storage.payments.listing import Place
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from api.http.failed_logins import FailedLogins, MustPause
+from api.limits.failed_logins import FailedLogins, MustPause
 
 HOME, AWAY, PROXY = "192.0.2.1", "192.0.2.2", "127.0.0.1"
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from api.http.basic_auth import BasicCredentials, parse_basic
+from api.http.auth import BasicCredentials, parse_basic
 from api.http.errors import Unauthorized
 
 
