@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
-from sandbox.terminal.device.device import Device
+from sandbox.terminal.device.device import DEFAULT_PORT, Device
 from sandbox.terminal.script.behaviour import Behaviour
-from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 
 
 async def play(hosts: list[str], think_seconds: float) -> None:

@@ -65,7 +65,7 @@ def run_sandbox(
     from sandbox.run.places import Ports
     from sandbox.run.shop import ShopUnreadable
     from sandbox.servers.errors import ServersUnavailable
-    from sandbox.terminal.gateway.schedule import Schedule
+    from sandbox.terminal.gateway.collection import Schedule
     from shared.runtime.processes import ProcessFailed
 
     collects = Schedule(every_seconds=collect_every)
@@ -158,7 +158,7 @@ def serve(
     from sandbox.run.cloud_api import ApiAnswered
     from sandbox.run.places import Ports
     from sandbox.run.shop import ShopUnreadable, kept_shop
-    from sandbox.terminal.gateway.schedule import Schedule
+    from sandbox.terminal.gateway.collection import Schedule
 
     collects = Schedule(every_seconds=collect_every)
     setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)

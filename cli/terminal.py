@@ -169,7 +169,7 @@ def run_terminal(
     Takes debits, reversals, credits, duplicates, identifications and remote collections from any client, one
     transaction at a time. Ends at SIGTERM or Ctrl-C.
     """
-    from sandbox.terminal.gateway.schedule import Schedule
+    from sandbox.terminal.gateway.collection import Schedule
     from sandbox.terminal.main import CannotListen, run
     from sandbox.terminal.script.outcomes import UnknownOutcome
 

@@ -1,1 +1,1 @@
-"""Plays the systems around us: the virtual terminal, and private servers for demo, tests and benchmarks."""
+"""Stand-ins of the systems around the product, and the servers that demo, tests and benchmarks run beside."""

@@ -1,4 +1,4 @@
-"""The deck of test cards, and what their issuer thinks of each. No bank issued any of these numbers."""
+"""The deck of test cards with their accounts. No bank issued any of these numbers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Mode(StrEnum):
-    """How a card is read."""
+    """The way a card is read."""
 
     CONTACT = "contact"
     CONTACTLESS = "contactless"
@@ -22,7 +22,7 @@ class Brand(StrEnum):
 
 
 class AccountStatus(StrEnum):
-    """What the issuer made of a card's account."""
+    """The issuer's restriction of an account."""
 
     ACTIVE = "active"
     #: Restricted: ISO 8583 code 62.
@@ -52,7 +52,7 @@ class Card:
     #: YYMM, as on the card.
     expiry: str
     brand: Brand
-    #: First line of a ticket.
+    #: First line of a receipt.
     scheme: str
     aid: str
     modes: tuple[Mode, ...] = (Mode.CONTACT, Mode.CONTACTLESS)
@@ -112,7 +112,7 @@ def _card(
     )
 
 
-#: The first one is what a customer presents who was not told otherwise.
+#: The first one is presented where nothing else is chosen.
 DECK: Final[tuple[Card, ...]] = (
     _card("cb", "CB", "4970101234567893", Brand.CB),
     _card("visa", "Visa", "4111111111111111", Brand.VISA),

@@ -1,5 +1,6 @@
-"""Composition root of the sandbox's systems: all in one process, a port each, one trace of what passes."""
+"""Composition root of the sandbox's systems: one process, a port each, one trace."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +9,7 @@ from typing import Final
 
 import httpx
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from sandbox.flow.app import make_app as make_flow
 from sandbox.flow.story import Batch
@@ -17,15 +19,13 @@ from sandbox.hipay.settings import EvidenceTarget, Merchant, OrderSource
 from sandbox.merchant.app import make_app as make_merchant
 from sandbox.pages.app import go_by
 from sandbox.register.app import make_app as make_register
-from sandbox.register.till import Till
+from sandbox.register.cash_register import CashRegister
 from sandbox.run.cloud_api import CloudApi
-from sandbox.run.earlier import disable_other_endpoints
 from sandbox.run.places import Places
-from sandbox.run.readiness import Readiness
 from sandbox.run.shop import Shop
 from sandbox.terminal.device.device import Device
+from sandbox.terminal.gateway.collection import Schedule
 from sandbox.terminal.gateway.link import HttpGateway
-from sandbox.terminal.gateway.schedule import Schedule
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from sandbox.terminal.web.app import make_terminal_app
@@ -40,7 +40,7 @@ from shared.settings.settings import SettingsError
 TERMINAL_ID: Final = "counter-1"
 #: Longer than the chain behind the gateway may take.
 _HTTP_TIMEOUT_SECONDS: Final = 30.0
-#: Open streams end with the trace; whatever else runs may finish.
+#: Open streams end with the trace; other requests may finish.
 _DRAIN_SECONDS: Final = 2.0
 #: Kept alive and open at the same time: more than the sandbox's systems ever are with each other.
 _CONNECTIONS: Final = 200
@@ -48,7 +48,7 @@ _CONNECTIONS: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalSetup:
-    """What the terminal is set to at its start; its screen and its control API change it."""
+    """Settings of the terminal at its start; its screen and its control API change them."""
 
     delay_seconds: float = 3.0
     by_hand: bool = False
@@ -66,10 +66,11 @@ async def running_sandbox(
     random_bytes: RandomBytes = os.urandom,
     trace: Trace | None = None,
 ) -> AsyncIterator[VirtualTerminal]:
-    """Serve all systems and make them known to the API at `api_url`, which may still be starting.
+    """Serve all systems and register them with the API at `api_url`, which may still be starting.
 
-    shown_host: of the terminal, as people reach it; None: where it listens.
-    Raises SettingsError where the terminal's port is taken, ApiAnswered where the API refuses the shop.
+    shown_host: the terminal's host as printed; None: the one on which it listens.
+    trace: records the systems' messages; None: a new one.
+    Raises SettingsError where the terminal's port is taken, ApiAnswered where the API refuses a request.
     """
     clock = SystemClock()
     trace = trace or Trace(clock)
@@ -93,7 +94,7 @@ async def running_sandbox(
             schedule=setup.collects,
         )
         terminal.shown_host = shown_host
-        till = Till(api, clock, trace, random_bytes)
+        register = CashRegister(api, clock, trace, random_bytes)
         apps: dict[str, FastAPI] = {
             "issuer": issuer.make_app(clock=clock, trace=trace, random_bytes=random_bytes),
             "acquirer": acquirer.make_app(
@@ -132,13 +133,18 @@ async def running_sandbox(
                 passphrase=shop.passphrase, clock=clock, trace=trace, navigation=places.navigation
             ),
             "screen": make_terminal_app(terminal, navigation=places.navigation),
-            "register": make_register(till, flow_url=places.url("flow"), navigation=places.navigation),
+            "register": make_register(register, flow_url=places.url("flow"), navigation=places.navigation),
             "flow": make_flow(
                 api=api, trace=trace, batch_of=batches_of(terminal), navigation=places.navigation
             ),
         }
-        readiness = Readiness()
-        apps["screen"].get("/readyz", include_in_schema=False)(readiness.answer)
+        introduced = asyncio.Event()
+
+        async def readyz() -> JSONResponse:
+            """Answer 200 once API and shop know each other, 503 before."""
+            return JSONResponse({"ready": introduced.is_set()}, 200 if introduced.is_set() else 503)
+
+        apps["screen"].get("/readyz", include_in_schema=False)(readyz)
         for system, app in apps.items():
             go_by(app, (places.host, places.called, shown_host or places.host))
             await stack.enter_async_context(
@@ -153,16 +159,16 @@ async def running_sandbox(
             ) from error
         # Before the servers drain: open streams would hold them up.
         stack.callback(terminal.changes.close)
-        stack.callback(till.changes.close)
+        stack.callback(register.changes.close)
         stack.callback(trace.close)
         await api.wait_ready()
-        await _enrol(api, http, shop, places, terminal)
-        readiness.is_ready = True
+        await _introduce(api, http, places, terminal)
+        introduced.set()
         yield terminal
 
 
 def batches_of(terminal: VirtualTerminal) -> Callable[[str], Batch | None]:
-    """Return a function that tells in which collection of the terminal a payment went out."""
+    """Return a function from a payment's id to the collection in which the terminal sent it."""
 
     def batch_of(payment_id: str) -> Batch | None:
         for one in terminal.memory.journal:
@@ -173,9 +179,10 @@ def batches_of(terminal: VirtualTerminal) -> Callable[[str], Batch | None]:
     return batch_of
 
 
-async def _enrol(
-    api: CloudApi, http: httpx.AsyncClient, shop: Shop, places: Places, terminal: VirtualTerminal
+async def _introduce(
+    api: CloudApi, http: httpx.AsyncClient, places: Places, terminal: VirtualTerminal
 ) -> None:
+    """Register terminal and webhooks with the API, and the webhooks' secret with the merchant's server."""
     await api.register_terminal(
         TERMINAL_ID,
         host=places.called,
@@ -185,6 +192,6 @@ async def _enrol(
         shop=terminal.device.merchant_name,
     )
     webhooks_url = f"{places.called_url('merchant')}/webhooks"
-    await disable_other_endpoints(http, api.url, (shop.username, shop.password), webhooks_url)
+    await api.disable_other_webhooks(webhooks_url)
     secret = await api.register_webhooks(webhooks_url)
     (await http.post(f"{places.url('merchant')}/secrets", json={"secret": secret})).raise_for_status()

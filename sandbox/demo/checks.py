@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.demo.desk import Call, Recorded
 from sandbox.demo.frames import euros, masked_fields
-from sandbox.terminal.device.ledger import SessionRecord, charged_twice, overlapping_sessions
+from sandbox.terminal.device.session_log import SessionRecord, charged_twice, overlapping_sessions
 
 Json = Mapping[str, Any]
 

@@ -88,7 +88,7 @@ class Follower:
                 if step is not None and step.at_ms >= self.begin_ms:
                     self._pending.append(step)
             self._history_count = len(history)
-        for trace_event in self._desk.running.trace.hops(after=self._trace_number):
+        for trace_event in self._desk.running.trace.events(after=self._trace_number):
             self._trace_number = trace_event.number
             self._passed[trace_event.step] += 1
             step = of_trace(trace_event, is_brief=self._is_brief)

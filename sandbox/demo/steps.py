@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sandbox.demo.frames import euros
 from sandbox.hipay.rules.statuses import NAMES, Status
-from sandbox.terminal.device.ledger import SessionRecord
+from sandbox.terminal.device.session_log import SessionRecord
 from sandbox.tracing.steps import Step as TraceStep
 from sandbox.tracing.steps import System
 from sandbox.tracing.trace import TraceEvent
@@ -59,7 +59,7 @@ _TEXTS: Final = {
     TraceStep.RESULT_TO_API: "Concert answer, AE {status}",
     TraceStep.RESULT_TO_REGISTER: "{status} {payment_status}{more}",
     TraceStep.ORDER_NOTIFICATION: "order notification of {order_id}, signed",
-    TraceStep.COMPLETION_TOLD: "transaction {transaction_id} is completed",
+    TraceStep.COMPLETION_SENT: "transaction {transaction_id} is completed",
     TraceStep.AUTHORISATION_PUSHED: "authorisation push, with our reference",
     TraceStep.COMPLETION_PUSHED: "completion push, with our reference",
     TraceStep.STATUS_CHANGED: "transaction {transaction_reference}: {status} {message}",

@@ -1,1 +1,1 @@
-"""The live flow page: the source's pictures, lit by what really passed."""
+"""The live flow page: HiPay's sequence diagrams, lit by the trace's events."""

@@ -1,4 +1,4 @@
-"""The live flow's application: one page, its stream, and the same as JSON."""
+"""The live flow's application: a page, its stream, and JSON."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
@@ -19,10 +19,10 @@ from sandbox.tracing.stream import trace_routes
 from sandbox.tracing.trace import Trace, TraceEvent
 
 SYSTEM: Final = "Live flow"
-#: Payments that can be chosen.
+#: Payments in the list.
 LISTED: Final = 25
 _PACKAGE: Final = "sandbox.flow"
-#: After these the payment's own history says something new.
+#: Events after which the payment's history at the API has grown.
 HISTORY_GREW: Final = frozenset({Step.RESULT_TO_REGISTER, Step.WEBHOOK_SENT, Step.EVIDENCE_TAKEN})
 _FRAGMENTS: Final = ("payments", "picture")
 
@@ -30,7 +30,7 @@ BatchOf = Callable[[str], Batch | None]
 
 
 class FlowPage:
-    """Tells one payment's story: the one that was chosen, or always the newest."""
+    """Page of the chosen payment, or always of the newest."""
 
     def __init__(self, api: CloudApi, trace: Trace, batch_of: BatchOf, pages: Pages) -> None:
         self._api: Final = api
@@ -46,14 +46,14 @@ class FlowPage:
         return self._pages.page("flow.html", **self._context(payment, history))
 
     async def events(self, payment: str = "") -> AsyncIterator[ServerSentEvent]:
-        """Follow the chosen payment, or the newest: the page's moving parts, first as they are now."""
+        """Yield the page's moving parts, now and after each change of the chosen or newest payment."""
         rendered_to = self._trace.last_number
         shown = payment or self._newest()
         history = await self._history(shown)
         yield self._parts(rendered_to, payment, history)
         async for trace_event in self._trace.subscribe(after=rendered_to):
             grew = trace_event.step in HISTORY_GREW and trace_event.reference == shown
-            # What came together is drawn once.
+            # Events that came together are drawn once.
             if not grew and (trace_event.number <= rendered_to or not _changes(trace_event, shown)):
                 continue
             if trace_event.step in BEGINNINGS and not payment and (newest := self._newest()) != shown:
@@ -64,10 +64,10 @@ class FlowPage:
             yield self._parts(trace_event.number, payment, history)
 
     async def story(self, payment_id: str) -> dict[str, Any]:
-        """Return a payment's flow as JSON: its kind, and each step with its time or null."""
-        hops = self._trace.hops()
-        if not any(trace_event.reference == payment_id for trace_event in hops):
-            raise HTTPException(404, "Nothing of this payment has passed here.")
+        """Return a payment's flow as JSON: its kind, each step with its time or null; 404 without one."""
+        events = self._trace.events()
+        if not any(trace_event.reference == payment_id for trace_event in events):
+            raise HTTPException(404, "No event of this payment is in the trace.")
         story = self._story(payment_id, await self._history(payment_id))
         return {
             "payment_id": payment_id,
@@ -79,7 +79,7 @@ class FlowPage:
         }
 
     async def reset(self) -> dict[str, bool]:
-        """Forget what passed."""
+        """Drop the trace's events."""
         self._trace.reset()
         return {"reset": True}
 
@@ -89,7 +89,7 @@ class FlowPage:
         return ServerSentEvent(event="parts", id=str(number), data={"parts": parts})
 
     def _newest(self) -> str:
-        listed = payments_in(self._trace.hops())
+        listed = payments_in(self._trace.events())
         return listed[0].payment_id if listed else ""
 
     async def _history(self, payment_id: str) -> list[Json]:
@@ -101,7 +101,7 @@ class FlowPage:
             return []
 
     def _story(self, payment_id: str, history: Sequence[Json]) -> Story:
-        return story_of(payment_id, self._trace.hops(), batch=self._batch_of(payment_id), history=history)
+        return story_of(payment_id, self._trace.events(), batch=self._batch_of(payment_id), history=history)
 
     def _context(self, chosen: str, history: Sequence[Json]) -> dict[str, Any]:
         payment_id = chosen or self._newest()
@@ -113,7 +113,7 @@ class FlowPage:
             pictures.append(
                 (
                     TITLES[flow] if story.flow else "Not decided yet: with or without authorisation",
-                    draw(flow, story.hops, start_ms=start_ms, accepted_at_ms=story.accepted_at_ms),
+                    draw(flow, story.events, start_ms=start_ms, accepted_at_ms=story.accepted_at_ms),
                 )
             )
             if story.collection:
@@ -126,7 +126,7 @@ class FlowPage:
         return {
             "chosen": chosen,
             "shown": payment_id,
-            "listed": payments_in(self._trace.hops())[:LISTED],
+            "listed": payments_in(self._trace.events())[:LISTED],
             "story": story,
             "pictures": pictures,
         }
@@ -137,9 +137,9 @@ def make_app(
 ) -> FastAPI:
     """Return the live flow's application; its streams end with `trace.close()`.
 
-    batch_of: in which collection of the terminal a payment went out, by the terminal's journal.
+    batch_of: returns the collection in which the terminal sent a payment, by its journal.
     """
-    pages = Pages(_PACKAGE, system=SYSTEM, subtitle="What really passes", navigation=navigation)
+    pages = Pages(_PACKAGE, system=SYSTEM, subtitle="Messages as they pass", navigation=navigation)
     page = FlowPage(api, trace, batch_of, pages)
     app = new_app(SYSTEM, package=_PACKAGE)
     app.get("/", include_in_schema=False)(page.page)
@@ -151,14 +151,14 @@ def make_app(
 
 
 def _changes(trace_event: TraceEvent, shown: str) -> bool:
-    """Say whether the page looks different after this hop: the payment's picture, or the list."""
+    """Return whether the event changes the page: the payment's diagram, or the list."""
     return trace_event.reference == shown or trace_event.step in BATCH_STEPS or trace_event.step in BEGINNINGS
 
 
 def _steps(flow: Flow, story: Story) -> list[dict[str, Any]]:
-    hops = story.collection if flow is Flow.COLLECTION else story.hops
+    events = story.collection if flow is Flow.COLLECTION else story.events
     start_ms = story.collection[0].at_ms if flow is Flow.COLLECTION else story.start_ms
-    drawn = draw(flow, hops, start_ms=start_ms, accepted_at_ms=story.accepted_at_ms)
+    drawn = draw(flow, events, start_ms=start_ms, accepted_at_ms=story.accepted_at_ms)
     return [
         {"number": arrow.number, "what": arrow.label, "time": arrow.time, "repeats": arrow.repeats}
         for arrow in drawn.arrows

@@ -1,4 +1,4 @@
-"""A picture as numbers: lifelines, arrows, and which of them are lit. Pure; the template draws it."""
+"""Sequence diagram as numbers: lifelines and arrows, lit or not. Pure; the template draws it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Lifeline:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One row. `time` is relative to the picture's start, e.g. `+412 ms`; None: it did not happen."""
+    """One row. `time` is relative to the diagram's start, e.g. `+412 ms`; None: it did not happen."""
 
     number: str | None
     label: str
@@ -36,9 +36,9 @@ class Arrow:
     x_to: int
     is_self: bool
     time: str | None
-    #: How often, where more than once.
+    #: Number of events, where more than one; else 0.
     repeats: int
-    #: What it carried, for people who point at it.
+    #: The event's fields, as a tooltip.
     detail: str
 
     @property
@@ -56,18 +56,18 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """A whole picture, in the units of its SVG."""
+    """A whole diagram, in the units of its SVG."""
 
     width: int
     height: int
     lifelines: tuple[Lifeline, ...]
     arrows: tuple[Arrow, ...]
-    #: Where the line between numbered steps and what follows them is; None: there is none.
+    #: Line between the numbered steps and the rows that follow; None: there is none.
     divider_y: int | None
 
     @property
     def lit_count(self) -> int:
-        """Numbered steps that happened; one that stands in two rows in both."""
+        """Return the count of numbered steps that happened; a step of two rows needs both."""
         dark = {arrow.number for arrow in self.arrows if not arrow.is_lit}
         return len(self._numbers - dark)
 
@@ -77,14 +77,14 @@ class Diagram:
 
     @property
     def _numbers(self) -> set[str]:
-        # 2' is beside 2, as the source has it.
+        # 2' is beside 2, as in HiPay's diagram.
         return {arrow.number for arrow in self.arrows if arrow.number and arrow.number.isdigit()}
 
 
 def draw(
-    flow: Flow, hops: Sequence[TraceEvent], *, start_ms: int | None, accepted_at_ms: int | None = None
+    flow: Flow, events: Sequence[TraceEvent], *, start_ms: int | None, accepted_at_ms: int | None = None
 ) -> Diagram:
-    """Draw the flow's picture, lit by the hops; step 1 by `accepted_at_ms` where the register has none."""
+    """Return the flow's diagram, lit by the events; step 1 by `accepted_at_ms` where no register sent it."""
     rows = rows_of(flow)
     systems = systems_of(rows)
     place = {system: LEFT + 50 + COLUMN * index for index, system in enumerate(systems)}
@@ -93,11 +93,7 @@ def draw(
         if row.is_afterwards and divider_y is None:
             divider_y = y - 6
             y += GAP
-        passed = [
-            trace_event
-            for trace_event in hops
-            if (trace_event.step, trace_event.source, trace_event.target) == row.key
-        ]
+        passed = [event for event in events if (event.step, event.source, event.target) == row.key]
         at_ms = passed[0].at_ms if passed else None
         if at_ms is None and row.step is Step.ORDER_SENT:
             at_ms = accepted_at_ms
@@ -141,17 +137,20 @@ def relative(at_ms: int, start_ms: int) -> str:
 
 
 def _label(row: Row, passed: Sequence[TraceEvent]) -> str:
-    """Say what is known: an answer's code, a transaction's status."""
-    if passed and row.step is Step.AUTHORISATION_ANSWERED:
-        said = passed[-1].detail
-        return f"{'approved' if said.get('approved') else 'refused'} {said.get('code', '')}".strip()
-    if passed and row.step is Step.STATUS_CHANGED:
-        said = passed[-1].detail
-        return f"{said.get('status')} {said.get('message')}"
-    if passed and row.step is Step.TRANSACTION_STORED:
-        return f"stored: {str(passed[-1].detail.get('result', '')).replace('_', ' ')}"
-    return row.label
+    """Return the row's label, with the answer's code or the transaction's status where it is known."""
+    if not passed:
+        return row.label
+    detail = passed[-1].detail
+    match row.step:
+        case Step.AUTHORISATION_ANSWERED:
+            return f"{'approved' if detail.get('approved') else 'refused'} {detail.get('code', '')}".strip()
+        case Step.STATUS_CHANGED:
+            return f"{detail.get('status')} {detail.get('message')}"
+        case Step.TRANSACTION_STORED:
+            return f"stored: {str(detail.get('result', '')).replace('_', ' ')}"
+        case _:
+            return row.label
 
 
-def _detail(trace_event: TraceEvent) -> str:
-    return "\n".join(f"{name}: {value}" for name, value in trace_event.detail.items() if value is not None)
+def _detail(event: TraceEvent) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in event.detail.items() if value is not None)

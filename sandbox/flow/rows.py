@@ -1,4 +1,4 @@
-"""The rows of each picture: every numbered step, and between and below them what also happens. Pure."""
+"""Rows of each diagram: the numbered steps, and the events between and after them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _LABELS: Final[Mapping[Step, str]] = {
     _T.TRANSACTION_STORED: "transaction stored",
     _T.RESULT_TO_API: "result",
     _T.RESULT_TO_REGISTER: "answer, receipt",
-    _T.COMPLETION_TOLD: "completed",
+    _T.COMPLETION_SENT: "completed",
     _T.AUTHORISATION_PUSHED: "authorisation pushed",
     _T.COMPLETION_PUSHED: "completion pushed",
     _T.STATUS_CHANGED: "transaction",
@@ -53,14 +53,14 @@ _LABELS: Final[Mapping[Step, str]] = {
     _T.WEBHOOK_SENT: "webhook",
 }
 
-#: Without a number of the source's; shown after the step that is named.
+#: Without a number in HiPay's diagram; shown after the terminal has woken.
 _CUSTOMER: Final = (
     (_T.CARD_PRESENTED, _S.TERMINAL, _S.TERMINAL),
     (_T.PIN_ENTERED, _S.TERMINAL, _S.TERMINAL),
 )
 _WEBHOOK: Final = ((_T.WEBHOOK_SENT, _S.CLOUD_API, _S.MERCHANT),)
 _AFTERWARDS: Final = (
-    (_T.COMPLETION_TOLD, _S.TERMINAL, _S.PRELUDD),
+    (_T.COMPLETION_SENT, _S.TERMINAL, _S.PRELUDD),
     (_T.AUTHORISATION_PUSHED, _S.PRELUDD, _S.HIPAY),
     (_T.STATUS_CHANGED, _S.HIPAY, _S.HIPAY),
     (_T.MERCHANT_NOTIFIED, _S.HIPAY, _S.MERCHANT),
@@ -73,7 +73,7 @@ _CAPTURED: Final = ((_T.STATUS_CHANGED, _S.HIPAY, _S.HIPAY),)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One arrow of a picture; `number` is the source's, None where it has none."""
+    """One arrow of a diagram; `number` is HiPay's, None where it has none."""
 
     step: Step
     source: System
@@ -92,7 +92,7 @@ class Row:
 
 
 def rows_of(flow: Flow) -> tuple[Row, ...]:
-    """Return the picture's rows from the top."""
+    """Return the diagram's rows from the top."""
     rows: list[Row] = []
     for key, number in NUMBERS[flow].items():
         rows.append(Row(*key, number))
@@ -107,6 +107,6 @@ def rows_of(flow: Flow) -> tuple[Row, ...]:
 
 
 def systems_of(rows: tuple[Row, ...]) -> tuple[System, ...]:
-    """Return the systems that take part, in their order from register to merchant."""
+    """Return the systems of these rows, in their order from register to merchant."""
     taking_part = {system for row in rows for system in (row.source, row.target)}
     return tuple(system for system in System if system in taking_part)

@@ -1,9 +1,9 @@
-"""Which hops belong to a payment, and to its collection. Pure: everything is in the trace or was asked for.
+"""A payment's events in the trace, and those of its collection. Pure.
 
-A hop that carries the payment's id is its own. The register cannot know that id when it sends the order:
-its hop carries the order's number, and belongs to the payment if it is the last one of that number before
-anything else of the payment happened. A collection's hops name terminal and batch; the terminal's journal
-says in which batch a payment went out.
+An event that carries the payment's id belongs to it. The register does not know that id when it sends the
+order: its event carries the order's number, and belongs to the payment if it is the last one of that number
+before the payment's first event. A collection's events name terminal and batch; the terminal's journal gives
+a payment's batch.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from sandbox.tracing.trace import TraceEvent
 
 Json = dict[str, Any]
 
-#: What a payment's history begins with: when the API took the order.
+#: Index in a payment's history of the order's acceptance.
 _ACCEPTED: Final = 0
 
 _OF_COLLECTION: Final = frozenset(
@@ -28,9 +28,9 @@ _OF_COLLECTION: Final = frozenset(
         Step.MERCHANT_ACKNOWLEDGED,
     }
 )
-#: A collection's hops that name terminal and batch, and no payment.
+#: A collection's events that name terminal and batch, and no payment.
 BATCH_STEPS: Final = frozenset({Step.COLLECTION_SENT, Step.COLLECTION_ACKNOWLEDGED})
-#: What a payment's first hop is, where it began within the trace's memory.
+#: A payment's first event, where it began within the trace's memory.
 BEGINNINGS: Final = frozenset({Step.TERMINAL_CALLED, Step.ORDER_NOTIFICATION, Step.RESULT_TO_REGISTER})
 #: HiPay's `Captured`.
 _CAPTURED: Final = frozenset({118, 166, 125, 126})
@@ -57,13 +57,13 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A payment's hops, the oldest first, and those of its collection."""
+    """A payment's events, the oldest first, and those of its collection."""
 
     payment_id: str
     flow: Flow | None
-    hops: tuple[TraceEvent, ...]
+    events: tuple[TraceEvent, ...]
     collection: tuple[TraceEvent, ...] = ()
-    #: When the API accepted the order, by the payment's history; for orders that another client sent.
+    #: Time of acceptance by the payment's history; for orders of another client than the register.
     accepted_at_ms: int | None = None
     order_id: str | None = None
     amount_cents: int | None = None
@@ -71,20 +71,20 @@ class Story:
 
     @property
     def start_ms(self) -> int | None:
-        """When step 1 happened, else the first thing that is known."""
+        """Return the time of step 1, else of the first event."""
         sent = next(
-            (trace_event.at_ms for trace_event in self.hops if trace_event.step is Step.ORDER_SENT),
+            (event.at_ms for event in self.events if event.step is Step.ORDER_SENT),
             self.accepted_at_ms,
         )
-        return sent if sent is not None else next((trace_event.at_ms for trace_event in self.hops), None)
+        return sent if sent is not None else next((event.at_ms for event in self.events), None)
 
 
-def payments_in(hops: Iterable[TraceEvent]) -> list[Listed]:
+def payments_in(events: Iterable[TraceEvent]) -> list[Listed]:
     """Return the payments that the trace knows, the newest first."""
     own: dict[str, list[TraceEvent]] = {}
-    for trace_event in hops:
-        if trace_event.reference is not None:
-            own.setdefault(trace_event.reference, []).append(trace_event)
+    for event in events:
+        if event.reference is not None:
+            own.setdefault(event.reference, []).append(event)
     listed = [
         Listed(
             payment_id,
@@ -94,36 +94,30 @@ def payments_in(hops: Iterable[TraceEvent]) -> list[Listed]:
             of_payment[0].at_ms,
         )
         for payment_id, of_payment in own.items()
-        # Only what has begun at a register or terminal within the trace's memory.
+        # Only payments that began within the trace's memory.
         if of_payment[0].step in BEGINNINGS
     ]
     return sorted(listed, key=lambda one: one.began_at_ms, reverse=True)
 
 
 def story_of(
-    payment_id: str, hops: Sequence[TraceEvent], *, batch: Batch | None, history: Sequence[Json] = ()
+    payment_id: str, events: Sequence[TraceEvent], *, batch: Batch | None, history: Sequence[Json] = ()
 ) -> Story:
-    """Choose the payment's hops. `history`: what `GET /v1/payments/{id}/events` says."""
-    own = [trace_event for trace_event in hops if trace_event.reference == payment_id]
+    """Return the payment's story; `history`: the answer of `GET /v1/payments/{id}/events`."""
+    own = [event for event in events if event.reference == payment_id]
     order_id = _said(own, "order_id")
-    sent = _order_sent(hops, own, order_id)
-    collected_from = next(
-        (trace_event.number for trace_event in own if trace_event.step is Step.COLLECTION_PUSHED), None
-    )
-    later = [
-        trace_event
-        for trace_event in own
-        if collected_from is not None and trace_event.number >= collected_from
-    ]
-    collection = [trace_event for trace_event in later if _is_of_collection(trace_event, later)]
-    in_collection = {trace_event.number for trace_event in collection}
-    before = [trace_event for trace_event in own if trace_event.number not in in_collection]
+    sent = _order_sent(events, own, order_id)
+    collected_from = next((event.number for event in own if event.step is Step.COLLECTION_PUSHED), None)
+    later = [event for event in own if collected_from is not None and event.number >= collected_from]
+    collection = [event for event in later if _is_of_collection(event, later)]
+    in_collection = {event.number for event in collection}
+    before = [event for event in own if event.number not in in_collection]
     return Story(
         payment_id=payment_id,
         flow=_flow_of(own),
-        hops=tuple(([sent] if sent else []) + before),
+        events=tuple(([sent] if sent else []) + before),
         collection=tuple(
-            sorted([*_batch_hops(hops, batch), *collection], key=lambda trace_event: trace_event.number)
+            sorted([*_batch_events(events, batch), *collection], key=lambda event: event.number)
         ),
         accepted_at_ms=_moment_ms(history[_ACCEPTED]["at"]) if history else None,
         order_id=order_id,
@@ -133,54 +127,52 @@ def story_of(
 
 
 def _order_sent(
-    hops: Sequence[TraceEvent], own: Sequence[TraceEvent], order_id: str | None
+    events: Sequence[TraceEvent], own: Sequence[TraceEvent], order_id: str | None
 ) -> TraceEvent | None:
     if not own or order_id is None:
         return None
     before = [
-        trace_event
-        for trace_event in hops
-        if trace_event.step is Step.ORDER_SENT
-        and trace_event.number < own[0].number
-        and trace_event.detail.get("order_id") == order_id
+        event
+        for event in events
+        if event.step is Step.ORDER_SENT
+        and event.number < own[0].number
+        and event.detail.get("order_id") == order_id
     ]
     return before[-1] if before else None
 
 
 def _flow_of(own: Sequence[TraceEvent]) -> Flow | None:
-    steps = {trace_event.step for trace_event in own}
+    steps = {event.step for event in own}
     if Step.AUTHORISATION_ASKED in steps:
         return Flow.WITH_AUTHORISATION
     return Flow.WITHOUT_AUTHORISATION if Step.APPROVED_OFFLINE in steps else None
 
 
-def _batch_hops(hops: Sequence[TraceEvent], batch: Batch | None) -> list[TraceEvent]:
+def _batch_events(events: Sequence[TraceEvent], batch: Batch | None) -> list[TraceEvent]:
     if batch is None:
         return []
     return [
-        trace_event
-        for trace_event in hops
-        if trace_event.step in BATCH_STEPS
-        and trace_event.detail.get("serial") == batch.serial
-        and trace_event.detail.get("batch") == batch.number
+        event
+        for event in events
+        if event.step in BATCH_STEPS
+        and event.detail.get("serial") == batch.serial
+        and event.detail.get("batch") == batch.number
     ]
 
 
-def _is_of_collection(trace_event: TraceEvent, later: Sequence[TraceEvent]) -> bool:
-    if trace_event.step not in _OF_COLLECTION:
+def _is_of_collection(event: TraceEvent, later: Sequence[TraceEvent]) -> bool:
+    if event.step not in _OF_COLLECTION:
         return False
-    if trace_event.step in (Step.STATUS_CHANGED, Step.MERCHANT_NOTIFIED, Step.MERCHANT_ACKNOWLEDGED):
-        return trace_event.detail.get("status") in _CAPTURED and trace_event.source in (
+    if event.step in (Step.STATUS_CHANGED, Step.MERCHANT_NOTIFIED, Step.MERCHANT_ACKNOWLEDGED):
+        return event.detail.get("status") in _CAPTURED and event.source in (
             System.HIPAY,
             System.MERCHANT,
         )
     return bool(later)
 
 
-def _said(hops: Sequence[TraceEvent], name: str) -> Any:
-    return next(
-        (trace_event.detail[name] for trace_event in hops if trace_event.detail.get(name) is not None), None
-    )
+def _said(events: Sequence[TraceEvent], name: str) -> Any:
+    return next((event.detail[name] for event in events if event.detail.get(name) is not None), None)
 
 
 def _moment_ms(text: str) -> int:

@@ -1,1 +1,1 @@
-"""The terminal's side of the world: the Preludd gateway, Nepting, the acquirer and the issuer."""
+"""The authorisation chain behind the terminal: Preludd gateway, Nepting, acquirer, issuer."""

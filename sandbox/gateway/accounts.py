@@ -1,4 +1,4 @@
-"""The issuer's accounts, and what it says to a payment. Pure: the month is an argument."""
+"""The issuer's accounts and its decision about a payment. Pure: the month is an argument."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from sandbox.cards import AccountStatus, Card
 from sandbox.gateway import response_codes
 
-#: So many wrong PINs in a row block the card.
+#: Wrong PINs in a row that block the card.
 PIN_TRIES: Final = 3
 
 _STATUS_CODES: Final = {
@@ -47,7 +47,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer's code, and the account after it."""
+    """The answer's code and the account after it."""
 
     code: str
     account: Account
@@ -60,14 +60,14 @@ class Decision:
 def decide(
     account: Account, operation: str, amount_cents: int, *, pin: str, month: str, wanted_code: str | None
 ) -> Decision:
-    """Return what the issuer says. `month` is the current one, YYMM; `wanted_code` wins over everything."""
+    """Return the issuer's decision. `month` is the current one, YYMM; `wanted_code` overrides the account."""
     after_pin = _after_pin(account, pin)
     if wanted_code not in (None, response_codes.APPROVED):
         assert wanted_code is not None
         return Decision(wanted_code, account)
     if operation == "reversal":
-        # Giving back is never refused: the money is the customer's. What the terminal approved by itself was
-        # never taken here, so no more than that comes back.
+        # A reversal is never refused. An offline approval was never debited here, so at most what was spent
+        # is given back.
         return Decision(
             response_codes.APPROVED, _spent(account, -min(amount_cents, max(account.spent_cents, 0)))
         )

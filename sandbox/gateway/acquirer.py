@@ -1,11 +1,11 @@
-"""The acquirer: the merchant's bank. Passes authorisations to the issuer, takes collections."""
+"""The acquirer, the merchant's bank: passes authorisations to the issuer, takes collections."""
 
 from typing import Any, Final
 
 import httpx
 from fastapi import FastAPI, HTTPException
 
-from sandbox.gateway.client import ask
+from sandbox.gateway.chain import AuthorisationLog, ask, reference_of
 from sandbox.gateway.messages import (
     AuthorisationAnswer,
     Batch,
@@ -14,34 +14,33 @@ from sandbox.gateway.messages import (
     CollectionSums,
     EndedTransaction,
 )
-from sandbox.gateway.trace_events import Passing, reference_of
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
 from shared.runtime.clock import Clock
 
 ISSUER_TIMEOUT_SECONDS: Final = 15.0
-#: Collections beyond that are refused: nothing that was acknowledged is ever forgotten.
+#: Collections beyond that are refused: an acknowledged transaction is never dropped.
 KEPT_TRANSACTIONS: Final = 100_000
 
 
 class Acquirer:
-    """Authorisations that passed, and the transactions that were collected."""
+    """Log of authorisations, and the collected transactions."""
 
     def __init__(self, issuer_url: str, http: httpx.AsyncClient, clock: Clock, trace: Trace) -> None:
         self._issuer_url: Final = issuer_url
         self._http: Final = http
         self._trace: Final = trace
-        self._passing: Final = Passing(System.ACQUIRER, System.NEPTING, clock, trace)
+        self._authorisations: Final = AuthorisationLog(System.ACQUIRER, System.NEPTING, clock, trace)
         #: By key: a batch that comes twice is counted once.
         self._collected: Final[dict[str, EndedTransaction]] = {}
 
     async def authorise(self, request: ChainRequest) -> AuthorisationAnswer:
-        """Pass it to the issuer and its answer back."""
+        """Pass the request to the issuer and its answer back."""
         passed = request.through(System.ACQUIRER)
-        record = self._passing.asked(passed)
+        record = self._authorisations.record_request(passed)
         answer = await ask(self._http, self._issuer_url, passed, timeout_seconds=ISSUER_TIMEOUT_SECONDS)
-        return self._passing.answered(record, answer)
+        return self._authorisations.record_answer(record, answer)
 
     async def collect(self, batch: Batch) -> CollectionAnswer:
         """Take a batch, each of its transactions once."""
@@ -66,11 +65,11 @@ class Acquirer:
 
     async def records(self) -> list[dict[str, Any]]:
         """Return the authorisations, the oldest first, cards masked."""
-        return self._passing.records()
+        return self._authorisations.records()
 
     def reset(self) -> None:
-        """Forget everything."""
-        self._passing.reset()
+        """Forget all authorisations and collections."""
+        self._authorisations.reset()
         self._collected.clear()
 
 
@@ -85,7 +84,7 @@ def make_app(*, issuer_url: str, http: httpx.AsyncClient, clock: Clock, trace: T
 
     @app.post("/reset")
     async def reset() -> dict[str, bool]:
-        """Start anew."""
+        """Forget everything."""
         acquirer.reset()
         return {"reset": True}
 

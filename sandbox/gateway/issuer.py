@@ -1,4 +1,4 @@
-"""The issuer: the bank that gave the card to the customer. The end of the chain."""
+"""The issuer, the customer's bank: the end of the authorisation chain."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sandbox.cards import DECK, AccountStatus
 from sandbox.gateway import response_codes
 from sandbox.gateway.accounts import Account, decide
+from sandbox.gateway.chain import AuthorisationLog
 from sandbox.gateway.messages import AuthorisationAnswer, Cents, ChainRequest
-from sandbox.gateway.trace_events import Passing
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import System
 from sandbox.tracing.trace import Trace
@@ -24,7 +24,7 @@ Pan = Annotated[str, Path(pattern="^[0-9]{12,19}$")]
 
 
 class AccountChange(BaseModel):
-    """The body of `POST /accounts/{pan}`: what is given is changed, null takes a limit away."""
+    """The body of `POST /accounts/{pan}`: a field that is left out stays, null removes a limit."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,29 +37,29 @@ class AccountChange(BaseModel):
 
 
 class IssuerScript(BaseModel):
-    """The body of `POST /script`; what is left out is as it should be."""
+    """The body of `POST /script`; a field that is left out causes no fault."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     delay_seconds: Annotated[float, Field(ge=0, le=600)] = 0.0
-    #: Requests are answered 503: the acquirer then says 91.
+    #: Requests are answered 503, so the acquirer answers code 91.
     unavailable: bool = False
 
 
 class Issuer:
-    """Accounts by card number, and what was asked and answered."""
+    """Accounts by card number, and the log of authorisations."""
 
     def __init__(self, clock: Clock, trace: Trace, random_bytes: RandomBytes) -> None:
         self._clock: Final = clock
         self._random_bytes: Final = random_bytes
-        self._passing: Final = Passing(System.ISSUER, System.ACQUIRER, clock, trace)
+        self._authorisations: Final = AuthorisationLog(System.ISSUER, System.ACQUIRER, clock, trace)
         self._accounts: Final[dict[str, Account]] = {}
         self._script = IssuerScript()
         self.reset()
 
     async def authorise(self, request: ChainRequest) -> AuthorisationAnswer:
-        """Answer by the account, or by the code that the test wants."""
-        record = self._passing.asked(request.through(System.ISSUER))
+        """Answer by the account, or with the wanted code."""
+        record = self._authorisations.record_request(request.through(System.ISSUER))
         if self._script.delay_seconds:
             await asyncio.sleep(self._script.delay_seconds)
         if self._script.unavailable:
@@ -67,7 +67,7 @@ class Issuer:
         code = self._decide(request)
         approved = code == response_codes.APPROVED
         number = f"{int.from_bytes(self._random_bytes(4)) % 1_000_000:06d}" if approved else None
-        return self._passing.answered(
+        return self._authorisations.record_answer(
             record,
             AuthorisationAnswer(
                 id=request.id,
@@ -99,24 +99,24 @@ class Issuer:
             if known is None
             else {name: getattr(known, name) for name in Account.__slots__}
         )
-        said = {name: getattr(change, name) for name in change.model_fields_set}
-        self._accounts[pan] = account = Account(**{**before, **said})
+        changes = {name: getattr(change, name) for name in change.model_fields_set}
+        self._accounts[pan] = account = Account(**{**before, **changes})
         return account
 
     async def script(self, script: IssuerScript) -> IssuerScript:
-        """Play this from now on."""
+        """Apply the script from now on."""
         self._script = script
         return script
 
     async def records(self) -> list[dict[str, Any]]:
         """Return the authorisations, the oldest first, cards masked."""
-        return self._passing.records()
+        return self._authorisations.records()
 
     def reset(self) -> None:
-        """The deck's accounts as they were, no records, no script."""
+        """Restore the deck's accounts, drop records and script."""
         self._accounts.clear()
         self._accounts.update({card.pan: Account.of_card(card) for card in DECK})
-        self._passing.reset()
+        self._authorisations.reset()
         self._script = IssuerScript()
 
     def _decide(self, request: ChainRequest) -> str:
@@ -150,7 +150,7 @@ def make_app(*, clock: Clock, trace: Trace, random_bytes: RandomBytes) -> FastAP
 
     @app.post("/reset")
     async def reset() -> dict[str, bool]:
-        """Start anew."""
+        """Restore the initial state."""
         issuer.reset()
         return {"reset": True}
 

@@ -1,4 +1,4 @@
-"""What terminal, Preludd, Nepting, acquirer and issuer say to each other, as JSON over HTTP."""
+"""Messages between terminal, Preludd, Nepting, acquirer and issuer, as JSON over HTTP."""
 
 from collections.abc import Collection
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ Cents = Annotated[int, Field(ge=0, le=999_999_999_999)]
 
 
 class _Message(BaseModel):
-    # A terminal may say more than is read here.
+    # A terminal may send more fields.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
@@ -53,18 +53,18 @@ class ShownCard(_Message):
     mode: Mode
 
 
-class Wish(_Message):
-    """What the sandbox's user wants of the issuer."""
+class IssuerInstruction(_Message):
+    """An instruction to the issuer by a test script."""
 
-    #: The issuer answers with this code.
+    #: Code of the answer.
     wanted_code: Code | None = None
 
 
 class AuthorisationRequest(_Message):
-    """The terminal asks. Sent by a terminal to Preludd."""
+    """A request for an authorisation, sent by a terminal to Preludd."""
 
     terminal: TerminalName
-    #: CF as the terminal was told it, None where it keeps none.
+    #: CF as the terminal got it; None where it keeps none.
     reference: Text | None = None
     contract: Text | None = None
     rank: Text | None = None
@@ -74,21 +74,21 @@ class AuthorisationRequest(_Message):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "EUR"
     card: PresentedCard
     pin: Literal["ok", "wrong", "none"] = "none"
-    test: Wish | None = None
+    test: IssuerInstruction | None = None
 
 
 class ChainRequest(AuthorisationRequest):
-    """The same on its way along the chain, with Preludd's id and those it went through."""
+    """The request on its way along the chain, with Preludd's id and the systems that it went through."""
 
     id: Text
-    hops: list[System]
+    route: list[System]
 
     def through(self, system: System) -> "ChainRequest":
-        return self.model_copy(update={"hops": [*self.hops, system]})
+        return self.model_copy(update={"route": [*self.route, system]})
 
 
 class AuthorisationAnswer(_Message):
-    """The issuer's answer, passed back as it is; 91 is said by the last one that found nobody behind it."""
+    """The issuer's answer, passed back unchanged; a link that gets no answer behind it answers 91."""
 
     id: Text
     approved: bool
@@ -122,15 +122,15 @@ class EndedTransaction(_Message):
     receipt: Annotated[str, Field(max_length=4096)] | None = None
 
     def key(self, serial: str) -> str:
-        """Return the transaction's name everywhere behind the terminal, `SERIAL/7/1772712418123`.
+        """Return the transaction's unique name behind the terminal, `SERIAL/7/1772712418123`.
 
-        With its time: a terminal that is started anew counts from 1 again.
+        It holds the time, since a restarted terminal counts from 1 again.
         """
         return f"{quote(serial, safe='')}/{quote(self.id, safe='')}/{self.at_ms}"
 
 
 class Completion(_Message):
-    """A terminal tells the end of a transaction for which it had asked an authorisation."""
+    """The end of an authorised transaction, sent by a terminal to Preludd."""
 
     terminal: TerminalName
     reference: Text | None = None
@@ -138,7 +138,7 @@ class Completion(_Message):
 
 
 class Batch(_Message):
-    """A remote collection: what a terminal has stored since the one before. Reversed ones are not in it."""
+    """A remote collection: the transactions stored since the previous one, without reversed ones."""
 
     terminal: TerminalName
     #: The terminal's number of this collection.
@@ -147,7 +147,7 @@ class Batch(_Message):
 
 
 class CollectionSums(_Message):
-    """What transactions come to, in cents; `sum_cents` is debits less credits."""
+    """Count and sums of transactions in cents; `sum_cents` is debits less credits."""
 
     count: int
     sum_cents: int
@@ -164,7 +164,7 @@ class CollectionSums(_Message):
 
 
 class CollectionAnswer(CollectionSums):
-    """The whole batch is safe. Sent by the acquirer to Preludd, and by Preludd to the terminal."""
+    """Acknowledgement of a whole batch, sent by the acquirer to Preludd and by Preludd to the terminal."""
 
     acknowledged: Literal[True] = True
 
@@ -172,10 +172,10 @@ class CollectionAnswer(CollectionSums):
 class Push(_Message):
     """One record of Preludd, pushed to HiPay until acknowledged."""
 
-    #: Names the record; a push that comes twice has the same.
+    #: Name of the record, the same in a repeated push.
     record_id: Text
     kind: Literal["authorisation", "completion", "collection"]
-    #: Ties a completion or collection to its authorisation.
+    #: Links a completion or collection to its authorisation.
     authorisation_id: Text | None
     #: The terminal's transaction, serial number included; None in an authorisation.
     transaction_id: Text | None

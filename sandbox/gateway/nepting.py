@@ -1,13 +1,12 @@
-"""Nepting: routes what Preludd asks to the merchant's acquirer."""
+"""Nepting: routes Preludd's requests to the merchant's acquirer."""
 
 from typing import Any, Final
 
 import httpx
 from fastapi import FastAPI
 
-from sandbox.gateway.client import ask
+from sandbox.gateway.chain import AuthorisationLog, ask
 from sandbox.gateway.messages import AuthorisationAnswer, ChainRequest
-from sandbox.gateway.trace_events import Passing
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import System
 from sandbox.tracing.trace import Trace
@@ -18,19 +17,19 @@ ACQUIRER_TIMEOUT_SECONDS: Final = 18.0
 
 
 class Nepting:
-    """Authorisations that passed."""
+    """Router with a log of authorisations."""
 
     def __init__(self, acquirer_url: str, http: httpx.AsyncClient, clock: Clock, trace: Trace) -> None:
         self._acquirer_url: Final = acquirer_url
         self._http: Final = http
-        self.passing: Final = Passing(System.NEPTING, System.PRELUDD, clock, trace)
+        self.authorisations: Final = AuthorisationLog(System.NEPTING, System.PRELUDD, clock, trace)
 
     async def authorise(self, request: ChainRequest) -> AuthorisationAnswer:
-        """Pass it to the acquirer and its answer back."""
+        """Pass the request to the acquirer and its answer back."""
         passed = request.through(System.NEPTING)
-        record = self.passing.asked(passed)
+        record = self.authorisations.record_request(passed)
         answer = await ask(self._http, self._acquirer_url, passed, timeout_seconds=ACQUIRER_TIMEOUT_SECONDS)
-        return self.passing.answered(record, answer)
+        return self.authorisations.record_answer(record, answer)
 
 
 def make_app(*, acquirer_url: str, http: httpx.AsyncClient, clock: Clock, trace: Trace) -> FastAPI:
@@ -42,12 +41,12 @@ def make_app(*, acquirer_url: str, http: httpx.AsyncClient, clock: Clock, trace:
     @app.get("/records")
     async def records() -> list[dict[str, Any]]:
         """Return the authorisations, the oldest first, cards masked."""
-        return nepting.passing.records()
+        return nepting.authorisations.records()
 
     @app.post("/reset")
     async def reset() -> dict[str, bool]:
-        """Start anew."""
-        nepting.passing.reset()
+        """Forget everything."""
+        nepting.authorisations.reset()
         return {"reset": True}
 
     return app

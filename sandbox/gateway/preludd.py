@@ -1,4 +1,4 @@
-"""Preludd, the terminal's payment gateway: asks the chain, takes collections, and pushes both to HiPay."""
+"""Preludd, the terminal's payment gateway: asks the chain, takes collections, pushes both to HiPay."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from fastapi import FastAPI, HTTPException
 from pydantic import ValidationError
 
 from sandbox.gateway import pushes
-from sandbox.gateway.client import ask
+from sandbox.gateway.chain import AuthorisationLog, ask, reference_of
 from sandbox.gateway.messages import (
     AuthorisationAnswer,
     AuthorisationRequest,
@@ -21,11 +21,8 @@ from sandbox.gateway.messages import (
     Completion,
     Push,
 )
-from sandbox.gateway.trace_events import Passing, reference_of
-from sandbox.outbox.attempt_result import AttemptResult
-from sandbox.outbox.faults import Faults
-from sandbox.outbox.http import post
-from sandbox.outbox.outbox import RETRY_SECONDS, Outbox
+from sandbox.outbox.attempt import AttemptResult, post
+from sandbox.outbox.outbox import RETRY_SECONDS, Faults, Outbox
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
@@ -66,7 +63,7 @@ class Preludd:
         self._clock: Final = clock
         self._trace: Final = trace
         self._random_bytes: Final = random_bytes
-        self._passing: Final = Passing(System.PRELUDD, System.TERMINAL, clock, trace)
+        self._authorisations: Final = AuthorisationLog(System.PRELUDD, System.TERMINAL, clock, trace)
         self._references: Final[dict[str, str | None]] = {}
         self._completed: Final[set[str]] = set()
         self._collected: Final[set[str]] = set()
@@ -74,24 +71,24 @@ class Preludd:
         self.outbox: Final = Outbox[Push](self._push, clock, retry_seconds=retry_seconds)
 
     async def authorise(self, request: AuthorisationRequest) -> AuthorisationAnswer:
-        """Ask the chain; what it said is pushed to HiPay after the answer is on its way."""
+        """Ask the chain and answer the terminal; push the result to HiPay."""
         at_ms = self._clock.wall_ms()
         asked = ChainRequest(
-            **request.model_dump(), id=f"aut_{self._random_bytes(8).hex()}", hops=[System.PRELUDD]
+            **request.model_dump(), id=f"aut_{self._random_bytes(8).hex()}", route=[System.PRELUDD]
         )
-        record = self._passing.asked(asked)
+        record = self._authorisations.record_request(asked)
         answer = await ask(self._http, self._nepting_url, asked, timeout_seconds=NEPTING_TIMEOUT_SECONDS)
         self._references[asked.id] = request.reference
         self.outbox.put(pushes.of_authorisation(request, answer, session=self._session, at_ms=at_ms))
-        return self._passing.answered(record, answer)
+        return self._authorisations.record_answer(record, answer)
 
     async def complete(self, completion: Completion) -> dict[str, bool]:
-        """Take the end of an authorised transaction, once, and push it."""
+        """Take the end of an authorised transaction and push it once."""
         ended, serial = completion.transaction, completion.terminal.serial
         reference = completion.reference or self._reference_of(ended.reference, ended.authorisation_id)
         detail = {"serial": serial, "transaction_id": ended.id, "amount_cents": ended.amount_cents}
         payment = reference_of(reference)
-        self._trace.record(System.TERMINAL, System.PRELUDD, Step.COMPLETION_TOLD, payment, **detail)
+        self._trace.record(System.TERMINAL, System.PRELUDD, Step.COMPLETION_SENT, payment, **detail)
         if ended.key(serial) not in self._completed:
             self._completed.add(ended.key(serial))
             self.outbox.put(
@@ -101,9 +98,9 @@ class Preludd:
         return {"acknowledged": True}
 
     async def collect(self, batch: Batch) -> CollectionAnswer:
-        """Pass a collection to the acquirer, acknowledge when that did, push each transaction once.
+        """Pass a collection to the acquirer, acknowledge after it, push each transaction once.
 
-        502 where the acquirer did not: the terminal keeps its transactions and comes again.
+        502 where the acquirer does not acknowledge: the terminal keeps its transactions and retries.
         """
         serial, sums = batch.terminal.serial, CollectionSums.of(batch.transactions)
         if any(one.operation == "reversal" for one in batch.transactions):
@@ -123,14 +120,14 @@ class Preludd:
         return CollectionAnswer(**sums.model_dump())
 
     async def script(self, faults: Faults) -> Faults:
-        """Make pushes late, doubled, disordered, lost, from now on."""
+        """Apply faults to the pushes from now on."""
         self.outbox.script(faults)
         return self.outbox.faults
 
     async def records(self) -> dict[str, Any]:
         """Return the authorisations and the pushes with their attempts, the oldest first."""
         return {
-            "authorisations": self._passing.records(),
+            "authorisations": self._authorisations.records(),
             "pushes": [
                 {
                     **message.content.model_dump(mode="json"),
@@ -142,9 +139,9 @@ class Preludd:
         }
 
     async def reset(self) -> dict[str, bool]:
-        """Forget everything; records made from now on have other names than those before."""
+        """Forget everything; new records get new names."""
         await self.outbox.reset()
-        self._passing.reset()
+        self._authorisations.reset()
         self._references.clear()
         self._completed.clear()
         self._collected.clear()
@@ -152,7 +149,7 @@ class Preludd:
         return {"reset": True}
 
     def _reference_of(self, own: str | None, authorisation_id: str | None) -> str | None:
-        """CF of a transaction, or of its authorisation: a terminal may forget it in between."""
+        """Return CF of a transaction, else of its authorisation."""
         return own if own is not None or authorisation_id is None else self._references.get(authorisation_id)
 
     async def _pass_on(self, batch: Batch, sums: CollectionSums) -> None:
@@ -189,9 +186,9 @@ def make_app(
     random_bytes: RandomBytes,
     retry_seconds: Sequence[float] = RETRY_SECONDS,
 ) -> FastAPI:
-    """Return Preludd's application, to be served with its lifespan, which ends the pushes.
+    """Return Preludd's application; its lifespan cancels unfinished pushes at the end.
 
-    No URL ends in a slash. retry_seconds: before each retry of a push; the last one repeats.
+    No URL ends in a slash. retry_seconds: pause before each retry of a push; the last one repeats.
     """
     preludd = Preludd(
         nepting_url=nepting_url,

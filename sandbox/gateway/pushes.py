@@ -1,4 +1,4 @@
-"""What Preludd pushes to HiPay: one record of an authorisation, a completion, or a collected transaction."""
+"""Preludd's pushes to HiPay: an authorisation, a completion, a collected transaction."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Answer codes of ISO 8583 (field 39) that the chain gives, in words."""
+"""Answer codes of ISO 8583 (field 39) with their meanings."""
 
 from typing import Final
 
@@ -33,5 +33,5 @@ _MEANINGS: Final = {
 
 
 def meaning(code: str) -> str:
-    """Return the code in words; `Refused` for one that is not listed."""
+    """Return the code's meaning; `Refused` for a code that is not listed."""
     return _MEANINGS.get(code, "Refused")

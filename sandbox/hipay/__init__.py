@@ -1,1 +1,1 @@
-"""HiPay's platform: joins our order notifications and the gateway's pushes to transactions; its Console."""
+"""HiPay's platform: matches order notifications and the gateway's pushes to transactions; its Console."""

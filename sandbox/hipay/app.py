@@ -1,4 +1,4 @@
-"""HiPay's platform as one application: the ways in, the Console, and JSON beside it."""
+"""HiPay's platform as an application: receivers, Console, JSON."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -30,10 +30,10 @@ def make_app(
     navigation: Sequence[NavLink] = (),
     retry_seconds: Sequence[float] = RETRY_SECONDS,
 ) -> FastAPI:
-    """Return HiPay's application, to be served with its lifespan, which ends what is being sent.
+    """Return HiPay's application; its lifespan cancels unfinished deliveries at the end.
 
-    evidence_target: None where there is no cloud API to tell.
-    retry_seconds: before each retry of a notification or report; the last one repeats.
+    evidence_target: the API that gets gateway evidence; None: no API does.
+    retry_seconds: pause before each retry of a notification or report; the last one repeats.
     """
     platform = Platform(
         merchant=merchant,

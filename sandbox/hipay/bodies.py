@@ -1,4 +1,4 @@
-"""What comes in: our order notification and Preludd's push, checked, as the two halves of the rules."""
+"""Received bodies: the order notification and Preludd's push, validated, as values of the rules."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ Text = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class _Body(BaseModel):
-    # Whatever the till sent is in it, unknown fields too.
+    # It holds the POS's whole order, unknown fields included.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
@@ -41,7 +41,7 @@ class _PosTechnicalInfo(_Body):
 
 
 class OrderNotification(_Body):
-    """Version 1 of our order notification."""
+    """Version 1 of the order notification."""
 
     type: Literal["order"]
     id: Text
@@ -54,7 +54,7 @@ class OrderNotification(_Body):
     pos_technical_info: _PosTechnicalInfo = _PosTechnicalInfo()
 
     def notice(self, content: dict[str, Any], received_at_ms: int) -> OrderNotice:
-        """Return the half; `content` is the whole notification."""
+        """Return the notification as the rules' value; `content` is the whole body."""
         contracts = self.pos_technical_info.terminal_transaction_display.contract_array
         return OrderNotice(
             reference=self.reference,
@@ -76,7 +76,7 @@ class OrderNotification(_Body):
 
 
 def push_of(body: PushBody, received_at_ms: int) -> Push:
-    """Return the half that Preludd pushed."""
+    """Return Preludd's push as the rules' value."""
     return Push(
         record_id=body.record_id,
         kind=Kind(body.kind),

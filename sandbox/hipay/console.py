@@ -1,4 +1,4 @@
-"""The Console's pages: list, transaction, what waits; cancel and refund."""
+"""The Console's pages: transactions, one transaction, waiting messages; cancel and refund."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -7,7 +7,6 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from sandbox.amounts import NoAmount, cents_of
 from sandbox.cards import Brand
 from sandbox.hipay import json_views
 from sandbox.hipay.filters import Filters
@@ -16,13 +15,14 @@ from sandbox.hipay.rules.ledger import NotAllowed
 from sandbox.hipay.rules.statuses import NAMES, Status
 from sandbox.hipay.rules.transaction import Transaction
 from sandbox.hipay.rules.view import facts_of
+from sandbox.pages.formats import NoAmount, cents_of
 from sandbox.pages.render import NavLink, Pages
 from sandbox.tracing.trace import Trace
 
-#: A list longer than that is for the filters.
+#: Transactions on the page; filters lead to others.
 LISTED: Final = 200
 
-#: How a status is coloured.
+#: Colour of a status.
 _TONES: Final = {
     Status.AUTHORIZED: "info",
     Status.CAPTURED: "good",
@@ -41,7 +41,7 @@ _BRANDS: Final = {
 
 
 class Console:
-    """Renders the platform's book."""
+    """Pages of the platform's ledger."""
 
     def __init__(self, platform: Platform, navigation: Sequence[NavLink], trace: Trace) -> None:
         self._platform: Final = platform
@@ -54,7 +54,7 @@ class Console:
         )
 
     async def overview(self, filters: Annotated[Filters, Query()]) -> HTMLResponse:
-        """Show the list, the newest first."""
+        """Show the transactions, the newest first."""
         found = filters.apply(self._platform.ledger.transactions)
         return self._page(
             "list.html",
@@ -66,18 +66,18 @@ class Console:
         )
 
     async def transaction(self, reference: str) -> HTMLResponse:
-        """Show one."""
+        """Show one transaction."""
         return self._transaction(self._found(reference))
 
     async def waiting(self) -> HTMLResponse:
-        """Show what waits for its other half."""
+        """Show pushes without an order and orders without a push."""
         ledger = self._platform.ledger
         return self._page(
             "waiting.html", tab="waiting", pushes=ledger.waiting_pushes(), orders=ledger.waiting_orders()
         )
 
     async def cancel(self, reference: str) -> Response:
-        """Cancel and show it; 409 with the reason where that cannot be."""
+        """Cancel the transaction and show it; 409 with the reason where that is not allowed."""
         transaction = self._found(reference)
         try:
             self._platform.cancel(reference)
@@ -86,7 +86,7 @@ class Console:
         return _back_to(reference)
 
     async def refund(self, reference: str, request: Request) -> Response:
-        """Refund the form's `amount`, decimal text, and show it; 409 with the reason where that cannot be."""
+        """Refund the form's `amount` (decimal text) and show it; 409 where that is not allowed."""
         transaction = self._found(reference)
         try:
             form = parse_qs((await request.body()).decode("utf-8", "replace"))
@@ -96,17 +96,17 @@ class Console:
         return _back_to(reference)
 
     async def notify_again(self, reference: str, number: int) -> Response:
-        """Send the transaction's notification of that number (from 0) once more."""
+        """Send the transaction's notification of that index once more."""
         sent = self._platform.notifications_of(self._found(reference).reference)
         if not 0 <= number < len(sent):
-            raise HTTPException(404, "There is no such notification.")
+            raise HTTPException(404, "The transaction has no notification of this number.")
         self._platform.notifications.send_again(sent[number])
         return _back_to(reference)
 
     def _found(self, reference: str) -> Transaction:
         transaction = self._platform.ledger.transactions.get(reference)
         if transaction is None:
-            raise HTTPException(404, "There is no transaction of this reference.")
+            raise HTTPException(404, "No transaction has this reference.")
         return transaction
 
     def _transaction(self, transaction: Transaction, problem: str | None = None) -> HTMLResponse:
@@ -137,7 +137,7 @@ class Console:
 
 
 def console_routes(platform: Platform, navigation: Sequence[NavLink], trace: Trace) -> APIRouter:
-    """Return the Console's routes; `navigation` is in the head of its pages, which load anew after hops."""
+    """Return the Console's routes; its pages show `navigation` and reload after trace events."""
     console = Console(platform, navigation, trace)
     router = APIRouter(include_in_schema=False)
     one = "/console/transactions/{reference}"

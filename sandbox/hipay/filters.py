@@ -1,4 +1,4 @@
-"""The Console's list: which transactions are shown."""
+"""Filters of the Console's list."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -13,7 +13,7 @@ _Day = Annotated[str, Field(pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
 
 
 class Filters(BaseModel):
-    """The query of the list; what is empty does not filter."""
+    """The query of the list; an empty field does not filter."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,7 +29,7 @@ class Filters(BaseModel):
         return not (self.order_id or self.brand or self.from_day or self.to_day)
 
     def apply(self, transactions: Iterable[Transaction]) -> list[Transaction]:
-        """Return those that are shown, the newest first."""
+        """Return the transactions that pass the filters, the newest first."""
         return [one for one in reversed(list(transactions)) if self._shows(one)]
 
     def _shows(self, transaction: Transaction) -> bool:

@@ -1,4 +1,4 @@
-"""Transactions, and what waits, as JSON for tests and CI. Amounts in cents, times ISO 8601."""
+"""Transactions and waiting messages as JSON. Amounts in cents, times ISO 8601."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from sandbox.pages.formats import when_exactly
 
 
 def totals(transactions: Iterable[Transaction]) -> dict[str, int]:
-    """Return count and sums in cents; authorised are debits only, what became of credits is in the others."""
+    """Return count and sums in cents; `authorised_cents` counts debits only."""
     shown = list(transactions)
     return {
         "count": len(shown),
@@ -30,7 +30,7 @@ def totals(transactions: Iterable[Transaction]) -> dict[str, int]:
 def transaction_json(
     transaction: Transaction, notifications: Iterable[Message[Notification]]
 ) -> dict[str, Any]:
-    """Return everything that is known of it."""
+    """Return the transaction with its history, operations, order and notifications."""
     order = transaction.order
     return {
         "transaction_reference": transaction.reference,
@@ -40,7 +40,7 @@ def transaction_json(
         "order_id": order.order_id,
         "merchant_id": order.merchant_id,
         "payment_id": order.reference,
-        "joined_by": transaction.joined_by,
+        "matched_by": transaction.matched_by,
         "currency": order.currency,
         "authorised_cents": transaction.authorised_cents,
         "captured_cents": transaction.captured_cents,
@@ -71,29 +71,29 @@ def transaction_json(
 
 def notification_json(message: Message[Notification]) -> dict[str, Any]:
     """Return a notification to the merchant with its attempts."""
-    told = message.content
+    sent = message.content
     return {
-        "transaction_reference": told.transaction_reference,
-        "status": int(told.status),
-        "message": NAMES[told.status],
-        "url": told.url,
-        "body": told.body.decode(),
+        "transaction_reference": sent.transaction_reference,
+        "status": int(sent.status),
+        "message": NAMES[sent.status],
+        "url": sent.url,
+        "body": sent.body.decode(),
         **_sent(message),
     }
 
 
 def evidence_json(message: Message[Report]) -> dict[str, Any]:
-    """Return a report to the cloud API with its attempts."""
+    """Return a report to the Cloud API with its attempts."""
     return {"payment_id": message.content.payment_id, "body": message.content.body, **_sent(message)}
 
 
 def waiting_push_json(waiting: WaitingPush) -> dict[str, Any]:
-    """Return a push without its other half, and why it waits."""
+    """Return a push without an order, and the reason why it waits."""
     return {"why": waiting.why, **asdict(waiting.push)}
 
 
 def waiting_order_json(order: OrderNotice) -> dict[str, Any]:
-    """Return an order of which the gateway reported nothing yet."""
+    """Return an order without a push."""
     return {
         "payment_id": order.reference,
         "order_id": order.order_id,
@@ -110,6 +110,6 @@ def _sent(message: Message[Any]) -> dict[str, Any]:
         "created_at": when_exactly(message.created_at_ms),
         "ended": message.ended,
         "attempts": [
-            {"at": when_exactly(attempt.at_ms), **asdict(attempt.outcome)} for attempt in message.attempts
+            {"at": when_exactly(attempt.at_ms), **asdict(attempt.result)} for attempt in message.attempts
         ],
     }

@@ -1,4 +1,4 @@
-"""The platform at work: the book, and the outboxes to the merchant's server and to the cloud API."""
+"""The platform: its ledger, and the outboxes to the merchant's server and to the Cloud API."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,14 +10,13 @@ import httpx
 from sandbox.gateway.messages import Push as PushBody
 from sandbox.hipay.bodies import OrderNotification, push_of
 from sandbox.hipay.rules import evidence, notification
-from sandbox.hipay.rules.actions import Effect, PushJoined, StatusChanged
 from sandbox.hipay.rules.evidence import Report
 from sandbox.hipay.rules.ledger import Ledger
 from sandbox.hipay.rules.order_and_push import Kind
 from sandbox.hipay.rules.statuses import NAMES, Status
+from sandbox.hipay.rules.transaction import Action, PushMatched, StatusChanged
 from sandbox.hipay.settings import EvidenceTarget, Merchant
-from sandbox.outbox.attempt_result import AttemptResult, Decision
-from sandbox.outbox.http import post
+from sandbox.outbox.attempt import AttemptResult, Decision, post
 from sandbox.outbox.outbox import Message, Outbox
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
@@ -26,8 +25,8 @@ from shared.runtime.clock import Clock
 NOTIFICATION_TIMEOUT_SECONDS: Final = 10.0
 EVIDENCE_TIMEOUT_SECONDS: Final = 10.0
 _KEPT: Final = 10_000
-#: Request Timeout, Too Many Requests: of the moment, not of the record.
-_COME_AGAIN: Final = (408, 429)
+#: Request Timeout, Too Many Requests.
+_TRANSIENT: Final = (408, 429)
 
 _PUSHED: Final = {
     Kind.AUTHORISATION: (Step.AUTHORISATION_PUSHED, Step.AUTHORISATION_PUSH_ACKNOWLEDGED),
@@ -38,7 +37,7 @@ _PUSHED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One notification to the merchant: a status of a transaction, as it was then."""
+    """One notification to the merchant: the transaction as it was with this status."""
 
     transaction_reference: str
     payment_id: str
@@ -48,7 +47,7 @@ class Notification:
 
 
 class Platform:
-    """Receives both halves, keeps the book, tells merchant and cloud API."""
+    """Receiver of orders and pushes that keeps the ledger and notifies merchant and Cloud API."""
 
     def __init__(
         self,
@@ -66,17 +65,17 @@ class Platform:
         self._http: Final = http
         self._clock: Final = clock
         self._trace: Final = trace
-        # Seconds since 1970 and a count: twelve digits, and none of an earlier run comes again.
+        # Seconds since 1970 and a count: twelve digits, unique over restarts.
         self._last_reference = clock.wall_ms() // 1000 * 100
         self.ledger: Final = Ledger(self._next_reference)
         self.notifications: Final = Outbox[Notification](self._notify, clock, retry_seconds=retry_seconds)
         self.evidence: Final = Outbox[Report](self._report, clock, retry_seconds=retry_seconds)
-        #: Everything that came in, repeats too, as JSON.
+        #: All received messages, repeats too, as JSON.
         self.received: Final[deque[dict[str, Any]]] = deque(maxlen=_KEPT)
         self._message_ids: Final[dict[str, None]] = {}
 
     def take_order(self, body: OrderNotification, content: dict[str, Any], message_id: str) -> bool:
-        """Take a notification whose sender was checked; return whether it is new."""
+        """Take a notification of an authenticated sender; return whether it is new."""
         now_ms = self._clock.wall_ms()
         is_new = message_id not in self._message_ids and body.reference not in self.ledger.orders
         self._note("order", now_ms, is_new=is_new, reference=body.reference, message_id=message_id)
@@ -104,13 +103,13 @@ class Platform:
         if is_new:
             report = evidence.report_of_push(push)
             if report is not None:
-                self._tell_api(report)
+                self._report_to_api(report)
             self._carry_out(self.ledger.take_push(push, now_ms))
         self._trace.record(System.HIPAY, System.PRELUDD, acknowledged, push.reference, **detail)
         return is_new
 
     def notifications_of(self, reference: str) -> list[Message[Notification]]:
-        """Return what the merchant was told of one transaction, the oldest first."""
+        """Return the merchant's notifications of one transaction, the oldest first."""
         return [one for one in self.notifications.messages if one.content.transaction_reference == reference]
 
     def cancel(self, reference: str) -> None:
@@ -123,15 +122,15 @@ class Platform:
 
     @property
     def merchant(self) -> Merchant:
-        """The merchant's settings, as they are now."""
+        """Return the merchant's current settings."""
         return self._merchant
 
     def set_merchant(self, settings: Merchant) -> None:
-        """Notify by these settings from now on, until the next reset."""
+        """Use these settings for notifications until the next reset."""
         self._merchant = settings
 
     async def reset(self) -> None:
-        """Forget everything, changed settings too; references go on."""
+        """Forget everything and restore the settings; references go on."""
         self._merchant = self._registered
         await self.notifications.reset()
         await self.evidence.reset()
@@ -146,20 +145,20 @@ class Platform:
     def _note(self, what: str, at_ms: int, **detail: Any) -> None:
         self.received.append({"what": what, "at_ms": at_ms, **detail})
 
-    def _carry_out(self, actions: Sequence[Effect]) -> None:
-        for effect in actions:
-            if isinstance(effect, StatusChanged):
-                self._status_changed(effect)
+    def _carry_out(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            if isinstance(action, StatusChanged):
+                self._status_changed(action)
             else:
-                self._joined(effect)
+                self._push_matched(action)
 
-    def _joined(self, effect: PushJoined) -> None:
-        report = evidence.report_of_join(effect.push, effect.joined)
+    def _push_matched(self, action: PushMatched) -> None:
+        report = evidence.report_of_match(action.push, action.match)
         if report is not None:
-            self._tell_api(report)
+            self._report_to_api(report)
 
-    def _status_changed(self, effect: StatusChanged) -> None:
-        transaction = effect.transaction
+    def _status_changed(self, action: StatusChanged) -> None:
+        transaction = action.transaction
         self._trace.record(
             System.HIPAY,
             System.HIPAY,
@@ -174,7 +173,7 @@ class Platform:
             return
         pairs = notification.notification(
             transaction,
-            effect.operation,
+            action.operation,
             mid=self._merchant.mid,
             sends_operation=self._merchant.sends_operation,
             sends_custom_data=self._merchant.sends_custom_data,
@@ -190,26 +189,26 @@ class Platform:
             )
         )
 
-    async def _notify(self, told: Notification) -> AttemptResult:
-        detail = {"transaction_reference": told.transaction_reference, "status": int(told.status)}
-        self._trace.record(System.HIPAY, System.MERCHANT, Step.MERCHANT_NOTIFIED, told.payment_id, **detail)
-        outcome = await post(
+    async def _notify(self, sent: Notification) -> AttemptResult:
+        detail = {"transaction_reference": sent.transaction_reference, "status": int(sent.status)}
+        self._trace.record(System.HIPAY, System.MERCHANT, Step.MERCHANT_NOTIFIED, sent.payment_id, **detail)
+        result = await post(
             self._http,
-            told.url,
+            sent.url,
             timeout_seconds=NOTIFICATION_TIMEOUT_SECONDS,
-            content=told.body,
+            content=sent.body,
             headers={
                 "Content-Type": notification.CONTENT_TYPE,
-                notification.SIGNATURE_HEADER: notification.signature(told.body, self._merchant.passphrase),
+                notification.SIGNATURE_HEADER: notification.signature(sent.body, self._merchant.passphrase),
             },
         )
-        if outcome.verdict is Decision.ACKNOWLEDGED:
+        if result.decision is Decision.ACKNOWLEDGED:
             self._trace.record(
-                System.MERCHANT, System.HIPAY, Step.MERCHANT_ACKNOWLEDGED, told.payment_id, **detail
+                System.MERCHANT, System.HIPAY, Step.MERCHANT_ACKNOWLEDGED, sent.payment_id, **detail
             )
-        return outcome
+        return result
 
-    def _tell_api(self, report: Report) -> None:
+    def _report_to_api(self, report: Report) -> None:
         if self._target is not None:
             self.evidence.put(report)
 
@@ -220,18 +219,18 @@ class Platform:
         self._trace.record(
             System.HIPAY, System.CLOUD_API, Step.EVIDENCE_REPORTED, report.payment_id, **detail
         )
-        outcome = await post(
+        result = await post(
             self._http,
             f"{target.api_url}/v1/gateway/evidence",
             timeout_seconds=EVIDENCE_TIMEOUT_SECONDS,
             json=report.body,
             auth=(target.username, target.password),
         )
-        if outcome.verdict is Decision.ACKNOWLEDGED:
+        if result.decision is Decision.ACKNOWLEDGED:
             self._trace.record(
                 System.CLOUD_API, System.HIPAY, Step.EVIDENCE_TAKEN, report.payment_id, **detail
             )
-        elif outcome.status is not None and outcome.status < 500 and outcome.status not in _COME_AGAIN:
-            # An unknown payment, another content under this name: the same record never becomes right.
-            return AttemptResult(Decision.FINAL, outcome.status, outcome.detail)
-        return outcome
+        elif result.status is not None and result.status < 500 and result.status not in _TRANSIENT:
+            # An unknown payment, or another content under this record's name: retries would not help.
+            return AttemptResult(Decision.GIVE_UP, result.status, result.detail)
+        return result

@@ -1,4 +1,4 @@
-"""Beside the Console: its content as JSON, its operations, scripted faults, and a new start."""
+"""JSON resources beside the Console: transactions, operations, scripted faults, settings, reset."""
 
 from dataclasses import replace
 from typing import Annotated, Any, Final, Self
@@ -12,11 +12,11 @@ from sandbox.hipay.platform import Platform
 from sandbox.hipay.rules.ledger import NotAllowed
 from sandbox.hipay.rules.statuses import Status
 from sandbox.hipay.settings import Merchant
-from sandbox.outbox.faults import Faults
+from sandbox.outbox.outbox import Faults
 
 
 class HipayScript(BaseModel):
-    """The body of `POST /script`: faults of what is sent to the merchant, and to the cloud API."""
+    """The body of `POST /script`: faults of deliveries to the merchant, and to the Cloud API."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,7 +25,7 @@ class HipayScript(BaseModel):
 
 
 class NotificationSettings(BaseModel):
-    """The body of `POST /settings`, what is left out stays; and of the answer."""
+    """The body of `POST /settings` and of its answer; a field that is left out stays."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,7 +36,7 @@ class NotificationSettings(BaseModel):
 
     @classmethod
     def of(cls, merchant: Merchant) -> Self:
-        """Return the merchant's."""
+        """Return the merchant's settings."""
         wanted = merchant.statuses
         return cls(
             statuses=None if wanted is None else tuple(Status(one) for one in sorted(wanted)),
@@ -45,14 +45,14 @@ class NotificationSettings(BaseModel):
         )
 
     def applied_to(self, merchant: Merchant) -> Merchant:
-        """Return the merchant with those that were given."""
+        """Return the merchant with the given fields."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         if changes.get("statuses") is not None:
             changes["statuses"] = frozenset(changes["statuses"])
         return replace(merchant, **changes)
 
 
-class RefundWish(BaseModel):
+class RefundRequest(BaseModel):
     """The body of a refund."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,13 +61,13 @@ class RefundWish(BaseModel):
 
 
 class Resources:
-    """Reads and works the platform for programs."""
+    """JSON operations on the platform."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform: Final = platform
 
     async def transactions(self, filters: Annotated[Filters, Query()]) -> dict[str, Any]:
-        """List transactions, the newest first, with the sums of those listed; the Console's filters."""
+        """List transactions by the Console's filters, the newest first, with their sums."""
         listed = filters.apply(self._platform.ledger.transactions)
         return {
             "totals": json_views.totals(listed),
@@ -75,14 +75,14 @@ class Resources:
         }
 
     async def transaction(self, reference: str) -> dict[str, Any]:
-        """Return one with its notifications."""
+        """Return one transaction with its notifications."""
         transaction = self._platform.ledger.transactions.get(reference)
         if transaction is None:
-            raise HTTPException(404, "There is no transaction of this reference.")
+            raise HTTPException(404, "No transaction has this reference.")
         return json_views.transaction_json(transaction, self._platform.notifications_of(reference))
 
     async def cancel(self, reference: str) -> dict[str, Any]:
-        """Cancel an authorised one; 409 where its status does not allow it."""
+        """Cancel an authorised transaction; 409 where its status does not allow it."""
         await self.transaction(reference)
         try:
             self._platform.cancel(reference)
@@ -90,17 +90,17 @@ class Resources:
             raise HTTPException(409, str(error)) from error
         return await self.transaction(reference)
 
-    async def refund(self, reference: str, wish: RefundWish) -> dict[str, Any]:
-        """Refund a captured one, wholly or in part; 409 where that cannot be."""
+    async def refund(self, reference: str, body: RefundRequest) -> dict[str, Any]:
+        """Refund a captured transaction, wholly or in part; 409 where that is not allowed."""
         await self.transaction(reference)
         try:
-            self._platform.refund(reference, wish.amount_cents)
+            self._platform.refund(reference, body.amount_cents)
         except NotAllowed as error:
             raise HTTPException(409, str(error)) from error
         return await self.transaction(reference)
 
     async def waiting(self) -> dict[str, Any]:
-        """Return what waits for its other half: pushes with the reason why, and orders."""
+        """Return pushes without an order, with the reason, and orders without a push."""
         ledger = self._platform.ledger
         return {
             "pushes": [json_views.waiting_push_json(one) for one in ledger.waiting_pushes()],
@@ -108,34 +108,34 @@ class Resources:
         }
 
     async def received(self) -> list[dict[str, Any]]:
-        """Return what came in, repeats too, the oldest first."""
+        """Return the received messages, repeats too, the oldest first."""
         return list(self._platform.received)
 
     async def notifications(self) -> list[dict[str, Any]]:
-        """Return what the merchant was told, with its attempts."""
+        """Return the merchant's notifications with their attempts."""
         return [json_views.notification_json(message) for message in self._platform.notifications.messages]
 
     async def evidence(self) -> list[dict[str, Any]]:
-        """Return what the cloud API was told, with its attempts."""
+        """Return the reports to the Cloud API with their attempts."""
         return [json_views.evidence_json(message) for message in self._platform.evidence.messages]
 
     async def script(self, wanted: HipayScript) -> HipayScript:
-        """Make what is sent late, doubled, disordered, lost, from now on."""
+        """Apply faults to deliveries from now on."""
         self._platform.notifications.script(wanted.notifications)
         self._platform.evidence.script(wanted.evidence)
         return wanted
 
     async def settings(self) -> NotificationSettings:
-        """Return what of its notifications the merchant wants."""
+        """Return the merchant's notification settings."""
         return NotificationSettings.of(self._platform.merchant)
 
     async def change_settings(self, wanted: NotificationSettings) -> NotificationSettings:
-        """Change it, for statuses that follow."""
+        """Change the notification settings, for status changes from now on."""
         self._platform.set_merchant(wanted.applied_to(self._platform.merchant))
         return await self.settings()
 
     async def reset(self) -> dict[str, bool]:
-        """Start anew."""
+        """Forget everything."""
         await self._platform.reset()
         return {"reset": True}
 

@@ -1,11 +1,11 @@
-"""How HiPay's platform knows the cloud API, and the merchant that it notifies."""
+"""Settings of HiPay's platform: the Cloud API and the merchant."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSource:
-    """Who may send order notifications: HTTP Basic, and the key of their signature (`whsec_...`)."""
+    """Sender of order notifications: HTTP Basic, and the key of their signature (`whsec_...`)."""
 
     username: str
     password: str = field(repr=False)
@@ -14,7 +14,7 @@ class OrderSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceTarget:
-    """The API that is told what the gateway reported, with its gateway credential."""
+    """The API that gets gateway evidence, with its gateway credential."""
 
     api_url: str
     username: str
@@ -25,7 +25,7 @@ class EvidenceTarget:
 class Merchant:
     """The merchant's settings in the back office."""
 
-    #: Where notifications go where the order names no `notify_url`.
+    #: URL of notifications where the order has no `notify_url`.
     notify_url: str
     passphrase: str = field(repr=False)
     #: Eleven digits.

@@ -1,1 +1,1 @@
-"""The merchant's server: receives and verifies HiPay's notifications and the cloud API's webhooks."""
+"""The merchant's server: receives and verifies HiPay's notifications and the Cloud API's webhooks."""

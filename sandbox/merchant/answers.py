@@ -1,4 +1,4 @@
-"""What the merchant's server answers instead of taking a message, by script."""
+"""Scripted refusals of the merchant's server."""
 
 from typing import Annotated, Final, Literal
 
@@ -13,7 +13,7 @@ class AnswerScript(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: Target
-    #: The next ones are answered with this status and not taken; 404 and 409 mean 'again later'.
+    #: Status of the next answers; the messages are not taken. 404 and 409 mean 'retry later'.
     status: Annotated[int, Field(ge=300, le=599)] = 500
     times: Annotated[int, Field(ge=0, le=10_000)] = 1
     #: For notifications: Captured before Authorized is answered 409, as real shops do.
@@ -21,20 +21,20 @@ class AnswerScript(BaseModel):
 
 
 class ScriptedAnswers:
-    """How many messages of each kind are still refused."""
+    """Refusals that are left for each kind of message."""
 
     def __init__(self) -> None:
         self._left: Final[dict[Target, tuple[int, int]]] = {}
         self.strict_order = False
 
     def script(self, wanted: AnswerScript) -> None:
-        """Play it from now on, in place of what was scripted for this target."""
+        """Replace the target's script."""
         self._left[wanted.target] = (wanted.status, wanted.times)
         if wanted.target == "notifications":
             self.strict_order = wanted.strict_order
 
     def next(self, target: Target) -> int | None:
-        """Return the status to refuse the next message with, and count it; None: take it."""
+        """Return the status that refuses the next message, and count it; None: take the message."""
         status, times = self._left.get(target, (0, 0))
         if not times:
             return None
@@ -42,6 +42,6 @@ class ScriptedAnswers:
         return status
 
     def reset(self) -> None:
-        """Take everything again."""
+        """Drop all scripts."""
         self._left.clear()
         self.strict_order = False

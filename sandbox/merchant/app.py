@@ -1,4 +1,4 @@
-"""The merchant's server as one application: two ways in, a page, JSON beside it."""
+"""The merchant's server as an application: two receivers, a page, JSON."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,7 +17,7 @@ from sandbox.tracing.trace import Trace
 from shared.runtime.clock import Clock
 
 BODY_LIMIT_BYTES: Final = 1_048_576
-#: More is for the JSON.
+#: Messages on the page; all are in the JSON.
 SHOWN: Final = 100
 
 
@@ -30,45 +30,45 @@ class Secret(BaseModel):
 
 
 class MerchantRoutes:
-    """HTTP around the server."""
+    """HTTP routes of the server."""
 
     def __init__(self, server: MerchantServer, pages: Pages) -> None:
         self._server: Final = server
         self._pages: Final = pages
 
     async def notification(self, request: Request) -> JSONResponse:
-        """Take one of HiPay's notifications; 403 for a wrong signature."""
+        """Receive a notification of HiPay's; 403 for a wrong signature."""
         return _answer(self._server.take_notification(await _body(request), request.headers))
 
     async def webhook(self, request: Request) -> JSONResponse:
-        """Take one of our webhooks; 403 for a wrong signature."""
+        """Receive a webhook of the Cloud API's; 403 for a wrong signature."""
         return _answer(self._server.take_webhook(await _body(request), request.headers))
 
     async def notifications(self) -> list[dict[str, Any]]:
-        """Return HiPay's, the oldest first, repeats and refused ones too."""
+        """Return HiPay's notifications, the oldest first, repeats and refused ones too."""
         return [received.to_json() for received in self._server.notifications.received]
 
     async def webhooks(self) -> list[dict[str, Any]]:
-        """Return ours, the oldest first, repeats and refused ones too."""
+        """Return the webhooks, the oldest first, repeats and refused ones too."""
         return [received.to_json() for received in self._server.webhooks.received]
 
     async def secrets(self, secret: Secret) -> dict[str, bool]:
-        """Believe webhooks signed with this secret, too: of an endpoint registered with the cloud API."""
+        """Accept webhooks signed with this secret, too."""
         self._server.trust(secret.secret)
         return {"trusted": True}
 
     async def script(self, wanted: AnswerScript) -> AnswerScript:
-        """Refuse the next messages."""
+        """Refuse the next messages, as the script says."""
         self._server.answers.script(wanted)
         return wanted
 
     async def reset(self) -> dict[str, bool]:
-        """Start anew; secrets stay."""
+        """Forget all messages and scripts; secrets stay."""
         self._server.reset()
         return {"reset": True}
 
     async def page(self) -> HTMLResponse:
-        """Show what came, the newest first."""
+        """Show the messages, the newest first."""
         notifications = self._server.notifications.received
         webhooks = self._server.webhooks.received
         return self._pages.page(
@@ -90,13 +90,13 @@ def make_app(
 ) -> FastAPI:
     """Return the merchant's application.
 
-    passphrase: of HiPay's signature. webhook_secrets: `whsec_...` of our webhooks; more by `POST /secrets`.
+    passphrase: of HiPay's signature. webhook_secrets: `whsec_...`; more by `POST /secrets`.
     """
     server = MerchantServer(passphrase, webhook_secrets, clock, trace)
     pages = Pages(
         "sandbox.merchant",
         system="Merchant",
-        subtitle="The shop's server",
+        subtitle="The merchant's server",
         navigation=navigation,
         trace=trace,
     )
@@ -122,5 +122,5 @@ async def _body(request: Request) -> bytes:
 
 
 def _answer(received: Received) -> JSONResponse:
-    said = {"taken": received.is_taken, "repeat": received.is_repeat, "because": received.because}
-    return JSONResponse(said, received.status)
+    body = {"taken": received.is_taken, "repeat": received.is_repeat, "because": received.because}
+    return JSONResponse(body, received.status)

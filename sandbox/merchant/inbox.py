@@ -1,4 +1,4 @@
-"""What came to the merchant's server, and what it made of each."""
+"""Received messages of the merchant's server with their results."""
 
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -6,24 +6,24 @@ from typing import Any, Final
 
 from sandbox.pages.formats import when_exactly
 
-#: Older ones are forgotten.
+#: Older messages are dropped.
 KEPT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request. `status` is what was answered."""
+    """One received message; `status` is the answer's."""
 
     at_ms: int
     is_verified: bool
-    #: Came before and was taken then.
+    #: A message of this key was taken before.
     is_repeat: bool
-    #: It was acted upon: verified, new, and not refused by script.
+    #: Verified, new, and not refused by script.
     is_taken: bool
     status: int
-    #: Why it was not taken, in words.
+    #: Reason where it was not taken.
     because: str | None
-    #: What it says, by name.
+    #: The message's fields.
     content: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
@@ -38,11 +38,11 @@ class Inbox:
         self._taken: Final[dict[tuple[str, ...], None]] = {}
 
     def knows(self, *key: str) -> bool:
-        """Whether a message of this key was taken before."""
+        """Return whether a message of this key was taken before."""
         return key in self._taken
 
     def take(self, *key: str) -> None:
-        """Remember that it was taken."""
+        """Mark the key as taken."""
         self._taken[key] = None
         if len(self._taken) > KEPT:
             del self._taken[next(iter(self._taken))]

@@ -1,17 +1,17 @@
-"""The merchant's server at work: verifies, drops repeats, keeps what came."""
+"""The merchant's server: verifies signatures, drops repeats, keeps messages."""
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from standardwebhooks import Webhook, WebhookVerificationError
+
 from sandbox.merchant.answers import ScriptedAnswers, Target
 from sandbox.merchant.inbox import Inbox, Received
-from sandbox.merchant.verifying import (
-    is_signed_with,
-    webhook_problem,
-)
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
 from shared.runtime.clock import Clock
@@ -22,7 +22,7 @@ _AUTHORIZED: Final = "116"
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A message read: its key among repeats, and why it is not to be believed."""
+    """A parsed message: its key among repeats, and the problem of its signature."""
 
     key: tuple[str, ...]
     content: dict[str, Any]
@@ -30,7 +30,7 @@ class _Message:
 
 
 class MerchantServer:
-    """Two inboxes: HiPay's notifications, our webhooks."""
+    """Two inboxes: HiPay's notifications, the Cloud API's webhooks."""
 
     def __init__(self, passphrase: str, webhook_secrets: Sequence[str], clock: Clock, trace: Trace) -> None:
         self._passphrase: Final = passphrase
@@ -42,14 +42,14 @@ class MerchantServer:
         self.answers: Final = ScriptedAnswers()
 
     def trust(self, secret: str) -> None:
-        """Believe webhooks that are signed with this secret, too."""
+        """Accept webhooks that are signed with this secret, too."""
         if secret not in self._webhook_secrets:
             self._webhook_secrets.append(secret)
 
     def take_notification(self, body: bytes, headers: Mapping[str, str]) -> Received:
-        """Take one of HiPay's, once per transaction, status and refunded amount.
+        """Receive a notification of HiPay's; take it once per transaction, status and refunded amount.
 
-        Every partial refund has the same status; what is refunded in all grows with each.
+        Every partial refund has the same status; the refunded amount grows with each.
         """
         content: dict[str, Any] = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         signed = is_signed_with(body, headers.get("x-allopass-signature"), self._passphrase)
@@ -59,7 +59,7 @@ class MerchantServer:
         return self._receive("notifications", _Message(key, content, problem))
 
     def take_webhook(self, body: bytes, headers: Mapping[str, str]) -> Received:
-        """Take one of ours, once per webhook-id."""
+        """Receive a webhook; take it once per webhook-id."""
         problem = webhook_problem(body, headers, self._webhook_secrets)
         try:
             read = json.loads(body)
@@ -83,13 +83,13 @@ class MerchantServer:
         return received
 
     def reset(self) -> None:
-        """Forget what came and what is scripted; the secrets stay."""
+        """Forget messages and scripts; the secrets stay."""
         self.notifications.reset()
         self.webhooks.reset()
         self.answers.reset()
 
-    def _is_signed_with_a_secret(self, body: bytes, said: str) -> bool:
-        return any(is_signed_with(body, said, secret) for secret in self._webhook_secrets)
+    def _is_signed_with_a_secret(self, body: bytes, given: str) -> bool:
+        return any(is_signed_with(body, given, secret) for secret in self._webhook_secrets)
 
     def _receive(self, target: Target, message: _Message) -> Received:
         inbox = self.notifications if target == "notifications" else self.webhooks
@@ -124,3 +124,26 @@ class MerchantServer:
         transaction, status, refunded = message.key
         authorised = (transaction, _AUTHORIZED, refunded)
         return self.answers.strict_order and status == _CAPTURED and not inbox.knows(*authorised)
+
+
+def is_signed_with(body: bytes, given: str | None, passphrase: str) -> bool:
+    """Return whether `given` is SHA-256, in lower-case hex, of the body followed by the passphrase.
+
+    That is X-ALLOPASS-SIGNATURE of HiPay's notifications, and x-hipay-signature of the Cloud API's webhooks,
+    whose passphrase is the endpoint's secret, its prefix included.
+    """
+    expected = hashlib.sha256(body + passphrase.encode()).hexdigest()
+    return given is not None and hmac.compare_digest(given.encode(), expected.encode())
+
+
+def webhook_problem(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> str | None:
+    """Return the problem of a webhook's signature; None where a secret (`whsec_...`) verifies it."""
+    problem = "no secret is known"
+    for secret in secrets:
+        try:
+            Webhook(secret).verify(body, dict(headers), json_parse=False)
+        except (WebhookVerificationError, ValueError) as error:
+            problem = str(error)
+        else:
+            return None
+    return problem

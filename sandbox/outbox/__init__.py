@@ -1,1 +1,1 @@
-"""Messages that are sent until somebody acknowledges them, with scriptable faults on the way."""
+"""Messages that are sent until they are acknowledged, with scripted faults."""

@@ -1,4 +1,4 @@
-"""Sends messages until they are acknowledged: a task each, a schedule of retries, faults by script."""
+"""Outbox that sends messages until they are acknowledged: a task each, scheduled retries, scripted faults."""
 
 import asyncio
 from collections import deque
@@ -7,15 +7,34 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from sandbox.outbox.attempt_result import Attempt, AttemptResult, Decision
-from sandbox.outbox.faults import Faults
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.outbox.attempt import Attempt, AttemptResult, Decision
 from shared.runtime.clock import Clock
 
-#: Older messages are forgotten; so many sandbox payments are more than anybody reads.
+
+class Faults(BaseModel):
+    """The body of `POST /script` of a system that pushes; a field that is left out causes no fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Every message is sent so much later.
+    delay_seconds: float = Field(default=0.0, ge=0, le=3600)
+    #: Every message is sent once more after it was acknowledged.
+    double: bool = False
+    #: Of every two messages the second is sent first.
+    reorder: bool = False
+    #: With `reorder`: how long a message waits for the next one at most.
+    hold_seconds: float = Field(default=5.0, ge=0, le=3600)
+    #: So many attempts from now on send nothing; the message is retried.
+    drop_first: int = Field(default=0, ge=0, le=10_000)
+
+
+#: Older messages are dropped.
 KEPT_MESSAGES: Final = 10_000
-#: So many are under way at once.
+#: Attempts at the same time.
 CONCURRENT_SENDS: Final = 8
-#: Seconds before each retry; the last one repeats until somebody acknowledges.
+#: Seconds before each retry; the last one repeats until the message is acknowledged.
 RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 Content = TypeVar("Content")
@@ -23,17 +42,17 @@ Content = TypeVar("Content")
 
 @dataclass(slots=True, eq=False)
 class Message(Generic[Content]):
-    """Something to be sent, and how that went."""
+    """A message with its attempts."""
 
     content: Content
     created_at_ms: int
     attempts: list[Attempt] = field(default_factory=list)
-    #: How it ended; None while it is still tried.
+    #: The last attempt's decision; None while it is retried.
     ended: Decision | None = None
 
 
 class Outbox(Generic[Content]):
-    """Messages of one kind. Used as a context manager: leaving it ends what is under way."""
+    """Messages of one kind; a context manager that cancels unfinished attempts when it is left."""
 
     def __init__(
         self,
@@ -42,7 +61,7 @@ class Outbox(Generic[Content]):
         *,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
-        """send: one try. retry_seconds: before each retry; the last one repeats."""
+        """send: makes one attempt. retry_seconds: pause before each retry; the last one repeats."""
         assert retry_seconds
         self._send: Final = send
         self._clock: Final = clock
@@ -64,16 +83,16 @@ class Outbox(Generic[Content]):
 
     @property
     def faults(self) -> Faults:
-        """What is scripted now."""
+        """Return the faults as they are scripted now."""
         return self._faults.model_copy(update={"drop_first": self._drops_left})
 
     def script(self, faults: Faults) -> None:
-        """Play these faults from now on; messages under way keep the delay they began with."""
+        """Apply these faults to messages from now on."""
         self._faults = faults
         self._drops_left = faults.drop_first
 
     def put(self, content: Content) -> Message[Content]:
-        """Send it, from now on and until it is acknowledged."""
+        """Send the content until it is acknowledged."""
         message = Message(content, self._clock.wall_ms())
         self.messages.append(message)
         self._start(self._deliver(message, self._faults))
@@ -107,7 +126,7 @@ class Outbox(Generic[Content]):
             await self._try(message)
 
     async def _take_turn(self, faults: Faults) -> asyncio.Event | None:
-        """Wait to be overtaken where that is scripted; return what is to be set by one that overtakes."""
+        """Wait to be overtaken, where scripted; return the event of the message that this one overtakes."""
         if not faults.reorder:
             return None
         if self._held is not None:
@@ -125,13 +144,13 @@ class Outbox(Generic[Content]):
     async def _try(self, message: Message[Content]) -> None:
         if self._drops_left:
             self._drops_left -= 1
-            outcome = AttemptResult(Decision.AGAIN, None, "lost on the way, by script")
+            result = AttemptResult(Decision.RETRY, None, "dropped by script")
         else:
             async with self._slots:
-                outcome = await self._send(message.content)
-        message.attempts.append(Attempt(self._clock.wall_ms(), outcome))
-        if outcome.verdict is not Decision.AGAIN:
-            message.ended = outcome.verdict
+                result = await self._send(message.content)
+        message.attempts.append(Attempt(self._clock.wall_ms(), result))
+        if result.decision is not Decision.RETRY:
+            message.ended = result.decision
 
     def _start(self, coroutine: Awaitable[None]) -> None:
         task = asyncio.ensure_future(coroutine)

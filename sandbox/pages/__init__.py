@@ -1,1 +1,1 @@
-"""What all pages of the sandbox share: base template, style, formats, an application to serve them."""
+"""Common parts of the sandbox's pages: base template, style, formats, the application that serves them."""

@@ -1,4 +1,4 @@
-"""A FastAPI application that serves pages: the shared style, own static files, headers for browsers."""
+"""FastAPI application for pages: the common style, own static files, security headers."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -16,7 +16,7 @@ from sandbox.pages.guard import refusal
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
-#: Nothing is loaded from elsewhere, no script stands inside of a page.
+#: No resource of another origin, no inline script.
 CONTENT_POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -27,7 +27,7 @@ def new_app(title: str, *, package: str | None = None, lifespan: Lifespan | None
     """Return an empty application.
 
     It serves `/static/pages/` (shared: style.css, live.js) and, where `package` is given, that package's
-    folder `static` as `/static/`. FastAPI's own documentation pages are left out: they load from elsewhere.
+    folder `static` as `/static/`. FastAPI's own documentation pages are left out: they load from other sites.
     """
     app = FastAPI(title=title, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.mount("/static/pages", StaticFiles(directory=_folder(__package__, "static")), name="pages")
@@ -38,7 +38,7 @@ def new_app(title: str, *, package: str | None = None, lifespan: Lifespan | None
 
 
 def go_by(app: FastAPI, names: Iterable[str]) -> None:
-    """Let the application answer under these host names, too, beside addresses and names without a dot."""
+    """Make the application answer under these host names, beside addresses and names without a dot."""
     app.state.names = frozenset(name.lower() for name in names)
 
 
@@ -48,7 +48,7 @@ def _folder(package: str | None, name: str) -> Path:
 
 
 class _BrowserGuard:
-    """Adds the security headers; refuses what a page of another site makes a browser send."""
+    """Middleware that adds the security headers and refuses requests of other sites' pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

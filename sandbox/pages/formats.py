@@ -1,4 +1,4 @@
-"""How pages write amounts and times. Times are UTC."""
+"""Amounts and times as pages write and read them. Times are UTC. Pure."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -53,3 +53,22 @@ def day(at_ms: int) -> str:
 
 def _moment(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+LARGEST_AMOUNT_CENTS: Final = 99_999_999
+
+
+class NoAmount(ValueError):
+    """Raised for text that is no amount; the message is shown to the user."""
+
+
+def cents_of(text: str) -> int:
+    """Return the cents of `12.50` or `12,50`, above zero. Raises NoAmount."""
+    try:
+        cents = Decimal(text.strip().replace(",", ".")) * 100
+        if cents.is_finite() and cents == cents.to_integral_value() and 0 < cents <= LARGEST_AMOUNT_CENTS:
+            return int(cents)
+    except ArithmeticError:
+        # No number, or an exponent out of range.
+        pass
+    raise NoAmount("Type an amount with at most two decimals, for example 12.50.")

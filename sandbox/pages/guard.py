@@ -1,7 +1,7 @@
-"""Guard of the sandbox's systems: they answer their own pages and programs, no other site's.
+"""Guard of the sandbox's systems against requests that another site's page makes a browser send.
 
-The systems ask nobody who they are, so a page of another site must not make a browser talk to them: neither
-by a form or script that sends to them (Origin), nor by a name that it lets lead here (Host, DNS rebinding).
+The systems have no authentication, so such a request is refused: one from a form or script (Origin), and one
+to a host name that leads here (Host, DNS rebinding).
 """
 
 from collections.abc import Collection
@@ -15,7 +15,7 @@ _LOCALHOST: Final = "localhost"
 
 
 def refusal(scope: Scope, names: Collection[str]) -> str | None:
-    """Return why the request is refused; None: it is not. `names` are hosts that this system goes by."""
+    """Return the reason to refuse the request, or None; `names`: host names of this system."""
     headers: dict[bytes, bytes] = dict(scope["headers"])
     host = headers.get(b"host", b"").decode("latin-1").lower()
     if not _is_ours(host, names):
@@ -31,7 +31,7 @@ def refusal(scope: Scope, names: Collection[str]) -> str | None:
 
 
 def _is_ours(host: str, names: Collection[str]) -> bool:
-    """An address cannot be rebound; nor can a name without a dot, which no public name server answers."""
+    """Return whether the host cannot be rebound: an address, a known name, or a name without a dot."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

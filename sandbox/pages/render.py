@@ -1,4 +1,4 @@
-"""Pages from templates: one jinja2 environment a package, everything escaped."""
+"""Pages from jinja2 templates, everything escaped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from sandbox.tracing.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class NavLink:
-    """A page of the sandbox, in the head of all pages; `url` is whole: each system has a port of its own."""
+    """A page in the navigation; `url` is absolute, since each system has a port of its own."""
 
     title: str
     url: str
 
 
 def templates(package: str) -> Environment:
-    """Return an environment for the package's folder `templates`; it finds `base.html` and `parts.html` too.
+    """Return an environment of the package's folder `templates` and the common `base.html` and `parts.html`.
 
     Filters: `money` (cents to `12.50 EUR`), `price` (a number of a basket, `12.50`), `when`, `exactly`,
-    `clock_time` (Unix ms to text). What is undefined is an error, what is shown is escaped.
+    `clock_time` (Unix ms to text). Undefined names are errors.
     """
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("sandbox.pages")]),
@@ -43,7 +43,7 @@ def templates(package: str) -> Environment:
 
 
 class Pages:
-    """Renders one system's templates with what each page needs: its name, the navigation, where we are."""
+    """Renderer of one system's templates with the system's name and the navigation."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Pages:
         """system: the name in the head and in titles, e.g. `Console`.
 
         navigation: all pages of the sandbox; the one with the title `system` is marked as the current one.
-        trace: of the hops after which pages with `data-live` load anew.
+        trace: its events make pages with `data-live` reload.
         """
         self._trace: Final = trace
         self._environment: Final = templates(package)
@@ -68,8 +68,8 @@ class Pages:
         }
 
     def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-        """Return the page; the context, read without an `await` before this, goes to the template."""
-        last_hop = None if self._trace is None else self._trace.last_number
-        known = {**self._common, "last_hop": last_hop}
+        """Return the page; the context must have been read without an `await` before this call."""
+        last_event = None if self._trace is None else self._trace.last_number
+        known = {**self._common, "last_event": last_event}
         text = self._environment.get_template(template).render({**known, **context})
         return HTMLResponse(text, status_code=status)

@@ -1,1 +1,1 @@
-"""A cash register in the browser: an ECR client of the public API, which knows nothing else of us."""
+"""A cash register (POS) in the browser: a client of the public API only."""

@@ -1,4 +1,4 @@
-"""The cash register's application: pages, forms, and JSON beside them."""
+"""The cash register's application: pages, forms, JSON."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -11,27 +11,26 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from sandbox.amounts import NoAmount, cents_of
 from sandbox.pages.app import new_app
-from sandbox.pages.formats import decimal_text, when_exactly
+from sandbox.pages.formats import NoAmount, cents_of, decimal_text, when_exactly
 from sandbox.pages.render import NavLink, Pages, templates
+from sandbox.register.cash_register import CashRegister
 from sandbox.register.catalogue import PRODUCTS
 from sandbox.register.draft import (
-    NotTyped,
+    InvalidField,
     Operation,
-    typed,
     with_article,
+    with_form,
     with_product,
 )
 from sandbox.register.sale import Sale, Standing
-from sandbox.register.till import Till
 
 SYSTEM: Final = "Register"
 FORM_LIMIT_BYTES: Final = 65_536
 _PACKAGE: Final = "sandbox.register"
 _SHOWN_SALES: Final = 30
 
-#: How a sale's standing is coloured.
+#: Colour of a sale's standing.
 _TONES: Final = {
     Standing.WAITING: "info",
     Standing.PAID: "good",
@@ -47,10 +46,10 @@ _OPERATION_WORDS: Final = {
 
 
 class RegisterPage:
-    """Every form leads back to a page that shows what became of it."""
+    """Pages and forms; every form leads back to a page that shows its result."""
 
-    def __init__(self, till: Till, pages: Pages, flow_url: str) -> None:
-        self._till: Final = till
+    def __init__(self, register: CashRegister, pages: Pages, flow_url: str) -> None:
+        self._register: Final = register
         self._pages: Final = pages
         environment = templates(_PACKAGE)
         self._fragments: Final = {
@@ -59,16 +58,16 @@ class RegisterPage:
         self._flow_url: Final = flow_url
 
     async def counter(self, problem: str | None = None) -> HTMLResponse:
-        """Show what is being sold."""
-        till = self._till
-        terminals = await till.terminals()
-        if till.draft.terminal_id not in {one["id"] for one in terminals} and terminals:
-            till.draft = replace(till.draft, terminal_id=terminals[0]["id"])
+        """Show the draft of the sale."""
+        register = self._register
+        terminals = await register.terminals()
+        if register.draft.terminal_id not in {one["id"] for one in terminals} and terminals:
+            register.draft = replace(register.draft, terminal_id=terminals[0]["id"])
         return self._pages.page(
             "register.html",
             status=200 if problem is None else 422,
             **self._common(),
-            draft=till.draft,
+            draft=register.draft,
             products=PRODUCTS,
             terminals=terminals,
             operations=_OPERATION_WORDS,
@@ -76,23 +75,23 @@ class RegisterPage:
         )
 
     async def act(self, request: Request) -> Response:
-        """Do what the form's button says; its fields are kept in any case."""
-        till, form = self._till, await _form(request)
-        till.draft = typed(till.draft, form)
-        wish, _, argument = form.get("do", "").partition(":")
+        """Carry out the form's button; its fields are kept in any case."""
+        register, form = self._register, await _form(request)
+        register.draft = with_form(register.draft, form)
+        action, _, argument = form.get("do", "").partition(":")
         try:
-            match wish:
+            match action:
                 case "add" | "less":
-                    till.draft = with_product(till.draft, argument, 1 if wish == "add" else -1)
+                    register.draft = with_product(register.draft, argument, 1 if action == "add" else -1)
                 case "article":
-                    till.draft = with_article(till.draft, form.get("price", ""))
+                    register.draft = with_article(register.draft, form.get("price", ""))
                 case "clear":
-                    till.draft = replace(till.draft, lines=())
+                    register.draft = replace(register.draft, lines=())
                 case "pay":
-                    return _to_sale(till.pay())
+                    return _to_sale(register.pay())
                 case _:
                     pass
-        except (NoAmount, NotTyped) as problem:
+        except (NoAmount, InvalidField) as problem:
             return await self.counter(str(problem))
         return RedirectResponse("/", 303)
 
@@ -107,82 +106,82 @@ class RegisterPage:
         )
 
     async def sale_events(self, number: int) -> AsyncIterator[ServerSentEvent]:
-        """Follow one sale: the moving part of its page."""
-        async for count in self._till.changes.follow():
-            sale = self._till.sale(number)
+        """Yield the moving part of a sale's page after each change."""
+        async for count in self._register.changes.follow():
+            sale = self._register.sale(number)
             if sale is None:
                 return
             parts = {"sale": self._fragments["sale_parts"].render(self._sale_context(sale))}
             yield ServerSentEvent(event="parts", id=str(count), data={"parts": parts})
 
     async def sales_events(self) -> AsyncIterator[ServerSentEvent]:
-        """Follow the list of sales."""
-        async for count in self._till.changes.follow():
+        """Yield the list of sales after each change."""
+        async for count in self._register.changes.follow():
             parts = {"sales": self._fragments["sales"].render(self._common())}
             yield ServerSentEvent(event="parts", id=str(count), data={"parts": parts})
 
     async def again(self, number: int) -> Response:
-        """The same order once more."""
+        """Send the same order again."""
         sale = self._found(number)
-        self._till.ask_again(sale)
+        self._register.send_again(sale)
         return _to_sale(sale)
 
     async def look(self, number: int) -> Response:
-        """Ask for the payment."""
+        """Look up the payment."""
         sale = self._found(number)
-        await self._till.look(sale)
+        await self._register.look(sale)
         return _to_sale(sale)
 
     async def cancel(self, number: int) -> Response:
-        """Stop it while it is queued."""
+        """Cancel the payment while it is queued."""
         sale = self._found(number)
-        await self._till.cancel(sale)
+        await self._register.cancel(sale)
         return _to_sale(sale)
 
     async def reverse(self, number: int) -> Response:
         """Reverse the debit."""
         sale = self._found(number)
         paid = int(sale.payment.get("amount", sale.amount_cents))
-        return _to_sale(self._till.follow_up(sale, Operation.REVERSAL, paid))
+        return _to_sale(self._register.follow_up(sale, Operation.REVERSAL, paid))
 
     async def refund(self, number: int, request: Request) -> Response:
-        """Pay back the form's amount."""
+        """Refund the form's amount by a credit."""
         sale = self._found(number)
         try:
             amount_cents = cents_of((await _form(request)).get("amount", ""))
         except NoAmount as problem:
             return await self.sale(number, str(problem))
-        return _to_sale(self._till.follow_up(sale, Operation.CREDIT, amount_cents))
+        return _to_sale(self._register.follow_up(sale, Operation.CREDIT, amount_cents))
 
     async def unplug(self, request: Request) -> Response:
-        """Pull the plug."""
-        await self._till.unplug()
+        """Unplug the register's network."""
+        await self._register.unplug()
         return _back(await _form(request))
 
     async def plug(self, request: Request) -> Response:
-        """Plug in again."""
-        self._till.plug_in()
+        """Plug the register's network in again."""
+        self._register.plug_in()
         return _back(await _form(request))
 
     async def records(self) -> list[dict[str, Any]]:
-        """Return the sales, the oldest first, with everything that was sent and answered."""
-        return [sale_json(sale) for sale in self._till.sales]
+        """Return the sales, the oldest first, with all requests and answers."""
+        return [sale_json(sale) for sale in self._register.sales]
 
     async def reset(self) -> dict[str, bool]:
-        """Start anew."""
-        await self._till.reset()
+        """Forget all sales."""
+        await self._register.reset()
         return {"reset": True}
 
     def _found(self, number: int) -> Sale:
-        sale = self._till.sale(number)
+        sale = self._register.sale(number)
         if sale is None:
-            raise HTTPException(404, "There is no such sale in this session.")
+            raise HTTPException(404, "This session has no sale of this number.")
         return sale
 
     def _common(self) -> dict[str, Any]:
         return {
-            "is_plugged": self._till.is_plugged,
-            "sales": list(reversed(self._till.sales))[:_SHOWN_SALES],
+            "is_plugged": self._register.is_plugged,
+            "sales": list(reversed(self._register.sales))[:_SHOWN_SALES],
             "tones": _TONES,
             "operation_words": _OPERATION_WORDS,
         }
@@ -198,20 +197,20 @@ class RegisterPage:
         }
 
 
-def make_app(till: Till, *, flow_url: str, navigation: Sequence[NavLink] = ()) -> FastAPI:
-    """Return the register's application, to be served with its lifespan, which ends what the till waits for.
+def make_app(register: CashRegister, *, flow_url: str, navigation: Sequence[NavLink] = ()) -> FastAPI:
+    """Return the register's application; its lifespan closes the register at the end.
 
-    Its streams end with `till.changes.close()`. flow_url: the live flow page, without a slash at its end.
+    Its streams end with `register.changes.close()`. flow_url: the live flow page, without a slash at its end.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await till.close()
+        await register.close()
 
     pages = Pages(_PACKAGE, system=SYSTEM, subtitle="Boulangerie du Canal", navigation=navigation)
     app = new_app(SYSTEM, package=_PACKAGE, lifespan=lifespan)
-    app.include_router(_routes(RegisterPage(till, pages, flow_url)))
+    app.include_router(_routes(RegisterPage(register, pages, flow_url)))
     return app
 
 
@@ -235,7 +234,7 @@ def _routes(page: RegisterPage) -> APIRouter:
 
 
 def sale_json(sale: Sale) -> dict[str, Any]:
-    """Return a sale for programs."""
+    """Return a sale as JSON."""
     return {
         "number": sale.number,
         "order_id": sale.order_id,
@@ -246,7 +245,7 @@ def sale_json(sale: Sale) -> dict[str, Any]:
         "receipt": sale.receipt,
         "created_at": when_exactly(sale.created_at_ms),
         "order": sale.order,
-        "askings": [asdict(sent_order) for sent_order in sale.askings],
+        "sent_orders": [asdict(sent_order) for sent_order in sale.sent_orders],
     }
 
 

@@ -1,4 +1,4 @@
-"""What the shop sells."""
+"""The shop's products."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,11 +1,11 @@
-"""The sale that the cashier is typing: basket, customer, and how it is to be paid. Pure."""
+"""Draft of a sale: basket, customer, operation, terminal. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from sandbox.amounts import LARGEST_AMOUNT_CENTS, cents_of
+from sandbox.pages.formats import LARGEST_AMOUNT_CENTS, cents_of
 from sandbox.register.catalogue import OPEN_PRICE, Product, product_of
 
 LARGEST_QUANTITY: Final = 999
@@ -14,7 +14,7 @@ LONGEST_TEXT: Final = 1000
 
 
 class Operation(StrEnum):
-    """What is asked of the terminal, by the contract's name for it."""
+    """Operation of an order, by its name in the contract."""
 
     DEBIT = "Debit"
     REVERSAL = "Cancel"
@@ -22,12 +22,12 @@ class Operation(StrEnum):
 
     @property
     def word(self) -> str:
-        """As payments call it."""
+        """Return the operation as payments name it."""
         return {"Debit": "debit", "Cancel": "reversal", "Credit": "credit"}[self.value]
 
 
-class NotTyped(ValueError):
-    """Raised for a field that cannot be used; the message is for the cashier."""
+class InvalidField(ValueError):
+    """Raised for an invalid field; the message is shown to the cashier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """Everything that the page's form holds."""
+    """The fields of the page's form."""
 
     lines: tuple[Line, ...] = ()
     operation: Operation = Operation.DEBIT
@@ -52,7 +52,7 @@ class Draft:
     order_id: str = ""
     terminal_id: str = ""
     force_authorization: bool = False
-    #: Fields of the contract's `customer`, those that were typed.
+    #: Fields of the contract's `customer` that were typed.
     customer: Mapping[str, str] = field(default_factory=dict)
     #: One `name: value` a line.
     custom_data: str = ""
@@ -65,8 +65,8 @@ class Draft:
 CUSTOMER_FIELDS: Final = ("first_name", "last_name", "email", "phone")
 
 
-def typed(draft: Draft, form: Mapping[str, str]) -> Draft:
-    """Return the draft with what the form's fields hold; the basket stays."""
+def with_form(draft: Draft, form: Mapping[str, str]) -> Draft:
+    """Return the draft with the form's fields; the basket stays."""
     word = form.get("operation", draft.operation)
     customer = {
         name: form[name].strip()[:LONGEST_TEXT] for name in CUSTOMER_FIELDS if form.get(name, "").strip()
@@ -83,7 +83,7 @@ def typed(draft: Draft, form: Mapping[str, str]) -> Draft:
 
 
 def with_product(draft: Draft, reference: str, change: int) -> Draft:
-    """Return the draft with one more, or one less, of a product; a line without pieces goes."""
+    """Return the draft with one more, or one less, of a product; an empty line is removed."""
     known = next((line for line in draft.lines if line.product.reference == reference), None)
     if known is None:
         product = product_of(reference)
@@ -100,7 +100,7 @@ def with_product(draft: Draft, reference: str, change: int) -> Draft:
 
 
 def with_article(draft: Draft, price: str) -> Draft:
-    """Return the draft with an article at the typed price (`12.51` or `12,51`). Raises NoAmount, NotTyped."""
+    """Return the draft with an article at a price as typed (`12,51`). Raises NoAmount, InvalidField."""
     reference, name, tax_rate = OPEN_PRICE
     cents = cents_of(price)
     # A reference of its own for each price, so that equal ones share a line.
@@ -112,21 +112,21 @@ def with_article(draft: Draft, price: str) -> Draft:
 
 
 def custom_data_of(text: str) -> dict[str, str]:
-    """Return the pairs of `name: value` lines. Raises NotTyped."""
+    """Return the pairs of `name: value` lines. Raises InvalidField."""
     pairs = {}
     for line in text.splitlines():
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
         if not colon or not name.strip():
-            raise NotTyped("Custom data: one 'name: value' a line.")
+            raise InvalidField("Custom data: one 'name: value' a line.")
         pairs[name.strip()] = value.strip()
     return pairs
 
 
 def _checked(draft: Draft) -> Draft:
     if len(draft.lines) > MOST_LINES or any(line.quantity > LARGEST_QUANTITY for line in draft.lines):
-        raise NotTyped("The basket is full.")
+        raise InvalidField("The basket is full.")
     if draft.total_cents > LARGEST_AMOUNT_CENTS:
-        raise NotTyped("The basket costs more than this register can take.")
+        raise InvalidField("The basket costs more than this register can take.")
     return draft

@@ -1,14 +1,14 @@
-"""The request body of a sale, as the contract has it. Pure."""
+"""Request body of a sale, as the contract defines it. Pure."""
 
 from decimal import Decimal
 from typing import Any, Final
 
-from sandbox.register.draft import Draft, Line, NotTyped, Operation, custom_data_of
+from sandbox.register.draft import Draft, InvalidField, Line, Operation, custom_data_of
 
 Json = dict[str, Any]
 
-#: The shop's card contract, for cards that are inserted and that are held to the terminal. Two entries force
-#: neither, and let HiPay join by contract, rank and amount.
+#: The shop's card contract, for contact and contactless cards. Two entries force neither, and let HiPay match
+#: by contract, rank and amount.
 CONTRACTS: Final = tuple(
     {"merchant_contract": "1999403", "rank": "001", "payment_application": application}
     for application in ("001", "00B")
@@ -16,11 +16,11 @@ CONTRACTS: Final = tuple(
 
 
 def order_of(draft: Draft, order_id: str) -> Json:
-    """Return the order of what was typed; `order_id` where none was. Raises NotTyped."""
+    """Return the draft's order; `order_id`: the number where none was typed. Raises InvalidField."""
     if not draft.total_cents:
-        raise NotTyped("The basket is empty: choose something to pay for.")
+        raise InvalidField("The basket is empty: choose something to pay for.")
     if not draft.terminal_id:
-        raise NotTyped("No terminal is registered.")
+        raise InvalidField("No terminal is registered.")
     custom_data = custom_data_of(draft.custom_data)
     body = _body(
         draft.order_id or order_id,
@@ -39,7 +39,7 @@ def order_of(draft: Draft, order_id: str) -> Json:
 
 
 def following(order: Json, operation: Operation, amount_cents: int) -> Json:
-    """Return the reversal or credit that belongs to a debit's order: the same number, the same terminal."""
+    """Return the reversal or credit of a debit's order, with its number and its terminal."""
     terminal_id = order["pos_technical_info"]["terminal_id"]
     return _body(order["order"]["order_id"], operation, amount_cents, terminal_id, force_authorization=False)
 

@@ -1,4 +1,4 @@
-"""One sale at the register: its order, each time it was sent, and what came back."""
+"""One sale at the register: its order, its requests, and their answers."""
 
 import base64
 import binascii
@@ -8,26 +8,26 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 
-#: The problem of an asking that never left the register.
+#: Problem of a request that never left the register.
 NO_NETWORK: Final = "The register's network is unplugged: nothing was sent."
 
 
 class Standing(StrEnum):
-    """What the cashier may believe."""
+    """The sale's result, as far as the cashier can know it."""
 
     WAITING = "waiting"
     PAID = "paid"
-    #: Not paid, and it is certain that nothing was charged.
+    #: Not paid, and nothing was charged.
     NOT_PAID = "not paid"
-    #: The answer is that nobody knows, or there is no answer: the money may have been taken.
+    #: In doubt, or without an answer: the card may have been charged.
     UNKNOWN = "not known"
-    #: The request was not taken: its order or terminal is wrong.
+    #: The API refused the request: its order or terminal is wrong.
     REFUSED = "refused"
 
 
 @dataclass(slots=True, eq=False)
 class SentOrder:
-    """The order sent once. Times in Unix ms."""
+    """One request to the API: the order, or a look-up of its payment. Times in Unix ms."""
 
     request_id: str
     sent_at_ms: int
@@ -35,9 +35,9 @@ class SentOrder:
     #: HTTP status; None: no answer.
     status: int | None = None
     body: Json | None = None
-    #: Why there is no answer.
+    #: Reason where there is no answer.
     problem: str | None = None
-    #: What it was: the order, or a look at the payment.
+    #: `order` or `look`, a look-up of the payment.
     what: str = "order"
 
     @property
@@ -54,20 +54,20 @@ class SentOrder:
 
     @property
     def payment(self) -> Json:
-        """The payment object of the answer; empty where it has none."""
+        """Return the answer's payment object; empty where it has none."""
         found = (self.body or {}).get("payment")
         return found if isinstance(found, dict) else {}
 
     @property
     def code(self) -> str | None:
-        """The error's code: of the terminal, or of the API."""
+        """Return the error's code: the terminal's, or the API's."""
         body = self.body or {}
         error = body.get("error")
         return str(error.get("code")) if isinstance(error, dict) else body.get("errorCode")
 
     @property
     def description(self) -> str | None:
-        """The error in words."""
+        """Return the error's description."""
         body = self.body or {}
         error = body.get("error")
         if isinstance(error, dict):
@@ -76,13 +76,13 @@ class SentOrder:
 
     @property
     def safe_to_retry(self) -> bool | None:
-        """Whether money may be taken again; None where the answer does not say."""
-        said = self.payment.get("safe_to_retry")
-        if said is None:
+        """Return whether a retry is safe; None where the answer does not say."""
+        flag = self.payment.get("safe_to_retry")
+        if flag is None:
             error = (self.body or {}).get("error")
             details = error.get("details") if isinstance(error, dict) else None
-            said = details.get("safe_to_retry") if isinstance(details, dict) else None
-        return said if isinstance(said, bool) else None
+            flag = details.get("safe_to_retry") if isinstance(details, dict) else None
+        return flag if isinstance(flag, bool) else None
 
 
 @dataclass(slots=True, eq=False)
@@ -92,10 +92,10 @@ class Sale:
     number: int
     order: Json
     created_at_ms: int
-    askings: list[SentOrder] = field(default_factory=list)
-    #: What the API last said of the payment while the register waits, see `GET /v1/payments`.
+    sent_orders: list[SentOrder] = field(default_factory=list)
+    #: The payment by the newest `GET /v1/payments` while the register waits.
     seen: Json | None = None
-    #: What became of the wish to cancel.
+    #: Result of a cancellation.
     note: str | None = None
 
     @property
@@ -112,12 +112,12 @@ class Sale:
 
     @property
     def last(self) -> SentOrder:
-        return self.askings[-1]
+        return self.sent_orders[-1]
 
     @property
     def payment(self) -> Json:
-        """The newest that is known of the payment."""
-        answered = next((one.payment for one in reversed(self.askings) if one.payment), {})
+        """Return the newest known payment object."""
+        answered = next((one.payment for one in reversed(self.sent_orders) if one.payment), {})
         return answered if not self.is_waiting and answered else self.seen or answered
 
     @property
@@ -126,11 +126,11 @@ class Sale:
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self.askings) and self.last.is_running
+        return bool(self.sent_orders) and self.last.is_running
 
     @property
     def standing(self) -> Standing:
-        """Judge the last answer."""
+        """Return the standing by the last answer."""
         if self.is_waiting:
             return Standing.WAITING
         answer = self.last
@@ -148,8 +148,8 @@ class Sale:
 
     @property
     def receipt(self) -> str | None:
-        """The customer's receipt, where there is one."""
-        for sent_order in reversed(self.askings):
+        """Return the customer's receipt; None where there is none."""
+        for sent_order in reversed(self.sent_orders):
             text = (sent_order.body or {}).get("receipt")
             if text:
                 try:

@@ -1,1 +1,1 @@
-"""Runs the sandbox: its merchant, its addresses, our own processes beside it."""
+"""The sandbox as a whole: its merchant, its addresses, the product's processes beside it."""

@@ -1,4 +1,4 @@
-"""The sandbox's systems as a process of their own, beside an API that runs elsewhere."""
+"""The sandbox's systems as one process, beside an API that runs elsewhere."""
 
 import asyncio
 import signal
@@ -25,9 +25,9 @@ async def serve_alone(
     shown_api_url: str,
     shown_host: str,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, and wait for the API before that. Raises SettingsError, ApiAnswered.
+    """Wait for the API, then serve until SIGTERM or SIGINT. Raises SettingsError, ApiAnswered.
 
-    shown_api_url, shown_host: of API and terminal, as people reach them; `on_ready` is told these.
+    shown_api_url, shown_host: addresses of API and terminal as `on_ready` gets them, to be printed.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The public API as the sandbox's systems call it: any client with a merchant's credential does the same."""
+"""Client of the product's public API with a merchant's credential."""
 
 import asyncio
 from typing import Any, Final
@@ -10,18 +10,20 @@ import httpx
 ORDER_TIMEOUT_SECONDS: Final = 260.0
 _TIMEOUT_SECONDS: Final = 10.0
 _READY_INTERVAL_SECONDS: Final = 0.2
+#: Marks the sandbox's own webhook endpoints; others are never changed.
+_DESCRIPTION: Final = "The sandbox's shop"
 
 Json = dict[str, Any]
 
 
 class ApiAnswered(Exception):
-    """Raised for an answer that is no success where nothing else can be done; the message shows it."""
+    """Raised for an answer that is not 2xx; the message holds request, status and body."""
 
 
 class CloudApi:
-    """One merchant's view of the API at `url`, which ends in no slash.
+    """One merchant's client of the API at `url` (no slash at its end); the owner of `http` closes it.
 
-    `http` is closed by whoever made it. Every call raises httpx.HTTPError where there is no answer.
+    Every call raises httpx.HTTPError where there is no answer.
     """
 
     def __init__(self, http: httpx.AsyncClient, url: str, username: str, password: str) -> None:
@@ -97,19 +99,37 @@ class CloudApi:
         )
 
     async def register_webhooks(self, url: str) -> str:
-        """Have webhooks sent to this address and return the secret that signs them from now on.
+        """Register a webhook endpoint and return its secret; rotate the secret of one that exists.
 
-        An endpoint that is there already gets a new secret. Raises ApiAnswered.
+        Raises ApiAnswered.
         """
         endpoints = (await self._get("/v1/webhooks/endpoints", limit="100"))["endpoints"]
         known = next((one for one in endpoints if one["url"] == url and not one["disabled_at"]), None)
-        path, body = "", {"url": url, "description": "The sandbox's shop"}
+        path, body = "", {"url": url, "description": _DESCRIPTION}
         if known is not None:
             path, body = f"/{known['id']}/rotate-secret", {}
         answer = await self._http.post(
             f"{self.url}/v1/webhooks/endpoints{path}", json=body, auth=self._auth, timeout=_TIMEOUT_SECONDS
         )
         return str(_json(answer)["secret"])
+
+    async def disable_other_webhooks(self, url: str) -> None:
+        """Disable the sandbox's endpoints of earlier starts, which had other ports. Raises ApiAnswered."""
+        earlier: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self._get("/v1/webhooks/endpoints", limit="100", **cursor)
+            earlier += [
+                one["id"]
+                for one in page["endpoints"]
+                if one["url"] != url and one["description"] == _DESCRIPTION and not one["disabled"]
+            ]
+            if not page.get("next"):
+                break
+            cursor = {"cursor": page["next"]}
+        for endpoint_id in earlier:
+            path = f"{self.url}/v1/webhooks/endpoints/{endpoint_id}"
+            _json(await self._http.patch(path, json={"disabled": True}, auth=self._auth))
 
     async def _get(self, path: str, **query: str) -> Json:
         return _json(

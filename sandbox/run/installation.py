@@ -1,4 +1,4 @@
-"""An installation for the sandbox: API and workers are child processes on SQLite, all else is in this one."""
+"""Installation of the product for the sandbox: API and workers as child processes on SQLite."""
 
 import contextlib
 import json
@@ -34,9 +34,9 @@ NETWORKS: Final = ("127.0.0.0/8",)
 DATABASE_FILE: Final = "cloud-terminal.db"
 #: A first start on a slow machine, which compiles everything.
 _START_SECONDS: Final = 120.0
-#: What still runs then is cut off: it is a sandbox, and its terminal is gone already.
+#: Work that still runs then is cancelled: the terminal has stopped already.
 _END_SECONDS: Final = 5.0
-#: Pauses before the notifier's next tries: somebody is watching.
+#: Pauses before the notifier's next attempts: shorter than in production, for people who watch.
 _RETRY_SECONDS: Final = "[1, 2, 5, 10, 30, 60]"
 
 #: Addresses and credentials by name, as text.
@@ -56,9 +56,9 @@ class Running:
 
 
 class Installation:
-    """Its files are in `folder`; `api_port` 0 takes a free one.
+    """API, terminal worker and notifier worker with their files in `folder`; `api_port` 0: a free one.
 
-    settings: further ones of API and workers, by field name.
+    settings: further settings of API and workers, by field name.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Installation:
         self._api_port: Final = api_port
         self._terminal_worker_count: Final = terminal_worker_count
         self._more_settings: Final = settings or {}
-        # Queues of our own, which go again: the broker may be somebody else's.
+        # Queues under a prefix of their own are deleted at the end: the broker may be shared.
         self._external_prefix: Final = os.environ.get(variable("amqp_prefix"))
         self._prefix: Final = self._external_prefix or f"sandbox-{os.urandom(4).hex()}."
 
@@ -124,10 +124,10 @@ class Installation:
 
     def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         environment = {variable(name): value for name, value in settings.items()}
-        # What the caller gave as a file would contradict what is set here.
+        # A secret given as a file would contradict the one set here.
         environment |= {f"{variable(name)}_FILE": "" for name in SECRET_FIELDS if name in settings}
         if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-            # The processes would each compile everything: they share it.
+            # The processes share compiled modules instead of compiling all of them each.
             environment |= {
                 "PYTHONDONTWRITEBYTECODE": "",
                 "PYTHONPYCACHEPREFIX": str(self._folder.resolve() / "bytecode"),
@@ -158,7 +158,7 @@ class Installation:
         if self._external_prefix:
             return
         topology = Topology(self._prefix, delivery_limit=1)
-        # Where the broker is away nothing can be deleted, and a private one goes anyway.
+        # An unreachable broker keeps its queues; a private broker is removed with them.
         with contextlib.suppress(aio_pika.exceptions.AMQPError, OSError):
             async with await aio_pika.connect(self._amqp_url) as connection, connection.channel() as channel:
                 for queue in topology.durable_queues:
@@ -170,7 +170,7 @@ async def _ready(worker: Process, verb: str) -> dict[str, Any]:
 
 
 def entry_of(places: Places, shop: Shop, api_url: str, terminal_address: str) -> dict[str, str]:
-    """Return where everything is and who may ask, for people and for CI."""
+    """Return all addresses and credentials by name."""
     return {
         "api": api_url,
         "terminal": terminal_address,
@@ -186,5 +186,5 @@ def entry_of(places: Places, shop: Shop, api_url: str, terminal_address: str) ->
 
 
 def entry_line(entry: Entry) -> str:
-    """Return it as one line of JSON."""
+    """Return addresses and credentials as one line of JSON."""
     return json.dumps(dict(entry))

@@ -1,4 +1,4 @@
-"""Where the sandbox's systems listen: one port each, and by which name who reaches them."""
+"""Listening sockets of the sandbox's systems, one port each, and the URLs that lead to them."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -24,19 +24,19 @@ OFFSETS: Final[Mapping[str, int]] = {
     "acquirer": 13,
     "issuer": 14,
 }
-#: Those that have a page: its title in the head of all pages, and what it is.
+#: Systems with a page: its title in the navigation, and its description.
 PAGES: Final[Mapping[str, tuple[str, str]]] = {
-    "register": ("Register", "cash register: sell, pay, retry, cancel, pull the plug"),
+    "register": ("Register", "cash register: sell, pay, retry, cancel, unplug its network"),
     "screen": ("Terminal", "the terminal's screen: cards, PIN, scripts, remote collection"),
     "flow": ("Live flow", "every step of a payment as it happens"),
     "console": ("Console", "HiPay's back office: transactions, notifications, refunds"),
-    "merchant": ("Merchant", "the shop's server: what it was notified of"),
+    "merchant": ("Merchant", "the merchant's server: notifications and webhooks that it received"),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Which ports are wanted; 0 takes free ones."""
+    """Wanted ports; 0 takes free ones."""
 
     base: int = DEFAULT_BASE
     terminal: int = DEFAULT_PORT
@@ -47,27 +47,27 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The open sockets. Whoever opened them closes them, or gives them to a server."""
+    """The open sockets, closed by `open_places` or by the server that got them."""
 
-    #: Where they listen.
+    #: Address on which they listen.
     host: str
-    #: The name by which our API and its workers reach this machine.
+    #: Host name of this machine for API and workers.
     called: str
     sockets: Mapping[str, socket.socket]
-    #: The terminal's, which opens it by itself.
+    #: The terminal opens its own socket.
     terminal_port: int
 
     def url(self, system: str) -> str:
-        """Return the address for browsers and for the sandbox's own systems, without a slash at its end."""
+        """Return the URL for browsers and for the sandbox's own systems, without a slash at its end."""
         return f"http://{LOOPBACK}:{port_of(self.sockets[system])}"
 
     def called_url(self, system: str) -> str:
-        """Return the address for our API and its workers."""
+        """Return the URL for API and workers."""
         return f"http://{self.called}:{port_of(self.sockets[system])}"
 
     @property
     def navigation(self) -> tuple[NavLink, ...]:
-        """The pages, for the head of each of them."""
+        """Return the links to all pages."""
         return tuple(NavLink(title, f"{self.url(system)}/") for system, (title, _) in PAGES.items())
 
 

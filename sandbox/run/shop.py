@@ -1,6 +1,6 @@
-"""The sandbox's merchant: its credentials, and the secrets that HiPay's stand-in shares with us and with it.
+"""The sandbox's merchant: its credentials, and the secrets that HiPay's stand-in shares with others.
 
-Made once in an installation's database, and kept in a file where the sandbox is to be started again.
+Made once in an installation's database, and kept in a file where the sandbox is started again.
 """
 
 import json
@@ -23,18 +23,18 @@ from shared.storage.terminals import merchants
 
 SHOP_NAME: Final = "Boulangerie du Canal"
 SHOP_FILE: Final = "shop.json"
-#: For a shell to read: the settings of our processes that lead to the sandbox.
+#: Settings of API and workers that lead to the sandbox, as shell variables.
 SETTINGS_FILE: Final = "sandbox.env"
 HIPAY_USERNAME: Final = "cloud-terminal"
 
 
 class ShopUnreadable(Exception):
-    """Raised where the kept file is not what this release writes; the message says what to do."""
+    """Raised for a kept file that this release cannot read; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
-    """Everything that one system of the sandbox must know of another one to be believed."""
+    """Credentials and secrets by which the sandbox's systems authenticate each other."""
 
     merchant_id: str
     #: The cash register's credential at our API.
@@ -43,11 +43,11 @@ class Shop:
     #: HiPay's credential at our API, for evidence.
     gateway_username: str
     gateway_password: str = field(repr=False)
-    #: Our credential at HiPay, and the key that signs our order notifications.
+    #: The product's credential at HiPay, and the key that signs its order notifications.
     hipay_username: str
     hipay_password: str = field(repr=False)
     hipay_signing_secret: str = field(repr=False)
-    #: Of HiPay's notifications to the merchant.
+    #: Signs HiPay's notifications to the merchant.
     passphrase: str = field(repr=False)
 
 
@@ -83,7 +83,7 @@ async def make_shop(
 
 
 def keep_shop(shop: Shop, folder: Path) -> None:
-    """Write it to the folder, for its owner alone."""
+    """Write the shop's file, readable by its owner alone."""
     _write(folder / SHOP_FILE, json.dumps(asdict(shop), indent=1))
 
 
@@ -93,16 +93,16 @@ def kept_shop(folder: Path) -> Shop | None:
     if not path.exists():
         return None
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return Shop(**{one.name: str(said[one.name]) for one in fields(Shop)})
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Shop(**{one.name: str(kept[one.name]) for one in fields(Shop)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ShopUnreadable(f"{path} cannot be used: {error!r}. Take another folder.") from error
 
 
 def settings_for(shop: Shop, hipay_url: str, merchant_url: str) -> dict[str, str]:
-    """Return the settings, by field name, with which our processes reach the sandbox over plain HTTP.
+    """Return the settings, by field name, with which API and workers reach the sandbox over plain HTTP.
 
-    `hipay_url` and `merchant_url`: of its two systems that hear of us; nobody else near them is reached.
+    hipay_url, merchant_url: the only two origins that are allowed in private networks.
     """
     return {
         "hipay_url": f"{hipay_url}/orders",

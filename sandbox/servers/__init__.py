@@ -1,1 +1,1 @@
-"""Finds or starts the RabbitMQ and the PostgreSQL that demo, tests and benchmarks run beside."""
+"""RabbitMQ and PostgreSQL for demo, tests and benchmarks: found or started."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox.servers -- COMMAND ...`: runs a command beside the servers."""
+"""Command `python -m sandbox.servers -- COMMAND ...`, which runs a command beside the servers."""
 
 import argparse
 import os
@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 
-from sandbox.servers.choice import AMQP_VARIABLE, KINDS, POSTGRES_VARIABLE, SOURCES
 from sandbox.servers.errors import ServersUnavailable
-from sandbox.servers.progress import say
+from sandbox.servers.server import AMQP_VARIABLE, KINDS, POSTGRES_VARIABLE, SOURCES, say
 from sandbox.servers.start import Servers, start_servers
 
 UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE
@@ -22,7 +21,7 @@ servers listen on 127.0.0.1, on free ports, with their data in a temporary folde
 """
 EXAMPLES = f"""
 where a server comes from, in this order:
-  given      the address in {AMQP_VARIABLE} or {POSTGRES_VARIABLE}, if set
+  external   the address in {AMQP_VARIABLE} or {POSTGRES_VARIABLE}, if set
   docker     a container, if an engine answers and the image is there or comes within 60 s
   installed  private processes from an installed rabbitmq-server and postgresql
   unpacked   private processes from Debian packages, fetched once into .cache/servers
@@ -108,7 +107,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _has_the_terminal() -> bool:
-    """Whether keys typed at the terminal reach us; then they have reached the command as well."""
+    """Return whether this process is in the terminal's foreground; then the command got the signal, too."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:

@@ -1,9 +1,9 @@
 """Servers in Docker, through testcontainers.
 
 Imported only when this way is tried: the import takes two seconds and testcontainers belongs to the
-development dependencies. testcontainers reads its own settings while it is imported, so keeper.py sets them
-in its environment before: no helper container (the keeper removes what it started, however its parent ends),
-and published ports instead of the bridge's addresses.
+development dependencies. testcontainers reads its own settings while it is imported, so owner.py sets them in
+its environment before: no helper container (the owner process removes what it started, however its parent
+ends), and published ports instead of the bridge's addresses.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from testcontainers.core.docker_client import DockerClient
 from sandbox.servers.errors import SourceMissing, StartFailed
 from sandbox.servers.private.ports import free_ports
 from sandbox.servers.probes import amqp_refusal, postgres_refusal, wait_until
-from sandbox.servers.progress import say
+from sandbox.servers.server import say
 
 RABBITMQ_IMAGE = "rabbitmq:4-management"
 POSTGRES_IMAGE = "postgres:17"

@@ -1,23 +1,23 @@
-"""Why a server could not be had.
+"""Errors of finding and starting servers.
 
-ServersUnavailable            what a caller of `start_servers` sees; the text says what to type
-├── SourceMissing             this way is closed on this machine, the next one is tried
-└── StartFailed               the way is open, but the server did not come up; nothing else is tried
-    └── PortTaken             somebody took a port between choosing and listening; tried again with others
+ServersUnavailable            raised by `start_servers`; the message says what to type
+├── SourceMissing             this source does not exist on this machine, the next one is tried
+└── StartFailed               the source exists, but the server did not start; no other one is tried
+    └── PortTaken             another process took a port between choosing and listening; retried with others
 """
 
 
 class ServersUnavailable(Exception):
-    """No server could be found or started; the message names what is missing and what to type."""
+    """Raised where no server could be found or started; the message says what is missing and what to type."""
 
 
 class SourceMissing(ServersUnavailable):
-    """This way of getting a server does not exist here (no engine, not installed, no package lists)."""
+    """Raised where a source does not exist here (no engine, not installed, no package lists)."""
 
 
 class StartFailed(ServersUnavailable):
-    """A server was found, but it did not answer in time or ended; the message holds the end of its log."""
+    """Raised for a server that did not answer in time or ended; the message holds the end of its log."""
 
 
 class PortTaken(StartFailed):
-    """The server ended because one of its ports was in use."""
+    """Raised for a server that ended because one of its ports was in use."""

@@ -1,17 +1,17 @@
-"""Servers whose addresses the caller gave in the environment; they are never stopped or changed."""
+"""External servers, whose addresses are in the environment; they are never stopped or changed."""
 
 import os
 from collections.abc import Callable
 
-from sandbox.servers.choice import AMQP_VARIABLE, POSTGRES_VARIABLE
 from sandbox.servers.errors import SourceMissing, StartFailed
 from sandbox.servers.probes import amqp_refusal, postgres_refusal
+from sandbox.servers.server import AMQP_VARIABLE, POSTGRES_VARIABLE
 
 
 class ExternalServer:
-    """A server at an address from the environment. It belongs to somebody else, so it only can be used."""
+    """A server at an address from the environment; it can be used, not killed or stopped."""
 
-    origin = "given"
+    origin = "external"
 
     def __init__(self, title: str, variable: str, url: str, refusal: Callable[[str], str | None]) -> None:
         self.title = title
@@ -24,10 +24,10 @@ class ExternalServer:
         return self._url
 
     def launch(self) -> None:
-        """Nothing to do: it runs."""
+        """Do nothing: the server runs."""
 
     def wait_ready(self) -> None:
-        """Raise StartFailed unless it answers: an address that was asked for is never replaced silently."""
+        """Raise StartFailed unless the server answers: a given address is never replaced silently."""
         reason = self._refusal(self._url)
         if reason is not None:
             raise StartFailed(
@@ -42,7 +42,7 @@ class ExternalServer:
         raise self._not_ours("stopped")
 
     def remove(self) -> None:
-        """Nothing to do: it stays."""
+        """Do nothing: the server stays."""
 
     def _not_ours(self, what: str) -> StartFailed:
         return StartFailed(
@@ -52,7 +52,7 @@ class ExternalServer:
 
 
 def external_rabbitmq() -> ExternalServer:
-    """Return the broker at TEST_AMQP_URL; raise SourceMissing if not set, StartFailed if mute."""
+    """Return the broker at TEST_AMQP_URL; raise SourceMissing without one, StartFailed without an answer."""
     return _answering(ExternalServer("RabbitMQ", AMQP_VARIABLE, _address(AMQP_VARIABLE), amqp_refusal))
 
 

@@ -1,9 +1,9 @@
-"""The process that owns the servers: `start_servers` runs it and speaks to it over its standard streams.
+"""The process that owns the servers: `start_servers` runs it and commands it over its standard streams.
 
-It has four reasons to be a process of its own. The kernel ends the servers when the thread that started them
-ends, and this one's main thread lives exactly as long as they shall. It sees its parent's death as the end of
-its standard input, however the parent dies, and then removes servers, containers and the temporary folder.
-A Control-C at the terminal does not reach it. And testcontainers' settings stay in its environment.
+It is a process of its own for four reasons. The kernel ends the servers when the thread that started them
+ends, and this process's main thread lives as long as they shall. Its standard input ends with its parent,
+however the parent dies, and it then removes servers, containers and the temporary folder. A Control-C at the
+terminal does not reach it. And testcontainers' settings stay in its environment.
 
 Each line in, `{"server": "rabbitmq", "do": "kill"}` (or `stop`, `start`, `raise_alarm`, `clear_alarm`), gets
 one line out: `{}` or `{"error": "..."}`. The first line out is `{"urls": {"rabbitmq": "amqp://..."}}` or an
@@ -16,23 +16,22 @@ import os
 import queue
 import shutil
 import signal
+import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.servers.choice import KINDS, SOURCES, Kind
 from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.private.rabbitmq import PrivateRabbitmq
-from sandbox.servers.private.run_folder import make_run_folder
-from sandbox.servers.progress import say
-from sandbox.servers.server import Server
+from sandbox.servers.server import KINDS, SOURCES, Kind, Server, say
 from sandbox.servers.sources import find_server
 
 
 def main() -> None:
-    """Start the servers named by the arguments (`rabbitmq,postgres given,docker`), obey, and clean up."""
+    """Start the servers of the arguments (`rabbitmq,postgres external,docker`), obey orders, clean up."""
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
@@ -62,10 +61,10 @@ def main() -> None:
 def _start(servers: dict[Kind, Server]) -> None:
     began = time.monotonic()
     for server in servers.values():
-        if server.origin != "given":
+        if server.origin != "external":
             say(f"starting {server.title} ({server.origin}) ...")
         server.launch()
-    # PostgreSQL, the quicker one, is waited for last: by then it is long there.
+    # PostgreSQL, which starts faster, is waited for last.
     for server in servers.values():
         server.wait_ready()
         say(f"{server.title} answers after {time.monotonic() - began:.1f} s at {server.url}")
@@ -95,7 +94,7 @@ def _obey(servers: dict[Kind, Server], line: str) -> dict[str, str]:
 def _read_orders(orders: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         orders.put(line)
-    # The parent closed the pipe or died. Whatever the main thread waits for, a signal to it ends the wait.
+    # The parent closed the pipe or died. The signal ends whatever the main thread waits for.
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
@@ -116,6 +115,18 @@ def _clean_up(servers: dict[Kind, Server], folder: Path) -> None:
         except Exception as error:
             say(f"{server.title} could not be removed: {error}")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_run_folder() -> Path:
+    """Make and return a new temporary folder that PostgreSQL can use too, which never runs as root."""
+    place = Path(tempfile.gettempdir()).resolve()
+    is_root = os.geteuid() == 0
+    if is_root and not all(folder.stat().st_mode & stat.S_IXOTH for folder in (place, *place.parents)):
+        place = Path("/tmp")  # nosec B108 # noqa: S108 - mkdtemp makes a folder of its own there
+    folder = Path(tempfile.mkdtemp(prefix="cloud-terminal-servers-", dir=place))
+    if is_root:
+        folder.chmod(0o711)
+    return folder
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Asks a server whether it answers, with the drivers that the product uses."""
+"""Probes of a server, with the product's own drivers."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ CONNECTION_START = b"\x00\x0a\x00\x0a"  # class 10, method 10
 def wait_until(
     refusal: Callable[[], str | None], alive: Callable[[], None], seconds: float, name: str
 ) -> None:
-    """Ask until `refusal` returns None; raise what `alive` raises, or StartFailed after that many seconds."""
+    """Wait until `refusal` returns None; raise the error of `alive`, or StartFailed after the seconds."""
     deadline = time.monotonic() + seconds
     while (reason := refusal()) is not None:
         alive()
@@ -31,11 +31,10 @@ def wait_until(
 
 
 def amqp_refusal(url: str, node: str = "") -> str | None:
-    """Return why no AMQP connection with this URL comes about, or None when it does.
+    """Return the reason why no AMQP connection with this URL can be opened, or None.
 
-    `amqp:` addresses are first asked for their greeting by hand: the driver logs an error for each attempt
-    that fails, and a broker that starts refuses for seconds. With `node`, a broker of another name that
-    happens to listen there counts as a refusal.
+    The greeting of `amqp:` addresses is read without the driver first: the driver logs an error for each
+    failed attempt, and a starting broker refuses for seconds. node: another node's greeting is a refusal.
     """
     address = urlsplit(url)
     if address.scheme == "amqp":
@@ -46,7 +45,7 @@ def amqp_refusal(url: str, node: str = "") -> str | None:
 
 
 def postgres_refusal(url: str) -> str | None:
-    """Return why no PostgreSQL connection with this SQLAlchemy URL comes about, or None when it does."""
+    """Return the reason why no PostgreSQL connection with this SQLAlchemy URL can be opened, or None."""
     return asyncio.run(_postgres_refusal(url))
 
 

@@ -1,6 +1,19 @@
-"""What every RabbitMQ and PostgreSQL offers, whichever way it was had."""
+"""Kinds and sources of servers, their common interface, and progress messages. Light to import."""
 
-from typing import Protocol
+import sys
+from typing import Literal, Protocol, get_args
+
+Kind = Literal["rabbitmq", "postgres"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Source = Literal["external", "docker", "installed", "unpacked"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+"""In the order of attempts."""
+PRIVATE_SOURCES: tuple[Source, ...] = ("docker", "installed", "unpacked")
+"""Sources of a server of one's own, which may be killed."""
+
+AMQP_VARIABLE = "TEST_AMQP_URL"
+POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
 
 
 class Server(Protocol):
@@ -10,26 +23,32 @@ class Server(Protocol):
     """
 
     title: str
-    """The product's name, for people."""
+    """The product's name."""
 
     origin: str
-    """Where it came from, for people: 'given', 'in Docker', 'installed', 'unpacked'."""
+    """Human-readable source: 'external', 'in Docker', 'installed', 'unpacked'."""
 
     @property
     def url(self) -> str:
-        """The address that clients use; stays the same over `kill`, `stop` and another `launch`."""
+        """Return the address for clients; it stays the same over `kill`, `stop` and another `launch`."""
 
     def launch(self) -> None:
-        """Begin to start it, on the data it had before if it ran before."""
+        """Begin to start the server, on its earlier data if it ran before."""
 
     def wait_ready(self) -> None:
-        """Return when a client can use it; raise StartFailed when it ended or takes too long."""
+        """Return when a client can use the server; raise StartFailed when it ended or takes too long."""
 
     def kill(self) -> None:
-        """End it as a power cut would (SIGKILL); the data stays."""
+        """End the server as a power cut would (SIGKILL); its data stays."""
 
     def stop(self) -> None:
-        """End it in order; the data stays."""
+        """End the server in order; its data stays."""
 
     def remove(self) -> None:
-        """End it and let go of its data, whatever state it is in."""
+        """End the server, whatever its state, and delete its data."""
+
+
+def say(text: str) -> None:
+    """Write one line of progress to standard error."""
+    sys.stderr.write(f"servers: {text}\n")
+    sys.stderr.flush()

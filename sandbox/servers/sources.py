@@ -1,4 +1,4 @@
-"""Decides where each server comes from: a given address, Docker, what is installed, Debian packages."""
+"""Search for a source of each server: an external address, Docker, an installation, Debian packages."""
 
 import importlib
 import os
@@ -6,13 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from sandbox.servers.choice import AMQP_VARIABLE, POSTGRES_VARIABLE, SOURCES, Kind, Source
 from sandbox.servers.errors import ServersUnavailable, SourceMissing
 from sandbox.servers.external import external_postgres, external_rabbitmq
 from sandbox.servers.private.postgres import PrivatePostgres, installed_postgres, unpacked_postgres
 from sandbox.servers.private.rabbitmq import PrivateRabbitmq, installed_rabbitmq, unpacked_rabbitmq
-from sandbox.servers.progress import say
-from sandbox.servers.server import Server
+from sandbox.servers.server import AMQP_VARIABLE, POSTGRES_VARIABLE, SOURCES, Kind, Server, Source, say
 
 ADVICE: dict[Kind, str] = {
     "rabbitmq": f"start one and set {AMQP_VARIABLE}=amqp://user:password@host:5672/",
@@ -21,10 +19,10 @@ ADVICE: dict[Kind, str] = {
 
 
 def find_server(kind: Kind, sources: tuple[Source, ...], folder: Path) -> Server:
-    """Return the server from the first of these sources that is open here; it is not launched yet.
+    """Return the server from the first of these sources that exists here, not launched yet.
 
-    A private one will keep its data in `folder`. Raises ServersUnavailable, naming each source with what it
-    lacks, when none is open.
+    A private server keeps its data in `folder`. Raises ServersUnavailable where no source exists; the message
+    names each with what it lacks.
     """
     closed = []
     for source in SOURCES:
@@ -37,11 +35,11 @@ def find_server(kind: Kind, sources: tuple[Source, ...], folder: Path) -> Server
                 say(f"not in Docker: {missing}")
             closed.append(f"  {source:<10} {missing}")
     raise ServersUnavailable(
-        f"No {kind} to be had:\n" + "\n".join(closed) + f"\nAny one of these helps; or {ADVICE[kind]}"
+        f"No {kind} found:\n" + "\n".join(closed) + f"\nProvide one of these, or {ADVICE[kind]}"
     )
 
 
-def _given(find: Callable[[], Server], _folder: Path) -> Server:
+def _external(find: Callable[[], Server], _folder: Path) -> Server:
     return find()
 
 
@@ -57,7 +55,7 @@ def _docker(function: str, _folder: Path) -> Server:
 
 
 def _an_engine_may_answer() -> bool:
-    """A quick look that spares two seconds of imports on a machine without Docker."""
+    """Return whether a Docker socket exists; it spares two seconds of imports on a machine without Docker."""
     places = [Path("/var/run"), Path.home() / ".docker/run", Path.home() / ".docker/desktop"]
     if "XDG_RUNTIME_DIR" in os.environ:
         places.append(Path(os.environ["XDG_RUNTIME_DIR"]))
@@ -66,13 +64,13 @@ def _an_engine_may_answer() -> bool:
 
 _WAYS: dict[Kind, dict[Source, Callable[[Path], Server]]] = {
     "rabbitmq": {
-        "given": partial(_given, external_rabbitmq),
+        "external": partial(_external, external_rabbitmq),
         "docker": partial(_docker, "container_rabbitmq"),
         "installed": lambda folder: PrivateRabbitmq(installed_rabbitmq(), folder),
         "unpacked": lambda folder: PrivateRabbitmq(unpacked_rabbitmq(), folder),
     },
     "postgres": {
-        "given": partial(_given, external_postgres),
+        "external": partial(_external, external_postgres),
         "docker": partial(_docker, "container_postgres"),
         "installed": lambda folder: PrivatePostgres(installed_postgres(), folder),
         "unpacked": lambda folder: PrivatePostgres(unpacked_postgres(), folder),

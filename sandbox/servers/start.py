@@ -1,4 +1,4 @@
-"""Starts the servers for a program, a test session or a benchmark.
+"""Start of the servers for a program, a test session or a benchmark.
 
 with start_servers() as servers:
     connect(servers.amqp_url, servers.postgres_url)
@@ -15,17 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.servers.choice import KINDS, SOURCES, Kind, Source
 from sandbox.servers.errors import ServersUnavailable
+from sandbox.servers.server import KINDS, SOURCES, Kind, Source
 
 GOODBYE_SECONDS = 60.0
 
 
 class RunningServer:
-    """One of the servers. Its address stays the same and its data is kept over `kill`, `stop` and `start`.
+    """One of the servers; its address and its data stay over `kill`, `stop` and `start`.
 
-    They return when it is done, may be called from any thread, and raise ServersUnavailable for a
-    server whose address was given: that one is not ours. From a coroutine call them by `asyncio.to_thread`.
+    Calls block, may come from any thread (a coroutine uses `asyncio.to_thread`), and raise ServersUnavailable
+    for an external server.
     """
 
     def __init__(self, kind: Kind, url: str, owner: "_Owner") -> None:
@@ -34,28 +34,28 @@ class RunningServer:
         self._owner = owner
 
     def kill(self) -> None:
-        """End it as a power cut would. A quorum queue must be older than two seconds to survive this."""
+        """End the server as a power cut would; a quorum queue survives if it is older than two seconds."""
         self._owner.order(self._kind, "kill")
 
     def stop(self) -> None:
-        """End it in order."""
+        """End the server in order."""
         self._owner.order(self._kind, "stop")
 
     def start(self) -> None:
-        """Start it again on its data; return when it answers."""
+        """Start the server again on its data; return when it answers."""
         self._owner.order(self._kind, "start")
 
     def raise_alarm(self) -> None:
-        """Make a private RabbitMQ short of memory until `clear_alarm`; others raise ServersUnavailable."""
+        """Raise a private RabbitMQ's memory alarm until `clear_alarm`; others raise ServersUnavailable."""
         self._owner.order(self._kind, "raise_alarm")
 
     def clear_alarm(self) -> None:
-        """Give RabbitMQ its memory back."""
+        """Clear RabbitMQ's memory alarm."""
         self._owner.order(self._kind, "clear_alarm")
 
 
 class Servers:
-    """The running servers. Leaving the `with` block, or `stop()`, removes them and all they wrote."""
+    """The running servers; leaving the `with` block, or `stop()`, removes them with their data."""
 
     def __init__(self, owner: "_Owner", urls: dict[Kind, str]) -> None:
         self._owner = owner
@@ -71,16 +71,16 @@ class Servers:
 
     @property
     def amqp_url(self) -> str:
-        """`amqp://guest:guest@127.0.0.1:PORT/`, or what TEST_AMQP_URL gave."""
+        """Return `amqp://guest:guest@127.0.0.1:PORT/`, or TEST_AMQP_URL."""
         return self.rabbitmq.url
 
     @property
     def postgres_url(self) -> str:
-        """`postgresql+asyncpg://USER@127.0.0.1:PORT/postgres` (superuser), or what TEST_POSTGRES_URL gave."""
+        """Return `postgresql+asyncpg://USER@127.0.0.1:PORT/postgres` (superuser), or TEST_POSTGRES_URL."""
         return self.postgres.url
 
     def stop(self) -> None:
-        """End and remove what was started; return when all of it is gone."""
+        """End and remove all started servers; return when they are gone."""
         self._owner.dismiss()
 
     def __enter__(self) -> Self:
@@ -97,8 +97,8 @@ def start_servers(
 ) -> Servers:
     """Find or start the servers and return when they answer, after about seven seconds.
 
-    Progress goes to standard error. They end with this process, however it ends. Raises ServersUnavailable
-    with what is missing and what to type.
+    Progress goes to standard error. The servers end with this process, however it ends. Raises
+    ServersUnavailable.
     """
     wanted: dict[Kind, bool] = {"rabbitmq": rabbitmq, "postgres": postgres}
     owner = _Owner([kind for kind in KINDS if wanted[kind]], sources)
@@ -111,7 +111,7 @@ def start_servers(
 
 
 class _Owner:
-    """Our end of the pipes to keeper.py."""
+    """This side of the pipes to owner.py."""
 
     def __init__(self, kinds: list[Kind], sources: tuple[Source, ...]) -> None:
         self._one_at_a_time = threading.Lock()
@@ -134,7 +134,7 @@ class _Owner:
     def answer(self) -> dict[str, Any]:
         line = self._output.readline()
         if not line:
-            raise ServersUnavailable(f"the process that keeps the servers ended with {self._process.wait()}")
+            raise ServersUnavailable(f"the process that owns the servers ended with {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ServersUnavailable(answer["error"])

@@ -12,12 +12,12 @@ from typing import Final
 import httpx
 import uvloop
 
-from sandbox.terminal.device.device import REQUEST_IDLE_SECONDS, Device, WhenBusy
+from sandbox.terminal.device.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, Device, WhenBusy
+from sandbox.terminal.gateway.collection import Schedule
 from sandbox.terminal.gateway.link import Gateway, HttpGateway
-from sandbox.terminal.gateway.schedule import Schedule
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault, PrivateData
 from sandbox.terminal.script.outcomes import outcome_named
-from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 from sandbox.terminal.web.app import make_terminal_app
 from shared.runtime.serving import port_of, serving
 
@@ -27,7 +27,7 @@ _SCREEN_DRAIN_SECONDS: Final = 1.0
 
 
 class CannotListen(Exception):
-    """Raised where the terminal's port or its screen's is not to be had."""
+    """Raised where the terminal's or its screen's port cannot be opened."""
 
 
 def run(
@@ -65,33 +65,33 @@ def run(
     on_listening: Callable[[str, int], None] | None = None,
     on_screen: Callable[[str, int], None] | None = None,
 ) -> None:
-    """Play one terminal until SIGTERM or SIGINT.
+    """Run one terminal until SIGTERM or SIGINT.
 
-    host, port: where it listens, any 127.x.y.z for tests; port 0 takes a free one.
+    host, port: address of the terminal, any 127.x.y.z for tests; port 0 takes a free one.
     screen_host, screen_port: its screen and control API over HTTP; None: none, port 0 takes a free one.
-    outcome: what customer and bank do: `approve`, `refuse` or `abandon` (the red button).
+    outcome: action of customer and bank: `approve`, `refuse` or `abandon` (the red key).
     outcome_by_amount: another outcome for single amounts in cents, e.g. `{1300: Customer.REFUSE}`.
     behaviours: rows of the table of outcomes, by name, for every transaction; later ones win.
     amount_decides: the last two digits of other amounts choose from that table.
-    by_hand: card and keys are pressed on the screen; else the customer acts by itself.
+    by_hand: somebody presents cards and presses keys on the screen; else the customer acts by itself.
     delay_seconds: from the request to the customer's card; 0 answers at once.
     refusal_code: AF of a refusal, two digits.
     card: the customer's card, a key of the deck.
-    contactless: the card is held to the terminal (CC 00B, CI 2, `@` on the ticket).
+    contactless: the card is held to the terminal (CC 00B, CI 2, `@` on the receipt).
     floor_limit_cents: above it, or where the request forces it, an authorisation is asked for.
     private_data: CF in answers: `echo`, `none`, `own`, `own_on_success`.
     keeps_open: the connection stays open after the answer; else the terminal closes it.
     when_busy: a second request is answered AE 01 at once (`answer`), or waits unread (`backlog`).
     fault: see `Fault`; for every transaction, or only for those of `fault_amount_cents`.
     piece_bytes, piece_pause_seconds: the answer is written in pieces, with pauses between them.
-    shows_full_card_number: AA and ticket hold the whole (test) card number.
+    shows_full_card_number: AA and receipt hold the whole (test) card number.
     sends_card_fields: AA, AI and CI are in answers; HiPay's terminals leave them out.
     request_idle_seconds: silence that ends a request without CR LF; 0: take it as soon as it is whole.
     requires_line_end: a request without CR LF is rejected for its format.
-    terminal_time_seconds: how long an amount is shown to nobody before it is given up.
+    terminal_time_seconds: time without a customer after which the transaction is given up.
     serial: the terminal's serial number, as its gateway knows it; None: the usual one.
-    gateway_url: whom it asks for authorisations and sends collections; None: it plays the bank itself.
-    schedule: when it collects by itself; None: never.
+    gateway_url: gateway of authorisations and collections; None: the terminal acts as the bank.
+    schedule: times of automatic collections; None: never.
     record_path: file that gets one JSON line a session.
     on_listening: called with host and port once connections are taken; on_screen likewise.
 

@@ -1,8 +1,8 @@
-"""The terminal's hops in the sandbox's trace: what it received, showed, read, stored and answered."""
+"""The terminal's events in the sandbox's trace: received, shown, read, stored, answered."""
 
 from typing import Any, Protocol
 
-from sandbox.terminal.device.card import Presented, masked
+from sandbox.terminal.device.card import CardRead, masked
 from sandbox.terminal.device.journal import Transaction
 from sandbox.terminal.device.transaction import Answer
 from sandbox.terminal.server.request import Request
@@ -12,7 +12,7 @@ from shared.concert.echoes import find_reference
 
 
 class Recorder(Protocol):
-    """`sandbox.tracing.trace.Trace.record`."""
+    """Interface of `sandbox.tracing.trace.Trace.record`."""
 
     def __call__(
         self, source: System, target: System, step: Step, reference: str | None = None, **detail: Any
@@ -20,16 +20,16 @@ class Recorder(Protocol):
 
 
 class TraceEvents:
-    """Records what happens at the terminal, where a recorder was given."""
+    """Recorder of the terminal's events; without `record` it records nothing."""
 
     def __init__(self, record: Recorder | None, serial: str) -> None:
-        self._record = record
+        self._recorder = record
         self._serial = serial
 
-    def called(self, request: Request) -> None:
-        """A request came that will be shown."""
-        self._say(Step.TERMINAL_CALLED, request, source=System.CLOUD_API)
-        self._say(
+    def requested(self, request: Request) -> None:
+        """Record a request that is shown on the screen."""
+        self._record_step(Step.TERMINAL_CALLED, request, source=System.CLOUD_API)
+        self._record_step(
             Step.TERMINAL_WOKEN,
             request,
             amount_cents=request.amount_cents,
@@ -37,25 +37,25 @@ class TraceEvents:
             action=request.action,
         )
 
-    def card(self, request: Request, presented: Presented) -> None:
-        """A card was read."""
-        self._say(
+    def card(self, request: Request, card_read: CardRead) -> None:
+        """Record a card that was read."""
+        self._record_step(
             Step.CARD_PRESENTED,
             request,
-            card=masked(presented.card.pan),
-            brand=presented.card.brand,
-            mode=presented.mode,
+            card=masked(card_read.card.pan),
+            brand=card_read.card.brand,
+            mode=card_read.mode,
         )
 
     def pin(self, request: Request, *, is_right: bool) -> None:
-        """A PIN was entered."""
-        self._say(Step.PIN_ENTERED, request, pin="right" if is_right else "wrong")
+        """Record an entered PIN."""
+        self._record_step(Step.PIN_ENTERED, request, pin="right" if is_right else "wrong")
 
     def ended(self, request: Request, transaction: Transaction) -> None:
-        """The transaction is in the journal, whatever became of it."""
+        """Record a transaction that was stored in the journal, done or not."""
         if transaction.result == "done" and transaction.authorisation is None:
-            self._say(Step.APPROVED_OFFLINE, request)
-        self._say(
+            self._record_step(Step.APPROVED_OFFLINE, request)
+        self._record_step(
             Step.TRANSACTION_STORED,
             request,
             number=transaction.number,
@@ -64,10 +64,10 @@ class TraceEvents:
         )
 
     def answered(self, request: Request, answer: Answer) -> None:
-        """An answer was written to a caller who is there."""
-        self._say(Step.RESULT_TO_API, request, target=System.CLOUD_API, status=answer.get(f.STATUS))
+        """Record an answer that was written to an open connection."""
+        self._record_step(Step.RESULT_TO_API, request, target=System.CLOUD_API, status=answer.get(f.STATUS))
 
-    def _say(
+    def _record_step(
         self,
         step: Step,
         request: Request,
@@ -76,6 +76,6 @@ class TraceEvents:
         target: System = System.TERMINAL,
         **detail: Any,
     ) -> None:
-        if self._record is not None:
+        if self._recorder is not None:
             reference = find_reference(request.reference or "")
-            self._record(source, target, step, reference, serial=self._serial, **detail)
+            self._recorder(source, target, step, reference, serial=self._serial, **detail)

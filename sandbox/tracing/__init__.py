@@ -1,1 +1,1 @@
-"""What really passed between the sandbox's systems: the hub of hops, their numbers, and their stream."""
+"""Trace of the messages between the sandbox's systems: events, their numbers in the flows, their stream."""

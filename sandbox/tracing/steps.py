@@ -1,7 +1,7 @@
-"""The steps that a hop can be, the systems between which it goes, and its number in the three flows.
+"""Steps of a trace event, the systems between which it passes, and its number in the three flows.
 
-Who receives a request records two hops: the request when it came, and its own answer. The terminal's steps
-that are no request (woken, stored) it records itself.
+The receiver of a request records two events: the request, and its own answer. The terminal records its own
+steps (woken, stored) itself.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class System(StrEnum):
-    """Where a hop starts and ends."""
+    """Source or target of a trace event."""
 
     REGISTER = "register"
     CLOUD_API = "cloud-api"
@@ -23,7 +23,7 @@ class System(StrEnum):
 
 
 class Step(StrEnum):
-    """What a hop is; stable words, shown and streamed as they are."""
+    """Kind of a trace event; the values are stable codes."""
 
     ORDER_SENT = "order_sent"
     TERMINAL_CALLED = "terminal_called"
@@ -39,13 +39,13 @@ class Step(StrEnum):
     TRANSACTION_STORED = "transaction_stored"
     RESULT_TO_API = "result_to_api"
     RESULT_TO_REGISTER = "result_to_register"
-    COMPLETION_TOLD = "completion_told"
+    COMPLETION_SENT = "completion_sent"
     COMPLETION_ACKNOWLEDGED = "completion_acknowledged"
     AUTHORISATION_PUSHED = "authorisation_pushed"
     AUTHORISATION_PUSH_ACKNOWLEDGED = "authorisation_push_acknowledged"
     COMPLETION_PUSHED = "completion_pushed"
     COMPLETION_PUSH_ACKNOWLEDGED = "completion_push_acknowledged"
-    #: HiPay has both halves: the transaction exists from now on, or its status changed.
+    #: HiPay has order and authorisation push: the transaction begins, or its status changed.
     STATUS_CHANGED = "status_changed"
     COLLECTION_SENT = "collection_sent"
     COLLECTION_ACKNOWLEDGED = "collection_acknowledged"
@@ -61,7 +61,7 @@ class Step(StrEnum):
 
 
 class Flow(StrEnum):
-    """One of the three pictures of the source."""
+    """One of HiPay's three published sequence diagrams."""
 
     WITH_AUTHORISATION = "with_authorisation"
     WITHOUT_AUTHORISATION = "without_authorisation"
@@ -78,7 +78,7 @@ _FIRST: Final[dict[Key, str]] = {
     (_T.TERMINAL_WOKEN, _S.TERMINAL, _S.TERMINAL): "3",
 }
 
-#: A flow's numbered hops, in its order. Hops that have no number there are not part of its picture.
+#: A flow's numbered events, in its order. Events without a number are not part of its diagram.
 NUMBERS: Final[dict[Flow, dict[Key, str]]] = {
     Flow.WITH_AUTHORISATION: {
         **_FIRST,
@@ -115,5 +115,5 @@ NUMBERS: Final[dict[Flow, dict[Key, str]]] = {
 
 
 def number_in(flow: Flow, step: Step, source: System, target: System) -> str | None:
-    """Return the hop's number in the flow's picture, e.g. `2'`; None where it is not part of it."""
+    """Return the event's number in the flow's diagram, e.g. `2'`; None where it is not part of it."""
     return NUMBERS[flow].get((step, source, target))

@@ -1,4 +1,4 @@
-"""The hub of hops of one sandbox process: recorded by every system, read and followed by pages and tests."""
+"""Trace of one sandbox process: events recorded by every system, read and followed by pages and tests."""
 
 import asyncio
 import itertools
@@ -10,16 +10,16 @@ from typing import Any, Final
 from sandbox.tracing.steps import Step, System
 from shared.runtime.clock import Clock
 
-#: Older hops are forgotten.
-KEPT_HOPS: Final = 10_000
+#: Older events are dropped.
+KEPT_EVENTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class TraceEvent:
-    """Something that passed from one system to another, at `at_ms` (Unix time).
+    """A message from one system to another, at `at_ms` (Unix time).
 
-    `number` counts the process's hops from 1 and never falls, a reset included. `reference` is the payment's
-    id where the passing message carried it. `detail` is small, JSON, and without whole card numbers.
+    `number` counts the process's events from 1 and goes on after a reset. `reference` is the payment's id
+    where the message carried it. `detail` is JSON, without whole card numbers.
     """
 
     number: int
@@ -35,58 +35,56 @@ class TraceEvent:
 
 
 class Trace:
-    """Bounded memory of hops, and whoever follows them."""
+    """Bounded memory of events, with followers."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock: Final = clock
-        self._hops: Final[deque[TraceEvent]] = deque(maxlen=KEPT_HOPS)
+        self._events: Final[deque[TraceEvent]] = deque(maxlen=KEPT_EVENTS)
         self._last_number = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._is_closed = False
 
     def record(
         self, source: System, target: System, step: Step, reference: str | None = None, **detail: Any
     ) -> TraceEvent:
-        """Keep one hop, now, and tell whoever follows."""
+        """Keep one event with the current time, and wake the followers."""
         self._last_number += 1
-        trace_event = TraceEvent(
-            self._last_number, self._clock.wall_ms(), source, target, step, reference, detail
-        )
-        self._hops.append(trace_event)
+        event = TraceEvent(self._last_number, self._clock.wall_ms(), source, target, step, reference, detail)
+        self._events.append(event)
         self._wake()
-        return trace_event
+        return event
 
     @property
     def last_number(self) -> int:
-        """The newest hop's number; 0 before the first one."""
+        """Return the newest event's number; 0 before the first one."""
         return self._last_number
 
-    def hops(self, reference: str | None = None, *, after: int = 0) -> list[TraceEvent]:
-        """Return the kept hops behind number `after`, oldest first; only one payment's where asked."""
-        # From the newest back: who follows asks after every hop, for few of them.
-        newest = itertools.takewhile(lambda trace_event: trace_event.number > after, reversed(self._hops))
-        found = [trace_event for trace_event in newest if reference in (None, trace_event.reference)]
+    def events(self, reference: str | None = None, *, after: int = 0) -> list[TraceEvent]:
+        """Return the kept events after number `after`, the oldest first; `reference`: only that payment's."""
+        # From the newest back: a follower reads after every event, and few are new.
+        newest = itertools.takewhile(lambda event: event.number > after, reversed(self._events))
+        found = [event for event in newest if reference in (None, event.reference)]
         return found[::-1]
 
     async def subscribe(self, *, after: int | None = None) -> AsyncIterator[TraceEvent]:
-        """Yield every hop behind number `after` (None: those that come from now on), until closed.
+        """Yield every event after number `after` (None: from now on), until closed.
 
-        A follower slower than `KEPT_HOPS` misses the oldest, never holds anybody up. One that knows a number
-        which has not been given yet followed an earlier process: it sees what comes from now on.
+        A follower that lags more than `KEPT_EVENTS` misses the oldest. A number above the newest one is of an
+        earlier process: the follower gets the events from now on.
         """
         seen = self._last_number if after is None else min(after, self._last_number)
         while not self._is_closed:
-            news = self._news
-            passed = self.hops(after=seen)
+            changed = self._changed
+            passed = self.events(after=seen)
             if not passed:
-                await news.wait()
-            for trace_event in passed:
-                seen = trace_event.number
-                yield trace_event
+                await changed.wait()
+            for event in passed:
+                seen = event.number
+                yield event
 
     def reset(self) -> None:
-        """Forget the hops; who follows stays."""
-        self._hops.clear()
+        """Drop the events; followers stay."""
+        self._events.clear()
 
     def close(self) -> None:
         """End every subscription, so that a server with open streams can stop."""
@@ -94,5 +92,5 @@ class Trace:
         self._wake()
 
     def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

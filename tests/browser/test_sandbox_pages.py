@@ -1,4 +1,4 @@
-"""The sandbox's pages in a headless Chromium: what a customer is shown, driven as a customer does."""
+"""The sandbox's pages in a headless Chromium, used as a customer and a cashier use them."""
 
 import os
 import re
@@ -28,7 +28,7 @@ WINDOW: ViewportSize = {"width": 1360, "height": 860}
 
 @dataclass
 class Counter:
-    """A till, a terminal and a back office, each in a tab of its own."""
+    """A cash register, a terminal and a back office, each in a tab of its own."""
 
     sandbox: WholeSandbox
     register: Page
@@ -56,11 +56,11 @@ class Counter:
         self.terminal.keyboard.press("Enter")
 
     def expect_standing(self, text: str) -> None:
-        """The register's page says it by itself, without being loaded again."""
+        """Expect the sale's standing on the register's page, without a reload."""
         expect(self.register.locator("#standing")).to_have_text(text)
 
     def expect_status(self, order: str, status: str) -> None:
-        """The Console shows it in the order's row, once."""
+        """Expect the order's row in the Console, once, with this status."""
         console = self.register.context.new_page()
         console.goto(self.sandbox.entry["console"])
         row = console.get_by_role("row").filter(has_text=order)
@@ -87,7 +87,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=["light", "dark"])
 def counter(sandbox: WholeSandbox, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Counter]:
-    """All systems as new, the customer acts by hand."""
+    """Reset all systems; the customer acts by hand."""
     sandbox.reset()
     sandbox.post("screen", "/settings", {"by_hand": True})
     sandbox.post("flow", "/reset")
@@ -111,7 +111,7 @@ def _foreign(url: str) -> list[str]:
 def test_a_debit_lights_up_the_whole_flow_and_is_authorised(
     counter: Counter, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """From the basket to the printed receipt, the Console and the picture, each page by itself."""
+    """From the basket to the printed receipt, the Console and the diagram, each page by itself."""
     flow = counter.register.context.new_page()
     flow.goto(counter.sandbox.entry["flow"])
 
@@ -128,8 +128,8 @@ def test_a_debit_lights_up_the_whole_flow_and_is_authorised(
     take_pictures(counter, flow, tmp_path, request.node.callspec.params["counter"])
 
 
-def test_a_refusal_has_its_reason_at_the_till_and_in_the_console(counter: Counter) -> None:
-    """A blocked card: the issuer's 62 travels back, and the sale may be tried again."""
+def test_a_refusal_has_its_reason_at_the_register_and_in_the_console(counter: Counter) -> None:
+    """A blocked card: the issuer's 62 travels back, and the order may be sent again."""
     order = counter.sell("Croissant")
     counter.insert("CB, blocked")
 
@@ -139,8 +139,8 @@ def test_a_refusal_has_its_reason_at_the_till_and_in_the_console(counter: Counte
     counter.expect_status(order, "113 Refused")
 
 
-def test_a_customer_who_gives_up_leaves_nothing_behind(counter: Counter) -> None:
-    """The red button, by the keyboard; the same order may be sent again and is paid."""
+def test_a_customer_who_abandons_leaves_nothing_behind(counter: Counter) -> None:
+    """The red key, by the keyboard; the same order may be sent again and is paid."""
     counter.sell("Macarons, a dozen")
     expect(counter.terminal.locator("#display")).to_have_attribute("data-stage", "card")
     counter.terminal.keyboard.press("Escape")
@@ -152,7 +152,7 @@ def test_a_customer_who_gives_up_leaves_nothing_behind(counter: Counter) -> None
 
 
 def test_a_reversal_cancels_and_a_collection_captures_the_rest(counter: Counter) -> None:
-    """Two debits, one of them reversed at the till; the terminal's button collects the other."""
+    """Two debits, one of them reversed at the register; the terminal's button collects the other."""
     kept = counter.sell("Gâteau, eight people")
     counter.insert("Mastercard")
     counter.expect_standing("Paid")
@@ -178,11 +178,11 @@ def test_a_reversal_cancels_and_a_collection_captures_the_rest(counter: Counter)
     expect(merchant.locator("main")).to_contain_text("payment.succeeded")
 
 
-def test_a_pulled_plug_never_charges_twice(counter: Counter) -> None:
+def test_an_unplugged_network_never_charges_twice(counter: Counter) -> None:
     """The customer pays while the register has no network: the same order gets the stored answer."""
     counter.sell("Tarte aux pommes", "Macarons, a dozen")
     expect(counter.terminal.locator("#display")).to_have_attribute("data-stage", "card")
-    counter.register.get_by_role("button", name="Pull the plug").click()
+    counter.register.get_by_role("button", name="Unplug the network").click()
     counter.expect_standing("Not known")
     counter.insert("CB")
     expect(counter.terminal.locator("#display")).to_contain_text("Approved")
@@ -195,11 +195,11 @@ def test_a_pulled_plug_never_charges_twice(counter: Counter) -> None:
     assert len(counter.sandbox.get("screen", "/journal")) == 1
 
 
-def pay_this_and_that(sandbox: WholeSandbox, first_number: int) -> None:
-    """Leave something of everything in the Console, in orders of these numbers."""
+def pay_examples(sandbox: WholeSandbox, first_number: int) -> None:
+    """Leave a transaction of each status in the Console, in orders of these numbers."""
     sandbox.post("screen", "/settings", {"by_hand": False, "delay_seconds": 0})
     steps = [{"card": "visa"}, {"card": "amex", "contactless": True}, {"card": "mastercard"}]
-    orders = [f"TILL2-{first_number + place}" for place in range(4)]
+    orders = [f"POS2-{first_number + place}" for place in range(4)]
     sandbox.post("screen", "/script", {"next": steps})
     for order, amount_cents in zip(orders, (6450, 1890, 11900), strict=False):
         sandbox.paid(amount_cents, order)
@@ -221,7 +221,7 @@ def take_pictures(counter: Counter, flow: Page, otherwise: Path, scheme: str) ->
     for name, page in (("sale", sale), ("terminal", counter.terminal)):
         page.screenshot(path=folder / f"{name}{suffix}.png", animations="disabled")
     flow.locator(".card.flow").screenshot(path=folder / f"flow{suffix}.png", animations="disabled")
-    pay_this_and_that(counter.sandbox, 117 if scheme == "light" else 217)
+    pay_examples(counter.sandbox, 117 if scheme == "light" else 217)
     console = sale.context.new_page()
     console.goto(counter.sandbox.entry["console"])
     console.screenshot(path=folder / f"console{suffix}.png", animations="disabled")

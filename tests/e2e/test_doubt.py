@@ -16,10 +16,10 @@ from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, Talk
 from system import System, Till, delete_queues, order_for, payment_id, system_on
 
-from sandbox.terminal.device.device import Device
-from sandbox.terminal.device.ledger import charged_twice
+from sandbox.terminal.device.device import DEFAULT_PORT, Device
+from sandbox.terminal.device.session_log import charged_twice
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
-from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.settings.settings import Settings
 
 PROMPT: Final = Device(request_idle_seconds=0)

@@ -24,7 +24,7 @@ from system import LOOPBACK, System, Till, delete_queues, order_for, system_on
 
 from api.openapi.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
 from sandbox.terminal.device.device import TEST_CARD_NUMBER, Device
-from sandbox.terminal.device.ledger import SessionRecord, charged_twice, overlapping_sessions
+from sandbox.terminal.device.session_log import SessionRecord, charged_twice, overlapping_sessions
 from sandbox.terminal.script.behaviour import Behaviour, Customer
 from sandbox.terminal.server.request import Request
 from sandbox.terminal.server.server import VirtualTerminal

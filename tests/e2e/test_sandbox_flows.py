@@ -7,7 +7,7 @@ import httpx
 import pytest
 from whole_sandbox import WholeSandbox, soon, whole_sandbox
 
-from sandbox.run.earlier import disable_other_endpoints
+from sandbox.run.cloud_api import CloudApi
 
 ABOVE_FLOOR_LIMIT = 4200
 BELOW_FLOOR_LIMIT = 1200
@@ -39,7 +39,7 @@ def test_with_authorisation_a_payment_is_authorised_and_then_captured(sandbox: W
     soon(lambda: sandbox.notified(order) == ["116", "118"])
     (captured,) = sandbox.transactions(order)
     assert captured["payment_id"] == payment["id"]
-    assert captured["joined_by"] == "reference"
+    assert captured["matched_by"] == "reference"
     assert (captured["authorised_cents"], captured["captured_cents"]) == (ABOVE_FLOOR_LIMIT,) * 2
     assert collection["acknowledged"]
     assert [one["status"] for one in captured["history"]] == [116, 118]
@@ -209,14 +209,14 @@ def test_a_pulled_plug_joins_the_running_payment(sandbox: WholeSandbox) -> None:
     unsent = sandbox.sale(sale)
     sandbox.press("/plug")
     sandbox.press(f"/sales/{sale}/again")
-    soon(lambda: len(sandbox.sale(sale)["askings"]) == 3)
+    soon(lambda: len(sandbox.sale(sale)["sent_orders"]) == 3)
     sandbox.post("screen", "/card", {"card": "cb", "mode": "contact"})
     sandbox.post("screen", "/key", {"key": "1234"})
     sandbox.post("screen", "/key", {"key": "green"})
 
     soon(lambda: sandbox.sale(sale)["standing"] == "paid")
     assert cut_off["standing"] == unsent["standing"] == "not known"
-    assert [sent_order["status"] for sent_order in sandbox.sale(sale)["askings"]] == [None, None, 200]
+    assert [sent_order["status"] for sent_order in sandbox.sale(sale)["sent_orders"]] == [None, None, 200]
     assert len(sandbox.get("screen", "/journal")) == 1
 
 
@@ -248,7 +248,7 @@ def test_a_new_start_disables_the_endpoints_of_earlier_ones_and_no_others(sandbo
             for url, description in ((earlier, "The sandbox's shop"), (foreign, "Somebody's")):
                 body = {"url": url, "description": description}
                 (await http.post(endpoints, json=body, auth=credential)).raise_for_status()
-            await disable_other_endpoints(http, sandbox.entry["api"], credential, own)
+            await CloudApi(http, sandbox.entry["api"], *credential).disable_other_webhooks(own)
             listed = (await http.get(endpoints, params={"limit": 100}, auth=credential)).json()["endpoints"]
             return {one["url"]: one["disabled"] for one in listed}
 

@@ -30,7 +30,7 @@ from fault_runs import (
 from fleet import Fleet, Process
 from system import System
 
-from sandbox.terminal.device.ledger import overlapping_sessions
+from sandbox.terminal.device.session_log import overlapping_sessions
 from sandbox.terminal.script.behaviour import Behaviour
 from shared.settings.settings import Settings
 

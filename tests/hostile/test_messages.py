@@ -16,7 +16,7 @@ from payments import rows
 from webhook_receiver import receiving
 from webhooks import LOCAL
 
-from sandbox.terminal.device.ledger import charged_twice
+from sandbox.terminal.device.session_log import charged_twice
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker.connections import topology_of
 

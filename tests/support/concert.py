@@ -35,7 +35,7 @@ def frame_of(data: bytes, *, ended: bool = True) -> Frame:
 
 
 def answer(**fields: str | None) -> Frame:
-    """A successful contact debit of 25.00 euros; a tag given replaces its value, None leaves it out."""
+    """Return a successful contact debit of 25.00 euros; `fields` replace values, None leaves one out."""
     usual: dict[str, str | None] = {
         "CZ": "0320",
         "CJ": "012345678901",
@@ -52,7 +52,7 @@ def answer(**fields: str | None) -> Frame:
 
 
 def request(**changes: Any) -> OperationRequest:
-    """A debit of 25.00 euros for PAYMENT."""
+    """Return a debit of 25.00 euros for PAYMENT."""
     usual: dict[str, Any] = {
         "operation": Operation.DEBIT,
         "protocol": "ConcertV3.2",
@@ -79,6 +79,6 @@ def base64_of(text: str, encoding: str = "utf-8") -> str:
     return base64.b64encode(text.encode(encoding)).decode("ascii")
 
 
-def ticket_field(text: str, encoding: str = "utf-8") -> str:
-    """The value of a ZT that holds this text."""
+def receipt_field(text: str, encoding: str = "utf-8") -> str:
+    """Return the value of a ZT that holds this text."""
     return encode_fields([("CK", "100"), ("AK", base64_of(text, encoding))]).decode("ascii")

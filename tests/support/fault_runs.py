@@ -20,7 +20,7 @@ from system import System, system_on
 
 from sandbox.servers.start import RunningServer
 from sandbox.terminal.device.device import Device
-from sandbox.terminal.device.ledger import SessionRecord, charged_twice
+from sandbox.terminal.device.session_log import SessionRecord, charged_twice
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from tests.faults.root import FAULT_LINE, GO_ON, WAITING_LINE

@@ -1,4 +1,4 @@
-"""HTTP receivers on loopback that answer as a test wants, byte for byte."""
+"""HTTP receivers on loopback whose answers a test sets, byte for byte."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 @dataclass
 class Receiver:
-    """Counts what reaches it."""
+    """Receiver that counts connections and keeps requests."""
 
     behaviour: Behaviour
     keeps_connections: bool = False
@@ -73,7 +73,7 @@ async def receiver(
     keeps_connections: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Receiver]:
-    """Run a receiver on a free port; what it still has to say when the test ends is cut off."""
+    """Run a receiver on a free port; unfinished answers are cut off at the end."""
     running = Receiver(behaviour, keeps_connections)
     tasks: set[asyncio.Task[None]] = set()
 

@@ -1,4 +1,4 @@
-"""The gateway's chain, HiPay and the merchant's server on free ports, and what a test says to them."""
+"""The authorisation chain, HiPay and the merchant's server on free ports, with a client for tests."""
 
 import base64
 import itertools
@@ -73,7 +73,7 @@ class Chain:
         )
 
     async def order(self, order_id: str, amount_cents: int, operation: str = "debit", **more: Any) -> str:
-        """Notify an order; return our payment's id."""
+        """Notify an order; return the payment's id."""
         notice = order_notice(order_id, amount_cents, operation, **more)
         answer = await self.notify_order(notice)
         assert answer.status_code == 200, answer.text
@@ -89,7 +89,7 @@ class Chain:
     def ended(
         self, reference: str | None, amount_cents: int, answer: Json | None = None, **more: Any
     ) -> Json:
-        """Return an ended transaction as a terminal tells it; `answer` of its authorisation, if any."""
+        """Return an ended transaction as a terminal sends it; `answer`: its authorisation's, if any."""
         asked = answer or {}
         return {
             "id": str(next(self._numbers)),
@@ -128,7 +128,7 @@ class Chain:
         return [one["status"] for one in await self.transactions(order_id=order_id)]
 
     async def notified(self) -> list[tuple[str, str]]:
-        """Return order id and status of what the merchant's server took, in its order."""
+        """Return order id and status of the notifications that the merchant's server took, in its order."""
         received = await self.get("merchant", "/hipay/notifications")
         return [
             (one["content"]["order[id]"], one["content"]["status"]) for one in received if one["is_taken"]
@@ -217,7 +217,7 @@ def order_notice(
 
 @asynccontextmanager
 async def running_chain(api_url: str | None = None) -> AsyncIterator[Chain]:
-    """Serve all six, in this process; `api_url`: where HiPay passes evidence on to."""
+    """Serve all six in this process; `api_url`: the API that gets gateway evidence."""
     clock = SystemClock()
     trace = Trace(clock)
     sockets = {name: listen("127.0.0.1", 0, setting=name) for name in SYSTEMS}

@@ -1,4 +1,4 @@
-"""A terminal that does what a script says with the bytes of a connection, and keeps what came in."""
+"""A terminal whose connections follow a script, byte for byte, and keep the received bytes."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ class Talk:
                 return dict(self._decoder.frame(ended=True).fields)
 
     async def identified(self) -> bool:
-        """Answer an identification, the ping after a line's first payment; False: it is something else."""
+        """Answer an identification, the ping after an address's first payment; False: another request."""
         await self._receive()
         asked = self._decoder.frame().fields
         if asked.get("CD") != "I":
@@ -44,7 +44,7 @@ class Talk:
         return True
 
     async def read_to_end(self) -> None:
-        """Keep what comes until the other side has closed."""
+        """Keep received bytes until the other side has closed."""
         with contextlib.suppress(OSError):
             while await self._receive():
                 pass

@@ -1,4 +1,4 @@
-"""A receiver of webhooks or order notifications, on a port of its own, that answers as told."""
+"""A receiver of webhooks or order notifications, on a port of its own."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ class Received:
 
 @dataclass
 class WebhookReceiver:
-    """Answers 200 until told otherwise."""
+    """Receiver that answers 200 unless a test sets other statuses."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)
@@ -72,7 +72,7 @@ class WebhookReceiver:
 
 @contextlib.asynccontextmanager
 async def receiving(host: str = "127.0.0.1") -> AsyncIterator[WebhookReceiver]:
-    """A receiver that listens while the block runs."""
+    """Run a receiver while the block runs."""
     receiver = WebhookReceiver()
     listening = listen(host, 0, setting="a test's receiver")
     receiver.url = f"http://{host}:{port_of(listening)}/hooks"

@@ -1,4 +1,4 @@
-// Shows the pictures as the server draws them, step by step.
+// Replaces the page's parts with those that the server sends.
 "use strict";
 
 const stream = new EventSource(document.getElementById("picture").dataset.events);

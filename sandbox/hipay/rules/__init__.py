@@ -1,1 +1,1 @@
-"""What becomes of the two halves of a transaction. Pure: no I/O, no clock, times are arguments."""
+"""Rules from order and authorisation push to transaction. Pure: no I/O, no clock, times are arguments."""

@@ -1,13 +1,14 @@
-"""What a debit's or a reversal's push does to the order's transactions."""
+"""Rules of a debit's and of a reversal's push."""
 
-from sandbox.hipay.rules.actions import Effect, StatusChanged
-from sandbox.hipay.rules.matching import Joined, Waiting
+from sandbox.hipay.rules.matching import Match, WaitReason
 from sandbox.hipay.rules.order_and_push import Kind, Operation, Push
 from sandbox.hipay.rules.statuses import Event, Status
 from sandbox.hipay.rules.transaction import (
+    Action,
     OperationRecord,
     OperationType,
     Progress,
+    StatusChanged,
     Transaction,
     begin,
 )
@@ -20,33 +21,38 @@ COLLECTED_ALL_THE_SAME = "collected although it was cancelled"
 REVERSED = "reversed at the terminal"
 
 
-def place_debit(ledger: Transactions, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
-    """Begin, update or leave the debit's transaction. An authorisation begins one, or a collection."""
-    known = ledger.of_push(push)
+def place_debit(
+    transactions: Transactions, match: Match, push: Push, now_ms: int
+) -> list[Action] | WaitReason:
+    """Begin the debit's transaction by its authorisation or collection, or update it."""
+    known = transactions.of_push(push)
     if push.kind is Kind.COLLECTION:
-        return _collect(ledger, joined, push, known, now_ms)
+        return _collect(transactions, match, push, known, now_ms)
     if known is not None:
-        ledger.store(known.with_push(push))
+        transactions.store(known.with_push(push))
         return []
     if push.authorisation_id is None:
         return []
     if push.kind is Kind.COMPLETION:
-        # Its amount may be less than the authorised one, which only the authorisation tells.
-        return Waiting.NO_AUTHORISATION
+        # Its amount may be less than the authorised one, which only the authorisation holds.
+        return WaitReason.NO_AUTHORISATION
     event, because = (Event.AUTHORISED, AUTHORISED) if push.approved else (Event.REFUSED, REFUSED)
-    return _begin(ledger, joined, push, event, now_ms, because)
+    return begin_transaction(transactions, match, push, event, now_ms, because)
 
 
 def _collect(
-    ledger: Transactions, joined: Joined, push: Push, known: Transaction | None, now_ms: int
-) -> list[Effect] | Waiting:
-    known = known or ledger.open_of_payment(joined.order, Operation.DEBIT)
+    transactions: Transactions, match: Match, push: Push, known: Transaction | None, now_ms: int
+) -> list[Action] | WaitReason:
+    known = known or transactions.open_of_payment(match.order, Operation.DEBIT)
     if known is None:
-        return _begin(ledger, joined, push, Event.COLLECTED, now_ms, COLLECTED)
+        captured_at_once = _capture(push, now_ms)
+        return begin_transaction(
+            transactions, match, push, Event.COLLECTED, now_ms, COLLECTED, captured_at_once
+        )
     if known.status is Status.REFUSED:
-        return Waiting.REFUSED
+        return WaitReason.REFUSED
     if known.status not in (Status.AUTHORIZED, Status.CANCELLED):
-        ledger.store(known.with_push(push))
+        transactions.store(known.with_push(push))
         return []
     because = COLLECTED if known.status is Status.AUTHORIZED else COLLECTED_ALL_THE_SAME
     operation = _capture(push, now_ms)
@@ -55,21 +61,23 @@ def _collect(
         .with_operation(operation)
         .changed(Event.COLLECTED, push.amount_cents, now_ms, because)
     )
-    ledger.store(captured)
+    transactions.store(captured)
     return [StatusChanged(captured, operation)]
 
 
-def place_reversal(ledger: Transactions, joined: Joined, push: Push, now_ms: int) -> list[Effect] | Waiting:
-    """Cancel the order's authorised debit, or note that the till reversed what the Console cancelled.
+def place_reversal(
+    transactions: Transactions, match: Match, push: Push, now_ms: int
+) -> list[Action] | WaitReason:
+    """Cancel the order's authorised debit, or record the reversal of one that the Console cancelled.
 
     A debit that was never authorised has no transaction to cancel.
     """
     if not push.approved:
         return []
-    order = joined.order
-    done = _reversed_by(ledger, joined)
+    order = match.order
+    done = _reversed_by(transactions, match)
     if done is not None:
-        ledger.store(done.with_push(push))
+        transactions.store(done.with_push(push))
         return []
     operation = OperationRecord(
         id=order.reference,
@@ -80,49 +88,54 @@ def place_reversal(ledger: Transactions, joined: Joined, push: Push, now_ms: int
         reference=order.reference,
         source="terminal",
     )
-    debit = ledger.authorised_debit(order, push.amount_cents)
+    debit = transactions.authorised_debit(order, push.amount_cents)
     if debit is None:
-        cancelled_before = ledger.debit_cancelled_by_hand(order, push.amount_cents)
+        cancelled_before = transactions.debit_cancelled_by_hand(order, push.amount_cents)
         if cancelled_before is None:
-            return _why_not_reversed(ledger, joined)
-        ledger.store(cancelled_before.with_push(push).with_operation(operation))
+            return _why_not_reversed(transactions, match)
+        transactions.store(cancelled_before.with_push(push).with_operation(operation))
         return []
     cancelled = (
         debit.with_push(push)
         .with_operation(operation)
         .changed(Event.CANCELLED, push.amount_cents, now_ms, REVERSED)
     )
-    ledger.store(cancelled)
+    transactions.store(cancelled)
     return [StatusChanged(cancelled, operation)]
 
 
-def _why_not_reversed(ledger: Transactions, joined: Joined) -> Waiting:
-    debits = ledger.debits_of_order(joined.order)
+def _why_not_reversed(transactions: Transactions, match: Match) -> WaitReason:
+    debits = transactions.debits_of_order(match.order)
     is_captured = any(one.status is not Status.AUTHORIZED for one in debits)
-    return Waiting.DEBIT_CAPTURED if is_captured else Waiting.DEBIT_MISSING
+    return WaitReason.DEBIT_CAPTURED if is_captured else WaitReason.DEBIT_MISSING
 
 
-def _reversed_by(ledger: Transactions, joined: Joined) -> Transaction | None:
-    reference = joined.order.reference
+def _reversed_by(transactions: Transactions, match: Match) -> Transaction | None:
+    reference = match.order.reference
     return next(
         (
             one
-            for one in ledger.of_order(joined.order)
+            for one in transactions.of_order(match.order)
             if any(done.id == reference for done in one.operations)
         ),
         None,
     )
 
 
-def _begin(
-    ledger: Transactions, joined: Joined, push: Push, event: Event, now_ms: int, because: str
-) -> list[Effect]:
-    new = begin(ledger.next_reference(), joined.order, joined.by, push, event, now_ms, because)
-    operation = None
-    if event is Event.COLLECTED:
-        operation = _capture(push, now_ms)
+def begin_transaction(
+    transactions: Transactions,
+    match: Match,
+    push: Push,
+    event: Event,
+    now_ms: int,
+    because: str,
+    operation: OperationRecord | None = None,
+) -> list[Action]:
+    """Store a new transaction with its first event and operation."""
+    new = begin(transactions.next_reference(), match.order, match.by, push, event, now_ms, because)
+    if operation is not None:
         new = new.with_operation(operation)
-    ledger.store(new)
+    transactions.store(new)
     return [StatusChanged(new, operation)]
 
 

@@ -1,8 +1,8 @@
-"""Which order a push belongs to.
+"""Matching of a push to its order. Pure.
 
-Rule 1. A push that carries our reference belongs to that payment, or waits for its notification.
-Rule 2. One without belongs to the order whose contract, rank, operation and amount it has, made within a
-session's time before it, if exactly one such order is still without a transaction. Else it waits.
+Rule 1. A push that carries a payment's reference belongs to that payment, or waits for its notification.
+Rule 2. A push without one belongs to the order with its contract, rank, operation and amount, accepted within
+a session's time before it, if exactly one such order is without an approved push. Else it waits.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,22 +12,22 @@ from typing import Final
 
 from sandbox.hipay.rules.order_and_push import OrderNotice, Push
 
-#: From an order to the end of its session at most: 30 s in the queue, 15 s to the write, 240 s at the
-#: terminal, and some for clocks that differ.
+#: From an order to the end of its session: at most 30 s in the queue, 15 s to the write, 240 s at the
+#: terminal, and a reserve for clocks that differ.
 SESSION_MS: Final = 300_000
-#: A terminal's clock may be so much behind ours.
+#: Lag of a terminal's clock behind the API's.
 CLOCK_DIFFERENCE_MS: Final = 5_000
 
 
-class By(StrEnum):
-    """How the halves were joined."""
+class MatchedBy(StrEnum):
+    """Rule by which order and push matched."""
 
     REFERENCE = "reference"
     FIT = "contract, rank and amount"
 
 
-class Waiting(StrEnum):
-    """Why a push waits."""
+class WaitReason(StrEnum):
+    """Reason why a push waits."""
 
     NO_NOTIFICATION = "its order notification has not come"
     NO_ORDER_FITS = "no order has its contract, rank and amount at that time"
@@ -40,29 +40,31 @@ class Waiting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Match:
     """The order of a push."""
 
     order: OrderNotice
-    by: By
+    by: MatchedBy
 
 
-def join(push: Push, orders: Mapping[str, OrderNotice], taken: Collection[str]) -> Joined | Waiting:
-    """Return the order, or why there is none.
+def match_order(
+    push: Push, orders: Mapping[str, OrderNotice], approved: Collection[str]
+) -> Match | WaitReason:
+    """Return the push's order, or the reason why it waits.
 
-    orders: by reference. taken: references of orders that have what they asked for, and fit no more.
+    orders: by reference. approved: references of orders with an approved push, which fit no other.
     """
     if push.reference is not None:
         named = orders.get(push.reference)
-        return Waiting.NO_NOTIFICATION if named is None else Joined(named, By.REFERENCE)
-    fitting = [order for order in orders.values() if order.reference not in taken and fits(push, order)]
+        return WaitReason.NO_NOTIFICATION if named is None else Match(named, MatchedBy.REFERENCE)
+    fitting = [order for order in orders.values() if order.reference not in approved and fits(push, order)]
     if len(fitting) == 1:
-        return Joined(fitting[0], By.FIT)
-    return Waiting.SEVERAL_ORDERS_FIT if fitting else Waiting.NO_ORDER_FITS
+        return Match(fitting[0], MatchedBy.FIT)
+    return WaitReason.SEVERAL_ORDERS_FIT if fitting else WaitReason.NO_ORDER_FITS
 
 
 def fits(push: Push, order: OrderNotice) -> bool:
-    """Whether the push may be this order's, by all that both say. An order without contracts fits none."""
+    """Return whether all facts of push and order agree; an order without contracts fits no push."""
     age_ms = push.at_ms - order.created_at_ms
     return (
         push.operation is order.operation

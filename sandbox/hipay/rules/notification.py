@@ -30,7 +30,7 @@ def notification(
     sends_operation: bool = True,
     sends_custom_data: bool = True,
 ) -> Pairs:
-    """Return names and values in their published order; what is not known is empty."""
+    """Return names and values in their published order; an unknown value is empty."""
     order = transaction.order.content.get("order", {})
     pairs = _head(transaction, mid)
     pairs += _order(transaction.order)
@@ -46,7 +46,7 @@ def notification(
 
 
 def encode(pairs: Pairs) -> bytes:
-    """Return the body."""
+    """Return the form-encoded body."""
     return urlencode(pairs).encode("ascii")
 
 
@@ -127,7 +127,7 @@ def _amount(cents: int) -> str:
 
 
 def _fee(value: Any) -> str:
-    """Fees come in the smallest unit, like the price they stand in."""
+    """Return a fee, which is in the smallest unit as the price is, as decimal text."""
     return (
         _amount(value)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0

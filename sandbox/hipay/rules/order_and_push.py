@@ -1,7 +1,4 @@
-"""The two halves of a transaction: the order that we notified, and what the terminal's gateway pushed.
-
-Amounts in cents, times in Unix ms.
-"""
+"""Order notification and gateway push. Amounts in cents, times in Unix ms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +7,7 @@ from typing import Any
 
 
 class Operation(StrEnum):
-    """What was asked of the terminal."""
+    """Operation of the terminal."""
 
     DEBIT = "debit"
     REVERSAL = "reversal"
@@ -18,13 +15,13 @@ class Operation(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a push tells."""
+    """Kind of a push."""
 
-    #: The issuer's answer, granted or refused.
+    #: The issuer's answer, approved or refused.
     AUTHORISATION = "authorisation"
-    #: The terminal ended it as done.
+    #: The transaction was done at the terminal.
     COMPLETION = "completion"
-    #: It was remotely collected: the money moves.
+    #: The transaction was remotely collected: the money moves.
     COLLECTION = "collection"
 
 
@@ -38,7 +35,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNotice:
-    """One order notification: one payment of ours."""
+    """One order notification, of one payment."""
 
     #: `pay_...`.
     reference: str
@@ -47,12 +44,12 @@ class OrderNotice:
     operation: Operation
     amount_cents: int
     currency: str
-    #: When the payment was accepted.
+    #: Time of the payment's acceptance.
     created_at_ms: int
     received_at_ms: int
     attempt: int = 1
     contracts: tuple[Contract, ...] = ()
-    #: The whole notification, for pages and for what the merchant is told.
+    #: The whole notification, for pages and the merchant's notification.
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -68,9 +65,9 @@ class Push:
     approved: bool
     #: ISO 8583.
     code: str
-    #: Our payment's id, where the record carries it.
+    #: The payment's id, where the record carries it.
     reference: str | None
-    #: Ties a completion or a collection to its authorisation; None where none was asked.
+    #: Links a completion or collection to its authorisation; None where the terminal asked for none.
     authorisation_id: str | None
     #: The terminal's transaction; None in an authorisation.
     transaction_id: str | None
@@ -91,5 +88,5 @@ class Push:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Names that other pushes of the same transaction share."""
+        """Return the ids that other pushes of the same transaction share."""
         return tuple(key for key in (self.authorisation_id, self.transaction_id) if key is not None)

@@ -1,4 +1,4 @@
-"""HiPay's refusal reasons. Which ISO 8583 code gives which is this project's choice."""
+"""HiPay's refusal reasons. The choice of a reason by ISO 8583 code is this project's."""
 
 from typing import Final
 
@@ -36,6 +36,6 @@ _BY_CODE: Final = {
 
 
 def reason_of(iso_code: str | None) -> tuple[str, str]:
-    """Return code and message of a refusal; what is not listed, as a wrong PIN, has no explicit reason."""
+    """Return code and message of a refusal; a code that is not listed has no explicit reason."""
     code = _BY_CODE.get(iso_code or "", _WITHOUT_REASON)
     return code, MESSAGES[code]

@@ -1,8 +1,8 @@
-"""A transaction's statuses and how one follows the other.
+"""A transaction's statuses and their transitions.
 
 Rule 1. Only this table changes a status.
-Rule 2. A collection is the last proof: what was collected is captured, a cancelled transaction too. That one
-contradicts what was said before, and its history says so.
+Rule 2. A collection is the last proof: a collected transaction is captured, a cancelled one too. That is a
+contradiction, which its history marks.
 Rule 3. A refused transaction stays refused.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Status(IntEnum):
-    """HiPay's number; `NAMES` has its name."""
+    """HiPay's status number; `NAMES` has its name."""
 
     REFUSED = 113
     CANCELLED = 115
@@ -36,15 +36,15 @@ NAMES: Final = {
 
 
 class Event(StrEnum):
-    """What happens to a transaction."""
+    """Event of a transaction."""
 
-    #: Both halves are here, the issuer approved.
+    #: Order and push matched, the issuer approved.
     AUTHORISED = "authorised"
-    #: Both halves are here, the issuer refused.
+    #: Order and push matched, the issuer refused.
     REFUSED = "refused"
     COLLECTED = "collected"
     CANCELLED = "cancelled"
-    #: Some of it was paid back; `REFUNDED_ALL`: the rest.
+    #: A part was paid back; `REFUNDED_ALL`: the rest.
     REFUNDED = "refunded"
     REFUNDED_ALL = "refunded_all"
     CREDIT_AUTHORISED = "credit_authorised"

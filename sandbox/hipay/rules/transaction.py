@@ -1,15 +1,15 @@
-"""One transaction: what it is worth, what became of it. Amounts in cents, times in Unix ms."""
+"""One transaction: its amounts, status, operations. Amounts in cents, times in Unix ms."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sandbox.hipay.rules.matching import By
+from sandbox.hipay.rules.matching import Match, MatchedBy
 from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
 from sandbox.hipay.rules.statuses import Event, Status, follows
 
 
 class OperationType(StrEnum):
-    """What can be done with a transaction."""
+    """Type of an operation on a transaction."""
 
     CAPTURE = "capture"
     CANCEL = "cancel"
@@ -18,7 +18,7 @@ class OperationType(StrEnum):
 
 
 class Progress(StrEnum):
-    """How far an operation is."""
+    """Progress of an operation."""
 
     REQUESTED = "requested"
     DONE = "done"
@@ -26,14 +26,14 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperationRecord:
-    """Something that was done with a transaction."""
+    """An operation on a transaction."""
 
     id: str
     type: OperationType
     amount_cents: int
     progress: Progress
     at_ms: int
-    #: Our payment that asked for it; None where it was the Console or the collection.
+    #: The payment that caused it; None for the Console and for a collection.
     reference: str | None
     #: `terminal` or `console`.
     source: str
@@ -45,21 +45,21 @@ class StatusChange:
 
     status: Status
     at_ms: int
-    #: What brought it about, in words.
+    #: Human-readable cause.
     because: str
-    #: It contradicts what was said before: a person should look.
+    #: It contradicts an earlier status: an operator should check it.
     is_contradiction: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """What the Console shows. Made by `begin`, changed by `changed`."""
+    """A transaction of the Console, made by `begin` and changed by `changed`."""
 
     #: Twelve digits.
     reference: str
     order: OrderNotice
     operation: Operation
-    joined_by: By
+    matched_by: MatchedBy
     status: Status
     history: tuple[StatusChange, ...]
     created_at_ms: int
@@ -81,7 +81,7 @@ class Transaction:
 
     @property
     def requested_cents(self) -> int:
-        """Refunds that were authorised and whose collection has not come."""
+        """Return the sum of refunds that were authorised and are not collected yet."""
         return sum(
             one.amount_cents
             for one in self.operations
@@ -90,11 +90,11 @@ class Transaction:
 
     @property
     def is_live_debit(self) -> bool:
-        """A debit that was authorised or captured, and not cancelled."""
+        """Return whether it is a debit that was authorised or captured, and not cancelled."""
         return self.operation is Operation.DEBIT and self.status not in (Status.REFUSED, Status.CANCELLED)
 
     def is_of_amount(self, amount_cents: int) -> bool:
-        """Whether so much was authorised, or completed: a partial approval pays less than was authorised."""
+        """Return whether this amount was authorised or completed (less, where only a part was paid)."""
         return self.authorised_cents == amount_cents or any(
             push.kind is Kind.COMPLETION
             and push.operation is self.operation
@@ -103,7 +103,7 @@ class Transaction:
         )
 
     def with_push(self, push: Push) -> "Transaction":
-        """Return it with one more of its records; a late authorisation adds its amount and time."""
+        """Return the transaction with one more push; a late authorisation adds its amount and time."""
         known = replace(self, pushes=(*self.pushes, push))
         if push.kind is not Kind.AUTHORISATION or not push.approved or known.status is Status.REFUSED:
             return known
@@ -115,12 +115,12 @@ class Transaction:
         )
 
     def with_operation(self, record: OperationRecord) -> "Transaction":
-        """Return it with the operation, in place of an earlier record of the same id."""
+        """Return the transaction with the operation, in place of an earlier record of the same id."""
         others = tuple(one for one in self.operations if one.id != record.id)
         return replace(self, operations=(*others, record))
 
     def changed(self, event: Event, amount_cents: int, at_ms: int, because: str) -> "Transaction":
-        """Return it after an event that `follows` allows."""
+        """Return the transaction after an event that `follows` allows."""
         status = follows(self.status, event)
         assert status is not None, f"{event} cannot follow {self.status}"
         contradicts = self.status is Status.CANCELLED
@@ -130,16 +130,16 @@ class Transaction:
 
 
 def begin(
-    reference: str, order: OrderNotice, by: By, push: Push, event: Event, at_ms: int, because: str
+    reference: str, order: OrderNotice, by: MatchedBy, push: Push, event: Event, at_ms: int, because: str
 ) -> Transaction:
-    """Return a new transaction, as its first event makes it."""
+    """Return a new transaction with its first event."""
     status = follows(None, event)
     assert status is not None, f"nothing begins with {event}"
     new = Transaction(
         reference=reference,
         order=order,
         operation=push.operation,
-        joined_by=by,
+        matched_by=by,
         status=status,
         history=(StatusChange(status, at_ms, because),),
         created_at_ms=at_ms,
@@ -159,3 +159,24 @@ def _with_amount(transaction: Transaction, event: Event, amount_cents: int, at_m
             return replace(transaction, credited_cents=amount_cents)
         case Event.REFUSED | Event.CANCELLED:
             return transaction
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """Action: notify the merchant of the transaction's new status."""
+
+    transaction: Transaction
+    #: The operation that caused it; None: none did.
+    operation: OperationRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushMatched:
+    """Action: report the match of a push to a payment; once a push."""
+
+    push: Push
+    match: Match
+
+
+#: A consequence of an order, push or operation, for the platform to carry out.
+Action = StatusChanged | PushMatched

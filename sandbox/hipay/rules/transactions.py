@@ -1,4 +1,4 @@
-"""All transactions, found by what a push or an order knows of them."""
+"""Index of all transactions: by reference, by push, by order."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -7,7 +7,7 @@ from sandbox.hipay.rules.order_and_push import Operation, OrderNotice, Push
 from sandbox.hipay.rules.statuses import Status
 from sandbox.hipay.rules.transaction import Transaction
 
-#: The oldest are forgotten beyond.
+#: Older transactions are dropped.
 KEPT_TRANSACTIONS: Final = 10_000
 
 
@@ -30,7 +30,7 @@ class Transactions:
         return self._transactions.get(reference)
 
     def store(self, transaction: Transaction) -> None:
-        """Keep this version of it."""
+        """Store the transaction in place of its earlier version."""
         if transaction.reference not in self._transactions:
             order = transaction.order
             self._by_order.setdefault((order.merchant_id, order.order_id), []).append(transaction.reference)
@@ -42,14 +42,14 @@ class Transactions:
                 self._by_key.setdefault(key, transaction.reference)
 
     def of_push(self, push: Push) -> Transaction | None:
-        """Return the transaction that the push is of, by the gateway's or the terminal's name for it."""
+        """Return the push's transaction, by its ids at gateway and terminal."""
         for key in push.keys:
             if key in self._by_key:
                 return self._transactions[self._by_key[key]]
         return None
 
     def of_payment(self, order: OrderNotice) -> list[Transaction]:
-        """Return the transactions that this very payment of ours brought about."""
+        """Return the transactions of this very payment."""
         return [one for one in self.of_order(order) if one.order.reference == order.reference]
 
     def of_order(self, order: OrderNotice) -> list[Transaction]:
@@ -62,7 +62,7 @@ class Transactions:
         return [one for one in reversed(self.of_order(order)) if one.is_live_debit]
 
     def authorised_debit(self, order: OrderNotice, amount_cents: int) -> Transaction | None:
-        """Return the order's newest debit that is authorised, of this amount, see `is_of_amount`."""
+        """Return the order's newest authorised debit of this amount, see `is_of_amount`."""
         return next(
             (
                 one

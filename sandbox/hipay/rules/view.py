@@ -1,16 +1,14 @@
-"""What a transaction's pushes say together: of each fact the newest that any of them names."""
+"""Facts of a transaction's payment: of each the newest value in its pushes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sandbox.hipay.rules.order_and_push import Push
 from sandbox.hipay.rules.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFacts:
-    """The card, the terminal and the authorisation of a transaction; None where nothing is known."""
+    """Card, terminal and authorisation of a transaction; None where no push has the fact."""
 
     brand: str | None
     masked_pan: str | None
@@ -30,26 +28,10 @@ class PaymentFacts:
 
 
 def facts_of(transaction: Transaction) -> PaymentFacts:
-    """Return them; a reversal's or credit's own records say nothing of the debit."""
+    """Return the facts; pushes of a debit's reversal or credit are left out."""
     pushes = [push for push in reversed(transaction.pushes) if push.operation is transaction.operation]
 
-    def first(read: Callable[[Push], Any]) -> Any:
-        return next((value for value in map(read, pushes) if value is not None), None)
+    def newest(name: str) -> Any:
+        return next((value for push in pushes if (value := getattr(push, name)) is not None), None)
 
-    return PaymentFacts(
-        brand=first(lambda push: push.brand),
-        masked_pan=first(lambda push: push.masked_pan),
-        entry_mode=first(lambda push: push.entry_mode),
-        aid=first(lambda push: push.aid),
-        application=first(lambda push: push.application),
-        contract=first(lambda push: push.contract),
-        rank=first(lambda push: push.rank),
-        authorisation_number=first(lambda push: push.authorisation_number),
-        code=first(lambda push: push.code),
-        serial=first(lambda push: push.serial),
-        pos_number=first(lambda push: push.pos_number),
-        address=first(lambda push: push.address),
-        receipt=first(lambda push: push.receipt),
-        authorisation_id=first(lambda push: push.authorisation_id),
-        transaction_id=first(lambda push: push.transaction_id),
-    )
+    return PaymentFacts(**{field.name: newest(field.name) for field in fields(PaymentFacts)})

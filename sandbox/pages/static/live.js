@@ -1,12 +1,12 @@
-// Reloads a page marked with data-live when a hop that concerns it passed; while somebody types in it or has
-// something of it open, as soon as that is over.
+// Reloads a page marked with data-live after a trace event of its steps; while somebody types in it or has
+// details open, after that.
 "use strict";
 
 const body = document.querySelector("[data-live]");
 if (body) {
   const steps = new Set(body.dataset.live.split(" "));
-  // From the page's own last hop on: what passed since it was rendered is not missed.
-  const stream = new EventSource(`/hops/stream?after=${document.body.dataset.after}`);
+  // After the page's own last event: no event since it was rendered is missed.
+  const stream = new EventSource(`/trace/stream?after=${document.body.dataset.after}`);
   let planned = 0;
   let isStale = false;
   const reload = () => {
@@ -17,7 +17,7 @@ if (body) {
     clearTimeout(planned);
     planned = setTimeout(reload, milliseconds);
   };
-  stream.addEventListener("hop", (event) => {
+  stream.addEventListener("trace_event", (event) => {
     if (!steps.has(JSON.parse(event.data).step)) return;
     isStale = true;
     plan(400);

@@ -1,4 +1,4 @@
-// Shows the parts of the page that change, as the server renders them.
+// Replaces the page's parts with those that the server sends.
 "use strict";
 
 const followed = document.querySelector("[data-events]");
@@ -8,7 +8,7 @@ if (followed) {
     for (const [id, html] of Object.entries(JSON.parse(event.data).parts)) {
       const part = document.getElementById(id);
       if (!part || part.dataset.shown === html) continue;
-      // What somebody has opened stays open.
+      // Opened details stay open.
       const open = [...part.querySelectorAll("details")].map((one) => one.open);
       const typing = part.contains(document.activeElement) && document.activeElement.matches("input");
       if (typing) continue;

@@ -1,4 +1,4 @@
-"""Keeps unpacked programs in a folder that is complete or absent, for any number of processes at once."""
+"""Cache of unpacked programs: a folder is complete or absent, for any number of processes at once."""
 
 import fcntl
 import os
@@ -14,9 +14,9 @@ STAMP = "COMPLETE"
 
 
 def cache_folder() -> Path:
-    """Return where unpacked programs are kept: `.cache/servers` of the checkout, else the user's cache.
+    """Return the folder of unpacked programs: `.cache/servers` of the checkout, else the user's cache.
 
-    A path with white space will not do: the start scripts of RabbitMQ and Erlang do not quote it.
+    Its path has no white space: the start scripts of RabbitMQ and Erlang do not quote it.
     """
     checkout = Path(__file__).resolve().parents[3]
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-terminal"
@@ -32,8 +32,8 @@ def cache_folder() -> Path:
 def complete_folder(folder: Path, fill: Callable[[Path, Path], None]) -> Path:
     """Return `folder`, filled by `fill(temporary, final)` if it is not there, or was moved since.
 
-    `fill` works in a temporary neighbour that is renamed when it is done, so a break leaves nothing half
-    made. A lock lets one process fill while the others wait for it.
+    `fill` works in a temporary neighbour that is renamed at the end, so an interruption leaves no partial
+    folder. One process fills under a lock, the others wait for it.
     """
     if _is_complete(folder):
         return folder

@@ -1,4 +1,4 @@
-"""Starts a server as a child that ends with us, and ends it."""
+"""Server process as a child that ends with its parent."""
 
 import os
 import pwd
@@ -12,13 +12,13 @@ from pathlib import Path
 from sandbox.servers.errors import PortTaken, SourceMissing, StartFailed
 
 LOG_TAIL_CHARACTERS = 2_000
-POLL_SECONDS = 0.05  # a foreign process tells nobody when it is ready or gone
+POLL_SECONDS = 0.05  # a server process gives no notice when it is ready or gone
 PORT_TAKEN_MARKS = ("eaddrinuse", "dist_port_already_used", "address already in use")
 
 
 @dataclass(frozen=True)
 class Account:
-    """The user a child runs as when we are root."""
+    """The user of a child whose parent is root."""
 
     name: str
     user_id: int
@@ -26,7 +26,7 @@ class Account:
 
 
 def unprivileged_account() -> Account | None:
-    """Return the account of a server that refuses to run as root; None where we are not root."""
+    """Return the account of a server that refuses to run as root; None where this process is not root."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -40,7 +40,7 @@ class Child:
     """One running server process.
 
     The kernel sends it `death_signal` when the *thread* that started it ends (`setpriv --pdeathsig`), so it
-    is started from the main thread of a process that does nothing else (keeper.py).
+    is started from the main thread of a process that does nothing else (owner.py).
     """
 
     def __init__(
@@ -116,7 +116,7 @@ def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
-        return  # it ended by itself since we looked
+        return  # it ended meanwhile
 
 
 def _descendants(of: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Unpacks Debian packages into a folder without installing them: no service, no user, nothing outside it."""
+"""Debian packages, unpacked into a folder without an installation: no service, no user."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from sandbox.servers.errors import SourceMissing
-from sandbox.servers.progress import say
+from sandbox.servers.server import say
 
 LISTS = Path("/var/lib/apt/lists")
 COMMAND_SECONDS = 300
@@ -42,10 +42,7 @@ def unpack(packages: list[str], into: Path) -> None:
 
 
 def add_missing_libraries(packages: list[str], into: Path, programs: str) -> None:
-    """Unpack the shared libraries that programs matching this pattern below the folder want and do not find.
-
-    A small Debian lacks some; all libraries that the packages depend on and that are not installed come then.
-    """
+    """Unpack the packages' library dependencies where a program of this pattern lacks a shared library."""
     if not _wants_libraries(into, programs):
         return
     shape = "--recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances"

@@ -16,7 +16,7 @@ from sandbox.servers.private.children import Child, unprivileged_account
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
 from sandbox.servers.private.ports import free_ports
 from sandbox.servers.probes import postgres_refusal, wait_until
-from sandbox.servers.progress import say
+from sandbox.servers.server import say
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -25,10 +25,10 @@ PROGRAM = "usr/sbin/pgbouncer"
 
 @contextmanager
 def pooled(postgres_url: str, *, pool_size: int = 4, options: str = "") -> Iterator[str]:
-    """Give a SQLAlchemy URL that leads to the same database by way of a pool of server connections.
+    """Yield a SQLAlchemy URL of the same database through a pool of server connections.
 
-    A server connection is a client's for one transaction only. `options` are further lines of its settings.
-    Raises SourceMissing where no PgBouncer is to be had.
+    A client has a server connection for one transaction only. options: further lines of PgBouncer's settings.
+    Raises SourceMissing where no PgBouncer is found.
     """
     programs = complete_folder(cache_folder() / "pgbouncer", _fill)
     folder, account = Path(tempfile.mkdtemp(prefix="pgbouncer-")), unprivileged_account()

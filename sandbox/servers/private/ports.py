@@ -1,4 +1,4 @@
-"""Chooses free ports on loopback."""
+"""Choice of free ports on loopback."""
 
 import itertools
 import random
@@ -13,9 +13,8 @@ LOWEST_PORT = 15_000  # above the well-known servers a developer's machine may s
 def free_ports(count: int) -> list[int]:
     """Return that many different ports that nobody listens on at 127.0.0.1.
 
-    They lie below the kernel's ephemeral range: a client that connects meanwhile, or reconnects to a server
-    that is down, is never given one of them as its own source port. Another process may still take one
-    before the server listens, so callers try again on `PortTaken`.
+    They lie below the kernel's ephemeral range, so no client gets one as its source port meanwhile. Another
+    process may still take one before the server listens, so callers retry on `PortTaken`.
     """
     candidates = list(range(LOWEST_PORT, _first_ephemeral_port()))
     random.shuffle(candidates)
@@ -28,7 +27,7 @@ def free_ports(count: int) -> list[int]:
 def _first_ephemeral_port() -> int:
     setting = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first = int(setting.read_text().split()[0]) if setting.exists() else 0
-    # A machine that was told to use nearly all ports for clients leaves no room below; then chance has to do.
+    # Where nearly all ports are ephemeral there is no room below them, and a collision is possible.
     return first if first > LOWEST_PORT + 1_000 else 32_768
 
 

@@ -13,7 +13,7 @@ from sandbox.servers.private.children import Account, Child, unprivileged_accoun
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
 from sandbox.servers.private.ports import free_ports
 from sandbox.servers.probes import postgres_refusal, wait_until
-from sandbox.servers.progress import say
+from sandbox.servers.server import say
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -24,7 +24,7 @@ OLDEST_VERSION = 15
 
 @dataclass(frozen=True)
 class PostgresPrograms:
-    """Where a PostgreSQL can be started from."""
+    """Programs of a PostgreSQL, with their source."""
 
     origin: str
     commands: Path
@@ -32,11 +32,11 @@ class PostgresPrograms:
     libraries: str = ""
     """LD_LIBRARY_PATH, or empty."""
     tree: Path | None = None
-    """The folder to copy when the account the server runs as cannot enter it; None for an installed one."""
+    """The folder to copy where the server's account cannot enter it; None for an installed one."""
 
 
 class PrivatePostgres:
-    """A server of our own whose owner `ct` needs no password. What it confirms is on the disk (fsync)."""
+    """A private server whose owner `ct` needs no password; confirmed data is on the disk (fsync)."""
 
     title = "PostgreSQL"
 
@@ -83,12 +83,12 @@ class PrivatePostgres:
             self._child.end(signal.SIGINT, STOP_SECONDS)  # 'fast': connections are closed, not waited for
 
     def remove(self) -> None:
-        """In order even though the data goes: a killed server leaves shared memory behind."""
+        """End the server in order, since a killed one leaves shared memory behind, and delete its data."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _refusal(self) -> str | None:
-        # Another server may listen on the port that ours could not have; only ours writes this file.
+        # Another server may listen on the port; only this one writes this file.
         status = self._folder / "data" / "postmaster.pid"
         if not status.exists() or not status.read_text().rstrip().endswith("ready"):
             return "it is starting"
@@ -175,7 +175,7 @@ def _environment(programs: PostgresPrograms) -> dict[str, str]:
 
 
 def _within_reach(programs: PostgresPrograms, folder: Path, account: Account | None) -> PostgresPrograms:
-    """Return programs that the account can execute: unpacked below a folder that only root enters, a copy."""
+    """Return programs that the account can execute: a copy where only root can enter their folder."""
     if account is None or programs.tree is None:
         return programs
     if _can_enter(account, programs.commands):

@@ -13,7 +13,7 @@ from sandbox.servers.private.children import Child
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
 from sandbox.servers.private.ports import free_ports
 from sandbox.servers.probes import amqp_refusal, wait_until
-from sandbox.servers.progress import say
+from sandbox.servers.server import say
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -29,7 +29,7 @@ ERLANG_PARTS = (
 
 @dataclass(frozen=True)
 class RabbitmqPrograms:
-    """Where a RabbitMQ can be started from."""
+    """Programs of a RabbitMQ, with their source."""
 
     origin: str
     server: Path
@@ -40,10 +40,10 @@ class RabbitmqPrograms:
 
 
 class PrivateRabbitmq:
-    """A node of our own with the user guest:guest, and its own epmd.
+    """A private node with the user guest:guest, and its own epmd.
 
-    epmd, Erlang's name service, starts first and in the foreground: a node that finds none starts one as a
-    daemon, which would outlive everything.
+    epmd, Erlang's name service, starts first and in the foreground: a node that finds none starts a daemon,
+    which would outlive this process.
     """
 
     title = "RabbitMQ"
@@ -93,7 +93,7 @@ class PrivateRabbitmq:
             self._node.end(signal.SIGTERM, STOP_SECONDS)
 
     def alarm(self, *, raised: bool) -> None:
-        """Raise or clear the memory alarm, as a node does that is short of memory; takes two seconds."""
+        """Raise or clear the memory alarm, by the node's memory limit; takes two seconds."""
         command = [
             str(self._programs.server.with_name("rabbitmqctl")),
             "set_vm_memory_high_watermark",
@@ -113,7 +113,7 @@ class PrivateRabbitmq:
             raise StartFailed(f"rabbitmqctl ended with status {done.returncode}: {done.stderr.strip()}")
 
     def remove(self) -> None:
-        """SIGKILL will do: the data goes as well, and an orderly stop takes a second."""
+        """Kill the node, since its data is deleted anyway and an orderly stop takes a second."""
         for child in (self._node, self._epmd):
             if child is not None:
                 child.kill()
@@ -127,7 +127,7 @@ class PrivateRabbitmq:
         if self._epmd is not None:
             try:
                 self._epmd.check_running()
-            except StartFailed as failure:  # it says nothing when its port is taken, and ends with status 0
+            except StartFailed as failure:  # where its port is taken it logs nothing and ends with status 0
                 raise PortTaken(str(failure)) from failure
         if self._node is not None:
             self._node.check_running()
@@ -155,7 +155,7 @@ class PrivateRabbitmq:
             "PATH": f"{programs.erlang_commands}:/usr/bin:/bin",
             "HOME": str(base / "home"),
             "LANG": "C.UTF-8",
-            # The start script then becomes the node itself, so that signals and the parent's death reach it.
+            # The start script then execs the node, so that signals and the parent's death reach it.
             "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_NODENAME": f"{self._node_name}@localhost",
             "RABBITMQ_BASE": str(base),

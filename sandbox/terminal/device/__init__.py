@@ -1,1 +1,1 @@
-"""The device: its card reader, screen, journal and the run of one transaction."""
+"""The device: card reader, screen, journal, and the run of one transaction."""

@@ -1,11 +1,11 @@
-"""When the terminal asks for an authorisation, and what it answers itself without a gateway. Pure."""
+"""Rule by which a terminal asks for an authorisation, and its own answer without a gateway. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sandbox.gateway.accounts import Account, decide
-from sandbox.terminal.device.card import Presented
+from sandbox.terminal.device.card import CardRead
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.request import Request
@@ -21,33 +21,33 @@ class Authorisation:
     approved: bool
     #: ISO 8583, field 39.
     code: str
-    #: In words, for AF and receipt; empty where the code's own words do.
+    #: Human-readable, for AF and receipt; empty: the code's usual meaning.
     message: str = ""
     #: AC: six digits.
     number: str | None = None
-    #: The gateway's id of it; None where the terminal answered itself.
+    #: The gateway's id; None where the terminal answered itself.
     id: str | None = None
 
 
-def asks_authorisation(request: Request, presented: Presented, behaviour: Behaviour, device: Device) -> bool:
-    """Tell whether this debit goes to the bank: the request, the amount, the card or the script wants it."""
+def asks_authorisation(request: Request, card_read: CardRead, behaviour: Behaviour, device: Device) -> bool:
+    """Return whether this debit needs an authorisation: by request, amount, card or script."""
     return request.action == Action.DEBIT and (
         request.forces_authorisation
         or request.amount_cents > device.floor_limit_cents
-        or presented.card.always_online
+        or card_read.card.always_online
         or behaviour.issuer_code is not None
     )
 
 
 def authorise_alone(
-    request: Request, number: int, presented: Presented, behaviour: Behaviour, at: datetime
+    request: Request, number: int, card_read: CardRead, behaviour: Behaviour, at: datetime
 ) -> Authorisation:
-    """Answer as the card's bank. A refused payment has a number, too: the question was asked."""
+    """Return the answer of the card's bank; a refusal has an authorisation number, too."""
     decision = decide(
-        Account.of_card(presented.card),
+        Account.of_card(card_read.card),
         "debit",
         request.amount_cents,
-        pin="none" if presented.is_contactless else "ok",
+        pin="none" if card_read.is_contactless else "ok",
         month=at.strftime("%y%m"),
         wanted_code=behaviour.issuer_code,
     )

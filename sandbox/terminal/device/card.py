@@ -1,4 +1,4 @@
-"""A card in the reader, or held to it: what the terminal reads and what it shows of it."""
+"""A card that the terminal has read, and its masked number."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,8 +17,8 @@ _APPLICATION_NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """A card and how it is read."""
+class CardRead:
+    """A card and the way in which it was read."""
 
     card: Card
     mode: Mode = Mode.CONTACT
@@ -29,12 +29,12 @@ class Presented:
 
     @property
     def application(self) -> str:
-        """CC."""
+        """Return CC."""
         return self.card.application(self.mode)
 
     @property
     def read_mode(self) -> str:
-        """CI."""
+        """Return CI."""
         return "2" if self.is_contactless else "1"
 
     @property
@@ -43,10 +43,10 @@ class Presented:
 
 
 def masked(number: str) -> str:
-    """Return a card number as terminals show it: the first six and the last four digits."""
+    """Return a card number with all but the first six and the last four digits masked."""
     return f"{number[:6]}{'*' * (len(number) - 10)}{number[-4:]}"
 
 
 def card_numbered(number: str) -> Card:
-    """Return the deck's card of this number, or a CB card in order that has it."""
+    """Return the deck's card of this number, or a valid CB card with it."""
     return card_of_pan(number) or replace(DECK[0], key="own", pan=number)

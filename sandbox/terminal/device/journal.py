@@ -1,4 +1,4 @@
-"""The terminal's journal: numbered transactions, what was reversed, what waits for collection. Pure."""
+"""The terminal's journal: numbered transactions, reversals, batches for collection. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -7,23 +7,23 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from sandbox.terminal.device.bank import Authorisation
-from sandbox.terminal.device.card import Presented
+from sandbox.terminal.device.card import CardRead
 from shared.concert.fields import Action
 
-#: Older transactions are forgotten, collected or not: far more than a real terminal keeps before it insists.
+#: Older transactions are dropped, collected or not.
 KEPT_TRANSACTIONS: Final = 10_000
 
 Result = Literal["done", "refused", "abandoned", "walked_away"]
 
 
 class Fate(StrEnum):
-    """What becomes of a transaction after its end."""
+    """State of an ended transaction on its way to collection."""
 
     #: Refused or abandoned: nothing to collect.
     NOTHING = "nothing"
-    #: Done, waits for the collection. Until then a debit can be reversed.
+    #: Done, to be collected. Until then a debit can be reversed.
     STORED = "stored"
-    #: A debit that was reversed, and the reversal: both leave nothing to collect.
+    #: A reversed debit, and its reversal: nothing to collect.
     REVERSED = "reversed"
     #: In a batch that was sent and not acknowledged: it may have arrived.
     SENT = "sent"
@@ -38,34 +38,34 @@ class Transaction:
     at: datetime
     #: CD.
     action: str
-    #: What was really paid, in cents.
+    #: The amount paid.
     amount_cents: int
     result: Result
     fate: Fate
     #: The request's CF.
     reference: str | None
-    #: The same as the gateway is told it; None where it is told none.
+    #: CF as sent to the gateway; None where it is not sent.
     gateway_reference: str | None
     #: CA.
     pos_number: str | None
-    #: None: it ended before any card.
-    presented: Presented | None
-    #: None: none was asked.
+    #: None: it ended before a card was read.
+    card_read: CardRead | None
+    #: None: the terminal asked for none.
     authorisation: Authorisation | None
     contract: str
     rank: str
     #: AF; None where it was done.
     answer_code: str | None
-    #: The number of the debit that this reversal undid.
+    #: Number of the reversed debit.
     reverses: int | None = None
-    #: The batch in which it was sent.
+    #: Number of the batch in which it was sent.
     batch: int | None = None
     customer_receipt: str
     merchant_receipt: str
 
     @property
     def signed_cents(self) -> int:
-        """What it adds to a collection's sum: a credit takes from it."""
+        """Return its part of a collection's sum, negative for a credit."""
         return -self.amount_cents if self.action == Action.CREDIT else self.amount_cents
 
 
@@ -79,15 +79,15 @@ def reversible_debit(journal: Journal, amount_cents: int, card_number: str) -> T
             transaction.fate is Fate.STORED
             and transaction.action == Action.DEBIT
             and transaction.amount_cents == amount_cents
-            and transaction.presented is not None
-            and transaction.presented.card.pan == card_number
+            and transaction.card_read is not None
+            and transaction.card_read.card.pan == card_number
         ):
             return transaction
     return None
 
 
 def with_transaction(journal: Journal, new: Transaction) -> Journal:
-    """Return the journal with one more; where it is a reversal, its debit is reversed."""
+    """Return the journal with one more transaction; a reversal marks its debit."""
     if new.reverses is not None:
         journal = tuple(
             replace(old, fate=Fate.REVERSED) if old.number == new.reverses else old for old in journal
@@ -96,9 +96,9 @@ def with_transaction(journal: Journal, new: Transaction) -> Journal:
 
 
 def next_batch(journal: Journal, last_batch: int) -> tuple[int, Journal]:
-    """Return the number and the transactions of the batch to send; empty where nothing waits.
+    """Return number and transactions of the batch to send; empty where there is nothing to collect.
 
-    A batch that was not acknowledged is sent again as it was, under its number: it may have arrived.
+    A batch that was not acknowledged is sent again unchanged, under its number: it may have arrived.
     """
     sent = tuple(transaction for transaction in journal if transaction.fate is Fate.SENT)
     if sent:
@@ -107,7 +107,7 @@ def next_batch(journal: Journal, last_batch: int) -> tuple[int, Journal]:
 
 
 def marked(journal: Journal, numbers: Iterable[int], fate: Fate, batch: int) -> Journal:
-    """Return the journal in which these transactions met this fate."""
+    """Return the journal with this fate and batch for the transactions of these numbers."""
     chosen = frozenset(numbers)
     return tuple(
         replace(transaction, fate=fate, batch=batch) if transaction.number in chosen else transaction
@@ -116,5 +116,5 @@ def marked(journal: Journal, numbers: Iterable[int], fate: Fate, batch: int) -> 
 
 
 def sum_cents(transactions: Iterable[Transaction]) -> int:
-    """Debits less credits."""
+    """Return the sum of debits less credits."""
     return sum(transaction.signed_cents for transaction in transactions)

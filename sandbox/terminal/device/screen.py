@@ -1,7 +1,7 @@
-"""What the terminal shows, and what a card or a key makes of it: a state machine without I/O or clock.
+"""The terminal's screen as a state machine of cards and keys. Pure.
 
-idle -> card -> pin -> authorisation -> ended; a debit with a card in the reader asks for the PIN, all others
-go on at once. The red key abandons up to the PIN; while the bank is asked no key has a meaning.
+idle -> card -> pin -> authorisation -> ended; a debit with an inserted card asks for the PIN, all others skip
+it. The red key abandons up to the PIN; while the bank is asked no key has an effect.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from sandbox.cards import Mode
-from sandbox.terminal.device.card import TEST_PIN, Presented
+from sandbox.terminal.device.card import TEST_PIN, CardRead
 from shared.concert.fields import Action
 
 PIN_TRIES: Final = 3
@@ -17,10 +17,10 @@ _LONGEST_PIN: Final = 12
 
 
 class Stage(StrEnum):
-    """What is on the screen."""
+    """Stage of the screen."""
 
     IDLE = "idle"
-    #: Amount and currency; a card is waited for.
+    #: Amount and currency; the terminal waits for a card.
     CARD = "card"
     PIN = "pin"
     #: The bank is asked.
@@ -40,29 +40,29 @@ class Key(StrEnum):
 
 
 class Next(StrEnum):
-    """What the terminal has to do after a card or a key."""
+    """The terminal's next step after a card or a key."""
 
-    #: Card and PIN are there: ask the bank or approve.
+    #: Card and PIN were read: ask the bank or approve.
     DECIDE = "decide"
     ABANDON = "abandon"
-    #: The PIN was wrong too often.
+    #: Too many wrong PINs.
     BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """The screen, and what was typed."""
+    """The screen with the typed PIN."""
 
     stage: Stage = Stage.IDLE
     #: CD of the transaction on the screen.
     action: str | None = None
     amount_cents: int | None = None
-    presented: Presented | None = None
+    card_read: CardRead | None = None
     pin: str = ""
     wrong_pins: int = 0
-    #: In words, below the amount.
+    #: Text below the amount.
     message: str = "Ready"
-    #: Of the transaction that ended; None on other screens.
+    #: Result of the ended transaction; None at other stages.
     is_done: bool | None = None
 
 
@@ -74,7 +74,7 @@ RESTARTING: Final = Screen(stage=Stage.RESTARTING, message="Restarting ...")
 
 
 def woken(action: str, amount_cents: int) -> Screen:
-    """Return the screen of a request that has just come."""
+    """Return the screen of a new request."""
     return Screen(
         stage=Stage.CARD,
         action=action,
@@ -83,32 +83,32 @@ def woken(action: str, amount_cents: int) -> Screen:
     )
 
 
-def present(screen: Screen, presented: Presented, *, contactless_limit_cents: int | None = None) -> Step:
-    """A card is put in or held to it; `contactless_limit_cents` None: however much it is."""
+def present(screen: Screen, card_read: CardRead, *, contactless_limit_cents: int | None = None) -> Step:
+    """Return the screen after a card was presented; `contactless_limit_cents` None: without limit."""
     if screen.stage is not Stage.CARD:
         return screen, None
-    if presented.is_contactless and not _may_be_held(screen, presented, contactless_limit_cents):
+    if card_read.is_contactless and not _may_be_held(screen, card_read, contactless_limit_cents):
         return replace(screen, message="Please insert the card"), None
-    screen = replace(screen, presented=presented)
-    if screen.action == Action.DEBIT and not presented.is_contactless:
+    screen = replace(screen, card_read=card_read)
+    if screen.action == Action.DEBIT and not card_read.is_contactless:
         return replace(screen, stage=Stage.PIN, message="Enter your PIN, then green"), None
     return screen, Next.DECIDE
 
 
-def _may_be_held(screen: Screen, presented: Presented, limit_cents: int | None) -> bool:
+def _may_be_held(screen: Screen, card_read: CardRead, limit_cents: int | None) -> bool:
     within = limit_cents is None or (screen.amount_cents or 0) <= limit_cents
-    return Mode.CONTACTLESS in presented.card.modes and within
+    return Mode.CONTACTLESS in card_read.card.modes and within
 
 
 def digit(screen: Screen, typed: str) -> Screen:
-    """A digit of the PIN; passed over on other screens."""
+    """Return the screen with one more digit of the PIN; ignored at other stages."""
     if screen.stage is not Stage.PIN or len(screen.pin) == _LONGEST_PIN:
         return screen
     return replace(screen, pin=screen.pin + typed)
 
 
 def press(screen: Screen, key: Key) -> Step:
-    """One of the coloured keys: confirm, correct, abandon."""
+    """Return the screen after a coloured key: confirm, correct, abandon."""
     match key:
         case Key.RED if screen.stage in (Stage.CARD, Stage.PIN):
             return screen, Next.ABANDON
@@ -130,10 +130,10 @@ def _check_pin(screen: Screen) -> Step:
 
 
 def asking(screen: Screen) -> Screen:
-    """The bank is asked."""
+    """Return the screen while the bank is asked."""
     return replace(screen, stage=Stage.AUTHORISATION, message="Asking the bank ...")
 
 
 def ended(screen: Screen, *, is_done: bool, message: str) -> Screen:
-    """The transaction's result."""
+    """Return the screen of a result."""
     return replace(screen, stage=Stage.ENDED, pin="", is_done=is_done, message=message)

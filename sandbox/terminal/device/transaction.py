@@ -1,4 +1,4 @@
-"""What the terminal does with a request: pure, from request and memory to answer and memory."""
+"""The terminal's answer to a request, from its memory. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from sandbox.terminal.device.card import Presented
+from sandbox.terminal.device.card import CardRead
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Fate, Journal, Transaction, reversible_debit, with_transaction
-from sandbox.terminal.device.receipts import card_shown, ticket_text
-from sandbox.terminal.device.result import Ending, played_out
+from sandbox.terminal.device.receipts import card_shown, receipt_text
+from sandbox.terminal.device.result import Ending, decide_alone
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.request import Request
 from shared.concert import fields as f
@@ -20,7 +20,7 @@ from shared.concert.fields import Action, Status
 from shared.concert.receipt import encode_receipt
 
 OWN_PRIVATE_DATA: Final = "1010000000"
-#: The order of HiPay's terminals (V3.2), with what they leave out before the ticket.
+#: The order of HiPay's terminals (V3.2), with the fields that they leave out before the receipt.
 ANSWER_ORDER: Final = (
     *("CZ", "CJ", "CA", "CB", "CC", "CD", "CE"),
     *("AC", "AE", "AF", "CF", "CG"),
@@ -35,7 +35,7 @@ Answer = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a terminal remembers from one transaction to the next."""
+    """The terminal's memory from one transaction to the next."""
 
     #: Number of the last transaction.
     number: int = 0
@@ -43,13 +43,13 @@ class Memory:
     journal: Journal = ()
     #: Number of the last batch that was sent.
     batch: int = 0
-    #: The last transaction's fields, its ticket among them, asked for or not.
+    #: The last transaction's fields, with its receipt, wanted or not.
     last: Answer = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A transaction's end."""
+    """An ended transaction with its answer and the memory after it."""
 
     answer: Answer
     memory: Memory
@@ -57,7 +57,7 @@ class Done:
 
     @property
     def charged(self) -> bool:
-        """Money moved: for a debit the card was charged."""
+        """Return whether money moved: for a debit, whether the card was charged."""
         return self.transaction.result == "done"
 
 
@@ -69,18 +69,18 @@ def perform(
     at: datetime,
     ending: Ending | None = None,
 ) -> Done:
-    """Carry out a debit, credit or reversal; `at` is the time on the ticket.
+    """Carry out a debit, credit or reversal; `at` is the time on the receipt.
 
-    It ends as `ending` says; without one, as the behaviour wants it.
+    ending: None: the behaviour decides, with the terminal as the bank.
     """
     number = memory.number + 1
     if ending is None:
-        ending = played_out(request, memory.journal, number, behaviour, device, at)
+        ending = decide_alone(request, memory.journal, number, behaviour, device, at)
     transaction = _transaction(request, memory, behaviour, device, at, number, ending)
     fields = _fields(request, behaviour, device, transaction)
     journal = with_transaction(memory.journal, transaction)
     remembered = Memory(number, journal, memory.batch, MappingProxyType(fields))
-    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.RECEIPT}
+    left_out = behaviour.leaves_out if request.wants_receipt else behaviour.leaves_out | {f.RECEIPT}
     return Done(_ordered(fields, left_out), remembered, transaction)
 
 
@@ -96,17 +96,17 @@ def _transaction(
     done = ending.result == "done"
     amount = _paid_amount(request, behaviour)
     undone = None
-    if done and request.action == Action.REVERSAL and ending.presented is not None:
-        undone = reversible_debit(memory.journal, amount, ending.presented.card.pan)
+    if done and request.action == Action.REVERSAL and ending.card_read is not None:
+        undone = reversible_debit(memory.journal, amount, ending.card_read.card.pan)
     contract = request.text(f.CONTRACT) or device.contract
-    ticket = partial(
-        ticket_text,
+    receipt = partial(
+        receipt_text,
         device,
         action=request.action,
         amount_cents=amount,
         number=number,
         at=at,
-        presented=ending.presented,
+        card_read=ending.card_read,
         contract=contract,
         authorisation_number=ending.authorisation.number if ending.authorisation else None,
         done=done,
@@ -120,16 +120,16 @@ def _transaction(
         result=ending.result,
         fate=_fate(request, done),
         reference=request.reference,
-        gateway_reference=request.reference if behaviour.tells_gateway_reference else None,
+        gateway_reference=request.reference if behaviour.sends_gateway_reference else None,
         pos_number=request.text(f.POS_NUMBER),
-        presented=ending.presented,
+        card_read=ending.card_read,
         authorisation=ending.authorisation,
         contract=contract,
         rank=device.rank,
         answer_code=ending.answer_code,
         reverses=None if undone is None else undone.number,
-        customer_receipt=ticket(copy="customer"),
-        merchant_receipt=ticket(copy="merchant"),
+        customer_receipt=receipt(copy="customer"),
+        merchant_receipt=receipt(copy="merchant"),
     )
 
 
@@ -143,19 +143,19 @@ def _fields(
     request: Request, behaviour: Behaviour, device: Device, transaction: Transaction
 ) -> dict[str, str]:
     done = transaction.result == "done"
-    ticket = encode_receipt(transaction.customer_receipt)
+    receipt = encode_receipt(transaction.customer_receipt)
     fields = _echo(request, device) | {
         f.AMOUNT: _amount(request, transaction.amount_cents, behaviour),
         f.STATUS: Status.DONE if done else Status.NOT_DONE,
         f.CONTRACT: request.fields.get(f.CONTRACT) or transaction.contract,
-        f.RECEIPT: encode_fields([("CK", "100"), ("AK", ticket)]).decode("ascii"),
+        f.RECEIPT: encode_fields([("CK", "100"), ("AK", receipt)]).decode("ascii"),
     }
     if transaction.answer_code is not None:
         fields[f.ANSWER_CODE] = transaction.answer_code
     if transaction.authorisation is not None and transaction.authorisation.number is not None:
         fields[f.AUTHORISATION_NUMBER] = transaction.authorisation.number
-    if transaction.presented is not None:
-        fields |= _card_fields(transaction.presented, device)
+    if transaction.card_read is not None:
+        fields |= _card_fields(transaction.card_read, device)
     private_data = _private_data(request, behaviour, done)
     if private_data is not None:
         fields[f.PRIVATE_DATA] = private_data
@@ -163,47 +163,47 @@ def _fields(
 
 
 def identify(request: Request, device: Device) -> Answer:
-    """Answer a ping."""
+    """Return the answer of an identification."""
     return _ordered(_echo(request, device) | {f.STATUS: Status.DONE})
 
 
-def tell_collection(request: Request, device: Device, *, acknowledged: bool) -> Answer:
-    """Answer a request for a remote collection (CD B): done once the gateway has acknowledged it."""
+def answer_collection(request: Request, device: Device, *, acknowledged: bool) -> Answer:
+    """Return the answer of a remote collection (CD B): done where the gateway acknowledged it."""
     if acknowledged:
         return _ordered(_echo(request, device) | {f.STATUS: Status.DONE})
     return reject(request, "07", device)
 
 
-def say_busy(request: Request, device: Device) -> Answer:
-    """Answer a request that comes while another transaction runs: not done, without a reason."""
+def answer_busy(request: Request, device: Device) -> Answer:
+    """Return the answer of a request during another transaction: not done, without a reason."""
     return _ordered(_echo(request, device) | {f.STATUS: Status.NOT_DONE})
 
 
 def reject(request: Request, code: str, device: Device) -> Answer:
-    """Answer a request that cannot be read or done."""
+    """Return the answer of a request that cannot be read or done."""
     return _ordered(_echo(request, device) | {f.STATUS: Status.NOT_DONE, f.ANSWER_CODE: code})
 
 
 def take_into_account(request: Request, device: Device) -> Answer:
-    """Answer before any card: taken into account where the request asks for that (BA 1), else done."""
+    """Return the answer before any card: taken into account where the request has BA 1, else done."""
     status = Status.TAKEN_INTO_ACCOUNT if request.wants_answer_at_once else Status.DONE
     return _ordered(_echo(request, device) | {f.STATUS: status})
 
 
 def repeat_last(request: Request, memory: Memory, behaviour: Behaviour, device: Device) -> Answer:
-    """Answer an enquiry (CD 3). Its status is about the enquiry, the ticket about the transaction."""
+    """Return the answer of an enquiry (CD 3): its status is the enquiry's, its receipt the transaction's."""
     if behaviour.enquiry == "copies":
         return _ordered(dict(request.fields) | {f.STATUS: Status.DONE})
     if behaviour.enquiry == "refuses" or not memory.last:
         return reject(request, "07", device)
     repeated = {tag: value for tag, value in memory.last.items() if tag != f.ANSWER_CODE}
     repeated |= {f.STATUS: Status.DONE, f.SOFTWARE_ID: request.fields.get(f.SOFTWARE_ID, "")}
-    left_out = behaviour.leaves_out if request.wants_ticket else behaviour.leaves_out | {f.RECEIPT}
+    left_out = behaviour.leaves_out if request.wants_receipt else behaviour.leaves_out | {f.RECEIPT}
     return _ordered(repeated, left_out)
 
 
 def earlier_answer(memory: Memory, request: Request, device: Device) -> Answer:
-    """Return the answer of the transaction before; without one, that of a sale of 9.90 euros."""
+    """Return the previous transaction's answer; without one, that of a sale of 9.90 euros."""
     if memory.last:
         return _ordered(memory.last)
     return _ordered(
@@ -223,12 +223,12 @@ def _paid_amount(request: Request, behaviour: Behaviour) -> int:
     return min(behaviour.paid_amount_cents, request.amount_cents)
 
 
-def _card_fields(presented: Presented, device: Device) -> dict[str, str]:
-    fields = {f.APPLICATION: presented.application}
+def _card_fields(card_read: CardRead, device: Device) -> dict[str, str]:
+    fields = {f.APPLICATION: card_read.application}
     if device.sends_card_fields:
-        fields[f.CARD_NUMBER] = card_shown(presented, device)
-        fields[f.AID] = presented.card.aid
-        fields[f.READ_MODE] = presented.read_mode
+        fields[f.CARD_NUMBER] = card_shown(card_read, device)
+        fields[f.AID] = card_read.card.aid
+        fields[f.READ_MODE] = card_read.read_mode
     return fields
 
 

@@ -1,1 +1,1 @@
-"""The terminal's way to its payment gateway: authorisations, completions, collections."""
+"""The terminal's payment gateway: authorisations, completions, collections."""

@@ -1,12 +1,12 @@
-"""What the terminal writes to its gateway, as JSON values. Pure.
+"""Bodies of the terminal's requests to its gateway, as JSON values. Pure.
 
-The whole card number is in the question for an authorisation only; all else has it masked.
+The whole card number is in an authorisation's request only; all others have it masked.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox.terminal.device.card import Presented, masked
+from sandbox.terminal.device.card import CardRead, masked
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Transaction, sum_cents
 from sandbox.terminal.script.behaviour import Behaviour
@@ -20,7 +20,7 @@ Body = dict[str, Any]
 
 def authorisation_question(
     request: Request,
-    presented: Presented,
+    card_read: CardRead,
     behaviour: Behaviour,
     device: Device,
     *,
@@ -30,21 +30,21 @@ def authorisation_question(
     """Return the body of `POST /authorisations`."""
     body = {
         "terminal": terminal_identity(device, request.text(f.POS_NUMBER), address),
-        "reference": request.reference if behaviour.tells_gateway_reference else None,
+        "reference": request.reference if behaviour.sends_gateway_reference else None,
         "contract": request.text(f.CONTRACT) or device.contract,
         "rank": device.rank,
-        "application": presented.application,
+        "application": card_read.application,
         "operation": OPERATIONS[Action(request.action)],
         "amount_cents": request.amount_cents,
         "currency": "EUR",
         "card": {
-            "pan": presented.card.pan,
-            "expiry": presented.card.expiry,
-            "brand": presented.card.brand,
-            "aid": presented.card.aid,
-            "mode": presented.mode,
+            "pan": card_read.card.pan,
+            "expiry": card_read.card.expiry,
+            "brand": card_read.card.brand,
+            "aid": card_read.card.aid,
+            "mode": card_read.mode,
         },
-        "pin": _pin(request, presented, behaviour),
+        "pin": _pin(request, card_read, behaviour),
     }
     if reverses is not None:
         body["reverses"] = str(reverses.number)
@@ -53,8 +53,8 @@ def authorisation_question(
     return body
 
 
-def _pin(request: Request, presented: Presented, behaviour: Behaviour) -> str:
-    if request.action != Action.DEBIT or presented.is_contactless:
+def _pin(request: Request, card_read: CardRead, behaviour: Behaviour) -> str:
+    if request.action != Action.DEBIT or card_read.is_contactless:
         return "none"
     return "wrong" if behaviour.issuer_code == "55" else "ok"
 
@@ -81,14 +81,14 @@ def collection(batch: int, transactions: Iterable[Transaction], device: Device, 
 
 
 def terminal_identity(device: Device, pos_number: str | None, address: str) -> Body:
-    """Return which terminal it is: its serial number, the register's number, `host:port`."""
+    """Return the terminal's serial number, its POS number, and `host:port`."""
     return {"serial": device.serial, "pos_number": pos_number or "01", "address": address}
 
 
 def transaction_body(transaction: Transaction) -> Body:
-    """Return one transaction of the journal that was done."""
-    presented = transaction.presented
-    assert presented is not None
+    """Return a done transaction of the journal."""
+    card_read = transaction.card_read
+    assert card_read is not None
     authorisation = transaction.authorisation
     return {
         "id": str(transaction.number),
@@ -102,12 +102,12 @@ def transaction_body(transaction: Transaction) -> Body:
         "authorisation_number": None if authorisation is None else authorisation.number,
         "contract": transaction.contract,
         "rank": transaction.rank,
-        "application": presented.application,
-        "aid": presented.card.aid,
+        "application": card_read.application,
+        "aid": card_read.card.aid,
         "card": {
-            "pan": masked(presented.card.pan),
-            "brand": presented.card.brand,
-            "mode": presented.mode,
+            "pan": masked(card_read.card.pan),
+            "brand": card_read.card.brand,
+            "mode": card_read.mode,
         },
         "reverses": None if transaction.reverses is None else str(transaction.reverses),
         "at_ms": round(transaction.at.timestamp() * 1000),

@@ -1,4 +1,4 @@
-"""The terminal's way to its payment gateway (Preludd): the interface, and its client over HTTP."""
+"""Interface of the terminal's payment gateway (Preludd), and its HTTP client."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -11,7 +11,7 @@ from sandbox.terminal.gateway.bodies import Body
 
 
 class GatewayUnreachable(Exception):
-    """Raised where the gateway gave no answer that can be read: it may have heard all the same."""
+    """Raised where the gateway gave no valid answer; it may have received the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,18 @@ class Collected:
 
 
 class Gateway(Protocol):
-    """What a terminal asks of its gateway. Every call raises GatewayUnreachable."""
+    """A terminal's gateway. Every call raises GatewayUnreachable."""
 
     async def authorise(self, body: Body) -> Authorisation:
-        """Ask the card's bank, all the way there and back."""
+        """Ask the card's bank for an authorisation."""
         ...
 
     async def complete(self, body: Body) -> None:
-        """Tell that an authorised transaction was done; the same one may be told again."""
+        """Report that an authorised transaction was done; it may be repeated."""
         ...
 
     async def collect(self, body: Body) -> Collected:
-        """Send a batch; the same one may be sent again."""
+        """Send a batch; it may be repeated."""
         ...
 
 
@@ -57,7 +57,7 @@ _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class HttpGateway:
-    """The gateway at a base URL; `client` decides time-outs and is closed by whoever made it."""
+    """Client of the gateway at a base URL; `client` sets time-outs, and its owner closes it."""
 
     def __init__(self, client: httpx.AsyncClient, url: str) -> None:
         self._client = client

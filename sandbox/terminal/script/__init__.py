@@ -1,1 +1,1 @@
-"""The scripted behaviour of customer and terminal."""
+"""Scripted behaviour of customer, bank and terminal."""

@@ -1,4 +1,4 @@
-"""Which behaviour a transaction gets."""
+"""Selection of a transaction's behaviour."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from sandbox.terminal.server.request import Request
 from shared.concert.fields import Action
 
 
-class Choice:
-    """What decides about the coming transactions; the first one that has a word counts.
+class BehaviourSelection:
+    """Sources of the coming transactions' behaviour; the first one that gives one counts.
 
-    `script` (a queue of steps), `choose` where it is given and returns one, `by_amount` (cents), the table of
-    outcomes where `behaviour.amount_decides`, and `behaviour`. All may be changed at any time.
+    `script` (a queue of steps), `choose`, `by_amount` (cents), the table of outcomes where
+    `behaviour.amount_decides`, and `behaviour`. All may be changed at any time.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class Choice:
         self.by_amount = dict(by_amount or {})
         self.choose = choose
         self.script: deque[ScriptStep] = deque()
-        #: The last transaction's, where script or table decided: it has a word on the enquiry that follows.
+        #: The last transaction's behaviour, where script or table decided: it applies to the next enquiry.
         self._scripted: Behaviour | None = None
 
     def behaviour_for(self, request: Request) -> Behaviour:
-        """Return the behaviour for this request; a step of the script is used up by a transaction only."""
+        """Return the behaviour for this request; only a transaction uses up a step of the script."""
         if request.is_operation:
             self._scripted = self._next_step()
             if self._scripted is not None:
@@ -45,17 +45,17 @@ class Choice:
         return chosen or self.behaviour
 
     def greeting(self) -> str:
-        """Return what the next connection is greeted with."""
+        """Return the next connection's greeting."""
         coming = self.script[0].applied_to(self.behaviour) if self.script else self.behaviour
         return coming.greeting
 
-    def forget_unasked(self, greeting: str) -> None:
-        """Use up the step that gave this greeting: who was greeted asked nothing, and nobody will."""
+    def skip_unasked(self, greeting: str) -> None:
+        """Use up the step that gave this greeting, since its connection ended without a request."""
         if self.script and greeting and self.greeting() == greeting:
             self.script.popleft()
 
     def forget_script(self) -> None:
-        """The coming transactions do what is usual."""
+        """Drop all steps of the script."""
         self.script.clear()
         self._scripted = None
 

@@ -1,7 +1,7 @@
-"""The table of scripted outcomes: by the last two digits of an amount, or by name.
+"""Table of scripted outcomes, by the last two digits of an amount, or by name.
 
-The one source of `docs/sandbox/outcomes.md`, of `cloud-terminal sandbox outcomes`, of `--behaviour`, of the
-control API's `POST /script` and of what a virtual terminal does with such an amount.
+Source of `docs/sandbox/outcomes.md`, `cloud-terminal sandbox outcomes`, `--behaviour`, the control API's
+`POST /script`, and of a virtual terminal's behaviour for such an amount.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,33 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sandbox.gateway import response_codes
-from sandbox.terminal.script.answer_codes import REFUSALS
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
+
+#: Issuers' answer codes (ISO 8583, field 39) in the table, in their order.
+REFUSALS: Final = (
+    "04",
+    "05",
+    response_codes.INVALID_NUMBER,
+    "41",
+    "43",
+    response_codes.NO_FUNDS,
+    response_codes.EXPIRED,
+    response_codes.WRONG_PIN,
+    "57",
+    response_codes.OVER_LIMIT,
+    "62",
+    "65",
+    response_codes.TOO_MANY_PINS,
+    response_codes.UNAVAILABLE,
+    "96",
+)
+#: AF 05, forbidden; all others are AF 04, refused.
+_FORBIDDEN: Final = frozenset({"41", "43", "57", "62"})
+
+
+def answer_code_of(code: str) -> str:
+    """Return the first two digits of AF for a refusal."""
+    return "05" if code in _FORBIDDEN else "04"
 
 
 class UnknownOutcome(ValueError):
@@ -19,15 +44,15 @@ class UnknownOutcome(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ScriptedOutcome:
-    """One row: what happens, and how it is chosen."""
+    """One row of the table."""
 
     name: str
     #: The last two digits of the amount in cents; None: by name only.
     ending: str | None
     meaning: str
-    #: Whether the card is charged where the customer would pay.
+    #: The card is charged.
     charged: bool
-    #: Fields of the terminal's usual behaviour that are different.
+    #: Fields that differ from the terminal's usual behaviour.
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def applied_to(self, usual: Behaviour) -> Behaviour:
@@ -63,7 +88,7 @@ OUTCOMES: Final = (
     _row(
         "abandoned",
         "22",
-        "the customer presses the red button (AF 06)",
+        "the customer presses the red key (AF 06)",
         charged=False,
         customer=Customer.ABANDON,
     ),
@@ -77,14 +102,14 @@ OUTCOMES: Final = (
     _row(
         "silent",
         "24",
-        "nothing comes until the terminal's own time is over (240 s), then it closes",
+        "no answer until the terminal's own time is over (240 s), then it closes",
         charged=False,
         fault=Fault.SILENT,
     ),
     _row(
         "late_success",
         "26",
-        "the customer pays after 200 seconds, when a caller has given up",
+        "the customer pays after 200 seconds, when a client has given up",
         delay_seconds=200.0,
     ),
     _row(
@@ -133,7 +158,7 @@ OUTCOMES: Final = (
     _row(
         "earlier_answer",
         "38",
-        "approved, and the answer is that of the transaction before",
+        "approved, and the answer is the previous transaction's",
         fault=Fault.EARLIER_ANSWER,
     ),
     _row(
@@ -145,7 +170,7 @@ OUTCOMES: Final = (
     _row(
         "reboot",
         "46",
-        "the terminal restarts before the card and is away for 5 seconds",
+        "the terminal restarts before the card and accepts no connection for 5 seconds",
         charged=False,
         fault=Fault.REBOOT,
     ),
@@ -159,8 +184,8 @@ OUTCOMES: Final = (
     _row(
         "gateway_without_reference",
         "48",
-        "approved, and the gateway is not told CF: its records name no payment",
-        tells_gateway_reference=False,
+        "approved, and CF is not sent to the gateway: its records name no payment",
+        sends_gateway_reference=False,
     ),
     _row(
         "broken_first",
@@ -171,7 +196,7 @@ OUTCOMES: Final = (
     _row(
         "greets",
         None,
-        "the terminal writes before it is asked: a register that sees it asks nothing",
+        "the terminal writes before the request: a client that reads it sends no request",
         charged=False,
         greeting="READY\r\n",
         fault=Fault.BUSY,
@@ -192,7 +217,7 @@ OUTCOMES: Final = (
         "own_reference", None, "CF holds the terminal's own data on successes", private_data="own_on_success"
     ),
     _row("padded_amount", None, "CB is padded with zeros to 12 digits", pads_amount=True),
-    _row("short_ticket", None, "the ticket ends one character short of its length", ticket_short_by=1),
+    _row("short_receipt", None, "the receipt ends one character short of its length", receipt_short_by=1),
     _row("counts_characters", None, "lengths count characters, not bytes", counts_characters=True),
     _row("copying_enquiry", None, "an enquiry's answer copies the request's fields", enquiry="copies"),
     _row("refused_enquiry", None, "an enquiry is refused", enquiry="refuses"),
@@ -211,5 +236,5 @@ def outcome_named(name: str) -> ScriptedOutcome:
 
 
 def outcome_of_amount(amount_cents: int) -> ScriptedOutcome | None:
-    """Return the row of an amount's last two digits; None where they say nothing."""
+    """Return the row of an amount's last two digits, or None."""
     return _BY_ENDING.get(f"{amount_cents % 100:02d}")

@@ -1,4 +1,4 @@
-"""The page of scripted outcomes, rendered from the table itself."""
+"""Generator of the page of scripted outcomes."""
 
 import sys
 
@@ -8,23 +8,23 @@ HEAD = """# Scripted outcomes
 
 <!-- The output of `python -m sandbox.terminal.script.outcomes_reference`; a test says when it is stale. -->
 
-What a payment on the virtual terminal comes to, chosen per payment:
+You choose the outcome of each payment on the virtual terminal:
 
 - **by the last two digits of its amount**: 12.51 euros are refused for lack of funds. On for
   `cloud-terminal terminal` and the sandbox (`--no-amount-table` turns it off), off for a `VirtualTerminal`
-  in your own tests unless its `Behaviour(amount_decides=True)`. Amounts with other endings do what the
-  terminal is set to. Credits and reversals go by their amount, too: the reversal of 12.33 euros loses its
-  answer as its debit did. To undo such a debit undisturbed, script its reversal: `{"next": ["usual"]}`;
+  in your own tests unless its `Behaviour(amount_decides=True)`. Other amounts follow the terminal's settings.
+  The amount of a credit or reversal chooses, too: the reversal of 12.33 euros loses its answer as its debit
+  did. To reverse such a debit without a fault, script its reversal: `{"next": ["usual"]}`;
 - **by name**: `--behaviour NAME` for every payment, or for the next ones by the control API,
   `POST /script {"next": ["refused_51", "lost_answer"]}`; the two digits are a name, too;
 - **by hand** on the terminal's screen.
 
-A script has the first word, then `--outcome-for AMOUNT=...`, then the table. `cloud-terminal sandbox
-outcomes` prints the same table. The two digits of refusals by the bank are answer codes of ISO 8583 (field
-39); where a gateway is behind the terminal it is the issuer that is told to answer so.
+A script comes first, then `--outcome-for AMOUNT=...`, then the table. `cloud-terminal sandbox outcomes`
+prints the same table. The two digits of refusals by the bank are answer codes of ISO 8583 (field 39); with a
+gateway behind the terminal the issuer answers with them.
 
-Where the customer acts by hand, the bank's answers and the faults of this table stay; what a customer would
-do by itself (`slow`, `abandoned`, `walked_away`, `late_success`) is left to the hands.
+Where you act as the customer by hand, the bank's answers and the faults of this table apply; the customer's
+own part (`slow`, `abandoned`, `walked_away`, `late_success`) does not.
 
 | amount ends in | name | what happens | card charged |
 |---|---|---|---|

@@ -1,4 +1,4 @@
-"""What the next payments are to do: a queue of steps, each a row of the table, own changes, or both."""
+"""Script of the coming payments: steps, each a row of the table, own changes, or both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,12 +16,12 @@ _FIELDS: Final = frozenset(field.name for field in fields(Behaviour))
 
 
 class BadScript(ValueError):
-    """Raised for a step that cannot be read; says which and why."""
+    """Raised for an invalid step; the message names the step and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptStep:
-    """One coming payment."""
+    """The behaviour of one coming payment."""
 
     outcome: ScriptedOutcome | None
     changes: Mapping[str, Any]
@@ -32,7 +32,7 @@ class ScriptStep:
         return ", ".join(parts + [f"{key}={value}" for key, value in self.changes.items()])
 
     def applied_to(self, usual: Behaviour) -> Behaviour:
-        """Return the usual behaviour as this step changes it."""
+        """Return the usual behaviour with this step's changes."""
         if self.outcome is not None:
             usual = self.outcome.applied_to(usual)
         return replace(usual, **self.changes)

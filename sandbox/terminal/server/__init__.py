@@ -1,1 +1,1 @@
-"""The Concert server: connections, requests read, answers written."""
+"""The Concert server: connections, requests, answers."""

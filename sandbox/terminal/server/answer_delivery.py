@@ -1,4 +1,4 @@
-"""How an answer goes out: its bytes, and the pieces they are written in."""
+"""Bytes of an answer, and the pieces in which they are written."""
 
 from collections.abc import Mapping
 
@@ -9,18 +9,18 @@ from shared.concert.framing import ACK, EOT, ETX, STX, check_byte_of
 
 #: Neither a field nor UTF-8.
 NOISE = b"\x15\x02\xff\xfeERREUR 42\x00"
-#: A maker's extra with accents, so that bytes and characters differ.
+#: A manufacturer's own field with accents, so that bytes and characters differ.
 _ACCENTED = ("OD", "Terminal prêt, café réglé")
 
 
 def answer_bytes(answer: Mapping[str, str], behaviour: Behaviour) -> bytes:
-    """Return the answer as this terminal writes it, with its faults and its wrapping."""
+    """Return the answer's bytes, with the behaviour's faults and wrapping."""
     body = _body(answer, behaviour)
     return ACK + STX + body + ETX + check_byte_of(body) + EOT if behaviour.wraps else body
 
 
 def amount_bytes(cents: int) -> bytes:
-    """Return an amount that comes on its own."""
+    """Return the bytes of CB alone."""
     return encode_fields([(f.AMOUNT, f"{cents:02d}")])
 
 
@@ -28,10 +28,10 @@ def _body(answer: Mapping[str, str], behaviour: Behaviour) -> bytes:
     fields = list(answer.items())
     if behaviour.counts_characters:
         return _count_characters([*fields[:-1], _ACCENTED, *fields[-1:]])
-    if behaviour.ticket_short_by and fields and fields[-1][0] == f.RECEIPT:
-        ticket = fields[-1][1].encode("ascii")
-        kept = ticket[: -behaviour.ticket_short_by]
-        return encode_fields(fields[:-1]) + b"ZT%03d%s" % (len(ticket), kept)
+    if behaviour.receipt_short_by and fields and fields[-1][0] == f.RECEIPT:
+        receipt = fields[-1][1].encode("ascii")
+        kept = receipt[: -behaviour.receipt_short_by]
+        return encode_fields(fields[:-1]) + b"ZT%03d%s" % (len(receipt), kept)
     return encode_fields(fields)
 
 
@@ -42,7 +42,7 @@ def _count_characters(fields: list[tuple[str, str]]) -> bytes:
 
 
 def pieces(data: bytes, behaviour: Behaviour) -> list[bytes]:
-    """Return the parts that are written one after the other."""
+    """Return the pieces in which the bytes are written."""
     size = behaviour.piece_bytes
     if size is None or size >= len(data):
         return [data]

@@ -1,4 +1,4 @@
-"""A register's request, read by the terminal."""
+"""A POS's request, as the terminal reads it. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from shared.concert import fields as f
 from shared.concert.decode import Frame
 from shared.concert.fields import Action
 
-#: Actions that move money: they need an amount.
+#: Actions that move money and need an amount.
 OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
 #: Starts a remote collection, in V3.1 and later.
 COLLECTION: Final = "B"
 _FIRST_VERSION_WITH_COLLECTION: Final = "0310"
-#: What a request needs; an operation or pre-authorisation needs more.
+#: Required fields; an operation or pre-authorisation requires more.
 _NEEDED: Final = frozenset({f.PROTOCOL_VERSION, f.ACTION})
 _NEEDED_FOR_MONEY: Final = _NEEDED | {f.AMOUNT, f.SOFTWARE_ID, f.POS_NUMBER, f.CURRENCY}
 _WITH_AMOUNT: Final = OPERATIONS | {Action.PREAUTHORISATION}
-#: What the terminal's deck of cards can be read as, see `sandbox.cards`.
+#: Payment applications of the deck's cards, see `sandbox.cards`.
 _APPLICATIONS: Final = frozenset(card.application(mode) for card in DECK for mode in card.modes)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A whole request's fields, and what is wrong with them."""
+    """A request's fields, and its rejection."""
 
     fields: Mapping[str, str]
     #: The answer code (AF) that rejects it; None for a request that can be done.
@@ -44,16 +44,16 @@ class Request:
 
     @property
     def reference(self) -> str | None:
-        """CF, as text."""
+        """Return CF as text."""
         return self.text(f.PRIVATE_DATA)
 
     @property
     def application(self) -> str | None:
-        """The payment application that has to be used; None: any."""
+        """Return the required payment application; None: any."""
         return self.fields.get(f.APPLICATION)
 
     def text(self, tag: str) -> str | None:
-        """Return a field for people and other systems: a byte that is no UTF-8 is read as Latin-1."""
+        """Return a field as text; a value that is not UTF-8 is decoded as Latin-1."""
         value = self.fields.get(tag)
         if value is None or value.isascii():
             return value
@@ -61,12 +61,12 @@ class Request:
         return value if raw.decode("utf-8", "replace") == value else raw.decode("latin-1")
 
     @property
-    def wants_ticket(self) -> bool:
+    def wants_receipt(self) -> bool:
         return self.fields.get(f.RECEIPT_WANTED, "000") != "000"
 
     @property
     def wants_answer_at_once(self) -> bool:
-        """BA 1: the answer says that the request was taken, and nothing more comes on the connection."""
+        """Return whether BA is 1: one answer at once, and none after it on the connection."""
         return self.fields.get(f.ANSWER_MODE) == "1"
 
     @property
@@ -75,7 +75,7 @@ class Request:
 
 
 def is_whole(frame: Frame) -> bool:
-    """Tell whether a request may end here: on a field boundary, with everything that it needs."""
+    """Return whether a request may end here: on a field boundary, with all required fields."""
     return frame.at_boundary and _needed(frame.fields) <= frame.fields.keys()
 
 

@@ -1,4 +1,4 @@
-"""One connection to the virtual terminal: bytes in, a request, bytes out."""
+"""One connection to the virtual terminal: a request in, an answer out."""
 
 import asyncio
 import socket
@@ -8,20 +8,20 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from sandbox.terminal.device.device import Device
-from sandbox.terminal.device.ledger import SessionRecord, operation_name
+from sandbox.terminal.device.session_log import SessionRecord, operation_name
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.answer_delivery import pieces
 from sandbox.terminal.server.request import Request, check_request, is_whole
 from shared.concert.decode import Decoder, Frame
 
-#: How long a terminal that wants CR LF waits for them before it rejects the request.
+#: Wait for CR LF, where they are required, before the request is rejected.
 _LINE_END_WAIT_SECONDS: Final = 0.05
 #: SO_LINGER on, zero seconds: closing resets the connection.
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Session(asyncio.Protocol):
-    """Reads one request and hands it on; writes what it is told to; says when it is over."""
+    """Protocol of one connection: reads one request, writes one answer, reports its end."""
 
     def __init__(
         self,
@@ -52,19 +52,19 @@ class Session(asyncio.Protocol):
         self.record = SessionRecord(peer=_peer_name(transport.get_extra_info("peername")))
         self._on_open(self)
 
-    def hold(self) -> None:
-        """Leave the connection unread, as one that waits in the listening socket's backlog."""
+    def pause(self) -> None:
+        """Stop reading, as if the connection waited in the listening socket's backlog."""
         self._transport.pause_reading()
 
-    def proceed(self) -> None:
-        """Begin to read a connection that was held."""
+    def resume(self) -> None:
+        """Begin to read a paused connection."""
         self.record.open()
         self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self.record.passed("in", data)
         if self._is_forgotten:
-            # The network knows this connection no more: whoever still writes on it is reset.
+            # The network has forgotten this connection: a peer that still writes is reset.
             self.reset()
         if self._request_taken:
             return
@@ -87,7 +87,7 @@ class Session(asyncio.Protocol):
         self._take_later(wait, frame)
 
     def _take_later(self, seconds: float, frame: Frame) -> None:
-        """Take the request as it is, unless more of it comes before."""
+        """Take the request as it is after these seconds, unless more bytes come before."""
         self._idle_timer = asyncio.get_running_loop().call_later(seconds, self._take, frame)
 
     def eof_received(self) -> bool:
@@ -97,7 +97,7 @@ class Session(asyncio.Protocol):
             self._take(self._decoder.frame(ended=True))
         if not self._request_taken or self.record.answered:
             return False
-        # A transaction goes on without its caller; for the caller the session is over.
+        # The transaction goes on without its client; the client's session is over.
         self.record.close()
         return True
 
@@ -113,7 +113,7 @@ class Session(asyncio.Protocol):
         self._on_request(self, request)
 
     def greet(self, greeting: str) -> None:
-        """Write before anything was asked; nothing where the greeting is empty."""
+        """Write the greeting, if any, before the request."""
         self.greeting = greeting
         if greeting:
             data = greeting.encode()
@@ -122,14 +122,13 @@ class Session(asyncio.Protocol):
 
     @property
     def has_asked(self) -> bool:
-        """A request came, whole or not."""
+        """Return whether a request came, whole or not."""
         return self._request_taken
 
     def write(
         self, data: bytes, behaviour: Behaviour, *, then: bytes = b"", then_after_seconds: float = 0.0
     ) -> None:
-        """Write an answer as the behaviour says, and something more later; then close the connection or keep
-        it open."""
+        """Write an answer in the behaviour's pieces, and `then` after its seconds; then end or keep open."""
         self._write_next(pieces(data, behaviour), behaviour, then, then_after_seconds)
 
     def _write_next(
@@ -157,16 +156,16 @@ class Session(asyncio.Protocol):
         )
 
     def idle_seconds(self) -> float:
-        """Return for how long no byte has passed."""
+        """Return the time since the last byte."""
         last = self.record.passages[-1].monotonic_ms if self.record.passages else 0.0
         return time.monotonic() - last / 1000
 
     def forget(self) -> None:
-        """The network has forgotten the connection: nothing passes any more, and neither side is told."""
+        """Lose the connection in the network: no byte passes any more, and neither side is notified."""
         self._is_forgotten = True
 
     def close(self) -> None:
-        """Close the connection once what was written has gone out."""
+        """Close the connection after all written bytes were sent."""
         self._transport.close()
 
     def reset(self) -> None:
@@ -176,7 +175,7 @@ class Session(asyncio.Protocol):
         self._transport.abort()
 
     def abort(self) -> None:
-        """End the connection at once, whatever was left to write."""
+        """End the connection at once, dropping bytes that are not sent yet."""
         self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:

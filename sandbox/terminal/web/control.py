@@ -1,4 +1,4 @@
-"""The terminal's control API: script the next payments, present cards, press keys, collect. JSON."""
+"""The terminal's control API as JSON: script the next payments, present cards, press keys, collect."""
 
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.cards import Mode, card_of_key
-from sandbox.terminal.device.card import Presented
+from sandbox.terminal.device.card import CardRead
 from sandbox.terminal.device.screen import Key, Stage
 from sandbox.terminal.gateway.collection import Collection, TerminalBusy
 from sandbox.terminal.script.script import LONGEST_SCRIPT, BadScript, read_script
@@ -22,27 +22,27 @@ class _Body(BaseModel):
 
 
 class Script(_Body):
-    """`next`: a step for each coming payment; `replace` forgets those that are still queued."""
+    """The body of `POST /script`: a step for each coming payment; `replace` drops queued steps."""
 
     next: Annotated[list[str | dict[str, Any]], Field(max_length=LONGEST_SCRIPT)]
     replace: bool = False
 
 
 class CardPresented(_Body):
-    """A card of the deck, by its key."""
+    """The body of `POST /card`: a card of the deck, by its key."""
 
     card: str
     mode: Mode = Mode.CONTACT
 
 
 class KeyPressed(_Body):
-    """A coloured key, or digits of a PIN."""
+    """The body of `POST /key`: a coloured key, or digits of a PIN."""
 
     key: Literal["green", "yellow", "red"] | Annotated[str, Field(pattern="^[0-9]{1,12}$")]
 
 
 class Settings(_Body):
-    """What is left out stays as it is."""
+    """The body of `POST /settings`; a field that is left out stays."""
 
     by_hand: bool | None = None
     delay_seconds: Annotated[float, Field(ge=0, le=LONGEST_DELAY_SECONDS)] | None = None
@@ -56,7 +56,7 @@ class Control:
         self._terminal = terminal
 
     async def state(self) -> dict[str, Any]:
-        """Return what is on the screen."""
+        """Return screen and settings."""
         return state_of(self._terminal)
 
     async def journal(self) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ class Control:
         return [asdict(record) for record in self._terminal.records]
 
     async def script(self, body: Script) -> dict[str, Any]:
-        """Queue what the next payments do."""
+        """Queue the script's steps."""
         try:
             steps = read_script(body.next)
         except BadScript as error:
@@ -76,41 +76,41 @@ class Control:
         if body.replace:
             self._terminal.forget_script()
         if len(self._terminal.script) + len(steps) > LONGEST_SCRIPT:
-            raise HTTPException(409, f"More than {LONGEST_SCRIPT} steps would be queued.")
-        self._terminal.play_next(steps)
+            raise HTTPException(409, f"At most {LONGEST_SCRIPT} steps can be queued.")
+        self._terminal.queue_script(steps)
         return state_of(self._terminal)
 
     async def settings(self, body: Settings) -> dict[str, Any]:
-        """Change who acts as the customer, and when; from the next payment on."""
+        """Change settings from the next payment on."""
         self._terminal.set_up(
             by_hand=body.by_hand, delay_seconds=body.delay_seconds, amount_decides=body.amount_decides
         )
         return state_of(self._terminal)
 
     async def card(self, body: CardPresented) -> dict[str, Any]:
-        """Put a card in, or hold it to the terminal."""
+        """Present a card; 409 unless the terminal waits for one."""
         chosen = card_of_key(body.card)
         if chosen is None:
             raise HTTPException(404, f"The deck has no card {body.card}.")
         if self._terminal.screen.stage is not Stage.CARD:
-            raise HTTPException(409, "No amount waits for a card.")
-        self._terminal.present(Presented(chosen, body.mode))
+            raise HTTPException(409, "The terminal waits for no card.")
+        self._terminal.present(CardRead(chosen, body.mode))
         return state_of(self._terminal)
 
     async def key(self, body: KeyPressed) -> dict[str, Any]:
-        """Press a key; a key without a meaning on this screen does nothing."""
+        """Press a key; at a stage where it has no effect nothing happens."""
         press(self._terminal, body.key)
         return state_of(self._terminal)
 
     async def collect(self) -> Collection:
-        """Run a remote collection; 409 while something is on the screen."""
+        """Run a remote collection; 409 during a payment or another collection."""
         try:
             return await self._terminal.collect()
         except TerminalBusy as error:
             raise HTTPException(409, str(error)) from error
 
     async def reset(self) -> dict[str, Any]:
-        """Forget journal, records and script, and give up what is on the screen."""
+        """Forget journal, records and script, and give up the transaction on the screen."""
         self._terminal.reset()
         return state_of(self._terminal)
 

@@ -1,8 +1,8 @@
-"""What a terminal's screen, journal and script are, as JSON values: for the control API and the page."""
+"""A terminal's screen, journal and script as JSON values, for control API and page."""
 
 from typing import Any
 
-from sandbox.terminal.device.card import Presented, masked
+from sandbox.terminal.device.card import CardRead, masked
 from sandbox.terminal.device.journal import Fate, Transaction, sum_cents
 from sandbox.terminal.device.screen import Stage
 from sandbox.terminal.gateway.bodies import OPERATIONS
@@ -14,17 +14,17 @@ _WAITING = (Fate.STORED, Fate.SENT)
 
 
 def state_of(terminal: VirtualTerminal) -> dict[str, Any]:
-    """Return what is on the screen and what the terminal is set to."""
+    """Return screen, script and settings."""
     screen = terminal.screen
     waiting = [one for one in terminal.memory.journal if one.fate in _WAITING]
     return {
         "stage": screen.stage,
-        "operation": None if screen.action is None else operation_in_words(screen.action),
+        "operation": None if screen.action is None else operation_word(screen.action),
         "amount_cents": screen.amount_cents,
         "currency": None if screen.amount_cents is None else "EUR",
         "message": screen.message,
         "is_done": screen.is_done,
-        "card": None if screen.presented is None else card_of(screen.presented),
+        "card": None if screen.card_read is None else card_of(screen.card_read),
         "pin_digits": len(screen.pin),
         "takes_card": screen.stage is Stage.CARD,
         "by_hand": terminal.by_hand,
@@ -37,7 +37,7 @@ def state_of(terminal: VirtualTerminal) -> dict[str, Any]:
         "floor_limit_cents": terminal.device.floor_limit_cents,
         "has_gateway": terminal.has_gateway,
         "to_collect": {"count": len(waiting), "sum_cents": sum_cents(waiting)},
-        "untold_completions": terminal.untold_completions,
+        "unsent_completions": terminal.unsent_completions,
     }
 
 
@@ -51,18 +51,18 @@ def transaction_of(one: Transaction) -> dict[str, Any]:
     return {
         "number": one.number,
         "at_ms": round(one.at.timestamp() * 1000),
-        "operation": operation_in_words(one.action),
+        "operation": operation_word(one.action),
         "amount_cents": one.amount_cents,
         "currency": "EUR",
         "result": one.result,
         "fate": one.fate,
         "reference": one.reference,
-        "card": None if one.presented is None else card_of(one.presented),
+        "card": None if one.card_read is None else card_of(one.card_read),
         "authorisation_number": None if one.authorisation is None else one.authorisation.number,
         "authorisation_code": None if one.authorisation is None else one.authorisation.code,
         "contract": one.contract,
         "rank": one.rank,
-        "complement": one.answer_code,
+        "answer_code": one.answer_code,
         "reason": _reason(one.answer_code),
         "reverses": one.reverses,
         "batch": one.batch,
@@ -72,25 +72,25 @@ def transaction_of(one: Transaction) -> dict[str, Any]:
 
 
 def _reason(answer_code: str | None) -> str | None:
-    """AF in words, with the bank's code where it has one."""
-    said = read_answer_code(answer_code or "")
-    if said is None:
+    """Return AF's text, with the bank's code where it has one."""
+    code = read_answer_code(answer_code or "")
+    if code is None:
         return None
-    return said.text if said.issuer_code is None else f"{said.issuer_code} {said.text}"
+    return code.text if code.issuer_code is None else f"{code.issuer_code} {code.text}"
 
 
-def card_of(presented: Presented) -> dict[str, str]:
-    """Return a card as the terminal shows it."""
-    card = presented.card
+def card_of(card_read: CardRead) -> dict[str, str]:
+    """Return a card with its number masked."""
+    card = card_read.card
     return {
         "label": card.label,
         "brand": card.brand,
         "pan": masked(card.pan),
         "aid": card.aid,
-        "mode": presented.mode,
+        "mode": card_read.mode,
     }
 
 
-def operation_in_words(action: str) -> str:
+def operation_word(action: str) -> str:
     """Return CD as `debit`, `credit` or `reversal`."""
     return OPERATIONS[Action(action)]

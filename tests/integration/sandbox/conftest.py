@@ -1,4 +1,4 @@
-"""The running systems, one set a file, started anew for each test."""
+"""The running systems, one set a file, reset for each test."""
 
 from collections.abc import AsyncIterator
 

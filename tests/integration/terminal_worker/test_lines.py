@@ -11,7 +11,7 @@ from scripted_terminal import ScriptedTerminal, Talk, says_nothing
 from system import Api, System, Till, payment_id
 
 from sandbox.terminal.device.device import Device
-from sandbox.terminal.device.ledger import overlapping_sessions
+from sandbox.terminal.device.session_log import overlapping_sessions
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.storage.payments import settling

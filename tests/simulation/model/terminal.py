@@ -11,12 +11,12 @@ from typing import Any
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.transaction import (
     Memory,
+    answer_busy,
     earlier_answer,
     identify,
     perform,
     reject,
     repeat_last,
-    say_busy,
     take_into_account,
 )
 from sandbox.terminal.script.behaviour import Behaviour, Customer, EnquiryAnswer, Fault, PrivateData
@@ -227,7 +227,7 @@ class Terminal:
         if request.rejected_with is not None:
             answer = reject(request, request.rejected_with, _DEVICE)
         elif self._is_busy and not aside:
-            answer = say_busy(request, _DEVICE)
+            answer = answer_busy(request, _DEVICE)
         elif request.action == Action.IDENTIFICATION:
             answer = identify(request, _DEVICE)
         else:
@@ -273,7 +273,7 @@ class Terminal:
             )
         if kind_of_wrong == 3:
             self.stage.faults.count("ticket cut")
-            return replace(behaviour, ticket_short_by=rng.randint(1, 3))
+            return replace(behaviour, receipt_short_by=rng.randint(1, 3))
         if kind_of_wrong == 4:
             self.stage.faults.count("terminal rebooted")
             self.stage.later(rng.uniform(0.1, behaviour.delay_seconds + 2), self.reboot, rng.uniform(2, 15))
@@ -333,7 +333,7 @@ class Terminal:
                 self._finish(wire, behaviour)
             case _:
                 is_plain = not (
-                    behaviour.paid_amount_cents or behaviour.ticket_short_by or self.kind.leaves_out
+                    behaviour.paid_amount_cents or behaviour.receipt_short_by or self.kind.leaves_out
                 )
                 wire.has_answer = is_plain and self.kind.private_data == "echo"
                 self._send(wire, answer, behaviour)

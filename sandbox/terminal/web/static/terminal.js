@@ -1,22 +1,22 @@
-// Shows what happens at the terminal as it happens, and sends the page's forms without leaving it.
+// Replaces the page's parts with those that the server sends, and submits forms without leaving the page.
 "use strict";
 
 const stream = new EventSource("/screen/events");
 stream.addEventListener("screen", (event) => {
-  const news = JSON.parse(event.data);
-  for (const [id, html] of Object.entries(news.parts)) {
+  const changed = JSON.parse(event.data);
+  for (const [id, html] of Object.entries(changed.parts)) {
     const part = document.getElementById(id);
     if (part.dataset.shown !== html) {
       part.innerHTML = html;
       part.dataset.shown = html;
     }
   }
-  document.getElementById("display").dataset.stage = news.stage;
-  document.getElementById("deck").disabled = !news.takes_card;
+  document.getElementById("display").dataset.stage = changed.stage;
+  document.getElementById("deck").disabled = !changed.takes_card;
 });
 addEventListener("pagehide", () => stream.close());
 
-// One after the other: digits that are typed fast must arrive in their order.
+// One request after the other, so that digits arrive in their order.
 let sent = Promise.resolve();
 const send = (address, fields) => {
   const body = new URLSearchParams(fields);

@@ -1,4 +1,4 @@
-"""The chain from Preludd to the issuer and back, over HTTP."""
+"""The authorisation chain from Preludd to the issuer and back, over HTTP."""
 
 import pytest
 from eventually import eventually
@@ -21,12 +21,12 @@ async def test_an_authorisation_goes_all_the_way_and_back(chain: Chain) -> None:
         for key, number in NUMBERS[Flow.WITH_AUTHORISATION].items()
         if 4 <= int(number[:2].strip("'")) <= 10
     }
-    hops = [
-        trace_event
-        for trace_event in chain.trace.hops(REFERENCE)
-        if (trace_event.step, trace_event.source, trace_event.target) in expected
+    route = [
+        event
+        for event in chain.trace.events(REFERENCE)
+        if (event.step, event.source, event.target) in expected
     ]
-    assert [(trace_event.source, trace_event.target) for trace_event in hops] == [
+    assert [(event.source, event.target) for event in route] == [
         (System.TERMINAL, System.PRELUDD),
         (System.PRELUDD, System.NEPTING),
         (System.NEPTING, System.ACQUIRER),
@@ -41,18 +41,18 @@ async def test_an_authorisation_goes_all_the_way_and_back(chain: Chain) -> None:
     for system in ("issuer", "acquirer", "nepting"):
         (record,) = await chain.get(system, "/records")
         assert record["answer"] == answer
-        assert record["hops"][0] == "preludd"
-        assert record["hops"][-1] == system
+        assert record["route"][0] == "preludd"
+        assert record["route"][-1] == system
 
 
 async def test_whole_card_numbers_are_recorded_nowhere(chain: Chain) -> None:
-    """Masked in every record and hop."""
+    """Masked in every record and trace event."""
     await chain.authorise(REFERENCE, 4000)
 
     seen = [
         str(await chain.get(system, "/records")) for system in ("issuer", "acquirer", "nepting", "preludd")
     ]
-    seen += [str(trace_event) for trace_event in chain.trace.hops()]
+    seen += [str(event) for event in chain.trace.events()]
     assert not any(DECK[0].pan in text for text in seen)
     assert all("497010******7893" in text for text in seen[:4])
 
@@ -76,8 +76,8 @@ async def test_each_card_of_the_deck_answers_as_it_is_labelled(chain: Chain, car
     assert answer["code"] == expected.get(card.key, "00")
 
 
-async def test_the_code_that_a_test_wants_comes_from_the_issuer(chain: Chain) -> None:
-    """It travels: the issuer's own record has it."""
+async def test_a_wanted_code_comes_from_the_issuer(chain: Chain) -> None:
+    """The wanted code travels: the issuer's own record has it."""
     answer = await chain.authorise(REFERENCE, 4051, wanted_code="51")
 
     (record,) = await chain.get("issuer", "/records")
@@ -86,7 +86,7 @@ async def test_the_code_that_a_test_wants_comes_from_the_issuer(chain: Chain) ->
 
 
 async def test_an_account_can_be_scripted(chain: Chain) -> None:
-    """Limited, blocked, opened; a card that nobody knows is code 14."""
+    """Limited, blocked, opened; an unknown card is code 14."""
     unknown = await chain.http.post(
         chain.urls["preludd"] + "/authorisations",
         json={**question(REFERENCE, 100), "card": {**question(None, 1)["card"], "pan": "4970109999999998"}},
@@ -103,8 +103,8 @@ async def test_an_account_can_be_scripted(chain: Chain) -> None:
     assert (await chain.http.get(chain.urls["issuer"] + "/accounts/4970109999999998")).status_code == 404
 
 
-async def test_an_issuer_that_is_away_is_code_91(chain: Chain) -> None:
-    """Said by the acquirer, and it travels back."""
+async def test_an_unavailable_issuer_is_code_91(chain: Chain) -> None:
+    """The acquirer answers it, and it travels back."""
     await chain.post("issuer", "/script", {"unavailable": True})
 
     answer = await chain.authorise(REFERENCE, 4000)
@@ -115,7 +115,7 @@ async def test_an_issuer_that_is_away_is_code_91(chain: Chain) -> None:
 
 
 async def test_a_repeated_completion_and_collection_are_pushed_once(chain: Chain) -> None:
-    """The terminal may tell again; the acquirer counts once, Preludd pushes once."""
+    """The terminal may repeat them; the acquirer counts once, Preludd pushes once."""
     poor = card_of_key("cb")
     assert poor is not None
     answer = await chain.authorise(REFERENCE, 4000)
@@ -141,7 +141,7 @@ async def test_a_number_that_a_restarted_terminal_uses_again_is_another_transact
 
 
 async def test_a_collected_reversal_is_refused(chain: Chain) -> None:
-    """What was reversed is left out of a batch, both of it."""
+    """A batch holds neither a reversed debit nor its reversal."""
     ended = chain.ended(REFERENCE, 100, operation="reversal")
 
     await chain.post(

@@ -1,4 +1,4 @@
-"""Authorisation, completion and collection as a terminal and our notifier send them, on running systems."""
+"""Authorisation, completion and collection as terminal and notifier send them, on running systems."""
 
 import random
 
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("first", ["order", "gateway"])
-async def test_a_transaction_is_authorised_only_when_both_halves_are_here(chain: Chain, first: str) -> None:
-    """Authorized after both notifications, whichever comes first."""
+async def test_a_transaction_is_authorised_only_with_order_and_push(chain: Chain, first: str) -> None:
+    """Authorized after both, whichever comes first."""
     notice = order_notice("ORDER_1", 1250)
     if first == "order":
         await chain.notify_order(notice)
@@ -40,12 +40,12 @@ async def test_a_collection_captures_what_was_authorised(chain: Chain) -> None:
     await chain.complete(ended)
     await eventually(lambda: _has(chain, "ORDER_1", [116]))
 
-    told = await chain.collect(ended)
+    acknowledged = await chain.collect(ended)
 
     await eventually(lambda: _has(chain, "ORDER_1", [118]))
     (transaction,) = await chain.transactions(order_id="ORDER_1")
     collected = await chain.get("acquirer", "/collections")
-    assert told == {
+    assert acknowledged == {
         "acknowledged": True,
         "count": 1,
         "sum_cents": 4000,
@@ -59,7 +59,7 @@ async def test_a_collection_captures_what_was_authorised(chain: Chain) -> None:
 
 
 async def test_without_authorisation_nothing_exists_before_the_collection(chain: Chain) -> None:
-    """An offline approval is seen as 118 at its collection, and before that it only waits."""
+    """An offline approval is 118 at its collection, and waits before that."""
     reference = await chain.order("ORDER_1", 900)
     waiting = await chain.get("hipay", "/waiting")
     assert [one["payment_id"] for one in waiting["orders"]] == [reference]
@@ -90,7 +90,7 @@ async def test_a_refusal_has_the_issuers_reason_and_is_never_captured(chain: Cha
 
 
 async def test_a_reversal_before_the_collection_leaves_nothing_to_collect(chain: Chain) -> None:
-    """Debit, reversal: 115, and the merchant hears 116 and 115."""
+    """Debit, reversal: 115, and the merchant is notified of 116 and 115."""
     debit = await chain.order("ORDER_1", 4000)
     answer = await chain.authorise(debit, 4000)
     await chain.complete(chain.ended(debit, 4000, answer))
@@ -123,8 +123,8 @@ async def test_doubled_and_disordered_pushes_change_nothing(chain: Chain) -> Non
     assert (await chain.get("acquirer", "/collections"))["count"] == 1
 
 
-async def test_pushes_are_tried_until_they_are_acknowledged(chain: Chain) -> None:
-    """Lost on the way three times, then there; every try is in Preludd's records."""
+async def test_pushes_are_retried_until_they_are_acknowledged(chain: Chain) -> None:
+    """Three lost attempts, then a success; every attempt is in Preludd's records."""
     await chain.post("preludd", "/script", {"drop_first": 3})
     reference = await chain.order("ORDER_1", 4000)
 
@@ -132,11 +132,11 @@ async def test_pushes_are_tried_until_they_are_acknowledged(chain: Chain) -> Non
 
     await eventually(lambda: _has(chain, "ORDER_1", [116]))
     (push,) = (await chain.get("preludd", "/records"))["pushes"]
-    assert [attempt["outcome"]["status"] for attempt in push["attempts"]] == [None, None, None, 200]
+    assert [attempt["result"]["status"] for attempt in push["attempts"]] == [None, None, None, 200]
 
 
-async def test_a_push_without_reference_joins_the_one_order_that_fits(chain: Chain) -> None:
-    """A terminal that drops CF: by contract, rank and amount; where two orders fit it waits, shown."""
+async def test_a_push_without_reference_matches_the_one_order_that_fits(chain: Chain) -> None:
+    """By contract, rank and amount; where two orders fit it waits and is shown."""
     await chain.order("ORDER_1", 4000)
     await chain.order("ORDER_2", 5000)
     await chain.order("ORDER_3", 5000)
@@ -148,11 +148,11 @@ async def test_a_push_without_reference_joins_the_one_order_that_fits(chain: Cha
     (push,) = await eventually(lambda: _waiting_pushes(chain))
     assert push["why"] == "more than one order has its contract, rank and amount at that time"
     (transaction,) = await chain.transactions()
-    assert transaction["joined_by"] == "contract, rank and amount"
+    assert transaction["matched_by"] == "contract, rank and amount"
 
 
-async def test_a_free_credit_and_a_refund_are_told_apart(chain: Chain) -> None:
-    """A credit of a captured order's is 126, one that belongs to no debit 169 and then 166."""
+async def test_a_free_credit_and_a_refund_have_different_statuses(chain: Chain) -> None:
+    """A credit of a captured order is 126, one without a debit 169 and then 166."""
     debit = await chain.order("ORDER_1", 4000)
     await chain.collect(chain.ended(debit, 4000))
     await eventually(lambda: _has(chain, "ORDER_1", [118]))
@@ -188,11 +188,11 @@ async def test_many_random_payments_add_up_everywhere(chain: Chain) -> None:
         if answer is None or answer["approved"]:
             ended.append(chain.ended(reference, cents, answer))
 
-    told = await chain.collect(*ended)
+    collected = await chain.collect(*ended)
 
     expected = sum(one["amount_cents"] for one in ended)
     await eventually(lambda: _captured(chain, expected), within_seconds=60)
-    assert told["sum_cents"] == expected
+    assert collected["sum_cents"] == expected
     assert (await chain.get("acquirer", "/collections"))["sum_cents"] == expected
     shown = await chain.transactions()
     assert sum(one["captured_cents"] for one in shown) == expected

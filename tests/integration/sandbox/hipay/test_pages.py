@@ -1,4 +1,4 @@
-"""The pages: each answers, escapes what came from outside, and loads nothing from elsewhere."""
+"""The Console's pages answer, escape foreign text, and load nothing from other sites."""
 
 import re
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ EVIL = '"><script>alert(1)</script><img src=http://192.0.2.1/x onerror=alert(1)>
 
 
 class _Tags(HTMLParser):
-    """Collects tags with their attributes."""
+    """Parser that collects tags with their attributes."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class _Tags(HTMLParser):
 
 
 async def _evil_transaction(chain: Chain) -> str:
-    """Make a transaction of which every text is evil; return its reference."""
+    """Make a transaction with markup in every text; return its reference."""
     notice = order_notice(
         EVIL[:64],
         4000,
@@ -48,7 +48,7 @@ async def _evil_transaction(chain: Chain) -> str:
 
 
 async def test_every_page_answers_escapes_and_loads_nothing_from_elsewhere(chain: Chain) -> None:
-    """With evil order ids, custom data, receipts and contracts on all of them."""
+    """With markup in order ids, custom data, receipts and contracts."""
     reference = await _evil_transaction(chain)
     pages = {
         "hipay": ["/", f"/?order_id={EVIL}", f"/console/transactions/{reference}", "/console/waiting"],
@@ -85,7 +85,7 @@ async def test_static_files_are_served_by_the_system_itself(chain: Chain, system
 
 
 async def test_the_console_cancels_and_refunds_by_its_forms(chain: Chain) -> None:
-    """Cancel is offered when Authorized, refund when Captured; a wrong amount is told."""
+    """Cancel is offered when Authorized, refund when Captured; a wrong amount is reported."""
     reference = await chain.order("ORDER_1", 4000)
     await chain.authorise(reference, 4000)
     (authorised,) = await eventually(chain.transactions)
@@ -136,11 +136,11 @@ async def test_a_notification_can_be_sent_again(chain: Chain) -> None:
     assert (await chain.http.post(f"{page}/notifications/7/again")).status_code == 404
 
 
-async def test_hops_are_streamed_as_they_pass(chain: Chain) -> None:
-    """Server-sent events: what passed from a number on, then what passes."""
+async def test_trace_events_are_streamed_as_they_pass(chain: Chain) -> None:
+    """Server-sent events: kept events after a number, then new ones."""
     reference = await chain.order("ORDER_1", 4000)
     names = []
-    url = f"{chain.urls['hipay']}/hops/stream?after=0&reference={reference}"
+    url = f"{chain.urls['hipay']}/trace/stream?after=0&reference={reference}"
     async with chain.http.stream("GET", url) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         async for line in stream.aiter_lines():

@@ -1,4 +1,4 @@
-"""What HiPay takes, from whom, and whom it tells."""
+"""Receiving of orders and pushes, and deliveries to merchant and Cloud API."""
 
 import base64
 import json
@@ -71,25 +71,25 @@ async def test_a_wrong_sender_is_refused(chain: Chain, change: dict[str, str]) -
     ],
     ids=str,
 )
-async def test_what_is_no_order_notification_is_refused(chain: Chain, broken: dict[str, Any]) -> None:
-    """400 with what is wrong; the notifier would stop sending it."""
+async def test_a_body_that_is_no_order_notification_is_refused(chain: Chain, broken: dict[str, Any]) -> None:
+    """400 with the problem; the notifier gives it up."""
     answer = await chain.notify_order({**order_notice("ORDER_1", 4000), **broken})
 
     assert answer.status_code == 400
 
 
-async def test_the_orders_own_notify_url_is_told(chain: Chain) -> None:
+async def test_the_orders_own_notify_url_is_notified(chain: Chain) -> None:
     """In place of the merchant's default."""
     url = f"{chain.urls['merchant']}/hipay/notifications?own"
     reference = await chain.order("ORDER_1", 4000, notify_url=url)
     await chain.authorise(reference, 4000)
 
-    (told,) = await eventually(lambda: chain.get("hipay", "/notifications"))
-    assert told["url"] == url
+    (notification,) = await eventually(lambda: chain.get("hipay", "/notifications"))
+    assert notification["url"] == url
 
 
 async def test_only_wanted_statuses_are_notified(chain: Chain) -> None:
-    """A merchant that wants Captured only is not told of Authorized."""
+    """A merchant that wants Captured only gets no Authorized."""
     url = f"{chain.urls['merchant']}/hipay/notifications"
     platform = Platform(
         merchant=Merchant(notify_url=url, passphrase=PASSPHRASE, statuses=frozenset({118})),
@@ -115,7 +115,7 @@ async def test_only_wanted_statuses_are_notified(chain: Chain) -> None:
 
 
 async def test_the_merchants_settings_are_changed_while_it_runs(chain: Chain) -> None:
-    """Captured only, without the optional parts; what is left out stays, a reset brings all back."""
+    """Captured only, without the optional parts; a field that is left out stays, a reset restores all."""
     wanted = {"statuses": [118], "sends_operation": False}
     await chain.post("hipay", "/settings", wanted)
     changed = await chain.post("hipay", "/settings", {"sends_custom_data": False})
@@ -137,8 +137,8 @@ async def test_the_merchants_settings_are_changed_while_it_runs(chain: Chain) ->
     }
 
 
-async def test_notifications_are_tried_until_acknowledged_and_can_be_doubled(chain: Chain) -> None:
-    """409, 500, then taken, then once more: the merchant's server drops the repeat."""
+async def test_notifications_are_retried_until_acknowledged_and_can_be_doubled(chain: Chain) -> None:
+    """409, 500, then taken, then doubled: the merchant's server drops the repeat."""
     await chain.post("hipay", "/script", {"notifications": {"double": True}})
     await chain.post("merchant", "/script", {"target": "notifications", "status": 409, "times": 2})
     reference = await chain.order("ORDER_1", 4000)
@@ -171,7 +171,7 @@ async def test_captured_may_come_before_authorized(chain: Chain) -> None:
 
 @asynccontextmanager
 async def _api(statuses: Sequence[int], reports: list[Any]) -> AsyncIterator[str]:
-    """Serve what takes evidence, and answers so in turn; the last one repeats."""
+    """Serve an evidence route that answers these statuses in turn; the last one repeats."""
     app = FastAPI()
 
     @app.post("/v1/gateway/evidence")
@@ -186,8 +186,8 @@ async def _api(statuses: Sequence[int], reports: list[Any]) -> AsyncIterator[str
         yield url
 
 
-async def test_the_cloud_api_is_told_what_was_completed_and_collected() -> None:
-    """By our reference where the record carries it, else as joined; never of an authorisation alone."""
+async def test_the_cloud_api_gets_completed_and_collected_records() -> None:
+    """With the reference where the record carries it, else with the matched payment; no authorisation."""
     reports: list[Any] = []
     async with _api([200], reports) as url, running_chain(url) as chain:
         own = await chain.order("ORDER_1", 4000)
@@ -195,52 +195,52 @@ async def test_the_cloud_api_is_told_what_was_completed_and_collected() -> None:
         ended = chain.ended(own, 4000, answer)
         await chain.complete(ended)
         await chain.collect(ended)
-        joined = await chain.order("ORDER_2", 500)
+        matched = await chain.order("ORDER_2", 500)
         await chain.collect(chain.ended(None, 500))
         await eventually(lambda: len(reports) == 3)
 
-    said = {
+    reported = {
         body["record_id"].rpartition("/")[2] + ":" + (body.get("reference") or "-"): body
         for _, body in reports
     }
     expected = "Basic " + base64.b64encode(b"gw:secret").decode()
     assert {authorization for authorization, _ in reports} == {expected}
-    assert set(said) == {f"completion:{own}", f"collection:{own}", "collection:-"}
-    assert said["collection:-"]["payment_id"] == joined
+    assert set(reported) == {f"completion:{own}", f"collection:{own}", "collection:-"}
+    assert reported["collection:-"]["payment_id"] == matched
 
 
-async def test_evidence_that_the_api_never_takes_is_sent_once() -> None:
-    """404: there is no such payment there, and there will be none."""
+async def test_evidence_that_the_api_refuses_for_good_is_sent_once() -> None:
+    """404: the payment is unknown, and stays so."""
     reports: list[Any] = []
     async with _api([404], reports) as url, running_chain(url) as chain:
         reference = await chain.order("ORDER_1", 4000)
         await chain.collect(chain.ended(reference, 4000))
 
         async def given_up() -> bool:
-            told = await chain.get("hipay", "/evidence")
-            return bool(told) and told[0]["ended"] == "final"
+            reports = await chain.get("hipay", "/evidence")
+            return bool(reports) and reports[0]["ended"] == "give_up"
 
         await eventually(given_up)
     assert len(reports) == 1
 
 
-async def test_evidence_that_the_api_cannot_take_now_is_sent_again() -> None:
-    """408 and 429 are of the moment."""
+async def test_evidence_that_the_api_refuses_for_now_is_retried() -> None:
+    """408 and 429 are transient."""
     reports: list[Any] = []
     async with _api([408, 429, 200], reports) as url, running_chain(url) as chain:
         reference = await chain.order("ORDER_1", 4000)
         await chain.collect(chain.ended(reference, 4000))
 
         async def acknowledged() -> bool:
-            told = await chain.get("hipay", "/evidence")
-            return bool(told) and told[0]["ended"] == "acknowledged"
+            reports = await chain.get("hipay", "/evidence")
+            return bool(reports) and reports[0]["ended"] == "acknowledged"
 
         await eventually(acknowledged)
     assert len(reports) == 3
 
 
-async def test_a_push_to_the_wrong_door_is_refused(chain: Chain) -> None:
-    """Collections and the rest have doors of their own; nonsense is 422."""
+async def test_a_push_to_the_wrong_path_is_refused(chain: Chain) -> None:
+    """Collections and the rest have paths of their own; other bodies are 422."""
     await chain.authorise(None, 100)
     (push,) = (await chain.get("preludd", "/records"))["pushes"]
     wrong: httpx.Response = await chain.http.post(

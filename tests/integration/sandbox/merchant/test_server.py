@@ -1,4 +1,4 @@
-"""The merchant's server believes what is signed, once."""
+"""The merchant's server takes a signed message once."""
 
 import json
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ async def _webhook(
 
 
 async def test_a_notification_is_taken_once_a_status(chain: Chain) -> None:
-    """A repeat is acknowledged and dropped, a later status is news."""
+    """A repeat is acknowledged and dropped, a later status is taken."""
     answers = [(await _notify(chain, status)).json() for status in ("116", "116", "118")]
 
     assert [answer["taken"] for answer in answers] == [True, False, True]
@@ -59,9 +59,9 @@ async def test_a_notification_is_taken_once_a_status(chain: Chain) -> None:
     assert all(one["status"] == 200 for one in received)
 
 
-async def test_a_second_partial_refund_is_news(chain: Chain) -> None:
-    """It has the first one's status; what is refunded in all tells it from a repeat."""
-    answers = [(await _notify(chain, "126", refunded=said)).json() for said in ("5.00", "5.00", "12.00")]
+async def test_a_second_partial_refund_is_taken(chain: Chain) -> None:
+    """It has the first one's status; the refunded amount distinguishes it from a repeat."""
+    answers = [(await _notify(chain, "126", refunded=euros)).json() for euros in ("5.00", "5.00", "12.00")]
 
     assert [answer["taken"] for answer in answers] == [True, False, True]
 
@@ -77,8 +77,8 @@ async def test_a_forged_notification_is_refused_and_shown(chain: Chain) -> None:
     assert [one["is_verified"] for one in received] == [False, False, True]
 
 
-async def test_scripted_answers_are_played_and_then_the_message_is_taken(chain: Chain) -> None:
-    """500 twice; what was refused was not taken."""
+async def test_scripted_refusals_come_first_and_then_the_message_is_taken(chain: Chain) -> None:
+    """500 twice; a refused message does not count as taken."""
     await chain.post("merchant", "/script", {"target": "notifications", "status": 500, "times": 2})
 
     answers = [(await _notify(chain)).status_code for _ in range(3)]
@@ -88,7 +88,7 @@ async def test_scripted_answers_are_played_and_then_the_message_is_taken(chain: 
 
 
 async def test_a_strict_shop_wants_authorized_before_captured(chain: Chain) -> None:
-    """409 until then, as real shops answer."""
+    """409 until then, as some shops answer."""
     await chain.post("merchant", "/script", {"target": "notifications", "times": 0, "strict_order": True})
 
     answers = [(await _notify(chain, status)).status_code for status in ("118", "116", "118")]
@@ -116,8 +116,8 @@ async def test_a_webhook_with_a_wrong_signature_is_refused(chain: Chain) -> None
     assert not any(one["is_verified"] for one in await chain.get("merchant", "/webhooks"))
 
 
-async def test_a_secret_of_a_registered_endpoint_is_believed(chain: Chain) -> None:
-    """The API makes one at registration; the shop learns it."""
+async def test_a_secret_of_a_registered_endpoint_is_accepted(chain: Chain) -> None:
+    """The API makes one at registration; the merchant's server gets it."""
     secret = "whsec_" + "c" * 32
     await chain.post("merchant", "/secrets", {"secret": secret})
 

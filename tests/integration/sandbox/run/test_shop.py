@@ -1,4 +1,4 @@
-"""The sandbox's merchant: made in a real database, kept in a file, and what our processes are told of it."""
+"""The sandbox's merchant: made in a real database, kept in a file, and the settings that lead to it."""
 
 import os
 import subprocess
@@ -33,27 +33,27 @@ async def shop_in(store: Store) -> Shop:
 
 
 async def test_its_credentials_are_the_merchants_and_the_gateways(sqlite_store: Store) -> None:
-    """The API will know them, each for what it may do."""
+    """The API authenticates each of them for its own kind."""
     shop = await shop_in(sqlite_store)
 
     database = sqlite_store.open()
     try:
-        till = await merchants.credential(database, shop.username)
+        credential = await merchants.credential(database, shop.username)
         gateway = await merchants.credential(database, shop.gateway_username)
     finally:
         await database.close()
-    assert till is not None
+    assert credential is not None
     assert gateway is not None
-    assert (till.kind, till.merchant_id, till.networks) == (
+    assert (credential.kind, credential.merchant_id, credential.networks) == (
         CredentialKind.PRIVATE,
         shop.merchant_id,
         NETWORKS,
     )
-    assert till.secret_hash == hash_secret(KEY.encode(), shop.password)
+    assert credential.secret_hash == hash_secret(KEY.encode(), shop.password)
     assert (gateway.kind, gateway.merchant_id) == (CredentialKind.GATEWAY, None)
 
 
-async def test_what_is_kept_is_found_again_by_its_owner_alone(sqlite_store: Store, tmp_path: Path) -> None:
+async def test_a_kept_shop_is_readable_by_its_owner_alone(sqlite_store: Store, tmp_path: Path) -> None:
     """The file has every secret, and mode 0600."""
     shop = await shop_in(sqlite_store)
 
@@ -66,8 +66,8 @@ async def test_what_is_kept_is_found_again_by_its_owner_alone(sqlite_store: Stor
     assert shop.password not in repr(shop)
 
 
-def test_a_file_of_something_else_is_said_so(tmp_path: Path) -> None:
-    """Rather than to begin with half a shop."""
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
+    """No sandbox starts with half a shop."""
     (tmp_path / "shop.json").write_text('{"merchant_id": "mer_1"}')
 
     with pytest.raises(ShopUnreadable, match="Take another folder"):

@@ -1,4 +1,4 @@
-"""`python -m sandbox.servers -- COMMAND ...`, beside a PostgreSQL that is there already."""
+"""`python -m sandbox.servers -- COMMAND ...`, beside an external PostgreSQL."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def environment(postgres_server_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is taken, and where nobody listens."""
+    """Return a bound port on which nothing listens."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
@@ -88,10 +88,10 @@ def test_a_signal_is_passed_on_and_the_command_ends_in_its_own_way(environment: 
     assert process.returncode == 3
 
 
-def test_a_given_address_that_does_not_answer_is_an_error_and_never_replaced(
+def test_an_external_address_that_does_not_answer_is_an_error_and_never_replaced(
     environment: dict[str, str], closed_port: int
 ) -> None:
-    """Somebody who names a broker does not want to test against another one."""
+    """A given broker is never replaced by another one."""
     environment["TEST_AMQP_URL"] = f"amqp://guest:guest@127.0.0.1:{closed_port}/"
 
     finished = _run(environment, "--", "echo", "never run")
@@ -107,7 +107,7 @@ def test_where_there_is_no_server_the_message_says_what_is_missing_and_what_to_t
     """Never a silent skip."""
     environment.pop("TEST_AMQP_URL", None)
 
-    finished = _run(environment, "--from", "given", "--only", "rabbitmq", "--", "echo", "never run")
+    finished = _run(environment, "--from", "external", "--only", "rabbitmq", "--", "echo", "never run")
 
     assert finished.returncode == 69
     assert finished.stdout == ""

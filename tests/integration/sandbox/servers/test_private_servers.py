@@ -1,4 +1,4 @@
-"""Servers of our own: what they keep, and that nothing of them stays."""
+"""Private servers keep what they confirmed, and leave nothing behind."""
 
 import asyncio
 import os
@@ -14,10 +14,10 @@ import psutil
 import pytest
 from eventually import eventually
 
-from sandbox.servers.choice import PRIVATE_SOURCES
 from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.private import postgres
 from sandbox.servers.private.ports import free_ports
+from sandbox.servers.server import PRIVATE_SOURCES
 from sandbox.servers.sources import find_server
 from sandbox.servers.start import start_servers
 
@@ -26,7 +26,7 @@ CHECKOUT = Path(__file__).parents[4]
 
 @pytest.fixture
 def temporary_place() -> Iterator[Path]:
-    """An empty folder that PostgreSQL's account may enter too, which pytest's own is not."""
+    """Make an empty folder that PostgreSQL's account may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
@@ -54,7 +54,7 @@ async def _ask(url: str, *statements: str) -> object:
 
 
 async def test_what_postgresql_confirmed_is_there_after_a_kill() -> None:
-    """Fault tests stand on this: a power cut loses nothing that was committed, and the address stays."""
+    """A power cut loses no committed row, and the address stays."""
     servers = await asyncio.to_thread(start_servers, rabbitmq=False, sources=PRIVATE_SOURCES)
     with servers:
         url = servers.postgres_url
@@ -72,7 +72,7 @@ async def test_what_postgresql_confirmed_is_there_after_a_kill() -> None:
 async def test_all_listens_on_loopback_and_is_gone_soon_after_its_parent_was_killed(
     temporary_place: Path,
 ) -> None:
-    """No process, no port, no file: whoever kills a test run does not have to sweep up."""
+    """No process, no port, no file is left after a killed test run."""
     parent = _start_beside("echo $TEST_POSTGRES_URL; exec sleep 60", temporary_place)
     assert parent.stdout is not None
     url = (await asyncio.to_thread(parent.stdout.readline)).strip()
@@ -92,7 +92,7 @@ async def test_all_listens_on_loopback_and_is_gone_soon_after_its_parent_was_kil
 def test_a_port_that_was_taken_meanwhile_is_replaced(
     monkeypatch: pytest.MonkeyPatch, temporary_place: Path
 ) -> None:
-    """Between choosing a port and listening on it anybody may come first."""
+    """Another process may take a port between choosing and listening."""
     with start_servers(rabbitmq=False, sources=("installed", "unpacked")) as others:
         taken = int(others.postgres_url.rpartition(":")[2].partition("/")[0])
         choices = iter([[taken], free_ports(1)])
@@ -106,10 +106,10 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(
     assert str(taken) not in server.url
 
 
-def test_a_server_that_was_given_cannot_be_killed(
+def test_an_external_server_cannot_be_killed(
     monkeypatch: pytest.MonkeyPatch, postgres_server_url: str
 ) -> None:
-    """It belongs to somebody else."""
+    """It belongs to its owner."""
     monkeypatch.setenv("TEST_POSTGRES_URL", postgres_server_url)
 
     with start_servers(rabbitmq=False) as servers:

@@ -1,4 +1,4 @@
-"""The terminal with its gateway behind it: the real chain to the issuer, served on free ports."""
+"""The terminal with its gateway: the real chain to the issuer, served on free ports."""
 
 import asyncio
 import socket
@@ -18,9 +18,8 @@ from sandbox.terminal.device.bank import Authorisation
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Fate
 from sandbox.terminal.gateway.bodies import Body
-from sandbox.terminal.gateway.collection import TerminalBusy
+from sandbox.terminal.gateway.collection import Schedule, TerminalBusy
 from sandbox.terminal.gateway.link import Collected, Gateway, GatewayUnreachable, HttpGateway
-from sandbox.terminal.gateway.schedule import Schedule
 from sandbox.terminal.script.behaviour import Behaviour, Fault
 from sandbox.terminal.script.script import read_script
 from sandbox.terminal.server.server import VirtualTerminal
@@ -40,18 +39,18 @@ def debit(amount_cents: int, **more: Any) -> bytes:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Chain]:
+async def served_chain() -> AsyncIterator[Chain]:
     async with running_chain() as chain:
         yield chain
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def chain(running: Chain) -> Chain:
-    """One chain for all tests of this file, each of which finds it as new."""
+async def chain(served_chain: Chain) -> Chain:
+    """Serve one chain for all tests of this file, reset for each."""
     for system in SYSTEMS:
-        await running.post(system, "/reset")
-    running.trace.reset()
-    return running
+        await served_chain.post(system, "/reset")
+    served_chain.trace.reset()
+    return served_chain
 
 
 @asynccontextmanager
@@ -59,21 +58,21 @@ async def terminal_of(chain: Chain, **more: Any) -> AsyncIterator[VirtualTermina
     gateway = HttpGateway(chain.http, chain.urls["preludd"])
     async with VirtualTerminal(
         "127.0.9.24", 0, device=PROMPT, gateway=gateway, record=chain.trace.record, **more
-    ) as playing:
-        yield playing
+    ) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def playing(chain: Chain) -> AsyncIterator[VirtualTerminal]:
+async def running(chain: Chain) -> AsyncIterator[VirtualTerminal]:
     async with terminal_of(chain) as terminal:
         yield terminal
 
 
-async def test_above_the_floor_limit_the_issuer_is_asked_and_the_end_is_told(
-    chain: Chain, playing: VirtualTerminal
+async def test_above_the_floor_limit_the_issuer_is_asked_and_gets_the_completion(
+    chain: Chain, running: VirtualTerminal
 ) -> None:
     """Its number comes back in AC and on the receipt; the completion carries the authorisation's id."""
-    answer = await ask(playing, debit(4250))
+    answer = await ask(running, debit(4250))
 
     asked = (await chain.get("issuer", "/records"))[0]
     assert read(answer, sent=request(amount_cents=4250)).meaning is AnswerMeaning.SUCCEEDED
@@ -81,17 +80,17 @@ async def test_above_the_floor_limit_the_issuer_is_asked_and_the_end_is_told(
     completed = await eventually(lambda: pushed(chain, "completion"))
     assert completed[0]["authorisation_id"] == asked["id"]
     assert completed[0]["reference"] == request().reference
-    await eventually(lambda: not playing.untold_completions)
+    await eventually(lambda: not running.unsent_completions)
 
 
-async def test_below_the_floor_limit_nobody_is_asked_or_told(chain: Chain, playing: VirtualTerminal) -> None:
-    """Until the collection; a card that always asks is asked, and so is a forced authorisation."""
-    await ask(playing, debit(1200))
+async def test_below_the_floor_limit_nothing_is_sent(chain: Chain, running: VirtualTerminal) -> None:
+    """Until the collection; a card that is always online and a forced authorisation ask the issuer."""
+    await ask(running, debit(1200))
     assert await pushed(chain, "authorisation") == []
 
-    await ask(playing, debit(1200, force_authorization=True))
-    playing.play_next(read_script([{"card": "cb-online"}]))
-    await ask(playing, debit(1200))
+    await ask(running, debit(1200, force_authorization=True))
+    running.queue_script(read_script([{"card": "cb-online"}]))
+    await ask(running, debit(1200))
 
     assert len(await chain.get("issuer", "/records")) == 2
 
@@ -102,12 +101,12 @@ async def test_below_the_floor_limit_nobody_is_asked_or_told(chain: Chain, playi
     ids=["stolen card", "scripted 57", "scripted wrong PIN"],
 )
 async def test_the_issuers_refusal_travels_back_to_the_receipt(
-    chain: Chain, playing: VirtualTerminal, step: dict[str, Any], code: str
+    chain: Chain, running: VirtualTerminal, step: dict[str, Any], code: str
 ) -> None:
-    """Of the card's own account, or as scripted: either way it was the issuer that said no."""
-    playing.play_next(read_script([step]))
+    """By the card's account, or as scripted: either way the issuer refused."""
+    running.queue_script(read_script([step]))
 
-    reading = read(await ask(playing, debit(1200)), sent=request(amount_cents=1200))
+    reading = read(await ask(running, debit(1200)), sent=request(amount_cents=1200))
 
     said = (await chain.get("issuer", "/records"))[0]["answer"]
     assert (said["approved"], said["code"]) == (False, code)
@@ -117,12 +116,12 @@ async def test_the_issuers_refusal_travels_back_to_the_receipt(
 
 
 async def test_a_refusal_that_is_wanted_without_a_code_leaves_nothing_authorised(
-    chain: Chain, playing: VirtualTerminal
+    chain: Chain, running: VirtualTerminal
 ) -> None:
-    """The bank says the same as the till is told; the refusal keeps the AF that was wanted."""
-    playing.play_next(read_script([{"customer": "refuse"}, {"customer": "refuse", "refusal_code": "07"}]))
+    """The bank refuses as the POS reads it; the refusal keeps the wanted AF."""
+    running.queue_script(read_script([{"customer": "refuse"}, {"customer": "refuse", "refusal_code": "07"}]))
 
-    first, second = [await ask(playing, debit(4250)) for _ in range(2)]
+    first, second = [await ask(running, debit(4250)) for _ in range(2)]
 
     said = [one["answer"] for one in await chain.get("issuer", "/records")]
     assert [(one["approved"], one["code"]) for one in said] == [(False, "05")] * 2
@@ -132,15 +131,15 @@ async def test_a_refusal_that_is_wanted_without_a_code_leaves_nothing_authorised
     assert not await pushed(chain, "completion")
 
 
-async def test_a_gateway_that_is_not_told_cf_learns_it_from_nothing(
-    chain: Chain, playing: VirtualTerminal
+async def test_a_gateway_that_gets_no_cf_learns_it_from_no_message(
+    chain: Chain, running: VirtualTerminal
 ) -> None:
-    """Neither by the question nor by completion or collection; the till has its CF back all the same."""
-    playing.play_next(read_script(["gateway_without_reference"]))
+    """Neither authorisation nor completion nor collection holds it; the POS has its CF back all the same."""
+    running.queue_script(read_script(["gateway_without_reference"]))
 
-    answer = await ask(playing, debit(4250))
+    answer = await ask(running, debit(4250))
     await eventually(lambda: pushed(chain, "completion"))
-    await playing.collect()
+    await running.collect()
     pushes = await eventually(lambda: pushed(chain, "collection"))
 
     pushes += await pushed(chain, "authorisation") + await pushed(chain, "completion")
@@ -155,86 +154,86 @@ async def test_a_gateway_that_is_not_told_cf_learns_it_from_nothing(
 async def test_a_gateway_that_cannot_be_reached_refuses_with_91(chain: Chain) -> None:
     """And the terminal is free again."""
     gateway = HttpGateway(chain.http, "http://127.0.0.1:9")
-    async with VirtualTerminal("127.0.9.24", 0, device=PROMPT, gateway=gateway) as playing:
-        reading = read(await ask(playing, debit(4250)), sent=request(amount_cents=4250))
+    async with VirtualTerminal("127.0.9.24", 0, device=PROMPT, gateway=gateway) as running:
+        reading = read(await ask(running, debit(4250)), sent=request(amount_cents=4250))
 
         assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, "91")
-        assert not playing.is_busy
+        assert not running.is_busy
 
 
-async def test_a_reversal_undoes_the_debit_at_the_issuer_too(chain: Chain, playing: VirtualTerminal) -> None:
-    """Nothing is left to collect; that of a debit which nobody authorised is told to nobody."""
-    await ask(playing, debit(4250))
-    reversal = await ask(playing, debit(4250, operation=Operation.REVERSAL))
-    await ask(playing, debit(1200))
-    await ask(playing, debit(1200, operation=Operation.REVERSAL))
+async def test_a_reversal_undoes_the_debit_at_the_issuer_too(chain: Chain, running: VirtualTerminal) -> None:
+    """Nothing is left to collect; the reversal of an offline debit is not sent."""
+    await ask(running, debit(4250))
+    reversal = await ask(running, debit(4250, operation=Operation.REVERSAL))
+    await ask(running, debit(1200))
+    await ask(running, debit(1200, operation=Operation.REVERSAL))
 
     account = await chain.get("issuer", f"/accounts/{DECK[0].pan}")
     asked = [one["operation"] for one in await chain.get("issuer", "/records")]
     assert reversal.fields["AE"] == "10"
     assert (account["spent_cents"], asked) == (0, ["debit", "reversal"])
-    assert (await playing.collect()).batch is None
+    assert (await running.collect()).batch is None
 
 
-async def test_a_collection_is_acknowledged_by_the_acquirer(chain: Chain, playing: VirtualTerminal) -> None:
+async def test_a_collection_is_acknowledged_by_the_acquirer(chain: Chain, running: VirtualTerminal) -> None:
     """By Concert action B: authorised and offline debits and credits, no refused ones; sums agree."""
     for amount in (4250, 1200):
-        await ask(playing, debit(amount))
-    await ask(playing, debit(300, operation=Operation.CREDIT))
-    playing.play_next(read_script(["51"]))
-    await ask(playing, debit(1200))
+        await ask(running, debit(amount))
+    await ask(running, debit(300, operation=Operation.CREDIT))
+    running.queue_script(read_script(["51"]))
+    await ask(running, debit(1200))
 
-    answer = await ask(playing, COLLECTION)
+    answer = await ask(running, COLLECTION)
 
     collected = await chain.get("acquirer", "/collections")
     assert (answer.fields["AE"], answer.fields["CD"]) == ("10", "B")
     assert (collected["count"], collected["sum_cents"]) == (3, 5150)
-    fates = [one.fate for one in playing.memory.journal]
+    fates = [one.fate for one in running.memory.journal]
     assert fates == [Fate.COLLECTED] * 3 + [Fate.NOTHING]
-    assert playing.records[-1].operation == "collection"
-    again = await ask(playing, COLLECTION)
+    assert running.records[-1].operation == "collection"
+    again = await ask(running, COLLECTION)
     assert again.fields["AE"] == "10"
     assert (await chain.get("acquirer", "/collections"))["count"] == 3
 
 
-async def test_the_terminals_hops_are_in_the_trace(chain: Chain, playing: VirtualTerminal) -> None:
-    """Called, woken, card, PIN, stored, answered; approved offline where nobody was asked."""
-    await ask(playing, debit(4250))
-    await eventually(lambda: len(chain.trace.hops(request().reference)) >= 16)
-    await ask(playing, debit(1200))
+async def test_the_terminals_events_are_in_the_trace(chain: Chain, running: VirtualTerminal) -> None:
+    """Called, woken, card, PIN, stored, answered; approved offline without an authorisation."""
+    await ask(running, debit(4250))
+    await eventually(lambda: len(chain.trace.events(request().reference)) >= 16)
+    await ask(running, debit(1200))
 
-    hops = chain.trace.hops(request().reference)
+    events = chain.trace.events(request().reference)
     own = [
-        trace_event.step
-        for trace_event in hops
-        if "serial" in trace_event.detail and "terminal" in (trace_event.source, trace_event.target)
+        event.step
+        for event in events
+        if "serial" in event.detail and "terminal" in (event.source, event.target)
     ]
-    told = {"completion_told", "completion_acknowledged"}
+    completed = {"completion_sent", "completion_acknowledged"}
     begun = ["terminal_called", "terminal_woken", "card_presented", "pin_entered"]
     ended = ["transaction_stored", "result_to_api"]
-    assert [step for step in own if step not in told] == [
+    assert [step for step in own if step not in completed] == [
         *begun,
         *ended,
         *begun,
         "approved_offline",
         *ended,
     ]
-    woken = next(trace_event for trace_event in hops if trace_event.step == "terminal_woken")
+    woken = next(event for event in events if event.step == "terminal_woken")
     assert (woken.detail["amount_cents"], woken.detail["currency"]) == (4250, "EUR")
-    assert DECK[0].pan not in str(hops)
+    assert DECK[0].pan not in str(events)
 
 
 async def test_a_scheduled_collection_runs_by_itself(chain: Chain) -> None:
-    """Every so many seconds."""
-    async with terminal_of(chain, schedule=Schedule(every_seconds=0.2)) as playing:
-        await ask(playing, debit(1200))
-        await eventually(lambda: playing.memory.journal[0].fate is Fate.COLLECTED)
+    """After each interval."""
+    async with terminal_of(chain, schedule=Schedule(every_seconds=0.2)) as running:
+        await ask(running, debit(1200))
+        await eventually(lambda: running.memory.journal[0].fate is Fate.COLLECTED)
 
     assert (await chain.get("acquirer", "/collections"))["sum_cents"] == 1200
 
 
 class Scripted:
-    """A gateway that hangs and fails as a real one cannot be made to at a given moment."""
+    """Gateway that hangs and fails at chosen moments."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
@@ -269,35 +268,35 @@ async def terminal_with(gateway: Gateway) -> AsyncIterator[VirtualTerminal]:
         yield await stack.enter_async_context(terminal)
 
 
-async def test_while_the_bank_is_asked_the_terminal_is_busy_and_red_has_no_meaning() -> None:
-    """The question stays, also where the caller has gone; the card is charged in the end."""
+async def test_while_the_bank_is_asked_the_terminal_is_busy_and_red_has_no_effect() -> None:
+    """The request stays, also without its client; the card is charged in the end."""
     gateway = Scripted()
-    async with terminal_with(gateway) as playing:
-        async with RawClient(playing) as client:
+    async with terminal_with(gateway) as running:
+        async with RawClient(running) as client:
             await client.send(debit(4250))
-            await eventually(lambda: playing.screen.stage == "authorisation")
-            playing.press_red_button()
-            assert (await ask(playing, debit(1200))).fields["AE"] == "01"
+            await eventually(lambda: running.screen.stage == "authorisation")
+            running.press_red_button()
+            assert (await ask(running, debit(1200))).fields["AE"] == "01"
             with pytest.raises(TerminalBusy):
-                await playing.collect()
-        await eventually(lambda: playing.records[0].closed_at_ms is not None)
+                await running.collect()
+        await eventually(lambda: running.records[0].closed_at_ms is not None)
         gateway.may_answer.set()
-        await eventually(lambda: not playing.is_busy)
+        await eventually(lambda: not running.is_busy)
 
-        record = playing.records[0]
+        record = running.records[0]
         assert (record.charged, record.answered) == (True, False)
         await eventually(lambda: gateway.completions)
 
 
-async def test_a_completion_is_told_until_it_is_heard() -> None:
-    """The answer to the register does not wait for it."""
+async def test_a_completion_is_sent_until_it_is_acknowledged() -> None:
+    """The answer to the client does not wait for it."""
     gateway = Scripted()
     gateway.may_answer.set()
-    async with terminal_with(gateway) as playing:
-        assert (await ask(playing, debit(4250))).fields["AE"] == "10"
+    async with terminal_with(gateway) as running:
+        assert (await ask(running, debit(4250))).fields["AE"] == "10"
         await eventually(lambda: gateway.completions)
 
-        assert playing.untold_completions == 0
+        assert running.unsent_completions == 0
         assert gateway.completions[0]["transaction"]["amount_cents"] == 4250
 
 
@@ -305,9 +304,9 @@ async def test_a_lost_answer_is_completed_all_the_same() -> None:
     """So the gateway's record can settle the doubt."""
     gateway = Scripted()
     gateway.may_answer.set()
-    async with terminal_with(gateway) as playing:
-        playing.behaviour = Behaviour(fault=Fault.LOSE_ANSWER)
-        async with RawClient(playing) as client:
+    async with terminal_with(gateway) as running:
+        running.behaviour = Behaviour(fault=Fault.LOSE_ANSWER)
+        async with RawClient(running) as client:
             await client.send(debit(4250))
             assert await client.receive_all() == b""
 
@@ -315,15 +314,15 @@ async def test_a_lost_answer_is_completed_all_the_same() -> None:
 
 
 async def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> None:
-    """Under its number, without what came since; what is in it cannot be reversed any more."""
+    """Under its number, without later transactions; those in it cannot be reversed any more."""
     gateway = Scripted()
-    async with terminal_with(gateway) as playing:
-        await ask(playing, debit(1200))
-        failed = await ask(playing, COLLECTION)
-        reversal = await ask(playing, debit(1200, operation=Operation.REVERSAL))
-        await ask(playing, debit(700))
+    async with terminal_with(gateway) as running:
+        await ask(running, debit(1200))
+        failed = await ask(running, COLLECTION)
+        reversal = await ask(running, debit(1200, operation=Operation.REVERSAL))
+        await ask(running, debit(700))
         gateway.is_unavailable = False
-        first, second = await playing.collect(), await playing.collect()
+        first, second = await running.collect(), await running.collect()
 
     assert (failed.fields["AE"], failed.fields["AF"]) == ("01", "07")
     assert reversal.fields["AE"] == "01"
@@ -334,22 +333,22 @@ async def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> No
     ]
 
 
-async def test_of_two_collections_that_are_asked_for_at_once_one_is_told_busy() -> None:
-    """Both requests are read before either collection begins; neither connection is left hanging."""
+async def test_of_two_collections_at_once_one_is_answered_busy() -> None:
+    """Both requests are read before either collection begins; both are answered."""
     gateway = Scripted()
     gateway.is_unavailable = False
-    async with terminal_with(gateway) as playing:
-        await ask(playing, debit(1200))
+    async with terminal_with(gateway) as running:
+        await ask(running, debit(1200))
         gateway.may_acknowledge.clear()
         with (
-            socket.create_connection((playing.host, playing.port), timeout=30) as first,
-            socket.create_connection((playing.host, playing.port), timeout=30) as second,
+            socket.create_connection((running.host, running.port), timeout=30) as first,
+            socket.create_connection((running.host, running.port), timeout=30) as second,
         ):
-            await eventually(lambda: len(playing.records) == 3)
+            await eventually(lambda: len(running.records) == 3)
             # Without a turn of the event loop in between.
             first.sendall(COLLECTION)
             second.sendall(COLLECTION)
-            await eventually(lambda: any(record.answered for record in list(playing.records)[1:]))
+            await eventually(lambda: any(record.answered for record in list(running.records)[1:]))
             gateway.may_acknowledge.set()
             answers = [frame_of(await asyncio.to_thread(one.recv, 4096)) for one in (first, second)]
 
@@ -359,22 +358,22 @@ async def test_of_two_collections_that_are_asked_for_at_once_one_is_told_busy() 
 
 async def test_it_ends_cleanly_while_the_bank_is_asked() -> None:
     """Nothing is charged; the connection ends."""
-    async with terminal_with(Scripted()) as playing:
-        client = RawClient(playing)
+    async with terminal_with(Scripted()) as running:
+        client = RawClient(running)
         await client.__aenter__()
         await client.send(debit(4250))
-        await eventually(lambda: playing.screen.stage == "authorisation")
+        await eventually(lambda: running.screen.stage == "authorisation")
     assert await client.receive_all() == b""
     client.drop()
 
-    assert not playing.records[0].charged
+    assert not running.records[0].charged
 
 
 async def test_an_old_protocol_knows_no_collection() -> None:
     """AF 12 before V3.1."""
-    async with VirtualTerminal("127.0.9.24", 0, device=PROMPT) as playing:
-        old = await ask(playing, COLLECTION.replace(b"CZ0040320", b"CZ0040300"))
-        new = await ask(playing, COLLECTION)
+    async with VirtualTerminal("127.0.9.24", 0, device=PROMPT) as running:
+        old = await ask(running, COLLECTION.replace(b"CZ0040320", b"CZ0040300"))
+        new = await ask(running, COLLECTION)
 
     assert (old.fields["AE"], old.fields["AF"]) == ("01", "12")
     assert (new.fields["AE"], frame_of(COLLECTION).fields["CD"]) == ("10", "B")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from concert import frame_of, request
 
-from sandbox.terminal.device.ledger import read_ledger
+from sandbox.terminal.device.session_log import read_session_log
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 
@@ -35,8 +35,8 @@ async def pay(port: int, cents: int) -> bytes:
     return answer
 
 
-async def test_it_plays_until_it_is_told_to_end(tmp_path: Path) -> None:
-    """Says where it listens, answers as set, ends with 0 on SIGTERM, leaves its record."""
+async def test_it_serves_until_sigterm(tmp_path: Path) -> None:
+    """It prints its address, answers as set, ends with 0, leaves its record."""
     path = tmp_path / "record.jsonl"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, str(path), stdout=asyncio.subprocess.PIPE
@@ -59,7 +59,7 @@ async def test_it_plays_until_it_is_told_to_end(tmp_path: Path) -> None:
     assert frame_of(paid).fields["AE"] == "10"
     assert frame_of(refused).fields["AF"][:2] == "04"
     assert lost == b""
-    assert [(record.outcome, record.charged) for record in read_ledger(path)] == [
+    assert [(record.outcome, record.charged) for record in read_session_log(path)] == [
         ("done", True),
         ("refused", False),
         ("done", True),
@@ -67,8 +67,8 @@ async def test_it_plays_until_it_is_told_to_end(tmp_path: Path) -> None:
 
 
 async def test_a_screen_is_served_where_a_port_is_given_and_0_is_a_free_one() -> None:
-    """Its address is printed; without the option nothing is served but Concert."""
-    said = {}
+    """Its address is printed; without the option only Concert is served."""
+    printed = {}
     for options in ((), ("--screen-port", "0")):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cli", "terminal", "--host", "127.0.9.2", "--port", "0", *options),
@@ -87,9 +87,9 @@ async def test_a_screen_is_served_where_a_port_is_given_and_0_is_a_free_one() ->
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        said[options] = b"".join(lines).decode()
+        printed[options] = b"".join(lines).decode()
 
-    assert "http://" not in said[()]
-    screen = re.search(r"http://127\.0\.0\.1:(\d+)/", said["--screen-port", "0"])
+    assert "http://" not in printed[()]
+    screen = re.search(r"http://127\.0\.0\.1:(\d+)/", printed["--screen-port", "0"])
     assert screen is not None
     assert int(screen[1]) > 0

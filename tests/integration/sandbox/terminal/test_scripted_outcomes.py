@@ -1,4 +1,4 @@
-"""Every row of the table of outcomes, played over TCP, and the faults that have no test elsewhere."""
+"""Every row of the table of outcomes over TCP, and the faults that have no test elsewhere."""
 
 import asyncio
 import contextlib
@@ -33,10 +33,10 @@ def amount_for(row: ScriptedOutcome) -> int:
     return 4000 + int(row.ending or "00")
 
 
-async def play(playing: VirtualTerminal, data: bytes) -> bytes:
+async def answer_to(running: VirtualTerminal, data: bytes) -> bytes:
     """Return the answer; empty where none comes within a second or the connection is reset."""
     received = b""
-    async with RawClient(playing) as client:
+    async with RawClient(running) as client:
         await client.send(data)
         with contextlib.suppress(ConnectionResetError, TimeoutError):
             async with asyncio.timeout(1):
@@ -55,32 +55,32 @@ HURRIED = {
 
 
 @pytest.mark.parametrize("row", OUTCOMES, ids=[row.name for row in OUTCOMES])
-async def test_a_row_does_what_its_words_say(row: ScriptedOutcome) -> None:
+async def test_a_row_does_what_it_says(row: ScriptedOutcome) -> None:
     """By the amount where it has an ending, else by name: charged or not, and refused by its code."""
     hurry = {key: value for key, value in HURRIED.items() if key in row.changes}
     sent = request(amount_cents=amount_for(row))
-    async with VirtualTerminal(HOST, 0, behaviour=Behaviour(amount_decides=True), device=PROMPT) as playing:
-        await ask(playing, encode_operation(request(amount_cents=9900), PROFILE))
+    async with VirtualTerminal(HOST, 0, behaviour=Behaviour(amount_decides=True), device=PROMPT) as running:
+        await ask(running, encode_operation(request(amount_cents=9900), PROFILE))
         if row.ending is None or hurry:
-            playing.play_next(read_script([{"outcome": row.name, **hurry}]))
+            running.queue_script(read_script([{"outcome": row.name, **hurry}]))
 
-        received = await play(playing, encode_operation(sent, PROFILE))
+        received = await answer_to(running, encode_operation(sent, PROFILE))
 
-        await eventually(lambda: playing.records[1].outcome is not None and not playing.is_busy)
-        assert playing.records[1].charged is row.charged
+        await eventually(lambda: running.records[1].outcome is not None and not running.is_busy)
+        assert running.records[1].charged is row.charged
         if row.name.startswith("refused_") and row.ending is not None:
             reading = read(frame_of(received), sent=sent)
             assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, row.ending)
 
 
-async def test_a_terminal_may_write_before_it_is_asked() -> None:
-    """The step is used up by a connection on which nothing is asked."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script(["greets"]))
-        async with RawClient(playing) as client:
+async def test_a_terminal_may_write_before_the_request() -> None:
+    """A connection without a request uses up the step."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script(["greets"]))
+        async with RawClient(running) as client:
             greeting = await client.receive_some()
-        await eventually(lambda: not playing.script)
-        paid = await ask(playing, OURS)
+        await eventually(lambda: not running.script)
+        paid = await ask(running, OURS)
 
     assert greeting == b"READY\r\n"
     assert read(paid).meaning is AnswerMeaning.SUCCEEDED
@@ -88,9 +88,9 @@ async def test_a_terminal_may_write_before_it_is_asked() -> None:
 
 async def test_a_broken_answer_may_be_followed_by_the_real_one() -> None:
     """On the same connection, later."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script([{"outcome": "broken_first", "real_after_seconds": 0.2}]))
-        async with RawClient(playing) as client:
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script([{"outcome": "broken_first", "real_after_seconds": 0.2}]))
+        async with RawClient(running) as client:
             await client.send(OURS)
             broken, real = await client.receive_some(), await client.receive_all()
 
@@ -99,10 +99,10 @@ async def test_a_broken_answer_may_be_followed_by_the_real_one() -> None:
 
 
 async def test_an_amount_may_come_after_the_success_that_lacked_it() -> None:
-    """And be another one."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script(["late_amount"]))
-        async with RawClient(playing) as client:
+    """And be another amount."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script(["late_amount"]))
+        async with RawClient(running) as client:
             await client.send(OURS)
             first, late = await client.receive_some(), await client.receive_all()
 
@@ -112,9 +112,9 @@ async def test_an_amount_may_come_after_the_success_that_lacked_it() -> None:
 
 async def test_an_answer_may_be_wrapped() -> None:
     """As on a serial line, and read all the same."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script(["wrapped"]))
-        received = await play(playing, OURS)
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script(["wrapped"]))
+        received = await answer_to(running, OURS)
 
     assert received[:2] == b"\x06\x02"
     assert received[-1:] == b"\x04"
@@ -123,70 +123,72 @@ async def test_an_answer_may_be_wrapped() -> None:
 
 async def test_a_busy_terminal_has_nothing_on_its_screen_afterwards() -> None:
     """AE 01 at once without a reason; the next payment is paid."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script(["busy"]))
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script(["busy"]))
 
-        busy, paid = await ask(playing, OURS), await ask(playing, OURS)
+        busy, paid = await ask(running, OURS), await ask(running, OURS)
 
     assert read(busy, after_seconds=0.01).meaning is AnswerMeaning.BUSY
     assert read(paid).meaning is AnswerMeaning.SUCCEEDED
 
 
 async def test_a_request_may_ask_for_its_answer_at_once() -> None:
-    """BA 1: AE 11 before any card, then nothing more on this connection; the customer pays later."""
-    async with VirtualTerminal(HOST, 0, behaviour=Behaviour(delay_seconds=30), device=PROMPT) as playing:
-        taken = await ask(playing, OURS + b"BA0011")
-        assert playing.is_busy
-        playing.present_card()
+    """BA 1: AE 11 before any card, and no more on this connection; the customer pays later."""
+    async with VirtualTerminal(HOST, 0, behaviour=Behaviour(delay_seconds=30), device=PROMPT) as running:
+        taken = await ask(running, OURS + b"BA0011")
+        assert running.is_busy
+        running.present_card()
 
         assert taken.fields["AE"] == "11"
-        assert playing.records[0].charged
+        assert running.records[0].charged
 
 
-async def test_a_terminal_that_nobody_pays_at_gives_up_with_an_answer() -> None:
-    """AF 08, input time-out: the register reads it as aborted."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script([{"outcome": "walked_away", "delay_seconds": 0.05}]))
-        reading = read(await ask(playing, OURS))
+async def test_a_terminal_without_a_customer_gives_up_with_an_answer() -> None:
+    """AF 08, input time-out: the reader's result is aborted."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script([{"outcome": "walked_away", "delay_seconds": 0.05}]))
+        reading = read(await ask(running, OURS))
 
         assert (reading.meaning, reading.result.error_code) == (AnswerMeaning.ABORTED, "08")
-        assert playing.records[0].outcome == "walked_away"
+        assert running.records[0].outcome == "walked_away"
 
 
-async def test_a_terminal_that_restarts_resets_everybody_and_listens_again() -> None:
-    """The payment was not charged; what was stored before is still there."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        await ask(playing, OURS)
-        playing.play_next(read_script([{"outcome": "reboot", "delay_seconds": 0.1, "reboot_seconds": 0.3}]))
-        async with RawClient(playing) as client, RawClient(playing) as bystander:
+async def test_a_terminal_that_restarts_resets_all_connections_and_listens_again() -> None:
+    """The payment was not charged; earlier transactions are still stored."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        await ask(running, OURS)
+        running.queue_script(
+            read_script([{"outcome": "reboot", "delay_seconds": 0.1, "reboot_seconds": 0.3}])
+        )
+        async with RawClient(running) as client, RawClient(running) as bystander:
             await client.send(OURS)
             with pytest.raises(ConnectionResetError):
                 await client.receive_all()
             with pytest.raises(ConnectionResetError):
                 await bystander.receive_all()
         with pytest.raises(ConnectionRefusedError):
-            await ask(playing, IDENTIFICATION)
+            await ask(running, IDENTIFICATION)
 
         async def is_back() -> bool:
             try:
-                return (await ask(playing, IDENTIFICATION)).fields["AE"] == "10"
+                return (await ask(running, IDENTIFICATION)).fields["AE"] == "10"
             except OSError:
                 return False
 
         await eventually(is_back)
-        enquiry = await ask(playing, encode_enquiry(request(), PROFILE))
+        enquiry = await ask(running, encode_enquiry(request(), PROFILE))
 
         assert (enquiry.fields["AE"], enquiry.fields["CB"]) == ("10", "2500")
-        assert [one.charged for one in playing.records if one.operation == "debit"] == [True, False]
+        assert [one.charged for one in running.records if one.operation == "debit"] == [True, False]
 
 
 async def test_a_network_may_forget_a_connection_that_was_idle() -> None:
-    """The card is charged, the answer is lost, nobody is told; who writes again is reset."""
+    """The card is charged, the answer is lost, neither side is notified; a peer that writes is reset."""
     forgetful = Behaviour(delay_seconds=0.3, network_forgets_after_seconds=0.1)
-    async with VirtualTerminal(HOST, 0, behaviour=forgetful, device=PROMPT) as playing:
-        async with RawClient(playing) as client:
+    async with VirtualTerminal(HOST, 0, behaviour=forgetful, device=PROMPT) as running:
+        async with RawClient(running) as client:
             await client.send(OURS)
-            await eventually(lambda: playing.records[0].charged)
+            await eventually(lambda: running.records[0].charged)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await client.receive_some()
@@ -194,28 +196,28 @@ async def test_a_network_may_forget_a_connection_that_was_idle() -> None:
             with pytest.raises(ConnectionResetError):
                 await client.receive_all()
 
-        assert not playing.records[0].answered
+        assert not running.records[0].answered
 
 
 async def test_an_answer_may_pause_in_the_middle() -> None:
-    """Longer than the silence that ends an answer for a register that knows its echoes."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script(["paused"]))
+    """Longer than the silence that ends an answer for a client that knows its echoes."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script(["paused"]))
         begun = time.monotonic()
-        answer = await ask(playing, OURS)
+        answer = await ask(running, OURS)
 
         assert read(answer).meaning is AnswerMeaning.SUCCEEDED
         assert time.monotonic() - begun > 0.4
 
 
 async def test_a_script_is_used_up_step_by_step() -> None:
-    """Then the terminal does what is usual; identifications and enquiries use no step."""
-    async with VirtualTerminal(HOST, 0, device=PROMPT) as playing:
-        playing.play_next(read_script(["abandoned", "51"]))
+    """Then the usual behaviour applies; identifications and enquiries use no step."""
+    async with VirtualTerminal(HOST, 0, device=PROMPT) as running:
+        running.queue_script(read_script(["abandoned", "51"]))
         outcomes = []
         for _ in range(3):
-            assert (await ask(playing, IDENTIFICATION)).fields["AE"] == "10"
-            outcomes.append(read(await ask(playing, OURS)).meaning)
+            assert (await ask(running, IDENTIFICATION)).fields["AE"] == "10"
+            outcomes.append(read(await ask(running, OURS)).meaning)
 
     assert outcomes == [AnswerMeaning.ABORTED, AnswerMeaning.REFUSED, AnswerMeaning.SUCCEEDED]
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from sandbox.demo.steps import WORKER, of_history, of_session, of_trace
-from sandbox.terminal.device.ledger import SessionRecord
+from sandbox.terminal.device.session_log import SessionRecord
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import TraceEvent
 

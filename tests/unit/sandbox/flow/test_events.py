@@ -1,4 +1,4 @@
-"""The live flow's stream: drawn once for what passed before, and anew for what concerns it."""
+"""The live flow's stream is drawn once for earlier events, and again for each event that concerns it."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from shared.runtime.clock import SystemClock
 
 
 class Watched:
-    """A live flow page whose API answers with an empty history, and counts how often it was asked."""
+    """A live flow page whose API answers with an empty history."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.trace = Trace(SystemClock())
@@ -47,7 +47,7 @@ async def _next(events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent:
     return await asyncio.wait_for(anext(events), 10)
 
 
-async def test_what_passed_before_is_drawn_once_and_asks_for_one_history() -> None:
+async def test_earlier_events_are_drawn_once_and_ask_for_one_history() -> None:
     """However many payments the trace holds."""
     asked: list[str] = []
     async with watched(asked) as live:
@@ -63,7 +63,7 @@ async def test_what_passed_before_is_drawn_once_and_asks_for_one_history() -> No
 
 
 async def test_the_newest_payment_is_shown_once_it_has_begun() -> None:
-    """Without a chosen one, the page goes over to each new payment."""
+    """Without a chosen payment, the page changes to each new one."""
     asked: list[str] = []
     async with watched(asked) as live:
         live.paid("P1")
@@ -79,8 +79,8 @@ async def test_the_newest_payment_is_shown_once_it_has_begun() -> None:
     assert "of P2" in json.dumps(drawn.data)
 
 
-async def test_hops_of_other_payments_that_change_no_list_draw_nothing() -> None:
-    """A chosen payment's page is left alone."""
+async def test_events_of_other_payments_that_change_no_list_draw_nothing() -> None:
+    """A chosen payment's page is not sent again."""
     asked: list[str] = []
     async with watched(asked) as live:
         live.paid("P1")

@@ -1,4 +1,4 @@
-"""Which hops a payment's picture is lit by."""
+"""A payment's diagram is lit by its events."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ ORDER = {"order_id": "O-1"}
 S, T = System, Step
 
 
-class Hops:
-    """Hops ten milliseconds apart."""
+class Events:
+    """Trace events ten milliseconds apart."""
 
     def __init__(self) -> None:
         self.all: list[TraceEvent] = []
@@ -30,11 +30,11 @@ class Hops:
 
 def test_a_whole_payment_lights_every_step() -> None:
     """Thirteen of thirteen; times count from step 1."""
-    hops = Hops()
-    hops.flow(Flow.WITH_AUTHORISATION, PAYMENT, **ORDER)
+    events = Events()
+    events.flow(Flow.WITH_AUTHORISATION, PAYMENT, **ORDER)
 
-    story = story_of(PAYMENT, hops.all, batch=None)
-    drawn = draw(Flow.WITH_AUTHORISATION, story.hops, start_ms=story.start_ms)
+    story = story_of(PAYMENT, events.all, batch=None)
+    drawn = draw(Flow.WITH_AUTHORISATION, story.events, start_ms=story.start_ms)
 
     assert story.flow is Flow.WITH_AUTHORISATION
     assert (drawn.lit_count, drawn.step_count) == (13, 13)
@@ -43,14 +43,14 @@ def test_a_whole_payment_lights_every_step() -> None:
 
 def test_steps_that_did_not_happen_stay_dark() -> None:
     """An order of another client: the register's steps are dark, or say when the API took the order."""
-    hops = Hops()
-    hops.add(S.CLOUD_API, S.TERMINAL, T.TERMINAL_CALLED, PAYMENT)
+    events = Events()
+    events.add(S.CLOUD_API, S.TERMINAL, T.TERMINAL_CALLED, PAYMENT)
     history = [{"at": "1970-01-01T00:00:01.000Z", "event": "accepted", "state": "queued"}]
 
-    without = draw(Flow.WITH_AUTHORISATION, story_of(PAYMENT, hops.all, batch=None).hops, start_ms=1000)
-    story = story_of(PAYMENT, hops.all, batch=None, history=history)
+    without = draw(Flow.WITH_AUTHORISATION, story_of(PAYMENT, events.all, batch=None).events, start_ms=1000)
+    story = story_of(PAYMENT, events.all, batch=None, history=history)
     drawn = draw(
-        Flow.WITH_AUTHORISATION, story.hops, start_ms=story.start_ms, accepted_at_ms=story.accepted_at_ms
+        Flow.WITH_AUTHORISATION, story.events, start_ms=story.start_ms, accepted_at_ms=story.accepted_at_ms
     )
 
     assert without.arrows[0].time is None
@@ -58,49 +58,49 @@ def test_steps_that_did_not_happen_stay_dark() -> None:
 
 
 def test_the_order_that_began_a_payment_is_its_first_step() -> None:
-    """The same order sent again after a failure begins another payment; one that joins it does not count."""
-    hops = Hops()
-    hops.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
-    hops.add(S.CLOUD_API, S.HIPAY, T.ORDER_NOTIFICATION, PAYMENT, **ORDER)
-    hops.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
-    hops.add(S.CLOUD_API, S.HIPAY, T.ORDER_NOTIFICATION, OTHER, **ORDER)
-    hops.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
+    """The same order sent again after a failure begins another payment; one that joins a payment does not."""
+    events = Events()
+    events.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
+    events.add(S.CLOUD_API, S.HIPAY, T.ORDER_NOTIFICATION, PAYMENT, **ORDER)
+    events.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
+    events.add(S.CLOUD_API, S.HIPAY, T.ORDER_NOTIFICATION, OTHER, **ORDER)
+    events.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, **ORDER)
 
-    assert story_of(PAYMENT, hops.all, batch=None).hops[0].number == 1
-    assert story_of(OTHER, hops.all, batch=None).hops[0].number == 3
-    assert [one.payment_id for one in payments_in(hops.all)] == [OTHER, PAYMENT]
+    assert story_of(PAYMENT, events.all, batch=None).events[0].number == 1
+    assert story_of(OTHER, events.all, batch=None).events[0].number == 3
+    assert [one.payment_id for one in payments_in(events.all)] == [OTHER, PAYMENT]
 
 
 def test_a_collection_is_that_of_its_batch() -> None:
-    """Of two collections the journal names the one; what followed at HiPay belongs to it."""
-    hops = Hops()
-    hops.flow(Flow.WITHOUT_AUTHORISATION, PAYMENT, **ORDER)
+    """The journal names one of two collections; HiPay's later events belong to it."""
+    events = Events()
+    events.flow(Flow.WITHOUT_AUTHORISATION, PAYMENT, **ORDER)
     for batch in (1, 2):
-        hops.add(S.TERMINAL, S.PRELUDD, T.COLLECTION_SENT, None, serial="CT", batch=batch)
-        hops.add(S.PRELUDD, S.TERMINAL, T.COLLECTION_ACKNOWLEDGED, None, serial="CT", batch=batch)
-    hops.add(S.PRELUDD, S.HIPAY, T.COLLECTION_PUSHED, PAYMENT)
-    hops.add(S.HIPAY, S.HIPAY, T.STATUS_CHANGED, PAYMENT, status=118, message="Captured")
+        events.add(S.TERMINAL, S.PRELUDD, T.COLLECTION_SENT, None, serial="CT", batch=batch)
+        events.add(S.PRELUDD, S.TERMINAL, T.COLLECTION_ACKNOWLEDGED, None, serial="CT", batch=batch)
+    events.add(S.PRELUDD, S.HIPAY, T.COLLECTION_PUSHED, PAYMENT)
+    events.add(S.HIPAY, S.HIPAY, T.STATUS_CHANGED, PAYMENT, status=118, message="Captured")
 
-    story = story_of(PAYMENT, hops.all, batch=Batch("CT", 2))
+    story = story_of(PAYMENT, events.all, batch=Batch("CT", 2))
 
     assert story.flow is Flow.WITHOUT_AUTHORISATION
-    assert [trace_event.step for trace_event in story.collection] == [
+    assert [event.step for event in story.collection] == [
         T.COLLECTION_SENT,
         T.COLLECTION_ACKNOWLEDGED,
         T.COLLECTION_PUSHED,
         T.STATUS_CHANGED,
     ]
-    assert {trace_event.detail.get("batch") for trace_event in story.collection} == {2, None}
-    assert T.COLLECTION_PUSHED not in [trace_event.step for trace_event in story.hops]
+    assert {event.detail.get("batch") for event in story.collection} == {2, None}
+    assert T.COLLECTION_PUSHED not in [event.step for event in story.events]
 
 
-def test_a_repeated_hop_is_shown_once_with_its_count() -> None:
+def test_a_repeated_event_is_shown_once_with_its_count() -> None:
     """A doubled push, at the time of the first."""
-    hops = Hops()
-    hops.add(S.PRELUDD, S.HIPAY, T.AUTHORISATION_PUSHED, PAYMENT)
-    hops.add(S.PRELUDD, S.HIPAY, T.AUTHORISATION_PUSHED, PAYMENT)
+    events = Events()
+    events.add(S.PRELUDD, S.HIPAY, T.AUTHORISATION_PUSHED, PAYMENT)
+    events.add(S.PRELUDD, S.HIPAY, T.AUTHORISATION_PUSHED, PAYMENT)
 
-    drawn = draw(Flow.WITH_AUTHORISATION, hops.all, start_ms=1000)
+    drawn = draw(Flow.WITH_AUTHORISATION, events.all, start_ms=1000)
 
     (pushed,) = [arrow for arrow in drawn.arrows if arrow.is_lit]
     assert (pushed.time, pushed.repeats) == ("+10 ms", 2)

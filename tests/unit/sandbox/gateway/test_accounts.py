@@ -44,14 +44,14 @@ def _decide(
 def test_a_debit_is_answered_by_the_account(
     change: dict[str, object], cents: int, pin: str, code: str
 ) -> None:
-    """Limits, status, expiry, PIN: the code says which."""
+    """Limits, status, expiry, PIN: each has its code."""
     account = replace(_ACCOUNT, **change)  # type: ignore[arg-type]
 
     assert _decide(account, cents=cents, pin=pin).code == code
 
 
-def test_what_is_spent_is_gone_until_it_is_given_back() -> None:
-    """A debit takes, a reversal and a credit give; a reversal gives no more than was taken."""
+def test_a_spent_amount_is_unavailable_until_it_is_given_back() -> None:
+    """A debit takes, a reversal and a credit give back; a reversal gives back no more than was taken."""
     after = _decide(cents=4000).account
     assert (after.available_cents, after.spent_cents) == (1000, 4000)
     assert _decide(after, cents=1001).code == "51"
@@ -66,7 +66,7 @@ def test_a_reversal_is_never_refused() -> None:
     assert _decide(replace(_ACCOUNT, status=AccountStatus.LOST), "reversal").code == "00"
 
 
-def test_the_code_that_a_test_wants_wins_and_costs_nothing() -> None:
+def test_a_wanted_code_wins_and_costs_nothing() -> None:
     """Also over an account that would approve; 00 asks for the usual answer."""
     refused = _decide(wanted_code="96")
 
@@ -74,7 +74,7 @@ def test_the_code_that_a_test_wants_wins_and_costs_nothing() -> None:
     assert _decide(cents=4001, wanted_code="00").code == "61"
 
 
-def test_a_right_pin_gives_the_tries_back() -> None:
+def test_a_right_pin_restores_the_tries() -> None:
     """Two wrong ones, one right: three tries again."""
     account = _decide(_decide(pin="wrong").account, pin="wrong").account
     assert account.pin_tries_left == 1
@@ -83,7 +83,7 @@ def test_a_right_pin_gives_the_tries_back() -> None:
 
 
 def test_the_decks_cards_are_valid_numbers_of_their_own() -> None:
-    """Each has a check digit, a key and a number that no other has."""
+    """Each has a check digit, a unique key and a unique number."""
     assert len({card.pan for card in DECK}) == len({card.key for card in DECK}) == len(DECK)
     for card in DECK:
         digits = [int(digit) for digit in reversed(card.pan)]

@@ -1,13 +1,13 @@
-"""The Console's list shows what its filters say."""
+"""The Console's list shows the transactions that pass its filters."""
 
-from halves import new_ledger, order, push, take
+from orders_and_pushes import new_ledger, order, push, take
 
 from sandbox.hipay.filters import Filters
 from sandbox.hipay.rules.ledger import Ledger
 from sandbox.hipay.rules.order_and_push import Kind
 
 
-def _book() -> Ledger:
+def _filled_ledger() -> Ledger:
     ledger = new_ledger()
     for number, brand in enumerate(("cb", "visa"), start=1):
         one = push(Kind.AUTHORISATION, number, brand=brand)
@@ -16,7 +16,7 @@ def _book() -> Ledger:
 
 
 def _shown(**query: str) -> list[str]:
-    return [one.order.order_id for one in Filters(**query).apply(_book().transactions)]
+    return [one.order.order_id for one in Filters(**query).apply(_filled_ledger().transactions)]
 
 
 def test_each_filter_narrows_the_list() -> None:

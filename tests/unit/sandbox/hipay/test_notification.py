@@ -3,12 +3,12 @@
 from urllib.parse import parse_qsl
 
 import pytest
-from halves import new_ledger, order, push, take
+from orders_and_pushes import new_ledger, order, push, take
 
-from sandbox.hipay.rules.actions import StatusChanged
 from sandbox.hipay.rules.notification import encode, notification, signature
 from sandbox.hipay.rules.order_and_push import Kind, OrderNotice
 from sandbox.hipay.rules.reasons import reason_of
+from sandbox.hipay.rules.transaction import StatusChanged
 
 _FIELDS = [
     "state",
@@ -71,9 +71,9 @@ def _ordered(**order_fields: object) -> OrderNotice:
     return order(content=content)
 
 
-def _changed(*halves: object) -> StatusChanged:
+def _changed(*messages: object) -> StatusChanged:
     ledger = new_ledger()
-    actions = take(ledger, *halves)  # type: ignore[arg-type]
+    actions = take(ledger, *messages)  # type: ignore[arg-type]
     found = [one for one in actions if isinstance(one, StatusChanged)]
     return found[-1]
 
@@ -84,16 +84,16 @@ def test_the_fields_come_in_their_published_order() -> None:
 
     pairs = notification(changed.transaction, changed.operation, mid="00001331069")
 
-    said = dict(pairs)
+    sent = dict(pairs)
     assert [name for name, _ in pairs] == _FIELDS
-    assert (said["status"], said["message"], said["state"]) == ("116", "Authorized", "completed")
-    assert (said["authorized_amount"], said["captured_amount"]) == ("40.00", "0.00")
-    assert said["date_authorized"] == "2026-03-05T12:07:18+0000"
-    assert (said["authorization_code"], said["eci"]) == ("184117", "10")
-    assert (said["payment_product"], said["payment_method[pan]"]) == ("cb", "497010******7893")
-    assert (said["order[shipping]"], said["order[email]"]) == ("2.50", "a@example.com")
-    assert said["transaction_reference"] == "000000000001"
-    assert said["reason[code]"] == said["cdata1"] == ""
+    assert (sent["status"], sent["message"], sent["state"]) == ("116", "Authorized", "completed")
+    assert (sent["authorized_amount"], sent["captured_amount"]) == ("40.00", "0.00")
+    assert sent["date_authorized"] == "2026-03-05T12:07:18+0000"
+    assert (sent["authorization_code"], sent["eci"]) == ("184117", "10")
+    assert (sent["payment_product"], sent["payment_method[pan]"]) == ("cb", "497010******7893")
+    assert (sent["order[shipping]"], sent["order[email]"]) == ("2.50", "a@example.com")
+    assert sent["transaction_reference"] == "000000000001"
+    assert sent["reason[code]"] == sent["cdata1"] == ""
 
 
 def test_operation_custom_data_and_basket_follow_where_they_are_wanted() -> None:
@@ -102,27 +102,27 @@ def test_operation_custom_data_and_basket_follow_where_they_are_wanted() -> None
     ordered = _ordered(custom_data={"shop": "Canal", "deep": {"a": 1}}, basket=basket)
     changed = _changed(ordered, push(Kind.COLLECTION, online=False))
 
-    said = dict(notification(changed.transaction, changed.operation, mid="1"))
+    sent = dict(notification(changed.transaction, changed.operation, mid="1"))
     without = dict(
         notification(
             changed.transaction, changed.operation, mid="1", sends_operation=False, sends_custom_data=False
         )
     )
 
-    assert (said["operation[type]"], said["operation[amount]"]) == ("capture", "40.00")
-    assert (said["custom_data[shop]"], said["custom_data[deep]"]) == ("Canal", '{"a": 1}')
-    assert said["basket"] == '[{"name":"Pâté","quantity":1}]'
+    assert (sent["operation[type]"], sent["operation[amount]"]) == ("capture", "40.00")
+    assert (sent["custom_data[shop]"], sent["custom_data[deep]"]) == ("Canal", '{"a": 1}')
+    assert sent["basket"] == '[{"name":"Pâté","quantity":1}]'
     assert not any(name.startswith(("operation", "custom_data")) for name in without)
 
 
-def test_a_refusal_says_why() -> None:
+def test_a_refusal_has_its_reason() -> None:
     """State declined, HiPay's reason for the issuer's code."""
     changed = _changed(_ordered(), push(Kind.AUTHORISATION, approved=False, code="54"))
 
-    said = dict(notification(changed.transaction, changed.operation, mid="1"))
+    sent = dict(notification(changed.transaction, changed.operation, mid="1"))
 
-    assert (said["state"], said["status"]) == ("declined", "113")
-    assert (said["reason[code]"], said["reason[message]"]) == ("4010204", "Card expired")
+    assert (sent["state"], sent["status"]) == ("declined", "113")
+    assert (sent["reason[code]"], sent["reason[message]"]) == ("4010204", "Card expired")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_refusal_says_why() -> None:
     ids=str,
 )
 def test_codes_have_reasons(iso: str | None, reason: str) -> None:
-    """A wrong PIN and what is not listed have no explicit reason."""
+    """A wrong PIN and codes that are not listed have no explicit reason."""
     assert reason_of(iso)[0] == reason
 
 

@@ -1,17 +1,16 @@
-"""An outbox sends until somebody acknowledges, and plays the faults that are scripted."""
+"""An outbox sends until a message is acknowledged, and applies scripted faults."""
 
 from collections.abc import Iterable
 
 from eventually import eventually
 
-from sandbox.outbox.attempt_result import AttemptResult, Decision
-from sandbox.outbox.faults import Faults
-from sandbox.outbox.outbox import Outbox
+from sandbox.outbox.attempt import AttemptResult, Decision
+from sandbox.outbox.outbox import Faults, Outbox
 from shared.runtime.clock import SystemClock
 
 
 class _Receiver:
-    """Answers as told, then acknowledges; notes what came."""
+    """Receiver that gives these answers, then acknowledges."""
 
     def __init__(self, *answers: Decision) -> None:
         self.came: list[str] = []
@@ -31,33 +30,33 @@ def _put(outbox: Outbox[str], contents: Iterable[str]) -> None:
         outbox.put(content)
 
 
-async def test_it_is_sent_until_it_is_acknowledged() -> None:
-    """Three refusals, then there; each try is kept."""
-    receiver = _Receiver(*[Decision.AGAIN] * 3)
+async def test_a_message_is_sent_until_it_is_acknowledged() -> None:
+    """Three refusals, then a success; each attempt is kept."""
+    receiver = _Receiver(*[Decision.RETRY] * 3)
     async with _outbox(receiver) as outbox:
         message = outbox.put("a")
         await eventually(lambda: message.ended)
 
     assert message.ended is Decision.ACKNOWLEDGED
     assert receiver.came == ["a"] * 4
-    assert [attempt.outcome.verdict for attempt in message.attempts] == [
-        *[Decision.AGAIN] * 3,
+    assert [attempt.result.decision for attempt in message.attempts] == [
+        *[Decision.RETRY] * 3,
         Decision.ACKNOWLEDGED,
     ]
 
 
-async def test_what_is_never_taken_is_sent_once() -> None:
+async def test_a_given_up_message_is_sent_once() -> None:
     """A final answer ends it."""
-    receiver = _Receiver(Decision.FINAL)
+    receiver = _Receiver(Decision.GIVE_UP)
     async with _outbox(receiver) as outbox:
         message = outbox.put("a")
         await eventually(lambda: message.ended)
 
-    assert (message.ended, receiver.came) == (Decision.FINAL, ["a"])
+    assert (message.ended, receiver.came) == (Decision.GIVE_UP, ["a"])
 
 
-async def test_doubles_disorder_and_losses_are_played() -> None:
-    """Pairs change places, each comes twice, the first tries are lost and made good."""
+async def test_doubles_disorder_and_losses_are_applied() -> None:
+    """Pairs change places, each comes twice, the first attempts are lost and retried."""
     receiver = _Receiver()
     async with _outbox(receiver) as outbox:
         outbox.script(Faults(reorder=True, hold_seconds=20))
@@ -76,7 +75,7 @@ async def test_doubles_disorder_and_losses_are_played() -> None:
         assert outbox.faults.drop_first == 0
 
 
-async def test_one_that_nobody_overtakes_goes_by_itself() -> None:
+async def test_a_message_without_a_successor_is_sent_after_a_delay() -> None:
     """Disorder without a next message is a delay."""
     receiver = _Receiver()
     async with _outbox(receiver) as outbox:
@@ -85,8 +84,8 @@ async def test_one_that_nobody_overtakes_goes_by_itself() -> None:
         await eventually(lambda: receiver.came == ["a"])
 
 
-async def test_a_reset_forgets_what_is_under_way() -> None:
-    """Nothing of before is sent any more."""
+async def test_a_reset_cancels_running_messages() -> None:
+    """No earlier message is sent any more."""
     receiver = _Receiver()
     async with _outbox(receiver) as outbox:
         outbox.script(Faults(delay_seconds=3600))

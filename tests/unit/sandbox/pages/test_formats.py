@@ -1,6 +1,8 @@
-"""Amounts and times as pages write them."""
+"""Amounts and times as pages write and read them."""
 
-from sandbox.pages.formats import clock_time, day, money, price, when, when_exactly
+import pytest
+
+from sandbox.pages.formats import NoAmount, cents_of, clock_time, day, money, price, when, when_exactly
 
 _AT_MS = 1_772_712_418_123
 
@@ -21,3 +23,21 @@ def test_times_are_utc() -> None:
     assert clock_time(_AT_MS) == "12:06:58.123"
     assert day(_AT_MS) == "2026-03-05"
     assert (when(None), when_exactly(None)) == ("\u2013", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"), [("12.50", 1250), (" 12,5 ", 1250), ("3", 300), ("999999.99", 99_999_999)]
+)
+def test_a_typed_amount_is_read_in_cents(text: str, cents: int) -> None:
+    """With a point or a comma, with or without decimals."""
+    assert cents_of(text) == cents
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", "0", "-1", "1.234", "NaN", "sNaN", "Infinity", "1e30", "1e999999", "1e-999999", "1000000"],
+)
+def test_a_text_that_is_no_amount_is_an_error(text: str) -> None:
+    """Also a number out of range."""
+    with pytest.raises(NoAmount):
+        cents_of(text)

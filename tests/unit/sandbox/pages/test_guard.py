@@ -59,8 +59,8 @@ async def test_a_name_that_leads_here_by_rebinding_is_refused(app: FastAPI, meth
     assert await status(app, method, host) == 403
 
 
-async def test_a_name_that_the_sandbox_goes_by_is_answered(app: FastAPI) -> None:
-    """Where it runs on another machine, under that machine's name."""
+async def test_a_name_of_the_sandbox_is_answered(app: FastAPI) -> None:
+    """On another machine, under that machine's name."""
     go_by(app, ["Demo.Shop.Example"])
 
     assert await status(app, "GET", "demo.shop.example:8900") == 200

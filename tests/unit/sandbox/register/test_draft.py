@@ -1,13 +1,13 @@
-"""What the cashier types becomes the order that the contract asks for."""
+"""The cashier's draft becomes the order of the contract."""
 
 import json
 
 import pytest
 
 from api.connector.request import parse_order
-from sandbox.amounts import NoAmount
 from sandbox.cards import DECK, Mode
-from sandbox.register.draft import Draft, NotTyped, Operation, typed, with_article, with_product
+from sandbox.pages.formats import NoAmount
+from sandbox.register.draft import Draft, InvalidField, Operation, with_article, with_form, with_product
 from sandbox.register.orders import CONTRACTS, following, order_of
 from sandbox.terminal.device.device import Device
 from shared.concert.encode import sole_application
@@ -23,7 +23,7 @@ FORM = {
 
 
 def test_a_basket_counts_its_pieces() -> None:
-    """One more, one less, and a line without pieces goes."""
+    """One more, one less; an empty line is removed."""
     draft = with_product(with_product(Draft(), "BAGUETTE", 1), "BAGUETTE", 1)
 
     assert (draft.lines[0].quantity, draft.total_cents) == (2, 260)
@@ -39,17 +39,17 @@ def test_an_article_takes_a_typed_price() -> None:
 
 
 @pytest.mark.parametrize("text", ["abc", "1e999999"])
-def test_a_price_that_is_none_is_said_so(text: str) -> None:
-    """For the cashier, before anything is sent."""
+def test_an_invalid_price_is_an_error(text: str) -> None:
+    """For the cashier, before any request."""
     with pytest.raises(NoAmount):
         with_article(Draft(), text)
 
 
-def test_the_order_is_what_the_contract_takes() -> None:
+def test_the_order_fulfils_the_contract() -> None:
     """The API's own reader accepts it, without a warning about its totals."""
-    draft = typed(with_article(with_product(Draft(), "TARTE", 1), "12.51"), FORM)
+    draft = with_form(with_article(with_product(Draft(), "TARTE", 1), "12.51"), FORM)
 
-    order = order_of(draft, "TILL1-1")
+    order = order_of(draft, "POS1-1")
 
     parse_order(json.dumps(order).encode(), 64)
     assert order["order"]["price"] == {"amount": 3101, "currency": "EUR"}
@@ -60,7 +60,7 @@ def test_the_order_is_what_the_contract_takes() -> None:
 
 
 def test_the_contract_is_the_one_that_the_terminal_reports() -> None:
-    """By it HiPay joins what came without our reference; two entries force neither way of reading."""
+    """By it HiPay matches a push without reference; two entries force neither way of reading."""
     device = Device()
 
     assert {(one["merchant_contract"], one["rank"]) for one in CONTRACTS} == {(device.contract, device.rank)}
@@ -70,12 +70,12 @@ def test_the_contract_is_the_one_that_the_terminal_reports() -> None:
 
 def test_a_reversal_names_its_debits_order_and_terminal() -> None:
     """Without a basket, and with the amount that was paid."""
-    debit = order_of(typed(with_product(Draft(), "TARTE", 1), FORM), "TILL1-1")
+    debit = order_of(with_form(with_product(Draft(), "TARTE", 1), FORM), "POS1-1")
 
     reversal = following(debit, Operation.REVERSAL, 1850)
 
     assert reversal["order"] == {
-        "order_id": "TILL1-1",
+        "order_id": "POS1-1",
         "transaction_type": "Cancel",
         "price": {"amount": 1850, "currency": "EUR"},
     }
@@ -84,7 +84,7 @@ def test_a_reversal_names_its_debits_order_and_terminal() -> None:
 
 def test_an_empty_basket_is_not_sent() -> None:
     """Nor custom data that cannot be read."""
-    with pytest.raises(NotTyped, match="empty"):
-        order_of(typed(Draft(), FORM), "TILL1-1")
-    with pytest.raises(NotTyped, match="Custom data"):
-        order_of(typed(with_product(Draft(), "TARTE", 1), {**FORM, "custom_data": "no colon"}), "TILL1-1")
+    with pytest.raises(InvalidField, match="empty"):
+        order_of(with_form(Draft(), FORM), "POS1-1")
+    with pytest.raises(InvalidField, match="Custom data"):
+        order_of(with_form(with_product(Draft(), "TARTE", 1), {**FORM, "custom_data": "no colon"}), "POS1-1")

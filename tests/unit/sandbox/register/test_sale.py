@@ -1,4 +1,4 @@
-"""What the cashier may believe of each answer."""
+"""A sale's standing by its answers."""
 
 from typing import Any
 
@@ -31,13 +31,13 @@ def payment(state: str, *, safe: bool) -> dict[str, Any]:
 def test_only_a_certain_answer_says_that_nothing_was_charged(
     status: int | None, body: dict[str, Any] | None, standing: Standing
 ) -> None:
-    """Without a word that it is safe, money is never taken again."""
+    """Without `safe_to_retry` the sale's result is not known."""
     sale = Sale(1, ORDER, 0, [SentOrder("r", 0, 1, status, body)])
 
     assert sale.standing is standing
 
 
-def test_while_it_waits_nothing_is_believed() -> None:
+def test_a_running_request_means_waiting() -> None:
     """Also where an earlier request was answered."""
     sale = Sale(
         1, ORDER, 0, [SentOrder("r", 0, 1, 502, payment("unreachable", safe=True)), SentOrder("s", 2)]
@@ -46,8 +46,8 @@ def test_while_it_waits_nothing_is_believed() -> None:
     assert sale.standing is Standing.WAITING
 
 
-def test_a_look_at_the_payment_is_an_answer() -> None:
-    """It has no status of the order's where the payment is still in doubt."""
+def test_a_look_up_of_the_payment_is_an_answer() -> None:
+    """It has no payment status where the payment is still in doubt."""
     look = SentOrder("r", 0, 1, 200, payment("in_doubt", safe=False), what="look")
     assert Sale(1, ORDER, 0, [look]).standing is Standing.UNKNOWN
 

@@ -1,4 +1,4 @@
-"""The public API as the sandbox calls it, and the register that loses its network."""
+"""The sandbox's API client, and the register that loses its network."""
 
 import os
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from sandbox.register.cash_register import CashRegister
 from sandbox.register.draft import Draft, with_product
 from sandbox.register.sale import NO_NETWORK
-from sandbox.register.till import Till
 from sandbox.run.cloud_api import CloudApi
 from sandbox.tracing.trace import Trace
 from shared.runtime.clock import SystemClock
@@ -18,13 +18,13 @@ from shared.runtime.clock import SystemClock
 
 @pytest.fixture
 def asked() -> list[str]:
-    """Paths as they were sent, escapes included."""
+    """Return the requested paths, escapes included."""
     return []
 
 
 @pytest.fixture
 async def api(asked: list[str]) -> AsyncIterator[CloudApi]:
-    """An API that knows nothing and notes what it is asked."""
+    """Serve an API that knows nothing and records the requested paths."""
     app = FastAPI()
 
     @app.api_route("/{path:path}", methods=["GET", "POST", "PUT"])
@@ -38,7 +38,7 @@ async def api(asked: list[str]) -> AsyncIterator[CloudApi]:
 
 
 async def test_an_id_stays_one_part_of_the_path(api: CloudApi, asked: list[str]) -> None:
-    """A slash in what somebody typed as an id leads to no other resource."""
+    """A slash in an id leads to no other resource."""
     await api.payment("../terminals")
     await api.events("a/b")
     await api.cancel("a/b")
@@ -52,16 +52,19 @@ async def test_an_id_stays_one_part_of_the_path(api: CloudApi, asked: list[str])
     ]
 
 
-async def test_an_unplugged_register_asks_nothing(api: CloudApi, asked: list[str]) -> None:
-    """Neither for the order nor for its payment; each wish is kept with the reason."""
+async def test_an_unplugged_register_sends_nothing(api: CloudApi, asked: list[str]) -> None:
+    """Neither the order nor a look-up; each is kept with the reason."""
     clock = SystemClock()
-    till = Till(api, clock, Trace(clock), os.urandom)
-    till.draft = replace(with_product(Draft(), "TARTE", 1), terminal_id="counter-1")
-    await till.unplug()
+    register = CashRegister(api, clock, Trace(clock), os.urandom)
+    register.draft = replace(with_product(Draft(), "TARTE", 1), terminal_id="counter-1")
+    await register.unplug()
 
-    sale = till.pay()
-    await till.look(sale)
+    sale = register.pay()
+    await register.look(sale)
 
     assert asked == []
-    assert [(one.what, one.problem) for one in sale.askings] == [("order", NO_NETWORK), ("look", NO_NETWORK)]
-    await till.close()
+    assert [(one.what, one.problem) for one in sale.sent_orders] == [
+        ("order", NO_NETWORK),
+        ("look", NO_NETWORK),
+    ]
+    await register.close()

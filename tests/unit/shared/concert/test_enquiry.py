@@ -1,13 +1,13 @@
 """An enquiry proves success or nothing; every weaker answer is a hint at most."""
 
 import pytest
-from concert import OTHER_PAYMENT, PAN, PAYMENT, answer, frame_of, request, ticket_field
+from concert import OTHER_PAYMENT, PAN, PAYMENT, answer, frame_of, receipt_field, request
 
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.enquiry import Grade, ProofGap, interpret_enquiry
 from shared.payment.payment import Operation
 
-DONE_TICKET = ticket_field(
+DONE_TICKET = receipt_field(
     f"CARTE BANCAIRE\nCREDIT MUTUEL\n{PAN}\nMONTANT :\n25,00 EUR\nDEBIT\nTICKET CLIENT"
 )
 
@@ -39,8 +39,8 @@ def test_amount_operation_reference_and_ticket_together_prove_success(action: st
         ({"CF": None}, ProofGap.NO_REFERENCE),
         ({"ZT": None}, ProofGap.NO_RECEIPT),
         ({"ZT": "CK003100AK005TE1OV"}, ProofGap.NO_RECEIPT),
-        ({"ZT": ticket_field("ABANDON DEBIT\n25,00 EUR")}, ProofGap.RECEIPT_NOT_DONE),
-        ({"ZT": ticket_field("25,00 EUR")}, ProofGap.RECEIPT_NOT_DONE),
+        ({"ZT": receipt_field("ABANDON DEBIT\n25,00 EUR")}, ProofGap.RECEIPT_NOT_DONE),
+        ({"ZT": receipt_field("25,00 EUR")}, ProofGap.RECEIPT_NOT_DONE),
     ],
 )
 def test_anything_less_is_a_hint(fields: dict[str, str | None], gap: ProofGap) -> None:
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_no_evidence(data: bytes) -> None:
 def test_the_ticket_tells_a_reversal_from_its_debit() -> None:
     """Where CD is the enquiry's own, amount and reference alone would prove the wrong operation."""
     reversal = request(operation=Operation.REVERSAL)
-    undone = answer(**enquiry_answer(CD="3", ZT=ticket_field("25,00 EUR\nANNULATION DEBIT")))
+    undone = answer(**enquiry_answer(CD="3", ZT=receipt_field("25,00 EUR\nANNULATION DEBIT")))
     debited = answer(**enquiry_answer(CD="3"))
 
     assert interpret_enquiry(undone, reversal).grade is Grade.PROOF_OF_SUCCESS

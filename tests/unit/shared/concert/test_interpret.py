@@ -11,8 +11,8 @@ from concert import (
     answer,
     frame_of,
     read,
+    receipt_field,
     request,
-    ticket_field,
 )
 
 from shared.concert.decoded_answer import Anomaly, AnswerMeaning, ParsedAnswer
@@ -170,7 +170,7 @@ def test_a_tag_with_two_values_is_in_doubt() -> None:
 
 def test_another_payments_ticket_is_kept_as_a_fingerprint_only() -> None:
     """It may belong to another merchant."""
-    parsed = read(answer(CB="9900", AA=PAN, ZT=ticket_field("DEBIT\n99,00 EUR"), AI="A0000000421010"))
+    parsed = read(answer(CB="9900", AA=PAN, ZT=receipt_field("DEBIT\n99,00 EUR"), AI="A0000000421010"))
 
     assert parsed.is_foreign
     assert parsed.receipt_fingerprint is not None
@@ -191,7 +191,7 @@ def test_an_amount_padded_with_zeros_is_the_amount(amount: str) -> None:
 
 def test_a_lower_amount_is_in_doubt_where_partial_payment_is_not_known() -> None:
     """For a person: it is our payment, so card and ticket stay in view."""
-    parsed = read(answer(CB="1900", ZT=ticket_field("DEBIT")))
+    parsed = read(answer(CB="1900", ZT=receipt_field("DEBIT")))
 
     assert (parsed.meaning, parsed.anomaly, parsed.reason) == (
         DOUBT,
@@ -255,7 +255,7 @@ def test_a_reference_that_is_ours_or_no_reference_contradicts_nothing(private_da
         {"AA": "497010******7893"},
         {"AI": "A0000000421010"},
         {"CI": "2"},
-        {"ZT": ticket_field("DEBIT")},
+        {"ZT": receipt_field("DEBIT")},
         {"AK": "REVCSVQ="},
         {"AK": "!"},
         {"CC": "00B"},
@@ -337,7 +337,7 @@ def test_an_unreadable_receipt_never_changes_an_outcome(ticket: str) -> None:
 
 def test_a_refused_payments_receipt_and_authorisation_number_are_kept() -> None:
     """A refused payment has both, too: they prove nothing."""
-    parsed = read(answer(AE="01", AF="04", ZT=ticket_field("ABANDON DEBIT")))
+    parsed = read(answer(AE="01", AF="04", ZT=receipt_field("ABANDON DEBIT")))
 
     assert (parsed.meaning, parsed.result.receipt) == (AnswerMeaning.REFUSED, "ABANDON DEBIT")
     assert parsed.result.authorisation_number == "184117"
@@ -361,7 +361,7 @@ def test_no_card_data_leave_a_reading() -> None:
             AC=PAN[:10],
             ZZ=f"card {PAN}",
             CG=PAN,
-            ZT=ticket_field(f"CARTE {PAN}\nDEBIT"),
+            ZT=receipt_field(f"CARTE {PAN}\nDEBIT"),
         )
     )
 
@@ -393,7 +393,7 @@ def test_the_issuers_code_is_read_from_its_column() -> None:
 
 def test_control_characters_never_reach_a_reading() -> None:
     """Databases refuse U+0000."""
-    parsed = read(answer(AC="18\x004117", AF="01\x00", ZZ="\x00a", ZT=ticket_field("A\x00\rB\x1b")))
+    parsed = read(answer(AC="18\x004117", AF="01\x00", ZZ="\x00a", ZT=receipt_field("A\x00\rB\x1b")))
 
     assert parsed.result.authorisation_number == "184117"
     assert parsed.result.receipt == "A\nB"

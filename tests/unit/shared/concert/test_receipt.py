@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from concert import base64_of, ticket_field
+from concert import base64_of, receipt_field
 
 from shared.concert.receipt import (
     decode_receipt,
@@ -97,4 +97,4 @@ def test_a_fingerprint_tells_tickets_apart_and_tells_no_more() -> None:
 def test_a_ticket_reads_as_done_or_not(text: str, operation: Operation, done: bool) -> None:
     """A line of its own names the operation and nothing says that it failed."""
     assert reads_as_done(text, operation) is done
-    assert decode_receipt(encoded_receipt_in({"ZT": ticket_field(text)}) or "") == text
+    assert decode_receipt(encoded_receipt_in({"ZT": receipt_field(text)}) or "") == text

@@ -11,10 +11,10 @@ from concert import CREDIT, DEBIT, DEBIT_WITH_TICKET, PAYMENT, frame_of, read, r
 from concert_client import RawClient, ask
 from eventually import eventually
 
-from sandbox.terminal.device.device import Device
-from sandbox.terminal.device.ledger import charged_twice, overlapping_sessions, read_ledger
+from sandbox.terminal.device.device import DEFAULT_PORT, Device
+from sandbox.terminal.device.session_log import charged_twice, overlapping_sessions, read_session_log
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
-from sandbox.terminal.server.server import DEFAULT_PORT, VirtualTerminal
+from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_enquiry, encode_fields, encode_identification, encode_operation
 from shared.concert.enquiry import Grade, interpret_enquiry
@@ -52,8 +52,8 @@ async def test_it_listens_on_the_default_port_of_an_address_of_its_own() -> None
 @pytest.mark.parametrize("piece_bytes", [None, 1])
 async def test_every_worked_request_is_understood(data: bytes, end: bytes, piece_bytes: int | None) -> None:
     """In one piece and byte by byte, with CR LF and without."""
-    async with terminal(device=Device(request_idle_seconds=0.15)) as playing:
-        async with RawClient(playing) as client:
+    async with terminal(device=Device(request_idle_seconds=0.15)) as running:
+        async with RawClient(running) as client:
             await client.send(data + end, piece_bytes=piece_bytes)
             answer = frame_of(await client.receive_all())
 
@@ -61,22 +61,22 @@ async def test_every_worked_request_is_understood(data: bytes, end: bytes, piece
         sent = frame_of(data).fields
         assert answer.fields.get("CB") == sent.get("CB")
         assert ("ZT" in answer.fields) == ("CK" in sent)
-        received = "".join(p.text for p in playing.records[0].passages if p.direction == "in")
+        received = "".join(p.text for p in running.records[0].passages if p.direction == "in")
         assert received == (data + end).decode()
 
 
 @pytest.mark.parametrize("data", [DEBIT, CREDIT, REVERSAL], ids=["debit", "credit", "reversal"])
 @pytest.mark.parametrize("tag", ["CB", "CD", "CZ", "CJ", "CA", "CE"])
 async def test_an_operation_that_lacks_a_field_is_a_format_error(data: bytes, tag: str) -> None:
-    """Neither silence nor an approval: AF 09, after the time in which the rest could have come."""
+    """Neither silence nor an approval: AF 09, after the time for the rest of a request."""
     fields = {name: value for name, value in frame_of(data).fields.items() if name != tag}
     device = Device(request_idle_seconds=0, request_incomplete_seconds=0.1)
 
-    async with terminal(device=device) as playing:
-        answer = await ask(playing, encode_fields(list(fields.items())))
+    async with terminal(device=device) as running:
+        answer = await ask(running, encode_fields(list(fields.items())))
 
     assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
-    assert not any(record.charged for record in playing.records)
+    assert not any(record.charged for record in running.records)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ async def test_a_field_of_a_wrong_form_is_a_format_error(bad: str) -> None:
     """Too short, too long, no number."""
     fields = {**frame_of(DEBIT).fields, bad[:2]: bad[5:]}
 
-    async with terminal() as playing:
-        answer = await ask(playing, encode_fields(list(fields.items())))
+    async with terminal() as running:
+        answer = await ask(running, encode_fields(list(fields.items())))
 
     assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
 
@@ -96,8 +96,8 @@ async def test_a_request_that_is_cut_is_a_format_error_after_a_while() -> None:
     """The sender waits for an answer and sends no more."""
     device = Device(request_idle_seconds=0, request_incomplete_seconds=0.1)
 
-    async with terminal(device=device) as playing:
-        answer = await ask(playing, DEBIT[:-1])
+    async with terminal(device=device) as running:
+        answer = await ask(running, DEBIT[:-1])
 
     assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
 
@@ -108,17 +108,17 @@ async def test_fields_come_back_as_the_bytes_that_came(customer: Customer, raw: 
     """Whatever their encoding: in the answer, and in the duplicate of it."""
     sent = DEBIT.replace(b"CB0042500", b"CB00600%s" % b"2500") + b"CF%03d%s" % (len(raw), raw)
 
-    async with terminal(Behaviour(customer=customer)) as playing:
+    async with terminal(Behaviour(customer=customer)) as running:
         answers = []
         for data in (sent, ENQUIRY):
-            async with RawClient(playing) as client:
+            async with RawClient(running) as client:
                 await client.send(data)
                 answers.append(await client.receive_all())
 
     for answer in answers:
         assert b"CF%03d%s" % (len(raw), raw) in answer
         assert b"CB006002500" in answer
-    json.dumps([asdict(record) for record in playing.records], ensure_ascii=False).encode()
+    json.dumps([asdict(record) for record in running.records], ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
@@ -135,36 +135,36 @@ async def test_fields_come_back_as_the_bytes_that_came(customer: Customer, raw: 
     ],
 )
 @pytest.mark.parametrize("contactless", [False, True])
-async def test_the_application_that_was_asked_for_is_used_or_a_selection_error(
+async def test_the_requested_application_is_used_or_a_selection_error(
     asked: str | None, card: str, used: str | None, contactless: bool
 ) -> None:
-    """CC decides how the card is read; a card that has it not, and an unknown one, are AF 10."""
+    """CC decides how the card is read; a card without it, and an unknown one, are AF 10."""
     data = DEBIT + (b"" if asked is None else b"CC003" + asked.encode())
 
-    async with terminal(Behaviour(card=card, contactless=contactless)) as playing:
-        fields = (await ask(playing, data)).fields
+    async with terminal(Behaviour(card=card, contactless=contactless)) as running:
+        fields = (await ask(running, data)).fields
 
     if used is None:
         assert (fields["AE"], fields["AF"][:2]) == ("01", "10")
-        assert not any(record.charged for record in playing.records)
+        assert not any(record.charged for record in running.records)
     else:
         assert (fields["AE"], fields["CC"]) == ("10", used if asked else "00B" if contactless else "001")
 
 
 async def test_the_customer_pays_refuses_or_abandons_as_set_for_the_amount() -> None:
-    """One behaviour for all, another for single amounts, and a word of its own for each request."""
-    async with terminal() as playing:
-        playing.by_amount = {
+    """One behaviour for all, another for single amounts, and one chosen per request."""
+    async with terminal() as running:
+        running.by_amount = {
             1300: Behaviour(customer=Customer.REFUSE, refusal_code="05"),
             1400: Behaviour(customer=Customer.ABANDON),
         }
         outcomes = []
         for cents in (2500, 1300, 1400):
             sent = request(amount_cents=cents)
-            outcomes.append(read(await ask(playing, encode_operation(sent, PROFILE)), sent=sent).meaning)
-        playing.choose = lambda asked: Behaviour(customer=Customer.REFUSE) if asked.reference else None
-        refused = await ask(playing, OURS)
-        paid = await ask(playing, DEBIT)
+            outcomes.append(read(await ask(running, encode_operation(sent, PROFILE)), sent=sent).meaning)
+        running.choose = lambda asked: Behaviour(customer=Customer.REFUSE) if asked.reference else None
+        refused = await ask(running, OURS)
+        paid = await ask(running, DEBIT)
 
     assert outcomes == [AnswerMeaning.SUCCEEDED, AnswerMeaning.REFUSED, AnswerMeaning.ABORTED]
     assert (refused.fields["AE"], paid.fields["AE"]) == ("01", "10")
@@ -172,22 +172,22 @@ async def test_the_customer_pays_refuses_or_abandons_as_set_for_the_amount() -> 
 
 async def test_the_customer_takes_the_time_that_is_set() -> None:
     """The delay begins with the request."""
-    async with terminal(Behaviour(delay_seconds=0.1)) as playing:
+    async with terminal(Behaviour(delay_seconds=0.1)) as running:
         begun = time.monotonic()
-        answer = await ask(playing, OURS)
+        answer = await ask(running, OURS)
 
     assert answer.fields["AE"] == "10"
     assert 0.1 <= time.monotonic() - begun < 20
 
 
 async def test_debit_reversal_and_enquiry_share_a_memory() -> None:
-    """The reversal finds its debit once; the enquiry repeats what was last."""
-    async with terminal() as playing:
-        debit = await ask(playing, OURS)
-        proof = interpret_enquiry(await ask(playing, ENQUIRY), request())
-        reversal = await ask(playing, REVERSAL)
-        again = await ask(playing, REVERSAL)
-        operations = [(record.operation, record.outcome, record.charged) for record in playing.records]
+    """The reversal finds its debit once; the enquiry repeats the last transaction."""
+    async with terminal() as running:
+        debit = await ask(running, OURS)
+        proof = interpret_enquiry(await ask(running, ENQUIRY), request())
+        reversal = await ask(running, REVERSAL)
+        again = await ask(running, REVERSAL)
+        operations = [(record.operation, record.outcome, record.charged) for record in running.records]
 
     assert debit.fields["AE"] == reversal.fields["AE"] == "10"
     assert (again.fields["AE"], again.fields["AF"][:2]) == ("01", "07")
@@ -200,111 +200,111 @@ async def test_debit_reversal_and_enquiry_share_a_memory() -> None:
     ]
 
 
-async def test_a_second_request_is_told_busy_at_once() -> None:
-    """While an amount is on the screen, whatever is asked; the first one is not disturbed."""
-    async with terminal(Behaviour(delay_seconds=30)) as playing, RawClient(playing) as first:
+async def test_a_second_request_is_answered_busy_at_once() -> None:
+    """During a transaction, whatever the request; the first one is not disturbed."""
+    async with terminal(Behaviour(delay_seconds=30)) as running, RawClient(running) as first:
         await first.send(OURS)
-        await eventually(lambda: playing.is_busy)
+        await eventually(lambda: running.is_busy)
 
         begun = time.monotonic()
         for data in (DEBIT, IDENTIFICATION, ENQUIRY):
-            answer = await ask(playing, data)
+            answer = await ask(running, data)
             assert answer.fields["AE"] == "01"
             assert "AF" not in answer.fields
         assert time.monotonic() - begun < 20
 
-        playing.press_red_button()
+        running.press_red_button()
         assert frame_of(await first.receive_all()).fields["AF"][:2] == "06"
-        assert (await ask(playing, IDENTIFICATION)).fields["AE"] == "10"
-        assert overlapping_sessions(list(playing.records))
+        assert (await ask(running, IDENTIFICATION)).fields["AE"] == "10"
+        assert overlapping_sessions(list(running.records))
 
 
 async def test_a_second_connection_waits_in_the_backlog_where_the_terminal_is_set_so() -> None:
     """Its request is read once the first one's connection has ended."""
     device = Device(request_idle_seconds=0, when_busy="backlog")
-    async with terminal(Behaviour(delay_seconds=30), device=device) as playing:
-        async with RawClient(playing) as first, RawClient(playing) as second:
+    async with terminal(Behaviour(delay_seconds=30), device=device) as running:
+        async with RawClient(running) as first, RawClient(running) as second:
             await first.send(OURS)
             await second.send(DEBIT)
-            await eventually(lambda: playing.is_busy and len(playing.records) == 2)
-            assert not playing.records[1].passages
+            await eventually(lambda: running.is_busy and len(running.records) == 2)
+            assert not running.records[1].passages
 
-            playing.press_red_button()
+            running.press_red_button()
             await first.receive_all()
-            await eventually(lambda: playing.is_busy)
-            playing.press_red_button()
+            await eventually(lambda: running.is_busy)
+            running.press_red_button()
             assert frame_of(await second.receive_all()).fields["AF"][:2] == "06"
-        await eventually(lambda: all(record.closed_at_ms for record in playing.records))
+        await eventually(lambda: all(record.closed_at_ms for record in running.records))
 
-        assert overlapping_sessions(list(playing.records)) == []
+        assert overlapping_sessions(list(running.records)) == []
 
 
-async def test_a_request_in_the_backlog_is_played_though_its_sender_has_gone() -> None:
-    """So a customer pays for a caller who gave up long before."""
+async def test_a_request_in_the_backlog_is_carried_out_though_its_sender_has_gone() -> None:
+    """So a customer pays for a client that gave up long before."""
     device = Device(request_idle_seconds=0.02, when_busy="backlog")
-    async with terminal(Behaviour(delay_seconds=30), device=device) as playing:
-        async with RawClient(playing) as first:
+    async with terminal(Behaviour(delay_seconds=30), device=device) as running:
+        async with RawClient(running) as first:
             await first.send(DEBIT)
-            await eventually(lambda: playing.is_busy)
-            reader, writer = await asyncio.open_connection(playing.host, playing.port)
+            await eventually(lambda: running.is_busy)
+            reader, writer = await asyncio.open_connection(running.host, running.port)
             writer.write(OURS)
             writer.close()
             await writer.wait_closed()
             del reader
-            await eventually(lambda: len(playing.records) == 2)
+            await eventually(lambda: len(running.records) == 2)
 
-            playing.behaviour = Behaviour()
-            playing.press_red_button()
+            running.behaviour = Behaviour()
+            running.press_red_button()
             await first.receive_all()
-        await eventually(lambda: playing.records[1].outcome is not None)
+        await eventually(lambda: running.records[1].outcome is not None)
 
-        late = playing.records[1]
+        late = running.records[1]
         assert (late.reference, late.charged, late.answered) == (PAYMENT, True, False)
 
 
 @pytest.mark.parametrize("aborts", [True, False])
 async def test_a_client_that_drops_in_the_middle_does_not_stop_the_customer(aborts: bool) -> None:
-    """The amount stays on the screen, the card is charged, nobody hears of it; its session is over."""
-    async with terminal(Behaviour(delay_seconds=30)) as playing:
-        reader, writer = await asyncio.open_connection(playing.host, playing.port)
+    """The amount stays on the screen, the card is charged, no answer is read; the session is over."""
+    async with terminal(Behaviour(delay_seconds=30)) as running:
+        reader, writer = await asyncio.open_connection(running.host, running.port)
         writer.write(OURS)
-        await eventually(lambda: playing.is_busy)
+        await eventually(lambda: running.is_busy)
         if aborts:
             writer.transport.abort()
         else:
             writer.close()
-        await eventually(lambda: playing.records[0].closed_at_ms is not None)
+        await eventually(lambda: running.records[0].closed_at_ms is not None)
         del reader
 
-        assert playing.is_busy
-        assert (await ask(playing, DEBIT)).fields["AE"] == "01"
-        playing.present_card()
-        record = playing.records[0]
+        assert running.is_busy
+        assert (await ask(running, DEBIT)).fields["AE"] == "01"
+        running.present_card()
+        record = running.records[0]
         assert (record.charged, record.answered, record.outcome) == (True, False, "done")
-        assert interpret_enquiry(await ask(playing, ENQUIRY), request()).grade is Grade.PROOF_OF_SUCCESS
-        assert overlapping_sessions(list(playing.records)) == []
+        assert interpret_enquiry(await ask(running, ENQUIRY), request()).grade is Grade.PROOF_OF_SUCCESS
+        assert overlapping_sessions(list(running.records)) == []
 
 
-async def test_a_client_that_drops_in_its_request_charges_nobody() -> None:
+async def test_a_client_that_drops_in_its_request_charges_no_card() -> None:
     """Half a request is none."""
-    async with terminal() as playing:
-        async with RawClient(playing) as client:
+    async with terminal() as running:
+        async with RawClient(running) as client:
             await client.send(OURS[:40])
-            await eventually(lambda: playing.records and playing.records[0].passages)
-        await eventually(lambda: playing.records[0].closed_at_ms is not None)
+            await eventually(lambda: running.records and running.records[0].passages)
+        await eventually(lambda: running.records[0].closed_at_ms is not None)
 
-        assert not playing.is_busy
-        assert not playing.records[0].charged
-        assert (await ask(playing, OURS)).fields["AE"] == "10"
+        assert not running.is_busy
+        assert not running.records[0].charged
+        assert (await ask(running, OURS)).fields["AE"] == "10"
 
 
 @pytest.mark.parametrize(("piece_bytes", "pause"), [(1, 0.0), (50, 0.01)])
 async def test_an_answer_may_come_in_pieces(piece_bytes: int, pause: float) -> None:
-    """Byte by byte, or cut with pauses; the register reads the same."""
+    """Byte by byte, or cut with pauses; the reader's result is the same."""
     behaviour = Behaviour(piece_bytes=piece_bytes, piece_pause_seconds=pause)
-    async with terminal(behaviour) as playing:
-        answer = await ask(playing, OURS)
-        out = [p for p in playing.records[0].passages if p.direction == "out"]
+    async with terminal(behaviour) as running:
+        answer = await ask(running, OURS)
+        out = [p for p in running.records[0].passages if p.direction == "out"]
 
     assert read(answer).meaning is AnswerMeaning.SUCCEEDED
     assert len(out) > 5
@@ -313,18 +313,18 @@ async def test_an_answer_may_come_in_pieces(piece_bytes: int, pause: float) -> N
 
 
 async def test_a_connection_may_stay_open_after_the_answer() -> None:
-    """Until the register closes it; bytes that still come are recorded and passed over."""
-    async with terminal(Behaviour(keeps_open=True)) as playing:
-        async with RawClient(playing) as client:
+    """Until the client closes it; further bytes are recorded and ignored."""
+    async with terminal(Behaviour(keeps_open=True)) as running:
+        async with RawClient(running) as client:
             await client.send(OURS)
             answer = frame_of(await client.receive_some())
             await client.send(b"\r\n")
-            await eventually(lambda: playing.records[0].passages[-1].text == "\r\n")
-            assert playing.records[0].closed_at_ms is None
+            await eventually(lambda: running.records[0].passages[-1].text == "\r\n")
+            assert running.records[0].closed_at_ms is None
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await client.receive_all()
-        await eventually(lambda: playing.records[0].closed_at_ms is not None)
+        await eventually(lambda: running.records[0].closed_at_ms is not None)
 
     assert answer.fields["AE"] == "10"
 
@@ -338,61 +338,61 @@ async def test_a_connection_may_stay_open_after_the_answer() -> None:
     ],
 )
 async def test_a_connection_may_end_without_an_answer(fault: Fault, charged: bool, outcome: str) -> None:
-    """Nothing tells the caller whether the card was charged; the record does."""
+    """The client cannot know whether the card was charged; the record does."""
     device = Device(request_idle_seconds=0, terminal_time_seconds=0.05)
-    async with terminal(Behaviour(fault=fault), device=device) as playing:
-        async with RawClient(playing) as client:
+    async with terminal(Behaviour(fault=fault), device=device) as running:
+        async with RawClient(running) as client:
             await client.send(OURS)
             assert await client.receive_all() == b""
 
-        record = playing.records[0]
+        record = running.records[0]
         assert (record.charged, record.answered, record.outcome) == (charged, False, outcome)
-        assert not playing.is_busy
+        assert not running.is_busy
 
 
 async def test_a_connection_may_be_reset() -> None:
     """Nothing was charged."""
-    async with terminal(Behaviour(fault=Fault.RESET)) as playing:
-        async with RawClient(playing) as client:
+    async with terminal(Behaviour(fault=Fault.RESET)) as running:
+        async with RawClient(running) as client:
             await client.send(OURS)
             with pytest.raises(ConnectionResetError):
                 await client.receive_all()
 
-        assert not playing.records[0].charged
+        assert not running.records[0].charged
 
 
 async def test_a_terminal_in_immediate_mode_answers_before_the_card() -> None:
     """Done at once without a sign of a card; the customer pays later."""
-    async with terminal(Behaviour(fault=Fault.IMMEDIATE, delay_seconds=30)) as playing:
-        answer = await ask(playing, OURS)
-        assert playing.is_busy
-        assert not playing.records[0].charged
-        playing.present_card()
+    async with terminal(Behaviour(fault=Fault.IMMEDIATE, delay_seconds=30)) as running:
+        answer = await ask(running, OURS)
+        assert running.is_busy
+        assert not running.records[0].charged
+        running.present_card()
 
         assert read(answer).anomaly == "bare_success"
-        assert playing.records[0].charged
+        assert running.records[0].charged
 
 
 async def test_an_earlier_transactions_answer_and_noise_are_in_doubt() -> None:
     """Though the card was charged."""
-    async with terminal() as playing:
-        await ask(playing, encode_operation(request(amount_cents=9900), PROFILE))
-        playing.behaviour = Behaviour(fault=Fault.EARLIER_ANSWER)
-        earlier = await ask(playing, OURS)
-        playing.behaviour = Behaviour(fault=Fault.GARBAGE)
-        noise = await ask(playing, OURS)
+    async with terminal() as running:
+        await ask(running, encode_operation(request(amount_cents=9900), PROFILE))
+        running.behaviour = Behaviour(fault=Fault.EARLIER_ANSWER)
+        earlier = await ask(running, OURS)
+        running.behaviour = Behaviour(fault=Fault.GARBAGE)
+        noise = await ask(running, OURS)
 
         assert read(earlier).anomaly == "amount_differs"
         assert read(noise).anomaly == "unreadable"
-        assert [record.charged for record in playing.records] == [True, True, True]
-        assert charged_twice(list(playing.records)) == [PAYMENT]
+        assert [record.charged for record in running.records] == [True, True, True]
+        assert charged_twice(list(running.records)) == [PAYMENT]
 
 
-async def test_a_terminal_may_want_cr_lf_behind_a_request() -> None:
+async def test_a_terminal_may_require_cr_lf_after_a_request() -> None:
     """Without them the request is rejected for its format."""
-    async with terminal(device=Device(request_idle_seconds=0, requires_line_end=True)) as playing:
-        without = await ask(playing, OURS)
-        with_line_end = await ask(playing, OURS + b"\r\n")
+    async with terminal(device=Device(request_idle_seconds=0, requires_line_end=True)) as running:
+        without = await ask(running, OURS)
+        with_line_end = await ask(running, OURS + b"\r\n")
 
     assert (without.fields["AE"], without.fields["AF"]) == ("01", "09")
     assert with_line_end.fields["AE"] == "10"
@@ -400,34 +400,34 @@ async def test_a_terminal_may_want_cr_lf_behind_a_request() -> None:
 
 async def test_noise_is_rejected_and_recorded() -> None:
     """A browser, say."""
-    async with terminal() as playing:
-        answer = await ask(playing, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with terminal() as running:
+        answer = await ask(running, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
         assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
-        assert playing.records[0].outcome == "rejected"
+        assert running.records[0].outcome == "rejected"
 
 
 async def test_it_closes_cleanly_in_the_middle_of_everything(tmp_path: Path) -> None:
     """Open connections, a running transaction, one in the backlog: all ended, all recorded."""
     path = tmp_path / "terminal.jsonl"
-    playing = VirtualTerminal(
+    running = VirtualTerminal(
         "127.0.9.1",
         0,
         behaviour=Behaviour(delay_seconds=30),
         device=Device(request_idle_seconds=0, when_busy="backlog"),
         record_path=path,
     )
-    async with playing:
-        first, second = RawClient(playing), RawClient(playing)
+    async with running:
+        first, second = RawClient(running), RawClient(running)
         await first.__aenter__()
         await second.__aenter__()
         await first.send(OURS)
-        await eventually(lambda: playing.is_busy and len(playing.records) == 2)
+        await eventually(lambda: running.is_busy and len(running.records) == 2)
     assert await first.receive_all() == b""
     first.drop()
     second.drop()
 
-    records = read_ledger(path)
+    records = read_session_log(path)
     assert len(records) == 2
     assert all(record.closed_at_ms is not None for record in records)
     assert {record.outcome for record in records} == {"given_up", None}
@@ -436,13 +436,13 @@ async def test_it_closes_cleanly_in_the_middle_of_everything(tmp_path: Path) -> 
 async def test_hundreds_of_payments_one_after_the_other_are_all_recorded(tmp_path: Path) -> None:
     """No session overlaps another, and each reference is charged once."""
     path = tmp_path / "terminal.jsonl"
-    async with VirtualTerminal("127.0.9.1", 0, device=PROMPT, record_path=path) as playing:
+    async with VirtualTerminal("127.0.9.1", 0, device=PROMPT, record_path=path) as running:
         for number in range(300):
             sent = request(reference=f"pay_{number:026d}")
-            answer = await ask(playing, encode_operation(sent, PROFILE))
+            answer = await ask(running, encode_operation(sent, PROFILE))
             assert read(answer, sent=sent).meaning is AnswerMeaning.SUCCEEDED
 
-    records = read_ledger(path)
+    records = read_session_log(path)
     assert len(records) == 300
     assert overlapping_sessions(records) == []
     assert charged_twice(records) == []

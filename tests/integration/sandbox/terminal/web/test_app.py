@@ -1,4 +1,4 @@
-"""The terminal's control API and its page, really served."""
+"""The terminal's control API and its page, served over HTTP."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ async def asked(served: Served, client: RawClient) -> None:
 
 
 async def test_a_payment_is_made_with_the_control_api_alone(served: Served) -> None:
-    """State, card, PIN, journal; the PIN is nowhere to be read."""
+    """State, card, PIN, journal; no answer holds the PIN."""
     async with RawClient(served.terminal) as client:
         await asked(served, client)
         waiting = await served.get("/state")
@@ -126,7 +126,7 @@ async def test_amounts_decide_once_it_is_set_so(served: Served) -> None:
 
 
 async def test_a_collection_and_a_reset_by_command(served: Served) -> None:
-    """What is stored is collected; 409 while an amount is on the screen."""
+    """Stored transactions are collected; 409 during a transaction."""
     served.terminal.set_up(by_hand=False)
     served.terminal.behaviour = Behaviour()
     await ask(served.terminal, OURS)
@@ -155,7 +155,7 @@ async def test_a_card_without_an_amount_or_a_name_is_refused(served: Served) -> 
 
 
 async def test_the_page_works_without_a_script(served: Served) -> None:
-    """Forms only: card, digits, green; then receipts and journal; the deck is open while a card is wanted."""
+    """Forms only: card, digits, green; then receipts and journal; the deck is enabled at its stage."""
     idle = (await served.http.get("/")).text
     async with RawClient(served.terminal) as client:
         await asked(served, client)
@@ -184,8 +184,8 @@ async def test_the_page_works_without_a_script(served: Served) -> None:
     assert "batch 1" in collected
 
 
-async def test_forms_script_and_settle_who_acts(served: Served) -> None:
-    """Queue, clear, by itself; nonsense from an old page changes nothing."""
+async def test_forms_script_and_change_who_acts(served: Served) -> None:
+    """Queue, clear, by itself; invalid fields of an old page change nothing."""
     assert "lost_answer</span>" in await served.form("script", outcome="lost_answer")
     assert "lost_answer</span>" in await served.form("script", outcome="nonsense")
     assert "lost_answer</span>" not in await served.form("script/clear")
@@ -198,18 +198,18 @@ async def test_forms_script_and_settle_who_acts(served: Served) -> None:
     await served.form("card/contact", card="platinum")
 
 
-async def test_the_page_follows_what_happens(served: Served) -> None:
-    """The stream shows the screen at once, and again after each change."""
+async def test_the_page_follows_changes(served: Served) -> None:
+    """The stream sends the screen at once, and again after each change."""
     stages = []
 
     async def follow() -> None:
         async with served.http.stream("GET", "/screen/events") as stream:
             async for line in stream.aiter_lines():
                 if line.startswith("data: "):
-                    news = json.loads(line.removeprefix("data: "))
-                    stages.append(news["stage"])
-                    if news["stage"] == "ended":
-                        assert "TICKET CLIENT" in news["parts"]["papers"]
+                    changed = json.loads(line.removeprefix("data: "))
+                    stages.append(changed["stage"])
+                    if changed["stage"] == "ended":
+                        assert "TICKET CLIENT" in changed["parts"]["receipts"]
                         return
 
     following = asyncio.create_task(follow())
@@ -224,7 +224,7 @@ async def test_the_page_follows_what_happens(served: Served) -> None:
 
 
 async def test_the_page_loads_nothing_from_elsewhere(served: Served) -> None:
-    """Every address on it is its own, and is served; nothing stands inline."""
+    """Every address on it is its own, and is served; no inline script or style."""
     answer = await served.http.get("/")
     page = answer.text
 

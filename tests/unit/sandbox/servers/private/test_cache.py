@@ -26,8 +26,8 @@ def test_a_folder_is_filled_once(tmp_path: Path) -> None:
     assert filled == [first]
 
 
-def test_a_break_while_filling_leaves_nothing_and_the_next_use_fills_again(tmp_path: Path) -> None:
-    """Half a server must not pass for one."""
+def test_an_interruption_while_filling_leaves_nothing_and_the_next_use_fills_again(tmp_path: Path) -> None:
+    """A partial folder is never used."""
 
     def break_off(temporary: Path, _final: Path) -> None:
         (temporary / "half").write_text("half")

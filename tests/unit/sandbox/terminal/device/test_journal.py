@@ -1,4 +1,4 @@
-"""Reversals, batches and what a gateway is told, without a network."""
+"""Reversals, batches and bodies for a gateway, without a network."""
 
 import json
 from dataclasses import replace
@@ -8,13 +8,13 @@ import pytest
 from concert import PAYMENT, frame_of, request
 
 from sandbox.cards import DECK, Card, Mode, card_of_key
-from sandbox.terminal.device.card import Presented, masked
+from sandbox.terminal.device.card import CardRead, masked
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Fate, marked, next_batch, reversible_debit, sum_cents
-from sandbox.terminal.device.result import decided, pin_blocked
+from sandbox.terminal.device.result import decide_ending, pin_blocked
 from sandbox.terminal.device.transaction import Done, Memory, perform
 from sandbox.terminal.gateway.bodies import authorisation_question, collection, completion
-from sandbox.terminal.gateway.schedule import Schedule
+from sandbox.terminal.gateway.collection import Schedule
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.request import Request, check_request
 from shared.concert.decoded_answer import read_answer_code
@@ -90,7 +90,7 @@ def test_a_batch_holds_what_is_stored_and_is_sent_again_unchanged() -> None:
 
 
 def test_a_banks_refusal_travels_in_af_and_on_both_receipts() -> None:
-    """Fixed columns, which the register reads as code and words."""
+    """Fixed columns, which the reader splits into code and text."""
     refused = paid(Memory(), card="cb-lost").transaction
 
     answer_code = read_answer_code(refused.answer_code or "")
@@ -103,7 +103,7 @@ def test_a_banks_refusal_travels_in_af_and_on_both_receipts() -> None:
 
 def test_a_blocked_pin_is_refused_without_a_bank() -> None:
     """ISO 75, no authorisation number."""
-    blocked = perform(asked(), Memory(), Behaviour(), DEVICE, AT, pin_blocked(Presented(DECK[0]))).transaction
+    blocked = perform(asked(), Memory(), Behaviour(), DEVICE, AT, pin_blocked(CardRead(DECK[0]))).transaction
 
     assert (blocked.result, blocked.authorisation) == ("refused", None)
     assert (blocked.answer_code or "")[:4] == "0475"
@@ -130,8 +130,8 @@ def test_each_brand_has_its_application_and_title(
     key: str, mode: Mode, application: str, scheme: str
 ) -> None:
     """CC of the answer and the receipt's first line."""
-    presented = Presented(card(key), mode)
-    ending = decided(asked(), (), Behaviour(), presented, None)
+    card_read = CardRead(card(key), mode)
+    ending = decide_ending(asked(), (), Behaviour(), card_read, None)
 
     done = perform(asked(), Memory(), Behaviour(), DEVICE, AT, ending)
 
@@ -140,22 +140,22 @@ def test_each_brand_has_its_application_and_title(
     assert done.transaction.customer_receipt.splitlines()[0] == scheme
 
 
-def test_the_whole_card_number_is_in_the_question_only() -> None:
+def test_the_whole_card_number_is_in_the_authorisation_only() -> None:
     """Completions and collections carry it masked."""
     done = paid(Memory(), 2600).transaction
-    presented = Presented(DECK[0])
+    card_read = CardRead(DECK[0])
     question = authorisation_question(
-        asked(), presented, Behaviour(issuer_code="55"), DEVICE, address="127.0.0.1:8888", reverses=done
+        asked(), card_read, Behaviour(issuer_code="55"), DEVICE, address="127.0.0.1:8888", reverses=done
     )
-    told = completion(done, DEVICE, "127.0.0.1:8888")
+    completed = completion(done, DEVICE, "127.0.0.1:8888")
     batch = collection(1, [done], DEVICE, "127.0.0.1:8888")
 
     assert question["card"]["pan"] == DECK[0].pan
     assert (question["pin"], question["test"], question["reverses"]) == ("wrong", {"wanted_code": "55"}, "1")
-    for body in (told, batch):
+    for body in (completed, batch):
         assert DECK[0].pan not in json.dumps(body)
         assert masked(DECK[0].pan) in json.dumps(body)
-    assert (told["reference"], batch["count"], batch["sum_cents"]) == (PAYMENT, 1, 2600)
+    assert (completed["reference"], batch["count"], batch["sum_cents"]) == (PAYMENT, 1, 2600)
 
 
 def test_a_collection_is_due_at_its_time_of_day_or_after_its_interval() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.cards import DECK, Mode
-from sandbox.terminal.device.card import TEST_PIN, Presented
+from sandbox.terminal.device.card import TEST_PIN, CardRead
 from sandbox.terminal.device.screen import (
     IDLE,
     PIN_TRIES,
@@ -20,8 +20,8 @@ from sandbox.terminal.device.screen import (
 )
 from shared.concert.fields import Action
 
-INSERTED = Presented(DECK[0])
-HELD = Presented(DECK[0], Mode.CONTACTLESS)
+INSERTED = CardRead(DECK[0])
+HELD = CardRead(DECK[0], Mode.CONTACTLESS)
 WITHOUT_ANTENNA = next(card for card in DECK if card.modes == (Mode.CONTACT,))
 
 
@@ -43,24 +43,24 @@ def test_a_debit_by_chip_asks_for_the_pin_and_goes_on_with_the_right_one() -> No
     screen, what_next = press(typed(at_pin(), TEST_PIN), Key.GREEN)
 
     assert what_next is Next.DECIDE
-    assert screen.presented == INSERTED
+    assert screen.card_read == INSERTED
     assert screen.pin == ""
 
 
 @pytest.mark.parametrize(
-    ("action", "presented"),
+    ("action", "card_read"),
     [(Action.DEBIT, HELD), (Action.CREDIT, INSERTED), (Action.REVERSAL, INSERTED)],
     ids=["debit contactless", "credit", "reversal"],
 )
-def test_all_others_need_no_pin(action: Action, presented: Presented) -> None:
+def test_all_others_need_no_pin(action: Action, card_read: CardRead) -> None:
     """A card that is held to the terminal, a credit, a reversal."""
-    assert present(woken(action, 2500), presented)[1] is Next.DECIDE
+    assert present(woken(action, 2500), card_read)[1] is Next.DECIDE
 
 
 def test_a_card_is_to_be_inserted_above_the_contactless_limit_or_without_an_antenna() -> None:
     """The amount stays on the screen."""
     above, nothing = present(woken(Action.DEBIT, 5001), HELD, contactless_limit_cents=5000)
-    no_antenna = present(woken(Action.DEBIT, 100), Presented(WITHOUT_ANTENNA, Mode.CONTACTLESS))[0]
+    no_antenna = present(woken(Action.DEBIT, 100), CardRead(WITHOUT_ANTENNA, Mode.CONTACTLESS))[0]
 
     assert nothing is None
     for screen in (above, no_antenna):
@@ -90,7 +90,7 @@ def test_the_red_key_abandons_until_the_bank_is_asked() -> None:
 
 
 @pytest.mark.parametrize("key", list(Key))
-def test_keys_and_cards_without_a_meaning_change_nothing(key: Key) -> None:
+def test_keys_and_cards_without_an_effect_change_nothing(key: Key) -> None:
     """On the idle screen, and after the end."""
     for screen in (IDLE, ended(woken(Action.DEBIT, 2500), is_done=True, message="Approved")):
         assert press(screen, key) == (screen, None)
@@ -99,5 +99,5 @@ def test_keys_and_cards_without_a_meaning_change_nothing(key: Key) -> None:
 
 
 def test_a_pin_is_at_most_twelve_digits() -> None:
-    """What is typed beyond is passed over."""
+    """Further digits are ignored."""
     assert typed(at_pin(), "1" * 20).pin == "1" * 12

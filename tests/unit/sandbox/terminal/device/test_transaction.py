@@ -12,12 +12,12 @@ from sandbox.terminal.device.transaction import (
     Answer,
     Done,
     Memory,
+    answer_busy,
     earlier_answer,
     identify,
     perform,
     reject,
     repeat_last,
-    say_busy,
     take_into_account,
 )
 from sandbox.terminal.script.behaviour import Behaviour, Customer, EnquiryAnswer, PrivateData
@@ -50,7 +50,7 @@ def done(
     return perform(asked(sent), memory or Memory(), behaviour or Behaviour(), device, AT)
 
 
-def ticket(answer: Answer) -> str:
+def receipt_of(answer: Answer) -> str:
     return decode_receipt(encoded_receipt_in(answer) or "") or ""
 
 
@@ -75,9 +75,9 @@ def test_a_contactless_debit_is_answered_in_the_order_of_hipays_terminals() -> N
     assert (answer["CZ"], answer["CC"], answer["CF"]) == ("0320", "00B", PAYMENT)
 
 
-def test_a_ticket_is_laid_out_line_by_line() -> None:
+def test_a_receipt_is_laid_out_line_by_line() -> None:
     """The customer's receipt of a contactless debit."""
-    lines = ticket(done(request(amount_cents=12345), Behaviour(contactless=True)).answer).splitlines()
+    lines = receipt_of(done(request(amount_cents=12345), Behaviour(contactless=True)).answer).splitlines()
 
     certificate = lines.pop(9)
     assert lines == [
@@ -102,10 +102,10 @@ def test_a_ticket_is_laid_out_line_by_line() -> None:
     int(certificate, 16)
 
 
-def test_a_refused_ticket_has_the_same_lines_and_abandon_after_the_place() -> None:
-    """Number included, without the final word: amount and number alone prove nothing."""
-    paid = ticket(done(request(amount_cents=12345)).answer).splitlines()
-    refused = ticket(
+def test_a_refused_receipt_has_the_same_lines_and_abandon_after_the_place() -> None:
+    """Number included, without the final operation line: amount and number alone prove nothing."""
+    paid = receipt_of(done(request(amount_cents=12345)).answer).splitlines()
+    refused = receipt_of(
         done(request(amount_cents=12345), Behaviour(customer=Customer.REFUSE)).answer
     ).splitlines()
 
@@ -127,7 +127,7 @@ def test_a_refused_ticket_has_the_same_lines_and_abandon_after_the_place() -> No
 def test_an_answer_is_read_as_the_customer_meant_it(
     customer: Customer, outcome: AnswerMeaning, code: str | None, device: Device
 ) -> None:
-    """The register's reading of the terminal's own bytes, for every operation."""
+    """The client's reading of the terminal's own bytes, for every operation."""
     memory = done(request()).memory
     for operation in Operation:
         behaviour = Behaviour(customer=customer)
@@ -142,18 +142,18 @@ def test_an_answer_is_read_as_the_customer_meant_it(
 
 
 def test_an_authorisation_is_asked_for_above_the_floor_limit_or_where_it_is_forced() -> None:
-    """Else there is no number, neither in the answer nor on the ticket."""
+    """Else there is no number, neither in the answer nor on the receipt."""
     below = done(request(amount_cents=3000)).answer
     above = done(request(amount_cents=3001)).answer
     forced = done(request(amount_cents=100, force_authorization=True)).answer
 
     assert "AC" not in below
-    assert "NUM AUTO" not in ticket(below)
+    assert "NUM AUTO" not in receipt_of(below)
     assert above["AC"] == forced["AC"] == "184117"
 
 
 def test_an_application_is_named_only_where_a_card_was_used() -> None:
-    """The red button comes before the card."""
+    """The red key comes before the card."""
     answer = done(request(), Behaviour(customer=Customer.ABANDON)).answer
 
     assert not answer.keys() & {"CC", "AC", "AA", "AI", "CI"}
@@ -161,7 +161,7 @@ def test_an_application_is_named_only_where_a_card_was_used() -> None:
 
 
 def test_a_card_number_is_masked_unless_the_terminal_is_set_to_show_it() -> None:
-    """A test card number, in AA and ticket."""
+    """A test card number, in AA and receipt."""
     masked = done(request()).answer
     full = done(request(), device=Device(shows_full_card_number=True)).answer
 
@@ -169,10 +169,10 @@ def test_a_card_number_is_masked_unless_the_terminal_is_set_to_show_it() -> None
     assert full["AA"] == TEST_CARD_NUMBER
     assert TEST_CARD_NUMBER.encode() not in base64.b64decode(encoded_receipt_in(masked) or "")
     assert TEST_CARD_NUMBER.encode() in base64.b64decode(encoded_receipt_in(full) or "")
-    assert TEST_CARD_NUMBER not in ticket(full), "the reader masks what the terminal did not"
+    assert TEST_CARD_NUMBER not in receipt_of(full), "the reader masks what the terminal did not"
 
 
-def test_a_ticket_is_sent_only_where_it_was_asked_for() -> None:
+def test_a_receipt_is_sent_only_where_it_was_requested() -> None:
     """CK none or 000: none; it is remembered for the enquiry all the same."""
     bare = Profile(sends_ticket=False)
     ended, unwanted = (
@@ -215,7 +215,7 @@ def test_a_reversal_needs_a_debit_of_the_same_amount_in_memory() -> None:
     again = done(reversal, memory=first.memory)
 
     assert first.charged
-    assert ticket(first.answer).splitlines()[-3] == "ANNULATION"
+    assert receipt_of(first.answer).splitlines()[-3] == "ANNULATION"
     assert (again.charged, again.answer["AF"][:2]) == (False, "07")
     assert not done(other, memory=memory).charged
     refused = done(request(), Behaviour(customer=Customer.REFUSE)).memory
@@ -223,11 +223,11 @@ def test_a_reversal_needs_a_debit_of_the_same_amount_in_memory() -> None:
 
 
 def test_a_part_of_the_amount_may_be_paid() -> None:
-    """Meal vouchers: CB is what was really paid."""
+    """Meal vouchers: CB is the paid amount."""
     ended = done(request(), Behaviour(paid_amount_cents=1900, pads_amount=True))
 
     assert ended.answer["CB"] == "000000001900"
-    assert "19,00 EUR" in ticket(ended.answer)
+    assert "19,00 EUR" in receipt_of(ended.answer)
     assert [transaction.amount_cents for transaction in ended.memory.journal] == [1900]
 
 
@@ -237,8 +237,8 @@ def enquire(memory: Memory, enquiry: EnquiryAnswer = "repeats") -> Answer:
     return repeat_last(asked_again, memory, Behaviour(enquiry=enquiry), DEVICE)
 
 
-def test_an_enquiry_repeats_the_last_transactions_result_and_ticket() -> None:
-    """A done one is proof; a refused one looks alike but for its ticket, and proves nothing."""
+def test_an_enquiry_repeats_the_last_transactions_result_and_receipt() -> None:
+    """A done one is proof; a refused one differs in its receipt only, and proves nothing."""
     paid = enquire(done(request()).memory)
     refused = enquire(done(request(), Behaviour(customer=Customer.REFUSE)).memory)
 
@@ -302,14 +302,14 @@ def test_a_busy_terminal_and_one_in_immediate_mode_are_read_as_such() -> None:
     """AE 01 at once without a reason; AE 10 without any sign of a card."""
     sent = asked(request())
 
-    busy = read(frame_of(answer_bytes(say_busy(sent, DEVICE), Behaviour())), after_seconds=0.01)
+    busy = read(frame_of(answer_bytes(answer_busy(sent, DEVICE), Behaviour())), after_seconds=0.01)
     taken = read(frame_of(answer_bytes(take_into_account(sent, DEVICE), Behaviour())))
 
     assert busy.meaning is AnswerMeaning.BUSY
     assert (taken.meaning, taken.anomaly) == (AnswerMeaning.IN_DOUBT, "bare_success")
 
 
-def test_an_earlier_transactions_answer_is_told_apart_by_amount_or_reference() -> None:
+def test_an_earlier_transactions_answer_is_recognised_by_amount_or_reference() -> None:
     """With a memory and without."""
     other = request(reference=PAYMENT[:-1] + "Z")
 
@@ -321,9 +321,9 @@ def test_an_earlier_transactions_answer_is_told_apart_by_amount_or_reference() -
 
 
 def test_faults_of_length_cost_nothing_but_the_receipt() -> None:
-    """A ticket a character short, lengths in characters, fields left out."""
+    """A receipt a character short, lengths in characters, fields left out."""
     answer = done(request(force_authorization=True)).answer
-    short = Behaviour(ticket_short_by=1)
+    short = Behaviour(receipt_short_by=1)
     characters = Behaviour(counts_characters=True)
 
     cut = read(frame_of(answer_bytes(answer, short)))
@@ -336,7 +336,7 @@ def test_faults_of_length_cost_nothing_but_the_receipt() -> None:
         ("receipt_unreadable", "reference_confirmed"),
     )
     assert counted.by_characters
-    assert read(counted).result.receipt == ticket(answer)
+    assert read(counted).result.receipt == receipt_of(answer)
     assert not bare.keys() & {"CJ", "CF", "CB"}
     assert read(frame_of(answer_bytes(bare, Behaviour()))).result.paid_cents == 2500
 

@@ -1,4 +1,4 @@
-"""The table of scripted outcomes, and what is made of it."""
+"""The table of scripted outcomes, and its uses."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from sandbox.terminal.script.answer_codes import REFUSALS, answer_code_of
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
-from sandbox.terminal.script.outcomes import OUTCOMES, UnknownOutcome, outcome_named, outcome_of_amount
+from sandbox.terminal.script.outcomes import (
+    OUTCOMES,
+    REFUSALS,
+    UnknownOutcome,
+    answer_code_of,
+    outcome_named,
+    outcome_of_amount,
+)
 from sandbox.terminal.script.outcomes_reference import render_outcomes
 
 PAGE = Path(__file__).parents[5] / "docs/sandbox/outcomes.md"
@@ -21,7 +27,7 @@ def test_the_documents_table_is_the_codes_table() -> None:
 
 
 def test_the_command_lists_every_row() -> None:
-    """As a table for people, as JSON for programs, and below the terminal's options."""
+    """As a table, as JSON, and below the terminal's options."""
     run = CliRunner().invoke
 
     listed = run(app, ["sandbox", "outcomes", "--json"])
@@ -50,7 +56,7 @@ def test_names_and_endings_are_unique() -> None:
 
 
 def test_an_amounts_last_two_digits_choose_a_row() -> None:
-    """Others say nothing."""
+    """Other endings choose none."""
     refused = outcome_of_amount(1251)
     small = outcome_of_amount(5)
 

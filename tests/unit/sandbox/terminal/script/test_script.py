@@ -1,11 +1,11 @@
-"""Scripts as they are written to the control API."""
+"""Scripts of the control API."""
 
 from typing import Any
 
 import pytest
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
-from sandbox.terminal.script.behaviour_selection import Choice
+from sandbox.terminal.script.behaviour_selection import BehaviourSelection
 from sandbox.terminal.script.script import LONGEST_SCRIPT, BadScript, read_script
 from sandbox.terminal.server.request import Request
 
@@ -44,45 +44,45 @@ def test_a_step_is_a_row_own_changes_or_both() -> None:
         (["51"] * (LONGEST_SCRIPT + 1), "at most 1000"),
     ],
 )
-def test_a_step_that_cannot_be_read_is_named(steps: list[Any], says: str) -> None:
-    """Which one, and why."""
+def test_an_invalid_step_is_named(steps: list[Any], says: str) -> None:
+    """With its problem."""
     with pytest.raises(BadScript, match=says):
         read_script(steps)
 
 
-def test_the_first_that_has_a_word_decides() -> None:
-    """The script, `choose`, the amount, the table, and then what is usual."""
+def test_the_first_source_with_a_behaviour_decides() -> None:
+    """The script, `choose`, the amount, the table, then the usual behaviour."""
     special = Behaviour(customer=Customer.ABANDON)
-    choice = Choice(Behaviour(amount_decides=True), {1200: special}, None)
-    choice.script.extend(read_script(["lost_answer"]))
+    selection = BehaviourSelection(Behaviour(amount_decides=True), {1200: special}, None)
+    selection.script.extend(read_script(["lost_answer"]))
 
-    scripted = choice.behaviour_for(debit(1251))
-    by_table = choice.behaviour_for(debit(1251))
-    by_amount = choice.behaviour_for(debit(1200))
-    usual = choice.behaviour_for(debit(1250))
-    choice.choose = lambda _: special
-    chosen = choice.behaviour_for(debit(1251))
+    scripted = selection.behaviour_for(debit(1251))
+    by_table = selection.behaviour_for(debit(1251))
+    by_amount = selection.behaviour_for(debit(1200))
+    usual = selection.behaviour_for(debit(1250))
+    selection.choose = lambda _: special
+    chosen = selection.behaviour_for(debit(1251))
 
     assert scripted.fault is Fault.LOSE_ANSWER
     assert by_table.issuer_code == "51"
     assert by_amount is chosen is special
-    assert usual == choice.behaviour
+    assert usual == selection.behaviour
 
 
-def test_an_enquiry_uses_no_step_and_answers_as_the_transaction_before_wants() -> None:
+def test_an_enquiry_uses_no_step_and_follows_the_previous_transaction() -> None:
     """Until the next transaction."""
-    choice = Choice(Behaviour(), None, None)
-    choice.script.extend(read_script(["refused_enquiry", "usual"]))
-    choice.behaviour_for(debit(1200))
+    selection = BehaviourSelection(Behaviour(), None, None)
+    selection.script.extend(read_script(["refused_enquiry", "usual"]))
+    selection.behaviour_for(debit(1200))
 
-    after_refused = choice.behaviour_for(enquiry())
-    choice.behaviour_for(debit(1200))
+    after_refused = selection.behaviour_for(enquiry())
+    selection.behaviour_for(debit(1200))
 
     assert after_refused == Behaviour(enquiry="refuses")
-    assert choice.behaviour_for(enquiry()) == Behaviour()
-    assert not choice.script
+    assert selection.behaviour_for(enquiry()) == Behaviour()
+    assert not selection.script
 
 
-def test_without_the_option_an_amount_means_nothing() -> None:
+def test_without_the_option_an_amount_chooses_no_row() -> None:
     """Arbitrary amounts of tests and clients are paid."""
-    assert Choice(None, None, None).behaviour_for(debit(1251)) == Behaviour()
+    assert BehaviourSelection(None, None, None).behaviour_for(debit(1251)) == Behaviour()

@@ -1,15 +1,15 @@
-"""Tells who watches a terminal that something on it has changed."""
+"""Change counter that streams of a page follow."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 
 class Changes:
-    """A counter that can be waited for. Who is slow misses steps in between, never the last one."""
+    """A counter that can be waited for; a slow follower misses numbers in between, never the last one."""
 
     def __init__(self) -> None:
         self.number = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._followers = 0
         self._is_closed = False
 
@@ -17,8 +17,8 @@ class Changes:
     def is_followed(self) -> bool:
         return self._followers > 0
 
-    def tell(self) -> None:
-        """Something has changed."""
+    def notify(self) -> None:
+        """Count a change and wake the followers."""
         self.number += 1
         if self._followers:
             self._wake()
@@ -29,20 +29,20 @@ class Changes:
         try:
             seen = -1
             while not self._is_closed:
-                news = self._news
+                changed = self._changed
                 if self.number != seen:
                     seen = self.number
                     yield seen
                 else:
-                    await news.wait()
+                    await changed.wait()
         finally:
             self._followers -= 1
 
     def close(self) -> None:
-        """End everybody's waiting, so that a server with open streams can stop."""
+        """End all followers, so that a server with open streams can stop."""
         self._is_closed = True
         self._wake()
 
     def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,4 +1,4 @@
-"""The terminal's own record: who connected when, what was asked and answered, what was charged."""
+"""Records of a terminal's sessions: connection, request, answer, charge; and the file that keeps them."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _OPERATION_NAMES: dict[str, str] = {
 
 
 def operation_name(action: str) -> str:
-    """Return CD in words, `unknown` where it is none of those played."""
+    """Return the name of a CD, `unknown` for one that the terminal does not know."""
     return _OPERATION_NAMES.get(action, "unknown")
 
 
@@ -41,11 +41,11 @@ class Passage:
 
 @dataclass(slots=True)
 class SessionRecord:
-    """One connection and the transaction it brought about. Times in ms, since 1970 or monotonic."""
+    """One connection and its transaction. Times in ms, since 1970 or monotonic."""
 
     peer: str
     connected_at_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
-    #: When the terminal turned to it: later than connected where it waited for its turn.
+    #: Start of reading: later than connected where the connection waited in the backlog.
     opened_at_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     opened_monotonic_ms: float = field(default_factory=lambda: time.monotonic() * 1000)
     closed_at_ms: int | None = None
@@ -55,41 +55,40 @@ class SessionRecord:
     amount_cents: int | None = None
     #: The request's CF.
     reference: str | None = None
-    #: done, refused, abandoned, walked_away, busy, rejected, answered (all that is no payment), given_up,
-    #: or None.
+    #: done, refused, abandoned, walked_away, busy, rejected, answered (no payment), given_up; None: running.
     outcome: str | None = None
     #: Money moved.
     charged: bool = False
-    #: The whole answer was written, to a peer that for all the terminal knew was there.
+    #: The whole answer was written, to a peer that had not closed.
     answered: bool = False
     passages: list[Passage] = field(default_factory=list)
 
     def passed(self, direction: Literal["in", "out"], data: bytes) -> None:
-        """Note bytes that came or went now."""
+        """Record bytes with the current time."""
         self.passages.append(
             Passage(direction, time.time_ns() // 1_000_000, time.monotonic() * 1000, data.decode("latin-1"))
         )
 
     def open(self) -> None:
-        """Note that a connection that waited for its turn has it now."""
+        """Record the start of reading."""
         self.opened_at_ms = time.time_ns() // 1_000_000
         self.opened_monotonic_ms = time.monotonic() * 1000
 
     def close(self) -> None:
-        """Note that the connection ended now; the first end counts."""
+        """Record the end of the connection; the first call counts."""
         if self.closed_at_ms is None:
             self.closed_at_ms = time.time_ns() // 1_000_000
             self.closed_monotonic_ms = time.monotonic() * 1000
 
 
-class Ledger:
-    """Writes ended sessions as JSON lines, appended to a file where one is given."""
+class SessionLog:
+    """Writer of ended sessions as JSON lines; without a path it writes nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: IO[str] | None = None
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> "SessionLog":
         if self._path is not None:
             self._file = self._path.open("a", encoding="utf-8")
         return self
@@ -101,13 +100,13 @@ class Ledger:
             self._file.close()
 
     def write(self, record: SessionRecord) -> None:
-        """Append one line; readable by others at once."""
+        """Append one line and flush it."""
         if self._file is not None:
             self._file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
             self._file.flush()
 
 
-def read_ledger(path: Path) -> list[SessionRecord]:
+def read_session_log(path: Path) -> list[SessionRecord]:
     """Return the sessions of a file, in the order they ended."""
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -118,7 +117,7 @@ def read_ledger(path: Path) -> list[SessionRecord]:
 
 
 def overlapping_sessions(records: Iterable[SessionRecord]) -> list[tuple[SessionRecord, SessionRecord]]:
-    """Return pairs of which the second began before the first had ended: there should be none."""
+    """Return pairs of sessions that overlap in time: there should be none."""
     overlaps = []
     last_to_end: SessionRecord | None = None
     for record in sorted(records, key=lambda record: record.opened_monotonic_ms):
@@ -134,6 +133,6 @@ def _end(record: SessionRecord) -> float:
 
 
 def charged_twice(records: Sequence[SessionRecord]) -> list[str]:
-    """Return references (CF) for which money moved more than once: there should be none."""
+    """Return references (CF) that were charged more than once: there should be none."""
     counts = Counter(record.reference for record in records if record.charged and record.reference)
     return [reference for reference, count in counts.items() if reference and count > 1]

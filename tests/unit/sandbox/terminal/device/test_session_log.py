@@ -1,14 +1,14 @@
-"""The terminal's record proves what must not have happened."""
+"""The terminal's records show overlapping sessions and double charges."""
 
 from pathlib import Path
 
-from sandbox.terminal.device.ledger import (
-    Ledger,
+from sandbox.terminal.device.session_log import (
+    SessionLog,
     SessionRecord,
     charged_twice,
     operation_name,
     overlapping_sessions,
-    read_ledger,
+    read_session_log,
 )
 
 
@@ -31,7 +31,7 @@ def test_sessions_that_overlap_are_found() -> None:
 
 
 def test_a_payment_that_was_charged_twice_is_found() -> None:
-    """By its reference; what moved no money counts nothing."""
+    """By its reference; a session without a charge does not count."""
     once = session(0, 1, reference="a", charged=True)
     refused = session(1, 2, reference="a", charged=False)
     unnamed = [session(2, 3, charged=True), session(3, 4, charged=True)]
@@ -47,19 +47,19 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
     record = session(0, 1, operation="debit", amount_cents=2500, reference="pay", charged=True)
     record.passed("in", b"CZ0040320\xff")
 
-    with Ledger(path) as ledger:
-        ledger.write(record)
-        assert read_ledger(path) == [record]
-    with Ledger(path) as ledger:
-        ledger.write(record)
+    with SessionLog(path) as log:
+        log.write(record)
+        assert read_session_log(path) == [record]
+    with SessionLog(path) as log:
+        log.write(record)
 
-    assert read_ledger(path) == [record, record]
-    with Ledger(None) as ledger:
-        ledger.write(record)
+    assert read_session_log(path) == [record, record]
+    with SessionLog(None) as log:
+        log.write(record)
 
 
 def test_operations_have_names() -> None:
-    """CD in words."""
+    """The name of each CD."""
     assert [operation_name(action) for action in "0123IT"] == [
         "debit",
         "credit",

@@ -1,15 +1,15 @@
-"""Orders and pushes in any order become the same transactions, and money is never made up."""
+"""Orders and pushes in any order become the same transactions, and no amount is made up."""
 
 import itertools
 from dataclasses import replace
 
 import pytest
-from halves import T0, new_ledger, order, payment, push, statuses, take
 from hypothesis import given
 from hypothesis import strategies as st
+from orders_and_pushes import T0, new_ledger, order, payment, push, statuses, take
 
 from sandbox.hipay.rules.ledger import Ledger, NotAllowed
-from sandbox.hipay.rules.matching import Waiting
+from sandbox.hipay.rules.matching import WaitReason
 from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
 from sandbox.hipay.rules.statuses import Status
 
@@ -17,13 +17,13 @@ AUTHORISATION, COMPLETION, COLLECTION = Kind.AUTHORISATION, Kind.COMPLETION, Kin
 REVERSAL, CREDIT = Operation.REVERSAL, Operation.CREDIT
 
 
-@pytest.mark.parametrize("halves", list(itertools.permutations([order(), push(AUTHORISATION)])))
-def test_nothing_exists_before_both_halves(halves: tuple[OrderNotice | Push, ...]) -> None:
+@pytest.mark.parametrize("messages", list(itertools.permutations([order(), push(AUTHORISATION)])))
+def test_no_transaction_exists_before_order_and_push(messages: tuple[OrderNotice | Push, ...]) -> None:
     """Neither the order nor the push alone is a transaction; both are, Authorized, in either order."""
     ledger = new_ledger()
 
-    first = take(ledger, halves[0])
-    second = take(ledger, halves[1])
+    first = take(ledger, messages[0])
+    second = take(ledger, messages[1])
 
     assert statuses(first) == []
     assert statuses(second) == [116]
@@ -32,15 +32,17 @@ def test_nothing_exists_before_both_halves(halves: tuple[OrderNotice | Push, ...
 
 
 @pytest.mark.parametrize(
-    "halves",
+    "messages",
     list(itertools.permutations([order(), push(AUTHORISATION), push(COMPLETION), push(COLLECTION)])),
-    ids=lambda halves: "-".join(half.kind if isinstance(half, Push) else "order" for half in halves),
+    ids=lambda messages: "-".join(
+        message.kind if isinstance(message, Push) else "order" for message in messages
+    ),
 )
-def test_a_collected_debit_is_captured_once_in_any_order(halves: tuple[OrderNotice | Push, ...]) -> None:
+def test_a_collected_debit_is_captured_once_in_any_order(messages: tuple[OrderNotice | Push, ...]) -> None:
     """However the four arrive: one transaction, captured, its amount counted once."""
     ledger = new_ledger()
 
-    actions = take(ledger, *halves)
+    actions = take(ledger, *messages)
 
     (transaction,) = ledger.transactions
     assert transaction.status is Status.CAPTURED
@@ -49,19 +51,19 @@ def test_a_collected_debit_is_captured_once_in_any_order(halves: tuple[OrderNoti
     assert ledger.waiting_pushes() == []
 
 
-def test_doubled_halves_change_nothing() -> None:
-    """Everything twice, in disorder: the same transaction, nobody is notified again."""
+def test_repeated_messages_change_nothing() -> None:
+    """Everything twice, in disorder: the same transaction, and no further notification."""
     ledger = new_ledger()
-    halves: list[OrderNotice | Push] = [order(), push(AUTHORISATION), push(COLLECTION)]
+    messages: list[OrderNotice | Push] = [order(), push(AUTHORISATION), push(COLLECTION)]
 
-    actions = take(ledger, *halves, *reversed(halves), *halves)
+    actions = take(ledger, *messages, *reversed(messages), *messages)
 
     assert statuses(actions) == [116, 118]
     assert [one.captured_cents for one in ledger.transactions] == [4000]
 
 
 def test_without_authorisation_only_the_collection_makes_a_transaction() -> None:
-    """An offline approval is nothing to HiPay until it is collected, whatever else is pushed of it."""
+    """An offline approval is no transaction until it is collected, whatever else is pushed."""
     ledger = new_ledger()
 
     before = take(ledger, order(), push(COMPLETION, online=False))
@@ -74,7 +76,7 @@ def test_without_authorisation_only_the_collection_makes_a_transaction() -> None
 
 
 def test_a_refused_transaction_is_never_captured() -> None:
-    """Its collection, which should not be, is kept apart and shown."""
+    """Its collection, which should not be, waits and is shown."""
     ledger = new_ledger()
     refused = push(AUTHORISATION, approved=False, code="51")
 
@@ -82,10 +84,10 @@ def test_a_refused_transaction_is_never_captured() -> None:
 
     assert statuses(actions) == [113]
     assert [one.captured_cents for one in ledger.transactions] == [0]
-    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.REFUSED]
+    assert [one.why for one in ledger.waiting_pushes()] == [WaitReason.REFUSED]
 
 
-def test_a_second_try_after_a_wrong_pin_is_a_transaction_of_its_own() -> None:
+def test_a_second_attempt_after_a_wrong_pin_is_a_transaction_of_its_own() -> None:
     """One payment, a refusal and an approval: 113 stays, 116 comes beside it."""
     ledger = new_ledger()
     wrong_pin = push(AUTHORISATION, transaction=7, approved=False, code="55")
@@ -107,11 +109,11 @@ _REVERSED = [
 
 
 @given(st.permutations(_REVERSED))
-def test_a_reversal_before_the_collection_cancels_in_any_order(halves: list[OrderNotice | Push]) -> None:
+def test_a_reversal_before_the_collection_cancels_in_any_order(messages: list[OrderNotice | Push]) -> None:
     """However they arrive: 116, then 115, nothing captured, nothing waiting."""
     ledger = new_ledger()
 
-    actions = take(ledger, *halves)
+    actions = take(ledger, *messages)
 
     assert statuses(actions) == [116, 115]
     assert [(one.status, one.captured_cents) for one in ledger.transactions] == [(Status.CANCELLED, 0)]
@@ -129,11 +131,11 @@ _PARTLY_PAID = [
 
 
 @given(st.permutations(_PARTLY_PAID))
-def test_the_reversal_of_a_partial_payment_cancels_in_any_order(halves: list[OrderNotice | Push]) -> None:
-    """Of what was paid, which is less than what was authorised; that stays what the issuer said."""
+def test_the_reversal_of_a_partial_payment_cancels_in_any_order(messages: list[OrderNotice | Push]) -> None:
+    """The paid amount is less than the authorised one, which stays."""
     ledger = new_ledger()
 
-    actions = take(ledger, *halves)
+    actions = take(ledger, *messages)
 
     assert statuses(actions) == [116, 115]
     assert [(one.status, one.authorised_cents) for one in ledger.transactions] == [(Status.CANCELLED, 4228)]
@@ -141,20 +143,20 @@ def test_the_reversal_of_a_partial_payment_cancels_in_any_order(halves: list[Ord
 
 
 def test_a_completion_waits_for_the_authorisation_that_was_asked() -> None:
-    """Only that one knows the authorised amount; the reversal of another amount finds no debit."""
+    """Only that one has the authorised amount; the reversal of another amount finds no debit."""
     ledger = new_ledger()
 
     early = take(ledger, order(1, 4228), push(COMPLETION, 1, 100))
-    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.NO_AUTHORISATION]
+    assert [one.why for one in ledger.waiting_pushes()] == [WaitReason.NO_AUTHORISATION]
     late = take(ledger, push(AUTHORISATION, 1, 4228), order(2, 99, operation=REVERSAL))
     take(ledger, push(COMPLETION, 2, 99, operation=REVERSAL))
 
     assert (statuses(early), statuses(late)) == ([], [116])
-    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_MISSING]
+    assert [one.why for one in ledger.waiting_pushes()] == [WaitReason.DEBIT_MISSING]
 
 
-def test_the_tills_reversal_of_what_the_console_cancelled_is_noted() -> None:
-    """Whoever was first: cancelled once, told once, both operations kept, nothing waiting."""
+def test_a_reversal_of_what_the_console_cancelled_is_recorded() -> None:
+    """Cancelled once, notified once, both operations kept, nothing waiting."""
     ledger = new_ledger()
     take(ledger, order(1), push(AUTHORISATION, 1), order(2, operation=REVERSAL))
     ledger.cancel(next(iter(ledger.transactions)).reference, T0 + 40_000)
@@ -168,29 +170,29 @@ def test_the_tills_reversal_of_what_the_console_cancelled_is_noted() -> None:
     assert ledger.waiting_pushes() == []
 
 
-def test_a_reversal_of_an_offline_debit_makes_nothing() -> None:
+def test_a_reversal_of_an_offline_debit_makes_no_transaction() -> None:
     """There was no transaction: there is none, and nothing to collect."""
     ledger = new_ledger()
 
     actions = take(ledger, order(1), order(2, operation=REVERSAL), push(COMPLETION, 2, operation=REVERSAL))
 
     assert statuses(actions) == []
-    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_MISSING]
+    assert [one.why for one in ledger.waiting_pushes()] == [WaitReason.DEBIT_MISSING]
 
 
 def test_a_reversal_after_the_collection_cancels_nothing() -> None:
-    """The money has moved: only a credit gives it back. The push is shown."""
+    """The money has moved: only a credit gives it back. The push waits and is shown."""
     ledger = new_ledger()
     take(ledger, order(1), push(AUTHORISATION, 1), push(COLLECTION, 1), order(2, operation=REVERSAL))
 
     actions = take(ledger, push(COMPLETION, 2, operation=REVERSAL))
 
     assert statuses(actions) == []
-    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_CAPTURED]
+    assert [one.why for one in ledger.waiting_pushes()] == [WaitReason.DEBIT_CAPTURED]
 
 
 def test_a_refused_reversal_leaves_the_debit() -> None:
-    """The issuer said no: the debit stays Authorized."""
+    """The issuer refused: the debit stays Authorized."""
     ledger = new_ledger()
     take(ledger, order(1), push(AUTHORISATION, 1), order(2, operation=REVERSAL))
 
@@ -201,7 +203,7 @@ def test_a_refused_reversal_leaves_the_debit() -> None:
 
 
 def test_what_was_collected_is_captured_although_it_was_cancelled() -> None:
-    """The collection is the last proof; the contradiction is marked for a person."""
+    """The collection is the last proof; the contradiction is marked for an operator."""
     ledger = new_ledger()
     take(ledger, order(), push(AUTHORISATION))
     (transaction,) = ledger.transactions
@@ -238,7 +240,7 @@ def test_a_credits_collection_waits_for_its_debits() -> None:
     take(ledger, order(1), push(AUTHORISATION, 1), order(2, 1500, CREDIT))
 
     early = take(ledger, push(COLLECTION, 2, 1500, CREDIT, online=False))
-    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_NOT_CAPTURED]
+    assert [one.why for one in ledger.waiting_pushes()] == [WaitReason.DEBIT_NOT_CAPTURED]
     late = take(ledger, push(COLLECTION, 1))
 
     assert (statuses(early), statuses(late)) == ([], [118, 126])
@@ -251,14 +253,14 @@ def test_a_credits_collection_waits_for_a_debit_that_was_only_notified() -> None
     take(ledger, order(1), order(2, 1500, CREDIT))
 
     early = take(ledger, push(COLLECTION, 2, 1500, CREDIT, online=False))
-    assert [one.why for one in ledger.waiting_pushes()] == [Waiting.DEBIT_MISSING]
+    assert [one.why for one in ledger.waiting_pushes()] == [WaitReason.DEBIT_MISSING]
     late = take(ledger, push(COLLECTION, 1, online=False))
 
     assert (statuses(early), statuses(late)) == ([], [118, 126])
 
 
-def test_a_credit_without_a_debit_is_free() -> None:
-    """169 at its authorisation, 166 at its collection, a transaction of its own."""
+def test_a_credit_without_a_debit_is_a_transaction_of_its_own() -> None:
+    """169 at its authorisation, 166 at its collection."""
     ledger = new_ledger()
 
     actions = take(
@@ -270,7 +272,7 @@ def test_a_credit_without_a_debit_is_free() -> None:
     assert (transaction.credited_cents, transaction.captured_cents) == (700, 0)
 
 
-def test_a_credit_above_what_is_left_of_the_debit_is_free() -> None:
+def test_a_credit_above_what_is_left_of_the_debit_is_a_transaction_of_its_own() -> None:
     """Never more is refunded than was captured."""
     ledger = new_ledger()
     take(ledger, order(1), push(COLLECTION, 1, online=False), order(2, 4001, CREDIT))
@@ -315,7 +317,7 @@ def test_the_same_transaction_collected_under_another_record_is_counted_once() -
     assert [one.captured_cents for one in ledger.transactions] == [4000]
 
 
-def test_orders_wait_until_the_gateway_tells_of_them() -> None:
+def test_orders_wait_until_the_gateway_pushes_a_record() -> None:
     """Abandoned ones wait for ever, refused ones do not."""
     ledger = new_ledger()
     take(ledger, order(1), order(2, order_id="ORDER_2"), push(AUTHORISATION, 2, approved=False, code="05"))
@@ -323,14 +325,14 @@ def test_orders_wait_until_the_gateway_tells_of_them() -> None:
     assert [one.reference for one in ledger.waiting_orders()] == [payment(1)]
 
 
-def _halves(number: int, cents: int, *, online: bool, approved: bool) -> list[OrderNotice | Push]:
-    halves: list[OrderNotice | Push] = [order(number, cents, order_id=f"ORDER_{number}")]
+def _messages(number: int, cents: int, *, online: bool, approved: bool) -> list[OrderNotice | Push]:
+    messages: list[OrderNotice | Push] = [order(number, cents, order_id=f"ORDER_{number}")]
     if online:
         code = "00" if approved else "51"
-        halves.append(push(AUTHORISATION, number, cents, approved=approved, code=code))
+        messages.append(push(AUTHORISATION, number, cents, approved=approved, code=code))
     if approved:
-        halves.append(push(COLLECTION, number, cents, online=online))
-    return halves
+        messages.append(push(COLLECTION, number, cents, online=online))
+    return messages
 
 
 @given(st.data())
@@ -339,16 +341,16 @@ def test_the_sums_are_those_of_what_was_collected(data: st.DataObject) -> None:
     payments = data.draw(
         st.lists(st.tuples(st.integers(1, 999_999), st.booleans(), st.booleans()), min_size=1, max_size=8)
     )
-    halves: list[OrderNotice | Push] = []
+    messages: list[OrderNotice | Push] = []
     expected = 0
     for number, (cents, online, approved) in enumerate(payments, start=1):
         is_done = approved or not online
-        halves += _halves(number, cents, online=online, approved=is_done)
+        messages += _messages(number, cents, online=online, approved=is_done)
         expected += cents if is_done else 0
-    again = data.draw(st.lists(st.sampled_from(halves), max_size=6))
+    again = data.draw(st.lists(st.sampled_from(messages), max_size=6))
     ledger: Ledger = new_ledger()
 
-    take(ledger, *data.draw(st.permutations([*halves, *again])))
+    take(ledger, *data.draw(st.permutations([*messages, *again])))
 
     assert sum(one.captured_cents for one in ledger.transactions) == expected
     assert all(one.captured_cents == 0 for one in ledger.transactions if one.status is Status.REFUSED)

@@ -1,16 +1,16 @@
-"""A push finds its order by our reference, else by contract, rank and amount if exactly one fits."""
+"""A push matches its order by the payment's reference, else by the facts if exactly one order fits."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from halves import CONTRACT, T0, new_ledger, order, push, statuses, take
+from orders_and_pushes import CONTRACT, T0, new_ledger, order, push, statuses, take
 
 from api.operator.gateway_routes import GatewayReport, MaskedReport
-from sandbox.hipay.rules.actions import PushJoined
-from sandbox.hipay.rules.evidence import report_of_join, report_of_push
-from sandbox.hipay.rules.matching import By, Joined, Waiting, fits, join
+from sandbox.hipay.rules.evidence import report_of_match, report_of_push
+from sandbox.hipay.rules.matching import Match, MatchedBy, WaitReason, fits, match_order
 from sandbox.hipay.rules.order_and_push import Contract, Kind, Operation, OrderNotice
+from sandbox.hipay.rules.transaction import PushMatched
 
 
 def _orders(*orders: OrderNotice) -> dict[str, OrderNotice]:
@@ -18,28 +18,28 @@ def _orders(*orders: OrderNotice) -> dict[str, OrderNotice]:
 
 
 def test_a_reference_names_its_order_whatever_else_fits() -> None:
-    """Two equal orders, and the push says which."""
+    """Of two equal orders it matches the named one."""
     first, second = order(1), order(2)
 
-    joined = join(push(Kind.AUTHORISATION, 2), _orders(first, second), ())
+    match = match_order(push(Kind.AUTHORISATION, 2), _orders(first, second), ())
 
-    assert joined == Joined(second, By.REFERENCE)
+    assert match == Match(second, MatchedBy.REFERENCE)
 
 
 def test_a_reference_whose_notification_is_late_waits_and_takes_no_other_order() -> None:
-    """Never joined to an order that only looks like it."""
-    assert join(push(Kind.AUTHORISATION, 2), _orders(order(1)), ()) is Waiting.NO_NOTIFICATION
+    """It never matches an order that only has the same facts."""
+    assert match_order(push(Kind.AUTHORISATION, 2), _orders(order(1)), ()) is WaitReason.NO_NOTIFICATION
 
 
-def test_without_reference_the_one_order_that_fits_is_taken() -> None:
-    """And an order that has its transaction fits no more."""
+def test_without_reference_the_one_order_that_fits_matches() -> None:
+    """An order that has its transaction fits no more."""
     first, second = order(1), order(2)
     orders, lost = _orders(first, second), push(Kind.AUTHORISATION, None, transaction=9)
 
-    assert join(lost, _orders(first), ()) == Joined(first, By.FIT)
-    assert join(lost, orders, ()) is Waiting.SEVERAL_ORDERS_FIT
-    assert join(lost, orders, {first.reference}) == Joined(second, By.FIT)
-    assert join(lost, orders, set(orders)) is Waiting.NO_ORDER_FITS
+    assert match_order(lost, _orders(first), ()) == Match(first, MatchedBy.FIT)
+    assert match_order(lost, orders, ()) is WaitReason.SEVERAL_ORDERS_FIT
+    assert match_order(lost, orders, {first.reference}) == Match(second, MatchedBy.FIT)
+    assert match_order(lost, orders, set(orders)) is WaitReason.NO_ORDER_FITS
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_without_reference_the_one_order_that_fits_is_taken() -> None:
     ],
     ids=str,
 )
-def test_what_differs_does_not_fit(change: dict[str, Any]) -> None:
+def test_a_push_that_differs_does_not_fit(change: dict[str, Any]) -> None:
     """Contract, rank, amount, currency, operation and time must all agree."""
     lost = push(Kind.AUTHORISATION, None, transaction=9)
 
@@ -78,8 +78,8 @@ def test_an_order_without_contracts_fits_nothing() -> None:
     assert fits(lost, order(contracts=(Contract("7654321"), Contract(CONTRACT.merchant_contract))))
 
 
-def test_later_records_follow_the_transaction_that_was_joined() -> None:
-    """The collection of a transaction whose authorisation was joined, whatever fits by then."""
+def test_later_records_follow_the_matched_transaction() -> None:
+    """The collection of a transaction whose authorisation matched, whatever fits by then."""
     ledger = new_ledger()
     take(ledger, order(1), push(Kind.AUTHORISATION, None, transaction=9))
 
@@ -89,8 +89,8 @@ def test_later_records_follow_the_transaction_that_was_joined() -> None:
     assert [one.order.reference for one in ledger.transactions] == [order(1).reference]
 
 
-def test_an_ambiguous_push_is_joined_once_the_other_order_has_its_own() -> None:
-    """Two equal orders, one push without reference: it waits, until the other is known to be another's."""
+def test_an_ambiguous_push_matches_once_the_other_order_has_its_own() -> None:
+    """Of two equal orders, one push without reference waits until the other order has its push."""
     ledger = new_ledger()
 
     actions = take(ledger, order(1), order(2), push(Kind.AUTHORISATION, None, transaction=9))
@@ -101,22 +101,22 @@ def test_an_ambiguous_push_is_joined_once_the_other_order_has_its_own() -> None:
     assert ledger.waiting_pushes() == []
 
 
-def test_a_record_that_carries_our_reference_proves_and_a_joined_one_hints() -> None:
-    """`reference` where it stands in the record itself, `payment_id` where we joined it."""
+def test_a_record_with_the_reference_proves_and_a_matched_one_hints() -> None:
+    """`reference` where the record has it, `payment_id` where it was matched."""
     own = push(Kind.COLLECTION, 1)
     lost = push(Kind.COLLECTION, None, transaction=9, authorisation_number="184117")
     ledger = new_ledger()
 
     proof = report_of_push(own)
-    (joined,) = [one for one in take(ledger, order(2), lost) if isinstance(one, PushJoined)]
-    hint = report_of_join(joined.push, joined.joined)
+    (match,) = [one for one in take(ledger, order(2), lost) if isinstance(one, PushMatched)]
+    hint = report_of_match(match.push, match.match)
 
     assert proof is not None
     assert hint is not None
     assert proof.body["reference"] == own.reference
     assert "payment_id" not in proof.body
     assert report_of_push(lost) is None
-    assert report_of_join(own, Joined(order(1), By.REFERENCE)) is None
+    assert report_of_match(own, Match(order(1), MatchedBy.REFERENCE)) is None
     for report in (proof, hint):
         assert MaskedReport.of(GatewayReport(**report.body)).record.status == "collected"
     assert hint.body == {
@@ -133,6 +133,8 @@ def test_a_record_that_carries_our_reference_proves_and_a_joined_one_hints() -> 
 
 
 def test_an_authorisation_alone_is_not_reported() -> None:
-    """It says nothing of the end."""
+    """It does not show the end."""
     assert report_of_push(push(Kind.AUTHORISATION, 1)) is None
-    assert report_of_join(push(Kind.AUTHORISATION, None, transaction=9), Joined(order(), By.FIT)) is None
+    assert (
+        report_of_match(push(Kind.AUTHORISATION, None, transaction=9), Match(order(), MatchedBy.FIT)) is None
+    )

@@ -1,11 +1,11 @@
-"""Orders and pushes for tests of HiPay's rules, and a book that names transactions 1, 2, ..."""
+"""Orders and pushes for tests of HiPay's rules, and a ledger whose references are 1, 2, ..."""
 
 import itertools
 from typing import Any
 
-from sandbox.hipay.rules.actions import Effect, StatusChanged
 from sandbox.hipay.rules.ledger import Ledger
 from sandbox.hipay.rules.order_and_push import Contract, Kind, Operation, OrderNotice, Push
+from sandbox.hipay.rules.transaction import Action, StatusChanged
 
 #: When every order of these tests was accepted.
 T0 = 1_772_712_418_123
@@ -75,23 +75,23 @@ def push(
 
 
 def new_ledger() -> Ledger:
-    """Return an empty book."""
+    """Return an empty ledger."""
     numbers = itertools.count(1)
     return Ledger(lambda: f"{next(numbers):012d}")
 
 
-def take(ledger: Ledger, *halves: OrderNotice | Push) -> list[Effect]:
-    """Give the book all of them, a second apart; return what followed."""
-    actions: list[Effect] = []
-    for number, half in enumerate(halves):
+def take(ledger: Ledger, *messages: OrderNotice | Push) -> list[Action]:
+    """Give the ledger all messages, a second apart; return the actions."""
+    actions: list[Action] = []
+    for number, message in enumerate(messages):
         now_ms = T0 + 30_000 + number * 1000
-        if isinstance(half, Push):
-            actions += ledger.take_push(half, now_ms)
+        if isinstance(message, Push):
+            actions += ledger.take_push(message, now_ms)
         else:
-            actions += ledger.take_order(half, now_ms)
+            actions += ledger.take_order(message, now_ms)
     return actions
 
 
-def statuses(actions: list[Effect]) -> list[int]:
+def statuses(actions: list[Action]) -> list[int]:
     """Return the statuses that the merchant is notified of, in their order."""
-    return [int(effect.transaction.status) for effect in actions if isinstance(effect, StatusChanged)]
+    return [int(action.transaction.status) for action in actions if isinstance(action, StatusChanged)]

@@ -1,8 +1,12 @@
-"""What each of the chain records of an authorisation that passed, and the hops that it shows."""
+"""One link of the authorisation chain: asks the next link, records and traces what passes."""
 
 from collections import deque
 from typing import Any, Final
 
+import httpx
+from pydantic import ValidationError
+
+from sandbox.gateway import response_codes
 from sandbox.gateway.messages import AuthorisationAnswer, AuthorisationRequest, ChainRequest
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
@@ -12,22 +16,22 @@ from shared.runtime.clock import Clock
 KEPT_RECORDS: Final = 10_000
 
 
-class Passing:
-    """The authorisations that passed one system of the chain, coming from `caller`."""
+class AuthorisationLog:
+    """Log of the authorisations that passed one system of the chain; `client` is the previous one."""
 
-    def __init__(self, system: System, caller: System, clock: Clock, trace: Trace) -> None:
+    def __init__(self, system: System, client: System, clock: Clock, trace: Trace) -> None:
         self._system: Final = system
-        self._caller: Final = caller
+        self._client: Final = client
         self._clock: Final = clock
         self._trace: Final = trace
         self._records: Final[deque[dict[str, Any]]] = deque(maxlen=KEPT_RECORDS)
 
-    def asked(self, request: ChainRequest) -> dict[str, Any]:
-        """Record a request that came, the card masked; return the record, for its answer."""
+    def record_request(self, request: ChainRequest) -> dict[str, Any]:
+        """Record and trace a request with its card masked; return the record, for `record_answer`."""
         record = {**recorded(request), "asked_at_ms": self._clock.wall_ms(), "answer": None}
         self._records.append(record)
         self._trace.record(
-            self._caller,
+            self._client,
             self._system,
             Step.AUTHORISATION_ASKED,
             reference_of(request.reference),
@@ -38,13 +42,13 @@ class Passing:
         )
         return record
 
-    def answered(self, record: dict[str, Any], answer: AuthorisationAnswer) -> AuthorisationAnswer:
-        """Record the answer that goes back."""
+    def record_answer(self, record: dict[str, Any], answer: AuthorisationAnswer) -> AuthorisationAnswer:
+        """Record and trace the answer; return it."""
         record["answer"] = answer.model_dump(mode="json")
         record["answered_at_ms"] = self._clock.wall_ms()
         self._trace.record(
             self._system,
-            self._caller,
+            self._client,
             Step.AUTHORISATION_ANSWERED,
             reference_of(record["reference"]),
             id=answer.id,
@@ -69,5 +73,24 @@ def recorded(request: AuthorisationRequest) -> dict[str, Any]:
 
 
 def reference_of(private_data: str | None) -> str | None:
-    """Return our payment's id in CF, where there is one."""
+    """Return the payment's id in CF, or None."""
     return None if private_data is None else find_reference(private_data)
+
+
+async def ask(
+    http: httpx.AsyncClient, base_url: str, request: ChainRequest, *, timeout_seconds: float
+) -> AuthorisationAnswer:
+    """Return the answer of `POST {base_url}/authorisations`; a refusal 91 where there is none."""
+    try:
+        answer = await http.post(
+            f"{base_url}/authorisations", json=request.model_dump(mode="json"), timeout=timeout_seconds
+        )
+        answer.raise_for_status()
+        return AuthorisationAnswer.model_validate_json(answer.content)
+    except (httpx.HTTPError, ValidationError):
+        return AuthorisationAnswer(
+            id=request.id,
+            approved=False,
+            code=response_codes.UNAVAILABLE,
+            message=response_codes.meaning(response_codes.UNAVAILABLE),
+        )

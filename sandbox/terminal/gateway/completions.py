@@ -1,4 +1,4 @@
-"""Completions on their way to the gateway: told again until it has heard of each."""
+"""Queue of completions to the gateway, sent until acknowledged."""
 
 import asyncio
 from collections import deque
@@ -9,16 +9,16 @@ import structlog
 from sandbox.terminal.gateway.bodies import Body
 from sandbox.terminal.gateway.link import Gateway, GatewayUnreachable
 
-#: Seconds before each next try of the same completion; the last one repeats.
+#: Seconds before each retry of the same completion; the last one repeats.
 RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 15.0)
-#: More than a day's payments: what is beyond is dropped, the oldest first, and travels with the collection.
+#: More than a day's payments; the oldest beyond that are dropped, and reach the gateway with the collection.
 _LONGEST: Final = 10_000
 
 _log = structlog.get_logger()
 
 
-class Outbox:
-    """Sends one after the other, in order; `close` ends it, whatever is left."""
+class CompletionQueue:
+    """Completions that are sent one by one, in order, until `close`."""
 
     def __init__(self, gateway: Gateway | None) -> None:
         self._gateway = gateway
@@ -29,7 +29,7 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, completion: Body) -> None:
-        """Tell the gateway as soon as it hears; without a gateway there is nobody to tell."""
+        """Queue a completion; without a gateway it is dropped."""
         if self._gateway is None:
             return
         self._waiting.append(completion)
@@ -43,7 +43,7 @@ class Outbox:
             try:
                 await gateway.complete(body)
             except GatewayUnreachable as error:
-                _log.warning("completion not told", error=str(error))
+                _log.warning("completion not acknowledged by the gateway", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
                 tries += 1
             else:
@@ -52,11 +52,11 @@ class Outbox:
                     self._waiting.popleft()
 
     def clear(self) -> None:
-        """Forget what was not told."""
+        """Drop all completions."""
         self._waiting.clear()
 
     async def close(self) -> None:
-        """End the sending."""
+        """Stop sending."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

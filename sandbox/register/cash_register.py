@@ -1,4 +1,4 @@
-"""The cash register at work: sends orders, waits, loses its network, asks again."""
+"""The cash register: sends orders, waits for answers, loses its network, sends again."""
 
 import asyncio
 import contextlib
@@ -9,26 +9,26 @@ from typing import Any, Final
 
 import httpx
 
+from sandbox.pages.changes import Changes
 from sandbox.register.draft import Draft, Operation
 from sandbox.register.orders import following, order_of
 from sandbox.register.sale import NO_NETWORK, Json, Sale, SentOrder
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
-from sandbox.terminal.device.changes import Changes
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes
 
-#: Older sales are forgotten.
+#: Older sales are dropped.
 KEPT_SALES: Final = 1000
-#: How often the API is asked for a payment that is waited for: it tells nobody else its state.
+#: Pause between look-ups of a running payment: the API pushes a payment's state to webhooks only.
 LOOK_SECONDS: Final = 0.5
 
 PULLED: Final = "The network was unplugged while the register waited."
 
 
-class Till:
-    """One register, used by whoever has its page open. Ended by `close`."""
+class CashRegister:
+    """One register, shared by all who have its page open; ended by `close`."""
 
     def __init__(self, api: CloudApi, clock: Clock, trace: Trace, random_bytes: RandomBytes) -> None:
         self.draft = Draft()
@@ -48,7 +48,7 @@ class Till:
         return next((one for one in self.sales if one.number == number), None)
 
     async def terminals(self) -> list[Json]:
-        """Return the registered terminals; none where the API cannot be asked."""
+        """Return the registered terminals; none where the API cannot be reached."""
         if not self.is_plugged:
             return []
         try:
@@ -57,7 +57,7 @@ class Till:
             return []
 
     def pay(self) -> Sale:
-        """Send the draft as an order, and begin a new one. Raises NotTyped."""
+        """Send the draft as an order, and begin a new draft. Raises InvalidField."""
         sale = self._new_sale(order_of(self.draft, self._next_order_id()))
         self.draft = Draft(terminal_id=self.draft.terminal_id)
         return sale
@@ -66,20 +66,20 @@ class Till:
         """Send the reversal or a credit of a debit."""
         return self._new_sale(following(sale.order, operation, amount_cents))
 
-    def ask_again(self, sale: Sale) -> None:
-        """Send the very same order once more, unless it is being waited for."""
+    def send_again(self, sale: Sale) -> None:
+        """Send the same order again, unless it is still running."""
         if not sale.is_waiting:
-            self._ask(sale)
+            self._send_order(sale)
 
     async def look(self, sale: Sale) -> None:
-        """Ask for the payment in place of sending the order."""
+        """Look up the payment in place of sending the order."""
         sent_order = self._begin(sale, "look")
         if not sent_order.is_running:
             return
         try:
             found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
             if found is None:
-                self._end(sent_order, problem="The API knows no payment of this order.")
+                self._end(sent_order, problem="The API has no payment of this order.")
                 return
             answer = await self._api.payment(str(found["id"]))
             self._end(sent_order, answer=answer)
@@ -87,7 +87,7 @@ class Till:
             self._end(sent_order, problem=f"No answer: {str(error) or type(error).__name__}")
 
     async def cancel(self, sale: Sale) -> None:
-        """Ask the API to stop the payment while no terminal has it."""
+        """Cancel the payment, which the API does while it is queued."""
         payment_id = sale.payment_id
         if payment_id is None or not self.is_plugged:
             return
@@ -96,22 +96,24 @@ class Till:
         except httpx.HTTPError as error:
             sale.note = f"Cancel: no answer, {type(error).__name__}"
         else:
-            said = SentOrder("", 0, 0, answer.status_code, _read(answer))
+            answered = SentOrder("", 0, 0, answer.status_code, _read(answer))
             sale.note = (
-                "Cancelled." if answer.is_success else f"Not cancelled: {said.code}. {said.description}"
+                "Cancelled."
+                if answer.is_success
+                else f"Not cancelled: {answered.code}. {answered.description}"
             )
-        self.changes.tell()
+        self.changes.notify()
 
     async def unplug(self) -> None:
-        """Pull the plug: what is waited for is cut off, nothing goes out any more."""
+        """Unplug the network: running requests are cut off, no request is sent any more."""
         self.is_plugged = False
         await self._cut()
-        self.changes.tell()
+        self.changes.notify()
 
     def plug_in(self) -> None:
-        """The network is back; what was lost is asked for by hand."""
+        """Plug the network in; lost answers are looked up by hand."""
         self.is_plugged = True
-        self.changes.tell()
+        self.changes.notify()
 
     async def reset(self) -> None:
         """Forget all sales; the numbers go on."""
@@ -119,10 +121,10 @@ class Till:
         self.sales.clear()
         self.draft = Draft()
         self.is_plugged = True
-        self.changes.tell()
+        self.changes.notify()
 
     async def close(self) -> None:
-        """End what is under way, and everybody's waiting."""
+        """Cut off running requests and end the followers."""
         self.changes.close()
         await self._cut()
 
@@ -130,10 +132,10 @@ class Till:
         self._count += 1
         sale = Sale(self._count, order, self._clock.wall_ms())
         self.sales.append(sale)
-        self._ask(sale)
+        self._send_order(sale)
         return sale
 
-    def _ask(self, sale: Sale) -> None:
+    def _send_order(self, sale: Sale) -> None:
         sale.note = None
         sent_order = self._begin(sale, "order")
         if sent_order.is_running:
@@ -142,11 +144,11 @@ class Till:
 
     def _begin(self, sale: Sale, what: str) -> SentOrder:
         now_ms = self._clock.wall_ms()
-        sent_order = SentOrder(f"till-{self._random_bytes(6).hex()}", now_ms, what=what)
+        sent_order = SentOrder(f"pos-{self._random_bytes(6).hex()}", now_ms, what=what)
         if not self.is_plugged:
             sent_order.ended_at_ms, sent_order.problem = now_ms, NO_NETWORK
-        sale.askings.append(sent_order)
-        self.changes.tell()
+        sale.sent_orders.append(sent_order)
+        self.changes.notify()
         return sent_order
 
     async def _send(self, sale: Sale, sent_order: SentOrder) -> None:
@@ -178,13 +180,13 @@ class Till:
         )
 
     async def _watch(self, sale: Sale, sent_order: SentOrder) -> None:
-        """Show what the API says of the payment while its order waits."""
+        """Poll the payment while its order is running."""
         while sent_order.is_running:
             with contextlib.suppress(httpx.HTTPError, ApiAnswered):
                 found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
                 if found != sale.seen:
                     sale.seen = found
-                    self.changes.tell()
+                    self.changes.notify()
             await asyncio.sleep(LOOK_SECONDS)
 
     def _end(
@@ -196,12 +198,12 @@ class Till:
         sent_order.problem = problem
         if answer is not None:
             sent_order.status, sent_order.body = answer.status_code, _read(answer)
-        self.changes.tell()
+        self.changes.notify()
 
     async def _cut(self) -> None:
         tasks = dict(self._running)
         for task, sent_order in tasks.items():
-            # Before the task: nobody may say something else of it while it ends.
+            # Before the task is cancelled: its own end must not replace this problem.
             self._end(sent_order, problem=PULLED)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -213,7 +215,7 @@ class Till:
 
     def _next_order_id(self) -> str:
         moment = datetime.fromtimestamp(self._clock.wall_ms() / 1000)  # noqa: DTZ006 the cashier's own time
-        order_id = f"TILL1-{moment:%y%m%d-%H%M%S}"
+        order_id = f"POS1-{moment:%y%m%d-%H%M%S}"
         if self._last_order_id.startswith(order_id):
             order_id = f"{order_id}-{self._random_bytes(2).hex()}"
         self._last_order_id = order_id
