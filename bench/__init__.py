@@ -1,1 +1,1 @@
-"""Benchmarks: what a payment costs against a bare request and reply over the same broker."""
+"""Benchmarks of payments against a bare request and reply, of notifications, and of overload."""

@@ -1,4 +1,4 @@
-"""The measure of comparison: a bare aio-pika request and reply on a durable quorum queue with confirms.
+"""The baseline: a bare aio-pika request and reply on a durable quorum queue with confirms.
 
 `python -m bench.bare AMQP_URL QUEUE` answers requests; `BareClient` asks.
 """
@@ -38,7 +38,7 @@ async def answer_requests(amqp_url: str, queue_name: str) -> None:
 
 
 class BareClient:
-    """Publishes persistent requests with confirms and waits for their replies."""
+    """A client that publishes persistent requests with confirms and waits for their replies."""
 
     def __init__(self, connection: AbstractRobustConnection, channel: AbstractChannel, queue: str) -> None:
         self._connection: Final = connection

@@ -1,4 +1,4 @@
-"""A keep-alive HTTP client that costs little: a general one would add two milliseconds of its own."""
+"""A minimal keep-alive HTTP client: a general one would add two milliseconds to each request."""
 
 import asyncio
 import base64

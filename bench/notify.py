@@ -1,8 +1,8 @@
-"""`make bench-notify`: one notifier worker, 100 endpoints, all of which answer at once, then all but one.
+"""Benchmark `make bench-notify`: one notifier worker and 100 endpoints, with and without one that hangs.
 
-Throughput: with many deliveries waiting, how many a second arrive at the 99 endpoints that answer. Latency:
-at a steady rate, from the transaction to the arrival. Each is measured in turns, with every endpoint well and
-with one that hangs until the time-out; the ratios come from the same run.
+Throughput: with many deliveries waiting, the number a second that arrives at the other 99 endpoints. Latency:
+at a steady rate, from the transaction to the arrival. Both cases take turns, so that the ratios come from the
+same run.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ from shared.storage.db.statement import Statement
 
 ENDPOINTS: Final = 100
 WAITING: Final = 100_000
-#: The first seconds of each measurement are left out: leases, connections and places fill up.
+#: The first seconds of each measurement are left out: leases, connections and slots fill up.
 SETTLE_SECONDS: Final = 2.0
 SLICE_SECONDS: Final = 6.0
-#: Events a second in the measurement of latency; well below what one worker can do.
+#: Events a second in the measurement of latency, far below one worker's capacity.
 STEADY_RATE: Final = 100
 STEADY_SECONDS: Final = 8.0
-#: In turns, so that a stall of the machine falls on both.
+#: Turns of both cases, so that a stall of the machine affects both.
 ROUNDS: Final = 3
 PAYLOAD: Final = "x" * 700
 
@@ -58,7 +58,7 @@ _INSERT_SECRET = Statement(
 _INSERT_MERCHANT = Statement(
     "INSERT INTO merchants (id, name, networks, created_at) VALUES ('mer_bench', 'Bench', '[]', {now})"
 )
-#: One for each delivery that waits, so that its order in its payment is looked after as it always is.
+#: One payment for each waiting delivery, so that the order within a payment is checked as usual.
 _INSERT_PAYMENTS = Statement(
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, state, amount_cents,"
     " currency, protocol, force_authorization, host, port, pos_number, profile, request, created_at,"
@@ -79,7 +79,7 @@ _INSERT_DELIVERY = Statement(
     " 'payment.succeeded', 1, 'waiting',"
     " {now}, {now}, {now}, {now} + 10000)"
 )
-#: All that waits at once, spread evenly; due and to be published now.
+#: All waiting deliveries, spread evenly over the endpoints, due and to be published now.
 _INSERT_MANY = Statement(
     _DELIVERY + " SELECT :prefix || n, 'merchant', 'whe_' || lpad((n % :endpoints)::text, 26, '0'),"
     " 'mer_bench', 'pay_' || n, :event, 'payment.succeeded', 1, 'waiting', {now}, {now}, {now}, {now}"
@@ -94,7 +94,7 @@ _EMPTY = (
 
 @dataclass
 class Bench:
-    """What the measurements need."""
+    """The database, the receiver and the settings of all measurements."""
 
     database: Database
     settings: Settings
@@ -104,7 +104,7 @@ class Bench:
 
     @asynccontextmanager
     async def notifier(self) -> AsyncIterator[Process]:
-        """A notifier worker of its own for each measurement: what the last one knew is forgotten."""
+        """Run a new notifier worker for one measurement, without the state of an earlier one."""
         process = await Process.start(
             "notifier-worker", environment=self.environment, log=self.folder / f"{token_hex(4)}.log"
         )

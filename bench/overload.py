@@ -1,8 +1,8 @@
-"""`make bench-overload`: five times as many orders as can be served, and 1,000 callers at once.
+"""Benchmark `make bench-overload`: orders at five times the capacity, and 1,000 orders at once.
 
-Part one: terminals that think for a second and a worker with few sessions; the best rate by callers who wait,
-then five times that rate by callers who do not. Part two: 1,000 callers at the same moment, each for a
-terminal of its own that takes ten seconds.
+Part one: terminals that take a second and a worker with few sessions; the best rate of clients that wait for
+their answers, then five times that rate. Part two: 1,000 orders at the same moment, each for a terminal of
+its own that takes ten seconds.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ SLOW_SECONDS: Final = 10.0
 
 @dataclass
 class Answers:
-    """Statuses, when each came (seconds from the start), and how long refusals took."""
+    """Statuses, times of successes (seconds from the start), and durations of refusals."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     paid_at: list[float] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Answers:
 
 
 class Clients:
-    """Connections that are used again, as many as there are callers at once."""
+    """A pool of connections, as large as the number of concurrent orders."""
 
     def __init__(self, system: BenchSystem) -> None:
         self._system: Final = system
@@ -79,7 +79,7 @@ class Clients:
 
 
 async def _best(system: BenchSystem) -> float:
-    """Return payments a second with twice as many callers as sessions, each waiting for its answer."""
+    """Return payments a second with twice as many clients as sessions, each waiting for its answer."""
     answers, clients, began = Answers(), Clients(system), time.perf_counter()
 
     async def go_round(host: str) -> None:
@@ -92,9 +92,9 @@ async def _best(system: BenchSystem) -> float:
 
 
 async def _flood(system: BenchSystem, rate: float) -> tuple[Answers, float]:
-    """Send orders at a rate, whatever becomes of them; return the answers and the payments a second.
+    """Send orders at a fixed rate; return the answers and the payments a second.
 
-    Counted from the third part of the time on: what fills the queue at first is no steady state.
+    The first third of the time is not counted: the queue fills up.
     """
     answers, clients, began = Answers(), Clients(system), time.perf_counter()
     tasks = []
@@ -119,7 +119,7 @@ async def _five_times(amqp_url: str, postgres_url: str) -> None:
     refused = sorted(answers.refused_after)
     p99 = refused[len(refused) * 99 // 100] if refused else 0.0
     print(f"best: {best:.1f} payments a second ({SESSIONS} sessions of {THINK_SECONDS:g} s)")
-    print(f"{TIMES} times that: {answers.text()}; with a payment and 500: {answers.refused_stored}")
+    print(f"{TIMES} times that: {answers.text()}; 500 with a payment: {answers.refused_stored}")
     print(f"refusals: p50 {statistics.median(refused or [0]) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
     print(f"goodput at {TIMES} times the capacity: {goodput / best:.2f} of the best")
 
@@ -133,7 +133,7 @@ async def _at_once(amqp_url: str, postgres_url: str) -> None:
         await asyncio.gather(*(clients.pay(host, answers, began) for host in system.hosts))
         clients.close()
     print(
-        f"{CALLERS} callers at once, terminals that take {SLOW_SECONDS:g} s: {answers.text()},"
+        f"{CALLERS} orders at once, terminals that take {SLOW_SECONDS:g} s: {answers.text()},"
         f" all answered after {time.perf_counter() - began:.0f} s"
     )
 

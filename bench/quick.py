@@ -1,7 +1,7 @@
-"""`make bench-quick`: a payment, HTTP to HTTP, against a bare request and reply, both in the same run.
+"""Benchmark `make bench-quick`: a payment, HTTP to HTTP, against a bare request and reply in the same run.
 
 Latency: one after the other, in turns; the ratio of the medians. Throughput: 64 at once, in turns of a few
-seconds; the ratio of the sums. The machine's own speed cancels out of both.
+seconds; the ratio of the sums. Both ratios are independent of the machine's speed.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _orders = itertools.count()
 
 
 def order(host: str) -> bytes:
-    """A usual order: a basket of two, a customer, one contract."""
+    """Return an order with a basket of two, a customer and one contract."""
     number = next(_orders)
     return json.dumps(
         {
@@ -86,7 +86,7 @@ async def _latencies(system: BenchSystem, bare: BareClient) -> tuple[list[float]
 
 
 async def _count(workers: list[Callable[[], Awaitable[None]]]) -> float:
-    """Let each worker go round for a slice; return how many rounds a second all made together."""
+    """Run each worker again and again for a slice of time; return the rounds a second of all together."""
     ends_at = time.perf_counter() + SLICE_SECONDS
 
     async def go_round(work: Callable[[], Awaitable[None]]) -> int:

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that answers at once, or never: many addresses, one event loop, no framework."""
+"""A receiver of webhooks on many addresses that answers at once, or never, on one."""
 
 import asyncio
 import re
@@ -13,14 +13,14 @@ _WRITTEN_AT: Final = re.compile(rb'"written_at_ms":(\d+)')
 
 @dataclass
 class Receiver:
-    """What came, by address."""
+    """The counts of received webhooks, by address."""
 
     hosts: list[str]
     port: int = 0
-    #: This address takes connections and requests, and never answers.
+    #: The address that accepts connections and requests, and never answers.
     hangs: str | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    #: From the writing of an event to its arrival, milliseconds, of the addresses that answer.
+    #: Milliseconds from the transaction to the arrival, for the addresses that answer.
     latencies_ms: list[float] = field(default_factory=list)
     _servers: list[asyncio.Server] = field(default_factory=list)
 
@@ -40,7 +40,7 @@ class Receiver:
         self.hangs, self.counts, self.latencies_ms = hangs, dict.fromkeys(self.hosts, 0), []
 
     def answered(self, *, without: str | None = None) -> int:
-        """How many came to the addresses that answer."""
+        """Return the number of webhooks at all addresses but `without`."""
         return sum(count for host, count in self.counts.items() if host != without)
 
 
@@ -51,7 +51,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are of no class of asyncio's.
+        # uvloop's transports are not instances of asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The system under measurement: API, worker, terminals and the bare responder, as processes of their own."""
+"""The measured system: API, worker, terminals and the bare responder, as processes of their own."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from shared.runtime.processes import API_LINE, Process
 
 @dataclass(frozen=True, slots=True)
 class BenchSystem:
-    """Where it answers, who may pay, and which terminals there are."""
+    """The addresses, the credential and the terminals of a running system."""
 
     api_port: int
     username: str
@@ -87,7 +87,7 @@ async def running_system(
 
 @asynccontextmanager
 async def database_named(postgres_url: str, name: str) -> AsyncIterator[str]:
-    """An empty database on the server, dropped at the end; gives its URL."""
+    """Create a database on the server, yield its URL, and drop it at the end."""
     url = make_url(postgres_url)
     connection = await asyncpg.connect(
         url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=10

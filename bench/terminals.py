@@ -1,6 +1,6 @@
 """Terminals for the benchmark: `python -m bench.terminals SECONDS HOST ...`, port 8888 of each address.
 
-They answer after so many seconds and close right after their answer, so that what is measured is ours.
+They answer after the given seconds and close at once, so that the system's own time is measured.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""The command cloud-terminal: one module a verb."""
+"""The command `cloud-terminal`, one module for each group of verbs."""

@@ -1,4 +1,4 @@
-"""`python -m cli` is the command `cloud-terminal`."""
+"""The command `cloud-terminal` as `python -m cli`."""
 
 from cli.main import main
 

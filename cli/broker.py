@@ -1,4 +1,4 @@
-"""`cloud-terminal broker-definitions`."""
+"""Command `cloud-terminal broker-definitions`."""
 
 import json
 import os
@@ -21,8 +21,8 @@ def print_definitions(
 ) -> None:
     """Print RabbitMQ's definitions: an account for each kind of process, and the queues.
 
-    RabbitMQ reads them at its start where its setting `load_definitions` names the file; it holds hashes, no
-    passwords.
+    RabbitMQ reads them at its start from the file of its setting
+    `load_definitions`. They contain hashes instead of passwords.
     """
     from cli.process import EXIT_USAGE, fail, plain_errors
     from shared.broker.accounts import OWNER, definitions, permissions
@@ -34,7 +34,7 @@ def print_definitions(
     files = {name: f"rabbitmq-{name.rpartition('_')[2]}-password" for name in permissions(topology)}
     files[OWNER] = "rabbitmq-password"
     try:
-        said = {name: (passwords / file).read_text().strip() for name, file in files.items()}
+        secrets = {name: (passwords / file).read_text().strip() for name, file in files.items()}
     except OSError as error:
         raise fail(f"{error.filename}: {error.strerror}.", EXIT_USAGE) from error
-    print(json.dumps(definitions(topology, said, os.urandom), indent=1))
+    print(json.dumps(definitions(topology, secrets, os.urandom), indent=1))

@@ -1,4 +1,4 @@
-"""`cloud-terminal credential`: create, revoke."""
+"""Commands `cloud-terminal credential`: create, revoke."""
 
 import json
 import os
@@ -18,13 +18,13 @@ def create(
     kind: Annotated[
         CredentialKind,
         typer.Option(
-            help="private: pays. public: for web pages, may not pay. gateway: reports what it saw. "
-            "operator: settles payments in doubt."
+            help="private: makes payments. public: for web pages, no payments. "
+            "gateway: reports transactions. operator: settles payments in doubt."
         ),
     ] = CredentialKind.PRIVATE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Create a credential for HTTP Basic; its secret is shown this once and kept only as a keyed hash."""
+    """Create a credential for HTTP Basic; its secret is shown once and stored as a keyed hash only."""
     from rich.console import Console
 
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
@@ -36,8 +36,8 @@ def create(
     from shared.storage.terminals import merchants
 
     if (merchant is None) == (kind in OF_A_MERCHANT):
-        needs = "needs the merchant's id" if merchant is None else "belongs to no merchant: leave its id out"
-        raise fail(f"A {kind} credential {needs}.", EXIT_USAGE)
+        fix = "needs a merchant: give its id" if merchant is None else "has no merchant: leave the id out"
+        raise fail(f"A {kind} credential {fix}.", EXIT_USAGE)
     name, secret = new_credential_id(os.urandom), new_secret(os.urandom)
 
     async def store() -> bool:
@@ -48,18 +48,18 @@ def create(
 
     with plain_errors():
         if not run_on_loop(store()):
-            raise fail(f"There is no merchant {merchant}.", EXIT_USAGE)
+            raise fail(f"Unknown merchant {merchant}.", EXIT_USAGE)
     if as_json:
         print(json.dumps({"username": name, "secret": secret, "kind": kind, "merchant": merchant}))
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Username: [bold]{name}[/bold]")
     console.print(f"Secret:   [bold]{secret}[/bold]")
-    console.print("The secret is not stored and cannot be shown again.")
+    console.print("Keep the secret now: it cannot be shown again.")
 
 
 def revoke(username: Annotated[str, typer.Argument(help="The credential's user name.")]) -> None:
-    """Revoke a credential for ever; every process refuses it within 5 seconds."""
+    """Revoke a credential permanently; every process refuses it within 5 seconds."""
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
     from shared.settings.load import load_settings
     from shared.storage.db.opening import opened_database
@@ -71,5 +71,5 @@ def revoke(username: Annotated[str, typer.Argument(help="The credential's user n
 
     with plain_errors():
         if not run_on_loop(store()):
-            raise fail(f"There is no credential {username}.", EXIT_USAGE)
+            raise fail(f"Unknown credential {username}.", EXIT_USAGE)
     print(f"{username} is revoked.")

@@ -1,4 +1,4 @@
-"""The command `cloud-terminal`: every verb is a module of its own and imports its root when it is called."""
+"""The command `cloud-terminal` and its verbs; a verb imports what it runs when it is called."""
 
 from importlib.util import find_spec
 
@@ -6,28 +6,26 @@ import typer
 
 from cli import (
     all_in_one,
-    api,
     broker,
     credential,
     merchant,
     migrate,
-    notifier_worker,
-    terminal_worker,
+    services,
 )
 
 app = typer.Typer(
     name="cloud-terminal",
-    help="Cloud API for standalone payment terminals: HTTP in, a Concert session out.",
+    help="Cloud API for payment terminals: an HTTP order becomes a Concert session.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-merchants = typer.Typer(help="The merchants whose terminals are driven.", no_args_is_help=True)
-credentials = typer.Typer(help="Names and secrets for HTTP Basic.", no_args_is_help=True)
+merchants = typer.Typer(help="Merchants and the networks of their terminals.", no_args_is_help=True)
+credentials = typer.Typer(help="User names and secrets for HTTP Basic.", no_args_is_help=True)
 
-app.command("api")(api.run_api)
-app.command("terminal-worker")(terminal_worker.run_terminal_worker)
-app.command("notifier-worker")(notifier_worker.run_notifier_worker)
+app.command("api")(services.run_api)
+app.command("terminal-worker")(services.run_terminal_worker)
+app.command("notifier-worker")(services.run_notifier_worker)
 app.command("all-in-one")(all_in_one.run_all_in_one)
 app.command("migrate")(migrate.run_migrations)
 app.command("broker-definitions")(broker.print_definitions)
@@ -41,7 +39,7 @@ credentials.command("revoke")(credential.revoke)
 app.add_typer(merchants, name="merchant")
 app.add_typer(credentials, name="credential")
 
-# The image for production is made without what plays the systems around us.
+# The production image does not contain the sandbox.
 if find_spec("sandbox") is not None:
     from cli import sandbox, terminal
 

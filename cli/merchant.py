@@ -1,4 +1,4 @@
-"""`cloud-terminal merchant`: create, networks, unknown-orders, suspend, resume."""
+"""Commands `cloud-terminal merchant`: create, networks, unknown-orders, suspend, resume."""
 
 import ipaddress
 import json
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
     from shared.storage.terminals.merchants import UnknownOrders
 
 _NETWORK_HELP = (
-    "A network (CIDR) whose terminals this merchant may drive, e.g. 10.20.0.0/16; repeatable. `public` is "
-    "every public address."
+    "A network (CIDR) of this merchant's terminals, e.g. 10.20.0.0/16; repeatable. `public` is every public "
+    "address."
 )
 _MerchantId = Annotated[str, typer.Argument(help="The merchant's id.")]
 _CANCEL_UNKNOWN_HELP = (
-    "Pass a Cancel of an order that was not paid here on to the terminal, which may reverse the newest other "
-    "sale of that amount."
+    "Send a Cancel of an order that was not paid here to the terminal, which may reverse its newest other"
+    " sale "
+    "of that amount."
 )
-_CREDIT_UNKNOWN_HELP = "Pass a Credit of an order that was not paid here on to the terminal."
+_CREDIT_UNKNOWN_HELP = "Send a Credit of an order that was not paid here to the terminal."
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="The merchant's name, for people to read.")],
+    name: Annotated[str, typer.Argument(help="The merchant's name, for display only.")],
     network: Annotated[
         list[str] | None,
-        typer.Option(help=_NETWORK_HELP + " Without any it drives no terminal until one is named."),
+        typer.Option(help=_NETWORK_HELP + " Without any its payments are refused."),
     ] = None,
     guard_hours: Annotated[
         int | None,
         typer.Option(
             min=1,
             max=8760,
-            help="For tills that begin their order numbers again: after so many hours a paid order's number "
-            "may be used for another payment. Without it, never. One whose outcome is not known keeps its "
-            "number in any case.",
+            help="For a POS that restarts its order numbers: hours after which a paid order's number may be "
+            "used for another payment; by default never. The number of a payment in doubt is never reused.",
         ),
     ] = None,
     cancel_unknown: Annotated[bool, typer.Option(help=_CANCEL_UNKNOWN_HELP)] = False,
@@ -82,8 +82,8 @@ def create(
     console.print(f"Allowed networks: {_shown(networks)}")
     if guard_hours is not None:
         console.print(f"A paid order keeps its number for {guard_hours} hours.")
-    for words in _unknown_orders(unknown_orders):
-        console.print(words)
+    for sentence in _unknown_orders(unknown_orders):
+        console.print(sentence)
     console.print(f"Next: cloud-terminal credential create {merchant_id}")
 
 
@@ -91,7 +91,7 @@ def networks(
     merchant: _MerchantId,
     network: Annotated[list[str], typer.Option(help=_NETWORK_HELP)],
 ) -> None:
-    """Let a merchant drive terminals in exactly these networks; works within 5 seconds."""
+    """Replace a merchant's allowed networks, within 5 seconds."""
     from shared.storage.terminals import merchants
 
     named = _networks(network)
@@ -104,20 +104,20 @@ def unknown_orders(
     cancel_unknown: Annotated[bool, typer.Option(help=_CANCEL_UNKNOWN_HELP)],
     credit_unknown: Annotated[bool, typer.Option(help=_CREDIT_UNKNOWN_HELP)],
 ) -> None:
-    """Say what a merchant may give back of orders that were not paid here; works within 5 seconds."""
+    """Allow or refuse a merchant's reversals and credits of orders that were not paid here, within 5 s."""
     from shared.storage.terminals import merchants
 
     wanted = merchants.UnknownOrders(cancel_unknown, credit_unknown)
     _change(merchant, lambda database: merchants.set_unknown_orders(database, merchant, wanted))
-    for words in _unknown_orders(wanted):
-        print(words)
+    for sentence in _unknown_orders(wanted):
+        print(sentence)
 
 
 def suspend(
     merchant: _MerchantId,
-    reason: Annotated[str, typer.Option(help="Why, as the merchant is told.", min=1)],
+    reason: Annotated[str, typer.Option(help="The reason, which the merchant sees.", min=1)],
 ) -> None:
-    """Refuse a merchant's new orders and probes, within 5 seconds; payments that exist go on."""
+    """Refuse a merchant's new orders and probes, within 5 seconds; existing payments continue."""
     from shared.storage.terminals import merchants
 
     _change(merchant, lambda database: merchants.suspend_merchant(database, merchant, reason))
@@ -125,11 +125,11 @@ def suspend(
 
 
 def resume(merchant: _MerchantId) -> None:
-    """Take a suspended merchant's orders again, within 5 seconds."""
+    """Accept a suspended merchant's orders again, within 5 seconds."""
     from shared.storage.terminals import merchants
 
     _change(merchant, lambda database: merchants.resume_merchant(database, merchant))
-    print(f"{merchant} is not suspended.")
+    print(f"{merchant} is active.")
 
 
 def _change(merchant_id: str, change: Callable[["Database"], Awaitable[bool]]) -> None:
@@ -143,7 +143,7 @@ def _change(merchant_id: str, change: Callable[["Database"], Awaitable[bool]]) -
 
     with plain_errors():
         if not run_on_loop(store()):
-            raise fail(f"There is no merchant {merchant_id}.", EXIT_USAGE)
+            raise fail(f"Unknown merchant {merchant_id}.", EXIT_USAGE)
 
 
 def _networks(texts: list[str]) -> list[str]:
@@ -162,13 +162,13 @@ def _networks(texts: list[str]) -> list[str]:
 def _shown(networks: list[str]) -> str:
     from shared.network.public_addresses import PUBLIC
 
-    words = ["every public address" if network == PUBLIC else network for network in networks]
-    return ", ".join(words) or "none: it drives no terminal until `merchant networks` names one"
+    texts = ["every public address" if network == PUBLIC else network for network in networks]
+    return ", ".join(texts) or "none; add one by `cloud-terminal merchant networks` before the first payment"
 
 
 def _unknown_orders(wanted: "UnknownOrders") -> list[str]:
-    said = {True: "passed on to the terminal", False: "refused"}
+    result = {True: "sent to the terminal", False: "refused"}
     return [
-        f"A Cancel of an order that was not paid here is {said[wanted.reversals]}.",
-        f"A Credit of an order that was not paid here is {said[wanted.credits]}.",
+        f"A Cancel of an order that was not paid here is {result[wanted.reversals]}.",
+        f"A Credit of an order that was not paid here is {result[wanted.credits]}.",
     ]

@@ -1,4 +1,4 @@
-"""`cloud-terminal migrate`."""
+"""Command `cloud-terminal migrate`."""
 
 import random
 from collections.abc import AsyncIterator
@@ -17,14 +17,14 @@ def run_migrations(
     accounts: Annotated[
         Path | None,
         typer.Option(
-            help="PostgreSQL: give API and workers accounts of their own, with the passwords in this folder "
+            help="PostgreSQL: grant API and workers accounts of their own, with the passwords in this folder "
             "(postgres-api-password, postgres-terminal-password, postgres-notifier-password).",
             exists=True,
             file_okay=False,
         ),
     ] = None,
 ) -> None:
-    """Bring the database to this release's schema; run it before new processes start."""
+    """Migrate the database to this release's schema; run it before the new processes start."""
     from rich.console import Console
 
     from cli.process import plain_errors, run_on_loop
@@ -40,7 +40,7 @@ def run_migrations(
     if before == after:
         console.print(f"The schema is up to date: {after}.")
     else:
-        console.print(f"The schema went from {before or 'nothing'} to {after}.")
+        console.print(f"The schema was migrated from {before or 'nothing'} to {after}.")
 
 
 async def _grant(settings: "Settings", folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Runs a composition root or a short command: settings, logs, event loop, and errors in plain words."""
+"""Running of composition roots and commands: settings, logs, event loop, human-readable errors."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -17,13 +17,13 @@ Result = TypeVar("Result")
 
 #: The command line or a setting is wrong.
 EXIT_USAGE: Final = 2
-#: Something that the command needs is away.
+#: The database, the broker or another server is unavailable.
 EXIT_UNAVAILABLE: Final = 1
 
 
 @contextmanager
 def plain_errors() -> "Iterator[None]":
-    """Turn the errors that a person can mend into a sentence and an exit code."""
+    """Print the errors that an operator can fix as a sentence, and exit with a code."""
     from shared.broker.errors import BrokerFailure
     from shared.settings.settings import SettingsError
     from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
@@ -42,7 +42,7 @@ def plain_errors() -> "Iterator[None]":
 
 
 def fail(message: str, code: int) -> typer.Exit:
-    """Print what is wrong on standard error and return the exit to raise."""
+    """Print the message on standard error and return the exit to raise."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/red] {message}")
     return typer.Exit(code)
 

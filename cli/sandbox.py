@@ -1,4 +1,4 @@
-"""`cloud-terminal sandbox ...`: the systems around the API, to try it and to test against."""
+"""Commands `cloud-terminal sandbox`: the systems around the API, to try it and to test against."""
 
 import json
 from typing import Annotated
@@ -17,7 +17,7 @@ app.command("serve")(sandbox_run.serve)
 def print_outcomes(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """List the outcomes of payments on the virtual terminal: by the amount's last two digits, or by name."""
+    """List the virtual terminal's scripts of payments, chosen by the amount's last two digits or by name."""
     from rich.console import Console
     from rich.table import Table
 

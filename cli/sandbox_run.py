@@ -1,4 +1,4 @@
-"""`cloud-terminal sandbox`: the API and every system around it on this machine; its parts for containers."""
+"""Command `cloud-terminal sandbox`: the API and all systems around it, on this machine or in containers."""
 
 import asyncio
 import os
@@ -15,23 +15,21 @@ PortBase = Annotated[
     typer.Option(
         min=0,
         max=65_000,
-        help="Pages take this port and the next four: terminal's screen, register, flow, Console, merchant; "
-        "Preludd, Nepting, acquirer and issuer 11 to 14 above it. 0: free ones.",
+        help="First of five ports for pages: terminal's screen, register, flow, Console, merchant; Preludd, "
+        "Nepting, acquirer and issuer are 11 to 14 above it. 0: free ones.",
     ),
 ]
-TerminalPort = Annotated[int, typer.Option(min=0, max=65_535, help="Concert's. 0: a free one.")]
+TerminalPort = Annotated[int, typer.Option(min=0, max=65_535, help="The terminal's port. 0: a free one.")]
 Delay = Annotated[
     float, typer.Option(min=0, max=3600, help="Seconds until the terminal's customer presents a card.")
 ]
-ByHand = Annotated[
-    bool, typer.Option("--by-hand", help="Nobody presents a card but you, on the terminal's page.")
-]
+ByHand = Annotated[bool, typer.Option("--by-hand", help="You present the cards, on the terminal's page.")]
 CollectEvery = Annotated[
-    float | None, typer.Option(min=1, help="Seconds between remote collections; without it only by hand.")
+    float | None, typer.Option(min=1, help="Seconds between remote collections; by default only on the page.")
 ]
-Called = Annotated[str, typer.Option(help="The name by which API and workers reach the sandbox's machine.")]
+Called = Annotated[str, typer.Option(help="The host name by which API and workers reach the sandbox.")]
 
-#: Where a container's other side may be: loopback and the private ranges of container networks.
+#: Networks of other containers: loopback and the private ranges.
 CONTAINER_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
@@ -39,22 +37,23 @@ def run_sandbox(
     context: typer.Context,
     keep: Annotated[
         Path | None,
-        typer.Option(help="A folder for database, credentials, logs; without it one that goes at the end."),
+        typer.Option(help="A folder to keep database, credentials and logs in; by default a temporary one."),
     ] = None,
-    api_port: Annotated[int, typer.Option(min=0, max=65_535, help="The API's. 0: a free one.")] = 8080,
+    api_port: Annotated[int, typer.Option(min=0, max=65_535, help="The API's port. 0: a free one.")] = 8080,
     port_base: PortBase = 8900,
     terminal_port: TerminalPort = 8888,
     delay: Delay = 3.0,
     by_hand: ByHand = False,
     collect_every: CollectEvery = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print addresses and credentials as one JSON line once all is up.")
+        bool,
+        typer.Option("--json", help="Print addresses and credentials as one JSON line when all is ready."),
     ] = False,
 ) -> None:
     """Run everything on this machine: API, workers, terminal, register, gateway, banks, HiPay, shop.
 
-    Needs a RabbitMQ: the one of CLOUD_TERMINAL_AMQP_URL, else a private one is started from what is installed
-    or can be had. Uses SQLite. Everything listens on loopback, cards are test cards. Ctrl-C ends all.
+    Uses the RabbitMQ of CLOUD_TERMINAL_AMQP_URL, else starts a private one, and
+    SQLite. Everything listens on loopback, cards are test cards. Ctrl-C ends all.
     """
     if context.invoked_subcommand is not None:
         return
@@ -91,14 +90,15 @@ def run_sandbox(
 
 def prepare(
     folder: Annotated[
-        Path, typer.Argument(help="Gets shop.json, and sandbox.env with settings for API and workers.")
+        Path, typer.Argument(help="Folder for shop.json, and sandbox.env with settings for API and workers.")
     ],
     called: Called = "sandbox",
     port_base: PortBase = 8900,
 ) -> None:
-    """Make the sandbox's merchant in the installation's database, for a sandbox in a container of its own.
+    """Create the sandbox's merchant in the installation's database, for a sandbox in a container.
 
-    What is in the folder already is kept. Start API and workers with the settings of sandbox.env.
+    Existing files in the folder are kept. Start API and workers with the settings
+    of sandbox.env.
     """
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
     from sandbox.run.places import Ports
@@ -114,7 +114,7 @@ def prepare(
     from shared.settings.load import load_settings
 
     if port_base == 0:
-        raise fail("--port-base: a container's ports cannot be chosen at its start.", EXIT_USAGE)
+        raise fail("--port-base: a container needs fixed ports, so not 0.", EXIT_USAGE)
     with plain_errors():
         try:
             shop = kept_shop(folder)
@@ -133,17 +133,17 @@ def prepare(
 
 
 def serve(
-    folder: Annotated[Path, typer.Argument(help="What `sandbox prepare` wrote to.")],
-    api_url: Annotated[str, typer.Option(help="The API's address, without a slash at its end.")],
-    host: Annotated[str, typer.Option(help="Where everything listens; 0.0.0.0 in a container.")] = (
+    folder: Annotated[Path, typer.Argument(help="The folder of `sandbox prepare`.")],
+    api_url: Annotated[str, typer.Option(help="The API's URL, without a slash at its end.")],
+    host: Annotated[str, typer.Option(help="Address that everything listens on; 0.0.0.0 in a container.")] = (
         "127.0.0.1"
     ),
     called: Called = "sandbox",
     shown_api_url: Annotated[
-        str | None, typer.Option(help="The API's address for people, where --api-url is for containers only.")
+        str | None, typer.Option(help="The API's URL to show, where --api-url is for containers only.")
     ] = None,
     shown_host: Annotated[
-        str | None, typer.Option(help="The terminal's host for people, where --called is for containers.")
+        str | None, typer.Option(help="The terminal's host to show, where --called is for containers only.")
     ] = None,
     port_base: PortBase = 8900,
     terminal_port: TerminalPort = 8888,
@@ -151,7 +151,10 @@ def serve(
     by_hand: ByHand = False,
     collect_every: CollectEvery = None,
 ) -> None:
-    """Run the systems around an API that runs elsewhere, until SIGTERM. Publish ports under their numbers."""
+    """Run the systems around an API in another container, until SIGTERM.
+
+    Publish the ports under the same numbers.
+    """
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
     from sandbox.main import TerminalSetup
     from sandbox.run.alone import serve_alone
@@ -166,7 +169,9 @@ def serve(
     try:
         shop = kept_shop(folder)
         if shop is None:
-            raise fail(f"{folder} holds no shop: run `cloud-terminal sandbox prepare` first.", EXIT_USAGE)
+            raise fail(
+                f"{folder} contains no shop.json: run `cloud-terminal sandbox prepare` first.", EXIT_USAGE
+            )
         with plain_errors():
             serving = serve_alone(
                 host,

@@ -1,4 +1,4 @@
-"""`cloud-terminal terminal`."""
+"""Command `cloud-terminal terminal`."""
 
 from datetime import time
 from pathlib import Path
@@ -12,9 +12,9 @@ from sandbox.terminal.device.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, W
 from sandbox.terminal.script.behaviour import Customer, Fault
 from sandbox.terminal.script.outcomes import OUTCOMES
 
-_SERVING = "Where it listens"
-_CUSTOMER = "What customer and bank do"
-_DEVICE = "What kind of terminal it is"
+_SERVING = "Addresses"
+_CUSTOMER = "Customer and bank"
+_DEVICE = "Terminal"
 
 #: Below the options.
 EPILOG = "\n".join(
@@ -29,40 +29,42 @@ def run_terminal(
     host: Annotated[
         str,
         typer.Option(
-            help="Where it listens; any 127.x.y.z for a till on this machine.", rich_help_panel=_SERVING
+            help="Address to listen on; any 127.x.y.z for a POS on this machine.", rich_help_panel=_SERVING
         ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.", rich_help_panel=_SERVING)] = DEFAULT_PORT,
     screen_port: Annotated[
         int | None,
         typer.Option(
-            help="Screen and control API over HTTP, e.g. 8889; 0 takes a free one. Without it: none.",
+            help="Port of screen and control API over HTTP, e.g. 8889; 0 takes a free one. By default none.",
             rich_help_panel=_SERVING,
         ),
     ] = None,
     screen_host: Annotated[
         str,
-        typer.Option(help="Where the screen listens. It asks nobody who they are.", rich_help_panel=_SERVING),
+        typer.Option(help="Address that the screen listens on. It has no log-in.", rich_help_panel=_SERVING),
     ] = "127.0.0.1",
     record: Annotated[
         Path | None,
-        typer.Option(help="File that gets one JSON line a session.", rich_help_panel=_SERVING),
+        typer.Option(help="File for one JSON line a session.", rich_help_panel=_SERVING),
     ] = None,
     outcome: Annotated[
         Customer,
-        typer.Option(help="What customer and bank do; abandon is the red button.", rich_help_panel=_CUSTOMER),
+        typer.Option(help="Result of every payment; abandon is the red button.", rich_help_panel=_CUSTOMER),
     ] = Customer.APPROVE,
     outcome_for: Annotated[
         list[str] | None,
         typer.Option(
-            help="Another outcome for one amount in cents, e.g. 1300=refuse; repeatable.",
+            help="Another result for one amount in cents, e.g. 1300=refuse; repeatable.",
             rich_help_panel=_CUSTOMER,
         ),
     ] = None,
     behaviour: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="For every payment; listed below; repeatable.", rich_help_panel=_CUSTOMER
+            metavar="NAME",
+            help="Behaviour of every payment, listed below; repeatable.",
+            rich_help_panel=_CUSTOMER,
         ),
     ] = None,
     amount_table: Annotated[
@@ -74,7 +76,7 @@ def run_terminal(
     ] = True,
     by_hand: Annotated[
         bool,
-        typer.Option("--by-hand", help="Card and keys are pressed on the screen.", rich_help_panel=_CUSTOMER),
+        typer.Option("--by-hand", help="Card and keys come from the screen.", rich_help_panel=_CUSTOMER),
     ] = False,
     delay: Annotated[
         float,
@@ -90,21 +92,23 @@ def run_terminal(
         ),
     ] = None,
     contactless: Annotated[
-        bool, typer.Option(help="The card is held to the terminal.", rich_help_panel=_CUSTOMER)
+        bool, typer.Option(help="The card is read contactless.", rich_help_panel=_CUSTOMER)
     ] = False,
     fault: Annotated[
-        Fault | None, typer.Option(help="What goes wrong in every transaction.", rich_help_panel=_CUSTOMER)
+        Fault | None, typer.Option(help="A fault in every transaction.", rich_help_panel=_CUSTOMER)
     ] = None,
     fault_for: Annotated[
         int | None,
         typer.Option(
-            help="The fault only for this amount in cents; without it for every transaction.",
+            help="Amount in cents that has the fault; by default every amount.",
             rich_help_panel=_CUSTOMER,
         ),
     ] = None,
     floor_limit: Annotated[
         int,
-        typer.Option(help="Cents above which an authorisation is asked for.", rich_help_panel=_DEVICE),
+        typer.Option(
+            help="Amount in cents above which an authorisation is requested.", rich_help_panel=_DEVICE
+        ),
     ] = 3000,
     keeps_open: Annotated[
         bool,
@@ -116,14 +120,14 @@ def run_terminal(
     when_busy: Annotated[
         str,
         typer.Option(
-            help="A second request: 'answer' says busy at once, 'backlog' lets it wait.",
+            help="For a second request: 'answer' busy at once, 'backlog' lets it wait.",
             rich_help_panel=_DEVICE,
         ),
     ] = "answer",
     request_idle: Annotated[
         float,
         typer.Option(
-            help="Seconds without a byte that end a request without CR LF; 0: as soon as it is whole.",
+            help="Seconds of silence that end a request without CR LF; 0: as soon as it is complete.",
             min=0,
             rich_help_panel=_DEVICE,
         ),
@@ -136,51 +140,52 @@ def run_terminal(
     ] = False,
     card_fields: Annotated[
         bool,
-        typer.Option(help="AA, AI and CI are in answers; HiPay's leave them out.", rich_help_panel=_DEVICE),
+        typer.Option(
+            help="Send AA, AI and CI in answers; HiPay's terminals do not.", rich_help_panel=_DEVICE
+        ),
     ] = True,
     terminal_time: Annotated[
         float,
-        typer.Option(
-            help="Seconds after which an amount that nobody pays is given up.", rich_help_panel=_DEVICE
-        ),
+        typer.Option(help="Seconds after which an unpaid amount is abandoned.", rich_help_panel=_DEVICE),
     ] = 240.0,
     serial: Annotated[
         str | None,
-        typer.Option(help="Its serial number, as its gateway knows it.", rich_help_panel=_DEVICE),
+        typer.Option(help="Its serial number at the gateway.", rich_help_panel=_DEVICE),
     ] = None,
     gateway: Annotated[
         str | None,
         typer.Option(
-            help="URL of a payment gateway that is asked for authorisations; without one it plays the bank.",
+            help="URL of a payment gateway for authorisations; without one the terminal decides itself.",
             rich_help_panel=_DEVICE,
         ),
     ] = None,
     collect_at: Annotated[
         str | None,
-        typer.Option(help="A remote collection each day at HH:MM.", rich_help_panel=_DEVICE),
+        typer.Option(help="Time (HH:MM) of a daily remote collection.", rich_help_panel=_DEVICE),
     ] = None,
     collect_every: Annotated[
         float | None,
-        typer.Option(help="A remote collection every so many seconds.", min=1, rich_help_panel=_DEVICE),
+        typer.Option(help="Seconds between remote collections.", min=1, rich_help_panel=_DEVICE),
     ] = None,
 ) -> None:
-    """Play a payment terminal: Concert V3.1 and V3.2 over TCP, with a customer.
+    """Run a virtual payment terminal with a customer: Concert V3.1 and V3.2 over TCP.
 
-    Takes debits, reversals, credits, duplicates, identifications and remote collections from any client, one
-    transaction at a time. Ends at SIGTERM or Ctrl-C.
+    Accepts debits, reversals, credits, duplicates, identifications and remote
+    collections from any client, one transaction at a time. Ends at SIGTERM or
+    Ctrl-C.
     """
     from sandbox.terminal.gateway.collection import Schedule
     from sandbox.terminal.main import CannotListen, run
     from sandbox.terminal.script.outcomes import UnknownOutcome
 
-    def say_where(bound_host: str, bound_port: int) -> None:
+    def print_address(bound_host: str, bound_port: int) -> None:
         typer.echo(f"Terminal is listening on {bound_host}:{bound_port} (Concert V3.1 and V3.2).")
 
-    def say_screen(bound_host: str, bound_port: int) -> None:
+    def print_screen_address(bound_host: str, bound_port: int) -> None:
         typer.echo(f"Its screen and control API: http://{bound_host}:{bound_port}/")
 
     if card is not None and card not in {one.key for one in DECK}:
-        raise fail(f"--card {card}: no such card in the deck.", EXIT_USAGE)
+        raise fail(f"--card {card}: unknown card; see --help for the names.", EXIT_USAGE)
     try:
         run(
             host=host,
@@ -208,8 +213,8 @@ def run_terminal(
             gateway_url=gateway,
             schedule=Schedule(_time_of_day(collect_at), collect_every),
             record_path=record,
-            on_listening=say_where,
-            on_screen=say_screen,
+            on_listening=print_address,
+            on_screen=print_screen_address,
         )
     except UnknownOutcome as error:
         raise fail(f"--behaviour: {error}.", EXIT_USAGE) from error

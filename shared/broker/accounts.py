@@ -1,4 +1,4 @@
-"""RabbitMQ accounts: one for each kind of process, with patterns of the queues that it works with."""
+"""RabbitMQ accounts: one for each kind of process, with permissions for its own queues."""
 
 import base64
 import hashlib
@@ -7,28 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.broker.topology import (
-    DEAD_LETTERS,
-    NOTIFICATIONS,
-    PAYMENTS,
-    REPLY,
-    Topology,
-)
+from shared.broker.topology import REPLY, Topology
 from shared.notification.kinds import NOTIFICATION_KINDS
 from shared.runtime.ids import RandomBytes
 
-#: Runs the broker and may do everything; no process of ours uses it.
+#: The administrator; no process of ours uses it.
 OWNER: Final = "cloud_terminal"
 
-#: What is published goes by the default exchange, by its name in patterns. It leads to every queue:
-#: a message proves nothing, each worker reads the database before it acts.
+#: The default exchange's name in patterns. Every account publishes through it and so to every queue, which is
+#: safe: a message proves nothing, each worker reads the database before it acts.
 _DEFAULT_EXCHANGE: Final = r"amq\.default"
 _SALT_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Patterns of names: declared and deleted, bound and published to, consumed from."""
+    """Name patterns of what an account may declare and delete, bind and publish to, consume from."""
 
     configure: str
     write: str
@@ -36,28 +30,27 @@ class Permissions:
 
 
 def permissions(topology: Topology) -> dict[str, Permissions]:
-    """Return each account's permissions: whoever consumes a queue may declare it, nobody else touches it."""
+    """Return each account's permissions: only the account that consumes a queue may declare it."""
     payments = _any_of(topology.payments, topology.dead_payments)
     notifications = _any_of(
         *(topology.notifications(kind) for kind in NOTIFICATION_KINDS), topology.dead_notifications
     )
     replies = re.escape(topology.prefix + REPLY) + ".*"
     return {
-        f"{OWNER}_api": _working_with(replies),
-        f"{OWNER}_terminal": _working_with(payments),
-        f"{OWNER}_notifier": _working_with(notifications),
+        f"{OWNER}_api": _consuming(replies),
+        f"{OWNER}_terminal": _consuming(payments),
+        f"{OWNER}_notifier": _consuming(notifications),
     }
 
 
 def definitions(
     topology: Topology, passwords: Mapping[str, str], random_bytes: RandomBytes
 ) -> dict[str, Any]:
-    """Return what RabbitMQ loads at its start (`load_definitions`): accounts, permissions, lasting queues.
+    """Return the definitions that RabbitMQ loads at its start: accounts, permissions, durable queues.
 
-    `passwords` by account, the owner's too.
+    `passwords` by account, the owner's included.
     """
-    everything = Permissions(".*", ".*", ".*")
-    allowed = {OWNER: everything, **permissions(topology)}
+    allowed = {OWNER: Permissions(".*", ".*", ".*"), **permissions(topology)}
     return {
         "vhosts": [{"name": "/"}],
         "users": [
@@ -81,17 +74,12 @@ def definitions(
                 "auto_delete": False,
                 "arguments": dict(kind.arguments(topology)),
             }
-            for name, kind in (
-                (topology.dead_payments, DEAD_LETTERS),
-                (topology.dead_notifications, DEAD_LETTERS),
-                (topology.payments, PAYMENTS),
-                *((topology.notifications(kind), NOTIFICATIONS) for kind in NOTIFICATION_KINDS),
-            )
+            for name, kind in topology.declarations
         ],
     }
 
 
-def _working_with(queues: str) -> Permissions:
+def _consuming(queues: str) -> Permissions:
     return Permissions(f"^({queues})$", f"^({_DEFAULT_EXCHANGE}|{queues})$", f"^({queues})$")
 
 
@@ -100,5 +88,5 @@ def _any_of(*names: str) -> str:
 
 
 def _password_hash(password: str, salt: bytes) -> str:
-    """RabbitMQ's form: salt, then SHA-256 of salt and password, in base64."""
+    """Return RabbitMQ's form of a password: salt, then SHA-256 of salt and password, in base64."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()

@@ -1,8 +1,8 @@
 """Broker alarms: RabbitMQ stops reading from publishers while it is short of memory or disk.
 
-It says so by `connection.blocked`, after the first message of a connection under the alarm, and by
+It sends `connection.blocked` after the first message of a connection under the alarm, and
 `connection.unblocked` when the alarm is over (https://www.rabbitmq.com/docs/connection-blocked). The client
-library notes both for its own writer and passes neither on, so its handlers are wrapped here.
+library handles both for its own writer and has no hook for them, so its handlers are wrapped here.
 """
 
 from collections.abc import Callable
@@ -14,25 +14,25 @@ from pamqp import commands as spec
 
 _log = structlog.get_logger()
 
-#: The client's own handlers; they are private, hence a test against a real broker under an alarm.
+#: The client's own handlers; they are private, so a test checks them against a real broker under an alarm.
 _ON_BLOCKED: Final = "_Connection__handle_connection_blocked"
 _ON_UNBLOCKED: Final = "_Connection__handle_connection_unblocked"
 
 
 class BrokerAlarm:
-    """The alarm of one connection, over its reconnects. `on_raised` is called when one begins."""
+    """The alarm of one connection, across its reconnects; `on_raised` is called when one begins."""
 
     def __init__(self, connection: RobustConnection, on_raised: Callable[[], None]) -> None:
-        """Watch a connection that is connected."""
+        """`connection` is connected."""
         self._connection: Final = connection
         self._on_raised: Final = on_raised
-        #: The broker's own words (`low on memory`, `low on disk`); None while it takes messages.
+        #: The broker's reason (`low on memory`, `low on disk`); None while it accepts messages.
         self.reason: str | None = None
         self._watch()
         connection.reconnect_callbacks.add(self._reconnected)
 
     async def _reconnected(self, _connection: object) -> None:
-        # A new connection is not blocked before it publishes.
+        # The broker blocks a new connection only after it publishes.
         self.reason = None
         self._watch()
 
@@ -55,7 +55,7 @@ class BrokerAlarm:
 
     def _raised(self, reason: str) -> None:
         self.reason = reason or "unknown alarm"
-        _log.error("RabbitMQ alarm raised, it takes no messages", alarm=self.reason)
+        _log.error("RabbitMQ alarm raised", alarm=self.reason)
         self._on_raised()
 
     def _cleared(self) -> None:

@@ -1,8 +1,8 @@
 """Connections to the broker: named, with a short heartbeat, each for one purpose.
 
 Publishing, consuming and replies never share one: under a memory alarm the broker stops reading a connection
-that publishes, and acknowledgements must not wait behind that; a reply queue that cannot be restored must
-take nothing else down.
+that publishes, which must not block acknowledgements; a reply queue that cannot be restored must not break
+anything else.
 """
 
 import asyncio
@@ -23,20 +23,15 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import ChannelAccessRefused
 
 from shared.broker.errors import BrokerUnavailable, TopologyMismatch
-from shared.broker.topology import (
-    DEAD_LETTERS,
-    NOTIFICATIONS,
-    PAYMENTS,
-    Topology,
-    declare_queue,
-)
-from shared.notification.kinds import NOTIFICATION_KINDS
+from shared.broker.topology import Topology, declare_queue
 from shared.settings.settings import Settings
 
 Purpose = Literal["publish", "consume", "reply", "notify", "consume hipay", "consume merchant"]
 
-#: All that the client raises when the broker or the way to it fails; its state errors are RuntimeErrors.
+#: All that the client raises when the broker or the network fails; its state errors are RuntimeErrors.
 CLIENT_ERRORS: Final = (*CONNECTION_EXCEPTIONS, TimeoutError)
+
+RECONNECTING: Final = "no connection to the broker; reconnecting"
 
 
 def topology_of(settings: Settings) -> Topology:
@@ -45,10 +40,10 @@ def topology_of(settings: Settings) -> Topology:
 
 @contextlib.asynccontextmanager
 async def connected(settings: Settings, *, process: str, purpose: Purpose) -> AsyncIterator[RobustConnection]:
-    """Connect, and stay connected while the block runs: after a loss it tries again every second.
+    """Connect, and reconnect after a loss until the block ends.
 
     `process` and `purpose` name the connection in the broker's lists. Raises BrokerUnavailable where the
-    first connection does not come about, SettingsError where no address was given.
+    first connection fails, SettingsError where no address is set.
     """
     url = make_url(
         settings.require_amqp_url(),
@@ -76,10 +71,10 @@ async def connected(settings: Settings, *, process: str, purpose: Purpose) -> As
 async def declare_topology(
     connection: RobustConnection, topology: Topology, *, timeout_seconds: float
 ) -> None:
-    """Declare the durable queues on a throwaway channel, and again after each reconnect.
+    """Declare the durable queues, and again after each reconnect, since the broker may have lost them.
 
-    A failed declaration closes its channel, hence not on one that is in use. A broker that came back empty
-    gets its queues again. Raises BrokerUnavailable or TopologyMismatch.
+    Uses throwaway channels: a failed declaration closes its channel. Raises BrokerUnavailable or
+    TopologyMismatch.
     """
     await _declare(connection, topology, timeout_seconds)
 
@@ -87,7 +82,7 @@ async def declare_topology(
         try:
             await _declare(connection, topology, timeout_seconds)
         except (BrokerUnavailable, TopologyMismatch) as error:
-            structlog.get_logger().warning("queues could not be declared again", reason=str(error))
+            structlog.get_logger().warning("queues not declared after a reconnect", reason=str(error))
 
     connection.reconnect_callbacks.add(declare_again)
 
@@ -96,12 +91,12 @@ async def declare_topology(
 async def throwaway_channel(
     connection: RobustConnection, *, timeout_seconds: float
 ) -> AsyncIterator[AbstractChannel]:
-    """A channel for calls that may fail, closed at the end; raises BrokerUnavailable, also for what fails
-    inside."""
+    """Yield a channel for calls that may fail, closed at the end; raise BrokerUnavailable, also for errors
+    inside the block."""
     with unavailable_when_failing():
         if not connection.connected.is_set():
-            raise BrokerUnavailable("the broker is away; reconnecting")
-        # A plain channel on a robust connection: nothing of it is to be restored.
+            raise BrokerUnavailable(RECONNECTING)
+        # A plain channel on a robust connection: nothing of it is restored after a reconnect.
         channel = Channel(connection, publisher_confirms=False)
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -115,7 +110,7 @@ async def throwaway_channel(
 
 @contextlib.contextmanager
 def unavailable_when_failing() -> Iterator[None]:
-    """Turn the client's many errors into BrokerUnavailable, and a time-out too."""
+    """Raise BrokerUnavailable for the client's many errors and for a time-out."""
     try:
         yield
     except ChannelPreconditionFailed:
@@ -125,27 +120,20 @@ def unavailable_when_failing() -> Iterator[None]:
 
 
 async def _declare(connection: RobustConnection, topology: Topology, timeout_seconds: float) -> None:
-    # The dead letter queues first: a message must never have a way out that leads nowhere.
-    table = (
-        (topology.dead_payments, DEAD_LETTERS),
-        (topology.dead_notifications, DEAD_LETTERS),
-        (topology.payments, PAYMENTS),
-        *((topology.notifications(kind), NOTIFICATIONS) for kind in NOTIFICATION_KINDS),
-    )
-    for name, kind in table:
+    for name, kind in topology.declarations:
         try:
             async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as channel:
                 await declare_queue(channel, name, kind, topology, timeout_seconds=timeout_seconds)
         except BrokerUnavailable as error:
             if not isinstance(error.__cause__, ChannelAccessRefused):
                 raise
-            # Another kind of process's queue, see `shared.broker.accounts`: it is enough that it is there.
+            # A queue of another kind of process, see `shared.broker.accounts`: it only has to exist.
             async with throwaway_channel(connection, timeout_seconds=timeout_seconds) as channel:
                 await channel.declare_queue(name, passive=True, timeout=timeout_seconds)
         except ChannelPreconditionFailed as error:
             raise TopologyMismatch(
-                f"The queue {name} exists with other arguments ({error}). Delete it and start again: what "
-                "waits in it is in the database, and the workers publish it again."
+                f"The queue {name} exists with other arguments ({error}). Delete it and start again: its "
+                "messages are in the database, and the workers publish them again."
             ) from error
 
 
@@ -153,5 +141,5 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, AuthenticationError | ProbableAuthenticationError):
-        return "user, password or virtual host are not accepted"
+        return "user, password or virtual host not accepted"
     return str(error) or type(error).__name__

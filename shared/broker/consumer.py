@@ -1,4 +1,4 @@
-"""A worker's side of a queue: deliveries in, handed off at once, acknowledged by hand."""
+"""Consumers of the workers' queues: deliveries are handed off at once and acknowledged by hand."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,13 +35,12 @@ M = TypeVar("M", bound=_Message)
 
 
 class QueueDelivery(Generic[M]):
-    """One delivery. To requeue is a nack, which RabbitMQ 4.3 does not count against the delivery limit."""
+    """One delivery. A requeue is a nack, which RabbitMQ 4.3 does not count against the delivery limit."""
 
     def __init__(self, incoming: AbstractIncomingMessage, message: M, timeout_seconds: float) -> None:
         self._incoming = incoming
         self._timeout_seconds = timeout_seconds
         self.message: Final = message
-        self.redelivered: Final = bool(incoming.redelivered)
         self.traceparent: Final = traceparent_of(incoming.headers)
 
     async def ack(self) -> None:
@@ -53,12 +52,12 @@ class QueueDelivery(Generic[M]):
     async def reject(self) -> None:
         await self._settle("reject", partial(self._incoming.reject, requeue=False))
 
-    async def _settle(self, word: str, call: Settling) -> None:
-        await settle(word, call, timeout_seconds=self._timeout_seconds, about=self.message.id)
+    async def _settle(self, action: str, call: Settling) -> None:
+        await settle(action, call, timeout_seconds=self._timeout_seconds, about=self.message.id)
 
 
 class QueueConsumer(Generic[M]):
-    """Consumes one queue on a channel of its own; at most `prefetch` unacknowledged at once."""
+    """The consumer of one queue, on a channel of its own; at most `prefetch` unacknowledged at once."""
 
     def __init__(
         self,
@@ -89,7 +88,7 @@ class QueueConsumer(Generic[M]):
         self._stopped = False
 
     async def start(self, on_delivery: Callable[[QueueDelivery[M]], None]) -> None:
-        """Begin to consume; raise BrokerUnavailable. After a lost connection it goes on by itself."""
+        """Start consuming; raise BrokerUnavailable. After a lost connection it resumes by itself."""
 
         async def on_message(incoming: AbstractIncomingMessage) -> None:
             await self._hand_off(incoming, on_delivery)
@@ -98,7 +97,7 @@ class QueueConsumer(Generic[M]):
             async with asyncio.timeout(self._timeout_seconds):
                 channel = self._connection.channel(publisher_confirms=False)
                 await channel.initialize()
-                # Before consuming: without it the broker sends everything it has.
+                # Before consuming: without a limit the broker sends all its messages.
                 await channel.set_qos(prefetch_count=self._prefetch)
                 queue = await declare_queue(
                     channel,
@@ -111,7 +110,7 @@ class QueueConsumer(Generic[M]):
         self._channel, self._queue = channel, queue
 
     async def ready(self) -> str | None:
-        """Return None where the broker really delivers to us, else what is missing."""
+        """Return None where the broker delivers to this consumer, else the reason."""
         if self._channel is None or self._stopping:
             return "not consuming"
         return await missing_consumer(
@@ -123,7 +122,7 @@ class QueueConsumer(Generic[M]):
         )
 
     async def stop(self) -> None:
-        """Cancel the consumer and give back what came meanwhile; what is handed over is its taker's."""
+        """Cancel the consumer and requeue what arrives meanwhile; deliveries handed off before are kept."""
         if self._queue is None or self._stopping:
             return
         self._stopping = True
@@ -131,19 +130,20 @@ class QueueConsumer(Generic[M]):
             async with asyncio.timeout(self._timeout_seconds):
                 await self._queue.cancel(self._tag, nowait=False)
         except CLIENT_ERRORS as error:
-            structlog.get_logger().warning("consumer could not be cancelled", reason=type(error).__name__)
-        # Only now: given back earlier they would come straight to us again.
+            structlog.get_logger().warning("consumer not cancelled", reason=type(error).__name__)
+        # Only now: requeued earlier they would be delivered to this consumer again.
         self._stopped = True
         for incoming in self._late:
-            await self._give_back(incoming)
+            await self._requeue(incoming)
         self._late.clear()
 
     async def _hand_off(
         self, incoming: AbstractIncomingMessage, on_delivery: Callable[[QueueDelivery[M]], None]
     ) -> None:
-        """Runs in the client's delivery task, which dies with its channel: nothing long happens here."""
+        """Decode one delivery and pass it on; nothing long may run in the client's delivery task, which ends
+        with its channel."""
         if self._stopped:
-            await self._give_back(incoming)
+            await self._requeue(incoming)
             return
         if self._stopping:
             self._late.append(incoming)
@@ -151,7 +151,7 @@ class QueueConsumer(Generic[M]):
         try:
             message = self._decode(incoming.body)
         except Exception as error:
-            # Whatever it is that reading stumbles over: left unacknowledged it would keep a slot for ever.
+            # Whatever the error is: left unacknowledged the message would hold a slot for ever.
             structlog.get_logger().error(
                 "unreadable message dead-lettered",
                 queue=self._name,
@@ -166,12 +166,12 @@ class QueueConsumer(Generic[M]):
             return
         on_delivery(QueueDelivery(incoming, message, self._timeout_seconds))
 
-    async def _give_back(self, incoming: AbstractIncomingMessage) -> None:
+    async def _requeue(self, incoming: AbstractIncomingMessage) -> None:
         await settle("requeue", partial(incoming.nack, requeue=True), timeout_seconds=self._timeout_seconds)
 
 
 class PaymentConsumer(QueueConsumer[Work]):
-    """Payments and probes for a terminal worker; at most `session_limit` unacknowledged at once."""
+    """A terminal worker's consumer of payments and probes; at most `session_limit` unacknowledged."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class PaymentConsumer(QueueConsumer[Work]):
 
 
 class NotificationConsumer(QueueConsumer[NotificationMessage]):
-    """Deliveries of one kind (`hipay` or `merchant`) for a notifier worker."""
+    """A notifier worker's consumer of deliveries of one kind (`hipay` or `merchant`)."""
 
     def __init__(
         self,
@@ -222,15 +222,15 @@ class NotificationConsumer(QueueConsumer[NotificationMessage]):
         )
 
 
-async def settle(word: str, call: Settling, *, timeout_seconds: float, about: str | None = None) -> None:
-    """End a delivery; never raises: after a lost connection the broker delivers it again anyway."""
+async def settle(action: str, call: Settling, *, timeout_seconds: float, about: str | None = None) -> None:
+    """End a delivery; never raises: after a lost connection the broker delivers it again."""
     try:
         async with asyncio.timeout(timeout_seconds):
             await call()
     except CLIENT_ERRORS as error:
         structlog.get_logger().info(
-            "delivery could not be settled; it comes again",
-            settle=word,
+            "delivery not settled; the broker delivers it again",
+            action=action,
             about=about,
             reason=type(error).__name__,
         )

@@ -1,25 +1,25 @@
-"""What can go wrong with the broker, by what is certain afterwards.
+"""Errors of the broker.
 
 BrokerFailure
-  BrokerUnavailable          no connection, or a call to it had no answer in time
+  BrokerUnavailable   no connection, or a call without an answer in time
   TopologyMismatch    a queue exists with other arguments than ours
-  NotAccepted         the message is in no queue, for certain
-    NotRouted         because the queue is not there
-  Unconfirmed      the message may be in its queue, or not
-UnreadableMessage     a message came that nobody can read
+  NotAccepted         the message is certainly in no queue
+    NotRouted         because its queue does not exist
+  Unconfirmed         the message may be in its queue, or not
+UnreadableMessage     a message that cannot be decoded
 """
 
 
 class BrokerFailure(Exception):
-    """The broker did not do what it was asked for."""
+    """A call to the broker failed."""
 
 
 class BrokerUnavailable(BrokerFailure):
-    """There is no connection, or a call had no answer within our time-out."""
+    """There is no connection, or a call was not answered within its time-out."""
 
 
 class TopologyMismatch(BrokerFailure):
-    """A queue exists with other arguments; the message says how to mend it."""
+    """A queue exists with other arguments; the message says how to fix it."""
 
 
 class NotAccepted(BrokerFailure):
@@ -27,12 +27,12 @@ class NotAccepted(BrokerFailure):
 
 
 class NotRouted(NotAccepted):
-    """The message came back: its queue does not exist (of a reply: the requester is gone)."""
+    """The message was returned: its queue does not exist (of a reply: the API process has ended)."""
 
 
 class Unconfirmed(BrokerFailure):
-    """The message was sent and no confirmation came: it may arrive or not."""
+    """The message was sent and not confirmed: it may arrive or not."""
 
 
 class UnreadableMessage(Exception):
-    """The body is not a message of ours, or of a version that this release does not know."""
+    """The body is not one of our messages, or of a version that this release does not know."""

@@ -1,4 +1,4 @@
-"""What a process needs of a broker, so that a simulation can stand in for RabbitMQ."""
+"""Interfaces of the broker, which RabbitMQ and a simulation implement."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
@@ -9,88 +9,83 @@ Message_co = TypeVar("Message_co", covariant=True)
 
 
 class MessagePublisher(Protocol):
-    """Sends messages. Each call returns once the broker has the message for certain."""
+    """A publisher of payments and replies; each call returns once the broker has confirmed the message."""
 
     async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:
-        """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
+        """Publish a payment for the terminal workers; raise NotAccepted (NotRouted) or Unconfirmed."""
         ...
 
     async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
-        """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, Unconfirmed."""
+        """Wake the API process of a reply queue; raise NotRouted (it has ended), NotAccepted, Unconfirmed."""
         ...
 
 
 class ProbePublisher(Protocol):
-    """Sends probes to the workers."""
+    """A publisher of probes."""
 
     async def publish_probe(self, message: ProbeMessage, *, traceparent: str | None = None) -> None:
-        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
+        """Publish a probe for the terminal workers; raise NotAccepted (NotRouted) or Unconfirmed."""
         ...
 
 
 class NotificationPublisher(Protocol):
-    """Wakes the notifier workers."""
+    """A publisher of wake-ups for the notifier workers."""
 
     async def publish_notification(self, message: NotificationMessage) -> None:
-        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or Unconfirmed."""
+        """Wake a notifier worker for a delivery; raise NotAccepted (NotRouted) or Unconfirmed."""
         ...
 
 
 class IncomingMessage(Protocol[Message_co]):
-    """One delivery of a message. Exactly one of the three ends it; none of them raises."""
+    """One delivery of a message. `ack`, `requeue` or `reject` ends it once; none of them raises."""
 
     @property
     def message(self) -> Message_co: ...
 
     @property
-    def redelivered(self) -> bool:
-        """Whether the broker delivered it before, to whomever."""
-        ...
-
-    @property
     def traceparent(self) -> str | None: ...
 
     async def ack(self) -> None:
-        """The message is done: a payment has an outcome (doubt included), or waits for its line."""
+        """Remove the message: its payment has ended, is in doubt, or waits for its terminal."""
         ...
 
     async def requeue(self) -> None:
-        """Give it back untouched, for another worker; only while draining, never as a retry."""
+        """Return the message unprocessed to another worker; only while draining, never as a retry."""
         ...
 
     async def reject(self) -> None:
-        """Put it aside into the dead letter queue."""
+        """Dead-letter the message."""
         ...
 
 
 #: One delivery of a payment or probe.
 Delivery: TypeAlias = IncomingMessage[Work]
-#: Called in the broker's delivery task: it must hand off to a task of its own and return at once.
+#: Called in the broker's delivery task: it must start a task of its own and return at once.
 OnDelivery = Callable[[Delivery], None]
-#: Called with the id of a payment that has an outcome.
+#: Called with the id of a payment that has ended or is in doubt.
 OnReply = Callable[[str], None]
 
 
 class WorkConsumer(Protocol):
-    """The workers' side of the payment queue."""
+    """The workers' consumer of payments and probes."""
 
     async def start(self, on_delivery: OnDelivery) -> None: ...
 
     async def ready(self) -> str | None:
-        """Return None where the broker really delivers to us, else what is missing."""
+        """Return None where the broker delivers to this consumer, else the reason."""
         ...
 
     async def stop(self) -> None:
-        """Take no further delivery, give back those under way; what was handed over stays with its owner."""
+        """Accept no further delivery and requeue those that arrive; the ones handed off before are kept."""
         ...
 
 
 class ReplyListener(Protocol):
-    """The API's side of the replies."""
+    """The API's consumer of replies."""
 
     @property
     def name(self) -> str:
-        """The reply queue's name at this moment; ask for it at each publish."""
+        """The reply queue's current name; read it for each publish."""
         ...
 
     async def start(self, on_reply: OnReply) -> None: ...

@@ -1,4 +1,4 @@
-"""Is a consumer really alive? An open connection does not prove it."""
+"""Liveness of a consumer, which an open connection does not prove."""
 
 import asyncio
 from typing import Final, cast
@@ -21,11 +21,11 @@ async def missing_consumer(
     *,
     timeout_seconds: float,
 ) -> str | None:
-    """Return what keeps the consumer `tag` from getting messages, or None.
+    """Return the reason why the consumer `tag` gets no messages, or None.
 
-    Three looks: the client has restored the channel to its end, the consume call included; the channel knows
-    the consumer (the broker did not cancel it); the broker answers on this connection and counts consumers.
-    No call is made on the consumer's own channel: one that timed out would close it.
+    Three checks: the client has restored the channel, the consume call included; the channel knows the
+    consumer (the broker did not cancel it); the broker answers on this connection and counts consumers. No
+    call uses the consumer's own channel: one that timed out would close it.
     """
     try:
         async with asyncio.timeout(RESTORED_SECONDS):

@@ -1,7 +1,8 @@
-"""The message vocabulary: who sends what to whom. The database is the truth, messages only wake.
+"""The broker's messages, each with its sender and its receiver. The database is the truth, messages only
+wake.
 
-Bodies are JSON objects with `v` (version) and `type`; members that are not known are passed over, so that an
-older release reads what a newer one adds.
+Bodies are JSON objects with `v` (version) and `type`; unknown members are ignored, so that an older release
+reads a newer one's messages.
 """
 
 import json
@@ -16,11 +17,11 @@ from shared.notification.kinds import NOTIFICATION_KINDS
 from shared.runtime.ids import is_payment_id, is_probe_id
 
 VERSION: Final = 1
-LONGEST_BODY_BYTES: Final = 4096
-#: Ids of ours: a delivery's is the longest, two ULIDs and a number. Others could be what no database takes.
-_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
+MAX_BODY_BYTES: Final = 4096
+#: Ids of ours; a delivery's is the longest, two ULIDs and a number. Other texts may be invalid in a database.
+_ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 #: AMQP's short string.
-LONGEST_QUEUE_NAME_BYTES: Final = 255
+MAX_QUEUE_NAME_BYTES: Final = 255
 TRACEPARENT_HEADER: Final = "traceparent"
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -28,10 +29,11 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
 
 @dataclass(frozen=True, slots=True)
 class PaymentMessage:
-    """From the API at acceptance, from a worker that frees a line or sweeps; to any terminal worker.
+    """A payment, from the API at acceptance or a worker that frees a terminal or sweeps; to a terminal
+    worker.
 
-    Everything but the id is read from the database at the claim. `reply_to` names the queue of the API that
-    waits, for whoever commits an outcome before the payment could be read; None where nobody waits.
+    Everything but the id is read from the database at the claim. `reply_to` is the queue of the waiting API
+    process, for a worker that ends the payment before it could read it; None where no request waits.
     """
 
     payment_id: str
@@ -39,30 +41,30 @@ class PaymentMessage:
 
     @property
     def id(self) -> str:
-        """What the message is about."""
+        """The id for logs and the correlation id."""
         return self.payment_id
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeMessage:
-    """From the API that was asked for a probe, to any terminal worker; everything else is in the database."""
+    """A probe, from the API that was asked for it; to a terminal worker. The rest is in the database."""
 
     probe_id: str
     reply_to: str | None
 
     @property
     def id(self) -> str:
-        """What the message is about."""
+        """The id for logs and the correlation id."""
         return self.probe_id
 
 
-#: What the workers' queue carries.
+#: The messages of the terminal workers' queue.
 Work = PaymentMessage | ProbeMessage
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationMessage:
-    """From whoever committed a delivery, or from a notifier worker's sweep; to any notifier worker.
+    """A delivery, from the process that committed it or a notifier worker's sweep; to a notifier worker.
 
     `kind` is `hipay` or `merchant` and decides the queue; `target` is the endpoint's id, or `hipay`.
     Everything else is read from the database with the lease.
@@ -74,15 +76,15 @@ class NotificationMessage:
 
     @property
     def id(self) -> str:
-        """What the message is about."""
+        """The id for logs and the correlation id."""
         return self.delivery_id
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyMessage:
-    """From whoever commits an outcome, doubt included; to the API that waits. Says only: look.
+    """A wake-up from the process that commits the end of a payment, or its doubt; to the waiting API process.
 
-    `payment_id` is a probe's id where a probe ended.
+    `payment_id` is the probe's id where a probe ended.
     """
 
     payment_id: str
@@ -104,20 +106,12 @@ def encode_reply(message: ReplyMessage) -> bytes:
     return _encode("reply", payment_id=message.payment_id)
 
 
-def decode_payment(body: bytes) -> PaymentMessage:
-    """Return the message; raise UnreadableMessage."""
-    message = decode_work(body)
-    if not isinstance(message, PaymentMessage):
-        raise UnreadableMessage("the type is not payment")
-    return message
-
-
 def decode_work(body: bytes) -> Work:
-    """Return a message of the workers' queue; raise UnreadableMessage."""
+    """Return a message of the terminal workers' queue; raise UnreadableMessage."""
     content = _decode(body, "payment", "probe")
     reply_to = content.get("reply_to")
     if reply_to is not None and not _is_queue_name(reply_to):
-        raise UnreadableMessage("reply_to is no name of a queue")
+        raise UnreadableMessage("reply_to is not a queue's name")
     if content["type"] == "probe":
         probe_id = content.get("probe_id")
         if not isinstance(probe_id, str) or not is_probe_id(probe_id):
@@ -132,7 +126,7 @@ def decode_notification(body: bytes) -> NotificationMessage:
     kind = content.get("kind")
     if kind not in NOTIFICATION_KINDS:
         raise UnreadableMessage(f"the kind is not {' or '.join(NOTIFICATION_KINDS)}")
-    return NotificationMessage(kind, _name(content, "delivery_id"), _name(content, "target"))
+    return NotificationMessage(kind, _id(content, "delivery_id"), _id(content, "target"))
 
 
 def decode_reply(body: bytes) -> ReplyMessage:
@@ -145,9 +139,9 @@ def decode_reply(body: bytes) -> ReplyMessage:
 
 
 def to_amqp(body: bytes, *, message_id: str, about: str, traceparent: str | None) -> Message:
-    """Return a body as it is published: persistent, what it is `about` (a payment's id) as correlation id.
+    """Return the AMQP message of a body: persistent, with `about` (e.g. a payment's id) as correlation id.
 
-    `message_id` is new for each attempt: the client library matches returned messages by it.
+    `message_id` is new for each publish: the client library matches returned messages by it.
     """
     return Message(
         body,
@@ -161,13 +155,13 @@ def to_amqp(body: bytes, *, message_id: str, about: str, traceparent: str | None
 
 
 def traceparent_of(headers: dict[str, Any]) -> str | None:
-    """Return the W3C trace context of a message, or None where there is none that is well formed."""
+    """Return the W3C trace context of a message, or None where it is missing or malformed."""
     value = headers.get(TRACEPARENT_HEADER)
     return well_formed_traceparent(value.decode("latin-1") if isinstance(value, bytes) else value)
 
 
 def well_formed_traceparent(value: object) -> str | None:
-    """Return a W3C trace context as it came, or None for anything else."""
+    """Return the value if it is a W3C trace context, else None."""
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
@@ -176,14 +170,14 @@ def _encode(type_: str, **content: str | None) -> bytes:
 
 
 def _decode(body: bytes, *types: str) -> dict[str, Any]:
-    if len(body) > LONGEST_BODY_BYTES:
-        raise UnreadableMessage(f"{len(body)} bytes are more than a message of ours has")
+    if len(body) > MAX_BODY_BYTES:
+        raise UnreadableMessage(f"the body has {len(body)} bytes, more than {MAX_BODY_BYTES}")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise UnreadableMessage("the body is not JSON") from error
     if not isinstance(content, dict):
-        raise UnreadableMessage("the body is no JSON object")
+        raise UnreadableMessage("the body is not a JSON object")
     if content.get("v") != VERSION:
         raise UnreadableMessage("the version is not one that this release knows")
     if content.get("type") not in types:
@@ -198,14 +192,12 @@ def _payment_id(content: dict[str, Any]) -> str:
     return value
 
 
-def _name(content: dict[str, Any], name: str) -> str:
+def _id(content: dict[str, Any], name: str) -> str:
     value = content.get(name)
-    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+    if not isinstance(value, str) or _ID.fullmatch(value) is None:
         raise UnreadableMessage(f"{name} is missing or malformed")
     return value
 
 
 def _is_queue_name(value: object) -> bool:
-    return (
-        isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= LONGEST_QUEUE_NAME_BYTES
-    )
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= MAX_QUEUE_NAME_BYTES

@@ -1,7 +1,7 @@
-"""Tells the notifier workers of deliveries that this process has just committed.
+"""The outbox publisher: wake-ups to the notifier workers for deliveries that this process has just committed.
 
-Nobody waits for it: a payment's answer never stands behind a notification. What is lost here (the process
-ends, the broker is away) is found by the notifier workers' sweep.
+No request waits for it. A wake-up that is lost (the process ends, the broker is unavailable) is replaced by
+the notifier workers' sweep.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, WakeUp
 
-#: More than this many unpublished deliveries are left to the sweep, the oldest first.
-WAITING_AT_MOST: Final = 10_000
-#: Published together; their confirmations come together, too.
+#: Above this number the oldest unpublished deliveries are left to the sweep.
+MAX_WAITING: Final = 10_000
+#: Messages published concurrently, since each waits for its confirmation.
 BATCH: Final = 100
-#: At the end of the process: what is still waiting gets this long.
-LAST_SECONDS: Final = 1.0
+#: Time for the remaining messages at the end of the process.
+DRAIN_SECONDS: Final = 1.0
 
 _log = structlog.get_logger()
 
@@ -44,38 +44,35 @@ async def outbox_publisher(
     metrics: Metrics,
     failpoint: Failpoint = no_failpoint,
 ) -> AsyncIterator["OutboxPublisher"]:
-    """Connect on a connection of its own, and hear of the database's commits while the block runs.
-
-    Raises BrokerUnavailable.
-    """
+    """Connect, and subscribe to the database's commits while the block runs. Raises BrokerUnavailable."""
     async with connected(settings, process=process, purpose="notify") as connection:
         publisher = await Publisher.open(
             connection, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
-        made = OutboxPublisher(publisher, failpoint)
-        database.on_committed = made.wake
+        outbox = OutboxPublisher(publisher, failpoint)
+        database.on_committed = outbox.wake
         try:
-            yield made
+            yield outbox
         finally:
             database.on_committed = None
 
 
 class OutboxPublisher:
-    """`wake` is the database's `on_committed`; `run` publishes beside the process's work."""
+    """A queue of wake-ups: `wake` is the database's `on_committed`, `run` publishes in the background."""
 
     def __init__(self, publisher: NotificationPublisher, failpoint: Failpoint = no_failpoint) -> None:
         self._publisher: Final = publisher
         self._failpoint: Final = failpoint
-        self._waiting: Final[deque[WakeUp]] = deque(maxlen=WAITING_AT_MOST)
+        self._waiting: Final[deque[WakeUp]] = deque(maxlen=MAX_WAITING)
         self._called: Final = asyncio.Event()
 
     def wake(self, deliveries: Sequence[WakeUp]) -> None:
-        """Note deliveries whose transaction is committed; returns at once."""
+        """Queue wake-ups for deliveries whose transaction is committed; return at once."""
         self._waiting.extend(deliveries)
         self._called.set()
 
     async def run(self) -> None:
-        """Publish what is noted until cancelled; then what is left, within a second."""
+        """Publish what is queued until cancelled; then publish the rest within DRAIN_SECONDS."""
         try:
             while True:
                 await self._called.wait()
@@ -85,7 +82,7 @@ class OutboxPublisher:
                     await self._publish_all()
         finally:
             try:
-                async with asyncio.timeout(LAST_SECONDS):
+                async with asyncio.timeout(DRAIN_SECONDS):
                     await self._publish_all()
             except TimeoutError:
                 _log.info("deliveries left to the sweep", count=len(self._waiting))

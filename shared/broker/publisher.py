@@ -1,4 +1,5 @@
-"""Publishing with confirmations: afterwards it is certain that the broker has the message, or what is not."""
+"""Publishing with confirmations: a call returns once the broker has the message, or raises what is
+certain."""
 
 import asyncio
 from typing import Final
@@ -8,7 +9,7 @@ from aio_pika.abc import AbstractRobustChannel
 from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
 
 from shared.broker.alarms import BrokerAlarm
-from shared.broker.connections import CLIENT_ERRORS, unavailable_when_failing
+from shared.broker.connections import CLIENT_ERRORS, RECONNECTING, unavailable_when_failing
 from shared.broker.errors import BrokerFailure, NotAccepted, NotRouted, Unconfirmed
 from shared.broker.messages import (
     NotificationMessage,
@@ -26,15 +27,15 @@ from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
-#: How long a publish waits for a channel that an earlier error closed, while the connection is there.
+#: A publish waits this long for a channel that an earlier error closed, while there is a connection.
 REOPEN_SECONDS: Final = 1.0
-REOPEN_LOOK_SECONDS: Final = 0.01
+REOPEN_POLL_SECONDS: Final = 0.01
 
 
 class Publisher:
-    """One channel with confirmations; any number of publishes at once, bounded by a setting.
+    """A channel with confirmations; `publish_concurrency` limits the publishes at once.
 
-    Never awaited one by one where there are several: a confirmation takes a majority of the nodes.
+    Publish several messages concurrently: each confirmation waits for a majority of the nodes.
     """
 
     def __init__(
@@ -48,14 +49,14 @@ class Publisher:
         metrics: Metrics,
     ) -> None:
         self._connection = connection
-        # Held here because the connection itself holds its channels weakly.
+        # A reference of our own: the connection holds its channels weakly.
         self._channel = channel
         self._topology = topology
         self._timeout_seconds = settings.publish_timeout_seconds
         self._slots = asyncio.Semaphore(settings.publish_concurrency)
         self._random_bytes = random_bytes
         self._metrics = metrics
-        #: The time-outs of the publishes that are under way.
+        #: The time-outs of the running publishes.
         self._under_way: Final[set[asyncio.Timeout]] = set()
         self._alarm: Final = BrokerAlarm(connection, self._give_up)
 
@@ -79,22 +80,22 @@ class Publisher:
         )
 
     async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:
-        """Put a payment into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
+        """Publish a payment for the terminal workers; raise NotAccepted (NotRouted) or Unconfirmed."""
         await self._publish(self._topology.payments, encode_payment(message), message.payment_id, traceparent)
 
     async def publish_probe(self, message: ProbeMessage, *, traceparent: str | None = None) -> None:
-        """Put a probe into the workers' queue; raise NotAccepted (NotRouted) or Unconfirmed."""
+        """Publish a probe for the terminal workers; raise NotAccepted (NotRouted) or Unconfirmed."""
         await self._publish(self._topology.payments, encode_probe(message), message.probe_id, traceparent)
 
     async def publish_notification(self, message: NotificationMessage) -> None:
-        """Tell a notifier worker of a delivery; raise NotAccepted (NotRouted) or Unconfirmed."""
+        """Wake a notifier worker for a delivery; raise NotAccepted (NotRouted) or Unconfirmed."""
         queue = self._topology.notifications(message.kind)
         await self._publish(queue, encode_notification(message), message.delivery_id, None)
 
     async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
-        """Wake the API behind a reply queue; raise NotRouted (it is gone), NotAccepted, Unconfirmed."""
+        """Wake the API process of a reply queue; raise NotRouted (it has ended), NotAccepted, Unconfirmed."""
         if not self._topology.is_reply_queue(reply_to):
-            raise NotRouted(f"{reply_to!r} is no reply queue of this installation")
+            raise NotRouted(f"{reply_to!r} is not a reply queue of this installation")
         await self._publish(reply_to, encode_reply(message), message.payment_id, traceparent)
 
     async def _publish(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
@@ -135,32 +136,33 @@ class Publisher:
             raise NotAccepted("the channel was closed before the message was sent") from error
         except CLIENT_ERRORS as error:
             if not sending:
-                raise NotAccepted("the broker did not take the message in time") from error
+                raise NotAccepted("the broker did not accept the message in time") from error
             raise Unconfirmed(f"no confirmation for a message to {queue}") from error
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # The client ends waiting confirmations so when a connection is closed.
+            # The client cancels waiting confirmations when a connection is closed.
             raise Unconfirmed(f"the connection was closed before {queue} confirmed") from error
 
     def _give_up(self) -> None:
-        """End the publishes under way: an alarm may last for hours, and they are not confirmed before."""
+        """End the running publishes: an alarm may last for hours and delays their confirmations."""
         now = asyncio.get_running_loop().time()
         for limit in self._under_way:
             if not limit.expired():
                 limit.reschedule(now)
 
     async def _channel_is_open(self) -> None:
-        """Wait shortly for a channel that is being reopened; fail at once while the broker takes nothing."""
+        """Wait shortly for a channel that is being reopened; raise at once while the broker accepts
+        nothing."""
         if not self._connection.connected.is_set():
-            raise NotAccepted("the broker is away; reconnecting")
+            raise NotAccepted(RECONNECTING)
         if self._alarm.reason is not None:
             raise NotAccepted(_blocked(self._alarm.reason))
         async with asyncio.timeout(REOPEN_SECONDS):
             while self._channel.is_closed:
-                # Right after an error the client still calls the closed channel ready.
-                await asyncio.sleep(REOPEN_LOOK_SECONDS)
+                # Right after an error the client still reports the closed channel as ready.
+                await asyncio.sleep(REOPEN_POLL_SECONDS)
                 await self._channel.ready()
 
     async def _attempt(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
@@ -170,13 +172,13 @@ class Publisher:
         await self._channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
 
     async def ready(self) -> str | None:
-        """Return None where the broker takes messages now, else what is missing.
+        """Return None where the broker accepts messages now, else the reason.
 
-        A message makes the round trip: to a queue that is not there, so that it comes back and stays nowhere.
-        Without one, a quiet process would not hear of an alarm.
+        Publishes to a queue that does not exist, so that the message is returned and stored nowhere. Without
+        it an idle process would not notice an alarm.
         """
         if not self._connection.connected.is_set():
-            return "the broker is away; reconnecting"
+            return RECONNECTING
         if self._channel.is_closed:
             return "the publishing channel is closed"
         try:
@@ -189,4 +191,4 @@ class Publisher:
 
 
 def _blocked(alarm: str) -> str:
-    return f"RabbitMQ takes no messages: {alarm}; publishing goes on by itself when its alarm is over"
+    return f"RabbitMQ accepts no messages: {alarm}; publishing resumes when its alarm is over"

@@ -1,8 +1,8 @@
 """The reply queue of one API process: exclusive, on a connection of its own.
 
-The queue keeps its name over a reconnect, because payments that are under way name it in the database. Until
-the broker has noticed that the old connection is dead it refuses the name (at most two heartbeats); the
-client tries again every second, and what is missed meanwhile is found in the database.
+The queue keeps its name after a reconnect, because open payments have it in the database. Until the broker
+notices that the old connection is dead it refuses the name (at most two heartbeats); the client retries every
+second, and results missed meanwhile are found in the database.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from shared.settings.settings import Settings
 
 
 class ReplyQueue:
-    """Calls `on_reply` with the id of each payment that has an outcome; a reply is a wake-up, no answer."""
+    """The consumer of replies; a reply only wakes a waiting request, which then reads the database."""
 
     def __init__(
         self,
@@ -41,17 +41,19 @@ class ReplyQueue:
         self._timeout_seconds = settings.broker_call_timeout_seconds
         self._metrics = metrics
         self._channel: AbstractRobustChannel | None = None
-        # Held because the client holds it weakly: a collected queue is not restored.
+        # A reference of our own: the client holds queues weakly and does not restore a collected one.
         self._queue: AbstractQueue | None = None
 
     @property
     def name(self) -> str:
-        """The queue's name at this moment; ask for it at each publish."""
+        """The queue's current name; read it for each publish."""
         return self._name
 
     async def start(self, on_reply: OnReply) -> None:
-        """Declare the queue and listen; raise BrokerUnavailable. After a lost connection it goes on by
-        itself."""
+        """Declare the queue and call `on_reply` with the payment id of each reply; raise BrokerUnavailable.
+
+        After a lost connection it resumes by itself.
+        """
 
         async def on_message(incoming: AbstractIncomingMessage) -> None:
             try:
@@ -73,14 +75,14 @@ class ReplyQueue:
                 queue = await declare_queue(
                     channel, self._name, REPLIES, self._topology, timeout_seconds=self._timeout_seconds
                 )
-                # No acknowledgement: a wake-up that is lost is found in the database.
+                # No acknowledgement: the result of a lost wake-up is found in the database.
                 await queue.consume(on_message, no_ack=True, exclusive=False, consumer_tag=self._tag)
         self._channel, self._queue = channel, queue
 
     async def ready(self) -> str | None:
-        """Return None where replies really reach us, else what is missing."""
+        """Return None where replies reach this process, else the reason."""
         if self._channel is None:
-            return "not listening"
+            return "not consuming"
         return await missing_consumer(
             self._connection, self._channel, self._tag, self._name, timeout_seconds=self._timeout_seconds
         )

@@ -1,7 +1,7 @@
-"""What is said after a commit: a result to the queue that waits for it, a freed line's next payment.
+"""Messages after a commit: the reply to a waiting API process, and a freed terminal's next payment.
 
-Both are wake-ups only. The database is the answer, so a message that is lost here costs time, never a result:
-a waiting API reads the states of its payments, and the workers' sweep publishes again.
+Both are wake-ups only, so a lost one costs time, never a result: a waiting API process reads the states of
+its payments in the database, and the workers' sweep publishes again.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 
 class ReplyPublisher:
-    """Tells the others. A failure is counted and logged, never raised: nothing depends on it."""
+    """The publisher of wake-ups after a commit; a failure is counted and logged, never raised."""
 
     def __init__(self, database: Database, publisher: MessagePublisher, metrics: Metrics) -> None:
         self._database: Final = database
@@ -29,7 +29,7 @@ class ReplyPublisher:
         self._metrics: Final = metrics
 
     async def reply(self, payment_id: str, reply_to: str | None) -> None:
-        """Wake the API process that waits for this payment; whoever commits an outcome does so once."""
+        """Wake the API process that waits for this payment; call it once after the commit of its end."""
         if reply_to is None:
             return
         with failures_logged("reply not sent", payment_id=payment_id):
@@ -42,16 +42,16 @@ class ReplyPublisher:
                 raise
 
     async def publish_next(self, terminal_address: str) -> None:
-        """Publish the payment whose turn it is on a line; call it after the commit that freed the line."""
-        with failures_logged("next payment of the line not published", terminal_address=terminal_address):
+        """Publish a terminal's next payment; call it after the commit that frees the terminal lock."""
+        with failures_logged("next payment not published", terminal_address=terminal_address):
             found = await queue.next_for_terminal(self._database, terminal_address)
             if found is not None:
                 await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
 
     async def expire(self, payment_id: str) -> Payment | None:
-        """End a queued payment whose deadline has passed, and say so; None: it is not one any more.
+        """Expire a queued payment whose deadline has passed, and publish it; None: it is not queued any more.
 
-        Raises DatabaseUnavailable and CommitUnknown, nothing once it is stored.
+        Raises DatabaseUnavailable and CommitUnknown, nothing after the commit.
         """
         payment = await claims.expire(self._database, payment_id)
         if payment is None:

@@ -1,7 +1,7 @@
-"""Every queue that we declare, as one table.
+"""The table of queues.
 
 Only the default exchange is used: a routing key is the name of a queue. Durable and exclusive are always
-passed, because the client's defaults (neither) are refused by RabbitMQ 4.3.
+passed, because RabbitMQ 4.3 refuses the client's defaults (neither).
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Topology:
         return self.prefix + "payments.dead"
 
     def notifications(self, kind: str) -> str:
-        """The queue of the deliveries of one kind: `hipay` or `merchant`."""
+        """Return the queue of the deliveries of one kind, `hipay` or `merchant`."""
         return f"{self.prefix}notify.{kind}"
 
     @property
@@ -41,52 +41,62 @@ class Topology:
         return self.prefix + "notify.dead"
 
     @property
+    def declarations(self) -> tuple[tuple[str, "QueueKind"], ...]:
+        """The queues that outlive the processes, each dead letter queue before those that use it."""
+        return (
+            (self.dead_payments, DEAD_LETTERS),
+            (self.dead_notifications, DEAD_LETTERS),
+            (self.payments, PAYMENTS),
+            *((self.notifications(kind), NOTIFICATIONS) for kind in NOTIFICATION_KINDS),
+        )
+
+    @property
     def durable_queues(self) -> tuple[str, ...]:
-        """All that stay in the broker when the processes are gone."""
-        notifications = (self.notifications(kind) for kind in NOTIFICATION_KINDS)
-        return (self.payments, self.dead_payments, *notifications, self.dead_notifications)
+        """The names of the queues that outlive the processes."""
+        return tuple(name for name, _ in self.declarations)
 
     @property
     def nowhere(self) -> str:
-        """A name that no queue ever has: a message to it comes back, which shows the round trip."""
+        """A name that no queue has: a message to it is returned, which tests the round trip."""
         return f"{self.prefix}nowhere"
 
     def reply_queue(self, process_id: str) -> str:
         return f"{self.prefix}{REPLY}{process_id}"
 
     def is_reply_queue(self, name: str) -> bool:
-        """Whether a message may be sent to this name as a reply: no stored text reaches another queue."""
+        """Return True if the name is a reply queue's; replies are published to no other queue."""
         return name.startswith(self.prefix + REPLY)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueKind:
-    """How a queue is declared. Nothing here is ever deleted automatically by the broker."""
+    """The declaration of a queue; no queue is deleted automatically."""
 
     durable: bool
     exclusive: bool
     arguments: Callable[[Topology], Arguments]
 
 
-#: Payments for the workers, competing consumers. Quorum: a confirmed message survives a node.
-#: RabbitMQ's consumer time-out (30 minutes by default) is far above the longest session (200 s), and a doubt
-#: holds no delivery, so none is set here.
+#: Payments for the terminal workers, which compete for them. Quorum: a confirmed message survives a node.
+#: RabbitMQ's consumer time-out (30 minutes by default) is far above the longest session (200 s), and a
+#: payment
+#: in doubt keeps no delivery, so none is set here.
 PAYMENTS: Final = QueueKind(
     durable=True,
     exclusive=False,
     arguments=lambda topology: {
         "x-queue-type": "quorum",
-        # Without a limit 3.x delivers a poisonous message for ever, and 4.x drops it after 20.
+        # Without a limit 3.x delivers a message that kills its worker for ever, and 4.x drops it after 20.
         "x-delivery-limit": topology.delivery_limit,
-        # By way of the default exchange: a missing one would drop silently. At most once is enough, since the
-        # database is the truth and the sweep publishes again.
+        # Through the default exchange: a missing exchange would drop messages silently. At most once is
+        # enough, since the database is the truth and the sweep publishes again.
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": topology.dead_payments,
     },
 )
 
-#: Deliveries for the notifier workers, a queue for each kind, so that one never waits behind the other. The
-#: messages are wake-ups: what is lost or put aside is found in the database.
+#: Deliveries for the notifier workers, a queue for each kind, so that neither waits for the other. The
+#: messages are wake-ups: a lost or dead-lettered one is replaced by the sweep.
 NOTIFICATIONS: Final = QueueKind(
     durable=True,
     exclusive=False,
@@ -98,20 +108,21 @@ NOTIFICATIONS: Final = QueueKind(
     },
 )
 
-#: Messages that nobody could read or finish, for a person to look at. Nothing consumes it.
+#: Messages that could not be read or finished, kept for an operator. Nothing consumes them.
 DEAD_LETTERS: Final = QueueKind(
     durable=True,
     exclusive=False,
-    # The newest ten thousand: what is older is in the database and in the logs.
+    # The newest ten thousand; the logs and the database have older ones.
     arguments=lambda _: {"x-queue-type": "quorum", "x-max-length": 10_000},
 )
 
-#: Wake-ups for one API process. Exclusive: it dies with its connection, so that a reply to a process that is
-#: gone comes back as unroutable. Classic: quorum queues cannot be exclusive.
+#: Wake-ups for one API process. Exclusive: it is deleted with its connection, so that a reply to a process
+#: that
+#: has ended is returned as unroutable. Classic: quorum queues cannot be exclusive.
 REPLIES: Final = QueueKind(
     durable=False,
     exclusive=True,
-    # More than a process can have callers; a lost wake-up is found in the database.
+    # More than a process can have waiting requests; the result of a lost wake-up is found in the database.
     arguments=lambda _: {"x-queue-type": "classic", "x-max-length": 100_000},
 )
 

@@ -1,1 +1,1 @@
-"""What every process runs with: clock, ids, logs, metrics, management port, stopping."""
+"""Parts of every process: clock, ids, logs, metrics, management port, stopping."""

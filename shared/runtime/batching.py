@@ -1,6 +1,6 @@
-"""Natural batches: what is asked for while a statement is under way goes with the next one.
+"""Batched queries: keys that are requested while a statement runs go together into the next one.
 
-Nobody waits for more to come: one who asks alone is answered by a statement of its own, at once.
+A request is never delayed to fill a batch: a single one gets a statement of its own at once.
 """
 
 import asyncio
@@ -12,49 +12,50 @@ Value = TypeVar("Value")
 
 
 class Batches(Generic[Key, Value]):
-    """Answers many callers by one statement at a time.
+    """A query of many callers, one statement at a time.
 
-    A caller that is cancelled takes nobody with it. What the statement raises is raised to everybody of its
-    batch; the next batch asks again.
+    The cancellation of one caller does not affect the others. An error of the statement is raised in every
+    caller of its batch, and only there.
     """
 
-    def __init__(self, ask: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value]]], *, most: int) -> None:
-        """`ask` answers a batch of at most `most` different keys."""
-        self._ask: Final = ask
+    def __init__(
+        self, query: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value]]], *, most: int
+    ) -> None:
+        """`query` answers a batch of at most `most` different keys."""
+        self._query: Final = query
         self._most: Final = most
         self._waiting: Final[dict[Key, asyncio.Future[Value | None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: Key) -> Value | None:
-        """Return the answer for this key, as it is after this call; None: the statement knows it not."""
-        answer = self._waiting.get(key)
-        if answer is None:
-            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
+        """Return the key's value as of after this call; None where the statement returns none."""
+        value = self._waiting.get(key)
+        if value is None:
+            value = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._task is None:
-            self._task = asyncio.create_task(self._ask_all())
-        return await asyncio.shield(answer)
+            self._task = asyncio.create_task(self._query_all())
+        return await asyncio.shield(value)
 
-    async def _ask_all(self) -> None:
+    async def _query_all(self) -> None:
         try:
             while self._waiting:
                 keys = list(self._waiting)[: self._most]
-                batch = {key: self._waiting.pop(key) for key in keys}
-                await self._answer(batch)
+                await self._query_batch({key: self._waiting.pop(key) for key in keys})
         finally:
             self._task = None
 
-    async def _answer(self, batch: Mapping[Key, "asyncio.Future[Value | None]"]) -> None:
+    async def _query_batch(self, batch: Mapping[Key, "asyncio.Future[Value | None]"]) -> None:
         try:
-            found = await self._ask(list(batch))
+            found = await self._query(list(batch))
         except BaseException as error:
-            for answer in batch.values():
+            for value in batch.values():
                 if isinstance(error, Exception):
-                    answer.set_exception(error)
-                    answer.exception()  # whoever waited may have left
+                    value.set_exception(error)
+                    value.exception()  # retrieved here, since the caller may have been cancelled
                 else:
-                    answer.cancel()
+                    value.cancel()
             if not isinstance(error, Exception):
                 raise
         else:
-            for key, answer in batch.items():
-                answer.set_result(found.get(key))
+            for key, value in batch.items():
+                value.set_result(found.get(key))

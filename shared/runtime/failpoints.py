@@ -1,10 +1,11 @@
-"""Named steps at which a fault test stops or ends a process; in a real one nothing happens there."""
+"""Failpoints: named steps at which a fault test stops or ends a process; elsewhere they do nothing."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 API_STEPS: Final = ("before_insert", "after_insert", "after_publish")
-#: In the order of a payment; the last one is before the acknowledgement of its message.
+#: The steps of one payment in their order; the last one precedes the acknowledgement of its message. A worker
+#: also has `before_consuming`, ahead of its first payment.
 WORKER_STEPS: Final = (
     "before_claim",
     "after_claim",
@@ -16,11 +17,8 @@ WORKER_STEPS: Final = (
     "after_commit",
     "after_reply",
 )
-#: Before the worker takes its first payment.
-STARTING_STEPS: Final = ("before_consuming",)
-#: Committed, and no notifier worker was told.
-WAKING_STEPS: Final = ("before_waking",)
-#: A delivery was leased; it was posted, before the commit; its result is stored, before the acknowledgement.
+#: A delivery was leased; it was posted; its result was stored and its message is not acknowledged yet. Every
+#: process that commits deliveries also has `before_waking`, ahead of the wake-ups.
 NOTIFIER_STEPS: Final = ("claimed", "sent", "stored")
 
 #: Awaited with the name of the step that was just reached.
@@ -28,4 +26,4 @@ Failpoint = Callable[[str], Awaitable[None]]
 
 
 async def no_failpoint(_step: str) -> None:
-    """Go on."""
+    """Do nothing."""

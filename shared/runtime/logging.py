@@ -1,7 +1,7 @@
 """Logs: one JSON line an event, with the payment's id, without card numbers or passwords.
 
-Whatever logs in a process (ours by structlog, uvicorn and aio_pika by the standard library) takes the same
-way. What comes from a terminal is masked at the codec's border already; here it is masked again.
+Events of structlog (ours) and of the standard library (uvicorn, aio_pika) go through the same processors. A
+terminal's texts are masked by the codec already; here they are masked again.
 """
 
 import logging
@@ -20,25 +20,25 @@ from shared.concert.mask import mask_card_numbers, mask_personal
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-#: `scheme://user:password@`: an address in somebody's error message.
+#: `scheme://user:password@`, as in a library's error message.
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]*@")
-#: The largest number with fewer digits than any card's.
-_LARGEST_HARMLESS: Final = 99_999_999_999
+#: The largest number with fewer digits than any card number.
+_LARGEST_UNMASKED: Final = 99_999_999_999
 #: The longest text, a traceback's too, and the longest event.
 TEXT_CHARACTERS: Final = 6_000
 LINE_CHARACTERS: Final = 12_000
 _MASKED_CHARACTERS: Final = 10 * TEXT_CHARACTERS
 _CARD_CHARACTERS: Final = "0123456789 -"
-#: Libraries that say at `info` what we say ourselves.
+#: Libraries whose `info` events repeat ours.
 _QUIET_LIBRARIES: Final = ("uvicorn.error", "aiormq", "aiosqlite", "alembic")
 
 
 def configure_logging(
     log_format: LogFormat, log_level: LogLevel, *, process: str, stream: TextIO | None = None
 ) -> None:
-    """Send every log line of this process to `stream` (standard error), each with the name of the process.
+    """Send every log line of this process to `stream` (standard error), with the name of the process.
 
-    Called once, by the composition root.
+    Called once in a process, before its composition root runs.
     """
     output = stream or sys.stderr
     console = log_format == "console" or (log_format == "auto" and output.isatty())
@@ -95,16 +95,16 @@ def configure_logging(
 def bound(
     *, payment_id: str | None = None, request_id: str | None = None, probe_id: str | None = None
 ) -> Iterator[None]:
-    """Put the ids on every line that is logged inside the block, in this task and those it starts."""
+    """Add the ids to every line that is logged inside the block, in this task and those it starts."""
     ids = {"payment_id": payment_id, "request_id": request_id, "probe_id": probe_id}
     with structlog.contextvars.bound_contextvars(**{key: value for key, value in ids.items() if value}):
         yield
 
 
 def mask_event(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Mask cards, passwords, e-mail addresses and phones in all texts of an event; bound its size."""
-    left = _Room(LINE_CHARACTERS)
-    # What happened comes before what it happened with, and that before long texts.
+    """Mask cards, passwords, e-mail addresses and phones in all texts of an event; limit its size."""
+    left = _Budget(LINE_CHARACTERS)
+    # The event's name first, then short values: they are kept where long texts use up the budget.
     order = sorted(event, key=lambda key: (key != "event", _size(event[key])))
     masked = {key: _masked(event[key], left) for key in order}
     return {key: masked[key] for key in event}
@@ -116,19 +116,19 @@ def _size(value: Any) -> int:
     return len(value) if isinstance(value, str | bytes) else 0
 
 
-class _Room:
-    """Characters that an event may still have: whoever makes us log must not fill the disk."""
+class _Budget:
+    """The characters that an event may still have, so that a client cannot fill the disk with logs."""
 
     def __init__(self, characters: int) -> None:
         self._characters = characters
 
     @property
-    def is_full(self) -> bool:
+    def is_used_up(self) -> bool:
         return self._characters <= 0
 
     def take(self, text: str) -> str:
-        """Return the text masked, its middle left out where it is too long."""
-        # Masked while it is long, so that a password is not cut off from the address that shows what it is.
+        """Return the text masked and, where it is too long, without its middle."""
+        # Masked before it is cut to its final length: a password is recognised by the URL around it.
         plain = _shortened(text, _MASKED_CHARACTERS)
         masked = mask_personal(mask_card_numbers(_PASSWORD_IN_URL.sub(r"\1:***@", plain)))
         shown = _shortened(masked, max(0, min(TEXT_CHARACTERS, self._characters)))
@@ -139,27 +139,27 @@ class _Room:
 def _shortened(text: str, most: int) -> str:
     if len(text) <= most:
         return text
-    # Never within a number: half a card's number would not look like one.
+    # Never within a number: half a card number would not be recognised as one.
     head = text[: most // 2].rstrip(_CARD_CHARACTERS)
     tail = text[len(text) - most // 2 :].lstrip(_CARD_CHARACTERS)
     return f"{head} ...{len(text) - len(head) - len(tail)} characters left out... {tail}"
 
 
-def _masked(value: Any, left: _Room) -> Any:
+def _masked(value: Any, left: _Budget) -> Any:
     match value:
         case str():
             return left.take(value)
-        case int() if value > _LARGEST_HARMLESS:
+        case int() if value > _LARGEST_UNMASKED:
             return left.take(str(value))
         case bool() | int() | float() | None:
             return value
         case bytes():
             return _masked(value.decode("latin-1"), left)
         case Mapping():
-            rooms = ((key, item) for key, item in value.items() if not left.is_full)
-            return {left.take(str(key)): _masked(item, left) for key, item in rooms}
+            kept = ((key, item) for key, item in value.items() if not left.is_used_up)
+            return {left.take(str(key)): _masked(item, left) for key, item in kept}
         case list() | tuple() | set() | frozenset():
-            return [_masked(item, left) for item in value if not left.is_full]
+            return [_masked(item, left) for item in value if not left.is_used_up]
         case _:
             return _masked(str(value), left)
 

@@ -1,4 +1,4 @@
-"""The management port of a process: is it alive, is it ready, what does it measure."""
+"""The management port of a process: liveness, readiness and metrics over HTTP."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from shared.runtime.serving import listen, port_of, serving
 from shared.settings.fields import variable
 
-#: Returns None when ready, else one sentence that says what is missing.
+#: Returns None when ready, else the reason in one sentence.
 ReadyCheck = Callable[[], Awaitable[str | None]]
 
 CHECK_TIMEOUT_SECONDS: Final = 5.0
@@ -32,20 +32,20 @@ async def management_server(
     registry: CollectorRegistry,
     checks: Mapping[str, ReadyCheck],
 ) -> AsyncIterator[int]:
-    """Serve `/healthz`, `/readyz` and `/metrics` while the block runs; give the port that was taken.
+    """Serve `/healthz`, `/readyz` and `/metrics` while the block runs; yield the port.
 
-    Port 0 takes a free one. Raises SettingsError where the port is not to be had.
+    Port 0 takes a free one. Raises SettingsError where the port cannot be bound.
     """
     listening = listen(host, port, setting=variable("management_port"))
-    taken = port_of(listening)
+    bound_port = port_of(listening)
     app = ManagementApp(process=process, registry=registry, checks=checks)
     async with serving(app, listening, drain_seconds=DRAIN_SECONDS):
-        structlog.get_logger().info("management port is open", host=host, port=taken)
-        yield taken
+        structlog.get_logger().info("management port is open", host=host, port=bound_port)
+        yield bound_port
 
 
 class ManagementApp:
-    """A tiny ASGI application, so that a worker needs no web framework."""
+    """The ASGI application of the management port; workers have no web framework."""
 
     def __init__(
         self, *, process: str, registry: CollectorRegistry, checks: Mapping[str, ReadyCheck]
@@ -67,10 +67,10 @@ class ManagementApp:
 
     async def _answer(self, method: str, path: str) -> _Answer:
         if method not in {"GET", "HEAD"}:
-            return _json(405, {"error": "only GET is answered here"})
+            return _json(405, {"error": "only GET is allowed here"})
         match path:
             case "/healthz":
-                # That the event loop gets to this line is the whole answer.
+                # The process is alive if its event loop reaches this line.
                 return _json(200, {"process": self._process, "alive": True})
             case "/readyz":
                 return await self._readiness()
@@ -80,19 +80,18 @@ class ManagementApp:
                 return _json(404, {"error": "try /healthz, /readyz or /metrics"})
 
     async def _readiness(self) -> _Answer:
-        names = list(self._checks)
-        answers = await asyncio.gather(*(_look(self._checks[name]) for name in names))
-        missing = {name: answer for name, answer in zip(names, answers, strict=True) if answer is not None}
+        results = await asyncio.gather(*(_run_check(check) for check in self._checks.values()))
+        is_ready = all(result is None for result in results)
         body = {
             "process": self._process,
-            "ready": not missing,
-            "checks": {name: missing.get(name, "ready") for name in names},
+            "ready": is_ready,
+            "checks": {name: result or "ready" for name, result in zip(self._checks, results, strict=True)},
         }
-        return _json(503 if missing else 200, body)
+        return _json(200 if is_ready else 503, body)
 
 
-async def _look(check: ReadyCheck) -> str | None:
-    """The check's answer; a check that hangs or fails is a reason not to be ready, never an error page."""
+async def _run_check(check: ReadyCheck) -> str | None:
+    """Return the check's result; a check that hangs or raises means not ready."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             return await check()

@@ -1,4 +1,4 @@
-"""What a process measures, under one prefix, with labels whose values are bounded."""
+"""Metrics of a process, under one prefix, with labels of bounded values."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
@@ -9,13 +9,13 @@ from prometheus_client.process_collector import ProcessCollector
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import State
 
-#: A terminal's session: from a refusal at once to a customer who takes his time, and beyond the time-out.
+#: A terminal's session: from an immediate refusal to a slow customer, and beyond the time-out.
 SESSION_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240)
-#: What the system adds to a session.
+#: The system's own time beside a session.
 ADDED_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 #: From acceptance to the claim.
 WAIT_BUCKETS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
-#: From a late answer to an operator on the next morning.
+#: From a late answer to an operator's decision on the next morning.
 DOUBT_BUCKETS: Final = (1, 5, 15, 45, 120, 300, 600, 1800, 7200, 28800, 86400)
 LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
@@ -25,12 +25,12 @@ _REASONS: Final = frozenset(Reason)
 
 
 class Metrics:
-    """One process's metrics. The composition root makes it, with a registry of its own."""
+    """One process's metrics, in a registry of its own."""
 
     def __init__(self, process: str, registry: CollectorRegistry | None = None) -> None:
         self.registry: Final = registry or CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        build = self._gauge("build_info", "The version that runs; always 1.", "version", "process")
+        build = self._gauge("build_info", "The running version; always 1.", "version", "process")
         build.labels(running_version(), process).set(1)
 
         self._payments = self._counter(
@@ -54,11 +54,11 @@ class Metrics:
         for state in OPEN_STATES:
             self._open.labels(state.value).set(0)
         self._replies = self._counter(
-            "replies", "Results that woke a caller: by the broker's reply, or found in the database.", "way"
+            "replies", "Results that woke a waiting request: broker's reply or database poll.", "way"
         )
         self._replies_lost = self._counter(
             "replies_lost",
-            "Replies that reached nobody.",
+            "Replies that reached no API process.",
             "cause",
         )
         self.slots_used: Final = self._gauge(
@@ -66,16 +66,14 @@ class Metrics:
         )
         self.slots_free: Final = self._gauge("session_slots_free", "Further sessions this worker could run.")
         self._publish_failures = self._counter(
-            "publish_failures", "Messages that the broker did not take for certain.", "kind"
+            "publish_failures", "Messages that the broker did not confirm.", "kind"
         )
         self.dead_letters: Final = self._counter(
-            "dead_letters", "Messages that were put aside because nobody could read them."
+            "dead_letters", "Unreadable messages that were dead-lettered."
         )
-        self.takeovers: Final = self._counter(
-            "takeovers", "Lines taken over from workers that no longer lived."
-        )
+        self.takeovers: Final = self._counter("takeovers", "Terminal locks taken over from dead workers.")
         self.orphans: Final = self._counter(
-            "orphans", "Payments in session that no line named; there should be none."
+            "orphans", "Payments in session without a terminal lock; there should be none."
         )
         self.contradictions: Final = self._counter(
             "contradictions", "Proofs that contradict the stored outcome of a payment: a person must look."
@@ -117,7 +115,7 @@ class Metrics:
         self._queue_wait.observe(max(0.0, seconds))
 
     def open_payments(self, state: State, count: int) -> None:
-        """Set how many payments of the whole installation are in a state that is not final (take the maximum
+        """Set the number of the whole installation's payments in a state that is not final (take the maximum
         over processes, not the sum)."""
         self._open.labels(state.value).set(count)
 
@@ -126,7 +124,8 @@ class Metrics:
         self.slots_free.set(limit - used)
 
     def reply_came(self, way: Literal["broker", "database"]) -> None:
-        """Count what woke a caller; `database` means that the broker's reply did not come in time."""
+        """Count the cause that woke a waiting request; `database`: the broker's reply did not come in
+        time."""
         self._replies.labels(way).inc()
 
     def reply_lost(self, cause: Literal["requester_gone", "unreadable", "broker_away"]) -> None:
@@ -148,7 +147,7 @@ class Metrics:
 
 
 def running_version() -> str:
-    """The installed distribution's version; `source` where the packages run from a bare checkout."""
+    """Return the installed distribution's version; `source` where the packages run from a bare checkout."""
     try:
         return version("cloud-terminal")
     except PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""Going on after a failure: a loop logs it and goes on, an outcome is stored again until it is stored.
+"""Resilience: a loop logs a failure and continues, a result is stored again until it is stored.
 
-A failure of the database or the broker is expected now and then and is a warning; anything else is an error
-of the code and is logged with its traceback.
+A failure of database or broker is expected and logged as a warning; anything else is an error of the code and
+is logged with its traceback.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable, Stateme
 _log = structlog.get_logger()
 _Result = TypeVar("_Result")
 
-#: How long to wait before it is tried again; doubled each time up to the second figure.
+#: The first pause before a retry, and the longest; it doubles each time.
 PAUSE_SECONDS: Final = (0.1, 2.0)
-#: The longest pause after an error of the code: more of them would only fill the log.
+#: The longest pause after an error of the code, whose repetition only fills the log.
 UNEXPECTED_PAUSE_SECONDS: Final = 10.0
 
 
 @contextmanager
 def failures_logged(event: str, **fields: object) -> Iterator[None]:
-    """Log whatever the block raises, and go on after the block."""
+    """Log the block's exception and continue after the block."""
     try:
         yield
     except Exception as error:
@@ -35,9 +35,9 @@ def failures_logged(event: str, **fields: object) -> Iterator[None]:
 
 @contextmanager
 def one_of_many(event: str, **fields: object) -> Iterator[None]:
-    """Log what the block raises and go on with the next of several.
+    """Log the exception of one of several blocks and continue with the next.
 
-    A database that is away is passed on: it ends the round, since the others would only wait for it, too.
+    DatabaseUnavailable is raised and ends the round, since the other blocks would fail, too.
     """
     try:
         yield
@@ -56,8 +56,7 @@ async def until_done(
     rng: random.Random,
     failures: tuple[type[Exception], ...] = (Exception,),
 ) -> _Result:
-    """Return what `work` returns; each of these failures is logged, and it is tried again after a growing
-    pause."""
+    """Return the result of `work`; log each of these failures and retry after a growing pause."""
     pause, longest = PAUSE_SECONDS
     while True:
         try:
@@ -71,7 +70,7 @@ async def until_done(
 
 
 def log_failure(event: str, error: Exception, **fields: object) -> None:
-    """Log one failure by its kind; never raises, since there is no other place for it."""
+    """Log a failure, expected or unexpected; never raises."""
     with suppress(Exception):
         if _is_expected(error):
             _log.warning(event, error=str(error), **fields)

@@ -1,4 +1,4 @@
-"""An ASGI application served in the running event loop, without touching the process's signals."""
+"""An ASGI server in the running event loop that leaves the process's signals alone."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ BACKLOG = 2048
 def listen(host: str, port: int, *, setting: str) -> socket.socket:
     """Return a bound, listening socket; port 0 takes a free one.
 
-    Raises SettingsError, which names the `setting` (an environment variable) that decides the port.
+    Raises SettingsError, which names the port's `setting` (an environment variable).
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -32,14 +32,15 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
     except OSError as error:
         listening.close()
         raise SettingsError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. Set {setting} to another one (0: free)."
+            f"Cannot listen on {host}:{port}: {error.strerror}. Set {setting} to another port (0: a free"
+            f" one)."
         ) from error
     listening.setblocking(False)
     return listening
 
 
 def port_of(listening: socket.socket) -> int:
-    """Return the port that a listening socket really has."""
+    """Return the actual port of a listening socket."""
     port: int = listening.getsockname()[1]
     return port
 
@@ -50,7 +51,7 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Serve `app` on the socket while the block runs; then finish its requests for at most `drain_seconds`.
 
-    `options` go to uvicorn's Config. Signals stay with the composition root. The socket is closed at the end.
+    `options` go to uvicorn's Config. The composition root handles signals. The socket is closed at the end.
     """
     config = uvicorn.Config(
         app,
@@ -75,7 +76,7 @@ async def serving(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which would replace ours for SIGTERM."""
+    """uvicorn's server without its signal handlers, which would replace ours for SIGTERM."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

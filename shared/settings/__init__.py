@@ -1,1 +1,1 @@
-"""Settings: read from the environment once, checked against each other, frozen."""
+"""Settings, read from the environment once, checked against each other, frozen."""

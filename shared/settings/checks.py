@@ -1,4 +1,4 @@
-"""The limits checked against each other: one row a rule, each with the reason that it has."""
+"""Rules between settings, one row each, with the reason."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ BROKER_CONSUMER_TIMEOUT_SECONDS = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The sum of `left` must stand in `relation` to the sum of `right`; a number stands for itself."""
+    """A rule: the sum of the settings `left` is in `relation` to the sum of `right` (settings or numbers)."""
 
     left: tuple[str, ...]
     relation: Literal["<", "<="]
@@ -33,32 +33,34 @@ CHECKS = (
         ("connect_total_seconds",),
         "<",
         ("write_window_seconds",),
-        "a connection made after the write window is of no use",
+        "a connection made after the write window is useless",
     ),
     Check(
         ("answer_timeout_seconds",),
         "<=",
         ("terminal_own_time_seconds",),
-        "a terminal may still work when we stop waiting",
+        "a terminal may still process a request whose answer has timed out",
     ),
     Check(
         ("idle_end_known_seconds",),
         "<=",
         ("idle_end_seconds",),
-        "the short silence is the one with more evidence",
+        "the shorter silence needs the stronger evidence",
     ),
-    Check(("heartbeat_seconds",) * 3, "<=", ("worker_stale_seconds",), "a late heartbeat or two is no death"),
+    Check(
+        ("heartbeat_seconds",) * 3, "<=", ("worker_stale_seconds",), "a worker survives two late heartbeats"
+    ),
     Check(
         ("worker_stale_seconds",),
         "<",
         ("write_window_seconds", "tcp_user_timeout_seconds", "terminal_own_time_seconds"),
-        "a dead worker's line is taken over before its doubt window ends",
+        "a dead worker's terminal lock is taken over before its doubt window ends",
     ),
     Check(
         ("write_window_seconds",),
         "<",
         ("takeover_free_after_seconds",),
-        "the old worker may still write until then",
+        "the previous worker may still write until then",
     ),
     Check(
         ("write_window_seconds", "tcp_user_timeout_seconds"),
@@ -70,88 +72,92 @@ CHECKS = (
         ("connect_total_seconds", "enquiry_timeout_seconds", "idle_end_seconds"),
         "<",
         ("lease_after_doubt_seconds",),
-        "an enquiry that begins at the doubt window's end is over before the hold ends",
+        "an enquiry that begins at the doubt window's end is over before the lease ends",
     ),
     Check(
         ("queue_deadline_seconds", "write_window_seconds", "answer_timeout_seconds", "idle_end_seconds"),
         "<=",
         ("caller_wait_seconds",),
-        "the slowest ordinary payment is answered with its result",
+        "the slowest regular payment is answered with its result",
     ),
     Check(
-        ("caller_wait_in_doubt_seconds",), "<=", ("caller_wait_seconds",), "it is part of the caller's wait"
+        ("caller_wait_in_doubt_seconds",), "<=", ("caller_wait_seconds",), "it is part of the request's wait"
     ),
     Check(
-        ("caller_wait_seconds",), "<", ("proxy_timeout_seconds",), "the API answers before the proxy gives up"
+        ("caller_wait_seconds",),
+        "<",
+        ("proxy_timeout_seconds",),
+        "the API answers before the proxy times out",
     ),
     Check(
         ("write_window_seconds", "answer_timeout_seconds"),
         "<",
         ("worker_drain_seconds",),
-        "a session that has begun is finished",
+        "a running session is finished",
     ),
     Check(
         ("worker_drain_seconds",),
         "<",
         ("worker_stop_grace_seconds",),
-        "the process ends by itself, not by SIGKILL",
+        "the process ends before SIGKILL",
     ),
-    Check(("caller_wait_seconds",), "<", ("api_drain_seconds",), "a request that was accepted is answered"),
-    Check(
-        ("api_drain_seconds",), "<", ("api_stop_grace_seconds",), "the process ends by itself, not by SIGKILL"
-    ),
-    Check(("accept_wait_seconds",), "<", ("caller_wait_seconds",), "it is part of the caller's wait"),
+    Check(("caller_wait_seconds",), "<", ("api_drain_seconds",), "an accepted request is answered"),
+    Check(("api_drain_seconds",), "<", ("api_stop_grace_seconds",), "the process ends before SIGKILL"),
+    Check(("accept_wait_seconds",), "<", ("caller_wait_seconds",), "it is part of the request's wait"),
     Check(
         ("publish_timeout_seconds",),
         "<",
         ("queue_deadline_seconds",),
-        "a broker that is away is told to the caller, not found by the deadline",
+        "an unavailable broker is reported before the payment's deadline",
     ),
     Check(
         ("sweep_interval_seconds",),
         "<=",
         ("republish_after_seconds",),
-        "a message is not replaced before the sweep could see it",
+        "the sweep sees a payment before it publishes it again",
     ),
     Check(
         ("reply_poll_seconds",),
         "<=",
         ("reply_poll_after_seconds",),
-        "the poll is the rare way, the reply the usual one",
+        "usually the broker's reply comes before the first poll",
     ),
     Check(
         ("replay_window_unkeyed_credit_seconds",),
         "<=",
         ("replay_window_seconds",),
-        "a credit without a key is the less certain one",
+        "a repeated credit without a key is more likely to be meant",
     ),
     Check(
-        ("notify_connect_timeout_seconds",), "<=", ("notify_timeout_seconds",), "connecting is part of a try"
+        ("notify_connect_timeout_seconds",),
+        "<=",
+        ("notify_timeout_seconds",),
+        "connecting is part of an attempt",
     ),
     Check(
         ("notify_timeout_seconds",),
         "<",
         ("notify_lease_seconds",),
-        "a try is over, and stored, before another worker may begin one",
+        "an attempt is stored before another worker may begin one",
     ),
-    Check(("notify_timeout_seconds",), "<=", ("notifier_drain_seconds",), "a try that has begun is finished"),
+    Check(("notify_timeout_seconds",), "<=", ("notifier_drain_seconds",), "a running attempt is finished"),
     Check(
         ("notifier_drain_seconds",),
         "<",
         ("notifier_stop_grace_seconds",),
-        "the process ends by itself, not by SIGKILL",
+        "the process ends before SIGKILL",
     ),
     Check(
         ("write_window_seconds", "answer_timeout_seconds", "idle_end_seconds"),
         "<",
         (BROKER_CONSUMER_TIMEOUT_SECONDS,),
-        "RabbitMQ takes an older delivery away (its consumer_timeout)",
+        "RabbitMQ takes back a delivery that is not acknowledged by then (consumer_timeout)",
     ),
 )
 
 
 def broken_checks(settings: PaymentLimits) -> list[str]:
-    """Return one sentence for each rule that these settings break, naming every setting of it."""
+    """Return one sentence for each broken rule, with the names and values of its settings."""
     return list(_broken(settings))
 
 
@@ -161,8 +167,10 @@ def _broken(settings: PaymentLimits) -> Iterator[str]:
         right = sum(_number(settings, term) for term in check.right)
         if not (left < right or (check.relation == "<=" and left == right)):
             relation = "below" if check.relation == "<" else "at most"
-            this, that = f"{_terms(check.left)} ({left:g} s)", f"{_terms(check.right)} ({right:g} s)"
-            yield f"{this} must be {relation} {that}: {check.why}"
+            yield (
+                f"{_terms(check.left)} ({left:g} s) must be {relation} {_terms(check.right)} ({right:g} s): "
+                f"{check.why}"
+            )
 
 
 def _number(settings: PaymentLimits, term: str | float) -> float:

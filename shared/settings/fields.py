@@ -1,4 +1,4 @@
-"""How a setting is written down: a type, a default and the reason, in one line each."""
+"""Building blocks of the settings: a group, and fields with a default, a range and a description."""
 
 from typing import Any, ClassVar
 
@@ -9,14 +9,14 @@ PREFIX = "CLOUD_TERMINAL_"
 
 
 class Group(BaseSettings):
-    """Settings that belong together; `title` is their heading in the reference."""
+    """A group of related settings; `title` is its heading in the reference."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
-        # A value may be a password; the message names the setting instead.
+        # A value may be a password, so messages contain the setting's name only.
         hide_input_in_errors=True,
     )
 
@@ -31,7 +31,7 @@ class Group(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment; a `.env` in some working directory is never read."""
+        """Return arguments, then the environment; a `.env` in the working directory is never read."""
         return init_settings, env_settings
 
 
@@ -41,17 +41,17 @@ def variable(field_name: str) -> str:
 
 
 def seconds(default: float, why: str) -> Any:
-    """A duration in seconds, fractions allowed, above zero and at most a week."""
+    """Return a field for a duration in seconds, fractions allowed, above zero and at most a week."""
     return Field(default=default, gt=0, le=604_800, description=why)
 
 
 def per_second(default: float, why: str) -> Any:
-    """A rate, fractions allowed, above zero."""
+    """Return a field for a rate, fractions allowed, above zero."""
     return Field(default=default, gt=0, le=1_000_000, description=why)
 
 
 def durations(default: tuple[float, ...], why: str) -> Any:
-    """A list of durations in seconds, as JSON."""
+    """Return a field for a JSON list of durations in seconds."""
     return Field(default=default, min_length=1, max_length=100, description=why)
 
 

@@ -1,4 +1,4 @@
-"""Reading the settings from the environment, with messages for the person who typed them."""
+"""Loading of the settings from the environment, with error messages for the operator."""
 
 import difflib
 import os
@@ -11,15 +11,14 @@ from pydantic_core import ErrorDetails
 from shared.settings.fields import PREFIX, variable
 from shared.settings.settings import Settings, SettingsError
 
-#: Settings that a container platform mounts as files: `..._FILE` names the file.
+#: Settings that can also come from a mounted file, named by `..._FILE`.
 SECRET_FIELDS = ("database_url", "amqp_url", "secret_key", "hipay_password", "hipay_signing_secret")
 
 
 def load_settings(**given: object) -> Settings:
-    """Return the checked settings; arguments win over the environment.
+    """Return the checked settings; arguments take precedence over the environment.
 
-    Raises SettingsError, whose message is made for a command line: every problem at once, each with the
-    variable's name, never with a value.
+    Raises SettingsError with all problems at once, each with the variable's name and without its value.
     """
     problems = _unknown_names(os.environ)
     secrets, file_problems = _read_secret_files(os.environ)

@@ -1,4 +1,4 @@
-"""The settings' reference page, rendered from the fields themselves."""
+"""The settings' reference page, generated from the fields."""
 
 import json
 import sys
@@ -16,18 +16,18 @@ HEAD = """# Settings
 <!-- The output of `python -m shared.settings.reference`; a test says when it is stale. -->
 
 Settings are environment variables. A `.env` file is not read. Durations are seconds, fractions allowed. An
-unknown variable that begins with `CLOUD_TERMINAL_` is an error at start, so that a slip of the keyboard never
-leaves a default in force. Secrets can come from a file, named by
+unknown variable that begins with `CLOUD_TERMINAL_` is an error at start, so that a misspelt one is noticed.
+Secrets can come from a file, named by
 {files}.
 """
 
 
 CHECKS_HEAD = """
-## Checked against each other
+## Rules between settings
 
-A start with settings that break one of these rules ends with a message.
+A process does not start with settings that break one of these rules; it names the rule and ends.
 
-| this | is | that | because |
+| setting | is | than or as | reason |
 |---|---|---|---|
 """
 
@@ -42,7 +42,7 @@ def _section(group: type[Group]) -> str:
     rows = [
         _row(name, group.model_fields[name]) for name in group.__annotations__ if name in group.model_fields
     ]
-    return f"\n## {group.title}\n\n| variable | default | why |\n|---|---|---|\n" + "".join(rows)
+    return f"\n## {group.title}\n\n| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
 
 
 def _row(name: str, field: FieldInfo) -> str:

@@ -1,4 +1,4 @@
-"""The one frozen object that every process is wired with."""
+"""The settings of every process, in one frozen object."""
 
 from typing import ClassVar
 
@@ -8,35 +8,52 @@ from shared.network.public_addresses import EVERY_NETWORK
 from shared.network.targets import AddressPolicy, Origin, TargetRefused, origin_of
 from shared.notification.secrets import is_webhook_secret
 from shared.settings.checks import broken_checks
+from shared.settings.fair_shares import FairShareSettings
 from shared.settings.fields import Group, variable
 from shared.settings.limits import PaymentLimits
-from shared.settings.notifications import Notifications
-from shared.settings.parts import ApiPart, Broker, Process, Storage, TerminalPart, Worker
-from shared.settings.shares import Shares
+from shared.settings.notifications import NotificationSettings
+from shared.settings.processes import (
+    ApiSettings,
+    BrokerSettings,
+    ProcessSettings,
+    StorageSettings,
+    TerminalSettings,
+    WorkerSettings,
+)
 
 GROUPS: tuple[type[Group], ...] = (
-    Storage,
-    Broker,
-    Process,
-    ApiPart,
-    Shares,
-    Worker,
-    TerminalPart,
+    StorageSettings,
+    BrokerSettings,
+    ProcessSettings,
+    ApiSettings,
+    FairShareSettings,
+    WorkerSettings,
+    TerminalSettings,
     PaymentLimits,
-    Notifications,
+    NotificationSettings,
 )
 
 DATABASE_SCHEMES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong; the message says which one and what to type."""
+    """A setting is missing or wrong; the message names it and says what to type."""
 
 
-class Settings(Notifications, PaymentLimits, TerminalPart, Worker, Shares, ApiPart, Process, Broker, Storage):
+class Settings(
+    NotificationSettings,
+    PaymentLimits,
+    TerminalSettings,
+    WorkerSettings,
+    FairShareSettings,
+    ApiSettings,
+    ProcessSettings,
+    BrokerSettings,
+    StorageSettings,
+):
     """Every setting of every process. Durations are seconds, sizes bytes.
 
-    Built by `load_settings` from the environment; arguments win over it (tests shorten limits so).
+    `load_settings` builds it from the environment.
     """
 
     title: ClassVar[str] = "Settings"
@@ -98,18 +115,18 @@ class Settings(Notifications, PaymentLimits, TerminalPart, Worker, Shares, ApiPa
         return self
 
     def webhook_policy(self) -> AddressPolicy:
-        """Return where merchants' webhooks may lead."""
+        """Return the allowed targets of merchants' webhooks."""
         return AddressPolicy(self.notify_allowed_networks, self.notify_allow_http, self._allowed_origins())
 
     def hipay_policy(self) -> AddressPolicy:
-        """Return where order notifications may lead: its address is an operator's choice, no merchant's."""
+        """Return the allowed targets of order notifications: any address, since an operator sets it."""
         return AddressPolicy(EVERY_NETWORK, self.notify_allow_http, self._allowed_origins())
 
     def _allowed_origins(self) -> frozenset[Origin]:
         return frozenset(origin_of(url) for url in self.notify_allowed_origins)
 
     def require_amqp_url(self) -> str:
-        """Return the broker's address; raise SettingsError where none was given."""
+        """Return the broker's address; raise SettingsError where none is set."""
         if self.amqp_url is None:
             raise SettingsError(
                 f"{variable('amqp_url')} is not set: this process needs RabbitMQ.\n"

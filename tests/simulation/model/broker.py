@@ -42,18 +42,17 @@ class _Consumer:
 class SimulatedDelivery:
     """One delivery; an end that comes after the consumer was lost says nothing."""
 
-    def __init__(self, broker: "Broker", consumer: _Consumer, message: _Message, redelivered: bool) -> None:
+    def __init__(self, broker: "Broker", consumer: _Consumer, message: _Message) -> None:
         self._broker = broker
         self._consumer = consumer
         self.message = message
-        self.redelivered = redelivered
         self.traceparent = None
 
     async def ack(self) -> None:
         await self._end(lambda: None)
 
     async def requeue(self) -> None:
-        await self._end(lambda: self._broker.put(self.message, redelivered=True))
+        await self._end(lambda: self._broker.put(self.message))
 
     async def reject(self) -> None:
         self._broker.world.note("dead letter", self.message.id)
@@ -81,7 +80,7 @@ class Broker:
         self.world = world
         self._rng = rng
         self._faults = faults
-        self._queues: dict[str, list[tuple[_Message, bool]]] = {}
+        self._queues: dict[str, list[_Message]] = {}
         self._consumers: list[_Consumer] = []
         self._reply_queues: dict[str, tuple[Process, Context, OnReply]] = {}
         self.dead: list[_Message] = []
@@ -93,8 +92,8 @@ class Broker:
             return self._rng.uniform(0.5, 12.0)
         return self._rng.expovariate(500.0)
 
-    def put(self, message: _Message, *, redelivered: bool = False) -> None:
-        self._queues.setdefault(_queue_of(message), []).append((message, redelivered))
+    def put(self, message: _Message) -> None:
+        self._queues.setdefault(_queue_of(message), []).append(message)
         self.deliver_soon()
 
     def deliver_soon(self) -> None:
@@ -104,7 +103,7 @@ class Broker:
         for name, waiting in self._queues.items():
             self._deliver_from(name, waiting)
 
-    def _deliver_from(self, queue: str, waiting: list[tuple[_Message, bool]]) -> None:
+    def _deliver_from(self, queue: str, waiting: list[_Message]) -> None:
         while waiting and not self.is_unavailable:
             free = [
                 consumer
@@ -115,9 +114,9 @@ class Broker:
                 return
             reordered = self._rng.random() < self._faults.reorders
             index = self._rng.randrange(len(waiting)) if reordered else 0
-            message, redelivered = waiting.pop(index)
+            message = waiting.pop(index)
             consumer = self._rng.choice(free)
-            delivery = SimulatedDelivery(self, consumer, message, redelivered)
+            delivery = SimulatedDelivery(self, consumer, message)
             consumer.unacked.append(delivery)
             consumer.process.about_to_work()
             self.world.loop.call_soon(consumer.on_delivery, delivery, context=consumer.context)
@@ -148,7 +147,7 @@ class Broker:
         """Its deliveries come again, elsewhere."""
         consumer.is_open = False
         for delivery in consumer.unacked:
-            self.put(delivery.message, redelivered=True)
+            self.put(delivery.message)
         consumer.unacked.clear()
 
     def process_died(self, process: Process) -> None:

@@ -1,4 +1,4 @@
-"""Places for deliveries: who gets one, and who looks for more."""
+"""Slots for deliveries, and the backlogs of targets without a free slot."""
 
 import random
 from collections import Counter
@@ -14,8 +14,8 @@ def taken(limiter: ConcurrencyLimiter, target: str, tries: int) -> int:
     return sum(limiter.acquire(target) for _ in range(tries))
 
 
-def test_a_target_gets_its_places_and_no_others() -> None:
-    """A slow one leaves room for the rest."""
+def test_a_target_gets_its_slots_and_no_others() -> None:
+    """A slow target does not block the rest."""
     ours = limiter()
 
     assert taken(ours, "slow", 8) == 3
@@ -30,8 +30,8 @@ def test_all_targets_together_get_no_more_than_the_worker_has() -> None:
     assert [taken(ours, target, 3) for target in ("a", "b", "c", "d", "e")] == [1, 1, 1, 1, 0]
 
 
-def test_many_slow_targets_leave_places_for_the_next() -> None:
-    """However many of them take what they can get: as theirs come back, others find some."""
+def test_many_slow_targets_leave_slots_for_the_next() -> None:
+    """However many slow targets there are: as they release slots, others get some."""
     ours, in_use = limiter(limit=512, limit_of_target=16), Counter[str]()
     slow = [f"slow-{number}" for number in range(100)]
     for _ in range(20):
@@ -50,8 +50,8 @@ def test_the_only_target_of_a_kind_gets_everything() -> None:
     assert taken(limiter(limit=32, limit_of_target=32), "hipay", 40) == 32
 
 
-def test_who_got_no_place_is_looked_for_when_one_is_free() -> None:
-    """The message is gone by then: the database is asked."""
+def test_a_target_without_a_free_slot_has_a_backlog() -> None:
+    """Its message is acknowledged, so the database is read when a slot is free."""
     ours = limiter()
     taken(ours, "a", 4)
     assert ours.acquire_for_backlog() == []
@@ -63,7 +63,7 @@ def test_who_got_no_place_is_looked_for_when_one_is_free() -> None:
 
 
 def test_a_backlog_is_read_once_unless_there_is_more() -> None:
-    """A target without anything left costs no further question."""
+    """A target without a backlog costs no further query."""
     ours = limiter()
     taken(ours, "a", 4)
     ours.release("a")
@@ -76,8 +76,8 @@ def test_a_backlog_is_read_once_unless_there_is_more() -> None:
     assert ours.acquire_for_backlog() == [("a", 1)]
 
 
-def test_what_comes_while_the_backlog_is_read_is_looked_for_again() -> None:
-    """The read may have been too early for it: nothing waits for the sweep."""
+def test_a_delivery_that_comes_while_the_backlog_is_read_is_a_new_backlog() -> None:
+    """The read may have been too early for it; it does not wait for the sweep."""
     ours = limiter()
     taken(ours, "a", 4)
     ours.release("a")
@@ -89,8 +89,8 @@ def test_what_comes_while_the_backlog_is_read_is_looked_for_again() -> None:
     assert ours.acquire_for_backlog() == [("a", 1)]
 
 
-def test_few_places_go_round() -> None:
-    """Of many targets with a backlog none gets everything."""
+def test_few_slots_are_shared_in_turns() -> None:
+    """Of many targets with a backlog none gets all slots."""
     ours = limiter(limit=3, limit_of_target=3)
     taken(ours, "busy", 3)
     targets = ["a", "b", "c", "d"]
@@ -110,8 +110,8 @@ def test_few_places_go_round() -> None:
     assert turns == dict.fromkeys(targets, 2)
 
 
-def test_a_target_that_keeps_failing_gets_one_place() -> None:
-    """Enough to see whether it works again."""
+def test_a_target_that_keeps_failing_gets_one_slot() -> None:
+    """One delivery shows whether it works again."""
     ours = limiter(breaker_failures=2)
     ours.acquire("a")
     ours.record_failure("a")
@@ -126,8 +126,8 @@ def test_a_target_that_keeps_failing_gets_one_place() -> None:
     assert ours.acquire_for_backlog() == [("a", 2)]
 
 
-def test_what_other_workers_saw_of_a_target_counts_too() -> None:
-    """The database knows the failures of all of them."""
+def test_failures_at_other_workers_count_too() -> None:
+    """The database has the failures at all workers."""
     ours = limiter(breaker_failures=2)
     ours.acquire("a")
 
@@ -136,8 +136,8 @@ def test_what_other_workers_saw_of_a_target_counts_too() -> None:
     assert not ours.acquire("a")
 
 
-def test_a_target_that_keeps_failing_is_remembered_over_its_pause() -> None:
-    """Nothing of it is under way then; after it, still one at a time."""
+def test_a_target_that_keeps_failing_is_kept_during_its_pause() -> None:
+    """It has no delivery then; afterwards it still gets one slot."""
     ours = limiter(breaker_failures=1)
     ours.acquire("a")
     ours.record_failure("a")
@@ -147,8 +147,8 @@ def test_a_target_that_keeps_failing_is_remembered_over_its_pause() -> None:
     assert taken(ours, "a", 5) == 1
 
 
-def test_idle_targets_are_forgotten() -> None:
-    """Memory is for what is under way, not for everybody who ever got something."""
+def test_idle_targets_are_removed() -> None:
+    """Memory depends on the running deliveries, not on all targets ever."""
     ours = limiter()
     for number in range(1000):
         ours.acquire(f"target-{number}")
@@ -157,7 +157,7 @@ def test_idle_targets_are_forgotten() -> None:
     assert ours._targets == {}
 
 
-def test_no_place_is_lost_or_made_whatever_happens() -> None:
+def test_no_slot_is_lost_or_invented() -> None:
     """Ten thousand random steps: the sum is that of the targets, and within the limits."""
     rng = random.Random(5)
     ours, in_use = limiter(limit=7), Counter[str]()

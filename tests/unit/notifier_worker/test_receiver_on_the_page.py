@@ -19,7 +19,7 @@ SECRET, OTHER = "whsec_" + "A" * 32, "whsec_" + "B" * 32
 
 @pytest.fixture
 def receiver() -> dict[str, Any]:
-    """What the page's module defines."""
+    """Return what the page's module defines."""
     (text,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     module: dict[str, Any] = {}
     exec(text, module)
@@ -61,7 +61,7 @@ def signed(
     return dict(headers), body
 
 
-def test_it_takes_what_is_ours_once_and_in_order(
+def test_it_accepts_our_webhooks_once_and_in_order(
     receiver: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A repeat is dropped, and an event that comes after its successor."""
@@ -71,7 +71,7 @@ def test_it_takes_what_is_ours_once_and_in_order(
     assert capsys.readouterr().out.splitlines() == ["payment.in_doubt pay_1"] * 2
 
 
-def test_it_takes_every_test_event(receiver: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_accepts_every_test_event(receiver: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     """Each is about nothing but itself, and the first of its sequence."""
     for number in (7, 7, 8):
         assert receiver["receive"](*sent_test(number)) == 204
@@ -88,7 +88,7 @@ def test_it_knows_either_secret_during_a_rotation(receiver: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("how", ["changed", "old", "wrong-secret"])
-def test_it_refuses_what_is_not_ours(receiver: dict[str, Any], how: str) -> None:
+def test_it_refuses_any_other_webhook(receiver: dict[str, Any], how: str) -> None:
     """A changed byte, an old timestamp, another secret."""
     headers, body = sent(
         1, OTHER if how == "wrong-secret" else SECRET, age_seconds=400 if how == "old" else 0

@@ -1,4 +1,4 @@
-"""What becomes of a delivery after a try."""
+"""The retry policy: the decision after an attempt."""
 
 import random
 
@@ -42,23 +42,23 @@ def again(decision: Decision) -> Retry:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_is_success(status: int) -> None:
-    """The receiver says that it has it; which 2xx does not matter."""
+    """The receiver has it; the exact 2xx does not matter."""
     assert judged(status) == Delivered()
 
 
 @pytest.mark.parametrize("status", [300, 302, 307, 400, 401, 403, 404, 408, 422, 429, 500, 502, 503, 599])
-def test_every_other_answer_is_tried_again(status: int) -> None:
-    """A redirect and a 4xx, too: receivers are mended while we try."""
+def test_every_other_answer_is_retried(status: int) -> None:
+    """A redirect and a 4xx, too: receivers are fixed during the retries."""
     assert isinstance(judged(status), Retry)
 
 
 def test_gone_ends_the_delivery_and_the_endpoint() -> None:
-    """410 is the one answer by which a receiver says that it wants nothing any more."""
+    """410 is the one answer that asks for no further webhooks."""
     assert judged(410) == GiveUp("gone", endpoint_is_gone=True)
 
 
 def test_hipay_is_never_gone() -> None:
-    """One wrong answer of a proxy must not silence its order notifications."""
+    """One wrong answer of a proxy must not end its order notifications."""
     assert isinstance(judged(410, ends_with_gone=False), Retry)
 
 
@@ -78,7 +78,7 @@ def test_hipay_is_never_gone() -> None:
 def test_an_answer_about_one_message_does_not_count_against_its_receiver(
     status: int, is_targets: bool
 ) -> None:
-    """A receiver that dislikes one event is not left alone by all others."""
+    """A receiver that refuses one event still gets all others."""
     assert again(judged(status)).is_targets is is_targets
 
 
@@ -86,7 +86,7 @@ def test_an_answer_about_one_message_does_not_count_against_its_receiver(
 def test_a_pause_is_a_random_part_of_its_step_and_the_last_step_is_repeated(
     tries: int, longest: float
 ) -> None:
-    """Full jitter: the whole range is used, and never left."""
+    """Full jitter: the pause is anywhere in the range."""
     rng = random.Random(7)
 
     pauses = [SCHEDULE.pause(tries, rng) for _ in range(500)]
@@ -131,13 +131,13 @@ def test_the_default_schedule_begins_with_seconds_and_ends_with_a_day() -> None:
     ids=repr,
 )
 def test_retry_after_is_seconds_or_a_date_and_a_day_at_most(text: str | None, seconds: float | None) -> None:
-    """What cannot be read asks for nothing."""
+    """An unreadable header is ignored."""
     assert retry_after_seconds(text, NOW) == seconds
 
 
 @given(st.one_of(st.text(max_size=100), st.from_regex(r"\A[A-Z][a-z]{2}, \d+ Oct \d+ [\d:]+ [+-]\d+\Z")))
 def test_no_header_of_a_receiver_ends_a_worker(text: str) -> None:
-    """Whatever it says is a pause between nothing and a day, or unreadable."""
+    """Any text is a pause of at most a day, or unreadable."""
     seconds = retry_after_seconds(text, NOW)
 
     assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER_SECONDS
@@ -145,13 +145,13 @@ def test_no_header_of_a_receiver_ends_a_worker(text: str) -> None:
 
 @pytest.mark.parametrize("status", [429, 503, 500, 302])
 def test_a_receiver_may_ask_for_more_time_and_not_for_less(status: int) -> None:
-    """The schedule's own pause is the least."""
+    """The schedule's own pause is the minimum."""
     assert again(judged(status, "3600")).pause_seconds == 3600
     assert again(judged(status, "0")).pause_seconds == again(judged(status)).pause_seconds > 0
 
 
 def test_the_last_try_is_at_the_end_of_a_deliverys_life() -> None:
-    """A pause that would lead beyond it is shortened; after it there is none."""
+    """A pause beyond it is shortened; after it the delivery is given up."""
     long = Retry(600, is_targets=False)
 
     assert within_life(long, age_seconds=10, life_seconds=1000) == long
@@ -160,8 +160,8 @@ def test_the_last_try_is_at_the_end_of_a_deliverys_life() -> None:
     assert within_life(long, age_seconds=5000, life_seconds=1000) == GiveUp("gave_up")
 
 
-def test_what_has_ended_has_ended_however_old_it_is() -> None:
-    """A success at the last moment is one."""
+def test_the_age_of_a_delivery_matters_for_retries_only() -> None:
+    """A success at the last moment is a success."""
     gone = GiveUp("gone", endpoint_is_gone=True)
 
     assert within_life(Delivered(), age_seconds=5000, life_seconds=1000) == Delivered()

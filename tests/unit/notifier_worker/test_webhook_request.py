@@ -1,4 +1,4 @@
-"""Leased deliveries as what is posted, from a database file."""
+"""Requests built from leased deliveries in a database file."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ async def leased(database: Database, target: str) -> list[Leased]:
 
 
 async def hipays(database: Database, **given: object) -> list[WebhookRequest]:
-    """Return the letters of all order notifications that wait."""
+    """Return the requests of all waiting order notifications."""
     builder = OrderNotificationBuilder(database, settings(**{**HIPAY, **given}), SystemClock())
     return list((await builder.build(await leased(database, "hipay"))).values())
 
@@ -65,7 +65,7 @@ async def merchants(
 
 
 async def heard(database: Database, **changes: Any) -> GivenEndpoint:
-    """Return an endpoint for which one event waits."""
+    """Return an endpoint with one waiting event."""
     endpoint = await add_endpoint(database, settings(), MERCHANT, "http://127.0.0.1:9/hooks")
     await refused(database, **changes)
     return endpoint
@@ -86,7 +86,7 @@ async def test_a_webhook_is_json_signed_with_its_own_id(database: Database) -> N
     assert json.loads(request.body)["type"] == "payment.refused"
 
 
-async def test_secrets_that_have_ended_sign_no_more(database: Database) -> None:
+async def test_secrets_that_have_ended_do_not_sign(database: Database) -> None:
     """Two of three sign here, the newest first."""
     endpoint = await heard(database)
     newest, ended = new_webhook_secret(os.urandom), new_webhook_secret(os.urandom)
@@ -104,7 +104,7 @@ async def test_secrets_that_have_ended_sign_no_more(database: Database) -> None:
     assert request.headers["x-hipay-signature"] == hashlib.sha256(request.body + newest.encode()).hexdigest()
 
 
-async def test_without_the_installations_key_nothing_is_written(database: Database) -> None:
+async def test_without_the_installations_key_no_request_is_built(database: Database) -> None:
     """An unsigned or wrongly signed webhook would be worse than a late one."""
     endpoint = await heard(database)
 
@@ -112,7 +112,7 @@ async def test_without_the_installations_key_nothing_is_written(database: Databa
 
 
 async def test_an_order_notification_is_signed_and_has_credentials(database: Database) -> None:
-    """As HiPay's Terminal API asks for, and as our webhooks are."""
+    """As HiPay's Terminal API requires, and as our webhooks are."""
     await queued(database, notifies_hipay=True, request=parse_order(body_with()).request_text)
 
     (request,) = await hipays(database)
@@ -127,7 +127,7 @@ async def test_an_order_notification_is_signed_and_has_credentials(database: Dat
 
 
 async def test_credentials_are_sent_where_there_are_some(database: Database) -> None:
-    """Without them the header is not there."""
+    """Without them there is no header."""
     await queued(database, notifies_hipay=True, request=parse_order(body_with()).request_text)
 
     (request,) = await hipays(database, hipay_username=None, hipay_password=None)
@@ -150,8 +150,8 @@ async def test_every_attempt_of_an_order_is_counted(database: Database) -> None:
     }
 
 
-async def test_a_surrogate_alone_is_no_obstacle(database: Database) -> None:
-    """It is written as JSON's escape, in ASCII."""
+async def test_half_a_surrogate_pair_is_sent_escaped(database: Database) -> None:
+    """JSON's escape is ASCII; UTF-8 has no bytes for it."""
     edits = {"order.custom_data": {"note": "\ud83d"}}
     await queued(database, notifies_hipay=True, request=parse_order(body_with(edits)).request_text)
 
@@ -161,16 +161,16 @@ async def test_a_surrogate_alone_is_no_obstacle(database: Database) -> None:
     assert json.loads(request.body)["order"]["custom_data"] == {"note": "\ud83d"}
 
 
-async def test_without_hipays_address_a_worker_writes_nothing(database: Database) -> None:
-    """The notifications wait for a worker that has it."""
+async def test_without_hipays_address_a_worker_builds_no_request(database: Database) -> None:
+    """The notifications wait for a worker that has the address."""
     await queued(database, notifies_hipay=True, request=parse_order(body_with()).request_text)
 
     assert await hipays(database, hipay_url=None) == []
 
 
 @pytest.mark.parametrize("failures", [0, 7])
-async def test_a_letter_tells_how_often_its_target_failed(database: Database, failures: int) -> None:
-    """So that a worker which has just started knows, too."""
+async def test_a_request_has_the_failures_of_its_target(database: Database, failures: int) -> None:
+    """So that a worker which has just started knows them, too."""
     endpoint = await heard(database)
     if failures:
         await change(

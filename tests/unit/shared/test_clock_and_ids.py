@@ -1,4 +1,4 @@
-"""Clocks and names."""
+"""Clocks and ids."""
 
 import os
 import time
@@ -20,8 +20,8 @@ class StoppedClock(SystemClock):
         return self._wall_ms
 
 
-def test_the_boot_clock_counts_suspended_time() -> None:
-    """A machine that slept must not believe that its write window is still open."""
+def test_clock_boottime_counts_suspended_time() -> None:
+    """After a suspension of the machine the write window must be over."""
     assert abs(SystemClock().boot() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
 
 
@@ -46,8 +46,8 @@ def test_payment_ids_sort_by_time() -> None:
     assert ids == sorted(ids)
 
 
-def test_what_is_no_payment_id_is_told_apart() -> None:
-    """Lower case, letters that the alphabet leaves out, another length, another prefix."""
+def test_other_texts_are_not_payment_ids() -> None:
+    """Lower case, letters outside of the alphabet, another length, another prefix."""
     good = new_payment_id(SystemClock(), os.urandom)
 
     for text in (

@@ -11,7 +11,7 @@ from eventually import eventually
 
 from shared.broker.connections import connected
 from shared.broker.errors import BrokerUnavailable, NotAccepted, NotRouted, Unconfirmed
-from shared.broker.messages import PaymentMessage, ReplyMessage, decode_payment
+from shared.broker.messages import PaymentMessage, ReplyMessage, decode_work
 from shared.runtime.metrics import Metrics
 from shared.settings.load import load_settings
 
@@ -36,7 +36,7 @@ async def test_a_published_payment_is_in_the_queue_persistent_with_its_id_and_tr
         got = await (await raw.channel()).basic_get(parts.topology.payments, no_ack=True)
         await raw.close()
         properties = got.header.properties
-        assert decode_payment(got.body) == message
+        assert decode_work(got.body) == message
         assert (properties.delivery_mode, properties.correlation_id) == (2, message.payment_id)
         assert (properties.headers or {})["traceparent"] == TRACE
 

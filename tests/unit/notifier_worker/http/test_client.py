@@ -1,4 +1,4 @@
-"""Where redirects lead, as it is kept."""
+"""The Location of a redirect, as it is kept for display."""
 
 import pytest
 from hypothesis import given
@@ -21,14 +21,14 @@ from notifier_worker.http.client import MAX_LOCATION_CHARACTERS, kept_location
         ("/caf\u00e9".encode(), "/caf\u00e9"),
     ],
 )
-def test_what_is_kept_is_for_reading_and_says_no_secret(raw: bytes, kept: str) -> None:
-    """Where it leads stays; names, passwords, queries and card numbers do not."""
+def test_a_kept_location_has_no_secret(raw: bytes, kept: str) -> None:
+    """Its address stays; user names, passwords, queries and card numbers do not."""
     assert kept_location(raw) == kept
 
 
 @given(st.binary(max_size=6000))
 def test_anything_is_kept_as_a_short_line(raw: bytes) -> None:
-    """Every database takes it, and no terminal of a person who reads it does anything with it."""
+    """Every database accepts it, and it has no control characters for a terminal."""
     text = kept_location(raw)
 
     assert len(text) <= MAX_LOCATION_CHARACTERS

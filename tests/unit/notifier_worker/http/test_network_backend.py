@@ -1,4 +1,4 @@
-"""One look-up a connection, every address judged."""
+"""One DNS look-up for each connection, every address checked."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from shared.network.targets import AddressPolicy, TargetRefused
 
 
 class Names:
-    """Answers with given addresses once it is let; counts the questions."""
+    """A DNS that answers with the given addresses when it may; counts the look-ups."""
 
     def __init__(self, *addresses: str) -> None:
         self.asked: list[str] = []
@@ -29,14 +29,14 @@ class Names:
 
 
 async def test_addresses_come_in_the_resolvers_order() -> None:
-    """The system has sorted them by what this machine can reach."""
+    """The system has sorted them by reachability."""
     resolver = Resolver(Names("2400::1", "20.30.40.50"), AddressPolicy(), 30)
 
     assert await resolver.resolve("shop.example", 443) == (ip_address("2400::1"), ip_address("20.30.40.50"))
 
 
 async def test_an_address_is_not_looked_up() -> None:
-    """It is judged as it is."""
+    """It is checked as it is."""
     names = Names("20.30.40.50")
     resolver = Resolver(names, AddressPolicy(), 30)
 
@@ -59,7 +59,7 @@ async def test_one_private_address_among_public_ones_refuses_the_name(private_at
 
 
 async def test_a_name_without_an_address_is_not_resolved() -> None:
-    """An empty answer and a resolver's error are the same to us."""
+    """An empty answer and a resolver's error have the same result."""
 
     async def fails(host: str) -> Sequence[Address]:
         raise OSError(host)
@@ -70,8 +70,8 @@ async def test_a_name_without_an_address_is_not_resolved() -> None:
         assert missing.value.reason == "name_unresolved"
 
 
-async def test_a_look_up_that_takes_too_long_is_given_up() -> None:
-    """Nobody waits for it any more."""
+async def test_a_look_up_that_takes_too_long_times_out() -> None:
+    """The attempt fails with its own error code."""
     names = Names("20.30.40.50")
     names.may_answer.clear()
 
@@ -87,7 +87,7 @@ async def test_a_look_up_that_takes_too_long_is_given_up() -> None:
     ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.0.0.1", "127.0.1", "017700000001"],
 )
 async def test_the_system_reads_unusual_spellings_as_the_address_that_they_mean(spelling: str) -> None:
-    """They are judged by that address, and it is what would be connected to."""
+    """That address is checked and connected to."""
     lookup = SystemResolver(thread_count=1)
 
     try:

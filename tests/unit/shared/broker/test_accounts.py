@@ -1,4 +1,4 @@
-"""RabbitMQ accounts: each kind of process reaches its own queues, and nobody else's."""
+"""RabbitMQ accounts: each kind of process reaches its own queues only."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ _NAMES = {*_TOPOLOGY.durable_queues, "reply.p1", "xpayments", "payments.x", "pay
 
 @pytest.mark.parametrize("account", _OWN)
 def test_an_account_works_with_its_own_queues_alone(account: str) -> None:
-    """It consumes and declares no other one, and publishes by the default exchange."""
+    """It consumes and declares no other queue, and publishes through the default exchange."""
     allowed = permissions(_TOPOLOGY)[account]
 
     for pattern in (allowed.configure, allowed.read):
@@ -39,8 +39,8 @@ def test_a_prefix_keeps_two_installations_apart() -> None:
     assert not re.search(allowed.read, "shopXa.payments")
 
 
-def test_the_definitions_hold_hashes_and_every_lasting_queue() -> None:
-    """As RabbitMQ reads them: a password is salted, and none stands there in clear."""
+def test_the_definitions_have_hashes_and_every_durable_queue() -> None:
+    """In RabbitMQ's format: passwords are salted and hashed."""
     passwords = {name: f"secret of {name}" for name in (OWNER, *_OWN)}
     said = definitions(_TOPOLOGY, passwords, os.urandom)
 

@@ -1,4 +1,4 @@
-"""What one process writes another one reads, whatever its release; anything else is named, never a crash."""
+"""Messages are readable by every release; anything else is a named error, never a crash."""
 
 import json
 
@@ -13,7 +13,6 @@ from shared.broker.messages import (
     ProbeMessage,
     ReplyMessage,
     decode_notification,
-    decode_payment,
     decode_reply,
     decode_work,
     encode_payment,
@@ -28,21 +27,21 @@ PROBE_ID = "prb_01JDKQ5V7Z3M9N8P2R4S6T0WXY"
 
 
 @pytest.mark.parametrize("reply_to", [None, "reply.0123456789abcdef", "é.reply.x"])
-def test_a_payment_message_comes_back_as_it_was(reply_to: str | None) -> None:
+def test_a_payment_message_is_decoded_as_it_was(reply_to: str | None) -> None:
     """Encoding and decoding are each other's reverse."""
     message = PaymentMessage(PAYMENT_ID, reply_to)
 
-    assert decode_payment(encode_payment(message)) == message
+    assert decode_work(encode_payment(message)) == message
 
 
-def test_a_reply_comes_back_as_it_was() -> None:
+def test_a_reply_is_decoded_as_it_was() -> None:
     """Encoding and decoding are each other's reverse."""
     assert decode_reply(encode_reply(ReplyMessage(PAYMENT_ID))) == ReplyMessage(PAYMENT_ID)
 
 
 @pytest.mark.parametrize("message", [ProbeMessage(PROBE_ID, "reply.a1"), PaymentMessage(PAYMENT_ID, None)])
 def test_the_workers_queue_carries_payments_and_probes(message: PaymentMessage | ProbeMessage) -> None:
-    """Each comes back as what it was; a reply may be about either."""
+    """Each is decoded as what it was; a reply may be about either."""
     is_probe = isinstance(message, ProbeMessage)
     body = encode_probe(message) if isinstance(message, ProbeMessage) else encode_payment(message)
 
@@ -50,7 +49,7 @@ def test_the_workers_queue_carries_payments_and_probes(message: PaymentMessage |
     assert decode_reply(encode_reply(ReplyMessage(message.id))) == ReplyMessage(message.id)
     if is_probe:
         with pytest.raises(UnreadableMessage):
-            decode_payment(body)
+            decode_work(body)
 
 
 def test_recorded_probes_stay_readable() -> None:
@@ -69,21 +68,21 @@ def test_a_probe_without_its_id_is_named(probe_id: bytes) -> None:
 
 
 def test_recorded_messages_stay_readable() -> None:
-    """Bodies as the first release wrote them, which may wait in a queue over an upgrade."""
+    """Bodies of the first release, which may wait in a queue during an upgrade."""
     recorded = b'{"v":1,"type":"payment","payment_id":"%s","reply_to":"reply.a1"}' % PAYMENT_ID.encode()
 
-    assert decode_payment(recorded) == PaymentMessage(PAYMENT_ID, "reply.a1")
+    assert decode_work(recorded) == PaymentMessage(PAYMENT_ID, "reply.a1")
     assert encode_payment(PaymentMessage(PAYMENT_ID, "reply.a1")) == recorded
     assert decode_reply(b'{"v":1,"type":"reply","payment_id":"%s"}' % PAYMENT_ID.encode()) == ReplyMessage(
         PAYMENT_ID
     )
 
 
-def test_members_of_a_later_release_are_passed_over() -> None:
+def test_members_of_a_later_release_are_ignored() -> None:
     """Workers are upgraded one after the other."""
     body = b'{"v":1,"type":"payment","payment_id":"%s","reply_to":null,"hint":[1]}' % PAYMENT_ID.encode()
 
-    assert decode_payment(body) == PaymentMessage(PAYMENT_ID, None)
+    assert decode_work(body) == PaymentMessage(PAYMENT_ID, None)
 
 
 @pytest.mark.parametrize(
@@ -104,16 +103,16 @@ def test_members_of_a_later_release_are_passed_over() -> None:
         b'{"v":1,"type":"payment","payment_id":"pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"}' + b" " * 5000,
     ],
 )
-def test_what_is_no_message_of_ours_is_named(body: bytes) -> None:
+def test_any_other_body_is_unreadable(body: bytes) -> None:
     """Foreign, newer, cut, empty or huge: one named error."""
     with pytest.raises(UnreadableMessage):
-        decode_payment(body)
+        decode_work(body)
 
 
 @pytest.mark.parametrize("name", ["kind", "delivery_id", "target"])
 @pytest.mark.parametrize("value", ["\ud800", "\x00", "", "a b", "x" * 200, "é", None, 7, ["hipay"]])
 def test_a_notification_whose_ids_have_no_form_of_ours_is_unreadable(name: str, value: object) -> None:
-    """No database has to be asked for a text that it cannot take."""
+    """No query is made with a text that the database cannot represent."""
     given = {"kind": "hipay", "delivery_id": "dlv_1_hipay", "target": "hipay"}
     body = json.dumps({"v": 1, "type": "notification", **given}).encode()
     assert decode_notification(body) == NotificationMessage("hipay", "dlv_1_hipay", "hipay")
@@ -125,7 +124,7 @@ def test_a_notification_whose_ids_have_no_form_of_ours_is_unreadable(name: str, 
 @given(st.binary(max_size=300))
 def test_garbage_is_never_a_crash(body: bytes) -> None:
     """Any bytes give a message or the named error."""
-    for decode in (decode_payment, decode_reply, decode_work):
+    for decode in (decode_notification, decode_reply, decode_work):
         with pytest.raises(UnreadableMessage):
             decode(body)
 
@@ -140,7 +139,7 @@ def test_a_message_is_persistent_and_carries_the_payments_id() -> None:
 
 
 def test_the_trace_context_is_passed_through_and_only_a_well_formed_one_read() -> None:
-    """A header is somebody else's text until it has the form of the standard."""
+    """A header in another form is ignored."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     message = to_amqp(b"{}", message_id="m1", about=PAYMENT_ID, traceparent=trace)
 

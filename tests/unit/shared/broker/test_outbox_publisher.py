@@ -1,4 +1,4 @@
-"""The notifier workers are told of what was committed, whatever goes wrong with one of the messages."""
+"""Wake-ups for committed deliveries are published, whatever goes wrong with one of them."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from shared.storage.db.engine import WakeUp
 
 
 class Publisher:
-    """Takes everything but the delivery `bad`."""
+    """A publisher that fails for the delivery `bad` only."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -22,7 +22,7 @@ class Publisher:
 
 
 async def test_an_error_leaves_one_delivery_to_the_sweep_and_ends_nothing() -> None:
-    """At the step before, too: what was noted is published with the next."""
+    """An error at the failpoint before does neither: the queued wake-ups go with the next."""
     publisher, failures = Publisher(), [RuntimeError()]
 
     async def fails_once(_: str) -> None:

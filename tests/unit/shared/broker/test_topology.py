@@ -1,4 +1,4 @@
-"""The queues keep the promises that the rest relies on."""
+"""The queues' names and arguments."""
 
 from shared.broker.topology import DEAD_LETTERS, PAYMENTS, REPLIES, Topology
 
@@ -13,14 +13,14 @@ def test_the_prefix_stands_before_every_name() -> None:
 
 
 def test_replies_go_to_reply_queues_of_this_installation_only() -> None:
-    """A name from a row or a message never makes us write into another queue."""
+    """A name from a row or a message never leads to another queue."""
     assert TOPOLOGY.is_reply_queue("shop.reply.a1")
     for name in ("shop.payments", "reply.a1", "other.reply.a1", ""):
         assert not TOPOLOGY.is_reply_queue(name)
 
 
-def test_payments_are_kept_by_a_majority_and_leave_for_the_dead_letters() -> None:
-    """A quorum queue with a limit and a way out, on every version of RabbitMQ."""
+def test_payments_are_in_a_quorum_queue_and_dead_lettered_after_a_limit() -> None:
+    """The same on every version of RabbitMQ."""
     arguments = PAYMENTS.arguments(TOPOLOGY)
 
     assert (PAYMENTS.durable, PAYMENTS.exclusive) == (True, False)
@@ -30,7 +30,7 @@ def test_payments_are_kept_by_a_majority_and_leave_for_the_dead_letters() -> Non
     assert DEAD_LETTERS.durable
 
 
-def test_a_reply_queue_dies_with_its_process() -> None:
-    """So that a reply to a process that is gone comes back."""
+def test_a_reply_queue_ends_with_its_process() -> None:
+    """So that a reply to a process that has ended is returned."""
     assert REPLIES.exclusive
     assert REPLIES.arguments(TOPOLOGY)["x-queue-type"] == "classic"

@@ -1,4 +1,4 @@
-"""Names that others gave us: nobody's dead ones are in another one's way."""
+"""DNS look-ups for several requesters: one requester's dead names do not delay another's."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ _ADDRESS = ip_address("20.30.40.50")
 
 
 class HandClock(SystemClock):
-    """Its monotonic time is moved by hand."""
+    """A clock whose monotonic time the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -28,7 +28,7 @@ class HandClock(SystemClock):
 
 
 class NameServers:
-    """Answer at once, but for names that end in `.dead`: those when they are let."""
+    """Name servers that answer at once, but for names that end in `.dead` only when they may."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -47,8 +47,8 @@ def dead(count: int) -> list[str]:
     return [f"name{number}.dead" for number in range(count)]
 
 
-async def test_one_merchants_dead_names_wait_for_each_other_and_for_nobody_else() -> None:
-    """As many as its limit are under way, however many it asks for; another one's name is found at once."""
+async def test_one_requesters_dead_names_delay_no_other_requester() -> None:
+    """As many as its limit run, however many it asks for; another one's name is found at once."""
     servers = NameServers()
     names = CachingResolver(servers, HandClock(), limit_each=3)
 
@@ -61,8 +61,8 @@ async def test_one_merchants_dead_names_wait_for_each_other_and_for_nobody_else(
     assert await asyncio.gather(*floods) == [[_ADDRESS]] * 50
 
 
-async def test_who_gives_up_frees_no_place() -> None:
-    """The system's look-up goes on, so its place stays taken until it ends."""
+async def test_a_caller_that_gives_up_frees_no_slot() -> None:
+    """The system's look-up goes on, so its slot is used until it ends."""
     servers = NameServers()
     names = CachingResolver(servers, HandClock(), limit_each=3)
 
@@ -75,8 +75,8 @@ async def test_who_gives_up_frees_no_place() -> None:
     assert await names.find("name9.dead", "one") == [_ADDRESS]
 
 
-async def test_a_name_that_waits_in_anothers_queue_is_looked_up_for_who_comes() -> None:
-    """Nobody holds up a name by asking for it behind its own dead ones."""
+async def test_a_name_that_waits_for_one_requester_is_looked_up_for_another() -> None:
+    """A requester cannot delay a name by asking for it after its own dead ones."""
     servers = NameServers()
     names = CachingResolver(servers, HandClock(), limit_each=1)
     flood = asyncio.create_task(names.find("name.dead", "one"))
@@ -90,8 +90,8 @@ async def test_a_name_that_waits_in_anothers_queue_is_looked_up_for_who_comes() 
     await asyncio.gather(flood, queued)
 
 
-async def test_who_waits_for_one_name_shares_its_look_up() -> None:
-    """A name whose servers never answer holds one place, also for those that come after somebody gave up."""
+async def test_callers_of_one_name_share_its_look_up() -> None:
+    """A name whose servers never answer uses one slot, also for callers after the first gave up."""
     servers = NameServers()
     names = CachingResolver(servers, HandClock(), limit_each=3)
 
@@ -106,8 +106,8 @@ async def test_who_waits_for_one_name_shares_its_look_up() -> None:
     assert servers.asked == ["shop.dead"]
 
 
-async def test_slow_names_leave_places_to_the_quick_ones_of_the_same_merchant() -> None:
-    """A name whose last look-up was slow has fewer places the next time."""
+async def test_slow_names_leave_slots_to_quick_ones_of_the_same_requester() -> None:
+    """Names whose last look-up was slow have fewer slots the next time."""
     servers, clock = NameServers(), HandClock()
     names = CachingResolver(servers, clock, limit_each=SLOW_LOOKUPS + 5)
     slow = dead(SLOW_LOOKUPS + 4)
@@ -128,8 +128,8 @@ async def test_slow_names_leave_places_to_the_quick_ones_of_the_same_merchant() 
     await asyncio.gather(*again)
 
 
-async def test_an_answer_is_remembered_for_its_time_and_no_longer() -> None:
-    """So that a change of address is seen."""
+async def test_an_answer_is_cached_for_its_time_only() -> None:
+    """So that a change of address is noticed."""
     servers, clock = NameServers(), HandClock()
     names = CachingResolver(servers, clock, limit_each=3, cache_seconds=10)
 
@@ -144,10 +144,8 @@ async def test_an_answer_is_remembered_for_its_time_and_no_longer() -> None:
 
 
 @pytest.mark.parametrize(("host", "seconds"), [("no.example", 10), ("shop.example", 0)])
-async def test_failures_are_not_remembered_and_nothing_is_where_no_time_is_given(
-    host: str, seconds: float
-) -> None:
-    """A name server that was away is asked again."""
+async def test_failures_are_not_cached_and_nothing_is_with_a_time_of_0(host: str, seconds: float) -> None:
+    """A name server that was unavailable is asked again."""
     servers = NameServers()
     names = CachingResolver(servers, HandClock(), limit_each=3, cache_seconds=seconds)
 
@@ -174,8 +172,8 @@ def dead_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("dead_servers")
-async def test_database_and_broker_never_wait_behind_the_names_of_others() -> None:
-    """The event loop's own look-ups have other threads."""
+async def test_dead_names_do_not_delay_the_look_ups_of_database_and_broker() -> None:
+    """The event loop's own look-ups have threads of their own."""
     lookup = SystemResolver(thread_count=100)
     floods = [asyncio.create_task(lookup(host)) for host in dead(100)]
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""One reading of a terminal's host, whoever writes it."""
+"""The canonical text of a terminal's host."""
 
 import pytest
 from hypothesis import given
@@ -78,14 +78,14 @@ def test_every_spelling_of_a_host_is_read_as_one(text: str, read: str) -> None:
 
 
 @pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
-def test_what_one_resolver_reads_and_another_does_not_is_refused(text: str) -> None:
+def test_a_text_that_resolvers_read_differently_is_refused(text: str) -> None:
     """Short and octal addresses, zone ids, and what is more than a host."""
     with pytest.raises(HostRefused):
         read_host(text)
 
 
 @given(st.text(max_size=20) | st.text(alphabet="0123456789abcdefx.:%[]/-_ ", max_size=20))
-def test_what_was_read_is_read_again_as_itself(text: str) -> None:
+def test_a_canonical_text_is_read_as_itself(text: str) -> None:
     """Whatever was written: there is one spelling, in ASCII."""
     try:
         read = read_host(text)

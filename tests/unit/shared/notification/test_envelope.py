@@ -1,4 +1,4 @@
-"""An event as it is read, by webhook and in the feed."""
+"""An event as webhooks and the feed show it."""
 
 import json
 
@@ -7,7 +7,7 @@ from shared.notification.kinds import envelope, event_id
 PAYMENT_ID = "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
 
 
-def test_an_event_says_what_it_is_and_then_what_it_tells() -> None:
+def test_an_events_identity_stands_before_its_content() -> None:
     """Type, name, place in its payment's history and time come first."""
     shown = envelope(
         number=7,
@@ -28,7 +28,7 @@ def test_an_event_says_what_it_is_and_then_what_it_tells() -> None:
     ]
 
 
-def test_events_have_names_of_their_own() -> None:
+def test_event_ids_are_unique() -> None:
     """By payment and sequence, which no other event has; a test event by its number."""
     assert event_id(7, PAYMENT_ID, 1) != event_id(8, PAYMENT_ID, 2)
     assert event_id(7, None, 1) == "evt_test_7"

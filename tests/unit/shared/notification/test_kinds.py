@@ -17,7 +17,7 @@ def notified(edits: dict[str, Any] | None = None, **changes: Any) -> dict[str, A
     return order_notification("dlv_1", stored(request=parsed.request_text, **changes), 2)
 
 
-def test_all_that_the_till_said_is_in_it() -> None:
+def test_it_has_the_whole_request_of_the_pos() -> None:
     """Order, basket, customer, custom data and the terminal's part, as they were sent."""
     shown = notified()
 
@@ -27,7 +27,7 @@ def test_all_that_the_till_said_is_in_it() -> None:
     assert shown["other"] == {"shipping": {"city": "Nantes"}}
 
 
-def test_it_says_which_payment_and_which_attempt_it_is() -> None:
+def test_it_has_the_payments_reference_and_the_attempts_number() -> None:
     """`reference` also travels to the terminal, and so to the gateway."""
     shown = notified(operation=Operation.CREDIT)
 
@@ -41,7 +41,7 @@ def test_it_says_which_payment_and_which_attempt_it_is() -> None:
     assert shown["created_at"] == "2026-03-05T12:06:41.007Z"
 
 
-def test_it_says_what_the_terminal_is_really_asked() -> None:
+def test_its_terminal_is_the_one_that_is_used() -> None:
     """An order may name a registered terminal, whose entry has the address and may force an authorisation."""
     shown = notified(
         {
@@ -65,7 +65,7 @@ def test_it_says_what_the_terminal_is_really_asked() -> None:
     }
 
 
-def test_fields_that_nobody_knows_are_kept_wherever_they_are() -> None:
+def test_unknown_fields_are_kept_wherever_they_are() -> None:
     """What HiPay adds to its contract tomorrow reaches it today."""
     shown = notified(
         {
@@ -84,8 +84,8 @@ def test_fields_that_nobody_knows_are_kept_wherever_they_are() -> None:
     assert shown["other"]["tomorrow"] == [{"deep": "er"}]
 
 
-def test_half_a_surrogate_pair_of_a_till_is_passed_on() -> None:
-    """JSON can say it, UTF-8 cannot; it travels escaped."""
+def test_half_a_surrogate_pair_of_a_pos_is_passed_on() -> None:
+    """JSON can escape it, UTF-8 cannot encode it."""
     shown = notified({"order.custom_data": {"note": "\ud83d"}})
 
     assert json.loads(json.dumps(shown))["order"]["custom_data"] == {"note": "\ud83d"}

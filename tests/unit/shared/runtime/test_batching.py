@@ -1,4 +1,4 @@
-"""Many callers, one statement at a time; nobody waits for more to come, nobody falls with another."""
+"""Many callers, one statement at a time, none delayed or cancelled by another."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from shared.runtime.batching import Batches
 
 
 class Asked:
-    """Answers each key with its square, when it is let; notes the batches."""
+    """A query that returns each key's square when it may, and records the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -27,8 +27,8 @@ class Asked:
         return {key: key * key for key in keys if key >= 0}
 
 
-async def test_what_comes_while_a_statement_is_under_way_goes_with_the_next() -> None:
-    """The first is asked alone and at once, all others together, equal ones once."""
+async def test_keys_that_come_during_a_statement_go_into_the_next() -> None:
+    """The first is queried alone and at once, all others together, equal ones once."""
     asked = Asked()
     batches: Batches[int, int] = Batches(asked.ask, most=100)
     asked.goes_on.clear()
@@ -45,7 +45,7 @@ async def test_what_comes_while_a_statement_is_under_way_goes_with_the_next() ->
 
 
 async def test_a_batch_has_a_limit() -> None:
-    """What is over it goes with the next one."""
+    """Further keys go into the next one."""
     asked = Asked()
     batches: Batches[int, int] = Batches(asked.ask, most=2)
 
@@ -53,7 +53,7 @@ async def test_a_batch_has_a_limit() -> None:
     assert [len(batch) for batch in asked.batches] == [2, 2, 1]
 
 
-async def test_a_caller_that_leaves_takes_nobody_with_it() -> None:
+async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     """The statement goes on for the others of its batch."""
     asked = Asked()
     batches: Batches[int, int] = Batches(asked.ask, most=100)
@@ -69,8 +69,8 @@ async def test_a_caller_that_leaves_takes_nobody_with_it() -> None:
         await leaving
 
 
-async def test_an_error_is_its_batches_alone() -> None:
-    """Everybody of the batch hears of it; the next one is asked anew."""
+async def test_an_error_is_raised_in_its_own_batch_only() -> None:
+    """In every caller of the batch; the next batch is a new statement."""
     asked = Asked()
     batches: Batches[int, int] = Batches(asked.ask, most=100)
     asked.error = ValueError("cancelled")

@@ -18,7 +18,7 @@ CARD = "4970101234567890"
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """Where the lines go; logging is as it was afterwards."""
+    """Return the stream of the lines; restore the logging configuration afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -34,7 +34,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_a_line_is_json_with_time_in_utc_level_and_process(written: io.StringIO) -> None:
-    """`auto` writes JSON where nobody watches."""
+    """`auto` writes JSON where the output is not a terminal."""
     structlog.get_logger("shop").info("opened", port=8080)
 
     [line] = lines(written)
@@ -55,8 +55,8 @@ def test_ids_are_on_every_line_inside_the_block_only(written: io.StringIO) -> No
     assert "payment_id" not in third
 
 
-def test_card_numbers_are_masked_wherever_they_stand(written: io.StringIO) -> None:
-    """In the event, in values however deep, in numbers, in bytes, in what a library logs, in a traceback."""
+def test_card_numbers_are_masked_everywhere(written: io.StringIO) -> None:
+    """In the event, in nested values, in numbers, in bytes, in a library's events, in a traceback."""
     log = structlog.get_logger()
     log.info(
         f"read {CARD}", frame=f"AA016{CARD}".encode(), deep={"a": [CARD, {"b": (CARD,)}]}, number=int(CARD)
@@ -78,7 +78,7 @@ def test_card_numbers_are_masked_wherever_they_stand(written: io.StringIO) -> No
     "text", ["marie.durand@example.org", "0612345678", "06 12 34 56 78", "+33 6 12 34 56 78", "+33612345678"]
 )
 def test_e_mail_addresses_and_phones_are_masked(written: io.StringIO, text: str) -> None:
-    """Whatever brought them into a line."""
+    """In any text."""
     structlog.get_logger().info(f"receipt to {text}, sent", said={"to": [text]})
 
     assert text not in written.getvalue()
@@ -89,14 +89,14 @@ def test_e_mail_addresses_and_phones_are_masked(written: io.StringIO, text: str)
     "text", ["amqp://guest@rabbit.example/", "pay_01JD7Z4QK50612345678M2N3P6", "20610203040506"]
 )
 def test_addresses_and_ids_stay_readable(written: io.StringIO, text: str) -> None:
-    """What an operator looks for."""
+    """An operator searches for them."""
     structlog.get_logger().info("about", what=text)
 
     assert text in written.getvalue()
 
 
 def test_passwords_in_addresses_are_masked(written: io.StringIO) -> None:
-    """Libraries put the address that they could not reach into their messages."""
+    """Libraries put an unreachable address into their messages."""
     logging.getLogger("somebody").error("no way to amqp://user:hunter2@broker:5672/ or pg://u:hun%40ter2@h/d")
 
     [line] = lines(written)
@@ -104,7 +104,7 @@ def test_passwords_in_addresses_are_masked(written: io.StringIO) -> None:
 
 
 def test_a_line_is_bounded_whatever_is_logged(written: io.StringIO) -> None:
-    """The start and the end of a long text stay, and nothing of a number that stood where it was cut."""
+    """The start and the end of a long text stay, without a number at the cut."""
     long = "begin " + f"{CARD} " * 4_000 + "end"
     try:
         raise ValueError(long)

@@ -1,4 +1,4 @@
-"""The management port: alive, ready, measured."""
+"""The management port: liveness, readiness, metrics."""
 
 import asyncio
 import signal
@@ -34,13 +34,13 @@ async def ask(path: str, checks: dict[str, ReadyCheck], method: str = "GET") -> 
 
 
 async def test_a_process_is_alive_whatever_is_missing() -> None:
-    """A broker that is away is no reason to be killed."""
+    """An unavailable broker is no reason to kill the process."""
     answer = await ask("/healthz", {"broker": missing})
 
     assert (answer.status_code, answer.json()) == (200, {"process": "api", "alive": True})
 
 
-async def test_ready_is_when_every_check_is() -> None:
+async def test_a_process_is_ready_when_every_check_is() -> None:
     """Each check is named, ready or not."""
     answer = await ask("/readyz", {"broker": ready, "database": ready})
 
@@ -52,8 +52,8 @@ async def test_ready_is_when_every_check_is() -> None:
     }
 
 
-async def test_what_is_not_ready_is_named_and_a_failing_check_tells_no_secrets() -> None:
-    """503 with a reason for a person, without the text of an exception."""
+async def test_a_failed_check_is_named_without_the_text_of_its_exception() -> None:
+    """503 with a human-readable reason; an exception may contain a secret."""
     answer = await ask("/readyz", {"consumer": missing, "database": broken, "publisher": ready})
 
     assert answer.status_code == 503
@@ -65,7 +65,7 @@ async def test_what_is_not_ready_is_named_and_a_failing_check_tells_no_secrets()
 
 
 async def test_metrics_are_served_in_prometheus_text() -> None:
-    """With the version that runs."""
+    """With the running version."""
     answer = await ask("/metrics", {})
 
     assert answer.status_code == 200
@@ -77,12 +77,12 @@ async def test_metrics_are_served_in_prometheus_text() -> None:
     ("method", "path", "status"), [("GET", "/", 404), ("POST", "/healthz", 405), ("HEAD", "/healthz", 200)]
 )
 async def test_nothing_else_is_served(method: str, path: str, status: int) -> None:
-    """There is nothing to change by this port."""
+    """Nothing can be changed through this port."""
     assert (await ask(path, {}, method)).status_code == status
 
 
 async def test_a_port_that_is_taken_names_the_setting() -> None:
-    """A person knows what to type, and sees no traceback."""
+    """The operator reads what to type, and no traceback."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -94,7 +94,7 @@ async def test_a_port_that_is_taken_names_the_setting() -> None:
 
 
 async def test_the_process_keeps_its_own_signal_handlers() -> None:
-    """SIGTERM is the composition root's: it drains first."""
+    """SIGTERM is handled by the composition root, which drains first."""
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     registry = Metrics("api").registry
 

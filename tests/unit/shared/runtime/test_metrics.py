@@ -21,7 +21,7 @@ def test_two_processes_parts_in_one_interpreter_do_not_share_metrics() -> None:
 
 
 def test_outcomes_are_counted_by_operation_outcome_and_reason() -> None:
-    """A reason that is none of ours does not make a new series."""
+    """An unknown reason does not create a new series."""
     metrics = Metrics("terminal-worker")
     metrics.payment_ended(Operation.DEBIT, State.SUCCEEDED, None)
     metrics.payment_ended(Operation.DEBIT, State.UNREACHABLE, Reason.BUSY)
@@ -37,8 +37,8 @@ def test_outcomes_are_counted_by_operation_outcome_and_reason() -> None:
         assert f"cloud_terminal_payments_total{{{labels}}} {count}.0" in lines
 
 
-def test_what_we_add_is_the_total_less_the_session() -> None:
-    """Never below zero, whatever two clocks say."""
+def test_the_added_time_is_the_total_less_the_session() -> None:
+    """Never below zero, though two clocks may differ."""
     metrics = Metrics("api")
     metrics.answered(2.25, 2.0)
     metrics.answered(1.0, 2.0)
@@ -47,7 +47,7 @@ def test_what_we_add_is_the_total_less_the_session() -> None:
 
 
 def test_slots_and_open_payments_are_gauges() -> None:
-    """What is free and what waits is seen at a glance."""
+    """Free slots and waiting payments are read directly."""
     metrics = Metrics("terminal-worker")
     metrics.slots(3, 200)
     metrics.open_payments(State.IN_DOUBT, 2)

@@ -1,4 +1,4 @@
-"""What goes on after which failure, and how soon something is tried again."""
+"""Failures that are logged and survived, and the pauses before retries."""
 
 import asyncio
 import random
@@ -22,8 +22,8 @@ from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable, Stateme
         (RuntimeError(), "error"),
     ],
 )
-def test_every_failure_is_logged_by_its_kind_and_gone_on_after(failure: Exception, level: str) -> None:
-    """An error of the code is one for its authors, with a traceback."""
+def test_every_failure_is_logged_by_its_kind_and_survived(failure: Exception, level: str) -> None:
+    """An error of the code is logged with a traceback."""
     with capture_logs() as log, failures_logged("it failed", terminal_address="127.0.0.1:8888"):
         raise failure
 
@@ -36,26 +36,26 @@ def test_every_failure_is_logged_by_its_kind_and_gone_on_after(failure: Exceptio
 @pytest.mark.parametrize(
     "failure", [StatementCancelled(), CommitUnknown(), BrokerUnavailable(), RuntimeError()]
 )
-def test_one_of_many_keeps_no_other_waiting(failure: Exception) -> None:
-    """A statement that was cancelled says nothing of the next row."""
+def test_a_failure_of_one_of_many_does_not_stop_the_others(failure: Exception) -> None:
+    """A cancelled statement says nothing about the next row."""
     with one_of_many("row not handled"):
         raise failure
 
 
-def test_a_database_that_is_away_ends_the_round() -> None:
+def test_an_unavailable_database_ends_the_round() -> None:
     """Each of the others would wait for it as long."""
     with pytest.raises(DatabaseUnavailable), one_of_many("row not handled"):
         raise DatabaseUnavailable
 
 
-def test_cancelling_is_no_failure() -> None:
-    """What is told to end ends."""
+def test_a_cancellation_is_no_failure() -> None:
+    """A cancelled task ends."""
     with pytest.raises(asyncio.CancelledError), failures_logged("it failed"):
         raise asyncio.CancelledError
 
 
 def test_a_log_that_cannot_be_written_is_no_second_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk under the log must not lose what is being kept."""
+    """A full disk under the log must not lose a result."""
 
     def fails(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
@@ -66,10 +66,10 @@ def test_a_log_that_cannot_be_written_is_no_second_failure(monkeypatch: pytest.M
         raise RuntimeError
 
 
-async def test_work_is_tried_again_after_growing_pauses_until_it_is_done(
+async def test_work_is_retried_after_growing_pauses_until_it_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Up to two seconds for what is expected, longer after an error of the code."""
+    """Up to 2 s after an expected failure, up to 10 s after an error of the code."""
     pauses: list[float] = []
     failures: list[Exception] = [*[DatabaseUnavailable()] * 8, *[RuntimeError()] * 8]
 
@@ -91,8 +91,8 @@ async def test_work_is_tried_again_after_growing_pauses_until_it_is_done(
     assert 5 <= max(pauses) <= 10
 
 
-async def test_only_the_failures_that_are_named_are_waited_out() -> None:
-    """Anything else is for the caller."""
+async def test_only_the_named_failures_are_retried() -> None:
+    """Any other error is raised."""
 
     async def work() -> None:
         raise RuntimeError

@@ -1,4 +1,4 @@
-"""The event loop's lateness is seen."""
+"""The event loop's lag is measured."""
 
 import asyncio
 import time
@@ -7,8 +7,8 @@ from shared.runtime.clock import SystemClock
 from shared.runtime.stopping import watch_loop_lag
 
 
-async def test_a_blocked_loop_is_reported_with_the_time_it_was_late() -> None:
-    """Someone's blocking call shows up as seconds."""
+async def test_a_blocked_loop_is_reported_with_its_lag() -> None:
+    """A blocking call shows up as seconds."""
     seen: asyncio.Queue[float] = asyncio.Queue()
     task = asyncio.create_task(watch_loop_lag(SystemClock(), seen.put_nowait, interval_seconds=0.01))
     await seen.get()

@@ -1,11 +1,11 @@
-"""Values that are valid for a while."""
+"""The cache of looked-up values."""
 
 from shared.runtime.clock import SystemClock
 from shared.runtime.ttl_cache import TtlCache
 
 
 class HandClock(SystemClock):
-    """Its monotonic time is moved by hand."""
+    """A clock whose monotonic time the test sets."""
 
     now = 100.0
 
@@ -13,8 +13,8 @@ class HandClock(SystemClock):
         return self.now
 
 
-async def test_a_value_is_asked_for_again_once_it_is_old() -> None:
-    """Its age counts from before it was asked for; None is a value, too."""
+async def test_a_value_is_fetched_again_once_it_is_old() -> None:
+    """Its age counts from before the fetch; None is a value, too."""
     clock = HandClock()
     cache = TtlCache[str, int | None](clock, 5, max_entries=10)
     values = iter((None, 1, 2))
@@ -39,8 +39,8 @@ def test_a_full_cache_drops_the_value_that_was_stored_first() -> None:
     assert [cache.get(key) for key in "abc"] == [2, None, 3]
 
 
-def test_a_cache_of_no_time_stores_nothing() -> None:
-    """0 seconds switch it off."""
+def test_a_cache_of_0_seconds_stores_nothing() -> None:
+    """0 switches it off."""
     cache = TtlCache[str, int](HandClock(), 0, max_entries=2)
     cache.put("a", 1, since=100.0)
 

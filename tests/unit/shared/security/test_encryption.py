@@ -1,4 +1,4 @@
-"""Secrets at rest."""
+"""Encryption of secrets at rest."""
 
 import base64
 import os
@@ -12,18 +12,18 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OWNER = "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
 
 
-def sealed() -> str:
+def encrypted() -> str:
     return SecretCipher(KEY).encrypt(SECRET, OWNER, os.urandom)
 
 
-def test_what_was_sealed_can_be_opened_with_the_same_key() -> None:
+def test_a_secret_can_be_decrypted_with_the_same_key() -> None:
     """By any process that has the installation's key."""
-    assert SecretCipher(KEY).decrypt(sealed(), OWNER) == SECRET
+    assert SecretCipher(KEY).decrypt(encrypted(), OWNER) == SECRET
 
 
-def test_the_stored_text_shows_nothing_and_never_repeats() -> None:
-    """Equal secrets do not look equal."""
-    first, second = sealed(), sealed()
+def test_the_stored_text_never_repeats() -> None:
+    """Equal secrets have different texts."""
+    first, second = encrypted(), encrypted()
 
     assert first != second
     for stored in (first.encode(), base64.b64decode(first)):
@@ -31,21 +31,21 @@ def test_the_stored_text_shows_nothing_and_never_repeats() -> None:
         assert SECRET.removeprefix("whsec_").encode() not in stored
 
 
-def test_another_key_opens_nothing() -> None:
+def test_another_key_decrypts_nothing() -> None:
     """A copy of the database alone is worthless."""
     with pytest.raises(DecryptionFailed):
-        SecretCipher(b"another key").decrypt(sealed(), OWNER)
+        SecretCipher(b"another key").decrypt(encrypted(), OWNER)
 
 
-def test_a_secret_moved_to_another_owner_is_not_opened() -> None:
-    """Whoever may write to the database cannot let one endpoint be signed with another's secret."""
+def test_a_secret_moved_to_another_owner_is_not_decrypted() -> None:
+    """A change in the database cannot make one endpoint be signed with another's secret."""
     with pytest.raises(DecryptionFailed):
-        SecretCipher(KEY).decrypt(sealed(), "whe_another")
+        SecretCipher(KEY).decrypt(encrypted(), "whe_another")
 
 
-def test_a_changed_byte_anywhere_is_seen() -> None:
+def test_a_changed_byte_anywhere_is_detected() -> None:
     """In the nonce, the text and the tag."""
-    content = base64.b64decode(sealed())
+    content = base64.b64decode(encrypted())
     for at in range(len(content)):
         changed = bytearray(content)
         changed[at] ^= 1
@@ -55,16 +55,16 @@ def test_a_changed_byte_anywhere_is_seen() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A", "AAAA", "no base64 é", "A" * 12, "A" * 16 + "=A"], ids=repr)
-def test_a_text_that_was_never_sealed_is_not_opened(text: str) -> None:
-    """A damaged row is an error of its own kind, not a crash."""
+def test_a_text_that_was_never_encrypted_is_not_decrypted(text: str) -> None:
+    """A damaged row is a named error."""
     with pytest.raises(DecryptionFailed):
         SecretCipher(KEY).decrypt(text, OWNER)
 
 
-def test_the_error_does_not_tell_the_secret() -> None:
-    """It goes into logs."""
+def test_the_error_does_not_contain_the_secret() -> None:
+    """It is logged."""
     with pytest.raises(DecryptionFailed) as caught:
-        SecretCipher(b"another key").decrypt(sealed(), OWNER)
+        SecretCipher(b"another key").decrypt(encrypted(), OWNER)
 
     assert OWNER in str(caught.value)
     assert SECRET not in str(caught.value)

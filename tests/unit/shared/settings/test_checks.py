@@ -1,4 +1,4 @@
-"""The limits are checked against each other at start."""
+"""The rules between settings, checked at start."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from shared.settings.settings import Settings, SettingsError
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: "+".join(check.left))
 def test_a_broken_rule_stops_the_start_and_names_every_setting_of_it(check: Check) -> None:
-    """The message names both sides, so that a person knows which of them to change."""
+    """The message names both sides, so that the operator can change either."""
     defaults = Settings()
     right = sum(getattr(defaults, term) if isinstance(term, str) else term for term in check.right)
     given = {check.left[0]: right + 1}
@@ -23,7 +23,7 @@ def test_a_broken_rule_stops_the_start_and_names_every_setting_of_it(check: Chec
 
 
 def test_all_limits_can_be_shortened_together() -> None:
-    """Tests live with a day's limits in a second."""
+    """Tests shorten hours to a second."""
     defaults = Settings()
     names = {term for check in CHECKS for side in (check.left, check.right) for term in side}
     shortened = {name: getattr(defaults, name) / 100 for name in names if isinstance(name, str)}

@@ -1,4 +1,4 @@
-"""Settings are read from the environment, and what is wrong with them is said in full."""
+"""Settings from the environment, with every error reported at once."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_defaults_are_the_designed_limits() -> None:
-    """The doubt window is 275 s and a hold ends 335 s after the claim, as sums of their parts."""
+    """The doubt window is 275 s and a lease ends 335 s after the claim, as sums of their parts."""
     settings = load_settings()
 
     assert settings.doubt_window_seconds == 275
@@ -42,7 +42,7 @@ def test_the_environment_wins_over_defaults_and_arguments_win_over_it(
 def test_a_variable_that_is_no_setting_stops_the_start_with_the_nearest_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A slip of the keyboard never leaves a default in force."""
+    """A misspelt setting is noticed."""
     monkeypatch.setenv("CLOUD_TERMINAL_ANSWER_TIMEOUT", "60")
 
     with pytest.raises(SettingsError, match="Did you mean CLOUD_TERMINAL_ANSWER_TIMEOUT_SECONDS") as caught:
@@ -51,7 +51,7 @@ def test_a_variable_that_is_no_setting_stops_the_start_with_the_nearest_name(
 
 
 def test_a_dot_env_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings do not depend on the folder in which somebody typed the command."""
+    """Settings do not depend on the working directory."""
     (tmp_path / ".env").write_text("CLOUD_TERMINAL_API_PORT=9999\n")
     monkeypatch.chdir(tmp_path)
 
@@ -59,7 +59,7 @@ def test_a_dot_env_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compose files pass `${NAME:-}` for what nobody gave."""
+    """Compose files pass `${NAME:-}` for an unset variable."""
     monkeypatch.setenv("CLOUD_TERMINAL_API_PORT", "")
 
     assert load_settings().api_port == 8080
@@ -92,7 +92,7 @@ def test_a_secret_file_that_cannot_be_used_is_named(
 
 
 def test_a_secret_given_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to know which of the two wins."""
+    """Neither takes precedence silently."""
     file = tmp_path / "url"
     file.write_text("amqp://a/")
     monkeypatch.setenv("CLOUD_TERMINAL_AMQP_URL", "amqp://b/")
@@ -103,7 +103,7 @@ def test_a_secret_given_twice_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One start, one list of everything to mend."""
+    """One start lists everything to fix."""
     monkeypatch.setenv("CLOUD_TERMINAL_API_PORT", "eighty")
     monkeypatch.setenv("CLOUD_TERMINAL_SOFTWARE_ID", "12")
     monkeypatch.setenv("CLOUD_TERMINAL_DATABASE_URL", "mysql://root:hunter2@db/x")
@@ -117,7 +117,7 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_secrets_are_not_in_the_settings_text() -> None:
-    """Whoever logs the settings gives nothing away."""
+    """Logged settings contain no secret."""
     settings = Settings(
         amqp_url="amqp://user:hunter2@broker/",
         database_url="postgresql+asyncpg://user:hunter3@db/x",
@@ -128,8 +128,8 @@ def test_secrets_are_not_in_the_settings_text() -> None:
         assert "hunter" not in text
 
 
-def test_the_broker_is_asked_for_only_where_it_is_needed() -> None:
-    """Migrating needs no RabbitMQ; a process that does says what to type."""
+def test_the_broker_is_required_only_where_it_is_needed() -> None:
+    """Migrating needs no RabbitMQ; a process that needs it says what to type."""
     settings = load_settings()
 
     with pytest.raises(SettingsError, match="export CLOUD_TERMINAL_AMQP_URL="):
@@ -137,7 +137,7 @@ def test_the_broker_is_asked_for_only_where_it_is_needed() -> None:
 
 
 def test_settings_do_not_change() -> None:
-    """What was checked at start is what is in force until the end."""
+    """The values checked at start are in force until the end."""
     settings = load_settings()
 
     with pytest.raises(ValueError, match="frozen"):
