@@ -55,7 +55,7 @@ def create(
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Username: [bold]{name}[/bold]")
     console.print(f"Secret:   [bold]{secret}[/bold]")
-    console.print("Keep the secret now: it cannot be shown again.")
+    console.print("The secret is not stored and cannot be shown again.")
 
 
 def revoke(username: Annotated[str, typer.Argument(help="The credential's user name.")]) -> None:

@@ -1,4 +1,4 @@
-"""Messages that nobody can read, deliveries that no statement takes: the other notifications go on."""
+"""Unreadable messages and deliveries that fail in a statement: the other notifications go on."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ async def _publish_raw(system: System, queue: str, body: bytes) -> None:
 async def test_a_forged_notification_is_dead_lettered_and_the_others_go_on(
     system: System, delivery_id: str
 ) -> None:
-    """It came to every notifier, one after the other, and ended each."""
+    """Once it ended every notifier worker, one after the other."""
     topology = topology_of(system.settings)
     notifier = await system.notifier(**PATIENT)
     async with receiving() as hooks:
@@ -48,8 +48,8 @@ async def test_a_forged_notification_is_dead_lettered_and_the_others_go_on(
         await eventually(lambda: all_delivered(system.database))
 
 
-async def test_a_delivery_that_cannot_be_leased_or_stored_takes_no_other_with_it(system: System) -> None:
-    """The batch it came in is done one by one, without it."""
+async def test_a_delivery_that_cannot_be_leased_or_stored_affects_no_other(system: System) -> None:
+    """Its batch is processed one by one, without it."""
     lease, record = deliveries.lease, deliveries.record
     bad: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""Certificates are verified against the URL's host, whatever address it leads to."""
+"""Certificates are verified against the URL's host, whatever its address."""
 
 import asyncio
 import datetime
@@ -20,7 +20,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 async def test_a_trusted_certificate_for_the_name_is_accepted(authority: Authority) -> None:
-    """The server is asked for by the URL's name and proves that name; the address was only the way there."""
+    """The server proves the URL's name; the address is only the route."""
     secure = receiver(status(200), tls=authority.server("shop.example"), keeps_connections=True)
 
     async with secure as shop, client(lookup=SHOP, ssl_context=authority.trust()) as http:
@@ -33,7 +33,7 @@ async def test_a_trusted_certificate_for_the_name_is_accepted(authority: Authori
 
 
 async def test_a_certificate_for_an_address_is_accepted_for_that_address(authority: Authority) -> None:
-    """A URL may name an address; its certificate then has to as well."""
+    """A URL may have an address as its host; so must its certificate then."""
     secure = receiver(status(200), tls=authority.server("127.0.0.1"))
 
     async with secure as shop, client(ssl_context=authority.trust()) as http:
@@ -41,7 +41,7 @@ async def test_a_certificate_for_an_address_is_accepted_for_that_address(authori
 
 
 async def test_a_name_with_a_dot_at_its_end_is_the_same_name(authority: Authority) -> None:
-    """Certificates know no such dot."""
+    """Certificates have no such dot."""
     secure = receiver(status(200), tls=authority.server("shop.example"))
 
     async with secure as shop, client(lookup=SHOP, ssl_context=authority.trust()) as http:
@@ -62,7 +62,7 @@ async def test_a_name_with_a_dot_at_its_end_is_the_same_name(authority: Authorit
 async def test_any_other_certificate_is_refused_before_a_byte_is_sent(
     authority: Authority, names_in_it: list[str], ends_in_days: int, self_signed: bool, reason: str
 ) -> None:
-    """The receiver gets no request to read."""
+    """The receiver gets no request."""
     ends_in = datetime.timedelta(days=ends_in_days)
     wrong = authority.server(*names_in_it, ends_in=ends_in, self_signed=self_signed)
 
@@ -78,7 +78,7 @@ async def test_any_other_certificate_is_refused_before_a_byte_is_sent(
 
 
 async def test_an_unknown_authority_is_refused(authority: Authority, tmp_path: Path) -> None:
-    """Valid, for the right name, by somebody whom this client does not trust."""
+    """Valid, for the right name, by an authority that this client does not trust."""
     stranger = Authority(tmp_path)
 
     async with (
@@ -102,7 +102,7 @@ async def test_a_client_of_its_own_trusts_no_authority_of_a_test(authority: Auth
 
 
 async def test_a_receiver_that_speaks_no_tls_is_no_connection() -> None:
-    """A plain server takes our greeting for a bad request and says so, or closes."""
+    """A plain server answers the TLS handshake with a bad request, or closes."""
 
     for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
 

@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way is finished and stored, nothing more is begun."""
+"""SIGTERM: running deliveries are finished and stored, no further one is started."""
 
 import asyncio
 from typing import Any
@@ -12,8 +12,8 @@ from webhook_receiver import receiving
 ONE_AT_A_TIME: dict[str, Any] = {**PATIENT, "notify_endpoint_concurrency": 1}
 
 
-async def test_what_is_under_way_is_finished_and_stored(system_on_both: System) -> None:
-    """The worker's end waits for the receiver's answer; what waited is another worker's."""
+async def test_running_deliveries_are_finished_and_stored(system_on_both: System) -> None:
+    """The worker waits for the receiver's answer; waiting deliveries are left to another worker."""
     system = system_on_both
     notifier = await system.notifier(**ONE_AT_A_TIME)
     async with receiving() as hooks:
@@ -45,8 +45,8 @@ async def published(system: System, delivery_id: str) -> bool:
     return bool((await delivery(system.database, delivery_id)).publish_count)
 
 
-async def test_a_receiver_that_hangs_does_not_hold_a_worker_for_ever(system: System) -> None:
-    """After the drain's time its delivery is left to the lease's end, and to another worker."""
+async def test_a_receiver_that_hangs_does_not_delay_a_worker_for_ever(system: System) -> None:
+    """After the drain's time its delivery is left to another worker, after the lease's end."""
     notifier = await system.notifier(**PATIENT)
     async with receiving() as hooks:
         hooks.goes_on.clear()

@@ -1,4 +1,4 @@
-"""Errors at any step of a delivery: it is made all the same, and its place is somebody else's again."""
+"""Errors at any step of a delivery: it is delivered all the same, and its slot is released."""
 
 import pytest
 from eventually import eventually
@@ -11,8 +11,8 @@ from shared.storage.db.engine import Database
 
 
 @pytest.mark.parametrize("step", NOTIFIER_STEPS)
-async def test_an_error_at_any_step_keeps_no_place_and_loses_no_delivery(system: System, step: str) -> None:
-    """While it fails what was leased waits for its lease's end; the places are free meanwhile."""
+async def test_an_error_at_any_step_keeps_no_slot_and_loses_no_delivery(system: System, step: str) -> None:
+    """Leased deliveries wait for their lease's end meanwhile; their slots are free."""
     failing = [True]
     failures: list[str] = []
 
@@ -37,6 +37,6 @@ async def test_an_error_at_any_step_keeps_no_place_and_loses_no_delivery(system:
 
 
 async def made_in_time(database: Database) -> bool:
-    """Whether all are delivered; the time until what waits is published again has passed."""
+    """Return True once all are delivered; let the sweep publish waiting ones at once."""
     await all_published_late(database)
     return await all_delivered(database)

@@ -1,4 +1,4 @@
-"""Nobody who is slow or down is in another one's way."""
+"""A slow or broken target delays no other."""
 
 import os
 from typing import Any
@@ -18,13 +18,15 @@ from shared.notification.secrets import new_webhook_secret
 
 @pytest.mark.parametrize("hangs", ["hipay", "merchant"])
 async def test_hipay_and_merchants_do_not_wait_for_each_other(system: System, hangs: str) -> None:
-    """One takes no answer's time from the other, however long it hangs; nor from the till."""
+    """Neither delays the other, or the POS, however long it hangs."""
     async with receiving() as hipay, receiving() as hooks, VirtualTerminal(terminal_host()) as shop:
         secret = new_webhook_secret(os.urandom)
-        told: dict[str, Any] = {"hipay_url": hipay.url, "hipay_signing_secret": secret}
-        till = await system.till(await system.api(**told))
+        notified: dict[str, Any] = {"hipay_url": hipay.url, "hipay_signing_secret": secret}
+        till = await system.till(await system.api(**notified))
         await system.worker()
-        await system.notifier(**told, **PATIENT, notify_hipay_concurrency=1, notify_merchant_concurrency=1)
+        await system.notifier(
+            **notified, **PATIENT, notify_hipay_concurrency=1, notify_merchant_concurrency=1
+        )
         await add_endpoint(system.database, system.settings, till.login.merchant_id, hooks.url)
         slow, quick = (hipay, hooks) if hangs == "hipay" else (hooks, hipay)
         slow.goes_on.clear()
@@ -40,8 +42,8 @@ async def test_hipay_and_merchants_do_not_wait_for_each_other(system: System, ha
         await eventually(lambda: all_delivered(system.database))
 
 
-async def test_a_hanging_endpoint_keeps_its_places_and_others_get_theirs(system: System) -> None:
-    """Two at once for each here; when it answers again it gets everything."""
+async def test_a_hanging_endpoint_keeps_its_slots_and_others_get_theirs(system: System) -> None:
+    """Two slots each here; when it answers again it gets everything."""
     notifier = await system.notifier(**PATIENT, notify_endpoint_concurrency=2, notify_merchant_concurrency=16)
     async with receiving() as hung, receiving() as other:
         hung.goes_on.clear()
@@ -60,8 +62,8 @@ async def test_a_hanging_endpoint_keeps_its_places_and_others_get_theirs(system:
         assert len({each.headers["webhook-id"] for each in hung.received}) == len(hung.received) == 10
 
 
-async def test_a_target_that_fails_is_left_alone_then_tried_one_at_a_time(system: System) -> None:
-    """During the pause nothing is sent there; after one success all that waits goes."""
+async def test_a_failing_target_is_paused_then_tried_one_at_a_time(system: System) -> None:
+    """During the pause nothing is sent there; after one success all waiting deliveries are."""
     notifier = await system.notifier(
         **PATIENT, notify_retry_seconds=(0.05,), notify_breaker_failures=3, notify_breaker_seconds=1
     )
@@ -94,8 +96,8 @@ async def all_published(system: System) -> bool:
     return all(row.publish_count or row.lease for row in await system.all_of("deliveries"))
 
 
-async def test_thousands_that_wait_for_others_delay_nobody(system: System) -> None:
-    """5,000 of a paused endpoint and 1,000 of a hanging one; the sweep takes a part of each."""
+async def test_thousands_of_waiting_deliveries_delay_no_other_target(system: System) -> None:
+    """5,000 of a paused endpoint and 1,000 of a hanging one; the sweep publishes a part of each."""
     notifier = await system.notifier(**PATIENT)
     async with receiving() as hooks, receiving() as hung, receiving() as other:
         left_alone, hanging = await hearing(system, hooks.url), await hearing(system, hung.url)

@@ -1,4 +1,4 @@
-"""Step 2' of the flow: HiPay hears of every order, whatever the terminal does."""
+"""Step 2' of the flow: HiPay is notified of every order, whatever the terminal does."""
 
 import base64
 import hashlib
@@ -25,8 +25,8 @@ from shared.notification.secrets import new_webhook_secret
 
 
 @dataclass
-class ToldHipay:
-    """A system whose HiPay is a receiver of the test's."""
+class NotifiedHipay:
+    """A system whose order notifications go to a receiver of the test."""
 
     till: Till
     hipay: WebhookReceiver
@@ -34,7 +34,7 @@ class ToldHipay:
     given: dict[str, Any]
 
 
-async def told_by(system: System, hipay: WebhookReceiver) -> ToldHipay:
+async def notified_by(system: System, hipay: WebhookReceiver) -> NotifiedHipay:
     secret = new_webhook_secret(os.urandom)
     given: dict[str, Any] = {
         "hipay_url": hipay.url,
@@ -45,19 +45,19 @@ async def told_by(system: System, hipay: WebhookReceiver) -> ToldHipay:
     till = await system.till(await system.api(**given))
     await system.worker()
     await system.notifier(**given)
-    return ToldHipay(till, hipay, secret, given)
+    return NotifiedHipay(till, hipay, secret, given)
 
 
 @pytest.fixture
-async def told(system: System) -> AsyncIterator[ToldHipay]:
+async def notified(system: System) -> AsyncIterator[NotifiedHipay]:
     async with receiving() as hipay:
-        yield await told_by(system, hipay)
+        yield await notified_by(system, hipay)
 
 
-async def test_all_that_the_till_said_reaches_hipay(system_on_both: System) -> None:
-    """Unknown fields, basket, customer, custom data, contracts, with the reference that the terminal saw."""
+async def test_the_whole_request_of_the_pos_reaches_hipay(system_on_both: System) -> None:
+    """Unknown fields, basket, customer, custom data, contracts, with the reference sent to the terminal."""
     async with receiving() as hipay, VirtualTerminal(terminal_host()) as shop:
-        told = await told_by(system_on_both, hipay)
+        notified = await notified_by(system_on_both, hipay)
         order = order_with(
             {
                 "order.custom_data": {"shop": "Nantes", "half": "\ud83d"},
@@ -69,10 +69,10 @@ async def test_all_that_the_till_said_reaches_hipay(system_on_both: System) -> N
         )
 
         # As tills with a simple JSON library send it: all ASCII, half a surrogate pair is no obstacle.
-        answered = await told.till.client.post(
+        answered = await notified.till.client.post(
             ORDER_PATH,
             content=json.dumps(order),
-            headers={**told.till.login.headers, "content-type": "application/json"},
+            headers={**notified.till.login.headers, "content-type": "application/json"},
         )
         (received,) = await hipay.heard(1)
 
@@ -82,35 +82,35 @@ async def test_all_that_the_till_said_reaches_hipay(system_on_both: System) -> N
         assert body["pos_technical_info"] == order["pos_technical_info"]
         assert body["other"] == {"shipping": {"city": "Nantes"}, "tomorrow": {"deep": ["er"]}}
         assert (body["type"], body["operation"], body["attempt"]) == ("order", "debit", 1)
-        assert body["merchant_id"] == told.till.login.merchant_id
+        assert body["merchant_id"] == notified.till.login.merchant_id
         debit = next(fields for fields in requests_of(shop) if fields["CD"] == "0")
         assert body["reference"] == payment_id(answered) == debit["CF"]
         await eventually(lambda: all_delivered(system_on_both.database))
 
 
-async def test_it_is_signed_and_has_credentials(told: ToldHipay) -> None:
-    """As our webhooks are, with HiPay's own signature beside them; its id is the delivery's."""
+async def test_it_is_signed_and_has_credentials(notified: NotifiedHipay) -> None:
+    """As our webhooks are, with HiPay's own signature; its id is the delivery's."""
     async with VirtualTerminal(terminal_host()) as shop:
-        await told.till.pay(shop.host)
-    (received,) = await told.hipay.heard(1)
+        await notified.till.pay(shop.host)
+    (received,) = await notified.hipay.heard(1)
 
-    Webhook(told.secret).verify(received.body, received.headers)
-    expected = hashlib.sha256(received.body + told.secret.encode()).hexdigest()
+    Webhook(notified.secret).verify(received.body, received.headers)
+    expected = hashlib.sha256(received.body + notified.secret.encode()).hexdigest()
     assert received.headers["x-hipay-signature"] == expected
     assert base64.b64decode(received.headers["authorization"].removeprefix("Basic ")) == b"tills:s3cret"
     assert received.headers["webhook-id"] == received.json["id"]
 
 
-async def test_a_new_attempt_is_a_notification_with_a_reference_of_its_own(told: ToldHipay) -> None:
-    """After a refusal the customer pays with another card; asking again for the result is no attempt."""
+async def test_a_new_attempt_is_a_notification_with_a_reference_of_its_own(notified: NotifiedHipay) -> None:
+    """After a refusal the customer pays with another card; a request for the result is no attempt."""
     async with VirtualTerminal(terminal_host()) as shop:
         shop.behaviour = Behaviour(customer=Customer.REFUSE)
-        first = await told.till.pay(shop.host, order_id="order-1")
+        first = await notified.till.pay(shop.host, order_id="order-1")
         shop.behaviour = Behaviour()
-        second = await told.till.pay(shop.host, order_id="order-1")
-        replayed = await told.till.pay(shop.host, order_id="order-1")
-        await told.till.pay(shop.host, order_id="order-2")
-    received = await told.hipay.heard(3)
+        second = await notified.till.pay(shop.host, order_id="order-1")
+        replayed = await notified.till.pay(shop.host, order_id="order-1")
+        await notified.till.pay(shop.host, order_id="order-2")
+    received = await notified.hipay.heard(3)
 
     assert payment_id(replayed) == payment_id(second)
     by_reference = {one.json["reference"]: one.json for one in received}
@@ -121,58 +121,60 @@ async def test_a_new_attempt_is_a_notification_with_a_reference_of_its_own(told:
 
 
 @pytest.mark.parametrize(("word", "operation"), [("Cancel", "reversal"), ("Credit", "credit")])
-async def test_reversals_and_credits_are_told_too(told: ToldHipay, word: str, operation: str) -> None:
+async def test_reversals_and_credits_are_notified_too(
+    notified: NotifiedHipay, word: str, operation: str
+) -> None:
     """Each is an attempt of its own operation."""
     async with VirtualTerminal(terminal_host()) as shop:
-        await told.till.pay(shop.host, order_id="order-1")
-        answered = await told.till.pay(shop.host, order_id="order-1", transaction_type=word)
-    received = await told.hipay.heard(2)
+        await notified.till.pay(shop.host, order_id="order-1")
+        answered = await notified.till.pay(shop.host, order_id="order-1", transaction_type=word)
+    received = await notified.hipay.heard(2)
 
     (body,) = [one.json for one in received if one.json["reference"] == payment_id(answered)]
     assert (body["operation"], body["attempt"]) == (operation, 1)
 
 
-async def test_it_is_sent_where_the_terminal_cannot_be_reached(told: ToldHipay) -> None:
+async def test_it_is_sent_where_the_terminal_cannot_be_reached(notified: NotifiedHipay) -> None:
     """Nothing listens there."""
-    answered = await told.till.pay(terminal_host())
-    (received,) = await told.hipay.heard(1)
+    answered = await notified.till.pay(terminal_host())
+    (received,) = await notified.hipay.heard(1)
 
     assert answered.status_code == 502
     assert received.json["reference"] == payment_id(answered)
 
 
-async def test_it_is_sent_where_the_terminal_has_no_address(system: System, told: ToldHipay) -> None:
+async def test_it_is_sent_where_the_terminal_has_no_address(system: System, notified: NotifiedHipay) -> None:
     """The payment ends in the transaction that accepts it."""
 
     async def nowhere(host: str) -> list[Address]:
         return []
 
-    till = await system.till(await system.api(lookup=nowhere, **told.given))
+    till = await system.till(await system.api(lookup=nowhere, **notified.given))
 
     answered = await till.pay("till-7.example")
-    (received,) = await told.hipay.heard(1)
+    (received,) = await notified.hipay.heard(1)
 
     assert answered.json()["payment"]["state"] == "unreachable"
     assert received.json["reference"] == payment_id(answered)
 
 
-async def test_it_does_not_wait_for_the_terminal(told: ToldHipay) -> None:
-    """The customer has not touched the terminal yet when HiPay has the order."""
+async def test_it_does_not_wait_for_the_terminal(notified: NotifiedHipay) -> None:
+    """HiPay has the order before the customer uses the terminal."""
     async with VirtualTerminal(terminal_host()) as shop:
         shop.behaviour = Behaviour(delay_seconds=4)
         body = order_for(shop.host)
-        accepted = await told.till.send(body, headers={"prefer": "respond-async"})
-        (received,) = await told.hipay.heard(1)
+        accepted = await notified.till.send(body, headers={"prefer": "respond-async"})
+        (received,) = await notified.hipay.heard(1)
 
         assert accepted.status_code == 202
         assert received.json["reference"] == payment_id(accepted)
-        assert (await told.till.client.get(
-            f"/v1/payments/{payment_id(accepted)}", headers=told.till.login.headers
+        assert (await notified.till.client.get(
+            f"/v1/payments/{payment_id(accepted)}", headers=notified.till.login.headers
         )).json()["payment"]["state"] in ("queued", "in_session")  # fmt: skip
 
 
 async def test_without_an_address_nothing_is_written(system: System) -> None:
-    """Nothing waits for a HiPay that the installation does not have."""
+    """No delivery waits for an address that is not set."""
     till = await system.till()
     await system.worker()
     async with VirtualTerminal(terminal_host()) as shop:

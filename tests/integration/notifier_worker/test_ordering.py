@@ -1,4 +1,4 @@
-"""What is told of one payment arrives in its order."""
+"""The events of one payment arrive in their order."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from shared.storage.webhooks import deliveries
 
 
 async def started(system: System, hooks: WebhookReceiver) -> tuple[Api, GivenEndpoint]:
-    """Return an API, whose commits wake the notifier workers, and the endpoint of its merchant."""
+    """Return an API whose commits wake the notifier workers, and the endpoint of its merchant."""
     api = await system.api()
     await system.notifier(**PATIENT)
     await with_merchant(system.database)
     return api, await add_endpoint(system.database, system.settings, MERCHANT, hooks.url)
 
 
-async def told(database: Database) -> list[Any]:
+async def stored_deliveries(database: Database) -> list[Any]:
     return list(await rows(database, "SELECT * FROM deliveries ORDER BY sequence"))
 
 
@@ -30,8 +30,8 @@ def types(hooks: WebhookReceiver) -> list[tuple[str, int]]:
     return [(body["type"], body["sequence"]) for body in hooks.bodies()]
 
 
-async def test_a_resolution_is_not_sent_before_its_doubt_was(system_on_both: System) -> None:
-    """While the receiver has not answered the first one, the second waits; then it goes at once."""
+async def test_a_resolution_is_not_sent_before_its_doubt(system_on_both: System) -> None:
+    """While the receiver has not answered the first event, the second waits; then it is sent at once."""
     system = system_on_both
     async with receiving() as hooks:
         api, endpoint = await started(system, hooks)
@@ -40,7 +40,7 @@ async def test_a_resolution_is_not_sent_before_its_doubt_was(system_on_both: Sys
         await hooks.heard(1)
 
         await prove(api.database, doubted.payment.id, Event.PROVED_DONE)
-        _, second = await told(system.database)
+        _, second = await stored_deliveries(system.database)
         assert await deliveries.lease(system.database, [second.id], 1) == []
         assert await deliveries.lease_of_target(system.database, endpoint.id, 9, 1) == []
         assert types(hooks) == [("payment.in_doubt", 1)]
@@ -51,11 +51,11 @@ async def test_a_resolution_is_not_sent_before_its_doubt_was(system_on_both: Sys
         assert types(hooks) == [("payment.in_doubt", 1), ("payment.resolved", 2)]
         assert hooks.bodies()[1]["state"] == "succeeded"
         # By the worker that stored the first one's result: the sweep was not needed.
-        assert [row.publish_count for row in await told(system.database)] == [0, 0]
+        assert [row.publish_count for row in await stored_deliveries(system.database)] == [0, 0]
 
 
 async def test_after_a_failed_first_try_the_later_one_goes_first(system: System) -> None:
-    """A receiver that dislikes one event is not cut off from those after it; `sequence` shows the order."""
+    """A receiver that refuses one event still gets those after it; `sequence` shows the order."""
     async with receiving() as hooks:
         api, _ = await started(system, hooks)
         hooks.statuses, hooks.headers = [503], {"retry-after": "2"}
@@ -71,8 +71,8 @@ async def test_after_a_failed_first_try_the_later_one_goes_first(system: System)
         assert types(hooks) == [("payment.in_doubt", 1), ("payment.resolved", 2), ("payment.in_doubt", 1)]
 
 
-async def test_a_hanging_payment_does_not_hold_another_ones_events(system: System) -> None:
-    """The order is a payment's own."""
+async def test_a_hanging_payment_does_not_delay_another_ones_events(system: System) -> None:
+    """The order is within a payment."""
     async with receiving() as hooks:
         api, _ = await started(system, hooks)
         hooks.goes_on.clear()

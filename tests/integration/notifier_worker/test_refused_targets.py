@@ -1,4 +1,4 @@
-"""Every form of a target inside our own network is refused, and no packet goes there."""
+"""Every form of a target inside our own network is refused, without a packet."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ URLS = {
 
 @pytest.fixture(autouse=True)
 def _nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What should be refused and is not fails here, before a packet goes to a real address."""
+    """Fail every connection to a real address that was not refused."""
     connect = socket.socket.connect
 
     def only_loopback(self: socket.socket, address: tuple[str, int]) -> None:
@@ -106,7 +106,7 @@ def _nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("host", SPELLINGS.values(), ids=SPELLINGS.keys())
 async def test_no_spelling_of_an_inner_address_is_connected_to(host: str) -> None:
-    """The system's own resolver says what a spelling means; a receiver on that port hears nothing."""
+    """The system's own resolver reads the spelling; a receiver on that port gets no connection."""
     lookup = SystemResolver(thread_count=1)
 
     async with receiver(status(200)) as inner, client(ADDRESSES_ONLY, lookup) as http:
@@ -119,8 +119,8 @@ async def test_no_spelling_of_an_inner_address_is_connected_to(host: str) -> Non
 
 
 @pytest.mark.parametrize("addresses", NAMES.values(), ids=NAMES.keys())
-async def test_no_name_that_leads_inside_is_connected_to(addresses: list[str]) -> None:
-    """One inner address is enough, whatever stands beside it."""
+async def test_no_name_of_an_inner_address_is_connected_to(addresses: list[str]) -> None:
+    """One inner address among others is enough."""
     lookup = names(shop_example=addresses)
 
     async with receiver(status(200), host="127.0.0.1") as inner, client(OPEN_TO_US, lookup) as http:
@@ -131,8 +131,8 @@ async def test_no_name_that_leads_inside_is_connected_to(addresses: list[str]) -
     assert inner.connections == 0
 
 
-async def test_an_allowed_origin_does_not_open_its_neighbours() -> None:
-    """The sandbox's own receiver is reached; another port of that machine is not, by whatever name."""
+async def test_an_allowed_origin_does_not_allow_its_neighbours() -> None:
+    """The sandbox's own receiver is reached; another port of that machine is not, by any name."""
     lookup = names(sandbox=["127.0.0.1"], shop_example=["127.0.0.1"])
     async with receiver(status(200)) as sandbox, receiver(status(200)) as other:
         policy = AddressPolicy(allowed_origins=frozenset({("http", "sandbox", sandbox.port)}))
@@ -147,7 +147,7 @@ async def test_an_allowed_origin_does_not_open_its_neighbours() -> None:
 
 @pytest.mark.parametrize(("url", "reason"), URLS.values(), ids=URLS.keys())
 async def test_no_trick_in_the_url_is_connected_to(url: str, reason: str) -> None:
-    """With the loopback open, so that nothing but the URL's text can be what refuses it."""
+    """Loopback is allowed here, so that only the URL's text can be refused."""
     policy = AddressPolicy(LOOPBACK.allowed_networks)
 
     async with receiver(status(200)) as inner, client(policy, names(shop_example=["127.0.0.1"])) as http:
@@ -160,7 +160,7 @@ async def test_no_trick_in_the_url_is_connected_to(url: str, reason: str) -> Non
 
 @pytest.mark.parametrize("number", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_an_answer_and_is_not_followed(number: int) -> None:
-    """Not even to where a post would be allowed; its status is no success."""
+    """Not even to an allowed target; its status is no success."""
     async with receiver(status(200)) as elsewhere:
         redirect = status(number, f"Location: http://127.0.0.1:{elsewhere.port}/latest/meta-data/")
         async with receiver(redirect) as first, client() as http:
@@ -174,7 +174,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(number: int) -> None:
 
 @pytest.mark.parametrize("number", [200, 404])
 async def test_only_a_redirect_has_a_location(number: int) -> None:
-    """Elsewhere the header says something else."""
+    """With other statuses the header has another meaning."""
     async with receiver(status(number, "Location: /made")) as hooks, client() as http:
         answer = await post(http, f"http://127.0.0.1:{hooks.port}/")
 
@@ -182,7 +182,7 @@ async def test_only_a_redirect_has_a_location(number: int) -> None:
 
 
 async def test_a_name_that_changes_after_the_check_is_connected_to_as_it_was_checked() -> None:
-    """The resolver would say an inner address the second time; nobody asks it a second time."""
+    """The resolver would return an inner address the second time, but is asked once."""
     asked: list[str] = []
 
     async def rebinding(host: str) -> Sequence[Address]:
@@ -199,8 +199,8 @@ async def test_a_name_that_changes_after_the_check_is_connected_to_as_it_was_che
     assert checked.connections == 1
 
 
-async def test_a_kept_connection_leads_to_the_address_that_was_checked() -> None:
-    """While it lives its name is not asked for again, whatever the name has come to mean."""
+async def test_an_idle_connection_stays_with_the_address_that_was_checked() -> None:
+    """Its name is not resolved again, whatever its new address."""
     asked: list[str] = []
 
     async def rebinding(host: str) -> Sequence[Address]:
@@ -216,7 +216,7 @@ async def test_a_kept_connection_leads_to_the_address_that_was_checked() -> None
     assert checked.connections == 1
 
 
-async def test_a_refused_target_costs_its_neighbours_nothing() -> None:
+async def test_a_refused_target_affects_no_other() -> None:
     """Posts to an allowed receiver go on beside refusals."""
     async with receiver(status(200), keeps_connections=True) as open_to_us, client() as http:
         url = f"http://127.0.0.1:{open_to_us.port}/"

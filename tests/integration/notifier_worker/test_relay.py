@@ -1,4 +1,4 @@
-"""No delivery is lost where a wake-up is, and none is sent twice while nobody dies."""
+"""A lost wake-up loses no delivery, and none is sent twice while no worker dies."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ from shared.storage.webhooks.outbox import RELAY_GRACE_MS
 
 @pytest.fixture
 async def way(amqp_url: str) -> AsyncIterator[AmqpProxy]:
-    """A way to the broker that a test can cut; open for longer than the system that goes by it."""
+    """A proxy in front of the broker that a test can cut; it outlives the system that uses it."""
     async with amqp_proxy(amqp_url) as proxy:
         yield proxy
 
@@ -34,8 +34,8 @@ def is_idle(notifier: Notifier) -> bool:
     return notifier.metric("notifications_under_way", kind="merchant") == 0
 
 
-async def test_a_delivery_that_nobody_published_is_found(system_on_both: System) -> None:
-    """As where a process died right after its commit: the sweep leaves it the time to publish, then does."""
+async def test_an_unpublished_delivery_is_published_by_the_sweep(system_on_both: System) -> None:
+    """As after a process died right after its commit: the sweep waits for it first."""
     system = system_on_both
     await system.notifier()
     await with_merchant(system.database)
@@ -52,8 +52,10 @@ async def test_a_delivery_that_nobody_published_is_found(system_on_both: System)
         await eventually(lambda: all_delivered(system.database))
 
 
-async def test_a_broker_that_is_away_at_the_commit_loses_nothing(way: AmqpProxy, system: System) -> None:
-    """The caller's transaction does not depend on it; the sweep of any notifier worker publishes."""
+async def test_a_broker_that_is_unavailable_at_the_commit_loses_nothing(
+    way: AmqpProxy, system: System
+) -> None:
+    """The transaction does not depend on it; the sweep of any notifier worker publishes."""
     await system.notifier()
     async with receiving() as hooks:
         api = await system.api(amqp_url=way.url)
@@ -71,10 +73,10 @@ async def test_a_broker_that_is_away_at_the_commit_loses_nothing(way: AmqpProxy,
         assert received.headers["webhook-id"] == delivery_id
 
 
-async def test_after_a_long_absence_of_the_broker_everything_goes_at_once(
+async def test_after_a_long_outage_of_the_broker_everything_is_sent_at_once(
     way: AmqpProxy, system: System
 ) -> None:
-    """What it did not take does not wait longer and longer for the next try."""
+    """The pause before the next publish does not grow with the outage."""
     async with receiving() as hooks:
         notifier = await system.notifier(amqp_url=way.url)
         merchant = await hearing(system, hooks.url)
@@ -90,7 +92,7 @@ async def test_after_a_long_absence_of_the_broker_everything_goes_at_once(
 
 
 async def test_two_workers_share_the_work_and_nothing_is_sent_twice(system_on_both: System) -> None:
-    """Whoever has leased a delivery is the one that sends it, however many messages name it."""
+    """The worker with the lease sends a delivery, however many messages it has."""
     system = system_on_both
     both = [await system.notifier() for _ in range(2)]
     async with receiving() as hooks:
@@ -106,8 +108,8 @@ async def test_two_workers_share_the_work_and_nothing_is_sent_twice(system_on_bo
         assert sum(sent) == 60
 
 
-async def test_many_messages_about_one_delivery_are_one_try_and_no_place_is_lost(system: System) -> None:
-    """A message may come twice, in one batch, too; each is acknowledged."""
+async def test_many_messages_about_one_delivery_are_one_attempt_and_no_slot_is_lost(system: System) -> None:
+    """A message may come twice, also in one batch; each is acknowledged."""
     notifier = await system.notifier(notify_endpoint_concurrency=4, notify_merchant_concurrency=8)
     async with (
         receiving() as hooks,
@@ -133,8 +135,8 @@ async def test_many_messages_about_one_delivery_are_one_try_and_no_place_is_lost
         await eventually(lambda: left_in(system, system.topology.notifications("merchant"), 0))
 
 
-async def test_a_worker_that_stalls_past_its_lease_changes_nothing_any_more(system_on_both: System) -> None:
-    """Another one sends the delivery again, under the same id; the late result is none."""
+async def test_a_result_that_is_later_than_its_lease_changes_nothing(system_on_both: System) -> None:
+    """Another worker sends the delivery again, with the same id; the late result is ignored."""
     system = system_on_both
     goes_on, stalled = asyncio.Event(), asyncio.Event()
 
@@ -178,8 +180,8 @@ async def lease_is_over(system: System, delivery_id: str) -> bool:
     return bool(row.is_over)
 
 
-async def test_a_message_that_nobody_can_read_is_put_aside(system: System) -> None:
-    """For a person to look at; the next one is not held up."""
+async def test_an_unreadable_message_is_dead_lettered(system: System) -> None:
+    """An operator can look at it; the next one is not delayed."""
     notifier = await system.notifier()
     aside = system.topology.dead_notifications
     raw = await aiormq.connect(system.settings.require_amqp_url())
@@ -199,15 +201,15 @@ async def test_a_message_that_nobody_can_read_is_put_aside(system: System) -> No
 
 
 async def left_in(system: System, queue: str, number: int) -> bool:
-    """Whether so many messages wait in the queue."""
+    """Return True if this number of messages waits in the queue."""
     raw = await aiormq.connect(system.settings.require_amqp_url())
     declared = await (await raw.channel()).queue_declare(queue, passive=True)
     await raw.close()
     return declared.message_count == number
 
 
-async def test_a_paused_target_is_asked_for_nothing_and_found_after_its_pause(system: System) -> None:
-    """By the sweep, since its messages were acknowledged long ago."""
+async def test_a_paused_target_gets_its_deliveries_after_its_pause(system: System) -> None:
+    """From the sweep, since its messages were acknowledged long ago."""
     await system.notifier()
     async with receiving() as hooks:
         merchant = await hearing(system, hooks.url)

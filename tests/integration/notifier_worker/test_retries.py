@@ -1,4 +1,4 @@
-"""What fails is tried again until it is received, and its tries can be read."""
+"""Failed deliveries are retried until they are received, and their attempts are stored."""
 
 import socket
 import time
@@ -19,7 +19,7 @@ QUICK: dict[str, Any] = {"notify_retry_seconds": (0.05,), "notify_breaker_failur
 
 
 async def tried(database: Database, delivery_id: str, times: int = 1) -> list[Any]:
-    """Wait until so many tries are stored; return them."""
+    """Wait until this number of attempts is stored; return them."""
 
     async def look() -> list[Any] | None:
         found = await attempts(database, delivery_id)
@@ -30,8 +30,8 @@ async def tried(database: Database, delivery_id: str, times: int = 1) -> list[An
 
 
 @pytest.mark.parametrize("answer", [500, 302, 400, 404])
-async def test_what_is_not_received_is_sent_again_the_same(system: System, answer: int) -> None:
-    """Same id, same body, a signature of its own; a redirect is not followed."""
+async def test_a_delivery_that_is_not_received_is_sent_again(system: System, answer: int) -> None:
+    """With the same id and body and a new signature; a redirect is not followed."""
     await system.notifier(**QUICK)
     async with receiving() as hooks, receiving() as elsewhere:
         hooks.statuses, hooks.headers = [answer, answer], {"location": elsewhere.url}
@@ -58,8 +58,8 @@ async def test_what_is_not_received_is_sent_again_the_same(system: System, answe
 
 
 @pytest.mark.parametrize(("answer", "form"), [(429, "seconds"), (503, "date")])
-async def test_a_receiver_says_when_to_come_again(system: System, answer: int, form: str) -> None:
-    """Retry-After is honoured, as seconds and as an HTTP date."""
+async def test_a_receiver_decides_the_pause_by_retry_after(system: System, answer: int, form: str) -> None:
+    """As seconds and as an HTTP date."""
     await system.notifier(**QUICK)
     async with receiving() as hooks:
         hooks.statuses = [answer]
@@ -74,8 +74,8 @@ async def test_a_receiver_says_when_to_come_again(system: System, answer: int, f
     assert 3500 <= (row.due_at - row.tried_at) / 1000 <= 3601
 
 
-async def test_nothing_that_a_receiver_says_ends_a_try_half_way(system: System) -> None:
-    """A time zone beyond all days, NUL and broken UTF-8 in the answer: tried again like any other."""
+async def test_a_malformed_answer_is_stored_and_retried(system: System) -> None:
+    """An impossible time zone, NUL and broken UTF-8 in the answer."""
     notifier = await system.notifier(**QUICK)
     strange = status(429, "Retry-After: Wed, 21 Oct 2015 07:28:00 +9999999999999", body=b"\x00\xff\xd8")
     async with receiver(strange) as hooks:
@@ -90,7 +90,7 @@ async def test_nothing_that_a_receiver_says_ends_a_try_half_way(system: System) 
 
 
 async def test_the_first_two_kibibytes_of_an_answer_are_kept(system: System) -> None:
-    """Enough to see what the receiver did not like."""
+    """Enough to see the receiver's reason."""
     await system.notifier(**QUICK)
     async with receiver(status(500, body=b"why " * 5000)) as hooks:
         (one,) = await (await hearing(system, f"http://127.0.0.1:{hooks.port}/")).wait()
@@ -100,8 +100,8 @@ async def test_the_first_two_kibibytes_of_an_answer_are_kept(system: System) -> 
     assert first.answer == "why " * 512
 
 
-async def test_where_nobody_listens_it_is_tried_again(system: System) -> None:
-    """The attempt says so in a stable word."""
+async def test_a_refused_connection_is_retried(system: System) -> None:
+    """The attempt has a code for it."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         await system.notifier(**QUICK)
@@ -113,8 +113,8 @@ async def test_where_nobody_listens_it_is_tried_again(system: System) -> None:
     assert (await delivery(system.database, one)).state == "waiting"
 
 
-async def test_an_answer_that_comes_too_late_is_none(system: System) -> None:
-    """The same delivery comes again, which its id shows."""
+async def test_an_answer_after_the_time_out_is_ignored(system: System) -> None:
+    """The delivery is sent again with the same id."""
     limits: dict[str, Any] = {"notify_timeout_seconds": 0.5, "notify_connect_timeout_seconds": 0.4}
     await system.notifier(**QUICK, **limits)
     async with receiving() as hooks:
@@ -132,7 +132,7 @@ async def test_an_answer_that_comes_too_late_is_none(system: System) -> None:
 
 
 async def test_an_address_that_is_not_allowed_is_never_posted_to(system: System) -> None:
-    """Each try says why, as for any other failure."""
+    """Each attempt has the reason, as for any other failure."""
     await system.notifier(**QUICK, notify_allowed_networks=())
     async with receiving() as hooks:
         (one,) = await (await hearing(system, hooks.url)).wait()
@@ -144,8 +144,8 @@ async def test_an_address_that_is_not_allowed_is_never_posted_to(system: System)
         assert hooks.received == []
 
 
-async def test_a_delivery_is_tried_to_the_end_of_its_life(system_on_both: System) -> None:
-    """The schedule's last pause is repeated; then it is dead, with all of its tries, until it is replayed."""
+async def test_a_delivery_is_retried_to_the_end_of_its_life(system_on_both: System) -> None:
+    """The schedule's last pause is repeated; then it is given up, with its attempts, until it is replayed."""
     system = system_on_both
     notifier = await system.notifier(
         notify_retry_seconds=(0.05, 0.1), notify_breaker_failures=1000, notify_lifetime_seconds=1.5
@@ -166,8 +166,8 @@ async def dead(database: Database) -> bool:
     return {state for state, _ in await states(database)} == {"dead"}
 
 
-async def test_gone_ends_the_endpoint_and_what_waits_for_it(system_on_both: System) -> None:
-    """410: nothing more is sent there, neither what waited nor what comes."""
+async def test_gone_ends_the_endpoint_and_its_waiting_deliveries(system_on_both: System) -> None:
+    """After 410 nothing more is sent there, neither waiting nor new deliveries."""
     system = system_on_both
     await system.notifier(notify_endpoint_concurrency=1)
     async with receiving() as hooks, receiving() as other:
@@ -187,10 +187,10 @@ async def test_gone_ends_the_endpoint_and_what_waits_for_it(system_on_both: Syst
 
 
 @pytest.mark.parametrize("step", ["claimed", "sent"])
-async def test_a_database_that_goes_away_costs_neither_a_try_nor_a_result(
+async def test_an_unavailable_database_costs_neither_an_attempt_nor_a_result(
     system_on_both: System, step: str
 ) -> None:
-    """What was leased is sent once it can be read; what was sent is stored once it can be stored."""
+    """Leased deliveries are sent once they can be read; their results are stored once they can be."""
     system = system_on_both
 
     async def at(reached: str) -> None:
@@ -211,7 +211,7 @@ async def test_a_database_that_goes_away_costs_neither_a_try_nor_a_result(
 
 
 async def test_a_result_whose_commit_was_not_confirmed_is_stored_once(system_on_both: System) -> None:
-    """Stored and not confirmed: the second time it changes nothing."""
+    """The second statement changes nothing."""
     system = system_on_both
 
     async def at(reached: str) -> None:

@@ -19,8 +19,8 @@ from shared.notification.secrets import new_webhook_secret
 from shared.storage.webhooks.endpoints import send_test
 
 
-async def test_a_payment_is_told_to_the_merchants_endpoint_signed(system_on_both: System) -> None:
-    """The receiver verifies it with the public library alone, and finds the result in it."""
+async def test_a_payment_is_sent_to_the_merchants_endpoint_signed(system_on_both: System) -> None:
+    """The receiver verifies it with the public library and reads the result."""
     system = system_on_both
     till = await system.till()
     await system.worker()
@@ -41,8 +41,8 @@ async def test_a_payment_is_told_to_the_merchants_endpoint_signed(system_on_both
         await eventually(lambda: all_delivered(system.database))
 
 
-async def test_a_test_event_is_told_to_its_endpoint_alone(system: System) -> None:
-    """At once after its commit, by the process that wrote it; of no payment."""
+async def test_a_test_event_is_sent_to_its_endpoint_alone(system: System) -> None:
+    """Right after its commit, by the process that committed it; it has no payment."""
     api = await system.api()
     await system.notifier()
     async with receiving() as hooks, receiving() as others:
@@ -68,7 +68,7 @@ def _verifies(secret: str, received: Received) -> bool:
     return True
 
 
-async def test_what_was_changed_on_the_way_is_not_verified(system: System) -> None:
+async def test_a_changed_webhook_is_not_verified(system: System) -> None:
     """A changed byte, another time or id, another signature, a wrong secret."""
     await system.notifier()
     async with receiving() as hooks:
@@ -91,7 +91,7 @@ async def test_what_was_changed_on_the_way_is_not_verified(system: System) -> No
 
 
 async def test_during_a_rotation_both_secrets_verify(system_on_both: System) -> None:
-    """HiPay's own signature beside them goes by the newest."""
+    """HiPay's own signature uses the newest."""
     system = system_on_both
     await system.notifier()
     newest = new_webhook_secret(os.urandom)

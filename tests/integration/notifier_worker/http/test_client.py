@@ -1,4 +1,4 @@
-"""Posts to receivers that answer well, badly, slowly, too much or not at all."""
+"""Posts to receivers that answer correctly, wrongly, slowly, too much or not at all."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ def _for_ever(begin: bytes, repeated: bytes, pause_seconds: float = 0) -> Behavi
 
 
 async def test_a_post_carries_its_headers_and_body() -> None:
-    """Host and Content-Length are the client's, the others the caller's, the body is passed as it is."""
+    """Host and Content-Length are the client's, the others the caller's; the body is unchanged."""
     async with receiver(status(201, body=b"thanks")) as shop, client() as http:
         url = f"http://127.0.0.1:{shop.port}/hook?shop=1"
         answer = await http.post(url, {"webhook-id": "evt_1"}, b'{"caf\xc3\xa9":1}', 30)
@@ -45,16 +45,16 @@ async def test_a_post_carries_its_headers_and_body() -> None:
     assert (answer.status, answer.body, answer.retry_after) == (201, b"thanks", None)
 
 
-async def test_retry_after_is_handed_on_as_it_came() -> None:
-    """In whatever case the header is written."""
+async def test_retry_after_is_returned_as_it_was_received() -> None:
+    """The case of the header's name does not matter."""
     async with receiver(status(503, "RETRY-AFTER: 120")) as shop, client() as http:
         answer = await post(http, f"http://127.0.0.1:{shop.port}/")
 
     assert (answer.status, answer.retry_after) == (503, "120")
 
 
-async def test_interim_answers_are_passed_over() -> None:
-    """100 and 103 say nothing about the post."""
+async def test_interim_answers_are_ignored() -> None:
+    """100 and 103 are not the answer to the post."""
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
     async with (
         receiver(says(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as shop,
@@ -80,7 +80,7 @@ async def test_interim_answers_are_passed_over() -> None:
         pytest.param(b"HTTP/1.1 204 None\r\n\r\n", b"", id="no-content"),
     ],
 )
-async def test_the_status_counts_whatever_becomes_of_the_body(answer: bytes, body: bytes) -> None:
+async def test_the_status_is_the_result_whatever_the_body(answer: bytes, body: bytes) -> None:
     """At most 2 KiB of it are kept."""
     async with receiver(says(answer)) as shop, client() as http:
         found = await post(http, f"http://127.0.0.1:{shop.port}/")
@@ -106,7 +106,7 @@ async def test_the_status_counts_whatever_becomes_of_the_body(answer: bytes, bod
     ],
 )
 async def test_an_endless_body_ends_with_its_status_and_the_connection(behaviour: Behaviour) -> None:
-    """The answer is there long before the time-out, and the receiver is cut off."""
+    """The answer is returned long before the time-out, and the connection is closed."""
     async with receiver(behaviour) as shop, client() as http:
         async with asyncio.timeout(60):
             answer = await post(http, f"http://127.0.0.1:{shop.port}/", 120)
@@ -139,8 +139,8 @@ async def test_an_endless_body_ends_with_its_status_and_the_connection(behaviour
         ),
     ],
 )
-async def test_what_is_no_answer_is_a_bad_answer(behaviour: Behaviour, reason: str) -> None:
-    """With a word for what was wrong; the connection is closed."""
+async def test_a_malformed_answer_is_a_bad_answer(behaviour: Behaviour, reason: str) -> None:
+    """With a code for the error; the connection is closed."""
     async with receiver(behaviour) as shop, client() as http:
         with pytest.raises(BadAnswer) as bad:
             await post(http, f"http://127.0.0.1:{shop.port}/", 120)
@@ -158,8 +158,8 @@ async def test_what_is_no_answer_is_a_bad_answer(behaviour: Behaviour, reason: s
         pytest.param(_for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02), id="interim-drip"),
     ],
 )
-async def test_a_receiver_without_a_status_in_time_is_given_up(behaviour: Behaviour) -> None:
-    """The time-out is one over everything: what comes in small pieces does not extend it."""
+async def test_a_receiver_without_a_status_in_time_times_out(behaviour: Behaviour) -> None:
+    """The time-out covers everything: an answer in small pieces does not extend it."""
     async with receiver(behaviour) as shop, client() as http:
         with pytest.raises(TimedOut) as late:
             await post(http, f"http://127.0.0.1:{shop.port}/", 0.5)
@@ -168,8 +168,8 @@ async def test_a_receiver_without_a_status_in_time_is_given_up(behaviour: Behavi
     assert late.value.reason == "answer_timeout"
 
 
-async def test_a_tls_handshake_that_never_ends_is_given_up_and_closed() -> None:
-    """By the connect time-out, and by the post's time-out where that is the shorter one."""
+async def test_a_tls_handshake_that_never_ends_times_out() -> None:
+    """After the connect time-out, or the post's time-out where that is shorter."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
         for connect_seconds, post_seconds, reason in (
@@ -188,7 +188,7 @@ async def test_a_tls_handshake_that_never_ends_is_given_up_and_closed() -> None:
 
 
 async def test_a_name_look_up_counts_against_the_time_out() -> None:
-    """The post's time-out begins before the name is looked up."""
+    """The post's time-out begins before the DNS look-up."""
 
     async def never(host: str) -> Sequence[Address]:
         await asyncio.Event().wait()
@@ -202,7 +202,7 @@ async def test_a_name_look_up_counts_against_the_time_out() -> None:
 
 
 async def test_a_refused_connection_and_an_unknown_name_are_no_connection() -> None:
-    """Each with its own word."""
+    """Each has its own code."""
     with socket.create_server(("127.0.0.1", 0)) as closed_soon:
         port = closed_soon.getsockname()[1]
 
@@ -216,7 +216,7 @@ async def test_a_refused_connection_and_an_unknown_name_are_no_connection() -> N
     assert unknown.value.reason == "name_unresolved"
 
 
-async def test_the_next_address_is_tried_where_one_takes_no_connection() -> None:
+async def test_the_next_address_is_tried_after_a_refused_connection() -> None:
     """In the resolver's order, four of them at most."""
     async with receiver(status(200), host="127.0.0.4") as shop:
         reachable = names(shop_example=["127.0.0.2", "127.0.0.3", "127.0.0.4"])
@@ -231,7 +231,7 @@ async def test_the_next_address_is_tried_where_one_takes_no_connection() -> None
 
 
 async def test_an_address_that_swallows_packets_leaves_time_for_the_next() -> None:
-    """Each gets its part of the connect time-out."""
+    """Each address gets its part of the connect time-out."""
     with socket.socket() as full:
         full.bind(("127.0.0.2", 0))
         full.listen(0)
@@ -257,7 +257,7 @@ async def test_an_address_that_swallows_packets_leaves_time_for_the_next() -> No
 
 
 async def test_connections_are_kept_and_used_again() -> None:
-    """Posts one after the other share one, posts at the same time have one each."""
+    """Consecutive posts share one, concurrent posts have one each."""
     async with receiver(status(200, body=b"ok"), keeps_connections=True) as shop, client() as http:
         url = f"http://127.0.0.1:{shop.port}/"
 
@@ -272,7 +272,7 @@ async def test_connections_are_kept_and_used_again() -> None:
 
 
 async def test_a_connection_that_the_receiver_closed_is_replaced() -> None:
-    """Receivers close idle connections whenever they like; the post does not fail for it."""
+    """Receivers close idle connections at any time; the post does not fail."""
     async with receiver(status(200)) as shop, client() as http:
         url = f"http://127.0.0.1:{shop.port}/"
 
@@ -283,7 +283,7 @@ async def test_a_connection_that_the_receiver_closed_is_replaced() -> None:
 
 
 async def test_a_post_on_a_connection_that_closes_at_that_moment_is_sent_on_a_new_one() -> None:
-    """The receiver takes the second request of a connection and closes without a word."""
+    """The receiver reads the second request of a connection and closes without an answer."""
     served: set[int] = set()
 
     async def once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -303,7 +303,7 @@ async def test_a_post_on_a_connection_that_closes_at_that_moment_is_sent_on_a_ne
 
 
 async def test_an_idle_connection_is_closed_after_its_time() -> None:
-    """Also when no other post ever comes."""
+    """Also without a further post."""
     async with (
         receiver(status(200), keeps_connections=True) as shop,
         client(idle_seconds=0.1) as http,
@@ -314,7 +314,7 @@ async def test_an_idle_connection_is_closed_after_its_time() -> None:
 
 
 async def test_idle_connections_are_bounded_over_all_receivers() -> None:
-    """The one that has been idle for longest is closed for the newest."""
+    """The connection that has been idle for longest is closed."""
     async with (
         receiver(status(200), keeps_connections=True) as first,
         receiver(status(200), keeps_connections=True) as second,
@@ -329,7 +329,7 @@ async def test_idle_connections_are_bounded_over_all_receivers() -> None:
 
 
 async def test_a_client_that_is_closed_closes_its_connections() -> None:
-    """Nothing stays open behind a stopped worker."""
+    """A stopped worker leaves no connection open."""
     async with receiver(status(200), keeps_connections=True) as shop:
         async with client() as http:
             await post(http, f"http://127.0.0.1:{shop.port}/")
@@ -338,7 +338,7 @@ async def test_a_client_that_is_closed_closes_its_connections() -> None:
 
 
 async def test_a_cancelled_post_closes_its_connection() -> None:
-    """A worker that stops leaves no request hanging."""
+    """A worker that stops leaves no request open."""
     async with receiver(silence) as shop, client() as http:
         posting = asyncio.create_task(post(http, f"http://127.0.0.1:{shop.port}/"))
         await eventually(lambda: shop.requests)
@@ -350,8 +350,8 @@ async def test_a_cancelled_post_closes_its_connection() -> None:
         await eventually(lambda: shop.closed_connections == 1)
 
 
-async def test_ipv6_is_spoken_where_the_settings_open_it() -> None:
-    """The Host header has the brackets, the connection has not."""
+async def test_ipv6_is_used_where_the_settings_allow_it() -> None:
+    """The Host header has brackets, the address has not."""
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
             pass

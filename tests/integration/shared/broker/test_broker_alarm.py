@@ -1,4 +1,4 @@
-"""A broker of our own runs short of memory: whoever publishes is told at once, and readiness names it."""
+"""A broker of our own runs short of memory: publishing fails at once, and readiness names the alarm."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ async def parts(own_broker: RunningServer) -> AsyncIterator[BrokerParts]:
 async def test_under_an_alarm_publishing_fails_at_once_and_readiness_names_it_until_it_is_over(
     own_broker: RunningServer, parts: BrokerParts
 ) -> None:
-    """Nobody waits for the time-out, nobody has to start anything again."""
+    """No publish waits for its time-out, and none needs a restart."""
     busy, quiet = await parts.publisher(), await parts.publisher()
     assert await busy.ready() is None
     assert await quiet.ready() is None

@@ -1,4 +1,4 @@
-"""Deliveries: handed off at once, as many as sessions can run, ended by hand, never lost."""
+"""Deliveries: handed off at once, as many as sessions can run, acknowledged by hand, never lost."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def put_raw(parts: BrokerParts, body: bytes) -> None:
 
 
 async def test_an_acknowledged_payment_is_delivered_once(amqp_url: str, amqp_prefix: str) -> None:
-    """What was acknowledged does not come again, to nobody."""
+    """An acknowledged message is not delivered again, to any worker."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher, consumer = await parts.publisher(), await parts.consumer()
         deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -49,7 +49,7 @@ async def test_an_acknowledged_payment_is_delivered_once(amqp_url: str, amqp_pre
 
 
 async def test_a_worker_gets_no_more_than_it_can_run(amqp_url: str, amqp_prefix: str) -> None:
-    """The prefetch is the number of sessions; the rest waits for others in the broker."""
+    """The prefetch is the number of sessions; the rest waits in the broker for other workers."""
     async with broker_parts(amqp_url, amqp_prefix, session_limit=3) as parts:
         publisher, consumer = await parts.publisher(), await parts.consumer()
         deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -66,7 +66,7 @@ async def test_a_worker_gets_no_more_than_it_can_run(amqp_url: str, amqp_prefix:
 async def test_payments_of_a_lost_connection_come_again_and_late_acks_do_no_harm(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """The consumer is back by itself; acknowledging an old delivery raises nothing and hits no other."""
+    """The consumer is restored by itself; acknowledging an old delivery raises nothing and ends no other."""
     async with broker_parts(amqp_url, amqp_prefix, session_limit=10) as parts, amqp_proxy(amqp_url) as proxy:
         publisher, consumer = await parts.publisher(), await parts.consumer(url=proxy.url)
         deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -89,10 +89,10 @@ async def test_payments_of_a_lost_connection_come_again_and_late_acks_do_no_harm
         assert await parts.waiting_in(parts.topology.payments) == 0
 
 
-async def test_an_unreadable_message_is_put_aside_and_the_next_one_delivered(
+async def test_an_unreadable_message_is_dead_lettered_and_the_next_one_delivered(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """A poisonous message stops nobody and is not lost: a person can look at it."""
+    """It stops no worker and is not lost: an operator can look at it."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher, consumer = await parts.publisher(), await parts.consumer()
         deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -106,8 +106,8 @@ async def test_an_unreadable_message_is_put_aside_and_the_next_one_delivered(
         assert parts.metrics.registry.get_sample_value("cloud_terminal_dead_letters_total") == 1
 
 
-async def test_a_rejected_payment_is_put_aside(amqp_url: str, amqp_prefix: str) -> None:
-    """Reject is for what nobody will ever finish."""
+async def test_a_rejected_payment_is_dead_lettered(amqp_url: str, amqp_prefix: str) -> None:
+    """Reject is for a message that no worker can finish."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher, consumer = await parts.publisher(), await parts.consumer()
         deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -122,7 +122,7 @@ async def test_a_rejected_payment_is_put_aside(amqp_url: str, amqp_prefix: str) 
 async def test_a_message_that_kills_every_worker_ends_among_the_dead_letters(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """After the delivery limit it is out of the way."""
+    """After the delivery limit it blocks nothing."""
     async with (
         broker_parts(amqp_url, amqp_prefix, delivery_limit=2) as parts,
         amqp_proxy(amqp_url) as proxy,
@@ -140,8 +140,8 @@ async def test_a_message_that_kills_every_worker_ends_among_the_dead_letters(
         assert deliveries.empty()
 
 
-async def test_a_draining_worker_gives_back_what_it_has_not_begun(amqp_url: str, amqp_prefix: str) -> None:
-    """Unclaimed messages go to others at once, untouched; those in session stay."""
+async def test_a_draining_worker_requeues_what_it_has_not_begun(amqp_url: str, amqp_prefix: str) -> None:
+    """Unclaimed messages go to other workers at once; those in session stay."""
     async with broker_parts(amqp_url, amqp_prefix, session_limit=2) as parts:
         publisher, consumer = await parts.publisher(), await parts.consumer()
         deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -163,7 +163,7 @@ async def test_a_draining_worker_gives_back_what_it_has_not_begun(amqp_url: str,
 
 
 async def test_ready_is_a_live_consumer_not_an_open_connection(amqp_url: str, amqp_prefix: str) -> None:
-    """Before the start, while the broker is away, and after the broker took the consumer away: not ready."""
+    """Not ready before the start, while the broker is unavailable, and after it cancelled the consumer."""
     async with (
         broker_parts(amqp_url, amqp_prefix, broker_call_timeout_seconds=1) as parts,
         amqp_proxy(amqp_url) as proxy,
@@ -183,7 +183,7 @@ async def test_ready_is_a_live_consumer_not_an_open_connection(amqp_url: str, am
         assert await consumer.ready() == "no answer in time"
 
 
-async def test_a_deleted_queue_is_made_and_consumed_again(amqp_url: str, amqp_prefix: str) -> None:
+async def test_a_deleted_queue_is_declared_and_consumed_again(amqp_url: str, amqp_prefix: str) -> None:
     """The broker cancels the consumer; the client declares the queue and consumes again by itself."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher, consumer = await parts.publisher(), await parts.consumer()

@@ -1,4 +1,4 @@
-"""After a publish it is certain that the broker has the message, or what is not."""
+"""After a publish the broker has the message, or the error says what is certain."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ async def test_a_published_payment_is_in_the_queue_persistent_with_its_id_and_tr
 
 
 async def test_a_payment_without_a_queue_is_not_routed(amqp_url: str, amqp_prefix: str) -> None:
-    """A broker that has lost its queues is no black hole."""
+    """A broker that has lost its queues loses no message silently."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher = await parts.publisher(declare=False)
 
@@ -51,20 +51,20 @@ async def test_a_payment_without_a_queue_is_not_routed(amqp_url: str, amqp_prefi
         assert failures(parts.metrics, "not_routed") == 1
 
 
-async def test_a_reply_to_a_requester_that_is_gone_is_not_routed(amqp_url: str, amqp_prefix: str) -> None:
-    """Its exclusive queue died with it; the reply comes back instead of vanishing."""
+async def test_a_reply_to_a_process_that_has_ended_is_not_routed(amqp_url: str, amqp_prefix: str) -> None:
+    """Its exclusive queue ended with it; the reply is returned."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher = await parts.publisher()
 
         with pytest.raises(NotRouted):
             await publisher.reply(parts.topology.reply_queue("gone"), ReplyMessage(payment_id()))
-        with pytest.raises(NotRouted, match="no reply queue"):
+        with pytest.raises(NotRouted, match="not a reply queue"):
             await publisher.reply(parts.topology.payments, ReplyMessage(payment_id()))
         assert await parts.waiting_in(parts.topology.payments) == 0
 
 
 async def test_unroutable_and_good_messages_at_once_are_told_apart(amqp_url: str, amqp_prefix: str) -> None:
-    """Returned messages are matched by message id: each failure hits its own call, no other."""
+    """Returned messages are matched by message id: each failure is raised in its own call."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher = await parts.publisher()
         same = payment_id()
@@ -103,10 +103,10 @@ async def test_a_refused_message_is_not_accepted(amqp_url: str, amqp_prefix: str
         assert failures(parts.metrics, "not_accepted") == 1
 
 
-async def test_while_the_broker_is_away_a_publish_fails_at_once_and_for_certain(
+async def test_while_the_broker_is_unavailable_a_publish_fails_at_once_and_for_certain(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """The caller gets a clear answer in no time, and afterwards all goes on by itself."""
+    """The client gets a clear answer at once, and publishing resumes by itself."""
     async with broker_parts(amqp_url, amqp_prefix) as parts, amqp_proxy(amqp_url) as proxy:
         publisher = await parts.publisher(url=proxy.url)
         await proxy.cut()
@@ -125,7 +125,7 @@ async def test_while_the_broker_is_away_a_publish_fails_at_once_and_for_certain(
 async def test_a_missing_confirmation_is_an_unknown_outcome_after_our_own_time_out(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """A broker that takes the message and says nothing (an alarm, a queue without a leader) holds nobody."""
+    """A broker that accepts the message and is silent (alarm, queue without a leader) blocks no caller."""
     async with (
         broker_parts(amqp_url, amqp_prefix, publish_timeout_seconds=0.3) as parts,
         amqp_proxy(amqp_url) as proxy,
@@ -157,7 +157,7 @@ async def test_a_connection_lost_while_the_confirmation_is_awaited_is_an_unknown
 async def test_a_channel_that_an_error_closed_is_opened_again_for_the_next_publish(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """One bad call does not stop the payments after it."""
+    """One failed call does not stop the payments after it."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher = await parts.publisher()
         underlay = await publisher._channel.get_underlay_channel()
@@ -168,7 +168,7 @@ async def test_a_channel_that_an_error_closed_is_opened_again_for_the_next_publi
 
 
 async def test_a_cancelled_publish_stays_a_cancellation(amqp_url: str, amqp_prefix: str) -> None:
-    """A caller who gives up is not told about the broker."""
+    """A cancelled caller gets no error of the broker."""
     async with broker_parts(amqp_url, amqp_prefix) as parts, amqp_proxy(amqp_url) as proxy:
         publisher = await parts.publisher(url=proxy.url)
         proxy.freeze()

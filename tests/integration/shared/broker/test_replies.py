@@ -1,4 +1,4 @@
-"""Replies wake the API that waits, over every loss of the connection."""
+"""Replies wake the waiting API process, across lost connections."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from shared.broker.messages import ReplyMessage
 
 
 async def test_a_reply_wakes_the_process_that_asked(amqp_url: str, amqp_prefix: str) -> None:
-    """And no other one."""
+    """It wakes no other process."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher = await parts.publisher()
         one, other = await parts.replies("a1"), await parts.replies("a2")
@@ -30,7 +30,7 @@ async def test_a_reply_wakes_the_process_that_asked(amqp_url: str, amqp_prefix: 
 
 
 async def test_an_unreadable_reply_is_dropped_and_counted(amqp_url: str, amqp_prefix: str) -> None:
-    """The next reply is read as if nothing had happened."""
+    """The next reply is read."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher, replies = await parts.publisher(), await parts.replies()
         woken: asyncio.Queue[str] = asyncio.Queue()
@@ -50,8 +50,8 @@ async def test_an_unreadable_reply_is_dropped_and_counted(amqp_url: str, amqp_pr
         assert lost == 1
 
 
-async def test_the_reply_queue_dies_with_its_process(amqp_url: str, amqp_prefix: str) -> None:
-    """So that the worker learns that nobody waits there any more."""
+async def test_the_reply_queue_ends_with_its_process(amqp_url: str, amqp_prefix: str) -> None:
+    """So that the worker's reply is returned to it."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         publisher = await parts.publisher()
         async with broker_parts(amqp_url, amqp_prefix + "x.") as process:
@@ -72,7 +72,7 @@ async def test_the_reply_queue_dies_with_its_process(amqp_url: str, amqp_prefix:
 async def test_the_reply_queue_is_back_under_its_name_after_a_lost_connection(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """Payments that are under way name it: their replies find it again."""
+    """Open payments have its name: their replies reach it again."""
     async with broker_parts(amqp_url, amqp_prefix) as parts, amqp_proxy(amqp_url) as proxy:
         publisher, replies = await parts.publisher(), await parts.replies(url=proxy.url)
         woken: asyncio.Queue[str] = asyncio.Queue()

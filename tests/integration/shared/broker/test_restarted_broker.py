@@ -1,4 +1,4 @@
-"""A broker of our own is killed and started again on its data: everything comes back by itself."""
+"""A broker of our own is killed and restarted on its data: everything is restored by itself."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ LEADER_SECONDS = 2.0
 async def test_after_a_killed_broker_payments_and_replies_flow_again_and_none_is_lost(
     own_broker: RunningServer,
 ) -> None:
-    """Publishing fails fast meanwhile; what was not acknowledged is delivered again, by the same consumer."""
+    """Publishing fails at once meanwhile; the same consumer gets unacknowledged messages again."""
     async with broker_parts(own_broker.url, "restart.") as parts:
         publisher, consumer, replies = await parts.publisher(), await parts.consumer(), await parts.replies()
         deliveries: asyncio.Queue[Delivery] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""The queues are there when they are needed, with the arguments that the promises rest on."""
+"""The queues exist with their arguments when they are needed."""
 
 import aiormq
 import pytest
@@ -24,7 +24,7 @@ async def test_declaring_again_changes_nothing(amqp_url: str, amqp_prefix: str) 
 async def test_a_queue_with_other_arguments_stops_the_start_and_says_what_to_do(
     amqp_url: str, amqp_prefix: str
 ) -> None:
-    """A changed delivery limit is no mystery; the queue stays as it was."""
+    """E.g. a changed delivery limit; the queue stays as it was."""
     async with broker_parts(amqp_url, amqp_prefix, delivery_limit=5) as parts:
         await parts.publisher()
 
@@ -54,10 +54,8 @@ async def test_a_broker_that_comes_back_empty_gets_its_queues_again(amqp_url: st
         await eventually(is_accepted)
 
 
-async def test_connections_are_named_for_the_person_who_looks_at_the_broker(
-    amqp_url: str, amqp_prefix: str
-) -> None:
-    """Process and purpose stand in the broker's list of connections."""
+async def test_connections_are_named_for_the_brokers_operator(amqp_url: str, amqp_prefix: str) -> None:
+    """Process and purpose are in the broker's list of connections."""
     async with broker_parts(amqp_url, amqp_prefix) as parts:
         connection = await parts.connection("reply")
 
