@@ -1,1 +1,1 @@
-"""Pushes order notifications to HiPay and webhooks to merchants, each on a queue of its own."""
+"""The notifier worker, which pushes order notifications to HiPay and webhooks to merchants."""

@@ -257,7 +257,7 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Start nothing more; wait until what is under way is stored, for at most `seconds`.
+        """Start nothing more; wait until the running deliveries are stored, for at most `seconds`.
 
         The rest is leased again after its lease's end.
         """

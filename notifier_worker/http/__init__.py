@@ -1,1 +1,1 @@
-"""The HTTP client that posts to checked addresses."""
+"""The HTTP client, which posts to checked addresses only."""

@@ -85,7 +85,7 @@ class ReplyListener(Protocol):
 
     @property
     def name(self) -> str:
-        """The reply queue's current name; read it for each publish."""
+        """The name of the reply queue; read it for each publish."""
         ...
 
     async def start(self, on_reply: OnReply) -> None: ...

@@ -1,1 +1,1 @@
-"""What is told to others about a payment: pure, no I/O and no clock."""
+"""Notifications about payments, pure: no I/O and no clock."""

@@ -1,7 +1,7 @@
-"""The events that a merchant hears of: their types, and the payment as it was then.
+"""Events for merchants: their types, and the payment at the time of the event.
 
-The result's fields have the names that HiPay's Terminal API uses for results (id, references, result, card,
-authorization, processing), so that a receiver written for it finds its way.
+The result's fields have the names of HiPay's Terminal API (id, references, result, card, authorization,
+processing), so that a receiver written for it can read them.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ from shared.runtime.clock import iso_time
 
 
 class EventType(StrEnum):
-    """What happened; every state that a payment's caller could be told is an event."""
+    """The type of an event; there is one for every state that an API response can contain."""
 
     SUCCEEDED = "payment.succeeded"
     REFUSED = "payment.refused"
@@ -28,9 +28,9 @@ class EventType(StrEnum):
     IN_DOUBT = "payment.in_doubt"
     #: A doubt has ended; the state says how.
     RESOLVED = "payment.resolved"
-    #: A proof contradicts the state that was told; the state stays, a person must look.
+    #: Conflicting evidence against the state of an earlier event; the state stays, an operator must check.
     CONTRADICTED = "payment.contradicted"
-    #: Sent because somebody asked for a test.
+    #: A test that a merchant requested.
     TEST = "endpoint.test"
 
 
@@ -47,7 +47,7 @@ _OF_STATE: Final = {
     State.IN_DOUBT: EventType.IN_DOUBT,
 }
 
-#: The word of HiPay's Terminal API for each state.
+#: The status of HiPay's Terminal API for each state.
 _STATUS: Final = {
     State.SUCCEEDED: "Success",
     State.REFUSED: "Refused",
@@ -58,29 +58,29 @@ _STATUS: Final = {
     State.IN_DOUBT: "Unknown",
 }
 
-#: The protocol's field CI in words.
+#: The card read mode, by the value of field CI.
 _READ_MODES: Final = {"1": "contact", "2": "contactless", "3": "magnetic_stripe", "4": "manual"}
 
 
 def type_of(state: State, *, ends_doubt: bool) -> EventType:
-    """Return the type for a payment that reached this state; `ends_doubt`: its doubt had been told."""
+    """Return the type for a payment that reached this state; `ends_doubt`: it was in doubt before."""
     return EventType.RESOLVED if ends_doubt else _OF_STATE[state]
 
 
 def event_body(payment: Payment) -> dict[str, Any]:
-    """Return what an event says of the payment as it is now; what is not known is left out.
+    """Return an event's members about the payment as it is now, without unknown ones.
 
     Amounts are in cents, times ISO 8601 with milliseconds; `result.timestamp` is in milliseconds since 1970,
     `result.receipt` the customer's receipt in base64.
     """
-    told = response_for(payment)
+    response = response_for(payment)
     body: dict[str, Any] = {
         "payment_id": payment.id,
         "order_id": payment.order_id,
         "operation": payment.operation.value,
         "state": payment.state.value,
         "reason": payment.reason,
-        "safe_to_retry": told.safe_to_retry,
+        "safe_to_retry": response.safe_to_retry,
         "contradicted": payment.contradicted or None,
         "resolved_by": payment.resolved_by,
         "created_at": iso_time(payment.created_at),
@@ -90,7 +90,7 @@ def event_body(payment: Payment) -> dict[str, Any]:
         "warnings": list(payment.result.warnings) or None,
         "id": payment.id,
         "references": {"order": payment.order_id},
-        "result": _result(payment, told.error_code),
+        "result": _result(payment, response.error_code),
         **_transaction(payment.result),
     }
     return _known(body)
@@ -112,12 +112,12 @@ def _result(payment: Payment, code: str | None) -> dict[str, Any]:
 
 def _status(payment: Payment) -> str:
     busy = payment.state is State.UNREACHABLE and payment.reason == Reason.BUSY
-    held = payment.state is State.EXPIRED and payment.reason == Reason.HELD
-    return "Busy" if busy or held else _STATUS[payment.state]
+    in_use = payment.state is State.EXPIRED and payment.reason == Reason.HELD
+    return "Busy" if busy or in_use else _STATUS[payment.state]
 
 
 def _transaction(result: Result) -> dict[str, Any]:
-    """Return card, authorisation and everything else that the terminal told of the transaction."""
+    """Return card, authorisation and the other fields of the terminal's answer."""
     shown = result.shown()
     card, number = shown.pop("masked_card"), shown.pop("authorisation_number")
     mode = _READ_MODES.get(result.card_read_mode or "")

@@ -1,4 +1,4 @@
-"""Secrets that sign webhooks, in the form of Standard Webhooks."""
+"""Signing secrets of webhooks, in the form of Standard Webhooks."""
 
 import base64
 from typing import Final
@@ -7,7 +7,7 @@ from shared.runtime.ids import RandomBytes
 
 PREFIX: Final = "whsec_"
 _BYTES: Final = 32
-_LEAST_BYTES: Final = 24
+_MIN_BYTES: Final = 24
 
 
 def new_webhook_secret(random_bytes: RandomBytes) -> str:
@@ -16,10 +16,10 @@ def new_webhook_secret(random_bytes: RandomBytes) -> str:
 
 
 def is_webhook_secret(text: str) -> bool:
-    """Whether the text is `whsec_` and at least 24 bytes in base64."""
+    """Return True if the text is `whsec_` and at least 24 bytes in base64."""
     if not text.startswith(PREFIX):
         return False
     try:
-        return len(base64.b64decode(text.removeprefix(PREFIX), validate=True)) >= _LEAST_BYTES
+        return len(base64.b64decode(text.removeprefix(PREFIX), validate=True)) >= _MIN_BYTES
     except ValueError:
         return False

@@ -76,7 +76,8 @@ class Metrics:
             "orphans", "Payments in session without a terminal lock; there should be none."
         )
         self.contradictions: Final = self._counter(
-            "contradictions", "Proofs that contradict the stored outcome of a payment: a person must look."
+            "contradictions",
+            "Proofs that contradict the stored outcome of a payment: an operator must check.",
         )
         self._resolution = self._histogram(
             "doubt_seconds", "From the beginning of a doubt to what settled it.", DOUBT_BUCKETS, "source"

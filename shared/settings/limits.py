@@ -153,5 +153,5 @@ class PaymentLimits(Group):
 
     @property
     def lease_seconds(self) -> float:
-        """From the claim: the end of a hold in doubt, for a terminal without a time of its own."""
+        """The time from the claim to the end of a lease in doubt, without a profile's processing time."""
         return self.doubt_window_seconds + self.lease_after_doubt_seconds

@@ -21,11 +21,11 @@ async def test_hipay_and_merchants_do_not_wait_for_each_other(system: System, ha
     """Neither delays the other, or the POS, however long it hangs."""
     async with receiving() as hipay, receiving() as hooks, VirtualTerminal(terminal_host()) as shop:
         secret = new_webhook_secret(os.urandom)
-        notified: dict[str, Any] = {"hipay_url": hipay.url, "hipay_signing_secret": secret}
-        till = await system.till(await system.api(**notified))
+        hipay_settings: dict[str, Any] = {"hipay_url": hipay.url, "hipay_signing_secret": secret}
+        till = await system.till(await system.api(**hipay_settings))
         await system.worker()
         await system.notifier(
-            **notified, **PATIENT, notify_hipay_concurrency=1, notify_merchant_concurrency=1
+            **hipay_settings, **PATIENT, notify_hipay_concurrency=1, notify_merchant_concurrency=1
         )
         await add_endpoint(system.database, system.settings, till.login.merchant_id, hooks.url)
         slow, quick = (hipay, hooks) if hangs == "hipay" else (hooks, hipay)

@@ -1,4 +1,4 @@
-"""What an event says of a payment."""
+"""The content of an event about a payment."""
 
 import base64
 from typing import Any
@@ -18,7 +18,7 @@ def of(state: State, **changes: Any) -> Payment:
 
 
 @pytest.mark.parametrize("state", TOLD_STATES)
-def test_every_state_that_a_caller_can_be_told_is_an_event_of_its_name(state: State) -> None:
+def test_every_state_of_a_response_is_an_event_of_its_name(state: State) -> None:
     """`payment.` and the state's own name."""
     assert type_of(state, ends_doubt=False) == f"payment.{state}"
 
@@ -31,7 +31,7 @@ def test_a_doubt_ends_with_resolved_alone(state: State) -> None:
 
 
 def test_the_types_are_the_published_ones() -> None:
-    """Receivers compare with these words."""
+    """Receivers compare with these texts."""
     assert {type_.removeprefix("payment.") for type_ in PAYMENT_TYPES} == {
         "succeeded", "refused", "aborted", "unreachable", "expired", "cancelled", "in_doubt", "resolved",
         "contradicted",
@@ -39,7 +39,7 @@ def test_the_types_are_the_published_ones() -> None:
 
 
 def test_a_success_has_the_contracts_result_fields() -> None:
-    """A receiver written for HiPay's Terminal API finds its way."""
+    """A receiver written for HiPay's Terminal API can read them."""
     body = event_body(stored())
 
     assert body["id"] == body["payment_id"] == "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"
@@ -57,8 +57,8 @@ def test_a_success_has_the_contracts_result_fields() -> None:
     assert body["processing"] == {"mode": "contactless", "aid": "A0000000421010", "application": "00B"}
 
 
-def test_a_success_says_what_it_is_beside_the_result() -> None:
-    """State, operation, times and whether the till may ask again."""
+def test_a_success_has_fields_beside_the_result() -> None:
+    """State, operation, times and whether a retry is safe."""
     body = event_body(stored(warnings=("something",)))
 
     assert (body["state"], body["operation"], body["safe_to_retry"]) == ("succeeded", "debit", False)
@@ -80,7 +80,7 @@ def test_a_success_says_what_it_is_beside_the_result() -> None:
         (State.IN_DOUBT, Reason.CONNECTION_LOST, "Unknown", False),
     ],
 )
-def test_each_failure_has_hipays_word_and_says_whether_to_ask_again(
+def test_each_failure_has_hipays_status_and_whether_a_retry_is_safe(
     state: State, reason: Reason | None, status: str, safe: bool
 ) -> None:
     """In doubt and after a contradiction never."""
@@ -92,18 +92,18 @@ def test_each_failure_has_hipays_word_and_says_whether_to_ask_again(
 
 
 def test_a_contradicted_payment_is_never_safe_to_retry() -> None:
-    """Its state stays; a person must look."""
+    """Its state stays; an operator must check."""
     body = event_body(of(State.REFUSED, contradicted=True))
 
     assert (body["state"], body["contradicted"], body["safe_to_retry"]) == ("refused", True, False)
 
 
-def test_what_was_really_paid_is_the_results_amount() -> None:
+def test_the_paid_amount_is_the_results_amount() -> None:
     """Meal vouchers pay a part."""
     assert event_body(stored(paid_cents=200))["result"]["amount"] == 200
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_members_are_left_out() -> None:
     """No nulls, no empty objects."""
     body = event_body(of(State.IN_DOUBT, ended_at=None, doubted_at=1_772_712_418_000))
 
