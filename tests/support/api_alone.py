@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import httpx
 from databases import Store
-from payments import take
+from payments import try_claim
 
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
@@ -154,7 +154,7 @@ class ApiAlone:
 
     async def claim(self, payment_id: str) -> Claimed:
         """As a worker does before it sends a byte."""
-        claimed = await take(self.database, payment_id)
+        claimed = await try_claim(self.database, payment_id)
         assert isinstance(claimed, Claimed), claimed
         return claimed
 

@@ -1,4 +1,4 @@
-"""Statements that PostgreSQL itself cancels: by its time-outs, or by hand as an administrator does.
+"""Statements that PostgreSQL itself cancels: by its time-outs, or as an administrator does.
 
 In place of a chosen statement another one is sent, on the same connection and in the same transaction, that
 the server is certain to cancel: the error is its own, and so is what it does to the transaction.
@@ -18,7 +18,7 @@ from shared.storage.db.engine import Database
 
 _ADVISORY_LOCK: Final = 20_260_000
 
-#: `pg_cancel_backend`, as somebody does by hand: 57014, at once.
+#: `pg_cancel_backend`, as an administrator does: 57014, at once.
 BY_HAND: Final = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)"
 #: 57014, once `statement_timeout` is over.
 BY_STATEMENT_TIMEOUT: Final = "SELECT pg_sleep(60)"
@@ -41,7 +41,7 @@ class Trouble:
     _until: float | None = None
 
     def strikes(self, statement: str) -> bool:
-        """Note a statement that is about to be sent; whether it is to be cancelled."""
+        """Note a statement that is about to be sent; return True if it is to be cancelled."""
         now = asyncio.get_running_loop().time()
         if self._until is None and len(self.sent) == self.at:
             self._until = now + self.seconds
@@ -55,7 +55,7 @@ class Trouble:
 
 @contextmanager
 def troubled(database: Database) -> Iterator[dict[str, Trouble]]:
-    """Give what maps a payment's id, or its line, to its trouble on these connections.
+    """Yield the mapping of a payment's id, or its terminal address, to its trouble on these connections.
 
     A statement belongs to the payment that its parameters name, or the transaction's earlier ones.
     """
@@ -83,7 +83,7 @@ def troubled(database: Database) -> Iterator[dict[str, Trouble]]:
 
 @contextmanager
 def observed(accepting: Database, troubles: dict[str, Trouble]) -> Iterator[None]:
-    """A payment that is accepted on these connections for a troubled line has that line's trouble."""
+    """Give payments accepted on these connections for a troubled terminal that terminal's trouble."""
 
     def before(_connection: Any, _cursor: Any, _statement: str, parameters: Any, *_: Any) -> None:
         texts = list(_texts(parameters))

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 
 class CutProxy:
-    """Counts what it cut. Armed by `cut_next_commit`; before and after that it passes everything."""
+    """A proxy that counts its cuts; armed by `cut_next_commit`, it forwards everything before and after."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -15,7 +15,7 @@ class CutProxy:
         self.cut = asyncio.Event()
 
     def cut_next_commit(self) -> None:
-        """The next COMMIT reaches the server; its answer reaches nobody."""
+        """Cut the connection after the next COMMIT was forwarded, before its answer."""
         self._armed = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

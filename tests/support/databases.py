@@ -34,7 +34,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = ("postgresql", "sqlite")
 
 @dataclass(frozen=True)
 class Store:
-    """Where a test's database is; `open` gives one more process's worth of connections to it."""
+    """A test's database; `open` connects to it as one more process."""
 
     url: str
 

@@ -47,10 +47,10 @@ async def add_endpoint(
 
 async def add_secret(database: Database, settings: Settings, endpoint_id: str, secret: str) -> None:
     """Add a secret, the newest, to an endpoint."""
-    sealed = SecretCipher(load_secret_key(settings, os.urandom)).encrypt(secret, endpoint_id, os.urandom)
+    encrypted = SecretCipher(load_secret_key(settings, os.urandom)).encrypt(secret, endpoint_id, os.urandom)
     await change(
         database,
         "INSERT INTO webhook_secrets (endpoint_id, encrypted, created_at) VALUES (:id, :encrypted, 0)",
         id=endpoint_id,
-        encrypted=sealed,
+        encrypted=encrypted,
     )

@@ -22,7 +22,7 @@ STUCK_SECONDS = 5.0
 
 
 class Pause:
-    """Holds one process's transaction the first time that it comes to a point, until `go`."""
+    """A pause of one process's transaction the first time that it comes to a point, until `go`."""
 
     def __init__(self) -> None:
         self._reached = asyncio.Event()
@@ -34,7 +34,7 @@ class Pause:
             await self._reached.wait()
 
     def go(self) -> None:
-        """Let it go on."""
+        """End the pause."""
         self._go.set()
 
     def hold(self) -> None:
@@ -77,7 +77,7 @@ def _listening(database: Database, name: str, listener: Any, pause: Pause) -> It
 
 @asynccontextmanager
 async def locked(database: Database, statement: Statement, **parameters: object) -> AsyncIterator[None]:
-    """Hold what the statement locks in a transaction of the test's own, until the block ends."""
+    """Lock the statement's rows in a transaction of the test's own, until the block ends."""
     async with database._writer.connect() as connection, connection.begin():
         assert await Transaction(connection, database.dialect).one(statement, **parameters) is not None
         yield

@@ -1,4 +1,4 @@
-"""A database that goes away, or loses the answers of its commits, when a test says so."""
+"""A database that becomes unavailable, or loses the answers of its commits, when a test says so."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 class LossyDatabase(Database):
-    """The real one; only what its caller hears of it is changed."""
+    """The real database; only the answers that its client gets are changed."""
 
     def __init__(self, real: Database) -> None:
         super().__init__(real._writer, real._reader, real.dialect, real._rng)
@@ -32,4 +32,4 @@ class LossyDatabase(Database):
 
     def _check(self) -> None:
         if self.is_unavailable:
-            raise DatabaseUnavailable("away")
+            raise DatabaseUnavailable("unavailable")

@@ -1,4 +1,4 @@
-"""Payments in the state that a test begins with, made by the storage's own functions."""
+"""Payments in the state that a test starts with, made by the storage's own functions."""
 
 import itertools
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from shared.storage.terminals.merchants import create_merchant
 
 MERCHANT = "merchant"
 HOST, PORT = "127.0.0.9", 8888
-LINE = f"{HOST}:{PORT}"
+ADDRESS = f"{HOST}:{PORT}"
 WORKER = "worker-1"
 #: An hour of replay, ten minutes for credits without a key.
 TERMS = Terms(replay_seconds=3600, credit_replay_seconds=600)
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 
 def new_payment(**changes: Any) -> NewPayment:
-    """Return a debit of 10.00 euros on LINE with a fresh id, with `changes`."""
+    """Return a debit of 10.00 euros on ADDRESS with a fresh id, with `changes`."""
     number = next(_numbers)
     values: dict[str, Any] = {
         "id": f"pay_{number:026d}",
@@ -42,7 +42,7 @@ def new_payment(**changes: Any) -> NewPayment:
         "force_authorization": False,
         "host": HOST,
         "port": PORT,
-        "terminal_address": LINE,
+        "terminal_address": ADDRESS,
         "pos_number": "01",
         "profile": "{}",
         "request": "{}",
@@ -54,14 +54,14 @@ def new_payment(**changes: Any) -> NewPayment:
     return NewPayment(**{**values, **changes})
 
 
-async def ask(database: Database, **changes: Any) -> Acceptance:
+async def submit(database: Database, **changes: Any) -> Acceptance:
     """Accept a payment as the API does."""
     return await accept(database, new_payment(**changes), TERMS)
 
 
 async def queued(database: Database, **changes: Any) -> str:
     """Store a queued payment; return its id."""
-    acceptance = await ask(database, **changes)
+    acceptance = await submit(database, **changes)
     assert isinstance(acceptance, Accepted), acceptance
     return acceptance.payment_id
 
@@ -69,12 +69,12 @@ async def queued(database: Database, **changes: Any) -> str:
 async def in_session(database: Database, **changes: Any) -> Claimed:
     """Store a payment and claim it."""
     payment_id = await queued(database, **changes)
-    claimed = await take(database, payment_id)
+    claimed = await try_claim(database, payment_id)
     assert isinstance(claimed, Claimed), claimed
     return claimed
 
 
-async def take(database: Database, payment_id: str, token: str | None = None) -> Any:
+async def try_claim(database: Database, payment_id: str, token: str | None = None) -> Any:
     return await claim(
         database,
         payment_id,
@@ -106,7 +106,7 @@ async def refused(database: Database, **changes: Any) -> Payment:
 
 
 async def in_doubt(database: Database, **changes: Any) -> Claimed:
-    """Store a payment whose connection was lost; its line is held."""
+    """Store a payment whose connection was lost; it holds its terminal lock."""
     claimed = await in_session(database, **changes)
     await lose(database, claimed)
     return claimed
@@ -154,8 +154,8 @@ async def history(database: Database, payment_id: str) -> list[tuple[str, State]
     return [(row.event, State(row.state)) for row in found]
 
 
-async def holder(database: Database, terminal_address: str = LINE) -> str | None:
-    """Return the payment that holds the line."""
+async def holder(database: Database, terminal_address: str = ADDRESS) -> str | None:
+    """Return the payment that holds the terminal lock."""
     (row,) = await rows(
         database,
         "SELECT held_by FROM terminal_locks WHERE address = :terminal_address",
@@ -165,7 +165,7 @@ async def holder(database: Database, terminal_address: str = LINE) -> str | None
 
 
 async def taken_over(database: Database, grant: LockGrant) -> None:
-    """Take the line from its holder, as another worker does that finds the holder dead."""
+    """Take the terminal lock over, as another worker does after its holder's death."""
     changed = await change(
         database,
         "UPDATE terminal_locks SET worker = 'worker-2', epoch = epoch + 1, claim = 'token of worker-2'"

@@ -1,4 +1,4 @@
-"""Stored payments for tests of what is made of them."""
+"""Stored payments for tests of responses and objects."""
 
 import dataclasses
 from typing import Any
@@ -56,7 +56,7 @@ def stored(**changes: Any) -> Payment:
 
 
 def without_result(state: State, **changes: Any) -> Payment:
-    """Return a payment in this state of which the terminal said nothing."""
+    """Return a payment in this state without a result of the terminal."""
     return _changed(Result(), {"state": state, **changes})
 
 

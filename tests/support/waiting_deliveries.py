@@ -1,4 +1,4 @@
-"""Deliveries that wait, made without a payment where a test is not about payments."""
+"""Waiting deliveries without payments, for tests that are not about payments."""
 
 import secrets
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ async def add_endpoint_row(database: Database, merchant_id: str) -> str:
 async def add_waiting(
     database: Database, merchant_id: str | None, endpoint_id: str, number: int = 1
 ) -> list[str]:
-    """Let test events wait for an endpoint, due now; nobody is woken. Return the ids."""
+    """Write test events for an endpoint, due now, without wake-ups; return the ids of their deliveries."""
     prefix = f"dlv_{secrets.token_hex(8)}_"
     await change(
         database,
@@ -68,7 +68,7 @@ async def delivery(database: Database, delivery_id: str) -> Any:
 
 
 async def attempts(database: Database, delivery_id: str) -> list[Any]:
-    """Return the rows of its tries, the first one first."""
+    """Return the rows of its attempts, the first one first."""
     return list(
         await rows(
             database, "SELECT * FROM delivery_attempts WHERE delivery_id = :id ORDER BY id", id=delivery_id
@@ -77,7 +77,7 @@ async def attempts(database: Database, delivery_id: str) -> list[Any]:
 
 
 async def all_published_late(database: Database) -> int:
-    """What waits is older by the time that the committing process has for its message."""
+    """Make the waiting deliveries older by the time that the committing process has for its message."""
     return await change(database, "UPDATE deliveries SET publish_at = 0 WHERE state = 'waiting'")
 
 
@@ -90,12 +90,12 @@ class Hearing:
     database: Database
 
     async def wait(self, number: int = 1) -> list[str]:
-        """Let so many test events wait, published by the notifier workers' sweep; return their ids."""
+        """Write test events that the notifier workers' sweep publishes; return their ids."""
         return await add_waiting(self.database, self.merchant_id, self.endpoint.id, number)
 
 
 async def hearing(system: System, url: str) -> Hearing:
-    """Make a merchant whose events go to this address."""
+    """Create a merchant whose events go to this URL."""
     merchant_id = (await system.login(LOOPBACK)).merchant_id
     assert merchant_id is not None
     endpoint = await add_endpoint(system.database, system.settings, merchant_id, url)

@@ -15,32 +15,32 @@ URL = "http://127.0.0.1:9/hooks"
 LOCAL: dict[str, Any] = {"notify_allow_http": True, "notify_allowed_networks": ["127.0.0.0/8"]}
 
 
-async def registered(till: Caller, **members: Any) -> dict[str, Any]:
+async def registered(client: Caller, **members: Any) -> dict[str, Any]:
     """Register an endpoint; return what is answered, the secret with it."""
-    answered = await till.post(ENDPOINTS, {"url": URL, **members})
+    answered = await client.post(ENDPOINTS, {"url": URL, **members})
     assert answered.status_code == 201, answered.text
     shown: dict[str, Any] = answered.json()
     return shown
 
 
-async def cancelled_payment(till: Caller, **order: Any) -> str:
-    """Let one event happen: a payment is accepted and cancelled; return its id."""
-    payment_id = await till.order_async(**order)
-    answered = await till.post(f"/v1/payments/{payment_id}/cancel")
+async def cancelled_payment(client: Caller, **order: Any) -> str:
+    """Cause one event: accept and cancel a payment; return its id."""
+    payment_id = await client.order_async(**order)
+    answered = await client.post(f"/v1/payments/{payment_id}/cancel")
     assert answered.status_code == 200, answered.text
     return payment_id
 
 
-async def deliveries_of(till: Caller, **query: str) -> list[dict[str, Any]]:
+async def deliveries_of(client: Caller, **query: str) -> list[dict[str, Any]]:
     """Return one page of the merchant's deliveries."""
-    answered = await till.get(DELIVERIES, **query)
+    answered = await client.get(DELIVERIES, **query)
     assert answered.status_code == 200, answered.text
     found: list[dict[str, Any]] = answered.json()["deliveries"]
     return found
 
 
 async def end(database: Database, delivery_id: str, state: str, reason: str | None = None) -> None:
-    """Let a delivery have been tried and ended, as a notifier worker stores it."""
+    """End a delivery after an attempt, as a notifier worker stores it."""
     assert await change(
         database,
         "UPDATE deliveries SET state = :state, reason = :reason, tries = 3, tried_at = {now},"

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from payments import ask, prove, refused, rows, succeeded
+from payments import prove, refused, rows, submit, succeeded
 from races.race import Race
 
 from shared.payment import debit_choice
@@ -35,8 +35,8 @@ async def _reversed_debits(database: Database) -> list[str]:
 async def two_reversals_of_two_charges(one: Database, two: Database) -> list[str]:
     """Both charges of an order are reversed, each by a request with a key of its own."""
     await _charge_twice(one)
-    answers = [await ask(one, operation=Operation.REVERSAL, idempotency_key="first")]
-    answers.append(await ask(two, operation=Operation.REVERSAL, idempotency_key="second"))
+    answers = [await submit(one, operation=Operation.REVERSAL, idempotency_key="first")]
+    answers.append(await submit(two, operation=Operation.REVERSAL, idempotency_key="second"))
     if not all(isinstance(answer, Accepted) for answer in answers):
         return [f"a charge that cannot be reversed: {answers}"]
     given_back = await _reversed_debits(one)
@@ -46,8 +46,8 @@ async def two_reversals_of_two_charges(one: Database, two: Database) -> list[str
 async def reversal_repeated_without_key(one: Database, two: Database) -> list[str]:
     """A reversal without a key is sent again; another charge of its order could be meant."""
     await _charge_twice(one)
-    assert isinstance(await ask(one, operation=Operation.REVERSAL), Accepted)
-    again = await ask(two, operation=Operation.REVERSAL)
+    assert isinstance(await submit(one, operation=Operation.REVERSAL), Accepted)
+    again = await submit(two, operation=Operation.REVERSAL)
     if isinstance(again, Conflict) and again.reason == "ambiguous":
         return []
     return [f"sent again, and another charge is given back: {await _reversed_debits(one)}"]
@@ -61,9 +61,9 @@ async def two_credits_that_lock_different_debits(one: Database, two: Database) -
     await succeeded(one, operation=Operation.REVERSAL)
     await succeeded(one)
     with paused_before_commit(one) as pause:
-        async with running(ask(one, **credit, idempotency_key="first")) as first:
+        async with running(submit(one, **credit, idempotency_key="first")) as first:
             await pause.reached()
-            async with running(ask(two, **credit, idempotency_key="second")) as second:
+            async with running(submit(two, **credit, idempotency_key="second")) as second:
                 await finished_or_blocked(two, second)
                 pause.go()
                 answers = await outcome_of(first), await outcome_of(second)
@@ -73,7 +73,7 @@ async def two_credits_that_lock_different_debits(one: Database, two: Database) -
 
 async def reversal_of_an_unknown_order(one: Database, _: Database) -> list[str]:
     """An order without a debit here is to be reversed: its terminal would take the last sale for it."""
-    answer = await ask(one, operation=Operation.REVERSAL)
+    answer = await submit(one, operation=Operation.REVERSAL)
     return [] if isinstance(answer, UnknownOrder) else [f"sent to the terminal: {answer}"]
 
 

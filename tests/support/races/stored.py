@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from interleaving import outcome_of, paused_before, running
-from payments import LINE, ask, change, in_doubt, in_session, new_payment, prove, queued, refused, rows
+from payments import ADDRESS, change, in_doubt, in_session, new_payment, prove, queued, refused, rows, submit
 from payments import succeeded as pay
 from races.race import Race
 from sqlalchemy.ext.asyncio import AsyncTransaction
@@ -36,7 +36,7 @@ async def locked_for_review_after_the_insert(one: Database, two: Database) -> li
     """An order's success is contradicted after a second request found it, and before it is read."""
     paid = await pay(one)
     with paused_before(one, acceptance._BLOCKING_ATTEMPT) as pause:
-        async with running(ask(one)) as again:
+        async with running(submit(one)) as again:
             await pause.reached()
             await outcome_of(prove(two, paid.id, Event.PROVED_ABORTED))
             pause.go()
@@ -120,7 +120,7 @@ async def entry_moved_during_a_doubt(one: Database, _: Database) -> list[str]:
         shop="",
         host=_NAME,
         port=8888,
-        terminal_address=LINE,
+        terminal_address=ADDRESS,
         protocol="ConcertV3.2",
         profile="{}",
         pos_number="01",

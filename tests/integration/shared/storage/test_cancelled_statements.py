@@ -15,7 +15,7 @@ from cancelled_statements import (
     troubled,
 )
 from databases import Store
-from payments import change, history, in_doubt, in_session, queued, rows, take
+from payments import change, history, in_doubt, in_session, queued, rows, try_claim
 from sqlalchemy.exc import DBAPIError
 
 from shared.payment.payment import Reason
@@ -48,7 +48,7 @@ async def _queued(database: Database, **changes: Any) -> str:
 
 
 async def _claim(database: Database, _: Heartbeats, payment_id: str) -> object:
-    return await take(database, payment_id)
+    return await try_claim(database, payment_id)
 
 
 async def _settle(database: Database, _: Heartbeats, claimed: Claimed) -> object:
@@ -73,7 +73,7 @@ async def _release(database: Database, _: Heartbeats, claimed: Claimed) -> objec
     )
 
 
-def _line(claimed: Claimed) -> HeldLock:
+def _lock(claimed: Claimed) -> HeldLock:
     grant = claimed.grant
     return HeldLock(grant.address, "worker-1", grant.epoch, grant.token)
 
@@ -82,24 +82,24 @@ async def _take_over(database: Database, heartbeats: Heartbeats, claimed: Claime
     return await takeover.take_over(
         database,
         heartbeats,
-        _line(claimed),
+        _lock(claimed),
         seen_counter=None,
         worker="worker-2",
-        token=f"taker of {claimed.payment.id}",
+        token=f"new owner of {claimed.payment.id}",
         lease_seconds=335,
     )
 
 
 async def _take_back(database: Database, _: Heartbeats, claimed: Claimed) -> object:
     return await takeover.take_back(
-        database, _line(claimed), token=f"taker of {claimed.payment.id}", lease_seconds=335
+        database, _lock(claimed), token=f"new owner of {claimed.payment.id}", lease_seconds=335
     )
 
 
 STEPS = {
     "claim": Step(_queued, _claim, State.IN_SESSION, 1),
     "settle": Step(in_session, _settle, State.SUCCEEDED, 1),
-    "settle and keep the line": Step(in_session, _settle_and_keep, State.SUCCEEDED, 1),
+    "settle and keep the lock": Step(in_session, _settle_and_keep, State.SUCCEEDED, 1),
     "doubt": Step(in_session, _doubt, State.IN_DOUBT, 1),
     "release": Step(in_doubt, _release, State.IN_DOUBT, 1),
     "takeover": Step(in_session, _take_over, State.IN_DOUBT, 1),
@@ -120,7 +120,7 @@ async def limited(postgres_database: Database, postgres_store: Store) -> AsyncIt
 async def test_a_transaction_with_a_cancelled_statement_stores_nothing_and_can_be_repeated(
     step: Step, limited: Database, postgres_database: Database
 ) -> None:
-    """Each of its statements, by `statement_timeout`, `lock_timeout` and by hand."""
+    """Each of its statements, by `statement_timeout`, `lock_timeout` and an administrator."""
     with troubled(limited) as troubles:
         clean = Trouble()
         await _carry_out(step, limited, postgres_database, troubles, 0, clean)
@@ -181,7 +181,7 @@ async def _stored(database: Database, payment_id: str, terminal_address: str) ->
     return payment, held, await history(database, payment_id)
 
 
-async def test_a_reading_that_is_cancelled_is_one_that_can_be_repeated(limited: Database) -> None:
+async def test_a_cancelled_read_can_be_repeated(limited: Database) -> None:
     """Not an error of the code, whichever of the time-outs it was."""
     for statement in (BY_HAND, BY_STATEMENT_TIMEOUT, BY_LOCK_TIMEOUT):
         with pytest.raises(StatementCancelled):
@@ -192,7 +192,7 @@ async def test_a_reading_that_is_cancelled_is_one_that_can_be_repeated(limited: 
 async def test_a_commit_that_is_cancelled_is_read_back(
     limited: Database, postgres_database: Database
 ) -> None:
-    """By hand, in the middle of it: nobody can know, and the connection works on."""
+    """By an administrator, in the middle of it: the outcome is unknown, and the connection works on."""
     await change(
         postgres_database,
         "CREATE FUNCTION cancelled_commit() RETURNS trigger LANGUAGE plpgsql AS"
@@ -214,8 +214,8 @@ async def test_a_commit_that_is_cancelled_is_read_back(
     assert await rows(limited, "SELECT address FROM terminal_locks") == []
 
 
-async def test_what_is_told_after_a_commit_cannot_undo_it(database: Database) -> None:
-    """A wake-up that fails is logged: the transaction is stored, and its caller hears so."""
+async def test_a_failing_wake_up_after_a_commit_cannot_undo_it(database: Database) -> None:
+    """A wake-up that fails is logged: the transaction is stored, and its result returned."""
 
     def fails(_: object) -> None:
         raise OSError
@@ -227,7 +227,7 @@ async def test_what_is_told_after_a_commit_cannot_undo_it(database: Database) ->
     assert len(await rows(database, "SELECT id FROM payments WHERE id = :id", id=payment_id)) == 1
 
 
-async def test_a_wrong_statement_is_no_cancelled_one(database: Database) -> None:
+async def test_a_wrong_statement_is_not_a_cancelled_one(database: Database) -> None:
     """Errors of the code stay what they are."""
     with pytest.raises(DBAPIError):
         await rows(database, "SELECT no_such_column FROM terminal_locks")

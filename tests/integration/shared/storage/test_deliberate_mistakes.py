@@ -1,4 +1,4 @@
-"""Deliberate mistakes in what is locked, written and read in which order, each applied and seen.
+"""Deliberate mistakes in the order of locks, writes and reads, each applied and seen.
 
 One interleaving of two connections a mistake: with the product as it is everything is in order, with the
 mistake something is wrong. `make mutations` runs these after those that the simulation sees.
@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
-from payments import TERMS, ask, in_session, lose, new_payment, prove, refused, rows, succeeded
+from payments import TERMS, in_session, lose, new_payment, prove, refused, rows, submit, succeeded
 from races.giving_back import GIVING_BACK
 from races.race import Race
 from races.stored import STORED
@@ -69,9 +69,9 @@ async def two_credits_at_once(one: Database, two: Database) -> list[str]:
     await succeeded(one)
     credit = Operation.CREDIT
     with paused_before_commit(one) as pause:
-        async with running(ask(one, operation=credit, amount_cents=600)) as first:
+        async with running(submit(one, operation=credit, amount_cents=600)) as first:
             await pause.reached()
-            async with running(ask(two, operation=credit, amount_cents=500)) as second:
+            async with running(submit(two, operation=credit, amount_cents=500)) as second:
                 await finished_or_blocked(two, second)
                 pause.go()
                 answers = await outcome_of(first), await outcome_of(second)
@@ -79,25 +79,25 @@ async def two_credits_at_once(one: Database, two: Database) -> list[str]:
     return ["more goes back than was paid"] if isinstance(answers[1], Accepted) else []
 
 
-async def insert_during_contradiction(one: Database, two: Database) -> list[str]:
-    """A key is closed, not yet committed, when another attempt of it comes."""
+async def insert_during_conflict(one: Database, two: Database) -> list[str]:
+    """An order is locked for review, not yet committed, when another attempt of it comes."""
     failed = await refused(one)
     with paused_before_commit(one) as pause:
-        async with running(prove(one, failed.id, Event.PROVED_DONE)) as contradiction:
+        async with running(prove(one, failed.id, Event.PROVED_DONE)) as conflict:
             await pause.reached()
-            async with running(ask(two)) as insert:
+            async with running(submit(two)) as insert:
                 await finished_or_blocked(two, insert)
                 pause.go()
-                await outcome_of(contradiction)
+                await outcome_of(conflict)
                 await outcome_of(insert)
     return await _live_attempts(one)
 
 
-async def contradiction_before_insert(one: Database, two: Database) -> list[str]:
-    """A process stops before its insert while another attempt of the key lives, fails and is contradicted."""
-    await succeeded(one, order_id="makes the line")
+async def conflict_before_insert(one: Database, two: Database) -> list[str]:
+    """A process stops before its insert while another attempt runs, fails and gets conflicting evidence."""
+    await succeeded(one, order_id="creates the lock")
     with paused_before(one, insertion._INSERT) as pause:
-        async with running(ask(one)) as insert:
+        async with running(submit(one)) as insert:
             await pause.reached()
             failed = await outcome_of(refused(two))
             await outcome_of(prove(two, failed.id, Event.PROVED_DONE))
@@ -109,34 +109,34 @@ async def contradiction_before_insert(one: Database, two: Database) -> list[str]
 async def no_address_during_insert(one: Database, two: Database) -> list[str]:
     """An order is stored, not yet committed, when it comes again and its terminal's name has no address."""
     with paused_before_commit(one) as pause:
-        async with running(ask(one)) as first:
+        async with running(submit(one)) as first:
             await pause.reached()
-            async with running(ask(two, terminal_address=None)) as again:
+            async with running(submit(two, terminal_address=None)) as again:
                 await finished_or_blocked(two, again)
                 pause.go()
                 await outcome_of(first)
                 answer = await outcome_of(again)
-    return ["told safe to retry, and queued"] if isinstance(answer, Accepted) else []
+    return ["answered safe to retry, and queued"] if isinstance(answer, Accepted) else []
 
 
 async def refused_during_insert(one: Database, two: Database) -> list[str]:
     """The same where the second request is to be refused."""
     with paused_before_commit(one) as pause:
-        async with running(ask(one)) as first:
+        async with running(submit(one)) as first:
             await pause.reached()
             async with running(find_earlier(two, new_payment(), TERMS)) as again:
                 await finished_or_blocked(two, again)
                 pause.go()
                 await outcome_of(first)
                 answer = await outcome_of(again)
-    return ["told safe to retry, and queued"] if answer is None else []
+    return ["answered safe to retry, and queued"] if answer is None else []
 
 
 async def _live_attempts(database: Database) -> list[str]:
     live = await rows(
         database, "SELECT state FROM payments WHERE order_id = 'order-1' AND guard_key IS NOT NULL"
     )
-    return [f"{row.state}, and its key is closed" for row in live]
+    return [f"{row.state}, and its order is locked" for row in live]
 
 
 # The mistakes
@@ -144,7 +144,7 @@ async def _live_attempts(database: Database) -> list[str]:
 
 @contextmanager
 def evidence_without_lock() -> Iterator[None]:
-    """Evidence looks at the payment and is stored before it waits for anybody."""
+    """Evidence reads the payment and is stored before it waits for any lock."""
 
     async def lock_nothing(_tx: Transaction, _payment_id: str) -> None:
         return None
@@ -155,7 +155,7 @@ def evidence_without_lock() -> Iterator[None]:
 
 @contextmanager
 def proofs_read_before_the_doubt() -> Iterator[None]:
-    """Doubt asks for proofs first, and updates the payment afterwards."""
+    """Doubt reads the proofs first, and updates the payment afterwards."""
     move, settle = ending.move, ending._settle_by_proof
     proved: set[str] = set()
 
@@ -177,7 +177,7 @@ def proofs_read_before_the_doubt() -> Iterator[None]:
 
 
 @contextmanager
-def siblings_read_while_locking() -> Iterator[None]:
+def related_operations_read_while_locking() -> Iterator[None]:
     """One statement locks the debit and reads its credits: as they were before it waited for the lock."""
     lock, read = debits.lock, debits.read
     seen: list[KnownDebit] = []
@@ -195,7 +195,7 @@ def siblings_read_while_locking() -> Iterator[None]:
         yield
 
 
-#: Locks nothing, and there is never an attempt that could be contradicted.
+#: Locks nothing, and finds no attempt that could get conflicting evidence.
 _NO_ATTEMPTS = Statement(
     "SELECT id FROM payments WHERE merchant_id = :merchant_id AND operation_key = :operation_key"
     " AND id = :id AND id <> :id"
@@ -209,7 +209,7 @@ def attempts_not_locked() -> AbstractContextManager[object]:
 
 @contextmanager
 def attempts_locked_before_the_insert() -> Iterator[None]:
-    """What is stored between the lock and the insert is locked by nobody and looked at by nobody."""
+    """An attempt that is stored between the lock and the insert is neither locked nor read."""
     lock_attempts, insert_row = insertion._LOCK_ATTEMPTS, insertion._insert_row
 
     async def lock_and_insert(
@@ -217,9 +217,9 @@ def attempts_locked_before_the_insert() -> Iterator[None]:
     ) -> Accepted | None:
         named = {"merchant_id": new.merchant_id, "operation_key": key}
         await tx.all(lock_attempts, **named, id=new.id)
-        closed = await tx.one(insertion._LOCKED_ATTEMPT, **named)
-        if closed is not None:
-            raise insertion.OrderLocked(closed.id)
+        locked = await tx.one(insertion._LOCKED_ATTEMPT, **named)
+        if locked is not None:
+            raise insertion.OrderLocked(locked.id)
         return await insert_row(tx, new, key, debit_id)
 
     with attempts_not_locked(), patch.object(insertion, "_insert_row", lock_and_insert):
@@ -227,7 +227,7 @@ def attempts_locked_before_the_insert() -> Iterator[None]:
 
 
 def no_address_without_key() -> AbstractContextManager[object]:
-    """What was never queued is stored without its key, and waits for nobody."""
+    """A payment that was never queued is stored without its key, and waits for no other."""
     words = insertion._INSERT.on("postgresql").text
     key = "CASE WHEN CAST(:terminal_address AS TEXT) IS NULL THEN NULL ELSE CAST(:guard_key AS TEXT) END,"
     return patch.object(insertion, "_INSERT", Statement(words.replace(":guard_key,", key)))
@@ -235,7 +235,7 @@ def no_address_without_key() -> AbstractContextManager[object]:
 
 @contextmanager
 def looked_at_before_a_refusal() -> Iterator[None]:
-    """A refusal looks for an attempt that counts, and waits for none that is being stored."""
+    """A refusal reads the attempt that blocks it, and waits for none that is being stored."""
 
     insert = insertion.insert
 
@@ -255,20 +255,20 @@ def looked_at_before_a_refusal() -> Iterator[None]:
 RACES = {
     "evidence does not lock first": Race(evidence_without_lock, doubt_during_evidence),
     "proofs read before the doubt is stored": Race(proofs_read_before_the_doubt, evidence_during_doubt),
-    "siblings read in the locking statement": Race(siblings_read_while_locking, two_credits_at_once),
-    "an insert that misses a closed key": Race(attempts_not_locked, insert_during_contradiction),
+    "siblings read in the locking statement": Race(
+        related_operations_read_while_locking, two_credits_at_once
+    ),
+    "an insert that misses a locked order": Race(attempts_not_locked, insert_during_conflict),
     "no address stored without its key": Race(no_address_without_key, no_address_during_insert),
     "a refusal that only looks": Race(looked_at_before_a_refusal, refused_during_insert),
-    "the key looked at before the insert": Race(
-        attempts_locked_before_the_insert, contradiction_before_insert
-    ),
+    "the key looked at before the insert": Race(attempts_locked_before_the_insert, conflict_before_insert),
     **GIVING_BACK,
     **STORED,
 }
 
 
 @pytest.mark.parametrize("name", RACES)
-async def test_two_at_once_are_in_order(
+async def test_two_transactions_at_once_are_in_order(
     postgres_database: Database, second_postgres_database: Database, name: str
 ) -> None:
     """The product as it is does nothing wrong in any of them."""
@@ -276,7 +276,7 @@ async def test_two_at_once_are_in_order(
 
 
 @pytest.mark.parametrize("name", RACES)
-async def test_a_deliberate_mistake_is_seen_by_the_same_two(
+async def test_a_deliberate_mistake_is_seen_by_the_same_interleaving(
     postgres_database: Database, second_postgres_database: Database, name: str
 ) -> None:
     """The interleaving is worth nothing where it cannot see the mistake that it is for."""

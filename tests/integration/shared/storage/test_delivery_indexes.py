@@ -1,7 +1,7 @@
-"""Lists and replays of deliveries are searched by an index that leads to few rows, whatever is in the tables.
+"""Indexes of lists and replays of deliveries: each search reads few rows, whatever is in the tables.
 
-SQLite chooses without statistics. PostgreSQL chooses by what it counted; there it is shown that the
-statements admit the indexes of the dead.
+SQLite chooses without statistics, PostgreSQL by its own; there it is shown that the
+statements admit the indexes of dead deliveries.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.webhooks import delivery_list, replays
 from shared.storage.webhooks.delivery_list import DeliveryFilter
 
-#: What is asked for, and the index that leads to it.
+#: Filters, and the index that each is searched by.
 LISTS: dict[str, tuple[DeliveryFilter, str]] = {
     "a merchant's": (DeliveryFilter(merchant_id="m", kind="merchant"), "deliveries_by_time"),
     "a merchant's dead": (
@@ -41,8 +41,8 @@ async def plan(database: Database, statement: Statement, **parameters: object) -
         if tx.dialect == "postgresql":
             # A table without rows is read as a whole otherwise.
             await tx.connection.execute(text("SET LOCAL enable_seqscan = off"))
-        asked = text(f"{explain} {statement.on(tx.dialect)}")
-        return (await tx.connection.execute(asked, parameters)).all()
+        explained = text(f"{explain} {statement.on(tx.dialect)}")
+        return (await tx.connection.execute(explained, parameters)).all()
 
     return "\n".join(str(row) for row in await database.write(look))
 
@@ -55,8 +55,8 @@ async def sqlite(sqlite_store: Store) -> Any:
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_is_searched_by_the_index_of_what_is_asked_for(sqlite: Database, name: str) -> None:
-    """Not by one that leads to everything that a merchant or a kind ever had."""
+async def test_a_list_is_searched_by_the_index_of_its_filter(sqlite: Database, name: str) -> None:
+    """Not by one of everything that a merchant or a kind ever had."""
     wanted, index = LISTS[name]
     statement = delivery_list._page_statement(wanted.conditions(), follows=False)
 
@@ -68,8 +68,10 @@ async def test_a_list_is_searched_by_the_index_of_what_is_asked_for(sqlite: Data
     [DeliveryFilter(kind="hipay", state="dead"), DeliveryFilter(state="dead")],
     ids=["of-a-kind", "all"],
 )
-async def test_the_dead_are_found_among_the_dead(database: Database, wanted: DeliveryFilter) -> None:
-    """To be listed and to be sent again: no parameter stands where the index needs the word."""
+async def test_dead_deliveries_are_found_by_their_own_index(
+    database: Database, wanted: DeliveryFilter
+) -> None:
+    """For lists and for replays: a parameter would not match the condition of the partial index."""
     place: dict[str, Any] = {"after_created_at": -1, "after_id": ""}
     listing = delivery_list._page_statement(wanted.conditions(), follows=False)
     replaying = replays._lock_batch(wanted.conditions())

@@ -34,7 +34,7 @@ def careless_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 async def test_postgresql_without_fsync_is_reported(careless_url: str) -> None:
-    """A power cut could take what was confirmed, however each transaction is committed."""
+    """A power cut could lose what was confirmed, however each transaction is committed."""
     database = open_database(careless_url)
     try:
         problem = await check_durability(database)

@@ -14,7 +14,7 @@ from shared.storage.webhooks.endpoints import Changes, NewEndpoint, TooManyEndpo
 async def create(database: Database, endpoint_id: str, *, limit: int = 50) -> None:
     new = NewEndpoint(
         id=endpoint_id, merchant_id=MERCHANT, url="https://127.0.0.1/", description="", types=(),
-        encrypted_secret="sealed",
+        encrypted_secret="encrypted",
     )  # fmt: skip
     await endpoints.create(database, new, limit=limit, total_limit=100)
 
@@ -59,7 +59,7 @@ async def test_a_payment_does_not_wait_for_an_endpoint_that_is_registered(
             await outcome_of(one)
 
 
-async def test_what_is_written_while_its_endpoint_is_disabled_ends_with_the_next_sweep(
+async def test_a_delivery_written_while_its_endpoint_is_disabled_ends_with_the_next_sweep(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """The event's transaction saw the endpoint enabled; the one that disables it did not see its delivery."""
@@ -82,7 +82,7 @@ async def test_what_is_written_while_its_endpoint_is_disabled_ends_with_the_next
 async def test_a_replay_while_its_endpoint_is_disabled_ends_with_the_next_sweep(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """Nothing waits for an endpoint that hears of nothing."""
+    """Nothing waits for a disabled endpoint."""
     await create(postgres_database, "whe_1")
     await refused(postgres_database)
     await change(postgres_database, "UPDATE deliveries SET state = 'delivered', ended_at = {now}")

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from payments import (
     WORKER,
-    ask,
     change,
     ended,
     history,
@@ -18,9 +17,10 @@ from payments import (
     queued,
     refused,
     rows,
+    submit,
     succeeded,
-    take,
     taken_over,
+    try_claim,
 )
 
 from shared.payment.answers import response_for
@@ -49,7 +49,7 @@ async def _answer(database: Database, claimed: Claimed, event: Event) -> Payment
 
 @pytest.mark.parametrize(("proof", "state"), PROOFS)
 async def test_a_proof_settles_a_doubt(database: Database, proof: Event, state: State) -> None:
-    """With the result that it brings; the line is its holder's to free."""
+    """With its own result; the terminal lock stays with its holder."""
     claimed = await in_doubt(database, warnings=("amount_string",))
 
     payment = await prove(database, claimed.payment.id, proof, PAID)
@@ -85,7 +85,7 @@ async def test_a_proof_that_came_before_settles_the_doubt_as_it_begins(
 
 
 async def _claim(database: Database, payment_id: str) -> Claimed:
-    claimed = await take(database, payment_id)
+    claimed = await try_claim(database, payment_id)
     assert isinstance(claimed, Claimed)
     return claimed
 
@@ -94,7 +94,7 @@ async def _claim(database: Database, payment_id: str) -> Claimed:
     "before", [State.QUEUED, State.IN_SESSION, State.IN_DOUBT, State.SUCCEEDED, State.REFUSED]
 )
 async def test_a_hint_is_kept_and_changes_nothing(database: Database, before: State) -> None:
-    """What is only probable never becomes a result; it is there for the person who decides."""
+    """What is only probable never becomes a result; it is kept for the operator who decides."""
     payment_id = await _made(database, before)
     earlier = await snapshots.payment(database, payment_id)
 
@@ -142,8 +142,8 @@ async def test_a_hint_before_the_doubt_does_not_settle_it(database: Database) ->
 @pytest.mark.parametrize(
     "state", [State.REFUSED, State.ABORTED, State.UNREACHABLE, State.EXPIRED, State.CANCELLED]
 )
-async def test_moved_money_against_a_failure_is_a_contradiction(database: Database, state: State) -> None:
-    """The state stays, the flag is set, a retry is no longer safe, the key is closed."""
+async def test_moved_money_conflicts_with_a_failure(database: Database, state: State) -> None:
+    """The state stays, the flag is set, a retry is no longer safe, the order is locked for review."""
     payment_id = await _made(database, state)
     earlier = await snapshots.payment(database, payment_id)
     assert earlier is not None
@@ -154,12 +154,12 @@ async def test_moved_money_against_a_failure_is_a_contradiction(database: Databa
     assert (payment.state, payment.contradicted, payment.result.paid_cents) == (state, True, None)
     assert not response_for(payment).safe_to_retry
     assert (await history(database, payment_id))[-1] == ("contradiction", state)
-    refusal = await ask(database)
+    refusal = await submit(database)
     assert isinstance(refusal, Conflict)
     assert refusal.reason == "key_closed"
 
 
-async def test_no_attempt_of_a_closed_key_is_safe_to_retry(database: Database) -> None:
+async def test_no_attempt_of_a_locked_order_is_safe_to_retry(database: Database) -> None:
     """Neither one that had failed before, nor one that was with a terminal then and fails after."""
     contradicted = await refused(database)
     failed = await refused(database)
@@ -180,7 +180,7 @@ async def test_no_attempt_of_a_closed_key_is_safe_to_retry(database: Database) -
 
 
 @pytest.mark.parametrize("proof", [Event.PROVED_REFUSED, Event.PROVED_ABORTED])
-async def test_a_refusal_against_a_success_is_a_contradiction(database: Database, proof: Event) -> None:
+async def test_a_refusal_conflicts_with_a_success(database: Database, proof: Event) -> None:
     """The reverse is an alarm, too."""
     payment = await succeeded(database)
 
@@ -222,18 +222,18 @@ async def test_a_proof_that_agrees_is_only_kept(database: Database) -> None:
         (Event.PROVED_REFUSED, Event.ANSWERED_DONE),
     ],
 )
-async def test_an_answer_against_an_earlier_proof_is_a_contradiction(
+async def test_an_answer_against_an_earlier_proof_conflicts(
     database: Database, proof: Event, answer: Event
 ) -> None:
-    """Evidence counts in whatever order it comes."""
+    """Whatever the order of evidence and answer."""
     claimed = await in_session(database)
     await prove(database, claimed.payment.id, proof)
 
     assert (await _answer(database, claimed, answer)).contradicted
 
 
-async def test_an_end_in_the_queue_against_an_earlier_proof_is_a_contradiction(database: Database) -> None:
-    """'Cancelled' and 'expired' say that no money moved, so they ask for proofs as well."""
+async def test_an_end_in_the_queue_against_an_earlier_proof_conflicts(database: Database) -> None:
+    """'Cancelled' and 'expired' mean that no money moved, so the proofs are read for them as well."""
     first = await queued(database, order_id="a")
     late = await queued(database, order_id="b", deadline_seconds=0)
     for payment_id in (first, late):
@@ -247,7 +247,7 @@ async def test_an_end_in_the_queue_against_an_earlier_proof_is_a_contradiction(d
     assert (cancelled.contradicted, expired.contradicted) == (True, True)
 
 
-async def test_two_proofs_that_disagree_settle_a_doubt_as_a_contradiction(database: Database) -> None:
+async def test_two_proofs_that_disagree_settle_a_doubt_with_a_conflict(database: Database) -> None:
     """The first is the result, the other an alarm, whichever way round."""
     for order_id, proofs in (
         ("a", (Event.PROVED_REFUSED, Event.PROVED_DONE)),
@@ -265,7 +265,7 @@ async def test_two_proofs_that_disagree_settle_a_doubt_as_a_contradiction(databa
         assert (await lose(database, claimed)).contradicted
 
 
-async def test_a_contradiction_cancels_what_is_queued_under_its_key(database: Database) -> None:
+async def test_conflicting_evidence_cancels_the_queued_attempt_of_its_key(database: Database) -> None:
     """In the same commit; what a worker already claimed goes on, another order's attempt too."""
     failed = await refused(database)
     waits = await queued(database)
@@ -280,8 +280,8 @@ async def test_a_contradiction_cancels_what_is_queued_under_its_key(database: Da
     assert await snapshots.states(database, [other]) == {other: State.QUEUED}
 
 
-async def test_a_claimed_attempt_of_a_closed_key_goes_on(database: Database) -> None:
-    """Its bytes may be on their way; its result is stored as always."""
+async def test_a_claimed_attempt_of_a_locked_order_goes_on(database: Database) -> None:
+    """Its bytes may have been sent; its result is stored as always."""
     failed = await refused(database)
     claimed = await in_session(database)
 
@@ -304,7 +304,7 @@ async def test_evidence_is_stored_masked_and_whole(database: Database) -> None:
 
 
 @pytest.mark.parametrize("before", [State.IN_SESSION, State.IN_DOUBT, State.REFUSED])
-async def test_a_proof_names_who_brought_it(database: Database, before: State) -> None:
+async def test_a_proof_names_its_reporter(database: Database, before: State) -> None:
     """In its own row, in the history of what followed, and in the payment where it settled a doubt."""
     payment_id = await _made(database, before)
     await prove(database, payment_id, Event.PROVED_DONE)
@@ -329,7 +329,7 @@ async def test_a_proof_names_who_brought_it(database: Database, before: State) -
 
 
 async def test_a_late_answer_names_the_worker_of_its_run(database: Database) -> None:
-    """The one that claimed the payment, though another one took its line over since."""
+    """The one that claimed the payment, although another one has taken its lock over."""
     claimed = await in_doubt(database)
     await taken_over(database, claimed.grant)
 
@@ -338,8 +338,8 @@ async def test_a_late_answer_names_the_worker_of_its_run(database: Database) -> 
     assert (settled.resolved_by, settled.proved_by) == ("late_answer", WORKER)
 
 
-async def test_a_proved_reversal_frees_the_guard_as_doubt_begins(database: Database) -> None:
-    """The debit may be repeated, whoever learned of the reversal's success first."""
+async def test_a_proved_reversal_releases_the_order_as_doubt_begins(database: Database) -> None:
+    """The order may be debited again, whichever evidence of the reversal's success came first."""
     debit = await succeeded(database)
     claimed = await in_session(database, operation=Operation.REVERSAL)
     await prove(database, claimed.payment.id, Event.PROVED_DONE)

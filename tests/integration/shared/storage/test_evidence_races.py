@@ -1,4 +1,4 @@
-"""Evidence and the end of a session at once: who stores evidence locks first, who doubts reads last."""
+"""Evidence and the end of a session at once: evidence locks first, doubt reads last."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager

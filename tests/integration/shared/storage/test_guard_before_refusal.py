@@ -1,8 +1,8 @@
-"""Who is told 'safe to retry' has no attempt of the order that is being stored at that moment."""
+"""A refusal that is safe to retry: no attempt of the order is being stored at that moment."""
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from payments import TERMS, ask, history, new_payment, queued, rows, succeeded
+from payments import TERMS, history, new_payment, queued, rows, submit, succeeded
 
 from shared.payment.payment import Operation
 from shared.payment.states import State
@@ -12,7 +12,7 @@ from shared.storage.payments.new_payment import Accepted, Attached, Conflict, Ea
 
 
 async def refuse(database: Database, **changes: object) -> Earlier | None:
-    """Look for what keeps a request out that will be refused."""
+    """Return the earlier attempt of a request that will be refused."""
     return await find_earlier(database, new_payment(**changes), TERMS)
 
 
@@ -24,10 +24,10 @@ async def test_an_insert_that_is_not_committed_yet_is_waited_for(
     """Neither stored as unreachable nor refused: the equal request attaches to it."""
     with paused_before_commit(postgres_database) as pause:
         asked: dict[str, object] = {"operation": operation, "passes_unknown": True}
-        async with running(ask(postgres_database, **asked)) as one:
+        async with running(submit(postgres_database, **asked)) as one:
             await pause.reached()
             answer = (
-                ask(second_postgres_database, **asked, terminal_address=None)
+                submit(second_postgres_database, **asked, terminal_address=None)
                 if way == "has no address"
                 else refuse(second_postgres_database, **asked)
             )
@@ -49,7 +49,7 @@ async def test_an_insert_that_is_not_committed_yet_makes_another_operation_a_con
 ) -> None:
     """Another amount or terminal, on its way to a refusal."""
     with paused_before_commit(postgres_database) as pause:
-        async with running(ask(postgres_database)) as one:
+        async with running(submit(postgres_database)) as one:
             await pause.reached()
             async with running(refuse(second_postgres_database, **changes)) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
@@ -70,10 +70,10 @@ async def test_a_request_that_is_refused_leaves_nothing_behind(database: Databas
     await queued(database)
 
 
-async def test_a_payment_without_address_keeps_nobody_out(database: Database) -> None:
-    """It is over before it began: the order may be tried again at once, and again."""
+async def test_a_payment_without_address_blocks_no_other(database: Database) -> None:
+    """It ends at once: the order may be tried again, and again."""
     for _ in range(2):
-        gone = await ask(database, terminal_address=None)
+        gone = await submit(database, terminal_address=None)
         assert isinstance(gone, Accepted)
         assert gone.state is State.UNREACHABLE
         assert await history(database, gone.payment_id) == [("accepted", State.UNREACHABLE)]
@@ -85,9 +85,9 @@ async def test_a_name_that_is_lost_does_not_hide_a_success(database: Database) -
     """Replayed by the name that was sent; by another one it is a conflict."""
     paid = await succeeded(database)
 
-    same = await ask(database, terminal_address=None)
+    same = await submit(database, terminal_address=None)
     assert isinstance(same, Attached)
     assert same.payment.id == paid.id
-    other = await ask(database, terminal_address=None, host="other.example")
+    other = await submit(database, terminal_address=None, host="other.example")
     assert isinstance(other, Conflict)
     assert (other.reason, other.payment.id) == ("different", paid.id)

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away at the worst moments: what was stored is known, or known to be unknown."""
+"""Lost connections to PostgreSQL: what was stored is known, or known to be unknown."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ import pytest
 from cut_proxy import CutProxy, cut_proxy
 from databases import Store
 from interleaving import outcome_of, paused_before, paused_before_commit, running
-from payments import ask, change, history, holder, in_session, queued, rows, take
+from payments import change, history, holder, in_session, queued, rows, submit, try_claim
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -52,12 +52,12 @@ async def behind_proxy(postgres_store: Store, proxy: CutProxy) -> AsyncIterator[
 async def test_a_claim_whose_commits_answer_is_lost_is_read_back_by_its_token(
     postgres_database: Database, behind_proxy: Database, proxy: CutProxy
 ) -> None:
-    """The commit was carried out: unknown to the run, then found as its own and as nobody else's."""
+    """The commit was carried out: unknown to the run, then found as its own, and by no other token."""
     payment_id = await queued(postgres_database)
     proxy.cut_next_commit()
 
     with pytest.raises(CommitUnknown):
-        await take(behind_proxy, payment_id, "token-a")
+        await try_claim(behind_proxy, payment_id, "token-a")
 
     assert proxy.cut.is_set()
     mine = await read_back(behind_proxy, payment_id, "token-a")
@@ -66,13 +66,13 @@ async def test_a_claim_whose_commits_answer_is_lost_is_read_back_by_its_token(
     assert await read_back(behind_proxy, payment_id, "token-b") is None
 
 
-async def test_a_claim_that_was_not_committed_is_not_mine(
+async def test_a_claim_that_was_not_committed_is_not_read_back(
     postgres_database: Database, behind_proxy: Database
 ) -> None:
     """The connection ends just before the COMMIT: unknown too, and read back as nothing."""
     payment_id = await queued(postgres_database)
     with paused_before_commit(behind_proxy) as pause:
-        async with running(take(behind_proxy, payment_id, "token-a")) as claiming:
+        async with running(try_claim(behind_proxy, payment_id, "token-a")) as claiming:
             await pause.reached()
             await change(postgres_database, KILL_OTHERS)
             pause.go()
@@ -103,22 +103,22 @@ async def test_a_result_whose_commits_answer_is_lost_is_stored_once(
 async def test_an_order_whose_commits_answer_is_lost_is_attached_to(
     postgres_database: Database, behind_proxy: Database, proxy: CutProxy
 ) -> None:
-    """The caller's next try finds the payment that nobody knew of."""
+    """The client's next request finds the payment."""
     proxy.cut_next_commit()
     with pytest.raises(CommitUnknown):
-        await ask(behind_proxy)
+        await submit(behind_proxy)
 
-    assert isinstance(await ask(behind_proxy), Attached)
+    assert isinstance(await submit(behind_proxy), Attached)
     assert len(await rows(postgres_database, "SELECT id FROM payments")) == 1
 
 
 async def test_a_transaction_whose_connection_ends_before_the_commit_is_run_anew_on_another(
     postgres_database: Database, behind_proxy: Database
 ) -> None:
-    """Nothing of it was stored, so it is done once in all; a second loss would be 'away', not 'unknown'."""
+    """Nothing of it was stored, so it is repeated; a second loss would be 'unavailable', not 'unknown'."""
     payment_id = await queued(postgres_database)
     with paused_before(behind_proxy, claims._CLAIM) as pause:
-        async with running(take(behind_proxy, payment_id)) as claiming:
+        async with running(try_claim(behind_proxy, payment_id)) as claiming:
             await pause.reached()
             killed = await change(postgres_database, KILL_OTHERS)
             pause.go()
@@ -135,8 +135,8 @@ def _closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def test_a_server_that_is_not_there_is_away(postgres_store: Store) -> None:
-    """Reading and writing say so at once, by an exception of ours."""
+async def test_a_missing_server_is_unavailable(postgres_store: Store) -> None:
+    """Reading and writing raise DatabaseUnavailable at once."""
     url = make_url(postgres_store.url).set(host="127.0.0.1", port=_closed_port())
     database = open_database(url.render_as_string(hide_password=False))
 
@@ -157,10 +157,10 @@ async def test_a_server_that_is_not_there_is_away(postgres_store: Store) -> None
     ],
     ids=lambda refusal: type(refusal).__name__,
 )
-async def test_a_server_that_refuses_connections_is_away(
+async def test_a_server_that_refuses_connections_is_unavailable(
     postgres_store: Store, refusal: BaseException
 ) -> None:
-    """While it starts, and while it has no connection left, it is away and not broken."""
+    """While it starts, and while it has no connection left."""
 
     async def refuse() -> None:
         raise refusal
@@ -174,8 +174,8 @@ async def test_a_server_that_refuses_connections_is_away(
     await database.close()
 
 
-async def test_a_database_that_has_no_connection_left_is_away(postgres_database: Database) -> None:
-    """The server's own refusal, not one made by hand."""
+async def test_a_database_that_has_no_connection_left_is_unavailable(postgres_database: Database) -> None:
+    """By a real refusal of the server."""
     await change(postgres_database, "UPDATE terminal_locks SET epoch = 0")
     (row,) = await rows(postgres_database, "SELECT current_database() AS name")
     limited = f"role_{row.name}"
@@ -191,7 +191,7 @@ async def test_a_database_that_has_no_connection_left_is_away(postgres_database:
 
 
 async def test_a_wrong_password_or_name_is_not_an_outage(postgres_store: Store) -> None:
-    """What waiting cannot mend is told as it is."""
+    """An error that waiting cannot fix propagates."""
     url = make_url(postgres_store.url).set(database="no_such_database")
     database = open_database(url.render_as_string(hide_password=False))
 
@@ -200,8 +200,8 @@ async def test_a_wrong_password_or_name_is_not_an_outage(postgres_store: Store) 
     await database.close()
 
 
-async def test_a_full_pool_is_away_and_not_a_hang(postgres_store: Store) -> None:
-    """A transaction that finds no connection within its time-out says so."""
+async def test_a_full_pool_is_unavailable_and_not_a_hang(postgres_store: Store) -> None:
+    """A transaction that finds no connection within its time-out raises DatabaseBusy."""
     database = open_database(postgres_store.url, pool_size=1)
     database._writer.sync_engine.pool._timeout = 0.05  # type: ignore[attr-defined]
     async with database._writer.connect():
@@ -213,7 +213,7 @@ async def test_a_full_pool_is_away_and_not_a_hang(postgres_store: Store) -> None
 async def test_a_deadlock_is_tried_again(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """Two transactions that take two rows in opposite order both get through: one is run again."""
+    """Of two transactions that lock two rows in opposite order, one is repeated; both succeed."""
     await queued(postgres_database, order_id="a")
     await queued(postgres_database, order_id="b")
     ids = [row.id for row in await rows(postgres_database, "SELECT id FROM payments ORDER BY id")]
@@ -237,7 +237,7 @@ async def test_a_deadlock_is_tried_again(
     assert len(tries) == 3
 
 
-async def test_after_a_restart_of_the_server_nobody_meets_a_connection_from_before(
+async def test_after_a_restart_of_the_server_no_transaction_fails_on_an_old_connection(
     postgres_store: Store, postgres_database: Database
 ) -> None:
     """Every connection of the pool has ended, and the first read and the first write go through."""

@@ -14,7 +14,7 @@ from shared.storage.db.opening import open_database
 
 
 async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:
-    """Before it a process refuses with the command to type; a second time changes nothing."""
+    """Before it a process ends with the command to run; a second migration changes nothing."""
     database = open_database(empty_url)
     try:
         with pytest.raises(SchemaTooOld, match="run `cloud-terminal migrate`"):
@@ -55,7 +55,7 @@ async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
 
 
 async def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
-    """Nothing that the code counts on is missing from the migrated schema, and nothing is left over."""
+    """The migrated schema equals the tables."""
 
     def differences(connection: Connection) -> object:
         return compare_metadata(MigrationContext.configure(connection), METADATA)

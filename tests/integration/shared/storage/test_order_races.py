@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
-from payments import ask, history, in_doubt, in_session, prove, queued, refused, rows, succeeded
+from payments import history, in_doubt, in_session, prove, queued, refused, rows, submit, succeeded
 
 from shared.payment.answers import response_for
 from shared.payment.payment import Operation, Payment, Reason
@@ -37,7 +37,7 @@ async def test_two_operations_on_one_debit_see_each_other(
     reason: str,
     where: str,
 ) -> None:
-    """Under the debit's lock the second reads what the first stored: never more goes back than was paid."""
+    """Under the debit's lock the second reads what the first stored: no more is refunded than was paid."""
     await succeeded(postgres_database)
     pause_at = (
         paused_before(postgres_database, insertion._INSERT)
@@ -45,9 +45,9 @@ async def test_two_operations_on_one_debit_see_each_other(
         else paused_before_commit(postgres_database)
     )
     with pause_at as pause:
-        async with running(ask(postgres_database, **first)) as one:
+        async with running(submit(postgres_database, **first)) as one:
             await pause.reached()
-            async with running(ask(second_postgres_database, **second)) as other:
+            async with running(submit(second_postgres_database, **second)) as other:
                 await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 answers = await outcome_of(one), await outcome_of(other)
@@ -66,7 +66,7 @@ async def test_a_credit_sees_what_its_debit_became_while_it_waited(
         proof = prove(postgres_database, doubted.payment.id, Event.PROVED_DONE, Result(paid_cents=900))
         async with running(proof) as one:
             await pause.reached()
-            async with running(ask(second_postgres_database, **CREDIT, amount_cents=950)) as other:
+            async with running(submit(second_postgres_database, **CREDIT, amount_cents=950)) as other:
                 await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 await outcome_of(one)
@@ -81,9 +81,9 @@ async def test_equal_orders_at_once_attach_to_the_one_that_commits(
 ) -> None:
     """The second insert waits for the first's commit and then attaches to it."""
     with paused_before_commit(postgres_database) as pause:
-        async with running(ask(postgres_database)) as one:
+        async with running(submit(postgres_database)) as one:
             await pause.reached()
-            async with running(ask(second_postgres_database)) as other:
+            async with running(submit(second_postgres_database)) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 first, second = await outcome_of(one), await outcome_of(other)
@@ -94,10 +94,10 @@ async def test_equal_orders_at_once_attach_to_the_one_that_commits(
 
 
 @pytest.mark.parametrize("where", ["before its insert", "after its insert", "before its commit"])
-async def test_an_attempt_that_is_stored_while_its_key_closes_is_cancelled_or_refused(
+async def test_an_attempt_that_is_stored_while_its_order_is_locked_is_cancelled_or_refused(
     postgres_database: Database, second_postgres_database: Database, where: str
 ) -> None:
-    """Wherever the insert stands when the contradiction begins, a closed key has no live attempt."""
+    """Wherever the insert stands when the conflict begins, a locked order has no live attempt."""
     failed = await refused(postgres_database)
     stands = {"before its insert": insertion._INSERT, "after its insert": insertion._LOCK_ATTEMPTS}
     pause_at = (
@@ -106,14 +106,14 @@ async def test_an_attempt_that_is_stored_while_its_key_closes_is_cancelled_or_re
         else paused_before_commit(postgres_database)
     )
     with pause_at as pause:
-        async with running(ask(postgres_database)) as insert:
+        async with running(submit(postgres_database)) as insert:
             await pause.reached()
             proof = prove(second_postgres_database, failed.id, Event.PROVED_DONE)
-            async with running(proof) as contradiction:
-                await finished_or_blocked(second_postgres_database, contradiction)
+            async with running(proof) as conflict:
+                await finished_or_blocked(second_postgres_database, conflict)
                 pause.go()
                 await outcome_of(insert)
-                await outcome_of(contradiction)
+                await outcome_of(conflict)
 
     assert await rows(postgres_database, "SELECT id FROM payments WHERE guard_key IS NOT NULL") == []
     for row in await rows(postgres_database, "SELECT id, state, reason FROM payments WHERE NOT contradicted"):
@@ -121,7 +121,7 @@ async def test_an_attempt_that_is_stored_while_its_key_closes_is_cancelled_or_re
 
 
 @pytest.mark.parametrize("where", ["before it looks for queued ones", "before its commit"])
-async def test_an_insert_during_a_contradiction_waits_and_finds_the_key_closed(
+async def test_an_insert_during_a_conflict_waits_and_finds_the_order_locked(
     postgres_database: Database, second_postgres_database: Database, where: str
 ) -> None:
     """The failed attempt's lock makes the insert wait; the next statement reads the mark."""
@@ -132,12 +132,12 @@ async def test_an_insert_during_a_contradiction_waits_and_finds_the_key_closed(
         else paused_before_commit(postgres_database)
     )
     with pause_at as pause:
-        async with running(prove(postgres_database, failed.id, Event.PROVED_DONE)) as contradiction:
+        async with running(prove(postgres_database, failed.id, Event.PROVED_DONE)) as conflict:
             await pause.reached()
-            async with running(ask(second_postgres_database)) as insert:
+            async with running(submit(second_postgres_database)) as insert:
                 await finished_or_blocked(second_postgres_database, insert)
                 pause.go()
-                await outcome_of(contradiction)
+                await outcome_of(conflict)
                 answer = await outcome_of(insert)
 
     assert isinstance(answer, Conflict)
@@ -145,18 +145,18 @@ async def test_an_insert_during_a_contradiction_waits_and_finds_the_key_closed(
 
 
 @pytest.mark.parametrize("earlier_attempts", [0, 1])
-async def test_an_insert_that_stood_still_finds_the_key_closed(
+async def test_an_insert_that_stood_still_finds_the_order_locked(
     postgres_database: Database, second_postgres_database: Database, earlier_attempts: int
 ) -> None:
-    """A process stops before its insert while another attempt of the key lives, fails and is contradicted.
+    """A process stops before its insert while another attempt runs, fails and gets conflicting evidence.
 
-    There was nothing of that attempt to lock beforehand, so the look at the key follows the insert.
+    There was no row of that attempt to lock beforehand, so the key is checked after the insert.
     """
-    await succeeded(postgres_database, order_id="makes the line")
+    await succeeded(postgres_database, order_id="creates the lock")
     for _ in range(earlier_attempts):
         await refused(postgres_database)
     with paused_before(postgres_database, insertion._INSERT) as pause:
-        async with running(ask(postgres_database)) as insert:
+        async with running(submit(postgres_database)) as insert:
             await pause.reached()
             failed = await outcome_of(refused(second_postgres_database))
             await outcome_of(prove(second_postgres_database, failed.id, Event.PROVED_DONE))
@@ -165,11 +165,11 @@ async def test_an_insert_that_stood_still_finds_the_key_closed(
 
     assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id) == ("key_closed", failed.id)
-    (counting,) = await rows(postgres_database, "SELECT order_id FROM payments WHERE guard_key IS NOT NULL")
-    assert counting.order_id == "makes the line"
+    (blocking,) = await rows(postgres_database, "SELECT order_id FROM payments WHERE guard_key IS NOT NULL")
+    assert blocking.order_id == "creates the lock"
 
 
-async def test_two_contradictions_of_one_key_end_without_a_lost_mark(
+async def test_two_conflicts_of_one_key_end_without_a_lost_mark(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """They cross each other's rows; whatever PostgreSQL makes of it, both marks and one cancellation stay."""
@@ -189,43 +189,43 @@ async def test_two_contradictions_of_one_key_end_without_a_lost_mark(
     assert [event for event, _ in await history(postgres_database, waits)] == ["accepted", "cancelled"]
 
 
-async def test_an_attempt_that_fails_during_a_contradiction_is_not_safe_to_retry(
+async def test_an_attempt_that_fails_during_a_conflict_is_not_safe_to_retry(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """It waits for the key to be closed and says so; what is asked later says so in any order of the two."""
-    contradicted = await refused(postgres_database)
+    """It waits for the lock of the order and says so; later requests get the same in any order of the two."""
+    failed = await refused(postgres_database)
     claimed = await in_session(postgres_database)
     with paused_before_commit(postgres_database) as pause:
-        async with running(prove(postgres_database, contradicted.id, Event.PROVED_DONE)) as contradiction:
+        async with running(prove(postgres_database, failed.id, Event.PROVED_DONE)) as conflict:
             await pause.reached()
             async with running(_refuse(second_postgres_database, claimed)) as failing:
                 assert await finished_or_blocked(second_postgres_database, failing)
                 pause.go()
-                await outcome_of(contradiction)
+                await outcome_of(conflict)
                 failed = await outcome_of(failing)
 
     assert (failed.state, response_for(failed).safe_to_retry) == (State.REFUSED, False)
 
 
-async def test_a_contradiction_during_an_attempts_failure_closes_it_too(
+async def test_a_conflict_during_an_attempts_failure_locks_it_too(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The other order: its caller was told before, and is told otherwise from then on."""
-    contradicted = await refused(postgres_database)
+    """The other order: its client got another response before, and this one from then on."""
+    failed = await refused(postgres_database)
     claimed = await in_session(postgres_database)
     with paused_before_commit(postgres_database) as pause:
         async with running(_refuse(postgres_database, claimed)) as failing:
             await pause.reached()
-            proof = prove(second_postgres_database, contradicted.id, Event.PROVED_DONE)
-            async with running(proof) as contradiction:
-                assert await finished_or_blocked(second_postgres_database, contradiction)
+            proof = prove(second_postgres_database, failed.id, Event.PROVED_DONE)
+            async with running(proof) as conflict:
+                assert await finished_or_blocked(second_postgres_database, conflict)
                 pause.go()
                 assert response_for(await outcome_of(failing)).safe_to_retry
-                await outcome_of(contradiction)
+                await outcome_of(conflict)
 
-    failed = await snapshots.payment(postgres_database, claimed.payment.id)
-    assert failed is not None
-    assert (failed.state, response_for(failed).safe_to_retry) == (State.REFUSED, False)
+    ended = await snapshots.payment(postgres_database, claimed.payment.id)
+    assert ended is not None
+    assert (ended.state, response_for(ended).safe_to_retry) == (State.REFUSED, False)
 
 
 async def _refuse(database: Database, claimed: Claimed) -> Payment:
@@ -233,14 +233,14 @@ async def _refuse(database: Database, claimed: Claimed) -> Payment:
     return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
-async def test_a_debit_during_its_reversals_contradiction_is_not_answered_with_the_old_success(
+async def test_a_debit_during_its_reversals_conflict_is_not_answered_with_the_old_success(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The reversal had been called failed, so the debit's success would be replayed: now a person decides."""
+    """The reversal was stored as failed, so the debit's success would be replayed without the evidence."""
     await succeeded(postgres_database)
     reversal = await refused(postgres_database, **REVERSAL)
     with paused_before(second_postgres_database, acceptance._BLOCKING_ATTEMPT) as pause:
-        async with running(ask(second_postgres_database)) as repeated:
+        async with running(submit(second_postgres_database)) as repeated:
             await pause.reached()
             await outcome_of(prove(postgres_database, reversal.id, Event.PROVED_DONE))
             pause.go()
@@ -251,10 +251,10 @@ async def test_a_debit_during_its_reversals_contradiction_is_not_answered_with_t
 
 
 @pytest.mark.parametrize("where", ["before its insert", "after its insert", "before its commit"])
-async def test_a_new_debit_while_its_reversal_is_contradicted_is_cancelled_or_refused(
+async def test_a_new_debit_during_a_reversals_conflict_is_cancelled_or_refused(
     postgres_database: Database, second_postgres_database: Database, where: str
 ) -> None:
-    """A reversal called done opened the order; wherever the new attempt stands, it is not charged."""
+    """A reversal stored as done released the order; wherever the new attempt stands, it is not charged."""
     await succeeded(postgres_database)
     reversal = await succeeded(postgres_database, **REVERSAL)
     stands = {"before its insert": insertion._INSERT, "after its insert": insertion._LOCK_ATTEMPTS}
@@ -264,14 +264,14 @@ async def test_a_new_debit_while_its_reversal_is_contradicted_is_cancelled_or_re
         else paused_before_commit(postgres_database)
     )
     with pause_at as pause:
-        async with running(ask(postgres_database)) as insert:
+        async with running(submit(postgres_database)) as insert:
             await pause.reached()
             proof = prove(second_postgres_database, reversal.id, Event.PROVED_REFUSED)
-            async with running(proof) as contradiction:
-                await finished_or_blocked(second_postgres_database, contradiction)
+            async with running(proof) as conflict:
+                await finished_or_blocked(second_postgres_database, conflict)
                 pause.go()
                 await outcome_of(insert)
-                await outcome_of(contradiction)
+                await outcome_of(conflict)
 
     live = "SELECT id FROM payments WHERE operation = 'debit' AND guard_key IS NOT NULL"
     assert await rows(postgres_database, live) == []
@@ -286,9 +286,9 @@ async def test_two_reversals_at_once_of_an_order_charged_twice_never_mean_the_sa
     await succeeded(postgres_database)
     await prove(postgres_database, failed.id, Event.PROVED_DONE)
     with paused_before_commit(postgres_database) as pause:
-        async with running(ask(postgres_database, **REVERSAL, idempotency_key=keys[0])) as one:
+        async with running(submit(postgres_database, **REVERSAL, idempotency_key=keys[0])) as one:
             await pause.reached()
-            second = ask(second_postgres_database, **REVERSAL, idempotency_key=keys[1])
+            second = submit(second_postgres_database, **REVERSAL, idempotency_key=keys[1])
             async with running(second) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
@@ -309,7 +309,7 @@ async def test_two_reversals_at_once_of_an_order_charged_twice_never_mean_the_sa
 
 
 @pytest.mark.parametrize("crossing", [0, 1])
-async def test_a_reversal_and_a_contradiction_of_its_order_end_whoever_locks_first(
+async def test_a_reversal_and_a_conflict_of_its_order_end_in_any_order(
     postgres_database: Database, second_postgres_database: Database, crossing: int
 ) -> None:
     """Both lock several debits of one key; whatever PostgreSQL makes of it, both are carried out."""
@@ -318,12 +318,12 @@ async def test_a_reversal_and_a_contradiction_of_its_order_end_whoever_locks_fir
     await prove(postgres_database, attempts[crossing].id, Event.PROVED_DONE)
     with paused_before(postgres_database, ending._LOCK_KEYS) as pause:
         proof = prove(postgres_database, attempts[1 - crossing].id, Event.PROVED_DONE)
-        async with running(proof) as contradiction:
+        async with running(proof) as conflict:
             await pause.reached()
-            async with running(ask(second_postgres_database, **REVERSAL)) as reversal:
+            async with running(submit(second_postgres_database, **REVERSAL)) as reversal:
                 await finished_or_blocked(second_postgres_database, reversal)
                 pause.go()
-                await outcome_of(contradiction)
+                await outcome_of(conflict)
                 answer = await outcome_of(reversal)
 
     assert isinstance(answer, Accepted)
@@ -337,7 +337,7 @@ async def test_a_proof_of_a_reversal_locks_the_debit_first(
     debit = await succeeded(postgres_database)
     doubted = await in_doubt(postgres_database, **REVERSAL)
     with paused_before(postgres_database, debits._FOLLOWERS) as pause:
-        async with running(ask(postgres_database, **REVERSAL)) as repeated:
+        async with running(submit(postgres_database, **REVERSAL)) as repeated:
             await pause.reached()
             proof = prove(second_postgres_database, doubted.payment.id, Event.PROVED_DONE)
             async with running(proof) as proved:

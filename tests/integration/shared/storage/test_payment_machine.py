@@ -1,6 +1,6 @@
 """Any order of everything that can happen to payments, on both databases, against a small model.
 
-The model knows which state each step leads to, who holds which line and what was proved. After each step the
+The model knows the state after each step, the holder of each lock and the proofs. After each step the
 database must have changed in just that, and the invariants of a payment's life must hold.
 """
 
@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from payments import TERMS, change, new_payment, rows, take
+from payments import TERMS, change, new_payment, rows, try_claim
 
 from shared.payment.evidence import Evidence, Source, contradicts
 from shared.payment.payment import Operation, Payment, Reason
@@ -62,7 +62,7 @@ class Known:
     state: State
     claimed: Claimed | None = None
     proof: Event | None = None
-    is_contradicted: bool = False
+    has_conflict: bool = False
 
 
 class PaymentMachine(RuleBasedStateMachine):
@@ -76,9 +76,9 @@ class PaymentMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         number = next(_numbers)
         self.merchant = f"merchant-{number}"
-        self.lines = [f"127.1.{number // 200}.{number % 200}:{port}" for port in (1, 2)]
+        self.addresses = [f"127.1.{number // 200}.{number % 200}:{port}" for port in (1, 2)]
         self.known: dict[str, Known] = {}
-        self.held: dict[str, str | None] = dict.fromkeys(self.lines)
+        self.holders: dict[str, str | None] = dict.fromkeys(self.addresses)
         self.run(create_merchant(self.database, self.merchant, "A bakery", []))
 
     @rule(
@@ -86,12 +86,12 @@ class PaymentMachine(RuleBasedStateMachine):
         operation=st.sampled_from([Operation.DEBIT, Operation.DEBIT, Operation.REVERSAL, Operation.CREDIT]),
         order=st.sampled_from(["order-1", "order-2"]),
         amount=st.sampled_from([100, 100, 60]),
-        line=st.sampled_from([0, 0, 1]),
+        terminal=st.sampled_from([0, 0, 1]),
         key=st.sampled_from([None, None, "key-1", "key-2"]),
     )
-    def accept(self, operation: Operation, order: str, amount: int, line: int, key: str | None) -> Any:
-        """A till asks. A debit's answer is known beforehand; the money rules are checked as invariants."""
-        address = self.lines[line]
+    def accept(self, operation: Operation, order: str, amount: int, terminal: int, key: str | None) -> Any:
+        """Accept an order; a debit's result is known beforehand, the money rules are invariants."""
+        address = self.addresses[terminal]
         acceptance: Acceptance = self.run(
             accept(
                 self.database,
@@ -120,32 +120,32 @@ class PaymentMachine(RuleBasedStateMachine):
     def _is_key_used(self, acceptance: Acceptance) -> bool:
         return isinstance(acceptance, Conflict) and acceptance.reason == "key_used"
 
-    def _check_debit(self, acceptance: Acceptance, key: str, amount: int, line: str) -> None:
+    def _check_debit(self, acceptance: Acceptance, key: str, amount: int, address: str) -> None:
         attempts = [known for known in self.known.values() if known.key == key]
-        counting = [known for known in attempts if self._counts(known)]
+        blocking = [known for known in attempts if self._blocks(known)]
         if self._is_closed(key):
             assert isinstance(acceptance, Conflict)
             assert acceptance.reason == "key_closed"
-        elif not counting:
+        elif not blocking:
             assert isinstance(acceptance, Accepted)
-        elif (counting[0].amount, counting[0].terminal_address) == (amount, line):
+        elif (blocking[0].amount, blocking[0].terminal_address) == (amount, address):
             assert isinstance(acceptance, Attached)
-            assert acceptance.payment.id == counting[0].id
+            assert acceptance.payment.id == blocking[0].id
         else:
             assert isinstance(acceptance, Conflict)
             assert acceptance.reason == "different"
 
     def _is_closed(self, key: str) -> bool:
-        return any(key in self._keys_closed_by(known) for known in self.known.values())
+        return any(key in self._locked_keys(known) for known in self.known.values())
 
-    def _keys_closed_by(self, known: Known) -> set[str]:
-        """A contradiction closes its own key, a reversal's that of its debit, too."""
-        if not known.is_contradicted:
+    def _locked_keys(self, known: Known) -> set[str]:
+        """Return the keys that its conflicting evidence locks: its own, and that of a reversal's debit."""
+        if not known.has_conflict:
             return set()
         reversed_id = known.debit_id if known.operation is Operation.REVERSAL else None
         return {known.key} | ({self.known[reversed_id].key} if reversed_id else set())
 
-    def _counts(self, known: Known) -> bool:
+    def _blocks(self, known: Known) -> bool:
         return known.state in COUNTING_STATES and not self._is_reversed(known)
 
     def _is_reversed(self, debit: Known) -> bool:
@@ -158,22 +158,22 @@ class PaymentMachine(RuleBasedStateMachine):
 
     @rule(payment_id=payments)
     def claim(self, payment_id: str) -> None:
-        """A worker has its message, once or again."""
+        """Claim the payment, once or again."""
         known = self.known[payment_id]
-        claim = self.run(take(self.database, payment_id))
-        if self.held[known.terminal_address] is not None:
+        claim = self.run(try_claim(self.database, payment_id))
+        if self.holders[known.terminal_address] is not None:
             assert isinstance(claim, LockHeld if known.state is State.QUEUED else NotQueued)
         elif known.state is State.QUEUED:
             assert isinstance(claim, Claimed)
             known.state, known.claimed = State.IN_SESSION, claim
-            self.held[known.terminal_address] = payment_id
+            self.holders[known.terminal_address] = payment_id
         else:
             assert isinstance(claim, NotQueued)
             assert claim.state is known.state
 
     @rule(payment_id=payments, event=st.sampled_from([DONE, DONE, REFUSED, ABORTED, Event.NOT_SENT]))
     def settle(self, payment_id: str, event: Event) -> None:
-        """Its run says how its session ended: in time, in doubt, or when everything is over."""
+        """Store the end of its session: in time, in doubt, or after its end."""
         known = self.known[payment_id]
         if known.claimed is None:
             return
@@ -183,9 +183,9 @@ class PaymentMachine(RuleBasedStateMachine):
                 self.database, known.claimed.grant, known.claimed.payment, outcome, ObservedCapabilities()
             )
         )
-        was_its_own = self.held[known.terminal_address] == payment_id
+        was_its_own = self.holders[known.terminal_address] == payment_id
         if was_its_own:
-            self.held[known.terminal_address] = None
+            self.holders[known.terminal_address] = None
         if known.state is State.IN_SESSION:
             self._end(known, event)
         elif event is Event.NOT_SENT:
@@ -203,7 +203,7 @@ class PaymentMachine(RuleBasedStateMachine):
 
     @rule(payment_id=payments)
     def lose(self, payment_id: str) -> None:
-        """The connection is lost."""
+        """Lose the connection of its session."""
         known = self.known[payment_id]
         if known.claimed is None:
             return
@@ -217,7 +217,7 @@ class PaymentMachine(RuleBasedStateMachine):
 
     @rule(payment_id=payments, proves=st.sampled_from([None, Event.PROVED_DONE]))
     def evidence(self, payment_id: str, proves: Event | None) -> None:
-        """A gateway or an enquiry says something, whatever the payment's state."""
+        """Store evidence of a gateway or an enquiry, whatever the payment's state."""
         evidence = Evidence(Source.GATEWAY, proves)
         payment = self.run(
             settling.add_evidence(self.database, payment_id, evidence, Result(), brought_by="ct_gateway")
@@ -226,11 +226,11 @@ class PaymentMachine(RuleBasedStateMachine):
         if proves is not None:
             self._prove(known, proves)
         assert payment.state is known.state
-        assert payment.contradicted is known.is_contradicted
+        assert payment.contradicted is known.has_conflict
 
     @rule(payment_id=payments)
     def cancel(self, payment_id: str) -> None:
-        """Its caller stops it."""
+        """Cancel the payment."""
         known = self.known[payment_id]
         cancelled: Payment | None = self.run(claims.cancel(self.database, payment_id, Reason.CALLER))
         assert (cancelled is not None) is (known.state is State.QUEUED)
@@ -239,32 +239,32 @@ class PaymentMachine(RuleBasedStateMachine):
 
     @rule(payment_id=payments)
     def expire(self, payment_id: str) -> None:
-        """Its deadline passes."""
+        """Expire the payment."""
         known = self.known[payment_id]
         self.run(change(self.database, "UPDATE payments SET deadline_at = 0 WHERE id = :id", id=payment_id))
         expired: Payment | None = self.run(claims.expire(self.database, payment_id))
         assert (expired is not None) is (known.state is State.QUEUED)
         if expired is not None:
             self._end(known, Event.DEADLINE_PASSED)
-            holder = self.held[known.terminal_address]
+            holder = self.holders[known.terminal_address]
             assert expired.reason == (Reason.NO_WORKER if holder is None else Reason.HELD)
 
     @rule(payment_id=payments)
     def release(self, payment_id: str) -> None:
-        """Its holder's time is over: the line is free, the payment stays what it is."""
+        """End its lease: the lock is released, the payment stays as it is."""
         known = self.known[payment_id]
         if known.claimed is None or known.state is State.IN_SESSION:
             return
         freed = self.run(
             settling.release(self.database, known.claimed.grant, ObservedCapabilities(), why="time is over")
         )
-        assert freed is (self.held[known.terminal_address] == payment_id)
+        assert freed is (self.holders[known.terminal_address] == payment_id)
         if freed:
-            self.held[known.terminal_address] = None
+            self.holders[known.terminal_address] = None
 
     @rule(payment_id=payments, decision=st.sampled_from(Decision))
     def decide(self, payment_id: str, decision: Decision) -> None:
-        """A person decides, as late as it takes."""
+        """Decide its doubt as an operator, at any age."""
         known = self.known[payment_id]
         decided = self.run(
             operator.decide(
@@ -300,9 +300,9 @@ class PaymentMachine(RuleBasedStateMachine):
             self._contradict(known)
 
     def _contradict(self, known: Known) -> None:
-        known.is_contradicted = True
+        known.has_conflict = True
         for other in self.known.values():
-            if other.key in self._keys_closed_by(known) and other.state is State.QUEUED:
+            if other.key in self._locked_keys(known) and other.state is State.QUEUED:
                 self._end(other, Event.CANCELLED)
 
     def _stored(self) -> dict[str, Any]:
@@ -315,7 +315,7 @@ class PaymentMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_database_is_what_the_model_says(self) -> None:
-        """No other payment and no other line was touched; no payment disappeared."""
+        """No other payment and no other lock was changed; no payment disappeared."""
         if not hasattr(self, "known"):
             return
         self.stored = self._stored()
@@ -324,29 +324,29 @@ class PaymentMachine(RuleBasedStateMachine):
         }
         for known in self.known.values():
             row = self.stored[known.id]
-            assert bool(row.contradicted) is known.is_contradicted
+            assert bool(row.contradicted) is known.has_conflict
             assert bool(row.key_closed) is self._is_closed(known.key)
-            assert (row.guard_key is not None) is self._counts(known)
+            assert (row.guard_key is not None) is self._blocks(known)
             assert (row.ended_at is not None) is (known.state in FINAL_STATES)
-        for line in self.run(
+        for lock in self.run(
             rows(
                 self.database,
                 "SELECT address, held_by FROM terminal_locks WHERE address LIKE :like",
                 like=self._like,
             )
         ):
-            assert line.held_by == self.held[line.address]
+            assert lock.held_by == self.holders[lock.address]
 
     @property
     def _like(self) -> str:
-        return self.lines[0].removesuffix("1") + "%"
+        return self.addresses[0].removesuffix("1") + "%"
 
     @invariant()
     def a_session_holds_its_line(self) -> None:
-        """And no line has two."""
+        """And no lock has two holders."""
         for known in getattr(self, "known", {}).values():
             if known.state is State.IN_SESSION:
-                assert self.held[known.terminal_address] == known.id
+                assert self.holders[known.terminal_address] == known.id
 
     @invariant()
     def never_more_goes_back_than_was_paid(self) -> None:
@@ -355,10 +355,10 @@ class PaymentMachine(RuleBasedStateMachine):
             back = [
                 known
                 for known in self.known.values()
-                if known.debit_id == debit.id and (known.state in COUNTING_STATES or known.is_contradicted)
+                if known.debit_id == debit.id and (known.state in COUNTING_STATES or known.has_conflict)
             ]
-            # A contradiction may come when others have taken its place: that is what it is raised for.
-            if any(known.is_contradicted for known in [debit, *back]):
+            # Conflicting evidence may come after a newer attempt was accepted: that is what it reports.
+            if any(known.has_conflict for known in [debit, *back]):
                 continue
             assert sum(known.amount for known in back) <= debit.amount
             kinds = {known.operation for known in back}

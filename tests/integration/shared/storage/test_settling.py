@@ -1,11 +1,10 @@
-"""What a run stores of its session: result, doubt, 'not sent', the end of the hold; on both databases."""
+"""Results of a session: an answer, doubt, 'not sent', the end of the lease; on both databases."""
 
 from dataclasses import replace
 
 import pytest
 from payments import (
-    LINE,
-    ask,
+    ADDRESS,
     history,
     holder,
     in_doubt,
@@ -14,9 +13,10 @@ from payments import (
     prove,
     queued,
     rows,
+    submit,
     succeeded,
-    take,
     taken_over,
+    try_claim,
 )
 
 from shared.payment.evidence import Evidence, Source
@@ -72,10 +72,10 @@ async def _evidence(database: Database, payment_id: str) -> list[tuple[str, str 
         (Event.NOT_SENT, Reason.NO_CONNECTION, State.UNREACHABLE),
     ],
 )
-async def test_an_answer_ends_the_payment_and_frees_the_line_at_once(
+async def test_an_answer_ends_the_payment_and_releases_the_lock_at_once(
     database: Database, event: Event, reason: Reason | None, state: State
 ) -> None:
-    """State, reason and end are stored, and the line is free for the next, its epoch raised."""
+    """State, reason and end are stored, and the lock is free for the next payment, its epoch raised."""
     claimed = await in_session(database)
 
     settled = await _settle(database, claimed, Settlement(event=event, reason=reason))
@@ -96,7 +96,7 @@ async def test_an_answer_ends_the_payment_and_frees_the_line_at_once(
 
 
 async def test_every_field_of_the_result_is_stored(database: Database) -> None:
-    """What the terminal told is in the row, after the warnings of the acceptance."""
+    """The terminal's answer is in the row, its warnings after those of the acceptance."""
     claimed = await in_session(database, warnings=("amount_string",))
 
     settled = await _settle(database, claimed, DONE)
@@ -104,8 +104,8 @@ async def test_every_field_of_the_result_is_stored(database: Database) -> None:
     assert settled.result == replace(FULL, warnings=("amount_string", "partial_amount"))
 
 
-async def test_a_complete_answer_leaves_what_the_line_echoes(database: Database) -> None:
-    """The next taking reads it; a session without one leaves it as it was."""
+async def test_a_complete_answer_stores_the_echoes_of_the_terminal(database: Database) -> None:
+    """The next grant reads them; a session without a complete answer leaves them as they were."""
     claimed = await in_session(database, order_id="a")
     assert claimed.grant.echoes == "[]"
     await _settle(database, claimed, DONE, echoes='[["CA","CB"]]')
@@ -133,8 +133,8 @@ async def test_settling_twice_changes_nothing_the_second_time(database: Database
     assert await holder(database) != first.id
 
 
-async def test_a_result_of_a_line_that_was_taken_over_is_evidence(database: Database) -> None:
-    """The late write changes the payment only: the line stays with its new holder."""
+async def test_a_result_after_a_takeover_is_evidence(database: Database) -> None:
+    """The late write changes the payment only: the lock stays with its new owner."""
     claimed = await in_session(database)
     await taken_over(database, claimed.grant)
     await lose(database, claimed)
@@ -147,8 +147,10 @@ async def test_a_result_of_a_line_that_was_taken_over_is_evidence(database: Data
     assert await holder(database) == settled.id
 
 
-async def test_a_late_result_before_the_takers_doubt_settles_it_when_it_begins(database: Database) -> None:
-    """Between the takeover of the line and the doubt it is stored, and consulted then."""
+async def test_a_late_result_before_the_new_owners_doubt_settles_it_when_it_begins(
+    database: Database,
+) -> None:
+    """It is stored between the takeover and the doubt, and read when the doubt begins."""
     claimed = await in_session(database, warnings=("amount_string",))
     await taken_over(database, claimed.grant)
     kept = await _settle(database, claimed, DONE)
@@ -173,8 +175,8 @@ async def test_a_late_busy_proves_nothing(database: Database) -> None:
     assert await _evidence(database, settled.id) == [("late_answer", None)]
 
 
-async def test_a_late_result_against_an_operators_word_is_a_contradiction(database: Database) -> None:
-    """Somebody said 'not charged', then the old session's answer says it was."""
+async def test_a_late_result_conflicts_with_an_operators_decision(database: Database) -> None:
+    """An operator decided 'not charged', then the old session's answer says it was."""
     claimed = await in_session(database)
     await taken_over(database, claimed.grant)
     await lose(database, claimed)
@@ -186,7 +188,7 @@ async def test_a_late_result_against_an_operators_word_is_a_contradiction(databa
 
 
 async def test_not_sent_ends_a_doubt_by_the_run_that_claimed_it(database: Database) -> None:
-    """A taker doubted it, and the run itself knows that it never wrote; the taker's line is left alone."""
+    """A new owner doubted it, and the run itself knows that it never wrote; the new owner keeps the lock."""
     claimed = await in_session(database)
     await taken_over(database, claimed.grant)
     await lose(database, claimed)
@@ -195,7 +197,7 @@ async def test_not_sent_ends_a_doubt_by_the_run_that_claimed_it(database: Databa
 
     assert (settled.state, settled.reason, settled.guard_key) == (State.UNREACHABLE, Reason.NOT_SENT, None)
     assert await holder(database) == settled.id
-    assert isinstance(await ask(database), Accepted)
+    assert isinstance(await submit(database), Accepted)
 
 
 async def test_not_sent_by_another_run_changes_nothing(database: Database) -> None:
@@ -211,8 +213,8 @@ async def test_not_sent_by_another_run_changes_nothing(database: Database) -> No
 
 
 @pytest.mark.parametrize("source", [Source.OPERATOR, Source.GATEWAY, Source.ENQUIRY])
-async def test_not_sent_against_a_success_is_a_contradiction(database: Database, source: Source) -> None:
-    """A run wakes and knows that no byte left, after somebody said 'charged': stored and told."""
+async def test_not_sent_conflicts_with_a_success(database: Database, source: Source) -> None:
+    """A run wakes and knows that no byte was sent, after an operator decided 'charged'."""
     claimed = await in_session(database)
     await taken_over(database, claimed.grant)
     await lose(database, claimed)
@@ -243,8 +245,8 @@ async def test_not_sent_against_not_charged_is_only_kept(database: Database) -> 
 
 
 @pytest.mark.parametrize("settlement", [NOT_SENT, REFUSED])
-async def test_what_a_late_run_says_is_stored_once(database: Database, settlement: Settlement) -> None:
-    """Its commit's answer was lost, so it says it again: one piece of evidence, one alarm."""
+async def test_the_evidence_of_a_late_run_is_stored_once(database: Database, settlement: Settlement) -> None:
+    """Its commit's answer was lost, so it repeats it: one piece of evidence, one alarm."""
     claimed = await in_session(database)
     await taken_over(database, claimed.grant)
     await lose(database, claimed)
@@ -258,7 +260,7 @@ async def test_what_a_late_run_says_is_stored_once(database: Database, settlemen
 
 
 async def test_a_late_success_beside_anothers_proof_is_kept(database: Database) -> None:
-    """The gateway had said so already; the terminal's own answer is in the evidence all the same."""
+    """The gateway had reported it already; the terminal's own answer is stored as evidence all the same."""
     claimed = await in_session(database)
     await taken_over(database, claimed.grant)
     await lose(database, claimed)
@@ -270,8 +272,8 @@ async def test_a_late_success_beside_anothers_proof_is_kept(database: Database) 
     assert (await _evidence(database, settled.id))[-1] == ("late_answer", "proved_done")
 
 
-async def test_a_doubt_holds_its_line(database: Database) -> None:
-    """The line stays with its run, the guard keeps others out, and the reason is stored."""
+async def test_a_doubt_keeps_its_terminal_lock(database: Database) -> None:
+    """The lock stays with its run, the guard blocks other attempts, and the reason is stored."""
     claimed = await in_session(database)
     settlement = Settlement(event=Event.OUTCOME_LOST, reason=Reason.ANSWER_TIMEOUT, detail={"bytes": 0})
 
@@ -292,8 +294,8 @@ async def test_doubting_what_is_settled_changes_nothing(database: Database) -> N
     assert await lose(database, claimed) == settled
 
 
-async def test_the_end_of_the_hold_frees_the_line_and_leaves_the_doubt(database: Database) -> None:
-    """The next payment may have the terminal; the old one goes on being unknown."""
+async def test_the_end_of_the_lease_releases_the_lock_and_leaves_the_doubt(database: Database) -> None:
+    """The next payment may use the terminal; the outcome of the old one stays unknown."""
     claimed = await in_doubt(database, order_id="a")
     second = await queued(database, order_id="b")
 
@@ -302,11 +304,11 @@ async def test_the_end_of_the_hold_frees_the_line_and_leaves_the_doubt(database:
     assert await holder(database) is None
     assert await snapshots.states(database, [claimed.payment.id]) == {claimed.payment.id: State.IN_DOUBT}
     assert (await history(database, claimed.payment.id))[-1] == ("hold_ended", State.IN_DOUBT)
-    assert isinstance(await take(database, second), Claimed)
+    assert isinstance(await try_claim(database, second), Claimed)
 
 
-async def test_a_hold_ends_once_and_by_its_holder_only(database: Database) -> None:
-    """After a takeover, and a second time, nothing is freed."""
+async def test_a_lease_ends_once_and_by_its_holder_only(database: Database) -> None:
+    """After a takeover, and a second time, nothing is released."""
     first = await in_doubt(database, order_id="a")
     await taken_over(database, first.grant)
     assert not await release(database, first.grant, ObservedCapabilities(), why="time is over")
@@ -320,8 +322,8 @@ async def test_a_hold_ends_once_and_by_its_holder_only(database: Database) -> No
     assert await holder(database, "127.0.0.10:8888") == third.payment.id
 
 
-async def test_a_run_that_forged_its_epoch_frees_nothing(database: Database) -> None:
-    """Epoch and token have both to be the line's."""
+async def test_a_wrong_epoch_or_token_releases_nothing(database: Database) -> None:
+    """Both epoch and token must match the lock."""
     claimed = await in_doubt(database)
 
     assert not await release(
@@ -336,10 +338,10 @@ async def test_a_run_that_forged_its_epoch_frees_nothing(database: Database) -> 
         ObservedCapabilities(),
         why="time is over",
     )
-    assert await holder(database, LINE) == claimed.payment.id
+    assert await holder(database, ADDRESS) == claimed.payment.id
 
 
-async def test_a_reversals_answer_opens_its_debit_in_the_same_commit(database: Database) -> None:
+async def test_a_reversals_success_releases_its_order_in_the_same_commit(database: Database) -> None:
     """The order may be debited again as soon as the reversal's success is stored."""
     debit = await succeeded(database)
     claimed = await in_session(database, operation=Operation.REVERSAL)

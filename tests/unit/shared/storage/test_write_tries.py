@@ -1,4 +1,4 @@
-"""A transaction is tried again where the database asks for it, so often and no more."""
+"""Repeats of a transaction, where the database asks for them, up to their limit."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ async def _nothing(_: Transaction) -> None:
     "last",
     [pytest.param(_locked(), id="locked"), pytest.param(ConnectionLost("gone"), id="connection lost")],
 )
-async def test_whatever_ends_the_last_try_the_database_is_away(
+async def test_a_last_try_that_fails_means_unavailable(
     last: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that is lost at the last of many tries is no error of the code."""

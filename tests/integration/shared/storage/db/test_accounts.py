@@ -1,4 +1,4 @@
-"""PostgreSQL accounts: what each kind of process may do. What it needs, the tests of whole systems show."""
+"""Grants of the PostgreSQL accounts; the tests of whole systems show that they suffice."""
 
 import pytest
 from databases import ACCOUNT_PASSWORD, Store, as_account
@@ -55,8 +55,8 @@ async def test_an_account_may_do_what_it_was_granted_and_nothing_else(
     assert not await is_allowed(url, "UPDATE merchants SET networks = networks")
 
 
-async def test_secrets_and_merchants_are_the_owners_to_write() -> None:
-    """Who takes over a process makes itself no credential; workers do not even read any."""
+async def test_only_the_owner_writes_secrets_and_merchants() -> None:
+    """A process that is taken over cannot create a credential; workers cannot even read any."""
     for account, tables in GRANTS.items():
         assert "INSERT" not in tables.get("credentials", "")
         assert "UPDATE" not in tables.get("credentials", "")
@@ -66,8 +66,8 @@ async def test_secrets_and_merchants_are_the_owners_to_write() -> None:
             assert not any(verb in tables.get(history, "") for verb in ("UPDATE", "DELETE"))
 
 
-async def test_what_was_granted_before_is_taken_back(postgres_store: Store) -> None:
-    """A grant by hand, or of an earlier release, does not outlive the next migration."""
+async def test_earlier_grants_are_revoked(postgres_store: Store) -> None:
+    """A manual grant, or one of an earlier release, does not outlive the next migration."""
     account = "cloud_terminal_notifier"
     database = postgres_store.open()
     try:

@@ -1,4 +1,4 @@
-"""What a transaction promises on both databases: all or nothing, tried again when asked, durable."""
+"""Promises of a transaction on both databases: all or nothing, repeated on conflicts, durable."""
 
 import asyncio
 import random
@@ -6,7 +6,7 @@ import time
 
 import pytest
 from databases import Store
-from payments import LINE, change, queued, rows
+from payments import ADDRESS, change, queued, rows
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -27,7 +27,7 @@ async def test_an_exception_rolls_back_and_is_passed_on(database: Database) -> N
     """Nothing of the transaction is left, and the next one works."""
 
     async def work(tx: Transaction) -> None:
-        await locks.create(tx, LINE)
+        await locks.create(tx, ADDRESS)
         raise Stopped
 
     with pytest.raises(Stopped):
@@ -42,7 +42,7 @@ async def test_a_cancelled_transaction_leaves_nothing(database: Database) -> Non
     inside = asyncio.Event()
 
     async def work(tx: Transaction) -> None:
-        await locks.create(tx, LINE)
+        await locks.create(tx, ADDRESS)
         inside.set()
         await asyncio.Event().wait()
 
@@ -76,7 +76,7 @@ async def test_postgresql_without_synchronous_commit_is_reported(
     assert "synchronous_commit" in problem
 
 
-async def test_both_clocks_tell_milliseconds_since_1970(database: Database) -> None:
+async def test_both_clocks_return_milliseconds_since_1970(database: Database) -> None:
     """Within a minute of the machine's own, and read anew by each statement."""
 
     async def look_twice(tx: Transaction) -> tuple[int, int]:
@@ -93,10 +93,10 @@ async def test_both_clocks_tell_milliseconds_since_1970(database: Database) -> N
     assert second_ms - first_ms >= 9, "the time of the statement, not of the transaction"
 
 
-async def test_a_busy_sqlite_file_is_waited_for_and_tried_again(
+async def test_a_transaction_on_a_busy_sqlite_file_is_repeated(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process holds the file longer than a connection waits for it: the transaction is run again."""
+    """Another process locks the file longer than a connection waits for it."""
     monkeypatch.setattr(opening, "SQLITE_BUSY_SECONDS", 0.0)
     one, other = sqlite_store.open(), sqlite_store.open()
     tries = 0
@@ -104,7 +104,7 @@ async def test_a_busy_sqlite_file_is_waited_for_and_tried_again(
     async def work(tx: Transaction) -> None:
         nonlocal tries
         tries += 1
-        await locks.create(tx, LINE)
+        await locks.create(tx, ADDRESS)
 
     refused = asyncio.Event()
     original = engine._is_retried
@@ -131,9 +131,9 @@ async def test_a_busy_sqlite_file_is_waited_for_and_tried_again(
 async def test_many_writers_of_two_processes_lose_no_update(
     database: Database, second_database: Database
 ) -> None:
-    """Each of 40 increments at once through two processes counts."""
+    """None of 40 increments at once through two processes is lost."""
     await change(
-        database, "INSERT INTO terminal_locks (address) VALUES (:terminal_address)", terminal_address=LINE
+        database, "INSERT INTO terminal_locks (address) VALUES (:terminal_address)", terminal_address=ADDRESS
     )
 
     await asyncio.gather(
@@ -141,7 +141,7 @@ async def test_many_writers_of_two_processes_lose_no_update(
             change(
                 each,
                 "UPDATE terminal_locks SET epoch = epoch + 1 WHERE address = :terminal_address",
-                terminal_address=LINE,
+                terminal_address=ADDRESS,
             )
             for _ in range(20)
             for each in (database, second_database)
@@ -160,7 +160,7 @@ async def test_reading_sees_what_was_committed_last(database: Database, second_d
         await change(
             second_database,
             "INSERT INTO terminal_locks (address) VALUES (:terminal_address)",
-            terminal_address=LINE,
+            terminal_address=ADDRESS,
         )
         after = (await tx.connection.execute(count)).scalar_one()
         return before, after
@@ -169,7 +169,7 @@ async def test_reading_sees_what_was_committed_last(database: Database, second_d
 
 
 async def test_an_unknown_statement_is_an_error_of_the_code(database: Database) -> None:
-    """It is neither 'away' nor tried again."""
+    """It is neither 'unavailable' nor repeated."""
     with pytest.raises(DBAPIError):
         await change(database, "UPDATE no_such_table SET a = 1")
 

@@ -2,8 +2,7 @@
 
 import pytest
 from payments import (
-    LINE,
-    ask,
+    ADDRESS,
     change,
     history,
     holder,
@@ -12,9 +11,10 @@ from payments import (
     queued,
     refused,
     rows,
+    submit,
     succeeded,
-    take,
     taken_over,
+    try_claim,
 )
 
 from shared.payment.payment import Reason
@@ -33,11 +33,11 @@ from shared.storage.payments.claims import (
 from shared.storage.payments.new_payment import Accepted
 
 
-async def test_a_claim_takes_line_and_payment(database: Database) -> None:
-    """Both rows name the run: line, epoch, token and worker; the payment's history says so."""
+async def test_a_claim_acquires_the_terminal_lock_and_the_payment(database: Database) -> None:
+    """Both rows name the run by epoch, token and worker; the payment's history does, too."""
     payment_id = await queued(database)
 
-    claimed = await take(database, payment_id, "token-a")
+    claimed = await try_claim(database, payment_id, "token-a")
 
     assert isinstance(claimed, Claimed)
     assert claimed.payment.state is State.IN_SESSION
@@ -48,43 +48,43 @@ async def test_a_claim_takes_line_and_payment(database: Database) -> None:
     )
     assert tuple(lock)[:4] == (payment_id, "worker-1", "token-a", 1)
     assert lock.lease_until - lock.acquired_at == 335_000
-    assert (claimed.grant.address, claimed.grant.epoch, claimed.grant.token) == (LINE, 1, "token-a")
+    assert (claimed.grant.address, claimed.grant.epoch, claimed.grant.token) == (ADDRESS, 1, "token-a")
     assert await history(database, payment_id) == [("accepted", State.QUEUED), ("claimed", State.IN_SESSION)]
 
 
-async def test_a_held_line_leaves_the_payment_queued(database: Database) -> None:
+async def test_a_held_lock_leaves_the_payment_queued(database: Database) -> None:
     """The second payment of a terminal waits; nothing of it changes."""
     first = await in_session(database, order_id="a")
     second = await queued(database, order_id="b")
 
-    assert isinstance(await take(database, second), LockHeld)
+    assert isinstance(await try_claim(database, second), LockHeld)
 
     assert await snapshots.states(database, [second]) == {second: State.QUEUED}
     assert await holder(database) == first.payment.id
 
 
-async def test_a_line_in_doubt_is_held(database: Database) -> None:
-    """The last transaction must stay ours while it is unknown."""
+async def test_a_payment_in_doubt_holds_its_terminal_lock(database: Database) -> None:
+    """The terminal's last transaction must stay ours while its outcome is unknown."""
     await in_doubt(database, order_id="a")
 
-    assert isinstance(await take(database, await queued(database, order_id="b")), LockHeld)
+    assert isinstance(await try_claim(database, await queued(database, order_id="b")), LockHeld)
 
 
-async def test_lines_do_not_hold_each_other(database: Database) -> None:
+async def test_terminals_do_not_wait_for_each_other(database: Database) -> None:
     """Another terminal's payment is claimed at once."""
     await in_session(database, order_id="a")
     elsewhere = await queued(database, order_id="b", host="127.0.0.10", terminal_address="127.0.0.10:8888")
 
-    assert isinstance(await take(database, elsewhere), Claimed)
+    assert isinstance(await try_claim(database, elsewhere), Claimed)
 
 
 async def test_a_redelivered_message_finds_its_payment_claimed(database: Database) -> None:
-    """While the session runs, and after its end, the line stays as it is and nothing is sent again."""
+    """While the session runs, and after its end, the lock stays as it is and nothing is sent again."""
     claimed = await in_session(database, order_id="a")
     done = await succeeded(database, order_id="b", host="127.0.0.10", terminal_address="127.0.0.10:8888")
 
-    assert await take(database, claimed.payment.id) == NotQueued(State.IN_SESSION, "reply.api-1")
-    assert await take(database, done.id) == NotQueued(State.SUCCEEDED, "reply.api-1")
+    assert await try_claim(database, claimed.payment.id) == NotQueued(State.IN_SESSION, "reply.api-1")
+    assert await try_claim(database, done.id) == NotQueued(State.SUCCEEDED, "reply.api-1")
     assert await holder(database) == claimed.payment.id
     assert await holder(database, "127.0.0.10:8888") is None
     (lock,) = await rows(database, "SELECT epoch FROM terminal_locks WHERE address = '127.0.0.10:8888'")
@@ -93,24 +93,26 @@ async def test_a_redelivered_message_finds_its_payment_claimed(database: Databas
 
 async def test_a_message_of_a_payment_that_is_not_stored_is_not_queued(database: Database) -> None:
     """A message can outlive a database that was set back."""
-    assert await take(database, "pay_unknown") == NotQueued(None, None)
+    assert await try_claim(database, "pay_unknown") == NotQueued(None, None)
 
 
 @pytest.mark.parametrize("held", [True, False])
-async def test_a_claim_past_the_deadline_takes_nothing(database: Database, held: bool) -> None:
-    """Whether the line is free or not, it says that the deadline has passed."""
+async def test_a_claim_past_the_deadline_changes_nothing(database: Database, held: bool) -> None:
+    """Both for a free and for a held lock, the result is that the deadline has passed."""
     if held:
         await in_session(database, order_id="a")
     late = await queued(database, order_id="b", deadline_seconds=0)
 
-    assert isinstance(await take(database, late), DeadlinePassed)
+    assert isinstance(await try_claim(database, late), DeadlinePassed)
 
     assert await snapshots.states(database, [late]) == {late: State.QUEUED}
     assert await holder(database) != late
 
 
-async def test_a_payment_that_was_held_expires_with_the_reason_and_since_when(database: Database) -> None:
-    """The caller learns that the terminal was used by another payment, and since when."""
+async def test_a_payment_that_waited_for_the_terminal_expires_with_reason_and_start_of_the_lock(
+    database: Database,
+) -> None:
+    """The client gets the information that another payment used the terminal, and its start."""
     first = await in_session(database, order_id="a")
     (lock,) = await rows(database, "SELECT acquired_at FROM terminal_locks")
     late = await queued(database, order_id="b", deadline_seconds=0)
@@ -132,8 +134,8 @@ async def test_a_payment_that_was_held_expires_with_the_reason_and_since_when(da
     assert first.payment.id in event.detail
 
 
-async def test_a_payment_that_no_worker_took_expires_so(database: Database) -> None:
-    """Its line was free: nobody is there to work."""
+async def test_a_payment_of_a_free_terminal_expires_for_want_of_a_worker(database: Database) -> None:
+    """Its terminal was free, and no worker claimed it."""
     late = await queued(database, deadline_seconds=0)
 
     expired = await expire(database, late)
@@ -141,10 +143,10 @@ async def test_a_payment_that_no_worker_took_expires_so(database: Database) -> N
     assert expired is not None
     assert (expired.state, expired.reason, expired.held_since) == (State.EXPIRED, Reason.NO_WORKER, None)
     assert await history(database, late) == [("accepted", State.QUEUED), ("deadline_passed", State.EXPIRED)]
-    assert isinstance(await ask(database), Accepted)
+    assert isinstance(await submit(database), Accepted)
 
 
-async def test_only_what_is_queued_and_late_expires(database: Database) -> None:
+async def test_only_a_queued_payment_past_its_deadline_expires(database: Database) -> None:
     """Before its deadline, in session and a second time it is left alone."""
     early = await queued(database, order_id="a")
     claimed = await in_session(database, order_id="b")
@@ -159,8 +161,8 @@ async def test_only_what_is_queued_and_late_expires(database: Database) -> None:
     assert len(await history(database, late)) == 2
 
 
-async def test_cancel_stops_only_what_is_queued(database: Database) -> None:
-    """The caller in time gets it cancelled; a worker that claimed it wins."""
+async def test_only_a_queued_payment_can_be_cancelled(database: Database) -> None:
+    """A cancellation before the claim succeeds; a claim before it wins."""
     waits = await queued(database, order_id="a")
     claimed = await in_session(database, order_id="b")
 
@@ -170,11 +172,11 @@ async def test_cancel_stops_only_what_is_queued(database: Database) -> None:
     assert (cancelled.state, cancelled.reason) == (State.CANCELLED, Reason.BROKER_UNAVAILABLE)
     assert await cancel(database, claimed.payment.id, Reason.CALLER) is None
     assert await cancel(database, waits, Reason.CALLER) is None
-    assert await take(database, waits) == NotQueued(State.CANCELLED, "reply.api-1")
+    assert await try_claim(database, waits) == NotQueued(State.CANCELLED, "reply.api-1")
 
 
 async def test_a_claim_is_read_back_by_its_token_only(database: Database) -> None:
-    """The same message twice at one worker: only the run whose token is in the row owns the session."""
+    """The same message twice at one worker: only the run whose token is stored owns the session."""
     claimed = await in_session(database)
     token = claimed.grant.token
 
@@ -185,7 +187,7 @@ async def test_a_claim_is_read_back_by_its_token_only(database: Database) -> Non
     assert await read_back(database, "pay_unknown", token) is None
 
 
-async def test_a_claim_that_was_taken_over_is_not_mine(database: Database) -> None:
+async def test_a_claim_that_was_taken_over_is_not_read_back(database: Database) -> None:
     """After the takeover the old token is in no row."""
     claimed = await in_session(database)
     await taken_over(database, claimed.grant)
@@ -193,8 +195,8 @@ async def test_a_claim_that_was_taken_over_is_not_mine(database: Database) -> No
     assert await read_back(database, claimed.payment.id, claimed.grant.token) is None
 
 
-async def test_each_taking_and_each_release_raises_the_epoch(database: Database) -> None:
-    """No two takings of a line share a number."""
+async def test_each_acquisition_and_each_release_raises_the_epoch(database: Database) -> None:
+    """No two acquisitions of a lock share an epoch."""
     await refused(database, order_id="a")
     await refused(database, order_id="b")
 

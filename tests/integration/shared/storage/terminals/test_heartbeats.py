@@ -18,7 +18,7 @@ async def heartbeats(store: Store) -> AsyncIterator[Heartbeats]:
 
 
 async def test_a_counter_moves_with_every_beat(heartbeats: Heartbeats, store: Store) -> None:
-    """Another process sees each worker's counter as it is."""
+    """Another process reads each worker's current counter."""
     await heartbeats.register("worker-1")
     await heartbeats.register("worker-2")
     assert await heartbeats.beat("worker-1")
@@ -31,8 +31,8 @@ async def test_a_counter_moves_with_every_beat(heartbeats: Heartbeats, store: St
         await observer.close()
 
 
-async def test_a_worker_whose_row_is_gone_is_told_so(heartbeats: Heartbeats) -> None:
-    """Others take it for dead: it has to end itself, and does not come back by beating."""
+async def test_the_heartbeat_of_a_worker_without_a_row_fails(heartbeats: Heartbeats) -> None:
+    """Others consider it dead: it has to end itself, and another beat does not bring its row back."""
     assert not await heartbeats.beat("worker-1")
     await heartbeats.register("worker-1")
     await heartbeats.leave("worker-1")
@@ -41,7 +41,7 @@ async def test_a_worker_whose_row_is_gone_is_told_so(heartbeats: Heartbeats) -> 
     assert await heartbeats.counters() == {}
 
 
-async def test_on_sqlite_a_long_payment_transaction_holds_no_heartbeat(
+async def test_on_sqlite_a_long_payment_transaction_delays_no_heartbeat(
     sqlite_store: Store,
 ) -> None:
     """The counters are in another file, so a writer of payments never makes a worker look dead."""
@@ -58,7 +58,7 @@ async def test_on_sqlite_a_long_payment_transaction_holds_no_heartbeat(
         await database.close()
 
 
-def test_where_the_heartbeats_are() -> None:
+def test_heartbeats_are_beside_the_database() -> None:
     """Beside the file on SQLite, in the same database on PostgreSQL."""
     assert heartbeats_url("sqlite+aiosqlite:///data/cloud-terminal.db") == (
         "sqlite+aiosqlite:///data/cloud-terminal-heartbeats.db"

@@ -1,7 +1,7 @@
 """Credentials with their merchant's networks, and registered terminals; the same on both databases."""
 
 import pytest
-from payments import HOST, LINE, MERCHANT, PORT, change
+from payments import ADDRESS, HOST, MERCHANT, PORT, change
 
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
@@ -23,13 +23,13 @@ from shared.storage.terminals.merchants import (
 
 
 async def test_a_credential_comes_with_its_merchants_networks(database: Database) -> None:
-    """One read tells who calls and which terminals that caller may reach."""
-    await create_merchant(database, "shop", "A shop", ["10.20.0.0/16", "fd00::/8"])
+    """One read returns the merchant and the networks of its terminals."""
+    await create_merchant(database, "shop", "A merchant", ["10.20.0.0/16", "fd00::/8"])
 
-    assert await create_credential(database, "till", CredentialKind.PRIVATE, "shop", "hash")
+    assert await create_credential(database, "pos", CredentialKind.PRIVATE, "shop", "hash")
 
-    assert await credential(database, "till") == Credential(
-        "till", CredentialKind.PRIVATE, "shop", "hash", ("10.20.0.0/16", "fd00::/8")
+    assert await credential(database, "pos") == Credential(
+        "pos", CredentialKind.PRIVATE, "shop", "hash", ("10.20.0.0/16", "fd00::/8")
     )
 
 
@@ -37,41 +37,41 @@ async def test_a_credential_comes_with_its_merchants_networks(database: Database
 async def test_a_credential_without_a_merchant_has_no_networks(
     database: Database, kind: CredentialKind
 ) -> None:
-    """Gateways and operators belong to nobody."""
+    """Gateways and operators belong to no merchant."""
     assert await create_credential(database, "theirs", kind, None, "hash")
 
     assert await credential(database, "theirs") == Credential("theirs", kind, None, "hash", ())
 
 
 async def test_an_unknown_merchant_gets_no_credential(database: Database) -> None:
-    """It is told, and nothing is stored."""
-    assert not await create_credential(database, "till", CredentialKind.PRIVATE, "unknown", "hash")
-    assert await credential(database, "till") is None
+    """The result says so, and nothing is stored."""
+    assert not await create_credential(database, "pos", CredentialKind.PRIVATE, "unknown", "hash")
+    assert await credential(database, "pos") is None
 
 
-async def test_a_revoked_credential_is_as_good_as_unknown(database: Database) -> None:
-    """From the moment on that the row says so."""
-    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+async def test_a_revoked_credential_is_unknown(database: Database) -> None:
+    """From the commit of the revocation on."""
+    await create_credential(database, "pos", CredentialKind.PRIVATE, MERCHANT, "hash")
 
-    assert await revoke_credential(database, "till")
-    assert await revoke_credential(database, "till")
+    assert await revoke_credential(database, "pos")
+    assert await revoke_credential(database, "pos")
     assert not await revoke_credential(database, "unknown")
 
-    assert await credential(database, "till") is None
+    assert await credential(database, "pos") is None
 
 
-async def test_a_suspended_merchants_credentials_say_why(database: Database) -> None:
-    """Until it is resumed; there is nothing to say of a merchant that does not exist."""
-    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+async def test_the_credentials_of_a_suspended_merchant_have_the_reason(database: Database) -> None:
+    """Until it is resumed; an unknown merchant cannot be suspended."""
+    await create_credential(database, "pos", CredentialKind.PRIVATE, MERCHANT, "hash")
 
     assert await suspend_merchant(database, MERCHANT, "lost terminals")
     assert await suspend_merchant(database, MERCHANT, "unpaid invoices")
-    suspended = await credential(database, "till")
+    suspended = await credential(database, "pos")
     assert suspended is not None
     assert suspended.suspended_because == "unpaid invoices"
 
     assert await resume_merchant(database, MERCHANT)
-    resumed = await credential(database, "till")
+    resumed = await credential(database, "pos")
     assert resumed is not None
     assert resumed.suspended_because is None
     assert not await suspend_merchant(database, "unknown", "")
@@ -80,7 +80,7 @@ async def test_a_suspended_merchants_credentials_say_why(database: Database) -> 
 
 async def test_unknown_orders_are_the_merchants_setting(database: Database) -> None:
     """At first a reversal of an order that is not known here is refused and a credit passed on."""
-    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+    await create_credential(database, "pos", CredentialKind.PRIVATE, MERCHANT, "hash")
     await create_merchant(database, "strict", "Another", [], unknown_orders=UnknownOrders(True, False))
     await create_credential(database, "other", CredentialKind.PRIVATE, "strict", "hash")
 
@@ -89,26 +89,26 @@ async def test_unknown_orders_are_the_merchants_setting(database: Database) -> N
         assert found is not None
         return found.unknown_orders
 
-    assert await setting("till") == UnknownOrders(reversals=False, credits=True)
+    assert await setting("pos") == UnknownOrders(reversals=False, credits=True)
     assert await setting("other") == UnknownOrders(reversals=True, credits=False)
     assert await set_unknown_orders(database, MERCHANT, UnknownOrders(reversals=True))
-    assert await setting("till") == UnknownOrders(reversals=True, credits=True)
+    assert await setting("pos") == UnknownOrders(reversals=True, credits=True)
     assert not await set_unknown_orders(database, "unknown", UnknownOrders())
 
 
 async def test_a_merchants_networks_are_replaced_whole(database: Database) -> None:
-    """Exactly the named ones count from then on."""
-    await create_credential(database, "till", CredentialKind.PRIVATE, MERCHANT, "hash")
+    """Exactly the named ones are allowed from then on."""
+    await create_credential(database, "pos", CredentialKind.PRIVATE, MERCHANT, "hash")
 
     assert await set_networks(database, MERCHANT, ["10.20.0.0/16", "public"])
-    found = await credential(database, "till")
+    found = await credential(database, "pos")
     assert found is not None
     assert found.networks == ("10.20.0.0/16", "public")
     assert not await set_networks(database, "unknown", [])
 
 
 async def test_a_terminal_is_found_by_its_merchant_only(database: Database) -> None:
-    """By id and by line; another merchant's terminal is not there."""
+    """By id and by address; another merchant's terminal is not found."""
     await change(
         database,
         "INSERT INTO terminals (id, merchant_id, label, host, port, terminal_address, protocol, profile,"
@@ -117,12 +117,12 @@ async def test_a_terminal_is_found_by_its_merchant_only(database: Database) -> N
         merchant=MERCHANT,
         host=HOST,
         port=PORT,
-        terminal_address=LINE,
+        terminal_address=ADDRESS,
         profile="{}",
     )
-    front = Terminal("front", HOST, PORT, LINE, "ConcertV3.2", "{}", "07")
+    front = Terminal("front", HOST, PORT, ADDRESS, "ConcertV3.2", "{}", "07")
 
     assert await terminal_by_id(database, MERCHANT, "front") == front
-    assert await terminal_by_address(database, MERCHANT, LINE) == front
+    assert await terminal_by_address(database, MERCHANT, ADDRESS) == front
     assert await terminal_by_id(database, "other", "front") is None
-    assert await terminal_by_address(database, "other", LINE) is None
+    assert await terminal_by_address(database, "other", ADDRESS) is None

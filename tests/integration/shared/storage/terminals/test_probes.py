@@ -1,9 +1,9 @@
-"""A probe's hold of a line, on both databases: taken once, freed by its run only."""
+"""A probe's terminal lock, on both databases: acquired once, released by its run only."""
 
 from typing import Any
 
 import pytest
-from payments import LINE, MERCHANT, change, holder, in_session, queued, rows, take
+from payments import ADDRESS, MERCHANT, change, holder, in_session, queued, rows, try_claim
 
 from shared.runtime.ids import is_probe_id
 from shared.storage.db.engine import Database
@@ -24,8 +24,8 @@ async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> s
     values: dict[str, Any] = {
         "id": probe_id,
         "merchant_id": MERCHANT,
-        "terminal_id": "till-1",
-        "terminal_address": LINE,
+        "terminal_id": "terminal-1",
+        "terminal_address": ADDRESS,
         "protocol": "ConcertV3.1",
         "profile": "{}",
         "pos_number": "01",
@@ -41,15 +41,15 @@ async def take_probe(
     return await probes.start(database, PROBE, worker=worker, token=token, lease_seconds=20)
 
 
-async def test_a_probe_holds_its_line_until_its_run_ends_it(database: Database) -> None:
-    """A payment finds the line held meanwhile; the answer teaches that the terminal identifies."""
+async def test_a_probe_holds_the_terminal_lock_until_it_ends(database: Database) -> None:
+    """A payment finds the lock held meanwhile; the answer is stored as an observed capability."""
     await create(database)
     await change(database, "UPDATE terminal_locks SET identify_first = true")
     taken = await take_probe(database)
     assert taken is not None
     payment_id = await queued(database)
 
-    assert isinstance(await take(database, payment_id), LockHeld)
+    assert isinstance(await try_claim(database, payment_id), LockHeld)
     assert await holder(database) == PROBE
     assert await probes.result(database, PROBE) is None
 
@@ -58,7 +58,7 @@ async def test_a_probe_holds_its_line_until_its_run_ends_it(database: Database) 
     (lock,) = await rows(database, "SELECT identifies, identify_first, answered_at FROM terminal_locks")
     assert (bool(lock.identifies), bool(lock.identify_first)) == (True, False)
     assert lock.answered_at is not None
-    assert isinstance(await take(database, payment_id), Claimed)
+    assert isinstance(await try_claim(database, payment_id), Claimed)
 
 
 async def test_a_second_delivery_of_a_probe_does_nothing(database: Database) -> None:
@@ -77,8 +77,8 @@ async def test_a_second_delivery_of_a_probe_does_nothing(database: Database) -> 
     assert await holder(database) is None
 
 
-async def test_a_run_finds_its_own_taking_after_a_lost_commit(database: Database) -> None:
-    """The same token again is the same taking: the line is never left behind."""
+async def test_a_run_finds_its_own_lock_grant_after_a_lost_commit(database: Database) -> None:
+    """The same token again is the same grant: no lock is left behind."""
     await create(database)
     first = await take_probe(database)
 
@@ -86,8 +86,8 @@ async def test_a_run_finds_its_own_taking_after_a_lost_commit(database: Database
     assert await take_probe(database) == first
 
 
-async def test_a_held_line_is_the_probes_result(database: Database) -> None:
-    """Of the merchant's own payment the id, of another merchant's only since when."""
+async def test_a_held_lock_is_the_probes_result(database: Database) -> None:
+    """For the merchant's own payment with its id, for another merchant's only with its start."""
     claimed = await in_session(database)
     await create(database)
 
@@ -104,7 +104,7 @@ async def test_a_held_line_is_the_probes_result(database: Database) -> None:
 
 
 async def test_a_probe_past_its_deadline_is_not_run(database: Database) -> None:
-    """Nobody waits for it any more: the line is left as it is."""
+    """No client waits for it any more: the lock is left as it is."""
     await create(database, deadline_seconds=0)
 
     assert await take_probe(database) is None
@@ -123,8 +123,10 @@ async def test_a_given_up_probe_is_not_run(database: Database) -> None:
 
 
 @pytest.mark.parametrize("outcome", [ProbeResult.BUSY, ProbeResult.NOT_CONCERT, ProbeResult.UNREACHABLE])
-async def test_only_an_answered_identification_teaches(database: Database, outcome: ProbeResult) -> None:
-    """A silence or a busy answer excuses nothing and lifts no mark."""
+async def test_only_an_answered_identification_changes_the_capabilities(
+    database: Database, outcome: ProbeResult
+) -> None:
+    """A missing or a busy answer changes no capability and no mark."""
     await create(database)
     await change(database, "UPDATE terminal_locks SET identify_first = true")
     taken = await take_probe(database)
@@ -136,8 +138,8 @@ async def test_only_an_answered_identification_teaches(database: Database, outco
     assert (lock.identifies, bool(lock.identify_first)) == (None, True)
 
 
-async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database, store: Any) -> None:
-    """The late result of the dead one's run is kept, the line is no longer its."""
+async def test_a_probe_that_is_taken_over_is_only_released(database: Database, store: Any) -> None:
+    """The late result of the dead worker's run is stored, and releases no lock."""
     await create(database)
     taken = await take_probe(database)
     assert taken is not None
@@ -167,8 +169,8 @@ async def test_whoever_takes_a_probes_line_over_only_frees_it(database: Database
     assert await holder(database) is None
 
 
-async def test_old_results_are_not_kept(database: Database) -> None:
-    """A day later the merchant's next probe takes them along."""
+async def test_old_results_are_deleted(database: Database) -> None:
+    """A day later the merchant's next probe deletes them."""
     await create(database)
     await change(database, "UPDATE probes SET created_at = created_at - 86400001")
     await create(database, "prb_00000000000000000000000002")

@@ -1,11 +1,11 @@
-"""The registry on both databases: what two requests at once, and a wish nobody confirmed, cannot do."""
+"""The registry on both databases: two requests at once, and sole use only after its confirmation."""
 
 import asyncio
 from typing import Any
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from payments import HOST, LINE, MERCHANT, PORT, change, rows
+from payments import ADDRESS, HOST, MERCHANT, PORT, change, rows
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use
@@ -22,7 +22,7 @@ async def database(database: Database) -> Database:
     return database
 
 
-def entry(terminal_id: str = "till-1", terminal_address: str = LINE, **changes: Any) -> Entry:
+def entry(terminal_id: str = "terminal-1", terminal_address: str = ADDRESS, **changes: Any) -> Entry:
     values: dict[str, Any] = {
         "id": terminal_id,
         "label": "",
@@ -43,7 +43,7 @@ def entry(terminal_id: str = "till-1", terminal_address: str = LINE, **changes: 
 async def test_two_requests_for_one_address_store_one_entry(
     database: Database, second_database: Database
 ) -> None:
-    """By two API processes at once; the other one is told."""
+    """By two API processes at once; the other one raises AddressTaken."""
     outcomes = await asyncio.gather(
         registry.put(database, MERCHANT, [entry("a")], limit=100),
         registry.put(second_database, MERCHANT, [entry("b")], limit=100),
@@ -58,7 +58,7 @@ async def test_two_requests_at_once_do_not_exceed_the_limit_of_terminals(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """The second waits for the first one's commit and then counts it; a change of what is there is none."""
-    there, one_more, another = (entry(f"till-{port}", f"127.0.0.9:{port}") for port in (1, 2, 3))
+    there, one_more, another = (entry(f"terminal-{port}", f"127.0.0.9:{port}") for port in (1, 2, 3))
     await registry.put(postgres_database, MERCHANT, [there], limit=1)
 
     with paused_before_commit(postgres_database) as pause:
@@ -76,7 +76,7 @@ async def test_two_requests_at_once_do_not_exceed_the_limit_of_terminals(
 
 
 async def test_a_file_is_stored_whole_or_not_at_all(database: Database) -> None:
-    """The last row's conflict takes all of them back."""
+    """The last row's conflict rolls all of them back."""
     await registry.put(database, MERCHANT, [entry("old")], limit=100)
 
     with pytest.raises(AddressTaken) as raised:
@@ -86,51 +86,51 @@ async def test_a_file_is_stored_whole_or_not_at_all(database: Database) -> None:
     assert [row.id for row in await rows(database, "SELECT id FROM terminals")] == ["old"]
 
 
-async def test_one_merchant_at_most_has_an_address_alone(
+async def test_one_merchant_at_most_has_the_sole_use_of_an_address(
     database: Database, second_database: Database
 ) -> None:
-    """Two confirmations at once: the database keeps the second one out."""
+    """Of two confirmations at once, the database refuses the second one."""
     for merchant_id in (MERCHANT, OTHER):
         await registry.put(database, merchant_id, [entry(sole_use=True)], limit=100)
-    assert await sole_user(database, LINE) is None
+    assert await sole_user(database, ADDRESS) is None
 
     outcomes = await asyncio.gather(
-        sole_use.confirm(database, MERCHANT, "till-1", by="op"),
-        sole_use.confirm(second_database, OTHER, "till-1", by="op"),
+        sole_use.confirm(database, MERCHANT, "terminal-1", by="op"),
+        sole_use.confirm(second_database, OTHER, "terminal-1", by="op"),
         return_exceptions=True,
     )
 
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AddressTaken", "bool"]
-    assert await sole_user(database, LINE) in (MERCHANT, OTHER)
+    assert await sole_user(database, ADDRESS) in (MERCHANT, OTHER)
 
 
-async def test_a_name_that_leads_elsewhere_takes_its_entry_along(database: Database) -> None:
-    """But not the sole use, and not to a line where the merchant has another entry."""
+async def test_an_entry_follows_the_address_of_its_host_name(database: Database) -> None:
+    """But not its sole use, and not an address for which the merchant has another entry."""
     await registry.put(
         database, MERCHANT, [entry(sole_use=True), entry("next", "127.0.0.11:8888")], limit=100
     )
-    await sole_use.confirm(database, MERCHANT, "till-1", by="op")
+    await sole_use.confirm(database, MERCHANT, "terminal-1", by="op")
 
-    await registry.update_address(database, MERCHANT, "till-1", "127.0.0.11:8888")
-    assert await sole_user(database, LINE) == MERCHANT
+    await registry.update_address(database, MERCHANT, "terminal-1", "127.0.0.11:8888")
+    assert await sole_user(database, ADDRESS) == MERCHANT
 
-    await registry.update_address(database, MERCHANT, "till-1", "127.0.0.12:8888")
+    await registry.update_address(database, MERCHANT, "terminal-1", "127.0.0.12:8888")
     moved = await terminal_by_address(database, MERCHANT, "127.0.0.12:8888")
     assert moved is not None
-    assert moved.id == "till-1"
+    assert moved.id == "terminal-1"
     assert await sole_user(database, "127.0.0.12:8888") is None
 
 
-async def test_an_excuse_from_identification_outlives_a_replacement(database: Database) -> None:
-    """A merchant's word could else leave the line of another one without payments."""
+async def test_a_missing_identification_outlives_a_replacement(database: Database) -> None:
+    """Otherwise one merchant could leave another one's terminal without payments."""
     await registry.put(database, MERCHANT, [entry()], limit=100)
     await change(
         database,
         "INSERT INTO terminal_locks (address, echoes, identifies, identify_first)"
-        f" VALUES ('{LINE}', '[[\"CB\"]]', false, true)",
+        f" VALUES ('{ADDRESS}', '[[\"CB\"]]', false, true)",
     )
 
-    assert await device_replacement.replace_device(database, MERCHANT, "till-1") is True
+    assert await device_replacement.replace_device(database, MERCHANT, "terminal-1") is True
 
     (lock,) = await rows(database, "SELECT echoes, identifies, identify_first FROM terminal_locks")
     assert (lock.echoes, lock.identifies, bool(lock.identify_first)) == (

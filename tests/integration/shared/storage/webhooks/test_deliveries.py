@@ -1,4 +1,4 @@
-"""Deliveries as the notifier workers see them: leases, results, retries, the breaker and the sweep."""
+"""Deliveries of the notifier workers: leases, results, retries, the circuit breaker and the sweep."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from shared.storage.webhooks.deliveries import (
 )
 
 BREAKER = Breaker(failures=3, pause_seconds=60)
-RECEIVED = Attempt(duration_ms=12, status=200, answer="heard")
+RECEIVED = Attempt(duration_ms=12, status=200, answer="received")
 FAILED = Attempt(duration_ms=34, status=500, error="status", answer="sorry")
 
 
@@ -43,7 +43,7 @@ async def ended(
 
 
 async def target(database: Database, endpoint_id: str) -> Any:
-    """Return the breaker's row; None where there is no trouble."""
+    """Return the breaker's row; None for a target that works."""
     found = await rows(database, "SELECT * FROM delivery_targets WHERE id = :id", id=endpoint_id)
     return found[0] if found else None
 
@@ -53,8 +53,8 @@ async def fail_often(database: Database, endpoint_id: str, times: int) -> None:
         await ended(database, await leased(database, delivery_id), Retry(0))
 
 
-async def heard_doubt(database: Database) -> tuple[str, str, str]:
-    """Let an endpoint wait for a doubt and its end; return it, the first and the second delivery."""
+async def notified_doubt(database: Database) -> tuple[str, str, str]:
+    """Write the deliveries of a doubt and its end; return their endpoint, the first and the second."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     doubted = await in_doubt(database)
     await prove(database, doubted.payment.id, Event.PROVED_DONE)
@@ -64,7 +64,7 @@ async def heard_doubt(database: Database) -> tuple[str, str, str]:
 
 
 async def test_a_delivery_is_leased_to_one_at_a_time(database: Database, second_database: Database) -> None:
-    """While one has it nobody else gets it; at the lease's end somebody does."""
+    """Nobody else gets it until the end of the lease."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     (one,) = await add_waiting(database, MERCHANT, endpoint)
 
@@ -78,10 +78,10 @@ async def test_a_delivery_is_leased_to_one_at_a_time(database: Database, second_
     assert again.tries == first.tries == 0
 
 
-async def test_two_that_lease_at_once_share_what_waits(
+async def test_two_leases_at_once_share_the_waiting_deliveries(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The second passes over what the first has locked, without waiting for it."""
+    """The second skips the rows that the first has locked, without waiting for them."""
     from_payments, one = postgres_database, second_postgres_database
     endpoint = await add_endpoint_row(from_payments, MERCHANT)
     ids = await add_waiting(from_payments, MERCHANT, endpoint, 5)
@@ -98,7 +98,9 @@ async def test_two_that_lease_at_once_share_what_waits(
     assert sorted(leased.id for leased in [*firsts, *others]) == sorted(ids)
 
 
-async def test_what_is_not_due_or_of_a_paused_or_disabled_endpoint_is_not_leased(database: Database) -> None:
+async def test_a_delivery_that_is_not_due_or_of_a_paused_or_disabled_endpoint_is_not_leased(
+    database: Database,
+) -> None:
     """Neither by its id nor by its target."""
     later, paused, disabled = [await add_endpoint_row(database, MERCHANT) for _ in range(3)]
     ids = [(await add_waiting(database, MERCHANT, endpoint))[0] for endpoint in (later, paused, disabled)]
@@ -117,7 +119,7 @@ async def test_what_is_not_due_or_of_a_paused_or_disabled_endpoint_is_not_leased
 
 
 async def test_a_success_ends_a_delivery_and_is_kept(database: Database) -> None:
-    """With status, duration and the answer's beginning."""
+    """With status, duration and the start of the response."""
     (one,) = await add_waiting(database, MERCHANT, await add_endpoint_row(database, MERCHANT))
 
     await ended(database, await leased(database, one), Delivered(), RECEIVED)
@@ -126,7 +128,7 @@ async def test_a_success_ends_a_delivery_and_is_kept(database: Database) -> None
     assert (row.state, row.reason, row.tries, row.leased_until) == ("delivered", None, 1, None)
     assert row.ended_at >= row.created_at
     (attempt,) = await attempts(database, one)
-    assert (attempt.status, attempt.error, attempt.duration_ms, attempt.answer) == (200, None, 12, "heard")
+    assert (attempt.status, attempt.error, attempt.duration_ms, attempt.answer) == (200, None, 12, "received")
 
 
 async def test_a_failure_is_due_after_its_pause(database: Database) -> None:
@@ -160,7 +162,9 @@ async def test_a_result_that_is_stored_twice_is_one_attempt(database: Database) 
         assert (await delivery(database, delivery_id)).tries == 1
 
 
-async def test_a_late_result_changes_nothing_once_another_has_the_delivery(database: Database) -> None:
+async def test_a_late_result_changes_nothing_once_another_worker_leased_the_delivery(
+    database: Database,
+) -> None:
     """Neither while the other one sends nor after it has sent."""
     (one,) = await add_waiting(database, MERCHANT, await add_endpoint_row(database, MERCHANT))
     late = await leased(database, one)
@@ -177,11 +181,11 @@ async def test_a_late_result_changes_nothing_once_another_has_the_delivery(datab
     assert [attempt.status for attempt in await attempts(database, one)] == [200]
 
 
-async def test_a_later_delivery_of_a_payment_waits_for_the_first_try_of_the_earlier(
+async def test_a_later_delivery_of_a_payment_waits_for_the_first_attempt_of_the_earlier(
     database: Database,
 ) -> None:
-    """While the earlier one waits and while it is being sent; a failed try is enough."""
-    endpoint, first, second = await heard_doubt(database)
+    """While the earlier one waits and while it is being sent; a failed attempt is enough."""
+    endpoint, first, second = await notified_doubt(database)
 
     assert await deliveries.lease(database, [second], 30) == []
     (earlier,) = await deliveries.lease_of_target(database, endpoint, 10, 30)
@@ -233,8 +237,8 @@ async def test_failures_in_a_row_pause_a_target_longer_and_longer(database: Data
     assert pauses == [60, 120, 240, 480, 960, 1920, 1920, 1920]
 
 
-async def test_failures_of_tries_that_began_before_a_pause_do_not_lengthen_it(database: Database) -> None:
-    """Sixteen that were under way at once are one trouble."""
+async def test_failures_of_attempts_that_began_before_a_pause_do_not_lengthen_it(database: Database) -> None:
+    """Sixteen failures of attempts at once pause the target once."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     await add_waiting(database, MERCHANT, endpoint, 8)
     under_way = await deliveries.lease_of_target(database, endpoint, 8, 30)
@@ -246,8 +250,8 @@ async def test_failures_of_tries_that_began_before_a_pause_do_not_lengthen_it(da
     assert (await target(database, endpoint)).failures == 3
 
 
-async def test_a_success_ends_the_trouble_and_one_message_of_its_own_is_none(database: Database) -> None:
-    """A target that dislikes one message is not left alone; one that works again has no past."""
+async def test_a_success_closes_the_breaker_and_a_refused_message_does_not_count(database: Database) -> None:
+    """A refused message does not pause its target; a success resets the count of failures."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     one, other = await add_waiting(database, MERCHANT, endpoint, 2)
     await ended(database, await leased(database, one), Retry(60, is_targets=False))
@@ -259,8 +263,8 @@ async def test_a_success_ends_the_trouble_and_one_message_of_its_own_is_none(dat
     assert await target(database, endpoint) is None
 
 
-async def test_gone_disables_the_endpoint_and_ends_what_waits_for_it(database: Database) -> None:
-    """Other endpoints go on; what is under way there may still end."""
+async def test_gone_disables_the_endpoint_and_ends_its_waiting_deliveries(database: Database) -> None:
+    """Other endpoints go on; attempts that are under way may still end."""
     gone, other = [await add_endpoint_row(database, MERCHANT) for _ in range(2)]
     one, *rest = await add_waiting(database, MERCHANT, gone, 3)
     (others,) = await add_waiting(database, MERCHANT, other)
@@ -288,7 +292,7 @@ async def test_gone_disables_the_endpoint_and_ends_what_waits_for_it(database: D
 
 
 async def test_a_410_of_an_earlier_address_or_of_a_lost_lease_disables_nothing(database: Database) -> None:
-    """The endpoint was mended meanwhile, or another worker heard a success: a late result changes nothing."""
+    """The endpoint was fixed meanwhile, or another worker had a success: a late result changes nothing."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     first, second = await add_waiting(database, MERCHANT, endpoint, 2)
     (row,) = await rows(database, "SELECT url FROM webhook_endpoints WHERE id = :id", id=endpoint)
@@ -310,8 +314,8 @@ async def test_a_410_of_an_earlier_address_or_of_a_lost_lease_disables_nothing(d
     assert (await delivery(database, first)).state == "delivered"
 
 
-async def test_what_was_written_while_its_endpoint_was_disabled_is_ended(database: Database) -> None:
-    """Nothing waits for ever for an endpoint that hears of nothing."""
+async def test_a_delivery_written_while_its_endpoint_was_disabled_is_ended(database: Database) -> None:
+    """Nothing waits for ever for a disabled endpoint."""
     endpoint, other = [await add_endpoint_row(database, MERCHANT) for _ in range(2)]
     await change(database, "UPDATE webhook_endpoints SET disabled_at = 1 WHERE id = :id", id=endpoint)
     (late,) = await add_waiting(database, MERCHANT, endpoint)
@@ -324,7 +328,7 @@ async def test_what_was_written_while_its_endpoint_was_disabled_is_ended(databas
 
 
 async def test_the_sweep_takes_a_bounded_part_of_each_target(database: Database) -> None:
-    """And not the same part again at once: five thousand of one are in nobody's way."""
+    """And not the same part again at once: five thousand of one delay no other."""
     full, other = [await add_endpoint_row(database, MERCHANT) for _ in range(2)]
     await add_waiting(database, MERCHANT, full, 5000)
     (few,) = await add_waiting(database, MERCHANT, other)
@@ -338,8 +342,8 @@ async def test_the_sweep_takes_a_bounded_part_of_each_target(database: Database)
     assert await delivery_sweep.claim_to_publish(database, other, 32) == [few]
 
 
-async def test_what_was_published_for_nothing_is_published_more_and_more_rarely(database: Database) -> None:
-    """After 10, 20, then every 40 seconds; what the broker did not take is not counted."""
+async def test_a_publication_without_effect_is_repeated_at_growing_intervals(database: Database) -> None:
+    """After 10 s, 20 s, then every 40 s; a message that the broker did not accept is not counted."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     (one,) = await add_waiting(database, MERCHANT, endpoint)
 
@@ -358,8 +362,8 @@ async def test_what_was_published_for_nothing_is_published_more_and_more_rarely(
     assert await delivery_sweep.claim_to_publish(database, endpoint, 32) == [one]
 
 
-async def test_what_somebody_sends_is_not_published(database: Database) -> None:
-    """Until the lease's end the sweep passes it over, even where the broker had refused its message."""
+async def test_a_leased_delivery_is_not_published(database: Database) -> None:
+    """The sweep skips it until the end of the lease, even if the broker had refused its message."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     (one,) = await add_waiting(database, MERCHANT, endpoint)
     await delivery_sweep.claim_to_publish(database, endpoint, 32)
@@ -372,8 +376,8 @@ async def test_what_somebody_sends_is_not_published(database: Database) -> None:
     assert await delivery_sweep.claim_to_publish(database, endpoint, 32) == [one]
 
 
-async def test_what_waits_is_counted_by_kind_with_the_age_of_the_oldest(database: Database) -> None:
-    """From when it was made or replayed on, whatever its next try waits for."""
+async def test_waiting_deliveries_are_counted_by_kind_with_the_age_of_the_oldest(database: Database) -> None:
+    """Since it was written or replayed, whatever its next attempt waits for."""
     endpoint = await add_endpoint_row(database, MERCHANT)
     one, *_ = await add_waiting(database, MERCHANT, endpoint, 3)
     assert (await delivery_sweep.waiting_counts(database)).keys() == {"merchant"}

@@ -1,4 +1,4 @@
-"""The feed's positions are in the order of commits, whatever order the numbers were drawn in."""
+"""The feed's positions: in the order of commits, whatever the order of the events' numbers."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ from shared.storage.webhooks.feed import FeedPage
 
 
 async def event(database: Database) -> str:
-    """Let one event happen; return its payment's id."""
+    """Cause one event; return its payment's id."""
     payment_id = await queued(
         database, order_id=f"order-{len(await rows(database, 'SELECT id FROM payments'))}"
     )
@@ -40,7 +40,7 @@ def of(page: FeedPage) -> list[str | None]:
 async def test_an_event_that_commits_late_appears_after_the_cursor_given_meanwhile(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """Its transaction began first and drew the lower number; a feed by numbers would never show it."""
+    """Its transaction began first and got the lower number; a feed by numbers would never show it."""
     late = await queued(postgres_database, order_id="late")
     with paused_before_commit(postgres_database) as pause:
         async with running(claims.cancel(postgres_database, late, Reason.CALLER)) as cancelling:
@@ -64,7 +64,7 @@ async def test_an_event_that_commits_late_appears_after_the_cursor_given_meanwhi
 async def test_a_reader_does_not_wait_for_another_that_places(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """It is shown what had a position before, and what the other placed behind that once it is committed.
+    """It reads the events that have a position, and the other's once they are committed.
 
     An event that is committed meanwhile has a position behind both, whoever gives it.
     """
@@ -89,7 +89,7 @@ async def test_two_first_readers_make_one_feed(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """The second waits for the row, and for nothing else."""
-    told = await event(postgres_database)
+    placed = await event(postgres_database)
     with paused_before_commit(postgres_database) as pause:
         async with running(read(postgres_database)) as one:
             await pause.reached()
@@ -101,7 +101,7 @@ async def test_two_first_readers_make_one_feed(
 
     for reading in (postgres_database, second_postgres_database):
         page = await read(reading)
-        assert (of(page), page.next) == ([told], 1)
+        assert (of(page), page.next) == ([placed], 1)
 
 
 async def test_readers_at_once_leave_the_pool_to_payments(postgres_database: Database) -> None:
@@ -156,10 +156,10 @@ async def test_many_writers_and_readers_leave_no_gap_and_no_repeat(
     assert [row.position for row in positions] == list(range(1, 21))
 
 
-async def test_a_long_backlog_is_placed_bit_by_bit(
+async def test_a_long_backlog_gets_its_positions_in_batches(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who reads for the first time after years holds no lock for long, and is told to ask on."""
+    """A first reader after years locks the feed for a short time, and gets `has_more`."""
     payments = [await event(database) for _ in range(5)]
     monkeypatch.setattr(feed, "PLACED_AT_MOST", 2)
 

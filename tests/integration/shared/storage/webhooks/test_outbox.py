@@ -1,4 +1,4 @@
-"""The outbox: each change writes exactly what it tells, and nothing without the change."""
+"""The outbox: each change writes exactly its events and deliveries, and nothing without the change."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from payments import (
     MERCHANT,
-    ask,
     change,
     ended,
     in_doubt,
@@ -17,6 +16,7 @@ from payments import (
     queued,
     refused,
     rows,
+    submit,
     succeeded,
 )
 
@@ -37,7 +37,7 @@ ONE, OTHER = "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XD1", "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XD2"
 async def listens(database: Database, endpoint_id: str, *types: str, merchant_id: str = MERCHANT) -> None:
     new = NewEndpoint(
         id=endpoint_id, merchant_id=merchant_id, url="https://127.0.0.1/", description="", types=types,
-        encrypted_secret="sealed",
+        encrypted_secret="encrypted",
     )  # fmt: skip
     await endpoints.create(database, new, limit=50, total_limit=50)
 
@@ -46,15 +46,15 @@ async def disabled(database: Database, endpoint_id: str) -> None:
     assert await endpoints.change(database, MERCHANT, endpoint_id, Changes(disabled=True), limit=50)
 
 
-def heard_by(database: Database) -> list[WakeUp]:
+def wake_ups_of(database: Database) -> list[WakeUp]:
     """Return the list in which every wake-up appears."""
-    heard: list[WakeUp] = []
+    wake_ups: list[WakeUp] = []
 
-    def hear(wakes: Sequence[WakeUp]) -> None:
-        heard.extend(wakes)
+    def collect(published: Sequence[WakeUp]) -> None:
+        wake_ups.extend(published)
 
-    database.on_committed = hear
-    return heard
+    database.on_committed = collect
+    return wake_ups
 
 
 async def events(database: Database, payment_id: str | None = None) -> list[tuple[int, str, str]]:
@@ -67,7 +67,7 @@ async def events(database: Database, payment_id: str | None = None) -> list[tupl
     ]
 
 
-async def told(database: Database) -> list[tuple[str, str]]:
+async def delivered_to(database: Database) -> list[tuple[str, str]]:
     """Return target and type of every delivery."""
     found = await rows(database, "SELECT target, type FROM deliveries ORDER BY target, sequence, id")
     return [(row.target, row.type) for row in found]
@@ -78,7 +78,7 @@ async def _unreachable(database: Database) -> None:
 
 
 async def _without_address(database: Database) -> None:
-    assert isinstance(await ask(database, terminal_address=None), Accepted)
+    assert isinstance(await submit(database, terminal_address=None), Accepted)
 
 
 async def _expired(database: Database) -> None:
@@ -163,7 +163,7 @@ CHANGES: dict[str, tuple[Happening, list[tuple[int, str, str]]]] = {
         _contradicted,
         [(1, "payment.refused", "refused"), (2, "payment.contradicted", "refused")],
     ),
-    "contradicted-by-an-earlier-proof": (
+    "conflicting-with-an-earlier-proof": (
         _contradicted_by_an_earlier_proof,
         [(1, "payment.cancelled", "cancelled"), (2, "payment.contradicted", "cancelled")],
     ),
@@ -171,19 +171,19 @@ CHANGES: dict[str, tuple[Happening, list[tuple[int, str, str]]]] = {
 
 
 @pytest.mark.parametrize(("happens", "expected"), CHANGES.values(), ids=CHANGES.keys())
-async def test_each_change_tells_exactly_its_event(
+async def test_each_change_writes_exactly_its_event(
     database: Database, happens: Happening, expected: list[tuple[int, str, str]]
 ) -> None:
-    """And writes one delivery of it for each endpoint, with the event's own sequence, and wakes for each."""
+    """And one delivery of it for each endpoint, with the event's own sequence, and a wake-up for each."""
     await listens(database, ONE)
     await listens(database, OTHER)
-    heard = heard_by(database)
+    wake_ups = wake_ups_of(database)
 
     await happens(database)
 
     assert await events(database) == expected
     types = [type_ for _, type_, _ in expected]
-    assert await told(database) == [(target, type_) for target in (ONE, OTHER) for type_ in types]
+    assert await delivered_to(database) == [(target, type_) for target in (ONE, OTHER) for type_ in types]
     found = await rows(
         database,
         "SELECT d.id, d.kind, d.target, d.state, e.sequence = d.sequence AND e.type = d.type"
@@ -192,13 +192,13 @@ async def test_each_change_tells_exactly_its_event(
     )
     assert len(found) == 2 * len(expected)
     assert all(row.fits and (row.kind, row.state) == ("merchant", "waiting") for row in found)
-    assert sorted(heard, key=str) == sorted(
+    assert sorted(wake_ups, key=str) == sorted(
         (WakeUp("merchant", row.id, row.target) for row in found), key=str
     )
 
 
-async def test_a_contradiction_shows_in_its_events_body(database: Database) -> None:
-    """Contradicted, not safe to retry, and what it was before says nothing of that."""
+async def test_conflicting_evidence_shows_in_its_events_body(database: Database) -> None:
+    """With conflicting evidence and not safe to retry, unlike the event before it."""
     await _contradicted(database)
 
     before, after = (
@@ -208,8 +208,8 @@ async def test_a_contradiction_shows_in_its_events_body(database: Database) -> N
     assert (after["contradicted"], after["safe_to_retry"]) == (True, False)
 
 
-async def test_attempts_that_a_closed_key_stops_are_told_too(database: Database) -> None:
-    """The contradicted one and what was queued under its key, each in its own sequence."""
+async def test_attempts_that_a_locked_order_cancels_have_events_too(database: Database) -> None:
+    """The one with conflicting evidence and the queued one of its key, each in its own sequence."""
     failed = await refused(database)
     stopped = await queued(database)
 
@@ -222,8 +222,8 @@ async def test_attempts_that_a_closed_key_stops_are_told_too(database: Database)
     assert await events(database, stopped) == [(1, "payment.cancelled", "cancelled")]
 
 
-async def test_only_endpoints_that_hear_of_it_get_a_delivery(database: Database) -> None:
-    """By type and by merchant; a disabled one hears nothing; the event is written all the same."""
+async def test_only_subscribed_endpoints_get_a_delivery(database: Database) -> None:
+    """By type and by merchant; a disabled one gets nothing; the event is written all the same."""
     await change(
         database,
         "INSERT INTO merchants (id, name, networks, created_at) VALUES ('foreign', 'x', '[]', 0)",
@@ -237,11 +237,14 @@ async def test_only_endpoints_that_hear_of_it_get_a_delivery(database: Database)
 
     await refused(database)
 
-    assert await told(database) == [("whe_all", "payment.refused"), ("whe_refusals", "payment.refused")]
+    assert await delivered_to(database) == [
+        ("whe_all", "payment.refused"),
+        ("whe_refusals", "payment.refused"),
+    ]
 
 
-async def test_the_named_endpoint_alone_hears_of_its_order(database: Database) -> None:
-    """Where it hears of the type and is not disabled; nobody hears in its place."""
+async def test_the_named_endpoint_alone_gets_the_deliveries_of_its_order(database: Database) -> None:
+    """If it subscribes to the type and is not disabled; no other endpoint gets them instead."""
     await listens(database, ONE, "payment.refused", "payment.succeeded")
     await listens(database, OTHER)
 
@@ -250,16 +253,16 @@ async def test_the_named_endpoint_alone_hears_of_its_order(database: Database) -
     await disabled(database, ONE)
     await succeeded(database, webhook_endpoint_id=ONE)
 
-    assert await told(database) == [(ONE, "payment.refused")]
+    assert await delivered_to(database) == [(ONE, "payment.refused")]
     assert len(await events(database)) == 3
 
 
-async def test_hipay_is_told_of_every_accepted_payment_where_it_is_set(database: Database) -> None:
+async def test_hipay_is_notified_of_every_accepted_payment_where_it_is_set(database: Database) -> None:
     """Of one without an address, too; of none that was not accepted, and of none where HiPay is not set."""
-    heard = heard_by(database)
+    wake_ups = wake_ups_of(database)
     first = await queued(database, notifies_hipay=True)
-    assert not isinstance(await ask(database, notifies_hipay=True), Accepted), "it attaches to the first"
-    without_address = await ask(database, notifies_hipay=True, order_id="order-2", terminal_address=None)
+    assert not isinstance(await submit(database, notifies_hipay=True), Accepted), "it attaches to the first"
+    without_address = await submit(database, notifies_hipay=True, order_id="order-2", terminal_address=None)
     assert isinstance(without_address, Accepted)
     await queued(database, order_id="order-3")
 
@@ -274,14 +277,14 @@ async def test_hipay_is_told_of_every_accepted_payment_where_it_is_set(database:
         assert row.id == f"dlv_{row.payment_id.removeprefix('pay_')}_hipay"
         assert (row.kind, row.target, row.type) == ("hipay", "hipay", "order")
         assert (row.sequence, row.state, row.event_number) == (1, "waiting", None)
-    assert heard == [WakeUp("hipay", row.id, "hipay") for row in found]
+    assert wake_ups == [WakeUp("hipay", row.id, "hipay") for row in found]
 
 
-async def test_a_rolled_back_change_tells_nobody(database: Database) -> None:
+async def test_a_rolled_back_change_writes_nothing(database: Database) -> None:
     """Neither event nor delivery nor wake-up, whichever statement the transaction ends at."""
     await listens(database, ONE)
     payment_id = await queued(database)
-    heard = heard_by(database)
+    wake_ups = wake_ups_of(database)
 
     class Breaks(Exception):
         pass
@@ -294,7 +297,7 @@ async def test_a_rolled_back_change_tells_nobody(database: Database) -> None:
     with pytest.raises(Breaks):
         await database.write(work)
 
-    assert (await events(database), await told(database), heard) == ([], [], [])
+    assert (await events(database), await delivered_to(database), wake_ups) == ([], [], [])
     (row,) = await rows(database, "SELECT state FROM payments")
     assert row.state == "queued"
 
@@ -303,7 +306,7 @@ async def test_a_test_event_and_its_delivery_are_one_change(database: Database) 
     """Of no payment, to one endpoint, with an id that names the event."""
     await listens(database, ONE, "payment.refused")
     await listens(database, OTHER)
-    heard = heard_by(database)
+    wake_ups = wake_ups_of(database)
 
     delivery_id = await endpoints.send_test(database, MERCHANT, ONE)
 
@@ -314,12 +317,12 @@ async def test_a_test_event_and_its_delivery_are_one_change(database: Database) 
         body=event.body,
     )  # fmt: skip
     assert shown["event_id"] == f"evt_test_{event.number}"
-    assert await told(database) == [(ONE, "endpoint.test")]
-    assert heard == [WakeUp("merchant", str(delivery_id), ONE)]
+    assert await delivered_to(database) == [(ONE, "endpoint.test")]
+    assert wake_ups == [WakeUp("merchant", str(delivery_id), ONE)]
 
 
 async def test_the_ids_of_one_cause_are_always_the_same(database: Database) -> None:
-    """Made of payment, sequence and endpoint: a second row for one destination cannot be stored."""
+    """Made from payment, sequence and endpoint: a second row for one target cannot be stored."""
     await listens(database, ONE)
     payment = await refused(database)
 

@@ -29,7 +29,7 @@ def url_of(path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def usual_umask() -> Iterator[None]:
-    """What most systems have: others may read."""
+    """Set the umask of most systems: others may read."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -52,8 +52,8 @@ async def test_files_and_folder_are_made_for_their_owner(tmp_path: Path) -> None
         await heartbeats.close()
 
 
-async def test_a_file_that_others_could_open_is_tightened(tmp_path: Path) -> None:
-    """With a word about it; its folder, which may be there for more, gets the word alone."""
+async def test_the_mode_of_an_open_file_is_tightened(tmp_path: Path) -> None:
+    """With a warning; its folder, which may have other uses, gets the warning alone."""
     path = tmp_path / "cloud-terminal.db"
     settings = Settings(database_url=url_of(path))
     await migrate_database(settings)
@@ -71,7 +71,7 @@ async def test_a_file_that_others_could_open_is_tightened(tmp_path: Path) -> Non
 
 
 async def test_a_missing_folder_is_not_made_by_opening(tmp_path: Path) -> None:
-    """Only the migration makes one: a wrong path is told, not filled."""
+    """Only the migration makes one: a wrong path is reported."""
     database = open_database(url_of(tmp_path / "nowhere" / "x.db"))
 
     with pytest.raises(Exception, match="unable to open"):

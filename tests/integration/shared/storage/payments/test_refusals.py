@@ -1,10 +1,10 @@
-"""Many orders refused at once: only those without any attempt are told that another try is safe."""
+"""Many orders refused at once: only those without any attempt are safe to retry."""
 
 from dataclasses import replace
 
 import pytest
 from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from payments import ask, change, new_payment, queued, rows, succeeded
+from payments import change, new_payment, queued, rows, submit, succeeded
 
 from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
@@ -18,8 +18,8 @@ def refused(new: NewPayment) -> Refused:
     return Refused(new.id, new.merchant_id, key)
 
 
-async def test_an_order_with_an_attempt_that_counts_is_not_among_them(database: Database) -> None:
-    """Queued, succeeded and closed ones are found; new orders and failed ones are certain; nothing stays."""
+async def test_an_order_with_an_attempt_that_blocks_is_not_safe_to_retry(database: Database) -> None:
+    """Queued, succeeded and locked orders are found; new and failed ones are safe; nothing is stored."""
     paid_id = (await succeeded(database, order_id="paid")).id
     running_id, failed_id, closed_id = [
         await queued(database, order_id=order_id) for order_id in ("running", "failed", "closed")
@@ -39,13 +39,13 @@ async def test_an_order_with_an_attempt_that_counts_is_not_among_them(database: 
     assert stored == {running_id, paid_id, failed_id, closed_id}
 
 
-async def test_one_that_is_being_stored_at_this_moment_is_never_certain(
+async def test_an_order_that_is_being_stored_is_never_safe_to_retry(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """It is waited for shortly; then nobody of the call is told anything for certain."""
+    """It is waited for shortly; then no debit of the call is safe to retry."""
     new = new_payment()
     with paused_before_commit(postgres_database) as pause:
-        async with running(ask(postgres_database, order_id=new.order_id)) as one:
+        async with running(submit(postgres_database, order_id=new.order_id)) as one:
             await pause.reached()
 
             with pytest.raises(DatabaseUnavailable):
@@ -62,7 +62,7 @@ async def test_one_that_is_being_stored_at_this_moment_is_never_certain(
     assert certain == set()
 
 
-async def test_two_of_one_order_in_one_call_are_not_both_certain(database: Database) -> None:
+async def test_two_debits_of_one_order_in_one_call_are_not_both_safe_to_retry(database: Database) -> None:
     """They would be each other's earlier attempt."""
     new = new_payment()
     twice = [refused(new), replace(refused(new), id=new_payment().id)]

@@ -1,9 +1,9 @@
-"""Reversals and credits after conflicting evidence: given back once, and never said to be where it is not."""
+"""Reversals and credits after conflicting evidence: money is refunded once."""
 
 from typing import Any
 
 import pytest
-from payments import ask, change, in_doubt, prove, queued, refused, rows, succeeded, take
+from payments import change, in_doubt, prove, queued, refused, rows, submit, succeeded, try_claim
 
 from shared.payment.answers import response_for
 from shared.payment.payment import Operation, Payment, Reason
@@ -28,7 +28,7 @@ async def charged_twice(database: Database) -> tuple[str, str]:
     return first.id, second.id
 
 
-async def both_contradicted(database: Database) -> tuple[str, str]:
+async def both_in_conflict(database: Database) -> tuple[str, str]:
     """Two attempts were called failed, and both had moved money."""
     attempts = [await refused(database), await refused(database)]
     for attempt in attempts:
@@ -45,7 +45,7 @@ async def _debit_of(database: Database, acceptance: Acceptance) -> str | None:
 
 async def _carried_out(database: Database, acceptance: Acceptance) -> Payment:
     assert isinstance(acceptance, Accepted), acceptance
-    claimed = await take(database, acceptance.payment_id)
+    claimed = await try_claim(database, acceptance.payment_id)
     assert isinstance(claimed, Claimed)
     outcome = Settlement(event=Event.ANSWERED_DONE)
     return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
@@ -57,76 +57,76 @@ def _reason(acceptance: Acceptance) -> str:
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
-async def test_a_contradicted_failure_is_given_back_though_a_later_attempt_failed(
+async def test_a_failure_with_conflicting_evidence_is_reversed_though_a_later_attempt_failed(
     database: Database, operation: Operation
 ) -> None:
-    """The newest attempt moved nothing; the one that did is the one that is meant."""
+    """The newest attempt moved nothing; the reversal means the one that did."""
     moved = await refused(database)
     await refused(database)
     await prove(database, moved.id, DONE)
 
-    assert await _debit_of(database, await ask(database, operation=operation)) == moved.id
+    assert await _debit_of(database, await submit(database, operation=operation)) == moved.id
 
 
-@pytest.mark.parametrize("twice", [charged_twice, both_contradicted])
+@pytest.mark.parametrize("twice", [charged_twice, both_in_conflict])
 async def test_each_of_two_charges_is_reversed_once(database: Database, twice: Any) -> None:
-    """One request each, told apart by their keys; the second is never answered from the first."""
+    """One request each, with different keys; the second is never answered from the first."""
     debits = await twice(database)
-    one = await _carried_out(database, await ask(database, **REVERSAL, idempotency_key="one"))
-    two = await _carried_out(database, await ask(database, **REVERSAL, idempotency_key="two"))
+    one = await _carried_out(database, await submit(database, **REVERSAL, idempotency_key="one"))
+    two = await _carried_out(database, await submit(database, **REVERSAL, idempotency_key="two"))
 
     assert {one.debit_id, two.debit_id} == set(debits)
     for key, reversal in (("one", one), ("two", two)):
-        again = await ask(database, **REVERSAL, idempotency_key=key)
+        again = await submit(database, **REVERSAL, idempotency_key=key)
         assert isinstance(again, Attached)
         assert again.payment == reversal
-    assert _reason(await ask(database, **REVERSAL, idempotency_key="three")) == "reversed"
+    assert _reason(await submit(database, **REVERSAL, idempotency_key="three")) == "reversed"
 
 
 @pytest.mark.parametrize("key", [None, "one"])
-async def test_a_second_reversal_that_could_be_a_repeat_is_told_how_to_say_which(
+async def test_a_second_reversal_that_could_be_a_repeat_is_ambiguous(
     database: Database, key: str | None
 ) -> None:
     """Without a key it may be the first one once more, whose answer got lost, or mean the other charge."""
     await charged_twice(database)
-    first = await _carried_out(database, await ask(database, **REVERSAL, idempotency_key=key))
+    first = await _carried_out(database, await submit(database, **REVERSAL, idempotency_key=key))
 
-    refusal = await ask(database, **REVERSAL)
+    refusal = await submit(database, **REVERSAL)
 
     assert isinstance(refusal, Conflict)
     assert (refusal.reason, refusal.payment.id) == ("ambiguous", first.id)
     assert "Idempotency-Key" in refusal.description
 
 
-async def test_a_charge_that_shows_up_after_the_reversal_is_not_said_to_be_reversed(
+async def test_a_charge_that_is_proved_after_the_reversal_is_not_answered_as_reversed(
     database: Database,
 ) -> None:
     """The order seemed charged once and was reversed; then a proof shows the other charge."""
     moved = await refused(database)
     await succeeded(database)
-    reversal = await _carried_out(database, await ask(database, **REVERSAL))
-    again = await ask(database, **REVERSAL)
+    reversal = await _carried_out(database, await submit(database, **REVERSAL))
+    again = await submit(database, **REVERSAL)
     assert isinstance(again, Attached)
     assert again.payment == reversal
 
     await prove(database, moved.id, DONE)
 
-    assert _reason(await ask(database, **REVERSAL)) == "ambiguous"
-    assert await _debit_of(database, await ask(database, **REVERSAL, idempotency_key="k")) == moved.id
+    assert _reason(await submit(database, **REVERSAL)) == "ambiguous"
+    assert await _debit_of(database, await submit(database, **REVERSAL, idempotency_key="k")) == moved.id
 
 
 async def test_a_key_that_joined_a_reversal_never_starts_another(database: Database) -> None:
-    """Its first request was answered from somebody else's reversal: so would a repeat of it."""
+    """Its first request was answered from another request's reversal: so is a repeat of it."""
     moved = await refused(database)
     await succeeded(database)
-    reversal = await _carried_out(database, await ask(database, **REVERSAL))
-    joined = await ask(database, **REVERSAL, idempotency_key="joined")
+    reversal = await _carried_out(database, await submit(database, **REVERSAL))
+    joined = await submit(database, **REVERSAL, idempotency_key="joined")
     assert isinstance(joined, Attached)
     assert joined.payment == reversal
 
     await prove(database, moved.id, DONE)
 
-    assert _reason(await ask(database, **REVERSAL, idempotency_key="joined")) == "ambiguous"
+    assert _reason(await submit(database, **REVERSAL, idempotency_key="joined")) == "ambiguous"
 
 
 async def test_charges_of_other_amounts_need_no_key(database: Database) -> None:
@@ -136,9 +136,9 @@ async def test_charges_of_other_amounts_need_no_key(database: Database) -> None:
     await prove(database, first.id, DONE)
 
     for cents, debit in ((900, second), (1000, first)):
-        reversal = await _carried_out(database, await ask(database, **REVERSAL, amount_cents=cents))
+        reversal = await _carried_out(database, await submit(database, **REVERSAL, amount_cents=cents))
         assert reversal.debit_id == debit.id
-        again = await ask(database, **REVERSAL, amount_cents=cents)
+        again = await submit(database, **REVERSAL, amount_cents=cents)
         assert isinstance(again, Attached)
         assert again.payment == reversal
 
@@ -147,50 +147,52 @@ async def test_each_of_two_charges_is_credited_up_to_what_was_paid(database: Dat
     """Not more than the one, not more than the other, and no further."""
     debits = await charged_twice(database)
     given = [
-        await ask(database, **CREDIT, amount_cents=cents, idempotency_key=str(number))
+        await submit(database, **CREDIT, amount_cents=cents, idempotency_key=str(number))
         for number, cents in enumerate((700, 700, 300, 300))
     ]
 
     found = [await _debit_of(database, credit) for credit in given]
     assert sorted(found, key=str) == sorted([*debits, *debits])
-    assert _reason(await ask(database, **CREDIT, amount_cents=1, idempotency_key="more")) == "amount"
+    assert _reason(await submit(database, **CREDIT, amount_cents=1, idempotency_key="more")) == "amount"
 
 
 async def test_a_repeated_key_finds_its_credit_though_the_order_was_paid_again(database: Database) -> None:
     """The debit that it belongs to was reversed since: its key means the old credit for ever."""
     await succeeded(database)
-    reversal = await _carried_out(database, await ask(database, **REVERSAL, idempotency_key="k"))
+    reversal = await _carried_out(database, await submit(database, **REVERSAL, idempotency_key="k"))
     await succeeded(database)
 
-    again = await ask(database, **REVERSAL, idempotency_key="k")
+    again = await submit(database, **REVERSAL, idempotency_key="k")
 
     assert isinstance(again, Attached)
     assert again.payment == reversal
 
 
 @pytest.mark.parametrize("proof", [DONE, Event.PROVED_REFUSED])
-async def test_a_contradicted_reversal_lets_nobody_say_what_its_debit_is(
+async def test_conflicting_evidence_of_a_reversal_locks_the_order_of_its_debit(
     database: Database, proof: Event
 ) -> None:
-    """Called failed and proved done, or the reverse: neither replayed nor charged again, a person decides."""
+    """Failed and proved done, or the reverse: neither replayed nor charged again."""
     debit = await succeeded(database)
     end = refused if proof is DONE else succeeded
     reversal = await end(database, **REVERSAL)
     await prove(database, reversal.id, proof)
 
-    answer = await ask(database)
+    answer = await submit(database)
 
     assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id) == ("key_closed", reversal.id)
-    assert _reason(await ask(database, **REVERSAL)) == "key_closed"
-    assert _reason(await ask(database, **CREDIT)) == "reversed"
+    assert _reason(await submit(database, **REVERSAL)) == "key_closed"
+    assert _reason(await submit(database, **CREDIT)) == "reversed"
     stored = await snapshots.payment(database, debit.id)
     assert stored is not None
     assert (stored.state, stored.contradicted, stored.key_closed) == (State.SUCCEEDED, False, True)
 
 
-async def test_a_contradicted_reversal_stops_what_waits_to_charge_the_order_again(database: Database) -> None:
-    """It had been called done, so the order was open; the new attempt has not reached a terminal yet."""
+async def test_conflicting_evidence_of_a_reversal_cancels_the_queued_debit_of_its_order(
+    database: Database,
+) -> None:
+    """Stored as done, it released the order; the new attempt has not reached a terminal yet."""
     await succeeded(database)
     reversal = await succeeded(database, **REVERSAL)
     waits = await queued(database)
@@ -203,60 +205,60 @@ async def test_a_contradicted_reversal_stops_what_waits_to_charge_the_order_agai
     assert not response_for(stopped).safe_to_retry
 
 
-async def test_a_contradicted_credit_leaves_its_debits_order_alone(database: Database) -> None:
-    """The debit was made whatever became of the credit; the credit counts as given."""
+async def test_conflicting_evidence_of_a_credit_does_not_lock_the_order(database: Database) -> None:
+    """The debit is certain whatever the outcome of the credit; the credit is treated as paid out."""
     debit = await succeeded(database)
     credit = await refused(database, **CREDIT, amount_cents=700)
     await prove(database, credit.id, DONE)
 
-    again = await ask(database)
+    again = await submit(database)
 
     assert isinstance(again, Attached)
     assert again.payment.id == debit.id
-    assert _reason(await ask(database, **CREDIT, amount_cents=301)) == "amount"
-    assert _reason(await ask(database, **REVERSAL)) == "credited"
+    assert _reason(await submit(database, **CREDIT, amount_cents=301)) == "amount"
+    assert _reason(await submit(database, **REVERSAL)) == "credited"
 
 
-async def test_a_contradicted_success_of_a_reversal_is_not_replayed(database: Database) -> None:
-    """Nobody is told that the money is back where a proof says that it is not."""
+async def test_a_successful_reversal_with_conflicting_evidence_is_not_replayed(database: Database) -> None:
+    """A refund is not confirmed against a proof to the contrary."""
     await succeeded(database)
     reversal = await succeeded(database, **REVERSAL)
     await prove(database, reversal.id, Event.PROVED_ABORTED)
 
-    assert _reason(await ask(database, **REVERSAL)) == "key_closed"
+    assert _reason(await submit(database, **REVERSAL)) == "key_closed"
 
 
-async def test_a_live_attempt_keeps_everything_back(database: Database) -> None:
-    """While one attempt has no result the others' money stays where it is."""
+async def test_a_live_attempt_refuses_every_reversal_and_credit(database: Database) -> None:
+    """While one attempt has no result, no other one's money is refunded."""
     moved = await refused(database)
     await in_doubt(database)
     await prove(database, moved.id, DONE)
 
-    assert _reason(await ask(database, **REVERSAL)) == "live"
+    assert _reason(await submit(database, **REVERSAL)) == "live"
 
 
-async def test_debits_of_a_number_that_came_again_are_no_second_charge(database: Database) -> None:
+async def test_debits_of_a_reused_number_are_no_second_charge(database: Database) -> None:
     """An old sale of the same number is another sale: a reversal means today's, with no key."""
     await succeeded(database)
     await change(database, "UPDATE payments SET guard_key = NULL")
     today = await succeeded(database)
 
-    reversal = await _carried_out(database, await ask(database, **REVERSAL))
+    reversal = await _carried_out(database, await submit(database, **REVERSAL))
 
     assert reversal.debit_id == today.id
-    again = await ask(database, **REVERSAL)
+    again = await submit(database, **REVERSAL)
     assert isinstance(again, Attached)
     assert again.payment == reversal
 
 
 async def test_a_reversal_in_doubt_is_ambiguous_to_a_keyless_repeat_only(database: Database) -> None:
-    """Its own key joins it and waits for what becomes of it."""
+    """A repeat with its own key attaches to it and waits for its outcome."""
     await charged_twice(database)
     doubted = await in_doubt(database, **REVERSAL, idempotency_key="k")
 
-    joined = await ask(database, **REVERSAL, idempotency_key="k")
+    joined = await submit(database, **REVERSAL, idempotency_key="k")
 
     assert isinstance(joined, Attached)
     assert joined.payment.id == doubted.payment.id
-    assert _reason(await ask(database, **REVERSAL)) == "ambiguous"
+    assert _reason(await submit(database, **REVERSAL)) == "ambiguous"
     assert len(await rows(database, "SELECT id FROM payments WHERE operation = 'reversal'")) == 1

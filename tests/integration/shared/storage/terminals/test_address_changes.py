@@ -1,7 +1,7 @@
-"""A terminal that is reached at another address: what may still run at the earlier one is not forgotten."""
+"""Terminals at a new address, which is marked while the device may still be busy at the earlier one."""
 
 import pytest
-from payments import LINE, change, ended, in_doubt, in_session, queued, rows
+from payments import ADDRESS, change, ended, in_doubt, in_session, queued, rows
 from sqlalchemy import text
 
 from shared.payment.states import Event
@@ -10,12 +10,12 @@ from shared.storage.terminals import address_changes, registry
 from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import Entry
 
-NAME, PORT = "till.example", 8888
+NAME, PORT = "terminal.example", 8888
 ELSEWHERE = f"127.0.0.77:{PORT}"
 
 
 async def is_marked(database: Database, terminal_address: str = ELSEWHERE) -> bool | None:
-    """Return whether the line's next session begins with an identification; None: there is no such line."""
+    """Return True if the address's next session begins with an identification; None: it has no lock."""
     found = await rows(
         database,
         "SELECT identify_first FROM terminal_locks WHERE address = :terminal_address",
@@ -28,7 +28,7 @@ async def pays_elsewhere(database: Database, **changes: object) -> None:
     await queued(database, **{"host": NAME, "terminal_address": ELSEWHERE, "order_id": "order-2", **changes})
 
 
-async def test_a_name_that_leads_elsewhere_while_its_terminal_is_in_doubt_is_asked_first(
+async def test_the_new_address_of_a_terminal_in_doubt_is_marked(
     database: Database,
 ) -> None:
     """The device may still show the amount; a second payment does not forget it."""
@@ -40,8 +40,8 @@ async def test_a_name_that_leads_elsewhere_while_its_terminal_is_in_doubt_is_ask
     assert await is_marked(database)
 
 
-async def test_a_line_that_is_known_is_marked_as_well(database: Database) -> None:
-    """Whoever used the new address before."""
+async def test_a_known_address_is_marked_as_well(database: Database) -> None:
+    """Although the new address was used before."""
     await ended(
         database, Event.ANSWERED_DONE, terminal_address=ELSEWHERE, host="127.0.0.77", order_id="order-0"
     )
@@ -53,8 +53,8 @@ async def test_a_line_that_is_known_is_marked_as_well(database: Database) -> Non
     assert await is_marked(database)
 
 
-async def test_a_mark_at_the_earlier_address_goes_along(database: Database) -> None:
-    """Its hold ended without an answered enquiry; then the name led elsewhere."""
+async def test_a_mark_of_the_earlier_address_is_copied(database: Database) -> None:
+    """Its lease ended without an answered enquiry; then the name's address changed."""
     await ended(database, Event.ANSWERED_DONE, host=NAME)
     await change(database, "UPDATE terminal_locks SET identify_first = true")
 
@@ -63,7 +63,7 @@ async def test_a_mark_at_the_earlier_address_goes_along(database: Database) -> N
     assert await is_marked(database)
 
 
-async def test_a_payment_that_still_waits_for_the_earlier_address_counts(database: Database) -> None:
+async def test_a_payment_that_waits_for_the_earlier_address_marks_the_new_one(database: Database) -> None:
     """It may be sent there at any moment."""
     await queued(database, host=NAME)
 
@@ -80,10 +80,10 @@ async def test_a_payment_that_still_waits_for_the_earlier_address_counts(databas
         ({"host": "127.0.0.9"}, {"host": "127.0.0.77"}),
     ],
 )
-async def test_another_terminal_is_not_asked_first(
+async def test_another_terminal_is_not_marked(
     database: Database, first: dict[str, object], second: dict[str, object]
 ) -> None:
-    """Another name, another port, a literal address: nothing says that it is the same device."""
+    """Another name, another port, a literal address: nothing shows that it is the same device."""
     await in_doubt(database, **first)
 
     await pays_elsewhere(database, **second)
@@ -91,8 +91,8 @@ async def test_another_terminal_is_not_asked_first(
     assert await is_marked(database) is False
 
 
-async def test_what_is_over_at_the_earlier_address_leaves_no_mark(database: Database) -> None:
-    """Free and not marked: the usual case of a name that moves."""
+async def test_a_free_and_unmarked_earlier_address_leaves_no_mark(database: Database) -> None:
+    """The usual change of a name's address."""
     await ended(database, Event.ANSWERED_DONE, host=NAME)
 
     await pays_elsewhere(database)
@@ -100,7 +100,7 @@ async def test_what_is_over_at_the_earlier_address_leaves_no_mark(database: Data
     assert await is_marked(database) is False
 
 
-async def test_a_terminal_excused_from_identifications_is_not_asked_for_one(database: Database) -> None:
+async def test_a_terminal_that_does_not_answer_identifications_is_not_marked(database: Database) -> None:
     """It never answers them: a mark would leave it without payments."""
     await in_doubt(database, host=NAME)
     await change(database, "UPDATE terminal_locks SET identifies = false")
@@ -111,7 +111,7 @@ async def test_a_terminal_excused_from_identifications_is_not_asked_for_one(data
 
 
 async def test_another_merchants_name_is_its_own(database: Database) -> None:
-    """What one merchant's name leads to says nothing of another's."""
+    """One merchant's name is not compared with another's."""
     await create_merchant(database, "another", "A butcher", [])
     await in_doubt(database, host=NAME)
 
@@ -122,7 +122,7 @@ async def test_another_merchants_name_is_its_own(database: Database) -> None:
 
 def entry(terminal_address: str, host: str = NAME) -> Entry:
     return Entry(
-        id="till-1",
+        id="terminal-1",
         label="",
         shop="",
         host=host,
@@ -138,12 +138,12 @@ def entry(terminal_address: str, host: str = NAME) -> Entry:
 
 
 @pytest.mark.parametrize("is_busy", [True, False])
-async def test_a_registered_terminal_that_moves_is_asked_first_while_its_earlier_address_is_held(
+async def test_the_new_address_of_a_registered_terminal_is_marked_while_the_earlier_one_is_locked(
     database: Database, is_busy: bool
 ) -> None:
-    """Whether its merchant changes the entry, or its host's name leads elsewhere."""
+    """Both if its merchant changes the entry and if its host's name has a new address."""
     third = f"127.0.0.78:{PORT}"
-    await registry.put(database, "merchant", [entry(LINE)], limit=100)
+    await registry.put(database, "merchant", [entry(ADDRESS)], limit=100)
     if is_busy:
         await in_doubt(database)
     else:
@@ -152,15 +152,15 @@ async def test_a_registered_terminal_that_moves_is_asked_first_while_its_earlier
     await registry.put(database, "merchant", [entry(ELSEWHERE, host="127.0.0.77")], limit=100)
     assert await is_marked(database) is (True if is_busy else None)
 
-    await registry.update_address(database, "merchant", "till-1", third)
+    await registry.update_address(database, "merchant", "terminal-1", third)
     assert await is_marked(database, third) is (True if is_busy else None)
 
 
-async def test_where_a_name_led_before_is_found_by_its_index(database: Database) -> None:
+async def test_the_earlier_address_of_a_name_is_found_by_its_index(database: Database) -> None:
     """Acceptance reads no more payments than one, whatever a merchant has."""
     statement = address_changes._CREATE_BY_NAME
     explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
-    names = {"merchant_id": "merchant", "host": NAME, "port": PORT, "terminal_address": LINE}
+    names = {"merchant_id": "merchant", "host": NAME, "port": PORT, "terminal_address": ADDRESS}
 
     async def look(tx: Transaction) -> str:
         if tx.dialect == "postgresql":

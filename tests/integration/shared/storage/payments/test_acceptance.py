@@ -1,14 +1,13 @@
-"""The order guard: who is stored, who attaches, who is refused; the same on both databases."""
+"""The order guard: payments are stored, attached or refused; the same on both databases."""
 
 import asyncio
 from typing import Any
 
 import pytest
 from payments import (
+    ADDRESS,
     HOST,
-    LINE,
     TERMS,
-    ask,
     change,
     ended,
     history,
@@ -19,8 +18,9 @@ from payments import (
     queued,
     refused,
     rows,
+    submit,
     succeeded,
-    take,
+    try_claim,
 )
 
 from shared.payment.payment import Operation, Reason
@@ -73,9 +73,9 @@ async def test_a_new_payment_is_stored_as_it_was_sent(database: Database) -> Non
 
 
 async def test_a_host_name_without_address_is_stored_and_never_queued(database: Database) -> None:
-    """It ends at once, leaves the guard, and can be tried again."""
-    first = await ask(database, terminal_address=None)
-    second = await ask(database, terminal_address=None)
+    """It ends at once, releases the order, and can be tried again."""
+    first = await submit(database, terminal_address=None)
+    second = await submit(database, terminal_address=None)
 
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
@@ -90,7 +90,7 @@ async def test_fifty_equal_requests_at_once_give_one_row(
     database: Database, second_database: Database
 ) -> None:
     """Through two processes one request is accepted and the others attach to it."""
-    answers = await asyncio.gather(*(ask(each) for _ in range(25) for each in (database, second_database)))
+    answers = await asyncio.gather(*(submit(each) for _ in range(25) for each in (database, second_database)))
 
     accepted = [answer.payment_id for answer in answers if isinstance(answer, Accepted)]
     attached = [answer.payment.id for answer in answers if isinstance(answer, Attached)]
@@ -107,11 +107,13 @@ async def test_another_merchants_equal_order_is_another_order(database: Database
     )
     await queued(database)
 
-    assert isinstance(await ask(database, merchant_id="other"), Accepted)
+    assert isinstance(await submit(database, merchant_id="other"), Accepted)
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.IN_SESSION, State.IN_DOUBT, State.SUCCEEDED])
-async def test_the_same_order_attaches_to_the_attempt_that_counts(database: Database, state: State) -> None:
+async def test_the_same_order_attaches_to_the_attempt_that_blocks_it(
+    database: Database, state: State
+) -> None:
     """Whatever its state, a second equal request starts nothing."""
     match state:
         case State.QUEUED:
@@ -123,39 +125,41 @@ async def test_the_same_order_attaches_to_the_attempt_that_counts(database: Data
         case _:
             first = (await succeeded(database)).id
 
-    again = await ask(database)
+    again = await submit(database)
 
     assert isinstance(again, Attached)
     assert (again.payment.id, again.payment.state) == (first, state)
 
 
-async def test_other_amount_or_terminal_is_a_conflict_while_an_attempt_counts(database: Database) -> None:
-    """The order is known with something else, so nothing is charged and nothing is told as its result."""
+async def test_another_amount_or_terminal_is_a_conflict_while_an_attempt_blocks(database: Database) -> None:
+    """The order is known with other data, so nothing is charged and no result is replayed."""
     await queued(database)
 
-    assert _reason(await ask(database, amount_cents=1001)) == "different"
-    assert _reason(await ask(database, host="127.0.0.10", terminal_address="127.0.0.10:8888")) == "different"
-    assert _reason(await ask(database, port=8889, terminal_address=f"{HOST}:8889")) == "different"
+    assert _reason(await submit(database, amount_cents=1001)) == "different"
+    assert (
+        _reason(await submit(database, host="127.0.0.10", terminal_address="127.0.0.10:8888")) == "different"
+    )
+    assert _reason(await submit(database, port=8889, terminal_address=f"{HOST}:8889")) == "different"
 
 
 async def test_after_a_failed_attempt_a_new_one_is_accepted(database: Database) -> None:
-    """A refused or cancelled attempt leaves the guard, whatever the next one's amount."""
+    """A refused or cancelled attempt releases the order, whatever the next one's amount."""
     await refused(database)
     second = await queued(database)
     await cancel(database, second, Reason.CALLER)
 
-    assert isinstance(await ask(database, amount_cents=5), Accepted)
+    assert isinstance(await submit(database, amount_cents=5), Accepted)
 
 
 async def test_a_success_is_replayed_for_its_window_only(database: Database) -> None:
     """Within the hour the stored result, after it a conflict, never a charge."""
     payment = await succeeded(database)
     await _age(database, payment.id, 3590)
-    assert _attached(await ask(database)) == payment.id
+    assert _attached(await submit(database)) == payment.id
 
     await _age(database, payment.id, 20)
 
-    assert _reason(await ask(database)) == "used"
+    assert _reason(await submit(database)) == "used"
 
 
 async def test_a_credit_without_a_key_is_replayed_for_ten_minutes_only(database: Database) -> None:
@@ -166,8 +170,8 @@ async def test_a_credit_without_a_key_is_replayed_for_ten_minutes_only(database:
     await _age(database, bare.id, 610)
     await _age(database, keyed.id, 610)
 
-    assert _reason(await ask(database, **CREDIT, amount_cents=100)) == "used"
-    assert _attached(await ask(database, **CREDIT, amount_cents=100, idempotency_key="k")) == keyed.id
+    assert _reason(await submit(database, **CREDIT, amount_cents=100)) == "used"
+    assert _attached(await submit(database, **CREDIT, amount_cents=100, idempotency_key="k")) == keyed.id
 
 
 async def _age(database: Database, payment_id: str, seconds: int) -> None:
@@ -180,11 +184,11 @@ async def _age(database: Database, payment_id: str, seconds: int) -> None:
 
 
 async def test_an_old_attempt_that_is_in_doubt_still_attaches(database: Database) -> None:
-    """Only a success gets too old to be an answer."""
+    """Only a success gets too old to be replayed."""
     doubted = await in_doubt(database)
     await change(database, "UPDATE payments SET created_at = 0, claimed_at = 0")
 
-    assert _attached(await ask(database)) == doubted.payment.id
+    assert _attached(await submit(database)) == doubted.payment.id
 
 
 async def test_a_reversal_of_a_success_is_stored_with_its_debit(database: Database) -> None:
@@ -198,7 +202,7 @@ async def test_a_reversal_of_a_success_is_stored_with_its_debit(database: Databa
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
-async def test_what_has_no_debit_here_is_passed_on_and_says_so(
+async def test_a_reversal_without_a_debit_here_is_passed_on_and_recorded_so(
     database: Database, operation: Operation
 ) -> None:
     """The terminal checks it; the event shows that nothing was checked here."""
@@ -209,55 +213,55 @@ async def test_what_has_no_debit_here_is_passed_on_and_says_so(
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
-async def test_what_has_no_debit_here_and_may_not_be_passed_on_is_refused(
+async def test_a_reversal_without_a_debit_here_is_refused_unless_it_may_be_passed_on(
     database: Database, operation: Operation
 ) -> None:
-    """Nothing is stored: the terminal would take the newest other sale of that amount for it."""
-    assert await ask(database, operation=operation, order_id="unknown") == UnknownOrder()
+    """Nothing is stored: the terminal would reverse the newest other sale of that amount."""
+    assert await submit(database, operation=operation, order_id="unknown") == UnknownOrder()
 
     for table in ("payments", "payment_events", "deliveries"):
         assert await rows(database, f"SELECT * FROM {table}") == []
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
-async def test_what_was_passed_on_is_answered_from_though_it_would_not_be_now(
+async def test_a_passed_on_reversal_is_replayed_though_it_would_be_refused_now(
     database: Database, operation: Operation
 ) -> None:
     """The setting changed, or the repeated request came to a process that knows it already."""
     asked: dict[str, Any] = {"operation": operation, "order_id": "unknown"}
     first = await succeeded(database, **asked, passes_unknown=True)
 
-    assert _attached(await ask(database, **asked)) == first.id
+    assert _attached(await submit(database, **asked)) == first.id
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
 async def test_a_live_debit_refuses_reversal_and_credit(database: Database, operation: Operation) -> None:
-    """In doubt too: nobody knows yet whether there is anything to give back."""
+    """In doubt too: it is unknown whether anything was charged."""
     await in_doubt(database)
 
-    assert _reason(await ask(database, operation=operation)) == "live"
+    assert _reason(await submit(database, operation=operation)) == "live"
 
 
-async def test_a_reversal_takes_what_was_really_paid(database: Database) -> None:
+async def test_a_reversal_is_of_the_amount_that_was_really_paid(database: Database) -> None:
     """After a partial approval the amount asked for is refused."""
     await succeeded(database, paid_cents=900)
 
-    assert _reason(await ask(database, **REVERSAL, amount_cents=1000)) == "amount"
-    assert isinstance(await ask(database, **REVERSAL, amount_cents=900), Accepted)
+    assert _reason(await submit(database, **REVERSAL, amount_cents=1000)) == "amount"
+    assert isinstance(await submit(database, **REVERSAL, amount_cents=900), Accepted)
 
 
 async def test_a_repeated_reversal_attaches_and_is_replayed(database: Database) -> None:
-    """Its own key is asked before the rules: a lost answer is found again."""
+    """Its own key is checked before the rules: a lost response is found again."""
     await succeeded(database)
     first = await in_session(database, **REVERSAL)
-    assert _attached(await ask(database, **REVERSAL)) == first.payment.id
+    assert _attached(await submit(database, **REVERSAL)) == first.payment.id
 
 
 async def test_a_successful_reversal_lets_the_order_be_debited_again(database: Database) -> None:
-    """The debit leaves the guard; the new one is not the old one's replay, and has a reversal of its own."""
+    """The new debit is no replay of the old one, and has a reversal of its own."""
     first = await succeeded(database)
     reversal = await succeeded(database, **REVERSAL)
-    assert _attached(await ask(database, **REVERSAL)) == reversal.id
+    assert _attached(await submit(database, **REVERSAL)) == reversal.id
 
     second = await succeeded(database)
 
@@ -267,16 +271,16 @@ async def test_a_successful_reversal_lets_the_order_be_debited_again(database: D
     assert again.debit_id == second.id
 
 
-async def test_a_failed_reversal_leaves_the_debit_in_the_guard(database: Database) -> None:
-    """Only a success opens the order again."""
+async def test_a_failed_reversal_does_not_release_the_order(database: Database) -> None:
+    """Only a success releases the order."""
     debit = await succeeded(database)
     await refused(database, **REVERSAL)
 
-    assert _attached(await ask(database)) == debit.id
+    assert _attached(await submit(database)) == debit.id
 
 
-async def test_a_reversal_that_a_proof_settles_opens_the_order_too(database: Database) -> None:
-    """Proved later or answered at once, the debit is given back."""
+async def test_a_reversal_that_a_proof_settles_releases_the_order_too(database: Database) -> None:
+    """Proved later or answered at once, the debit is reversed."""
     debit = await succeeded(database)
     doubted = await in_doubt(database, **REVERSAL)
     await prove(database, doubted.payment.id, Event.PROVED_DONE)
@@ -286,15 +290,15 @@ async def test_a_reversal_that_a_proof_settles_opens_the_order_too(database: Dat
     assert (stored.state, stored.guard_key) == (State.SUCCEEDED, None)
 
 
-async def test_credits_are_told_apart_by_amount_and_key(database: Database) -> None:
+async def test_credits_differ_by_amount_and_key(database: Database) -> None:
     """Equal ones attach, others are stored until the sum is what was paid."""
     await succeeded(database)
     first = await queued(database, **CREDIT, amount_cents=400)
 
-    assert _attached(await ask(database, **CREDIT, amount_cents=400)) == first
-    assert isinstance(await ask(database, **CREDIT, amount_cents=400, idempotency_key="b"), Accepted)
-    assert _reason(await ask(database, **CREDIT, amount_cents=201)) == "amount"
-    assert isinstance(await ask(database, **CREDIT, amount_cents=200), Accepted)
+    assert _attached(await submit(database, **CREDIT, amount_cents=400)) == first
+    assert isinstance(await submit(database, **CREDIT, amount_cents=400, idempotency_key="b"), Accepted)
+    assert _reason(await submit(database, **CREDIT, amount_cents=201)) == "amount"
+    assert isinstance(await submit(database, **CREDIT, amount_cents=200), Accepted)
 
 
 async def test_a_credit_goes_back_on_another_terminal(database: Database) -> None:
@@ -302,41 +306,41 @@ async def test_a_credit_goes_back_on_another_terminal(database: Database) -> Non
     await succeeded(database)
     elsewhere: dict[str, Any] = {"host": "127.0.0.10", "terminal_address": "127.0.0.10:8888"}
 
-    assert _reason(await ask(database, **REVERSAL, **elsewhere)) == "terminal"
-    assert isinstance(await ask(database, **CREDIT, amount_cents=1, **elsewhere), Accepted)
+    assert _reason(await submit(database, **REVERSAL, **elsewhere)) == "terminal"
+    assert isinstance(await submit(database, **CREDIT, amount_cents=1, **elsewhere), Accepted)
 
 
 async def test_reversal_and_credit_keep_each_other_out(database: Database) -> None:
-    """Whichever is first: the same money is not given back twice."""
+    """Whichever is first: the same money is not refunded twice."""
     await succeeded(database, order_id="a")
     await queued(database, **CREDIT, order_id="a", amount_cents=1)
     await succeeded(database, order_id="b")
     await queued(database, **REVERSAL, order_id="b")
 
-    assert _reason(await ask(database, **REVERSAL, order_id="a")) == "credited"
-    assert _reason(await ask(database, **CREDIT, order_id="b", amount_cents=1)) == "reversed"
+    assert _reason(await submit(database, **REVERSAL, order_id="a")) == "credited"
+    assert _reason(await submit(database, **CREDIT, order_id="b", amount_cents=1)) == "reversed"
 
 
-async def test_a_contradicted_failure_closes_its_key(database: Database) -> None:
-    """A person decides; a new attempt is refused with the stored payment."""
+async def test_conflicting_evidence_of_a_failure_locks_the_order(database: Database) -> None:
+    """An operator decides; a new attempt is refused with the stored payment."""
     failed = await refused(database)
     await prove(database, failed.id, Event.PROVED_DONE)
 
-    answer = await ask(database)
+    answer = await submit(database)
 
     assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id, answer.payment.contradicted) == ("key_closed", failed.id, True)
 
 
-async def test_a_contradicted_success_is_not_replayed(database: Database) -> None:
-    """Nobody is told a success of which there is a proof to the contrary."""
+async def test_a_success_with_conflicting_evidence_is_not_replayed(database: Database) -> None:
+    """A success is not replayed against a proof to the contrary."""
     payment = await succeeded(database)
     await prove(database, payment.id, Event.PROVED_REFUSED)
 
-    assert _reason(await ask(database)) == "key_closed"
+    assert _reason(await submit(database)) == "key_closed"
 
 
-async def test_a_contradicted_failed_debit_may_be_given_back(database: Database) -> None:
+async def test_a_failed_debit_with_conflicting_evidence_can_be_reversed(database: Database) -> None:
     """Its money moved, so a reversal of it is stored."""
     failed = await refused(database)
     await prove(database, failed.id, Event.PROVED_DONE)
@@ -347,42 +351,42 @@ async def test_a_contradicted_failed_debit_may_be_given_back(database: Database)
     assert reversal.debit_id == failed.id
 
 
-async def test_a_contradicted_failed_reversal_keeps_credits_out(database: Database) -> None:
-    """It may have given the money back."""
+async def test_a_failed_reversal_with_conflicting_evidence_refuses_credits(database: Database) -> None:
+    """It may have refunded the money."""
     await succeeded(database)
     reversal = await refused(database, **REVERSAL)
-    assert isinstance(await ask(database, **CREDIT, amount_cents=1), Accepted)
+    assert isinstance(await submit(database, **CREDIT, amount_cents=1), Accepted)
     await prove(database, reversal.id, Event.PROVED_DONE)
 
-    assert _reason(await ask(database, **CREDIT, amount_cents=2)) == "reversed"
+    assert _reason(await submit(database, **CREDIT, amount_cents=2)) == "reversed"
 
 
-async def test_the_line_is_made_once(database: Database) -> None:
+async def test_the_terminal_lock_is_created_once(database: Database) -> None:
     """At its first use; later payments of the address find it."""
     await queued(database, order_id="a")
     await queued(database, order_id="b")
 
-    assert [row.address for row in await rows(database, "SELECT address FROM terminal_locks")] == [LINE]
+    assert [row.address for row in await rows(database, "SELECT address FROM terminal_locks")] == [ADDRESS]
 
 
-async def test_a_line_that_was_lost_is_made_by_the_next_payment(database: Database) -> None:
-    """A database restored without it: the next payment of the terminal can be claimed, and one that waits."""
+async def test_a_missing_terminal_lock_is_created_by_the_next_payment(database: Database) -> None:
+    """As in a restored database: the next payment of the terminal can be claimed, and one that waits."""
     waiting = await queued(database, order_id="a")
     await change(database, "DELETE FROM terminal_locks")
 
     await queued(database, order_id="b")
 
-    assert isinstance(await take(database, waiting), Claimed)
+    assert isinstance(await try_claim(database, waiting), Claimed)
 
 
-async def test_an_orders_number_cannot_be_taken_for_another_operation(database: Database) -> None:
-    """Numbers and keys with colons: the credit of one order does not keep out that of another."""
+async def test_an_order_number_cannot_be_mistaken_for_another_operation(database: Database) -> None:
+    """Numbers and keys with colons: the credit of one order does not block that of another."""
     credit: dict[str, Any] = {"operation": Operation.CREDIT, "amount_cents": 100, "passes_unknown": True}
     await queued(database, order_id="a", idempotency_key=":100:", **credit)
     await queued(database, order_id="a::100", **credit)
 
 
-async def test_a_stored_payment_may_be_asked_for_again_after_a_lost_commit(database: Database) -> None:
+async def test_an_acceptance_can_be_repeated_after_a_lost_commit(database: Database) -> None:
     """The same acceptance once more finds its own row and stores nothing."""
     new = new_payment()
 
@@ -392,7 +396,7 @@ async def test_a_stored_payment_may_be_asked_for_again_after_a_lost_commit(datab
 
 
 async def test_a_late_commit_is_found_whatever_became_of_the_payment(database: Database) -> None:
-    """Swept and ended meanwhile it keeps nobody out any more; it is still this payment, and stored once."""
+    """Expired meanwhile, it blocks no other attempt; it is still this payment, and stored once."""
     new = new_payment()
     await accept(database, new, TERMS)
     assert await cancel(database, new.id, Reason.CALLER)
@@ -406,4 +410,4 @@ async def test_a_partial_success_is_replayed_for_the_amount_asked(database: Data
     """The repeated request names what it asked for, not what was paid."""
     payment = await ended(database, Event.ANSWERED_DONE, Result(paid_cents=900))
 
-    assert _attached(await ask(database)) == payment.id
+    assert _attached(await submit(database)) == payment.id

@@ -1,6 +1,6 @@
-"""What those who wait and the sweep read; the same on both databases."""
+"""The queue of payments, its snapshots and its counts; the same on both databases."""
 
-from payments import LINE, change, in_doubt, in_session, queued, refused, settle, take
+from payments import ADDRESS, change, in_doubt, in_session, queued, refused, settle, try_claim
 
 from shared.payment.states import State
 from shared.storage.db.engine import Database
@@ -24,20 +24,20 @@ async def _overdue(database: Database) -> list[str]:
     return [seen.payment_id for seen in await queue.overdue(database, after_seconds=10, most=10)]
 
 
-async def test_the_next_of_a_line_is_its_oldest_queued_payment(database: Database) -> None:
-    """Not another line's, not one whose deadline has passed, not one that has ended."""
-    assert await queue.next_for_terminal(database, LINE) is None
+async def test_the_next_payment_of_a_terminal_is_the_oldest_queued_one(database: Database) -> None:
+    """Not another terminal's, not one whose deadline has passed, not one that has ended."""
+    assert await queue.next_for_terminal(database, ADDRESS) is None
     await refused(database, order_id="ended")
     await queued(database, order_id="late", deadline_seconds=0)
     await queued(database, order_id="elsewhere", host="127.0.0.10", terminal_address="127.0.0.10:8888")
     oldest = await queued(database, order_id="a", reply_to="reply.api-2")
     await queued(database, order_id="b")
 
-    assert await queue.next_for_terminal(database, LINE) == QueuedPayment(oldest, "reply.api-2")
+    assert await queue.next_for_terminal(database, ADDRESS) == QueuedPayment(oldest, "reply.api-2")
 
 
-async def test_states_are_read_in_one_go(database: Database) -> None:
-    """Each known payment's state; unknown ids are passed over."""
+async def test_states_are_read_by_one_statement(database: Database) -> None:
+    """Each known payment's state; unknown ids are ignored."""
     ids = [await queued(database, order_id="a"), (await refused(database, order_id="b")).id]
 
     found = await snapshots.states(database, [*ids, "pay_unknown"])
@@ -75,8 +75,8 @@ async def test_even_a_very_long_wait_is_computed(database: Database) -> None:
     assert await queue.overdue(database, after_seconds=600, most=10) == []
 
 
-async def test_what_waits_for_a_held_line_is_not_published(database: Database) -> None:
-    """Whoever frees the line does that; nor is what is late or in session."""
+async def test_a_payment_that_waits_for_a_held_lock_is_not_published(database: Database) -> None:
+    """The release of the lock publishes it; late payments and those in session are not published either."""
     await in_session(database, order_id="holds")
     held = await queued(database, order_id="held")
     late = await queued(
@@ -89,7 +89,7 @@ async def test_what_waits_for_a_held_line_is_not_published(database: Database) -
 
 
 async def test_a_payment_that_is_claimed_is_not_marked(database: Database) -> None:
-    """Seen queued, claimed by a worker meanwhile: nothing to publish."""
+    """Read as queued, claimed by a worker meanwhile: nothing to publish."""
     claimed = await in_session(database)
 
     assert not await queue.mark_published(database, QueuedPayment(claimed.payment.id, None, 1))
@@ -122,12 +122,12 @@ async def test_open_payments_are_counted_with_the_age_of_the_oldest(database: Da
 
 
 async def test_an_unknown_payment_is_none(database: Database) -> None:
-    """Reading never raises for what is not there."""
+    """A read of an unknown payment raises nothing."""
     assert await snapshots.payment(database, "pay_unknown") is None
 
 
 async def test_merchants_who_share_a_terminal_take_turns(database: Database) -> None:
-    """Whoever has not had it for the longest time is next, however many of another's waited before."""
+    """The merchant whose last claim is the oldest is next, however many of another's waited before."""
     for name in ("b", "c"):
         await create_merchant(database, name, "A cafe", [])
     flood = [await queued(database, order_id=f"a-{number}") for number in range(4)]
@@ -135,9 +135,9 @@ async def test_merchants_who_share_a_terminal_take_turns(database: Database) -> 
     of_c = await queued(database, merchant_id="c", order_id="c-0")
 
     served = []
-    while (found := await queue.next_for_terminal(database, LINE)) is not None:
+    while (found := await queue.next_for_terminal(database, ADDRESS)) is not None:
         served.append(found.payment_id)
-        claimed = await take(database, found.payment_id)
+        claimed = await try_claim(database, found.payment_id)
         await settle(database, claimed)
         # The next one's claim is a moment later, by the database's clock in milliseconds.
         await change(

@@ -1,4 +1,4 @@
-"""Two processes at once at one terminal's line."""
+"""Two processes at once at one terminal lock."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from interleaving import (
     paused_before_commit,
     running,
 )
-from payments import change, holder, in_session, queued, take
+from payments import change, holder, in_session, queued, try_claim
 
 from shared.payment.payment import Reason
 from shared.payment.settlement import Settlement
@@ -40,13 +40,13 @@ LOCK_PAYMENT = Statement("SELECT id FROM payments WHERE id = :id {for_update}")
 async def test_two_payments_at_once_get_one_session(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The second claim waits for the first's commit and learns there that the line is held."""
+    """The second claim waits for the first's commit and then finds the lock held."""
     first = await queued(postgres_database, order_id="a")
     second = await queued(postgres_database, order_id="b")
     with paused_before_commit(postgres_database) as pause:
-        async with running(take(postgres_database, first)) as one:
+        async with running(try_claim(postgres_database, first)) as one:
             await pause.reached()
-            async with running(take(second_postgres_database, second)) as other:
+            async with running(try_claim(second_postgres_database, second)) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 assert isinstance(await outcome_of(one), Claimed)
@@ -58,12 +58,12 @@ async def test_two_payments_at_once_get_one_session(
 async def test_one_message_delivered_twice_at_once_is_one_session(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The second run finds the payment in session, and only the first's token is in the line."""
+    """The second run finds the payment in session, and only the first's token is in the lock."""
     payment_id = await queued(postgres_database)
     with paused_before_commit(postgres_database) as pause:
-        async with running(take(postgres_database, payment_id, "token-a")) as one:
+        async with running(try_claim(postgres_database, payment_id, "token-a")) as one:
             await pause.reached()
-            async with running(take(second_postgres_database, payment_id, "token-b")) as other:
+            async with running(try_claim(second_postgres_database, payment_id, "token-b")) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 assert isinstance(await outcome_of(one), Claimed)
@@ -78,7 +78,7 @@ async def test_a_claim_wins_over_an_expiry_that_waited(
     """The deadline passes while the claim commits: the session runs and nothing expires."""
     payment_id = await queued(postgres_database, deadline_seconds=0.3)
     with paused_before_commit(postgres_database) as pause:
-        async with running(take(postgres_database, payment_id)) as one:
+        async with running(try_claim(postgres_database, payment_id)) as one:
             await pause.reached()
             await _until_deadline(second_postgres_database)
             async with running(expire(second_postgres_database, payment_id)) as other:
@@ -91,12 +91,12 @@ async def test_a_claim_wins_over_an_expiry_that_waited(
 async def test_an_expiry_wins_over_a_claim_that_waited(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The claim finds the payment expired and takes no line."""
+    """The claim finds the payment expired and acquires no lock."""
     payment_id = await queued(postgres_database, deadline_seconds=0)
     with paused_before_commit(postgres_database) as pause:
         async with running(expire(postgres_database, payment_id)) as one:
             await pause.reached()
-            async with running(take(second_postgres_database, payment_id)) as other:
+            async with running(try_claim(second_postgres_database, payment_id)) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 assert await outcome_of(one) is not None
@@ -108,10 +108,10 @@ async def test_an_expiry_wins_over_a_claim_that_waited(
 async def test_a_claim_wins_over_a_cancellation_that_waited(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The caller is told that it is running."""
+    """The cancellation is refused, since the payment is running."""
     payment_id = await queued(postgres_database)
     with paused_before_commit(postgres_database) as pause:
-        async with running(take(postgres_database, payment_id)) as one:
+        async with running(try_claim(postgres_database, payment_id)) as one:
             await pause.reached()
             async with running(cancel(second_postgres_database, payment_id, Reason.CALLER)) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
@@ -123,12 +123,12 @@ async def test_a_claim_wins_over_a_cancellation_that_waited(
 async def test_a_cancellation_wins_over_a_claim_that_waited(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The claim gives the line back that it had taken for it."""
+    """The claim rolls back the lock that it had acquired."""
     payment_id = await queued(postgres_database)
     with paused_before_commit(postgres_database) as pause:
         async with running(cancel(postgres_database, payment_id, Reason.CALLER)) as one:
             await pause.reached()
-            async with running(take(second_postgres_database, payment_id)) as other:
+            async with running(try_claim(second_postgres_database, payment_id)) as other:
                 assert await finished_or_blocked(second_postgres_database, other)
                 pause.go()
                 assert await outcome_of(one) is not None
@@ -141,13 +141,13 @@ async def _until_deadline(database: Database) -> None:
     await eventually(lambda: queue.deadlines_passed(database, most=1))
 
 
-async def test_a_claim_that_waited_for_the_line_past_the_deadline_takes_nothing(
+async def test_a_claim_that_waited_for_the_lock_past_the_deadline_changes_nothing(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The time is read after the line's lock was waited for."""
+    """The time is read after the row of the terminal lock was waited for."""
     payment_id = await queued(postgres_database, deadline_seconds=0.3)
     async with locked(postgres_database, LOCK_LINE):
-        claiming = asyncio.create_task(take(second_postgres_database, payment_id))
+        claiming = asyncio.create_task(try_claim(second_postgres_database, payment_id))
         assert await finished_or_blocked(second_postgres_database, claiming)
         await _until_deadline(postgres_database)
 
@@ -155,13 +155,13 @@ async def test_a_claim_that_waited_for_the_line_past_the_deadline_takes_nothing(
     assert await holder(postgres_database) is None
 
 
-async def test_a_claim_that_waited_for_the_payment_past_the_deadline_takes_nothing(
+async def test_a_claim_that_waited_for_the_payment_past_the_deadline_changes_nothing(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """The time is read after the payment's lock was waited for, even where its holder changed nothing."""
     payment_id = await queued(postgres_database, deadline_seconds=0.3)
     async with locked(postgres_database, LOCK_PAYMENT, id=payment_id):
-        claiming = asyncio.create_task(take(second_postgres_database, payment_id))
+        claiming = asyncio.create_task(try_claim(second_postgres_database, payment_id))
         assert await finished_or_blocked(second_postgres_database, claiming)
         await _until_deadline(postgres_database)
 
@@ -169,10 +169,10 @@ async def test_a_claim_that_waited_for_the_payment_past_the_deadline_takes_nothi
     assert await holder(postgres_database) is None
 
 
-async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found(
+async def test_a_payment_that_found_the_lock_held_just_before_its_release_is_found(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """Stored and refused after the releasing run began: the look for the next comes after the commit."""
+    """Stored and refused after the releasing run began: the next payment is read after the commit."""
     claimed = await in_session(postgres_database, order_id="a")
     with paused_before(postgres_database, locks._RELEASE) as pause:
         settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
@@ -180,7 +180,7 @@ async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found
             await pause.reached()
             assert await queue.next_for_terminal(second_postgres_database, claimed.grant.address) is None
             second = await queued(second_postgres_database, order_id="b")
-            assert isinstance(await take(second_postgres_database, second), LockHeld)
+            assert isinstance(await try_claim(second_postgres_database, second), LockHeld)
             pause.go()
             await outcome_of(release)
 
@@ -189,10 +189,10 @@ async def test_a_payment_refused_the_line_an_instant_before_its_release_is_found
     assert found.payment_id == second
 
 
-async def test_a_payment_refused_the_line_between_its_release_and_the_commit_is_found(
+async def test_a_payment_that_found_the_lock_held_between_release_and_commit_is_found(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The uncommitted release is not seen, so the claim is refused; the look after the commit finds it."""
+    """The claim does not see the uncommitted release; the read after the commit finds the payment."""
     claimed = await in_session(postgres_database, order_id="a")
     with paused_before_commit(postgres_database) as pause:
         settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
@@ -200,20 +200,20 @@ async def test_a_payment_refused_the_line_between_its_release_and_the_commit_is_
             await pause.reached()
             assert await queue.next_for_terminal(second_postgres_database, claimed.grant.address) is None
             second = await queued(second_postgres_database, order_id="b")
-            assert isinstance(await outcome_of(take(second_postgres_database, second)), LockHeld)
+            assert isinstance(await outcome_of(try_claim(second_postgres_database, second)), LockHeld)
             pause.go()
             await outcome_of(release)
 
     found = await queue.next_for_terminal(postgres_database, claimed.grant.address)
     assert found is not None
     assert found.payment_id == second
-    assert isinstance(await take(postgres_database, second), Claimed)
+    assert isinstance(await try_claim(postgres_database, second), Claimed)
 
 
-async def test_expiry_learns_who_holds_the_line_under_its_lock(
+async def test_expiry_reads_the_holder_under_the_lock_of_its_row(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The line is freed while the expiry waits for it: the payment was not held at that moment."""
+    """The lock is released while the expiry waits for its row: the reason is not 'held'."""
     claimed = await in_session(postgres_database, order_id="a")
     late = await queued(postgres_database, order_id="b", deadline_seconds=0)
     with paused_before_commit(postgres_database) as pause:
@@ -230,13 +230,13 @@ async def test_expiry_learns_who_holds_the_line_under_its_lock(
     assert (expired.reason, expired.held_since) == (Reason.NO_WORKER, None)
 
 
-async def test_a_claim_that_is_still_committing_is_read_back_as_mine(
+async def test_a_claim_that_is_still_committing_is_read_back(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The server has not finished with it: 'not mine' would leave a line that nobody works for."""
+    """The server has not finished it: reading back nothing would leave an orphaned lock."""
     payment_id = await queued(postgres_database)
     with paused_before_commit(postgres_database) as pause:
-        async with running(take(postgres_database, payment_id, "token-a")) as lost:
+        async with running(try_claim(postgres_database, payment_id, "token-a")) as lost:
             await pause.reached()
             async with running(read_back(second_postgres_database, payment_id, "token-a")) as reading:
                 await finished_or_blocked(second_postgres_database, reading)
@@ -245,7 +245,7 @@ async def test_a_claim_that_is_still_committing_is_read_back_as_mine(
                 assert await outcome_of(reading) == claimed
 
 
-async def test_a_claim_of_an_old_epoch_cannot_free_the_line_of_the_next(
+async def test_a_claim_of_an_old_epoch_cannot_release_the_next_lock(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
     """A late release waits for the takeover's commit and then finds another epoch and token."""
@@ -272,7 +272,7 @@ async def test_a_claim_of_an_old_epoch_cannot_free_the_line_of_the_next(
 async def test_sweeps_at_once_publish_a_payment_once(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The mark is a compare-and-set on what was seen."""
+    """The mark is a compare-and-set on the count that was read."""
     await queued(postgres_database)
     await change(postgres_database, "UPDATE payments SET published_at = published_at - 60000")
     (seen,) = await queue.overdue(postgres_database, after_seconds=10, most=10)
@@ -285,13 +285,13 @@ async def test_sweeps_at_once_publish_a_payment_once(
                 assert (await outcome_of(one), await outcome_of(other)) == (True, False)
 
 
-async def test_a_claim_looks_at_the_line_before_the_payment(
+async def test_a_claim_locks_the_terminal_before_the_payment(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """Locks are taken in one order, so that a claim that waits for the line keeps no payment locked."""
+    """Rows are locked in one order, so that a claim that waits for the terminal keeps no payment locked."""
     payment_id = await queued(postgres_database)
     async with locked(postgres_database, LOCK_LINE):
-        claiming = asyncio.create_task(take(second_postgres_database, payment_id))
+        claiming = asyncio.create_task(try_claim(second_postgres_database, payment_id))
         assert await finished_or_blocked(second_postgres_database, claiming)
         async with locked(postgres_database, LOCK_PAYMENT, id=payment_id):
             pass

@@ -1,4 +1,4 @@
-"""Merchants whose tills begin their order numbers again: what gives its number away, and what never does."""
+"""Reused order numbers: payments that release their number, and those that never do."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ async def ask(database: Database, life_hours: float | None = 24, **changes: Any)
 
 
 async def age(database: Database, payment: Payment, hours: float) -> None:
-    """Let the payment be that old."""
+    """Make the payment that old."""
     await change(
         database,
         "UPDATE payments SET ended_at = ended_at - :ms, created_at = created_at - :ms WHERE id = :id",
@@ -29,7 +29,7 @@ async def age(database: Database, payment: Payment, hours: float) -> None:
     )
 
 
-async def test_a_success_beyond_its_life_gives_its_number_away(database: Database) -> None:
+async def test_a_success_beyond_its_life_releases_its_number(database: Database) -> None:
     """By the database's clock, in the transaction that stores the next one; its history says so."""
     old = await succeeded(database)
     await age(database, old, 25)
@@ -55,7 +55,7 @@ async def test_a_younger_success_keeps_its_number(database: Database) -> None:
 
 
 async def test_a_life_is_never_shorter_than_the_replay(database: Database) -> None:
-    """A till that asks again within the hour hears of its payment, whatever life was set."""
+    """A POS that repeats its request within the hour gets its payment, whatever life was set."""
     old = await succeeded(database)
     await age(database, old, 0.9)
 
@@ -65,7 +65,7 @@ async def test_a_life_is_never_shorter_than_the_replay(database: Database) -> No
     assert again.payment.id == old.id
 
 
-async def test_a_doubt_never_gives_its_number_away(database: Database) -> None:
+async def test_a_doubt_never_releases_its_number(database: Database) -> None:
     """However old it is: the customer may have been charged."""
     claimed = await in_doubt(database)
     await age(database, claimed.payment, 1000)
@@ -78,7 +78,7 @@ async def test_a_doubt_never_gives_its_number_away(database: Database) -> None:
 
 
 async def test_a_reversal_means_the_new_debit_of_the_number(database: Database) -> None:
-    """The newest that counts."""
+    """The newest one that blocks new attempts."""
     old = await succeeded(database)
     await age(database, old, 25)
     new = await ask(database)
@@ -91,7 +91,7 @@ async def test_a_reversal_means_the_new_debit_of_the_number(database: Database) 
 
 
 async def test_a_debit_is_reversed_once_however_long_ago(database: Database) -> None:
-    """A reversal of a known debit is named by that debit: its life does not end."""
+    """A reversal of a known debit is identified by that debit: its life does not end."""
     await succeeded(database)
     reversal = await succeeded(database, operation=Operation.REVERSAL)
     await age(database, reversal, 1000)
@@ -99,8 +99,8 @@ async def test_a_debit_is_reversed_once_however_long_ago(database: Database) -> 
     assert isinstance(await ask(database, operation=Operation.REVERSAL), Conflict)
 
 
-async def test_a_reversal_of_an_unknown_debit_gives_its_number_away(database: Database) -> None:
-    """Its number is all that names it."""
+async def test_a_reversal_of_an_unknown_debit_releases_its_number(database: Database) -> None:
+    """Only its number identifies it."""
     passed_on: dict[str, Any] = {"operation": Operation.REVERSAL, "passes_unknown": True}
     reversal = await succeeded(database, **passed_on)
     await age(database, reversal, 25)
@@ -108,7 +108,7 @@ async def test_a_reversal_of_an_unknown_debit_gives_its_number_away(database: Da
     assert isinstance(await ask(database, **passed_on), Accepted)
 
 
-async def test_a_failure_leaves_nothing_to_give_away(database: Database) -> None:
+async def test_a_failure_has_no_number_to_release(database: Database) -> None:
     """The next attempt is stored in any case."""
     await refused(database)
 
@@ -119,7 +119,7 @@ async def test_a_failure_leaves_nothing_to_give_away(database: Database) -> None
 async def test_two_at_once_after_the_life_are_one_payment(
     postgres_database: Database, second_postgres_database: Database
 ) -> None:
-    """The place is given away once: the other one attaches to who took it."""
+    """The number is released once: the other one attaches to the first."""
     old = await succeeded(postgres_database)
     await age(postgres_database, old, 25)
     with paused_before_commit(postgres_database) as pause:
