@@ -14,8 +14,8 @@ from shared.payment.payment import Operation
 from shared.runtime.batching import Batches
 from shared.runtime.clock import Clock
 from shared.storage.db.engine import Database, DatabaseUnavailable
+from shared.storage.payments.acceptance import Refused, safe_to_retry
 from shared.storage.payments.new_payment import NewPayment
-from shared.storage.payments.refusals import Refused, safe_to_retry
 
 #: Refused orders that one statement reads.
 _BATCH: Final = 200

@@ -14,7 +14,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, DatabaseUnavailable
-from shared.storage.payments import stored_bytes
+from shared.storage.terminals import merchant_usage
 
 COUNT_SECONDS: Final = 10.0
 #: Before the end of the database's day is known.
@@ -64,7 +64,7 @@ class StoredBytes:
         added, self._added = self._added, Counter()
         merchant_ids = sorted({*self._stored, *added})
         try:
-            today = await stored_bytes.add_bytes(
+            today = await merchant_usage.add_bytes(
                 self._database, added, merchant_ids, forgets=self._day is None
             )
         except DatabaseUnavailable:

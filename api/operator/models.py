@@ -8,7 +8,7 @@ from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody
 from api.payments.models import HistoryEvent, Payment, StoredEvidence, one_of
 from shared.concert.mask import mask_card_numbers
 from shared.payment.settlement import Result
-from shared.storage.payments.operator_actions import Action
+from shared.storage.payments.operators import Action
 
 MAXIMUM_AMOUNT_CENTS = 999_999_999_999
 

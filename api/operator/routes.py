@@ -28,11 +28,10 @@ from shared.payment.states import State
 from shared.runtime.clock import iso_time
 from shared.runtime.ids import is_payment_id
 from shared.runtime.logging import bound
-from shared.storage.payments import listing, operator_actions
-from shared.storage.payments import operator as cases
+from shared.storage.payments import listing, operators
 from shared.storage.payments.listing import Place
-from shared.storage.payments.operator import Decided, NotInDoubt
-from shared.storage.payments.operator import TooEarly as DecidedTooEarly
+from shared.storage.payments.operators import Decided, NotInDoubt
+from shared.storage.payments.operators import TooEarly as DecidedTooEarly
 
 router = api_router("/v1/operator", caller=operator, tag="operator")
 
@@ -44,7 +43,7 @@ _LIST_ERRORS = error_responses(InvalidQuery("limit"))
 @router.get("/doubts", summary="List payments in doubt, the oldest first", responses=_LIST_ERRORS)
 async def list_doubts(dependencies: Wired, page: Page) -> CasePage:
     """Return payments in doubt of all merchants, with everything that is known of each."""
-    found = await cases.doubts(dependencies.database, after=page.after, limit=page.limit)
+    found = await operators.doubts(dependencies.database, after=page.after, limit=page.limit)
     return await _page(dependencies, *found)
 
 
@@ -55,7 +54,7 @@ async def list_doubts(dependencies: Wired, page: Page) -> CasePage:
 )
 async def list_contradictions(dependencies: Wired, page: Page) -> CasePage:
     """Return payments of all merchants whose final state a proof contradicts."""
-    found = await cases.conflicts(dependencies.database, after=page.after, limit=page.limit)
+    found = await operators.conflicts(dependencies.database, after=page.after, limit=page.limit)
     return await _page(dependencies, *found)
 
 
@@ -66,7 +65,7 @@ async def list_contradictions(dependencies: Wired, page: Page) -> CasePage:
 )
 async def list_operator_actions(dependencies: Wired, page: Page) -> OperatorActionPage:
     """Return the record of actions, page by page."""
-    found, place = await operator_actions.page(dependencies.database, after=page.after, limit=page.limit)
+    found, place = await operators.actions(dependencies.database, after=page.after, limit=page.limit)
     actions = [
         OperatorAction(at=iso_time(each.at), by=each.by, action=each.action, detail=each.detail)
         for each in found
@@ -105,10 +104,10 @@ async def resolve_doubt(
     case = await _case(dependencies, payment_id)
     _check_amount(decision, case.payment)
     with bound(payment_id=payment_id):
-        decided = await cases.decide(
+        decided = await operators.decide(
             dependencies.database,
             payment_id,
-            cases.Decision(decision.decision),
+            operators.Decision(decision.decision),
             name=decision.person,
             detail={"by": operator.id, "name": decision.person, "reason": decision.because},
             result=decision.result,
@@ -153,19 +152,21 @@ async def release_terminal_as_operator(
     return Accepted(payment=_payment(case.payment, case.response))
 
 
-async def _case(dependencies: Dependencies, payment_id: str) -> cases.Case:
-    found = await cases.case(dependencies.database, payment_id) if is_payment_id(payment_id) else None
+async def _case(dependencies: Dependencies, payment_id: str) -> operators.Case:
+    found = await operators.case(dependencies.database, payment_id) if is_payment_id(payment_id) else None
     if found is None:
         raise NotFound
     return found
 
 
-async def _page(dependencies: Dependencies, found: list[cases.Case], next_place: Place | None) -> CasePage:
+async def _page(
+    dependencies: Dependencies, found: list[operators.Case], next_place: Place | None
+) -> CasePage:
     shown = [await _shown(dependencies, case) for case in found]
     return CasePage(payments=shown, **known(next=cursor(next_place)))
 
 
-async def _shown(dependencies: Dependencies, case: cases.Case) -> Case:
+async def _shown(dependencies: Dependencies, case: operators.Case) -> Case:
     evidence = await listing.evidence(dependencies.database, case.payment.id)
     doubt: dict[str, object] = {}
     if case.payment.state is State.IN_DOUBT:
@@ -176,7 +177,7 @@ async def _shown(dependencies: Dependencies, case: cases.Case) -> Case:
             "decision_in_seconds": DecisionTimes(
                 **{
                     decision.value: round(max(0, case.seconds_left(decision, early_seconds, window)), 1)
-                    for decision in cases.Decision
+                    for decision in operators.Decision
                 }
             ),
         }

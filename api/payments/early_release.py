@@ -7,8 +7,8 @@ from shared.concert.profile import terminal_time_of
 from shared.payment.states import State
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.payments import operator
-from shared.storage.payments.operator import DoubtWindow
+from shared.storage.payments import operators
+from shared.storage.payments.operators import DoubtWindow
 from shared.storage.terminals import early_release
 
 _log = structlog.get_logger()
@@ -25,7 +25,7 @@ async def ask_for_terminal(database: Database, settings: Settings, payment_id: s
     The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), LineFree,
     DatabaseUnavailable, CommitUnknown (ask again).
     """
-    found = await operator.case(database, payment_id)
+    found = await operators.case(database, payment_id)
     assert found is not None
     asked = await early_release.request(
         database,

@@ -1,12 +1,15 @@
-"""Acceptance of a new payment: store it, or find the attempt that blocks it (the order guard in the
-database).
+"""The order guard in the database: a new payment is stored, or the attempt that blocks it is found.
 
 Insert and attach alternate, each a statement of its own, until one succeeds. A request that is to be refused
-for another reason passes through the same insert, which is rolled back: a client that is answered 'safe to
-retry' must have no earlier attempt.
+for another reason passes through the same insert, which is rolled back: only the unique index waits for an
+attempt that is being stored at this moment, and a refusal that is safe to retry must have no such attempt.
 """
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import text
 
 from shared.payment.order_guard import GUARD_ROUNDS, NotAllowed
 from shared.payment.states import State
@@ -44,6 +47,54 @@ _CONTRADICTED = Statement(
     " WHERE r.operation = 'reversal') ORDER BY id LIMIT 1"
 )
 
+#: Wait for another transaction that is storing one of the debits; past it none of them is safe to retry.
+LOCK_WAIT_MS = 100
+
+_ROWS = (
+    "(SELECT r.id, r.merchant_id, r.operation_key FROM json_to_recordset(CAST(:refused AS json))"
+    " AS r(id TEXT, merchant_id TEXT, operation_key TEXT))"
+)
+
+#: Sorted, as in every transaction that takes several locks.
+_INSERT_REFUSED = Statement(
+    "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, state,"
+    " amount_cents, currency, protocol, force_authorization, host, port, pos_number, profile, request,"
+    " created_at, deadline_at, published_at)"
+    " SELECT r.id, r.merchant_id, '', 'debit', r.operation_key, r.operation_key,"
+    f" 'queued', 0, '', '', false, '', 0, '', '', '', 0, 0, 0 FROM {_ROWS} r"
+    " ORDER BY r.merchant_id, r.operation_key ON CONFLICT DO NOTHING RETURNING id"
+)
+
+#: Debits whose order is locked for review: no attempt of it is safe.
+_LOCKED_REFUSED = Statement(
+    f"SELECT r.id FROM {_ROWS} r JOIN payments p ON p.merchant_id = r.merchant_id"
+    " AND p.operation_key = r.operation_key AND p.key_closed"
+)
+
+#: On SQLite a writer has the database to itself: a read is enough.
+_KNOWN_REFUSED = Statement(
+    "SELECT json_extract(value, '$.id') AS id FROM json_each(:refused) JOIN payments p"
+    " ON p.merchant_id = json_extract(value, '$.merchant_id')"
+    " AND p.operation_key = json_extract(value, '$.operation_key')"
+    " AND (p.guard_key IS NOT NULL OR p.key_closed)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refused debit; `id` is new, `operation_key` as in `order_guard`."""
+
+    id: str
+    merchant_id: str
+    operation_key: str
+
+
+class _RolledBack(Exception):
+    """Raised to roll back the inserts; carries their result."""
+
+    def __init__(self, ids: Collection[str]) -> None:
+        self.ids = ids
+
 
 class _NotBlocked(Exception):
     """Raised to roll back the insert of a request that no attempt blocks."""
@@ -76,6 +127,30 @@ async def find_earlier(database: Database, new: NewPayment, terms: Terms) -> Ear
         return None
     assert not isinstance(found, Accepted | UnknownOrder), "nothing is stored here"
     return found
+
+
+async def safe_to_retry(database: Database, refused: Sequence[Refused]) -> set[str]:
+    """Return the ids of the debits whose orders have no attempt that blocks new ones and no lock for review.
+
+    Of two debits of one order in one call, at most one is safe. Raises DatabaseUnavailable.
+    """
+    rows = json.dumps([asdict(one) for one in refused])
+    if database.dialect == "sqlite":
+        known = await database.write(lambda tx: tx.all(_KNOWN_REFUSED, refused=rows))
+        first = {(one.merchant_id, one.operation_key): one.id for one in reversed(refused)}
+        return set(first.values()) - {row.id for row in known}
+
+    async def insert_and_roll_back(tx: Transaction) -> None:
+        await tx.connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}"))
+        inserted = await tx.all(_INSERT_REFUSED, refused=rows)
+        locked = await tx.all(_LOCKED_REFUSED, refused=rows)
+        raise _RolledBack({row.id for row in inserted} - {row.id for row in locked})
+
+    try:
+        await database.write(insert_and_roll_back)
+    except _RolledBack as done:
+        return set(done.ids)
+    raise AssertionError("it is always rolled back")
 
 
 async def _insert_or_attach(

@@ -182,7 +182,7 @@ class OperatorActionRow(SQLModel, table=True):
     at: int = milliseconds(nullable=False)
     #: The operator's credential.
     by: str = text_column(nullable=False)
-    #: See `shared.storage.payments.operator_actions.Action`.
+    #: See `shared.storage.payments.operators.Action`.
     action: str = text_column(nullable=False)
     #: JSON object that names the target of the action.
     detail: str = text_column(nullable=False)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments.operator_actions import Action, record_action
+from shared.storage.payments.operators import Action, record_action
 from shared.storage.terminals import locks
 from shared.storage.terminals.registry import AddressTaken
 

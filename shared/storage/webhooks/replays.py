@@ -11,7 +11,7 @@ from shared.notification.kinds import MERCHANT
 from shared.storage.db.engine import Database, Transaction, WakeUp
 from shared.storage.db.statement import Statement
 from shared.storage.payments.listing import Place
-from shared.storage.payments.operator_actions import Action, record_action
+from shared.storage.payments.operators import Action, record_action
 from shared.storage.webhooks.delivery_list import DeliveryFilter
 from shared.storage.webhooks.endpoints import EndpointIsDisabled
 from shared.storage.webhooks.outbox import RELAY_GRACE_MS

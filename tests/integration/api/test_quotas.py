@@ -7,7 +7,7 @@ from databases import Store
 from payments import change, lose, rows
 
 from shared.payment.states import Event
-from shared.storage.payments import stored_bytes
+from shared.storage.terminals import merchant_usage
 
 #: More than half a megabyte, in a field that is free text.
 HALF_A_MEGABYTE: dict[str, Any] = {"custom_data": {"free": "x" * 600_000}}
@@ -95,7 +95,7 @@ async def test_what_was_stored_long_ago_is_forgotten(store: Store) -> None:
     async with api_alone(store) as api:
         till = await api.merchant()
         assert till.merchant_id is not None
-        today = await stored_bytes.add_bytes(
+        today = await merchant_usage.add_bytes(
             api.database, {till.merchant_id: 5}, [till.merchant_id], forgets=False
         )
         assert today.bytes == {till.merchant_id: 5}

@@ -13,8 +13,8 @@ from shared.payment.gateway import GatewayRecord, interpret
 from shared.payment.settlement import Result
 from shared.runtime.ids import new_probe_id
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
-from shared.storage.payments import gateway_records, operator, snapshots
-from shared.storage.payments.operator import Decision
+from shared.storage.payments import gateway_records, operators, snapshots
+from shared.storage.payments.operators import Decision
 from shared.storage.terminals import probes
 from tests.simulation.database.sqlite import Store
 from tests.simulation.database.thin import is_refused
@@ -154,7 +154,7 @@ class People:
     async def _decide(self, api: Api, payment_id: str, decision: Decision) -> None:
         # A decision whose commit's answer was lost may be stored all the same.
         self._said.setdefault(payment_id, decision)
-        decided = await operator.decide(
+        decided = await operators.decide(
             api.database,
             payment_id,
             decision,
@@ -164,7 +164,7 @@ class People:
             early_seconds=SETTINGS.early_release_after_seconds,
             doubt_window=doubt_window(SETTINGS),
         )
-        if isinstance(decided, operator.Decided):
+        if isinstance(decided, operators.Decided):
             await api.reply_publisher.reply(payment_id, decided.payment.reply_to)
         elif self._said.get(payment_id) is decision:
             del self._said[payment_id]

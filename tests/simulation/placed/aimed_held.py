@@ -4,7 +4,7 @@ import asyncio
 import math
 
 from sandbox.terminal.script.behaviour import Behaviour
-from shared.storage.payments.operator import Decision
+from shared.storage.payments.operators import Decision
 from tests.simulation.limits import SETTINGS
 from tests.simulation.mistakes.held import (
     counter_not_compared,

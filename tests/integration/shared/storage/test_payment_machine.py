@@ -30,11 +30,11 @@ from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Result, Settlement
 from shared.payment.states import COUNTING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
 from shared.storage.db.engine import Database
-from shared.storage.payments import claims, operator, settling
+from shared.storage.payments import claims, operators, settling
 from shared.storage.payments.acceptance import accept
 from shared.storage.payments.claims import Claimed, LockHeld, NotQueued
 from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict
-from shared.storage.payments.operator import Decided, Decision, NotInDoubt
+from shared.storage.payments.operators import Decided, Decision, NotInDoubt
 from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
 
@@ -267,7 +267,7 @@ class PaymentMachine(RuleBasedStateMachine):
         """Decide its doubt as an operator, at any age."""
         known = self.known[payment_id]
         decided = self.run(
-            operator.decide(
+            operators.decide(
                 self.database,
                 payment_id,
                 decision,

@@ -9,8 +9,8 @@ from payments import change, new_payment, queued, rows, submit, succeeded
 from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
 from shared.storage.db.engine import Database, DatabaseUnavailable
+from shared.storage.payments.acceptance import Refused, safe_to_retry
 from shared.storage.payments.new_payment import NewPayment
-from shared.storage.payments.refusals import Refused, safe_to_retry
 
 
 def refused(new: NewPayment) -> Refused:

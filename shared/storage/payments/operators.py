@@ -1,6 +1,7 @@
-"""An operator's payments: those in doubt, those with conflicting evidence, and decisions on a doubt."""
+"""Operators: the payments that they look at, their decisions on doubts, and the record of their actions."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -17,7 +18,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.payments import settling
 from shared.storage.payments.ending import lock, lock_debit_of
 from shared.storage.payments.listing import Place
-from shared.storage.payments.rows import payment_of
+from shared.storage.payments.rows import json_text, payment_of
 from shared.storage.payments.snapshots import AnsweredPayment
 
 _AGES = (
@@ -41,6 +42,16 @@ _CONFLICTS = Statement(
 
 #: Read after the payment's row was locked.
 _ONE = Statement(_AGES + " WHERE id = :payment_id")
+
+_INSERT_ACTION = Statement(
+    "INSERT INTO operator_actions (at, by, action, detail) VALUES ({now}, :by, :action, :detail)"
+)
+
+#: The newest first.
+_ACTIONS = Statement(
+    "SELECT id, at, by, action, detail FROM operator_actions"
+    " WHERE CAST(:before AS BIGINT) IS NULL OR id < :before ORDER BY id DESC LIMIT :most"
+)
 
 _START: Final = Place(-1, "")
 
@@ -105,6 +116,30 @@ class NotInDoubt:
     payment: Payment
     #: The response that the payment's client gets now.
     response: ResponseSpec
+
+
+class Action(StrEnum):
+    """A kind of action that an operator takes."""
+
+    #: A merchant's sole use of a terminal address was confirmed.
+    SOLE_USE_CONFIRMED = "sole_use_confirmed"
+    #: A sole use was withdrawn.
+    SOLE_USE_WITHDRAWN = "sole_use_withdrawn"
+    #: One delivery was replayed.
+    DELIVERY_REPLAYED = "delivery_replayed"
+    #: A batch of at most 500 deliveries that fit a filter was replayed.
+    DELIVERIES_REPLAYED = "deliveries_replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAction:
+    """A recorded action with the operator's credential; `at` is milliseconds since 1970 UTC."""
+
+    id: int
+    at: int
+    by: str
+    action: str
+    detail: dict[str, Any]
 
 
 async def doubts(database: Database, *, after: Place | None, limit: int) -> tuple[list[Case], Place | None]:
@@ -189,3 +224,18 @@ def _case(row: Row[Any]) -> Case:
         terminal_is_locked=bool(row.terminal_is_locked),
         another_attempt_blocks=bool(row.another_blocks),
     )
+
+
+async def record_action(tx: Transaction, by: str, action: Action, detail: Mapping[str, object]) -> None:
+    """Append one action, at the database's time."""
+    await tx.run(_INSERT_ACTION, by=by, action=action.value, detail=json_text(detail))
+
+
+async def actions(
+    database: Database, *, after: Place | None, limit: int
+) -> tuple[list[OperatorAction], Place | None]:
+    """Return actions, the newest first, and the start of the next page. Raises DatabaseUnavailable."""
+    before = None if after is None else after.created_at
+    rows = await database.read(lambda tx: tx.all(_ACTIONS, before=before, most=limit + 1))
+    found = [OperatorAction(row.id, row.at, row.by, row.action, json.loads(row.detail)) for row in rows]
+    return found[:limit], Place(found[limit - 1].id, "action") if len(found) > limit else None
