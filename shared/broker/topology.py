@@ -77,36 +77,33 @@ class QueueKind:
     arguments: Callable[[Topology], Arguments]
 
 
-#: Payments for the terminal workers, which compete for them. Quorum: a confirmed message survives a node.
-#: RabbitMQ's consumer time-out (30 minutes by default) is far above the longest session (200 s), and a
-#: payment
-#: in doubt keeps no delivery, so none is set here.
-PAYMENTS: Final = QueueKind(
-    durable=True,
-    exclusive=False,
-    arguments=lambda topology: {
-        "x-queue-type": "quorum",
-        # Without a limit 3.x delivers a message that kills its worker for ever, and 4.x drops it after 20.
-        "x-delivery-limit": topology.delivery_limit,
-        # Through the default exchange: a missing exchange would drop messages silently. At most once is
-        # enough, since the database is the truth and the sweep publishes again.
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": topology.dead_payments,
-    },
-)
+def _work(dead_letters: Callable[[Topology], str]) -> QueueKind:
+    """Return the declaration of a queue for competing workers.
+
+    Quorum: a confirmed message survives a node. RabbitMQ's consumer time-out (30 minutes by default) is far
+    above the longest session (200 s), and a payment in doubt keeps no delivery, so none is set here.
+    """
+    return QueueKind(
+        durable=True,
+        exclusive=False,
+        arguments=lambda topology: {
+            "x-queue-type": "quorum",
+            # Without a limit 3.x redelivers a message that kills its worker for ever, 4.x drops it after 20.
+            "x-delivery-limit": topology.delivery_limit,
+            # Through the default exchange: a missing exchange would drop messages silently. At most once is
+            # enough, since the database is the truth and the sweep publishes again.
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": dead_letters(topology),
+        },
+    )
+
+
+#: Payments for the terminal workers.
+PAYMENTS: Final = _work(lambda topology: topology.dead_payments)
 
 #: Deliveries for the notifier workers, a queue for each kind, so that neither waits for the other. The
 #: messages are wake-ups: a lost or dead-lettered one is replaced by the sweep.
-NOTIFICATIONS: Final = QueueKind(
-    durable=True,
-    exclusive=False,
-    arguments=lambda topology: {
-        "x-queue-type": "quorum",
-        "x-delivery-limit": topology.delivery_limit,
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": topology.dead_notifications,
-    },
-)
+NOTIFICATIONS: Final = _work(lambda topology: topology.dead_notifications)
 
 #: Messages that could not be read or finished, kept for an operator. Nothing consumes them.
 DEAD_LETTERS: Final = QueueKind(
@@ -117,8 +114,7 @@ DEAD_LETTERS: Final = QueueKind(
 )
 
 #: Wake-ups for one API process. Exclusive: it is deleted with its connection, so that a reply to a process
-#: that
-#: has ended is returned as unroutable. Classic: quorum queues cannot be exclusive.
+#: that has ended is returned as unroutable. Classic: quorum queues cannot be exclusive.
 REPLIES: Final = QueueKind(
     durable=False,
     exclusive=True,

@@ -10,9 +10,7 @@ from shared.notification.secrets import is_webhook_secret
 from shared.settings.checks import broken_checks
 from shared.settings.fair_shares import FairShareSettings
 from shared.settings.fields import Group, variable
-from shared.settings.limits import PaymentLimits
-from shared.settings.notifications import NotificationSettings
-from shared.settings.processes import (
+from shared.settings.groups import (
     ApiSettings,
     BrokerSettings,
     ProcessSettings,
@@ -20,6 +18,8 @@ from shared.settings.processes import (
     TerminalSettings,
     WorkerSettings,
 )
+from shared.settings.limits import PaymentLimits
+from shared.settings.notifications import NotificationSettings
 
 GROUPS: tuple[type[Group], ...] = (
     StorageSettings,

@@ -9,22 +9,12 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from hand_clock import HandClock
 
 from shared.network.dns import SLOW_LOOKUPS, SLOW_SECONDS, CachingResolver, SystemResolver
 from shared.network.public_addresses import Address
-from shared.runtime.clock import SystemClock
 
 _ADDRESS = ip_address("20.30.40.50")
-
-
-class HandClock(SystemClock):
-    """A clock whose monotonic time the test sets."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class NameServers:

@@ -1,16 +1,8 @@
 """The cache of looked-up values."""
 
-from shared.runtime.clock import SystemClock
+from hand_clock import HandClock
+
 from shared.runtime.ttl_cache import TtlCache
-
-
-class HandClock(SystemClock):
-    """A clock whose monotonic time the test sets."""
-
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 async def test_a_value_is_fetched_again_once_it_is_old() -> None:
