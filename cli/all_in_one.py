@@ -1,4 +1,4 @@
-"""`cloud-terminal all-in-one`: the processes of one small shop, as children of this one."""
+"""Command `cloud-terminal all-in-one`: the processes of one small shop, as children of this one."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Final
 CHILDREN: Final = ("api", "terminal-worker", "notifier-worker")
 
 HOW_TO_GET_A_BROKER: Final = """\
-CLOUD_TERMINAL_AMQP_URL is not set: RabbitMQ is the one thing that this command does not bring along.
+CLOUD_TERMINAL_AMQP_URL is not set: this command needs a RabbitMQ.
   On Debian or Ubuntu:  sudo apt-get install rabbitmq-server
   With Docker:          docker run -d -p 127.0.0.1:5672:5672 rabbitmq:4-management
 Then: export CLOUD_TERMINAL_AMQP_URL=amqp://guest:guest@127.0.0.1:5672/"""
@@ -16,9 +16,10 @@ Then: export CLOUD_TERMINAL_AMQP_URL=amqp://guest:guest@127.0.0.1:5672/"""
 def run_all_in_one() -> None:
     """Run API, terminal worker and notifier worker of one small shop on this machine.
 
-    Uses SQLite unless CLOUD_TERMINAL_DATABASE_URL says otherwise, migrates the database by itself, and ends
-    all when one ends. Needs a RabbitMQ in CLOUD_TERMINAL_AMQP_URL. Management ports: one more for each
-    process from CLOUD_TERMINAL_MANAGEMENT_PORT on (9464, 9465, 9466).
+    Uses SQLite or the database of CLOUD_TERMINAL_DATABASE_URL, migrates it, and
+    ends all processes when one ends. Needs a RabbitMQ in
+    CLOUD_TERMINAL_AMQP_URL. Management ports: consecutive ones from
+    CLOUD_TERMINAL_MANAGEMENT_PORT on (9464, 9465, 9466).
     """
     import typer
 

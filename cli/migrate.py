@@ -66,7 +66,7 @@ async def _grant(settings: "Settings", folder: Path) -> None:
 
 @asynccontextmanager
 async def opened_or_made_database(settings: "Settings") -> AsyncIterator["Database"]:
-    """Open the database; make an embedded one that does not exist yet, as for the first merchant."""
+    """Open the database; create an SQLite database that does not exist yet, as for the first merchant."""
     from sqlalchemy.engine import make_url
 
     from shared.storage.db.opening import migrate_database, opened_database, sqlite_path

@@ -46,7 +46,7 @@ class ReplyQueue:
 
     @property
     def name(self) -> str:
-        """The queue's current name; read it for each publish."""
+        """The name of the queue; read it for each publish."""
         return self._name
 
     async def start(self, on_reply: OnReply) -> None:

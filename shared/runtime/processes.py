@@ -1,4 +1,4 @@
-"""Child processes of the command line: started with settings, read by their logs, ended with this process."""
+"""Child processes `python -m cli VERB`: started with settings, observed by their logs, ended with this one."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 Found = TypeVar("Found")
 
-#: How often a child's log and readiness are looked at; a process tells nobody else when it is ready.
+#: Interval between reads of a child's log and readiness.
 POLL_SECONDS: Final = 0.05
 READY_SECONDS: Final = 60.0
 #: Time for the work to say why a process that it waits for has ended.
@@ -25,11 +25,11 @@ API_LINE: Final = "API is serving"
 
 
 class ProcessFailed(Exception):
-    """Raised where a child ended by itself or was not ready in time; the message holds the end of its log."""
+    """Raised where a child ended by itself or was not ready in time; the message has the end of its log."""
 
 
 class Process:
-    """One `python -m cli VERB`; what it writes (JSON lines) is in `log`, or on our own output without one."""
+    """One child process; its output (JSON lines) goes to `log`, or to our own output without one."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path | None) -> None:
         self.name: Final = name
@@ -81,7 +81,7 @@ class Process:
 
     @property
     def text(self) -> str:
-        """Everything that it has written to its log."""
+        """The content of its log."""
         return "" if self.log is None else self.log.read_text(errors="replace")
 
     async def logged(
@@ -112,7 +112,7 @@ class Process:
         self._process.send_signal(number)
 
     def terminate(self) -> None:
-        """Ask it to end, as an operator does."""
+        """Send SIGTERM."""
         self.is_ending = True
         self.signal(signal.SIGTERM)
 
@@ -138,7 +138,7 @@ class Process:
             return await self.kill()
 
     def failure(self, what: str = "") -> ProcessFailed:
-        """Return an error with the end of its log; without `what` it says that the process ended."""
+        """Return an error with the end of its log; without `what` for a process that has ended."""
         log = "" if self.log is None else f":\n{self.text[-2000:]}"
         return ProcessFailed(f"{self.name} {what or f'ended with status {self.exit_code}'}{log}")
 
@@ -199,7 +199,7 @@ class Fleet:
         return process
 
     async def call(self, *arguments: str) -> tuple[int, str]:
-        """Run a short command; return its exit code and what it wrote."""
+        """Run a short command; return its exit code and its output."""
         process = await self.start(*arguments)
         process.is_ending = True
         return await process.ended(), process.text
@@ -227,7 +227,7 @@ class Fleet:
         return self._lost.result() if is_lost else None
 
     async def stop(self, within_seconds: float = READY_SECONDS) -> list[int]:
-        """Ask all to end, kill those that do not within the time, and return their exit codes."""
+        """End all with SIGTERM, with SIGKILL after the time, and return their exit codes."""
         codes = await asyncio.gather(*(process.stop(within_seconds) for process in self.processes))
         await asyncio.gather(*self._watches)
         return codes
@@ -248,7 +248,7 @@ def stop_at_signals() -> asyncio.Event:
 
 def _is_ready(port: int) -> bool:
     try:
-        # The scheme stands here; nobody else can choose it.
+        # The scheme is constant.
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:  # nosec B310
             return bool(answer.status == 200)
     except OSError:
