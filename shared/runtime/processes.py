@@ -1,4 +1,4 @@
-"""Child processes `python -m cli VERB`: started with settings, observed by their logs, ended with this one."""
+"""Child processes `python -m cli VERB`: started with settings, observed by logs, ended with this one."""
 
 import asyncio
 import contextlib
