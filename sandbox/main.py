@@ -44,6 +44,8 @@ _HTTP_TIMEOUT_SECONDS: Final = 30.0
 _DRAIN_SECONDS: Final = 2.0
 #: Kept alive and open at the same time: more than the sandbox's systems ever are with each other.
 _CONNECTIONS: Final = 200
+#: Shorter than the servers keep an idle connection (5 s), so that no request is sent on one that they close.
+_IDLE_CONNECTION_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ async def running_sandbox(
             httpx.AsyncClient(
                 trust_env=False,
                 timeout=_HTTP_TIMEOUT_SECONDS,
-                limits=httpx.Limits(max_connections=_CONNECTIONS),
+                limits=httpx.Limits(max_connections=_CONNECTIONS, keepalive_expiry=_IDLE_CONNECTION_SECONDS),
             )
         )
         api = CloudApi(http, api_url, shop.username, shop.password)
