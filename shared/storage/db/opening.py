@@ -81,8 +81,8 @@ def open_database(
 ) -> Database:
     """Return the database behind `url` (`postgresql+asyncpg://...` or `sqlite+aiosqlite:///PATH`).
 
-    Nothing is connected yet. `async_creator` replaces the driver's connect function. `pooler` tells whether
-    a pooler lends PostgreSQL's connections, see `shared.storage.db.pooler`.
+    Nothing is connected yet. `async_creator` replaces the driver's connect function. `pooler`: lends
+    PostgreSQL's connections, see `shared.storage.db.pooler`.
     """
     parsed = make_url(url)
     extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}

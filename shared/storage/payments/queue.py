@@ -1,4 +1,4 @@
-"""The queue of payments: the next one of a terminal, what the sweep publishes again, and its counts."""
+"""The queue of payments: the next one of a terminal, repeated publications, and counts."""
 
 from dataclasses import dataclass
 from typing import Any, Final

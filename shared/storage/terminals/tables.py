@@ -109,7 +109,7 @@ class TerminalRow(SQLModel, table=True):
     __tablename__ = "terminals"
     __table_args__ = (
         Index("terminals_by_address", "merchant_id", "terminal_address", unique=True),
-        # An address is one merchant's alone, or nobody's.
+        # At most one merchant has sole use of an address.
         partial_index(
             "terminals_sole_use", "terminal_address", where="sole_use_confirmed_at IS NOT NULL", unique=True
         ),

@@ -1,4 +1,4 @@
-"""The sweep of deliveries: publish again what nobody sent, end what waits for disabled endpoints, count."""
+"""The sweep of deliveries: repeated publications, the end of those of disabled endpoints, and counts."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -94,7 +94,7 @@ async def _claim(database: Database, payment_id: str) -> Claimed:
     "before", [State.QUEUED, State.IN_SESSION, State.IN_DOUBT, State.SUCCEEDED, State.REFUSED]
 )
 async def test_a_hint_is_kept_and_changes_nothing(database: Database, before: State) -> None:
-    """What is only probable never becomes a result; it is kept for the operator who decides."""
+    """Probable outcomes never become a result; they are kept for the operator who decides."""
     payment_id = await _made(database, before)
     earlier = await snapshots.payment(database, payment_id)
 
