@@ -1,4 +1,4 @@
-"""How many payments the sandbox's sums are compared over: `pytest tests/e2e --sandbox-payments 1000`."""
+"""Option for the number of payments whose sums are compared: `pytest tests/e2e --sandbox-payments 1000`."""
 
 import pytest
 
@@ -9,6 +9,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def payments(request: pytest.FixtureRequest) -> int:
-    """The option; where pytest was not started in this folder, it is unknown."""
+    """Return the option, or its default where pytest was not started in this folder."""
     number: int = request.config.getoption("sandbox_payments", default=30)
     return number

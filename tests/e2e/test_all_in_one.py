@@ -1,4 +1,4 @@
-"""`cloud-terminal all-in-one`: one small shop on one machine, from nothing to a paid order."""
+"""Tests of `cloud-terminal all-in-one`: one shop on one machine, from nothing to a paid order."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from system import Login, Till, delete_queues
 
 
 async def test_without_a_broker_it_says_how_to_get_one(tmp_path: Path) -> None:
-    """In two commands to copy, and without having made anything."""
+    """The message has two commands to copy, and nothing is created."""
     given = {**SHORT_LIMITS, "database_url": f"sqlite+aiosqlite:///{tmp_path}/shop/shop.db", "amqp_url": ""}
     async with fleet_of(given, tmp_path) as fleet:
         code, text = await fleet.call("all-in-one")
@@ -58,7 +58,7 @@ async def test_a_shop_starts_from_nothing_pays_and_ends_in_order(
 
 
 async def test_all_end_when_one_ends(tmp_path: Path, amqp_url: str, amqp_prefix: str) -> None:
-    """The worker dies: the API is ended too, and the exit code says that it was not asked for."""
+    """The worker dies: the API is ended too, and the exit code is not zero."""
     async with shop(tmp_path, amqp_url, amqp_prefix) as (_, process, url):
         children = psutil.Process(process.pid).children()
         (worker,) = [child for child in children if "terminal-worker" in child.cmdline()]
@@ -73,7 +73,7 @@ async def test_all_end_when_one_ends(tmp_path: Path, amqp_url: str, amqp_prefix:
 
 @contextlib.asynccontextmanager
 async def shop(tmp_path: Path, amqp_url: str, amqp_prefix: str) -> Any:
-    """Start it on a database that does not exist yet; give fleet, process and the API's URL."""
+    """Start it on a database that does not exist yet; yield fleet, process and the API's URL."""
     given = {name: value for name, value in SHORT_LIMITS.items() if name != "secret_key"}
     given |= {
         "database_url": f"sqlite+aiosqlite:///{tmp_path}/shop/shop.db",

@@ -1,4 +1,4 @@
-"""Payments whose answer got lost: what is proved, what stays in doubt, and that nothing is charged twice."""
+"""Payments whose answer was lost: proofs, doubts that stay, and no second charge."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, MutableMapping
@@ -24,10 +24,10 @@ from shared.settings.settings import Settings
 
 PROMPT: Final = Device(request_idle_seconds=0)
 LOST: Final = Behaviour(fault=Fault.LOSE_ANSWER)
-#: The first enquiry is made 3 s after the connection was lost, where the hold lasts long enough.
+#: The first enquiry is made 3 s after the connection was lost, where the lease lasts long enough.
 ENQUIRES: Final = {"lease_after_doubt_seconds": 60, "enquiry_timeout_seconds": 2}
 PRICE: Final = 120
-#: What decides when a death is noticed and told, and the terminal asked.
+#: Settings that decide when a worker's death is noticed and the terminal asked.
 USUAL_LIMITS: Final = (
     "heartbeat_seconds",
     "worker_stale_seconds",
@@ -40,7 +40,7 @@ USUAL_LIMITS: Final = (
     "api_drain_seconds",
     "api_stop_grace_seconds",
 )
-#: A sale of that price as a person types it at the terminal: all that the register sends, but no reference.
+#: A sale of that price as typed at the terminal: all that a cash register sends, but no reference.
 TYPED_SALE: Final = b"CZ0040320CJ012247300123456CA00201CB003120CD0010CE003978\r\n"
 
 
@@ -57,7 +57,7 @@ async def system(postgres_store: Store, amqp_url: str, prefix: str) -> AsyncIter
 
 
 async def test_a_charge_whose_answer_was_lost_is_proved_by_the_enquiry(system: System) -> None:
-    """The terminal repeats our reference and a ticket that reads as done: the waiting caller is told 200."""
+    """The terminal repeats our reference and a receipt that reads as done: the waiting client gets 200."""
     till = await system.till(await system.api(caller_wait_in_doubt_seconds=15))
     await system.worker()
 
@@ -80,91 +80,91 @@ async def test_a_charge_whose_answer_was_lost_is_proved_by_the_enquiry(system: S
 
 
 @dataclass(frozen=True)
-class Riddle:
-    """A terminal whose enquiry proves nothing; `lack` is what its hint says, None where there is none."""
+class Unprovable:
+    """Terminal whose enquiry proves nothing; `lack` is the hint's reason, None without a hint."""
 
     name: str
     behaviour: Behaviour
     lack: str | None
     charged: bool
-    #: A person sells the same at the same price by hand, right before our payment or right after it.
+    #: The same sale is typed by hand at the same price, right before our payment or right after it.
     typed: str = ""
 
 
-RIDDLES: Final = (
-    Riddle("no reference", Behaviour(fault=Fault.LOSE_ANSWER, private_data="none"), "no_reference", True),
-    Riddle(
+UNPROVABLE: Final = (
+    Unprovable("no reference", Behaviour(fault=Fault.LOSE_ANSWER, private_data="none"), "no_reference", True),
+    Unprovable(
         "own reference on successes",
         Behaviour(fault=Fault.LOSE_ANSWER, private_data="own_on_success"),
         "no_reference",
         True,
     ),
-    Riddle(
+    Unprovable(
         "copies the request",
         Behaviour(fault=Fault.CLOSE_WITHOUT_ANSWER, enquiry="copies"),
         None,
         charged=False,
     ),
-    Riddle(
+    Unprovable(
         "copies the request, charged",
         Behaviour(fault=Fault.LOSE_ANSWER, enquiry="copies"),
         None,
         charged=True,
     ),
-    Riddle(
+    Unprovable(
         "shows a refused payment",
         Behaviour(fault=Fault.LOSE_ANSWER, customer=Customer.REFUSE),
         "ticket_not_done",
         charged=False,
     ),
-    Riddle(
+    Unprovable(
         "two equal sales, ours never happened",
         Behaviour(fault=Fault.CLOSE_WITHOUT_ANSWER),
         "no_reference",
         charged=False,
         typed="before",
     ),
-    Riddle("two equal sales, ours came first", LOST, "no_reference", charged=True, typed="after"),
+    Unprovable("two equal sales, ours came first", LOST, "no_reference", charged=True, typed="after"),
 )
 
 
 async def test_what_an_enquiry_cannot_prove_stays_in_doubt_with_its_hints(system: System) -> None:
-    """Seven terminals at once: each is asked, none is believed, nothing is sent again."""
+    """Seven terminals at once: each is asked, none proves anything, nothing is sent again."""
     till = await system.till(await system.api(caller_wait_in_doubt_seconds=3))
     await system.worker()
 
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as log:
-        await asyncio.gather(*(_stays_in_doubt(system, till, riddle, log) for riddle in RIDDLES))
+        await asyncio.gather(*(_stays_in_doubt(system, till, terminal, log) for terminal in UNPROVABLE))
 
 
 async def _stays_in_doubt(
-    system: System, till: Till, riddle: Riddle, log: list[MutableMapping[str, Any]]
+    system: System, till: Till, terminal: Unprovable, log: list[MutableMapping[str, Any]]
 ) -> None:
     async with VirtualTerminal(terminal_host(), behaviour=Behaviour(), device=PROMPT) as shop:
-        if riddle.typed == "before":
+        if terminal.typed == "before":
             await _type_a_sale(shop)
-        shop.behaviour = riddle.behaviour
+        shop.behaviour = terminal.behaviour
         paying = asyncio.create_task(till.pay(shop.host, PRICE))
-        if riddle.typed == "after":
+        if terminal.typed == "after":
             await eventually(lambda: any(record.outcome for record in debits(shop)))
             shop.behaviour = Behaviour()
             await _type_a_sale(shop)
         answered = await paying
         made = {"event": "enquiry made", "payment_id": payment_id(answered)}
         await eventually(lambda: any(made.items() <= line.items() for line in log))
-        hints = await _hints(system, payment_id(answered), at_least=0 if riddle.lack is None else 1)
+        hints = await _hints(system, payment_id(answered), at_least=0 if terminal.lack is None else 1)
         row = await system.stored(payment_id(answered))
 
-        told = answered.json()["payment"]
-        assert (answered.status_code, told["state"], told["safe_to_retry"]) == (504, "in_doubt", False), (
-            riddle
+        shown = answered.json()["payment"]
+        assert (answered.status_code, shown["state"], shown["safe_to_retry"]) == (504, "in_doubt", False), (
+            terminal
         )
-        assert (row.state, row.resolved_by, row.receipt) == ("in_doubt", None, None), riddle
+        assert (row.state, row.resolved_by, row.receipt) == ("in_doubt", None, None), terminal
         assert [(hint["source"], hint["proves"], hint["lack"]) for hint in hints] == (
-            [] if riddle.lack is None else [("enquiry", None, riddle.lack)]
-        ), riddle
+            [] if terminal.lack is None else [("enquiry", None, terminal.lack)]
+        ), terminal
         ours = [record for record in debits(shop) if record.reference == row.id]
-        assert [record.charged for record in ours] == [riddle.charged], riddle
+        assert [record.charged for record in ours] == [terminal.charged], terminal
         assert charged_twice(debits(shop)) == []
         assert await system.holder(shop.host) == row.id
 
@@ -195,7 +195,7 @@ async def _is_free(system: System, host: str) -> bool:
 async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
     sqlite_store: Store, amqp_url: str, prefix: str, tmp_path: Path
 ) -> None:
-    """504, still unknown; the till comes again, another worker takes over, the customer pays: 200."""
+    """504, outcome unknown; the order comes again, another worker takes over, the customer pays: 200."""
     limits = {"lease_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
     pays_late = Behaviour(delay_seconds=60)
     async with (
@@ -226,7 +226,7 @@ async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
         check_the_ledger(shop, requests=1)
 
 
-async def test_a_sale_whose_worker_died_is_proved_while_its_caller_waits(
+async def test_a_sale_whose_worker_died_is_proved_while_its_client_waits(
     sqlite_store: Store, amqp_url: str, prefix: str, tmp_path: Path
 ) -> None:
     """By the usual limits: in doubt within 15 s of the death, proved 20 s later, the terminal free again."""
@@ -247,13 +247,13 @@ async def test_a_sale_whose_worker_died_is_proved_while_its_caller_waits(
         shop.present_card()
 
         await eventually(lambda: _is_in_doubt(system), within_seconds=15)
-        told_after = loop.time() - died_at
+        doubted_after = loop.time() - died_at
         answered = await paying
         proved_after = loop.time() - died_at
 
         assert (answered.status_code, answered.json()["paymentStatus"]) == (200, "Success")
         assert answered.json()["payment"]["resolved_by"] == "enquiry"
-        assert 19 < proved_after - told_after < 30
+        assert 19 < proved_after - doubted_after < 30
         await eventually(lambda: _is_free(system, shop.host))
         check_the_ledger(shop, requests=1)
 

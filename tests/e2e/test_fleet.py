@@ -1,4 +1,4 @@
-"""Two API processes, two workers, virtual terminals: what a shop and an operator see of them."""
+"""Two API processes, two workers and virtual terminals, as a merchant and an operator see them."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ from sandbox.terminal.server.server import VirtualTerminal
 
 TERMINALS = 20
 PAYMENTS = 200
-#: A rush on a slow, busy machine must not run into a limit: what this file is about is not speed.
+#: Limits that a rush on a slow machine does not reach: this file is not about speed.
 PATIENT = {
     "caller_wait_in_doubt_seconds": 1,
     "management_port": 0,
@@ -69,7 +69,7 @@ class Running:
             return (await client.get(f"http://127.0.0.1:{opened['port']}/metrics")).text
 
     async def added_up(self, name: str, *labels: str) -> float:
-        """Add a metric up over all processes and over all labels but the given ones."""
+        """Return a metric's sum over all processes and over all labels but the given ones."""
         total = 0.0
         for process in (*self.apis, *self.workers):
             for line in (await self.metrics(process)).splitlines():
@@ -113,7 +113,7 @@ async def running(store: Store, amqp_url: str, prefix: str, tmp_path: Path) -> A
 
 
 def customer_for(request: Request) -> Behaviour | None:
-    """Amounts that end in 1 are refused, in 2 abandoned, all others approved."""
+    """Return the outcome by amount: refused where it ends in 1, abandoned in 2, else approved."""
     if not request.is_operation:
         return None
     customer = {1: Customer.REFUSE, 2: Customer.ABANDON}.get(request.amount_cents % 10, Customer.APPROVE)
@@ -122,7 +122,7 @@ def customer_for(request: Request) -> Behaviour | None:
 
 async def test_two_hundred_payments_at_once_over_twenty_terminals(running: Running) -> None:
     """No terminal has two sessions, no card is charged twice, every answer equals the stored row; then the
-    metrics tell of all of it, no log or row holds a card number, and all processes end in order."""
+    metrics count all of it, no log or row holds a card number, and all processes end in order."""
     async with contextlib.AsyncExitStack() as stack:
         terminals = [
             await stack.enter_async_context(
@@ -160,7 +160,7 @@ async def check_that_answers_are_the_stored_rows(running: Running, answers: list
 
 
 def payments_of(terminal: VirtualTerminal) -> list[SessionRecord]:
-    """The terminal's sessions but the one identification after its first payment."""
+    """Return the terminal's sessions but the one identification after its first payment."""
     return [record for record in terminal.records if record.operation != "identification"]
 
 
@@ -272,7 +272,7 @@ def check_the_answer(answered: httpx.Response, request: dict[str, Any], customer
 
 
 def contains(echo: Any, sent: Any) -> bool:
-    """Whether all that was sent comes back; defaults may be added."""
+    """Return whether all that was sent comes back; defaults may be added."""
     if isinstance(sent, dict):
         return isinstance(echo, dict) and all(contains(echo.get(name), part) for name, part in sent.items())
     if isinstance(sent, list):

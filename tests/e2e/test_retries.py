@@ -1,4 +1,4 @@
-"""What a till may send again, and what becomes of it."""
+"""Repeated orders and their results."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -33,19 +33,19 @@ async def test_a_refused_order_may_be_sent_again_until_it_is_paid(system: System
     till = await system.till()
     await system.worker()
 
-    told = []
+    answers = []
     async with VirtualTerminal(terminal_host(), device=Device(request_idle_seconds=0)) as shop:
         for customer in (Customer.REFUSE, Customer.ABANDON, Customer.APPROVE):
             shop.behaviour = Behaviour(customer=customer)
-            told.append(await till.pay(shop.host, order_id="order-1"))
+            answers.append(await till.pay(shop.host, order_id="order-1"))
         assert [record.charged for record in shop.records if record.operation == "debit"] == [
             False,
             False,
             True,
         ]
 
-    assert [answer.status_code for answer in told] == [200, 200, 200]
-    bodies = [answer.json() for answer in told]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    bodies = [answer.json() for answer in answers]
     assert [(body["paymentStatus"], body.get("errorCode")) for body in bodies] == [
         ("Failed", "04"),
         ("Failed", "06"),
@@ -60,10 +60,10 @@ async def test_a_refused_order_may_be_sent_again_until_it_is_paid(system: System
     ]
 
 
-async def test_an_order_sent_again_after_the_database_was_away_is_paid_once(
+async def test_an_order_sent_again_after_the_database_was_unavailable_is_paid_once(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It went before the order was stored, or right after it: the till cannot tell, and need not."""
+    """The outage begins before the order is stored, or right after it: the client need not know which."""
 
     async def answers(talk: Talk) -> None:
         talk.answer(await talk.request())
@@ -81,10 +81,10 @@ async def test_an_order_sent_again_after_the_database_was_away_is_paid_once(
 
     async with ScriptedTerminal(answers) as shop:
         database.is_unavailable = True
-        told = [await till.pay(shop.host, order_id="never stored")]
+        refusals = [await till.pay(shop.host, order_id="never stored")]
         database.is_unavailable = False
         monkeypatch.setattr(database, "write", goes_after_the_commit)
-        told.append(await till.pay(shop.host, order_id="stored"))
+        refusals.append(await till.pay(shop.host, order_id="stored"))
         monkeypatch.undo()
         database.is_unavailable = False
         assert [row.order_id for row in await system.payments()] == ["stored"]
@@ -94,9 +94,9 @@ async def test_an_order_sent_again_after_the_database_was_away_is_paid_once(
 
         debits = [talk for talk in shop.talks if b"CD0010" in talk.received]
         assert len(debits) == 2
-    for away in told:
-        assert away.status_code == 500
-        assert away.json()["error"]["code"] == "unavailable.database.internal.server.error"
-        assert away.json()["error"]["details"] == {"safe_to_retry": False}
+    for refused in refusals:
+        assert refused.status_code == 500
+        assert refused.json()["error"]["code"] == "unavailable.database.internal.server.error"
+        assert refused.json()["error"]["details"] == {"safe_to_retry": False}
     assert [answer.json().get("paymentStatus") for answer in paid] == ["Success", "Success"]
     assert {row.id for row in await system.payments()} == {payment_id(answer) for answer in paid}

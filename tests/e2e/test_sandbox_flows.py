@@ -1,4 +1,4 @@
-"""The source's flows through the public API, seen at HiPay's and at the merchant's side."""
+"""Flows of the sandbox through the public API, as HiPay and the merchant see them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ ALL_LOST = {"drop_first": 10_000}
 
 @pytest.fixture(scope="module")
 def running(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSandbox]:
-    """`cloud-terminal sandbox`, once for all tests of this file."""
+    """Run `cloud-terminal sandbox` once for all tests of this file."""
     with whole_sandbox(amqp_url, tmp_path_factory.mktemp("sandbox") / "kept") as sandbox:
         yield sandbox
 
@@ -29,7 +29,7 @@ def sandbox(running: WholeSandbox) -> WholeSandbox:
 
 
 def test_with_authorisation_a_payment_is_authorised_and_then_captured(sandbox: WholeSandbox) -> None:
-    """Thirteen steps, the collection, and what the merchant hears of both."""
+    """Thirteen steps and the collection, and the merchant's notifications of both."""
     order = sandbox.new_order_id()
 
     payment = sandbox.paid(ABOVE_FLOOR_LIMIT, order, custom_data={"till": "3"})
@@ -67,7 +67,7 @@ def test_without_authorisation_nothing_is_at_hipay_until_the_collection_creates_
 
 
 def test_force_authorization_asks_below_the_floor_limit(sandbox: WholeSandbox) -> None:
-    """The order's word reaches the terminal's gateway."""
+    """The order's field reaches the terminal's gateway."""
     order = sandbox.new_order_id()
 
     sandbox.paid(BELOW_FLOOR_LIMIT, order, force_authorization=True)
@@ -75,7 +75,7 @@ def test_force_authorization_asks_below_the_floor_limit(sandbox: WholeSandbox) -
     soon(lambda: sandbox.statuses(order) == [116])
 
 
-def test_authorised_only_after_both_halves_the_order_first(sandbox: WholeSandbox) -> None:
+def test_authorised_only_after_order_and_push_the_order_first(sandbox: WholeSandbox) -> None:
     """While the gateway's push is on its way there is no transaction."""
     order = sandbox.new_order_id()
     sandbox.post("preludd", "/script", ALL_LOST)
@@ -89,7 +89,7 @@ def test_authorised_only_after_both_halves_the_order_first(sandbox: WholeSandbox
     soon(lambda: sandbox.statuses(order) == [116])
 
 
-def test_authorised_only_after_both_halves_the_push_first(sandbox: WholeSandbox) -> None:
+def test_authorised_only_after_order_and_push_the_push_first(sandbox: WholeSandbox) -> None:
     """The gateway's push waits for an order notification that is late."""
     order = sandbox.new_order_id()
 
@@ -157,8 +157,8 @@ def test_a_credit_appears_at_hipay(sandbox: WholeSandbox) -> None:
     soon(lambda: sandbox.notified(order) == ["116", "118", "126"])
 
 
-def test_a_refused_payment_is_told_and_never_collected(sandbox: WholeSandbox) -> None:
-    """The bank's reason goes all the way back to the till's answer, and to HiPay."""
+def test_a_refused_payment_is_notified_and_never_collected(sandbox: WholeSandbox) -> None:
+    """The bank's reason reaches the client's answer and HiPay."""
     refused, abandoned = sandbox.new_order_id(), sandbox.new_order_id()
 
     answer = sandbox.pay(4251, refused).json()
@@ -178,7 +178,7 @@ def test_a_refused_payment_is_told_and_never_collected(sandbox: WholeSandbox) ->
 
 
 def test_the_gateways_evidence_settles_a_doubt(sandbox: WholeSandbox) -> None:
-    """The card is charged, the answer is lost, the terminal will not say: what Preludd reported decides."""
+    """The card is charged, the answer is lost, the terminal refuses enquiries: Preludd's report decides."""
     order = sandbox.new_order_id()
     sandbox.post("screen", "/script", {"next": [{"outcome": "lost_answer", "enquiry": "refuses"}]})
     sandbox.post("preludd", "/script", ALL_LOST)
@@ -198,7 +198,7 @@ def test_the_gateways_evidence_settles_a_doubt(sandbox: WholeSandbox) -> None:
 
 
 def test_a_pulled_plug_joins_the_running_payment(sandbox: WholeSandbox) -> None:
-    """The register loses its network while the customer pays; the same order is answered by that payment."""
+    """The cash register loses its network while the customer pays; its retry gets that payment."""
     sandbox.post("screen", "/settings", {"by_hand": True})
     sale = sandbox.sell("GATEAU")
     soon(lambda: sandbox.get("screen", "/state")["takes_card"])
@@ -220,8 +220,8 @@ def test_a_pulled_plug_joins_the_running_payment(sandbox: WholeSandbox) -> None:
     assert len(sandbox.get("screen", "/journal")) == 1
 
 
-def test_the_register_cancels_what_still_waits_for_the_terminal(sandbox: WholeSandbox) -> None:
-    """Two tills want one terminal: the second sale is stopped before the terminal hears of it."""
+def test_the_cash_register_cancels_a_payment_that_still_waits(sandbox: WholeSandbox) -> None:
+    """Two cash registers want one terminal: the second sale is cancelled before it is sent."""
     sandbox.post("screen", "/settings", {"by_hand": True})
     sandbox.sell("GATEAU")
     soon(lambda: sandbox.get("screen", "/state")["takes_card"])

@@ -9,8 +9,8 @@ import pytest
 from whole_sandbox import WholeSandbox, soon, whole_sandbox
 
 COLLECTIONS = 5
-#: Endings of amounts whose outcome takes seconds, ends in doubt or is another amount; with 48 the gateway's
-#: records name no payment, and HiPay joins by amount only where that leaves no doubt.
+#: Endings of amounts whose outcome takes seconds, is in doubt or another amount; with 48 the gateway's
+#: records name no payment, and HiPay matches by amount only where that is certain.
 LEFT_OUT = frozenset({22, 24, 26, 28, 32, 34, 36, 38, 46, 48})
 
 
@@ -22,7 +22,7 @@ def sandbox(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @dataclass
 class Books:
-    """What a shop would write down: order numbers with cents, of debits that stand and of credits."""
+    """Account book of a shop: order numbers with cents, of debits that stand and of credits."""
 
     #: Collected and not paid back.
     captured: dict[str, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def test_terminal_acquirer_and_console_agree_on_random_payments(sandbox: WholeSa
             books.collect()
             soon(partial(_has_been_pushed, sandbox, collected_count), within_seconds=120)
 
-    # The order notifications are the other half.
+    # HiPay matches the pushes with the order notifications.
     soon(lambda: not sandbox.get("console", "/waiting")["pushes"], within_seconds=120)
     acquirer = sandbox.get("acquirer", "/collections")
     totals = sandbox.get("console", "/transactions")["totals"]
@@ -92,7 +92,7 @@ def _pay_something(sandbox: WholeSandbox, rng: random.Random, books: Books) -> N
 
 
 def _amount(rng: random.Random, most_cents: int) -> int:
-    """Even cents, up to a limit: their last two digits decide what happens."""
+    """Return even cents up to a limit; their last two digits decide the outcome."""
     cents = rng.randrange(2, most_cents + 1, 2) if most_cents > 2 else most_cents
     return cents - cents % 100 or most_cents if cents % 100 in LEFT_OUT else cents
 

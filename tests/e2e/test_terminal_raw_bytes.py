@@ -1,4 +1,4 @@
-"""`cloud-terminal terminal` as any client sees it: a process, raw bytes, and no import of this project."""
+"""Tests of `cloud-terminal terminal` from outside: a process, raw bytes, and no import of this project."""
 
 import contextlib
 import json
@@ -140,14 +140,14 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 @pytest.fixture(scope="module")
 def patient_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """Takes no pause of a busy machine for the end of a request."""
+    """Run one that takes no pause of a busy machine for the end of a request."""
     with playing(tmp_path_factory.mktemp("patient"), "--delay", "0", "--request-idle", "2") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def hand_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """The customer acts when a test says so."""
+    """Run one whose customer acts when a test says so."""
     with playing(tmp_path_factory.mktemp("hand"), "--by-hand") as running:
         yield running
 
@@ -200,21 +200,21 @@ def test_the_last_two_digits_choose_the_outcome(terminal: Terminal) -> None:
 
 
 def test_two_clients_at_once_are_one_payment_and_one_busy(hand_terminal: Terminal) -> None:
-    """The second is told at once, the first is not disturbed."""
+    """The second is answered at once, the first is not disturbed."""
     with hand_terminal.connect() as first, hand_terminal.connect() as second:
         first.sendall(debit(4200, "first"))
         hand_terminal.wait_for_stage("card")
         second.sendall(debit(1300, "second"))
-        told = fields_of(read_all(second))
+        answer = fields_of(read_all(second))
         hand_terminal.hold_card()
         paid = fields_of(read_all(first))
 
-    assert (told["AE"], "AF" in told) == ("01", False)
+    assert (answer["AE"], "AF" in answer) == ("01", False)
     assert (paid["AE"], paid["CF"]) == ("10", "first")
 
 
 def test_a_client_that_drops_in_the_middle_charges_once_or_not_at_all(hand_terminal: Terminal) -> None:
-    """Half a request is none; a whole one is paid without its sender, and a duplicate tells the next."""
+    """Half a request is ignored; a whole one is paid without its sender, and a duplicate shows it."""
     with hand_terminal.connect() as half:
         half.sendall(DEBIT[:30])
     with hand_terminal.connect() as gone:
@@ -243,7 +243,7 @@ def test_a_reversal_undoes_its_debit_once_and_only_before_the_collection(termina
         assert (refused["AE"], refused["AF"][:2]) == ("01", "07")
 
 
-def test_noise_is_answered_and_does_no_harm(terminal: Terminal) -> None:
+def test_noise_is_answered_and_changes_nothing(terminal: Terminal) -> None:
     """A browser, random bytes, a length that lies; the next payment is paid."""
     for noise in (b"GET / HTTP/1.1\r\n\r\n", bytes(range(256)), b"CZ9990320"):
         with terminal.connect() as connection:

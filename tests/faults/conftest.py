@@ -1,4 +1,4 @@
-"""The faults in full take minutes: `pytest tests/faults --full-faults`; without it a sample is run."""
+"""Option for all faults, which take minutes: `pytest tests/faults --full-faults`; else a sample is run."""
 
 import asyncio
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest, dialect: str) -> Store:
-    """A migrated store on the case's database."""
+    """Return a migrated store on the case's database."""
     found = request.getfixturevalue("postgres_store" if dialect == "postgresql" else "sqlite_store")
     assert isinstance(found, Store)
     return found
@@ -46,11 +46,11 @@ def store(request: pytest.FixtureRequest, dialect: str) -> Store:
 
 @pytest.fixture
 def staged(store: Store, amqp_url: str, prefix: str, tmp_path: Path) -> Staged:
-    """Opens the case's stage: processes to be struck, and the same system as the test sees it."""
+    """Return what opens the case's stage: processes to be struck, and the same system for the test."""
     return stage_of(store.url, amqp_url, prefix, tmp_path)
 
 
 @pytest.fixture
 def staged_on_own_broker(store: Store, own_broker: RunningServer, tmp_path: Path) -> Staged:
-    """The same on a broker that the test may kill."""
+    """Return the same on a broker that the test may kill."""
     return stage_of(store.url, own_broker.url, "faults.", tmp_path)

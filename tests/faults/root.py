@@ -1,4 +1,4 @@
-"""A root of the fault tests' own: one of our processes, with something that happens at a named step.
+"""Root of the fault tests: one of the product's processes, with a fault at a named step.
 
 `python -m tests.faults.root terminal-worker after_write SIGKILL` runs the product's composition root with
 the settings of the environment, as the command does. Where it reaches the step for the first time, the
@@ -27,7 +27,7 @@ _ROOTS: Final = {
 
 
 class Strike:
-    """The checkpoint at which the process is killed or stopped."""
+    """Failpoint at which the process is killed or stopped."""
 
     def __init__(self, step: str, number: signal.Signals) -> None:
         self._step = step
@@ -47,7 +47,7 @@ class Strike:
 
 
 class Wait:
-    """The checkpoint at which the process waits to be told; what runs beside the step goes on."""
+    """Failpoint at which the process waits for SIGUSR1; what runs beside the step goes on."""
 
     def __init__(self, step: str) -> None:
         self._step = step
@@ -55,14 +55,14 @@ class Wait:
     async def __call__(self, step: str) -> None:
         if step != self._step:
             return
-        told = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(GO_ON, told.set)
+        released = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(GO_ON, released.set)
         _log(WAITING_LINE, step)
-        await told.wait()
+        await released.wait()
 
 
 def _log(event: str, step: str) -> None:
-    """Write a line that is in the file when this returns."""
+    """Write a log line and flush it."""
     sys.stdout.write(json.dumps({"event": event, "step": step}) + "\n")
     sys.stdout.flush()
 

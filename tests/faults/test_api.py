@@ -1,4 +1,4 @@
-"""An API process that is killed or stopped while it has an order; the till comes again to another one."""
+"""API process that is killed or stopped while it has an order; the client sends it to another one."""
 
 import asyncio
 from typing import Final
@@ -14,8 +14,8 @@ from fault_runs import (
     VISIBLE_SECONDS,
     Fault,
     Staged,
+    check_answer,
     check_the_ledger,
-    check_told,
     debits,
     is_down,
     never_left_stopped,
@@ -50,7 +50,7 @@ CASES: Final = (
 async def test_an_api_struck_at_any_step_loses_nothing_and_the_retry_gets_the_answer(
     case: Fault, staged: Staged
 ) -> None:
-    """The same order at another process: one payment, charged once, every caller that is left told."""
+    """The same order at another process: one payment, charged once, every client that waits answered."""
     async with (
         staged() as (fleet, system),
         shop_terminal(Behaviour(delay_seconds=0.5)) as terminal,
@@ -77,9 +77,9 @@ async def test_an_api_struck_at_any_step_loses_nothing_and_the_retry_gets_the_an
         assert again.status_code == 200
         (row,) = await system.payments()
         assert row.state == "succeeded"
-        check_told(again, row)
+        check_answer(again, row)
         if case.fault is STOP:
-            check_told(await within(VISIBLE_SECONDS, first), row)
+            check_answer(await within(VISIBLE_SECONDS, first), row)
             faulty.terminate()
             assert await faulty.ended() == 0
         else:

@@ -1,4 +1,4 @@
-"""A notifier worker that is killed or stopped at each step of a delivery, while another one lives."""
+"""Notifier worker that is killed or stopped at each step of a delivery, while another one runs."""
 
 import asyncio
 import itertools
@@ -25,9 +25,9 @@ from system import order_for
 from sandbox.servers.start import RunningServer
 from shared.payment.states import Event
 from shared.storage.db.engine import Database
-from tests.faults.ears import Scene, listening
+from tests.faults.subscribers import Scene, notified_stage
 
-#: How many payments there are before a fault, and as many after it; each has three events.
+#: Number of payments before a fault, and after it; each has three events.
 PAYMENTS: Final = 8
 
 KILLED: Final = (
@@ -44,8 +44,8 @@ _numbers = itertools.count(1)
 async def test_a_notifier_struck_at_any_step_loses_no_event_and_invents_none(
     case: Fault, staged: Staged
 ) -> None:
-    """The other one sends what was leased; what comes twice has the same id; each payment's order holds."""
-    async with listening(staged) as scene:
+    """The other one sends what was leased; repeats have the same id; each payment's order holds."""
+    async with notified_stage(staged) as scene:
         await _strike(scene, case)
 
 
@@ -54,8 +54,8 @@ async def test_a_notifier_struck_at_any_step_loses_no_event_and_invents_none(
 async def test_a_notifier_and_then_the_broker_are_killed_and_no_event_is_lost(
     case: Fault, staged_on_own_broker: Staged, own_broker: RunningServer
 ) -> None:
-    """What happens while there is no broker is heard, too, once it is back."""
-    async with listening(staged_on_own_broker) as scene:
+    """Events during the broker's outage arrive once it is back."""
+    async with notified_stage(staged_on_own_broker) as scene:
         await _strike(scene, case, own_broker)
 
 
@@ -63,8 +63,8 @@ async def _strike(scene: Scene, case: Fault, broker: RunningServer | None = None
     """Two notifiers share the work and one is struck; `broker` is killed as well, and started again."""
     database = (await scene.system.api()).database
     faulty = await start_faulty(scene.fleet, "notifier-worker", case.step, case.fault)
-    living = await scene.fleet.start("notifier-worker")
-    for process in (faulty, living):
+    other = await scene.fleet.start("notifier-worker")
+    for process in (faulty, other):
         await process.logged(NOTIFIER_READY_LINE)
 
     with never_left_stopped(faulty):
@@ -82,14 +82,14 @@ async def _strike(scene: Scene, case: Fault, broker: RunningServer | None = None
 
     assert len(await scene.system.payments()) == 2 * PAYMENTS
     assert len(await scene.system.all_of("events")) == 3 * 2 * PAYMENTS
-    await scene.check_heard()
+    await scene.check_received()
     if case.step == "sent":
-        # Heard, and nobody knew: it was sent once more.
-        assert sum(subscriber.repeats for subscriber in scene.ears) > 0
+        # It had arrived, and nobody knew: it was sent once more.
+        assert sum(subscriber.repeats for subscriber in scene.subscribers) > 0
 
 
 async def _news(database: Database, merchant_id: str | None) -> None:
-    """Make payments whose merchant hears three times: of a doubt, of its proof, and of a contradiction."""
+    """Make payments with three events each: a doubt, its proof, and conflicting evidence."""
 
     async def thrice(number: int) -> None:
         claimed = await in_doubt(

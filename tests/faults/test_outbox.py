@@ -1,4 +1,4 @@
-"""A process that dies right after a commit: whoever was to be told of it hears it all the same."""
+"""Process that dies right after a commit: the notifications of that commit are sent all the same."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ from system import Till
 from sandbox.servers.start import RunningServer
 from sandbox.terminal.script.behaviour import Behaviour
 from shared.notification.kinds import HIPAY, MERCHANT
-from tests.faults.ears import Scene, listening
+from tests.faults.subscribers import Scene, notified_stage
 
 
 @dataclass(frozen=True)
 class Case(Fault):
-    """A process that dies, and the kind of deliveries that it has committed by then."""
+    """Process that dies, and the kind of deliveries that it has committed by then."""
 
     verb: str
     kind: str
@@ -49,29 +49,29 @@ CASES: Final = (
     Case("before_waking", KILL, "terminal-worker", MERCHANT, sample=("sqlite",)),
     Case("after_commit", KILL, "terminal-worker", MERCHANT),
 )
-#: Where it is certain that the broker was told nothing.
+#: Cases in which the broker certainly has no message.
 UNTOLD: Final = tuple(case for case in CASES if case.step == "before_waking")
 
 
 @pytest.mark.parametrize(("case", "dialect"), runs(CASES, *BOTH))
-async def test_what_a_killed_process_had_committed_is_told(case: Case, staged: Staged) -> None:
-    """A notifier finds in the database what nobody told it of: HiPay's order, the merchant's event."""
-    async with listening(staged) as scene:
+async def test_what_a_killed_process_had_committed_is_notified(case: Case, staged: Staged) -> None:
+    """A notifier finds deliveries without a wake-up in the database: HiPay's order, the merchant's event."""
+    async with notified_stage(staged) as scene:
         await _strike(scene, case)
 
 
 @pytest.mark.full_faults
 @pytest.mark.parametrize(("case", "dialect"), runs(UNTOLD, *BOTH))
-async def test_it_is_told_after_the_brokers_death_as_well(
+async def test_it_is_notified_after_the_brokers_death_as_well(
     case: Case, staged_on_own_broker: Staged, own_broker: RunningServer
 ) -> None:
-    """The broker knows nothing of it, the database everything."""
-    async with listening(staged_on_own_broker) as scene:
+    """The broker has no message, the database has the deliveries."""
+    async with notified_stage(staged_on_own_broker) as scene:
         await _strike(scene, case, own_broker)
 
 
 async def _strike(scene: Scene, case: Case, broker: RunningServer | None = None) -> None:
-    """A payment whose API or worker is killed; `broker` is killed as well, and started again."""
+    """Kill a payment's API or worker; kill and restart `broker` as well."""
     faulty = await start_faulty(scene.fleet, case.verb, case.step, case.fault)
     async with shop_terminal(Behaviour()) as terminal, httpx.AsyncClient(timeout=60) as client:
         if case.verb == "api":
@@ -96,8 +96,8 @@ async def _strike(scene: Scene, case: Case, broker: RunningServer | None = None)
         await scene.all_delivered()
 
     assert [row.type for row in await scene.system.all_of("events")] == ["payment.succeeded"]
-    assert len(scene.hipay.first_heard()) == 1
-    await scene.check_heard()
+    assert len(scene.hipay.first_received()) == 1
+    await scene.check_received()
 
 
 async def _till_of(api: Process, scene: Scene, client: httpx.AsyncClient) -> Till:
@@ -106,11 +106,11 @@ async def _till_of(api: Process, scene: Scene, client: httpx.AsyncClient) -> Til
 
 
 async def _check_waiting(scene: Scene, case: Case) -> None:
-    """The deliveries are stored, and for certain the broker has no message that speaks of them."""
+    """Check that the deliveries are stored, and that the broker certainly has no message of them."""
     kept = [row.state for row in await scene.system.all_of("deliveries") if row.kind == case.kind]
     assert set(kept) == {"waiting"}
     if case.step != "before_waking":
-        return  # the broker may have heard, or not
+        return  # the broker may have the message, or not
     settings = scene.system.settings
     async with AsyncExitStack() as stack:
         parts = BrokerParts(settings.require_amqp_url(), settings.amqp_prefix, stack)

@@ -1,4 +1,4 @@
-"""A worker that is killed or stopped at each step of a payment, while another one lives."""
+"""Worker that is killed or stopped at each step of a payment, while another one runs."""
 
 import asyncio
 import signal
@@ -14,8 +14,8 @@ from fault_runs import (
     VISIBLE_SECONDS,
     Fault,
     Staged,
+    check_answer,
     check_the_ledger,
-    check_told,
     go_on,
     is_waiting,
     never_left_stopped,
@@ -40,19 +40,19 @@ SHOP: Final = Behaviour(delay_seconds=0.3, piece_bytes=400, piece_pause_seconds=
 
 @dataclass(frozen=True)
 class Case(Fault):
-    """One fault, and what must have become of the payment in the end."""
+    """One fault, and the payment's expected end."""
 
     state: str
     reason: str | None
     status: int
     #: Requests that the terminal got; each was charged.
     requests: int
-    #: The worker had the terminal's line.
+    #: The worker had the terminal lock.
     is_taken_over: bool
 
     @property
     def limits(self) -> dict[str, object]:
-        """An enquiry needs a hold that is still long; a doubt that stays must not be waited for."""
+        """Return limits: an enquiry needs a long lease; a doubt that stays must not be waited for."""
         if self.state == "in_doubt":
             return {"caller_wait_in_doubt_seconds": 1}
         if self.fault is KILL and self.is_taken_over:
@@ -75,7 +75,7 @@ CASES: Final = (
     Case("after_write", KILL, *PAID, requests=1, is_taken_over=True, sample=("sqlite",)),
     Case("mid_answer", KILL, *PAID, requests=1, is_taken_over=True),
     Case("after_answer", KILL, *PAID, requests=1, is_taken_over=True),
-    # The result is stored; its line was still held, for the identification that follows the first payment.
+    # The result is stored; its terminal was still locked for the identification after the first payment.
     Case("after_commit", KILL, *PAID, requests=1, is_taken_over=True),
     Case("after_reply", KILL, *PAID, requests=1, is_taken_over=False),
     # The sweep of the other worker sends the message once more.
@@ -95,23 +95,23 @@ CASES: Final = (
 
 @pytest.mark.parametrize(("case", "dialect"), runs(CASES, "postgresql"))
 async def test_a_worker_struck_at_any_step_costs_nobody_a_payment(case: Case, staged: Staged) -> None:
-    """Visible in time, the caller told what is stored, charged at most once, the line free at the end."""
+    """Visible in time, answered as stored, charged at most once, the terminal free at the end."""
     async with staged(**case.limits) as (fleet, system), shop_terminal(SHOP) as terminal:
         till = await system.till()
-        faulty, living = await _start_two(fleet, case.step, case.fault)
+        faulty, other = await _start_two(fleet, case.step, case.fault)
 
-        with never_left_stopped(faulty, living):
+        with never_left_stopped(faulty, other):
             paying = asyncio.create_task(till.pay(terminal.host))
             await struck(faulty, case.fault)
-            go_on(living)
+            go_on(other)
 
             await eventually(lambda: _is_visible(system), within_seconds=VISIBLE_SECONDS)
             if case.is_taken_over:
-                await living.logged("line taken over", within_seconds=VISIBLE_SECONDS)
-        told = await within(VISIBLE_SECONDS, paying)
+                await other.logged("line taken over", within_seconds=VISIBLE_SECONDS)
+        answered = await within(VISIBLE_SECONDS, paying)
         (row,) = await system.payments()
-        check_told(told, row)
-        assert (row.state, row.reason, told.status_code) == (case.state, case.reason, case.status)
+        check_answer(answered, row)
+        assert (row.state, row.reason, answered.status_code) == (case.state, case.reason, case.status)
         if case.fault is STOP:
             faulty.terminate()
             assert await faulty.ended() == 0
@@ -121,16 +121,16 @@ async def test_a_worker_struck_at_any_step_costs_nobody_a_payment(case: Case, st
         check_the_ledger(terminal, requests=case.requests + 1)
         row = await system.stored(row.id)
         assert (row.state, row.reason, bool(row.contradicted)) == (case.state, case.reason, False)
-        assert ("line taken over" in living.text) is case.is_taken_over
+        assert ("line taken over" in other.text) is case.is_taken_over
 
 
 async def _start_two(fleet: Fleet, step: str, fault: signal.Signals) -> tuple[Process, Process]:
-    """Start the worker to be struck, and one that lives and takes payments only once it is told to."""
+    """Start the worker to be struck, and another one that takes payments only after `go_on`."""
     faulty = await start_faulty(fleet, "terminal-worker", step, fault)
-    living = await start_held_back(fleet)
+    other = await start_held_back(fleet)
     await faulty.logged(READY_LINE)
-    await is_waiting(living)
-    return faulty, living
+    await is_waiting(other)
+    return faulty, other
 
 
 async def _is_visible(system: System) -> bool:
@@ -139,25 +139,25 @@ async def _is_visible(system: System) -> bool:
 
 @pytest.mark.full_faults
 @pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_a_death_is_told_within_fifteen_seconds_by_the_usual_limits(staged: Staged) -> None:
-    """A heartbeat every 2 s, stale after 10 s: the waiting caller hears of the doubt that soon."""
+async def test_a_death_is_answered_within_fifteen_seconds_by_the_usual_limits(staged: Staged) -> None:
+    """A heartbeat every 2 s, stale after 10 s: the waiting client gets the doubt that soon."""
     usual = {
         name: Settings.model_fields[name].default for name in ("heartbeat_seconds", "worker_stale_seconds")
     }
     limits = {**usual, "terminal_own_time_seconds": 20, "caller_wait_in_doubt_seconds": 0.1}
     async with staged(**limits) as (fleet, system), shop_terminal(SHOP) as terminal:
         till = await system.till()
-        faulty, living = await _start_two(fleet, "after_write", KILL)
-        with never_left_stopped(faulty, living):
+        faulty, other = await _start_two(fleet, "after_write", KILL)
+        with never_left_stopped(faulty, other):
             paying = asyncio.create_task(till.pay(terminal.host))
             await struck(faulty, KILL)
-            go_on(living)
+            go_on(other)
 
-            told = await within(VISIBLE_SECONDS, paying)
+            answered = await within(VISIBLE_SECONDS, paying)
 
         (row,) = await system.payments()
-        check_told(told, row)
-        assert (told.status_code, row.state, row.reason) == (504, "in_doubt", "worker_lost")
+        check_answer(answered, row)
+        assert (answered.status_code, row.state, row.reason) == (504, "in_doubt", "worker_lost")
         await eventually(lambda: terminal.records[0].charged)
         check_the_ledger(terminal, requests=1)
 
@@ -175,37 +175,37 @@ async def test_a_death_is_told_within_fifteen_seconds_by_the_usual_limits(staged
 async def test_a_worker_that_wakes_too_late_leaves_the_next_customer_alone(
     step: str, state: str, reason: str | None, requests: int, staged: Staged
 ) -> None:
-    """Its line was freed, another payment is on the screen: it writes nothing and stores what it knows."""
-    # The next customer's answer comes after the sleeper's end, which takes its time on a busy machine.
+    """Its terminal was released, another payment is on the screen: it only stores its result."""
+    # The next customer's answer comes after the stopped worker's end, which is slow on a busy machine.
     patient = {"answer_timeout_seconds": 5, "terminal_own_time_seconds": 5}
     async with (
         staged(caller_wait_in_doubt_seconds=1, **patient) as (fleet, system),
         shop_terminal(SHOP) as terminal,
     ):
         till = await system.till()
-        sleeping, living = await _start_two(fleet, step, STOP)
-        with never_left_stopped(sleeping, living):
+        stopped_worker, other = await _start_two(fleet, step, STOP)
+        with never_left_stopped(stopped_worker, other):
             paying = asyncio.create_task(till.pay(terminal.host))
-            await struck(sleeping, STOP)
-            go_on(living)
-            told = await within(VISIBLE_SECONDS, paying)
-            assert told.json()["payment"]["state"] in {"in_doubt", state}
-            await living.logged("hold ended", within_seconds=VISIBLE_SECONDS)
+            await struck(stopped_worker, STOP)
+            go_on(other)
+            answered = await within(VISIBLE_SECONDS, paying)
+            assert answered.json()["payment"]["state"] in {"in_doubt", state}
+            await other.logged("hold ended", within_seconds=VISIBLE_SECONDS)
 
-            # Nobody presents a card until the sleeper has done all that it still wants to do.
+            # Nobody presents a card until the stopped worker has ended.
             terminal.behaviour = Behaviour(delay_seconds=60)
             next_paying = asyncio.create_task(till.pay(terminal.host, 777))
             await eventually(lambda: terminal.is_busy)
-        await eventually(lambda: _is_stored(system, told.json()["payment"]["id"], state, reason))
-        sleeping.terminate()
-        assert await sleeping.ended() == 0
+        await eventually(lambda: _is_stored(system, answered.json()["payment"]["id"], state, reason))
+        stopped_worker.terminate()
+        assert await stopped_worker.ended() == 0
         terminal.present_card()
 
         assert (await within(VISIBLE_SECONDS, next_paying)).json().get("paymentStatus") == "Success"
         check_the_ledger(terminal, requests=requests)
-        heard = [record for record in terminal.records if record.operation is not None]
-        assert overlapping_sessions(heard) == []
-        assert "busy" not in {record.outcome for record in heard}
+        records = [record for record in terminal.records if record.operation is not None]
+        assert overlapping_sessions(records) == []
+        assert "busy" not in {record.outcome for record in records}
 
 
 async def _is_stored(system: System, payment_id: str, state: str, reason: str | None) -> bool:

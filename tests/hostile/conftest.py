@@ -1,4 +1,4 @@
-"""Attacks on real processes take minutes: `pytest tests/hostile --hostile`; without it none is run.
+"""Option for attacks on real processes, which take minutes: `pytest tests/hostile --hostile`.
 
 Each case prints a line of the table: its name, how long it took, what it cost the process in memory, and what
 somebody else's health checks took meanwhile.
@@ -35,19 +35,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def broker_url(amqp_url: str) -> str:
-    """Another one where a file says so."""
+    """Return the dialect; a file may choose another one."""
     return amqp_url
 
 
 @pytest.fixture
 def api_module() -> str:
-    """What runs the command line of the API process."""
+    """Return the module that runs the API process."""
     return "cli"
 
 
 @pytest.fixture
 def more_settings() -> dict[str, object]:
-    """Settings of all processes, for the attacks of one file."""
+    """Return settings of all processes, for the attacks of one file."""
     return {}
 
 
@@ -67,7 +67,7 @@ async def target(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> AsyncIterator[Target]:
-    """An API process as an installation runs it, on PostgreSQL; loopback is no trusted proxy."""
+    """Run an API process as an installation does, on PostgreSQL; loopback is no trusted proxy."""
     settings: dict[str, object] = {
         "database_url": postgres_store.url,
         "amqp_url": broker_url,

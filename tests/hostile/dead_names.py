@@ -1,4 +1,4 @@
-"""A root of these tests' own: our command line on a machine whose name servers are half dead.
+"""Root of these tests: the command line on a machine whose name servers are half dead.
 
 `python -m tests.hostile.dead_names api` is `python -m cli api`, but for two families of host names: one below
 `.shop.example` has the loopback address that it spells (`127-0-0-9.shop.example`), at once; for one below

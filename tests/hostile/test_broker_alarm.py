@@ -1,4 +1,4 @@
-"""A broker of our own, short of memory: every order is answered at once, and it is over without a restart."""
+"""Broker short of memory: every order is answered at once, and no restart is needed afterwards."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from sandbox.servers.start import RunningServer
 
 CALLERS = 20
 ORDERS_EACH = 10
-#: Whoever waited for the broker's confirmation would wait so long; see `publish_timeout_seconds`.
+#: A wait for the broker's confirmation would take so long; see `publish_timeout_seconds`.
 PUBLISH_TIMEOUT_SECONDS = 25
 AT_ONCE_SECONDS = 5
 

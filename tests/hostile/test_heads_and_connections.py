@@ -1,4 +1,4 @@
-"""Heads without an end, half requests, connections by the hundred: none holds anybody up, or memory."""
+"""Attacks by endless heads, half requests and hundreds of connections: others never wait."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import contextlib
 from attacks import Target
 from raw_http import HEALTH, RawConnection, raw_connection, request
 
-#: Memory that an attack may cost the process at most, with what the process takes for its own reasons.
+#: Most memory that the process may take during an attack.
 MEGABYTES = 40
 
 
@@ -20,7 +20,7 @@ async def answered_while_sending(connection: RawConnection, piece: bytes, *, pau
 
 
 async def test_an_endless_head_is_refused_at_once(target: Target) -> None:
-    """20 clients that never end their head, for as long as they are listened to."""
+    """20 clients never end their head, for as long as the server reads."""
 
     async def send() -> None:
         async with raw_connection(target.port) as connection:
@@ -77,7 +77,7 @@ async def test_a_flood_of_requests_in_few_packets_is_answered_in_turn(target: Ta
                 assert (await connection.answer())[0] == 404
             sending.cancel()
 
-    # How many whole requests a client may send is another limit's business.
+    # The number of whole requests is another limit's subject.
     async with target.attacked("requests sent at once", health_waits=True) as bystander:
         await asyncio.gather(*(send() for _ in range(4)))
 
@@ -85,7 +85,7 @@ async def test_a_flood_of_requests_in_few_packets_is_answered_in_turn(target: Ta
 
 
 async def test_connections_of_one_address_are_bounded_before_their_login(target: Target) -> None:
-    """500 connections: those above the limit hear so at once, and others are served as before."""
+    """500 connections: those above the limit are refused at once, and others are served as before."""
     async with contextlib.AsyncExitStack() as stack, target.attacked("500 silent connections"):
         opened = [await stack.enter_async_context(raw_connection(target.port)) for _ in range(500)]
         refused = 0

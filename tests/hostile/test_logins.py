@@ -1,4 +1,4 @@
-"""Log-ins that fail by the thousand: slowed, and nobody's till is kept from paying."""
+"""Thousands of failed log-ins: they are slowed, and other clients go on paying."""
 
 import asyncio
 import secrets
@@ -9,14 +9,14 @@ from attacks import Target
 from raw_http import basic, raw_connection, request
 
 ATTACKERS = 20
-#: Of each attacker: how many requests a client may send is another limit's business.
+#: Share of each attacker; the number of requests is another limit's subject.
 PAUSE_SECONDS = 0.1
 SECONDS = 10
 MEGABYTES = 40
 
 
-async def test_guessing_is_slowed_and_holds_no_till_up(target: Target) -> None:
-    """Names that exist and names that do not, all from the address of a till that goes on working."""
+async def test_guessing_is_slowed_and_holds_no_client_up(target: Target) -> None:
+    """Names that exist and others, all from the address of a client that goes on paying."""
     statuses: Counter[int] = Counter()
     ends_at = time.monotonic() + SECONDS
 
@@ -36,7 +36,7 @@ async def test_guessing_is_slowed_and_holds_no_till_up(target: Target) -> None:
                 assert (await till.client.get(path, headers=till.login.headers)).status_code == 200
                 await asyncio.sleep(0.05)
 
-        # A till that was never seen before waits as its address does.
+        # A client without an earlier log-in waits as its address does.
         assert (await till.client.get(path, headers=till.login.headers)).status_code == 200
         async with target.attacked("failed log-ins") as bystander:
             known = till.login.username

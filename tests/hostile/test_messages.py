@@ -20,8 +20,8 @@ from sandbox.terminal.device.session_log import charged_twice
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker.connections import topology_of
 
-#: Of each form, to each queue, a round every so often: a broker that anybody with an account keeps busy is
-#: slow for all, which is not what is looked at.
+#: Messages of each form, to each queue, in rounds: a broker under full load would be slow for all, which
+#: is another subject.
 TIMES = 20
 PAUSE_SECONDS = 0.5
 PAYMENTS = 5
@@ -63,7 +63,7 @@ async def publish(url: str, queues: list[str]) -> int:
 
 
 async def test_forged_messages_end_no_process_and_hold_nobody_up(target: Target) -> None:
-    """Meanwhile payments are paid and told of, and nothing of it is lost afterwards."""
+    """Meanwhile payments are paid and notified, and nothing of it is lost afterwards."""
     worker = await target.start("terminal-worker", READY_LINE)
     notifier = await target.start("notifier-worker", NOTIFIER_READY_LINE)
     system, topology = target.system, topology_of(target.system.settings)
@@ -83,12 +83,12 @@ async def test_forged_messages_end_no_process_and_hold_nobody_up(target: Target)
             number = await publishing
             assert (await till.pay(host)).json()["payment"]["state"] == "succeeded"
 
-            async def all_told() -> bool:
+            async def all_notified() -> bool:
                 waiting = "SELECT count(*) AS number FROM deliveries WHERE state <> 'delivered'"
                 (found,) = await rows(system.database, waiting)
                 return not found.number
 
-            await eventually(all_told, within_seconds=120)
+            await eventually(all_notified, within_seconds=120)
 
     target.print_line(f"  {number} messages; {PAYMENTS + 2} payments, {len(hooks.received)} webhooks")
     assert not charged_twice(terminal.records)

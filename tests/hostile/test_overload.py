@@ -1,4 +1,4 @@
-"""More orders than can be paid, at once: each has its answer, and a neighbour is served as before."""
+"""More orders at once than can be paid: each is answered, and another merchant is served as before."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ ORDERS = 1000
 TERMINALS = 50
 FLOOD_SECONDS = 10
 ATTACKERS = 30
-#: A refusal is known at once; how long it takes on a machine that has a thousand of them to write.
+#: Longest time of a refusal on a machine that writes a thousand of them.
 REFUSED_WITHIN_SECONDS = 30
 PAID_WITHIN_SECONDS = 10
 
@@ -73,8 +73,8 @@ async def test_of_a_thousand_orders_at_once_each_is_paid_or_refused_safely(targe
     assert max(refused_after, default=0) < REFUSED_WITHIN_SECONDS
 
 
-async def test_one_merchants_flood_is_no_trouble_of_another(target: Target) -> None:
-    """30 connections that order without a pause, beyond share and queue; another merchant's till pays."""
+async def test_one_merchants_flood_does_not_slow_another(target: Target) -> None:
+    """30 connections order without a pause, beyond share and queue; another merchant goes on paying."""
     await target.start("terminal-worker", READY_LINE)
     host, silent = terminal_host(), terminal_host()
     statuses: Counter[int] = Counter()

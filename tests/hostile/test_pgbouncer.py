@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode: works with its one setting, and without it no process begins."""
+"""PgBouncer in transaction mode: it works with its one setting, and without it no process starts."""
 
 import asyncio
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ IDLE_LIMIT = "idle_in_transaction_session_timeout"
 
 @pytest.fixture(params=[""])
 def pooled_url(request: pytest.FixtureRequest, postgres_store: Store) -> Iterator[str]:
-    """The database by way of a pooler; the parameter are further settings of it."""
+    """Return the database by way of a pooler; the parameter has further settings of it."""
     with pooled(postgres_store.url, options=request.param) as url:
         yield url
 
@@ -53,7 +53,7 @@ async def test_payments_at_once_are_paid_by_way_of_the_pooler(
     "pooled_url", ["", f"ignore_startup_parameters = {IDLE_LIMIT}"], indirect=True, ids=["refuses", "ignores"]
 )
 async def test_without_the_setting_the_start_ends_with_mode_and_remedy(pooled_url: str) -> None:
-    """Whether or not the pooler was told to pass over what it does not know."""
+    """With and without the pooler's list of parameters that it ignores."""
     remedy = r"transaction mode(.|\n)*CLOUD_TERMINAL_DATABASE_POOLER=transaction"
     with pytest.raises(SettingsError, match=remedy):
         async with opened_database(load_settings(database_url=pooled_url)):
@@ -63,7 +63,7 @@ async def test_without_the_setting_the_start_ends_with_mode_and_remedy(pooled_ur
 async def test_with_the_setting_idle_transactions_have_to_be_limited(
     postgres_database: Database, pooled_url: str
 ) -> None:
-    """A frozen process must not keep its locks: what a session says of it would be lost in the pool."""
+    """A frozen process must not keep its locks: a session's own setting would be lost in the pool."""
     settings = load_settings(database_url=pooled_url, database_pooler="transaction")
     with pytest.raises(SettingsError, match=IDLE_LIMIT):
         async with opened_database(settings):

@@ -1,4 +1,4 @@
-"""256 KiB of any shape to every route that takes a body: nobody else waits for it."""
+"""Bodies of 256 KiB of any shape to every route that takes one: nobody else waits."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A system for each test: an API, and what workers and terminals the test starts."""
+"""System for each test: an API, and the workers and terminals that the test starts."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from system import System, delete_queues, system_on
 
 @pytest.fixture(scope="session")
 def system_prefix(amqp_url: str) -> Iterator[str]:
-    """One set of queues for all systems of this process, which come one after the other.
+    """Return the prefix of the queues of all systems of this process, which come one after the other.
 
     A message that one of them leaves behind names a payment that the next one does not have.
     """

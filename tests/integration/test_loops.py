@@ -1,4 +1,4 @@
-"""Loops log what goes wrong and go on: no cancelled statement and no error of the code ends a process."""
+"""Loops that log errors and go on: no cancelled statement and no error of the code ends a process."""
 
 import asyncio
 from collections import Counter
@@ -84,7 +84,7 @@ async def test_a_database_that_cancels_every_statement_ends_no_process(
 async def test_an_error_of_the_code_ends_no_loop(
     postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each loop's work fails the first time that it is done, and is done again."""
+    """Each loop's work fails once, and is done again."""
     calls = Counter[str]()
 
     def failing(name: str, original: Callable[..., Any]) -> Callable[..., Any]:

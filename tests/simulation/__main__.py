@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --n 1000 --seed 7`: so many histories, over all cores."""
+"""Command that plays many histories over all cores: `python -m tests.simulation --n 1000 --seed 7`."""
 
 import argparse
 import os
@@ -19,8 +19,8 @@ def main() -> int:
     totals = Totals()
     for result in play_many(range(arguments.seed, arguments.seed + arguments.n), arguments.jobs):
         totals.add(result)
-        if result.verdict.wrongs:
-            _say(f"seed {result.seed}: {'; '.join(result.verdict.wrongs[:3])}")
+        if result.verdict.violations:
+            _say(f"seed {result.seed}: {'; '.join(result.verdict.violations[:3])}")
             if not arguments.all:
                 break
     _say(totals.text(time.perf_counter() - began))

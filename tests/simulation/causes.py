@@ -1,4 +1,4 @@
-"""Causes of faults: who is killed or paused when, what is away, and what changes under way."""
+"""Causes of faults: kills, pauses, outages and changes of a history, each at a time drawn from the seed."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,12 +10,12 @@ from tests.simulation.model.workers import Worker
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-#: So long the shops are open; the faults happen meanwhile.
+#: Customers come, and faults happen, for so long.
 OPEN_SECONDS = 60.0
 
 
 class Causes:
-    """Lets the faults of one history happen."""
+    """Source of the faults of one history."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -57,8 +57,8 @@ class Causes:
         self._stage.later(seconds, process.resume)
 
     def _database_unavailable(self) -> None:
-        self._faults.count("database away")
-        self._stage.note("database away")
+        self._faults.count("database unavailable")
+        self._stage.note("database unavailable")
         self._store.is_unavailable = True
         seconds = self._rng.choice((self._rng.uniform(0.1, 3), self._rng.uniform(3, 40)))
         world = self._world
@@ -79,8 +79,8 @@ class Causes:
         self._stage.note("database clock steps", step)
 
     def _broker_away(self) -> None:
-        self._faults.count("broker away")
-        self._stage.note("broker away")
+        self._faults.count("broker unavailable")
+        self._stage.note("broker unavailable")
         self._broker.go_away(self._rng.uniform(1, 25))
 
     def _restart(self) -> None:
@@ -105,7 +105,7 @@ class Causes:
         terminal.freeze(self._rng.choice((self._rng.uniform(1, 20), self._rng.uniform(20, 150))))
 
     def plan(self) -> None:
-        """Draw when each kind happens, as often as the history's faults say."""
+        """Draw the times of each kind of fault, as many as the history's `Faults` say."""
         rng, faults, later, store = self._rng, self._faults, self._stage.later, self._store
         store.lost_commits, store.errors = faults.lost_commits, faults.statement_errors
         store.slow_answers = faults.slow_answers

@@ -1,4 +1,4 @@
-"""The end of a history: whatever still runs is cancelled inside its own loop, and leaves nothing behind."""
+"""End of a history: whatever still runs is cancelled inside its own loop, and leaves nothing behind."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.model.process import Process
 
-#: Some things wait once more when they are cancelled: for a connection's close, for a task of their own.
+#: Some tasks wait once more after a cancellation: for a connection's close, for a task of their own.
 _ROUNDS = 20
 _ROUND_SECONDS = 60.0
 
@@ -14,7 +14,7 @@ _ROUND_SECONDS = 60.0
 def end_all(loop: SimulatedLoop, processes: Iterable[Process]) -> int:
     """Cancel every task, those of dead and paused processes too; return how many did not end.
 
-    Call it when everything was judged, with the database away: cancelled code may still try to store.
+    Call it after the judgement, with the database unavailable: cancelled code may still try to store.
     """
     for process in processes:
         process.let_go()

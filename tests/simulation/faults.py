@@ -1,4 +1,4 @@
-"""What goes wrong in one history, by ratio; drawn from the seed so that most histories have few kinds."""
+"""Faults of one history as ratios, drawn from the seed so that most histories have few kinds."""
 
 import random
 from collections import Counter
@@ -19,11 +19,11 @@ class Faults:
     #: Ratios of statements that the server refuses, and of those whose answer takes longer.
     statement_errors: float = 0.0
     slow_answers: float = 0.0
-    #: Ratio of posts to receivers that come to nothing.
+    #: Ratio of posts to receivers that fail.
     receivers: float = 0.0
-    #: Ratio of look-ups of host names that come to nothing.
+    #: Ratio of DNS look-ups that fail.
     names: float = 0.0
-    #: How many of each happen while the shops are open.
+    #: Numbers of each in one history.
     kills: int = 0
     pauses: int = 0
     restarts: int = 0
@@ -34,7 +34,7 @@ class Faults:
     terminal: float = 0.0
     hand_typed: int = 0
     name_changes: int = 0
-    #: Ratio of doubts for which somebody asks for the line, the gateway speaks, an operator decides.
+    #: Ratios of doubts with an early release, a gateway record, an operator's decision.
     early_releases: float = 0.0
     gateway: float = 0.0
     operator: float = 0.0
@@ -44,7 +44,7 @@ class Faults:
         self.happened[kind] += 1
 
     def stop(self) -> None:
-        """From now on nothing new goes wrong."""
+        """Let nothing new go wrong from now on."""
         self.message_delays = self.reorders = self.doubled_messages = 0.0
         self.statement_errors = 0.0
         self.lost_publishes = self.lost_confirms = self.lost_replies = self.lost_commits = 0.0

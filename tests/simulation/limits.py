@@ -1,6 +1,6 @@
-"""The settings of a simulated system: real proportions, and beats as slow as they may be.
+"""Settings of a simulated system: real proportions, and heartbeats as slow as they may be.
 
-Virtual time is free, statements are not: a hold of 335 s with a beat every 2 s would cost thousands.
+Virtual time is free, statements are not: a lease of 335 s with a heartbeat every 2 s would cost thousands.
 """
 
 from pydantic import SecretStr
@@ -27,7 +27,7 @@ SETTINGS = Settings(
     notifier_drain_seconds=10,
 )
 
-#: The same where HiPay is told of orders.
+#: The same where HiPay is notified of orders.
 NOTIFIED = SETTINGS.model_copy(
     update={
         "hipay_url": "https://hipay.example/orders",

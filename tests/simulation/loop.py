@@ -1,4 +1,4 @@
-"""An event loop with virtual time and seeded disorder: what is ready runs in an order drawn from the seed.
+"""Event loop with virtual time: what is ready runs in an order drawn from the seed.
 
 Every handle belongs to a simulated process by its context. The handles of a paused process wait, as under
 SIGSTOP; those of a dead one never run again, so that nothing of it, not even a `finally`, reaches the world.
@@ -20,20 +20,20 @@ class Owner(Protocol):
     """A simulated process, as the loop sees it."""
 
     def takes(self, handle: asyncio.Handle) -> bool:
-        """Whether the handle may run now; else the owner keeps it."""
+        """Return whether the handle may run now; else the owner keeps it."""
         ...
 
 
-#: Whose code runs; None is the world itself: networks, terminals, people.
+#: Process whose code runs; None is the world itself: networks, terminals, operators.
 OWNER: ContextVar[Owner | None] = ContextVar("owner", default=None)
 
 
 class Deadlock(Exception):
-    """Nothing is ready and no timer is set: the world would stand still for ever."""
+    """Raised when nothing is ready and no timer is set."""
 
 
 class _Handle(asyncio.Handle):
-    """A handle that does not ask whether its loop is debugged: nothing is made as often."""
+    """Handle that skips asyncio's debug mode, since no object is made more often."""
 
     __slots__ = ()
 
@@ -47,7 +47,7 @@ class _Handle(asyncio.Handle):
 
 
 class _Timer(asyncio.TimerHandle):
-    """The same for a time."""
+    """Timer handle that skips asyncio's debug mode."""
 
     _scheduled: bool
     __slots__ = ()
@@ -80,7 +80,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     _closed: bool
     _stopping: bool
     _ready: Any
-    #: When, in which order they were set, and what.
+    #: Time, order of setting, handle.
     _scheduled: "list[tuple[float, int, _Timer]]"
 
     def __init__(self, rng: random.Random) -> None:
@@ -133,17 +133,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return timer
 
     def take_back(self, handles: Iterable[asyncio.Handle]) -> None:
-        """What an owner kept is ready again."""
+        """Make the handles that an owner kept ready again."""
         self._ready.extend(handles)
 
     def after(self, seconds: float) -> "asyncio.Future[None]":
-        """Return what is done after so many seconds: as `asyncio.sleep`, for what waits most often."""
+        """Return a future that is done after so many seconds: a faster `asyncio.sleep`."""
         future = self.create_future()
         self.call_at(self.now + seconds, _wake, future)
         return future
 
     def _run_once(self) -> None:
-        """Run until the loop is to stop: a round for everything that is ready at a time."""
+        """Run until the loop is stopped, in rounds of everything that is ready."""
         ready = self._ready
         while not self._stopping:
             self._make_ready()
@@ -179,7 +179,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                 ready.append(handle)
 
     def _timer_handle_cancelled(self, handle: _Timer) -> None:
-        """Most timers are time-outs that were not needed: without them the heap stays small."""
+        """Drop cancelled timers, which are most, so that the heap stays small."""
         if not handle._scheduled:
             return
         self._cancelled_timers += 1
@@ -190,7 +190,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
 
 def _nothing() -> None:
-    """What a cancelled timer calls, if it were called."""
+    """Stand in for the callback of a cancelled timer."""
 
 
 def _wake(future: "asyncio.Future[None]") -> None:
@@ -199,14 +199,14 @@ def _wake(future: "asyncio.Future[None]") -> None:
 
 
 def _pass_over(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What a task left behind is judged by its effects; an unexpected error is kept for the judge."""
+    """Keep an unexpected error of the loop for the judge."""
     exception = context.get("exception")
     if exception is not None:
         UNEXPECTED.append(repr(exception))
 
 
 def note_unexpected(event: str, error: Exception, **_: object) -> None:
-    """Keep for the judge what the product logs and survives, but for what its server was told to say."""
+    """Keep an unexpected error that the product logs for the judge, except the simulated server's own."""
     if getattr(getattr(error, "orig", None), "sqlstate", None) is None:
         UNEXPECTED.append(f"{event}: {error!r}")
 

@@ -1,14 +1,14 @@
-"""`python -m tests.simulation.mutations`: every deliberate mistake is applied, and must be seen."""
+"""Command that makes every deliberate mistake and expects it to be seen: `... tests.simulation.mutations`."""
 
 import sys
 import time
 from collections.abc import Iterator
 
 from tests.simulation.judge.judge import UNEXPECTED
-from tests.simulation.mistakes.mistaken import Mistake
-from tests.simulation.mistakes.mistakes import AT_RANDOM
-from tests.simulation.placed.aimed import AIMED
-from tests.simulation.placed.placing import Aim
+from tests.simulation.mistakes.mistake import Mistake
+from tests.simulation.mistakes.random_mistakes import RANDOM_MISTAKES
+from tests.simulation.placed.all_histories import ALL_HISTORIES
+from tests.simulation.placed.placed_history import PlacedHistory
 from tests.simulation.running import Player, be_quiet
 from tests.simulation.world import Script
 
@@ -16,33 +16,35 @@ SEEDS_AT_MOST = 500
 _AIMED_SEEDS = range(1, 3)
 
 
-def caught_at_random(player: Player, mistake: Mistake, seeds: int = SEEDS_AT_MOST) -> tuple[int, str] | None:
-    """Return the first seed whose history shows the mistake, and what it shows; None: it was not seen."""
+def seen_at_random(player: Player, mistake: Mistake, seeds: int = SEEDS_AT_MOST) -> tuple[int, str] | None:
+    """Return the first seed whose history shows the mistake, and the violation; None: not seen."""
     with mistake():
         for seed in range(1, seeds + 1):
-            wrongs = _wrongs(player, seed)
-            if wrongs:
-                return seed, wrongs[0]
+            violations = _wrongs(player, seed)
+            if violations:
+                return seed, violations[0]
     return None
 
 
 def _wrongs(player: Player, seed: int, script: Script | None = None) -> list[str]:
-    """Return what a mistake led to. One that only breaks the code it is made in shows nothing."""
-    wrongs = player.play(seed, script=script).verdict.wrongs
-    assert not any(wrong.startswith(UNEXPECTED) for wrong in wrongs), f"no mistake but an error: {wrongs}"
-    return wrongs
+    """Return the violations under a mistake; an error of the code is none."""
+    violations = player.play(seed, script=script).verdict.violations
+    assert not any(wrong.startswith(UNEXPECTED) for wrong in violations), (
+        f"no mistake but an error: {violations}"
+    )
+    return violations
 
 
-def caught_by_aim(player: Player, aim: Aim) -> tuple[int, str] | None:
-    """The same for a placed history; without the mistake it must be in order."""
+def seen_in_history(player: Player, history: PlacedHistory) -> tuple[int, str] | None:
+    """Return the same for a placed history, which must be in order without the mistake."""
     for seed in _AIMED_SEEDS:
-        right = player.play(seed, script=aim.script).verdict.wrongs
+        right = player.play(seed, script=history.script).verdict.violations
         assert not right, f"wrong without the mistake: {right}"
-    with aim.mistake():
+    with history.mistake():
         for seed in _AIMED_SEEDS:
-            wrongs = _wrongs(player, seed, aim.script)
-            if wrongs:
-                return seed, wrongs[0]
+            violations = _wrongs(player, seed, history.script)
+            if violations:
+                return seed, violations[0]
     return None
 
 
@@ -62,12 +64,12 @@ def main() -> int:
 
 
 def _all(player: Player) -> Iterator[tuple[str, tuple[int, str] | None, float]]:
-    for name, mistake in AT_RANDOM.items():
+    for name, mistake in RANDOM_MISTAKES.items():
         began = time.perf_counter()
-        yield name, caught_at_random(player, mistake), time.perf_counter() - began
-    for name, aim in AIMED.items():
+        yield name, seen_at_random(player, mistake), time.perf_counter() - began
+    for name, history in ALL_HISTORIES.items():
         began = time.perf_counter()
-        yield name, caught_by_aim(player, aim), time.perf_counter() - began
+        yield name, seen_in_history(player, history), time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Plays many seeds over all cores, and one seed again for a person to read."""
+"""Player of many seeds over all cores, and of one seed again to be read."""
 
 import gc
 import logging
@@ -22,14 +22,14 @@ _SHOWN_LINES = 400
 
 @dataclass
 class Totals:
-    """What many histories came to together."""
+    """Totals of many histories."""
 
     histories: int = 0
     payments: int = 0
     virtual_seconds: float = 0.0
     doubts_left: int = 0
     read_late: int = 0
-    persons_wrong: int = 0
+    wrong_decisions: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     transitions: Counter[str] = field(default_factory=Counter)
     failed: list[int] = field(default_factory=list)
@@ -40,10 +40,10 @@ class Totals:
         self.virtual_seconds += result.virtual_seconds
         self.doubts_left += result.verdict.doubts_left
         self.read_late += result.verdict.read_late
-        self.persons_wrong += result.verdict.persons_wrong
+        self.wrong_decisions += result.verdict.wrong_decisions
         self.faults += result.faults
         self.transitions += result.verdict.transitions
-        if result.verdict.wrongs:
+        if result.verdict.violations:
             self.failed.append(result.seed)
 
     def text(self, seconds: float) -> str:
@@ -55,7 +55,7 @@ class Totals:
             f"{pace}, {volume}",
             f"Faults: {_listed(self.faults)}",
             f"Transitions: {_listed(self.transitions)}",
-            f"Left in doubt: {self.doubts_left}; persons wrong: {self.persons_wrong}; {late}",
+            f"Left in doubt: {self.doubts_left}; wrong decisions: {self.wrong_decisions}; {late}",
             f"Failed seeds: {', '.join(map(str, sorted(self.failed))) or 'none'}",
         )
         return "\n".join(lines)
@@ -66,12 +66,12 @@ def _listed(counts: Counter[str]) -> str:
 
 
 class Player:
-    """What a process that plays needs once: a folder in memory with the database files, silence."""
+    """Player of seeds in one process, with its database files in a folder in memory."""
 
     def __init__(self, templates: Templates | None = None, folder: Path | None = None) -> None:
         self._folder = memory_folder(folder)
         self._files = Files(self._folder, templates or make_templates())
-        # What is there already is never garbage: collecting between histories is then quick.
+        # Frozen objects are never garbage: collecting between histories is then quick.
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -87,21 +87,20 @@ class Player:
 
 
 def be_quiet() -> None:
-    """The product's log lines are no part of a history: a failure's history is written by the world."""
+    """Silence the product's log: a failure's history is written by the world."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
-    # A history may end while SQLAlchemy takes a connection from its pool: cancelled, it leaves it to the
-    # collector, and says so.
+    # A history may end while SQLAlchemy takes a connection from its pool; SQLAlchemy then warns.
     warnings.filterwarnings("ignore", category=SAWarning)
 
 
 def play_many(seeds: Iterable[int], jobs: int) -> Iterator[Result]:
-    """Yield each seed's result as it comes; the rest is stopped when the caller ends early."""
+    """Yield each seed's result as it comes; the rest is stopped when the consumer ends early."""
     if jobs == 1:
         yield from _play_here(seeds)
         return
     be_quiet()
-    # A fork has everything imported already: that takes as long as many histories.
+    # A fork has everything imported already, which takes as long as many histories.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     folder = memory_folder()
@@ -109,7 +108,7 @@ def play_many(seeds: Iterable[int], jobs: int) -> Iterator[Result]:
         with context.Pool(jobs, initializer=_begin, initargs=(make_templates(), folder)) as pool:
             yield from pool.imap_unordered(_play_in_pool, seeds, chunksize=4)
     finally:
-        # The players are ended without a word.
+        # The pool ends its players without closing them.
         shutil.rmtree(folder)
 
 
@@ -136,7 +135,7 @@ def _play_in_pool(seed: int) -> Result:
 
 
 def failure_text(seed: int) -> str:
-    """Play it again and return what happened."""
+    """Play a seed again and return its history as text."""
     be_quiet()
     player = Player()
     try:
@@ -147,5 +146,5 @@ def failure_text(seed: int) -> str:
     if len(result.lines) > _SHOWN_LINES:
         lines.append(f"... {len(result.lines) - _SHOWN_LINES} earlier lines")
     lines += result.lines[-_SHOWN_LINES:]
-    lines.append("\nWrong: " + "\n       ".join(result.verdict.wrongs))
+    lines.append("\nViolations: " + "\n       ".join(result.verdict.violations))
     return "\n".join(lines)

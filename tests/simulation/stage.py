@@ -1,4 +1,4 @@
-"""What every model stands on: the loop, later, and the history."""
+"""Base of every model: the loop, its timers, and the history."""
 
 import random
 from collections.abc import Callable, Coroutine

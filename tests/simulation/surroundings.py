@@ -1,14 +1,14 @@
-"""What a process finds around it: the broker, the terminals, names and the ledger."""
+"""Surroundings of a process: the broker, the terminals, names and the ledger."""
 
 import random
 from dataclasses import dataclass, field
 
 from shared.runtime.ids import RandomBytes
 from tests.simulation.judge.ledger import Ledger
+from tests.simulation.model.api_usage import ApiUsage
 from tests.simulation.model.broker import Broker
 from tests.simulation.model.names import Names
 from tests.simulation.model.receivers import Receivers
-from tests.simulation.model.shops import Shops
 from tests.simulation.model.terminal import Terminal
 from tests.simulation.stage import Stage
 
@@ -22,7 +22,7 @@ class Surroundings:
     stage: Stage
     broker: Broker
     ledger: Ledger
-    shops: Shops
+    usage: ApiUsage
     names: Names
     receivers: Receivers = field(default_factory=Receivers)
     terminals: dict[str, Terminal] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Doubts in virtual time, by the product's own code: when the terminal is asked, and what follows."""
+"""Doubts in virtual time, by the product's own code: times of enquiries and their consequences."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from shared.concert.fields import Action
 from tests.simulation.limits import SETTINGS
 from tests.simulation.model.terminal import Kind
-from tests.simulation.placed.placing import Customers, begin, ids, pays, state, until, worker_of
+from tests.simulation.placed.placed_history import Customers, begin, ids, pays, state, until, worker_of
 from tests.simulation.running import Player
 from tests.simulation.world import World
 
@@ -30,7 +30,7 @@ def asked_at(world: World, since: float) -> list[int]:
 
 
 async def _worker_dies(world: World, kind: Kind) -> "asyncio.Task[None]":
-    """The worker is killed when the terminal has the request; another one lives."""
+    """Kill the worker when the terminal has the request; another one lives."""
     begin(world, workers=2, kind=kind)
     await asyncio.sleep(1)
     customer = pays(world, "ORDER_1")
@@ -51,29 +51,29 @@ def test_after_a_takeover_the_terminal_is_asked_from_the_margin_on(player: Playe
         times.append(asked_at(world, taken_at))
         return [customer]
 
-    assert player.play(1, script=script).verdict.wrongs == []
+    assert player.play(1, script=script).verdict.violations == []
 
     after_window = [WINDOW_SECONDS + seconds for seconds in (0, 8, 20, 32)]
     assert times == [[MARGIN_SECONDS, 35, 60, *after_window]]
 
 
 def test_a_proof_after_a_takeover_settles_the_payment_and_frees_the_terminal(player: Player) -> None:
-    """At the end of the margin, minutes before the hold ends; and not before."""
-    freed: list[float] = []
+    """At the end of the margin, minutes before the lease ends, and not before."""
+    released_at: list[float] = []
 
     async def script(world: World) -> Customers:
         customer = await _worker_dies(world, Kind())
         taken_at = world.stage.now
         await until(world.store.is_settled)
-        freed.append(world.stage.now - taken_at)
+        released_at.append(world.stage.now - taken_at)
         assert state(world, 0) == "succeeded"
         again = pays(world, "ORDER_2")
         await until(lambda: state(world, 1) == "succeeded")
         return [customer, again]
 
-    assert player.play(1, script=script).verdict.wrongs == []
+    assert player.play(1, script=script).verdict.violations == []
 
-    assert MARGIN_SECONDS - 1 < freed[0] < MARGIN_SECONDS + 10
+    assert MARGIN_SECONDS - 1 < released_at[0] < MARGIN_SECONDS + 10
 
 
 def test_a_silent_terminal_is_asked_four_times_after_the_doubt_window(player: Player) -> None:
@@ -92,13 +92,13 @@ def test_a_silent_terminal_is_asked_four_times_after_the_doubt_window(player: Pl
         times.append(asked_at(world, claimed_at))
         return [customer]
 
-    assert player.play(1, script=script).verdict.wrongs == []
+    assert player.play(1, script=script).verdict.violations == []
 
     assert times == [[WINDOW_SECONDS + seconds for seconds in (0, 8, 20, 32)]]
 
 
 def _line(world: World) -> tuple[object, object]:
-    """Return whether the only line's terminal answers identifications, and whether it is asked first."""
+    """Return whether the only terminal answers identifications, and whether it is asked first."""
     ((identifies, first),) = world.store.rows("SELECT identifies, identify_first FROM terminal_locks")
     return identifies, first
 
@@ -123,7 +123,7 @@ def test_only_a_success_is_followed_by_the_identification_that_may_excuse_a_term
         assert _line(world) == (0, 0)
         return [refused, paid]
 
-    assert player.play(1, script=script).verdict.wrongs == []
+    assert player.play(1, script=script).verdict.violations == []
 
 
 def test_an_answered_enquiry_ends_what_excused_a_terminal(player: Player) -> None:
@@ -141,13 +141,11 @@ def test_an_answered_enquiry_ends_what_excused_a_terminal(player: Player) -> Non
         assert _line(world) == (1, 0)
         return [paid, lost]
 
-    assert player.play(1, script=script).verdict.wrongs == []
+    assert player.play(1, script=script).verdict.violations == []
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_a_line_taken_over_in_doubt_is_marked_unless_its_terminal_answered(
-    player: Player, answers: bool
-) -> None:
+def test_a_terminal_taken_over_in_doubt_is_marked_unless_it_answered(player: Player, answers: bool) -> None:
     """Marked before or not: what the dead worker knew is not known any more."""
 
     async def script(world: World) -> Customers:
@@ -158,4 +156,4 @@ def test_a_line_taken_over_in_doubt_is_marked_unless_its_terminal_answered(
         assert _line(world)[1] == (0 if answers else 1)
         return [customer]
 
-    assert player.play(1, script=script).verdict.wrongs == []
+    assert player.play(1, script=script).verdict.violations == []

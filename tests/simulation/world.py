@@ -1,4 +1,4 @@
-"""One history: tills, processes, a broker, terminals and people, and what goes wrong between them."""
+"""World of one history: points of sale, processes, a broker, terminals, interventions and faults."""
 
 import asyncio
 import gc
@@ -22,16 +22,16 @@ from tests.simulation.judge.judge import Verdict, judge, stored_text
 from tests.simulation.judge.ledger import Ledger
 from tests.simulation.limits import SETTINGS
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.model.api_usage import ApiUsage, drawn_usage
 from tests.simulation.model.apis import Api
 from tests.simulation.model.broker import Broker
 from tests.simulation.model.feeds import FeedReader
+from tests.simulation.model.interventions import Interventions
 from tests.simulation.model.names import Names
 from tests.simulation.model.notifiers import Notifier, register_endpoints
-from tests.simulation.model.people import People
+from tests.simulation.model.pos import PointsOfSale
 from tests.simulation.model.process import Process
-from tests.simulation.model.shops import Shops, drawn_shops
 from tests.simulation.model.terminal import Kind, Terminal, drawn_kind
-from tests.simulation.model.tills import Tills
 from tests.simulation.model.watch import Watch
 from tests.simulation.model.workers import Worker
 from tests.simulation.registering import register
@@ -41,13 +41,13 @@ from tests.simulation.surroundings import MERCHANT_IDS, Surroundings
 _LOOK_SECONDS = 5.0
 #: Histories; collecting costs more than a short one.
 _COLLECT_EVERY = 10
-#: From the end of the faults on everything must be over by then: a session, a takeover, two holds.
+#: Everything must be over so long after the last fault: a session, a takeover, two leases.
 _PATIENCE_SECONDS = 2 * SETTINGS.lease_seconds + 200.0
 
 
 @dataclass
 class Result:
-    """What one history came to."""
+    """Result of one history."""
 
     seed: int
     verdict: Verdict
@@ -58,7 +58,7 @@ class Result:
 
 
 class World:
-    """The world of one seed; a `script` places customers and faults by hand instead of drawing them."""
+    """World of one seed; a `script` places customers and faults by hand instead of drawing them."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class World:
         self.loop = SimulatedLoop(self.rng)
         self.script = script
         self.faults: Faults = Faults() if script else drawn(self.rng)
-        self.shops = Shops() if script else drawn_shops(self.rng, self.faults)
+        self.usage = ApiUsage() if script else drawn_usage(self.rng, self.faults)
         self.history = History(keeps_lines=keeps_lines)
         self.watch = Watch(SETTINGS.worker_stale_seconds)
         self.store = Store(files, self.loop, self.rng, self.watch)
@@ -87,18 +87,18 @@ class World:
             holder=self.store.holder,
             is_excused=self.store.is_excused,
             taken_over_at=self.store.taken_over_at.get,
-            taker_waits_seconds=SETTINGS.takeover_free_after_seconds,
+            new_owner_waits_seconds=SETTINGS.takeover_free_after_seconds,
         )
         self.broker = Broker(self.stage, self.rng, self.faults)
-        self.around = Surroundings(self.stage, self.broker, self.ledger, self.shops, Names(self.stage))
+        self.around = Surroundings(self.stage, self.broker, self.ledger, self.usage, Names(self.stage))
         self.workers: list[Worker] = []
         self.apis: list[Api] = []
         self.notifiers: list[Notifier] = []
         self.feed_readers: list[FeedReader] = []
-        #: The dead ones, too.
+        #: Dead ones included.
         self._processes: list[Process] = []
         self.patience_seconds = _PATIENCE_SECONDS
-        #: The longest time for which the database was away.
+        #: Longest outage of the database.
         self.unavailable_seconds = 0.0
 
     def _commit_lost(self, fate: str, statement: str) -> None:
@@ -132,9 +132,9 @@ class World:
         self.notifiers.append(notifier)
         return notifier
 
-    def tell_others(self, endpoints: int) -> None:
-        """Before any process starts: each merchant has so many endpoints and reads its feed."""
-        self.shops = self.around.shops = replace(self.shops, endpoints=endpoints)
+    def add_notified(self, endpoints: int) -> None:
+        """Give each merchant endpoints and a reader of its feed; call it before any process starts."""
+        self.usage = self.around.usage = replace(self.usage, endpoints=endpoints)
         register_endpoints(self.store, endpoints)
         for merchant_id in MERCHANT_IDS:
             reader = FeedReader(self.around, self.apis, merchant_id)
@@ -175,8 +175,8 @@ class World:
     # The history
 
     async def _play(self) -> None:
-        self.tills = Tills(self.around, self.store, self.apis, self.rng)
-        self.people = People(self.around, self.store, self.apis, self.rng)
+        self.pos = PointsOfSale(self.around, self.store, self.apis, self.rng)
+        self.interventions = Interventions(self.around, self.store, self.apis, self.rng)
         if self.script is None:
             customers = await self._play_at_random()
         else:
@@ -192,17 +192,17 @@ class World:
         rng = self.rng
         for _ in range(rng.randint(1, 2)):
             self.add_terminal(drawn_kind(rng))
-        if self.shops.endpoints is not None:
-            self.tell_others(self.shops.endpoints)
+        if self.usage.endpoints is not None:
+            self.add_notified(self.usage.endpoints)
         for _ in range(rng.choice((1, 2, 2, 2, 3))):
             self.start_worker()
         for _ in range(rng.randint(1, 2)):
             self.start_api()
-        if self.shops.endpoints is not None:
+        if self.usage.endpoints is not None:
             for _ in range(rng.randint(1, 2)):
                 self.start_notifier()
         Causes(self).plan()
-        self.stage.spawn(self.people.run())
+        self.stage.spawn(self.interventions.run())
         customers = [self.loop.create_task(self._customer(number)) for number in range(rng.randint(2, 5))]
         await asyncio.sleep(OPEN_SECONDS)
         return customers
@@ -226,7 +226,7 @@ class World:
     async def _customer(self, number: int) -> None:
         await asyncio.sleep(self.rng.uniform(0.1, OPEN_SECONDS * 0.8))
         index = self.rng.randrange(len(self.around.terminals))
-        await self.tills.customer(number, [f"127.0.0.{index + 2}", f"till-{index}.example"], 8888)
+        await self.pos.customer(number, [f"127.0.0.{index + 2}", f"till-{index}.example"], 8888)
 
     def run(self) -> Result:
         loops.UNEXPECTED.clear()
@@ -234,7 +234,7 @@ class World:
             with patch.object(resilience, "log_unexpected", loops.note_unexpected):
                 self.loop.run_until_complete(self._play())
             verdict = judge(self)
-            if verdict.wrongs:
+            if verdict.violations:
                 self.history.lines += stored_text(self)
             return Result(
                 self.seed,
@@ -263,7 +263,7 @@ Script = Callable[[World], Awaitable[list["asyncio.Task[None]"]]]
 def play(seed: int, files: Files, *, keeps_lines: bool = False, script: Script | None = None) -> Result:
     """Play one seed in a context of its own, and leave nothing of it behind."""
     collects = gc.isenabled()
-    # What a dead process left must not be finalised while its world goes on.
+    # Objects of a dead process must not be finalised while its world goes on.
     gc.disable()
     try:
         return copy_context().run(lambda: _run(seed, files, keeps_lines, script))

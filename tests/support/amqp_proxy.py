@@ -1,4 +1,4 @@
-"""A TCP way to the broker that a test can cut, freeze and mend, while the real broker stays as it is."""
+"""TCP proxy to the broker that a test can cut, freeze and reopen, while the real broker stays as it is."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class AmqpProxy:
-    """Forwards bytes between clients and the broker. `url` is the broker's, by way of this proxy."""
+    """Proxy between clients and the broker; `url` is the broker's by way of it."""
 
     def __init__(self, amqp_url: str) -> None:
         parts = urlsplit(amqp_url)
@@ -20,7 +20,7 @@ class AmqpProxy:
         self._orphans: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        #: How much has arrived here, and was not forwarded, since the way was frozen.
+        #: Bytes that arrived and were not forwarded since the proxy was frozen.
         self.held_bytes = 0
 
     @property
@@ -49,19 +49,19 @@ class AmqpProxy:
         self._writers.clear()
 
     def orphan_connections(self) -> None:
-        """Break every connection on the clients' side only: the broker goes on believing in them."""
+        """Break every connection on the clients' side only: the broker does not notice."""
         for client, broker in self._pairs.items():
             self._orphans.add(broker)
             client.transport.abort()
         self._pairs.clear()
 
     def freeze(self) -> None:
-        """Forward nothing more, and break nothing: the way a memory alarm or a dead link looks."""
+        """Forward nothing more, and break nothing: as in a memory alarm or on a dead link."""
         self.held_bytes = 0
         self._flowing.clear()
 
     async def close(self) -> None:
-        """Cut the way and let its pumps end."""
+        """Break every connection and end the forwarding."""
         await self.cut()
         self._flowing.set()
 
@@ -89,7 +89,7 @@ class AmqpProxy:
 
 @contextlib.asynccontextmanager
 async def amqp_proxy(amqp_url: str) -> AsyncIterator[AmqpProxy]:
-    """An open way to the broker, cut at the end."""
+    """Yield an open proxy to the broker, closed at the end."""
     proxy = AmqpProxy(amqp_url)
     await proxy.mend()
     try:

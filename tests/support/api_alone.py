@@ -1,4 +1,4 @@
-"""One API process on a real database, with neither broker nor worker: the test plays both.
+"""API process on a real database, with neither broker nor worker: the test plays both.
 
 For what the API decides by the database alone; whatever passes through RabbitMQ is tested with RabbitMQ.
 """
@@ -51,7 +51,7 @@ _POLLS_OFTEN: Final[dict[str, Any]] = {"reply_poll_seconds": 0.05, "reply_poll_a
 
 @dataclass
 class Postbox:
-    """Keeps what is published; brings replies to the API at once, unless told to lose them."""
+    """Publisher that keeps messages, and brings replies to the API at once or loses them."""
 
     name: str = "reply.alone"
     published: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Postbox:
 
 @dataclass(frozen=True)
 class Caller:
-    """A credential and the client that uses it."""
+    """Credential and the client that uses it."""
 
     client: httpx.AsyncClient
     merchant_id: str | None
@@ -90,7 +90,7 @@ class Caller:
         return await self.client.get(path, params=query)
 
     async def post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
-        """Headers are given with underscores: `idempotency_key="k"`."""
+        """Post a body; headers are given with underscores: `idempotency_key="k"`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.post(path, json=body, headers=named)
 
@@ -118,7 +118,7 @@ def order_for(host: str, amount: int, **order: Any) -> dict[str, Any]:
 
 @dataclass
 class ApiAlone:
-    """The process, and what a worker would do beside it."""
+    """API process, and a worker's part beside it."""
 
     database: Database
     postbox: Postbox
@@ -131,7 +131,7 @@ class ApiAlone:
     async def merchant(
         self, *, guard_hours: int | None = None, unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS
     ) -> Caller:
-        """A new merchant's till."""
+        """Return the client of a new merchant."""
         merchant_id = f"mer_{secrets.token_hex(6)}"
         await create_merchant(
             self.database, merchant_id, "A bakery", ["127.0.0.0/8"], guard_hours, unknown_orders
@@ -139,7 +139,7 @@ class ApiAlone:
         return await self.caller(CredentialKind.PRIVATE, merchant_id)
 
     async def caller(self, kind: CredentialKind, merchant_id: str | None = None) -> Caller:
-        """Whoever has a credential of this kind."""
+        """Return a client with a credential of this kind."""
         name, secret = f"ct_{secrets.token_hex(6)}", secrets.token_hex(16)
         hashed = hash_secret(_SECRET_KEY, secret)
         assert await create_credential(self.database, name, kind, merchant_id, hashed)
@@ -153,13 +153,13 @@ class ApiAlone:
         return Caller(await self._stack.enter_async_context(client), merchant_id, name)
 
     async def claim(self, payment_id: str) -> Claimed:
-        """As a worker does before it sends a byte."""
+        """Claim a payment as a worker does before it sends a byte."""
         claimed = await try_claim(self.database, payment_id)
         assert isinstance(claimed, Claimed), claimed
         return claimed
 
     async def settle(self, claimed: Claimed, event: Event, result: Result | None = None) -> Payment:
-        """As a worker does with its terminal's answer, without any reply."""
+        """Store a result as a worker does, without any reply."""
         outcome = Settlement(event=event, result=result or Result())
         return await settling.settle(
             self.database, claimed.grant, claimed.payment, outcome, ObservedCapabilities()
@@ -168,7 +168,7 @@ class ApiAlone:
 
 @contextlib.asynccontextmanager
 async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
-    """An API process on a migrated store; `given` are settings, and `lookup` in place of the system's."""
+    """Yield an API process on a migrated store; `given` are settings, and a `look_up`."""
     lookup: Lookup | None = given.pop("lookup", None)
     settings = Settings(**{**_POLLS_OFTEN, **given})
     async with contextlib.AsyncExitStack() as stack:

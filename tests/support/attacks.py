@@ -1,4 +1,4 @@
-"""A real API process under attack, and somebody else who uses it meanwhile."""
+"""API process under attack, and a bystander's health checks meanwhile."""
 
 import asyncio
 import contextlib
@@ -16,20 +16,20 @@ import psutil
 from fleet import Fleet, Process
 from system import LOOPBACK, System, Till
 
-#: How slow the slowest hundredth of somebody else's health checks may be.
+#: Limit of the 99th percentile of a bystander's health checks.
 SLOW_CHECK_SECONDS = 0.1
-#: A machine that does other work, too, is slower at its worst by a multiple.
+#: Factor for a machine that does other work, too.
 IDLE_TIMES = 3
 _BYSTANDER = Path(__file__).parent / "bystander.py"
 
 
 @dataclass
 class Bystander:
-    """Somebody else's health checks during an attack; known once it is over."""
+    """A bystander's health checks during an attack; known once it is over."""
 
     seconds: list[float] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
-    #: What the attack cost the process in memory.
+    #: Memory that the process took during the attack.
     megabytes: float = 0
 
     @property
@@ -39,13 +39,13 @@ class Bystander:
 
 @dataclass
 class Target:
-    """A real API process, with everything that an attacker may have."""
+    """API process, with everything that an attacker may have."""
 
     process: Process
     port: int
     #: Headers of a log-in, by kind of credential; `none` has none.
     logins: dict[str, dict[str, str]]
-    #: What the same machine takes for a health check while nothing else happens.
+    #: Time of a health check on the same machine while nothing else happens.
     idle_seconds: float
     print_line: Callable[[str], None]
     #: Starts further processes of the same installation.
@@ -55,7 +55,7 @@ class Target:
 
     @contextlib.asynccontextmanager
     async def till(self) -> AsyncIterator[Till]:
-        """A till of a new merchant, whose terminals are on loopback addresses."""
+        """Return the POS of a new merchant, whose terminals are on loopback addresses."""
         async with httpx.AsyncClient(timeout=120) as client:
             yield Till(client, await self.system.login(LOOPBACK), f"http://127.0.0.1:{self.port}")
 
@@ -74,7 +74,7 @@ class Target:
         health_is_red: bool = False,
         victim: Process | None = None,
     ) -> AsyncIterator[Bystander]:
-        """Watch health while the block attacks; print the line; fail where others had to wait.
+        """Watch health while the block attacks; print the result; fail where others had to wait.
 
         `health_waits`: they may; `health_is_red`: the attack is one that health tells of. `victim` is the
         process whose memory is looked at, unless it is the API.
@@ -109,7 +109,7 @@ async def watching(port: int) -> AsyncIterator[Bystander]:
         assert process.stdout is not None
         assert await process.stdout.readline(), "it could not watch"
         yield bystander
-        # Nothing to read, and the end of it: that is what ends the watch.
+        # The end of its input ends the bystander.
         output, _ = await process.communicate(b"")
         found = json.loads(output)
         bystander.seconds, bystander.statuses = found["seconds"], set(found["statuses"])

@@ -1,4 +1,4 @@
-"""The broker's parts wired as a composition root wires them, over a real RabbitMQ."""
+"""Broker's parts wired as a composition root wires them, over a real RabbitMQ."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ async def is_ready(part: Part) -> bool:
 
 
 class BrokerParts:
-    """Makes publishers, consumers and reply queues; one metrics object for all."""
+    """Factory of publishers, consumers and reply queues with one metrics object."""
 
     def __init__(
         self, amqp_url: str, amqp_prefix: str, stack: contextlib.AsyncExitStack, **given: object
@@ -85,7 +85,7 @@ class BrokerParts:
         )
 
     async def waiting_in(self, queue: str) -> int:
-        """How many messages are ready in a queue; 0 where there is no such queue."""
+        """Return the number of ready messages in a queue; 0 where there is no such queue."""
         connection = await aiormq.connect(self.settings.require_amqp_url())
         try:
             channel = await connection.channel()
@@ -112,7 +112,7 @@ class BrokerParts:
 
 @contextlib.asynccontextmanager
 async def broker_parts(amqp_url: str, amqp_prefix: str, **given: object) -> AsyncIterator[BrokerParts]:
-    """Parts whose connections are closed and whose queues are deleted at the end."""
+    """Yield parts whose connections are closed and whose queues are deleted at the end."""
     parts: BrokerParts | None = None
     try:
         async with contextlib.AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Somebody else, as a process of its own: asks for health again and again until its input is closed.
+"""Bystander in a process of its own: it asks for health again and again until its input is closed.
 
 `python bystander.py PORT` writes a line once it has an answer, and at the end one JSON object: `seconds` (how
 long each check took) and `statuses`. A process, because whoever attacks from the same one
@@ -13,10 +13,10 @@ import time
 
 from raw_http import HEALTH_PATH
 
-#: One check every so often, and so many at least: their slowest hundredth is asked for.
+#: Interval of the checks, and their least number: their 99th percentile is measured.
 CHECK_EVERY_SECONDS = 0.02
 CHECKS_AT_LEAST = 100
-#: The first checks make the process import, connect and prepare; they are nobody's waiting.
+#: The first checks make the process import, connect and prepare; they are not counted.
 CHECKS_BEFORE = 50
 
 
@@ -40,7 +40,7 @@ def watch(port: int) -> None:
 
 
 def _is_told_to_end() -> bool:
-    """Look after a pause."""
+    """Check after a pause."""
     time.sleep(CHECK_EVERY_SECONDS)
     return bool(select.select([sys.stdin], [], [], 0)[0])
 

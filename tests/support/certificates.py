@@ -1,4 +1,4 @@
-"""A certificate authority of the test's own, and servers' certificates by it."""
+"""Certificate authority of the test's own, and servers' certificates by it."""
 
 import datetime
 import ipaddress
@@ -14,7 +14,7 @@ _DAY = datetime.timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates; `trust` is the context of a client that trusts it alone."""
+    """Authority that signs certificates; `trust` is the context of a client that trusts it alone."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""Waiting for what will be true soon, without a fixed sleep."""
+"""Waiting for a condition without a fixed sleep."""
 
 import asyncio
 import inspect
@@ -8,7 +8,7 @@ from typing import Any
 
 
 async def eventually(look: Callable[[], Any], *, within_seconds: float = 30) -> Any:
-    """Return what `look` (plain or async) sees as soon as it is true; fail with what it saw last."""
+    """Return the value of `look` (plain or async) as soon as it is true; fail with its last value."""
     deadline = time.monotonic() + within_seconds
     while True:
         seen = look()

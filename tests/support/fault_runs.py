@@ -1,4 +1,4 @@
-"""What the fault tests share: cases, short limits, processes that are struck, and what must be right."""
+"""Cases, short limits, struck processes and checks of the fault tests."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ BOTH: Final = ("postgresql", "sqlite")
 ROOT: Final = "tests.faults.root"
 #: Opens a case's stage with these limits.
 Staged = Callable[..., AbstractAsyncContextManager[tuple[Fleet, System]]]
-#: How soon a fault must show in the stored state, while another worker lives.
+#: A fault must show in the stored state so soon while another worker runs.
 VISIBLE_SECONDS: Final = 15.0
 READY_LINE: Final = "terminal worker is taking payments"
 API_READY_LINE: Final = "API is serving"
@@ -56,7 +56,7 @@ FAULT_LIMITS: Final[dict[str, object]] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a process, and at which of its steps."""
+    """Fault of a process, and its step."""
 
     step: str
     fault: signal.Signals
@@ -88,7 +88,7 @@ def runs(cases: Sequence[Fault], *dialects: str) -> list[Any]:
 async def stage(
     url: str, amqp_url: str, prefix: str, folder: Path, limits: Mapping[str, object]
 ) -> AsyncIterator[tuple[Fleet, System]]:
-    """Yield processes to be struck, and the same system as this test sees it."""
+    """Yield processes to be struck, and the same system for the test."""
     settings = {**FAULT_LIMITS, **limits}
     addresses = {"database_url": url, "amqp_url": amqp_url, "amqp_prefix": prefix}
     async with (
@@ -108,7 +108,7 @@ def stage_of(url: str, amqp_url: str, prefix: str, folder: Path) -> Staged:
 
 
 async def restart(broker: RunningServer, meanwhile: Awaitable[None] | None = None) -> None:
-    """Kill a broker of the test's own and start it again; `meanwhile` happens while it is away."""
+    """Kill a broker of the test's own and start it again; `meanwhile` runs while it is down."""
     await asyncio.sleep(LEADER_SECONDS)
     await asyncio.to_thread(broker.kill)
     if meanwhile is not None:
@@ -122,7 +122,7 @@ async def start_faulty(fleet: Fleet, verb: str, step: str, number: signal.Signal
 
 
 async def start_held_back(fleet: Fleet) -> Process:
-    """Start a worker that recovers and sweeps, and takes payments only once it is told to `go_on`."""
+    """Start a worker that recovers and sweeps, and takes payments only after `go_on`."""
     return await fleet.start("terminal-worker", "before_consuming", GO_ON.name, module=ROOT)
 
 
@@ -132,7 +132,7 @@ async def is_waiting(process: Process) -> None:
 
 
 def go_on(process: Process) -> None:
-    """Tell a process that waits at a step to go on; no harm where it has gone on already."""
+    """Let a process that waits at a step go on; no harm where it has gone on already."""
     process.signal(GO_ON)
 
 
@@ -151,7 +151,7 @@ async def is_down(process: Process, number: signal.Signals) -> None:
 
 @contextlib.contextmanager
 def never_left_stopped(process: Process, *waiting: Process) -> Iterator[None]:
-    """A stopped process would not hear SIGTERM, nor would those that wait at a step end by it."""
+    """Continue stopped and waiting processes at the block's end: they would not end by SIGTERM."""
     try:
         yield
     finally:
@@ -168,12 +168,12 @@ def shop_terminal(behaviour: Behaviour) -> VirtualTerminal:
 
 
 def debits(terminal: VirtualTerminal) -> list[SessionRecord]:
-    """What the terminal itself recorded of debits, busy answers among them."""
+    """Return the terminal's own records of debits, busy answers included."""
     return [record for record in terminal.records if record.operation == "debit"]
 
 
 def check_the_ledger(terminal: VirtualTerminal, *, requests: int) -> None:
-    """The request came so often, each was carried out, and nothing moved money twice."""
+    """Check that so many requests came, each was carried out, and none moved money twice."""
     found = debits(terminal)
     assert len(found) == requests
     assert [record.charged for record in found] == [True] * requests
@@ -181,17 +181,19 @@ def check_the_ledger(terminal: VirtualTerminal, *, requests: int) -> None:
     assert len({record.reference for record in found}) == requests
 
 
-def check_told(answered: httpx.Response, row: Any) -> None:
-    """The caller's answer is what is stored."""
-    told = answered.json()["payment"]
-    assert (told["id"], told["state"], told.get("reason")) == (row.id, row.state, row.reason), answered.text
-    assert told["amount"] == (row.amount_cents if row.paid_cents is None else row.paid_cents)
+def check_answer(answered: httpx.Response, row: Any) -> None:
+    """Check that the client's answer equals the stored row."""
+    shown = answered.json()["payment"]
+    assert (shown["id"], shown["state"], shown.get("reason")) == (row.id, row.state, row.reason), (
+        answered.text
+    )
+    assert shown["amount"] == (row.amount_cents if row.paid_cents is None else row.paid_cents)
     for field in ("authorisation_number", "masked_card", "application"):
-        assert told.get(field) == getattr(row, field), field
+        assert shown.get(field) == getattr(row, field), field
 
 
 async def next_customer_pays(system: System, till: Any, terminal: VirtualTerminal) -> None:
-    """The terminal's line is free again, and nothing of the fault is left on it."""
+    """Check that the next customer can pay at the terminal."""
     await eventually(lambda: _is_free(system, terminal.host))
     answered = await till.pay(terminal.host, 777)
     assert answered.json().get("paymentStatus") == "Success", answered.text

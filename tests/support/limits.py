@@ -1,8 +1,8 @@
-"""The settings' time limits, shortened so that what takes minutes at a till takes a second in a test."""
+"""Time limits for tests: seconds instead of minutes."""
 
 from typing import Final
 
-#: Seconds; they fit together as the settings check.
+#: Seconds; the settings' checks of their relations hold.
 SHORT_LIMITS: Final[dict[str, object]] = {
     "name_lookup_timeout_seconds": 0.5,
     "queue_deadline_seconds": 5,
@@ -52,8 +52,8 @@ SHORT_LIMITS: Final[dict[str, object]] = {
     "secret_key": "a key for tests, 32 characters long",
 }
 
-#: For tests in which a terminal says nothing: its line is free again 2.9 s after the claim. The write window
-#: leaves a machine under load the time to connect.
+#: For silent terminals: they are free again 2.9 s after the claim. The write window leaves a machine under
+#: load the time to connect.
 BRIEF_DOUBT: Final[dict[str, object]] = {
     "connect_timeout_seconds": 0.3,
     "connect_total_seconds": 0.5,

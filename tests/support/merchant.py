@@ -1,4 +1,4 @@
-"""A merchant that registers terminals and pays on them over HTTP, and what its terminals read."""
+"""Merchant that registers terminals and pays on them over HTTP, with its terminals' records."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ PATH = "/v1/terminals"
 
 
 class Merchant:
-    """Registers and pays as one merchant."""
+    """Client of one merchant that registers terminals and pays."""
 
     def __init__(self, api: Api, login: Login) -> None:
         self.till = Till(api.client, login)

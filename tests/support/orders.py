@@ -11,7 +11,7 @@ from api.openapi.examples import FULL_REQUEST
 
 #: An edit that takes the field away.
 class Gone(Enum):
-    """Stands for a field that is left out; an enum, since its text is the same in every process."""
+    """Marker of a field that is left out; an enum, since its text is the same in every process."""
 
     GONE = "gone"
 

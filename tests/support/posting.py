@@ -15,7 +15,7 @@ LOOPBACK = AddressPolicy((ip_network("127.0.0.0/8"),), allow_http=True)
 
 
 def names(**table: Sequence[str]) -> Lookup:
-    """Answer from the table, where `_` in a name stands for its dot; other names have no address."""
+    """Return a look-up from the table, where `_` in a name stands for its dot."""
 
     async def lookup(host: str) -> Sequence[Address]:
         return [ip_address(address) for address in table.get(host.replace(".", "_"), ())]
@@ -33,7 +33,7 @@ async def client(
     idle_seconds: float = 60,
     max_idle: int = 200,
 ) -> AsyncIterator[HttpClient]:
-    """Time limits are wide unless a test is about them."""
+    """Return a client; its time limits are wide unless a test is about them."""
     http = HttpClient(
         policy,
         lookup or names(),

@@ -1,4 +1,4 @@
-"""HTTP as bytes on a socket: for clients that send what no library would."""
+"""HTTP as bytes on a socket, for requests that no library would send."""
 
 import asyncio
 import base64
@@ -31,13 +31,13 @@ def request(method: str, path: str, body: bytes = b"", headers: Mapping[str, str
 
 @dataclass
 class RawConnection:
-    """One connection of a client that may send anything."""
+    """Connection of a client that may send anything."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
-        """Send; a server that has closed meanwhile is no error here."""
+        """Send bytes; a server that has closed meanwhile is no error."""
         self.writer.write(data)
         with contextlib.suppress(ConnectionError):
             await self.writer.drain()
@@ -61,7 +61,7 @@ class RawConnection:
         assert await self.is_closed()
 
     async def is_closed(self, *, within_seconds: float = 60) -> bool:
-        """Wait for the server to close; whether nothing more came before."""
+        """Wait for the server to close; return whether nothing more came before."""
         async with asyncio.timeout(within_seconds):
             try:
                 return await self.reader.read() == b""

@@ -1,4 +1,4 @@
-"""An API on a socket, on a thread and an event loop of its own."""
+"""API on a socket, on a thread and an event loop of its own."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class LoopTimes:
-    """Processor time that the event loop's thread took from one turn to the next; nobody else's."""
+    """Processor time of the event loop's thread by turn."""
 
     seconds: list[float] = field(default_factory=list)
 
@@ -30,14 +30,14 @@ class LoopTimes:
             self.seconds.append(time.thread_time() - begun)
 
     def worst(self) -> float:
-        """Return the longest since the last look."""
+        """Return the longest turn since the last call."""
         found, self.seconds = max(self.seconds, default=0.0), []
         return found
 
 
 @dataclass
 class ServedApi:
-    """The API, where it listens, and its event loop."""
+    """API, its port, and its event loop."""
 
     api: ApiAlone
     port: int
@@ -49,7 +49,7 @@ class ServedApi:
         return f"http://127.0.0.1:{self.port}"
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run it on the API's loop."""
+        """Run a coroutine on the API's loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=60)
 
 

@@ -1,4 +1,4 @@
-"""The RabbitMQ and the PostgreSQL of a test run: given by the environment, else started. A pytest plugin.
+"""Pytest plugin with the RabbitMQ and PostgreSQL of a run: given by the environment, else started.
 
 `python -m sandbox.servers -- pytest ...` gives them. Plain `pytest` starts each when a test first asks for
 it. `pytest -n 2` starts both before its workers, which inherit the addresses, unless only tests are named
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def amqp_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """The broker that all tests share; a test keeps to itself by `amqp_prefix` and must not stop it."""
+    """Return the broker that all tests share; each uses an `amqp_prefix` of its own and must not stop it."""
     if _is_worker(pytestconfig):
         yield os.environ[AMQP_VARIABLE]
         return
@@ -46,14 +46,14 @@ def amqp_url(pytestconfig: pytest.Config) -> Iterator[str]:
 
 @pytest.fixture
 def amqp_prefix() -> str:
-    """What this test puts before the names of its queues and exchanges."""
+    """Return the prefix of this test's queues and exchanges."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     return f"t-{worker}-{secrets.token_hex(4)}."
 
 
 @pytest.fixture(scope="session")
 def postgres_server_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """The server that all tests share, with the right to create databases: `postgresql+asyncpg://...`."""
+    """Return the server that all tests share: it may create databases."""
     if _is_worker(pytestconfig):
         yield os.environ[POSTGRES_VARIABLE]
         return
@@ -63,7 +63,7 @@ def postgres_server_url(pytestconfig: pytest.Config) -> Iterator[str]:
 
 @pytest.fixture
 def own_broker() -> Iterator[RunningServer]:
-    """A broker of this test's own, which it may kill, stop and start again. Costs six seconds."""
+    """Start a broker of this test's own, which it may kill, stop and start again; takes six seconds."""
     with start_servers(postgres=False, sources=PRIVATE_SOURCES) as servers:
         yield servers.rabbitmq
 

@@ -1,4 +1,4 @@
-"""API and terminal workers as their composition roots wire them, in this process, on real servers."""
+"""API, terminal and notifier workers as their composition roots wire them, in this process."""
 
 import asyncio
 import base64
@@ -78,13 +78,13 @@ def order_for(host: str, amount: int = 250, **order: Any) -> dict[str, Any]:
 
 
 def payment_id(answered: httpx.Response) -> str:
-    """Return the id of the payment that the answer tells of."""
+    """Return the id of the payment in the answer."""
     found: str = answered.json()["payment"]["id"]
     return found
 
 
 class Till:
-    """Pays over HTTP as one merchant's cash register."""
+    """POS of one merchant that pays over HTTP."""
 
     def __init__(self, client: httpx.AsyncClient, login: Login, base_url: str = "") -> None:
         self.client = client
@@ -147,7 +147,7 @@ class Notifier:
 
 
 class System:
-    """Makes API processes, terminal and notifier workers; all of them end with the system."""
+    """Factory of API processes, terminal and notifier workers; all of them end with the system."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class System:
         return Login(merchant_id, name, secret)
 
     async def till(self, api: Api | None = None) -> Till:
-        """Return the till of a new merchant whose terminals are on loopback addresses."""
+        """Return the POS of a new merchant whose terminals are on loopback addresses."""
         return Till((api or await self.api()).client, await self.login(LOOPBACK))
 
     async def api(
@@ -236,7 +236,7 @@ class System:
         failpoint: Failpoint = no_failpoint,
         **given: object,
     ) -> Worker:
-        """Start a terminal worker; `clock` is the one that its sessions and holds go by."""
+        """Start a terminal worker; `clock` is that of its sessions and leases."""
         settings = self._settings_of("terminal", given)
         clock, metrics, database = clock or SystemClock(), Metrics("worker"), self._open_database(settings)
         worker = new_process_id(os.urandom)
@@ -329,7 +329,7 @@ class System:
         await publisher.publish_payment(PaymentMessage(payment_id, reply_to))
 
     async def purged(self) -> bool:
-        """Throw away the waiting payment messages; whether there was one."""
+        """Purge the waiting payment messages; return whether there was one."""
         connection = await self._connect(self.settings, "publish")
         channel = await connection.channel()
         result = await channel.get_underlay_channel()
@@ -349,7 +349,7 @@ class System:
         return list(await rows(self.database, f"SELECT * FROM {table}"))
 
     async def details(self, payment_id: str) -> list[dict[str, Any]]:
-        """Return what the payment's events say, in order, each with its `event`."""
+        """Return the details of the payment's history in order, each with its `event`."""
         found = await rows(
             self.database,
             "SELECT event, detail FROM payment_events WHERE payment_id = :id ORDER BY id",
@@ -358,7 +358,7 @@ class System:
         return [{"event": row.event, **json.loads(row.detail)} for row in found]
 
     async def holder(self, host: str) -> str | None:
-        """Return the payment that holds the terminal's line; None where it is free."""
+        """Return the payment that holds the terminal lock; None where it is free."""
         found = await rows(
             self.database,
             "SELECT held_by FROM terminal_locks WHERE address = :terminal_address",
@@ -367,11 +367,11 @@ class System:
         return found[0].held_by if found else None
 
     async def is_free(self, host: str) -> bool:
-        """Whether nobody holds the terminal's line."""
+        """Return whether the terminal lock is free."""
         return await self.holder(host) is None
 
     def _settings_of(self, process: str, given: Mapping[str, object]) -> Settings:
-        """On PostgreSQL each kind of process has the account that it has in production."""
+        """Return a process's settings; on PostgreSQL it has its kind's account as in production."""
         url = as_account(str(self._given["database_url"]), f"cloud_terminal_{process}")
         return load_settings(**{**self._given, "database_url": url, **given})
 
@@ -429,6 +429,6 @@ async def delete_queues(amqp_url: str, amqp_prefix: str) -> None:
 async def system_on(
     database_url: str, amqp_url: str, amqp_prefix: str, **given: object
 ) -> AsyncIterator[System]:
-    """A system on a migrated database; `given` are settings of all its processes."""
+    """Yield a system on a migrated database; `given` are settings of all its processes."""
     async with contextlib.AsyncExitStack() as stack:
         yield System(database_url, amqp_url, amqp_prefix, stack, given)

@@ -1,4 +1,4 @@
-"""The worst bodies that the limits let in, for every route that takes one."""
+"""Worst bodies within the limits, for every route that takes one."""
 
 import copy
 import json
@@ -10,14 +10,14 @@ from raw_http import request
 from api.openapi.examples import MINIMAL_REQUEST
 
 BYTES = 262_000
-#: Stands for the shape in a body that is right otherwise.
+#: Place of the shape in a body that is right otherwise.
 HERE = "@here@"
 
 _ORDER = {**MINIMAL_REQUEST, "order": {**MINIMAL_REQUEST["order"], "order_id": "worst"}}
 
 
 def shapes(size: int) -> dict[str, str]:
-    """Return JSON values of about `size` bytes, each made to cost somebody much."""
+    """Return JSON values of about `size` bytes, each made to be expensive."""
 
     def filled(item: str) -> str:
         return "[" + ",".join([item] * (size // (len(item) + 1))) + "]"
@@ -47,7 +47,7 @@ def shapes(size: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Route:
-    """A route that takes a body, who may call it, and right bodies with a place for a shape."""
+    """Route that takes a body, the login that may call it, and right bodies with a place for a shape."""
 
     method: str
     path: str

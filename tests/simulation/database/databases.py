@@ -1,4 +1,4 @@
-"""The product's `Database` as a simulated process opens it: on the thin engine, or on SQLAlchemy's own.
+"""Product's `Database` as a simulated process opens it: on the thin engine, or on SQLAlchemy's own.
 
 An engine of SQLAlchemy is used again in later histories: compiling its statements costs more than a history.
 """
@@ -36,7 +36,7 @@ def _open_full(which: str, rng: random.Random) -> Database:
 
 
 def give_back() -> None:
-    """After a history: its engines, with new pools, serve a later one."""
+    """Keep the engines of a history that is over, with new pools, for a later one."""
     for which, made in _used:
         for engine in (made._writer, made._reader):
             engine.sync_engine.dispose(close=False)

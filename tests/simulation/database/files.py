@@ -1,4 +1,4 @@
-"""The two database files of a process that plays: made once, and emptied for every history.
+"""Two database files of a process that plays: made once, and emptied for every history.
 
 Their sqlite3 connections stay open. To open one, read the schema and prepare the statements again costs more
 than a history's statements do.
@@ -16,7 +16,7 @@ _DAY_MS: Final = 86_400_000
 
 
 class File:
-    """One database file. Whoever begins a transaction borrows a connection for as long as it lasts."""
+    """One database file; each transaction borrows a connection of it until its end."""
 
     def __init__(self, path: Path, template: bytes) -> None:
         self._path = path
@@ -57,7 +57,7 @@ class File:
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """For a statement outside of transactions, which is read to its end at once."""
+        """Return the connection for statements outside of transactions, each read to its end at once."""
         # The one that wrote last: what it has in its cache is up to date.
         if not self._spare:
             self._spare.append(self._open())
@@ -70,13 +70,13 @@ class File:
         return lent
 
     def give_back(self, lent: sqlite3.Connection) -> None:
-        """What was not committed is rolled back."""
+        """Take a connection back; roll back what was not committed."""
         lent.rollback()
         self._lent.remove(lent)
         self._spare.append(lent)
 
     def begin_anew(self) -> None:
-        """Make it what the migrations left."""
+        """Restore the state after the migrations."""
         for lent in list(self._lent):
             self.give_back(lent)
         raw = self._emptier
@@ -93,7 +93,7 @@ class File:
 
 
 class Files:
-    """The database and, beside it, the heartbeats' own."""
+    """Files of the database and, beside it, of the heartbeats."""
 
     def __init__(self, folder: Path, templates: Templates) -> None:
         self.main = File(folder / "history.db", templates.database)

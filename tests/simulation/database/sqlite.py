@@ -1,4 +1,4 @@
-"""SQLite in the loop's own thread, behind coroutines that call sqlite3 at once, and how it misbehaves."""
+"""SQLite in the loop's own thread, behind coroutines that call sqlite3 at once, with its faults."""
 
 import asyncio
 import random
@@ -12,25 +12,25 @@ from tests.simulation.loop import OWNER, SimulatedLoop
 from tests.simulation.model.watch import Watch
 
 _EPOCH_MS: Final = 1_790_000_000_000
-#: What else a server may say of a statement: cancelled (a time-out, a person), no lock in time, a mistake.
+#: Errors of a statement: cancelled (by a time-out or by hand), no lock in time, an internal error.
 _ERRORS: Final = ("57014", "55P03", "XX000")
 
 
 class StatementFailed(sqlite3.OperationalError):
-    """The server refuses one statement; the connection is well."""
+    """Raised when the server refuses one statement; its connection works on."""
 
     def __init__(self, sqlstate: str) -> None:
         super().__init__(f"the server says {sqlstate}")
         self.sqlstate = sqlstate
 
 
-#: What becomes of a commit whose answer is lost.
+#: Fates of a commit whose answer is lost.
 Fate = Literal["done", "undone", "late"]
 FATES: Final[tuple[Fate, ...]] = ("done", "undone", "late")
 
 
 class Store:
-    """The database server of one history: its files, its clock, its faults."""
+    """Database server of one history: its files, its clock, its faults."""
 
     def __init__(self, files: Files, loop: SimulatedLoop, rng: random.Random, watch: Watch) -> None:
         self.loop = loop
@@ -45,21 +45,21 @@ class Store:
         self.is_unavailable = False
         #: Ratio of commits whose answer is lost.
         self.lost_commits = 0.0
-        #: Commits to lose on purpose: a word of one of the transaction's statements, and what becomes of it.
+        #: Commits to lose on purpose: a part of one of the transaction's statements, and the commit's fate.
         self.doomed: list[tuple[str, Fate]] = []
         #: Ratio of statements that the server refuses.
         self.errors = 0.0
-        #: Statements to refuse on purpose: a word of each, and what the server says.
+        #: Statements to refuse on purpose: a part of each, and its SQLSTATE.
         self.refused: list[tuple[str, str]] = []
         self.on_error: Callable[[str, str], None] = lambda *_: None
-        #: Ratio of statements whose answer is a while on its way.
+        #: Ratio of statements whose answer comes late.
         self.slow_answers = 0.0
-        #: Answers to delay on purpose: a word of the statement, and for how long.
+        #: Answers to delay on purpose: a part of the statement, and seconds.
         self.delayed: list[tuple[str, float]] = []
         self.latency_seconds = 0.002
         self.on_lost_commit: Callable[[str, str], None] = lambda *_: None
         self._open: list[Connection] = []
-        #: When the takeover that a line had last was stored; where the commit was undone, too.
+        #: Time of the last takeover by terminal address, also where its commit was undone.
         self.taken_over_at: dict[str, float] = {}
 
     def now_ms(self) -> int:
@@ -72,19 +72,19 @@ class Store:
         return connection
 
     async def reached(self) -> None:
-        """Wait as for a network; raise where the database is away."""
+        """Wait as for a network; raise while the database is unavailable."""
         await self.loop.after(self.rng.expovariate(1 / self.latency_seconds))
         if self.is_unavailable:
-            # The words by which SQLAlchemy knows a lost connection.
+            # SQLAlchemy recognises a lost connection by these words.
             raise sqlite3.OperationalError("connection closed: the database is away")
 
     def notice(self, sql: str, rows: Sequence[Any]) -> None:
-        """Remember when lines are taken over; `rows` are what the statement returned."""
+        """Keep the time of a takeover; `rows` are those that the statement returned."""
         if rows and sql.startswith("UPDATE terminal_locks SET worker"):
             self.taken_over_at[rows[0][0]] = self.loop.now
 
     def refuse(self, sql: str) -> None:
-        """Raise what the server says instead of an answer, where it does."""
+        """Raise StatementFailed where this statement is to be refused."""
         for refused in self.refused:
             if refused[0] in sql:
                 self.refused.remove(refused)
@@ -95,7 +95,7 @@ class Store:
             raise StatementFailed(sqlstate)
 
     def _answers_late(self, sql: str) -> float:
-        """Return how many seconds the answer to this statement is on its way, beyond the usual."""
+        """Return the extra delay of the answer to this statement in seconds."""
         for delayed in self.delayed:
             if delayed[0] in sql:
                 self.delayed.remove(delayed)
@@ -109,25 +109,25 @@ class Store:
         return bool(self.slow_answers or self.delayed)
 
     async def answered(self, sql: str) -> None:
-        """Wait until the answer is there: what was read is old by then."""
+        """Wait for the answer's extra delay, in which others may change the rows."""
         seconds = self._answers_late(sql)
         if seconds:
             await self.loop.after(seconds)
 
     def owner_died(self, owner: object) -> None:
-        """The kernel closes its connections: what was not committed is rolled back."""
+        """Close a dead process's connections as the kernel does, and roll their transactions back."""
         for connection in self._open:
             if connection.owner is owner:
                 connection.abandon()
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        """Look from outside, in no process's name."""
+        """Return rows, read from outside of every process."""
         cursor = self.files.main.reader.cursor()
         cursor.row_factory = sqlite3.Row
         return cursor.execute(sql, parameters).fetchall()
 
     def is_settled(self) -> bool:
-        """Whether every payment ended or is in doubt, every line is free, and everybody was told."""
+        """Return whether all payments are final or in doubt, all terminal locks free, all deliveries made."""
         return not self.rows(
             "SELECT 1 FROM payments WHERE state IN ('queued', 'in_session')"
             " UNION ALL SELECT 1 FROM terminal_locks WHERE held_by IS NOT NULL"
@@ -139,13 +139,13 @@ class Store:
         return found[0]["state"] if found else None
 
     def is_excused(self, terminal_address: str) -> bool:
-        """Whether the line left the identification after a finished payment unanswered."""
+        """Return whether a terminal left the identification after a finished payment unanswered."""
         return bool(
             self.rows("SELECT 1 FROM terminal_locks WHERE address = ? AND identifies = 0", terminal_address)
         )
 
     def holder(self, terminal_address: str) -> str | None:
-        """Return the payment or probe that holds the line."""
+        """Return the payment or probe that holds the terminal lock."""
         found = self.rows("SELECT held_by FROM terminal_locks WHERE address = ?", terminal_address)
         return found[0]["held_by"] if found else None
 
@@ -153,8 +153,8 @@ class Store:
         """Return the number of the newest entry in the payments' histories; later ones are higher."""
         return self.rows("SELECT COALESCE(MAX(id), 0) AS newest FROM payment_events")[0]["newest"] or 0
 
-    def counting(self, merchant_id: str, order_id: str, life_seconds: float | None) -> str | None:
-        """Return the debit of this order that keeps others out; a success does for its number's life."""
+    def blocking(self, merchant_id: str, order_id: str, life_seconds: float | None) -> str | None:
+        """Return the debit that blocks the order's new attempts; a success does so for its number's life."""
         young = 0 if life_seconds is None else self.now_ms() - 1000 * life_seconds
         found = self.rows(
             "SELECT id FROM payments WHERE merchant_id = ? AND order_id = ? AND operation = 'debit'"
@@ -167,18 +167,18 @@ class Store:
         return found[0]["id"] if found else None
 
     def in_doubt(self) -> list[tuple[str, str]]:
-        """Return the payments in doubt and their lines."""
+        """Return the payments in doubt and their terminal addresses."""
         found = self.rows("SELECT id, terminal_address FROM payments WHERE state = 'in_doubt' ORDER BY id")
         return [(row["id"], row["terminal_address"]) for row in found]
 
     def close(self) -> None:
-        """What is left of this history's processes can no longer reach the files."""
+        """Cut the connections that this history's processes left open."""
         for connection in self._open:
             connection.abandon()
 
 
 class Connection:
-    """Shaped like aiosqlite's connection, as far as SQLAlchemy uses it."""
+    """Stand-in for aiosqlite's connection, as far as SQLAlchemy uses it."""
 
     def __init__(self, store: Store, file: File) -> None:
         self.store = self._store = store
@@ -190,7 +190,7 @@ class Connection:
         #: Borrowed while a transaction is open.
         self._lent: sqlite3.Connection | None = None
         self._began_at = 0.0
-        #: Rows of workers that this transaction changes; whether it is a beat.
+        #: Workers whose rows this transaction changes; true for a heartbeat.
         self._workers: list[tuple[str, bool]] = []
         self._tx = self
         self.isolation_level = None
@@ -232,7 +232,7 @@ class Connection:
         return (self._lent or self._file.reader).execute(sql, parameters)
 
     async def create_function(self, *_: object, **__: object) -> None:
-        """SQLAlchemy's REGEXP: no statement of ours uses it."""
+        """Ignore SQLAlchemy's REGEXP: no statement of the product uses it."""
 
     async def commit(self) -> None:
         store = self._store
@@ -270,7 +270,7 @@ class Connection:
             case "undone":
                 self._end()
             case "late":
-                # The server is still at it: others wait for its locks, and then it is carried out or not.
+                # The server has not finished: others wait for its locks until it commits or rolls back.
                 self._lent = None
                 done = store.rng.random() < 0.5
                 workers = list(self._workers)
@@ -281,7 +281,7 @@ class Connection:
                         self._commit(lent)
                     file.give_back(lent)
 
-                # In no process's name: the client's death does not stop it.
+                # Outside of every process: the client's death does not stop it.
                 store.loop.call_later(store.rng.uniform(0.01, 1.5), end, context=Context())
 
     def _end(self) -> None:
@@ -346,7 +346,7 @@ class Cursor:
         return None if self._cursor is None else self._cursor.lastrowid
 
     async def close(self) -> None:
-        """A cursor of sqlite3 that was read to its end holds nothing."""
+        """Do nothing: a cursor that was read to its end holds nothing."""
 
 
 STORE: ContextVar[Store] = ContextVar("store")

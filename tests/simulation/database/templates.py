@@ -1,4 +1,4 @@
-"""The migrated, empty database that every history begins with; made once a run by the real migrations."""
+"""Migrated, empty database that every history begins with; made once a run by the real migrations."""
 
 import asyncio
 import shutil

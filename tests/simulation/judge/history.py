@@ -1,4 +1,4 @@
-"""What happened in one history, in order and readable; kept only where somebody will read it."""
+"""Readable record of one history; its lines are kept only where somebody will read them."""
 
 import hashlib
 from collections.abc import Mapping

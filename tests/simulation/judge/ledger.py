@@ -1,6 +1,6 @@
-"""What the terminals themselves saw: every request written to them, read by them, and every card charged.
+"""Ledger of the terminals: every request written to them or read by them, and every card charged.
 
-Some mistakes are seen at once, when bytes are written; they are kept as `wrongs` for the judge.
+Some mistakes are seen at once, when bytes are written; they are kept as `violations` for the judge.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from shared.concert.fields import Action
 if TYPE_CHECKING:
     from tests.simulation.model.network import Wire
 
-#: What a statement takes here at most.
+#: Longest time of a statement here.
 _STATEMENT_SECONDS: Final = 1.0
 
 OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
@@ -30,7 +30,7 @@ class Written:
     at: float
     #: The terminal has it, not only its connection.
     is_read: bool = False
-    #: The terminal is done with it, or never will begin.
+    #: The terminal has ended it, or will never begin it.
     is_over: bool = False
     #: Its worker has the terminal's whole answer, one that leaves nothing open.
     is_answered: bool = False
@@ -50,19 +50,19 @@ class Charge:
 
 @dataclass
 class Ledger:
-    """The truth about the money. `link_seconds`: so long a request may be under way."""
+    """Truth about the money. `link_seconds`: longest time of a request on its way."""
 
     link_seconds: float
-    #: Who holds a line, as it is stored at this moment.
+    #: Holder of a terminal lock as it is stored at this moment.
     holder: Callable[[str], str | None]
-    #: Whether a line left an identification unanswered right after a finished payment: it is asked no more.
+    #: True for a terminal that left the identification after a finished payment unanswered.
     is_excused: Callable[[str], bool]
-    #: When a line was last taken over, None where it never was; so long afterwards the taker asks nothing.
+    #: Time of the last takeover of a terminal lock; the new owner asks nothing for the seconds below.
     taken_over_at: Callable[[str], float | None]
-    taker_waits_seconds: float
+    new_owner_waits_seconds: float
     written: list[Written] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
-    wrongs: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     #: Called with a payment whose card was charged.
     on_charged: Callable[[str], None] = lambda _: None
     #: Operations that a terminal read after all of their time; counted, not judged.
@@ -78,51 +78,51 @@ class Ledger:
 
     def _check(self, new: Written) -> None:
         if new.is_operation and self.holder(new.wire.terminal.terminal_address) != new.payment_id:
-            self._wrong(f"written without the line: {_say(new)}")
+            self._wrong(f"written without the terminal lock: {_text(new)}")
         for old in self.written:
             if old.wire.terminal is not new.wire.terminal:
                 continue
             if new.is_operation and old.is_operation and old.payment_id == new.payment_id:
                 self._wrong(f"written twice: {new.payment_id}")
-            # Once it was read, the terminal itself keeps others out: it says busy.
+            # A terminal that has read a request answers 'busy' to others by itself.
             if new.at - old.at >= self._live_seconds(old) and (old.is_read or self._may_be_unread(new, old)):
                 continue
-            # The taker asks, or has freed the terminal early, which then identifies itself first.
+            # The new owner asks, or has released the terminal early, which then identifies itself first.
             beside_silent = self._is_silent_now(old) and self._may_ask(new)
             if old.wire is not new.wire and old.wire.is_live and not beside_silent:
-                self._wrong(f"two connections at once: {_say(old)} and {_say(new)}")
+                self._wrong(f"two connections at once: {_text(old)} and {_text(new)}")
             if old.is_operation and not old.is_over:
                 foreign = old.wire.process is not new.wire.process
                 too_early = foreign and new.action == Action.DUPLICATE and not self._may_ask(new)
                 if new.is_operation or too_early:
-                    self._wrong(f"two sessions at once: {_say(old)} and {_say(new)}")
+                    self._wrong(f"two sessions at once: {_text(old)} and {_text(new)}")
 
     def _live_seconds(self, note: Written) -> float:
-        """Return how long after its write a request may be at work."""
+        """Return the longest time from a request's write to its end in seconds."""
         return self.link_seconds + note.wire.terminal.kind.own_seconds
 
     def _is_silent_now(self, old: Written) -> bool:
-        """Whether an operation's worker lost the terminal since: it may listen on, and writes nothing more.
+        """Return whether an operation's worker lost the lock since: it may only listen on.
 
         One that was paused before its write may wake and write shortly after the takeover, inside its write
-        window: that is what the taker waits for, which writes nothing itself meanwhile.
+        window: the new owner waits for that, and writes nothing meanwhile.
         """
         taken_at = self.taken_over_at(old.wire.terminal.terminal_address)
         return old.is_operation and taken_at is not None and old.at < taken_at + self._taker_waits()
 
     def _may_ask(self, new: Written) -> bool:
-        """Whether a taker's enquiry comes late enough: before, the dead one could still have written."""
+        """Return whether a new owner's enquiry comes after the last write of the dead worker."""
         taken_at = self.taken_over_at(new.wire.terminal.terminal_address)
         return taken_at is not None and new.at >= taken_at + self._taker_waits()
 
     def _taker_waits(self) -> float:
-        # The taker counts from before its statement was sent.
-        return self.taker_waits_seconds - _STATEMENT_SECONDS
+        # The new owner counts from before its statement was sent.
+        return self.new_owner_waits_seconds - _STATEMENT_SECONDS
 
     def _may_be_unread(self, new: Written, old: Written) -> bool:
-        """Whether a request is allowed although an older one, whose time is over, may be unread.
+        """Return whether a request is allowed although an older one, whose time is over, may be unread.
 
-        An operation on a line that identifies itself came after an answer, to that or to an enquiry:
+        An operation at a terminal that identifies itself came after an answer, to that or to an enquiry:
         what was sent before has been read by then, unless the terminal answers such questions aside.
         """
         if not new.is_operation or not old.is_operation:
@@ -151,8 +151,8 @@ class Ledger:
         self.on_charged(note.payment_id)
 
     def _wrong(self, what: str) -> None:
-        self.wrongs.append(what)
+        self.violations.append(what)
 
 
-def _say(note: Written) -> str:
+def _text(note: Written) -> str:
     return f"{note.wire.process.name} at {note.at:.3f} CD {note.action} {note.payment_id or ''}"

@@ -1,4 +1,4 @@
-"""An API process: the service functions behind the HTTP routes, on the simulated world."""
+"""API process: the service functions behind the HTTP routes, in the simulated world."""
 
 import asyncio
 from dataclasses import replace
@@ -33,7 +33,7 @@ CREDENTIALS = {
 
 
 class ConnectionLost(Exception):
-    """The API process died under the caller's request."""
+    """Raised when the API process died during the request."""
 
 
 class Api:
@@ -41,7 +41,7 @@ class Api:
 
     def __init__(self, around: Surroundings, name: str) -> None:
         self.process = Process(around.stage, name)
-        #: Why it accepts no further order of any credential; None: it accepts them.
+        #: Refusal of every order; None: orders are accepted.
         self.refusal: TooManyOrders | None = None
         self._around = around
         self._callers: list[asyncio.Future[Answered]] = []
@@ -50,14 +50,14 @@ class Api:
 
     def _wire(self) -> None:
         around = self._around
-        settings = around.shops.settings()
+        settings = around.usage.settings()
         rng = seeded_rng(around.stage)
         clock = SimulatedClock(around.stage.loop, around.stage.rng)
         self.database = open_simulated("main", rng)
         self.publisher = SimulatedPublisher(around.broker, around.stage.faults, around.stage.rng)
         self.reply_publisher = ReplyPublisher(self.database, self.publisher, METRICS)
         self.replies = replies = SimulatedReplies(around.broker, self.process)
-        if around.shops.endpoints is not None:
+        if around.usage.endpoints is not None:
             outbox_publisher = OutboxPublisher(self.publisher)
             self.database.on_committed = outbox_publisher.wake
             self.process.spawn(outbox_publisher.run())
@@ -93,13 +93,13 @@ class Api:
         preference: Preference = NO_PREFERENCE,
         merchant_id: str = MERCHANT_ID,
     ) -> Answered:
-        """As a till calls it; raise the contract's errors, or ConnectionLost."""
+        """Answer an order; raise the contract's errors, or ConnectionLost."""
         if self.process.is_dead:
             raise ConnectionLost
         future: asyncio.Future[Answered] = self._around.stage.loop.create_future()
         self._callers.append(future)
         self.process.about_to_work()
-        numbers_begin_again = self._around.shops.guard_life_seconds is not None
+        numbers_begin_again = self._around.usage.guard_life_seconds is not None
         credential = CREDENTIALS[merchant_id]
         if numbers_begin_again:
             credential = replace(credential, guard_hours=0)

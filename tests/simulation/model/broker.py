@@ -1,4 +1,4 @@
-"""A broker that keeps its promises and nothing more: it doubles, delays, reorders, loses before the confirm.
+"""Broker that keeps its promises only: it doubles, delays and reorders, and loses before the confirm.
 
 Promises kept: a confirmed message is in its queue until it is acked, and comes again when its consumer dies.
 """
@@ -40,7 +40,7 @@ class _Consumer:
 
 
 class SimulatedDelivery:
-    """One delivery; an end that comes after the consumer was lost says nothing."""
+    """One delivery; its end is ignored after the consumer was lost."""
 
     def __init__(self, broker: "Broker", consumer: _Consumer, message: _Message) -> None:
         self._broker = broker
@@ -74,7 +74,7 @@ class SimulatedDelivery:
 
 
 class Broker:
-    """The queues of payments and of notifications, and every API's queue of replies."""
+    """Queues of payments and of notifications, and every API's queue of replies."""
 
     def __init__(self, world: Stage, rng: random.Random, faults: Faults) -> None:
         self.world = world
@@ -133,18 +133,18 @@ class Broker:
         self.consume(process, take, _NOTIFICATIONS_AT_ONCE, f"notify.{kind}")
 
     def stop_consuming(self, process: Process) -> None:
-        """No further delivery; what it has stays with it."""
+        """Give a process no further delivery; it keeps those that it has."""
         self.limit(process, 0)
 
     def limit(self, process: Process, prefetch: int) -> None:
-        """Let it have so many deliveries at once."""
+        """Set how many deliveries a process may have at once."""
         for consumer in self._consumers:
             if consumer.process is process:
                 consumer.prefetch = prefetch
         self.deliver_soon()
 
     def close_consumer(self, consumer: _Consumer) -> None:
-        """Its deliveries come again, elsewhere."""
+        """Close a consumer and requeue its deliveries."""
         consumer.is_open = False
         for delivery in consumer.unacked:
             self.put(delivery.message)
@@ -159,7 +159,7 @@ class Broker:
                 del self._reply_queues[name]
 
     def process_paused(self, process: Process) -> None:
-        """Heartbeats are missing: its connection is closed, and it connects again when it runs again."""
+        """Close a paused process's connection for missing heartbeats, until it runs again."""
         for consumer in list(self._consumers):
             if consumer.process is process and consumer.is_open and process.is_paused:
                 self.close_consumer(consumer)
@@ -235,7 +235,7 @@ class SimulatedPublisher:
     async def _send(self, arrive: Callable[[], bool]) -> None:
         broker, loop = self._broker, self._broker.world.loop
         if broker.is_unavailable:
-            # Either it is known at once, or the call hangs until its time-out.
+            # The outage shows at once, or the call hangs until its time-out.
             if self._rng.random() < 0.5:
                 raise NotAccepted("the broker is away")
             await asyncio.sleep(_PUBLISH_TIMEOUT_SECONDS)

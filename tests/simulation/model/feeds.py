@@ -1,4 +1,4 @@
-"""A merchant's server that reads the feed of events, always on from where it was."""
+"""Merchant's server that reads the feed of events, always on from its last position."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ _PAGE = 4
 
 
 class FeedReader:
-    """Reads through some API process; what it was shown is kept."""
+    """Reader of one merchant's feed; it keeps the events that it got."""
 
     def __init__(self, around: Surroundings, apis: list[Api], merchant_id: str) -> None:
         self._around = around
@@ -28,9 +28,9 @@ class FeedReader:
         rng = self._around.stage.rng
         while True:
             await asyncio.sleep(rng.uniform(0.5, 1.5) * _PAUSE_SECONDS)
-            living = [api for api in self._apis if not api.process.is_dead and not api.process.is_paused]
-            if living:
-                await self._read(rng.choice(living))
+            alive = [api for api in self._apis if not api.process.is_dead and not api.process.is_paused]
+            if alive:
+                await self._read(rng.choice(alive))
 
     async def _read(self, api: Api) -> None:
         task = api.process.spawn(feed.read(api.database, self.merchant_id, after=self._after, limit=_PAGE))

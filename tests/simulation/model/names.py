@@ -1,4 +1,4 @@
-"""The name server: it answers, fails, stays silent, and changes its answer."""
+"""Name server: it answers, fails, stays silent, and changes its answer."""
 
 import asyncio
 from ipaddress import IPv4Address
@@ -12,19 +12,19 @@ NOBODY = "127.0.9.9"
 
 
 class Names:
-    """Host names and the addresses that they lead to now."""
+    """Host names and their addresses at this moment."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._addresses: dict[str, str] = {}
-        #: For aimed histories: what becomes of the next look-ups.
+        #: Faults of the next look-ups, for placed histories.
         self.doomed: list[str] = []
 
     def add(self, host: str, address: str) -> None:
         self._addresses[host] = address
 
     def change(self) -> None:
-        """One name leads to another's address, or to one where nothing is."""
+        """Let one name lead to another's address, or to one where nothing listens."""
         rng = self._stage.rng
         host = rng.choice(sorted(self._addresses))
         address = rng.choice([*sorted(set(self._addresses.values())), NOBODY])
@@ -32,7 +32,7 @@ class Names:
         self._addresses[host] = address
 
     async def lookup(self, host: str) -> list[IPv4Address]:
-        """As the system's resolver: no addresses where there is no such name."""
+        """Return a name's addresses as the system's resolver does, none for an unknown name."""
         await asyncio.sleep(self._stage.rng.uniform(0.001, 0.1))
         match self._fault():
             case "name server fails":

@@ -1,4 +1,4 @@
-"""Connections to the terminals: what was written arrives in order, later, or not at all."""
+"""Connections to the terminals: bytes arrive in order, late, or not at all."""
 
 import asyncio
 import random
@@ -12,14 +12,14 @@ from tests.simulation.stage import Stage
 if TYPE_CHECKING:
     from tests.simulation.model.terminal import Terminal
 
-#: What the connector's own tries take together at most.
+#: Longest time of all tries to connect together.
 _CONNECT_SECONDS = 10.0
 #: TCP gives up after 20 s; a link that is slow is slower by less.
 _SLOW_LINK_SECONDS = 19.0
 
 
 class Pipe:
-    """One direction. Bytes arrive in the order they were sent."""
+    """One direction of a connection; bytes arrive in the order they were sent."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -27,7 +27,7 @@ class Pipe:
         self._arrives_at = 0.0
         self._reader: asyncio.Future[None] | None = None
         self.has_ended = False
-        #: What is sent from now on never arrives.
+        #: Bytes sent from now on never arrive.
         self.is_cut = False
 
     def send(self, data: bytes, delay: float) -> None:
@@ -57,11 +57,11 @@ class Pipe:
             self._reader.set_result(None)
 
     def peek(self) -> bytes | None:
-        """Return what waits for its reader; None where nothing does and the end has come."""
+        """Return the bytes that wait for the reader; None after the end."""
         return bytes(self._buffer) or (None if self.has_ended else b"")
 
     async def receive(self) -> bytes:
-        """Return what came; empty after the end."""
+        """Return the bytes that came; none after the end."""
         while not self._buffer and not self.has_ended:
             self._reader = self._stage.loop.create_future()
             await self._reader
@@ -81,7 +81,7 @@ class Wire:
         self.to_terminal = Pipe(stage)
         self.to_client = Pipe(stage)
         self.is_open = True
-        #: The terminal's end is gone: nothing that is written now will be read.
+        #: The terminal has closed: it will read nothing that is written now.
         self.is_deaf = False
         self.request: Written | None = None
         #: The terminal has sent an answer that leaves nothing open.
@@ -90,7 +90,7 @@ class Wire:
 
     @property
     def is_live(self) -> bool:
-        """A running process has it open."""
+        """Return whether a running process has it open."""
         return self.is_open and not self.process.is_dead and not self.process.is_paused
 
     def peek(self) -> bytes | None:
@@ -137,13 +137,13 @@ class Wire:
         await asyncio.sleep(self._stage.rng.uniform(0, 0.02))
 
     def kernel_closes(self) -> None:
-        """What was written before still arrives."""
+        """Close the client's end; bytes written before still arrive."""
         if self.is_open:
             self.is_open = False
             self.to_terminal.send(b"", self._stage.rng.uniform(0.01, 0.1))
 
     def lose(self) -> None:
-        """The client sees the end; the terminal does not notice and works on."""
+        """Show the client an end that the terminal does not notice."""
         self.to_client.is_cut = True
         self.to_client.end_now()
 
@@ -151,13 +151,13 @@ class Wire:
         self.to_client.send(data, self._stage.rng.uniform(0.01, 0.1))
 
     def end(self) -> None:
-        """The terminal closes."""
+        """Close the terminal's end."""
         self.is_deaf = True
         self.to_client.send(b"", self._stage.rng.uniform(0.01, 0.1))
 
 
 class Connector:
-    """One process's way to the terminals: `Connect`."""
+    """Connector of one process: `Connect`."""
 
     def __init__(
         self, stage: Stage, ledger: Ledger, process: Process, terminals: "dict[str, Terminal]"

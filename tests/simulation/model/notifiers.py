@@ -1,4 +1,4 @@
-"""A notifier worker as its composition root runs it, on the simulated world."""
+"""Notifier worker as its composition root runs it, in the simulated world."""
 
 import asyncio
 from typing import Any, Final, cast
@@ -55,7 +55,7 @@ class Notifier:
         self.process.spawn(self._guarded())
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """Ask it to end, as SIGTERM does."""
         self._around.stage.note("stopped", self.process.name)
         self.process.is_stopping = True
         self._around.stage.loop.call_soon(self._stopped.set, context=self.process.context)

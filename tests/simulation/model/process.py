@@ -1,4 +1,4 @@
-"""A simulated process: its tasks run, wait under SIGSTOP, or never run again after SIGKILL."""
+"""Simulated process: its tasks run, wait under SIGSTOP, or never run again after SIGKILL."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ class Socket(Protocol):
 
 
 class Process:
-    """One start of one process. Its effects on the world go through sockets that the world closes."""
+    """One start of one process; it reaches the world through sockets that the world closes."""
 
     def __init__(self, stage: Stage, name: str) -> None:
         self.stage = stage
@@ -27,7 +27,7 @@ class Process:
         self.ended_by_itself = False
         self.paused_at: float | None = None
         self._parked: list[asyncio.Handle] = []
-        #: What a dead process leaves: kept, so that nothing of it is finalised while the world goes on.
+        #: Handles of a dead process, kept so that none is finalised while the world goes on.
         self._graveyard: list[asyncio.Handle] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._is_over = False
@@ -67,11 +67,11 @@ class Process:
         return task
 
     def strike_at_work(self, strike: Callable[[], None], steps: int) -> None:
-        """Let something happen to it so many steps after its next delivery or request."""
+        """Arm a fault that comes so many steps after its next delivery or request."""
         self._strike, self._armed_steps = strike, steps
 
     def disarm(self) -> None:
-        """Nothing more happens to it; a pause ends."""
+        """Disarm its fault, and end its pause."""
         self._strike = self._strikes_in = None
         self.resume()
 
@@ -93,11 +93,11 @@ class Process:
         self._parked.clear()
         for socket in self.sockets:
             socket.kernel_closes()
-        for tell in self.on_death:
-            tell(self)
+        for notify in self.on_death:
+            notify(self)
 
     def let_go(self) -> None:
-        """The history is over: what is left of the process may run, to be cancelled."""
+        """Let its remaining tasks run at the history's end, to be cancelled."""
         self._is_over = True
         self.stage.loop.take_back([*self._graveyard, *self._parked])
         self._graveyard.clear()
@@ -115,12 +115,12 @@ class Process:
         self.stage.note("resumed", self.name)
         self.stage.loop.take_back(self._parked)
         self._parked.clear()
-        for tell in self.on_resume:
-            tell()
+        for notify in self.on_resume:
+            notify()
 
 
 class SimulatedClock:
-    """A process's clocks: boot and monotonic go on while it is paused, the wall clock may be wrong."""
+    """Clocks of a process: boot and monotonic go on while it is paused, the wall clock may be wrong."""
 
     def __init__(self, loop: SimulatedLoop, rng: random.Random) -> None:
         self._loop = loop

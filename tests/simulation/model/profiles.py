@@ -1,11 +1,11 @@
-"""Profiles of terminals: what differs from the usual."""
+"""Profiles of terminals that differ from the usual one."""
 
 import random
 from typing import Any
 
 
 def drawn_profile(rng: random.Random) -> dict[str, Any]:
-    """Return what differs from the usual."""
+    """Return the settings that differ from the usual ones."""
     profile: dict[str, Any] = {}
     if rng.random() < 0.4:
         profile["terminal_time_seconds"] = rng.randint(20, 75)

@@ -1,4 +1,4 @@
-"""Those who are told: the merchants' endpoints and HiPay, what they got, and how they answer."""
+"""Receivers of notifications: the merchants' endpoints and HiPay."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from notifier_worker.http.errors import BadAnswer, NoConnection, TimedOut
 from tests.simulation.model.process import Process
 from tests.simulation.stage import Stage
 
-_FAULTS = ("receiver away", "receiver silent", "receiver in trouble", "receiver's answer lost")
+_FAULTS = ("receiver unavailable", "receiver silent", "receiver in trouble", "receiver's answer lost")
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class Received:
 
 @dataclass
 class Receivers:
-    """What all receivers of one history got."""
+    """Posts that the receivers of one history got."""
 
     received: list[Received] = field(default_factory=list)
-    #: Deliveries in the order of their tries, those that came to nothing among them.
+    #: Deliveries in the order of their tries, failed ones included.
     tries: list[str] = field(default_factory=list)
 
 
 class ReceiverClient:
-    """One notifier worker's way out: `HttpClient`, as far as it is used."""
+    """Stand-in for a notifier worker's `HttpClient`."""
 
     def __init__(self, stage: Stage, receivers: Receivers, process: Process) -> None:
         self._stage = stage
@@ -43,7 +43,7 @@ class ReceiverClient:
         self._process = process
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Answer:
-        """Raise every PostFailed, as the real one."""
+        """Post, or raise PostFailed, as the real one does."""
         stage, rng = self._stage, self._stage.rng
         delivery_id = headers["webhook-id"]
         self._receivers.tries.append(delivery_id)
@@ -52,7 +52,7 @@ class ReceiverClient:
         fault = rng.choice(_FAULTS) if rng.random() < stage.faults.receivers else None
         if fault is not None:
             stage.faults.count(fault)
-        if fault == "receiver away":
+        if fault == "receiver unavailable":
             raise NoConnection("no_connection", "Nobody listens.")
         taken = fault is None
         self._receivers.received.append(Received(stage.now, url, delivery_id, json.loads(body), taken))

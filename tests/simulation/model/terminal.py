@@ -1,4 +1,4 @@
-"""A terminal that behaves as real ones do: one transaction at a time, and every way of answering badly."""
+"""Terminal that behaves as real ones do: one transaction at a time, and every kind of bad answer."""
 
 import asyncio
 import random
@@ -52,7 +52,7 @@ WIRE_FAULTS = (
 
 @dataclass(frozen=True)
 class Kind:
-    """What stays the same about one terminal."""
+    """Traits of a terminal that stay the same."""
 
     #: One connection at a time, the others hang unread; else they are answered busy.
     backlog: bool = False
@@ -64,7 +64,7 @@ class Kind:
     private_data: PrivateData = "echo"
     leaves_out: frozenset[str] = frozenset()
     keeps_open: bool = False
-    #: Gives up what it shows when the register closes.
+    #: Gives its transaction up when the cash register closes the connection.
     gives_up_on_close: bool = False
     #: A connection on which nothing is asked is closed after so long.
     request_seconds: float = 20.0
@@ -99,7 +99,7 @@ def drawn_kind(rng: random.Random) -> Kind:
 
 
 class Terminal:
-    """One device on one line, with its customers."""
+    """One device at one terminal address, with its customers."""
 
     def __init__(
         self, stage: Stage, ledger: Ledger, terminal_address: str, kind: Kind, rng: random.Random
@@ -114,30 +114,30 @@ class Terminal:
         self._backlog: deque[Wire] = deque()
         self._is_serving = False
         self._is_busy = False
-        #: Raised by a reboot: what ran before says nothing any more.
+        #: Raised by a reboot, after which earlier tasks send nothing.
         self._boots = 0
         self._reads_from = 0.0
         self.open_requests: list[Written] = []
-        #: For aimed histories: what the next customers do, what becomes of the next connections.
+        #: Next customers, and faults of the next connections, for placed histories.
         self.behaviours: deque[Behaviour] = deque()
         self.wire_faults: deque[str] = deque()
-        #: What it writes as soon as somebody connects, one for each of the next connections.
+        #: Bytes that it writes at once on each of the next connections.
         self.greetings: deque[bytes] = deque()
         self.connect_seconds = 0.0
-        #: Whether a profile of some terminal takes a first answer for the end: a name may bring it here.
+        #: True where some terminal's profile takes a first answer for the end: a name may bring it here.
         self.is_bare_success_around: Callable[[], bool] = lambda: False
 
     def goes_wrong(self) -> bool:
         return self._rng.random() < self.stage.faults.terminal / 2
 
     def wire_fault(self) -> str | None:
-        """What becomes of a request that is written now; None: it arrives."""
+        """Return the fault of a request that is written now; None: it arrives."""
         if self.wire_faults:
             return self.wire_faults.popleft()
         return self._rng.choice(WIRE_FAULTS) if self.goes_wrong() else None
 
     def freeze(self, seconds: float) -> None:
-        """Nothing is read for so long; what comes waits in the backlog, its senders may die meanwhile."""
+        """Read nothing for so long; requests wait in the backlog."""
         self.stage.note("terminal reads nothing", self.terminal_address, seconds=round(seconds, 1))
         self._reads_from = self.stage.now + seconds
 
@@ -323,7 +323,7 @@ class Terminal:
                 pass
             case Fault.GARBAGE:
                 self._send(wire, NOISE, behaviour)
-            case Fault.EARLIER_ANSWER if _can_be_told(before, request):
+            case Fault.EARLIER_ANSWER if _differs(before, request):
                 self._send(wire, answer_bytes(earlier_answer(before, request, _DEVICE), behaviour), behaviour)
             case _ if behaviour.piece_bytes:
                 size = behaviour.piece_bytes
@@ -347,7 +347,7 @@ class Terminal:
             wire.end()
 
     def type_by_hand(self, amount_cents: int) -> None:
-        """The merchant sells something without the register."""
+        """Carry out a sale that the merchant types without the cash register."""
         if self._is_busy or self.is_down:
             return
         request = Request({f.ACTION: Action.DEBIT, f.AMOUNT: f"{amount_cents:02d}", f.CURRENCY: f.EURO})
@@ -358,8 +358,8 @@ class Terminal:
         return _UTC_START + timedelta(seconds=self.stage.now)
 
 
-def _can_be_told(before: Memory, request: Request) -> bool:
-    """Where amount and reference agree, nothing can tell an earlier answer from ours.
+def _differs(before: Memory, request: Request) -> bool:
+    """Return whether an earlier answer differs from ours in amount or reference.
 
     Neither can it where a lower amount is what a partial approval pays.
     """

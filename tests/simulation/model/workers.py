@@ -1,4 +1,4 @@
-"""A terminal worker as its composition root runs it, on the simulated world."""
+"""Terminal worker as its composition root runs it, in the simulated world."""
 
 import asyncio
 
@@ -21,18 +21,18 @@ METRICS = Metrics("simulated-worker")
 
 
 class Worker:
-    """One start of a terminal worker; ends by itself only when it is stopped or taken for dead."""
+    """One start of a terminal worker; it ends by itself only when it is stopped or taken for dead."""
 
     def __init__(self, around: Surroundings, name: str) -> None:
         self.process = Process(around.stage, name)
         self._around = around
         self._stopped = asyncio.Event()
-        #: As its rows name it.
+        #: Its id in the database.
         self.id = ""
         self.process.spawn(self._guarded())
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """Ask it to end, as SIGTERM does."""
         self._around.stage.note("stopped", self.process.name)
         self.process.is_stopping = True
         self._around.stage.loop.call_soon(self._stopped.set, context=self.process.context)
@@ -73,7 +73,7 @@ class Worker:
         await heartbeats.register(worker)
         await parts.deliveries.start()
         loops = list(parts.loops())
-        if around.shops.endpoints is not None:
+        if around.usage.endpoints is not None:
             outbox_publisher = OutboxPublisher(publisher)
             database.on_committed = outbox_publisher.wake
             loops.append(outbox_publisher.run())

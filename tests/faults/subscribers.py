@@ -1,4 +1,4 @@
-"""HiPay and two endpoints of a merchant that listen, and what must be right about all that they heard."""
+"""Receivers of the fault tests, HiPay and two endpoints of a merchant, and the checks of their posts."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from webhook_receiver import Received, WebhookReceiver, receiving
 from shared.notification.kinds import HIPAY
 from shared.notification.secrets import new_webhook_secret
 
-#: What a dead notifier had leased is free again after 3 s.
+#: A dead notifier's leases end after 3 s.
 NOTIFY_LIMITS: Final[dict[str, object]] = {
     "notify_timeout_seconds": 2.5,
     "notify_connect_timeout_seconds": 2.5,
@@ -39,13 +39,13 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Subscriber:
-    """One that is told: where its requests arrive, and as what it is registered."""
+    """Receiver of notifications: where its requests arrive, and as what it is registered."""
 
     receiver: WebhookReceiver
     endpoint: GivenEndpoint
 
-    def first_heard(self) -> dict[Key, Received]:
-        """Return what was heard, in the order of its first arrival; every repeat is the same message."""
+    def first_received(self) -> dict[Key, Received]:
+        """Return the messages in the order of their first arrival; every repeat must be the same."""
         first: dict[Key, Received] = {}
         for one in self.receiver.received:
             self.endpoint.verify(one)
@@ -55,17 +55,17 @@ class Subscriber:
 
     @property
     def repeats(self) -> int:
-        return len(self.receiver.received) - len(self.first_heard())
+        return len(self.receiver.received) - len(self.first_received())
 
 
 def _key(one: Received) -> Key:
-    said = one.json
-    return (said["reference"], 1) if said["type"] == "order" else (said["payment_id"], said["sequence"])
+    body = one.json
+    return (body["reference"], 1) if body["type"] == "order" else (body["payment_id"], body["sequence"])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A stage on which a merchant and HiPay listen."""
+    """Stage with a merchant's endpoints and HiPay."""
 
     fleet: Fleet
     system: System
@@ -74,39 +74,39 @@ class Scene:
     merchants: tuple[Subscriber, Subscriber]
 
     @property
-    def ears(self) -> tuple[Subscriber, ...]:
+    def subscribers(self) -> tuple[Subscriber, ...]:
         return self.hipay, *self.merchants
 
     async def grace_passes(self) -> None:
-        """Let the ten seconds be over in which a delivery is left to those that were told of it."""
+        """Move the deliveries past the ten seconds in which they are left to their wake-ups."""
         await change(self.system.database, "UPDATE deliveries SET publish_at = 0 WHERE state = 'waiting'")
 
     async def all_delivered(self) -> None:
-        """Wait until the database says that nothing is left to deliver."""
+        """Wait until no delivery waits in the database."""
         await eventually(self._is_delivered, within_seconds=60)
 
     async def _is_delivered(self) -> bool:
         return {row.state for row in await self.system.all_of("deliveries")} == {"delivered"}
 
-    async def check_heard(self) -> None:
-        """What was stored was heard, all of it and nothing else, each payment's events in their order."""
+    async def check_received(self) -> None:
+        """Check that the stored events arrived, all of them and nothing else, each payment's in order."""
         events = {(row.payment_id, row.sequence) for row in await self.system.all_of("events")}
         deliveries = await self.system.all_of("deliveries")
         tried_again = await self._failed_tries()
-        for subscriber in self.ears:
-            heard = subscriber.first_heard()
+        for subscriber in self.subscribers:
+            received = subscriber.first_received()
             stored = {
                 (row.payment_id, row.sequence): row.id
                 for row in deliveries
                 if row.target == subscriber.endpoint.id
             }
-            assert {key: one.headers["webhook-id"] for key, one in heard.items()} == stored
-            assert subscriber is self.hipay or set(heard) == events
+            assert {key: one.headers["webhook-id"] for key, one in received.items()} == stored
+            assert subscriber is self.hipay or set(received) == events
             numbers = defaultdict(list)
-            for payment_id, sequence in heard:
+            for payment_id, sequence in received:
                 numbers[payment_id].append(sequence)
             for payment_id, found in numbers.items():
-                # Nothing is kept waiting for an event whose first try has failed.
+                # Later events do not wait for one whose first try has failed.
                 assert found == sorted(found) or payment_id in tried_again
 
     async def _failed_tries(self) -> set[str]:
@@ -115,12 +115,12 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def listening(staged: Staged) -> AsyncIterator[Scene]:
-    """Open a stage with a merchant whose two endpoints hear of everything, and a HiPay that takes orders."""
+async def notified_stage(staged: Staged) -> AsyncIterator[Scene]:
+    """Open a stage with two endpoints of a merchant that subscribe to everything, and HiPay."""
     hipay = GivenEndpoint(HIPAY, new_webhook_secret(os.urandom))
     async with receiving() as orders, receiving() as first, receiving() as second:
-        told = {"hipay_url": orders.url, "hipay_signing_secret": hipay.secret}
-        async with staged(**NOTIFY_LIMITS, **told) as (fleet, system):
+        hipay_settings = {"hipay_url": orders.url, "hipay_signing_secret": hipay.secret}
+        async with staged(**NOTIFY_LIMITS, **hipay_settings) as (fleet, system):
             login = await system.login(LOOPBACK)
             one, other = [
                 Subscriber(

@@ -1,4 +1,4 @@
-"""Mistakes that were in the product once, applied again: random histories found them, late."""
+"""Mistakes that were in the product once, made again: random histories found them late."""
 
 import asyncio
 import math
@@ -24,8 +24,8 @@ from terminal_worker.session.session import TerminalSessions
 
 @contextmanager
 def takeover_read_back_once() -> Iterator[None]:
-    """A takeover whose answer was lost is forgotten where reading it back fails, too, and nobody looks for
-    lines of his own that no task holds."""
+    """Forget a takeover whose answer was lost where reading it back fails too, and never take back a
+    worker's own terminal locks."""
 
     async def read_back(self: Recovery, token: str) -> None:
         address, started_at = self._unknown.pop(token)
@@ -42,7 +42,7 @@ def takeover_read_back_once() -> Iterator[None]:
 
 @contextmanager
 def identified_without_a_look() -> Iterator[None]:
-    """Before it writes, a run does not ask whether the line is still its own."""
+    """Write without a look whether the terminal lock is still the run's own."""
 
     async def still_mine(_database: Database, _grant: LockGrant) -> bool:
         return True
@@ -53,7 +53,7 @@ def identified_without_a_look() -> Iterator[None]:
 
 @contextmanager
 def identified_at_any_time() -> Iterator[None]:
-    """The identification that begins a session is written however late it is."""
+    """Write the identification that begins a session however late it is."""
     original = TerminalSessions._reach
 
     async def ever() -> float:
@@ -76,13 +76,13 @@ def identified_at_any_time() -> Iterator[None]:
 
 
 def busy_taken_for_an_answer() -> AbstractContextManager[object]:
-    """A terminal that is busy, with our own request maybe, is taken to be past it."""
+    """Count a busy terminal's answer as one that comes after our request."""
     return patch.object(enquiry, "answers_identification", lambda _frame: True)
 
 
 @contextmanager
 def not_marked_after_early_release() -> Iterator[None]:
-    """A line that a person asked for is like any other afterwards."""
+    """Leave the mark out after an early release."""
     original = Doubts._free
 
     async def free(self: Doubts, lease: Lease, why: str, *, early: bool) -> None:
@@ -94,5 +94,5 @@ def not_marked_after_early_release() -> Iterator[None]:
 
 
 def takeover_forgets_the_mark() -> AbstractContextManager[object]:
-    """A payment whose doubt is settled when its line is taken over leaves a line like any other."""
+    """Leave the mark out after the takeover of a payment whose doubt was settled."""
     return patch.object(worker_takeover, "_may_still_show", lambda _payment: False)

@@ -1,4 +1,4 @@
-"""Judges by order: the money of all its attempts together, and what callers were told while any of it moved.
+"""Rules of orders: the money of all attempts together, and the clients' answers while it moved.
 
 The payment that an answer shows is one attempt of an operation; whoever tries again does so by the order.
 """
@@ -12,7 +12,7 @@ from shared.concert.fields import Action
 from shared.payment.evidence import Source
 from shared.payment.payment import Operation
 from shared.payment.states import FINAL_STATES, State
-from tests.simulation.model.tills import Heard
+from tests.simulation.model.pos import Answer
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,7 +30,7 @@ class _Attempt:
     ended: int | None = None
     #: It gave its order's number away.
     left: int | None = None
-    #: A proof said the reverse of its state.
+    #: Conflicting evidence was recorded.
     contradicted: int | None = None
 
     @property
@@ -39,7 +39,7 @@ class _Attempt:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What another attempt of the same operation has in common with it."""
+        """Return the key that it shares with other attempts of its operation."""
         row = self.row
         named: tuple[object, ...] = ()
         if row["operation"] == Operation.CREDIT:
@@ -47,7 +47,7 @@ class _Attempt:
         return *self.order, row["operation"], row["debit_id"], *named
 
     def moved_money(self, before: int) -> bool:
-        """Whether it was known, before that entry, that it moved money."""
+        """Return whether it was known, before that entry, that it moved money."""
         if self.row["state"] == State.SUCCEEDED:
             return self.ended is not None and self.ended <= before
         return self.contradicted is not None and self.contradicted <= before
@@ -58,7 +58,7 @@ class Orders:
     """The attempts of one history, by id, and what happened to their money."""
 
     attempts: dict[str, _Attempt]
-    #: Orders about which a person said what was not so.
+    #: Orders with an operator's wrong decision.
     excused: set[tuple[str, str]] = field(default_factory=set)
     of_key: dict[tuple[object, ...], list[_Attempt]] = field(default_factory=dict)
     #: By debit.
@@ -66,7 +66,7 @@ class Orders:
 
 
 def orders_of(events: list[Any], payments: Rows, wrong: set[str]) -> Orders:
-    """Read the histories; `wrong` are payments that a person was wrong about."""
+    """Return the attempts; `wrong` are payments with an operator's wrong decision."""
     attempts = {payment_id: _Attempt(row) for payment_id, row in payments.items()}
     for event in events:
         attempt = attempts[event["payment_id"]]
@@ -90,29 +90,29 @@ def orders_of(events: list[Any], payments: Rows, wrong: set[str]) -> Orders:
     return orders
 
 
-def judge_orders(world: "World", orders: Orders, wrongs: list[str]) -> None:
-    """Add every rule that was broken."""
-    _judge_charges(world, orders, wrongs)
+def judge_orders(world: "World", orders: Orders, violations: list[str]) -> None:
+    """Add each violation."""
+    _judge_charges(world, orders, violations)
     for attempts in orders.of_key.values():
-        wrongs.extend(_begun_though_closed(attempts))
+        violations.extend(_begun_though_closed(attempts))
     charged = {charge.payment_id for charge in world.ledger.charges}
-    for heard in world.tills.told.heard:
-        if heard.safe_to_retry:
-            wrongs.extend(_safe_though_closed(heard, orders))
-        if heard.is_success:
-            wrongs.extend(_given_back(heard, orders))
-        if (heard.merchant_id, heard.order_id) in orders.excused:
+    for answer in world.pos.log.answers:
+        if answer.safe_to_retry:
+            violations.extend(_safe_though_closed(answer, orders))
+        if answer.is_success:
+            violations.extend(_given_back(answer, orders))
+        if (answer.merchant_id, answer.order_id) in orders.excused:
             continue
-        if heard.safe_to_retry:
-            wrongs.extend(_unsafe(heard, orders, charged))
+        if answer.safe_to_retry:
+            violations.extend(_unsafe(answer, orders, charged))
 
 
-def _judge_charges(world: "World", orders: Orders, wrongs: list[str]) -> None:
-    """At every moment at most one debit more than reversals, and never more given back than was paid."""
+def _judge_charges(world: "World", orders: Orders, violations: list[str]) -> None:
+    """Check that an order never has two charges, and never more given back than was paid."""
     debits: dict[tuple[str, str], list[int]] = defaultdict(list)
     given: dict[tuple[str, str], int] = defaultdict(int)
     debited_at: dict[tuple[str, str], float] = {}
-    life = world.shops.guard_life_seconds
+    life = world.usage.guard_life_seconds
     for charge in sorted(world.ledger.charges, key=lambda charge: charge.at):
         attempt = orders.attempts.get(charge.payment_id)
         if attempt is None or attempt.order in orders.excused:
@@ -130,15 +130,15 @@ def _judge_charges(world: "World", orders: Orders, wrongs: list[str]) -> None:
         else:
             given[order] += charge.amount_cents
         if len(debits[order]) > 1:
-            wrongs.append(f"order charged {len(debits[order])} times: {order[1]}")
+            violations.append(f"order charged {len(debits[order])} times: {order[1]}")
         if given[order] > sum(debits[order]):
-            wrongs.append(f"more given back than was paid: {order[1]}")
+            violations.append(f"more given back than was paid: {order[1]}")
         if not debits[order]:
             given[order] = 0
 
 
 def _closed(attempts: list[_Attempt]) -> int | None:
-    """Return when a proof contradicted one of them: from then on a person decides."""
+    """Return the entry of the first conflicting evidence: from there on an operator decides."""
     return min((one.contradicted for one in attempts if one.contradicted is not None), default=None)
 
 
@@ -146,47 +146,47 @@ def _begun_though_closed(attempts: list[_Attempt]) -> Iterator[str]:
     closed = _closed(attempts)
     for attempt in attempts:
         if closed is not None and max(attempt.accepted, attempt.claimed) > closed:
-            yield f"begun after a contradiction: {attempt.order[1]} {attempt.row['id']}"
+            yield f"begun after conflicting evidence: {attempt.order[1]} {attempt.row['id']}"
 
 
-def _shown(heard: Heard, orders: Orders) -> _Attempt | None:
-    """Return the attempt that the answer is about."""
-    return None if heard.payment is None else orders.attempts.get(heard.payment.id)
+def _shown(answer: Answer, orders: Orders) -> _Attempt | None:
+    """Return the attempt that the answer shows."""
+    return None if answer.payment is None else orders.attempts.get(answer.payment.id)
 
 
-def _safe_though_closed(heard: Heard, orders: Orders) -> Iterator[str]:
-    shown = _shown(heard, orders)
+def _safe_though_closed(answer: Answer, orders: Orders) -> Iterator[str]:
+    shown = _shown(answer, orders)
     closed = None if shown is None else _closed(orders.of_key[shown.key])
-    if closed is not None and closed <= heard.asked_after_event:
-        yield f"told to try again after a contradiction: {heard.order_id}"
+    if closed is not None and closed <= answer.asked_after_event:
+        yield f"'safe to retry' after conflicting evidence: {answer.order_id}"
 
 
-def _unsafe(heard: Heard, orders: Orders, charged: set[str]) -> Iterator[str]:
-    """Told that it may try again: no attempt moved money, or still can."""
-    shown = _shown(heard, orders)
+def _unsafe(answer: Answer, orders: Orders, charged: set[str]) -> Iterator[str]:
+    """Check an answer 'safe to retry': no attempt has moved money, or still can."""
+    shown = _shown(answer, orders)
     if shown is None or shown.ended is None:
         return
     for attempt in orders.of_key[shown.key]:
-        # What came after the answer's payment had ended came too late to be seen by it.
+        # Attempts after the end of the answer's payment could not be seen by it.
         if attempt.accepted > shown.ended:
             continue
-        # One whose money went back, or that gave its number away, is past.
+        # A reversed attempt, or one whose order number came again, no longer matters.
         if attempt.left is not None or attempt.row["id"] in _reversed(orders, shown.ended):
             continue
         payment_id = attempt.row["id"]
-        # After the doubt window a person's word ends a payment, whatever its terminal may still read.
-        is_at_work = payment_id in heard.at_work and attempt.row["resolved_by"] != Source.OPERATOR
+        # After the doubt window an operator may end a payment, whatever its terminal may still read.
+        is_at_work = payment_id in answer.at_work and attempt.row["resolved_by"] != Source.OPERATOR
         if payment_id in charged or is_at_work:
             what = "charged" if payment_id in charged else "at work"
             by = f"{shown.row['state']}, {shown.row['reason']}"
-            yield f"told to try again ({by}), and {what}: {heard.order_id} {payment_id}"
+            yield f"'safe to retry' ({by}), and {what}: {answer.order_id} {payment_id}"
 
 
-def _given_back(heard: Heard, orders: Orders) -> Iterator[str]:
-    """Told that it succeeded: it was not known before the question that the money went back."""
-    shown = _shown(heard, orders)
-    if shown is not None and shown.row["id"] in _reversed(orders, heard.asked_after_event):
-        yield f"told a success whose money went back: {heard.order_id} {shown.row['id']}"
+def _given_back(answer: Answer, orders: Orders) -> Iterator[str]:
+    """Check an answer 'success': its reversal was not known before the request."""
+    shown = _shown(answer, orders)
+    if shown is not None and shown.row["id"] in _reversed(orders, answer.asked_after_event):
+        yield f"'success' of a reversed payment: {answer.order_id} {shown.row['id']}"
 
 
 def _reversed(orders: Orders, before: int) -> set[str]:

@@ -1,4 +1,4 @@
-"""How the shops of one history use the API, beyond the plain order: most of them in no special way."""
+"""Special uses of the API in one history, beyond the plain order; most histories have none."""
 
 import random
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from tests.simulation.limits import NOTIFIED, SETTINGS
 
 
 @dataclass(frozen=True)
-class Shops:
-    """Drawn from the seed; what is not drawn is as in most shops."""
+class ApiUsage:
+    """Uses of the API, drawn from the seed."""
 
-    #: Ratio of requests whose caller does not wait (`respond-async`), or not for long (`wait=N`).
+    #: Ratio of requests whose client does not wait (`respond-async`), or not for long (`wait=N`).
     impatient: float = 0.0
     #: Ratio of customers whose order is sent with another order's Idempotency-Key.
     mixed_up_keys: float = 0.0
     #: Payments that may wait for one terminal; None: as many as come.
     waiting_limit: int | None = None
-    #: So long after its success an order's number may come again, as another order; None: never.
+    #: Seconds after its success at which an order's number may name another order; None: never.
     guard_life_seconds: float | None = None
     #: Ratio of customers of a second merchant, with the same terminals, order numbers and keys.
     second_merchant: float = 0.0
-    #: Endpoints of each merchant, told by notifier workers, as HiPay is then; None: nobody is told.
+    #: Endpoints of each merchant, notified like HiPay; None: nobody is notified.
     endpoints: int | None = None
 
     def settings(self) -> Settings:
@@ -37,16 +37,16 @@ class Shops:
         return (SETTINGS if self.endpoints is None else NOTIFIED).model_copy(update=changes)
 
 
-def drawn_shops(rng: random.Random, faults: Faults) -> Shops:
+def drawn_usage(rng: random.Random, faults: Faults) -> ApiUsage:
     def ratio(most: float, share: float) -> float:
         return rng.uniform(0, most) if rng.random() < share else 0.0
 
     numbers_begin_again = rng.random() < 0.15
-    return Shops(
+    return ApiUsage(
         impatient=ratio(0.6, 0.3),
         mixed_up_keys=ratio(0.7, 0.3),
         waiting_limit=rng.randint(1, 2) if rng.random() < 0.2 else None,
-        # A life is measured by the database's clock: from outside it is judged where that clock is right.
+        # A number's life goes by the database's clock: it is judged only where that clock is right.
         guard_life_seconds=25.0 if numbers_begin_again and not faults.clock_steps else None,
         second_merchant=ratio(0.7, 0.3),
         endpoints=rng.randint(1, 2) if rng.random() < 0.2 else None,

@@ -1,4 +1,4 @@
-"""Mistakes with what a worker alone knows: the only copy of an outcome."""
+"""Mistakes with results that only one worker knows."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ from terminal_worker.session.answer_reader import AnswerReader
 
 @contextmanager
 def given_up_at_the_unexpected() -> Iterator[None]:
-    """What is no failure of the connection ends the storing of an outcome."""
+    """Give up storing a result at an error that is not the connection's."""
     original = resilience.until_done
 
     async def until_done(work: Callable[[], Awaitable[Any]], event: str, **named: Any) -> Any:
@@ -25,10 +25,10 @@ def given_up_at_the_unexpected() -> Iterator[None]:
 
 
 def stopped_while_it_listens() -> AbstractContextManager[object]:
-    """A worker that ends does not wait for the silence that ends an answer."""
+    """End a worker before the silence that ends an answer."""
     return patch.object(AnswerReader, "is_hearing", False)
 
 
 def drained_without_grace() -> AbstractContextManager[object]:
-    """A worker that ends does not wait for a database that is away."""
+    """End a worker without waiting for an unavailable database."""
     return patch.object(Settings, "storing_grace_seconds", 0.0)

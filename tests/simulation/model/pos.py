@@ -1,4 +1,4 @@
-"""The tills: they order, retry, come twice at once, reverse and refund; and keep what they were told."""
+"""Points of sale: they order, retry, send twice at once, reverse and credit, and keep the answers."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.simulation.limits import SETTINGS
 from tests.simulation.model.apis import Api, ConnectionLost
 from tests.simulation.surroundings import MERCHANT_ID, MERCHANT_IDS, Surroundings
 
-#: Refusals that show that a rule was used at all.
+#: Refusals that are counted, so that a run shows that their rules were used.
 _COUNTED = {Overloaded.code: "refused, too many wait", KeyConflict.code: "refused, key used"}
 #: Operation and Idempotency-Key.
 _GIVING_BACK: tuple[tuple[tuple[str, str | None], ...], ...] = (
@@ -35,8 +35,8 @@ _TRANSACTION_TYPES = {"debit": "Debit", "reversal": "Cancel", "credit": "Credit"
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a till was told, at that moment."""
+class Answer:
+    """One answer to a POS, and what was true at that moment."""
 
     at: float
     merchant_id: str
@@ -47,27 +47,27 @@ class Heard:
     is_success: bool
     error: str | None = None
     asked_at: float = 0.0
-    #: What the caller wanted to wait at most.
+    #: Longest wait that the client asked for.
     waits_seconds: float = 0.0
     key: str | None = None
-    #: The order's attempt that counted all the while.
-    counting: str | None = None
-    #: The newest entry of the payments' histories when it was asked.
+    #: The order's attempt that blocked others all the while.
+    blocking: str | None = None
+    #: Newest entry of the payments' histories at the request.
     asked_after_event: int = 0
-    #: Where it was told that it may try again: payments whose request a terminal had at that moment.
+    #: Of an answer 'safe to retry': payments whose request a terminal had at that moment.
     at_work: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request on its way; `counting` is the order's attempt that counted when it was sent."""
+class SentRequest:
+    """One request on its way; `blocking` is the order's attempt that blocked others when it was sent."""
 
     merchant_id: str
     order: OrderRequest
     key: str | None
     at: float
     preference: Preference
-    counting: str | None
+    blocking: str | None
     after_event: int
 
     @property
@@ -79,45 +79,45 @@ class Asked:
 
 
 @dataclass
-class Told:
-    """Every answer that a till got."""
+class PosLog:
+    """Log of requests and answers."""
 
-    heard: list[Heard] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     asked: int = 0
     answered: int = 0
 
 
-class Tills:
-    """All tills of one history."""
+class PointsOfSale:
+    """All points of sale of one history."""
 
     def __init__(self, around: Surroundings, store: Store, apis: list[Api], rng: random.Random) -> None:
         self._stage = around.stage
         self._ledger = around.ledger
-        self._shops = around.shops
+        self._usage = around.usage
         self._store = store
         self._apis = apis
         self._rng = rng
-        self.told = Told()
+        self.log = PosLog()
 
     async def customer(self, number: int, hosts: list[str], port: int) -> None:
-        """One order from its first request to its end, retried as tills do."""
+        """Send one order from its first request to its end, retried as a POS does."""
         rng = self._rng
         order_id, merchant_id = f"ORDER_{number}", MERCHANT_ID
-        if rng.random() < self._shops.second_merchant:
+        if rng.random() < self._usage.second_merchant:
             # Its numbers are the other one's, too.
             order_id, merchant_id = f"ORDER_{max(0, number - 1)}", MERCHANT_IDS[1]
             self._stage.faults.count("second merchant")
         amount = rng.choice((120, 120, rng.randint(100, 9999)))
         order = self.order(order_id, "debit", amount, rng.choice(hosts), port)
         key = f"key-{number}" if rng.random() < 0.2 else None
-        if rng.random() < self._shops.mixed_up_keys:
+        if rng.random() < self._usage.mixed_up_keys:
             key = f"key-{max(0, number - rng.randint(0, 1))}"
             self._stage.faults.count("key mixed up")
         if rng.random() < 0.25:
             await asyncio.gather(self.pay(order, key, merchant_id), self.pay(order, key, merchant_id))
         for _ in range(rng.randint(1, 4)):
-            heard = await self.pay(order, key, merchant_id)
-            if heard is not None and heard.is_success:
+            answer = await self.pay(order, key, merchant_id)
+            if answer is not None and answer.is_success:
                 await self._after_success(order, merchant_id)
                 return
             await asyncio.sleep(rng.uniform(0.1, 20))
@@ -132,7 +132,7 @@ class Tills:
 
         if rng.random() < 0.2:
             await self.pay(paid, None, merchant_id)
-        life = self._shops.guard_life_seconds
+        life = self._usage.guard_life_seconds
         if life is not None and rng.random() < 0.6:
             await asyncio.sleep(rng.uniform(life / 2, 2 * life))
             self._stage.faults.count("number came again")
@@ -148,7 +148,7 @@ class Tills:
     async def _give_back(
         self, following: Callable[[str, int], OrderRequest], amount: int, merchant_id: str
     ) -> None:
-        """Reversals and credits, some of them against each other, some of them again."""
+        """Send reversals and credits, some of them at once, some of them again."""
         rng = self._rng
         wanted = [
             (following(operation, amount if operation == "reversal" else rng.randint(1, amount)), key)
@@ -179,57 +179,57 @@ class Tills:
 
     async def pay(
         self, order: OrderRequest, key: str | None = None, merchant_id: str = MERCHANT_ID
-    ) -> Heard | None:
-        """Ask some API process; None where it died under the request."""
+    ) -> Answer | None:
+        """Send a request to some API process; return None where it died meanwhile."""
         api = self._rng.choice(self._apis)
         preference = self._preference()
-        asked = Asked(
+        asked = SentRequest(
             merchant_id,
             order,
             key,
             self._stage.now,
             preference,
-            self._counting(order, merchant_id),
+            self._blocking(order, merchant_id),
             self._store.newest_event(),
         )
-        self.told.asked += 1
+        self.log.asked += 1
         self._stage.note(
-            "asks", order.order_id, at=api.process.name, operation=order.operation, key=key or "-"
+            "request", order.order_id, at=api.process.name, operation=order.operation, key=key or "-"
         )
         try:
             answered = await api.call(order, key, preference, merchant_id)
         except ConnectionLost:
-            self.told.answered += 1
-            self._stage.note("hears nothing", order.order_id)
+            self.log.answered += 1
+            self._stage.note("connection lost", order.order_id)
             return None
         except ApiError as error:
-            return self._hear(asked, None, bool(error.safe_to_retry), False, error.code)
-        return self._hear_payment(asked, answered)
+            return self._log_answer(asked, None, bool(error.safe_to_retry), False, error.code)
+        return self._log_payment(asked, answered)
 
     def _preference(self) -> Preference:
-        rng, ratio = self._rng, self._shops.impatient
+        rng, ratio = self._rng, self._usage.impatient
         if not ratio or rng.random() >= ratio:
             return NO_PREFERENCE
-        self._stage.faults.count("caller does not wait")
+        self._stage.faults.count("client does not wait")
         return rng.choice((Preference(respond_async=True), Preference(wait_seconds=rng.randint(0, 20))))
 
-    def _counting(self, order: OrderRequest, merchant_id: str) -> str | None:
+    def _blocking(self, order: OrderRequest, merchant_id: str) -> str | None:
         if order.operation is not Operation.DEBIT:
             return None
-        return self._store.counting(merchant_id, order.order_id, self._shops.guard_life_seconds)
+        return self._store.blocking(merchant_id, order.order_id, self._usage.guard_life_seconds)
 
-    def _hear_payment(self, asked: Asked, answered: Answered) -> Heard:
+    def _log_payment(self, asked: SentRequest, answered: Answered) -> Answer:
         payment = answered.payment
-        told = response_for(payment)
-        success = told.payment_status == "Success"
-        return self._hear(asked, payment, told.safe_to_retry, success, told.error)
+        response = response_for(payment)
+        success = response.payment_status == "Success"
+        return self._log_answer(asked, payment, response.safe_to_retry, success, response.error)
 
-    def _hear(
-        self, asked: Asked, payment: Payment | None, safe: bool, success: bool, error: str | None
-    ) -> Heard:
+    def _log_answer(
+        self, asked: SentRequest, payment: Payment | None, safe: bool, success: bool, error: str | None
+    ) -> Answer:
         order_id = asked.order.order_id
-        counting = self._counting(asked.order, asked.merchant_id)
-        heard = Heard(
+        blocking = self._blocking(asked.order, asked.merchant_id)
+        answer = Answer(
             self._stage.now,
             asked.merchant_id,
             order_id,
@@ -241,16 +241,16 @@ class Tills:
             asked_at=asked.at,
             waits_seconds=asked.waits_seconds,
             key=asked.key,
-            counting=counting if asked.counting == counting else None,
+            blocking=blocking if asked.blocking == blocking else None,
             asked_after_event=asked.after_event,
             at_work=self._ledger.at_work() if safe else frozenset(),
         )
-        self.told.answered += 1
-        self.told.heard.append(heard)
+        self.log.answered += 1
+        self.log.answers.append(answer)
         if error in _COUNTED:
             self._stage.faults.count(_COUNTED[error])
         state = "-" if payment is None else f"{payment.state}/{payment.reason}"
         self._stage.note(
-            "hears", order_id, payment="-" if payment is None else payment.id, state=state, error=error
+            "answer", order_id, payment="-" if payment is None else payment.id, state=state, error=error
         )
-        return heard
+        return answer

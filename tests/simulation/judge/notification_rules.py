@@ -1,4 +1,4 @@
-"""Judges what others were told: events as the histories say, deliveries as the events are, each in order."""
+"""Rules of notifications: events match the histories, deliveries match the events, each in order."""
 
 import json
 from collections import defaultdict
@@ -12,43 +12,43 @@ from shared.payment.states import FINAL_STATES, State
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-#: An event's type, and the payment's state that it tells.
-_Said = tuple[str, str]
+#: An event's type and its payment's state.
+_EventState = tuple[str, str]
 
 
-def judge_told(world: "World", history: list[Any], wrongs: list[str]) -> None:
-    """Add every rule that was broken; `history` are the entries of all payments' histories in order."""
+def judge_notifications(world: "World", history: list[Any], violations: list[str]) -> None:
+    """Add each violation; `history` are the entries of all payments' histories in order."""
     events = world.store.rows("SELECT * FROM events ORDER BY payment_id, sequence")
-    wrongs.extend(_lost_or_invented(history, events))
-    if world.shops.endpoints is None:
+    violations.extend(_lost_or_invented(history, events))
+    if world.usage.endpoints is None:
         return
     deliveries = world.store.rows("SELECT * FROM deliveries ORDER BY id")
-    wrongs.extend(_not_delivered(world, events, deliveries))
-    wrongs.extend(_told_otherwise(world, events, deliveries))
-    wrongs.extend(_out_of_order(world, deliveries))
+    violations.extend(_not_delivered(world, events, deliveries))
+    violations.extend(_sent_otherwise(world, events, deliveries))
+    violations.extend(_out_of_order(world, deliveries))
     for reader in world.feed_readers:
         of_merchant = [event for event in events if event["merchant_id"] == reader.merchant_id]
-        wrongs.extend(_misread(reader.shown, of_merchant))
+        violations.extend(_misread(reader.shown, of_merchant))
 
 
 def _lost_or_invented(history: list[Any], events: list[Any]) -> Iterator[str]:
-    """Each state that a caller could be told is one event, numbered without a gap."""
+    """Check that each state that a client could see is one event, numbered without a gap."""
     entries: dict[str, list[Any]] = defaultdict(list)
     for entry in history:
         entries[entry["payment_id"]].append(entry)
-    said: dict[str, list[_Said]] = defaultdict(list)
+    events_seen: dict[str, list[_EventState]] = defaultdict(list)
     for event in events:
-        if event["sequence"] != len(said[event["payment_id"]]) + 1:
+        if event["sequence"] != len(events_seen[event["payment_id"]]) + 1:
             yield f"an event's number: {event['payment_id']} {event['sequence']}"
-        said[event["payment_id"]].append((event["type"], json.loads(event["body"])["state"]))
+        events_seen[event["payment_id"]].append((event["type"], json.loads(event["body"])["state"]))
     for payment_id, its_entries in entries.items():
-        expected = list(_to_say(its_entries))
-        if said[payment_id] != expected:
-            yield f"events {said[payment_id]} instead of {expected}: {payment_id}"
+        expected = list(_expected_events(its_entries))
+        if events_seen[payment_id] != expected:
+            yield f"events {events_seen[payment_id]} instead of {expected}: {payment_id}"
 
 
-def _to_say(entries: Iterable[Any]) -> Iterator[_Said]:
-    state, is_proved, doubt_was_told = "", False, False
+def _expected_events(entries: Iterable[Any]) -> Iterator[_EventState]:
+    state, is_proved, doubt_was_notified = "", False, False
     for entry in entries:
         before, state = state, entry["state"]
         if entry["event"] == "evidence" and json.loads(entry["detail"]).get("proves"):
@@ -60,8 +60,8 @@ def _to_say(entries: Iterable[Any]) -> Iterator[_Said]:
         if state == State.IN_DOUBT:
             if is_proved:
                 continue  # settled in the same transaction
-            doubt_was_told = True
-        yield type_of(State(state), ends_doubt=state in FINAL_STATES and doubt_was_told), state
+            doubt_was_notified = True
+        yield type_of(State(state), ends_doubt=state in FINAL_STATES and doubt_was_notified), state
 
 
 def _not_delivered(world: "World", events: list[Any], deliveries: list[Any]) -> Iterator[str]:
@@ -86,20 +86,20 @@ def _not_delivered(world: "World", events: list[Any], deliveries: list[Any]) -> 
         if row["state"] != "delivered":
             yield f"never delivered: {row['id']} {row['state']}"
         elif row["id"] not in taken:
-            yield f"delivered, and nobody took it: {row['id']}"
+            yield f"delivered, and not received: {row['id']}"
 
 
-def _told_otherwise(world: "World", events: list[Any], deliveries: list[Any]) -> Iterator[str]:
+def _sent_otherwise(world: "World", events: list[Any], deliveries: list[Any]) -> Iterator[str]:
     stored = {event["number"]: event for event in events}
     rows = {row["id"]: row for row in deliveries}
     for received in world.around.receivers.received:
         row = rows.get(received.delivery_id)
         if row is None:
-            yield f"told of nothing: {received.delivery_id}"
+            yield f"a post without a delivery: {received.delivery_id}"
             continue
         if row["target"] == HIPAY:
             if received.body["reference"] != row["payment_id"]:
-                yield f"HiPay told of another order: {row['id']}"
+                yield f"HiPay notified of another order: {row['id']}"
             continue
         event = stored[row["event_number"]]
         expected = envelope(
@@ -111,11 +111,11 @@ def _told_otherwise(world: "World", events: list[Any], deliveries: list[Any]) ->
             body=event["body"],
         )
         if received.body != expected:
-            yield f"told otherwise than it is stored: {row['id']}"
+            yield f"sent otherwise than stored: {row['id']}"
 
 
 def _out_of_order(world: "World", deliveries: list[Any]) -> Iterator[str]:
-    """A payment's deliveries to one target have their first tries in the order of its events."""
+    """Check that a payment's deliveries to one target are first tried in the order of its events."""
     rows = {row["id"]: row for row in deliveries}
     tried: dict[tuple[str, str], int] = defaultdict(int)
     for delivery_id in world.around.receivers.tries:
@@ -129,7 +129,7 @@ def _out_of_order(world: "World", deliveries: list[Any]) -> Iterator[str]:
 
 
 def _misread(shown: list[Any], events: list[Any]) -> Iterator[str]:
-    """Who reads on from where it was sees each event once."""
+    """Check that a reader that goes on from its position sees each event once."""
     positions = [event.position for event in shown]
     if positions != sorted(set(positions)):
         yield f"the feed went back: {positions}"
@@ -142,4 +142,4 @@ def _misread(shown: list[Any], events: list[Any]) -> Iterator[str]:
         event.number for event in shown
     }
     if missed:
-        yield f"the feed passed over {sorted(missed)}"
+        yield f"the feed left out {sorted(missed)}"

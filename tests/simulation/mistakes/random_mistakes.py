@@ -1,4 +1,4 @@
-"""Deliberate mistakes of the product, each applied for a while: what the simulation must be able to see."""
+"""Deliberate mistakes of the product that random histories must show."""
 
 import asyncio
 import math
@@ -27,21 +27,21 @@ from terminal_worker.run import Runs
 from terminal_worker.session.enquiry import Enquired, Enquirer
 from terminal_worker.session.session import Ended, TerminalSessions
 from tests.simulation.limits import SETTINGS
-from tests.simulation.mistakes.mistaken import Mistake, changed
-from tests.simulation.mistakes.requests import OF_REQUESTS
-from tests.simulation.mistakes.told import OF_TOLD
+from tests.simulation.mistakes.mistake import Mistake, changed
+from tests.simulation.mistakes.notification_mistakes import NOTIFICATION_MISTAKES
+from tests.simulation.mistakes.request_mistakes import REQUEST_MISTAKES
 
 
 @contextmanager
-def no_mutex() -> Iterator[None]:
-    """A claim takes a line that is held."""
+def no_terminal_lock() -> Iterator[None]:
+    """Grant a terminal lock that is held."""
     with patch.object(locks, "_ACQUIRE", changed(locks._ACQUIRE, (" AND held_by IS NULL", ""))):
         yield
 
 
 @contextmanager
 def requeued_at_takeover() -> Iterator[None]:
-    """What a dead worker had is given to the next one, as a queue would."""
+    """Queue a dead worker's payment again, as a broker would."""
     original = takeover.take_over
     requeue = Statement("UPDATE payments SET state = 'queued', deadline_at = {now} + 30000 WHERE id = :id")
     free = Statement("UPDATE terminal_locks SET held_by = NULL, epoch = epoch + 1 WHERE held_by = :id")
@@ -65,7 +65,7 @@ def requeued_at_takeover() -> Iterator[None]:
 
 @contextmanager
 def sent_again_after_doubt() -> Iterator[None]:
-    """A lost connection is tried again."""
+    """Send again after a lost connection."""
     original = TerminalSessions.hold
 
     async def hold(self: TerminalSessions, claimed: claims.Claimed, started_at: float) -> Ended:
@@ -80,7 +80,7 @@ def sent_again_after_doubt() -> Iterator[None]:
 
 @contextmanager
 def no_order_guard() -> Iterator[None]:
-    """Every attempt has a key of its own."""
+    """Give every attempt a key of its own."""
     insert = changed(
         insertion._INSERT,
         (":guard_key,", "CASE WHEN :guard_key IS NULL THEN NULL ELSE :guard_key || :id END,"),
@@ -90,8 +90,8 @@ def no_order_guard() -> Iterator[None]:
 
 
 @contextmanager
-def hold_without_end() -> Iterator[None]:
-    """Only a resolution frees a line in doubt."""
+def lease_without_end() -> Iterator[None]:
+    """Hold a lease in doubt until it is settled, without an end."""
     original = Doubts._why_free
 
     def why_free(self: Doubts, hold: Lease, state: State | None, lookup_for: str | None) -> str | None:
@@ -103,13 +103,13 @@ def hold_without_end() -> Iterator[None]:
 
 
 def enquiry_right_after_takeover() -> AbstractContextManager[object]:
-    """The taker asks before its margin is over: the dead one may still write."""
+    """Enquire right after a takeover, while the dead worker may still write."""
     return patch.object(worker_takeover, "Lease", partial(Lease, enquires_soon=True))
 
 
 @contextmanager
 def answered_from_the_reply() -> Iterator[None]:
-    """The reply is sent before the commit, and says the outcome."""
+    """Send the reply before the commit, and answer from it."""
     said: dict[str, State] = {}
     end, look = Runs._end, result.ResultWaiter._look
 
@@ -130,7 +130,7 @@ def answered_from_the_reply() -> Iterator[None]:
 
 @contextmanager
 def no_sweep() -> Iterator[None]:
-    """Nobody looks for what a lost message left behind."""
+    """Never sweep for payments whose message was lost."""
 
     async def once(_: Sweep) -> None:
         await asyncio.sleep(0)
@@ -141,7 +141,7 @@ def no_sweep() -> Iterator[None]:
 
 @contextmanager
 def not_charged_by_enquiry() -> Iterator[None]:
-    """Another last transaction is taken for the proof that ours never was."""
+    """Take another last transaction for the proof that ours never happened."""
     original = Enquirer._ask
 
     async def ask(self: Enquirer, *arguments: Any) -> Enquired:
@@ -156,7 +156,7 @@ def not_charged_by_enquiry() -> Iterator[None]:
 
 @contextmanager
 def no_write_window() -> Iterator[None]:
-    """However late it is, the request is written."""
+    """Write the request however late it is."""
     original = TerminalSessions.__init__
     endless: Settings = SETTINGS.model_copy(update={"write_window_seconds": math.inf})
 
@@ -170,7 +170,7 @@ def no_write_window() -> Iterator[None]:
 
 @contextmanager
 def no_epoch() -> Iterator[None]:
-    """Claim and release raise no epoch, and a release names nothing else: an earlier run's frees a line."""
+    """Raise no epoch, and release by the epoch alone: an earlier run's release frees the terminal."""
     take = changed(locks._ACQUIRE, ("epoch = epoch + 1, ", ""))
     release = changed(locks._RELEASE, (" AND claim = :token", ""), ("epoch = epoch + 1, ", ""))
     with patch.object(locks, "_ACQUIRE", take), patch.object(locks, "_RELEASE", release):
@@ -179,14 +179,14 @@ def no_epoch() -> Iterator[None]:
 
 @contextmanager
 def read_back_without_token() -> Iterator[None]:
-    """Whoever holds the line for this payment is taken for this run."""
+    """Read a claim back by its payment, without the token."""
     with patch.object(locks, "_GRANTED_WITH", changed(locks._GRANTED_WITH, (" AND claim = :token", ""))):
         yield
 
 
 @contextmanager
-def freed_while_enquiring() -> Iterator[None]:
-    """The end of a hold does not wait for its enquiry."""
+def released_while_enquiring() -> Iterator[None]:
+    """Release a terminal while its enquiry goes on."""
 
     async def stop(_self: Doubts, _: Lease) -> None:
         await asyncio.sleep(0)
@@ -196,14 +196,14 @@ def freed_while_enquiring() -> Iterator[None]:
 
 
 #: Found by random histories.
-AT_RANDOM: dict[str, Mistake] = {
-    "no mutex on the line": no_mutex,
+RANDOM_MISTAKES: dict[str, Mistake] = {
+    "no terminal lock": no_terminal_lock,
     "requeued at takeover": requeued_at_takeover,
     "sent again after doubt": sent_again_after_doubt,
     "order guard off": no_order_guard,
-    "a hold without end": hold_without_end,
-    "an enquiry right after takeover": enquiry_right_after_takeover,
+    "a lease without end": lease_without_end,
+    "an enquiry right after a takeover": enquiry_right_after_takeover,
     "answered from a reply before the commit": answered_from_the_reply,
-    **OF_REQUESTS,
-    **OF_TOLD,
+    **REQUEST_MISTAKES,
+    **NOTIFICATION_MISTAKES,
 }

@@ -1,21 +1,29 @@
-"""Placed histories in which only one worker knows an outcome."""
+"""Placed histories in which only one worker knows a result."""
 
 import asyncio
 
 from sandbox.terminal.script.behaviour import Behaviour
 from tests.simulation.limits import SETTINGS
-from tests.simulation.mistakes.kept import (
+from tests.simulation.mistakes.result_mistakes import (
     drained_without_grace,
     given_up_at_the_unexpected,
     stopped_while_it_listens,
 )
 from tests.simulation.model.terminal import Kind
-from tests.simulation.placed.placing import Aim, Customers, begin, pays, state, until, worker_of
+from tests.simulation.placed.placed_history import (
+    Customers,
+    PlacedHistory,
+    begin,
+    pays,
+    state,
+    until,
+    worker_of,
+)
 from tests.simulation.world import World
 
 
 async def stopped_while_the_database_is_away(world: World) -> Customers:
-    """The answer comes to a worker that ends; the database is back within its grace."""
+    """Answer a worker that ends while the database is unavailable, for less than its grace."""
     terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
     await asyncio.sleep(1)
     answered_after = SETTINGS.answer_timeout_seconds - 1
@@ -34,7 +42,7 @@ async def stopped_while_the_database_is_away(world: World) -> Customers:
 
 
 async def asleep_while_its_answer_comes(world: World) -> Customers:
-    """A worker that is to end sleeps past its answer's time-out; the answer is there when it wakes."""
+    """Pause a worker that is to end past its answer's time-out; the answer is there when it wakes."""
     terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
     await asyncio.sleep(1)
     terminal.behaviours.appendleft(Behaviour(delay_seconds=5, keeps_open=True))
@@ -49,8 +57,8 @@ async def asleep_while_its_answer_comes(world: World) -> Customers:
     return [first]
 
 
-async def outcome_refused(world: World) -> Customers:
-    """The statement that stores an outcome meets an error that nobody expects."""
+async def result_refused(world: World) -> Customers:
+    """Refuse the statement that stores a result with an unexpected error."""
     terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
     await asyncio.sleep(1)
     first = pays(world, "ORDER_1")
@@ -61,10 +69,10 @@ async def outcome_refused(world: World) -> Customers:
     return [first]
 
 
-KEPT: dict[str, Aim] = {
-    "an outcome given up at an unexpected error": Aim(given_up_at_the_unexpected, outcome_refused),
-    "a drain without grace": Aim(drained_without_grace, stopped_while_the_database_is_away),
-    "an end that does not wait for an answer's silence": Aim(
+RESULT_HISTORIES: dict[str, PlacedHistory] = {
+    "a result given up at an unexpected error": PlacedHistory(given_up_at_the_unexpected, result_refused),
+    "a drain without grace": PlacedHistory(drained_without_grace, stopped_while_the_database_is_away),
+    "an end that does not wait for an answer's silence": PlacedHistory(
         stopped_while_it_listens, asleep_while_its_answer_comes
     ),
 }

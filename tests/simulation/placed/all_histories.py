@@ -1,29 +1,38 @@
-"""Histories with their faults placed by hand: one for each mistake that chance would rarely show."""
+"""Histories with faults placed by hand, one for each mistake that random histories would rarely show."""
 
 import asyncio
 
 from sandbox.terminal.script.behaviour import Behaviour
-from tests.simulation.mistakes.mistakes import (
-    freed_while_enquiring,
+from tests.simulation.mistakes.random_mistakes import (
     no_epoch,
     no_sweep,
     no_write_window,
     not_charged_by_enquiry,
     read_back_without_token,
+    released_while_enquiring,
 )
 from tests.simulation.model.terminal import Kind
-from tests.simulation.placed.aimed_bytes import BYTES
-from tests.simulation.placed.aimed_held import HELD
-from tests.simulation.placed.aimed_kept import KEPT
-from tests.simulation.placed.aimed_requests import REQUESTS
-from tests.simulation.placed.aimed_told import TOLD
-from tests.simulation.placed.found import FOUND
-from tests.simulation.placed.placing import Aim, Customers, begin, ids, pays, stop, until, worker_of
+from tests.simulation.placed.bug_histories import BUG_HISTORIES
+from tests.simulation.placed.byte_histories import BYTE_HISTORIES
+from tests.simulation.placed.lease_histories import LEASE_HISTORIES
+from tests.simulation.placed.notification_histories import NOTIFICATION_HISTORIES
+from tests.simulation.placed.placed_history import (
+    Customers,
+    PlacedHistory,
+    begin,
+    ids,
+    pays,
+    stop,
+    until,
+    worker_of,
+)
+from tests.simulation.placed.request_histories import REQUEST_HISTORIES
+from tests.simulation.placed.result_histories import RESULT_HISTORIES
 from tests.simulation.world import World
 
 
 async def message_lost_and_its_api_dead(world: World) -> Customers:
-    """Stored, never published, and nobody waits: only the sweep knows of it."""
+    """Lose a payment's message and kill its API: only the sweep finds it."""
     begin(world, workers=1)
     world.faults.lost_publishes = 1.0
     customer = pays(world, "ORDER_1")
@@ -34,7 +43,7 @@ async def message_lost_and_its_api_dead(world: World) -> Customers:
 
 
 async def enquired_aside_while_the_request_waits(world: World) -> Customers:
-    """Two connections: the enquiry is answered, the old request is read afterwards."""
+    """Answer an enquiry on a second connection before the request is read."""
     terminal = begin(world, workers=2, kind=Kind(backlog=True, enquires_aside=True))
     await asyncio.sleep(1)
     terminal.type_by_hand(990)
@@ -49,7 +58,7 @@ async def enquired_aside_while_the_request_waits(world: World) -> Customers:
 
 
 async def paused_before_its_write(world: World) -> Customers:
-    """A worker is stopped between claim and write until its line is somebody else's."""
+    """Stop a worker between claim and write until its terminal has a new owner."""
     terminal = begin(world, workers=2)
     await asyncio.sleep(1)
     terminal.connect_seconds = 3.0
@@ -67,10 +76,10 @@ async def paused_before_its_write(world: World) -> Customers:
     return [first, second]
 
 
-async def outcome_stored_twice(world: World) -> Customers:
-    """A settled outcome whose answer was lost is stored again while the line is the next payment's."""
+async def result_stored_twice(world: World) -> Customers:
+    """Store a result twice, the second time while the next payment holds the terminal."""
     terminal = begin(world, workers=2)
-    # What this line answers is known: no identification follows, and the outcome frees it.
+    # The terminal's capabilities are known: no identification follows, and the result frees it.
     await asyncio.sleep(1)
     before = pays(world, "ORDER_0")
     await until(lambda: world.store.rows("SELECT 1 FROM terminal_locks WHERE identifies AND held_by IS NULL"))
@@ -78,7 +87,7 @@ async def outcome_stored_twice(world: World) -> Customers:
     await until(lambda: len(ids(world)) == 2 and world.store.state(ids(world)[1]) == "in_session")
     world.store.doomed.append(("UPDATE terminal_locks SET held_by = NULL", "done"))
     customers += [pays(world, "ORDER_2"), pays(world, "ORDER_3")]
-    # Its worker's way back to the database is slow: the sweep of another one is faster.
+    # Its worker is slow to reach the database again: the sweep of another one is faster.
     slow = worker_of(world, 1)
     await until(lambda: not world.store.doomed)
     stop(world, slow)
@@ -94,7 +103,7 @@ async def outcome_stored_twice(world: World) -> Customers:
 
 
 async def claimed_by_another_after_a_lost_commit(world: World) -> Customers:
-    """A claim's answer is lost and it was not carried out; meanwhile another worker claims the payment."""
+    """Lose a claim that was not carried out, while another worker claims the payment."""
     begin(world, workers=2)
     await asyncio.sleep(1)
     world.faults.doubled_messages = 1.0
@@ -105,7 +114,7 @@ async def claimed_by_another_after_a_lost_commit(world: World) -> Customers:
 
 
 async def proved_while_it_is_asked(world: World) -> Customers:
-    """The gateway settles a doubt while its enquiry waits for an answer, and another payment waits."""
+    """Settle a doubt by the gateway while its enquiry runs and another payment waits."""
     terminal = begin(world, workers=1, kind=Kind(backlog=True))
     await asyncio.sleep(1)
     terminal.wire_faults.append("connection lost at once")
@@ -115,28 +124,26 @@ async def proved_while_it_is_asked(world: World) -> Customers:
     terminal.freeze(60)
     await until(lambda: any(note.action == "3" and note.wire.is_open for note in world.ledger.written))
     second = pays(world, "ORDER_2")
-    world.people.report(ids(world)[0])
+    world.interventions.report(ids(world)[0])
     await asyncio.sleep(20)
     return [first, second]
 
 
-AIMED: dict[str, Aim] = {
-    "sweep off": Aim(no_sweep, message_lost_and_its_api_dead),
-    "non-completion concluded from an enquiry": Aim(
+ALL_HISTORIES: dict[str, PlacedHistory] = {
+    "sweep off": PlacedHistory(no_sweep, message_lost_and_its_api_dead),
+    "non-completion concluded from an enquiry": PlacedHistory(
         not_charged_by_enquiry, enquired_aside_while_the_request_waits
     ),
-    "no write window": Aim(no_write_window, paused_before_its_write),
-    "epoch not raised at the claim": Aim(no_epoch, outcome_stored_twice),
-    "a lost claim read back without its token": Aim(
+    "no write window": PlacedHistory(no_write_window, paused_before_its_write),
+    "epoch not raised at the claim": PlacedHistory(no_epoch, result_stored_twice),
+    "a lost claim read back without its token": PlacedHistory(
         read_back_without_token, claimed_by_another_after_a_lost_commit
     ),
-    "a heartbeat that frees the line while its enquiry goes on": Aim(
-        freed_while_enquiring, proved_while_it_is_asked
-    ),
-    **BYTES,
-    **HELD,
-    **KEPT,
-    **REQUESTS,
-    **TOLD,
-    **FOUND,
+    "a release during an enquiry": PlacedHistory(released_while_enquiring, proved_while_it_is_asked),
+    **BYTE_HISTORIES,
+    **LEASE_HISTORIES,
+    **RESULT_HISTORIES,
+    **REQUEST_HISTORIES,
+    **NOTIFICATION_HISTORIES,
+    **BUG_HISTORIES,
 }

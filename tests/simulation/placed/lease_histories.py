@@ -1,4 +1,4 @@
-"""Placed histories around a held terminal, and around what is proved of its payment."""
+"""Placed histories around leases and around the proofs of their payments."""
 
 import asyncio
 import math
@@ -6,19 +6,29 @@ import math
 from sandbox.terminal.script.behaviour import Behaviour
 from shared.storage.payments.operators import Decision
 from tests.simulation.limits import SETTINGS
-from tests.simulation.mistakes.held import (
+from tests.simulation.mistakes.lease_mistakes import (
     counter_not_compared,
     debit_left_open,
     early_proofs_forgotten,
     enquired_at_any_time,
-    key_left_open,
     not_taken_back,
+    order_left_open,
+    released_after_takeover,
     released_at_once,
-    taker_frees_at_once,
     token_kept_after_the_claim,
 )
 from tests.simulation.model.terminal import Kind
-from tests.simulation.placed.placing import Aim, Customers, begin, ids, pays, state, stop, until, worker_of
+from tests.simulation.placed.placed_history import (
+    Customers,
+    PlacedHistory,
+    begin,
+    ids,
+    pays,
+    state,
+    stop,
+    until,
+    worker_of,
+)
 from tests.simulation.world import World
 
 _CLAIM = "UPDATE terminal_locks SET held_by = :payment_id"
@@ -32,28 +42,28 @@ def _beats(world: World, worker: str) -> int:
 
 
 async def _beat_of(world: World, worker: str) -> None:
-    """Wait for a worker's next beat."""
+    """Wait for a worker's next heartbeat."""
     before = _beats(world, worker)
     await until(lambda: _beats(world, worker) > before)
 
 
 async def probed_by_a_worker_that_sleeps(world: World) -> Customers:
-    """A probe's worker is stopped before it writes, taken over, and wakes within its write window."""
+    """Stop a probe's worker before it writes; it wakes after the takeover, within its write window."""
     terminal = begin(world, workers=1)
     await asyncio.sleep(0.4)  # so that the second one looks shortly after each beat of the first
     probing = world.workers[0]
     terminal.connect_seconds = 4.0
-    taker = world.start_worker()
+    new_owner = world.start_worker()
     await asyncio.sleep(1)
     await _beat_of(world, probing.id)
-    # Just before its next beat.
+    # Just before its next heartbeat.
     await asyncio.sleep(SETTINGS.heartbeat_seconds - 0.4)
-    world.broker.stop_consuming(taker.process)
-    world.people.probe(terminal.terminal_address)
+    world.broker.stop_consuming(new_owner.process)
+    world.interventions.probe(terminal.terminal_address)
     await until(lambda: world.store.holder(terminal.terminal_address))
     stop(world, probing)
     terminal.connect_seconds = 0.0
-    world.broker.limit(taker.process, SETTINGS.session_limit)
+    world.broker.limit(new_owner.process, SETTINGS.session_limit)
     began_at = world.stage.now
     first = pays(world, "ORDER_1")
     await asyncio.sleep(began_at + SETTINGS.write_window_seconds - 0.7 - world.stage.now)
@@ -63,7 +73,7 @@ async def probed_by_a_worker_that_sleeps(world: World) -> Customers:
 
 
 async def woken_before_it_is_taken_over(world: World) -> Customers:
-    """A worker wakes and beats while the one that found it stale is about to take its line."""
+    """Wake a worker while the one that found it stale is about to take over."""
     terminal = begin(world, workers=2)
     await asyncio.sleep(1)
     terminal.behaviours.appendleft(Behaviour(delay_seconds=30))
@@ -75,7 +85,7 @@ async def woken_before_it_is_taken_over(world: World) -> Customers:
     looks = math.ceil(SETTINGS.worker_stale_seconds / SETTINGS.heartbeat_seconds)
     for _ in range(looks):
         await _look_at_counters(world, answered_after=0.0)
-    # The next look finds it stale. Before the answer is there, the sleeper wakes and beats.
+    # The next look finds it stale. Before the answer is there, the stopped worker wakes and beats.
     await _look_at_counters(world, answered_after=1.5)
     sleeper.process.resume()
     await asyncio.sleep(30)
@@ -88,7 +98,7 @@ async def _look_at_counters(world: World, *, answered_after: float) -> None:
 
 
 async def asleep_before_its_enquiry(world: World) -> Customers:
-    """An enquirer is stopped between its look and its write, and wakes in another's session."""
+    """Stop a worker between its look and its enquiry; it wakes in another's session."""
     terminal = begin(world, workers=2, kind=Kind(request_seconds=600))
     await asyncio.sleep(1)
     terminal.wire_faults.append("connection lost at once")
@@ -99,7 +109,7 @@ async def asleep_before_its_enquiry(world: World) -> Customers:
     await until(lambda: not world.store.delayed)
     enquirer = worker_of(world, 0)
     stop(world, enquirer)
-    world.people.report(ids(world)[0])
+    world.interventions.report(ids(world)[0])
     await until(lambda: world.store.holder(terminal.terminal_address) is None)
     second = pays(world, "ORDER_2")
     await until(lambda: len(ids(world)) > 1 and _written(world, ids(world)[1]))
@@ -113,16 +123,16 @@ def _written(world: World, payment_id: str) -> bool:
 
 
 async def proved_after_it_was_denied(world: World) -> Customers:
-    """A person says that nothing was charged, the gateway proves that it was, and the till tries again."""
+    """Decide that nothing was charged, prove by the gateway that it was, and send the order again."""
     terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
     await asyncio.sleep(1)
     terminal.wire_faults.append("connection lost at once")
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "in_doubt")
     await asyncio.sleep(SETTINGS.doubt_window_seconds + 5)
-    world.people.decide(ids(world)[0], Decision.NOT_CHARGED)
+    world.interventions.decide(ids(world)[0], Decision.NOT_CHARGED)
     await until(lambda: state(world, 0) == "aborted")
-    world.people.report(ids(world)[0])
+    world.interventions.report(ids(world)[0])
     await until(lambda: world.store.rows("SELECT 1 FROM payments WHERE contradicted"))
     again = pays(world, "ORDER_1")
     await asyncio.sleep(30)
@@ -130,7 +140,7 @@ async def proved_after_it_was_denied(world: World) -> Customers:
 
 
 async def reversed_although_it_was_denied(world: World) -> Customers:
-    """The same with a reversal, whose debit the till asks for once more."""
+    """Do the same with a reversal, and send its debit again."""
     terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
     await asyncio.sleep(1)
     paid = pays(world, "ORDER_1")
@@ -140,9 +150,9 @@ async def reversed_although_it_was_denied(world: World) -> Customers:
     given_back = pays(world, "ORDER_1", operation="reversal")
     await until(lambda: state(world, 1) == "in_doubt")
     await asyncio.sleep(SETTINGS.doubt_window_seconds + 5)
-    world.people.decide(ids(world)[1], Decision.NOT_CHARGED)
+    world.interventions.decide(ids(world)[1], Decision.NOT_CHARGED)
     await until(lambda: state(world, 1) == "aborted")
-    world.people.report(ids(world)[1])
+    world.interventions.report(ids(world)[1])
     await until(lambda: world.store.rows("SELECT 1 FROM payments WHERE contradicted"))
     again = pays(world, "ORDER_1")
     await asyncio.sleep(10)
@@ -150,19 +160,19 @@ async def reversed_although_it_was_denied(world: World) -> Customers:
 
 
 async def proved_before_its_doubt(world: World) -> Customers:
-    """The gateway proves the payment while its session still waits for an answer that never comes."""
+    """Prove a payment by the gateway while its session waits for an answer that never comes."""
     terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
     await asyncio.sleep(1)
     terminal.wire_faults.append("answer lost, connection silent")
     first = pays(world, "ORDER_1")
     await until(lambda: world.ledger.charges)
-    world.people.report(ids(world)[0])
+    world.interventions.report(ids(world)[0])
     await until(lambda: state(world, 0) not in ("queued", "in_session"))
     return [first]
 
 
 async def asked_for_while_the_request_is_under_way(world: World) -> Customers:
-    """The connection is lost at once, the request arrives late; the merchant wants the line at once."""
+    """Lose the connection, deliver the request late, and ask for the early release at once."""
     terminal = begin(world, workers=1)
     await asyncio.sleep(1)
     before = pays(world, "ORDER_0")
@@ -171,13 +181,13 @@ async def asked_for_while_the_request_is_under_way(world: World) -> Customers:
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 1) == "in_doubt")
     second = pays(world, "ORDER_2")
-    world.people.ask_for_terminal(ids(world)[1])
+    world.interventions.ask_for_terminal(ids(world)[1])
     await asyncio.sleep(60)
     return [before, first, second]
 
 
 async def claim_ended_by_an_error(world: World) -> Customers:
-    """A claim is carried out and its answer lost; its next try meets an error that nobody expects."""
+    """Lose a claim's answer, and end its next try with an unexpected error."""
     begin(world, workers=1)
     await asyncio.sleep(1)
     world.store.doomed.append((_CLAIM, "done"))
@@ -190,7 +200,7 @@ async def claim_ended_by_an_error(world: World) -> Customers:
 
 
 async def claim_read_back_late(world: World) -> Customers:
-    """A claim's answer is lost, and reading it back takes more than a heartbeat; its customer is slow."""
+    """Lose a claim's answer, and read it back later than a heartbeat; its customer is slow."""
     terminal = begin(world, workers=1)
     await asyncio.sleep(1)
     terminal.behaviours.appendleft(Behaviour(delay_seconds=35))
@@ -199,16 +209,24 @@ async def claim_read_back_late(world: World) -> Customers:
     return [pays(world, "ORDER_1")]
 
 
-HELD: dict[str, Aim] = {
-    "a taker that frees at once": Aim(taker_frees_at_once, probed_by_a_worker_that_sleeps),
-    "a takeover that does not compare the counter": Aim(counter_not_compared, woken_before_it_is_taken_over),
-    "an enquiry written however late": Aim(enquired_at_any_time, asleep_before_its_enquiry),
-    "a contradiction that leaves its key open": Aim(key_left_open, proved_after_it_was_denied),
-    "a reversal's contradiction that leaves its debit open": Aim(
+LEASE_HISTORIES: dict[str, PlacedHistory] = {
+    "a release right after a takeover": PlacedHistory(
+        released_after_takeover, probed_by_a_worker_that_sleeps
+    ),
+    "a takeover that does not compare the counter": PlacedHistory(
+        counter_not_compared, woken_before_it_is_taken_over
+    ),
+    "an enquiry written however late": PlacedHistory(enquired_at_any_time, asleep_before_its_enquiry),
+    "conflicting evidence that leaves its order open": PlacedHistory(
+        order_left_open, proved_after_it_was_denied
+    ),
+    "conflicting evidence of a reversal that leaves its debit open": PlacedHistory(
         debit_left_open, reversed_although_it_was_denied
     ),
-    "evidence from before the doubt forgotten": Aim(early_proofs_forgotten, proved_before_its_doubt),
-    "an early release at once": Aim(released_at_once, asked_for_while_the_request_is_under_way),
-    "a lock of one's own that is not taken back": Aim(not_taken_back, claim_ended_by_an_error),
-    "a token that is kept after the claim": Aim(token_kept_after_the_claim, claim_read_back_late),
+    "evidence from before the doubt forgotten": PlacedHistory(
+        early_proofs_forgotten, proved_before_its_doubt
+    ),
+    "an early release at once": PlacedHistory(released_at_once, asked_for_while_the_request_is_under_way),
+    "a lock of one's own that is not taken back": PlacedHistory(not_taken_back, claim_ended_by_an_error),
+    "a token that is kept after the claim": PlacedHistory(token_kept_after_the_claim, claim_read_back_late),
 }

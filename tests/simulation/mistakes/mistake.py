@@ -1,4 +1,4 @@
-"""What a deliberate mistake is, and a statement with other words."""
+"""Type of a deliberate mistake, and a statement with other words."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

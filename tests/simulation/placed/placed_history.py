@@ -1,11 +1,11 @@
-"""What the placed histories have in common: who is there at first, customers, waiting for a moment."""
+"""Placed history: a mistake, the script that shows it, and the steps that scripts share."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.terminal.script.behaviour import Behaviour
-from tests.simulation.mistakes.mistaken import Mistake
+from tests.simulation.mistakes.mistake import Mistake
 from tests.simulation.model.terminal import Kind, Terminal
 from tests.simulation.model.workers import Worker
 from tests.simulation.world import Script, World
@@ -15,29 +15,29 @@ _HOST = "127.0.0.2"
 
 
 @dataclass(frozen=True)
-class Aim:
-    """A mistake and the history that shows it."""
+class PlacedHistory:
+    """Mistake and the script that shows it."""
 
     mistake: Mistake
     script: Script
 
 
 async def until(seen: Callable[[], object], seconds: float = 300.0) -> None:
-    """Look often, in virtual time."""
+    """Wait for a condition, in virtual time."""
     for _ in range(int(seconds / 0.02)):
         if seen():
             return
         await asyncio.sleep(0.02)
-    raise AssertionError("what this history is about did not happen")
+    raise AssertionError("the condition did not come true")
 
 
 def pays(
     world: World, order_id: str, amount: int = 500, operation: str = "debit", host: str = _HOST
 ) -> "asyncio.Task[None]":
-    """A customer pays, or gets money back: the till asks once."""
+    """Send one order as a POS does; return its task."""
 
     async def ask() -> None:
-        await world.tills.pay(world.tills.order(order_id, operation, amount, host, 8888))
+        await world.pos.pay(world.pos.order(order_id, operation, amount, host, 8888))
 
     return world.loop.create_task(ask())
 
@@ -54,7 +54,7 @@ def state(world: World, number: int) -> str | None:
 
 
 def begin(world: World, workers: int, kind: Kind | None = None) -> Terminal:
-    """One terminal, whose customers take five seconds, so many workers and an API."""
+    """Start a terminal, whose customers take five seconds, so many workers and an API."""
     terminal = world.add_terminal(kind or Kind())
     terminal.behaviours.extend([Behaviour(delay_seconds=5)] * 20)
     for _ in range(workers):
@@ -70,6 +70,6 @@ def worker_of(world: World, number: int) -> Worker:
 
 
 def stop(world: World, worker: Worker) -> None:
-    """SIGSTOP; the broker closes its connection."""
+    """Pause a worker as SIGSTOP does; the broker closes its connection."""
     worker.process.pause()
     world.broker.process_paused(worker.process)

@@ -1,4 +1,4 @@
-"""Placed histories about bytes that are no answer to what was asked."""
+"""Mistakes and placed histories about bytes that are no plain answer."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ from shared.storage.payments import settling
 from terminal_worker.session import session
 from terminal_worker.session.connection import Connection
 from terminal_worker.session.late_answers import LateAnswerListener
-from tests.simulation.placed.placing import Aim, Customers, begin, pays, state, until
+from tests.simulation.placed.placed_history import Customers, PlacedHistory, begin, pays, state, until
 from tests.simulation.world import World
 
 _LEFT_OVER = b"CZ0040320AE00210AC006184117"
@@ -22,7 +22,7 @@ _LEFT_OVER = b"CZ0040320AE00210AC006184117"
 
 @contextmanager
 def written_whatever_came_before() -> Iterator[None]:
-    """Nobody looks whether the terminal has written before it was asked."""
+    """Write without a look at what the terminal has written before."""
 
     def write(connection: Connection, request: bytes) -> None:
         connection.write(request)
@@ -32,8 +32,8 @@ def written_whatever_came_before() -> Iterator[None]:
 
 
 @contextmanager
-def freed_while_it_listens_on() -> Iterator[None]:
-    """The line is free as soon as the outcome is stored, whatever connection is still open."""
+def released_while_it_listens_on() -> Iterator[None]:
+    """Release the terminal with the result, though a connection is still open."""
     original = settling.settle
 
     async def settle(*arguments: Any, **named: Any) -> Payment:
@@ -44,7 +44,7 @@ def freed_while_it_listens_on() -> Iterator[None]:
 
 
 def late_amount_not_stored() -> AbstractContextManager[object]:
-    """What comes after a success without an amount is listened to, and dropped."""
+    """Drop what comes after a success without an amount."""
 
     async def hear(self: LateAnswerListener, ends_at: float, settings: Settings) -> None:
         await self.reader.read(self.written_at, ends_at)
@@ -53,7 +53,7 @@ def late_amount_not_stored() -> AbstractContextManager[object]:
 
 
 async def success_without_an_amount(world: World) -> Customers:
-    """The amount may still come, on a connection that stays open, and the next customer is there."""
+    """Answer a success without an amount on a connection that stays open, with the next customer waiting."""
     terminal = begin(world, workers=1)
     without = Behaviour(delay_seconds=5, leaves_out=frozenset({f.AMOUNT}), keeps_open=True)
     terminal.behaviours.extendleft([without, without])
@@ -63,7 +63,7 @@ async def success_without_an_amount(world: World) -> Customers:
 
 
 async def another_amount_later(world: World) -> Customers:
-    """A success comes without an amount, and a second later another amount than was asked for."""
+    """Answer a success without an amount, and then another amount than was asked for."""
     terminal = begin(world, workers=1)
     terminal.behaviours.appendleft(
         Behaviour(delay_seconds=5, leaves_out=frozenset({f.AMOUNT}), keeps_open=True)
@@ -73,20 +73,20 @@ async def another_amount_later(world: World) -> Customers:
     world.ledger.written[-1].wire.answer(amount_bytes(300))
     await until(lambda: world.store.holder(terminal.terminal_address) is None)
     if not world.store.rows("SELECT 1 FROM payments WHERE contradicted"):
-        world.ledger.wrongs.append("paid 300, and stored as 500")
+        world.ledger.violations.append("paid 300, and stored as 500")
     return [first]
 
 
 async def answer_left_over(world: World) -> Customers:
-    """A terminal begins with an answer that somebody else was waiting for; its next customer gives up."""
+    """Begin with an answer to somebody else's request; the next customer gives up."""
     terminal = begin(world, workers=1)
     terminal.greetings.append(_LEFT_OVER)
     terminal.behaviours.appendleft(Behaviour(delay_seconds=5, customer=Customer.ABANDON))
     return [pays(world, "ORDER_1")]
 
 
-BYTES: dict[str, Aim] = {
-    "written whatever came before": Aim(written_whatever_came_before, answer_left_over),
-    "freed while it listens on": Aim(freed_while_it_listens_on, success_without_an_amount),
-    "a late amount not stored": Aim(late_amount_not_stored, another_amount_later),
+BYTE_HISTORIES: dict[str, PlacedHistory] = {
+    "written whatever came before": PlacedHistory(written_whatever_came_before, answer_left_over),
+    "released while it listens on": PlacedHistory(released_while_it_listens_on, success_without_an_amount),
+    "a late amount not stored": PlacedHistory(late_amount_not_stored, another_amount_later),
 }

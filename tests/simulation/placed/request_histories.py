@@ -1,4 +1,4 @@
-"""Placed histories about what a request means: its terminal, and the order that it repeats."""
+"""Mistakes and placed histories about a request's terminal and its order's earlier attempts."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from api.terminals import addresses
 from shared.network import hosts
 from shared.network.public_addresses import Address
 from shared.storage.payments.new_payment import NewPayment
-from tests.simulation.placed.placing import Aim, Customers, begin, pays, state, until
+from tests.simulation.placed.placed_history import Customers, PlacedHistory, begin, pays, state, until
 from tests.simulation.world import World
 
 _MAPPED = "::ffff:7f00:2"
@@ -19,7 +19,7 @@ _MAPPED = "::ffff:7f00:2"
 
 @contextmanager
 def spellings_apart() -> Iterator[None]:
-    """An address has a terminal lock of its own in each of its spellings."""
+    """Give an address a terminal lock of its own in each of its spellings."""
 
     def unfolded(address: Address) -> Address:
         return address
@@ -29,7 +29,7 @@ def spellings_apart() -> Iterator[None]:
 
 
 def refused_without_a_look() -> AbstractContextManager[object]:
-    """A request beyond its share is refused, whatever its order has at the terminal."""
+    """Refuse an order beyond its credential's share without a look at earlier attempts."""
 
     async def certainly_none(_: EarlierLooks, _new: NewPayment) -> bool:
         return True
@@ -38,7 +38,7 @@ def refused_without_a_look() -> AbstractContextManager[object]:
 
 
 async def one_terminal_in_two_spellings(world: World) -> Customers:
-    """One cash register knows the terminal by its IPv4 address, another one by the mapped IPv6 address."""
+    """Pay at one terminal by its IPv4 address and by the mapped IPv6 address."""
     terminal = begin(world, workers=1)
     for text in (_MAPPED, "::ffff:127.0.0.2"):  # as Python writes it before and since 3.13
         world.around.terminals[f"[{text}]:8888"] = terminal
@@ -49,7 +49,7 @@ async def one_terminal_in_two_spellings(world: World) -> Customers:
 
 
 async def repeated_beyond_its_share(world: World) -> Customers:
-    """An order is sent again while its payment is in session, by a credential that sends too many."""
+    """Send an order again during its session, beyond its credential's share."""
     begin(world, workers=1)
     await asyncio.sleep(1)
     first = pays(world, "ORDER_1")
@@ -58,7 +58,9 @@ async def repeated_beyond_its_share(world: World) -> Customers:
     return [first, pays(world, "ORDER_1")]
 
 
-REQUESTS: dict[str, Aim] = {
-    "two spellings of one terminal": Aim(spellings_apart, one_terminal_in_two_spellings),
-    "a refusal beyond the share without a look": Aim(refused_without_a_look, repeated_beyond_its_share),
+REQUEST_HISTORIES: dict[str, PlacedHistory] = {
+    "two spellings of one terminal": PlacedHistory(spellings_apart, one_terminal_in_two_spellings),
+    "a refusal beyond the share without a look": PlacedHistory(
+        refused_without_a_look, repeated_beyond_its_share
+    ),
 }

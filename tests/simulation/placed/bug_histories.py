@@ -1,11 +1,11 @@
-"""Placed histories of what random ones found once: rare there, and each a mistake that was made."""
+"""Placed histories for mistakes that were in the product, and that random histories rarely show."""
 
 import asyncio
 import sqlite3
 
 from sandbox.terminal.script.behaviour import Behaviour
 from shared.concert.fields import Action
-from tests.simulation.mistakes.found import (
+from tests.simulation.mistakes.earlier_bugs import (
     busy_taken_for_an_answer,
     identified_at_any_time,
     identified_without_a_look,
@@ -15,9 +15,9 @@ from tests.simulation.mistakes.found import (
 )
 from tests.simulation.model.terminal import Kind, Terminal
 from tests.simulation.model.workers import Worker
-from tests.simulation.placed.placing import (
-    Aim,
+from tests.simulation.placed.placed_history import (
     Customers,
+    PlacedHistory,
     begin,
     ids,
     pays,
@@ -30,7 +30,7 @@ from tests.simulation.world import World
 
 
 async def takeover_lost_twice(world: World) -> Customers:
-    """A takeover is carried out and its answer lost; so is the answer to the question what became of it."""
+    """Lose the answer of a takeover, and that of its read-back."""
     begin(world, workers=2)
     await asyncio.sleep(1)
     first = pays(world, "ORDER_1")
@@ -45,8 +45,7 @@ async def takeover_lost_twice(world: World) -> Customers:
 
 
 async def stopped_before_it_identifies(world: World) -> Customers:
-    """A worker sleeps between a payment's end and the identification that follows, and wakes in another's
-    session."""
+    """Stop a worker before the identification that follows a payment; it wakes in another's session."""
     terminal = begin(world, workers=2)
     await asyncio.sleep(1)
     first = pays(world, "ORDER_1")
@@ -57,7 +56,7 @@ async def stopped_before_it_identifies(world: World) -> Customers:
 
 
 async def stopped_before_it_identifies_first(world: World) -> Customers:
-    """The same with the identification that begins a session on a marked line."""
+    """Stop a worker before the identification that begins a session at a marked terminal."""
     terminal = begin(world, workers=2)
     await asyncio.sleep(1)
     before = pays(world, "ORDER_0")
@@ -92,8 +91,7 @@ async def _wakes_in_anothers_session(
 
 
 async def busy_with_our_own_request(world: World) -> Customers:
-    """The terminal is busy with a request whose connection was lost, and the gateway knows before it is
-    free."""
+    """Settle a doubt by the gateway while the terminal is busy with its request."""
     terminal = begin(world, workers=1)
     await asyncio.sleep(1)
     terminal.wire_faults.append("connection lost at once")
@@ -102,13 +100,13 @@ async def busy_with_our_own_request(world: World) -> Customers:
     await until(lambda: any(note.action == Action.DUPLICATE for note in world.ledger.written))
     await asyncio.sleep(5)
     second = pays(world, "ORDER_2")
-    world.people.report(ids(world)[0])
+    world.interventions.report(ids(world)[0])
     await asyncio.sleep(45)
     return [first, second]
 
 
 async def asked_for_while_the_request_waits(world: World) -> Customers:
-    """Enquiries are answered on a second connection while the request waits; the merchant wants the line."""
+    """Release a terminal early that answers enquiries while the request waits unread."""
     terminal = begin(world, workers=1, kind=Kind(backlog=True, enquires_aside=True))
     await asyncio.sleep(1)
     terminal.type_by_hand(990)
@@ -119,13 +117,13 @@ async def asked_for_while_the_request_waits(world: World) -> Customers:
     await asyncio.sleep(43)
     second = pays(world, "ORDER_2")
     await until(lambda: len(ids(world)) == 2)
-    world.people.ask_for_terminal(ids(world)[0])
+    world.interventions.ask_for_terminal(ids(world)[0])
     await asyncio.sleep(30)
     return [first, second]
 
 
 async def settled_while_its_worker_is_dead(world: World) -> Customers:
-    """The gateway settles a doubt before its line is taken over; the request still waits at the terminal."""
+    """Settle a doubt by the gateway before the takeover, while the request waits at the terminal."""
     terminal = begin(world, workers=2, kind=Kind(backlog=True))
     await asyncio.sleep(1)
     terminal.freeze(90)
@@ -133,7 +131,7 @@ async def settled_while_its_worker_is_dead(world: World) -> Customers:
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "in_doubt")
     worker_of(world, 0).process.kill()
-    world.people.report(ids(world)[0])
+    world.interventions.report(ids(world)[0])
     await until(lambda: state(world, 0) == "succeeded")
     await until(lambda: world.store.holder(terminal.terminal_address) is None)
     second = pays(world, "ORDER_2")
@@ -141,19 +139,17 @@ async def settled_while_its_worker_is_dead(world: World) -> Customers:
     return [first, second]
 
 
-FOUND: dict[str, Aim] = {
-    "a takeover's commit lost twice": Aim(takeover_read_back_once, takeover_lost_twice),
-    "an identification on a line that was taken over": Aim(
+BUG_HISTORIES: dict[str, PlacedHistory] = {
+    "a takeover's commit lost twice": PlacedHistory(takeover_read_back_once, takeover_lost_twice),
+    "an identification after a takeover": PlacedHistory(
         identified_without_a_look, stopped_before_it_identifies
     ),
-    "an identification past the write window": Aim(
+    "an identification past the write window": PlacedHistory(
         identified_at_any_time, stopped_before_it_identifies_first
     ),
-    "a busy enquiry counted as answered": Aim(busy_taken_for_an_answer, busy_with_our_own_request),
-    "an early release that does not mark the line": Aim(
+    "a busy enquiry counted as answered": PlacedHistory(busy_taken_for_an_answer, busy_with_our_own_request),
+    "an early release without a mark": PlacedHistory(
         not_marked_after_early_release, asked_for_while_the_request_waits
     ),
-    "a takeover that forgets to mark the line": Aim(
-        takeover_forgets_the_mark, settled_while_its_worker_is_dead
-    ),
+    "a takeover without a mark": PlacedHistory(takeover_forgets_the_mark, settled_while_its_worker_is_dead),
 }

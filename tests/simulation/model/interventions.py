@@ -1,4 +1,4 @@
-"""People around a doubt: merchants who ask for their line or probe it, operators who decide, the gateway."""
+"""Interventions of merchants (early release, probe), of operators (decision) and of the gateway (record)."""
 
 import asyncio
 import json
@@ -26,8 +26,8 @@ from tests.simulation.surroundings import MERCHANT_ID, Surroundings
 _LOOK_SECONDS = 6.0
 
 
-class People:
-    """They look at what is in doubt, and act through some API process; what they said is remembered."""
+class Interventions:
+    """Interventions on payments in doubt, through some API process; decisions are remembered."""
 
     def __init__(self, around: Surroundings, store: Store, apis: list[Api], rng: random.Random) -> None:
         self._around = around
@@ -38,8 +38,8 @@ class People:
         self._said: dict[str, Decision] = {}
         around.ledger.on_charged = self._charged
 
-    def wrong_about(self, charged: set[str]) -> set[str]:
-        """Return the payments about which a person said what was not so, or did not stay so."""
+    def contradicted_by_facts(self, charged: set[str]) -> set[str]:
+        """Return the payments with a decision that was wrong, or became so."""
         return {
             payment_id
             for payment_id, decision in self._said.items()
@@ -47,7 +47,7 @@ class People:
         }
 
     def _charged(self, payment_id: str) -> None:
-        """The gateway may speak before the terminal's answer is here, or none comes."""
+        """Have the gateway report, maybe before the terminal's answer is there."""
         if self._rng.random() < self._around.stage.faults.gateway / 2:
             self._around.stage.later(self._rng.uniform(0.01, 8), self.report, payment_id)
 
@@ -75,9 +75,9 @@ class People:
             self.decide(payment_id, decision)
 
     def _do(self, what: str, about: str, act: Callable[[Api], Awaitable[None]]) -> None:
-        living = [api for api in self._apis if not api.process.is_dead]
-        if living:
-            api = self._rng.choice(living)
+        alive = [api for api in self._apis if not api.process.is_dead]
+        if alive:
+            api = self._rng.choice(alive)
             self._around.stage.faults.count(what)
             self._around.stage.note(what, about, at=api.process.name)
             api.process.spawn(self._try(api, about, act))
@@ -86,16 +86,16 @@ class People:
         try:
             await act(api)
         except (DatabaseUnavailable, CommitUnknown, BrokerFailure):
-            self._around.stage.note("person was not heard", about)
+            self._around.stage.note("intervention failed", about)
         except Exception as error:
             if not is_refused(error):
-                self._around.unexpected("person", error)
+                self._around.unexpected("intervention", error)
 
-    async def _ask_for_line(self, api: Api, payment_id: str) -> None:
+    async def _ask_for_terminal(self, api: Api, payment_id: str) -> None:
         try:
             await ask_for_terminal(api.database, SETTINGS, payment_id, by="merchant")
         except ApiError as error:
-            self._around.stage.note("person hears", payment_id, error=error.code)
+            self._around.stage.note("intervention refused", payment_id, error=error.code)
 
     async def _probe(self, api: Api, terminal_address: str) -> None:
         probe_id = new_probe_id(self._clock, self._rng.randbytes)
@@ -115,23 +115,23 @@ class People:
         await api.publisher.publish_probe(ProbeMessage(probe_id, api.replies.name))
 
     def ask_for_terminal(self, payment_id: str) -> None:
-        """The merchant wants this payment's line now."""
-        self._do("line asked for", payment_id, lambda api: self._ask_for_line(api, payment_id))
+        """Ask for the early release of this payment's terminal."""
+        self._do("early release", payment_id, lambda api: self._ask_for_terminal(api, payment_id))
 
     def probe(self, terminal_address: str) -> None:
-        """The merchant wants to know whether the terminal is there."""
-        self._do("line probed", terminal_address, lambda api: self._probe(api, terminal_address))
+        """Probe the terminal for its merchant."""
+        self._do("probe", terminal_address, lambda api: self._probe(api, terminal_address))
 
     def decide(self, payment_id: str, decision: Decision) -> None:
-        """An operator says what became of this payment."""
+        """Decide the payment's outcome as an operator."""
         self._do("operator decided", payment_id, lambda api: self._decide(api, payment_id, decision))
 
     def report(self, payment_id: str, status: str = "completed") -> None:
-        """The gateway has a record of this payment."""
-        self._do("gateway spoke", payment_id, lambda api: self._report(api, payment_id, status))
+        """Send the gateway's record of this payment."""
+        self._do("gateway record", payment_id, lambda api: self._report(api, payment_id, status))
 
     def _paid_cents(self, payment_id: str) -> int | None:
-        """Return what the card was charged with."""
+        """Return the amount that the card was charged."""
         charges = self._around.ledger.charges
         return next((one.amount_cents for one in charges if one.payment_id == payment_id), None)
 

@@ -1,4 +1,4 @@
-"""Mistakes around a held terminal and around what is proved of its payment."""
+"""Mistakes around leases and around the proofs of their payments."""
 
 import asyncio
 import math
@@ -21,15 +21,15 @@ from terminal_worker.recovery.takeover import Recovery
 from terminal_worker.run import Runs
 from terminal_worker.session import enquiry
 from tests.simulation.limits import SETTINGS
-from tests.simulation.mistakes.mistaken import changed
-from tests.simulation.model import people
+from tests.simulation.mistakes.mistake import changed
+from tests.simulation.model import interventions
 
 _AT_ONCE = SETTINGS.model_copy(update={"takeover_free_after_seconds": 0, "early_release_after_seconds": 0})
 
 
 @contextmanager
-def taker_frees_at_once() -> Iterator[None]:
-    """Whoever takes a line over frees it as soon as nothing is left to do."""
+def released_after_takeover() -> Iterator[None]:
+    """Release a terminal lock after a takeover as soon as nothing is left to do."""
     original = Recovery._hold
 
     def lease(self: Recovery, taken: TakenOver, started_at: float) -> None:
@@ -40,8 +40,8 @@ def taker_frees_at_once() -> Iterator[None]:
         yield
 
 
-class _TtlCache:
-    """Heartbeats that say what was seen before."""
+class _SeenBefore:
+    """Heartbeats that return the counter that was seen before."""
 
     def __init__(self, counter: int | None) -> None:
         self._counter = counter
@@ -52,7 +52,7 @@ class _TtlCache:
 
 @contextmanager
 def counter_not_compared() -> Iterator[None]:
-    """A takeover does not look whether the worker beat again meanwhile."""
+    """Take over without a second look at the worker's counter."""
     original = takeover.take_over
 
     async def take_over(
@@ -63,7 +63,7 @@ def counter_not_compared() -> Iterator[None]:
         seen_counter: int | None,
         **named: Any,
     ) -> TakenOver | None:
-        believed = cast("Heartbeats", _TtlCache(seen_counter))
+        believed = cast("Heartbeats", _SeenBefore(seen_counter))
         return await original(database, believed, terminal_address, seen_counter=seen_counter, **named)
 
     with patch.object(takeover, "take_over", take_over):
@@ -71,24 +71,24 @@ def counter_not_compared() -> Iterator[None]:
 
 
 def enquired_at_any_time() -> AbstractContextManager[object]:
-    """An enquiry is written however long ago its worker looked whether the line is still its own."""
+    """Write an enquiry however long ago its worker looked at its terminal lock."""
     return patch.object(enquiry, "LOOK_TO_WRITE_SECONDS", math.inf)
 
 
-def key_left_open() -> AbstractContextManager[object]:
-    """A contradiction is recorded, and its order is taken in again."""
+def order_left_open() -> AbstractContextManager[object]:
+    """Record conflicting evidence, and accept its order again."""
     nothing = changed(insertion._LOCKED_ATTEMPT, (" AND key_closed", " AND key_closed AND FALSE"))
     return patch.object(insertion, "_LOCKED_ATTEMPT", nothing)
 
 
 def debit_left_open() -> AbstractContextManager[object]:
-    """A contradicted reversal closes its own key only: its debit's success is told on."""
+    """Lock a reversal's own key for review, and replay its debit's success."""
     own = changed(ending._LOCK_KEYS, (" OR id = CAST(:reversed_id AS TEXT)", ""))
     return patch.object(ending, "_LOCK_KEYS", own)
 
 
 def early_proofs_forgotten() -> AbstractContextManager[object]:
-    """A doubt begins without a look at what was proved before."""
+    """Begin a doubt without a look at earlier proofs."""
 
     async def settle(_tx: Transaction, payment: Payment) -> Payment:
         return payment
@@ -98,7 +98,7 @@ def early_proofs_forgotten() -> AbstractContextManager[object]:
 
 @contextmanager
 def released_at_once() -> Iterator[None]:
-    """Whoever asks for a line in doubt gets it, however short ago its request was sent."""
+    """Release a terminal in doubt on request, however young its session is."""
     original = Doubts._why_free
 
     def why_free(self: Doubts, lease: Lease, state: State | None, lookup_for: str | None) -> str | None:
@@ -106,12 +106,12 @@ def released_at_once() -> Iterator[None]:
             return f"asked for by {lookup_for}"
         return original(self, lease, state, lookup_for)
 
-    with patch.object(Doubts, "_why_free", why_free), patch.object(people, "SETTINGS", _AT_ONCE):
+    with patch.object(Doubts, "_why_free", why_free), patch.object(interventions, "SETTINGS", _AT_ONCE):
         yield
 
 
 def not_taken_back() -> AbstractContextManager[object]:
-    """A worker finds a terminal lock of its own that no task holds, and leaves it."""
+    """Leave a terminal lock of one's own that no task holds."""
 
     async def take_back(_: Recovery, _lock: HeldLock) -> None:
         await asyncio.sleep(0)
@@ -121,7 +121,7 @@ def not_taken_back() -> AbstractContextManager[object]:
 
 @contextmanager
 def token_kept_after_the_claim() -> Iterator[None]:
-    """A run's token is known to its worker once the claim is answered, not from before it is sent."""
+    """Keep a run's token once its claim is answered, not from before it is sent."""
     keep, hold_session = LockTokens.in_use, Runs._hold_session
 
     async def hold_with_token(self: Runs, claimed: Claimed, started_at: float) -> None:

@@ -1,4 +1,4 @@
-"""Mistakes in what a caller may ask for: its key, its patience, its order number, a place in the queue."""
+"""Mistakes in the handling of keys, waits, order numbers and refusals."""
 
 from contextlib import AbstractContextManager
 from unittest.mock import patch
@@ -10,11 +10,11 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.payments import idempotency, insertion
 from shared.storage.payments.idempotency import NamedOperation
 from shared.storage.payments.new_payment import NewPayment, Terms
-from tests.simulation.mistakes.mistaken import Mistake, changed
+from tests.simulation.mistakes.mistake import Mistake, changed
 
 
 def key_without_meaning() -> AbstractContextManager[object]:
-    """An Idempotency-Key is taken with any operation."""
+    """Accept an Idempotency-Key with any operation."""
 
     async def is_bound(_tx: Transaction, _named: NamedOperation) -> bool:
         return True
@@ -22,8 +22,8 @@ def key_without_meaning() -> AbstractContextManager[object]:
     return patch.object(idempotency, "is_bound", is_bound)
 
 
-def nobody_waits() -> AbstractContextManager[object]:
-    """Every caller is answered as one that does not want to wait."""
+def client_never_waits() -> AbstractContextManager[object]:
+    """Answer every client as one that does not want to wait."""
 
     def waits(_self: Payments, _caller: RequestContext) -> float:
         return 0.0
@@ -32,7 +32,7 @@ def nobody_waits() -> AbstractContextManager[object]:
 
 
 def own_attempt_refused() -> AbstractContextManager[object]:
-    """Where too much waits, the order whose own attempt waits is refused, too."""
+    """Refuse an order whose own attempt waits, where too many wait."""
 
     async def nothing(_database: Database, _new: NewPayment, _terms: Terms) -> None:
         return None
@@ -41,22 +41,22 @@ def own_attempt_refused() -> AbstractContextManager[object]:
 
 
 def number_comes_again_at_once() -> AbstractContextManager[object]:
-    """A succeeded order gives its number away however young it is."""
+    """Free a succeeded order's number however young it is."""
     leave = changed(insertion._RELEASE_ORDER, (" AND ended_at <=", " AND ended_at + 3600000 >="))
     return patch.object(insertion, "_RELEASE_ORDER", leave)
 
 
-def guard_behind_the_look_up() -> AbstractContextManager[object]:
-    """Where a host has no address the order's earlier attempts are not asked for."""
+def guard_behind_the_lookup() -> AbstractContextManager[object]:
+    """Ignore an order's earlier attempts where its host has no address."""
     guarded = "CASE WHEN CAST(:terminal_address AS TEXT) IS NULL THEN NULL ELSE :guard_key END,"
     return patch.object(insertion, "_INSERT", changed(insertion._INSERT, (" :guard_key,", guarded)))
 
 
 #: Found by random histories.
-OF_REQUESTS: dict[str, Mistake] = {
+REQUEST_MISTAKES: dict[str, Mistake] = {
     "an Idempotency-Key that names nothing": key_without_meaning,
-    "a caller who is not waited for": nobody_waits,
+    "a client that is not kept waiting": client_never_waits,
     "a full queue that refuses its own orders": own_attempt_refused,
-    "a guard that stands behind the name look-up": guard_behind_the_look_up,
+    "an order guard behind the name look-up": guard_behind_the_lookup,
     "a number that comes again at once": number_comes_again_at_once,
 }

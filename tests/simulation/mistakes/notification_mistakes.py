@@ -1,4 +1,4 @@
-"""Mistakes in what others are told: endpoints and HiPay."""
+"""Mistakes in the notifications of endpoints and HiPay."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.payments import ending
 from shared.storage.webhooks import deliveries, delivery_contents, outbox
 from shared.storage.webhooks.deliveries import Delivered
-from tests.simulation.mistakes.mistaken import Mistake, changed
+from tests.simulation.mistakes.mistake import Mistake, changed
 
 _EARLIER_FIRST = (
     " AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.payment_id = d.payment_id AND e.target = d.target"
@@ -23,8 +23,8 @@ _EARLIER_FIRST = (
 
 
 @contextmanager
-def told_in_any_order() -> Iterator[None]:
-    """A delivery does not wait for the earlier ones of its payment."""
+def delivered_in_any_order() -> Iterator[None]:
+    """Send a delivery before the earlier ones of its payment."""
     one = changed(deliveries._LEASE, (_EARLIER_FIRST, ""))
     of_target = changed(deliveries._LEASE_OF_TARGET, (_EARLIER_FIRST, ""))
     with patch.object(deliveries, "_LEASE", one), patch.object(deliveries, "_LEASE_OF_TARGET", of_target):
@@ -32,8 +32,8 @@ def told_in_any_order() -> Iterator[None]:
 
 
 @contextmanager
-def doubt_not_told() -> Iterator[None]:
-    """Nobody hears of a doubt."""
+def doubt_without_event() -> Iterator[None]:
+    """Write no event of a doubt."""
     original = outbox.add_event
 
     async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None:
@@ -45,7 +45,7 @@ def doubt_not_told() -> Iterator[None]:
 
 
 def no_relay() -> AbstractContextManager[object]:
-    """Nobody looks for deliveries whose wake-up was lost."""
+    """Never sweep for deliveries whose wake-up was lost."""
 
     async def sweep(_: Relay) -> int:
         return 0
@@ -53,15 +53,15 @@ def no_relay() -> AbstractContextManager[object]:
     return patch.object(Relay, "sweep", sweep)
 
 
-def told_as_it_is_now() -> AbstractContextManager[object]:
-    """An event tells the payment as it is when the event is sent."""
+def event_with_state_of_now() -> AbstractContextManager[object]:
+    """Send an event with the payment as it is at that moment."""
     newest = "SELECT n.body FROM events n WHERE n.payment_id = e.payment_id ORDER BY n.sequence DESC LIMIT 1"
     events = Statement(f"SELECT e.number, e.at, ({newest}) AS body FROM events e WHERE e.number {{in_ids}}")
     return patch.object(delivery_contents, "_EVENTS", events)
 
 
 def every_answer_a_success() -> AbstractContextManager[object]:
-    """Whatever a receiver answers, the delivery is done."""
+    """Count a delivery as done whatever its receiver answers."""
 
     def after_answer(_status: int, _retry_after: str | None, **_: Any) -> Delivered:
         return Delivered()
@@ -70,8 +70,8 @@ def every_answer_a_success() -> AbstractContextManager[object]:
 
 
 #: Found by random histories.
-OF_TOLD: dict[str, Mistake] = {
-    "a doubt that nobody is told": doubt_not_told,
-    "deliveries that nobody looks for": no_relay,
+NOTIFICATION_MISTAKES: dict[str, Mistake] = {
+    "a doubt without an event": doubt_without_event,
+    "deliveries that are not swept": no_relay,
     "every answer taken for a success": every_answer_a_success,
 }
