@@ -1,7 +1,9 @@
 """Payments whose answer was lost: proofs, doubts that stay, and no second charge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +13,7 @@ import structlog
 from databases import Store
 from eventually import eventually
 from fault_runs import READY_LINE, check_the_ledger, debits, stage
-from fleet import Process
+from fleet import Fleet, Process
 from loopback import terminal_host
 from scripted_terminal import ScriptedTerminal, Talk
 from system import System, Till, delete_queues, order_for, payment_id, system_on
@@ -22,6 +24,7 @@ from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.settings.settings import Settings
 
+Staged = AbstractAsyncContextManager[tuple[Fleet, System]]
 PROMPT: Final = Device(request_idle_seconds=0)
 LOST: Final = Behaviour(fault=Fault.LOSE_ANSWER)
 #: The first enquiry is made 3 s after the connection was lost, where the lease lasts long enough.
@@ -192,14 +195,40 @@ async def _is_free(system: System, host: str) -> bool:
     return await system.holder(host) is None
 
 
-async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
-    sqlite_store: Store, amqp_url: str, prefix: str, tmp_path: Path
+async def test_a_sale_whose_worker_died_is_proved_while_its_client_waits(
+    sqlite_template: Path, amqp_url: str, prefix: str, tmp_path: Path
 ) -> None:
+    """Both cases wait long: they run at once, each with a database and queues of its own."""
+
+    def staged(name: str, limits: Mapping[str, object]) -> Staged:
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copyfile(sqlite_template, folder / "cloud-terminal.db")
+        return stage(
+            f"sqlite+aiosqlite:///{folder / 'cloud-terminal.db'}",
+            amqp_url,
+            f"{prefix}{name}.",
+            folder,
+            limits,
+        )
+
+    usual = {name: Settings.model_fields[name].default for name in USUAL_LIMITS}
+    brief = {"lease_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
+    try:
+        await asyncio.gather(
+            _pays_after_the_death(staged("late", brief)),
+            _is_proved_by_the_usual_limits(staged("usual", usual)),
+        )
+    finally:
+        for name in ("late", "usual"):
+            await delete_queues(amqp_url, f"{prefix}{name}.")
+
+
+async def _pays_after_the_death(staged: Staged) -> None:
     """504, outcome unknown; the order comes again, another worker takes over, the customer pays: 200."""
-    limits = {"lease_after_doubt_seconds": 40, "enquiry_timeout_seconds": 1}
     pays_late = Behaviour(delay_seconds=60)
     async with (
-        stage(sqlite_store.url, amqp_url, prefix, tmp_path, limits) as (fleet, system),
+        staged as (fleet, system),
         VirtualTerminal(terminal_host(), behaviour=pays_late, device=PROMPT) as shop,
     ):
         till = await system.till(await system.api())
@@ -226,13 +255,10 @@ async def test_a_customer_who_pays_after_the_workers_death_is_charged_once(
         check_the_ledger(shop, requests=1)
 
 
-async def test_a_sale_whose_worker_died_is_proved_while_its_client_waits(
-    sqlite_store: Store, amqp_url: str, prefix: str, tmp_path: Path
-) -> None:
-    """By the usual limits: in doubt within 15 s of the death, proved 20 s later, the terminal free again."""
-    usual = {name: Settings.model_fields[name].default for name in USUAL_LIMITS}
+async def _is_proved_by_the_usual_limits(staged: Staged) -> None:
+    """In doubt within 15 s of the death, proved 20 s later, the terminal free again."""
     async with (
-        stage(sqlite_store.url, amqp_url, prefix, tmp_path, usual) as (fleet, system),
+        staged as (fleet, system),
         VirtualTerminal(terminal_host(), behaviour=Behaviour(delay_seconds=60), device=PROMPT) as shop,
     ):
         loop = asyncio.get_running_loop()
