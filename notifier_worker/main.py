@@ -3,19 +3,23 @@
 import asyncio
 import os
 import random
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
+from notifier_worker.dispatch import Dispatcher
 from notifier_worker.http.client import HttpClient
-from notifier_worker.wiring import kinds_of, wire
+from notifier_worker.wiring import NotifierParts, kinds_of, wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer
 from shared.broker.publisher import Publisher
 from shared.network.dns import CachingResolver, SystemResolver
 from shared.network.targets import AddressPolicy
 from shared.notification.kinds import HIPAY, MERCHANT
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
@@ -24,11 +28,91 @@ from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, wa
 from shared.security.encryption import SecretCipher
 from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
 from shared.storage.db.opening import opened_database
 
 PROCESS = "notifier-worker"
 #: Concurrent DNS look-ups of receivers' hosts, for merchants and for HiPay each.
 LOOKUPS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Notifier worker around its connections; nothing of it runs yet."""
+
+    parts: NotifierParts
+    consumers: Mapping[str, NotificationConsumer]
+    publisher: Publisher
+
+    @property
+    def dispatchers(self) -> Mapping[str, Dispatcher]:
+        """Return the dispatchers by kind."""
+        return {HIPAY: self.parts.hipay, MERCHANT: self.parts.merchant}
+
+    def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return the loops that run beside the consumers."""
+        dispatchers = (self.parts.hipay, self.parts.merchant)
+        return (
+            *(loop() for one in dispatchers for loop in (one.lease_loop, one.record_loop)),
+            self.parts.relay.run(),
+        )
+
+
+async def assemble(
+    stack: AsyncExitStack,
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    metrics: Metrics,
+    failpoint: Failpoint = no_failpoint,
+) -> Assembled:
+    """Connect to the broker and wire the parts; `stack` closes the connections.
+
+    Raises BrokerUnavailable, TopologyMismatch, SettingsError.
+    """
+    process_id = new_process_id(os.urandom)
+    topology, limit = topology_of(settings), settings.broker_call_timeout_seconds
+    consuming = await stack.enter_async_context(
+        connected(settings, process=PROCESS, purpose="consume merchant")
+    )
+    consuming_hipay = await stack.enter_async_context(
+        connected(settings, process=PROCESS, purpose="consume hipay")
+    )
+    publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
+    await declare_topology(publishing, topology, timeout_seconds=limit)
+    publisher = await Publisher.open(
+        publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+    )
+    parts = wire(
+        database=database,
+        publisher=publisher,
+        client=_client(stack, settings, settings.webhook_policy()),
+        hipay_client=_client(stack, settings, settings.hipay_policy()),
+        cipher=SecretCipher(load_secret_key(settings, os.urandom)),
+        clock=clock,
+        metrics=metrics,
+        settings=settings,
+        failpoint=failpoint,
+        rng=random.SystemRandom(),
+    )
+    consumers = {
+        kind: NotificationConsumer(
+            connection,
+            topology,
+            kind=kind,
+            process_id=process_id,
+            prefetch=prefetch,
+            settings=settings,
+            metrics=metrics,
+        )
+        for kind, connection, prefetch in (
+            (HIPAY, consuming_hipay, settings.notify_hipay_concurrency),
+            (MERCHANT, consuming, settings.notify_merchant_concurrency),
+        )
+        if kind in kinds_of(settings)
+    }
+    return Assembled(parts, consumers, publisher)
 
 
 async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
@@ -37,49 +121,12 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     Raises SettingsError, DatabaseUnavailable, SchemaTooOld, BrokerUnavailable, TopologyMismatch.
     """
     clock, metrics = SystemClock(), Metrics(PROCESS)
-    process_id = new_process_id(os.urandom)
-    topology, limit = topology_of(settings), settings.broker_call_timeout_seconds
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened_database(settings))
-        consuming = await stack.enter_async_context(
-            connected(settings, process=PROCESS, purpose="consume merchant")
+        assembled = await assemble(
+            stack, settings, database=database, clock=clock, metrics=metrics, failpoint=failpoint
         )
-        consuming_hipay = await stack.enter_async_context(
-            connected(settings, process=PROCESS, purpose="consume hipay")
-        )
-        publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
-        await declare_topology(publishing, topology, timeout_seconds=limit)
-        publisher = await Publisher.open(
-            publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
-        )
-        parts = wire(
-            database=database,
-            publisher=publisher,
-            client=_client(stack, settings, settings.webhook_policy()),
-            hipay_client=_client(stack, settings, settings.hipay_policy()),
-            cipher=SecretCipher(load_secret_key(settings, os.urandom)),
-            clock=clock,
-            metrics=metrics,
-            settings=settings,
-            failpoint=failpoint,
-            rng=random.SystemRandom(),
-        )
-        consumers = {
-            kind: NotificationConsumer(
-                connection,
-                topology,
-                kind=kind,
-                process_id=process_id,
-                prefetch=prefetch,
-                settings=settings,
-                metrics=metrics,
-            )
-            for kind, connection, prefetch in (
-                (HIPAY, consuming_hipay, settings.notify_hipay_concurrency),
-                (MERCHANT, consuming, settings.notify_merchant_concurrency),
-            )
-            if kind in kinds_of(settings)
-        }
+        dispatchers, consumers = assembled.dispatchers, assembled.consumers
         await stack.enter_async_context(
             management_server(
                 settings.management_host,
@@ -88,14 +135,12 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
                 registry=metrics.registry,
                 checks={
                     **{kind: consumer.ready for kind, consumer in consumers.items()},
-                    "publishing": publisher.ready,
+                    "publishing": assembled.publisher.ready,
                 },
             )
         )
-        dispatchers = {HIPAY: parts.hipay, MERCHANT: parts.merchant}
         async with until_stopped(
-            *(loop() for one in dispatchers.values() for loop in (one.lease_loop, one.record_loop)),
-            parts.relay.run(),
+            *assembled.loops(),
             watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
         ) as stopped:
             for kind, consumer in consumers.items():

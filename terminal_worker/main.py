@@ -3,26 +3,92 @@
 import os
 import random
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import structlog
 
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
-from shared.broker.outbox_publisher import outbox_publisher
+from shared.broker.outbox_publisher import OutboxPublisher, outbox_publisher
 from shared.broker.publisher import Publisher
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.settings.settings import Settings
+from shared.storage.db.engine import Database
 from shared.storage.db.opening import opened_database
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.session.connection import TcpConnector
-from terminal_worker.wiring import wire
+from terminal_worker.wiring import WorkerParts, wire
 
 PROCESS = "terminal-worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Terminal worker around its connections; nothing of it runs yet."""
+
+    parts: WorkerParts
+    heartbeats: Heartbeats
+    consumer: PaymentConsumer
+    publisher: Publisher
+    outbox_publisher: OutboxPublisher
+
+
+async def assemble(
+    stack: AsyncExitStack,
+    settings: Settings,
+    *,
+    database: Database,
+    worker: str,
+    clock: Clock,
+    metrics: Metrics,
+    failpoint: Failpoint = no_failpoint,
+) -> Assembled:
+    """Connect to the broker and wire the parts; `stack` closes the connections.
+
+    Raises BrokerUnavailable, TopologyMismatch, SettingsError.
+    """
+    topology = topology_of(settings)
+    heartbeats = await Heartbeats.open(
+        settings.database_url.get_secret_value(), pooler=settings.database_pooler
+    )
+    stack.push_async_callback(heartbeats.close)
+    consuming = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="consume"))
+    publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
+    await declare_topology(consuming, topology, timeout_seconds=settings.broker_call_timeout_seconds)
+    publisher = await Publisher.open(
+        publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
+    )
+    notifying = await stack.enter_async_context(
+        outbox_publisher(
+            database,
+            settings,
+            process=PROCESS,
+            topology=topology,
+            metrics=metrics,
+            failpoint=failpoint,
+        )
+    )
+    consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
+    parts = wire(
+        database=database,
+        heartbeats=heartbeats,
+        consumer=consumer,
+        publisher=publisher,
+        connect=TcpConnector(settings),
+        clock=clock,
+        metrics=metrics,
+        settings=settings,
+        worker=worker,
+        random_bytes=os.urandom,
+        rng=random.SystemRandom(),
+        failpoint=failpoint,
+    )
+    return Assembled(parts, heartbeats, consumer, publisher, notifying)
 
 
 async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
@@ -34,44 +100,18 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     clock, metrics = SystemClock(), Metrics(PROCESS)
     worker = new_process_id(os.urandom)
     structlog.contextvars.bind_contextvars(worker=worker)
-    topology = topology_of(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened_database(settings))
-        heartbeats = await Heartbeats.open(
-            settings.database_url.get_secret_value(), pooler=settings.database_pooler
-        )
-        stack.push_async_callback(heartbeats.close)
-        consuming = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="consume"))
-        publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
-        await declare_topology(consuming, topology, timeout_seconds=settings.broker_call_timeout_seconds)
-        publisher = await Publisher.open(
-            publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
-        )
-        notifying = await stack.enter_async_context(
-            outbox_publisher(
-                database,
-                settings,
-                process=PROCESS,
-                topology=topology,
-                metrics=metrics,
-                failpoint=failpoint,
-            )
-        )
-        consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
-        parts = wire(
+        assembled = await assemble(
+            stack,
+            settings,
             database=database,
-            heartbeats=heartbeats,
-            consumer=consumer,
-            publisher=publisher,
-            connect=TcpConnector(settings),
+            worker=worker,
             clock=clock,
             metrics=metrics,
-            settings=settings,
-            worker=worker,
-            random_bytes=os.urandom,
-            rng=random.SystemRandom(),
             failpoint=failpoint,
         )
+        heartbeats, parts = assembled.heartbeats, assembled.parts
         # The row is there before the first claim, and goes as the very last act.
         await heartbeats.register(worker)
         stack.push_async_callback(heartbeats.leave, worker)
@@ -81,12 +121,12 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
                 settings.management_port,
                 process=PROCESS,
                 registry=metrics.registry,
-                checks={"payments": consumer.ready, "publishing": publisher.ready},
+                checks={"payments": assembled.consumer.ready, "publishing": assembled.publisher.ready},
             )
         )
         async with until_stopped(
             *parts.loops(),
-            notifying.run(),
+            assembled.outbox_publisher.run(),
             watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
         ) as stopped:
             await parts.deliveries.start()

@@ -18,18 +18,13 @@ from limits import SHORT_LIMITS
 from lossy_database import LossyDatabase
 from payments import rows
 
+from api import main as api_main
 from api.app import make_app
-from api.connector.readiness import Readiness, database_check
 from api.openapi.examples import MINIMAL_REQUEST
-from api.payments.waiters import Waiters
-from api.wiring import wire
-from notifier_worker.http.client import HttpClient
+from notifier_worker import main as notifier_main
 from notifier_worker.wiring import NotifierParts
-from notifier_worker.wiring import wire as wire_notifier
-from shared.broker.connections import connected, declare_topology, topology_of
-from shared.broker.consumer import NotificationConsumer, PaymentConsumer
+from shared.broker.connections import connected, topology_of
 from shared.broker.messages import PaymentMessage
-from shared.broker.outbox_publisher import outbox_publisher
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.network.dns import Lookup, SystemResolver
@@ -38,18 +33,16 @@ from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.metrics import Metrics
 from shared.security.credentials import CredentialKind, hash_secret, new_secret
-from shared.security.encryption import SecretCipher
 from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.db.opening import open_database
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.merchants import create_credential, create_merchant
+from terminal_worker import main as worker_main
 from terminal_worker.consume import Deliveries
 from terminal_worker.recovery.doubt_leases import Doubts
 from terminal_worker.run import Runs
-from terminal_worker.session.connection import TcpConnector
-from terminal_worker.wiring import wire as wire_worker
 
 ORDER_PATH = "/v1/connector/order"
 LOOPBACK = "127.0.0.0/8"
@@ -190,43 +183,24 @@ class System:
     ) -> Api:
         """Start an API process."""
         settings = self._settings_of("api", given)
-        clock, metrics, database = SystemClock(), Metrics("api"), self._open_database(settings)
-        publishing = await self._connect(settings, "publish")
-        await self._declare(publishing, settings)
-        publisher = await self._publisher(publishing, settings, metrics)
-        replies = ReplyQueue(
-            await self._connect(settings, "reply"),
-            self.topology,
-            process_id=new_process_id(os.urandom),
-            settings=settings,
-            metrics=metrics,
-        )
-        await self._wake(database, settings, metrics)
-        waiters = Waiters(database, clock, metrics, settings)
-        await replies.start(waiters.replied)
-        self._run(waiters.run())
-        checks = {"database": database_check(database), "publishing": publisher.ready}
-        parts = wire(
+        metrics, database = Metrics("api"), self._open_database(settings)
+        assembled = await api_main.assemble(
+            self._stack,
+            settings,
             database=database,
-            publisher=publisher,
-            replies=replies,
-            waiters=waiters,
-            readiness=Readiness({**checks, "replies": replies.ready}, clock),
-            secret_key=load_secret_key(settings, os.urandom),
-            clock=clock,
-            metrics=metrics,
-            settings=settings,
-            random_bytes=os.urandom,
             lookup=lookup or self._system_lookup(),
+            secret_key=load_secret_key(settings, os.urandom),
+            clock=SystemClock(),
+            metrics=metrics,
             failpoint=failpoint,
         )
-        self._run(parts.payments.admission.run())
-        app = make_app(parts)
+        self._run(*assembled.loops())
+        app = make_app(assembled.dependencies)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         client = await self._stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://api", timeout=30)
         )
-        return Api(client, database, metrics, publisher, replies)
+        return Api(client, database, metrics, assembled.publisher, assembled.replies)
 
     async def worker(
         self,
@@ -238,87 +212,51 @@ class System:
     ) -> Worker:
         """Start a terminal worker; `clock` is that of its sessions and leases."""
         settings = self._settings_of("terminal", given)
-        clock, metrics, database = clock or SystemClock(), Metrics("worker"), self._open_database(settings)
+        metrics, database = Metrics("worker"), self._open_database(settings)
         worker = new_process_id(os.urandom)
-        heartbeats = await Heartbeats.open(
-            settings.database_url.get_secret_value(), pooler=settings.database_pooler
-        )
-        self._stack.push_async_callback(heartbeats.close)
-        publisher = await self._publisher(await self._connect(settings, "publish"), settings, metrics)
-        consuming = await self._connect(settings, "consume")
-        await self._declare(consuming, settings)
-        await self._wake(database, settings, metrics)
-        consumer = PaymentConsumer(
-            consuming, self.topology, process_id=worker, settings=settings, metrics=metrics
-        )
-        parts = wire_worker(
+        assembled = await worker_main.assemble(
+            self._stack,
+            settings,
             database=database,
-            heartbeats=heartbeats,
-            consumer=consumer,
-            publisher=publisher,
-            connect=TcpConnector(settings),
-            clock=clock,
-            metrics=metrics,
-            settings=settings,
             worker=worker,
-            random_bytes=os.urandom,
-            rng=random.Random(1),
+            clock=clock or SystemClock(),
+            metrics=metrics,
             failpoint=failpoint,
         )
+        parts, heartbeats = assembled.parts, assembled.heartbeats
         await heartbeats.register(worker)
         await parts.deliveries.start()
         self._stack.push_async_callback(parts.deliveries.drain, 0)
-        for loop in (parts.heartbeat, parts.doubts, parts.recovery, *((parts.sweep,) if sweeps else ())):
-            self._run(loop.run())
+        loops = (parts.heartbeat, parts.doubts, parts.recovery, *((parts.sweep,) if sweeps else ()))
+        self._run(assembled.outbox_publisher.run(), *(loop.run() for loop in loops))
         return Worker(
-            worker, database, metrics, parts.runs, parts.doubts, parts.deliveries, publisher, heartbeats
+            worker,
+            database,
+            metrics,
+            parts.runs,
+            parts.doubts,
+            parts.deliveries,
+            assembled.publisher,
+            heartbeats,
         )
 
     async def notifier(self, *, failpoint: Failpoint = no_failpoint, **given: object) -> Notifier:
         """Start a notifier worker."""
         settings = self._settings_of("notifier", given)
         metrics, database = Metrics("notifier"), self._open_database(settings)
-        publishing = await self._connect(settings, "publish")
-        await self._declare(publishing, settings)
-        client = HttpClient(
-            settings.webhook_policy(),
-            self._system_lookup(),
-        )
-        self._stack.push_async_callback(client.aclose)
-        parts = wire_notifier(
+        assembled = await notifier_main.assemble(
+            self._stack,
+            settings,
             database=database,
-            publisher=await self._publisher(publishing, settings, metrics),
-            client=client,
-            hipay_client=client,
-            cipher=SecretCipher(load_secret_key(settings, os.urandom)),
             clock=SystemClock(),
             metrics=metrics,
-            settings=settings,
             failpoint=failpoint,
-            rng=random.Random(1),
         )
-        for kind, dispatcher in (("hipay", parts.hipay), ("merchant", parts.merchant)):
-            consumer = NotificationConsumer(
-                await self._connect(settings, "consume"),
-                self.topology,
-                kind=kind,
-                process_id=new_process_id(os.urandom),
-                prefetch=settings.notify_merchant_concurrency,
-                settings=settings,
-                metrics=metrics,
-            )
-            self._run(dispatcher.lease_loop())
-            self._run(dispatcher.record_loop())
-            await consumer.start(dispatcher.take)
+        self._run(*assembled.loops())
+        for kind, consumer in assembled.consumers.items():
+            await consumer.start(assembled.dispatchers[kind].take)
             self._stack.push_async_callback(consumer.stop)
-        self._run(parts.relay.run())
-        return Notifier(database, metrics, parts)
-
-    async def _wake(self, database: LossyDatabase, settings: Settings, metrics: Metrics) -> None:
-        notifying = await self._stack.enter_async_context(
-            outbox_publisher(database, settings, process="test", topology=self.topology, metrics=metrics)
-        )
-        self._run(notifying.run())
+        return Notifier(database, metrics, assembled.parts)
 
     async def publish(self, payment_id: str, *, reply_to: str | None = None) -> None:
         """Send a payment's message once more."""
@@ -395,23 +333,18 @@ class System:
     async def _connect(self, settings: Settings, purpose: Any) -> Any:
         return await self._stack.enter_async_context(connected(settings, process="test", purpose=purpose))
 
-    async def _declare(self, connection: Any, settings: Settings) -> None:
-        await declare_topology(
-            connection, self.topology, timeout_seconds=settings.broker_call_timeout_seconds
-        )
-
     async def _publisher(self, connection: Any, settings: Settings, metrics: Metrics) -> Publisher:
         return await Publisher.open(
             connection, self.topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )
 
-    def _run(self, background: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(background)
+    def _run(self, *loops: Coroutine[Any, Any, None]) -> None:
+        tasks = [asyncio.create_task(loop) for loop in loops]
 
         async def end() -> None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
         self._stack.push_async_callback(end)
 
