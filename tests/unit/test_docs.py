@@ -110,3 +110,31 @@ def _is_known(words: list[str]) -> bool:
         option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
     }
     return all(word.partition("=")[0] in options for word in words if word.startswith("--"))
+
+
+def test_every_test_that_the_readme_links_to_exists() -> None:
+    """A renamed test is renamed in the table, too."""
+    linked = re.findall(r'^\[[a-z-]+\]: (\S+) "(\w+)"$', text_of("README.md"), re.MULTILINE)
+
+    assert linked
+    assert [
+        (file, test)
+        for file, test in linked
+        if not (REPOSITORY / file).exists() or f"def {test}(" not in text_of(file)
+    ] == []
+
+
+def test_every_log_event_that_operators_search_for_is_logged() -> None:
+    """On the pages for operators: words in code that are no command."""
+    source = "".join(
+        path.read_text() for package in PACKAGES[:5] for path in (REPOSITORY / package).rglob("*.py")
+    )
+    named = {
+        " ".join(span.split())
+        for page in REPOSITORY.glob("docs/operations/*.md")
+        for span in re.findall(r"`([a-z][a-z'-]*(?:\s[a-z'-]+)+)`", FENCE.sub("", page.read_text()))
+        if not span.startswith(("docker ", "git ", "make ", "cloud-terminal ", "merchant ", "credential "))
+    }
+
+    assert named
+    assert {event for event in named if f'"{event}' not in source} == set()
