@@ -31,7 +31,7 @@ run: $(VENV)/.ready ## Run API and workers on SQLite (data/), with a RabbitMQ th
 	  sh -c 'CLOUD_TERMINAL_AMQP_URL="$$TEST_AMQP_URL" exec $(BIN)/python -m cli all-in-one'
 
 .PHONY: sandbox
-sandbox: $(VENV)/.ready ## Run API, terminal, register, banks, HiPay and shop with their pages (ARGS="--by-hand")
+sandbox: $(VENV)/.ready ## Run API, terminal, cash register, banks, HiPay and merchant with their pages (ARGS="--by-hand")
 	@$(BIN)/python -m cli sandbox $(ARGS)
 
 .PHONY: test
@@ -51,7 +51,7 @@ sandbox-sums: $(VENV)/.ready ## Pay, reverse and credit 1,000 times at random, t
 	  --sandbox-payments $(or $(N),1000) $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.ready ## Check style, types, the direction of imports, and what bandit knows of
+lint: $(VENV)/.ready ## Check style, types, import directions and security (bandit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,7 +60,7 @@ lint: $(VENV)/.ready ## Check style, types, the direction of imports, and what b
 	  api terminal_worker notifier_worker shared sandbox cli
 
 .PHONY: format
-format: $(VENV)/.ready ## Format the code and mend what can be mended
+format: $(VENV)/.ready ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -95,7 +95,7 @@ bench-notify: $(VENV)/.ready ## Webhooks a second, and what one hanging endpoint
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.notify
 
 .PHONY: docs
-docs: $(VENV)/.ready ## Write the generated files anew: settings, diagrams, outcomes
+docs: $(VENV)/.ready ## Write the generated files: settings, diagrams, outcomes
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
 	$(BIN)/python -m shared.payment.diagram
 	$(BIN)/python -m sandbox.terminal.script.outcomes_reference > docs/sandbox/outcomes.md
@@ -109,7 +109,7 @@ test-compose: $(VENV)/.ready ## Bring docker compose up, pay through it, take it
 	$(BIN)/python -m tests.compose.pay
 
 .PHONY: lock
-lock: $(VENV)/bin/uv ## Resolve the dependencies anew into requirements/ (UPGRADE=1 takes the newest)
+lock: $(VENV)/bin/uv ## Resolve the dependencies into requirements/ (UPGRADE=1 takes the newest)
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/run.txt >/dev/null
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
