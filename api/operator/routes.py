@@ -117,15 +117,18 @@ async def resolve_doubt(
         match decided:
             case DecidedTooEarly(payment, seconds_left):
                 raise TooEarly(seconds_left, payment=payment)
-            case NotInDoubt(payment, told):
+            case NotInDoubt(payment, response):
                 raise PaymentConflict(
-                    payment.state, "only one in doubt is decided by an operator", payment=payment, told=told
+                    payment.state,
+                    "only one in doubt is decided by an operator",
+                    payment=payment,
+                    response=response,
                 )
-            case Decided(payment, is_new, told):
+            case Decided(payment, is_new, response):
                 if is_new:
                     _log.warning("doubt decided by an operator", decision=decision.decision, by=operator.id)
                     await dependencies.changes.evidence_stored(case.payment, payment)
-                return Accepted(payment=_payment(payment, told))
+                return Accepted(payment=_payment(payment, response))
 
 
 @router.post(
@@ -192,9 +195,11 @@ async def _shown(dependencies: Dependencies, case: operators.Case) -> Case:
     )
 
 
-def _payment(payment: stored.Payment, told: ResponseSpec, terminal_is_locked: bool | None = None) -> Payment:
+def _payment(
+    payment: stored.Payment, response: ResponseSpec, terminal_is_locked: bool | None = None
+) -> Payment:
     resolving = terminal_is_locked if payment.state is State.IN_DOUBT else None
-    return Payment.of(payment, safe_to_retry=told.safe_to_retry, resolving=resolving)
+    return Payment.of(payment, safe_to_retry=response.safe_to_retry, resolving=resolving)
 
 
 def _check_amount(decision: Decision, payment: stored.Payment) -> None:

@@ -42,9 +42,9 @@ async def ask_for_terminal(database: Database, settings: Settings, payment_id: s
         case early_release.NotLocked() if found.payment.state is not State.IN_DOUBT:
             raise PaymentConflict(
                 found.payment.state,
-                "a person may ask for the terminal of one in doubt only",
+                "only the terminal of one in doubt can be asked for",
                 payment=found.payment,
-                told=found.response,
+                response=found.response,
             )
         case early_release.NotLocked():
             raise LineFree(payment=found.payment)

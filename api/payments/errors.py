@@ -71,13 +71,13 @@ class PaymentConflict(Conflict):
         wanted: str,
         *,
         payment: Payment | None = None,
-        told: answers.ResponseSpec | None = None,
+        response: answers.ResponseSpec | None = None,
     ) -> None:
-        """`wanted` ends the sentence, e.g. `it can be cancelled only while it is queued`; `told` is the
+        """`wanted` ends the sentence, e.g. `it can be cancelled only while it is queued`; `response` is the
         payment's row in the table of answers."""
         self.code = f"{state}.payment.conflict"
         # The request changed nothing: the answer shows the stored payment.
-        self._safe_to_retry = told is not None and told.safe_to_retry
+        self._safe_to_retry = response is not None and response.safe_to_retry
         super().__init__(
             f"The payment is {state}: {wanted}.",
             details={"safe_to_retry": self._safe_to_retry},

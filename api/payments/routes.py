@@ -141,7 +141,7 @@ async def cancel_payment(dependencies: Wired, merchant: Merchant, payment_id: Pa
         snapshot.payment.state,
         "it can be cancelled only while it is queued",
         payment=snapshot.payment,
-        told=snapshot.response,
+        response=snapshot.response,
     )
 
 
@@ -187,7 +187,6 @@ async def _answer(dependencies: Dependencies, snapshot: PaymentSnapshot) -> Resp
 
 def _render(snapshot: PaymentSnapshot) -> Response:
     """Return the order's answer, where there is one: a client that did not wait for it finds it here."""
-    told = snapshot.response
-    if told.payment_status is not None:
-        return answer(200, render_answer(snapshot.payment, told)[1])
+    if snapshot.response.payment_status is not None:
+        return answer(200, render_answer(snapshot.payment, snapshot.response)[1])
     return answer(200, Accepted(payment=_alone(snapshot)).shown())

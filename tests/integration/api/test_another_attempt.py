@@ -19,7 +19,7 @@ async def refused_attempt(api: ApiAlone, till: Caller) -> str:
 
 
 async def said_of(api: ApiAlone, till: Caller, payment_id: str) -> set[bool]:
-    """What every answer that shows this payment says of a retry."""
+    """Return `safe_to_retry` of every answer that shows this payment."""
     operator = await api.caller(CredentialKind.OPERATOR)
     word = {"decision": "charged", "name": "Ada", "reason": "seen on the journal"}
     shown = [

@@ -1,4 +1,4 @@
-"""What terminals and gateways say of cards and customers is nowhere in what the system wrote."""
+"""Card and customer data of terminals and gateways are nowhere in what the system wrote."""
 
 import base64
 import io

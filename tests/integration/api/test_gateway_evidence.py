@@ -1,4 +1,4 @@
-"""What a gateway reports: what proves a success, what is only a hint, and each record once."""
+"""Records of a gateway: proofs of a success, hints, and each record once."""
 
 import json
 from typing import Any

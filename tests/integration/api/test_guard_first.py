@@ -258,7 +258,7 @@ async def test_money_is_not_given_back_twice_where_the_name_is_lost(
 
 
 async def test_another_name_that_leads_nowhere_is_another_terminal(store: Store) -> None:
-    """Whether it is the same cannot be known: a conflict, and never a second charge."""
+    """An order that may be the same is a conflict, and never a second charge."""
     names = Names()
     async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)

@@ -1,4 +1,4 @@
-"""What reaches the API's socket and is no ordinary request: bounded, and answered in the contract's form."""
+"""Unusual requests at the API's socket: bounded, and answered in the contract's form."""
 
 import asyncio
 import contextlib

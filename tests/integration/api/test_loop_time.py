@@ -1,4 +1,4 @@
-"""What the worst bodies cost the event loop, on which everybody's requests are answered."""
+"""Time that the worst bodies cost the event loop, on which all requests are answered."""
 
 import socket
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from shared.security.credentials import CredentialKind
 
 #: The goal is 20 ms; a machine that does much else makes the same work cost more than twice as much.
 SECONDS_AT_MOST = 0.05
-#: What one turn costs is the least of some tries: the rest was the machine's.
+#: The cost of one turn is the least of some tries: the rest was the machine's.
 TRIES = 3
 
 

@@ -1,4 +1,4 @@
-"""What an operator sees of doubts and contradictions, and what a person's word does."""
+"""Doubts and contradictions as operators see them, and their decisions."""
 
 import asyncio
 from typing import Any

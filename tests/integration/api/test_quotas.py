@@ -1,4 +1,4 @@
-"""What one merchant may have in all: terminals, open payments, bytes of orders a day."""
+"""Limits of one merchant in all: terminals, open payments, bytes of orders a day."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whose access ended is refused by every process within five seconds."""
+"""A revoked credential is refused by every process within five seconds."""
 
 import asyncio
 import itertools

@@ -58,7 +58,7 @@ async def test_each_way_of_not_being_logged_in_has_its_text(
 
 
 async def test_a_wrong_secret_is_refused_while_the_right_one_is_cached(system: System) -> None:
-    """What was checked a second ago is believed of its own secret only."""
+    """A cached credential is valid for its own secret only."""
     till = await system.till()
     await till.send({})
     answered = await till.client.post(ORDER_PATH, auth=(till.login.username, "wrong"), json={})
@@ -256,7 +256,7 @@ async def test_an_unexpected_error_is_a_500_that_can_be_found_in_the_logs(
 
 
 async def test_a_database_that_is_away_is_a_500_that_says_so(system: System) -> None:
-    """Whether it goes before the login is checked or after it."""
+    """Before the log-in is checked, and after it."""
     api = await system.api()
     till = await system.till(api)
     api.database.is_unavailable = True

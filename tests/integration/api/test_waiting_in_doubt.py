@@ -1,4 +1,4 @@
-"""How long the caller of an order waits: through a young doubt, and never longer than it wants."""
+"""Waiting for an order's result: through a young doubt, and never longer than the client wants."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Whom an order's acceptance tells: the endpoint that it names, and HiPay where its address is set."""
+"""Notifications of an accepted order: the endpoint that it names, and HiPay where its URL is set."""
 
 from api_alone import api_alone, order_for
 from databases import Store

@@ -23,7 +23,7 @@ async def fill(till: Caller, *hosts: str) -> list[str]:
 
 
 async def is_refused(till: Caller, host: str, **order: Any) -> bool:
-    """Whether a new order is; if so with 503, when to come again, and that nothing was stored."""
+    """503 with Retry-After, and nothing stored."""
     answered = await till.order(host, headers={"prefer": "respond-async"}, **order)
     if answered.status_code == 202:
         return False
@@ -70,7 +70,7 @@ async def test_attaching_and_reading_are_never_refused(sqlite_store: Store) -> N
 
 
 async def test_a_replay_and_a_known_reversal_are_not_new(store: Store) -> None:
-    """What is answered from the database takes no place."""
+    """An answer from the database takes no slot."""
     async with api_alone(store, waiting_limit=1) as api:
         till = await api.merchant()
         (first,) = await fill(till, "127.0.0.1")

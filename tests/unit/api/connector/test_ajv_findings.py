@@ -1,4 +1,4 @@
-"""What Ajv 6 itself said about requests with several errors each.
+"""Errors that Ajv 6 itself reported for requests with several errors each.
 
 Recorded with Ajv 6.15.0 (`useDefaults`, `allErrors`, its first error) and this project's own schema. A row is
 edits of the full example (a path alone takes the field away), then keyword, message and path.

@@ -1,4 +1,4 @@
-"""What the caller of a payment reads."""
+"""Answers of orders, from the stored payment."""
 
 import base64
 from typing import Any
@@ -228,7 +228,7 @@ def test_a_caller_who_does_not_wait_gets_the_payment() -> None:
 
 
 def test_an_echo_with_a_lone_surrogate_can_be_sent() -> None:
-    """What was accepted and stored must not break its own answer."""
+    """An accepted and stored order must not break its own answer."""
     odd = {"order.custom_data": {"k": "\ud800\0"}}
     payment = stored(request=parse_order(body_with(odd)).request_text)
 

@@ -248,7 +248,7 @@ def test_an_error_at_the_root_has_no_path(body: bytes) -> None:
     ],
 )
 def test_a_refusal_that_is_ours_says_why(edits: dict[str, Any], words: str) -> None:
-    """Where the keyword explains too little, the description has a sentence."""
+    """The description has a sentence where the keyword explains too little."""
     with pytest.raises(InvalidRequest) as refused:
         parse_order(body_with(edits))
 

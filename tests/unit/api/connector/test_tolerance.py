@@ -1,4 +1,4 @@
-"""What the contract accepts: optional fields, defaults, unknown fields, whole floats."""
+"""Requests that the contract accepts: optional fields, defaults, unknown fields, whole floats."""
 
 import json
 import sqlite3
@@ -118,7 +118,7 @@ def test_every_payment_application_of_the_list_is_accepted(application: str) -> 
 
 
 def test_unknown_fields_are_kept_everywhere() -> None:
-    """What a later version adds is echoed and passed on."""
+    """Fields of a later version are echoed and passed on."""
     unknown: dict[str, Any] = {
         "sandbox_code": "00",
         "order.new": {"deep": [None, 1.5, "é"]},

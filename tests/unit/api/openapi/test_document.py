@@ -89,7 +89,7 @@ def test_the_statuses_of_the_contract_are_all_described() -> None:
 
 
 def test_the_requests_on_the_page_are_accepted() -> None:
-    """What a reader copies must work."""
+    """A copied example must work."""
     body = openapi_document()["paths"]["/v1/connector/order"]["post"]["requestBody"]
 
     for example in body["content"]["application/json"]["examples"].values():
