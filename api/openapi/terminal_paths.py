@@ -216,15 +216,6 @@ TERMINAL_SCHEMAS: Final[dict[str, Any]] = {
             "held_since": {"type": "string", "format": "date-time"},
         },
     },
-    "SoleUse": {
-        "type": "object",
-        "required": ["merchant_id", "terminal_id", "sole_use"],
-        "properties": {
-            "merchant_id": _TEXT,
-            "terminal_id": _TEXT,
-            "sole_use": {"type": "string", "enum": ["confirmed"]},
-        },
-    },
 }
 
 _ENTRY_EXAMPLE: Final[dict[str, Any]] = {
@@ -253,7 +244,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 
 
 def terminal_paths() -> dict[str, Any]:
-    """Return the paths under `/v1/terminals`, and the operator's about them."""
+    """Return the paths under `/v1/terminals`."""
     one = "/v1/terminals/{terminal_id}"
     return {
         "/v1/terminals": {"get": _list()},
@@ -268,10 +259,6 @@ def terminal_paths() -> dict[str, Any]:
         },
         f"{one}/probe": {"post": _probe()},
         f"{one}/release": {"post": _release()},
-        "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use": {
-            "put": _confirm(),
-            "delete": _withdraw(),
-        },
     }
 
 
@@ -439,32 +426,4 @@ def _release() -> dict[str, Any]:
         {"202": asked, **_errors([NotFound()], conflicts)},
         parameters=[_terminal_id()],
         description="For a person who sees that the terminal shows nothing of the payment any more.",
-    )
-
-
-def _operators_parameters() -> list[dict[str, Any]]:
-    return [parameter("merchant_id", "path", _TEXT, "The merchant's id."), _terminal_id()]
-
-
-def _confirm() -> dict[str, Any]:
-    done = {"merchant_id": "mer_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "terminal_id": "till-1", "sole_use": "confirmed"}
-    return _operation(
-        "confirmSoleUse",
-        "Confirm that a terminal's address is this merchant's alone",
-        {
-            "200": json_response("Others' payments are refused.", "SoleUse", {"confirmed": done}),
-            **_errors([NotFound()], [TerminalTaken()]),
-        },
-        parameters=_operators_parameters(),
-        security="operator",
-    )
-
-
-def _withdraw() -> dict[str, Any]:
-    return _operation(
-        "withdrawSoleUse",
-        "Make a terminal's address anybody's again",
-        {"204": {"description": "It is anybody's."}, **_errors([NotFound()])},
-        parameters=_operators_parameters(),
-        security="operator",
     )

@@ -38,7 +38,8 @@ def test_every_operation_says_whose_credentials_it_needs() -> None:
 
 def _bodies(root: type[RequestBody]) -> Iterator[type[RequestBody]]:
     for body in root.__subclasses__():
-        yield body
+        if body.__module__.startswith("api."):
+            yield body
         yield from _bodies(body)
 
 
