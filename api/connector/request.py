@@ -5,10 +5,9 @@ from functools import cache
 from typing import Any, Final
 
 from api.connector.basket import basket_warnings
-from api.connector.checker import Checker
 from api.connector.defaults import Defaults
 from api.connector.messages import SchemaViolation, first_error
-from api.connector.schema import DEFAULT_PORT, order_schema
+from api.connector.schema import DEFAULT_PORT, Checker, order_schema
 from api.http.json_text import NESTING_LIMIT, read_json, write_json
 from shared.network.hosts import HostRefused, read_host
 from shared.payment.payment import Operation

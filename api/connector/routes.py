@@ -16,13 +16,9 @@ from api.http.errors import (
     HEADER_INVALID,
     HEADER_NOT_BASIC,
     HEADER_NOT_FOUND,
-    ForeignTerminal,
     InvalidHeader,
     Overloaded,
     Unauthorized,
-    UnknownTerminal,
-    UnknownWebhookEndpoint,
-    UnsupportedByTerminal,
 )
 from api.http.headers import read_idempotency_key, read_preference
 from api.http.responses import answer
@@ -53,6 +49,8 @@ from api.payments.errors import (
 )
 from api.payments.intake import RequestContext
 from api.payments.models import Accepted
+from api.terminals.errors import ForeignTerminal, UnknownTerminal, UnsupportedByTerminal
+from api.webhooks.errors import UnknownWebhookEndpoint
 from shared.broker.messages import well_formed_traceparent
 from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment

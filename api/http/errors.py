@@ -1,4 +1,4 @@
-"""Every error of the API as one tree; those of payments and orders stand in `api/payments/errors.py`.
+"""Every error of the API as one tree; those of a subject stand in its folder's `errors.py`.
 
 ApiError                           500
 +-- UndefinedError                 500  undefined.internal.server.error
@@ -192,34 +192,6 @@ class InvalidQuery(BadRequest):
         super().__init__(description, details={"parameter": parameter})
 
 
-class UnknownTerminal(BadRequest):
-    """The merchant has no terminal of that `pos_technical_info.terminal_id`."""
-
-    code = "unavailable.terminal.bad.request"
-    description = "The merchant has no terminal of this terminal_id."
-
-
-class UnsupportedByTerminal(BadRequest):
-    """The terminal's profile cannot bear what the order asks for, e.g. an authorisation."""
-
-    code = "unsupported.terminal.bad.request"
-    description = "The terminal's profile does not support what the order asks for."
-
-
-class UnknownWebhookEndpoint(BadRequest):
-    """The merchant has no endpoint of that `order.webhook_endpoint_id`."""
-
-    code = "unknown.webhook_endpoint.bad.request"
-    description = "The merchant has no webhook endpoint of this webhook_endpoint_id."
-
-
-class ImportRefused(BadRequest):
-    """Rows of a terminal file cannot be registered; `details.errors` lists them, nothing was stored."""
-
-    code = "rows.import.bad.request"
-    description = "Some rows cannot be registered; nothing was stored."
-
-
 HEADER_NOT_FOUND: Final = "Authorization header not found"
 HEADER_EMPTY: Final = "Authorization header is empty"
 HEADER_NOT_BASIC: Final = "Authorization header doesn't rely on HTTP Basic Authentication"
@@ -260,20 +232,6 @@ class WrongCredentialKind(Forbidden):
 
     code = "credential.forbidden"
     description = "This kind of credential is not allowed here."
-
-
-class ForeignTerminal(Forbidden):
-    """The terminal's address is outside the merchant's allowed networks; no packet was sent."""
-
-    code = "network.forbidden"
-    description = "The terminal is outside the merchant's allowed networks."
-
-
-class ReservedTerminal(Forbidden):
-    """An operator confirmed that the terminal's address is another merchant's alone; no packet was sent."""
-
-    code = "reserved.forbidden"
-    description = "The terminal's address is another merchant's alone."
 
 
 class NotFound(ApiError):
@@ -319,61 +277,6 @@ class Conflict(ApiError):
 
     status = 409
     safe_to_retry: ClassVar[bool | None] = False
-
-
-class TerminalDisabled(Conflict):
-    """The merchant disabled the terminal: it takes no payments, and this one was not looked at."""
-
-    code = "disabled.terminal.conflict"
-    description = "The terminal is disabled; enable it, or use another one."
-
-
-class TerminalTaken(Conflict):
-    """Another of the merchant's terminals has this address and port."""
-
-    code = "taken.terminal.conflict"
-    description = "Another terminal is registered at this address and port."
-    safe_to_retry = None
-
-
-class TerminalLimit(Conflict):
-    """The merchant would have more registered terminals than it may; nothing was stored."""
-
-    code = "limit.terminal.conflict"
-    description = "The merchant has as many terminals as it may; remove some first."
-    safe_to_retry = None
-
-
-class TerminalHeld(Conflict):
-    """A payment or a probe has the terminal lock at this moment."""
-
-    code = "held.terminal.conflict"
-    description = "The terminal is in use."
-    safe_to_retry = None
-
-
-class WebhookEndpointDisabled(Conflict):
-    """A test or a replay for an endpoint that receives nothing."""
-
-    code = "disabled.webhook_endpoint.conflict"
-    description = "The webhook endpoint is disabled; enable it first."
-    safe_to_retry = None
-
-
-class WebhookEndpointLimit(Conflict):
-    """The merchant has as many endpoints that are not disabled as it may."""
-
-    code = "limit.webhook_endpoint.conflict"
-    description = "The merchant has as many webhook endpoints as it may; disable one first."
-    safe_to_retry = None
-
-
-class WebhookSecretLimit(Conflict):
-    """So many secrets of the endpoint sign at this moment that no other may be added."""
-
-    code = "secrets.webhook_endpoint.conflict"
-    description = "Too many earlier secrets still sign; rotate with a shorter overlap_seconds."
-    safe_to_retry = None
 
 
 class BodyTooLarge(ApiError):
@@ -478,11 +381,3 @@ class OverloadedUnchecked(Overloaded):
     code = "busy.connector.service.unavailable"
     description = "Too many payments are running; send the same order again, it is never charged twice."
     safe_to_retry = False
-
-
-class ProbeExpired(ApiError):
-    """No worker took the probe in time, or its worker stopped: nothing is known of the terminal."""
-
-    status = 504
-    code = "expired.probe.gateway.timeout"
-    description = "The probe was not carried out in time; ask again."

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.http.errors import InvalidQuery, InvalidRequest, NotFound, WebhookEndpointDisabled
+from api.http.errors import InvalidQuery, InvalidRequest, NotFound
 from api.openapi.components import QUERY_PLACE, QUERY_TEXT, json_body, json_response, parameter
 from api.openapi.examples import EXAMPLE_PAYMENT_ID
 from api.openapi.payment_paths import usual_errors
@@ -15,6 +15,7 @@ from api.openapi.webhook_paths import (
     operation,
     paging,
 )
+from api.webhooks.errors import WebhookEndpointDisabled
 from api.webhooks.replay_request import ENDED, MERCHANTS_TYPES, OPERATORS_REPLAY, ORDER, REPLAY
 from shared.notification.kinds import HIPAY, MERCHANT
 

@@ -8,17 +8,10 @@ from api.http.errors import (
     ApiError,
     BodyTooLarge,
     EncodedBody,
-    ForeignTerminal,
-    ImportRefused,
     InvalidQuery,
     InvalidRequest,
     MissingMediaType,
     NotFound,
-    ProbeExpired,
-    ReservedTerminal,
-    TerminalHeld,
-    TerminalLimit,
-    TerminalTaken,
     UnreadableBody,
     UnsupportedMediaType,
 )
@@ -29,6 +22,15 @@ from api.openapi.payment_paths import usual_errors as _usual
 from api.payments.errors import BrokerUnavailable, LineFree, MerchantSuspended, TooEarly
 from api.terminals.csv_file import COLUMNS
 from api.terminals.entry import READ_ONLY
+from api.terminals.errors import (
+    ForeignTerminal,
+    ImportRefused,
+    ProbeExpired,
+    ReservedTerminal,
+    TerminalHeld,
+    TerminalLimit,
+    TerminalTaken,
+)
 from shared.concert.profile import Profile, ReceiptBy, RequestEnd
 from shared.payment.states import State
 from shared.storage.terminals.probes import ProbeResult

@@ -12,13 +12,11 @@ from api.http.errors import (
     NotFound,
     UnreadableBody,
     UnsupportedMediaType,
-    WebhookEndpointDisabled,
-    WebhookEndpointLimit,
-    WebhookSecretLimit,
 )
 from api.openapi.components import QUERY_PLACE, json_body, json_response, parameter, string
 from api.openapi.payment_paths import usual_errors
 from api.webhooks.endpoint_request import ENDPOINT_CHANGES, NEW_ENDPOINT, ROTATION
+from api.webhooks.errors import WebhookEndpointDisabled, WebhookEndpointLimit, WebhookSecretLimit
 
 TEXT: Final[dict[str, Any]] = {"type": "string"}
 TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}

@@ -7,10 +7,11 @@ from fastapi import Path
 
 from api.http.callers import Operator, operator
 from api.http.dependencies import Wired
-from api.http.errors import NotFound, TerminalTaken
+from api.http.errors import NotFound
 from api.http.models import ResponseBody
 from api.http.routing import api_router
 from api.openapi.components import error_responses
+from api.terminals.errors import TerminalTaken
 
 router = api_router(
     "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use", caller=operator, tag="operator"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.http.errors import ImportRefused
 from api.terminals.entry import Problem, TerminalEntry, read_entry
+from api.terminals.errors import ImportRefused
 from shared.concert.profile import Profile
 
 ROWS_AT_MOST: Final = 2_000

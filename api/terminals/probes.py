@@ -5,9 +5,9 @@ from typing import Final
 
 import structlog
 
-from api.http.errors import ProbeExpired
 from api.payments.errors import BrokerUnavailable, MerchantSuspended
 from api.payments.waiters import Waiters
+from api.terminals.errors import ProbeExpired
 from api.terminals.service import Registry, merchant_of
 from api.terminals.targets import Targets
 from shared.broker.errors import BrokerFailure

@@ -15,7 +15,7 @@ from api.http.large_work import LARGE_BYTES
 from api.http.query import Query
 from api.http.responses import answer
 from api.limits.fair_shares import Share
-from api.payments.payment_object import payment_object
+from api.payments.models import Accepted, Payment
 from api.terminals.csv_file import read_file
 from api.terminals.disconnect import while_connected
 from api.terminals.entry import TERMINAL_ID, read_entry
@@ -134,8 +134,8 @@ async def release(request: Request, terminal_id: str) -> Response:
     parts, credential = await _caller(request)
     payment_id = await parts.registry.release(terminal_id, credential)
     seen = await parts.payments.results.snapshot(payment_id)
-    shown = payment_object(seen.payment, safe_to_retry=seen.response.safe_to_retry, resolving=seen.resolving)
-    return answer(202, {"payment": shown})
+    payment = Payment.of(seen.payment, safe_to_retry=seen.response.safe_to_retry, resolving=seen.resolving)
+    return answer(202, Accepted(payment=payment).shown())
 
 
 async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Dependencies, Credential]:

@@ -6,19 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from api.http.errors import (
-    ApiError,
-    ForeignTerminal,
-    NotFound,
-    ReservedTerminal,
-    TerminalHeld,
-    TerminalLimit,
-    TerminalTaken,
-)
+from api.http.errors import ApiError, NotFound
 from api.payments.early_release import ask_for_terminal
 from api.payments.errors import LineFree
 from api.terminals.csv_file import Row, RowError, refused
 from api.terminals.entry import Problem, TerminalEntry
+from api.terminals.errors import ForeignTerminal, ReservedTerminal, TerminalHeld, TerminalLimit, TerminalTaken
 from api.terminals.lookup import Terminals
 from api.terminals.targets import Targets
 from api.terminals.terminal_object import terminal_object

@@ -12,15 +12,15 @@ from typing import Final
 import structlog
 
 from api.connector.request import OrderRequest
-from api.http.errors import (
-    ApiError,
+from api.http.errors import ApiError
+from api.terminals.addresses import OutsideNetworks, TerminalAddressFinder
+from api.terminals.errors import (
     ForeignTerminal,
     ReservedTerminal,
     TerminalDisabled,
     UnknownTerminal,
     UnsupportedByTerminal,
 )
-from api.terminals.addresses import OutsideNetworks, TerminalAddressFinder
 from api.terminals.lookup import Terminals
 from shared.concert.encode import CannotAsk, check_can_ask
 from shared.concert.profile import Profile

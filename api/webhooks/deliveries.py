@@ -7,8 +7,9 @@ from fastapi import Request
 
 from api.http.body import check_media_type, read_body
 from api.http.dependencies import Dependencies
-from api.http.errors import NotFound, WebhookEndpointDisabled
+from api.http.errors import NotFound
 from api.http.query import Query, cursor
+from api.webhooks.errors import WebhookEndpointDisabled
 from api.webhooks.replay_request import ReplayRequest
 from api.webhooks.webhook_object import attempt_object
 from shared.storage.db.engine import Database

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from api.connector.checker import BodyChecker
+from api.connector.schema import BodyChecker
 from shared.network.targets import MAX_URL_LENGTH
 from shared.notification.events import PAYMENT_TYPES
 from shared.storage.webhooks.endpoints import Changes

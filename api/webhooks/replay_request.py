@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from api.connector.checker import BodyChecker
+from api.connector.schema import BodyChecker
 from api.http.errors import InvalidRequest
 from api.http.query import read_cursor, read_time
 from shared.notification.events import EventType

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.http.errors import (
-    InvalidRequest,
-    NotFound,
+from api.http.errors import InvalidRequest, NotFound
+from api.webhooks.endpoint_request import EndpointRequest
+from api.webhooks.errors import (
     UnknownWebhookEndpoint,
     WebhookEndpointDisabled,
     WebhookEndpointLimit,
     WebhookSecretLimit,
 )
-from api.webhooks.endpoint_request import EndpointRequest
 from api.webhooks.webhook_object import endpoint_object
 from shared.network.targets import TargetRefused
 from shared.notification.secrets import new_webhook_secret

@@ -1,4 +1,4 @@
-"""The matrix of routes and callers: who may do what, one row for every route."""
+"""The matrix of routes and clients: who may do what, one row for every route."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -11,7 +11,7 @@ from starlette.routing import Route
 from api.routers import ROUTERS
 from shared.security.credentials import CredentialKind
 
-#: Kinds of caller, as the columns are called below.
+#: Kinds of client, as the columns are called below.
 CALLERS: Final = ("none", "wrong", "public", "private", "other", "gateway", "operator")
 
 _MERCHANT: Final = {"none": 401, "wrong": 401, "public": 403, "gateway": 403, "operator": 403}

@@ -137,7 +137,7 @@ async def test_no_card_data_is_in_anything_that_was_written(
     an enquiry and a gateway's record."""
     system = system_on_both
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
     worker = await system.worker(lease_after_doubt_seconds=60)
     gateway = await system.login(kind=CredentialKind.GATEWAY, merchant=False)
     card = replace(Device(), card_number=CARD, shows_full_card_number=True)
@@ -149,11 +149,11 @@ async def test_no_card_data_is_in_anything_that_was_written(
     later = {"Prefer": "respond-async"}
     answers = []
     async with VirtualTerminal(terminal_host(), device=card, by_amount=behaviours) as device:
-        answers += [await till.pay(device.host, amount) for amount in (100, 200)]
-        lost = await till.pay(device.host, 300, headers=later)
+        answers += [await pos.pay(device.host, amount) for amount in (100, 200)]
+        lost = await pos.pay(device.host, 300, headers=later)
         async with ScriptedTerminal(shows_everything) as other:
-            answers += [await till.pay(other.host, amount) for amount in (250, 404)]
-            garbled = await till.pay(other.host, 666, headers=later)
+            answers += [await pos.pay(other.host, amount) for amount in (250, 404)]
+            garbled = await pos.pay(other.host, 666, headers=later)
             await eventually(lambda: _is(system, garbled, "in_doubt"))
             report = {
                 "source": "preludd",
@@ -170,7 +170,7 @@ async def test_no_card_data_is_in_anything_that_was_written(
         await eventually(lambda: _is(system, lost, "succeeded"))
     for pending in (lost, garbled):
         path = f"/v1/payments/{payment_id(pending)}"
-        answers += [await till.client.get(path + end, headers=till.login.headers) for end in ("", "/events")]
+        answers += [await pos.client.get(path + end, headers=pos.login.headers) for end in ("", "/events")]
 
     stored = await everything_in(system.database)
     assert stored.count("497010******7211") > 2, "the card was shown, and masked"

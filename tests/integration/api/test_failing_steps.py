@@ -19,7 +19,7 @@ async def pays(talk: Talk) -> None:
 
 @pytest.mark.parametrize("step", API_STEPS)
 async def test_an_error_at_any_step_of_an_order_is_no_second_payment(system: System, step: str) -> None:
-    """The caller hears that nothing is known; asked again, the order has been paid once."""
+    """The client hears that nothing is known; asked again, the order has been paid once."""
     failed: list[str] = []
 
     async def fails_once(reached: str) -> None:
@@ -27,13 +27,13 @@ async def test_an_error_at_any_step_of_an_order_is_no_second_payment(system: Sys
             failed.append(step)
             raise RuntimeError(step)
 
-    till = await system.till(await system.api(failpoint=fails_once))
+    pos = await system.till(await system.api(failpoint=fails_once))
     await system.worker(republish_after_seconds=0.3)
     # Without the log's traceback, whose drawing takes seconds.
     async with ScriptedTerminal(pays) as terminal:
         with capture_logs():
-            first = await till.pay(terminal.host, order_id="order-1")
-        again = await till.pay(terminal.host, order_id="order-1")
+            first = await pos.pay(terminal.host, order_id="order-1")
+        again = await pos.pay(terminal.host, order_id="order-1")
 
         assert (first.status_code, first.json()["error"]["code"]) == (500, "undefined.internal.server.error")
         assert first.json()["error"]["details"]["safe_to_retry"] is False
@@ -47,18 +47,18 @@ async def test_an_order_whose_statement_is_cancelled_is_answered_as_one_of_a_dat
 ) -> None:
     """500, nothing is said to be safe, nothing is stored; the same order again is paid."""
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
     await system.worker()
     async with ScriptedTerminal(pays) as terminal:
         with troubled(api.database) as troubles:
             troubles[f"{terminal.host}:{PORT}"] = Trouble(at=0)
-            first = await till.pay(terminal.host, order_id="order-1")
+            first = await pos.pay(terminal.host, order_id="order-1")
         assert first.status_code == 500
         assert first.json()["error"]["code"] == "unavailable.database.internal.server.error"
         assert '"safe_to_retry":true' not in first.text.replace(" ", "")
         assert await system.payments() == []
 
-        assert (await till.pay(terminal.host, order_id="order-1")).json()["paymentStatus"] == "Success"
+        assert (await pos.pay(terminal.host, order_id="order-1")).json()["paymentStatus"] == "Success"
 
 
 @pytest.mark.parametrize("error", [StatementCancelled("canceling statement"), RuntimeError("unexpected")])
@@ -67,7 +67,7 @@ async def test_a_waiting_caller_outlives_whatever_its_api_cannot_read(
 ) -> None:
     """The result comes while no row can be read: told once it can."""
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
     await system.worker()
     customer_pays = asyncio.Event()
 
@@ -77,7 +77,7 @@ async def test_a_waiting_caller_outlives_whatever_its_api_cannot_read(
         talk.answer(asked)
 
     async with ScriptedTerminal(pays_late) as terminal, asyncio.TaskGroup() as group:
-        paying = group.create_task(till.pay(terminal.host))
+        paying = group.create_task(pos.pay(terminal.host))
         await eventually(lambda: terminal.talks and terminal.talks[0].received)
         failures: list[str] = []
 

@@ -32,8 +32,8 @@ def record(carried: str, /, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-async def in_doubt(api: ApiAlone, till: Caller, **order: Any) -> str:
-    payment_id = await till.order_async(**order)
+async def in_doubt(api: ApiAlone, pos: Caller, **order: Any) -> str:
+    payment_id = await pos.order_async(**order)
     await lose(api.database, await api.claim(payment_id))
     return payment_id
 
@@ -42,8 +42,8 @@ async def in_doubt(api: ApiAlone, till: Caller, **order: Any) -> str:
 async def test_a_record_with_our_reference_proves_a_success(store: Store, status: str) -> None:
     """The doubt is settled; nothing of the card but six and four digits is stored anywhere."""
     async with api_alone(store) as api:
-        till, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await in_doubt(api, till)
+        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+        payment_id = await in_doubt(api, pos)
 
         answered = await gateway.post(PATH, record(f"  {payment_id.lower()}§10", status=status))
 
@@ -52,7 +52,7 @@ async def test_a_record_with_our_reference_proves_a_success(store: Store, status
             "payment": {"id": payment_id, "state": "succeeded"},
             "evidence": {"is_proof": True, "is_new": True},
         }
-        payment = (await till.get(f"/v1/payments/{payment_id}")).json()["payment"]
+        payment = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
         assert payment["resolved_by"] == "gateway"
         assert payment["authorisation_number"] == "184117"
         assert payment["masked_card"] == "497010******7890"
@@ -60,7 +60,7 @@ async def test_a_record_with_our_reference_proves_a_success(store: Store, status
         case = (await operator.get(f"/v1/operator/payments/{payment_id}")).json()
         assert case["evidence"][0]["brought_by"] == gateway.username
         assert case["events"][-1]["detail"]["brought_by"] == gateway.username
-        assert gateway.username not in (await till.get(f"/v1/payments/{payment_id}/events")).text
+        assert gateway.username not in (await pos.get(f"/v1/payments/{payment_id}/events")).text
         for table in ("payments", "evidence", "payment_events", "gateway_records"):
             assert "4970101234567890" not in str(await rows(api.database, f"SELECT * FROM {table}"))
         assert api.metrics.registry.get_sample_value(
@@ -83,8 +83,8 @@ async def test_a_record_with_our_reference_proves_a_success(store: Store, status
 async def test_anything_less_is_a_hint(sqlite_store: Store, changes: dict[str, Any], because: str) -> None:
     """Kept for the operator; the payment stays in doubt."""
     async with api_alone(sqlite_store) as api:
-        till, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await in_doubt(api, till)
+        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+        payment_id = await in_doubt(api, pos)
         said = record(payment_id, **changes)
         if "payment_id" in said:
             said["payment_id"] = payment_id
@@ -101,8 +101,8 @@ async def test_anything_less_is_a_hint(sqlite_store: Store, changes: dict[str, A
 async def test_a_record_is_taken_once(store: Store) -> None:
     """However often it is reported; another one of its id is a conflict."""
     async with api_alone(store) as api:
-        till, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await in_doubt(api, till)
+        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+        payment_id = await in_doubt(api, pos)
         said = record(payment_id, status="authorised")
 
         assert (await gateway.post(PATH, said)).json()["evidence"]["is_new"] is True
@@ -119,8 +119,8 @@ async def test_a_record_is_taken_once(store: Store) -> None:
 async def test_a_proof_before_the_doubt_settles_it_when_it_begins(sqlite_store: Store) -> None:
     """The gateway was faster than our lost connection."""
     async with api_alone(sqlite_store) as api:
-        till, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await till.order_async()
+        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+        payment_id = await pos.order_async()
         claimed = await api.claim(payment_id)
 
         early = (await gateway.post(PATH, record(payment_id))).json()
@@ -132,17 +132,17 @@ async def test_a_proof_before_the_doubt_settles_it_when_it_begins(sqlite_store: 
 async def test_a_proof_against_a_refusal_is_raised(store: Store) -> None:
     """The state stays, nothing is safe to retry any more, the order takes no more attempts, and it counts."""
     async with api_alone(store) as api:
-        till, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await till.order_async(order_id="order-1")
+        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+        payment_id = await pos.order_async(order_id="order-1")
         await api.settle(await api.claim(payment_id), Event.ANSWERED_REFUSED, Result(error_code="04"))
 
         answered = (await gateway.post(PATH, record(payment_id))).json()
 
         assert answered["payment"]["state"] == "refused"
         assert ("contradiction", State.REFUSED) in await history(api.database, payment_id)
-        payment = (await till.get(f"/v1/payments/{payment_id}")).json()["payment"]
+        payment = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
         assert (payment["contradicted"], payment["safe_to_retry"]) == (True, False)
-        closed = await till.order(order_id="order-1")
+        closed = await pos.order(order_id="order-1")
         assert (closed.status_code, closed.json()["error"]["code"]) == (409, "closed.order.conflict")
         assert api.metrics.registry.get_sample_value("cloud_terminal_contradictions_total") == 1
         await gateway.post(PATH, record(payment_id))
@@ -152,18 +152,18 @@ async def test_a_proof_against_a_refusal_is_raised(store: Store) -> None:
 async def test_no_other_attempt_of_a_closed_order_is_safe_to_retry(store: Store) -> None:
     """The answer of one that fails afterwards agrees with the 409 that the same order gets."""
     async with api_alone(store) as api:
-        till, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        paid = await till.order_async(order_id="order-1")
+        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+        paid = await pos.order_async(order_id="order-1")
         await api.settle(await api.claim(paid), Event.ANSWERED_REFUSED, Result(error_code="04"))
-        again = await till.order_async(order_id="order-1")
+        again = await pos.order_async(order_id="order-1")
         claimed = await api.claim(again)
         await gateway.post(PATH, record(paid))
 
         await api.settle(claimed, Event.ANSWERED_REFUSED, Result(error_code="04"))
 
-        payment = (await till.get(f"/v1/payments/{again}")).json()["payment"]
+        payment = (await pos.get(f"/v1/payments/{again}")).json()["payment"]
         assert (payment["state"], payment["safe_to_retry"]) == ("refused", False)
-        assert (await till.order(order_id="order-1")).status_code == 409
+        assert (await pos.order(order_id="order-1")).status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Names:
 
 @dataclass
 class Scene:
-    """A till, its order on its way, and what stands in the way of the next equal request."""
+    """A POS, its order on its way, and what stands in the way of the next equal request."""
 
     api: ApiAlone
     till: Caller
@@ -277,7 +277,7 @@ async def test_another_name_that_leads_nowhere_is_another_terminal(store: Store)
 
 
 async def test_a_new_credential_of_the_merchant_finds_its_order(sqlite_store: Store) -> None:
-    """The guard belongs to the merchant: the till with the new password attaches, too."""
+    """The guard belongs to the merchant: the POS with the new password attaches, too."""
     names = Names()
     async with api_alone(sqlite_store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)

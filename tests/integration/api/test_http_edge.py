@@ -60,11 +60,11 @@ async def test_an_accepted_order_has_its_own_answer_whatever_follows_it(
     served: Served, garbage: bytes
 ) -> None:
     """One byte more than Content-Length: the payment's result first, then the 400, then the end."""
-    till = await served.api.merchant()
+    pos = await served.api.merchant()
     body = json.dumps(order_for("127.0.0.9", 250)).encode()
 
     async with served.connection() as connection:
-        await connection.send(post(body, till) + garbage)
+        await connection.send(post(body, pos) + garbage)
         await eventually(lambda: served.api.postbox.published)
         (payment_id,) = served.api.postbox.published
         await served.api.settle(await served.api.claim(payment_id), Event.ANSWERED_REFUSED)
@@ -127,9 +127,9 @@ async def test_a_head_that_does_not_come_is_a_408(served: Served) -> None:
 @pytest.mark.parametrize("settings", [{"body_timeout_seconds": 0.2}])
 async def test_a_body_that_does_not_come_is_a_408(served: Served) -> None:
     """Nothing was done."""
-    till = await served.api.merchant()
+    pos = await served.api.merchant()
     async with served.connection() as connection:
-        await connection.send(post(b"{}", till)[:-1])
+        await connection.send(post(b"{}", pos)[:-1])
         await connection.refusal(408, "timeout.request.request.timeout")
 
 
@@ -146,8 +146,8 @@ async def test_a_body_that_does_not_come_is_a_408(served: Served) -> None:
 )
 async def test_broken_chunks_are_a_400(served: Served, rest: bytes) -> None:
     """And what they cost beside their content is bounded."""
-    till = await served.api.merchant()
-    head = post(b"", till, Transfer_Encoding="chunked").replace(b"Content-Length: 0\r\n", b"")
+    pos = await served.api.merchant()
+    head = post(b"", pos, Transfer_Encoding="chunked").replace(b"Content-Length: 0\r\n", b"")
     async with served.connection() as connection:
         await connection.send(head + rest)
         await connection.refusal(400, "malformed.request.bad.request")
@@ -166,15 +166,15 @@ async def test_what_is_no_http_is_answered_in_the_contracts_form(served: Served,
 
 async def test_the_rest_of_a_refused_body_is_read_away(served: Served) -> None:
     """The client sees its 413 or 401, and goes on with the same connection."""
-    till = await served.api.merchant()
+    pos = await served.api.merchant()
     async with served.connection() as connection:
-        await connection.send(post(b"x" * 300_000, till))
+        await connection.send(post(b"x" * 300_000, pos))
         assert (await connection.answer())[0] == 413
         await connection.send(post(b"x" * 300_000))
         assert (await connection.answer())[0] == 401
         await connection.send(HEALTH)
         assert (await connection.answer())[0] == 200
-        await connection.send(post(b"x" * 300_000, till, Connection="close"))
+        await connection.send(post(b"x" * 300_000, pos, Connection="close"))
         status, headers, _ = await connection.answer()
         assert (status, headers["connection"]) == (413, "close")
         assert await connection.is_closed()
@@ -197,7 +197,7 @@ async def test_a_refused_body_without_an_end_is_not_read_for_ever(served: Served
 @pytest.mark.parametrize("settings", [{"connections_before_login_limit": 3, "trusted_proxies": ()}])
 async def test_connections_without_a_login_are_bounded_for_an_address(served: Served) -> None:
     """A log-in takes a connection out of the count, as its end does; a wrong one does not."""
-    till = await served.api.merchant()
+    pos = await served.api.merchant()
     async with contextlib.AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(served.connection()) for _ in range(3)]
         for connection in opened:
@@ -206,7 +206,7 @@ async def test_connections_without_a_login_are_bounded_for_an_address(served: Se
         async with served.connection() as one_more:
             await one_more.refusal(429, "connections.client.too.many.requests")
 
-        await opened[0].send(post(b"{}", till))
+        await opened[0].send(post(b"{}", pos))
         assert (await opened[0].answer())[0] == 400
         async with served.connection() as another:
             await another.send(HEALTH)
@@ -226,10 +226,10 @@ async def test_a_trusted_proxy_may_open_as_many_connections_as_it_likes(served: 
 
 async def test_a_client_that_leaves_is_no_error_in_the_log(served: Served) -> None:
     """Before its body has come, while its payment runs, and while its answer is written."""
-    till = await served.api.merchant()
+    pos = await served.api.merchant()
     body = json.dumps(order_for("127.0.0.9", 250)).encode()
     with structlog.testing.capture_logs() as log:
-        for sent in (post(body, till)[:-1], post(body, till)):
+        for sent in (post(body, pos)[:-1], post(body, pos)):
             async with served.connection() as connection:
                 connection.writer.transport.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0"

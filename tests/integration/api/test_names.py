@@ -73,7 +73,7 @@ async def test_an_import_of_dead_names_is_no_trouble_of_other_merchants(system: 
 
 
 async def test_an_import_of_dead_names_ends_in_its_total_time(system: System) -> None:
-    """2,000 names, each of which would take the time of a look-up: every one is told as not looked up."""
+    """2,000 names, each of which would take the time of a look-up: every one is answered as not looked up."""
     servers = NameServers("till.shop.example", "127.0.0.9")
     api = await system.api(lookup=servers, import_timeout_seconds=2, name_lookup_limit_per_merchant=4)
     attacker = await merchant(system, api)

@@ -14,11 +14,11 @@ from shared.payment.states import Event, State
 from shared.security.credentials import CredentialKind
 
 PERSON = {"name": "Jane Doe", "reason": "The journal shows it, card 4970101234567890."}
-LINE = "127.0.0.9:8888"
+ADDRESS = "127.0.0.9:8888"
 
 
-async def in_doubt(api: ApiAlone, till: Caller, **order: Any) -> str:
-    payment_id = await till.order_async(**order)
+async def in_doubt(api: ApiAlone, pos: Caller, **order: Any) -> str:
+    payment_id = await pos.order_async(**order)
     await lose(api.database, await api.claim(payment_id))
     return payment_id
 
@@ -43,11 +43,11 @@ async def decide(operator: Caller, payment_id: str, decision: str, **more: Any) 
 async def test_a_doubt_is_shown_with_all_that_is_known(store: Store) -> None:
     """Age, hints, whose it is, and in how many seconds each decision may be taken; the oldest first."""
     async with api_alone(store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        first = await in_doubt(api, till, host="127.0.0.9")
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        first = await in_doubt(api, pos, host="127.0.0.9")
         await prove(api.database, first, None, Result(authorisation_number="7"))
         await change(api.database, "UPDATE payments SET created_at = created_at - 5000")
-        second = await in_doubt(api, till, host="127.0.0.10")
+        second = await in_doubt(api, pos, host="127.0.0.10")
         await age(api, 100)
 
         page = (await operator.get("/v1/operator/doubts", limit="1")).json()
@@ -56,7 +56,7 @@ async def test_a_doubt_is_shown_with_all_that_is_known(store: Store) -> None:
         (shown,) = page["payments"]
         assert shown["payment"]["id"] == first
         assert shown["payment"]["resolving"] is True
-        assert (shown["merchant_id"], shown["terminal_address"]) == (till.merchant_id, LINE)
+        assert (shown["merchant_id"], shown["terminal_address"]) == (pos.merchant_id, ADDRESS)
         assert 100 <= shown["in_doubt_seconds"] < 130
         assert shown["decision_in_seconds"]["charged"] == 0
         assert 145 < shown["decision_in_seconds"]["not_charged"] <= 175
@@ -71,12 +71,12 @@ async def test_a_doubt_is_shown_with_all_that_is_known(store: Store) -> None:
 async def test_charged_makes_a_doubt_a_success(store: Store) -> None:
     """With who, why and what was paid; whoever waits hears of it; saying it again is as good."""
     async with api_alone(store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, till)
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, pos)
         await age(api, 61)
 
         async with asyncio.TaskGroup() as group:
-            polling = group.create_task(till.get(f"/v1/payments/{payment_id}", wait="20"))
+            polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
             decided = await decide(operator, payment_id, "charged", amount=200, authorisation_number="0042")
 
         assert decided.status_code == 200, decided.text
@@ -93,14 +93,14 @@ async def test_charged_makes_a_doubt_a_success(store: Store) -> None:
         assert operator.username in said.detail
         assert "Jane Doe" in said.detail
         assert "497010******7890" in said.detail
-        assert await holder(api.database, LINE) == payment_id, "the line is its holder's to free"
+        assert await holder(api.database, ADDRESS) == payment_id, "the line is its holder's to free"
 
 
 async def test_not_charged_makes_a_doubt_a_failure_after_its_window_only(store: Store) -> None:
     """Aborted, reason `operator`, code `00`; the order may be tried again."""
     async with api_alone(store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, till, order_id="order-1")
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, pos, order_id="order-1")
         await age(api, 270)
 
         early = await decide(operator, payment_id, "not_charged")
@@ -111,18 +111,18 @@ async def test_not_charged_makes_a_doubt_a_failure_after_its_window_only(store: 
 
         await age(api, 6)
         assert (await decide(operator, payment_id, "not_charged")).status_code == 200
-        told = (await till.get(f"/v1/payments/{payment_id}")).json()
+        told = (await pos.get(f"/v1/payments/{payment_id}")).json()
         assert (told["paymentStatus"], told["errorCode"]) == ("Failed", "00")
         assert (told["payment"]["state"], told["payment"]["reason"]) == ("aborted", "operator")
         assert told["payment"]["safe_to_retry"] is True
-        assert await till.order_async(order_id="order-1") != payment_id
+        assert await pos.order_async(order_id="order-1") != payment_id
 
 
 async def test_a_terminal_that_takes_its_time_has_a_longer_window(sqlite_store: Store) -> None:
     """By the profile that the payment was sent with."""
     async with api_alone(sqlite_store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, till)
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, pos)
         profile = '{"terminal_time_seconds":600}'
         await change(api.database, "UPDATE payments SET profile = :profile", profile=profile)
         await age(api, 630)
@@ -135,8 +135,8 @@ async def test_a_terminal_that_takes_its_time_has_a_longer_window(sqlite_store: 
 async def test_a_merchants_own_profile_never_shortens_the_window(sqlite_store: Store) -> None:
     """The terminal may be shared, whatever one of its merchants says of it, or stored of it long ago."""
     async with api_alone(sqlite_store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, till)
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, pos)
         profile = '{"terminal_time_seconds":27}'
         await change(api.database, "UPDATE payments SET profile = :profile", profile=profile)
         await age(api, 270)
@@ -149,8 +149,8 @@ async def test_a_merchants_own_profile_never_shortens_the_window(sqlite_store: S
 async def test_nobody_decides_in_the_first_minute(sqlite_store: Store) -> None:
     """Whichever way: the terminal's worker comes first."""
     async with api_alone(sqlite_store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, till)
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, pos)
         await age(api, 50)
 
         for decision in ("charged", "not_charged"):
@@ -173,8 +173,8 @@ async def test_a_decision_without_name_or_reason_is_none(
 ) -> None:
     """400 that names the field; more than was asked for cannot have been paid."""
     async with api_alone(sqlite_store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, till)
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, pos)
         await age(api, 1000)
 
         answered = await operator.post(f"/v1/operator/payments/{payment_id}/resolve", body)
@@ -191,8 +191,8 @@ async def test_a_decision_without_name_or_reason_is_none(
 async def test_contradictions_are_listed_with_their_proofs(store: Store) -> None:
     """And shown whole with the history; what is unknown is a 404."""
     async with api_alone(store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await till.order_async()
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await pos.order_async()
         await api.settle(await api.claim(payment_id), Event.ANSWERED_REFUSED, Result(error_code="04"))
         assert (await operator.get("/v1/operator/contradictions")).json() == {"payments": []}
         await prove(api.database, payment_id, Event.PROVED_DONE)
@@ -211,9 +211,9 @@ async def test_contradictions_are_listed_with_their_proofs(store: Store) -> None
 async def test_a_person_may_ask_for_a_terminal_after_a_minute(store: Store) -> None:
     """Merchant or operator: 409 with the seconds left, then 202; the payment stays in doubt."""
     async with api_alone(store) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, till)
-        ways = ((till, f"/v1/payments/{payment_id}/release", None),)
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        payment_id = await in_doubt(api, pos)
+        ways = ((pos, f"/v1/payments/{payment_id}/release", None),)
         ways += ((operator, f"/v1/operator/payments/{payment_id}/release", PERSON),)  # type: ignore[assignment]
 
         await age(api, 55)
@@ -234,12 +234,12 @@ async def test_a_person_may_ask_for_a_terminal_after_a_minute(store: Store) -> N
 async def test_only_a_doubt_that_holds_its_terminal_can_be_asked_to_let_go(sqlite_store: Store) -> None:
     """Running: 409 with its state; in doubt and its terminal already free: 409, too."""
     async with api_alone(sqlite_store) as api:
-        till = await api.merchant()
-        payment_id = await till.order_async()
+        pos = await api.merchant()
+        payment_id = await pos.order_async()
         claimed = await api.claim(payment_id)
         path = f"/v1/payments/{payment_id}/release"
 
-        assert (await till.post(path)).json()["error"]["code"] == "in_session.payment.conflict"
+        assert (await pos.post(path)).json()["error"]["code"] == "in_session.payment.conflict"
         await lose(api.database, claimed)
         await change(api.database, "UPDATE terminal_locks SET held_by = NULL")
-        assert (await till.post(path)).json()["error"]["code"] == "free.terminal.conflict"
+        assert (await pos.post(path)).json()["error"]["code"] == "free.terminal.conflict"

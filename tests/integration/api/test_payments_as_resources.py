@@ -17,13 +17,13 @@ from shared.security.credentials import CredentialKind
 async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(store: Store) -> None:
     """202 with a location; first the payment alone, at the end what the order would have answered."""
     async with api_alone(store) as api:
-        till = await api.merchant()
-        answered = await till.order(order_id="order-1", headers={"prefer": "respond-async"})
+        pos = await api.merchant()
+        answered = await pos.order(order_id="order-1", headers={"prefer": "respond-async"})
 
         assert answered.status_code == 202
         assert answered.headers["preference-applied"] == "respond-async"
         path = answered.headers["location"]
-        waiting = await till.get(path)
+        waiting = await pos.get(path)
         assert waiting.status_code == 200
         assert waiting.json().keys() == {"payment"}
         assert waiting.json()["payment"]["state"] == "queued"
@@ -31,13 +31,13 @@ async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(store:
 
         claimed = await api.claim(answered.json()["payment"]["id"])
         await api.settle(claimed, Event.ANSWERED_DONE, Result(receipt="TICKET", authorisation_number="12"))
-        found = (await till.get(path)).json()
+        found = (await pos.get(path)).json()
         assert found["paymentStatus"] == "Success"
         assert found["receipt"]
         assert found["order"]["order_id"] == "order-1"
         assert found["payment"]["authorisation_number"] == "12"
 
-        again = await till.order(order_id="order-1", headers={"prefer": "respond-async"})
+        again = await pos.order(order_id="order-1", headers={"prefer": "respond-async"})
         assert again.status_code == 200
         assert again.json()["payment"]["replayed"] is True
 
@@ -68,15 +68,15 @@ async def test_other_kinds_of_credentials_read_no_merchants_payments(
 ) -> None:
     """403 on every path of the merchant's; and a merchant's own is none of theirs."""
     async with api_alone(sqlite_store) as api:
-        caller, till = await api.caller(kind), await api.merchant()
-        payment_id = await till.order_async()
+        caller, pos = await api.caller(kind), await api.merchant()
+        payment_id = await pos.order_async()
 
         for path in ("/v1/payments", f"/v1/payments/{payment_id}", f"/v1/payments/{payment_id}/events"):
             assert (await caller.get(path)).json()["error"]["code"] == "credential.forbidden"
         for path in ("cancel", "release"):
             assert (await caller.post(f"/v1/payments/{payment_id}/{path}")).status_code == 403
-        assert (await till.get("/v1/operator/doubts")).json()["error"]["code"] == "credential.forbidden"
-        assert (await till.post("/v1/gateway/evidence", {})).status_code == 403
+        assert (await pos.get("/v1/operator/doubts")).json()["error"]["code"] == "credential.forbidden"
+        assert (await pos.post("/v1/gateway/evidence", {})).status_code == 403
 
 
 @pytest.mark.parametrize("loses_replies", [False, True])
@@ -86,14 +86,14 @@ async def test_a_long_poll_is_answered_when_the_payment_is_settled(
     """Through its doubt, by the reply or by the batched query, long before its time is over."""
     async with api_alone(sqlite_store) as api:
         api.postbox.loses_replies = loses_replies
-        till = await api.merchant()
-        payment_id = await till.order_async()
+        pos = await api.merchant()
+        payment_id = await pos.order_async()
         claimed = await api.claim(payment_id)
         await lose(api.database, claimed)
         began = time.monotonic()
 
         async with asyncio.TaskGroup() as group:
-            polling = group.create_task(till.get(f"/v1/payments/{payment_id}", wait="20"))
+            polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
             await asyncio.sleep(0.2)
             assert not polling.done()
             await report_completed(api, payment_id)
@@ -122,14 +122,14 @@ async def report_completed(api: ApiAlone, payment_id: str, amount: int = 250) ->
 async def test_a_long_poll_ends_with_the_payment_as_it_is(sqlite_store: Store) -> None:
     """After its seconds; a limit that is none is a 400 that names the parameter."""
     async with api_alone(sqlite_store) as api:
-        till = await api.merchant()
-        path = f"/v1/payments/{await till.order_async()}"
+        pos = await api.merchant()
+        path = f"/v1/payments/{await pos.order_async()}"
         began = time.monotonic()
 
-        assert (await till.get(path, wait="1")).json()["payment"]["state"] == "queued"
+        assert (await pos.get(path, wait="1")).json()["payment"]["state"] == "queued"
         assert 0.9 < time.monotonic() - began < 10
         for wrong in ("-1", "241", "soon", "1.5", ""):
-            error = (await till.get(path, wait=wrong)).json()["error"]
+            error = (await pos.get(path, wait=wrong)).json()["error"]
             assert (error["status"], error["code"]) == (400, "invalid.query.bad.request")
             assert error["details"] == {"parameter": "wait"}
 
@@ -137,14 +137,14 @@ async def test_a_long_poll_ends_with_the_payment_as_it_is(sqlite_store: Store) -
 async def test_a_listing_is_filtered(store: Store) -> None:
     """By order, state, line and time; filters add up."""
     async with api_alone(store) as api:
-        till = await api.merchant()
-        first = await till.order_async("127.0.0.1", order_id="order-1")
-        second = await till.order_async("127.0.0.2", order_id="order-2")
+        pos = await api.merchant()
+        first = await pos.order_async("127.0.0.1", order_id="order-1")
+        second = await pos.order_async("127.0.0.2", order_id="order-2")
         await api.claim(second)
         await change(api.database, "UPDATE payments SET created_at = 1000 WHERE id = :id", id=first)
 
         async def ids(**query: str) -> list[str]:
-            answered = await till.get("/v1/payments", **query)
+            answered = await pos.get("/v1/payments", **query)
             assert answered.status_code == 200, answered.text
             return [payment["id"] for payment in answered.json()["payments"]]
 
@@ -158,24 +158,24 @@ async def test_a_listing_is_filtered(store: Store) -> None:
         ]
         assert await ids(created_from="1970-01-01T01:00:01.001+01:00") == [second]
         assert await ids(order_id="order-1", state="in_session") == []
-        assert (await till.get("/v1/payments", terminal="nobody's")).status_code == 404
+        assert (await pos.get("/v1/payments", terminal="nobody's")).status_code == 404
 
 
 async def test_pages_are_stable_while_payments_come(store: Store) -> None:
     """Everything that was there is shown once, newest first, also where times are equal."""
     async with api_alone(store) as api:
-        till = await api.merchant()
-        there = [await till.order_async(f"127.0.0.{number}") for number in range(1, 8)]
+        pos = await api.merchant()
+        there = [await pos.order_async(f"127.0.0.{number}") for number in range(1, 8)]
         await change(api.database, "UPDATE payments SET created_at = 1000")
         shown: list[str] = []
         query = {"limit": "3"}
         while True:
-            page = (await till.get("/v1/payments", **query)).json()
+            page = (await pos.get("/v1/payments", **query)).json()
             shown += [payment["id"] for payment in page["payments"]]
             if "next" not in page:
                 break
             query["cursor"] = page["next"]
-            await till.order_async("127.0.1.1")
+            await pos.order_async("127.0.1.1")
 
         assert shown == sorted(there, reverse=True)
 
@@ -197,9 +197,9 @@ async def test_pages_are_stable_while_payments_come(store: Store) -> None:
 async def test_a_wrong_filter_is_no_filter(sqlite_store: Store, parameter: str, value: str) -> None:
     """A misspelt one would show too much: 400, which names it."""
     async with api_alone(sqlite_store) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
 
-        answered = await till.get("/v1/payments", **{parameter: value})
+        answered = await pos.get("/v1/payments", **{parameter: value})
 
         assert answered.status_code == 400
         assert answered.json()["error"]["details"] == {"parameter": parameter}
@@ -208,10 +208,10 @@ async def test_a_wrong_filter_is_no_filter(sqlite_store: Store, parameter: str, 
 async def test_a_history_names_every_step_and_no_card_and_no_stranger(store: Store) -> None:
     """In order, with times; what held the terminal for another merchant is not told."""
     async with api_alone(store) as api:
-        till, stranger = await api.merchant(), await api.merchant()
+        pos, stranger = await api.merchant(), await api.merchant()
         held = await stranger.order_async()
         await api.claim(held)
-        payment_id = await till.order_async()
+        payment_id = await pos.order_async()
         await change(api.database, "UPDATE payments SET deadline_at = 0 WHERE id = :id", id=payment_id)
         await api.payments.results._reply_publisher.expire(payment_id)
         await change(
@@ -222,7 +222,7 @@ async def test_a_history_names_every_step_and_no_card_and_no_stranger(store: Sto
             detail='{"seen":["card 4970101234567890"]}',
         )
 
-        events = (await till.get(f"/v1/payments/{payment_id}/events")).json()["events"]
+        events = (await pos.get(f"/v1/payments/{payment_id}/events")).json()["events"]
 
         assert [event["event"] for event in events] == ["accepted", "deadline_passed", "evidence"]
         assert events[1]["state"] == "expired"
@@ -239,35 +239,35 @@ async def test_a_history_names_every_step_and_no_card_and_no_stranger(store: Sto
 async def test_a_queued_payment_is_cancelled_and_its_caller_hears_of_it(sqlite_store: Store) -> None:
     """200 to both, safe to retry; a second cancel is as good; the order's next attempt is a new one."""
     async with api_alone(sqlite_store) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
 
         async with asyncio.TaskGroup() as group:
-            paying = group.create_task(till.order(order_id="order-1"))
+            paying = group.create_task(pos.order(order_id="order-1"))
             (payment_id,) = await eventually(lambda: api.postbox.published)
-            cancelled = await till.post(f"/v1/payments/{payment_id}/cancel")
+            cancelled = await pos.post(f"/v1/payments/{payment_id}/cancel")
 
-        for answered in (cancelled, paying.result(), await till.post(f"/v1/payments/{payment_id}/cancel")):
+        for answered in (cancelled, paying.result(), await pos.post(f"/v1/payments/{payment_id}/cancel")):
             assert answered.status_code == 200
             body = answered.json()
             assert (body["paymentStatus"], body["errorCode"]) == ("Failed", "cancelled")
             assert (body["payment"]["state"], body["payment"]["safe_to_retry"]) == ("cancelled", True)
-        assert await till.order_async(order_id="order-1") != payment_id
+        assert await pos.order_async(order_id="order-1") != payment_id
 
 
 async def test_a_payment_that_a_terminal_has_cannot_be_cancelled(store: Store) -> None:
     """409 with its state, whatever that is, and with what is true of it."""
     async with api_alone(store) as api:
-        till = await api.merchant()
-        payment_id = await till.order_async()
+        pos = await api.merchant()
+        payment_id = await pos.order_async()
         claimed = await api.claim(payment_id)
 
-        running = await till.post(f"/v1/payments/{payment_id}/cancel")
+        running = await pos.post(f"/v1/payments/{payment_id}/cancel")
         assert running.status_code == 409
         assert running.json()["error"]["code"] == "in_session.payment.conflict"
         assert running.json()["payment"]["safe_to_retry"] is False
 
         await api.settle(claimed, Event.ANSWERED_REFUSED, Result(error_code="04"))
-        refused = (await till.post(f"/v1/payments/{payment_id}/cancel")).json()
+        refused = (await pos.post(f"/v1/payments/{payment_id}/cancel")).json()
         assert refused["error"]["code"] == "refused.payment.conflict"
         assert refused["payment"]["state"] == "refused"
         assert refused["payment"]["safe_to_retry"] is True
@@ -277,12 +277,12 @@ async def test_a_payment_that_a_terminal_has_cannot_be_cancelled(store: Store) -
 async def test_a_cancel_for_another_reason_is_not_the_callers(sqlite_store: Store) -> None:
     """The broker was away: cancelled, but not by whoever asks for it now."""
     async with api_alone(sqlite_store) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
         api.postbox.is_unavailable = True
-        answered = await till.order()
+        answered = await pos.order()
         assert answered.status_code == 500
         payment_id = answered.json()["payment"]["id"]
 
-        error = (await till.post(f"/v1/payments/{payment_id}/cancel")).json()["error"]
+        error = (await pos.post(f"/v1/payments/{payment_id}/cancel")).json()["error"]
 
         assert error["code"] == "cancelled.payment.conflict"

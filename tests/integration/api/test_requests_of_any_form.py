@@ -44,9 +44,9 @@ def code_of(answered: httpx.Response) -> str:
 )
 async def test_u0000_in_a_path_names_nothing(api_on_both: ApiAlone, path: str) -> None:
     """404 on both databases, and no error in the log."""
-    till = await api_on_both.merchant()
+    pos = await api_on_both.merchant()
     with structlog.testing.capture_logs() as log:
-        answered = await till.get(path)
+        answered = await pos.get(path)
 
     assert (answered.status_code, code_of(answered)) == (404, "unknown.resource.not.found")
     assert not [line for line in log if line["log_level"] == "error"]
@@ -83,16 +83,16 @@ async def test_u0000_names_nothing_for_an_operator_either(api_on_both: ApiAlone,
 )
 async def test_u0000_in_a_query_is_a_400(api_on_both: ApiAlone, query: str) -> None:
     """Whatever the parameter."""
-    till = await api_on_both.merchant()
-    answered = await till.client.get(f"/v1/payments?{query}")
+    pos = await api_on_both.merchant()
+    answered = await pos.client.get(f"/v1/payments?{query}")
 
     assert (answered.status_code, code_of(answered)) == (400, "invalid.query.bad.request")
 
 
 async def test_a_long_query_is_refused_before_it_is_taken_apart(api: ApiAlone) -> None:
     """Thirty thousand parameters are no filter."""
-    till = await api.merchant()
-    answered = await till.client.get("/v1/payments?" + "a&" * 30_000)
+    pos = await api.merchant()
+    answered = await pos.client.get("/v1/payments?" + "a&" * 30_000)
 
     assert (answered.status_code, code_of(answered)) == (400, "invalid.query.bad.request")
     assert len(answered.text) < 1000
@@ -113,8 +113,8 @@ async def test_a_405_names_every_method_of_the_path(
     api: ApiAlone, method: str, path: str, allow: str
 ) -> None:
     """Whichever route comes first."""
-    till = await api.merchant()
-    answered = await till.client.request(method, path)
+    pos = await api.merchant()
+    answered = await pos.client.request(method, path)
 
     assert (answered.status_code, answered.headers["allow"]) == (405, allow)
 
@@ -122,8 +122,8 @@ async def test_a_405_names_every_method_of_the_path(
 @pytest.mark.parametrize("path", ["/v1/payments", "/v1/connector/healthcheck", "/v1/terminals", "/docs"])
 async def test_head_is_get_without_a_body(api: ApiAlone, path: str) -> None:
     """Same status, same length."""
-    till = await api.merchant()
-    got, head = await till.get(path), await till.client.head(path)
+    pos = await api.merchant()
+    got, head = await pos.get(path), await pos.client.head(path)
 
     assert (head.status_code, head.content) == (got.status_code, b"")
     assert head.headers["content-length"] == got.headers["content-length"]
@@ -132,8 +132,8 @@ async def test_head_is_get_without_a_body(api: ApiAlone, path: str) -> None:
 @pytest.mark.parametrize("path", ["/v1/payments/", "/v1/connector/healthcheck/", "/v1/terminals/", "/docs/"])
 async def test_a_trailing_slash_is_another_name(api: ApiAlone, path: str) -> None:
     """404 and no redirection, which would be built from the Host header."""
-    till = await api.merchant()
-    answered = await till.client.get(path, headers={"Host": "elsewhere.example"})
+    pos = await api.merchant()
+    answered = await pos.client.get(path, headers={"Host": "elsewhere.example"})
 
     assert (answered.status_code, "location" in answered.headers) == (404, False)
     assert "elsewhere" not in answered.text
@@ -142,9 +142,9 @@ async def test_a_trailing_slash_is_another_name(api: ApiAlone, path: str) -> Non
 @pytest.mark.parametrize("path", ["/v1/connector/order", "/v1/webhooks/endpoints", "/v1/terminals/import"])
 async def test_an_encoded_body_is_a_415(api: ApiAlone, path: str) -> None:
     """It would be another size than the one that is checked; `identity` is none."""
-    till = await api.merchant()
+    pos = await api.merchant()
     answers = {
-        encoding: await till.post(path, {}, content_encoding=encoding)
+        encoding: await pos.post(path, {}, content_encoding=encoding)
         for encoding in ("gzip", "br", "identity, gzip", "identity", "IDENTITY")
     }
 
@@ -157,9 +157,9 @@ async def test_an_encoded_body_is_a_415(api: ApiAlone, path: str) -> None:
 
 async def test_answers_are_stored_by_nobody(api: ApiAlone) -> None:
     """Results, errors, pages: they are one merchant's own."""
-    till = await api.merchant()
+    pos = await api.merchant()
     for path in ("/v1/payments", "/v1/nothing", "/v1/payments/%00", "/v1/connector/healthcheck"):
-        answered = await till.get(path)
+        answered = await pos.get(path)
         assert answered.headers["cache-control"] == "no-store", path
         assert answered.headers["x-content-type-options"] == "nosniff", path
 

@@ -35,7 +35,7 @@ async def in_time(look: Callable[[], Awaitable[bool]]) -> None:
 
 
 def through(other: ApiAlone, caller: Caller) -> Caller:
-    """The same caller at another process."""
+    """The same client at another process."""
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(other.app), base_url="http://api", headers=caller.client.headers
     )
@@ -73,7 +73,7 @@ async def test_a_revoked_credential_is_refused_by_every_process(store: Store) ->
 
 
 async def test_a_suspended_merchant_pays_nothing_new_at_any_process(store: Store) -> None:
-    """It is told why. What is running is answered and found as ever, and resumed it pays again."""
+    """It is answered why. What is running is answered and found as ever, and resumed it pays again."""
     # Until all know of it, orders are accepted: however many come, the queue has room.
     room = {"waiting_limit_per_terminal": 2500}
     async with api_alone(store, **room) as one, api_alone(store, **room) as two:

@@ -26,7 +26,7 @@ _SEEN = ("98765", OTHERS_PAYMENT, "7893", "AB1234", "A0000000421010", "1999403",
 
 
 async def loses_ours_and_shows_anothers(talk: Talk) -> None:
-    """The connection breaks after the request; an enquiry is told of another merchant's payment."""
+    """The connection breaks after the request; an enquiry is answered of another merchant's payment."""
     asked = await talk.request()
     if asked["CD"] == "3":
         talk.answer(asked, **{**OTHERS, "CD": "0"})
@@ -49,12 +49,12 @@ async def test_an_enquiry_tells_a_merchant_nothing_of_anothers_payment(system_on
     """Neither stored nor shown: the source, and what the hint lacks. An operator sees a fingerprint."""
     system = system_on_both
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
     operator = await system.login(kind=CredentialKind.OPERATOR, merchant=False)
     await system.worker(lease_after_doubt_seconds=60, enquiry_timeout_seconds=2)
 
     async with ScriptedTerminal(loses_ours_and_shows_anothers) as shop:
-        pending = payment_id(await till.pay(shop.host, headers={"Prefer": "respond-async"}))
+        pending = payment_id(await pos.pay(shop.host, headers={"Prefer": "respond-async"}))
 
         async def hint() -> Any:
             stored = await rows(
@@ -65,8 +65,8 @@ async def test_an_enquiry_tells_a_merchant_nothing_of_anothers_payment(system_on
         assert json.loads((await eventually(hint)).detail).keys() == {"lack", "fingerprint"}
 
     stored = await everything_of(system, pending)
-    mine = await till.client.get(f"/v1/payments/{pending}/events", headers=till.login.headers)
-    theirs = await till.client.get(f"/v1/operator/payments/{pending}", headers=operator.headers)
+    mine = await pos.client.get(f"/v1/payments/{pending}/events", headers=pos.login.headers)
+    theirs = await pos.client.get(f"/v1/operator/payments/{pending}", headers=operator.headers)
     for text in (stored, mine.text, theirs.text):
         assert [part for part in _SEEN if part in text] == []
     (event,) = [event for event in mine.json()["events"] if event["event"] == "evidence"]
@@ -77,15 +77,15 @@ async def test_an_enquiry_tells_a_merchant_nothing_of_anothers_payment(system_on
 
 async def test_anothers_answer_to_ones_own_request_is_not_kept(system: System) -> None:
     """It leaves the payment in doubt, and says why; its fields are nowhere."""
-    till = await system.till(await system.api())
+    pos = await system.till(await system.api())
     await system.worker()
 
     async with ScriptedTerminal(answers_with_anothers) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
     pending = payment_id(answered)
     stored = await everything_of(system, pending)
-    mine = await till.client.get(f"/v1/payments/{pending}/events", headers=till.login.headers)
+    mine = await pos.client.get(f"/v1/payments/{pending}/events", headers=pos.login.headers)
     for text in (answered.text, stored, mine.text):
         assert [part for part in _SEEN if part in text] == []
     assert "other_reference" in stored

@@ -59,9 +59,9 @@ async def test_each_way_of_not_being_logged_in_has_its_text(
 
 async def test_a_wrong_secret_is_refused_while_the_right_one_is_cached(system: System) -> None:
     """A cached credential is valid for its own secret only."""
-    till = await system.till()
-    await till.send({})
-    answered = await till.client.post(ORDER_PATH, auth=(till.login.username, "wrong"), json={})
+    pos = await system.till()
+    await pos.send({})
+    answered = await pos.client.post(ORDER_PATH, auth=(pos.login.username, "wrong"), json={})
 
     assert check(answered, 401, "connector.api.login.unauthorized")["details"] == "Incorrect credentials"
 
@@ -88,12 +88,12 @@ async def test_a_terminal_outside_the_merchants_networks_hears_nothing(
 ) -> None:
     """By default loopback is refused, and with networks all others: no packet, no row."""
     api = await system.api()
-    till = Till(api.client, await system.login(*networks))
+    pos = Till(api.client, await system.login(*networks))
     await system.worker()
 
     async with ScriptedTerminal(says_nothing) as shop:
-        check(await till.pay(shop.host), 403, "network.forbidden")
-        check(await till.pay("localhost"), 403, "network.forbidden")
+        check(await pos.pay(shop.host), 403, "network.forbidden")
+        check(await pos.pay("localhost"), 403, "network.forbidden")
 
         assert shop.talks == []
     assert await system.payments() == []
@@ -106,9 +106,9 @@ async def test_a_name_with_one_address_outside_is_refused(system: System) -> Non
     async def two(_host: str) -> list[Any]:
         return [ip_address("127.0.0.1"), ip_address("169.254.169.254")]
 
-    till = await system.till(await system.api(lookup=two))
+    pos = await system.till(await system.api(lookup=two))
 
-    check(await till.pay("terminal.example"), 403, "network.forbidden")
+    check(await pos.pay("terminal.example"), 403, "network.forbidden")
 
 
 async def test_a_name_without_an_address_is_unreachable_and_stored(system: System) -> None:
@@ -117,8 +117,8 @@ async def test_a_name_without_an_address_is_unreachable_and_stored(system: Syste
     async def none(_host: str) -> list[Any]:
         raise OSError("no such name")
 
-    till = await system.till(await system.api(lookup=none))
-    answered = await till.pay("terminal.example")
+    pos = await system.till(await system.api(lookup=none))
+    answered = await pos.pay("terminal.example")
 
     check(answered, 502, "unavailable.terminal.bad.gateway")
     (row,) = await system.payments()
@@ -128,11 +128,11 @@ async def test_a_name_without_an_address_is_unreachable_and_stored(system: Syste
 
 async def test_bodies_are_checked_in_the_contracts_order(system: System) -> None:
     """Size, then media type, then JSON, then nesting, then the schema."""
-    till = await system.till()
-    auth = till.login.headers
+    pos = await system.till()
+    auth = pos.login.headers
 
     async def post(content: Any, headers: dict[str, str]) -> httpx.Response:
-        return await till.client.post(ORDER_PATH, content=content, headers={**auth, **headers})
+        return await pos.client.post(ORDER_PATH, content=content, headers={**auth, **headers})
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(30):
@@ -158,8 +158,8 @@ async def test_bodies_are_checked_in_the_contracts_order(system: System) -> None
 @pytest.mark.parametrize("edit", [{"initialize_payment_terminal": False}, {"price": {"amount": 0}}])
 async def test_what_must_not_wake_a_terminal_does_not(system: System, edit: dict[str, Any]) -> None:
     """Refused with a 400 and never charged."""
-    till = await system.till()
-    answered = await till.send(order_for(terminal_host(), **edit))
+    pos = await system.till()
+    answered = await pos.send(order_for(terminal_host(), **edit))
 
     assert answered.status_code == 400
     assert answered.json()["error"]["code"].endswith(".openapi.requestValidation")
@@ -168,27 +168,27 @@ async def test_what_must_not_wake_a_terminal_does_not(system: System, edit: dict
 
 async def test_texts_that_databases_refuse_are_a_400_and_never_a_500(system: System) -> None:
     """In every place that becomes a column or a key."""
-    till = await system.till()
+    pos = await system.till()
     for edit in ({"order_id": "a\0b"}, {"order_id": "\ud800"}):
         order = order_for(terminal_host())
         order["order"] |= edit
         body = json.dumps(order).encode()
-        answered = await till.client.post(ORDER_PATH, content=body, headers={**till.login.headers, **JSON})
+        answered = await pos.client.post(ORDER_PATH, content=body, headers={**pos.login.headers, **JSON})
         assert answered.status_code == 400, answered.text
-    answered = await till.pay("a\0b")
+    answered = await pos.pay("a\0b")
     assert answered.status_code == 400
-    answered = await till.pay(terminal_host(), headers={"Idempotency-Key": "two words"})
+    answered = await pos.pay(terminal_host(), headers={"Idempotency-Key": "two words"})
     check(answered, 400, "invalid.header.bad.request")
 
 
 async def test_free_texts_may_hold_anything_and_come_back_as_they_were(system_on_both: System) -> None:
     """Emoji, U+0000 and a lone surrogate in custom data are stored and echoed."""
     system = system_on_both
-    till = await system.till()
+    pos = await system.till()
     await system.worker()
     custom = {"note": "caf\u00e9 \U0001f950", "odd": "\0\ud800", "deep": [[[1.5, None, True]]]}
     body = json.dumps(order_for(terminal_host(), custom_data=custom)).encode()
-    answered = await till.client.post(ORDER_PATH, content=body, headers={**till.login.headers, **JSON})
+    answered = await pos.client.post(ORDER_PATH, content=body, headers={**pos.login.headers, **JSON})
 
     assert answered.status_code == 502  # nobody listens there, and the echo is stored
     (row,) = await system.payments()
@@ -196,7 +196,7 @@ async def test_free_texts_may_hold_anything_and_come_back_as_they_were(system_on
 
 
 async def test_request_ids_go_in_and_out(system: System) -> None:
-    """A sane one is the caller's, any other is made."""
+    """A sane one is the client's, any other is made."""
     api = await system.api()
 
     async def sent_back(request_id: str | None) -> str:
@@ -240,14 +240,14 @@ async def test_an_unexpected_error_is_a_500_that_can_be_found_in_the_logs(
 ) -> None:
     """The envelope, the request's id, and nothing of the error's own text."""
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
 
     async def breaks(*_: object) -> None:
         raise RuntimeError("a secret of ours")
 
     monkeypatch.setattr(api.database, "read", breaks)
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as log:
-        answered = await till.pay(terminal_host(), headers={"X-Request-Id": "till-7"})
+        answered = await pos.pay(terminal_host(), headers={"X-Request-Id": "till-7"})
 
     check(answered, 500, "undefined.internal.server.error")
     assert answered.headers["x-request-id"] == "till-7"
@@ -258,14 +258,14 @@ async def test_an_unexpected_error_is_a_500_that_can_be_found_in_the_logs(
 async def test_a_database_that_is_away_is_a_500_that_says_so(system: System) -> None:
     """Before the log-in is checked, and after it."""
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
     api.database.is_unavailable = True
-    check(await till.pay(terminal_host()), 500, "unavailable.database.internal.server.error")
+    check(await pos.pay(terminal_host()), 500, "unavailable.database.internal.server.error")
 
     api.database.is_unavailable = False
-    await till.send({})
+    await pos.send({})
     api.database.is_unavailable = True
-    error = check(await till.pay(terminal_host()), 500, "unavailable.database.internal.server.error")
+    error = check(await pos.pay(terminal_host()), 500, "unavailable.database.internal.server.error")
     assert error["details"] == {"safe_to_retry": False}
 
 
@@ -297,7 +297,7 @@ async def test_one_merchant_never_sees_anothers_order(
         api: Api = await system.api()
         await system.worker()
         host = terminal_host()
-        tills = [Till(api.client, await system.login(LOOPBACK)) for _ in range(2)]
-        answers = [await till.pay(host, order_id="order-1") for till in tills]
+        registers = [Till(api.client, await system.login(LOOPBACK)) for _ in range(2)]
+        answers = [await pos.pay(host, order_id="order-1") for pos in registers]
 
         assert len({answer.json()["payment"]["id"] for answer in answers}) == 2

@@ -25,9 +25,9 @@ async def test_an_order_that_nobody_knows_is_given_back_as_the_merchant_wants(
 ) -> None:
     """A Cancel would reverse the terminal's newest other sale of that amount: not without being asked."""
     async with api_alone(store) as api:
-        till = await api.merchant(unknown_orders=unknown_orders)
+        pos = await api.merchant(unknown_orders=unknown_orders)
 
-        answered = await till.order(transaction_type=word, order_id="never-seen", headers=ASYNC)
+        answered = await pos.order(transaction_type=word, order_id="never-seen", headers=ASYNC)
 
         if is_refused:
             body = answered.json()
@@ -42,7 +42,7 @@ async def test_an_order_that_nobody_knows_is_given_back_as_the_merchant_wants(
 async def test_an_order_that_was_paid_here_needs_no_setting(store: Store) -> None:
     """Its debit is known and checked."""
     async with api_alone(store) as api:
-        till = await api.merchant(unknown_orders=UnknownOrders(credits=False))
-        await api.settle(await api.claim(await till.order_async(order_id="paid")), Event.ANSWERED_DONE)
+        pos = await api.merchant(unknown_orders=UnknownOrders(credits=False))
+        await api.settle(await api.claim(await pos.order_async(order_id="paid")), Event.ANSWERED_DONE)
 
-        assert await till.order_async(order_id="paid", transaction_type="Cancel")
+        assert await pos.order_async(order_id="paid", transaction_type="Cancel")

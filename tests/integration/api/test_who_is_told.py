@@ -12,28 +12,28 @@ from shared.storage.webhooks import delivery_contents
 async def test_an_order_may_name_the_only_endpoint_that_hears_of_it(store: Store) -> None:
     """Unknown or another merchant's: 400, nothing is stored. Disabled: a warning, and nobody hears."""
     async with api_alone(store, **LOCAL) as api:
-        till, other = await api.merchant(), await api.merchant()
-        named, unnamed = await registered(till), await registered(till)
+        pos, other = await api.merchant(), await api.merchant()
+        named, unnamed = await registered(pos), await registered(pos)
         foreign = await registered(other)
 
         for unknown in (foreign["id"], "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "x"):
-            refused = await till.order(webhook_endpoint_id=unknown)
+            refused = await pos.order(webhook_endpoint_id=unknown)
             assert refused.status_code == 400
             error = refused.json()["error"]
             assert error["code"] == "unknown.webhook_endpoint.bad.request"
             assert error["details"] == {"path": "order.webhook_endpoint_id"}
         assert await rows(api.database, "SELECT id FROM payments") == []
 
-        payment_id = await cancelled_payment(till, webhook_endpoint_id=named["id"])
-        (delivery,) = await deliveries_of(till)
+        payment_id = await cancelled_payment(pos, webhook_endpoint_id=named["id"])
+        (delivery,) = await deliveries_of(pos)
         assert (delivery["endpoint_id"], delivery["payment_id"]) == (named["id"], payment_id)
 
-        await till.client.patch(f"{ENDPOINTS}/{named['id']}", json={"disabled": True})
-        payment_id = await cancelled_payment(till, webhook_endpoint_id=named["id"])
-        shown = (await till.get(f"/v1/payments/{payment_id}")).json()["payment"]
+        await pos.client.patch(f"{ENDPOINTS}/{named['id']}", json={"disabled": True})
+        payment_id = await cancelled_payment(pos, webhook_endpoint_id=named["id"])
+        shown = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
         assert shown["warnings"] == ["webhook_endpoint_disabled"]
-        assert await deliveries_of(till, payment=payment_id) == []
-        assert await deliveries_of(till, endpoint=unnamed["id"]) == []
+        assert await deliveries_of(pos, payment=payment_id) == []
+        assert await deliveries_of(pos, endpoint=unnamed["id"]) == []
 
 
 async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) -> None:
@@ -43,8 +43,8 @@ async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) 
     """
     hipay = {"hipay_url": "https://127.0.0.1/orders", "hipay_signing_secret": "whsec_" + "A" * 32}
     async with api_alone(store, **hipay) as api:
-        till = await api.merchant()
-        payment_id = await till.order_async()
+        pos = await api.merchant()
+        payment_id = await pos.order_async()
 
         row = await stored(api, f"dlv_{payment_id.removeprefix('pay_')}_hipay")
         assert (row.kind, row.type, row.state, row.payment_id) == ("hipay", "order", "waiting", payment_id)
@@ -55,11 +55,11 @@ async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) 
             "pos_number": "07",
             "authorisation": {"policy": "always"},
         }
-        assert (await till.client.put("/v1/terminals/till-1", json=entry)).status_code == 201
+        assert (await pos.client.put("/v1/terminals/till-1", json=entry)).status_code == 201
         order = order_for("", 250)
         del order["pos_technical_info"]["host_information"]
         order["pos_technical_info"]["terminal_id"] = "till-1"
-        answered = await till.post("/v1/connector/order", order, prefer="respond-async")
+        answered = await pos.post("/v1/connector/order", order, prefer="respond-async")
         assert answered.status_code == 202, answered.text
         payment_id = answered.json()["payment"]["id"]
         payment, attempt = (await delivery_contents.orders(api.database, [payment_id]))[payment_id]
@@ -71,6 +71,6 @@ async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) 
         }
 
     async with api_alone(store) as api:
-        till = await api.merchant()
-        await till.order_async(host="127.0.0.10")
+        pos = await api.merchant()
+        await pos.order_async(host="127.0.0.10")
         assert len(await rows(api.database, "SELECT id FROM deliveries")) == 2

@@ -21,34 +21,34 @@ STRANGER = "192.0.2.7"
 async def test_orders_beyond_the_share_are_refused_and_nothing_is_stored(store: Store) -> None:
     """429, safe to retry, with when to come again; another merchant is served meanwhile."""
     async with api_alone(store, **FEW_ORDERS) as api:
-        till, other = await api.merchant(), await api.merchant()
+        pos, other = await api.merchant(), await api.merchant()
         for _ in range(2):
-            await till.order_async()
+            await pos.order_async()
 
-        refused = await till.order()
+        refused = await pos.order()
 
         assert refused.status_code == 429
         assert refused.json()["error"]["code"] == "rate.order.too.many.requests"
         assert refused.json()["error"]["details"] == {"safe_to_retry": True}
         assert 1 <= int(refused.headers["retry-after"]) <= 1000
         assert refused.headers["ratelimit-remaining"] == "0"
-        assert len((await till.get("/v1/payments")).json()["payments"]) == 2
+        assert len((await pos.get("/v1/payments")).json()["payments"]) == 2
         await other.order_async()
 
 
 async def test_a_running_order_is_attached_to_beyond_the_share(store: Store) -> None:
     """Its payment is at the terminal: 'safe to retry' would charge the customer elsewhere."""
     async with api_alone(store, **FEW_ORDERS) as api:
-        till = await api.merchant()
-        first = await till.order_async(order_id="order-1")
-        await till.order_async(order_id="order-2")
-        assert (await till.order()).status_code == 429
+        pos = await api.merchant()
+        first = await pos.order_async(order_id="order-1")
+        await pos.order_async(order_id="order-2")
+        assert (await pos.order()).status_code == 429
 
-        assert await till.order_async(order_id="order-1") == first
-        conflict = await till.order(amount=999, order_id="order-1")
+        assert await pos.order_async(order_id="order-1") == first
+        conflict = await pos.order(amount=999, order_id="order-1")
         await api.settle(await api.claim(first), Event.ANSWERED_DONE)
-        replayed = await till.order(order_id="order-1")
-        back = await till.order(order_id="order-1", transaction_type="Cancel")
+        replayed = await pos.order(order_id="order-1")
+        back = await pos.order(order_id="order-1", transaction_type="Cancel")
 
     assert conflict.status_code == 409
     assert replayed.json()["payment"]["replayed"] is True
@@ -59,11 +59,11 @@ async def test_a_running_order_is_attached_to_beyond_the_share(store: Store) -> 
 async def test_what_is_left_is_told_with_every_answer(sqlite_store: Store) -> None:
     """Successes and errors; orders and other requests are counted apart."""
     async with api_alone(sqlite_store, **FEW_ORDERS, **FEW_OTHERS) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
 
-        listed = await till.get("/v1/payments")
-        missing = await till.get("/v1/payments/pay_unknown")
-        ordered = await till.order(headers={"prefer": "respond-async"})
+        listed = await pos.get("/v1/payments")
+        missing = await pos.get("/v1/payments/pay_unknown")
+        ordered = await pos.order(headers={"prefer": "respond-async"})
 
     told = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
     assert [listed.headers[name] for name in told] == ["2", "1", "1000"]
@@ -75,17 +75,17 @@ async def test_what_is_left_is_told_with_every_answer(sqlite_store: Store) -> No
 async def test_other_requests_have_a_share_of_their_own(sqlite_store: Store) -> None:
     """Every route of every kind of credential; orders go on."""
     async with api_alone(sqlite_store, **FEW_OTHERS) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
         for path in ("/v1/payments", "/v1/terminals"):
-            assert (await till.get(path)).status_code == 200
+            assert (await pos.get(path)).status_code == 200
 
         for path in ("/v1/payments", "/v1/terminals", "/v1/events", "/v1/webhooks/endpoints"):
-            refused = await till.get(path)
+            refused = await pos.get(path)
             assert refused.status_code == 429, path
             assert refused.json()["error"]["code"] == "rate.credential.too.many.requests"
             assert refused.json()["error"]["details"] == {}
             assert int(refused.headers["retry-after"]) >= 1
-        await till.order_async()
+        await pos.order_async()
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ async def test_other_requests_have_a_share_of_their_own(sqlite_store: Store) -> 
 async def test_what_costs_more_is_counted_apart(sqlite_store: Store, share: str, path: str) -> None:
     """Imports look up names, test events are requests of ours."""
     async with api_alone(sqlite_store, **{f"{share}_per_second": 0.001, f"{share}_burst": 1}) as api:
-        till = await api.merchant()
-        assert (await till.post(path)).status_code in (404, 415)
+        pos = await api.merchant()
+        assert (await pos.post(path)).status_code in (404, 415)
 
-        assert (await till.post(path)).status_code == 429
-        assert (await till.get("/v1/terminals")).status_code == 200
+        assert (await pos.post(path)).status_code == 429
+        assert (await pos.get("/v1/terminals")).status_code == 200
 
 
 async def log_in(api: ApiAlone, name: str, secret: str, client: str = STRANGER) -> httpx.Response:
@@ -112,16 +112,16 @@ async def log_in(api: ApiAlone, name: str, secret: str, client: str = STRANGER) 
         return await caller.get("/v1/payments", headers={"Authorization": f"Basic {pair}"})
 
 
-def secret_of(till: Caller) -> str:
-    pair = base64.b64decode(till.client.headers["Authorization"].removeprefix("Basic ")).decode()
+def secret_of(pos: Caller) -> str:
+    pair = base64.b64decode(pos.client.headers["Authorization"].removeprefix("Basic ")).decode()
     return pair.partition(":")[2]
 
 
 async def test_failed_log_ins_are_slowed_and_logged(sqlite_store: Store) -> None:
     """By address: 429 after so many, known and unknown names alike; those at other addresses go on."""
     async with api_alone(sqlite_store, failed_logins_per_address=3) as api:
-        till = await api.merchant()
-        known, unknown = till.username, f"ct_{secrets.token_hex(8)}"
+        pos = await api.merchant()
+        known, unknown = pos.username, f"ct_{secrets.token_hex(8)}"
         with capture_logs() as logs:
             for name in (known, unknown, known):
                 assert (await log_in(api, name, "wrong")).status_code == 401
@@ -143,10 +143,10 @@ async def test_whoever_fails_on_purpose_keeps_no_till_from_paying(sqlite_store: 
     """A name and secret that were right before are looked at, whatever failed at their address."""
     settings: dict[str, Any] = {"failed_logins_per_address": 1, "failed_logins_per_name": 1}
     async with api_alone(sqlite_store, **settings, credential_cache_seconds=0.001) as api:
-        till = await api.merchant()
-        right = secret_of(till)
-        assert (await log_in(api, till.username, right)).status_code == 200
-        assert (await log_in(api, till.username, "wrong")).status_code == 401
-        assert (await log_in(api, till.username, "wrong")).status_code == 429
+        pos = await api.merchant()
+        right = secret_of(pos)
+        assert (await log_in(api, pos.username, right)).status_code == 200
+        assert (await log_in(api, pos.username, "wrong")).status_code == 401
+        assert (await log_in(api, pos.username, "wrong")).status_code == 429
 
-        assert (await log_in(api, till.username, right)).status_code == 200
+        assert (await log_in(api, pos.username, right)).status_code == 200

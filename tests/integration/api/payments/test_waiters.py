@@ -1,4 +1,4 @@
-"""Callers that wait: for a reply, for a row, for a worker, for somebody else's payment."""
+"""Clients that wait: for a reply, for a row, for a worker, for somebody else's payment."""
 
 import asyncio
 import time
@@ -27,10 +27,10 @@ async def answers(talk: Talk) -> None:
 async def test_without_any_worker_the_payment_expires_in_time(system_on_both: System) -> None:
     """The API itself ends it at the deadline: 504, nothing was sent, safe to retry."""
     system = system_on_both
-    till = await system.till(await system.api(queue_deadline_seconds=1.1, publish_timeout_seconds=1))
+    pos = await system.till(await system.api(queue_deadline_seconds=1.1, publish_timeout_seconds=1))
     began = time.monotonic()
 
-    answered = await till.pay(terminal_host())
+    answered = await pos.pay(terminal_host())
 
     assert answered.status_code == 504
     assert answered.json()["error"]["code"] == "expired.payment.gateway.timeout"
@@ -50,13 +50,13 @@ async def test_a_broker_that_is_away_is_told_fast_and_the_payment_is_cancelled(
         ScriptedTerminal(answers) as shop,
     ):
         api = await system.api(amqp_url=way.url, publish_timeout_seconds=10, queue_deadline_seconds=12)
-        till = await system.till(api)
+        pos = await system.till(api)
         await system.worker()
         await way.cut()
         await eventually(lambda: _is_not_ready(api))
         began = time.monotonic()
 
-        answered = await till.pay(shop.host, order_id="order-1")
+        answered = await pos.pay(shop.host, order_id="order-1")
 
         assert time.monotonic() - began < 9
         assert answered.status_code == 500
@@ -68,7 +68,7 @@ async def test_a_broker_that_is_away_is_told_fast_and_the_payment_is_cancelled(
 
         await way.mend()
         await eventually(lambda: _is_up(api))
-        again = await till.pay(shop.host, order_id="order-1")
+        again = await pos.pay(shop.host, order_id="order-1")
         assert again.json()["paymentStatus"] == "Success"
 
 
@@ -85,7 +85,7 @@ async def test_a_worker_that_claimed_first_wins_over_a_lost_confirmation(
 ) -> None:
     """The message arrived, its confirmation did not: the call goes on waiting and answers the result."""
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
     await system.worker()
     publish = api.publisher.publish_payment
     claimed = asyncio.Event()
@@ -113,7 +113,7 @@ async def test_a_worker_that_claimed_first_wins_over_a_lost_confirmation(
     monkeypatch.setattr(api.publisher, "publish_payment", loses_the_confirmation)
     monkeypatch.setattr(api.database, "write", write)
     async with ScriptedTerminal(answers_late) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
     assert answered.json()["paymentStatus"] == "Success"
     assert raised
@@ -122,7 +122,7 @@ async def test_a_worker_that_claimed_first_wins_over_a_lost_confirmation(
 async def test_a_lost_reply_never_costs_the_answer(system: System) -> None:
     """The reply goes nowhere: the batched query finds the result within its second."""
     api = await system.api(reply_poll_after_seconds=0.3)
-    till = await system.till(api)
+    pos = await system.till(api)
     await system.worker()
     go_on = asyncio.Event()
 
@@ -132,7 +132,7 @@ async def test_a_lost_reply_never_costs_the_answer(system: System) -> None:
         talk.answer(asked)
 
     async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
-        paying = group.create_task(till.pay(shop.host))
+        paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: shop.talks)
         await change(system.database, "UPDATE payments SET reply_to = NULL")
         # What the worker read at its claim still names the queue.
@@ -152,13 +152,13 @@ async def test_fifty_equal_requests_at_once_give_one_session(system_on_both: Sys
     system = system_on_both
     apis = [await system.api(), await system.api()]
     login = await system.login(LOOPBACK)
-    tills = [Till(api.client, login) for api in apis]
+    registers = [Till(api.client, login) for api in apis]
     for _ in range(2):
         await system.worker()
 
     async with ScriptedTerminal(answers) as shop:
         body = order_for(shop.host, order_id="order-1")
-        answered = await asyncio.gather(*(tills[number % 2].send(body) for number in range(50)))
+        answered = await asyncio.gather(*(registers[number % 2].send(body) for number in range(50)))
 
         assert len(shop.talks) == 1
     told = [
@@ -172,16 +172,16 @@ async def test_fifty_equal_requests_at_once_give_one_session(system_on_both: Sys
 async def test_the_same_order_again_is_the_same_result_and_another_one_a_conflict(system: System) -> None:
     """Replayed with `replayed: true`; another amount or terminal is a 409; later it is one, too."""
     api = await system.api(replay_window_seconds=600)
-    till = await system.till(api)
+    pos = await system.till(api)
     await system.worker()
 
     async with ScriptedTerminal(answers) as shop:
-        first = await till.pay(shop.host, order_id="order-1")
-        again = await till.pay(shop.host, order_id="order-1")
-        other_amount = await till.pay(shop.host, 999, order_id="order-1")
-        other_terminal = await till.pay(terminal_host(), order_id="order-1")
+        first = await pos.pay(shop.host, order_id="order-1")
+        again = await pos.pay(shop.host, order_id="order-1")
+        other_amount = await pos.pay(shop.host, 999, order_id="order-1")
+        other_terminal = await pos.pay(terminal_host(), order_id="order-1")
         await change(system.database, "UPDATE payments SET ended_at = ended_at - 601000")
-        late = await till.pay(shop.host, order_id="order-1")
+        late = await pos.pay(shop.host, order_id="order-1")
 
         assert len(shop.talks) == 1
     assert again.json()["payment"] == {**first.json()["payment"], "replayed": True}
@@ -199,15 +199,15 @@ async def test_the_same_order_again_is_the_same_result_and_another_one_a_conflic
 async def test_a_refused_reversal_spoils_no_terminal(system_on_both: System) -> None:
     """A 409 that names a terminal for the first time: the terminal's next debit is paid all the same."""
     system = system_on_both
-    till = await system.till()
+    pos = await system.till()
     await system.worker()
 
     async with ScriptedTerminal(answers) as shop, ScriptedTerminal(answers) as other:
-        await till.pay(shop.host, order_id="order-1")
-        reversal = await till.pay(other.host, order_id="order-1", transaction_type="Cancel")
+        await pos.pay(shop.host, order_id="order-1")
+        reversal = await pos.pay(other.host, order_id="order-1", transaction_type="Cancel")
         assert (reversal.status_code, reversal.json()["error"]["code"]) == (409, "terminal.order.conflict")
 
-        debit = await till.pay(other.host)
+        debit = await pos.pay(other.host)
 
     assert debit.json().get("paymentStatus") == "Success", debit.text
 
@@ -216,13 +216,13 @@ async def test_a_refused_reversal_spoils_no_terminal(system_on_both: System) -> 
 async def test_an_acceptance_whose_commit_answer_was_lost_is_found_and_paid_once(
     system: System, commits: int
 ) -> None:
-    """The row is there and mine: it is published; the caller sees nothing of it."""
+    """The row is there and mine: it is published; the client sees nothing of it."""
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.till(api)
     await system.worker(sweeps=False)
     async with ScriptedTerminal(answers) as shop:
         api.database.lost_commits = commits
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
         assert answered.json()["paymentStatus"] == "Success"
         assert len(shop.talks) == 1
@@ -242,11 +242,11 @@ async def test_a_caller_whose_time_is_over_is_told_of_the_running_payment(system
         caller_wait_seconds=3.5,
         accept_wait_seconds=3,
     )
-    till = await system.till(api)
+    pos = await system.till(api)
     await system.worker()
     async with ScriptedTerminal(says_nothing) as shop:
         began = time.monotonic()
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
         assert 3.4 < time.monotonic() - began < 30
         assert answered.status_code == 504
@@ -267,9 +267,9 @@ async def test_the_end_of_a_session_that_outlasted_the_deadline_is_only_read(
 
     monkeypatch.setattr(claims, "expire", expire)
     async with api_alone(sqlite_store, queue_deadline_seconds=1.1, publish_timeout_seconds=1) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
         began = time.monotonic()
-        waiting = asyncio.create_task(till.order())
+        waiting = asyncio.create_task(pos.order())
         await eventually(lambda: bool(api.postbox.published))
         claimed = await api.claim(api.postbox.published[0])
         await eventually(lambda: time.monotonic() - began > 1.2)

@@ -20,7 +20,7 @@ BUSY = without_result(State.UNREACHABLE, reason=Reason.BUSY)
 
 UNREACHABLE = (Reason.NO_CONNECTION, Reason.UNEXPECTED_BYTES, Reason.NO_ADDRESS, Reason.NOT_SENT)
 
-# The whole table of what the caller is told: payment, status, errorCode or error's code, safe_to_retry.
+# The whole table of what the client is answered: payment, status, errorCode or error's code, safe_to_retry.
 TOLD: list[tuple[Payment, int, str | None, bool]] = [
     (stored(), 200, None, False),
     *(
@@ -192,7 +192,7 @@ def test_a_flag_of_the_caller_shows_in_the_payment(flags: dict[str, bool]) -> No
 
 
 def test_a_contradicted_failure_is_never_safe_and_says_that_a_person_must_look() -> None:
-    """Its own words would tell the till that nothing was charged."""
+    """Its own words would tell the POS that nothing was charged."""
     for payment in (
         stored(state=State.REFUSED, error_code="04", contradicted=True),
         without_result(State.UNREACHABLE, reason=Reason.NO_CONNECTION, contradicted=True),

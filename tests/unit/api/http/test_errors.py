@@ -9,6 +9,7 @@ from stored_payments import stored, without_result
 from api.http import errors
 from api.http.errors import ApiError, Overloaded
 from api.payments.errors import ORDER_CONFLICTS, BrokerUnavailable, OrderConflict
+from api.routers import ROUTERS
 from shared.payment.answers import response_for
 from shared.payment.payment import Reason
 from shared.payment.states import State
@@ -27,7 +28,8 @@ def _drawn() -> list[tuple[str, int, str | None]]:
 
 
 def test_the_drawn_tree_is_the_tree() -> None:
-    """Every class is drawn with its own status and code."""
+    """Every class is drawn with its own status and code, whichever router raises it."""
+    assert ROUTERS
     drawn = {name: (status, code) for name, status, code in _drawn()}
 
     assert drawn.keys() == {error.__name__ for error in _tree(ApiError)}
@@ -72,7 +74,7 @@ def test_an_order_conflict_carries_the_stored_payment_and_is_never_safe(reason: 
 
 
 def test_an_error_and_the_answer_of_its_payment_are_the_same() -> None:
-    """A broker that is away is told alike by the route that saw it and from the stored row."""
+    """A broker that is away is answered alike by the route that saw it and from the stored row."""
     from api.connector.answer import render_answer
 
     payment = without_result(State.CANCELLED, reason=Reason.BROKER_UNAVAILABLE)

@@ -22,12 +22,12 @@ from api.http.headers import NO_PREFERENCE, Preference, read_preference
     ],
 )
 def test_preferences_are_read_as_the_standard_says(headers: list[str], preference: Preference) -> None:
-    """RFC 7240: any order, any case, several headers; what is not known is passed over."""
+    """RFC 7240: any order, any case, several headers; what is not known is ignored."""
     assert read_preference(headers) == preference
 
 
 @pytest.mark.parametrize("header", ["wait", "wait=", "wait=x", "wait=-1", "wait=1.5", "wait=1e3", "wait=٣"])
 def test_a_wait_that_is_no_number_is_refused(header: str) -> None:
-    """A caller that believes in a limit must not wait for ever."""
+    """A client that believes in a limit must not wait for ever."""
     with pytest.raises(InvalidHeader):
         read_preference([header])

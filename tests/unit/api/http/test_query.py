@@ -19,7 +19,7 @@ def query(text: str) -> Query:
 
 @given(st.integers(0, 10**14), st.from_regex(PAYMENT_ID, fullmatch=True))
 def test_a_cursor_comes_back_as_the_place_it_names(created_at: int, payment_id: str) -> None:
-    """Opaque for the caller, in letters that need no quoting in an address."""
+    """Opaque for the client, in letters that need no quoting in an address."""
     place = Place(created_at, payment_id)
     text = cursor(place)
 

@@ -73,7 +73,7 @@ def test_a_name_that_fails_has_to_pause_wherever_it_comes_from() -> None:
 
 
 def test_a_secret_that_was_right_never_has_to_pause() -> None:
-    """Whoever fails on purpose keeps no till from paying."""
+    """Whoever fails on purpose keeps no POS from paying."""
     failures = failed_logins(SetClock())
     failures.succeeded("till", "right")
     for _ in range(50):

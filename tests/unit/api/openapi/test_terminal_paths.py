@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from api.http.errors import ImportRefused
 from api.openapi import document
 from api.openapi.document import openapi_document
 from api.openapi.terminal_paths import TERMINAL_SCHEMAS
 from api.terminals.csv_file import COLUMNS, read_file
 from api.terminals.entry import read_entry
+from api.terminals.errors import ImportRefused
 from api.terminals.terminal_object import probe_object, terminal_object
 from shared.concert.profile import Profile
 from shared.storage.terminals.probes import ProbeReport, ProbeResult
