@@ -11,6 +11,7 @@ from api.operator.gateway_routes import router as gateway
 from api.operator.routes import router as operator
 from api.operator.terminal_routes import router as operator_terminals
 from api.payments.routes import router as payments
+from api.terminals.routes import imports as terminal_imports
 from api.terminals.routes import router as terminals
 from api.webhooks.delivery_routes import router as deliveries
 from api.webhooks.event_routes import router as events
@@ -23,6 +24,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     gateway,
     operator,
     terminals,
+    terminal_imports,
     operator_terminals,
     webhook_endpoints,
     deliveries,

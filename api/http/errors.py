@@ -146,6 +146,7 @@ class InvalidRequest(BadRequest):
     def __init__(self, keyword: str, message: str, path: str, description: str | None = None) -> None:
         """`path` is the field's, empty at the root; `description` says more than Ajv's `message`."""
         self.code = f"{keyword}.openapi.requestValidation"
+        self.path = path
         self._message = message
         super().__init__(description or message, details={"path": path} if path else {})
 

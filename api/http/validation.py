@@ -43,8 +43,17 @@ def first_validation_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
         return NotFound()
     if not path and error["type"] == "missing":
         return UnreadableBody("The request has no body.")
+    return _invalid_request(error)
+
+
+def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[InvalidRequest]:
+    """Return the contract's errors for all of pydantic's errors of a model."""
+    return [_invalid_request({**error, "loc": ("body", *error["loc"])}) for error in errors]
+
+
+def _invalid_request(error: Mapping[str, Any]) -> InvalidRequest:
     keyword, message, description = _worded(error)
-    where = dotted_path(path)
+    where = dotted_path(error["loc"][1:])
     return InvalidRequest(keyword, message, where, description or f"{where or 'the body'} {message}")
 
 

@@ -12,7 +12,6 @@ from api.connector.models import Answer
 from api.connector.schema import order_schema
 from api.openapi.components import Error, published, string
 from api.openapi.delivery_paths import DELIVERY_SCHEMAS, delivery_paths
-from api.openapi.terminal_paths import TERMINAL_SCHEMAS, terminal_paths
 from api.openapi.webhook_paths import WEBHOOK_SCHEMAS, webhook_paths
 from api.payments.models import Accepted
 from api.routers import ROUTERS
@@ -42,7 +41,7 @@ def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
     )
     generated = document["paths"]
     _limit_wait(generated["/v1/payments/{payment_id}"]["get"]["parameters"], wait_seconds)
-    written = {**terminal_paths(), **webhook_paths(), **delivery_paths()}
+    written = {**webhook_paths(), **delivery_paths()}
     paths = {path: {**written.get(path, {}), **generated.get(path, {})} for path in {**generated, **written}}
     for operations in paths.values():
         for operation in operations.values():
@@ -56,7 +55,6 @@ def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
     document["components"]["schemas"] = {
         "OrderRequest": order_schema(),
         **named["$defs"],
-        **TERMINAL_SCHEMAS,
         **WEBHOOK_SCHEMAS,
         **DELIVERY_SCHEMAS,
         **document["components"]["schemas"],

@@ -1,4 +1,4 @@
-"""A file of terminals: CSV with a header row, as a spreadsheet writes it."""
+"""Reader of a terminal file: CSV with a header row, as a spreadsheet writes it."""
 
 import csv
 import io
@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.terminals.entry import Problem, TerminalEntry, read_entry
+from api.http.errors import InvalidRequest
+from api.terminals.entry import TerminalEntry, read_entry
 from api.terminals.errors import ImportRefused
 from shared.concert.profile import Profile
 
 ROWS_AT_MOST: Final = 2_000
-#: Errors shown at most: a file whose header is wrong has one in every row.
+#: Limit of the errors that are shown: a file whose header is wrong has one in every row.
 ERRORS_AT_MOST: Final = 100
 
 _PROFILE: Final = "profile."
@@ -34,13 +35,13 @@ COLUMNS: Final = (
     *(_PROFILE + name for name in Profile().to_dict()),
 )
 _REQUIRED: Final = ("id", "host")
-#: With what a spreadsheet takes a cell for a formula; blanks before it, tab and CR among them, do not count.
+#: First characters of what a spreadsheet reads as a formula; blanks before them, tab and CR too, are ignored.
 _FORMULA: Final = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """`row` counts as a spreadsheet does: the header is row 1."""
+    """A problem of one cell; `row` counts as a spreadsheet does: the header is row 1."""
 
     row: int
     column: str
@@ -49,7 +50,10 @@ class RowError:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """A row that can be read."""
+
     number: int
+    terminal_id: str
     entry: TerminalEntry
 
 
@@ -60,13 +64,11 @@ def refused(errors: list[RowError]) -> ImportRefused:
     return ImportRefused(details={"errors": shown, "error_count": len(errors)})
 
 
-def read_file(
-    body: bytes, *, pos_number: str, answer_timeout_seconds: float
-) -> tuple[list[Row], list[RowError]]:
-    """Return the rows that can be read, and what is wrong with the others.
+def read_file(body: bytes, *, answer_timeout_seconds: float) -> tuple[list[Row], list[RowError]]:
+    """Return the rows that can be read, and the errors of the others.
 
     Comma or semicolon, UTF-8, with or without a byte order mark; empty cells and rows count as left out.
-    Raises ImportRefused where no row can be looked at.
+    Raises ImportRefused where no row can be read.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -85,7 +87,7 @@ def read_file(
             errors.append(RowError(number, "", f"has {len(cells)} cells, the header has {len(header)}"))
             continue
         filled = {
-            # A host with a blank is refused as everywhere, and a spreadsheet shows where it is.
+            # A blank in a host is refused, as everywhere; a spreadsheet shows the cell.
             name: cell if name == "host" else cell.strip()
             for name, cell in zip(header, cells, strict=False)
             if cell.strip()
@@ -94,17 +96,14 @@ def read_file(
         errors += [RowError(number, name, "begins like a formula: =, +, - or @") for name in formulas]
         terminal_id = filled.pop("id", "")
         entry, problems = read_entry(
-            terminal_id,
-            _members(filled),
-            pos_number=pos_number,
-            answer_timeout_seconds=answer_timeout_seconds,
+            terminal_id, _fields(filled), answer_timeout_seconds=answer_timeout_seconds
         )
         errors += [RowError(number, _column(problem), problem.message) for problem in problems]
         if terminal_id and terminal_id in seen:
             errors.append(RowError(number, "id", f"is in row {seen[terminal_id]}, too"))
         seen.setdefault(terminal_id, number)
         if entry is not None and not formulas:
-            rows.append(Row(number, entry))
+            rows.append(Row(number, terminal_id, entry))
     if not rows and not errors:
         raise refused([RowError(1, "", "the file has no rows")])
     return rows, errors
@@ -141,16 +140,16 @@ def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _without_empty_end(cells: list[str]) -> list[str]:
-    """Spreadsheets fill rows up to their longest one."""
+    """Return the cells without the empty ones that a spreadsheet adds up to its longest row."""
     filled = len(cells)
     while filled and not cells[filled - 1].strip():
         filled -= 1
     return cells[:filled]
 
 
-def _members(filled: dict[str, str]) -> dict[str, Any]:
-    """Return a row's cells as the members that a JSON request would have."""
-    members: dict[str, Any] = {}
+def _fields(filled: dict[str, str]) -> dict[str, Any]:
+    """Return a row's cells as the fields of a JSON request."""
+    fields: dict[str, Any] = {}
     profile: dict[str, Any] = {}
     authorisation: dict[str, Any] = {}
     for column, cell in filled.items():
@@ -162,27 +161,27 @@ def _members(filled: dict[str, str]) -> dict[str, Any]:
         elif column == "authorisation_above_cents":
             authorisation["above_cents"] = value
         else:
-            members[column] = value
+            fields[column] = value
     if profile:
-        members["profile"] = profile
+        fields["profile"] = profile
     if authorisation:
-        members["authorisation"] = {"policy": "standard", **authorisation}
-    return members
+        fields["authorisation"] = {"policy": "standard", **authorisation}
+    return fields
 
 
 def _value(column: str, cell: str) -> Any:
-    """Return the cell's value; one that is none stays a text, which is refused by its member's check."""
+    """Return the cell's value; a cell that has none stays a text, which its field's check refuses."""
     if column in _NUMBERS:
         return int(cell) if cell.isascii() and cell.isdecimal() and len(cell) <= 15 else cell
     if column in _BOOLEANS:
         return {"true": True, "false": False}.get(cell.lower(), cell)
     if column == "profile.request_ends_with":
         return {"CRLF": "\r\n", "NONE": ""}.get(cell.upper(), cell)
-    # Spreadsheets drop the zero of 01.
+    # Spreadsheets remove the zero of 01.
     return cell.zfill(2) if column == "pos_number" else cell
 
 
-def _column(problem: Problem) -> str:
+def _column(problem: InvalidRequest) -> str:
     return {
         "authorisation.policy": "authorisation",
         "authorisation.above_cents": "authorisation_above_cents",

@@ -1,236 +1,213 @@
-"""A terminal as a merchant registers it: checked member by member, every problem named."""
+"""The body that registers a terminal; a row of a terminal file becomes the same body."""
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
-from api.connector.schema import DEFAULT_PORT, PROTOCOLS
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from api.connector.schema import DEFAULT_PORT
 from api.http.errors import InvalidRequest
-from shared.concert.profile import Profile, ProfileError
+from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody
+from api.http.validation import field_errors
+from shared.concert.profile import ReceiptBy, RequestEnd
 from shared.network.hosts import HostRefused, read_host
 from shared.storage.terminals.registry import Authorisation
 
 TERMINAL_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_REGISTER_NUMBER: Final = re.compile(r"[0-9]{2}")
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-_LONGEST_TEXT: Final = 200
-_LONGEST_HOST: Final = 255
-_LARGEST_AMOUNT: Final = 999_999_999_999
-_POLICIES: Final[tuple[Authorisation, ...]] = ("standard", "always", "above")
+_MAX_AMOUNT_CENTS: Final = 999_999_999_999
 
-#: Members of an answer, passed over in a request: what was read may be changed and sent back.
-READ_ONLY: Final = frozenset(
-    {
-        "id",
-        "terminal_address",
-        "disabled",
-        "created_at",
-        "changed_at",
-        "replaced_at",
-        "last_seen",
-        "observed",
-        "payments",
-    }
+#: Fields of an answer, ignored in a request: a terminal that was read may be changed and sent back.
+READ_ONLY: Final = (
+    "changed_at",
+    "created_at",
+    "disabled",
+    "id",
+    "last_seen",
+    "observed",
+    "payments",
+    "replaced_at",
+    "terminal_address",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with one member; `keyword` is that of the contract's validation errors."""
+class TerminalProfile(RequestBody):
+    """Capabilities of one terminal; only what differs from the default."""
 
-    path: str
-    keyword: str
-    message: str
-
-    def error(self) -> InvalidRequest:
-        return InvalidRequest(self.keyword, self.message, self.path)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TerminalEntry:
-    """A checked entry, its host in its one spelling; where that leads to is not known yet."""
-
-    id: str
-    label: str
-    shop: str
-    host: str
-    port: int
-    protocol: str
-    pos_number: str
-    #: Only what was given.
-    profile: Mapping[str, Any]
-    authorisation: Authorisation
-    authorisation_above_cents: int | None
-    sole_use: bool
-
-
-def read_entry(
-    terminal_id: str, given: Any, *, pos_number: str, answer_timeout_seconds: float
-) -> tuple[TerminalEntry | None, list[Problem]]:
-    """Return the entry, or what is wrong with it.
-
-    `pos_number` stands in where none is given; no terminal's own time is below the answer time-out.
-    """
-    if not isinstance(given, dict):
-        return None, [Problem("", "type", "should be object")]
-    reader = _Reader(given)
-    if TERMINAL_ID.fullmatch(terminal_id) is None:
-        reader.refuse("id", "pattern", "should be 1 to 64 letters, digits, dots, hyphens or underscores")
-    values: dict[str, Any] = {
-        "id": terminal_id,
-        "label": reader.text("label", ""),
-        "shop": reader.text("shop", ""),
-        "host": reader.host(),
-        "port": reader.integer("port", DEFAULT_PORT, 1, 65_535),
-        "protocol": reader.choice("protocol", PROTOCOLS[0], PROTOCOLS),
-        "pos_number": reader.text("pos_number", pos_number),
-        "sole_use": reader.boolean("sole_use"),
-    }
-    if "pos_number" in given and _REGISTER_NUMBER.fullmatch(values["pos_number"]) is None:
-        reader.refuse("pos_number", "pattern", "should be 2 digits")
-    profile = reader.profile(answer_timeout_seconds)
-    policy, above_cents = reader.authorisation()
-    if policy != "standard" and profile.get("sends_authorisation") is False:
-        reader.refuse("profile.sends_authorisation", "not", "should be true where authorisation is asked for")
-    reader.refuse_unknown()
-    if reader.problems:
-        return None, reader.problems
-    return (
-        TerminalEntry(**values, profile=profile, authorisation=policy, authorisation_above_cents=above_cents),
-        [],
+    sends_authorisation: bool = Field(True, description="Can be sent BB `1`, a request for authorisation.")
+    sends_reference: bool = Field(True, description="Is sent CF, the payment's reference.")
+    sends_contract: bool = Field(True, description="Is sent CG where the order names one contract.")
+    sends_ticket: bool = Field(True, description="Is sent CK, the request for a receipt.")
+    sends_application: bool = Field(True, description="Is sent CC where the order names one contract.")
+    ticket: Annotated[str, Field(pattern="^[0-9A-Za-z]{3}$")] = Field("100", description="The value of CK.")
+    version: Annotated[str, Field(pattern="^[0-9A-Za-z]{4}$")] | None = Field(
+        None, description="CZ in place of the protocol's own, e.g. `0300`."
+    )
+    request_ends_with: RequestEnd = Field("", description="Text after the last field of a request.")
+    receipt_by: ReceiptBy = Field(
+        "none", description="How the terminal offers to send the receipt; V3.2 only."
+    )
+    accepts_partial: bool = Field(
+        False, description="Is sent BF `1`: an answer with a lower amount has the amount that was paid."
+    )
+    bare_success: bool = Field(False, description="Answers success without a sign of a card.")
+    terminal_time_seconds: Annotated[int, Field(ge=1, le=3600), WHOLE] | None = Field(
+        None,
+        description="The longest time from reading a request to its end, in seconds. Not below the time that "
+        "an answer is waited for (180 by default).",
     )
 
 
-class _Reader:
-    """Reads members one by one; what is wrong is noted, and a default goes on in its place."""
+class TerminalAuthorisation(RequestBody):
+    """The debits that ask for an authorisation though their order does not."""
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self._given = given
-        self._known = set(READ_ONLY)
-        self.problems: list[Problem] = []
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "properties": {
+                        "policy": {"enum": ["standard", "always"]},
+                        "above_cents": {"type": "null"},
+                    }
+                },
+                {
+                    "properties": {"policy": {"enum": ["above"]}, "above_cents": {"type": "integer"}},
+                    "required": ["above_cents"],
+                },
+            ]
+        }
+    )
 
-    def refuse(self, path: str, keyword: str, message: str) -> None:
-        self.problems.append(Problem(path, keyword, message))
+    policy: Authorisation = Field(description="`above` asks for amounts above `above_cents`.")
+    above_cents: Annotated[int, Field(ge=0, le=_MAX_AMOUNT_CENTS), WHOLE] | None = Field(
+        None, validate_default=True, description="With `above`, and only then: in cents."
+    )
 
-    def _has_problem(self, path: str) -> bool:
-        return any(problem.path == path for problem in self.problems)
+    @field_validator("above_cents")
+    @classmethod
+    def _belongs_to_above(cls, above_cents: int | None, info: ValidationInfo) -> int | None:
+        policy = info.data.get("policy")
+        if policy == "above" and above_cents is None:
+            raise PydanticCustomError("required", "should have required property 'above_cents'")
+        if policy in ("standard", "always") and above_cents is not None:
+            raise PydanticCustomError("not", "belongs to the policy 'above' only")
+        return above_cents
 
-    def refuse_unknown(self) -> None:
-        self._refuse_unknown(self._given, self._known, "")
 
-    def _refuse_unknown(self, given: Mapping[str, Any], known: Collection[str], prefix: str) -> None:
-        """Name the first one only: there may be thousands."""
-        name = next((name for name in given if name not in known), None)
-        if name is not None:
-            self._refuse_name(prefix + name)
+def _canonical_host(text: str) -> str:
+    try:
+        return read_host(text)
+    except HostRefused as error:
+        raise PydanticCustomError("format", "{problem}", {"problem": str(error)}) from error
 
-    def _refuse_name(self, path: str) -> None:
-        self.refuse(path, "additionalProperties", "should NOT have additional properties")
 
-    def _member(self, name: str, default: Any) -> Any:
-        self._known.add(name)
-        return self._given.get(name, default)
+def _requested(given: Any) -> Any:
+    """Return the boolean that stands for an answer's text; anything else as it is."""
+    return given != "none" if given in ("none", "requested", "confirmed") else given
 
-    def text(self, name: str, default: str, *, longest: int = _LONGEST_TEXT) -> str:
-        value = self._member(name, default)
-        if not isinstance(value, str):
-            self.refuse(name, "type", "should be string")
-        elif len(value) > longest:
-            self.refuse(name, "maxLength", f"should NOT be longer than {longest} characters")
-        elif _UNSTORABLE.search(value):
-            self.refuse(name, "pattern", "should NOT contain U+0000 or a lone surrogate")
-        else:
-            return value
-        return default
 
-    def host(self) -> str:
-        """Return the host in its one spelling."""
-        value = self.text("host", "", longest=_LONGEST_HOST)
-        if "host" not in self._given:
-            self.refuse("host", "required", "should have required property 'host'")
-        elif not value and not self._has_problem("host"):
-            self.refuse("host", "minLength", "should NOT be shorter than 1 characters")
-        elif value:
-            try:
-                return read_host(value)
-            except HostRefused as error:
-                self.refuse("host", "format", str(error))
-        return ""
+def _complete_schema(schema: dict[str, Any]) -> None:
+    """Add the fields that are ignored, and the rule between policy and profile."""
+    ignored = {"readOnly": True, "description": "Ignored: a terminal that was read may be sent back."}
+    schema["properties"] |= dict.fromkeys(READ_ONLY, ignored)
+    schema["anyOf"] = [
+        {"properties": {"authorisation": {"properties": {"policy": {"const": "standard"}}}}},
+        {"properties": {"profile": {"properties": {"sends_authorisation": {"const": True}}}}},
+    ]
 
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        value = self._member(name, default)
-        if value in choices:
-            return str(value)
-        self.refuse(name, "enum", f"should be one of {', '.join(choices)}")
-        return default
 
-    def integer(self, name: str, default: int, least: int, most: int) -> int:
-        value = _whole(self._member(name, default))
-        if self._is_integer(name, value, least, most):
-            return int(value)
-        return default
+class TerminalEntry(RequestBody):
+    """A merchant's entry for a terminal; a field that is left out has its default."""
 
-    def boolean(self, name: str) -> bool:
-        value = self._member(name, False)
-        # As an answer has it: `none`, `requested`, `confirmed`.
-        if isinstance(value, str) and value in ("none", "requested", "confirmed"):
-            return value != "none"
-        if not isinstance(value, bool):
-            self.refuse(name, "type", "should be boolean")
-            return False
-        return value
+    model_config = ConfigDict(json_schema_extra=_complete_schema)
 
-    def profile(self, answer_timeout_seconds: float) -> dict[str, Any]:
-        given = self._member("profile", {})
+    host: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_canonical_host)] = Field(
+        description="Name or IP address, alone.", examples=["127.0.0.2"]
+    )
+    port: Annotated[int, Field(ge=1, le=65_535), WHOLE] = Field(DEFAULT_PORT, description="TCP port.")
+    label: Annotated[str, Field(max_length=200, pattern=NOT_NUL)] = Field(
+        "", description="The terminal's name.", examples=["Front till"]
+    )
+    shop: Annotated[str, Field(max_length=200, pattern=NOT_NUL)] = Field(
+        "", description="The terminal's place.", examples=["Lyon"]
+    )
+    protocol: Literal["ConcertV3.1", "ConcertV3.2"] = Field(
+        "ConcertV3.1", description="Used by probes; an order names its own."
+    )
+    pos_number: Omittable[Annotated[str, Field(pattern="^[0-9]{2}$")]] = Field(
+        None, description="Number of the POS; by default the installation's.", examples=["07"]
+    )
+    authorisation: TerminalAuthorisation = Field(
+        default_factory=lambda: TerminalAuthorisation(policy="standard"),
+        description="The debits that ask for an authorisation though their order does not.",
+        examples=[{"policy": "above", "above_cents": 3000}],
+    )
+    profile: TerminalProfile = Field(
+        default_factory=TerminalProfile,
+        description="Capabilities of the terminal; only what differs from the default.",
+        examples=[{"sends_contract": False}],
+    )
+    sole_use: Annotated[bool, BeforeValidator(_requested)] = Field(
+        False,
+        description="Whether no other merchant may use this address; effective once an operator has "
+        "confirmed it. As an answer has it: `requested` and `confirmed` are true.",
+        json_schema_extra={
+            "type": ["boolean", "string"],
+            "enum": [True, False, "none", "requested", "confirmed"],
+        },
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ignore_read_only(cls, given: Any) -> Any:
         if not isinstance(given, dict):
-            self.refuse("profile", "type", "should be object")
-            return {}
-        given = {name: _whole(value) for name, value in given.items()}
-        try:
-            own_time = Profile.from_dict(given).terminal_time_seconds
-        except ProfileError as error:
-            self.refuse(f"profile.{error.key}", "profile", error.problem)
-            return {}
-        if own_time is not None and own_time < answer_timeout_seconds:
-            least = f"should be >= {answer_timeout_seconds:g}, the answer time-out"
-            self.refuse("profile.terminal_time_seconds", "minimum", least)
-            return {}
-        return given
+            return given
+        return {name: value for name, value in given.items() if name not in READ_ONLY}
 
-    def authorisation(self) -> tuple[Authorisation, int | None]:
-        given = self._member("authorisation", {"policy": "standard"})
-        if not isinstance(given, dict):
-            self.refuse("authorisation", "type", "should be object")
-            return "standard", None
-        self._refuse_unknown(given, ("policy", "above_cents"), "authorisation.")
-        policy, above = given.get("policy"), _whole(given.get("above_cents"))
-        if policy not in _POLICIES:
-            self.refuse("authorisation.policy", "enum", f"should be one of {', '.join(_POLICIES)}")
-            return "standard", None
-        if policy != "above":
-            if above is not None:
-                self.refuse("authorisation.above_cents", "not", "belongs to the policy 'above' only")
-            return policy, None
-        if above is None:
-            missing = "should have required property 'above_cents'"
-            self.refuse("authorisation.above_cents", "required", missing)
-        elif self._is_integer("authorisation.above_cents", above, 0, _LARGEST_AMOUNT):
-            return policy, int(above)
-        return "standard", None
-
-    def _is_integer(self, path: str, value: Any, least: int, most: int) -> bool:
-        if not isinstance(value, int) or isinstance(value, bool):
-            self.refuse(path, "type", "should be integer")
-        elif value < least:
-            self.refuse(path, "minimum", f"should be >= {least}")
-        elif value > most:
-            self.refuse(path, "maximum", f"should be <= {most}")
-        else:
-            return True
-        return False
+    @field_validator("profile")
+    @classmethod
+    def _can_be_asked(cls, profile: TerminalProfile, info: ValidationInfo) -> TerminalProfile:
+        authorisation = info.data.get("authorisation")
+        if authorisation is None or authorisation.policy == "standard" or profile.sends_authorisation:
+            return profile
+        problem = PydanticCustomError("not", "should be true where authorisation is asked for")
+        details = InitErrorDetails(type=problem, loc=("sends_authorisation",), input=False)
+        raise ValidationError.from_exception_data("TerminalProfile", [details])
 
 
-def _whole(value: Any) -> Any:
-    """Return 100 for 100.0, as everywhere in the contract; anything else as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def entry_problems(
+    terminal_id: str, entry: TerminalEntry | None, answer_timeout_seconds: float
+) -> list[InvalidRequest]:
+    """Return the violations of rules outside the body: of the id, and of the settings."""
+    problems = []
+    if TERMINAL_ID.fullmatch(terminal_id) is None:
+        message = "should be 1 to 64 letters, digits, dots, hyphens or underscores"
+        problems.append(InvalidRequest("pattern", message, "id"))
+    own_time = None if entry is None else entry.profile.terminal_time_seconds
+    if own_time is not None and own_time < answer_timeout_seconds:
+        message = f"should be >= {answer_timeout_seconds:g}, the answer time-out"
+        problems.append(InvalidRequest("minimum", message, "profile.terminal_time_seconds"))
+    return problems
+
+
+def read_entry(
+    terminal_id: str, given: Mapping[str, Any], *, answer_timeout_seconds: float
+) -> tuple[TerminalEntry | None, list[InvalidRequest]]:
+    """Return the entry, or every problem of it."""
+    entry, problems = None, []
+    try:
+        entry = TerminalEntry.model_validate(given)
+    except ValidationError as error:
+        problems = field_errors(error.errors())
+    problems = [*entry_problems(terminal_id, entry, answer_timeout_seconds), *problems]
+    return (None if problems else entry), problems

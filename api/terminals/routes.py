@@ -1,165 +1,245 @@
-"""A merchant's terminals: register, look at, disable, replace, probe, release."""
+"""Routes of a merchant's terminals: register, read, disable, replace, probe, release; import a file."""
 
 import base64
 import binascii
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import Depends, Path, Query, Request, Response
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
-from api.http.body import check_media_type, read_body
-from api.http.dependencies import Dependencies
-from api.http.errors import InvalidQuery, UnsupportedMediaType
-from api.http.json_text import read_json
+from api.http.body import read_body
+from api.http.callers import Merchant, importing_merchant, merchant
+from api.http.dependencies import Wired
+from api.http.errors import BodyTooLarge, EncodedBody, InvalidQuery, NotFound, UnsupportedMediaType
 from api.http.large_work import LARGE_BYTES
-from api.http.query import Query
-from api.http.responses import answer
-from api.limits.fair_shares import Share
+from api.http.models import known
+from api.http.query import PAGE_DEFAULT, Cursor, Limit
+from api.http.routing import api_router
+from api.openapi.components import BODY_ERRORS, error_responses
+from api.payments.errors import BrokerUnavailable, LineFree, MerchantSuspended, TooEarly
 from api.payments.models import Accepted, Payment
-from api.terminals.csv_file import read_file
+from api.terminals.csv_file import COLUMNS, read_file
 from api.terminals.disconnect import while_connected
-from api.terminals.entry import TERMINAL_ID, read_entry
-from api.terminals.terminal_object import probe_object
-from shared.storage.terminals.merchants import Credential
+from api.terminals.entry import TERMINAL_ID, TerminalEntry, entry_problems
+from api.terminals.errors import (
+    ForeignTerminal,
+    ImportRefused,
+    ProbeExpired,
+    ReservedTerminal,
+    TerminalHeld,
+    TerminalLimit,
+    TerminalTaken,
+)
+from api.terminals.models import Probe, Terminal, TerminalImport, TerminalPage
 
-router = APIRouter()
+router = api_router("/v1/terminals", caller=merchant, tag="terminals")
+imports = api_router("/v1/terminals", caller=importing_merchant, tag="terminals")
 
-_PATH: Final = "/v1/terminals"
-_ONE: Final = _PATH + "/{terminal_id}"
+_SEND_CSV: Final = "The Content-Type is not supported; send text/csv."
+_CSV_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "text/csv": {
+            "schema": {"type": "string"},
+            "example": "id,host,label\ntill-1,127.0.0.2,Front till\n",
+        }
+    },
+}
+_WRONG_ROW: Final = ImportRefused(
+    details={"errors": [{"row": 2, "column": "port", "problem": "should be >= 1"}], "error_count": 1}
+)
 
-
-@router.get(_PATH, include_in_schema=False)
-async def terminals(request: Request) -> Response:
-    """List them by id, page by page."""
-    parts, credential = await _caller(request)
-    query = Query(request, ("limit", "cursor"))
-    shown, last = await parts.registry.page(credential, after=_after(query), limit=query.page_limit())
-    body: dict[str, Any] = {"terminals": shown}
-    if last is not None:
-        body["next"] = _cursor(last)
-    return answer(200, body)
-
-
-@router.post(_PATH + "/import", include_in_schema=False)
-async def import_terminals(request: Request) -> Response:
-    """Register every row of a CSV file, or none; `dry_run=true` only checks it."""
-    parts, credential = await _caller(request, Share.IMPORTS)
-    dry_run = bool(Query(request, ("dry_run",)).choice("dry_run", {"true": True, "false": False}))
-    body = await read_body(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-        raise UnsupportedMediaType("The Content-Type is not supported; send text/csv.")
-    # Even a short file has rows that take a tenth of a second.
-    rows, errors = await parts.large_work.run(
-        LARGE_BYTES,
-        read_file,
-        body,
-        pos_number=parts.settings.pos_number,
-        answer_timeout_seconds=parts.settings.answer_timeout_seconds,
-    )
-    file = await while_connected(request, parts.registry.locate_rows(rows, errors, credential))
-    imported = await parts.registry.import_file(file, credential, dry_run=dry_run)
-    return answer(
-        200,
-        {
-            "dry_run": dry_run,
-            "rows": imported.created + imported.changed,
-            "created": imported.created,
-            "changed": imported.changed,
-        },
-    )
+TerminalId = Annotated[
+    str,
+    Path(description="Chosen by the merchant.", json_schema_extra={"pattern": f"^{TERMINAL_ID.pattern}$"}),
+]
 
 
-@router.get(_ONE, include_in_schema=False)
-async def terminal(request: Request, terminal_id: str) -> Response:
-    parts, credential = await _caller(request)
-    return answer(200, await parts.registry.show(terminal_id, credential))
+def _after(cursor: Cursor = None) -> str:
+    """Return the id at the end of the page before; empty for the first page."""
+    if cursor is None:
+        return ""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    if TERMINAL_ID.fullmatch(text) is None:
+        raise InvalidQuery("cursor", "The parameter should be an earlier page's `next`.")
+    return text
 
 
-@router.put(_ONE, include_in_schema=False)
-async def put_terminal(request: Request, terminal_id: str) -> Response:
-    """Create it, or change it to exactly what the body says: what is left out has its default."""
-    parts, credential = await _caller(request)
-    settings = parts.settings
-    body = await read_body(request)
-    check_media_type(request.headers.get("content-type"))
-    given = await parts.large_work.run(len(body), read_json, body, settings.body_nesting_limit)
-    entry, problems = read_entry(
-        terminal_id,
-        given,
-        pos_number=settings.pos_number,
-        answer_timeout_seconds=settings.answer_timeout_seconds,
-    )
-    if entry is None:
-        raise problems[0].error()
-    shown, created = await parts.registry.put(entry, credential)
-    return answer(201 if created else 200, shown)
-
-
-@router.delete(_ONE, include_in_schema=False)
-async def delete_terminal(request: Request, terminal_id: str) -> Response:
-    parts, credential = await _caller(request)
-    await parts.registry.remove(terminal_id, credential)
-    return Response(status_code=204)
-
-
-@router.post(_ONE + "/disable", include_in_schema=False)
-async def disable(request: Request, terminal_id: str) -> Response:
-    """Take no more payments; those that run go on."""
-    return await _set_disabled(request, terminal_id, disabled=True)
-
-
-@router.post(_ONE + "/enable", include_in_schema=False)
-async def enable(request: Request, terminal_id: str) -> Response:
-    return await _set_disabled(request, terminal_id, disabled=False)
-
-
-@router.post(_ONE + "/replace", include_in_schema=False)
-async def replace(request: Request, terminal_id: str) -> Response:
-    """Another device is at the same place: what was learned of the old one is forgotten."""
-    parts, credential = await _caller(request)
-    await parts.registry.replace(terminal_id, credential)
-    return answer(200, await parts.registry.show(terminal_id, credential))
-
-
-@router.post(_ONE + "/probe", include_in_schema=False)
-async def probe(request: Request, terminal_id: str) -> Response:
-    """Look whether a Concert terminal is there; takes the line as a payment does, shows nothing on it."""
-    parts, credential = await _caller(request)
-    return answer(200, probe_object(await parts.probing.probe(terminal_id, credential)))
-
-
-@router.post(_ONE + "/release", include_in_schema=False)
-async def release(request: Request, terminal_id: str) -> Response:
-    """Ask for the terminal that a payment in doubt holds: a person saw that it shows nothing."""
-    parts, credential = await _caller(request)
-    payment_id = await parts.registry.release(terminal_id, credential)
-    seen = await parts.payments.results.snapshot(payment_id)
-    payment = Payment.of(seen.payment, safe_to_retry=seen.response.safe_to_retry, resolving=seen.resolving)
-    return answer(202, Accepted(payment=payment).shown())
-
-
-async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Dependencies, Credential]:
-    parts: Dependencies = request.app.state.dependencies
-    return parts, await parts.credentials.merchant(request.headers.get("authorization"), share=share)
-
-
-async def _set_disabled(request: Request, terminal_id: str, *, disabled: bool) -> Response:
-    parts, credential = await _caller(request)
-    await parts.registry.set_disabled(terminal_id, credential, disabled=disabled)
-    return answer(200, await parts.registry.show(terminal_id, credential))
-
-
-def _cursor(terminal_id: str) -> str:
+def _cursor(terminal_id: str | None) -> str | None:
+    if terminal_id is None:
+        return None
     return base64.urlsafe_b64encode(terminal_id.encode()).rstrip(b"=").decode()
 
 
-def _after(query: Query) -> str:
-    """Return the id that an earlier page ended with; empty for the first page."""
-    given = query.text("cursor") or ""
-    try:
-        text = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        text = "?"
-    if text and TERMINAL_ID.fullmatch(text) is None:
-        raise InvalidQuery("cursor", "The parameter should be what an earlier page named as `next`.")
-    return text
+def _true_or_false(given: Any) -> Any:
+    """Refuse the other words that pydantic reads as a boolean."""
+    if isinstance(given, str) and given not in ("true", "false"):
+        raise PydanticCustomError("boolean", "Input should be one of: true, false")
+    return given
+
+
+@router.get(
+    "",
+    summary="List the merchant's terminals by id",
+    response_description="One page.",
+    responses=error_responses(InvalidQuery("limit")),
+)
+async def list_terminals(
+    dependencies: Wired,
+    merchant: Merchant,
+    after: Annotated[str, Depends(_after)],
+    limit: Limit = PAGE_DEFAULT,
+) -> TerminalPage:
+    """Return the merchant's terminals, page by page."""
+    terminals, last_id = await dependencies.registry.page(merchant, after=after, limit=limit)
+    return TerminalPage(terminals=terminals, **known(next=_cursor(last_id)))
+
+
+@imports.post(
+    "/import",
+    summary="Register every row of a CSV file, or none",
+    description=f"The header row names columns of: {', '.join(COLUMNS)}.",
+    response_description="Every row is stored.",
+    responses=error_responses(
+        _WRONG_ROW,
+        InvalidQuery("dry_run"),
+        TerminalLimit(),
+        BodyTooLarge(),
+        UnsupportedMediaType(_SEND_CSV),
+        EncodedBody(),
+    ),
+    openapi_extra={"requestBody": _CSV_BODY},
+)
+async def import_terminals(
+    request: Request,
+    dependencies: Wired,
+    merchant: Merchant,
+    dry_run: Annotated[
+        bool, Query(description="Check the file, store nothing."), BeforeValidator(_true_or_false)
+    ] = False,
+) -> TerminalImport:
+    body = await read_body(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
+        raise UnsupportedMediaType(_SEND_CSV)
+    # Even a short file has rows that take a tenth of a second.
+    rows, errors = await dependencies.large_work.run(
+        LARGE_BYTES,
+        read_file,
+        body,
+        answer_timeout_seconds=dependencies.settings.answer_timeout_seconds,
+    )
+    file = await while_connected(request, dependencies.registry.locate_rows(rows, errors, merchant))
+    created, changed = await dependencies.registry.import_file(file, merchant, dry_run=dry_run)
+    return TerminalImport(dry_run=dry_run, rows=created + changed, created=created, changed=changed)
+
+
+@router.get("/{terminal_id}", summary="Return a terminal", responses=error_responses(NotFound()))
+async def get_terminal(dependencies: Wired, merchant: Merchant, terminal_id: TerminalId) -> Terminal:
+    """Return the terminal with its status."""
+    return await dependencies.registry.show(terminal_id, merchant)
+
+
+@router.put(
+    "/{terminal_id}",
+    summary="Register a terminal, or change it to exactly what is sent",
+    response_description="It was changed.",
+    responses={
+        201: {"model": Terminal, "description": "It is new."},
+        **error_responses(
+            *BODY_ERRORS, ForeignTerminal(), ReservedTerminal(), TerminalTaken(), TerminalLimit()
+        ),
+    },
+)
+async def put_terminal(
+    response: Response, dependencies: Wired, merchant: Merchant, terminal_id: TerminalId, entry: TerminalEntry
+) -> Terminal:
+    """Store the terminal: a field that is left out has its default."""
+    for problem in entry_problems(terminal_id, entry, dependencies.settings.answer_timeout_seconds):
+        raise problem
+    terminal, is_new = await dependencies.registry.put(terminal_id, entry, merchant)
+    response.status_code = 201 if is_new else 200
+    return terminal
+
+
+@router.delete(
+    "/{terminal_id}",
+    status_code=204,
+    summary="Remove a terminal",
+    response_description="It is removed; its payments go on as they were accepted.",
+    responses=error_responses(NotFound()),
+)
+async def delete_terminal(dependencies: Wired, merchant: Merchant, terminal_id: TerminalId) -> None:
+    """Remove the entry; orders can still name the terminal's address."""
+    await dependencies.registry.remove(terminal_id, merchant)
+
+
+@router.post(
+    "/{terminal_id}/disable",
+    summary="Take no more payments on this terminal",
+    responses=error_responses(NotFound()),
+)
+async def disable_terminal(dependencies: Wired, merchant: Merchant, terminal_id: TerminalId) -> Terminal:
+    """Refuse new payments; those that were accepted go on."""
+    await dependencies.registry.set_disabled(terminal_id, merchant, disabled=True)
+    return await dependencies.registry.show(terminal_id, merchant)
+
+
+@router.post("/{terminal_id}/enable", summary="Take payments again", responses=error_responses(NotFound()))
+async def enable_terminal(dependencies: Wired, merchant: Merchant, terminal_id: TerminalId) -> Terminal:
+    """Accept payments again."""
+    await dependencies.registry.set_disabled(terminal_id, merchant, disabled=False)
+    return await dependencies.registry.show(terminal_id, merchant)
+
+
+@router.post(
+    "/{terminal_id}/replace",
+    summary="Forget the capabilities of a device that was replaced",
+    responses=error_responses(NotFound(), TerminalHeld()),
+)
+async def replace_terminal(dependencies: Wired, merchant: Merchant, terminal_id: TerminalId) -> Terminal:
+    """Forget the observed capabilities: another device is at the same place."""
+    await dependencies.registry.replace(terminal_id, merchant)
+    return await dependencies.registry.show(terminal_id, merchant)
+
+
+@router.post(
+    "/{terminal_id}/probe",
+    summary="Look whether a terminal is there",
+    response_description="The result.",
+    responses=error_responses(
+        NotFound(),
+        ForeignTerminal(),
+        ReservedTerminal(),
+        MerchantSuspended("unpaid invoices"),
+        ProbeExpired(),
+        BrokerUnavailable(),
+    ),
+)
+async def probe_terminal(dependencies: Wired, merchant: Merchant, terminal_id: TerminalId) -> Probe:
+    """Send one identification, which shows nothing on the terminal. It takes the terminal lock as a payment
+    does, so that it never disturbs one."""
+    return Probe.of(await dependencies.probing.probe(terminal_id, merchant))
+
+
+@router.post(
+    "/{terminal_id}/release",
+    status_code=202,
+    summary="Ask for the terminal that a payment in doubt holds",
+    response_description="Asked for.",
+    responses=error_responses(NotFound(), TooEarly(12), LineFree()),
+)
+async def release_terminal_by_id(
+    dependencies: Wired, merchant: Merchant, terminal_id: TerminalId
+) -> Accepted:
+    """Ask for the terminal, which shows nothing of the payment any more."""
+    payment_id = await dependencies.registry.release(terminal_id, merchant)
+    found = await dependencies.payments.results.snapshot(payment_id)
+    return Accepted(
+        payment=Payment.of(
+            found.payment, safe_to_retry=found.response.safe_to_retry, resolving=found.resolving
+        )
+    )

@@ -1,20 +1,26 @@
-"""The registry as a merchant uses it: entries are checked against the networks, stored, shown, removed."""
+"""Registry of a merchant's terminals: checks entries against its networks, stores, shows, removes them."""
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from api.http.errors import ApiError, NotFound
+from api.http.errors import ApiError, InvalidRequest, NotFound
 from api.payments.early_release import ask_for_terminal
 from api.payments.errors import LineFree
 from api.terminals.csv_file import Row, RowError, refused
-from api.terminals.entry import Problem, TerminalEntry
-from api.terminals.errors import ForeignTerminal, ReservedTerminal, TerminalHeld, TerminalLimit, TerminalTaken
+from api.terminals.entry import TerminalEntry
+from api.terminals.errors import (
+    ForeignTerminal,
+    ReservedTerminal,
+    TerminalHeld,
+    TerminalLimit,
+    TerminalTaken,
+)
 from api.terminals.lookup import Terminals
+from api.terminals.models import Terminal
 from api.terminals.targets import Targets
-from api.terminals.terminal_object import terminal_object
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use, status
@@ -22,29 +28,29 @@ from shared.storage.terminals.device_replacement import InUse
 from shared.storage.terminals.merchants import Credential
 from shared.storage.terminals.registry import AddressTaken, Entry, RegisteredTerminal, TooManyTerminals
 
-NO_ADDRESS: Final = Problem("host", "format", "has no address")
-
 
 @dataclass(frozen=True, slots=True)
 class LocatedFile:
-    """A file's rows with the lines that their hosts lead to, and what is wrong with the others."""
+    """A file's rows with the terminal addresses of their hosts, and the errors of the others."""
 
     entries: Sequence[Entry]
-    #: The rows' numbers, by terminal.
+    #: The rows' numbers, by terminal id.
     numbers: Mapping[str, int]
     errors: Sequence[RowError]
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What a file did, or would do."""
+class Imported(NamedTuple):
+    """Numbers of terminals that a file created and changed, or would."""
 
     created: int
     changed: int
 
 
 class Registry:
-    """One merchant's terminals at a time; everything raises DatabaseUnavailable and CommitUnknown."""
+    """The registered terminals of one merchant at a time.
+
+    Every method raises DatabaseUnavailable and CommitUnknown.
+    """
 
     def __init__(
         self,
@@ -55,7 +61,7 @@ class Registry:
         terminals: Terminals,
         settings: Settings,
     ) -> None:
-        """`file_targets`: those whose names are looked up for a file, beside the payments' ones."""
+        """`file_targets` looks up the hosts of files, apart from those of payments."""
         self._database: Final = database
         self._targets: Final = targets
         self._file_targets: Final = file_targets
@@ -63,12 +69,14 @@ class Registry:
         self._settings: Final = settings
         self._limit: Final = settings.terminal_limit_per_merchant
 
-    async def put(self, entry: TerminalEntry, credential: Credential) -> tuple[dict[str, Any], bool]:
-        """Create or change an entry; return it as it is shown, and whether it is new.
+    async def put(
+        self, terminal_id: str, entry: TerminalEntry, credential: Credential
+    ) -> tuple[Terminal, bool]:
+        """Create or change an entry; return the terminal, and whether it is new.
 
         Raises InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken, TerminalLimit.
         """
-        stored = await _located(self._targets, entry, credential)
+        stored = await self._located(self._targets, terminal_id, entry, credential)
         try:
             (created,) = await registry.put(
                 self._database, merchant_of(credential), [stored], limit=self._limit
@@ -78,7 +86,7 @@ class Registry:
         except TooManyTerminals:
             raise TerminalLimit from None
         self._terminals.forget()
-        return await self.show(entry.id, credential), created
+        return await self.show(terminal_id, credential), created
 
     async def locate_rows(
         self, rows: Sequence[Row], errors: Sequence[RowError], credential: Credential
@@ -90,7 +98,7 @@ class Registry:
         async def locate(row: Row) -> Entry | RowError:
             try:
                 async with asyncio.timeout_at(deadline), slots:
-                    return await _located(self._file_targets, row.entry, credential)
+                    return await self._located(self._file_targets, row.terminal_id, row.entry, credential)
             except TimeoutError:
                 return RowError(row.number, "host", "was not looked up in the time that a file has")
             except (ForeignTerminal, ReservedTerminal) as error:
@@ -101,7 +109,7 @@ class Registry:
         located = await asyncio.gather(*(locate(row) for row in rows))
         entries = [found for found in located if isinstance(found, Entry)]
         unlocated = [found for found in located if isinstance(found, RowError)]
-        return LocatedFile(entries, {row.entry.id: row.number for row in rows}, [*errors, *unlocated])
+        return LocatedFile(entries, {row.terminal_id: row.number for row in rows}, [*errors, *unlocated])
 
     async def import_file(self, file: LocatedFile, credential: Credential, *, dry_run: bool) -> Imported:
         """Store every row of a file or none. Raises ImportRefused, TerminalLimit."""
@@ -131,16 +139,16 @@ class Registry:
         self._terminals.forget()
         return Imported(created.count(True), created.count(False))
 
-    async def show(self, terminal_id: str, credential: Credential) -> dict[str, Any]:
-        """Return a terminal with what is known of it. Raises NotFound."""
+    async def show(self, terminal_id: str, credential: Credential) -> Terminal:
+        """Return a terminal with its status. Raises NotFound."""
         found = await self.registered(terminal_id, credential)
         (shown,) = await self._shown([found], credential)
         return shown
 
     async def page(
         self, credential: Credential, *, after: str, limit: int
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return terminals by id, those after `after`, and the last one's id where more follow."""
+    ) -> tuple[list[Terminal], str | None]:
+        """Return the terminals after the id `after`, and the last one's id where more follow."""
         merchant_id = merchant_of(credential)
         found = await registry.page(self._database, merchant_id, after=after, most=limit + 1)
         shown = await self._shown(found[:limit], credential)
@@ -154,20 +162,20 @@ class Registry:
         return found
 
     async def remove(self, terminal_id: str, credential: Credential) -> None:
-        """Raises NotFound."""
+        """Remove an entry. Raises NotFound."""
         if not await registry.remove(self._database, merchant_of(credential), terminal_id):
             raise NotFound
         self._terminals.forget()
 
     async def set_disabled(self, terminal_id: str, credential: Credential, *, disabled: bool) -> None:
-        """Raises NotFound."""
+        """Disable or enable a terminal. Raises NotFound."""
         merchant_id = merchant_of(credential)
         if not await registry.set_disabled(self._database, merchant_id, terminal_id, disabled=disabled):
             raise NotFound
         self._terminals.forget()
 
     async def replace(self, terminal_id: str, credential: Credential) -> None:
-        """Another device is at the same place. Raises NotFound, TerminalHeld."""
+        """Forget the observed capabilities of the device before. Raises NotFound, TerminalHeld."""
         replaced = await device_replacement.replace_device(
             self._database, merchant_of(credential), terminal_id
         )
@@ -177,10 +185,9 @@ class Registry:
             raise NotFound
 
     async def release(self, terminal_id: str, credential: Credential) -> str:
-        """Ask for the terminal's line, which a payment in doubt of the merchant's holds; return the payment.
+        """Ask for the early release of the terminal lock that the merchant's payment in doubt has.
 
-        'The terminal shows nothing': the holder frees the line soon. Raises NotFound, LineFree, TooEarly,
-        PaymentConflict (it is not in doubt).
+        Return the payment's id. Raises NotFound, LineFree, TooEarly, PaymentConflict (it is not in doubt).
         """
         found = await self.registered(terminal_id, credential)
         statuses = await status.statuses(self._database, found.merchant_id, [found.terminal_address])
@@ -191,8 +198,11 @@ class Registry:
         return holder.id
 
     async def confirm_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
-        """An operator confirms a merchant's wish; twice is once. Raises NotFound where it was not asked for,
-        TerminalTaken where the address is another merchant's alone."""
+        """Confirm the sole use that the merchant asked for; may be repeated.
+
+        Raises NotFound where it was not asked for, TerminalTaken where the address is another merchant's
+        alone.
+        """
         try:
             confirmed = await sole_use.confirm(self._database, merchant_id, terminal_id, by=by)
         except AddressTaken as error:
@@ -203,30 +213,45 @@ class Registry:
         self._terminals.forget()
 
     async def withdraw_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
-        """Raises NotFound."""
+        """Withdraw a request for sole use, or its confirmation. Raises NotFound."""
         if not await sole_use.withdraw(self._database, merchant_id, terminal_id, by=by):
             raise NotFound
         self._terminals.forget()
 
-    async def _shown(
-        self, found: Sequence[RegisteredTerminal], credential: Credential
-    ) -> list[dict[str, Any]]:
-        lines = [terminal.terminal_address for terminal in found]
-        statuses = await status.statuses(self._database, merchant_of(credential), lines)
-        return [terminal_object(terminal, statuses[terminal.terminal_address]) for terminal in found]
+    async def _shown(self, found: Sequence[RegisteredTerminal], credential: Credential) -> list[Terminal]:
+        addresses = [terminal.terminal_address for terminal in found]
+        statuses = await status.statuses(self._database, merchant_of(credential), addresses)
+        return [Terminal.of(terminal, statuses[terminal.terminal_address]) for terminal in found]
+
+    async def _located(
+        self, targets: Targets, terminal_id: str, entry: TerminalEntry, credential: Credential
+    ) -> Entry:
+        """Return the entry with its host's terminal address.
+
+        Raises InvalidRequest, ForeignTerminal, ReservedTerminal.
+        """
+        terminal_address = await targets.terminal_address(entry.host, entry.port, credential)
+        if terminal_address is None:
+            raise InvalidRequest("format", "has no address", "host")
+        return Entry(
+            id=terminal_id,
+            label=entry.label,
+            shop=entry.shop,
+            host=entry.host,
+            port=entry.port,
+            terminal_address=terminal_address,
+            protocol=entry.protocol,
+            profile=json.dumps(entry.profile.model_dump(exclude_unset=True), separators=(",", ":")),
+            pos_number=entry.pos_number or self._settings.pos_number,
+            authorisation=entry.authorisation.policy,
+            authorisation_above_cents=entry.authorisation.above_cents,
+            sole_use=entry.sole_use,
+        )
 
 
 def merchant_of(credential: Credential) -> str:
     assert credential.merchant_id is not None, "a private credential belongs to a merchant"
     return credential.merchant_id
-
-
-async def _located(targets: Targets, entry: TerminalEntry, credential: Credential) -> Entry:
-    terminal_address = await targets.terminal_address(entry.host, entry.port, credential)
-    if terminal_address is None:
-        raise NO_ADDRESS.error()
-    values = {**asdict(entry), "profile": json.dumps(dict(entry.profile), separators=(",", ":"))}
-    return Entry(**values, terminal_address=terminal_address)
 
 
 def _plain(error: ApiError) -> str:
@@ -243,7 +268,7 @@ def _taken(error: AddressTaken) -> TerminalTaken:
 
 
 def _doubled(entries: Sequence[Entry], numbers: Mapping[str, int]) -> list[RowError]:
-    """Rows of one file that lead to the same line."""
+    """Return the errors of rows whose terminal address an earlier row of the file has."""
     first: dict[str, int] = {}
     errors = []
     for entry in entries:

@@ -94,6 +94,6 @@ def test_a_file_with_a_column_for_every_byte_is_refused_in_time() -> None:
     begun = time.process_time()
 
     with pytest.raises(ApiError):
-        read_file(body, pos_number="01", answer_timeout_seconds=180)
+        read_file(body, answer_timeout_seconds=180)
 
     assert time.process_time() - begun < SECONDS_AT_MOST

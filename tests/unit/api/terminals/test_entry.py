@@ -1,4 +1,4 @@
-"""What a merchant may say of a terminal: every member checked, every problem named, nothing crashes."""
+"""Checks of a terminal's entry: every field is checked, every problem is named, nothing crashes."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from api.connector.schema import PROTOCOLS
 from api.terminals.csv_file import read_file
 from api.terminals.entry import TerminalEntry, read_entry
+from shared.concert.profile import Profile
 from shared.storage.terminals.merchants import Terminal
 
 _json = st.recursive(
@@ -30,40 +31,46 @@ _MEMBERS = (
 
 
 def read(given: Any, terminal_id: str = "till-1") -> tuple[TerminalEntry | None, list[str]]:
-    entry, problems = read_entry(terminal_id, given, pos_number="09", answer_timeout_seconds=180)
+    entry, problems = read_entry(terminal_id, given, answer_timeout_seconds=180)
     return entry, [problem.path for problem in problems]
 
 
 def test_a_host_is_enough() -> None:
-    """Everything else has a default; the register number is the installation's."""
+    """Every other field has a default; the POS number's is in the settings."""
     entry, problems = read({"host": "127.0.0.2."})
 
     assert problems == []
-    assert entry == TerminalEntry(
-        id="till-1",
-        label="",
-        shop="",
-        host="127.0.0.2",
-        port=8888,
-        protocol=PROTOCOLS[0],
-        pos_number="09",
-        profile={},
-        authorisation="standard",
-        authorisation_above_cents=None,
-        sole_use=False,
-    )
+    assert entry is not None
+    assert entry.model_dump() == {
+        "host": "127.0.0.2",
+        "port": 8888,
+        "label": "",
+        "shop": "",
+        "protocol": PROTOCOLS[0],
+        "pos_number": None,
+        "authorisation": {"policy": "standard", "above_cents": None},
+        "profile": Profile().to_dict(),
+        "sole_use": False,
+    }
+    assert entry.profile.model_dump(exclude_unset=True) == {}
+
+
+def test_the_protocols_are_those_of_orders() -> None:
+    """A protocol of Concert more is one here, too."""
+    assert {read({"host": "h", "protocol": name})[0] is None for name in PROTOCOLS} == {False}
+    assert read({"host": "h", "protocol": "ConcertV2"})[1] == ["protocol"]
 
 
 @pytest.mark.parametrize("host", ["127.1", "0x7f.1", "127.0.0.010", " h", "h:8888", "tcp://h", "::1%1"])
 def test_a_host_is_read_as_an_order_reads_it(host: str) -> None:
-    """What is refused there is refused here; a file names the column, blanks included."""
+    """A host that an order refuses is refused here; a file names the column, for blanks too."""
     assert read({"host": host}) == (None, ["host"])
-    rows, errors = read_file(f"id,host\na,{host}\n".encode(), pos_number="01", answer_timeout_seconds=180)
+    rows, errors = read_file(f"id,host\na,{host}\n".encode(), answer_timeout_seconds=180)
     assert (rows, [(error.row, error.column) for error in errors]) == ([], [(2, "host")])
 
 
 def test_every_problem_is_named() -> None:
-    """Not only the first one: a file of terminals is mended in one go."""
+    """Not only the first one: a file of terminals is fixed in one go."""
     _, problems = read({"port": "x", "label": 7, "profile": {"ticket": "1"}, "unknown": 1}, "a b")
 
     assert sorted(problems) == ["host", "id", "label", "port", "profile.ticket", "unknown"]
@@ -118,7 +125,7 @@ def test_any_json_is_an_entry_or_named_problems(given: Any) -> None:
         ("above", 3000, [False, False, True]),
     ],
 )
-def test_when_an_authorisation_is_asked_for(policy: str, above: int | None, asked: list[bool]) -> None:
+def test_a_policy_asks_for_an_authorisation(policy: str, above: int | None, asked: list[bool]) -> None:
     """`above` begins one cent above its amount."""
     terminal = Terminal("t", "h", 1, "h:1", "ConcertV3.1", "{}", "01", policy, above)
 

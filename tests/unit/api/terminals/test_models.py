@@ -10,11 +10,10 @@ from jsonschema_rs import Draft202012Validator
 
 from api.openapi import document
 from api.openapi.document import openapi_document
-from api.openapi.terminal_paths import TERMINAL_SCHEMAS
 from api.terminals.csv_file import COLUMNS, read_file
-from api.terminals.entry import read_entry
+from api.terminals.entry import READ_ONLY, TerminalEntry, TerminalProfile, read_entry
 from api.terminals.errors import ImportRefused
-from api.terminals.terminal_object import probe_object, terminal_object
+from api.terminals.models import Probe, Terminal
 from shared.concert.profile import Profile
 from shared.storage.terminals.probes import ProbeReport, ProbeResult
 from shared.storage.terminals.registry import RegisteredTerminal
@@ -51,7 +50,7 @@ def check(schema: str, value: Any) -> None:
 
 
 def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
-    """No member is undocumented; what a GET answers is a valid PUT."""
+    """The answer of a GET is a valid PUT."""
     status = TerminalStatus(
         echoes=[["CB", "CZ"], ["CZ"]],
         answered_at=5,
@@ -59,27 +58,28 @@ def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
         holder=Holder("pay_1", "in_session", 1, 2),
         waiting=["pay_2"],
     )
-    shown = terminal_object(REGISTERED, status)
+    shown = Terminal.of(REGISTERED, status).shown()
 
     check("Terminal", shown)
-    assert shown.keys() == TERMINAL_SCHEMAS["Terminal"]["properties"].keys()
+    assert shown.keys() == Terminal.model_fields.keys()
+    assert set(READ_ONLY) == shown.keys() - TerminalEntry.model_fields.keys()
     assert shown["observed"]["fields"] == ["CZ"]
-    assert read_entry("till-1", shown, pos_number="01", answer_timeout_seconds=180)[1] == []
+    assert read_entry("till-1", shown, answer_timeout_seconds=180)[1] == []
 
 
 def test_what_the_device_before_said_is_not_shown_as_seen() -> None:
     """A replaced terminal was last seen when the new device first answered."""
     replaced = RegisteredTerminal(**{**_values(REGISTERED), "replaced_at": 10})
 
-    assert terminal_object(replaced, TerminalStatus(answered_at=9))["last_seen"] is None
-    assert terminal_object(replaced, TerminalStatus(answered_at=11))["last_seen"] is not None
+    assert Terminal.of(replaced, TerminalStatus(answered_at=9)).last_seen is None
+    assert Terminal.of(replaced, TerminalStatus(answered_at=11)).last_seen is not None
 
 
 def test_every_outcome_of_a_probe_that_is_answered_fits_its_schema() -> None:
     """Another merchant's payment is not named."""
     for outcome in set(ProbeResult) - {ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED}:
-        check("Probe", probe_object(ProbeReport(outcome=outcome, round_trip_ms=1, detail="x")))
-    assert probe_object(ProbeReport(outcome=ProbeResult.HELD, held_since=0)) == {
+        check("Probe", Probe.of(ProbeReport(outcome=outcome, round_trip_ms=1, detail="x")).shown())
+    assert Probe.of(ProbeReport(outcome=ProbeResult.HELD, held_since=0)).shown() == {
         "outcome": "held",
         "held_since": "1970-01-01T00:00:00.000Z",
     }
@@ -105,8 +105,8 @@ def test_the_reference_page_names_members_columns_profile_keys_and_outcomes() ->
     """What an integrator looks for is there."""
     page = PAGE.read_text(encoding="utf-8")
 
-    names = {*TERMINAL_SCHEMAS["Terminal"]["properties"], *COLUMNS, *Profile().to_dict()}
-    outcomes = TERMINAL_SCHEMAS["Probe"]["properties"]["outcome"]["enum"]
+    names = {*Terminal.model_fields, *COLUMNS, *Profile().to_dict()}
+    outcomes = openapi_document()["components"]["schemas"]["Probe"]["properties"]["outcome"]["enum"]
     for name in (*names, *outcomes):
         assert f"`{name.removeprefix('profile.')}`" in page, name
 
@@ -115,8 +115,13 @@ def test_the_reference_page_names_members_columns_profile_keys_and_outcomes() ->
 def test_any_bytes_are_rows_or_named_errors(body: bytes) -> None:
     """Never a crash."""
     with suppress(ImportRefused):
-        rows, errors = read_file(b"id,host\n" + body, pos_number="01", answer_timeout_seconds=180)
+        rows, errors = read_file(b"id,host\n" + body, answer_timeout_seconds=180)
         assert rows or errors
+
+
+def test_the_profile_of_a_body_is_the_profile_of_a_session() -> None:
+    """Same keys, same defaults."""
+    assert TerminalProfile().model_dump() == Profile().to_dict()
 
 
 def _values(registered: RegisteredTerminal) -> dict[str, Any]:
