@@ -1,1 +1,1 @@
-"""Registered terminals, and from an order to the address of its terminal."""
+"""Registered terminals, and the terminal addresses of orders."""

@@ -1,7 +1,7 @@
-"""From the terminal's host to its line: look up once, fold and check every address, take the lowest.
+"""Finder of the terminal address of a host: looks it up once, folds and checks every address.
 
-The worker connects to that literal address only, so nothing is looked up a second time, and two names or
-spellings of one terminal lead to the same line.
+The lowest one is the terminal's. The worker connects to that literal address only: nothing is looked up a
+second time, and two names or spellings of one terminal have the same terminal address.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from shared.network.public_addresses import PUBLIC, Address, folded, is_drivable
 class OutsideNetworks(Exception):
     """One of the host's addresses is outside the merchant's allowed networks; no packet was sent.
 
-    `terminal_address` is where the host leads to nonetheless, where that is known.
+    `terminal_address` is the host's, if it is known.
     """
 
     def __init__(self, address: str, terminal_address: str | None = None) -> None:
@@ -25,7 +25,7 @@ class OutsideNetworks(Exception):
 
 
 class TerminalAddressFinder:
-    """Finds the line of a host and port, for a merchant's allowed networks."""
+    """Finds the terminal address of a host and port, within a merchant's allowed networks."""
 
     def __init__(self, lookup: Lookup, timeout_seconds: float) -> None:
         self._lookup: Final = lookup

@@ -1,4 +1,4 @@
-"""Work that is of no use once the client has left."""
+"""Work that ends when the client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,23 +11,23 @@ Result = TypeVar("Result")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Return the work's result; end the work and raise ClientDisconnect as soon as the client has left.
+    """Return the work's result; cancel it and raise ClientDisconnect as soon as the client disconnects.
 
     The request's body must have been read to its end. For work that stores nothing.
     """
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
+    disconnecting = asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, disconnecting), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             raise ClientDisconnect
         return working.result()
     finally:
         working.cancel()
-        leaving.cancel()
-        await asyncio.wait((working, leaving))
+        disconnecting.cancel()
+        await asyncio.wait((working, disconnecting))
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -147,15 +147,15 @@ class TerminalEntry(RequestBody):
     pos_number: Omittable[Annotated[str, Field(pattern="^[0-9]{2}$")]] = Field(
         None, description="Number of the POS; by default the installation's.", examples=["07"]
     )
-    authorisation: TerminalAuthorisation = Field(
-        default_factory=lambda: TerminalAuthorisation(policy="standard"),
-        description="The debits that ask for an authorisation though their order does not.",
-        examples=[{"policy": "above", "above_cents": 3000}],
-    )
     profile: TerminalProfile = Field(
         default_factory=TerminalProfile,
         description="Capabilities of the terminal; only what differs from the default.",
         examples=[{"sends_contract": False}],
+    )
+    authorisation: TerminalAuthorisation = Field(
+        default_factory=lambda: TerminalAuthorisation(policy="standard"),
+        description="The debits that ask for an authorisation though their order does not.",
+        examples=[{"policy": "above", "above_cents": 3000}],
     )
     sole_use: Annotated[bool, BeforeValidator(_requested)] = Field(
         False,
@@ -174,15 +174,13 @@ class TerminalEntry(RequestBody):
             return given
         return {name: value for name, value in given.items() if name not in READ_ONLY}
 
-    @field_validator("profile")
-    @classmethod
-    def _can_be_asked(cls, profile: TerminalProfile, info: ValidationInfo) -> TerminalProfile:
-        authorisation = info.data.get("authorisation")
-        if authorisation is None or authorisation.policy == "standard" or profile.sends_authorisation:
-            return profile
-        problem = PydanticCustomError("not", "should be true where authorisation is asked for")
-        details = InitErrorDetails(type=problem, loc=("sends_authorisation",), input=False)
-        raise ValidationError.from_exception_data("TerminalProfile", [details])
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if self.authorisation.policy != "standard" and not self.profile.sends_authorisation:
+            problem = PydanticCustomError("not", "should be true where authorisation is asked for")
+            details = InitErrorDetails(type=problem, loc=("profile", "sends_authorisation"), input=False)
+            raise ValidationError.from_exception_data("TerminalEntry", [details])
+        return self
 
 
 def entry_problems(

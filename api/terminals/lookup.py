@@ -1,4 +1,4 @@
-"""Which terminal a payment goes to, as its merchant registered it, and whose alone an address is."""
+"""Cache of registered terminals by terminal address, and of the merchants with sole use of an address."""
 
 from typing import Final
 
@@ -12,11 +12,11 @@ _MAX_CACHED: Final = 50_000
 
 
 class Terminals:
-    """The registered terminals of all merchants; that a line has none is believed for a while, too."""
+    """Registered terminals of all merchants; that an address has none is cached, too."""
 
     def __init__(self, database: Database, clock: Clock, cache_seconds: float) -> None:
         self._database: Final = database
-        self._by_line: Final = TtlCache[tuple[str, str], Terminal | None](
+        self._by_address: Final = TtlCache[tuple[str, str], Terminal | None](
             clock, cache_seconds, max_entries=_MAX_CACHED
         )
         self._sole_users: Final = TtlCache[str, str | None](clock, cache_seconds, max_entries=_MAX_CACHED)
@@ -25,28 +25,30 @@ class Terminals:
         """Return one of the merchant's own terminals. Raises DatabaseUnavailable."""
         return await merchants.terminal_by_id(self._database, merchant_id, terminal_id)
 
-    async def by_line(self, merchant_id: str, terminal_address: str) -> Terminal | None:
-        """Return what the merchant registered for this line. Raises DatabaseUnavailable."""
-        return await self._by_line.fetch(
+    async def by_address(self, merchant_id: str, terminal_address: str) -> Terminal | None:
+        """Return the merchant's terminal at this address. Raises DatabaseUnavailable."""
+        return await self._by_address.fetch(
             (merchant_id, terminal_address),
             lambda: merchants.terminal_by_address(self._database, merchant_id, terminal_address),
         )
 
     async def is_reserved(self, merchant_id: str, terminal_address: str) -> bool:
-        """Whether this line is another merchant's alone, by an operator's word. Raises
-        DatabaseUnavailable."""
+        """Return whether an operator confirmed another merchant's sole use of this address.
+
+        Raises DatabaseUnavailable.
+        """
         user = await self._sole_users.fetch(
             terminal_address, lambda: sole_use.sole_user(self._database, terminal_address)
         )
         return user is not None and user != merchant_id
 
-    async def leads_to(self, merchant_id: str, terminal: Terminal, terminal_address: str) -> None:
-        """Note where the terminal's host leads to now. Raises DatabaseUnavailable, CommitUnknown."""
+    async def update_address(self, merchant_id: str, terminal: Terminal, terminal_address: str) -> None:
+        """Store the current address of the terminal's host. Raises DatabaseUnavailable, CommitUnknown."""
         if terminal.terminal_address != terminal_address:
             await registry.update_address(self._database, merchant_id, terminal.id, terminal_address)
             self.forget()
 
     def forget(self) -> None:
-        """Ask the database anew: an entry was changed here. Other API processes believe on for a while."""
-        self._by_line.clear()
+        """Clear the cache: an entry was changed here. Other API processes keep theirs for its time."""
+        self._by_address.clear()
         self._sole_users.clear()

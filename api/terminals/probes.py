@@ -1,4 +1,4 @@
-"""Probes: a merchant asks whether a terminal is there, a worker looks, the database has the answer."""
+"""Probes of a merchant's terminals: sent to a worker, their results read from the database."""
 
 import asyncio
 from typing import Final
@@ -25,7 +25,7 @@ from shared.storage.terminals.probes import NewProbe, ProbeReport, ProbeResult
 
 _log = structlog.get_logger()
 
-#: How long a probe waits for a worker at most: a person waits for it, and nothing is lost without it.
+#: The longest wait for a worker: an operator waits for the probe, and nothing is lost without it.
 _DEADLINE_SECONDS: Final = 10.0
 
 
@@ -57,8 +57,11 @@ class Probing:
         self._random_bytes: Final = random_bytes
 
     async def probe(self, terminal_id: str, credential: Credential) -> ProbeReport:
-        """Return what was found. Raises MerchantSuspended, NotFound, ForeignTerminal, ReservedTerminal,
-        BrokerUnavailable, ProbeExpired, DatabaseUnavailable, CommitUnknown."""
+        """Return the result.
+
+        Raises MerchantSuspended, NotFound, ForeignTerminal, ReservedTerminal, BrokerUnavailable,
+        ProbeExpired, DatabaseUnavailable, CommitUnknown.
+        """
         if credential.suspended_because is not None:
             raise MerchantSuspended(credential.suspended_because)
         terminal = await self._registry.registered(terminal_id, credential)
@@ -81,13 +84,13 @@ class Probing:
             try:
                 await self._publisher.publish_probe(ProbeMessage(probe_id, self._replies.name))
             except BrokerFailure as error:
-                _log.error("broker away", error=str(error))
+                _log.error("probe not sent: broker unavailable", error=str(error))
                 await probes.give_up(self._database, probe_id)
-                raise BrokerUnavailable("The message broker is away; nothing was sent.") from error
+                raise BrokerUnavailable("The message broker is unavailable; nothing was sent.") from error
             return await self._result(probe_id, waiter.woken)
 
     async def _result(self, probe_id: str, woken: asyncio.Event) -> ProbeReport:
-        """Wait for the reply, and look by itself from time to time in case that one gets lost."""
+        """Wait for the reply; read the database every reply_poll_seconds in case the reply gets lost."""
         ends_at = self._clock.monotonic() + self._deadline_seconds + self._settings.probe_lease_seconds
         found = None
         while found is None and self._clock.monotonic() < ends_at:
@@ -97,7 +100,7 @@ class Probing:
             except TimeoutError:
                 pass
             woken.clear()
-            with failures_logged("probe not read for its caller"):
+            with failures_logged("probe result not read"):
                 found = await probes.result(self._database, probe_id)
         if found is None:
             await probes.give_up(self._database, probe_id)

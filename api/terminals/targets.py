@@ -1,6 +1,6 @@
 """Targets of payments: the terminal by its address, or as its merchant registered it.
 
-A terminal that may not be used is found, too: the order's earlier attempt is looked for before anybody is
+A terminal that may not be used is found, too: an earlier attempt of the order is answered before the order is
 refused.
 """
 
@@ -43,20 +43,20 @@ class Target:
     pos_number: str
     #: JSON, see `Profile`.
     profile: str = "{}"
-    #: As the order or the terminal's entry wants it.
+    #: True if the order or the terminal's entry asks for it.
     force_authorization: bool
-    #: Why the merchant may not pay there: an answer only where no earlier attempt of the order is one.
+    #: The error if the merchant may not pay there; answered only if the order has no earlier attempt.
     refusal: ApiError | None = None
 
 
 class Targets:
-    """Finds targets. The host is looked up once, here; whatever is refused, no packet was sent."""
+    """Finds targets. The host is looked up once, here; no packet is sent."""
 
-    def __init__(self, lines: TerminalAddressFinders, terminals: Terminals, pos_number: str) -> None:
+    def __init__(self, finders: TerminalAddressFinders, terminals: Terminals, pos_number: str) -> None:
         """`pos_number` is that of terminals without an entry."""
-        self._lines: Final = lines
+        self._finders: Final = finders
         self._terminals: Final = terminals
-        self._register_number: Final = pos_number
+        self._pos_number: Final = pos_number
 
     async def find(self, order: OrderRequest, credential: Credential) -> Target:
         """Return the order's target. Raises DatabaseUnavailable, CommitUnknown.
@@ -76,57 +76,61 @@ class Targets:
             assert order.host is not None
             assert order.port is not None
             host, port = order.host, order.port
-        terminal_address, refusal = await self._line(host, port, credential)
+        terminal_address, refusal = await self._address(host, port, credential)
         if terminal_address is not None and refusal is None:
             if terminal is None:
-                terminal = await self._terminals.by_line(merchant_id, terminal_address)
+                terminal = await self._terminals.by_address(merchant_id, terminal_address)
             elif await self._is_disabled(merchant_id, terminal, terminal_address):
                 refusal = TerminalDisabled()
             else:
-                await self._terminals.leads_to(merchant_id, terminal, terminal_address)
+                await self._terminals.update_address(merchant_id, terminal, terminal_address)
         target = self._target(order, host, port, terminal_address, terminal)
         return target if refusal is None else replace(target, refusal=refusal)
 
     async def terminal_address(self, host: str, port: int, credential: Credential) -> str | None:
-        """Return the line that this merchant may use; None where the host has no address.
+        """Return the terminal address that this merchant may use; None if the host has no address.
 
         Raises ForeignTerminal, ReservedTerminal, DatabaseUnavailable.
         """
-        terminal_address, refusal = await self._line(host, port, credential)
+        terminal_address, refusal = await self._address(host, port, credential)
         if refusal is not None:
             raise refusal
         return terminal_address
 
-    async def _line(self, host: str, port: int, credential: Credential) -> tuple[str | None, ApiError | None]:
-        """Return where the host leads to, and why this merchant may not use it."""
+    async def _address(
+        self, host: str, port: int, credential: Credential
+    ) -> tuple[str | None, ApiError | None]:
+        """Return the host's terminal address, and the error if this merchant may not use it."""
         assert credential.merchant_id is not None
         try:
-            terminal_address = await self._lines(credential.merchant_id).find(host, port, credential.networks)
+            terminal_address = await self._finders(credential.merchant_id).find(
+                host, port, credential.networks
+            )
         except OutsideNetworks as error:
             _log.warning("terminal outside the merchant's networks", address=str(error))
             return error.terminal_address, ForeignTerminal()
         if terminal_address is not None and await self._terminals.is_reserved(
             credential.merchant_id, terminal_address
         ):
-            _log.warning("terminal is another merchant's alone", terminal_address=terminal_address)
+            _log.warning("terminal in the sole use of another merchant", terminal_address=terminal_address)
             return terminal_address, ReservedTerminal()
         return terminal_address, None
 
     async def _is_disabled(self, merchant_id: str, terminal: Terminal, terminal_address: str) -> bool:
-        """Return whether the entry's host leads now to a terminal that the merchant disabled."""
-        at_line = (
+        """Return whether the current address of the entry's host is that of a disabled terminal."""
+        at_address = (
             terminal
             if terminal.terminal_address == terminal_address
-            else await self._terminals.by_line(merchant_id, terminal_address)
+            else await self._terminals.by_address(merchant_id, terminal_address)
         )
-        return at_line is not None and at_line.disabled_at is not None
+        return at_address is not None and at_address.disabled_at is not None
 
     def _unknown(self, order: OrderRequest) -> Target:
         return Target(
             host="",
             port=0,
             terminal_address=None,
-            pos_number=self._register_number,
+            pos_number=self._pos_number,
             force_authorization=order.force_authorization,
             refusal=UnknownTerminal(),
         )
@@ -144,13 +148,13 @@ class Targets:
                 host=host,
                 port=port,
                 terminal_address=terminal_address,
-                pos_number=self._register_number,
+                pos_number=self._pos_number,
                 force_authorization=order.force_authorization,
                 refusal=_cannot_ask(order.force_authorization, "{}"),
             )
-        # Only a debit needs the card's bank: what gives money back asks as its order says.
-        wanted = order.operation is Operation.DEBIT and terminal.asks_authorisation(order.amount_cents)
-        forced = order.force_authorization or wanted
+        # Only a debit asks for an authorisation by policy; a credit asks as its order says.
+        by_policy = order.operation is Operation.DEBIT and terminal.asks_authorisation(order.amount_cents)
+        forced = order.force_authorization or by_policy
         disabled = None if terminal.disabled_at is None else TerminalDisabled()
         return Target(
             host=host,

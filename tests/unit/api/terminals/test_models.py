@@ -1,4 +1,4 @@
-"""The published description of terminals fits what is rendered, and the reference page names all of it."""
+"""Rendered terminals fit the published document, and the reference page names every field."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_a_rendered_terminal_fits_its_schema_and_can_be_sent_back() -> None:
     assert read_entry("till-1", shown, answer_timeout_seconds=180)[1] == []
 
 
-def test_what_the_device_before_said_is_not_shown_as_seen() -> None:
+def test_an_answer_of_the_device_before_is_not_shown_as_last_seen() -> None:
     """A replaced terminal was last seen when the new device first answered."""
     replaced = RegisteredTerminal(**{**_values(REGISTERED), "replaced_at": 10})
 
@@ -101,8 +101,8 @@ def test_the_examples_of_the_paths_fit_their_schemas() -> None:
                         assert checker.is_valid(example["value"]), (path, status, name)
 
 
-def test_the_reference_page_names_members_columns_profile_keys_and_outcomes() -> None:
-    """What an integrator looks for is there."""
+def test_the_reference_page_names_fields_columns_profile_keys_and_outcomes() -> None:
+    """An integrator finds each of them."""
     page = PAGE.read_text(encoding="utf-8")
 
     names = {*Terminal.model_fields, *COLUMNS, *Profile().to_dict()}

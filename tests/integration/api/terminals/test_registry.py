@@ -1,4 +1,4 @@
-"""The registry over HTTP: a merchant's terminals change its own payments and nobody else's."""
+"""Registry over HTTP: a merchant's terminals change its own payments only."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from shared.security.credentials import CredentialKind
 
 
 async def test_a_terminal_is_created_read_and_changed(system_on_both: System) -> None:
-    """PUT says all of it: what is left out has its default again. What was read can be sent back."""
+    """A PUT replaces all: a field that is left out has its default again. An answer can be sent back."""
     system = system_on_both
     shop = await merchant(system, await system.api())
     host = terminal_host()
@@ -51,7 +51,7 @@ async def test_a_terminal_is_created_read_and_changed(system_on_both: System) ->
 
 
 async def test_a_merchants_terminals_are_its_own(system_on_both: System) -> None:
-    """Two merchants call different terminals alike; each sees, changes and removes its own."""
+    """Two merchants use one id for different terminals; each sees, changes and removes its own."""
     system = system_on_both
     api = await system.api()
     one, other = await merchant(system, api), await merchant(system, api)
@@ -70,7 +70,7 @@ async def test_a_merchants_terminals_are_its_own(system_on_both: System) -> None
     refused(await other.send("DELETE", "/a"), 404, "unknown.resource.not.found")
 
 
-WRONG_MEMBERS: list[tuple[dict[str, Any], str]] = [
+WRONG_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"port": 0}, "port"),
     ({"protocol": "AppNepting"}, "protocol"),
     ({"pos_number": "1"}, "pos_number"),
@@ -92,12 +92,12 @@ WRONG_MEMBERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_a_wrong_member_is_named(system: System) -> None:
+async def test_a_wrong_field_is_named(system: System) -> None:
     """400 with its path, and nothing is stored."""
     shop = await merchant(system, await system.api())
 
-    for members, path in WRONG_MEMBERS:
-        error = (await shop.put("t", **{"host": terminal_host(), **members})).json()["error"]
+    for fields, path in WRONG_FIELDS:
+        error = (await shop.put("t", **{"host": terminal_host(), **fields})).json()["error"]
         assert (error["status"], error["details"]["path"]) == (400, path), error
     refused(await shop.send("GET", "/t"), 404, "unknown.resource.not.found")
 
@@ -116,7 +116,7 @@ async def test_an_address_is_registered_once_and_inside_the_networks_only(system
 
 
 async def test_a_payment_goes_to_the_terminal_it_names(system_on_both: System) -> None:
-    """With the entry's register number and profile; the answer echoes the request as it was sent."""
+    """With the entry's POS number and profile; the answer echoes the request as it was sent."""
     system = system_on_both
     shop = await merchant(system, await system.api())
     await system.worker()
@@ -173,8 +173,8 @@ async def test_an_unknown_terminal_is_a_400(system: System) -> None:
     refused(await one.pay("till-1"), 400, "unavailable.terminal.bad.request")
 
 
-async def test_sole_use_needs_an_operators_word(system_on_both: System) -> None:
-    """Asked for, it changes nothing for others; confirmed, their payments, probes and entries are refused."""
+async def test_sole_use_needs_an_operators_confirmation(system_on_both: System) -> None:
+    """A request changes nothing for others; once confirmed, their payments, probes, entries are refused."""
     system = system_on_both
     api = await system.api(credential_cache_seconds=0.01)
     one, other = await merchant(system, api), await merchant(system, api)
@@ -224,7 +224,7 @@ async def test_sole_use_needs_an_operators_word(system_on_both: System) -> None:
 
 
 async def test_a_confirmed_sole_use_does_not_move_to_another_address(system_on_both: System) -> None:
-    """Else a merchant could have its own address confirmed and then name somebody else's."""
+    """Otherwise a merchant could have its own address confirmed, then move to another merchant's."""
     system = system_on_both
     api = await system.api()
     shop = await merchant(system, api)
@@ -239,8 +239,8 @@ async def test_a_confirmed_sole_use_does_not_move_to_another_address(system_on_b
     assert moved.json()["sole_use"] == "requested"
 
 
-async def test_a_replaced_device_is_learned_anew(system_on_both: System) -> None:
-    """Not while its line is held; afterwards nothing of the old device is shown."""
+async def test_the_capabilities_of_a_replaced_device_are_forgotten(system_on_both: System) -> None:
+    """Not while the terminal is locked; afterwards nothing of the old device is shown."""
     system = system_on_both
     shop = await merchant(system, await system.api())
     await system.worker()
@@ -261,7 +261,7 @@ async def test_a_replaced_device_is_learned_anew(system_on_both: System) -> None
 
 
 async def test_running_and_waiting_payments_are_shown_others_as_numbers(system_on_both: System) -> None:
-    """The merchant's own by id; release and replace say what holds the line."""
+    """The merchant's own by id; release and replace are refused by the state of the lock's holder."""
     system = system_on_both
     api = await system.api()
     one, other = await merchant(system, api), await merchant(system, api)
@@ -292,7 +292,7 @@ async def test_running_and_waiting_payments_are_shown_others_as_numbers(system_o
 
 
 async def test_a_terminal_in_doubt_is_asked_for_by_its_merchant(system_on_both: System) -> None:
-    """By the terminal's id: too early says how long, later the holder finds the request; nobody else may."""
+    """By the terminal's id: too early, `seconds_left` is shown; later it is stored; others may not."""
     system = system_on_both
     api = await system.api()
     one, other = await merchant(system, api), await merchant(system, api)

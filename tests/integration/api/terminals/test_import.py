@@ -1,4 +1,4 @@
-"""A file of terminals: every row is stored, or none and every wrong cell is named."""
+"""Import of a terminal file: every row is stored, or none and every wrong cell is named."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ async def send(shop: Merchant, text: str | bytes, media_type: str = "text/csv", 
 
 
 async def test_a_spreadsheets_file_is_stored_whole(system_on_both: System) -> None:
-    """Semicolons, a byte order mark, CR LF, empty cells and rows, a register number without its zero."""
+    """Semicolons, a byte order mark, CR LF, empty cells and rows, a POS number without its zero."""
     system = system_on_both
     shop = await merchant(system, await system.api())
     hosts = [terminal_host() for _ in range(3)]
@@ -44,7 +44,7 @@ async def test_a_spreadsheets_file_is_stored_whole(system_on_both: System) -> No
 
 
 async def test_no_cell_of_a_file_is_a_formula(system: System) -> None:
-    """What was registered may be opened in a spreadsheet one day; blanks before it change nothing."""
+    """A registered text may be opened in a spreadsheet later; blanks before a formula change nothing."""
     shop = await merchant(system, await system.api())
     formulas = ["=HYPERLINK(1)", "+33 1", "-1+1", "@SUM(1)", "\t=1", "  =1"]
     rows = ["id;host;label", *(f"t{n};{terminal_host()};{cell}" for n, cell in enumerate(formulas))]
@@ -93,7 +93,7 @@ async def test_one_wrong_row_stores_nothing_and_every_problem_is_named(system_on
     assert [terminal["id"] for terminal in listed] == ["old"]
 
 
-NO_FILES = [
+WRONG_FILES = [
     (b"", "id"),
     (b"id,host\n", ""),
     (b"id,host,hots\na,127.0.0.1,x\n", "hots"),
@@ -106,11 +106,11 @@ NO_FILES = [
 ]
 
 
-async def test_what_is_no_file_of_terminals_is_named(system: System) -> None:
+async def test_a_file_that_cannot_be_read_names_the_problem(system: System) -> None:
     """400, never a crash."""
     shop = await merchant(system, await system.api())
 
-    for body, column in NO_FILES:
+    for body, column in WRONG_FILES:
         error = refused(await send(shop, body), 400, "rows.import.bad.request")
         assert error["details"]["errors"][0]["column"] == column, body
 

@@ -1,4 +1,4 @@
-"""Probes over HTTP: what is found, and that a probe and a payment never meet on a terminal."""
+"""Probes over HTTP: their results, and that a probe and a payment never meet on a terminal."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ async def free(system: System, host: str) -> bool:
 
 
 async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> None:
-    """One identification with the entry's register number; the line is free again and the terminal seen."""
+    """One identification with the entry's POS number; the lock is free again, `last_seen` is set."""
     system = system_on_both
     shop = await merchant(system, await system.api())
     await system.worker()
@@ -46,8 +46,8 @@ async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> N
     assert shown["observed"] == {"answers": 0, "fields": [], "identifies": True, "identify_first": False}
 
 
-async def test_what_is_no_concert_terminal_or_not_there_is_told_apart(system: System) -> None:
-    """A silent or foreign listener, a closed port, a name without an address; the line is free after each."""
+async def test_foreign_devices_and_closed_ports_have_results_of_their_own(system: System) -> None:
+    """A silent or foreign listener, a closed port, a name without an address; the lock is free after each."""
     shop = await merchant(system, await system.api())
     await system.worker()
 
@@ -68,8 +68,8 @@ async def test_what_is_no_concert_terminal_or_not_there_is_told_apart(system: Sy
     assert await free(system, host)
 
 
-async def test_a_busy_terminal_says_so(system: System) -> None:
-    """Somebody pays at it by hand: it is a Concert terminal, and nothing is learned of its habits."""
+async def test_a_terminal_in_use_is_busy(system: System) -> None:
+    """A sale is made on it by hand: it is a Concert terminal, and its observed capabilities stay."""
     shop = await merchant(system, await system.api())
     await system.worker()
     async with VirtualTerminal(terminal_host(), behaviour=Behaviour(delay_seconds=30)) as device:
@@ -86,7 +86,7 @@ async def test_a_busy_terminal_says_so(system: System) -> None:
 
 
 async def test_a_terminal_that_answered_payments_needs_no_identification(system: System) -> None:
-    """Some leave identifications unanswered: what takes connections where one paid before is reachable."""
+    """Some leave identifications unanswered: a listener that answered payments before is reachable."""
     shop = await merchant(system, await system.api())
     await system.worker()
     async with ScriptedTerminal(says_nothing, scripts_all=True) as device:
@@ -100,8 +100,8 @@ async def test_a_terminal_that_answered_payments_needs_no_identification(system:
     assert (await shop.get("till-1"))["observed"]["identifies"] is False
 
 
-async def test_a_held_line_is_told_without_a_packet(system_on_both: System) -> None:
-    """Who holds it where that is the merchant's own payment, for others only since when."""
+async def test_a_locked_terminal_is_held_without_a_packet(system_on_both: System) -> None:
+    """`held_by` names the merchant's own payment; of others' only `held_since` is shown."""
     system = system_on_both
     api = await system.api()
     one, other = await merchant(system, api), await merchant(system, api)
@@ -120,7 +120,7 @@ async def test_a_held_line_is_told_without_a_packet(system_on_both: System) -> N
 
 
 async def test_a_payment_waits_for_a_probe(system_on_both: System) -> None:
-    """It stays queued while the probe holds the line, and is paid when the probe has ended."""
+    """It stays queued while the probe has the lock, and is paid when the probe has ended."""
     system = system_on_both
     api = await system.api()
     one, other = await merchant(system, api), await merchant(system, api)
