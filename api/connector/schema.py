@@ -20,12 +20,9 @@ from jsonschema_rs import Draft7Validator
 from api.connector.messages import Path as SchemaPath
 from api.connector.messages import Schema, SchemaViolation, first_error
 from api.http.json_text import NESTING_LIMIT, read_json, without_surrogates
-from shared.concert import fields as concert_fields
 
 #: The port of a terminal where a request names none.
 DEFAULT_PORT: Final = 8888
-#: `AppNepting`, which the older POS file lists as well, is no Concert terminal: it is refused.
-PROTOCOLS: Final = tuple(concert_fields.VERSIONS)
 
 _FILE: Final = Path(__file__).with_name("order.schema.json")
 

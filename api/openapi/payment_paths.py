@@ -1,20 +1,10 @@
-"""Parameters and errors that the hand-written paths share."""
+"""Errors that the hand-written paths share."""
 
 from itertools import groupby
 from typing import Any
 
 from api.http.errors import ApiError
-from api.openapi.components import QUERY_PLACE, USUAL_ERRORS, error_response, parameter
-
-
-def page_parameters() -> list[dict[str, Any]]:
-    limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
-    return [
-        parameter("limit", "query", limit, "How many payments a page holds."),
-        parameter(
-            "cursor", "query", QUERY_PLACE, "Where the page begins: what an earlier page named as `next`."
-        ),
-    ]
+from api.openapi.components import USUAL_ERRORS, error_response
 
 
 def usual_errors(*more: list[ApiError]) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from jsonschema_rs import Draft202012Validator, meta
 
 from api.connector.messages import WORDED_KEYWORDS
 from api.connector.request import OPERATIONS, parse_order
-from api.connector.schema import PROTOCOLS, order_schema
+from api.connector.schema import order_schema
 from api.http.errors import InvalidRequest
 from api.openapi import document as documents
 from api.openapi.document import openapi_document
 from api.payments.models import Payment
-from shared.concert.fields import APPLICATIONS, CURRENCIES
+from shared.concert.fields import APPLICATIONS, CURRENCIES, VERSIONS
 
 _ANNOTATIONS = {"description", "examples", "default", "properties", "items", "x-refused", "x-published"}
 
@@ -58,7 +58,7 @@ def test_the_lists_of_the_schema_are_those_of_the_code() -> None:
 
     assert order["transaction_type"]["enum"] == list(OPERATIONS)
     assert order["price"]["properties"]["currency"]["enum"] == list(CURRENCIES)
-    assert display["protocol"]["enum"] == list(PROTOCOLS)
+    assert display["protocol"]["enum"] == list(VERSIONS)
     assert contract["payment_application"]["enum"] == list(APPLICATIONS)
     for code, name in APPLICATIONS.items():
         assert f"`{code}` {name}" in contract["payment_application"]["description"]

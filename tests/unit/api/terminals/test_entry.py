@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.connector.schema import PROTOCOLS
 from api.terminals.csv_file import read_file
 from api.terminals.entry import TerminalEntry, read_entry
+from shared.concert.fields import VERSIONS
 from shared.concert.profile import Profile
 from shared.storage.terminals.merchants import Terminal
 
@@ -46,7 +46,7 @@ def test_a_host_is_enough() -> None:
         "port": 8888,
         "label": "",
         "shop": "",
-        "protocol": PROTOCOLS[0],
+        "protocol": "ConcertV3.1",
         "pos_number": None,
         "authorisation": {"policy": "standard", "above_cents": None},
         "profile": Profile().to_dict(),
@@ -57,7 +57,7 @@ def test_a_host_is_enough() -> None:
 
 def test_the_protocols_are_those_of_orders() -> None:
     """A protocol of Concert more is one here, too."""
-    assert {read({"host": "h", "protocol": name})[0] is None for name in PROTOCOLS} == {False}
+    assert {read({"host": "h", "protocol": name})[0] is None for name in VERSIONS} == {False}
     assert read({"host": "h", "protocol": "ConcertV2"})[1] == ["protocol"]
 
 
