@@ -22,11 +22,11 @@ def run_terminal_worker() -> None:
     """
     from cli.process import EXIT_UNAVAILABLE, fail, run_process
     from terminal_worker.main import PROCESS, run
-    from terminal_worker.recovery.heartbeat import TakenForDead
+    from terminal_worker.recovery.heartbeat import WorkerTakenOver
 
     try:
         run_process(PROCESS, run)
-    except TakenForDead as error:
+    except WorkerTakenOver as error:
         raise fail(
             f"{error}: other workers have taken its terminals over. Start it again.", EXIT_UNAVAILABLE
         ) from error

@@ -1,1 +1,1 @@
-"""Consumes payments, claims the terminal, runs the Concert session and stores what came of it."""
+"""The terminal worker: consumes payments, runs their Concert sessions and stores the results."""

@@ -1,4 +1,5 @@
-"""Deliveries become runs: each in a task of its own, since the broker's task dies with its channel."""
+"""The consumer of payments: each delivery runs in a task of its own, since the broker's task ends with its
+channel."""
 
 import asyncio
 from typing import Final
@@ -19,7 +20,7 @@ _log = structlog.get_logger()
 
 
 class Deliveries:
-    """Owns the runs of this worker, from the hand-off to the acknowledgement."""
+    """Owns the runs of this worker, from the delivery to the acknowledgement."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Deliveries:
         self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     async def start(self) -> None:
-        """Begin to take payments; raise BrokerUnavailable."""
+        """Begin to consume payments. Raises BrokerUnavailable."""
         await self._failpoint("before_consuming")
         self._count_slots()
         await self._consumer.start(self._take)
@@ -70,9 +71,9 @@ class Deliveries:
                 await delivery.requeue()
                 raise
             except Exception as error:
-                # A payment that breaks our code must not loop; if it is still queued the sweep finds it, and
-                # a line that it left held is found at the heartbeat.
-                log_failure("run failed, its message is put aside", error)
+                # A payment that breaks our code must not loop. The sweep finds it if it is still queued; the
+                # heartbeat finds a lock that it left held.
+                log_failure("message dead-lettered after an unexpected error", error)
                 await delivery.reject()
                 with failures_logged("message not counted"):
                     self._metrics.dead_letters.inc()
@@ -82,9 +83,9 @@ class Deliveries:
                 await delivery.ack()
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing more, let the sessions finish; what still runs then ends in doubt.
+        """Stop consuming and let sessions finish for `seconds`; those that still run then end in doubt.
 
-        Results that the database does not take are kept, and tried again until the container's grace is over.
+        Results that the database does not accept are retried until the container's grace is over.
         """
         await self._consumer.stop()
         if not self._tasks:
@@ -102,5 +103,5 @@ class Deliveries:
 
 
 def _named(message: Work) -> dict[str, str]:
-    """What a log line says of the work it belongs to."""
+    """Return the log fields of a message."""
     return {"probe_id" if isinstance(message, ProbeMessage) else "payment_id": message.id}

@@ -95,7 +95,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     """Work until SIGTERM or SIGINT, then drain.
 
     Raises SettingsError, DatabaseUnavailable, SchemaTooOld, BrokerUnavailable, TopologyMismatch,
-    TakenForDead.
+    WorkerTakenOver.
     """
     clock, metrics = SystemClock(), Metrics(PROCESS)
     worker = new_process_id(os.urandom)
@@ -112,7 +112,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             failpoint=failpoint,
         )
         heartbeats, parts = assembled.heartbeats, assembled.parts
-        # The row is there before the first claim, and goes as the very last act.
+        # The row exists before the first claim and is deleted last.
         await heartbeats.register(worker)
         stack.push_async_callback(heartbeats.leave, worker)
         await stack.enter_async_context(

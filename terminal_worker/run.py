@@ -1,16 +1,13 @@
-"""One worker's go at one payment: claim, session, store, reply, the line's next."""
+"""The run of one payment: claim, session, result, reply, then the terminal's next payment."""
 
 import asyncio
-import json
 import random
-from functools import partial
 from typing import Final
 
 import structlog
 
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
-from shared.concert.profile import Profile
 from shared.payment.payment import Payment, Reason
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event
@@ -24,20 +21,19 @@ from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailabl
 from shared.storage.payments import claims, settling
 from shared.storage.payments.claims import Claim, Claimed, DeadlinePassed, LockHeld, NotQueued
 from shared.storage.terminals.locks import ObservedCapabilities
-from terminal_worker.recovery.doubt_leases import Doubts, Lease
-from terminal_worker.recovery.lock_tokens import LockTokens
-from terminal_worker.session.connection import ConnectFailed
-from terminal_worker.session.enquiry import LOOK_TO_WRITE_SECONDS
-from terminal_worker.session.identification import Identified, Identifier
-from terminal_worker.session.late_answers import LateAnswerListener
+from terminal_worker.after_settlement import AfterSettlement
+from terminal_worker.recovery.doubt_leases import DoubtLeases
+from terminal_worker.recovery.lease import Lease
+from terminal_worker.recovery.takeover import LockTokens
+from terminal_worker.session.identification import Identifier
 from terminal_worker.session.request_builder import doubt_window_of
-from terminal_worker.session.session import Ended, TerminalSessions
+from terminal_worker.session.session import SessionResult, TerminalSessions
 
 _log = structlog.get_logger()
 
 
 class Runs:
-    """Takes payments one by one; any number of its runs go on at once on the event loop."""
+    """Runs payments, any number of them at once on the event loop."""
 
     def __init__(
         self,
@@ -45,7 +41,7 @@ class Runs:
         database: Database,
         sessions: TerminalSessions,
         identifier: Identifier,
-        doubts: Doubts,
+        doubts: DoubtLeases,
         tokens: LockTokens,
         reply_publisher: ReplyPublisher,
         clock: Clock,
@@ -58,7 +54,7 @@ class Runs:
     ) -> None:
         self._database: Final = database
         self._sessions: Final = sessions
-        self._identifier: Final = identifier
+        self._after_settlement: Final = AfterSettlement(database, identifier, clock, settings, worker, rng)
         self._doubts: Final = doubts
         self._tokens: Final = tokens
         self._reply_publisher: Final = reply_publisher
@@ -71,9 +67,9 @@ class Runs:
         self._failpoint: Final = failpoint
 
     async def run(self, message: PaymentMessage) -> None:
-        """Do all that this message asks for; when it returns, the message has no further use.
+        """Run the payment of a message; afterwards the message can be acknowledged.
 
-        A second delivery of a message is harmless: the claim finds the payment no longer queued.
+        A second delivery changes nothing: the claim finds the payment no longer queued.
         """
         token = new_token(self._random_bytes)
         with self._tokens.in_use(token):
@@ -83,22 +79,22 @@ class Runs:
         await self._failpoint("before_claim")
         match await self._claim(message.payment_id, token):
             case (Claimed() as claimed, started_at):
-                await self._hold_session(claimed, started_at)
+                await self._run_session(claimed, started_at)
             case (LockHeld(), _):
-                # Whoever releases the line looks for its next payment and publishes it.
-                _log.info("line is held, the payment waits")
+                # The owner that releases the lock publishes the terminal's next payment.
+                _log.info("payment waits for the terminal")
             case (DeadlinePassed(), _):
-                with failures_logged("payment left to the sweep"):
+                with failures_logged("payment not expired, left to the sweep"):
                     await self._reply_publisher.expire(message.payment_id)
             case (NotQueued(state, reply_to), _):
                 _log.info("payment is not queued", state=state)
                 await self._reply_publisher.reply(message.payment_id, reply_to)
 
     async def _claim(self, payment_id: str, token: str) -> tuple[Claim, float]:
-        """Return what came of the claim, and when its write window opened (boot-time seconds): before the
-        claim was sent, since a taker counts from its commit, later.
+        """Return the claim's result and the start of its write window (boot-time seconds).
 
-        An error of the code ends the run: the line, where it was taken after all, is found at the heartbeat.
+        The window starts before the claim is sent: a takeover counts from the claim's commit, which is later.
+        An error of the code ends the run; a lock that was acquired all the same is found at the heartbeat.
         """
         opened_at = self._clock.boot()
         commit_lost = False
@@ -118,30 +114,32 @@ class Runs:
                 raise
             except DatabaseUnavailable:
                 if not commit_lost:
-                    # For certain nothing was stored: the window opens with the next try.
+                    # Certainly nothing was stored: the window starts with the next try.
                     opened_at = self._clock.boot()
                 raise
             if isinstance(found, Claimed) or not commit_lost:
                 return found
-            # An earlier try may have been carried out: it is mine only if the line carries this run's token.
+            # An earlier try may have been committed: it is mine only if the lock carries this run's token.
             return await claims.read_back(self._database, payment_id, token) or found
 
         failures = (DatabaseUnavailable, CommitUnknown)
         return await until_done(once, "payment not claimed", rng=self._rng, failures=failures), opened_at
 
-    async def _hold_session(self, claimed: Claimed, started_at: float) -> None:
+    async def _run_session(self, claimed: Claimed, started_at: float) -> None:
         self._measure_wait(claimed.payment)
         is_drained = False
         try:
-            ended = await self._session(claimed, started_at)
+            session_result = await self._session(claimed, started_at)
         except asyncio.CancelledError:
-            # The drain time is over. The request may be on its way: this is doubt, and the line stays held.
+            # The drain time is over. The request may be on its way: this is doubt, the lock stays held.
             is_drained = True
-            ended = Ended(Settlement(event=Event.OUTCOME_LOST, reason=Reason.WORKER_LOST))
-        ending = asyncio.create_task(self._end(claimed, ended, started_at), name=f"end {claimed.payment.id}")
-        await _finished(ending, is_drained=is_drained)
+            session_result = SessionResult(Settlement(event=Event.OUTCOME_LOST, reason=Reason.WORKER_LOST))
+        ending = asyncio.create_task(
+            self._end(claimed, session_result, started_at), name=f"end {claimed.payment.id}"
+        )
+        await _wait_for_end(ending, is_drained=is_drained)
 
-    async def _session(self, claimed: Claimed, started_at: float) -> Ended:
+    async def _session(self, claimed: Claimed, started_at: float) -> SessionResult:
         try:
             return await self._sessions.hold(claimed, started_at)
         except Exception as error:
@@ -149,42 +147,33 @@ class Runs:
             lost = Settlement(
                 event=Event.OUTCOME_LOST, reason=Reason.UNREADABLE, detail={"error": repr(error)}
             )
-            return Ended(lost)
+            return SessionResult(lost)
 
-    async def _end(self, claimed: Claimed, ended: Ended, started_at: float) -> None:
-        """Store how the session ended, then tell whoever waits for it or for its line.
+    async def _end(self, claimed: Claimed, session_result: SessionResult, started_at: float) -> None:
+        """Store the session's result, reply to the client and publish the terminal's next payment.
 
-        Nothing but the end of the process keeps this from storing it; what comes after it is not waited for.
+        Only the end of the process keeps the result from being stored; later steps cannot undo it.
         """
-        stored = await self._store(claimed, ended, started_at)
+        stored = await self._store(claimed, session_result, started_at)
         self._measure_session(stored, started_at)
         with failures_logged("step after the commit failed"):
             await self._failpoint("after_commit")
         await self._reply_publisher.reply(stored.id, stored.reply_to)
-        if ended.settlement.event is Event.OUTCOME_LOST:
+        if session_result.settlement.event is Event.OUTCOME_LOST:
             return
-        if ended.listener is not None:
-            await self._listen_on(claimed, ended.listener)
-        if self._asks_identification(claimed, ended):
-            await self._identify_once(claimed)
-        elif ended.listener is not None:
-            await until_done(
-                lambda: settling.free_line(self._database, claimed.grant, ObservedCapabilities()),
-                "line not freed",
-                rng=self._rng,
-            )
+        await self._after_settlement.run(claimed, session_result)
         await self._reply_publisher.publish_next(claimed.grant.address)
 
-    async def _store(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
-        """Store it again and again until the database has it: nobody else knows it."""
-        settlement = ended.settlement
+    async def _store(self, claimed: Claimed, session_result: SessionResult, started_at: float) -> Payment:
+        """Store the result, retrying until the database has it: this run has the only copy."""
+        settlement = session_result.settlement
         try:
             if settlement.event is Event.OUTCOME_LOST:
-                return await self._doubt(claimed, ended, started_at)
-            return await self._settle(claimed, ended, started_at)
+                return await self._doubt(claimed, session_result, started_at)
+            return await self._settle(claimed, session_result, started_at)
         except asyncio.CancelledError:
             _log.error(
-                "outcome not stored before the worker's end",
+                "result not stored before the worker's end",
                 settlement=settlement.event,
                 reason=settlement.reason,
                 paid_cents=settlement.result.paid_cents,
@@ -192,29 +181,31 @@ class Runs:
             )
             raise
 
-    async def _doubt(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
-        """Store the doubt and hold the line on; a proof that came before may have settled it already."""
+    async def _doubt(self, claimed: Claimed, session_result: SessionResult, started_at: float) -> Payment:
+        """Lease the lock and store the doubt; an earlier proof may settle it at once."""
         window = doubt_window_of(claimed, self._settings)
-        self._doubts.keep(
+        self._doubts.add(
             Lease(
                 grant=claimed.grant,
                 started_at=started_at,
                 doubt_ends_at=started_at + window,
                 ends_at=started_at + window + self._settings.lease_after_doubt_seconds,
                 claimed=claimed,
-                enquires_soon=ended.settlement.reason == Reason.CONNECTION_LOST,
-                listener=ended.listener,
-                answers_questions=ended.observed.identifies is True,
+                enquires_soon=session_result.settlement.reason == Reason.CONNECTION_LOST,
+                listener=session_result.listener,
+                answers_questions=session_result.observed.identifies is True,
             )
         )
         return await until_done(
-            lambda: settling.doubt(self._database, claimed.grant, claimed.payment.id, ended.settlement),
+            lambda: settling.doubt(
+                self._database, claimed.grant, claimed.payment.id, session_result.settlement
+            ),
             "doubt not stored",
             rng=self._rng,
         )
 
-    async def _settle(self, claimed: Claimed, ended: Ended, started_at: float) -> Payment:
-        """Store the outcome; where that takes longer than a hold in doubt, the line is not kept for it."""
+    async def _settle(self, claimed: Claimed, session_result: SessionResult, started_at: float) -> Payment:
+        """Store the result; the lock is held for it as long as a lease in doubt lasts, no longer."""
         window = doubt_window_of(claimed, self._settings)
         ends_at = started_at + window + self._settings.lease_after_doubt_seconds
 
@@ -224,82 +215,25 @@ class Runs:
                     self._database,
                     claimed.grant,
                     claimed.payment,
-                    ended.settlement,
-                    ended.observed,
-                    keep_line=self._asks_identification(claimed, ended) or ended.listener is not None,
+                    session_result.settlement,
+                    session_result.observed,
+                    keep_lock=self._after_settlement.needs_lock(claimed, session_result),
                 )
             except Exception:
                 if self._clock.boot() >= ends_at:
-                    await self._let_go(claimed)
+                    await self._release_unstored(claimed)
                 raise
 
-        return await until_done(once, "outcome not stored", rng=self._rng)
+        return await until_done(once, "result not stored", rng=self._rng)
 
-    async def _let_go(self, claimed: Claimed) -> None:
-        """Free the line of an outcome that cannot be stored, with a doubt; stored later it settles that."""
+    async def _release_unstored(self, claimed: Claimed) -> None:
+        """Release the lock with a doubt; the result settles it once it can be stored."""
         grant, payment = claimed.grant, claimed.payment
-        with failures_logged("line not freed", terminal_address=grant.address):
+        with failures_logged("terminal lock not released", terminal_address=grant.address):
             observed = ObservedCapabilities(identify_first=True)
-            if await settling.release(self._database, grant, observed, why="outcome not stored"):
+            if await settling.release(self._database, grant, observed, why="result not stored"):
                 await self._reply_publisher.reply(payment.id, payment.reply_to)
                 await self._reply_publisher.publish_next(grant.address)
-
-    async def _listen_on(self, claimed: Claimed, ear: LateAnswerListener) -> None:
-        """Listen for one long idle after a 'done' without an amount: it may come late, and be another one.
-
-        The payment has its outcome and its caller the answer; the line is still held for this.
-        """
-        ends_at = self._clock.boot() + self._settings.idle_end_seconds
-        with failures_logged("late amount not read"):
-            while (heard := await ear.hear(ends_at, self._settings)) is not None:
-                store = partial(
-                    settling.add_evidence,
-                    self._database,
-                    claimed.payment.id,
-                    heard.evidence,
-                    heard.result,
-                    brought_by=self._worker,
-                )
-                await until_done(store, "evidence not stored", rng=self._rng)
-        with failures_logged("connection not closed"):
-            await ear.connection.close()
-
-    def _asks_identification(self, claimed: Claimed, ended: Ended) -> bool:
-        """Each line is asked once, right after a success (AE 10): a silence then excuses it for good.
-
-        After any other answer it may be silent for a reason of that moment.
-        """
-        known = claimed.grant.identifies is not None or ended.observed.identifies is not None
-        return not known and ended.settlement.event is Event.ANSWERED_DONE
-
-    async def _identify_once(self, claimed: Claimed) -> None:
-        """The payment has its outcome and its caller the answer; the line is still held for this."""
-        payment, terminal_address = claimed.payment, claimed.grant.address
-
-        async def write_until() -> float:
-            # This run may have slept since, and a taker frees the line of a finished payment soon.
-            looked_at = self._clock.boot()
-            still_mine = await settling.still_mine(self._database, claimed.grant)
-            return looked_at + LOOK_TO_WRITE_SECONDS if still_mine else looked_at
-
-        found = Identified.NOT_ASKED
-        with failures_logged("identification after the payment failed", terminal_address=terminal_address):
-            profile = Profile.from_dict(json.loads(claimed.profile))
-            try:
-                # Before connecting, too: a terminal may take one connection at a time, the next holder's.
-                if await settling.still_mine(self._database, claimed.grant):
-                    found = await self._identifier.ask(
-                        terminal_address, payment.protocol, claimed.pos_number, profile, write_until
-                    )
-            except ConnectFailed:
-                found = Identified.BUSY  # one that takes one connection at a time may still close ours
-        teaches = found in (Identified.YES, Identified.SILENT)
-        observed = ObservedCapabilities(identifies=found is Identified.YES if teaches else None)
-        await until_done(
-            lambda: settling.release_identified(self._database, claimed.grant, observed, found=found),
-            "line not freed",
-            rng=self._rng,
-        )
 
     def _measure_wait(self, payment: Payment) -> None:
         with failures_logged("time in the queue not measured"):
@@ -320,9 +254,12 @@ class Runs:
             )
 
 
-async def _finished(ending: "asyncio.Task[None]", *, is_drained: bool) -> None:
-    """Wait for the end of a run. The drain's first cancellation ends its session, and what is known is stored
-    all the same; the second one says that the process ends now. Raises CancelledError after either."""
+async def _wait_for_end(ending: "asyncio.Task[None]", *, is_drained: bool) -> None:
+    """Wait for the end of a run.
+
+    The drain's first cancellation ends its session and the result is still stored; the second one means that
+    the process ends now. Raises CancelledError after either.
+    """
     while not ending.done():
         try:
             await asyncio.shield(ending)

@@ -1,4 +1,4 @@
-"""How a worker's parts hang together, around whatever clock, network and broker they are given."""
+"""The wiring of a worker, around whatever clock, network and broker it is given."""
 
 import random
 from collections.abc import Coroutine
@@ -15,12 +15,12 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.consume import Deliveries
-from terminal_worker.recovery.doubt_leases import Doubts
+from terminal_worker.recovery.doubt_leases import DoubtLeases
+from terminal_worker.recovery.doubt_resolver import DoubtResolver
 from terminal_worker.recovery.heartbeat import Heartbeat
-from terminal_worker.recovery.lock_tokens import LockTokens
 from terminal_worker.recovery.observer import Observer
 from terminal_worker.recovery.sweep import Sweep
-from terminal_worker.recovery.takeover import Recovery
+from terminal_worker.recovery.takeover import LockTokens, Recovery
 from terminal_worker.run import Runs
 from terminal_worker.session.connection import Connect
 from terminal_worker.session.enquiry import Enquirer
@@ -34,14 +34,14 @@ class WorkerParts:
     """A wired worker; nothing of it runs yet."""
 
     runs: Runs
-    doubts: Doubts
+    doubts: DoubtLeases
     deliveries: Deliveries
     heartbeat: Heartbeat
     recovery: Recovery
     sweep: Sweep
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        """What runs beside the deliveries until the worker ends."""
+        """Return the loops that run beside the deliveries until the worker ends."""
         return self.heartbeat.run(), self.doubts.run(), self.recovery.run(), self.sweep.run()
 
 
@@ -64,7 +64,7 @@ def wire(
     reply_publisher = ReplyPublisher(database, publisher, metrics)
     tokens = LockTokens()
     identifier = Identifier(connect, clock, settings)
-    doubts = Doubts(
+    resolver = DoubtResolver(
         database=database,
         enquirer=Enquirer(database, connect, clock, settings),
         reply_publisher=reply_publisher,
@@ -73,6 +73,14 @@ def wire(
         settings=settings,
         worker=worker,
         rng=rng,
+    )
+    doubts = DoubtLeases(
+        database=database,
+        resolver=resolver,
+        reply_publisher=reply_publisher,
+        clock=clock,
+        settings=settings,
+        worker=worker,
     )
     runs = Runs(
         database=database,

@@ -1,1 +1,1 @@
-"""The Concert V3 protocol over IP as pure values: what is sent, what is read, what an answer means."""
+"""The Concert V3 protocol over IP as pure values: requests, frames and the meaning of answers."""

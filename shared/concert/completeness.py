@@ -1,4 +1,4 @@
-"""When an answer is complete: Concert over IP has no terminator, so silence and the close decide."""
+"""The end of an answer: Concert over IP has no terminator, so silence and the close decide."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ LONG_IDLE_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The frame is the whole answer; `is_receipt_cut` where only the end of its ticket is missing."""
+    """A frame that is the whole answer; `is_receipt_cut` where only the end of its receipt is missing."""
 
     is_receipt_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """More is expected. Look again after `seconds` without a byte; None: only bytes or a close change it."""
+    """More is expected: check again after `seconds` without a byte; None: only bytes or a close change it."""
 
     seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """No answer will come of these bytes, for the reason given."""
+    """Bytes that cannot become an answer, for the reason given."""
 
     reason: str
 
@@ -51,8 +51,7 @@ def check_completeness(
 
     `frame` is `Decoder.frame(ended=...)`, with `ended` true once the peer has closed or `idle_seconds` (since
     the last byte) has reached `long_idle_seconds`. `sent` are the request's fields, `known_echoes` those that
-    this line's terminal always gives back (None: not known yet). A verdict of Complete says nothing about
-    what the answer means.
+    this terminal always gives back (None: not known yet). Complete says nothing about the answer's meaning.
     """
     if frame.error is not None:
         return Unreadable(frame.error)
@@ -85,9 +84,9 @@ def _incomplete(frame: Frame, peer_closed: bool) -> Completeness:
 def _only_receipt_is_cut(
     frame: Frame, sent: Mapping[str, str], known_echoes: frozenset[str], accepts_partial: bool
 ) -> bool:
-    """Real terminals announce tickets a character or two longer than they are; that costs the ticket only.
+    """Return whether the receipt alone is cut: real terminals announce it a character or two too long.
 
-    The fields that could contradict must be there and agree: a cut answer may have lost others.
+    The fields that could contradict the request must be there and agree: a cut answer may have lost others.
     """
     if frame.cut is None or frame.cut.tag not in (f.RECEIPT, f.RECEIPT_TEXT) or frame.cut.length is None:
         return False

@@ -1,4 +1,4 @@
-"""What a peer sent, read field by field however the network cut it."""
+"""The decoder of a peer's bytes: field by field, however the network cut them."""
 
 import codecs
 import re
@@ -18,7 +18,7 @@ HEADER_LENGTH: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A field that has begun and not ended: what is there of it, and how much is missing."""
+    """A field that has begun and not ended."""
 
     #: None where not even the tag is whole.
     tag: str | None
@@ -29,15 +29,15 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """All that came so far, as fields. Values are text: UTF-8 where it is, else Latin-1."""
+    """The fields of all bytes so far. Values are text: UTF-8 where they are, else Latin-1."""
 
     #: First value of each tag, in the order of arrival; a field without a value counts as left out.
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    #: Described tags that came again with another value: a contradiction. What nobody describes may repeat.
+    #: Described tags that came again with another value: a contradiction. Undescribed tags may repeat.
     repeated: tuple[str, ...] = ()
     #: The field in which the bytes end; None on a field boundary.
     cut: Cut | None = None
-    #: Why the bytes are no row of fields; nothing that follows can mend it.
+    #: The reason why the bytes are no row of fields; nothing that follows can fix it.
     error: str | None = None
     #: Lengths count characters, not bytes.
     by_characters: bool = False
@@ -48,16 +48,16 @@ class Frame:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing came but line breaks and what else may stand before a frame."""
+        """Whether nothing came but line breaks and what else may stand before a frame."""
         return not self.fields and self.at_boundary
 
 
 class Decoder:
-    """Takes bytes as they come; `feed` never raises, whatever they are.
+    """A decoder of a byte stream; `feed` never raises, whatever the bytes are.
 
     Lengths count bytes. Where the bytes do not parse, known wrapping is taken off (see
     `shared.concert.framing`), and two other readings of the same stream are tried: by characters of UTF-8,
-    and without line breaks (a ticket's base64 broken into lines that its length does not count).
+    and without line breaks (a receipt's base64 broken into lines that its length does not count).
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Decoder:
         max_fields: int = MAX_FRAME_FIELDS,
         exact: bool = False,
     ) -> None:
-        """`exact`: nothing is taken off, and a value that is no UTF-8 keeps its bytes (surrogateescape), so
-        that it can be sent back as it came."""
+        """Make a decoder; `exact` removes nothing, and a value that is no UTF-8 keeps its bytes
+        (surrogateescape), so that it can be sent back unchanged."""
         self._max_bytes = max_bytes
         self._max_fields = max_fields
         self._is_exact = exact
@@ -80,12 +80,12 @@ class Decoder:
 
     @property
     def received(self) -> bytes:
-        """Every byte that was fed, up to the limit."""
+        """All bytes that were fed, up to the limit."""
         return bytes(self._received)
 
     @property
     def rest(self) -> bytes:
-        """The bytes from the first one on that is no whole field, in the plain reading."""
+        """The bytes after the last whole field, in the plain reading."""
         return self._by_bytes.pending.encode("latin-1")
 
     def feed(self, data: bytes) -> Frame:
@@ -222,7 +222,7 @@ _BEGINNING_OF_HEADER: Final = re.compile("([A-Z]([A-Z0-9][0-9]{0,2})?)?")
 
 
 def _fault_in_beginning(text: str) -> str | None:
-    """Say what keeps this, too short for a tag and length, from becoming one."""
+    """Return what keeps a text that is too short for tag and length from becoming one; None: nothing."""
     return None if _BEGINNING_OF_HEADER.fullmatch(text) else "not a field where one should begin"
 
 

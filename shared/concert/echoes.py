@@ -10,16 +10,16 @@ from shared.concert import fields as f
 #: That many complete answers must have carried a field before its absence means something.
 REMEMBERED_ANSWERS: Final = 3
 
-#: Echoed as sent, where echoed at all. CC and CI tell how the customer paid and may differ.
+#: Echoed as sent, where echoed at all. CC and CI depend on how the customer paid and may differ.
 _EQUAL_WHERE_PRESENT: Final = (f.POS_NUMBER, f.ACTION, f.CURRENCY)
 
 
 def learn_echoes(remembered: Sequence[Sequence[str]], answered: Iterable[str]) -> list[list[str]]:
-    """Return what to remember of a line after a complete answer to an operation: its last three sets of tags.
+    """Return the tags of a terminal's last three complete answers to operations, the new one included.
 
     `remembered` is what this function returned before (JSON-able), `answered` the new answer's tags. CF is
-    left out: some terminals echo it on refusals only, so an echo teaches nothing about the next answer.
-    Identifications and enquiries are not learned from, they lack fields that payments have.
+    left out: some terminals echo it on refusals only, so an echo says nothing about the next answer.
+    Identifications and enquiries are not remembered: they lack fields that payments have.
     """
     tags = sorted(set(answered) - {f.PRIVATE_DATA})
     return [list(tags_before) for tags_before in remembered[1 - REMEMBERED_ANSWERS :]] + [tags]
@@ -42,9 +42,9 @@ def differing_echo(answer: Mapping[str, str], sent: Mapping[str, str]) -> str | 
 
 
 def amount_in(answer: Mapping[str, str]) -> int | None:
-    """Return the answer's amount (CB) in cents, zeros on the left passed over; None where there is none.
+    """Return the answer's amount (CB) in cents, leading zeros ignored; None where there is none.
 
-    What is no number is -1: it differs from every amount that can be sent.
+    A text that is no number is -1: it differs from every amount that can be sent.
     """
     text = answer.get(f.AMOUNT, "").strip()
     if not text:
@@ -57,17 +57,17 @@ _REFERENCE: Final = re.compile(r"pay_[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE)
 
 
 class Owner(Enum):
-    """Whose reference private data carry."""
+    """The owner of the reference in private data."""
 
     OURS = "ours"
     #: A reference of our form that belongs to another payment.
     ANOTHER_PAYMENT = "another_payment"
-    #: None of our form: the terminal's own data, which say nothing.
+    #: No reference of our form: the terminal's own data.
     NOBODY = "nobody"
 
 
 def owner_of(private_data: str, reference: str) -> Owner:
-    """Tell whose reference stands in CF; other data may stand around it, as in `pay_...§1010000000`.
+    """Return whose reference stands in CF; other data may stand around it, as in `pay_...§1010000000`.
 
     The first one of our form counts: what a terminal adds, it adds behind.
     """

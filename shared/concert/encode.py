@@ -1,4 +1,4 @@
-"""What is written to a terminal: requests as bytes, strict in every field."""
+"""The encoder of requests to a terminal, strict in every field."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class EncodeError(ValueError):
 
 
 class CannotAsk(ValueError):
-    """Raised where the terminal's profile cannot bear what the request wants: the caller's fault (400)."""
+    """Raised where the terminal's profile does not support the request: the client's error (400)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRequest:
-    """One debit, reversal or credit as the terminal is asked for it."""
+    """One debit, reversal or credit in the protocol's terms."""
 
     operation: Operation
     #: `ConcertV3.1` or `ConcertV3.2`.
@@ -93,7 +93,7 @@ def operation_fields(request: OperationRequest, profile: Profile) -> Fields:
 
 
 def asks_partial(request: OperationRequest, profile: Profile) -> bool:
-    """Tell whether a part of the amount may be paid: a debit's only, undoing a part has no meaning."""
+    """Return whether a part of the amount may be paid: of debits only, undoing a part has no meaning."""
     return profile.accepts_partial and request.operation is Operation.DEBIT
 
 

@@ -1,8 +1,8 @@
-"""Wrapping around a frame: what serial lines, text files and terminals add to a row of fields.
+"""Wrapping around a frame: bytes that serial lines, text files and terminals add to a row of fields.
 
 No such byte belongs to Concert over IP, and some terminals and serial converters send them all the same.
 Before the frame: ACK, a byte order mark. Around it: STX ... ETX and the check byte (LRC). After it: EOT, NUL,
-blanks. Line breaks may stand anywhere outside. An ENQ asks for an answer that nobody gives over IP: it is no
+blanks. Line breaks may stand anywhere outside. An ENQ asks for an answer that is not given over IP: it is no
 wrapping.
 """
 
@@ -27,7 +27,7 @@ _FIRST_TAG: Final = b"CZ"
 
 @dataclass(frozen=True, slots=True)
 class Unwrapped:
-    """Bytes without the wrapping that is known."""
+    """Bytes without their known wrapping."""
 
     body: bytes
     #: STX has come, and ETX or its check byte not yet.
@@ -35,11 +35,11 @@ class Unwrapped:
 
 
 def unwrap(data: bytes) -> tuple[Unwrapped, ...]:
-    """Return all that came so far without what stands before it and around it, in each possible reading.
+    """Return the bytes without the wrapping before and around them, in each possible reading.
 
-    What may follow it (`AFTER`) stays where there is no STX: only who reads the fields knows where they end.
-    Taken off is only what is as it should be: after an STX whose ETX carries a wrong check byte the ETX stays
-    in the body, which then is no row of fields.
+    Bytes that may follow a frame (`AFTER`) stay where there is no STX: only the decoder knows where the
+    fields end. Only correct wrapping is removed: an ETX with a wrong check byte stays in the body, which then
+    is no row of fields.
     """
     rest = _after_beginning(data)
     if not rest.startswith(STX):
@@ -70,7 +70,7 @@ def check_byte_of(body: bytes) -> bytes:
 
 
 def begins_frame(data: bytes) -> bool | None:
-    """Tell whether these bytes begin a frame, wrapped or not; None: there are too few of them to tell."""
+    """Return whether these bytes begin a frame, wrapped or not; None: there are too few of them."""
     rest = _after_beginning(data).removeprefix(STX).lstrip(LINE_BREAKS)
     if _FIRST_TAG.startswith(rest) and rest != _FIRST_TAG:
         return None
@@ -78,7 +78,7 @@ def begins_frame(data: bytes) -> bool | None:
 
 
 def _after_beginning(data: bytes) -> bytes:
-    """Drop what may stand before a frame; a byte order mark that has only begun counts, too."""
+    """Drop the bytes that may stand before a frame; a byte order mark that has only begun counts, too."""
     while data:
         for before in _BEFORE:
             if data.startswith(before) or before.startswith(data):

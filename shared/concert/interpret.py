@@ -55,7 +55,7 @@ def interpret_frame(
     first_byte_after_seconds: float,
     busy_within_seconds: float = BUSY_WITHIN_SECONDS,
 ) -> ParsedAnswer:
-    """Return what a complete answer means. `first_byte_after_seconds` counts from the request's write."""
+    """Return the meaning of a complete answer. `first_byte_after_seconds` counts from the request's write."""
     if frame.error is not None or f.STATUS not in frame.fields:
         return ParsedAnswer(meaning=AnswerMeaning.IN_DOUBT, anomaly=Anomaly.UNREADABLE, is_foreign=True)
     parsed = parse_fields(frame, sent)
@@ -75,7 +75,7 @@ def interpret_frame(
 
 
 def answers_identification(frame: Frame) -> bool:
-    """Tell whether a complete frame answers an identification (CD I) or an enquiry: any does, but busy."""
+    """Return whether a complete frame answers an identification (CD I) or an enquiry: any does, but busy."""
     status = frame.fields.get(f.STATUS, "").strip()
     if frame.error is not None or not status:
         return False
@@ -152,7 +152,7 @@ def _read_not_done(parsed: ParsedAnswer, answer_code: AnswerCode | None, came_at
 
 
 def _shows_a_card(frame: Frame, sent: OperationRequest, profile: Profile) -> bool:
-    """Tell a real success from that of a terminal in immediate mode, which answers 'done' before any card."""
+    """Return whether a card was used: a terminal in immediate mode answers 'done' before any card."""
     fields = frame.fields
     signs = (f.AUTHORISATION_NUMBER, f.CARD_NUMBER, f.AID, f.READ_MODE, f.CHEQUE_TRACK)
     if any(fields.get(tag, "").strip() for tag in signs):

@@ -11,7 +11,7 @@ from typing import Final
 SHOWN_FIRST: Final = 6
 SHOWN_LAST: Final = 4
 
-# In this order: a payment id is stepped over whole, since its ULID may hold many digits in a row; then groups
+# In this order: a payment id is skipped whole, since its ULID may hold many digits in a row; then groups
 # as printed on cards, from the longest.
 _SUSPECT = re.compile(
     r"pay_[0-9A-HJKMNP-TV-Z]{26}"
@@ -93,22 +93,22 @@ def mask_card(value: str) -> str | None:
     return "".join(hidden)
 
 
-#: Printed characters, the figure of what was left out not counted.
+#: Printed characters; the count of those left out comes on top.
 SHOWN_CHARACTERS: Final = 400
 
-#: Digits in a row, whatever one or two other signs stand between them (a blank, a dash, a broken byte).
+#: Digits in a row, even with one or two other signs between them (a blank, a dash, a broken byte).
 _LONGEST_WITHOUT_MASK: Final = 11
 _DIGITS: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,2}[0-9])+")
 #: Card expiry and cheque track.
 _SECRET_FIELDS: Final = re.compile(r"(?:AB004|AD[0-9]{3})[^A-Z]{1,999}")
-#: Base64 hides a card number from every search: a ticket, perhaps broken into lines.
+#: Base64 hides a card number from every search: a receipt, perhaps broken into lines.
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _CARD_IN_IT: Final = re.compile(rb"[0-9][0-9 -]{10,}[0-9]")
 _ESCAPED: Final = re.compile(r"[^ -~]|\\")
 
 
 def show_unreadable(data: bytes) -> str:
-    """Return the bytes as ASCII text: what is not printable as `\\xNN`, card data masked, a long end cut."""
+    """Return bytes as ASCII text: unprintable ones as `\\xNN`, card data masked, a long end cut."""
     text = data.decode("latin-1")
     # Masked whole before anything is cut: a number's part would not be known for one.
     text = _SECRET_FIELDS.sub(lambda found: found.group()[:5] + "*" * (len(found.group()) - 5), text)
@@ -129,7 +129,7 @@ def _hide_encoded(found: re.Match[str]) -> str:
 
 
 def _holds_digits(run: str) -> bool:
-    """Base64 is read in fours, and nothing says where its first four begin."""
+    """Return whether a base64 run holds a card number, wherever its first group of four begins."""
     for begin in range(4):
         fours = run[begin:].replace("=", "")
         decoded = base64.b64decode(fours[: len(fours) // 4 * 4])
@@ -139,7 +139,7 @@ def _holds_digits(run: str) -> bool:
 
 
 def _mask_digits_of(found: re.Match[str], text: str) -> str:
-    """Digits at either end of the bytes may be a part of a longer row, so there is no first or last one."""
+    """Mask digits; at either end of the bytes they may be part of a longer row, so none is shown there."""
     run = found.group()
     begins, ends = found.start() > 0, found.end() < len(text)
     places = [index for index, character in enumerate(run) if "0" <= character <= "9"]

@@ -1,4 +1,4 @@
-"""What one terminal can bear and how it behaves: terminals differ in which optional fields they accept."""
+"""The profile of one terminal: the optional fields that it accepts, and its behaviour."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from shared.concert.fields import VERSIONS
 RequestEnd = Literal["", "\r\n"]
 ReceiptBy = Literal["none", "sms", "email", "all"]
 
-#: Keys whose value may be null: the usual is meant.
+#: Keys whose value may be null: the default is meant.
 _OPTIONAL: Final = frozenset({"version", "terminal_time_seconds"})
 
 
@@ -25,7 +25,7 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One terminal's profile. The default sends CF and CK `100`; the rest only where it is asked for."""
+    """One terminal's profile. The default sends CF and CK `100`; the rest only where an order asks for it."""
 
     #: BB `1` can be sent where an authorisation is asked for; without it such a request cannot be made.
     sends_authorisation: bool = True
@@ -33,7 +33,7 @@ class Profile:
     sends_reference: bool = True
     #: CG is sent where the order's contract_array has exactly one entry.
     sends_contract: bool = True
-    #: CK asks for a ticket.
+    #: CK asks for a receipt.
     sends_ticket: bool = True
     #: CC is sent where the order's contract_array has exactly one entry.
     sends_application: bool = True
@@ -63,7 +63,7 @@ class Profile:
             raise ProfileError("terminal_time_seconds", "should be from 1 to 3600")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` takes, ready for JSON."""
+        """Return the input of `from_dict`, ready for JSON."""
         return asdict(self)
 
     @classmethod
@@ -80,7 +80,7 @@ class Profile:
 def terminal_time_of(profile: str) -> int | None:
     """Return the terminal's own time by a stored profile (JSON); None: the usual one.
 
-    A profile that cannot be read names none: its payment was never written.
+    A profile that cannot be read has none: its payment was never written.
     """
     try:
         return Profile.from_dict(json.loads(profile)).terminal_time_seconds
@@ -116,5 +116,5 @@ DEFAULT_PROFILES: Final[dict[str, Profile]] = {protocol: Profile() for protocol 
 
 
 def default_profile(protocol: str) -> Profile:
-    """Return the profile of a terminal that nobody described; raises KeyError for an unknown protocol."""
+    """Return the profile of an unregistered terminal; raises KeyError for an unknown protocol."""
     return DEFAULT_PROFILES[protocol]

@@ -1,4 +1,4 @@
-"""Tickets: base64 as real terminals write it, and what a ticket says about its transaction."""
+"""Receipts: base64 as real terminals write it, and the words that show a transaction as done."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ _HEADER: Final = re.compile("[A-Z][A-Z0-9][0-9]{3}")
 
 
 def encoded_receipt_in(fields: Mapping[str, str]) -> str | None:
-    """Return the base64 of an answer's ticket (AK, alone or inside ZT); None where it has none."""
+    """Return the base64 of an answer's receipt (AK, alone or inside ZT); None where it has none."""
     if fields.get(f.RECEIPT_TEXT, "").strip():
         return fields[f.RECEIPT_TEXT]
     inner = fields.get(f.RECEIPT, "")
@@ -28,7 +28,7 @@ def encoded_receipt_in(fields: Mapping[str, str]) -> str | None:
             return None
         begin = position + _HEADER_LENGTH
         if tag == f.RECEIPT_TEXT:
-            # Its length may be a character or two off: then the ticket ends where ZT ends.
+            # Its length may be a character or two off: then the receipt ends where ZT ends.
             end = begin + int(length)
             return (inner[begin:end] if _HEADER.match(inner, end) else inner[begin:]) or None
         position = begin + int(length)
@@ -36,13 +36,13 @@ def encoded_receipt_in(fields: Mapping[str, str]) -> str | None:
 
 
 def decode_receipt(encoded: str) -> str | None:
-    """Return the ticket's text, lines ended by LF, card numbers masked; None where it cannot be read.
+    """Return the receipt's text, lines ended by LF, card numbers masked; None where it cannot be read.
 
     Takes base64 with line breaks and without padding; the text is UTF-8, else Latin-1.
     """
     compact = re.sub(r"\s", "", encoded).rstrip("=")
     try:
-        # Padding is given back, whatever was there.
+        # Padding is made anew, whatever was there.
         raw = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
@@ -70,13 +70,13 @@ def clean_text(text: str) -> str:
 
 
 def receipt_fingerprint(text: str) -> str:
-    """Return what may be kept of a ticket that is perhaps another merchant's: SHA-256 of its text, in hex."""
+    """Return the SHA-256 of a receipt's text, in hex: kept of what may be another merchant's receipt."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 _NOT_DONE: Final = ("ABANDON", "REFUS", "INTERDIT", "NON ABOUTI")
 _UNDONE: Final = "ANNUL"
-#: Words of a line that names the operation; a bank's or scheme's name (`CREDIT ...`, `VISA DEBIT`) is none.
+#: Words of a text line that names the operation; a bank's name (`CREDIT ...`, `VISA DEBIT`) is none.
 _OPERATION_WORDS: Final[dict[Operation, frozenset[str]]] = {
     Operation.DEBIT: frozenset({"DEBIT"}),
     Operation.REVERSAL: frozenset({"ANNULATION"}),
@@ -87,10 +87,10 @@ _FILLING_WORDS: Final = frozenset({"DE", "DU", "LA", "TRANSACTION"})
 
 
 def reads_as_done(text: str, operation: Operation) -> bool:
-    """Tell whether a ticket says that this operation was done.
+    """Return whether a receipt says that this operation was done.
 
     A line of its own names the operation, and nowhere stands ABANDON, REFUS, INTERDIT or NON ABOUTI, nor, but
-    for a reversal, ANNUL. A refused payment's ticket has amount and authorisation number, too.
+    for a reversal, ANNUL. A refused payment's receipt has amount and authorisation number, too.
     """
     plain = _plain(text)
     flat = " ".join(plain.split())
@@ -109,6 +109,6 @@ def _names(line: str, operation: Operation) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Capitals without accents: REFUSÉ and NON  ABOUTIE are found as they are meant."""
+    """Return the text in capitals without accents, so that REFUSÉ is found, too."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).upper()

@@ -14,26 +14,26 @@ from shared.concert.decode import MAX_FRAME_BYTES, MAX_FRAME_FIELDS, Decoder, Fr
 from shared.concert.framing import begins_frame
 from shared.concert.mask import show_unreadable
 
-#: Frames that ended without being whole and are kept for a person to see, on one connection.
+#: Frames of one connection that ended without being whole and are kept for an operator to see.
 BROKEN_FRAMES_KEPT: Final = 3
 
 
 @dataclass(kw_only=True)
 class AnswerStream:
-    """Takes bytes as they come; `frame` is the one that they end in."""
+    """A splitter of one connection's bytes; `frame` is the frame that they end in."""
 
     short_idle_seconds: float
     long_idle_seconds: float
     max_bytes: int = MAX_FRAME_BYTES
     max_fields: int = MAX_FRAME_FIELDS
-    #: What came of frames that a next one followed before they were whole; masked.
+    #: The masked content of frames that a next one followed before they were whole.
     broken: list[dict[str, object]] = field(default_factory=list)
-    #: Which frame it is, from 1 on.
+    #: The frame's number on its connection, from 1 on.
     number: int = 1
     _decoder: Decoder = field(init=False)
     #: Bytes that may begin a frame, too few to tell.
     _undecided: bytes = b""
-    _is_judged: bool = False
+    _is_decided: bool = False
 
     def __post_init__(self) -> None:
         self._decoder = self._new_decoder()
@@ -44,20 +44,20 @@ class AnswerStream:
         return self._decoder.received
 
     @property
-    def is_judged(self) -> bool:
-        """Nothing has come since `judged` that could be read otherwise."""
-        return self._is_judged
+    def is_decided(self) -> bool:
+        """Whether nothing came since `mark_decided` that could change the frame."""
+        return self._is_decided
 
-    def judged(self) -> None:
-        """Say that the frame is whole, or can never be: what comes next may be another one."""
-        self._is_judged = True
+    def mark_decided(self) -> None:
+        """Note that the frame is whole, or can never be: the next bytes may begin another one."""
+        self._is_decided = True
 
     def frame(self, *, ended: bool = False) -> Frame:
-        """Return the frame as it stands, see `Decoder.frame`."""
+        """Return the frame so far, see `Decoder.frame`."""
         return self._decoder.frame(ended=ended)
 
     def feed(self, data: bytes, silent_seconds: float) -> bool:
-        """Take the next bytes, which came so long after the ones before; True: a frame begins in them."""
+        """Take bytes that came `silent_seconds` after the last; return whether a frame begins in them."""
         if self._undecided or self._may_begin(silent_seconds):
             self._undecided += data
             begins = begins_frame(self._undecided)
@@ -69,24 +69,24 @@ class AnswerStream:
         before = self._decoder.frame()
         after = self._decoder.feed(data)
         if before.error is None:
-            self._is_judged = False
+            self._is_decided = False
         return before.is_empty and not after.is_empty
 
-    def unread(self) -> dict[str, object]:
-        """Return what came of the frame as it may be kept: its fields, and the bytes that are none."""
+    def unreadable(self) -> dict[str, object]:
+        """Return the frame as it may be kept: its fields, and the bytes that are none."""
         fields = allowed_fields(self._decoder.frame().fields)
         rest = show_unreadable(self._decoder.rest)
         return ({"fields": fields} if fields else {}) | ({"unread": rest} if rest else {})
 
     def _may_begin(self, silent_seconds: float) -> bool:
-        needed = self.short_idle_seconds if self._is_judged else self.long_idle_seconds
+        needed = self.short_idle_seconds if self._is_decided else self.long_idle_seconds
         return bool(self._decoder.received) and silent_seconds >= needed
 
     def _begin(self) -> None:
-        if not self._is_judged and len(self.broken) < BROKEN_FRAMES_KEPT:
-            self.broken.append(self.unread())
+        if not self._is_decided and len(self.broken) < BROKEN_FRAMES_KEPT:
+            self.broken.append(self.unreadable())
         self._decoder = self._new_decoder()
-        self._is_judged = False
+        self._is_decided = False
         self.number += 1
 
     def _new_decoder(self) -> Decoder:

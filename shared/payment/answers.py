@@ -1,4 +1,4 @@
-"""What the caller is told: one table from a payment's state to the HTTP answer."""
+"""The response to a payment's client: one table from the payment's state to the HTTP answer."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -35,10 +35,10 @@ KEY_CLOSED = "closed.order.conflict"
 
 
 def response_for(payment: Payment, *, another_attempt_blocks: bool = False) -> ResponseSpec:
-    """Return what the caller of this payment is told about it now.
+    """Return the response to this payment's client as of now.
 
     `another_attempt_blocks`: another attempt of its operation is queued, in session, in doubt or succeeded.
-    None is there in the transaction that ends this one, which kept the others out until then.
+    In the transaction that ends this attempt there is none: it kept the others out until then.
     """
     response_spec = _response_for(payment)
     if response_spec.safe_to_retry and (payment.contradicted or payment.key_closed or another_attempt_blocks):

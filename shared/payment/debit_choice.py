@@ -1,7 +1,7 @@
-"""The debit that a reversal or credit means: its request names the order, never one of the order's debits.
+"""The choice of the debit that a reversal or credit means: its request names the order only.
 
-Nearly always an order was charged once. It was charged more than once where an attempt that was called failed
-turns out to have moved money (a contradicted one). Then amount and terminal pick the debit; where they leave
+Nearly always an order was charged once. It was charged more than once where conflicting evidence shows that
+a failed attempt moved money. Then amount and terminal pick the debit; where they leave
 several, the `Idempotency-Key` says whether a request is a repeated one or means the next charge. Without that
 it is refused: no request is answered with the result of another one.
 """
@@ -23,8 +23,8 @@ class KnownDebit:
 
 
 @dataclass(frozen=True, slots=True)
-class GivingBack:
-    """A request to reverse or credit. `key_is_used`: its Idempotency-Key came before, with this operation."""
+class FollowUpRequest:
+    """A reversal or credit request. `key_is_used`: its Idempotency-Key came before, with this operation."""
 
     operation: Operation
     amount_cents: int
@@ -33,13 +33,13 @@ class GivingBack:
     key_is_used: bool
 
 
-def choose_debit(asked: GivingBack, debits: Sequence[KnownDebit]) -> KnownDebit:
+def choose_debit(wanted: FollowUpRequest, debits: Sequence[KnownDebit]) -> KnownDebit:
     """Return the debit that the request means, of at least one; the newest comes first.
 
-    Whether the operation may follow it is for `check_may_follow` to say. Raises NotAllowed where several
+    `check_may_follow` decides whether the operation may follow it. Raises NotAllowed where several
     charges are meant equally.
     """
-    named = _of_this_key(asked, debits)
+    named = _of_this_key(wanted, debits)
     if named is not None:
         return named
     live = [known for known in debits if known.debit.is_live]
@@ -48,23 +48,23 @@ def choose_debit(asked: GivingBack, debits: Sequence[KnownDebit]) -> KnownDebit:
     charged = [
         known
         for known in debits
-        if known.debit.counts_as_succeeded and (known is debits[0] or not _is_superseded(known.debit))
+        if known.debit.has_moved_money and (known is debits[0] or not _is_superseded(known.debit))
     ]
-    fitting = [known for known in charged if _fits(asked, known.debit)]
+    fitting = [known for known in charged if _fits(wanted, known.debit)]
     if len(fitting) > 1:
-        return _next_of(asked, fitting)
+        return _next_of(wanted, fitting)
     return (fitting or charged or debits)[0]
 
 
-def _of_this_key(asked: GivingBack, debits: Sequence[KnownDebit]) -> KnownDebit | None:
-    """Return the debit of the operation that this very key stands for, unless that failed."""
-    if asked.idempotency_key is None:
+def _of_this_key(wanted: FollowUpRequest, debits: Sequence[KnownDebit]) -> KnownDebit | None:
+    """Return the debit of the operation that has this Idempotency-Key, unless that failed."""
+    if wanted.idempotency_key is None:
         return None
     for known in debits:
         for follower in known.followers:
             if (
-                follower.idempotency_key == asked.idempotency_key
-                and follower.operation is asked.operation
+                follower.idempotency_key == wanted.idempotency_key
+                and follower.operation is wanted.operation
                 and follower.may_have_moved_money
             ):
                 return known
@@ -72,23 +72,23 @@ def _of_this_key(asked: GivingBack, debits: Sequence[KnownDebit]) -> KnownDebit 
 
 
 def _is_superseded(debit: RelatedOperation) -> bool:
-    # It left the guard, reversed or too old for a number that comes again, and a later debit has its place.
+    # Reversed, or too old for an order number that is used again: a later debit holds the guard.
     return debit.state is State.SUCCEEDED and debit.guard_key is None
 
 
-def _fits(asked: GivingBack, debit: RelatedOperation) -> bool:
-    if asked.operation is Operation.CREDIT:
-        return asked.amount_cents <= debit.amount_cents
-    return asked.amount_cents == debit.amount_cents and asked.terminal_address in (
+def _fits(wanted: FollowUpRequest, debit: RelatedOperation) -> bool:
+    if wanted.operation is Operation.CREDIT:
+        return wanted.amount_cents <= debit.amount_cents
+    return wanted.amount_cents == debit.amount_cents and wanted.terminal_address in (
         None,
         debit.terminal_address,
     )
 
 
-def _next_of(asked: GivingBack, charges: Sequence[KnownDebit]) -> KnownDebit:
-    """Return the first of several equal charges of which nothing like this was asked before."""
-    earlier = [follower for known in charges for follower in known.followers if _is_like(asked, follower)]
-    if earlier and (asked.idempotency_key is None or asked.key_is_used):
+def _next_of(wanted: FollowUpRequest, charges: Sequence[KnownDebit]) -> KnownDebit:
+    """Return the first of several equal charges without an earlier request like this one."""
+    earlier = [follower for known in charges for follower in known.followers if _is_like(wanted, follower)]
+    if earlier and (wanted.idempotency_key is None or wanted.key_is_used):
         raise NotAllowed(
             "ambiguous",
             "the order was charged more than once, and an operation like this one was asked for before:"
@@ -96,27 +96,27 @@ def _next_of(asked: GivingBack, charges: Sequence[KnownDebit]) -> KnownDebit:
             earlier[0].id,
         )
     for known in charges:
-        if _is_open(asked, known):
+        if _is_open(wanted, known):
             return known
-    if earlier and asked.operation is Operation.REVERSAL:
+    if earlier and wanted.operation is Operation.REVERSAL:
         raise NotAllowed("reversed", "no charge of the order is left to reverse", earlier[0].id)
     return charges[0]
 
 
-def _is_like(asked: GivingBack, follower: RelatedOperation) -> bool:
+def _is_like(wanted: FollowUpRequest, follower: RelatedOperation) -> bool:
     return (
-        follower.operation is asked.operation
+        follower.operation is wanted.operation
         and follower.may_have_moved_money
-        and (asked.operation is Operation.REVERSAL or follower.amount_cents == asked.amount_cents)
+        and (wanted.operation is Operation.REVERSAL or follower.amount_cents == wanted.amount_cents)
     )
 
 
-def _is_open(asked: GivingBack, known: KnownDebit) -> bool:
-    if asked.operation is Operation.REVERSAL and any(_is_like(asked, each) for each in known.followers):
+def _is_open(wanted: FollowUpRequest, known: KnownDebit) -> bool:
+    if wanted.operation is Operation.REVERSAL and any(_is_like(wanted, each) for each in known.followers):
         return False
     try:
         check_may_follow(
-            asked.operation, asked.amount_cents, asked.terminal_address, known.debit, known.followers
+            wanted.operation, wanted.amount_cents, wanted.terminal_address, known.debit, known.followers
         )
     except NotAllowed:
         return False

@@ -1,4 +1,4 @@
-"""Draws docs/reference/states.md from the table of transitions: `python -m shared.payment.diagram`."""
+"""Generator of docs/reference/states.md from the table of transitions: `python -m shared.payment.diagram`."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ def diagram() -> str:
 
 
 def _meanings(kind: type[StrEnum]) -> dict[str, str]:
-    """The comment above each member, by its value."""
+    """Return the comment above each member, by its value."""
     source = inspect.getsource(kind)
     pattern = re.compile(r"((?:    #: .*\n(?:    #: .*\n)*))    [A-Z_]+ = \"(\w+)\"")
     return {value: " ".join(re.findall(r"#: (.*)", comment)) for comment, value in pattern.findall(source)}
@@ -49,12 +49,12 @@ Made from `shared/payment/states.py` by `make docs`; that table is the only code
 |---|---|
 {rows}
 
-| Event | Who brings it about |
+| Event | Cause |
 |---|---|
 {events}
 
 Nothing leads from `in_session` back to `queued`: an operation's bytes are written to a terminal at most once.
-A doubt ends by a proof only; what is merely probable is kept as a hint for the person who decides.
+A doubt ends by a proof only; evidence that is merely probable is kept as a hint for the operator who decides.
 """
 
 

@@ -1,4 +1,4 @@
-"""What was learned of an outcome outside the session: what it proves, and what it contradicts."""
+"""Evidence of a payment's outcome from outside its session: proofs, hints and conflicts."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,7 +9,7 @@ from shared.payment.states import Event, State
 
 
 class Source(StrEnum):
-    """Where evidence comes from."""
+    """The origin of evidence."""
 
     #: A complete answer that came after the payment had left its session.
     LATE_ANSWER = "late_answer"
@@ -17,13 +17,13 @@ class Source(StrEnum):
     ENQUIRY = "enquiry"
     #: The terminal's gateway, by way of the platform.
     GATEWAY = "gateway"
-    #: A person, with name and reason.
+    #: An operator, with name and reason.
     OPERATOR = "operator"
-    #: The run that claimed it, back after its line was taken over: it knows that it wrote nothing.
+    #: The run that claimed it, after its terminal lock was taken over: it knows that it wrote nothing.
     WORKER = "worker"
 
 
-#: What an event of proof says about the money: moved or not.
+#: Each event of proof: whether money moved.
 _MONEY_MOVED: Final = MappingProxyType(
     {
         Event.PROVED_DONE: True,
@@ -33,7 +33,7 @@ _MONEY_MOVED: Final = MappingProxyType(
     }
 )
 
-#: The session's own word for a result, and the proof that the same answer is when it comes late.
+#: The session's event for an answer, and the proof that the same answer is when it comes late.
 PROOF_OF_ANSWER: Final = MappingProxyType(
     {
         Event.ANSWERED_DONE: Event.PROVED_DONE,
@@ -45,20 +45,20 @@ PROOF_OF_ANSWER: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A proof (`proves` is set) or a hint. Only proofs settle a doubt."""
+    """One piece of evidence: a proof (`proves` is set) or a hint. Only proofs settle a doubt."""
 
     source: Source
     proves: Event | None
     detail: dict[str, object] = field(default_factory=dict)
-    #: It proves nothing, and beside the result that is stored it cannot be true: a success whose amount came
-    #: later, and is another one.
+    #: Conflicts with the stored result though it proves nothing: a success's amount that came later and is
+    #: another one.
     conflicts: bool = False
 
 
-def contradicts(state: State, proof: Event) -> bool:
-    """Whether the proof says that money moved where the final state says not, or the reverse.
+def conflicts_with(state: State, proof: Event) -> bool:
+    """Return whether a proof says that money moved where the final state says not, or the reverse.
 
-    Evidence about a payment that is still queued, in session or in doubt contradicts nothing.
+    A proof conflicts with no payment that is still queued, in session or in doubt.
     """
     match state:
         case State.SUCCEEDED:

@@ -1,9 +1,9 @@
-"""What a gateway's record proves of a payment.
+"""The proof that a gateway's record is of a payment.
 
 Rule 1. Only `completed` and `collected` say that money moves; an authorisation alone, granted or refused,
 says nothing of the end: the terminal may cancel after it, or succeed at a second try.
 Rule 2. Only a record that itself carries our reference can prove anything: amounts and times meet by chance.
-Rule 3. Nothing that a gateway says proves that no money moved.
+Rule 3. No record proves that no money moved.
 """
 
 from dataclasses import asdict, dataclass
@@ -37,7 +37,7 @@ class GatewayRecord:
 
 
 def interpret(record: GatewayRecord, payment: Payment) -> tuple[Evidence, Result]:
-    """Return what the record is to this payment: a proof of success, or a hint that says why it is one."""
+    """Return a record as evidence of this payment: a proof of success, or a hint with its reason."""
     why = _why_a_hint(record, payment)
     if why is not None:
         return Evidence(Source.GATEWAY, None, {**_detail(record), "hint_because": why}), Result()
@@ -50,7 +50,7 @@ def interpret(record: GatewayRecord, payment: Payment) -> tuple[Evidence, Result
 
 
 def _detail(record: GatewayRecord) -> dict[str, object]:
-    # Not by the evidence's own name for it.
+    # `source` is the evidence's own.
     return {("from" if name == "source" else name): value for name, value in record.to_json().items()}
 
 

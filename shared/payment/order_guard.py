@@ -1,7 +1,8 @@
-"""Which attempts keep each other out, and which operation may follow which.
+"""The order guard: the attempts that keep each other out, and the operations that may follow each other.
 
-The key of an operation is unique among the attempts that count (queued, in session, in doubt, succeeded).
-Siblings are judged by this file; the database makes sure that they are read under the debit's lock.
+The key of an operation is unique among the attempts that block new ones (queued, in session, in doubt,
+succeeded): the unique index `payments_guard` enforces it. The database reads related operations under the
+lock of their debit.
 """
 
 from collections.abc import Sequence
@@ -9,30 +10,30 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.payment.payment import Operation, Payment
-from shared.payment.states import COUNTING_STATES, LIVE_STATES, State
+from shared.payment.states import BLOCKING_STATES, LIVE_STATES, State
 
-#: How often insert and attach alternate before the caller is told to come again.
+#: Rounds of insert and attach before the client is asked to retry later.
 GUARD_ROUNDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RelatedOperation:
-    """An earlier attempt of the same order, as the rules see it."""
+    """An earlier attempt of the same order, with the fields that the rules need."""
 
     id: str
     operation: Operation
     state: State
     contradicted: bool
     terminal_address: str | None
-    #: What was really paid where that is known, else what was asked for.
+    #: The amount really paid where that is known, else the amount asked for.
     amount_cents: int
-    #: Set while it keeps others of its operation out.
+    #: Set while it blocks other attempts of its operation.
     guard_key: str | None = None
     idempotency_key: str | None = None
 
     @property
-    def counts_as_succeeded(self) -> bool:
-        # A failure that a proof contradicts moved money.
+    def has_moved_money(self) -> bool:
+        # A failure with conflicting evidence moved money.
         return self.state is State.SUCCEEDED or self.contradicted
 
     @property
@@ -41,11 +42,11 @@ class RelatedOperation:
 
     @property
     def may_have_moved_money(self) -> bool:
-        return self.is_live or self.counts_as_succeeded
+        return self.is_live or self.has_moved_money
 
 
 class NotAllowed(Exception):
-    """The operation may not follow the order's earlier ones. `reason` is a stable word."""
+    """Raised where an operation may not follow the order's earlier ones. `reason` is a stable code."""
 
     def __init__(self, reason: str, description: str, related_id: str) -> None:
         super().__init__(description)
@@ -61,7 +62,7 @@ def operation_key(
     amount_cents: int,
     idempotency_key: str | None,
 ) -> str:
-    """Return the text that names the operation of this merchant's order, and no other one.
+    """Return the text that names this operation of the merchant's order and no other one.
 
     Order and key are free texts that may hold a colon: at most one of them stands at the end, and the length
     of the other says where it ends. The id of a debit holds none.
@@ -81,8 +82,8 @@ def is_same_terminal(
 ) -> bool:
     """Return whether a request means the terminal of an earlier attempt.
 
-    Two names of one address are one terminal. Where the request's name leads nowhere at this moment
-    (`terminal_address` is None), the name itself is compared with the one that was sent before.
+    Two names of one address are one terminal. Where the request's name has no address at this moment
+    (`terminal_address` is None), the names are compared.
     """
     if terminal_address is not None:
         return attempt.terminal_address == terminal_address
@@ -98,13 +99,12 @@ def check_may_follow(
     debit: RelatedOperation,
     related_operations: Sequence[RelatedOperation],
 ) -> None:
-    """Check a reversal or credit against its debit and the debit's other reversals and credits.
-
-    `related_operations` are the reversals and credits of that debit. Raises NotAllowed.
+    """Check a reversal or credit against its debit and that debit's other reversals and credits
+    (`related_operations`). Raises NotAllowed.
     """
     if debit.is_live:
         raise NotAllowed("live", "the order's debit has no result yet", debit.id)
-    if not debit.counts_as_succeeded:
+    if not debit.has_moved_money:
         raise NotAllowed("no_debit", "the order's debit did not succeed", debit.id)
     if operation is Operation.REVERSAL:
         _check_reversal(amount_cents, terminal_address, debit, related_operations)
@@ -145,5 +145,5 @@ def _check_credit(
 
 
 def blocks_new_attempts(state: State) -> bool:
-    """Whether an attempt in this state keeps others of its key out."""
-    return state in COUNTING_STATES
+    """Return whether an attempt in this state blocks other attempts of its key."""
+    return state in BLOCKING_STATES

@@ -1,4 +1,4 @@
-"""The payment as every process sees it: one frozen value, read from one row."""
+"""The payment as one frozen value, read from one row."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from shared.payment.states import FINAL_STATES, State
 
 
 class Operation(StrEnum):
-    """What the terminal is asked to do; the contract calls them Debit, Cancel and Credit."""
+    """An operation on a terminal; the contract calls them Debit, Cancel and Credit."""
 
     DEBIT = "debit"
     REVERSAL = "reversal"
@@ -17,7 +17,7 @@ class Operation(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a payment is in its state, where the state alone does not say it."""
+    """The reason of a payment's state, where the state alone does not say it."""
 
     #: unreachable: the terminal answered busy at once, or did not answer the identification in time.
     BUSY = "busy"
@@ -29,23 +29,23 @@ class Reason(StrEnum):
     UNEXPECTED_BYTES = "unexpected_bytes"
     #: unreachable: the write window closed before the request was written.
     NOT_SENT = "not_sent"
-    #: expired: another payment held the line when the deadline passed.
+    #: expired: another payment held the terminal lock when the deadline passed.
     HELD = "held"
-    #: expired: no worker took it before the deadline passed.
+    #: expired: no worker claimed it before the deadline passed.
     NO_WORKER = "no_worker"
-    #: cancelled: by its caller.
+    #: cancelled: by its client.
     CALLER = "caller"
-    #: cancelled: the broker was away.
+    #: cancelled: the broker was unavailable.
     BROKER_UNAVAILABLE = "broker_away"
-    #: cancelled: an earlier attempt of the order, or a reversal of it, was contradicted.
+    #: cancelled: conflicting evidence about an attempt of the order, or a reversal of it, locked the order.
     KEY_CLOSED = "key_closed"
     #: in_doubt: the connection was lost after the first byte was written.
     CONNECTION_LOST = "connection_lost"
     #: in_doubt: the terminal was silent until the answer time-out.
     ANSWER_TIMEOUT = "answer_timeout"
-    #: in_doubt: what came back cannot be read as an answer.
+    #: in_doubt: the bytes that came back are no readable answer.
     UNREADABLE = "unreadable"
-    #: in_doubt: the answer does not fit the request it came for.
+    #: in_doubt: the answer contradicts its request.
     CONTRADICTING_ANSWER = "contradicting_answer"
     #: in_doubt: the answer's amount is lower than asked and the terminal is not known for partial payment.
     AMOUNT_LOWER = "amount_lower"
@@ -67,47 +67,47 @@ class Payment:
     operation: Operation
     state: State
     reason: str | None
-    #: What was asked for.
+    #: The amount asked for.
     amount_cents: int
     currency: str
     #: `ConcertV3.1` or `ConcertV3.2`.
     protocol: str
-    #: As the order or the terminal's entry wants it.
+    #: As the order or the terminal's entry asks for it.
     force_authorization: bool
-    #: As the caller sent them, or as the terminal is registered.
+    #: As the client sent them, or as the terminal is registered.
     host: str
     port: int
     #: Two digits, the protocol's field CA.
     pos_number: str
-    #: `address:port` of the line, the literal address that the worker connects to; None without an address.
+    #: The literal `address:port` that the worker connects to; None where the host has no address.
     terminal_address: str | None
     #: The request's JSON text, defaults filled in.
     request: str
-    #: The merchant's only endpoint that hears of it, where the order names one; None: every one that listens.
+    #: The merchant's only endpoint that is notified, where the order names one; None: every subscribed one.
     webhook_endpoint_id: str | None = None
     idempotency_key: str | None
     #: The debit that a reversal or credit belongs to, where it is known here.
     debit_id: str | None
-    #: Set while this attempt keeps others of the same operation out.
+    #: Set while this attempt blocks others of the same operation.
     guard_key: str | None
     reply_to: str | None
-    #: A proof contradicts the final state.
+    #: Evidence conflicts with the final state.
     contradicted: bool
-    #: An attempt of its order and operation, or a debit's reversal, is contradicted: there are no more,
-    #: whatever became of this one.
+    #: The order is locked for review: evidence conflicts with an attempt of its operation, or with a reversal
+    #: of its debit. It takes no further attempt.
     key_closed: bool = False
     #: The queue of the payment's last publication names it until then.
     deadline_at: int
     created_at: int
     claimed_at: int | None
     ended_at: int | None
-    #: When its outcome became unknown, whatever became of it later.
+    #: When its outcome became unknown; stays once it is known.
     doubted_at: int | None = None
-    #: What settled the doubt: `late_answer`, `enquiry`, `gateway` or `operator`.
+    #: The evidence that settled the doubt: `late_answer`, `enquiry`, `gateway` or `operator`.
     resolved_by: str | None = None
-    #: Who brought that proof: the worker's id, the gateway's credential or the operator's name.
+    #: The origin of that proof: the worker's id, the gateway's credential or the operator's name.
     proved_by: str | None = None
-    #: Since when another payment held the line, where this one expired because of it.
+    #: Since when another payment held the terminal lock, where this one expired because of it.
     held_since: int | None
     #: Empty but for the order's warnings until a terminal's answer or a proof is stored.
     result: Result = field(default_factory=Result)
@@ -118,7 +118,7 @@ class Payment:
 
     @property
     def paid_or_asked_cents(self) -> int:
-        """The amount really paid, else the amount asked for."""
+        """The cents really paid, else the cents asked for."""
         return self.amount_cents if self.result.paid_cents is None else self.result.paid_cents
 
     @property

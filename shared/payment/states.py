@@ -1,4 +1,4 @@
-"""The life of a payment as one table.
+"""The state machine of a payment as one table.
 
 Rule 1. Only this file says which state follows which; storage persists nothing but what `apply` returns.
 Rule 2. This file knows no SQL, AMQP, HTTP or clock.
@@ -11,11 +11,11 @@ from typing import Final
 
 
 class State(StrEnum):
-    """Where a payment stands; the text is what the API shows and what the database keeps."""
+    """A payment's state; API and database use the text."""
 
     #: Accepted and stored, no byte sent. A worker's claim moves it on, or its deadline (30 s) ends it.
     QUEUED = "queued"
-    #: A worker holds the terminal's line for it; its bytes may be on their way. At most one session's time.
+    #: A worker holds the terminal lock for it; its bytes may be on their way. At most one session's time.
     IN_SESSION = "in_session"
     #: The request may have reached the terminal and there is no valid answer. Only a proof moves it on.
     IN_DOUBT = "in_doubt"
@@ -23,7 +23,7 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     #: The terminal or the card's bank said no. Final.
     REFUSED = "refused"
-    #: A person at the terminal gave up, or was too slow. Final.
+    #: The customer or cashier gave up at the terminal, or was too slow. Final.
     ABORTED = "aborted"
     #: Certainly nothing was sent to the terminal, or it answered busy at once. Final.
     UNREACHABLE = "unreachable"
@@ -34,31 +34,31 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What happens to a payment; one event, one possible next state."""
+    """An event in a payment's life; one event, one possible next state."""
 
-    #: By a worker: it took the terminal's line, before any byte is sent.
+    #: By a worker: it acquired the terminal lock, before any byte is sent.
     CLAIMED = "claimed"
     #: By a claim, a sweep or a waiting API: the deadline was found passed, nothing was ever sent.
     DEADLINE_PASSED = "deadline_passed"
-    #: By the caller, by the API when the broker is away, or because the order's key was closed.
+    #: By the client, by the API when the broker is unavailable, or because the order is locked for review.
     CANCELLED = "cancelled"
     #: By the session: the terminal's answer says that it did the operation.
     ANSWERED_DONE = "answered_done"
     #: By the session: the terminal's answer says that it or the bank refused.
     ANSWERED_REFUSED = "answered_refused"
-    #: By the session: the terminal's answer says that a person gave up.
+    #: By the session: the terminal's answer says that customer or cashier gave up.
     ANSWERED_ABORTED = "answered_aborted"
     #: By the session: the terminal answered busy at once.
     ANSWERED_BUSY = "answered_busy"
-    #: By the session, a takeover or the net: the request may have arrived, and there is no valid answer.
+    #: By the session, a takeover or the orphan scan: the request may have arrived, without a valid answer.
     OUTCOME_LOST = "outcome_lost"
-    #: By the very run that claimed it: it gave up before its write.
+    #: By the run that claimed it: it gave up before its write.
     NOT_SENT = "not_sent"
-    #: Evidence that proves it: a late answer, an enquiry, the gateway, an operator.
+    #: By evidence that proves it: a late answer, an enquiry, the gateway, an operator.
     PROVED_DONE = "proved_done"
-    #: A late answer that says refused.
+    #: By a late answer that says refused.
     PROVED_REFUSED = "proved_refused"
-    #: A late answer that says aborted, or an operator who says 'not charged'.
+    #: By a late answer that says aborted, or an operator who says 'not charged'.
     PROVED_ABORTED = "proved_aborted"
 
 
@@ -105,10 +105,10 @@ FIRST_STATES: Final = frozenset({State.QUEUED, State.UNREACHABLE})
 FINAL_STATES: Final = frozenset(state for state, moves in TRANSITIONS.items() if not moves)
 
 #: While a payment is in one of these, no other attempt of the same operation may exist.
-COUNTING_STATES: Final = frozenset({State.QUEUED, State.IN_SESSION, State.IN_DOUBT, State.SUCCEEDED})
+BLOCKING_STATES: Final = frozenset({State.QUEUED, State.IN_SESSION, State.IN_DOUBT, State.SUCCEEDED})
 
 #: The outcome is still open.
-LIVE_STATES: Final = COUNTING_STATES - {State.SUCCEEDED}
+LIVE_STATES: Final = BLOCKING_STATES - {State.SUCCEEDED}
 
 
 def apply(state: State, event: Event) -> State:

@@ -1,1 +1,1 @@
-"""Payments in doubt, dead workers, lost messages."""
+"""Recovery: payments in doubt, dead workers and lost messages."""

@@ -1,6 +1,6 @@
-"""Shows that this worker lives, and notices that others took it for dead.
+"""The heartbeat of this worker.
 
-Nothing else waits in this loop: a broker that takes nothing, or a busy database, must not look like a death.
+Nothing else runs in this loop: a slow broker or a busy database must not look like a dead worker.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from shared.settings.settings import Settings
 from shared.storage.terminals.heartbeats import Heartbeats
 
 
-class TakenForDead(Exception):
-    """This worker's row is gone: others have taken its lines over, so it must not go on."""
+class WorkerTakenOver(Exception):
+    """Raised where the worker's row is gone: others took its terminal locks over, so it must not go on."""
 
 
 class Heartbeat:
-    """Beats every few seconds until it is cancelled."""
+    """Raises the worker's counter every `heartbeat_seconds` until cancelled."""
 
     def __init__(self, heartbeats: Heartbeats, worker: str, settings: Settings) -> None:
         self._heartbeats: Final = heartbeats
@@ -24,15 +24,15 @@ class Heartbeat:
         self._settings: Final = settings
 
     async def run(self) -> None:
-        """Raise TakenForDead where the worker's row is gone."""
+        """Beat until cancelled. Raises WorkerTakenOver where the worker's row is gone."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             await self.once()
 
     async def once(self) -> None:
-        """One beat. Raises TakenForDead; what fails now is done at the next beat."""
+        """Beat once. Raises WorkerTakenOver; a failure is retried at the next beat."""
         alive = True
         with failures_logged("heartbeat not stored"):
             alive = await self._heartbeats.beat(self._worker)
         if not alive:
-            raise TakenForDead(f"worker {self._worker} is no longer registered")
+            raise WorkerTakenOver(f"worker {self._worker} is no longer registered")

@@ -1,4 +1,4 @@
-"""The sweep that every worker runs: whatever a lost message left behind is found here.
+"""The sweep that every worker runs: it finds payments whose messages were lost.
 
 Each step is a compare-and-set, so any number of workers sweep at once.
 """
@@ -20,12 +20,12 @@ from shared.storage.payments import queue
 
 _log = structlog.get_logger()
 
-#: At most so many payments a step: a long outage must not become one long statement.
+#: Payments a step: a long outage must not become one long statement.
 STEP: Final = 100
 
 
 class Sweep:
-    """Ends payments whose deadline passed, publishes again what waits on a free line, counts what is open."""
+    """Expires payments, publishes those again that wait for a free terminal, and counts the open ones."""
 
     def __init__(
         self,
@@ -45,16 +45,16 @@ class Sweep:
         self._rng: Final = rng
 
     async def run(self) -> None:
-        """Sweep until cancelled, with jitter: workers that started together must not ask together."""
+        """Sweep until cancelled, with jitter: workers that started together must not sweep together."""
         while True:
             await asyncio.sleep(self._settings.sweep_interval_seconds * self._rng.uniform(0.75, 1.25))
             with failures_logged("sweep interrupted"):
                 await self.once()
 
     async def once(self) -> None:
-        """Do each step for each payment; what fails for one is left to the next sweep.
+        """Do each step for each payment; a failed payment is left to the next sweep.
 
-        Raises DatabaseUnavailable: the next sweep does it all again.
+        Raises DatabaseUnavailable: the next sweep does everything again.
         """
         with one_of_many("payments whose deadline passed not read"):
             await self._expire()

@@ -1,4 +1,4 @@
-"""The meaning of an answer, in the payment's words."""
+"""The settlement that an answer leads to, and the details that history keeps of it."""
 
 from typing import Final
 
@@ -24,8 +24,8 @@ _EVENTS: Final = {
 def interpret_answer(
     answer: Answer, prepared: PreparedRequest, settings: Settings, detail: dict[str, object]
 ) -> Settlement:
-    """Return what a complete answer means for the payment; `detail` goes into the history beside it."""
-    reading = interpret_frame(
+    """Return the settlement of a complete answer; `detail` goes into the history beside it."""
+    parsed = interpret_frame(
         answer.frame,
         prepared.request,
         prepared.profile,
@@ -35,34 +35,34 @@ def interpret_answer(
     if answer.broken:
         detail = {**detail, "broken": list(answer.broken)}
     return Settlement(
-        event=_EVENTS[reading.meaning],
-        reason=reading.reason,
-        result=reading.result,
-        detail={**detail, **_noticed(answer.frame, reading)},
+        event=_EVENTS[parsed.meaning],
+        reason=parsed.reason,
+        result=parsed.result,
+        detail={**detail, **_details(answer.frame, parsed)},
     )
 
 
 def not_interpreted(answer: Answer, error: Exception) -> dict[str, object]:
-    """Return what is kept for a person of a complete answer that our code stumbled over."""
+    """Return the details kept for an operator of a complete answer that made our code fail."""
     return {"error": type(error).__name__, "fields": allowed_fields(answer.frame.fields)}
 
 
-def kept_of(frame: Frame, reading: ParsedAnswer) -> dict[str, object]:
-    """Return what of an answer goes into history and evidence: its harmless fields; fingerprints alone of
-    what may be another merchant's."""
-    if not reading.is_foreign:
+def stored_answer(frame: Frame, parsed: ParsedAnswer) -> dict[str, object]:
+    """Return the part of an answer that history and evidence keep: its allowed fields, or fingerprints alone
+    where it may be another merchant's."""
+    if not parsed.is_foreign:
         return {"answer": allowed_fields(frame.fields)}
     kept: dict[str, object] = {"fingerprint": fingerprint(frame.fields)}
-    if reading.receipt_fingerprint is not None:
-        kept["receipt_fingerprint"] = reading.receipt_fingerprint
+    if parsed.receipt_fingerprint is not None:
+        kept["receipt_fingerprint"] = parsed.receipt_fingerprint
     return kept
 
 
-def _noticed(frame: Frame, reading: ParsedAnswer) -> dict[str, object]:
-    """Return what goes into the history beside the result: the answer, and what was noticed."""
-    noticed = kept_of(frame, reading)
-    if reading.anomaly is not None:
-        noticed["finding"] = reading.anomaly
-    if reading.notes:
-        noticed["notes"] = list(reading.notes)
-    return noticed
+def _details(frame: Frame, parsed: ParsedAnswer) -> dict[str, object]:
+    """Return the details that history keeps beside the result: the answer, its anomaly and notes."""
+    details = stored_answer(frame, parsed)
+    if parsed.anomaly is not None:
+        details["finding"] = parsed.anomaly
+    if parsed.notes:
+        details["notes"] = list(parsed.notes)
+    return details

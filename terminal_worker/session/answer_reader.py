@@ -1,4 +1,4 @@
-"""Reads a terminal's answer: bytes until the protocol's rules say that it is complete, or that none comes."""
+"""The reader of a terminal's answer: until the protocol's rules say that it is complete or will not come."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,29 +17,29 @@ from terminal_worker.session.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer; what it means is for the codec's reading."""
+    """A complete answer, not interpreted yet."""
 
     frame: Frame
-    #: Of this frame, from the write of the request, seconds.
+    #: Seconds from the request's write to this frame's first byte.
     first_byte_after_seconds: float
-    #: Which frame of its connection it is; the same one comes again where a field of it came late.
+    #: The frame's number on its connection; the same frame comes again where a field of it came late.
     number: int = 1
-    #: What came before it and was not whole; masked.
+    #: Earlier frames that were not whole, masked.
     broken: tuple[dict[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """There is no answer, and the request may have arrived."""
+class NoAnswer:
+    """The lack of an answer to a request that may have arrived."""
 
     reason: Reason
     detail: str
-    #: What came, fields and bytes that are none; masked.
-    unread: Mapping[str, object] = field(default_factory=dict)
+    #: The fields that came and the bytes that are none, masked.
+    unreadable: Mapping[str, object] = field(default_factory=dict)
 
 
 class AnswerReader:
-    """Reads what comes on one connection, answer by answer, by the boot-time clock."""
+    """Reads the answers of one connection, by the boot-time clock."""
 
     def __init__(
         self,
@@ -52,8 +52,10 @@ class AnswerReader:
         accepts_partial: bool = False,
         failpoint: Failpoint = no_failpoint,
     ) -> None:
-        """`known`: the sent fields that this terminal always gives back; None: not known, so the close or a
-        long silence ends the answer."""
+        """Make a reader; `known` are the sent fields that this terminal always gives back.
+
+        With None, not known, the close or a long silence ends the answer.
+        """
         self._connection: Final = connection
         self._clock: Final = clock
         self._settings: Final = settings
@@ -72,22 +74,22 @@ class AnswerReader:
         self.peer_closed = False
 
     @property
-    def is_hearing(self) -> bool:
-        """Bytes have come that are not judged yet: of a whole answer only the silence may be missing."""
-        return bool(self._stream.received) and not self._stream.is_judged
+    def is_receiving(self) -> bool:
+        """Whether bytes of an undecided frame came: of a whole answer only the silence may be missing."""
+        return bool(self._stream.received) and not self._stream.is_decided
 
-    async def read(self, written_at: float, ends_at: float) -> Answer | Lost:
+    async def read(self, written_at: float, ends_at: float) -> Answer | NoAnswer:
         """Return the answer to a request written at `written_at`; wait until `ends_at` (boot-time seconds).
 
-        Called again it listens on: after a time-out from where it was; after an answer, or what could not be
-        read, for what comes next on the connection.
+        Called again it reads on: after a time-out from where it was; after an answer or unreadable bytes the
+        next frame.
         """
         last_byte_at = written_at if self._last_byte_at is None else self._last_byte_at
         while True:
             now = self._clock.boot()
             left = ends_at - now
-            verdict = self._judge(now - last_byte_at)
-            match verdict:
+            completeness = self._check(now - last_byte_at)
+            match completeness:
                 case Complete():
                     return self._answer(written_at)
                 case Unreadable(reason):
@@ -96,7 +98,7 @@ class AnswerReader:
                     )
                 case Wait(seconds):
                     if seconds is not None:
-                        # A whole answer is there, but for the silence that ends it.
+                        # A whole answer is there but for the silence that ends it.
                         left += self._settings.idle_end_seconds
                     if left <= 0:
                         return self._timed_out()
@@ -109,7 +111,7 @@ class AnswerReader:
 
     def _answer(self, written_at: float) -> Answer:
         assert self._first_byte_at is not None
-        self._stream.judged()
+        self._stream.mark_decided()
         return Answer(
             self._stream.frame(ended=True),
             self._first_byte_at - written_at,
@@ -117,20 +119,20 @@ class AnswerReader:
             tuple(self._stream.broken),
         )
 
-    def _lost(self, reason: Reason, detail: str) -> Lost:
-        unread = {} if self._stream.is_judged else self._stream.unread()
-        self._stream.judged()
-        return Lost(reason, detail, unread)
+    def _lost(self, reason: Reason, detail: str) -> NoAnswer:
+        unreadable = {} if self._stream.is_decided else self._stream.unreadable()
+        self._stream.mark_decided()
+        return NoAnswer(reason, detail, unreadable)
 
-    def _timed_out(self) -> Lost:
-        if self._stream.is_judged:
-            return Lost(Reason.ANSWER_TIMEOUT, "nothing more came")
+    def _timed_out(self) -> NoAnswer:
+        if self._stream.is_decided:
+            return NoAnswer(Reason.ANSWER_TIMEOUT, "nothing more came")
         received = len(self._stream.received)
         detail = f"{received} bytes came, no whole answer"
-        return Lost(Reason.ANSWER_TIMEOUT, detail, self._stream.unread())
+        return NoAnswer(Reason.ANSWER_TIMEOUT, detail, self._stream.unreadable())
 
-    def _judge(self, idle_seconds: float) -> Complete | Unreadable | Wait:
-        if self._stream.is_judged:
+    def _check(self, idle_seconds: float) -> Complete | Unreadable | Wait:
+        if self._stream.is_decided:
             return Unreadable("closed") if self.peer_closed else Wait(None)
         ended = self.peer_closed or idle_seconds >= self._settings.idle_end_seconds
         return check_completeness(
@@ -145,7 +147,7 @@ class AnswerReader:
         )
 
     async def _receive(self, seconds: float) -> bytes:
-        """Wait for bytes at most so long; none: the time is over, or the peer has closed."""
+        """Return the next bytes; empty where the time is over or the peer has closed."""
         try:
             async with asyncio.timeout(seconds):
                 received = await self._connection.read()

@@ -13,57 +13,57 @@ _CLOSE_SECONDS: Final = 1.0
 
 
 class ConnectFailed(Exception):
-    """No connection came about, or it ended before our write: nothing was sent. The message says why."""
+    """Raised where no connection was made, or it ended before our write: nothing was sent."""
 
 
 class UnexpectedBytes(ConnectFailed):
-    """The peer wrote before it was asked anything: nothing was sent."""
+    """Raised where the peer wrote before our request: nothing was sent."""
 
     def __init__(self, received: bytes) -> None:
-        super().__init__(f"{len(received)} bytes came before anything was asked")
+        super().__init__(f"{len(received)} bytes came before the request")
         self.received = received
 
 
 class Connection(Protocol):
-    """What a session needs of a connection, so that a simulation can give it another network."""
+    """The connection that a session needs; a simulation gives another one."""
 
     def peek(self) -> bytes | None:
-        """Return what has come so far and was not read, without waiting and without taking it; None: nothing,
-        and the peer has closed or the connection is lost."""
+        """Return the unread bytes without waiting and without consuming them; None: there are none, and the
+        peer has closed or the connection is lost."""
         ...
 
     def write(self, data: bytes) -> None:
-        """Hand the bytes to the network, at once and without waiting: from this call on, they may arrive."""
+        """Hand the bytes to the network without waiting: from this call on, they may arrive."""
         ...
 
     async def read(self) -> bytes:
-        """Return what came next; empty once the peer has closed or the connection is lost."""
+        """Return the next bytes; empty once the peer has closed or the connection is lost."""
         ...
 
     async def close(self) -> None:
-        """End the connection; when it returns, the peer's socket is no longer ours."""
+        """End the connection; when this returns, the socket is closed."""
         ...
 
 
 def write_request(connection: Connection, request: bytes) -> None:
-    """Write the first bytes of a connection. Look and write are one step, no await lies between.
+    """Write the first bytes of a connection; check and write are one step without an await.
 
-    Raises UnexpectedBytes where the peer has written before: whatever that is, it is no answer to what was
-    not asked. Raises ConnectFailed where the connection has ended. Nothing was written then.
+    Raises UnexpectedBytes where the peer has written already: such bytes are no answer to our request. Raises
+    ConnectFailed where the connection has ended. In both cases nothing was written.
     """
     received = connection.peek()
     if received is None:
-        raise ConnectFailed("closed before anything was asked")
+        raise ConnectFailed("closed before the request")
     if received:
         raise UnexpectedBytes(received)
     connection.write(request)
 
 
 async def close_keeping_result(connection: Connection) -> None:
-    """Close a connection whose user is about to return what it learned.
+    """Close a connection whose caller is about to return a result.
 
-    Cancelled meanwhile (a drain, the end of a hold), it returns all the same, and the caller's next await is
-    cancelled in its place: the result must not be lost to the close. Not to be used inside of a time limit.
+    Cancelled meanwhile (a drain, the end of a lease), this returns all the same; the caller's next await is
+    cancelled in its place, so that the result is not lost. Not for use inside a time limit.
     """
     try:
         await connection.close()
@@ -74,27 +74,27 @@ async def close_keeping_result(connection: Connection) -> None:
         task.cancel()
 
 
-#: Opens a connection to a line (`address:port`, an IPv6 address in brackets). Raises ConnectFailed.
+#: Opens a connection to a terminal address (`address:port`, IPv6 in brackets). Raises ConnectFailed.
 Connect = Callable[[str], Awaitable[Connection]]
 
 
-def split_line(terminal_address: str) -> tuple[str, int]:
-    """Return a line's literal address and port."""
+def split_terminal_address(terminal_address: str) -> tuple[str, int]:
+    """Return the literal address and the port of a terminal address."""
     address, _, port = terminal_address.rpartition(":")
     return address.removeprefix("[").removesuffix("]"), int(port)
 
 
 class _Inbox(asyncio.StreamReader):
-    """A reader that tells what it was fed before anything was read."""
+    """A stream reader that shows its bytes before the first read."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.unread: bytes | None = b""
+        self.unreadable: bytes | None = b""
         self.has_ended = False
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
-        if self.unread is not None:
-            self.unread = (self.unread + bytes(data))[:_READ_BYTES]
+        if self.unreadable is not None:
+            self.unreadable = (self.unreadable + bytes(data))[:_READ_BYTES]
         super().feed_data(data)
 
     def feed_eof(self) -> None:
@@ -106,22 +106,22 @@ class _Inbox(asyncio.StreamReader):
         super().set_exception(exc)
 
     async def read(self, n: int = -1) -> bytes:
-        self.unread = None
+        self.unreadable = None
         return await super().read(n)
 
 
 class TcpConnection:
-    """One connection. A loss is an end like the peer's close: what came before it counts all the same."""
+    """A TCP connection. A loss counts as the peer's close: the bytes before it stay valid."""
 
     def __init__(self, inbox: _Inbox, writer: asyncio.StreamWriter) -> None:
         self._inbox = inbox
         self._writer = writer
 
     def peek(self) -> bytes | None:
-        unread = self._inbox.unread
-        assert unread is not None, "asked before the first read"
-        if unread:
-            return unread
+        unreadable = self._inbox.unreadable
+        assert unreadable is not None, "asked before the first read"
+        if unreadable:
+            return unreadable
         has_ended = self._inbox.has_ended or self._writer.transport.is_closing()
         return None if has_ended else self._peek_in_kernel()
 
@@ -163,7 +163,7 @@ class TcpConnector:
         self._settings = settings
 
     async def __call__(self, terminal_address: str) -> TcpConnection:
-        """Connect to the literal address, a few times within a limit: nothing was sent yet."""
+        """Connect to the literal address, with `connect_tries` tries in all: nothing was sent yet."""
         limits = self._settings
         tries: Final = limits.connect_tries
         problem = "no answer"
@@ -181,19 +181,19 @@ class TcpConnector:
         raise ConnectFailed(problem)
 
     async def _connect_once(self, terminal_address: str) -> TcpConnection:
-        address, port = split_line(terminal_address)
+        address, port = split_terminal_address(terminal_address)
         async with asyncio.timeout(self._settings.connect_timeout_seconds):
             inbox, writer = await _open(address, port)
         try:
             self._prepare(writer.get_extra_info("socket"))
         except OSError:
-            # The peer is gone already. Left open, it could take the place of the next try.
+            # The peer is gone already. Left open, the connection could occupy the terminal at the next try.
             writer.transport.abort()
             raise
         return TcpConnection(inbox, writer)
 
     def _prepare(self, connected: socket.socket) -> None:
-        """Carrier networks drop idle flows after 30 to 60 s, and a customer takes 90: keep the flow alive."""
+        """Set the socket's options: carriers drop idle flows after 30 to 60 s, a customer may take 90 s."""
         limits = self._settings
         for level, option, value in (
             (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -207,7 +207,7 @@ class TcpConnector:
 
 
 async def _open(address: str, port: int) -> tuple[_Inbox, asyncio.StreamWriter]:
-    """Connect as `asyncio.open_connection` does, with a reader of ours."""
+    """Connect as `asyncio.open_connection` does, with an `_Inbox` as reader."""
     loop = asyncio.get_running_loop()
     inbox = _Inbox()
     protocol = asyncio.StreamReaderProtocol(inbox, loop=loop)

@@ -1,4 +1,4 @@
-"""The enquiry: the terminal repeats its last transaction. It can prove success, and nothing else."""
+"""The enquiry: the terminal repeats its last transaction, which can prove success and nothing else."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,18 +14,18 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
-from terminal_worker.session.answer_meaning import kept_of
-from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
+from terminal_worker.session.answer_meaning import stored_answer
+from terminal_worker.session.answer_reader import Answer, AnswerReader, NoAnswer
 from terminal_worker.session.connection import Connect, Connection, close_keeping_result, write_request
 from terminal_worker.session.request_builder import PreparedRequest, prepare_request
 
-#: From before the read that says the line is still ours to the enquiry's write; a taker waits longer.
-LOOK_TO_WRITE_SECONDS: Final = 2.0
+#: From before the check that the lock is still ours to the enquiry's write; a takeover waits longer.
+CHECK_TO_WRITE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Enquired:
-    """What came of an enquiry: whether there was an answer (busy is none), what it says of the payment."""
+class EnquiryResult:
+    """The result of an enquiry: whether there was an answer (busy is none), and its evidence."""
 
     answered: bool
     evidence: Evidence | None = None
@@ -33,11 +33,11 @@ class Enquired:
 
 
 class LockLost(Exception):
-    """The line is no longer ours: somebody took it over."""
+    """Raised where the terminal lock is no longer ours: another worker took it over."""
 
 
 class Enquirer:
-    """Asks the terminal of a payment in doubt; the holder of the line is the only one who may."""
+    """Enquires about payments in doubt; only the owner of the terminal lock may."""
 
     def __init__(self, database: Database, connect: Connect, clock: Clock, settings: Settings) -> None:
         self._database: Final = database
@@ -45,8 +45,8 @@ class Enquirer:
         self._clock: Final = clock
         self._settings: Final = settings
 
-    async def enquire(self, claimed: Claimed) -> Enquired:
-        """Ask once. Raises ConnectFailed, LineLost, DatabaseUnavailable."""
+    async def enquire(self, claimed: Claimed) -> EnquiryResult:
+        """Enquire once. Raises ConnectFailed, LockLost, DatabaseUnavailable."""
         prepared = prepare_request(claimed, self._settings)
         connection = await self._connect(claimed.grant.address)
         try:
@@ -54,36 +54,38 @@ class Enquirer:
         finally:
             await close_keeping_result(connection)
 
-    async def _ask(self, connection: Connection, claimed: Claimed, prepared: PreparedRequest) -> Enquired:
-        looked_at = self._clock.boot()
-        if not await settling.still_mine(self._database, claimed.grant):
+    async def _ask(
+        self, connection: Connection, claimed: Claimed, prepared: PreparedRequest
+    ) -> EnquiryResult:
+        checked_at = self._clock.boot()
+        if not await settling.holds_lock(self._database, claimed.grant):
             raise LockLost
-        # Look at the clock and write: one step, as for the payment itself.
-        if self._clock.boot() - looked_at >= LOOK_TO_WRITE_SECONDS:
-            return Enquired(answered=False)
+        # Check of the clock and write are one step, as for the payment itself.
+        if self._clock.boot() - checked_at >= CHECK_TO_WRITE_SECONDS:
+            return EnquiryResult(answered=False)
         write_request(connection, encode_enquiry(prepared.request, prepared.profile))
         written_at = self._clock.boot()
-        # No echo is known of enquiries: only the close or a long silence ends one, lest a ticket is cut.
+        # No echo is known of enquiries: only the close or a long silence ends one, so that no receipt is cut.
         reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=None)
-        # The look is part of the enquiry's time: it has to be over by the end of the hold.
-        answer = await reader.read(written_at, looked_at + self._settings.enquiry_timeout_seconds)
+        # The check is part of the enquiry's time: all of it has to be over by the end of the lease.
+        answer = await reader.read(written_at, checked_at + self._settings.enquiry_timeout_seconds)
         if not isinstance(answer, Answer):
-            return Enquired(answered=False, evidence=_unread(answer))
+            return EnquiryResult(answered=False, evidence=_unreadable(answer))
         if not answers_identification(answer.frame):
-            # Busy: it may well be our own request that it is busy with.
-            return Enquired(answered=False)
+            # Busy: the terminal may be busy with our own request.
+            return EnquiryResult(answered=False)
         enquiry = interpret_enquiry(answer.frame, prepared.request)
         if enquiry.grade is Grade.NOTHING:
-            return Enquired(answered=True)
+            return EnquiryResult(answered=True)
         proves = Event.PROVED_DONE if enquiry.grade is Grade.PROOF_OF_SUCCESS else None
-        detail = kept_of(answer.frame, enquiry.parsed)
+        detail = stored_answer(answer.frame, enquiry.parsed)
         if enquiry.gap is not None:
             detail["lack"] = enquiry.gap
-        return Enquired(True, Evidence(Source.ENQUIRY, proves, detail), enquiry.parsed.result)
+        return EnquiryResult(True, Evidence(Source.ENQUIRY, proves, detail), enquiry.parsed.result)
 
 
-def _unread(lost: Lost) -> Evidence | None:
-    """Keep what cannot be read for the person who decides."""
-    if not lost.unread:
+def _unreadable(no_answer: NoAnswer) -> Evidence | None:
+    """Return unreadable bytes as a hint for the operator who decides."""
+    if not no_answer.unreadable:
         return None
-    return Evidence(Source.ENQUIRY, None, {"lost": lost.detail, **lost.unread})
+    return Evidence(Source.ENQUIRY, None, {"lost": no_answer.detail, **no_answer.unreadable})

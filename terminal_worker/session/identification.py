@@ -13,8 +13,8 @@ from terminal_worker.session.answer_reader import Answer, AnswerReader
 from terminal_worker.session.connection import Connect, write_request
 
 
-class Identified(StrEnum):
-    """What came of an identification."""
+class IdentificationResult(StrEnum):
+    """The result of an identification."""
 
     #: A complete answer: the terminal is there, and shows no earlier amount.
     YES = "yes"
@@ -22,16 +22,16 @@ class Identified(StrEnum):
     BUSY = "busy"
     #: No complete answer in time.
     SILENT = "silent"
-    #: Nothing was written: by then the line could be somebody else's.
+    #: Nothing was written: the lock could be another worker's by then.
     NOT_ASKED = "not_asked"
 
 
-#: Asked for with the connection made; returns the boot-time (seconds) from which on nothing may be written.
+#: Returns the boot-time (seconds) from which on nothing may be written; called once connected.
 WriteUntil = Callable[[], Awaitable[float]]
 
 
 class Identifier:
-    """Asks terminals whether they are there and free; the line has to be held for it."""
+    """Asks terminals whether they are there and free; the caller holds the terminal lock."""
 
     def __init__(self, connect: Connect, clock: Clock, settings: Settings) -> None:
         self._connect: Final = connect
@@ -40,7 +40,7 @@ class Identifier:
 
     async def ask(
         self, terminal_address: str, protocol: str, pos_number: str, profile: Profile, write_until: WriteUntil
-    ) -> Identified:
+    ) -> IdentificationResult:
         """Ask once, on a connection of its own. Raises ConnectFailed, and what `write_until` raises."""
         request = encode_identification(
             protocol=protocol,
@@ -51,16 +51,16 @@ class Identifier:
         connection = await self._connect(terminal_address)
         try:
             until = await write_until()
-            # Look at the clock and write: one step, as for a payment. A run that slept may be taken over.
+            # Check of the clock and write are one step, as for a payment: a run that slept may be taken over.
             if self._clock.boot() >= until:
-                return Identified.NOT_ASKED
+                return IdentificationResult.NOT_ASKED
             write_request(connection, request)
             written_at = self._clock.boot()
-            # No field has to be waited for: nothing here could contradict.
+            # No field has to be waited for: none could contradict the request.
             reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())
             answer = await reader.read(written_at, written_at + self._settings.identification_timeout_seconds)
         finally:
             await connection.close()
         if not isinstance(answer, Answer):
-            return Identified.SILENT
-        return Identified.YES if answers_identification(answer.frame) else Identified.BUSY
+            return IdentificationResult.SILENT
+        return IdentificationResult.YES if answers_identification(answer.frame) else IdentificationResult.BUSY

@@ -1,6 +1,6 @@
-"""A probe: is there a Concert terminal, and how far away? One identification, the line held like a payment's.
+"""The probe of a registered terminal: one identification under the terminal lock, with its round-trip time.
 
-The same clock rules as for a payment: a taker counts on it that nothing is written late.
+The write window is a payment's: a takeover counts on it that nothing is written late.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.terminals import probes
 from shared.storage.terminals.probes import ProbeReport, ProbeResult, StartedProbe
-from terminal_worker.recovery.lock_tokens import LockTokens
-from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
+from terminal_worker.recovery.takeover import LockTokens
+from terminal_worker.session.answer_reader import Answer, AnswerReader, NoAnswer
 from terminal_worker.session.connection import (
     Connect,
     ConnectFailed,
@@ -34,13 +34,13 @@ from terminal_worker.session.connection import (
 
 _log = structlog.get_logger()
 
-#: These are waited out. Another error ends the run, since no money depends on it; its line, where it holds
-#: one, is found at the heartbeat.
+#: These are retried. Another error ends the run, since no money depends on it; a lock that it holds is found
+#: at the heartbeat.
 _DATABASE_FAILURES: Final = (DatabaseUnavailable, CommitUnknown)
 
 
 class Probes:
-    """Runs the probes that merchants ask for."""
+    """Runs probes of registered terminals."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class Probes:
         self._rng: Final = rng
 
     async def run(self, message: ProbeMessage) -> None:
-        """Take the line, identify, store what was found; a second delivery of a message changes nothing."""
+        """Acquire the lock, identify, store the result; a second delivery of a message changes nothing."""
         token = new_token(self._random_bytes)
         with self._tokens.in_use(token):
             await self._run(message, token)
         await self._reply_publisher.reply(message.probe_id, message.reply_to)
 
     async def _run(self, message: ProbeMessage, token: str) -> None:
-        # From before the first try on: after a lost commit the line may be ours since then.
+        # From before the first try on: after a lost commit the lock may be ours since then.
         opened_at = self._clock.boot()
         taken = await until_done(
             lambda: probes.start(
@@ -95,13 +95,13 @@ class Probes:
         try:
             left = opened_at + self._settings.probe_lease_seconds - self._clock.boot()
             async with asyncio.timeout(left):
-                found = await self._look(taken, opened_at)
+                found = await self._identify(taken, opened_at)
         except TimeoutError:
             found = ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the probe's time was over")
         except Exception as error:
             log_failure("probe failed", error)
         finally:
-            # Also while this worker is drained: whatever happens, the line is given back.
+            # Also while this worker drains: whatever happens, the lock is released.
             await asyncio.shield(self._finish(taken, found))
 
     async def _finish(self, taken: StartedProbe, found: ProbeReport) -> None:
@@ -115,7 +115,7 @@ class Probes:
         _log.info("probe ended", terminal_address=terminal_address, outcome=found.outcome, freed=freed)
         await self._reply_publisher.publish_next(terminal_address)
 
-    async def _look(self, taken: StartedProbe, opened_at: float) -> ProbeReport:
+    async def _identify(self, taken: StartedProbe, opened_at: float) -> ProbeReport:
         profile = Profile.from_dict(json.loads(taken.profile))
         request = encode_identification(
             protocol=taken.protocol,
@@ -138,18 +138,18 @@ class Probes:
     async def _ask(
         self, connection: Connection, request: bytes, taken: StartedProbe, opened_at: float
     ) -> ProbeReport:
-        # Look at the clock and write: one step, as for a payment.
+        # Check of the clock and write are one step, as for a payment.
         if self._clock.boot() - opened_at >= self._settings.write_window_seconds:
             return ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the write window had passed")
         write_request(connection, request)
         written_at = self._clock.boot()
-        # No field has to be waited for: nothing here could contradict.
+        # No field has to be waited for: none could contradict the request.
         reader = AnswerReader(connection, self._clock, self._settings, sent={}, known=frozenset())
         answer = await reader.read(written_at, written_at + self._settings.identification_timeout_seconds)
-        return _judge(answer, taken)
+        return _probe_result(answer, taken)
 
 
-def _judge(answer: Answer | Lost, taken: StartedProbe) -> ProbeReport:
+def _probe_result(answer: Answer | NoAnswer, taken: StartedProbe) -> ProbeReport:
     if isinstance(answer, Answer):
         round_trip_ms = round(answer.first_byte_after_seconds * 1000)
         identified = answers_identification(answer.frame)

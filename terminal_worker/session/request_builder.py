@@ -1,4 +1,4 @@
-"""What is said to a terminal for one payment: its profile, the request, the bytes."""
+"""The request of one payment: its profile, fields and bytes."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from shared.storage.payments.claims import Claimed
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """The request of a payment, in the codec's terms and as bytes; `sent` are its fields by tag."""
+    """A payment's request in the codec's terms and as bytes; `sent` are its fields by tag."""
 
     request: OperationRequest
     profile: Profile
@@ -21,7 +21,7 @@ class PreparedRequest:
 
 
 def prepare_request(claimed: Claimed, settings: Settings) -> PreparedRequest:
-    """Return what is said for a claimed payment. Raises the codec's errors for what it cannot carry."""
+    """Return the request of a claimed payment. Raises the codec's errors for values that it cannot carry."""
     payment = claimed.payment
     profile = Profile.from_dict(json.loads(claimed.profile))
     order: dict[str, Any] = json.loads(payment.request)

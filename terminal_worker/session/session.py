@@ -1,7 +1,7 @@
-"""One payment on one terminal, top to bottom: identify where needed, connect, write once, read, judge.
+"""The session of one payment on one terminal: identify where needed, connect, write once, read, interpret.
 
-Nothing is stored here: the caller stores the outcome. From the call of write on, everything that is not a
-valid answer is doubt; before it, nothing was sent.
+The caller stores the result. From the call of write on, everything that is not a valid answer is doubt;
+before it, nothing was sent.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from shared.settings.settings import Settings
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals.locks import ObservedCapabilities
 from terminal_worker.session.answer_meaning import interpret_answer, not_interpreted
-from terminal_worker.session.answer_reader import Answer, AnswerReader, Lost
+from terminal_worker.session.answer_reader import Answer, AnswerReader, NoAnswer
 from terminal_worker.session.connection import (
     Connect,
     ConnectFailed,
@@ -31,30 +31,30 @@ from terminal_worker.session.connection import (
     close_keeping_result,
     write_request,
 )
-from terminal_worker.session.identification import Identified, Identifier
+from terminal_worker.session.identification import IdentificationResult, Identifier
 from terminal_worker.session.late_answers import LateAnswerListener
 from terminal_worker.session.request_builder import PreparedRequest, prepare_request
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a session ended, what its line taught, and the connection that is still open, if any."""
+class SessionResult:
+    """A session's settlement, the observed capabilities, and the connection that is still open, if any."""
 
     settlement: Settlement
     observed: ObservedCapabilities = field(default_factory=ObservedCapabilities)
     listener: LateAnswerListener | None = None
 
 
-class _TooLate(Exception):
-    """The write window had passed before the identification."""
+class _WriteWindowPassed(Exception):
+    """Raised where the write window had passed before the identification."""
 
 
 class _Unidentified(Exception):
-    """The terminal did not answer the identification: it may still show an earlier amount."""
+    """Raised where the identification got no answer: the terminal may still show an earlier amount."""
 
 
 class TerminalSessions:
-    """Runs sessions: the claim is committed, the terminal is ours."""
+    """Runs the sessions of claimed payments."""
 
     def __init__(
         self,
@@ -70,33 +70,35 @@ class TerminalSessions:
         self._settings: Final = settings
         self._failpoint: Final = failpoint
 
-    async def hold(self, claimed: Claimed, started_at: float) -> Ended:
-        """Hold the session. `started_at` is the boot-time from before the claim was sent: the write window
-        counts from there. Never raises but for cancellation, after which the request may be on its way."""
+    async def hold(self, claimed: Claimed, started_at: float) -> SessionResult:
+        """Run the session; its write window counts from `started_at`, boot-time before the claim was sent.
+
+        Raises nothing but CancelledError, after which the request may be on its way.
+        """
         identify = claimed.grant.identify_first and claimed.grant.identifies is not False
         try:
             await self._failpoint("after_claim")
             prepared = prepare_request(claimed, self._settings)
             until = started_at + self._settings.write_window_seconds
-            connection = await self._reach(claimed, prepared, until if identify else None)
+            connection = await self._connect_identified(claimed, prepared, until if identify else None)
         except ConnectFailed as error:
             return _not_connected(error)
-        except _TooLate:
+        except _WriteWindowPassed:
             return _not_sent(Reason.NOT_SENT, "the write window had passed")
         except _Unidentified:
             return _not_sent(Reason.BUSY, "no answer to the identification")
         except Exception as error:
             log_failure("session failed", error, is_written=False)
             return _not_sent(Reason.NOT_SENT, type(error).__name__)
-        ended = await self._speak(connection, claimed, prepared, started_at)
+        ended = await self._exchange(connection, claimed, prepared, started_at)
         if not identify:
             return ended
-        return Ended(ended.settlement, _identified(ended.observed), ended.listener)
+        return SessionResult(ended.settlement, _identified(ended.observed), ended.listener)
 
-    async def _reach(
+    async def _connect_identified(
         self, claimed: Claimed, prepared: PreparedRequest, identify_until: float | None
     ) -> Connection:
-        """Connect; where the line is marked, have an identification answered first, on its own connection.
+        """Connect; with `identify_until` an identification is answered first, on its own connection.
 
         It is written before `identify_until` (boot-time, the write window's end) or never.
         """
@@ -114,17 +116,17 @@ class TerminalSessions:
                 identified = await self._identifier.ask(
                     terminal_address, payment.protocol, claimed.pos_number, prepared.profile, write_until
                 )
-                if identified is Identified.NOT_ASKED:
-                    raise _TooLate
-                if identified is not Identified.YES:
+                if identified is IdentificationResult.NOT_ASKED:
+                    raise _WriteWindowPassed
+                if identified is not IdentificationResult.YES:
                     raise _Unidentified
                 return await self._connect(terminal_address)
         except TimeoutError:
             raise _Unidentified from None
 
-    async def _speak(
+    async def _exchange(
         self, connection: Connection, claimed: Claimed, prepared: PreparedRequest, started_at: float
-    ) -> Ended:
+    ) -> SessionResult:
         is_written = keeps_open = False
         try:
             await self._failpoint("after_connect")
@@ -138,7 +140,7 @@ class TerminalSessions:
                 failpoint=self._failpoint,
             )
             await self._failpoint("before_write")
-            # Look at the clock and write: one step. An await between them could outlive the window.
+            # Check of the clock and write are one step: an await between them could outlive the window.
             if self._clock.boot() - started_at >= self._settings.write_window_seconds:
                 return _not_sent(Reason.NOT_SENT, "the write window had passed")
             is_written = True
@@ -148,61 +150,65 @@ class TerminalSessions:
                 return _not_connected(error)
             written_at = self._clock.boot()
             answer = await self._answer(reader, written_at)
-            ended = self._judge(answer, claimed, prepared, written_at)
-            keeps_open = not reader.peer_closed and _may_be_mended(ended.settlement, answer)
+            ended = self._interpret(answer, claimed, prepared, written_at)
+            keeps_open = not reader.peer_closed and _may_be_completed(ended.settlement, answer)
             if not keeps_open:
                 return ended
-            ear = LateAnswerListener(connection, reader, prepared, written_at, answer, ended.settlement)
-            return Ended(ended.settlement, ended.observed, ear)
+            listener = LateAnswerListener(connection, reader, prepared, written_at, answer, ended.settlement)
+            return SessionResult(ended.settlement, ended.observed, listener)
         except Exception as error:
             log_failure("session failed", error, is_written=is_written)
             if not is_written:
                 return _not_sent(Reason.NOT_SENT, type(error).__name__)
-            return Ended(_doubt(Reason.UNREADABLE, {"error": type(error).__name__}))
+            return SessionResult(_doubt(Reason.UNREADABLE, {"error": type(error).__name__}))
         finally:
             if not keeps_open:
                 with failures_logged("connection not closed"):
                     await close_keeping_result(connection)
 
-    async def _answer(self, reader: AnswerReader, written_at: float) -> Answer | Lost:
-        """Read the answer. An error of ours is none, and the connection is listened to for what still comes;
-        an answer that is there counts whatever fails after it."""
-        answer: Answer | Lost | None = None
+    async def _answer(self, reader: AnswerReader, written_at: float) -> Answer | NoAnswer:
+        """Read the answer; an answer that is there counts whatever fails after it.
+
+        After an error of our code the connection is listened to for a late answer.
+        """
+        answer: Answer | NoAnswer | None = None
         try:
             await self._failpoint("after_write")
             answer = await reader.read(written_at, written_at + self._settings.answer_timeout_seconds)
             await self._failpoint("after_answer")
         except Exception as error:
             log_failure("step after the write failed", error)
-            return answer or Lost(Reason.UNREADABLE, type(error).__name__)
+            return answer or NoAnswer(Reason.UNREADABLE, type(error).__name__)
         return answer
 
-    def _judge(
-        self, answer: Answer | Lost, claimed: Claimed, prepared: PreparedRequest, written_at: float
-    ) -> Ended:
+    def _interpret(
+        self, answer: Answer | NoAnswer, claimed: Claimed, prepared: PreparedRequest, written_at: float
+    ) -> SessionResult:
         detail: dict[str, object] = {
             "sent": allowed_fields(prepared.sent),
             "answer_ms": round((self._clock.boot() - written_at) * 1000),
         }
-        if isinstance(answer, Lost):
-            return Ended(_doubt(answer.reason, {**detail, "lost": answer.detail, **answer.unread}))
+        if isinstance(answer, NoAnswer):
+            return SessionResult(
+                _doubt(answer.reason, {**detail, "lost": answer.detail, **answer.unreadable})
+            )
         try:
             settlement = interpret_answer(answer, prepared, self._settings, detail)
         except Exception as error:
-            log_failure("answer not judged", error)
-            return Ended(_doubt(Reason.UNREADABLE, {**detail, **not_interpreted(answer, error)}))
+            log_failure("answer not interpreted", error)
+            return SessionResult(_doubt(Reason.UNREADABLE, {**detail, **not_interpreted(answer, error)}))
         observed = ObservedCapabilities()
-        with failures_logged("echoes not learned"):
+        with failures_logged("echoes not remembered"):
             remembered = learn_echoes(json.loads(claimed.grant.echoes), answer.frame.fields)
             observed = ObservedCapabilities(echoes=json.dumps(remembered))
-        return Ended(settlement, observed)
+        return SessionResult(settlement, observed)
 
 
-def _may_be_mended(settlement: Settlement, answer: Answer | Lost) -> bool:
-    """Tell whether what still comes on the connection can say more.
+def _may_be_completed(settlement: Settlement, answer: Answer | NoAnswer) -> bool:
+    """Return whether later bytes on the connection can add to this settlement.
 
-    A real answer after a silence or after one that was none; after a success without an amount the amount,
-    which may be another one. Any other answer is final by the protocol.
+    A real answer may follow a silence or unreadable bytes, and the amount a success without one. Any other
+    answer is final by the protocol.
     """
     if settlement.event is Event.ANSWERED_DONE:
         return isinstance(answer, Answer) and amount_in(answer.frame.fields) is None
@@ -213,14 +219,14 @@ def _identified(observed: ObservedCapabilities) -> ObservedCapabilities:
     return ObservedCapabilities(echoes=observed.echoes, identifies=True, identify_first=False)
 
 
-def _not_connected(error: ConnectFailed) -> Ended:
+def _not_connected(error: ConnectFailed) -> SessionResult:
     if isinstance(error, UnexpectedBytes):
         return _not_sent(Reason.UNEXPECTED_BYTES, str(error), received=show_unreadable(error.received))
     return _not_sent(Reason.NO_CONNECTION, str(error))
 
 
-def _not_sent(reason: Reason, detail: str, **more: object) -> Ended:
-    return Ended(Settlement(event=Event.NOT_SENT, reason=reason, detail={"error": detail, **more}))
+def _not_sent(reason: Reason, detail: str, **more: object) -> SessionResult:
+    return SessionResult(Settlement(event=Event.NOT_SENT, reason=reason, detail={"error": detail, **more}))
 
 
 def _doubt(reason: Reason, detail: dict[str, object]) -> Settlement:

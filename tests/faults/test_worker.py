@@ -107,7 +107,7 @@ async def test_a_worker_struck_at_any_step_costs_nobody_a_payment(case: Case, st
 
             await eventually(lambda: _is_visible(system), within_seconds=VISIBLE_SECONDS)
             if case.is_taken_over:
-                await other.logged("line taken over", within_seconds=VISIBLE_SECONDS)
+                await other.logged("terminal lock taken over", within_seconds=VISIBLE_SECONDS)
         answered = await within(VISIBLE_SECONDS, paying)
         (row,) = await system.payments()
         check_answer(answered, row)
@@ -121,7 +121,7 @@ async def test_a_worker_struck_at_any_step_costs_nobody_a_payment(case: Case, st
         check_the_ledger(terminal, requests=case.requests + 1)
         row = await system.stored(row.id)
         assert (row.state, row.reason, bool(row.contradicted)) == (case.state, case.reason, False)
-        assert ("line taken over" in other.text) is case.is_taken_over
+        assert ("terminal lock taken over" in other.text) is case.is_taken_over
 
 
 async def _start_two(fleet: Fleet, step: str, fault: signal.Signals) -> tuple[Process, Process]:
@@ -190,7 +190,7 @@ async def test_a_worker_that_wakes_too_late_leaves_the_next_customer_alone(
             go_on(other)
             answered = await within(VISIBLE_SECONDS, paying)
             assert answered.json()["payment"]["state"] in {"in_doubt", state}
-            await other.logged("hold ended", within_seconds=VISIBLE_SECONDS)
+            await other.logged("lease ended", within_seconds=VISIBLE_SECONDS)
 
             # Nobody presents a card until the stopped worker has ended.
             terminal.behaviour = Behaviour(delay_seconds=60)

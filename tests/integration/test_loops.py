@@ -27,7 +27,7 @@ from shared.storage.db.engine import Database
 from shared.storage.db.migrate import METADATA
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker import main as worker_main
-from terminal_worker.recovery.doubt_leases import Doubts
+from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.sweep import Sweep
 from terminal_worker.recovery.takeover import Recovery
 
@@ -69,7 +69,7 @@ async def test_a_database_that_cancels_every_statement_ends_no_process(
                     lambda: (
                         {
                             "heartbeat not stored",
-                            "no look at the others",
+                            "workers not checked",
                             "payments whose deadline passed not read",
                             "deliveries not swept",
                         }
@@ -99,7 +99,7 @@ async def test_an_error_of_the_code_ends_no_loop(
     loops: list[tuple[type[Any], str]] = [
         (Heartbeats, "beat"),
         (Recovery, "look"),
-        (Doubts, "end_due"),
+        (DoubtLeases, "end_due"),
         (Sweep, "once"),
         (Relay, "sweep"),
         (Relay, "count"),

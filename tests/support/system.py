@@ -41,7 +41,7 @@ from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.merchants import create_credential, create_merchant
 from terminal_worker import main as worker_main
 from terminal_worker.consume import Deliveries
-from terminal_worker.recovery.doubt_leases import Doubts
+from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.run import Runs
 
 ORDER_PATH = "/v1/connector/order"
@@ -118,7 +118,7 @@ class Worker:
     database: LossyDatabase
     metrics: Metrics
     runs: Runs
-    doubts: Doubts
+    doubts: DoubtLeases
     deliveries: Deliveries
     publisher: Publisher
     heartbeats: Heartbeats

@@ -123,8 +123,8 @@ class Transaction:
         """Return the transaction after an event that `follows` allows."""
         status = follows(self.status, event)
         assert status is not None, f"{event} cannot follow {self.status}"
-        contradicts = self.status is Status.CANCELLED
-        line = StatusChange(status, at_ms, because, contradicts)
+        conflicts_with = self.status is Status.CANCELLED
+        line = StatusChange(status, at_ms, because, conflicts_with)
         moved = replace(self, status=status, history=(*self.history, line))
         return _with_amount(moved, event, amount_cents, at_ms)
 

@@ -1,10 +1,10 @@
-"""The statements that end a payment or doubt it, whoever does so; inside the transactions of others."""
+"""Statements that end a payment or put it in doubt, inside the transactions of others."""
 
 import json
 from collections.abc import Mapping
 
 from shared.notification.events import type_of
-from shared.payment.evidence import contradicts
+from shared.payment.evidence import conflicts_with
 from shared.payment.order_guard import blocks_new_attempts
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Result
@@ -14,7 +14,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.payments.rows import SET_RESULT, payment_of, record, result_values
 from shared.storage.webhooks.outbox import add_contradiction, add_event
 
-#: Move a payment out of the state it was seen in, for good or into doubt.
+#: Move a payment from the state that was read to a final one or into doubt.
 _MOVE = Statement(
     "UPDATE payments SET state = :to, reason = :reason,"
     " guard_key = CASE WHEN :blocks_new_attempts THEN guard_key ELSE NULL END,"
@@ -27,14 +27,14 @@ _MOVE = Statement(
     " RETURNING {payment}"
 )
 
-#: What was proved about a payment, oldest first. Read after the payment's row was updated or locked.
+#: The proofs about a payment, oldest first. Read after the payment's row was updated or locked.
 _PROOFS = Statement(
     "SELECT source, proves, brought_by, detail FROM evidence"
     " WHERE payment_id = :payment_id AND proves IS NOT NULL ORDER BY id"
 )
 
-#: A reversed debit leaves the guard: its order may be debited again.
-_OPEN_DEBIT = Statement("UPDATE payments SET guard_key = NULL WHERE id = :debit_id")
+#: Release a reversed debit's order: it may be debited again.
+_RELEASE_DEBIT = Statement("UPDATE payments SET guard_key = NULL WHERE id = :debit_id")
 
 _GET = Statement("SELECT {payment} FROM payments WHERE id = :payment_id")
 
@@ -46,23 +46,23 @@ _LOCK_DEBIT_OF = Statement(
 
 _CONTRADICT = Statement("UPDATE payments SET contradicted = true WHERE id = :payment_id")
 
-#: All attempts of the contradicted one's key, in the order in which everybody locks them. Those of a
-#: reversed debit's key, too: nobody knows for certain what became of its money.
+#: Lock all attempts of the conflicting one's key, in the order that every transaction uses; those of a
+#: reversed debit's key, too, since its money may have moved or not.
 _LOCK_KEYS = Statement(
     "SELECT id, state FROM payments WHERE merchant_id = :merchant_id AND operation_key IN"
     " (SELECT operation_key FROM payments WHERE id = :payment_id OR id = CAST(:reversed_id AS TEXT))"
     " ORDER BY id {for_update}"
 )
-_CLOSE_KEY = Statement("UPDATE payments SET key_closed = true WHERE id {in_ids} RETURNING id")
+_LOCK_ORDER = Statement("UPDATE payments SET key_closed = true WHERE id {in_ids} RETURNING id")
 
 
 async def lock(tx: Transaction, payment_id: str) -> None:
-    """Lock a payment's row and read nothing: the next statement sees what was committed before."""
+    """Lock a payment's row and read nothing: the next statement sees all that was committed before."""
     await tx.one(_LOCK, payment_id=payment_id)
 
 
 async def lock_debit_of(tx: Transaction, payment_id: str) -> None:
-    """Lock the debit of a reversal or credit: its success may change the debit, and debits come first."""
+    """Lock the debit of a reversal or credit: its success may change the debit; debits are locked first."""
     await tx.one(_LOCK_DEBIT_OF, payment_id=payment_id)
 
 
@@ -78,12 +78,12 @@ async def move(
     resolved_by: str | None = None,
     proved_by: str | None = None,
     detail: Mapping[str, object] | None = None,
-    doubt_was_told: bool = True,
+    doubt_was_notified: bool = True,
 ) -> Payment | None:
     """Carry out one transition of the table and record it; None: the payment was in another state.
 
-    `result` brings all of the payment's warnings, the earlier ones too; without one they stay. An event is
-    written for the merchant; `doubt_was_told` is false where the doubt that ends began in this transaction.
+    `result` carries all of the payment's warnings, the earlier ones too; without one they stay. An event is
+    written for the merchant; `doubt_was_notified` is false where the doubt began in this transaction.
     """
     to = apply(from_state, event)
     row = await tx.one(
@@ -107,21 +107,20 @@ async def move(
         tx, payment_id, event, to, {**_why(payment, reason, resolved_by, proved_by), **(detail or {})}
     )
     if to is State.SUCCEEDED and payment.operation is Operation.REVERSAL and payment.debit_id:
-        await tx.run(_OPEN_DEBIT, debit_id=payment.debit_id)
+        await tx.run(_RELEASE_DEBIT, debit_id=payment.debit_id)
     if to is State.IN_DOUBT:
         return await _settle_by_proof(tx, payment)
     if to not in LIVE_STATES:
-        ends_doubt = from_state is State.IN_DOUBT and doubt_was_told
+        ends_doubt = from_state is State.IN_DOUBT and doubt_was_notified
         await add_event(tx, payment, type_of(to, ends_doubt=ends_doubt))
-        return await _contradicted_by_proof(tx, payment)
+        return await _check_earlier_proofs(tx, payment)
     return payment
 
 
 def _why(
     payment: Payment, reason: str | None, resolved_by: str | None, proved_by: str | None
 ) -> dict[str, object]:
-    """Return what the history says of every transition: the reason, and what settled a doubt, by whose word
-    and after how long."""
+    """Return the history's details of a transition: the reason; a doubt's proof, its origin and its time."""
     why: dict[str, object] = {} if reason is None else {"reason": reason}
     if proved_by is not None:
         why["brought_by"] = proved_by
@@ -131,10 +130,10 @@ def _why(
 
 
 async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
-    """Doubt has begun: a proof that came before settles it at once.
+    """Settle a doubt that has just begun by an earlier proof, if there is one.
 
-    The doubt's update came first and this is a statement of its own: whoever stores evidence locks the
-    payment's row first, so one of the two sees the other.
+    The doubt's update ran first and this is a statement of its own; storing evidence locks the payment's row
+    first, so one of the two sees the other.
     """
     row = await tx.one(_PROOFS, payment_id=payment.id)
     if row is None:
@@ -150,24 +149,24 @@ async def _settle_by_proof(tx: Transaction, payment: Payment) -> Payment:
         result=result,
         resolved_by=row.source,
         proved_by=row.brought_by,
-        doubt_was_told=False,
+        doubt_was_notified=False,
     )
     assert moved is not None, "the row is locked by this transaction"
     return moved
 
 
-async def _contradicted_by_proof(tx: Transaction, payment: Payment) -> Payment:
+async def _check_earlier_proofs(tx: Transaction, payment: Payment) -> Payment:
     for row in await tx.all(_PROOFS, payment_id=payment.id):
-        if contradicts(payment.state, Event(row.proves)):
+        if conflicts_with(payment.state, Event(row.proves)):
             detail = {"source": row.source, "proves": row.proves, "brought_by": row.brought_by}
-            return await contradict(tx, payment, detail)
+            return await record_conflict(tx, payment, detail)
     return payment
 
 
-async def contradict(tx: Transaction, payment: Payment, detail: Mapping[str, object]) -> Payment:
-    """Mark a final payment as contradicted and close its key; a reversal's closes its debit's as well.
+async def record_conflict(tx: Transaction, payment: Payment, detail: Mapping[str, object]) -> Payment:
+    """Mark a final payment as contradicted and lock its order for review; a reversal locks its debit's, too.
 
-    What is queued under it is cancelled; no attempt of it is safe to retry, one that still runs neither.
+    Its queued attempts are cancelled; no attempt of it is safe to retry, not even a running one.
     """
     await tx.run(_CONTRADICT, payment_id=payment.id)
     await record(tx, payment.id, "contradiction", payment.state, detail)
@@ -178,7 +177,7 @@ async def contradict(tx: Transaction, payment: Payment, detail: Mapping[str, obj
         payment_id=payment.id,
         reversed_id=payment.debit_id if payment.operation is Operation.REVERSAL else None,
     )
-    await tx.all_of(_CLOSE_KEY, [row.id for row in attempts])
+    await tx.all_of(_LOCK_ORDER, [row.id for row in attempts])
     for row in attempts:
         if row.state == State.QUEUED:
             await move(tx, row.id, State.QUEUED, Event.CANCELLED, reason=Reason.KEY_CLOSED)

@@ -6,7 +6,7 @@ Only the guard's unique index waits for an attempt that is being stored at this 
 from dataclasses import dataclass
 
 from shared.notification.events import type_of
-from shared.payment.debit_choice import GivingBack, KnownDebit, choose_debit
+from shared.payment.debit_choice import FollowUpRequest, KnownDebit, choose_debit
 from shared.payment.order_guard import blocks_new_attempts, check_may_follow, operation_key
 from shared.payment.payment import Operation, Reason
 from shared.payment.states import State
@@ -229,7 +229,7 @@ async def _debit_of(tx: Transaction, new: NewPayment, *, key_is_used: bool) -> K
     ids = await debits.lock(tx, new.merchant_id, _key_of_debit(new), new.operation, new.idempotency_key)
     if not ids:
         return None
-    asked = GivingBack(
+    asked = FollowUpRequest(
         new.operation, new.amount_cents, new.terminal_address, new.idempotency_key, key_is_used
     )
     return choose_debit(asked, await debits.read(tx, ids))

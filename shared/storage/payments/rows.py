@@ -1,4 +1,4 @@
-"""Rows of `payments` as `Payment` values, and the history written beside every change."""
+"""Rows of `payments` as `Payment` values, and the history that every change appends to."""
 
 import json
 from collections.abc import Mapping

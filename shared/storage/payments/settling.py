@@ -1,14 +1,14 @@
-"""What a run stores of its payment: the result, the doubt, and evidence that comes later."""
+"""Results, doubts and evidence that runs store of their payments."""
 
 from typing import Final
 
-from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source, contradicts
+from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source, conflicts_with
 from shared.payment.payment import Payment, Reason
 from shared.payment.settlement import Result, Settlement
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments.ending import contradict, get, lock, lock_debit_of, move
+from shared.storage.payments.ending import get, lock, lock_debit_of, move, record_conflict
 from shared.storage.payments.rows import json_text, record
 from shared.storage.terminals import locks
 
@@ -17,16 +17,16 @@ _INSERT_EVIDENCE = Statement(
     " VALUES (:payment_id, {now}, :source, :proves, :brought_by, :detail)"
 )
 
-#: One run says the same thing twice only where the answer to its commit was lost.
+#: A run stores the same evidence twice only where the answer to its commit was lost.
 _SAME_EVIDENCE = Statement(
     "SELECT id FROM evidence WHERE payment_id = :payment_id AND source = :source"
     " AND COALESCE(proves, '') = COALESCE(CAST(:proves AS TEXT), '') AND detail = :detail LIMIT 1"
 )
 
-#: Whose claim a payment carries: only the very run that claimed it may say that it sent nothing.
+#: The claim that a payment carries: only the run that claimed it can know that nothing was sent.
 _CLAIM_OF = Statement("SELECT state, epoch, worker, resolved_by FROM payments WHERE id = :payment_id")
 
-_STILL_MINE: Final = frozenset({State.IN_SESSION, State.IN_DOUBT})
+_OWN_STATES: Final = frozenset({State.IN_SESSION, State.IN_DOUBT})
 
 
 async def settle(
@@ -36,18 +36,17 @@ async def settle(
     settlement: Settlement,
     observed: locks.ObservedCapabilities,
     *,
-    keep_line: bool = False,
+    keep_lock: bool = False,
 ) -> Payment:
-    """Store what the session ended with and free the line, in one transaction; return what is stored.
+    """Store the session's settlement and release the lock, in one transaction; return the stored payment.
 
-    `outcome.event` is one of the session's (answered_..., not_sent). `keep_line` leaves the line held, for an
-    identification that follows. Where the line is no longer this run's (its hold was taken over), a result
-    is kept as evidence and the line is left alone. Raises DatabaseUnavailable, CommitUnknown:
-    repeat it, a second time changes nothing.
+    `settlement.event` is one of the session's (answered_..., not_sent). `keep_lock` leaves the lock held for
+    the steps that follow. Where the lock was taken over, the result is stored as evidence and the lock stays
+    its new owner's. Raises DatabaseUnavailable, CommitUnknown: a repetition changes nothing.
     """
 
     async def work(tx: Transaction) -> Payment:
-        write = locks.keep if keep_line else locks.release
+        write = locks.keep if keep_lock else locks.release
         mine = await write(tx, grant, observed)
         if payment.debit_id is not None:
             await lock(tx, payment.debit_id)
@@ -82,14 +81,14 @@ async def _settle_late(
         evidence = Evidence(Source.LATE_ANSWER, proof, settlement.detail)
         return await _add_once(tx, payment_id, evidence, settlement.result, brought_by=row.worker)
     if not is_own:
-        return await get(tx, payment_id)  # it knows nothing of what another run wrote
-    if state in _STILL_MINE:
+        return await get(tx, payment_id)  # it cannot know whether another run wrote
+    if state in _OWN_STATES:
         moved = await move(
             tx, payment_id, state, Event.NOT_SENT, reason=settlement.reason, detail=settlement.detail
         )
         assert moved is not None, "the row is locked by this transaction"
         return moved
-    # Somebody settled it meanwhile. That no byte left is a proof: against a success it is an alarm.
+    # It was settled meanwhile. That no byte was sent is a proof: it conflicts with a success.
     evidence = Evidence(Source.WORKER, Event.NOT_SENT, settlement.detail)
     return await _add_once(tx, payment_id, evidence, Result(), brought_by=row.worker)
 
@@ -97,7 +96,7 @@ async def _settle_late(
 async def _add_once(
     tx: Transaction, payment_id: str, evidence: Evidence, result: Result, *, brought_by: str
 ) -> Payment:
-    """Store what a run says, unless an earlier commit of its own, whose answer was lost, did so already."""
+    """Store a run's evidence unless an earlier commit of its own, whose answer was lost, stored it."""
     stored = await tx.one(
         _SAME_EVIDENCE,
         payment_id=payment_id,
@@ -113,7 +112,7 @@ async def _add_once(
 async def doubt(
     database: Database, grant: locks.LockGrant, payment_id: str, settlement: Settlement
 ) -> Payment:
-    """Store that the outcome is unknown; the line stays held. A proof that came before settles it at once."""
+    """Store that the outcome is unknown; the lock stays held. An earlier proof settles it at once."""
 
     async def work(tx: Transaction) -> Payment:
         await lock_debit_of(tx, payment_id)
@@ -133,19 +132,19 @@ async def doubt(
 async def release(
     database: Database, grant: locks.LockGrant, observed: locks.ObservedCapabilities, *, why: str
 ) -> bool:
-    """End a hold: free the line of a payment that is in doubt or final; False: it is no longer this run's.
+    """Release the lock of a payment that is in doubt or final; False: it is no longer this run's.
 
     `why` goes into the payment's history.
     """
     return await _release(database, grant, observed, "hold_ended", {"why": why})
 
 
-async def release_identified(
+async def end_identification(
     database: Database, grant: locks.LockGrant, observed: locks.ObservedCapabilities, *, found: str
 ) -> bool:
-    """Free the line of a finished payment after the identification that followed it; False: as above.
+    """Release the lock of a final payment after the identification that followed it; False: as above.
 
-    `found`, what came of the identification, goes into the payment's history.
+    `found`, the identification's result, goes into the payment's history.
     """
     return await _release(database, grant, observed, "identified", {"found": found})
 
@@ -162,7 +161,7 @@ async def _release(
             return False
         payment = await get(tx, grant.payment_id)
         if payment.state is State.IN_SESSION:
-            # Its doubt could not be stored yet; the line must not be free without it.
+            # Its doubt could not be stored yet; the lock must not be released without it.
             doubted = await move(
                 tx, payment.id, State.IN_SESSION, Event.OUTCOME_LOST, reason=Reason.WORKER_LOST
             )
@@ -173,23 +172,25 @@ async def _release(
     return await database.write(work)
 
 
-async def free_line(database: Database, grant: locks.LockGrant, observed: locks.ObservedCapabilities) -> bool:
-    """Free a line whose payment is final, or a probe's; False: it is no longer this run's."""
+async def release_lock(
+    database: Database, grant: locks.LockGrant, observed: locks.ObservedCapabilities
+) -> bool:
+    """Release the lock of a final payment or a probe; False: it is no longer this run's."""
     return await database.write(lambda tx: locks.release(tx, grant, observed))
 
 
-async def still_mine(database: Database, grant: locks.LockGrant) -> bool:
-    """Whether this run still holds the line."""
+async def holds_lock(database: Database, grant: locks.LockGrant) -> bool:
+    """Return whether this run still holds the terminal lock."""
     return await database.read(lambda tx: locks.is_held(tx, grant))
 
 
 async def add_evidence(
     database: Database, payment_id: str, evidence: Evidence, result: Result, *, brought_by: str
 ) -> Payment:
-    """Store evidence in whatever state the payment is, and what follows from it; return what is stored.
+    """Store evidence and its consequences in any state of the payment; return the stored payment.
 
     `brought_by` names the worker, gateway credential or operator that it comes from.
-    A proof settles a doubt, or contradicts a final state. It never touches a line.
+    A proof settles a doubt or conflicts with a final state. It never touches a terminal lock.
     """
 
     async def work(tx: Transaction) -> Payment:
@@ -205,11 +206,11 @@ async def add(
 ) -> Payment:
     """Store evidence inside a transaction that locked the debit of a reversal or credit, then the payment.
 
-    Whoever begins doubt either waits for that lock or is seen by it.
+    A transaction that begins a doubt waits for that lock or is seen here.
     """
     payment = await get(tx, payment_id)
     proof = evidence.proves
-    said = {"source": evidence.source, "proves": proof, "brought_by": brought_by}
+    origin = {"source": evidence.source, "proves": proof, "brought_by": brought_by}
     detail = _detail(evidence, result)
     await tx.run(
         _INSERT_EVIDENCE,
@@ -224,10 +225,10 @@ async def add(
         payment_id,
         "evidence",
         payment.state,
-        {**said, **detail},
+        {**origin, **detail},
     )
     if evidence.conflicts and payment.is_final:
-        return await contradict(tx, payment, said)
+        return await record_conflict(tx, payment, origin)
     if proof is None or payment.state in LIVE_STATES - {State.IN_DOUBT}:
         return payment
     if payment.state is State.IN_DOUBT:
@@ -243,13 +244,13 @@ async def add(
         )
         assert moved is not None, "the row is locked by this transaction"
         return moved
-    if contradicts(payment.state, proof):
-        return await contradict(tx, payment, said)
+    if conflicts_with(payment.state, proof):
+        return await record_conflict(tx, payment, origin)
     return payment
 
 
 def _detail(evidence: Evidence, result: Result) -> dict[str, object]:
-    # The result too: a doubt that begins later is settled from this row.
+    # With the result: a doubt that begins later is settled from this row.
     return {**evidence.detail, **result.to_json()}
 
 
@@ -258,6 +259,6 @@ def _stored_detail(evidence: Evidence, result: Result) -> str:
 
 
 def _reason_of(evidence: Evidence) -> Reason | None:
-    # Only a person can say that nothing was charged without a word of the terminal.
-    by_a_person = evidence.source is Source.OPERATOR and evidence.proves is Event.PROVED_ABORTED
-    return Reason.OPERATOR if by_a_person else None
+    # Only an operator can say that nothing was charged without an answer of the terminal.
+    by_operator = evidence.source is Source.OPERATOR and evidence.proves is Event.PROVED_ABORTED
+    return Reason.OPERATOR if by_operator else None

@@ -25,10 +25,10 @@ PROMPT = Device(request_idle_seconds=0)
         (Customer.ABANDON, State.ABORTED, "Failed"),
     ],
 )
-async def test_the_caller_is_told_what_the_customer_did(
+async def test_the_answer_says_what_the_customer_did(
     system: System, customer: Customer, state: State, status: str
 ) -> None:
-    """Approved, refused and abandoned: the answer equals the stored row and the line is free again."""
+    """Approved, refused and abandoned: the answer equals the stored row and the lock is released."""
     till = await system.till()
     worker = await system.worker()
 

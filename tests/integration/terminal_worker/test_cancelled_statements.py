@@ -1,4 +1,4 @@
-"""The server cancels statements of a worker, once or for a while: no payment is lost, no line stays held."""
+"""The server cancels statements of a worker, once or for a while: no payment is lost, no lock stays held."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ from payments import in_session, with_merchant
 from scripted_terminal import PORT, ScriptedTerminal, Talk
 from system import System, Till, payment_id, system_on
 
-#: A claim that is refused for 9 s is in time; a hold in doubt ends before.
+#: A claim that is refused for 9 s is in time; a lease in doubt ends before.
 LIMITS: dict[str, object] = {
     "connect_timeout_seconds": 1,
     "connect_total_seconds": 1,
@@ -119,7 +119,7 @@ async def _check(system: System, shop: Shop, answered: httpx.Response) -> None:
 async def test_a_takeover_survives_the_loss_of_any_of_its_statements(
     postgres_store: Store, amqp_url: str, system_prefix: str
 ) -> None:
-    """One line's trouble keeps no other line: all are taken over in the end, each payment in doubt once."""
+    """A lock that fails delays no other: all are taken over in the end, each payment in doubt once."""
     async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system:
         await with_merchant(system.database)
         worker = await system.worker(sweeps=False)

@@ -1,4 +1,4 @@
-"""Payments whose outcome nobody knows: never guessed, their line held to the hold's end."""
+"""Payments with an unknown outcome: never guessed, their terminal locked to the lease's end."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
 
 @pytest.fixture
 async def brief(postgres_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
-    """A system whose doubt holds a line for 2.9 s."""
+    """A system whose lease in doubt lasts 2.9 s."""
     async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as running:
         yield running
 
 
 async def in_doubt(system: System, answered: httpx.Response) -> str:
-    """Check that the caller was told of the doubt as it is stored; return its reason."""
+    """Check that the client's answer names the doubt as it is stored; return its reason."""
     body = answered.json()
     assert answered.status_code == 504, answered.text
     assert body["error"]["code"] == "timeout.terminal.gateway.timeout"
@@ -102,7 +102,7 @@ async def pays_without_a_card(talk: Talk) -> None:
 async def test_whatever_is_no_valid_answer_is_doubt_with_its_reason(
     system: System, script: Script, reason: str
 ) -> None:
-    """After the write there is no failure but the terminal's own word; the line stays held."""
+    """After the write only the terminal's answer makes a failure; the lock stays held."""
     till = await system.till()
     worker = await system.worker()
 
@@ -115,8 +115,10 @@ async def test_whatever_is_no_valid_answer_is_doubt_with_its_reason(
         assert len(shop.talks) == 1
 
 
-async def test_a_silent_terminal_holds_its_line_to_the_end_and_then_the_next_is_paid(brief: System) -> None:
-    """The answer time-out is told at once; nobody else reaches the terminal before the hold is over."""
+async def test_a_silent_terminal_stays_locked_to_the_leases_end_and_then_the_next_is_paid(
+    brief: System,
+) -> None:
+    """The client is answered at once; no other payment reaches the terminal before the lease ends."""
 
     async def silent_once(talk: Talk) -> None:
         asked = await talk.request()
@@ -143,7 +145,7 @@ async def test_a_silent_terminal_holds_its_line_to_the_end_and_then_the_next_is_
 
 
 async def test_the_same_order_in_doubt_is_answered_again_and_never_sent_again(system: System) -> None:
-    """A till that asks again hears of the same doubt: the order is not charged twice."""
+    """A POS that asks again gets the same doubt: the order is not charged twice."""
     till = await system.till()
     await system.worker()
 
@@ -182,7 +184,7 @@ async def test_what_the_terminal_did_does_not_show_in_the_doubt(
 
 
 async def test_a_session_that_still_runs_at_the_drains_end_is_in_doubt(system: System) -> None:
-    """SIGTERM, and the customer takes longer than the drain: the caller hears of the doubt at once."""
+    """SIGTERM, and the customer takes longer than the drain: the client gets the doubt at once."""
     till = await system.till(await system.api(reply_poll_after_seconds=10))
     worker = await system.worker(answer_timeout_seconds=5)
 

@@ -1,4 +1,4 @@
-"""SIGTERM while the database is away: what is known is kept until the container's grace is over."""
+"""SIGTERM while the database is unavailable: results are kept until the container's grace is over."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from terminal_worker.session.connection import TcpConnection
 
 @dataclass
 class Scene:
-    """A payment whose customer has paid while the worker's database is away."""
+    """A payment whose customer has paid while the worker's database is unavailable."""
 
     system: System
     worker: Worker
@@ -54,7 +54,7 @@ async def paid_while_unavailable(
         yield Scene(system, worker, till, paying, terminal)
 
 
-async def test_a_known_result_outlives_the_drain_while_the_database_is_away(
+async def test_a_known_result_outlives_the_drain_while_the_database_is_unavailable(
     postgres_store: Store, amqp_url: str, system_prefix: str
 ) -> None:
     """The drain is over at once, the database comes back after it: stored as it was, not as a doubt."""
@@ -71,10 +71,10 @@ async def test_a_known_result_outlives_the_drain_while_the_database_is_away(
         assert events[:3] == ["accepted", "claimed", "answered_done"]
 
 
-async def test_the_process_ends_with_its_grace_where_the_database_stays_away(
+async def test_the_process_ends_with_its_grace_where_the_database_stays_unavailable(
     postgres_store: Store, amqp_url: str, system_prefix: str
 ) -> None:
-    """Its line is left held: whoever finds it calls the payment in doubt, and never sends it again."""
+    """Its lock stays held: the takeover puts the payment in doubt and never sends it again."""
     limits: dict[str, Any] = {"worker_drain_seconds": 10, "worker_stop_grace_seconds": 12}
     async with paid_while_unavailable(postgres_store, amqp_url, system_prefix, **limits) as scene:
         began = time.monotonic()

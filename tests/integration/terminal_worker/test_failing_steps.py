@@ -1,4 +1,4 @@
-"""An error of the code at any step of a payment loses no result, writes nothing twice and keeps no line."""
+"""An error of the code at any step of a payment loses no result, writes nothing twice and keeps no lock."""
 
 import asyncio
 import functools
@@ -95,7 +95,7 @@ async def pays(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
-async def test_an_error_at_any_step_loses_no_result_and_keeps_no_line(patient: System, always: bool) -> None:
+async def test_an_error_at_any_step_loses_no_result_and_keeps_no_lock(patient: System, always: bool) -> None:
     """Before the write it is certain that nothing was sent; after it the answer counts all the same."""
     till = await patient.till()
     failing = Failing(patient, WORKER_STEPS, always=always)
@@ -135,7 +135,7 @@ async def test_an_error_at_any_step_loses_no_result_and_keeps_no_line(patient: S
 async def test_what_comes_after_the_commit_can_fail_without_a_loss(
     patient: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Metrics, closing, reply, identification and the next payment's message: told and free all the same."""
+    """Metrics, closing, reply, identification, next message: the client is answered, the lock released."""
     api = await patient.api()
     till = await patient.till(api)
     worker = await patient.worker()
@@ -168,10 +168,10 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
     assert failed >= {"waited_in_queue", "session_took", "reply", "ask", "close"}
 
 
-async def test_an_outcome_that_cannot_be_stored_keeps_its_line_no_longer_than_a_doubt(
+async def test_a_result_that_cannot_be_stored_keeps_its_lock_no_longer_than_a_doubt(
     postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error each time: in doubt and free when the hold ends, and settled once it can be stored."""
+    """An error each time: in doubt and released when the lease ends, and settled once it can be stored."""
     original, broken = settling.settle, [True]
 
     async def settle(*given: Any, **named: Any) -> Payment:
@@ -202,10 +202,10 @@ async def _has_succeeded(system: System, payment_id: str) -> bool:
     return str((await system.stored(payment_id)).state) == "succeeded"
 
 
-async def test_a_line_that_no_run_holds_is_found_and_freed_in_time(
+async def test_a_lock_without_a_run_is_found_and_released_in_time(
     postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run ends by an error after its claim: in doubt with a hold. Another run keeps its own line."""
+    """A run ends by an error after its claim: in doubt with a lease. Another run keeps its own lock."""
     original, broken = claims.claim, [False]
 
     async def claim(*given: Any, **named: Any) -> Claim:
@@ -255,10 +255,10 @@ async def test_a_line_that_no_run_holds_is_found_and_freed_in_time(
         assert (await till.pay(abandoned.host)).json()["paymentStatus"] == "Success"
 
 
-async def test_a_claim_that_is_committed_meanwhile_is_no_line_without_a_run(
+async def test_a_claim_that_is_committed_meanwhile_is_no_lock_without_a_run(
     patient: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lines are read between the run's first step and its last: the run's line is left alone."""
+    """The locks are read between the run's first step and its last: the run's lock is left alone."""
     till = await patient.till()
     original, looks = takeover.held_locks, asyncio.Event()
     customer_pays = asyncio.Event()

@@ -27,7 +27,7 @@ def wrapped(asked: Asked) -> bytes:
 def first_then(
     first: Callable[[Asked], bytes], later: Callable[[Asked], bytes], go_on: asyncio.Event
 ) -> Script:
-    """Write one thing, and another one on the same connection when told."""
+    """Write one answer, and another one on the same connection at a signal."""
 
     async def script(talk: Talk) -> None:
         asked = await talk.request()
@@ -108,12 +108,12 @@ AMOUNTS = [
 ]
 
 
-async def test_an_amount_that_comes_after_a_success_without_one_may_contradict_it(system: System) -> None:
-    """The caller is answered meanwhile, the line is kept; another payment's answer contradicts nothing."""
+async def test_an_amount_that_comes_after_a_success_without_one_may_conflict_with_it(system: System) -> None:
+    """The client is answered meanwhile, the lock is kept; another payment's answer conflicts with nothing."""
     till = await system.till()
     await system.worker(idle_end_seconds=2, lease_after_doubt_seconds=4)
 
-    async def adds(later: bytes, contradicts: bool) -> None:
+    async def adds(later: bytes, conflicts_with: bool) -> None:
         go_on = asyncio.Event()
         script = first_then(lambda asked: answer_to(asked, CB=None), lambda _: later, go_on)
         async with ScriptedTerminal(script) as shop:
@@ -126,18 +126,18 @@ async def test_an_amount_that_comes_after_a_success_without_one_may_contradict_i
 
         row = await system.stored(payment_id(answered))
         assert (row.state, row.paid_cents) == ("succeeded", 250)
-        assert bool(row.contradicted) is contradicts, later
+        assert bool(row.contradicted) is conflicts_with, later
         kept = [
             one
             for one in await system.all_of("evidence")
             if (one.payment_id, one.source) == (row.id, "late_answer")
         ]
-        assert len(kept) == (1 if contradicts or b"9999" in later else 0), later
+        assert len(kept) == (1 if conflicts_with or b"9999" in later else 0), later
 
     await asyncio.gather(*(adds(*case) for case in AMOUNTS))
 
 
-async def test_a_success_without_an_amount_holds_nobody_up_once_the_terminal_has_closed(
+async def test_a_success_without_an_amount_delays_no_payment_once_the_terminal_has_closed(
     system: System,
 ) -> None:
     """Nothing more can come: no listening."""
@@ -196,7 +196,7 @@ async def settled(system: System, payment: str) -> object:
 async def test_a_late_answer_that_our_code_stumbles_over_is_kept(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be all that there will ever be: a person reads it, and the payment stays in doubt."""
+    """It may stay the only evidence: an operator reads it, and the payment stays in doubt."""
 
     def fails(*_: object) -> None:
         raise RuntimeError("an error of the code")

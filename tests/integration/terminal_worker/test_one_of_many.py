@@ -1,4 +1,4 @@
-"""One line or payment that cannot be handled keeps no other waiting."""
+"""A terminal lock or payment that cannot be handled delays no other."""
 
 from typing import Any
 
@@ -56,10 +56,10 @@ async def test_one_payment_that_cannot_be_expired_keeps_no_other_queued(
     assert await _has_state(system, bad, "queued")
 
 
-async def test_one_line_that_cannot_be_taken_over_keeps_no_other_held(
+async def test_one_lock_that_cannot_be_taken_over_keeps_no_other_held(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dead worker's other payments become in doubt in time."""
+    """The dead worker's other payments are put in doubt in time."""
     await with_merchant(system.database)
     left = await _left_behind(system)
     original = takeover.take_over
@@ -76,10 +76,10 @@ async def test_one_line_that_cannot_be_taken_over_keeps_no_other_held(
     assert await _has_state(system, left[BAD].payment.id, "in_session")
 
 
-async def test_one_hold_that_cannot_be_ended_keeps_no_other(
+async def test_one_lease_that_cannot_be_ended_keeps_no_other(
     postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line of the other one is free when its time is over."""
+    """The other lease's lock is released when its time is over."""
     original = settling.release
 
     async def release(database: Any, grant: LockGrant, *given: Any, **named: Any) -> bool:

@@ -17,7 +17,7 @@ async def answers(talk: Talk) -> None:
     talk.answer(await talk.request())
 
 
-async def test_a_result_waits_for_a_database_that_is_away(
+async def test_a_result_waits_for_an_unavailable_database(
     postgres_store: Store, amqp_url: str, system_prefix: str
 ) -> None:
     """The way to PostgreSQL is cut while the customer pays: stored as soon as it is back, once."""
@@ -71,7 +71,7 @@ async def test_a_claim_whose_commit_answer_was_lost_is_read_back(
     await eventually(lambda: system.is_free(shop.host))
 
 
-async def test_somebody_elses_claim_is_never_taken_for_a_lost_one(system: System) -> None:
+async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: System) -> None:
     """The same worker has the same message twice: the second run leaves it alone."""
     api = await system.api()
     till = await system.till(api)
@@ -99,7 +99,7 @@ async def test_somebody_elses_claim_is_never_taken_for_a_lost_one(system: System
     assert lock.epoch == 2
 
 
-async def test_a_claim_waits_for_a_database_that_is_away(system: System) -> None:
+async def test_a_claim_waits_for_an_unavailable_database(system: System) -> None:
     """The payment is still queued when the database is back, within its deadline: it is paid."""
     till = await system.till()
     worker = await system.worker(sweeps=False, write_window_seconds=1.5)

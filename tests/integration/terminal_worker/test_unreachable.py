@@ -28,7 +28,7 @@ class JumpingClock(SystemClock):
         return super().boot() + (self._jump_seconds if self._looks > 1 else 0)
 
 
-async def test_a_terminal_that_is_off_answers_502_and_its_line_is_free(system_on_both: System) -> None:
+async def test_a_terminal_that_is_off_answers_502_and_its_lock_is_released(system_on_both: System) -> None:
     """Refused at once, the tries included: unreachable, safe to retry, and a retry is a new attempt."""
     till = await system_on_both.till()
     await system_on_both.worker()

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.payment.evidence import contradicts
+from shared.payment.evidence import conflicts_with
 from shared.payment.states import FINAL_STATES, Event, State
 from tests.simulation import loop as loops
 from tests.simulation.judge.notification_rules import judge_notifications
@@ -126,7 +126,7 @@ def _judge_proofs(world: "World", payments: dict[str, Any], verdict: Verdict) ->
         payment = payments[row["payment_id"]]
         if payment["state"] == State.IN_DOUBT:
             verdict.violations.append(f"proved, and in doubt: {payment['id']}")
-        elif contradicts(State(payment["state"]), Event(row["proves"])) and not payment["contradicted"]:
+        elif conflicts_with(State(payment["state"]), Event(row["proves"])) and not payment["contradicted"]:
             verdict.violations.append(f"proved {row['proves']}, and {payment['state']}: {payment['id']}")
 
 

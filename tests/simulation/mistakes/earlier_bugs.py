@@ -13,11 +13,12 @@ from shared.storage.terminals import takeover
 from shared.storage.terminals.locks import LockGrant
 from shared.storage.terminals.takeover import HeldLock
 from terminal_worker.recovery import takeover as worker_takeover
-from terminal_worker.recovery.doubt_leases import Doubts, Lease
+from terminal_worker.recovery.doubt_leases import DoubtLeases
+from terminal_worker.recovery.lease import Lease
 from terminal_worker.recovery.takeover import Recovery
 from terminal_worker.session import enquiry, session
 from terminal_worker.session.connection import Connection
-from terminal_worker.session.identification import Identified
+from terminal_worker.session.identification import IdentificationResult
 from terminal_worker.session.request_builder import PreparedRequest
 from terminal_worker.session.session import TerminalSessions
 
@@ -31,7 +32,7 @@ def takeover_read_back_once() -> Iterator[None]:
         address, started_at = self._unknown.pop(token)
         taken = await takeover.read_back(self._database, address, token)
         if taken is not None:
-            await self._taken(taken, started_at)
+            await self._adopt(taken, started_at)
 
     async def take_back(_: Recovery, _line: HeldLock) -> None:
         await asyncio.sleep(0)
@@ -44,17 +45,17 @@ def takeover_read_back_once() -> Iterator[None]:
 def identified_without_a_look() -> Iterator[None]:
     """Write without a look whether the terminal lock is still the run's own."""
 
-    async def still_mine(_database: Database, _grant: LockGrant) -> bool:
+    async def holds_lock(_database: Database, _grant: LockGrant) -> bool:
         return True
 
-    with patch.object(settling, "still_mine", still_mine):
+    with patch.object(settling, "holds_lock", holds_lock):
         yield
 
 
 @contextmanager
 def identified_at_any_time() -> Iterator[None]:
     """Write the identification that begins a session however late it is."""
-    original = TerminalSessions._reach
+    original = TerminalSessions._connect_identified
 
     async def ever() -> float:
         return math.inf
@@ -67,11 +68,11 @@ def identified_at_any_time() -> Iterator[None]:
             found = await self._identifier.ask(
                 terminal_address, payment.protocol, claimed.pos_number, prepared.profile, ever
             )
-            if found is not Identified.YES:
+            if found is not IdentificationResult.YES:
                 raise session._Unidentified
         return await original(self, claimed, prepared, None)
 
-    with patch.object(TerminalSessions, "_reach", reach):
+    with patch.object(TerminalSessions, "_connect_identified", reach):
         yield
 
 
@@ -83,16 +84,16 @@ def busy_taken_for_an_answer() -> AbstractContextManager[object]:
 @contextmanager
 def not_marked_after_early_release() -> Iterator[None]:
     """Leave the mark out after an early release."""
-    original = Doubts._free
+    original = DoubtLeases._free
 
-    async def free(self: Doubts, lease: Lease, why: str, *, early: bool) -> None:
+    async def free(self: DoubtLeases, lease: Lease, why: str, *, early: bool) -> None:
         del early
         await original(self, lease, why, early=False)
 
-    with patch.object(Doubts, "_free", free):
+    with patch.object(DoubtLeases, "_free", free):
         yield
 
 
 def takeover_forgets_the_mark() -> AbstractContextManager[object]:
     """Leave the mark out after the takeover of a payment whose doubt was settled."""
-    return patch.object(worker_takeover, "_may_still_show", lambda _payment: False)
+    return patch.object(worker_takeover, "_may_show_amount", lambda _payment: False)

@@ -15,9 +15,9 @@ from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.takeover import HeldLock, TakenOver
-from terminal_worker.recovery.doubt_leases import Doubts, Lease
-from terminal_worker.recovery.lock_tokens import LockTokens
-from terminal_worker.recovery.takeover import Recovery
+from terminal_worker.recovery.doubt_leases import DoubtLeases
+from terminal_worker.recovery.lease import Lease
+from terminal_worker.recovery.takeover import LockTokens, Recovery
 from terminal_worker.run import Runs
 from terminal_worker.session import enquiry
 from tests.simulation.limits import SETTINGS
@@ -30,13 +30,13 @@ _AT_ONCE = SETTINGS.model_copy(update={"takeover_free_after_seconds": 0, "early_
 @contextmanager
 def released_after_takeover() -> Iterator[None]:
     """Release a terminal lock after a takeover as soon as nothing is left to do."""
-    original = Recovery._hold
+    original = Recovery._add_lease
 
     def lease(self: Recovery, taken: TakenOver, started_at: float) -> None:
         vars(self)["_settings"] = _AT_ONCE
         original(self, taken, started_at)
 
-    with patch.object(Recovery, "_hold", lease):
+    with patch.object(Recovery, "_add_lease", lease):
         yield
 
 
@@ -72,7 +72,7 @@ def counter_not_compared() -> Iterator[None]:
 
 def enquired_at_any_time() -> AbstractContextManager[object]:
     """Write an enquiry however long ago its worker looked at its terminal lock."""
-    return patch.object(enquiry, "LOOK_TO_WRITE_SECONDS", math.inf)
+    return patch.object(enquiry, "CHECK_TO_WRITE_SECONDS", math.inf)
 
 
 def order_left_open() -> AbstractContextManager[object]:
@@ -99,14 +99,14 @@ def early_proofs_forgotten() -> AbstractContextManager[object]:
 @contextmanager
 def released_at_once() -> Iterator[None]:
     """Release a terminal in doubt on request, however young its session is."""
-    original = Doubts._why_free
+    original = DoubtLeases._why_free
 
-    def why_free(self: Doubts, lease: Lease, state: State | None, lookup_for: str | None) -> str | None:
-        if lookup_for is not None and lease.claimed is not None:
-            return f"asked for by {lookup_for}"
-        return original(self, lease, state, lookup_for)
+    def why_free(self: DoubtLeases, lease: Lease, state: State | None, asked_by: str | None) -> str | None:
+        if asked_by is not None and lease.claimed is not None:
+            return f"asked for by {asked_by}"
+        return original(self, lease, state, asked_by)
 
-    with patch.object(Doubts, "_why_free", why_free), patch.object(interventions, "SETTINGS", _AT_ONCE):
+    with patch.object(DoubtLeases, "_why_free", why_free), patch.object(interventions, "SETTINGS", _AT_ONCE):
         yield
 
 
@@ -122,7 +122,7 @@ def not_taken_back() -> AbstractContextManager[object]:
 @contextmanager
 def token_kept_after_the_claim() -> Iterator[None]:
     """Keep a run's token once its claim is answered, not from before it is sent."""
-    keep, hold_session = LockTokens.in_use, Runs._hold_session
+    keep, hold_session = LockTokens.in_use, Runs._run_session
 
     async def hold_with_token(self: Runs, claimed: Claimed, started_at: float) -> None:
         with keep(self._tokens, claimed.grant.token):
@@ -130,6 +130,6 @@ def token_kept_after_the_claim() -> Iterator[None]:
 
     with (
         patch.object(LockTokens, "in_use", lambda _tokens, _token: nullcontext()),
-        patch.object(Runs, "_hold_session", hold_with_token),
+        patch.object(Runs, "_run_session", hold_with_token),
     ):
         yield

@@ -21,11 +21,12 @@ from shared.storage.payments.snapshots import PaymentSnapshot
 from shared.storage.terminals import locks, takeover
 from shared.storage.terminals.takeover import TakenOver
 from terminal_worker.recovery import takeover as worker_takeover
-from terminal_worker.recovery.doubt_leases import Doubts, Lease
+from terminal_worker.recovery.doubt_leases import DoubtLeases
+from terminal_worker.recovery.lease import Lease
 from terminal_worker.recovery.sweep import Sweep
 from terminal_worker.run import Runs
-from terminal_worker.session.enquiry import Enquired, Enquirer
-from terminal_worker.session.session import Ended, TerminalSessions
+from terminal_worker.session.enquiry import Enquirer, EnquiryResult
+from terminal_worker.session.session import SessionResult, TerminalSessions
 from tests.simulation.limits import SETTINGS
 from tests.simulation.mistakes.mistake import Mistake, changed
 from tests.simulation.mistakes.notification_mistakes import NOTIFICATION_MISTAKES
@@ -68,7 +69,7 @@ def sent_again_after_doubt() -> Iterator[None]:
     """Send again after a lost connection."""
     original = TerminalSessions.hold
 
-    async def hold(self: TerminalSessions, claimed: claims.Claimed, started_at: float) -> Ended:
+    async def hold(self: TerminalSessions, claimed: claims.Claimed, started_at: float) -> SessionResult:
         ended = await original(self, claimed, started_at)
         if ended.settlement.reason == Reason.CONNECTION_LOST:
             return await original(self, claimed, self._clock.boot())
@@ -92,13 +93,13 @@ def no_order_guard() -> Iterator[None]:
 @contextmanager
 def lease_without_end() -> Iterator[None]:
     """Hold a lease in doubt until it is settled, without an end."""
-    original = Doubts._why_free
+    original = DoubtLeases._why_free
 
-    def why_free(self: Doubts, hold: Lease, state: State | None, lookup_for: str | None) -> str | None:
+    def why_free(self: DoubtLeases, hold: Lease, state: State | None, asked_by: str | None) -> str | None:
         hold.ends_at = math.inf
-        return original(self, hold, state, lookup_for)
+        return original(self, hold, state, asked_by)
 
-    with patch.object(Doubts, "_why_free", why_free):
+    with patch.object(DoubtLeases, "_why_free", why_free):
         yield
 
 
@@ -113,7 +114,9 @@ def answered_from_the_reply() -> Iterator[None]:
     said: dict[str, State] = {}
     end, look = Runs._end, result.ResultWaiter._look
 
-    async def reply_first(self: Runs, claimed: claims.Claimed, ended: Ended, started_at: float) -> None:
+    async def reply_first(
+        self: Runs, claimed: claims.Claimed, ended: SessionResult, started_at: float
+    ) -> None:
         payment = claimed.payment
         said[payment.id] = apply(State.IN_SESSION, ended.settlement.event)
         await self._reply_publisher.reply(payment.id, payment.reply_to)
@@ -144,7 +147,7 @@ def not_charged_by_enquiry() -> Iterator[None]:
     """Take another last transaction for the proof that ours never happened."""
     original = Enquirer._ask
 
-    async def ask(self: Enquirer, *arguments: Any) -> Enquired:
+    async def ask(self: Enquirer, *arguments: Any) -> EnquiryResult:
         found = await original(self, *arguments)
         if not found.answered or (found.evidence is not None and found.evidence.proves is not None):
             return found
@@ -188,10 +191,10 @@ def read_back_without_token() -> Iterator[None]:
 def released_while_enquiring() -> Iterator[None]:
     """Release a terminal while its enquiry goes on."""
 
-    async def stop(_self: Doubts, _: Lease) -> None:
+    async def stop(_self: DoubtLeases, _: Lease) -> None:
         await asyncio.sleep(0)
 
-    with patch.object(Doubts, "_stop", stop):
+    with patch.object(DoubtLeases, "_stop", stop):
         yield
 
 

@@ -26,7 +26,7 @@ def given_up_at_the_unexpected() -> Iterator[None]:
 
 def stopped_while_it_listens() -> AbstractContextManager[object]:
     """End a worker before the silence that ends an answer."""
-    return patch.object(AnswerReader, "is_hearing", False)
+    return patch.object(AnswerReader, "is_receiving", False)
 
 
 def drained_without_grace() -> AbstractContextManager[object]:

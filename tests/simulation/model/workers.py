@@ -7,7 +7,7 @@ from shared.runtime.ids import new_process_id
 from shared.runtime.metrics import Metrics
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.terminals.heartbeats import Heartbeats
-from terminal_worker.recovery.heartbeat import TakenForDead
+from terminal_worker.recovery.heartbeat import WorkerTakenOver
 from terminal_worker.wiring import wire
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.thin import is_refused
@@ -86,7 +86,7 @@ class Worker:
         for task in background:
             task.cancel()
         for result in await asyncio.gather(*background, return_exceptions=True):
-            if isinstance(result, TakenForDead):
+            if isinstance(result, WorkerTakenOver):
                 around.stage.note("taken for dead", process.name)
             elif isinstance(result, Exception):
                 around.unexpected(process.name, result)

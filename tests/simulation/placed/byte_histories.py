@@ -37,7 +37,7 @@ def released_while_it_listens_on() -> Iterator[None]:
     original = settling.settle
 
     async def settle(*arguments: Any, **named: Any) -> Payment:
-        return await original(*arguments, **(named | {"keep_line": False}))
+        return await original(*arguments, **(named | {"keep_lock": False}))
 
     with patch.object(settling, "settle", settle):
         yield
@@ -46,10 +46,10 @@ def released_while_it_listens_on() -> Iterator[None]:
 def late_amount_not_stored() -> AbstractContextManager[object]:
     """Drop what comes after a success without an amount."""
 
-    async def hear(self: LateAnswerListener, ends_at: float, settings: Settings) -> None:
+    async def next_evidence(self: LateAnswerListener, ends_at: float, settings: Settings) -> None:
         await self.reader.read(self.written_at, ends_at)
 
-    return patch.object(LateAnswerListener, "hear", hear)
+    return patch.object(LateAnswerListener, "next_evidence", next_evidence)
 
 
 async def success_without_an_amount(world: World) -> Customers:

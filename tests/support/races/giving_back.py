@@ -11,7 +11,7 @@ from payments import prove, refused, rows, submit, succeeded
 from races.race import Race
 
 from shared.payment import debit_choice
-from shared.payment.debit_choice import GivingBack, KnownDebit
+from shared.payment.debit_choice import FollowUpRequest, KnownDebit
 from shared.payment.payment import Operation
 from shared.payment.states import Event
 from shared.storage.db.engine import Database, Transaction
@@ -80,7 +80,7 @@ async def reversal_of_an_unknown_order(one: Database, _: Database) -> list[str]:
 def newest_debit_chosen() -> AbstractContextManager[object]:
     """Whatever the request says, the newest debit is meant."""
 
-    def choose(_: GivingBack, known: Sequence[KnownDebit]) -> KnownDebit:
+    def choose(_: FollowUpRequest, known: Sequence[KnownDebit]) -> KnownDebit:
         return known[0]
 
     return patch.object(insertion, "choose_debit", choose)
@@ -91,7 +91,7 @@ def never_ambiguous() -> Iterator[None]:
     """Each request means the next charge, as one with a new key does."""
     original = debit_choice._next_of
 
-    def next_of(asked: GivingBack, charges: Sequence[KnownDebit]) -> KnownDebit:
+    def next_of(asked: FollowUpRequest, charges: Sequence[KnownDebit]) -> KnownDebit:
         return original(replace(asked, idempotency_key="new", key_is_used=False), charges)
 
     with patch.object(debit_choice, "_next_of", next_of):

@@ -59,7 +59,7 @@ async def _settle(database: Database, _: Heartbeats, claimed: Claimed) -> object
 
 async def _settle_and_keep(database: Database, _: Heartbeats, claimed: Claimed) -> object:
     return await settling.settle(
-        database, claimed.grant, claimed.payment, DONE, ObservedCapabilities(echoes="[]"), keep_line=True
+        database, claimed.grant, claimed.payment, DONE, ObservedCapabilities(echoes="[]"), keep_lock=True
     )
 
 

@@ -25,10 +25,10 @@ from hypothesis.stateful import (
 )
 from payments import TERMS, change, new_payment, rows, try_claim
 
-from shared.payment.evidence import Evidence, Source, contradicts
+from shared.payment.evidence import Evidence, Source, conflicts_with
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.settlement import Result, Settlement
-from shared.payment.states import COUNTING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
+from shared.payment.states import BLOCKING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, operators, settling
 from shared.storage.payments.acceptance import accept
@@ -146,7 +146,7 @@ class PaymentMachine(RuleBasedStateMachine):
         return {known.key} | ({self.known[reversed_id].key} if reversed_id else set())
 
     def _blocks(self, known: Known) -> bool:
-        return known.state in COUNTING_STATES and not self._is_reversed(known)
+        return known.state in BLOCKING_STATES and not self._is_reversed(known)
 
     def _is_reversed(self, debit: Known) -> bool:
         return any(
@@ -288,7 +288,7 @@ class PaymentMachine(RuleBasedStateMachine):
 
     def _end(self, known: Known, event: Event) -> None:
         known.state = apply(known.state, event)
-        if known.proof is not None and contradicts(known.state, known.proof):
+        if known.proof is not None and conflicts_with(known.state, known.proof):
             self._contradict(known)
 
     def _prove(self, known: Known, proof: Event) -> None:
@@ -296,7 +296,7 @@ class PaymentMachine(RuleBasedStateMachine):
         known.proof = known.proof or proof
         if known.state is State.IN_DOUBT:
             known.state = apply(known.state, proof)
-        elif known.state in FINAL_STATES and contradicts(known.state, proof):
+        elif known.state in FINAL_STATES and conflicts_with(known.state, proof):
             self._contradict(known)
 
     def _contradict(self, known: Known) -> None:
@@ -355,7 +355,7 @@ class PaymentMachine(RuleBasedStateMachine):
             back = [
                 known
                 for known in self.known.values()
-                if known.debit_id == debit.id and (known.state in COUNTING_STATES or known.has_conflict)
+                if known.debit_id == debit.id and (known.state in BLOCKING_STATES or known.has_conflict)
             ]
             # Conflicting evidence may come after a newer attempt was accepted: that is what it reports.
             if any(known.has_conflict for known in [debit, *back]):

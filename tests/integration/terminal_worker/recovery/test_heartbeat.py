@@ -1,4 +1,4 @@
-"""A worker shows that it lives whatever else it has to do, and ends itself once others take it for dead."""
+"""A worker's heartbeat goes on under load; the worker ends itself once it was taken over."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from scripted_terminal import ScriptedTerminal, Talk
 from system import System, system_on
 
 from terminal_worker.main import run
-from terminal_worker.recovery.heartbeat import TakenForDead
+from terminal_worker.recovery.heartbeat import WorkerTakenOver
 
 
 async def closes(talk: Talk) -> None:
@@ -24,16 +24,16 @@ async def test_a_worker_whose_row_is_gone_ends_itself(system: System) -> None:
     process = asyncio.create_task(run(system.settings))
     gone = await eventually(lambda: change(system.database, "DELETE FROM workers"))
 
-    with pytest.raises(TakenForDead):
+    with pytest.raises(WorkerTakenOver):
         await asyncio.wait_for(process, 10)
 
     assert gone == 1
 
 
-async def test_the_heart_beats_while_freed_lines_cannot_be_announced(
+async def test_the_heart_beats_while_released_terminals_cannot_be_published(
     postgres_store: Store, amqp_url: str, system_prefix: str
 ) -> None:
-    """Holds end while the broker takes nothing: each announcement waits its time, the heartbeat does not."""
+    """Leases end while the broker is blocked: publications wait for their time-out, heartbeats do not."""
     brief = {**BRIEF_DOUBT, "publish_timeout_seconds": 4}
     async with (
         amqp_proxy(amqp_url) as way,
@@ -43,7 +43,7 @@ async def test_the_heart_beats_while_freed_lines_cannot_be_announced(
         till = await system.till()
         worker = await system.worker(amqp_url=way.url, sweeps=False)
         await till.pay(shop.host)
-        # Somebody waits for the line: its freeing has something to publish.
+        # A payment waits for the terminal: the release has a message to publish.
         async with asyncio.TaskGroup() as group:
             group.create_task(till.pay(shop.host))
             await eventually(lambda: _payments(system, 2))

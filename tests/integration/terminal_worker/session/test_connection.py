@@ -79,7 +79,7 @@ async def test_a_connection_that_has_ended_forbids_the_write(is_fetched: bool, i
 
 
 async def test_a_silent_peer_gets_the_request_and_its_answer_is_read() -> None:
-    """The look takes nothing away."""
+    """Peeking consumes nothing."""
     async with both_ends() as (connection, peer):
         write_request(connection, b"request")
 

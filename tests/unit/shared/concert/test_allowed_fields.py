@@ -26,7 +26,7 @@ def test_an_ordinary_answer_is_kept_readable() -> None:
     "tag", ["BH", "BI", "AM", "AN", "AP", "ID", "OD", "AB", "AD", "CH", "AK", "ZT", "CF", "ZZ"]
 )
 def test_of_free_texts_and_unknown_fields_the_length_is_kept(tag: str, value: str) -> None:
-    """Phone, e-mail, name or card: whatever a till or terminal writes there."""
+    """Phone, e-mail, name or card: anything that a POS or terminal writes there."""
     assert allowed_fields({tag: value}) == {tag: f"<{len(value)} characters>"}
 
 
@@ -43,14 +43,14 @@ def test_no_field_keeps_what_does_not_have_its_form(tag: str, value: str) -> Non
 
 @given(st.dictionaries(st.sampled_from([*f.TAGS, "ZZ"]), st.text(max_size=40), max_size=5))
 def test_what_was_kept_is_kept_as_it_is(fields: dict[str, str]) -> None:
-    """What is shown goes through it once more."""
+    """Allowed fields pass through it unchanged."""
     kept = allowed_fields(fields)
 
     assert allowed_fields(kept) == kept
 
 
 def test_a_fingerprint_tells_answers_apart_and_nothing_else() -> None:
-    """Whatever the order of the fields."""
+    """In any order of the fields."""
     one = {"CB": "2500", "CF": PAYMENT}
 
     assert fingerprint(one) == fingerprint(dict(reversed(one.items())))

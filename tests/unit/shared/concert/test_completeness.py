@@ -1,4 +1,4 @@
-"""An answer has no terminator: silence, the close, and what the line is known to echo decide."""
+"""An answer has no terminator: silence, the close, and the terminal's known echoes decide."""
 
 import pytest
 from concert import DONE, SHORTEST, frame_of, request
@@ -29,14 +29,14 @@ def verdict(
 
 
 def test_the_close_completes_an_answer_at_once() -> None:
-    """Whatever is known of the line."""
+    """With any known echoes."""
     assert verdict(WHOLE, closed=True) == Complete()
     assert verdict(WHOLE, closed=True, known=None) == Complete()
     assert verdict(frame_of(SHORTEST), closed=True) == Complete()
 
 
 def test_a_quarter_second_completes_an_answer_with_every_known_echo() -> None:
-    """A terminal that keeps its connection open does not hold the till."""
+    """A terminal that keeps its connection open does not delay the POS."""
     assert verdict(WHOLE, idle=0.1) == Wait(0.15)
     assert verdict(WHOLE, idle=0.25) == Complete()
     assert verdict(frame_of(SHORTEST), known=frozenset(), idle=0.25) == Complete()
@@ -51,7 +51,7 @@ def test_a_missing_known_echo_waits_for_the_close_or_three_seconds() -> None:
     assert verdict(without_amount, closed=True) == Complete()
 
 
-def test_a_line_that_is_not_known_yet_waits_for_the_close_or_three_seconds() -> None:
+def test_a_terminal_that_is_not_known_yet_is_awaited_until_the_close_or_for_three_seconds() -> None:
     """Fewer than three answers teach nothing."""
     assert verdict(WHOLE, known=None, idle=0.5) == Wait(2.5)
     assert verdict(WHOLE, known=None, idle=3.0) == Complete()
@@ -82,13 +82,13 @@ def test_a_close_without_a_byte_is_told_apart() -> None:
 
 
 def test_garbage_is_unreadable_at_once() -> None:
-    """Nothing that follows can mend it."""
+    """No later byte can fix it."""
     assert isinstance(verdict(frame_of(b"HTTP/1.1")), Unreadable)
 
 
 @pytest.mark.parametrize("cut", [CUT_TICKET, b"AK020TE1OVE9Q", b"ZT450"])
 def test_a_receipt_cut_at_the_end_costs_the_receipt_only(cut: bytes) -> None:
-    """Published frames of real terminals announce tickets longer than they are."""
+    """Published frames of real terminals announce receipts longer than they are."""
     frame = frame_of(DONE + cut)
 
     assert verdict(frame, closed=True) == Complete(is_receipt_cut=True)
@@ -117,8 +117,8 @@ def test_a_cut_receipt_excuses_nothing_else(there: bytes, instead: bytes) -> Non
 
 
 @pytest.mark.parametrize("cut", [b"Z", b"ZT", b"ZT4", b"CG0101"])
-def test_only_the_end_of_a_ticket_may_be_missing(cut: bytes) -> None:
-    """What has no length yet, or is another field, may be anything."""
+def test_only_the_end_of_a_receipt_may_be_missing(cut: bytes) -> None:
+    """A cut field without a length, or another field, may be anything."""
     assert isinstance(verdict(frame_of(DONE + cut), closed=True), Unreadable)
 
 

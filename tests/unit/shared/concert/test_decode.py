@@ -1,11 +1,11 @@
 """The decoder reads what real terminals send, however the network cuts it."""
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_TICKET, DONE, IDENTIFIED, REJECTED, SHORTEST, frame_of
+from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, DONE, IDENTIFIED, REJECTED, SHORTEST, frame_of
 
 from shared.concert.decode import Cut, Decoder
 
-WORKED = [DEBIT, DEBIT_WITH_TICKET, CREDIT, DONE, IDENTIFIED, REJECTED, SHORTEST]
+WORKED = [DEBIT, DEBIT_WITH_RECEIPT, CREDIT, DONE, IDENTIFIED, REJECTED, SHORTEST]
 
 
 @pytest.mark.parametrize("data", WORKED)
@@ -40,7 +40,7 @@ def test_the_worked_answer_is_read_field_by_field() -> None:
 
 
 @pytest.mark.parametrize("data", [b"\r\nCZ0040300\r\nAE00210\r\n", b"CZ0040300\nAE00210\r"])
-def test_line_breaks_between_fields_are_passed_over(data: bytes) -> None:
+def test_line_breaks_between_fields_are_ignored(data: bytes) -> None:
     """No CR or LF belongs to the protocol; some terminals send them all the same."""
     frame = frame_of(data)
 
@@ -70,7 +70,7 @@ def test_a_repeated_tag_with_another_value_is_flagged() -> None:
 
 
 @pytest.mark.parametrize("tag", [b"ZZ", b"OD", b"AL"])
-def test_a_tag_that_nobody_describes_may_repeat(tag: bytes) -> None:
+def test_an_undescribed_tag_may_repeat(tag: bytes) -> None:
     """A maker's list of lines, say: it contradicts nothing, and the first value stays readable."""
     frame = frame_of(b"CZ0040300" + tag + b"001aAE00210" + tag + b"001b")
 
@@ -115,7 +115,7 @@ def test_latin_1_is_read_where_the_bytes_are_no_utf_8() -> None:
     assert frame_of(b"CZ0040300AF006REFUS\xc9").fields["AF"] == "REFUSÉ"
 
 
-def test_a_ticket_broken_into_lines_that_its_length_does_not_count_is_read() -> None:
+def test_a_receipt_broken_into_lines_that_its_length_does_not_count_is_read() -> None:
     """Base64 with a line break inside, counted or not."""
     counted = b"CZ0040300AE00210AK010TE1O\r\nVE9QCB0042500"
     uncounted = b"CZ0040300AE00210AK008TE1O\r\nVE9QCB0042500"
@@ -136,7 +136,7 @@ def test_a_ticket_broken_into_lines_that_its_length_does_not_count_is_read() -> 
     ],
 )
 def test_a_cut_field_says_what_is_there_of_it(data: bytes, cut: Cut) -> None:
-    """So that a session can tell a cut ticket from a cut amount."""
+    """So that a session can tell a cut receipt from a cut amount."""
     frame = frame_of(data)
 
     assert frame.cut == cut
@@ -158,7 +158,7 @@ def test_a_cut_field_says_what_is_there_of_it(data: bytes, cut: Cut) -> None:
     ],
 )
 def test_garbage_is_an_error_that_nothing_mends(data: bytes) -> None:
-    """What comes after it does not make it an answer."""
+    """Bytes after it do not make it an answer."""
     decoder = Decoder()
 
     decoder.feed(data)

@@ -105,7 +105,7 @@ def test_any_garbage_is_a_field_an_error_or_a_need_for_more(data: bytes, sizes: 
 
 
 @given(st.one_of(NEARLY, st.binary(max_size=200)), st.booleans(), st.floats(0, 10))
-def test_any_garbage_has_a_verdict_and_a_reading(data: bytes, closed: bool, idle: float) -> None:
+def test_any_garbage_is_complete_or_not_and_has_a_meaning(data: bytes, closed: bool, idle: float) -> None:
     """Completeness, answer and enquiry are total; a frame in error is never an outcome."""
     frame = feed_in_pieces(data, [7]).frame(ended=closed or idle >= 3)
     sent = dict(operation_fields(request(), Profile()))

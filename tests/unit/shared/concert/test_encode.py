@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_TICKET, PAYMENT, frame_of, request
+from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, request
 
 from shared.concert.encode import (
     CannotAsk,
@@ -35,7 +35,7 @@ def test_the_worked_debit_with_a_receipt_is_written_byte_for_byte() -> None:
     """The same with CK 100."""
     profile = replace(BARE, sends_ticket=True)
 
-    assert encode_operation(request(software_id="247300123456"), profile) == DEBIT_WITH_TICKET
+    assert encode_operation(request(software_id="247300123456"), profile) == DEBIT_WITH_RECEIPT
 
 
 def test_the_worked_credit_is_written_byte_for_byte() -> None:
@@ -56,7 +56,7 @@ def test_the_worked_credit_is_written_byte_for_byte() -> None:
 def test_each_operation_is_asked_for_in_each_version(
     operation: Operation, action: str, protocol: str, version: str
 ) -> None:
-    """The default profile sends reference and ticket, and nothing else that is optional."""
+    """The default profile sends reference and receipt wish, and no other optional field."""
     fields = operation_fields(request(operation=operation, protocol=protocol), default_profile(protocol))
 
     assert fields == (
@@ -79,7 +79,7 @@ def test_an_amount_has_two_digits_at_least(cents: int, text: str) -> None:
 
 @pytest.mark.parametrize("cents", [0, -1, 10**12])
 def test_an_amount_that_cannot_be_debited_is_an_error(cents: int) -> None:
-    """Nothing, less than nothing, and what CB cannot hold."""
+    """Zero, less than zero, and more than CB can hold."""
     with pytest.raises(EncodeError, match="CB"):
         encode_operation(request(amount_cents=cents), Profile())
 

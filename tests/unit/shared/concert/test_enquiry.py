@@ -7,17 +7,17 @@ from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.enquiry import Grade, ProofGap, interpret_enquiry
 from shared.payment.payment import Operation
 
-DONE_TICKET = receipt_field(
+DONE_RECEIPT = receipt_field(
     f"CARTE BANCAIRE\nCREDIT MUTUEL\n{PAN}\nMONTANT :\n25,00 EUR\nDEBIT\nTICKET CLIENT"
 )
 
 
 def enquiry_answer(**fields: str | None) -> dict[str, str | None]:
-    return {"CF": PAYMENT, "ZT": DONE_TICKET} | fields
+    return {"CF": PAYMENT, "ZT": DONE_RECEIPT} | fields
 
 
 @pytest.mark.parametrize("action", ["0", "3", None])
-def test_amount_operation_reference_and_ticket_together_prove_success(action: str | None) -> None:
+def test_amount_operation_reference_and_receipt_together_prove_success(action: str | None) -> None:
     """CD may be the payment's, the enquiry's own, or left out."""
     enquiry = interpret_enquiry(answer(**enquiry_answer(CD=action)), request())
 
@@ -44,7 +44,7 @@ def test_amount_operation_reference_and_ticket_together_prove_success(action: st
     ],
 )
 def test_anything_less_is_a_hint(fields: dict[str, str | None], gap: ProofGap) -> None:
-    """Shown to the person who decides; neither card nor ticket are kept, they may be another merchant's."""
+    """Shown to the operator who decides; card and receipt are not kept, they may be another merchant's."""
     enquiry = interpret_enquiry(answer(**enquiry_answer(**fields)), request())
 
     assert (enquiry.grade, enquiry.gap) == (Grade.HINT, gap)
@@ -79,8 +79,8 @@ def test_what_cannot_be_read_is_no_evidence(data: bytes) -> None:
     assert interpret_enquiry(frame_of(data), request()).grade is Grade.NOTHING
 
 
-def test_the_ticket_tells_a_reversal_from_its_debit() -> None:
-    """Where CD is the enquiry's own, amount and reference alone would prove the wrong operation."""
+def test_the_receipt_tells_a_reversal_from_its_debit() -> None:
+    """With the enquiry's own CD, amount and reference alone would prove the wrong operation."""
     reversal = request(operation=Operation.REVERSAL)
     undone = answer(**enquiry_answer(CD="3", ZT=receipt_field("25,00 EUR\nANNULATION DEBIT")))
     debited = answer(**enquiry_answer(CD="3"))

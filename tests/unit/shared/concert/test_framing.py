@@ -115,7 +115,7 @@ def test_a_wrapping_without_a_frame_is_empty() -> None:
 
 
 def test_who_reads_strictly_takes_nothing_off() -> None:
-    """A register's request is bare, but for line breaks."""
+    """A POS's request has no wrapping but line breaks."""
     strict = [ACK + DONE, checked(DONE), DONE + b"\x00", DONE + EOT]
 
     for data in strict:
@@ -141,5 +141,5 @@ def test_who_reads_strictly_takes_nothing_off() -> None:
 def test_a_frame_begins_with_the_protocol_version_whatever_is_before_it(
     data: bytes, begins: bool | None
 ) -> None:
-    """As soon as that can be told."""
+    """As early as that is certain."""
     assert begins_frame(data) is begins

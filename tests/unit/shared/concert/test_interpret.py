@@ -1,4 +1,4 @@
-"""What an answer means for the payment it was sent for, rule by rule."""
+"""The meaning of an answer for its payment, rule by rule."""
 
 import pytest
 from concert import (
@@ -62,7 +62,7 @@ def test_done_with_any_other_reason_is_in_doubt(answer_code: str) -> None:
 @pytest.mark.parametrize("code", ["02", "04", "05", "07", "09", "12", "13"])
 @pytest.mark.parametrize("after_seconds", [0.1, 20])
 def test_a_refusal_is_refused(code: str, after_seconds: float) -> None:
-    """Whenever it comes; the code is the reason."""
+    """At any time; the code is the reason."""
     parsed = read(answer(AE="01", AF=code), after_seconds=after_seconds)
 
     assert (parsed.meaning, parsed.result.error_code) == (AnswerMeaning.REFUSED, code)
@@ -72,7 +72,7 @@ def test_a_refusal_is_refused(code: str, after_seconds: float) -> None:
 
 @pytest.mark.parametrize("code", ["06", "08", "10", "11"])
 @pytest.mark.parametrize("after_seconds", [0.1, 20])
-def test_a_person_who_gives_up_aborts(code: str, after_seconds: float) -> None:
+def test_a_customer_who_gives_up_aborts(code: str, after_seconds: float) -> None:
     """The red button, no input in time, a wrong choice, the shop's own stop."""
     parsed = read(answer(AE="01", AF=code), after_seconds=after_seconds)
 
@@ -97,7 +97,7 @@ def test_not_done_without_a_reason_at_once_is_busy(answer_code: str | None) -> N
 
 @pytest.mark.parametrize(("answer_code", "code"), [(None, None), ("00", "00")])
 def test_not_done_without_a_reason_later_is_refused(answer_code: str | None, code: str | None) -> None:
-    """From two seconds after the write on a person may have been asked."""
+    """From two seconds after the write on the customer may have been asked."""
     parsed = read(answer(AE="01", AF=answer_code, AC=None), after_seconds=2.0)
 
     assert (parsed.meaning, parsed.result.error_code) == (AnswerMeaning.REFUSED, code)
@@ -161,14 +161,14 @@ def test_an_answer_that_contradicts_its_request_is_in_doubt(
 
 
 def test_a_tag_with_two_values_is_in_doubt() -> None:
-    """Whatever the tag, on refusals too."""
+    """For any tag, on refusals too."""
     for status in (b"AE00210", b"AE00201AF00204"):
         parsed = read(frame_of(b"CZ0040320" + status + b"CB0042500CB0042400AC00211"))
 
         assert (parsed.meaning, parsed.anomaly) == (DOUBT, Anomaly.FIELD_REPEATED)
 
 
-def test_another_payments_ticket_is_kept_as_a_fingerprint_only() -> None:
+def test_another_payments_receipt_is_kept_as_a_fingerprint_only() -> None:
     """It may belong to another merchant."""
     parsed = read(answer(CB="9900", AA=PAN, ZT=receipt_field("DEBIT\n99,00 EUR"), AI="A0000000421010"))
 
@@ -190,7 +190,7 @@ def test_an_amount_padded_with_zeros_is_the_amount(amount: str) -> None:
 
 
 def test_a_lower_amount_is_in_doubt_where_partial_payment_is_not_known() -> None:
-    """For a person: it is our payment, so card and ticket stay in view."""
+    """For an operator: it is our payment, so card and receipt are shown."""
     parsed = read(answer(CB="1900", ZT=receipt_field("DEBIT")))
 
     assert (parsed.meaning, parsed.anomaly, parsed.reason) == (
@@ -263,7 +263,7 @@ def test_a_reference_that_is_ours_or_no_reference_contradicts_nothing(private_da
     ],
 )
 def test_done_with_any_sign_of_a_card_is_success(sign: dict[str, str]) -> None:
-    """Authorisation, card, application, parsed mode, a ticket, or an application that was not sent."""
+    """Authorisation, card, application, read mode, a receipt, or an application that was not sent."""
     assert read(answer(**(BARE | sign)), sent=request(application="001")).meaning is AnswerMeaning.SUCCEEDED
 
 
@@ -303,7 +303,7 @@ def test_an_application_without_a_card_that_was_not_sent_excuses_nothing() -> No
 
 
 def test_an_application_that_the_profile_kept_back_is_a_sign() -> None:
-    """What was not sent cannot have been copied."""
+    """A field that was not sent cannot have been copied."""
     parsed = read(answer(AC=None), sent=request(application="001"), profile=Profile(sends_application=False))
 
     assert parsed.meaning is AnswerMeaning.SUCCEEDED
@@ -314,7 +314,7 @@ def test_bare_success_counts_on_a_terminal_known_for_it() -> None:
     assert read(answer(**BARE), profile=Profile(bare_success=True)).meaning is AnswerMeaning.SUCCEEDED
 
 
-def test_a_cut_ticket_is_a_sign_and_costs_the_receipt_only() -> None:
+def test_a_cut_receipt_is_a_sign_and_costs_the_receipt_only() -> None:
     """The event says so."""
     parsed = read(frame_of(b"CZ0040320AE00210CB0042500ZT450CK003100AK4"))
 
@@ -343,14 +343,14 @@ def test_a_refused_payments_receipt_and_authorisation_number_are_kept() -> None:
     assert parsed.result.authorisation_number == "184117"
 
 
-def test_application_and_reading_mode_may_differ_from_the_request() -> None:
+def test_application_and_read_mode_may_differ_from_the_request() -> None:
     """They tell how the customer paid."""
     parsed = read(answer(CC="00D", CI="2"), sent=request(application="001"))
 
     assert (parsed.meaning, parsed.result.application) == (AnswerMeaning.SUCCEEDED, "00D")
 
 
-def test_no_card_data_leave_a_reading() -> None:
+def test_no_card_data_are_in_a_parsed_answer() -> None:
     """Number masked wherever it stands, expiry and track gone."""
     parsed = read(
         answer(
@@ -380,7 +380,7 @@ def test_no_card_data_leave_a_reading() -> None:
         ("TEXTE SEUL", "TEXTE SEUL"),
     ],
 )
-def test_an_error_is_described_in_words(answer_code: str, description: str) -> None:
+def test_an_error_has_a_description(answer_code: str, description: str) -> None:
     """The code's words and the terminal's text, in fixed columns or plain."""
     assert read(answer(AE="01", AF=answer_code)).result.error_description == description
 
@@ -391,7 +391,7 @@ def test_the_issuers_code_is_read_from_its_column() -> None:
     assert read(answer(AE="01", AF="04" + " " * 27)).issuer_code is None
 
 
-def test_control_characters_never_reach_a_reading() -> None:
+def test_control_characters_never_reach_a_parsed_answer() -> None:
     """Databases refuse U+0000."""
     parsed = read(answer(AC="18\x004117", AF="01\x00", ZZ="\x00a", ZT=receipt_field("A\x00\rB\x1b")))
 

@@ -81,7 +81,7 @@ def test_a_card_field_is_masked_whatever_it_looks_like(value: str, masked: str |
 
 @given(st.text("0123456789 -=Dx*", max_size=40))
 def test_no_more_than_ten_digits_of_a_card_field_are_shown(value: str) -> None:
-    """Whatever stands in AA."""
+    """For any text in AA."""
     masked = mask_card(value) or ""
 
     assert sum(character.isdigit() for character in masked) <= 10
@@ -89,5 +89,5 @@ def test_no_more_than_ten_digits_of_a_card_field_are_shown(value: str) -> None:
 
 @given(st.text(max_size=30), st.from_regex(r"\A[0-9]{16,19}\Z"), st.text(max_size=30))
 def test_a_long_number_is_masked_in_any_text(before: str, number: str, after: str) -> None:
-    """Whatever stands around it."""
+    """With any text around it."""
     assert number not in mask_card_numbers(f"{before}|{number}|{after}")

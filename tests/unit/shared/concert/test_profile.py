@@ -15,8 +15,8 @@ def test_a_profile_survives_json() -> None:
     assert Profile.from_dict(json.loads(json.dumps(profile.to_dict()))) == profile
 
 
-def test_the_default_sends_reference_and_ticket_only() -> None:
-    """What the protocol's description calls the default, for both versions."""
+def test_the_default_sends_reference_and_receipt_only() -> None:
+    """The protocol description's default, for both versions."""
     for protocol in ("ConcertV3.1", "ConcertV3.2"):
         profile = default_profile(protocol)
         assert (profile.sends_reference, profile.ticket, profile.receipt_by) == (True, "100", "none")

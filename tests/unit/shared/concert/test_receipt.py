@@ -18,12 +18,12 @@ TEXT = "CARTE BANCAIRE\nMONTANT :\n123,45 EUR\nDÉBIT"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_a_ticket_is_read_in_utf_8_and_in_latin_1(encoding: str) -> None:
+def test_a_receipt_is_read_in_utf_8_and_in_latin_1(encoding: str) -> None:
     """UTF-8 is tried first."""
     assert decode_receipt(base64_of(TEXT, encoding)) == TEXT
 
 
-def test_a_ticket_is_read_without_padding_and_with_line_breaks() -> None:
+def test_a_receipt_is_read_without_padding_and_with_line_breaks() -> None:
     """Inside, at the end, and in any style."""
     encoded = base64_of(TEXT + "!")
     assert encoded.endswith("=")
@@ -32,18 +32,18 @@ def test_a_ticket_is_read_without_padding_and_with_line_breaks() -> None:
     assert decode_receipt(encoded[:10] + "\r\n" + encoded[10:] + "\n") == TEXT + "!"
 
 
-def test_a_tickets_lines_end_with_a_line_feed() -> None:
-    """Whatever the terminal's line ends are."""
+def test_a_receipts_lines_end_with_a_line_feed() -> None:
+    """With any line ends of the terminal."""
     assert decode_receipt(base64_of("A\r\nB\rC\nD")) == "A\nB\nC\nD"
 
 
 @pytest.mark.parametrize("encoded", ["", "  ", "A", "ABCDE", "*not base64*", "\x00", "IA=="])
-def test_what_is_no_ticket_is_none(encoded: str) -> None:
+def test_what_is_no_receipt_is_none(encoded: str) -> None:
     """Empty, not base64, or a text of blanks."""
     assert decode_receipt(encoded) is None
 
 
-def test_a_ticket_is_found_alone_and_inside_its_envelope() -> None:
+def test_a_receipt_is_found_alone_and_inside_its_envelope() -> None:
     """AK, or ZT made of CK and AK in either order; AK's own length may be a character or two off."""
     assert encoded_receipt_in({"AK": "QUJD"}) == "QUJD"
     assert encoded_receipt_in({"ZT": "CK003100AK004QUJD"}) == "QUJD"
@@ -53,18 +53,18 @@ def test_a_ticket_is_found_alone_and_inside_its_envelope() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "CK003100", "CK003", "CKxyz", "CK003100AK000", "QUJDREVG"])
-def test_an_envelope_without_a_ticket_holds_none(value: str) -> None:
+def test_an_envelope_without_a_receipt_holds_none(value: str) -> None:
     """And nothing raises."""
     assert encoded_receipt_in({"ZT": value}) is None
 
 
-def test_a_ticket_goes_out_as_base64_of_utf_8() -> None:
+def test_a_receipt_goes_out_as_base64_of_utf_8() -> None:
     """The contract's `receipt`."""
     assert base64.b64decode(encode_receipt(TEXT)).decode() == TEXT
     assert decode_receipt(encode_receipt(TEXT)) == TEXT
 
 
-def test_a_fingerprint_tells_tickets_apart_and_tells_no_more() -> None:
+def test_a_fingerprint_tells_receipts_apart_and_tells_no_more() -> None:
     """SHA-256."""
     assert receipt_fingerprint("A") == receipt_fingerprint("A") != receipt_fingerprint("B")
     assert len(receipt_fingerprint("A")) == 64
@@ -94,7 +94,7 @@ def test_a_fingerprint_tells_tickets_apart_and_tells_no_more() -> None:
         ("ANNULATION CREDIT\nCREDIT", Operation.CREDIT, False),
     ],
 )
-def test_a_ticket_reads_as_done_or_not(text: str, operation: Operation, done: bool) -> None:
+def test_a_receipt_reads_as_done_or_not(text: str, operation: Operation, done: bool) -> None:
     """A line of its own names the operation and nothing says that it failed."""
     assert reads_as_done(text, operation) is done
     assert decode_receipt(encoded_receipt_in({"ZT": receipt_field(text)}) or "") == text

@@ -1,4 +1,4 @@
-"""What could not be read is kept so that a person can see what came, and no card."""
+"""Unreadable bytes are kept for an operator to see, without card numbers."""
 
 import base64
 import re
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.concert.mask import SHOWN_CHARACTERS, show_unreadable
 
-#: What is shown of their beginning is told apart from their end.
+#: Their shown first digits differ from their last.
 NUMBERS = st.from_regex(r"\A[0-9]{16,19}\Z").filter(lambda number: number[-5:] not in number[:6])
 SEPARATORS = st.sampled_from(["", " ", "-", "\x00", ". ", "\r\n"])
 NOISE = st.binary(max_size=30).map(lambda noise: re.sub(b"[0-9]", b"", noise))
@@ -60,7 +60,7 @@ def test_a_number_that_is_cut_at_an_end_shows_no_more_than_a_whole_one(
 
 @given(st.text("ABC abc\n", max_size=20), NUMBERS, st.text("ABC abc\n", max_size=20))
 def test_no_encoded_card_number_shows(before: str, number: str, after: str) -> None:
-    """A ticket's base64, of which any part could be decoded."""
+    """A receipt's base64, of which any part could be decoded."""
     encoded = base64.b64encode(f"{before}{number}{after}".encode()).decode()
 
     shown = show_unreadable(f"?ZT{encoded}?".encode())
@@ -70,7 +70,7 @@ def test_no_encoded_card_number_shows(before: str, number: str, after: str) -> N
 
 @given(st.binary(max_size=20_000))
 def test_what_is_kept_is_bounded_and_printable(data: bytes) -> None:
-    """Whatever came: four characters at most for each that is shown, and the number of those left out."""
+    """For any bytes: four characters at most for each shown one, and the number of those left out."""
     shown = show_unreadable(data)
 
     assert len(shown) <= 4 * SHOWN_CHARACTERS + len("<99999 more>")

@@ -1,4 +1,4 @@
-"""Every row of the table 'what the caller is told'."""
+"""Every row of the table of responses."""
 
 from dataclasses import replace
 from typing import Any
@@ -78,42 +78,42 @@ def _payment(state: State, reason: Reason | None, error_code: str | None, **chan
     return replace(PAYMENT, state=state, reason=reason, result=Result(error_code=error_code), **changes)
 
 
-@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
-def test_each_row_of_the_table_is_told_so(
-    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
+@pytest.mark.parametrize(("state", "reason", "error_code", "expected"), TABLE)
+def test_each_row_of_the_table_is_the_response(
+    state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
 ) -> None:
     """Status, success or failure, error code and whether a retry is safe follow from the stored row."""
-    assert response_for(_payment(state, reason, error_code)) == told
+    assert response_for(_payment(state, reason, error_code)) == expected
 
 
-@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
+@pytest.mark.parametrize(("state", "reason", "error_code", "expected"), TABLE)
 def test_a_contradicted_payment_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
+    state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
 ) -> None:
     """A proof against the stored outcome takes the caller's leave to retry, and changes nothing else."""
     told_then = response_for(_payment(state, reason, error_code, contradicted=True))
 
-    assert told_then == replace(told, safe_to_retry=False)
+    assert told_then == replace(expected, safe_to_retry=False)
 
 
-@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
+@pytest.mark.parametrize(("state", "reason", "error_code", "expected"), TABLE)
 def test_an_attempt_of_a_closed_key_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
+    state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
 ) -> None:
-    """The order takes no more attempts, so that nobody is told to make one."""
+    """The order takes no more attempts, so no client is asked to make one."""
     told_then = response_for(_payment(state, reason, error_code, key_closed=True))
 
-    assert told_then == replace(told, safe_to_retry=False)
+    assert told_then == replace(expected, safe_to_retry=False)
 
 
-@pytest.mark.parametrize(("state", "reason", "error_code", "told"), TABLE)
+@pytest.mark.parametrize(("state", "reason", "error_code", "expected"), TABLE)
 def test_an_attempt_beside_one_that_counts_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, told: ResponseSpec
+    state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
 ) -> None:
     """The order may be paid by the other one."""
     told_then = response_for(_payment(state, reason, error_code), another_attempt_blocks=True)
 
-    assert told_then == replace(told, safe_to_retry=False)
+    assert told_then == replace(expected, safe_to_retry=False)
 
 
 def test_the_table_has_every_state() -> None:
@@ -123,6 +123,6 @@ def test_the_table_has_every_state() -> None:
 
 def test_only_what_certainly_moved_no_money_may_be_tried_again() -> None:
     """An open payment or a success never says that a retry is safe."""
-    safe = {state for state, _, _, told in TABLE if told.safe_to_retry}
+    safe = {state for state, _, _, expected in TABLE if expected.safe_to_retry}
 
     assert safe == FINAL_STATES - {State.SUCCEEDED}

@@ -1,4 +1,4 @@
-"""Which debit a reversal or credit means, where an order was charged once, more than once, or not."""
+"""The debit that a reversal or credit means, where an order was charged once, more than once, or not."""
 
 from dataclasses import replace
 
@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.payment.debit_choice import GivingBack, KnownDebit, choose_debit
+from shared.payment.debit_choice import FollowUpRequest, KnownDebit, choose_debit
 from shared.payment.order_guard import NotAllowed, RelatedOperation
 from shared.payment.payment import Operation
-from shared.payment.states import COUNTING_STATES, State
+from shared.payment.states import BLOCKING_STATES, State
 
 LINE, OTHER_LINE = "127.0.0.9:8888", "127.0.0.10:8888"
 FAILED = [State.REFUSED, State.ABORTED, State.UNREACHABLE, State.EXPIRED, State.CANCELLED]
@@ -40,15 +40,15 @@ def _asked(
     terminal_address: str | None = LINE,
     key: str | None = None,
     key_is_used: bool = False,
-) -> GivingBack:
-    return GivingBack(operation, cents, terminal_address, key, key_is_used)
+) -> FollowUpRequest:
+    return FollowUpRequest(operation, cents, terminal_address, key, key_is_used)
 
 
-def _meant(asked: GivingBack, *debits: KnownDebit) -> str:
+def _meant(asked: FollowUpRequest, *debits: KnownDebit) -> str:
     return choose_debit(asked, debits).debit.id
 
 
-def _refusal(asked: GivingBack, *debits: KnownDebit) -> str:
+def _refusal(asked: FollowUpRequest, *debits: KnownDebit) -> str:
     with pytest.raises(NotAllowed) as refused:
         choose_debit(asked, debits)
     return refused.value.reason
@@ -75,7 +75,7 @@ def test_a_live_debit_is_meant_before_all_others(state: State) -> None:
     assert _meant(_asked(), live, KnownDebit(CONTRADICTED)) == SUCCEEDED.id
 
 
-def test_a_debit_whose_place_was_taken_is_not_meant() -> None:
+def test_a_superseded_debit_is_not_meant() -> None:
     """Reversed, or too old for an order number that comes again: the request is about the later one."""
     reversed_before = KnownDebit(REVERSED, (_follower(),))
 
@@ -100,7 +100,7 @@ def test_of_two_charges_the_newest_goes_back_first_then_the_other() -> None:
     assert _refusal(_asked(key="c"), *all_back) == "reversed"
 
 
-@pytest.mark.parametrize("state", sorted(COUNTING_STATES))
+@pytest.mark.parametrize("state", sorted(BLOCKING_STATES))
 def test_a_repeated_request_means_the_charge_of_its_key(state: State) -> None:
     """Running or done, it is found again by its Idempotency-Key and by nothing else."""
     debits = KnownDebit(REVERSED, (_follower(state=state, key="a"),)), KnownDebit(CONTRADICTED)
@@ -143,7 +143,7 @@ def test_a_name_without_an_address_could_mean_either_terminal() -> None:
 
 
 def test_a_credit_takes_the_charge_that_has_room_for_it() -> None:
-    """What one charge cannot bear the other can; equal ones are told apart by their keys."""
+    """An amount too high for one charge fits the other; equal charges are told apart by their keys."""
     credited = KnownDebit(SUCCEEDED, (_follower(CREDIT, cents=700, key="a"),))
     debits = credited, KnownDebit(CONTRADICTED)
 
@@ -199,7 +199,7 @@ _debits = st.builds(
 @given(
     debits=st.lists(_debits, min_size=1, max_size=3),
     asked=st.builds(
-        GivingBack,
+        FollowUpRequest,
         operation=st.just(REVERSAL),
         amount_cents=st.sampled_from([800, 1000]),
         terminal_address=st.sampled_from([LINE, OTHER_LINE, None]),
@@ -208,7 +208,7 @@ _debits = st.builds(
     ),
 )
 def test_whatever_an_order_went_through_no_reversal_gets_anothers_result(
-    debits: list[KnownDebit], asked: GivingBack
+    debits: list[KnownDebit], asked: FollowUpRequest
 ) -> None:
     """A charge that was asked back already is meant only by that request's own key, or where no other charge
     fits; one that failed for certain is meant only where nothing was charged.
@@ -225,7 +225,7 @@ def test_whatever_an_order_went_through_no_reversal_gets_anothers_result(
         for known in debits
         if known is not chosen and known.debit.state is State.REFUSED and known.debit.contradicted
     ]
-    assert chosen.debit.counts_as_succeeded or not other_charges
+    assert chosen.debit.has_moved_money or not other_charges
     fits = [
         debit
         for debit in (chosen.debit, *other_charges)

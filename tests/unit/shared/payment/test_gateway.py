@@ -1,4 +1,4 @@
-"""What a gateway's record proves."""
+"""The proof that a gateway's record is."""
 
 import itertools
 

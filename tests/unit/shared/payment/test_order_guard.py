@@ -1,4 +1,4 @@
-"""Who keeps whom out, and which reversal or credit may follow which debit."""
+"""The order guard, and the reversals and credits that may follow a debit."""
 
 from dataclasses import replace
 from itertools import product
@@ -76,7 +76,7 @@ _OPERATIONS = st.tuples(
 )
 @example((Operation.REVERSAL, None, None, "a:pay_1", 5), (Operation.REVERSAL, "pay_1", None, "a", 5))
 def test_two_operations_never_have_one_key(one: Any, other: Any) -> None:
-    """Whatever colons order numbers and idempotency keys hold."""
+    """Even with colons in order numbers and idempotency keys."""
 
     def meant(operation: Operation, debit_id: str | None, key: str | None, order: str, amount: int) -> Any:
         match operation:
@@ -159,8 +159,8 @@ def test_a_reversed_debit_is_not_credited(state: State) -> None:
 
 
 @pytest.mark.parametrize(("state", "related"), [*product(FAILED, [CREDIT, REVERSAL])])
-def test_a_failed_sibling_is_in_nobodys_way(state: State, related: RelatedOperation) -> None:
-    """What gave nothing back does not count."""
+def test_a_failed_related_operation_blocks_nothing(state: State, related: RelatedOperation) -> None:
+    """A failed reversal or credit does not count."""
     failed = replace(related, state=state)
 
     assert _refusal(Operation.REVERSAL, 1000, DEBIT, failed) is None
@@ -168,7 +168,7 @@ def test_a_failed_sibling_is_in_nobodys_way(state: State, related: RelatedOperat
 
 
 @pytest.mark.parametrize("state", FAILED)
-def test_a_contradicted_failed_sibling_counts_as_succeeded(state: State) -> None:
+def test_a_contradicted_failed_related_operation_counts_as_succeeded(state: State) -> None:
     """A failure that a proof contradicts gave money back."""
     credit = replace(CREDIT, state=state, contradicted=True)
     reversal = replace(REVERSAL, state=state, contradicted=True)

@@ -30,7 +30,7 @@ def test_what_is_not_a_results_is_passed_over() -> None:
 
 
 def test_earlier_warnings_stay_in_front_and_are_not_doubled() -> None:
-    """What was noticed at acceptance is still told with the result."""
+    """The warnings of the acceptance are still shown with the result."""
     assert FULL.with_warnings(("amount_string", "partial_amount")).warnings == (
         "amount_string",
         "partial_amount",

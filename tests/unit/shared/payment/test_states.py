@@ -3,7 +3,7 @@
 import pytest
 
 from shared.payment.states import (
-    COUNTING_STATES,
+    BLOCKING_STATES,
     FINAL_STATES,
     LIVE_STATES,
     Event,
@@ -50,7 +50,7 @@ def test_nothing_leads_back_to_the_queue() -> None:
 
 
 def test_the_outcome_of_a_doubt_comes_from_a_proof_or_the_run_itself() -> None:
-    """No answer of a session, claim, deadline or caller moves a payment out of doubt."""
+    """No answer of a session, claim, deadline or client moves a payment out of doubt."""
     assert {event for state, event in LEGAL if state == "in_doubt"} == {
         "proved_done",
         "proved_refused",
@@ -62,5 +62,5 @@ def test_the_outcome_of_a_doubt_comes_from_a_proof_or_the_run_itself() -> None:
 def test_the_sets_of_states_split_them_by_what_is_still_open() -> None:
     """Live attempts and successes keep others out; what is not live is final."""
     assert {state.value for state in LIVE_STATES} == {"queued", "in_session", "in_doubt"}
-    assert LIVE_STATES | {State.SUCCEEDED} == COUNTING_STATES
+    assert LIVE_STATES | {State.SUCCEEDED} == BLOCKING_STATES
     assert set(State) - LIVE_STATES == FINAL_STATES

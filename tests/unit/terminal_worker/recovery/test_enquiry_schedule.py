@@ -1,4 +1,4 @@
-"""When a terminal in doubt is asked: soon, often, and never so late that the answer could not be read."""
+"""Enquiries about a payment in doubt: soon, often, and never too late to read the answer."""
 
 from collections.abc import Iterator
 from itertools import islice, takewhile
@@ -11,17 +11,17 @@ WINDOW_SECONDS = DEFAULTS.doubt_window_seconds
 
 
 def within_the_hold(times: Iterator[float]) -> list[float]:
-    """Return the times at which a hold from 0 on is asked, by the usual limits."""
+    """Return the times of enquiries of a lease from 0 on, by the usual limits."""
     last = enquiry_schedule.last_time(DEFAULTS.lease_seconds, DEFAULTS)
     return list(takewhile(lambda at: at <= last, times))
 
 
 def test_a_terminal_is_asked_four_times_after_the_doubt_window() -> None:
-    """At its end and 8, 20 and 32 s later; the last answer is there before the hold ends."""
+    """At its end and 8, 20 and 32 s later; the last answer is there before the lease ends."""
     assert within_the_hold(enquiry_schedule.after_window(WINDOW_SECONDS)) == [275, 283, 295, 307]
 
 
-def test_a_terminal_that_was_taken_over_is_asked_from_the_takers_margin_on() -> None:
+def test_a_terminal_that_was_taken_over_is_asked_once_the_margin_has_ended() -> None:
     """Seconds after the takeover, not minutes: at once when the dead worker can write no more."""
     times = enquiry_schedule.after_takeover(0, DEFAULTS.takeover_free_after_seconds, WINDOW_SECONDS)
 
@@ -34,7 +34,7 @@ def test_a_taker_asks_nothing_before_its_margin_nor_twice_at_its_end() -> None:
     assert list(islice(enquiry_schedule.after_takeover(0, 30, 30), 3)) == [30, 38, 50]
 
 
-def test_after_a_lost_connection_a_terminal_is_asked_until_the_hold_ends() -> None:
+def test_after_a_lost_connection_a_terminal_is_asked_until_the_lease_ends() -> None:
     """Our own end is closed: three seconds later the first time, then less and less often."""
     times = within_the_hold(enquiry_schedule.after_lost_connection(30))
 
@@ -42,8 +42,8 @@ def test_after_a_lost_connection_a_terminal_is_asked_until_the_hold_ends() -> No
     assert times[-1] == 287
 
 
-def test_an_enquiry_that_begins_last_is_over_before_the_hold_ends() -> None:
-    """Connecting, the look and a slow answer included, whatever the hold is set to."""
+def test_an_enquiry_that_begins_last_is_over_before_the_lease_ends() -> None:
+    """Connecting, the check and a slow answer included, for any length of the lease."""
     settings = Settings(lease_after_doubt_seconds=40)
 
     last = enquiry_schedule.last_time(settings.lease_seconds, settings)

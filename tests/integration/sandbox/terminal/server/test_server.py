@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_TICKET, PAYMENT, frame_of, read, request
+from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
 from concert_client import RawClient, ask
 from eventually import eventually
 
@@ -47,7 +47,7 @@ async def test_it_listens_on_the_default_port_of_an_address_of_its_own() -> None
             assert (await ask(other, DEBIT)).fields["AE"] == "10"
 
 
-@pytest.mark.parametrize("data", [DEBIT, DEBIT_WITH_TICKET, CREDIT, OURS, IDENTIFICATION])
+@pytest.mark.parametrize("data", [DEBIT, DEBIT_WITH_RECEIPT, CREDIT, OURS, IDENTIFICATION])
 @pytest.mark.parametrize("end", [b"", b"\r\n"])
 @pytest.mark.parametrize("piece_bytes", [None, 1])
 async def test_every_worked_request_is_understood(data: bytes, end: bytes, piece_bytes: int | None) -> None:

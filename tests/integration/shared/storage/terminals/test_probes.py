@@ -8,7 +8,7 @@ from payments import ADDRESS, MERCHANT, change, holder, in_session, queued, rows
 from shared.runtime.ids import is_probe_id
 from shared.storage.db.engine import Database
 from shared.storage.payments.claims import Claimed, LockHeld
-from shared.storage.payments.settling import free_line
+from shared.storage.payments.settling import release_lock
 from shared.storage.terminals import probes, takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.locks import ObservedCapabilities
@@ -163,7 +163,7 @@ async def test_a_probe_that_is_taken_over_is_only_released(database: Database, s
     assert await probes.finish(database, taken, REACHED) is False
     assert await holder(database) == PROBE
     await change(database, "UPDATE terminal_locks SET identify_first = true")
-    assert await free_line(database, over.grant, ObservedCapabilities())
+    assert await release_lock(database, over.grant, ObservedCapabilities())
     (line_row,) = await rows(database, "SELECT identify_first FROM terminal_locks")
     assert line_row.identify_first, "a mark stays until an identification is answered"
     assert await holder(database) is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_TICKET, PAYMENT, frame_of, read, request
+from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
 
 from sandbox.terminal.device.device import TEST_CARD_NUMBER, Device
 from sandbox.terminal.device.transaction import (
@@ -54,7 +54,7 @@ def receipt_of(answer: Answer) -> str:
     return decode_receipt(encoded_receipt_in(answer) or "") or ""
 
 
-@pytest.mark.parametrize("data", [DEBIT, DEBIT_WITH_TICKET, CREDIT])
+@pytest.mark.parametrize("data", [DEBIT, DEBIT_WITH_RECEIPT, CREDIT])
 def test_the_worked_requests_are_understood(data: bytes) -> None:
     """Whole, with nothing to reject, with and without CR LF."""
     for end in (b"", b"\r\n"):

@@ -16,9 +16,9 @@ from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.storage.payments import settling
 
-#: The sweep publishes nothing again while such a test runs: only a freed line's next payment is published.
+#: No sweep while such a test runs: only a released terminal's next payment is published.
 REPUBLISH_AFTER_SECONDS = 60
-HELD = "line is held, the payment waits"
+HELD = "payment waits for the terminal"
 
 
 async def test_payments_for_one_terminal_are_paid_one_after_the_other_in_their_order(
@@ -107,7 +107,7 @@ async def test_a_payment_that_waits_too_long_for_its_terminal_expires_as_held(sy
 
 
 async def test_a_message_that_was_lost_is_sent_again_by_the_sweep(system: System) -> None:
-    """A payment is queued and no queue holds it: the sweep of any worker finds it."""
+    """A payment is queued and its message is in no queue: the sweep of any worker finds it."""
     api = await system.api(reply_poll_after_seconds=60)
     till = await system.till(api)
     async with (
@@ -159,7 +159,7 @@ async def test_a_name_that_leads_elsewhere_during_a_doubt_is_identified_first(sy
         assert len(moved.talks) == 2
 
 
-async def test_a_run_whose_line_was_taken_over_connects_to_its_terminal_no_more(
+async def test_a_run_whose_lock_was_taken_over_connects_to_its_terminal_no_more(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even for an identification that would not be written: another session may be there."""
@@ -167,7 +167,7 @@ async def test_a_run_whose_line_was_taken_over_connects_to_its_terminal_no_more(
     async def is_taken_over(*_: object) -> bool:
         return False
 
-    monkeypatch.setattr(settling, "still_mine", is_taken_over)
+    monkeypatch.setattr(settling, "holds_lock", is_taken_over)
     till = await system.till()
     await system.worker()
 
