@@ -16,6 +16,7 @@ from api.terminals.routes import router as terminals
 from api.webhooks.delivery_routes import router as deliveries
 from api.webhooks.event_routes import router as events
 from api.webhooks.routes import router as webhook_endpoints
+from api.webhooks.routes import tests_router as webhook_tests
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     connector,
@@ -27,6 +28,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     terminal_imports,
     operator_terminals,
     webhook_endpoints,
+    webhook_tests,
     deliveries,
     events,
     operator_deliveries,

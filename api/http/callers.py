@@ -50,6 +50,9 @@ merchant: Final = RequiredCredential(
 importing_merchant: Final = RequiredCredential(
     CredentialKind.PRIVATE, Share.IMPORTS, scheme="basic", description=_MERCHANTS
 )
+testing_merchant: Final = RequiredCredential(
+    CredentialKind.PRIVATE, Share.ENDPOINT_TESTS, scheme="basic", description=_MERCHANTS
+)
 ordering_merchant: Final = RequiredCredential(
     CredentialKind.PRIVATE, None, scheme="basic", description=_MERCHANTS
 )
@@ -70,3 +73,12 @@ Merchant = Annotated[Credential, Depends(merchant)]
 OrderingMerchant = Annotated[Credential, Depends(ordering_merchant)]
 Gateway = Annotated[Credential, Depends(gateway)]
 Operator = Annotated[Credential, Depends(operator)]
+
+
+async def _merchant_id(merchant: Merchant) -> str:
+    assert merchant.merchant_id is not None
+    return merchant.merchant_id
+
+
+#: The id of the merchant whose credential the client has.
+MerchantId = Annotated[str, Depends(_merchant_id)]

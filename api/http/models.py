@@ -1,5 +1,6 @@
 """Base classes and field types of the API's pydantic models."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -69,6 +70,18 @@ def _whole(given: Any) -> Any:
 
 #: A field that may be left out (`field: Omittable[str] = None`); null is refused.
 Omittable = Annotated[Value | None, _NeverNull()]
+
+
+class OneOf:
+    """A marker of texts that are one of these: `Annotated[str, OneOf(("a", "b"))]`."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._values: Final = list(values)
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.literal_schema(self._values)
+
+
 #: A member of an enumeration, by its value.
 Choice = Annotated[Value, Field(strict=False)]
 #: Reads 100.0 as 100, as JSON Schema does: `Annotated[int, Field(ge=1), WHOLE]`.

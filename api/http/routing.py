@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from api.http.body import check_media_type, read_body
 from api.http.callers import RequiredCredential
 from api.http.dependencies import Dependencies
+from api.http.errors import InvalidRequest
 from api.http.json_text import read_json
 from api.http.query import check_query
 from api.http.responses import JsonResponse
@@ -51,34 +52,35 @@ class ApiRoute(APIRoute):
         )
         checks_query = bool(parameters) or "GET" in (self.methods or ())
         takes_body = self.body_field is not None
+        may_be_empty = takes_body and not self.dependant.body_params[0].field_info.is_required()
 
         async def run(request: Request) -> Response:
             for credential in required:
                 await credential(request)
             if checks_query:
                 check_query(request, parameters)
-            return await handle(await _with_json(request) if takes_body else request)
+            return await handle(await _with_json(request, may_be_empty) if takes_body else request)
 
         return run
 
 
-async def _with_json(request: Request) -> Request:
-    """Return the request with its body read and parsed, any `application/*` as JSON.
+async def _with_json(request: Request, may_be_empty: bool) -> Request:
+    """Return the request with its body read and parsed, any `application/*` as JSON; none where it may.
 
     Raises BodyTooLarge, RequestTimeout, EncodedBody, MissingMediaType, UnsupportedMediaType, UnreadableBody.
     """
     dependencies: Dependencies = request.app.state.dependencies
     body = await read_body(request)
+    if may_be_empty and not body:
+        return _ReadRequest(request.scope, request.receive, body, None)
     check_media_type(request.headers.get("content-type"))
     headers = [header for header in request.scope["headers"] if header[0] != _CONTENT_TYPE]
-    return _ReadRequest(
-        {**request.scope, "headers": [*headers, _JSON]},
-        request.receive,
-        body,
-        await dependencies.large_work.run(
-            len(body), read_json, body, dependencies.settings.body_nesting_limit
-        ),
-    )
+    nesting_limit = dependencies.settings.body_nesting_limit
+    value = await dependencies.large_work.run(len(body), read_json, body, nesting_limit)
+    if may_be_empty and value is None:
+        # FastAPI would take it for an empty body.
+        raise InvalidRequest("type", "should be object", "")
+    return _ReadRequest({**request.scope, "headers": [*headers, _JSON]}, request.receive, body, value)
 
 
 class _ReadRequest(Request):

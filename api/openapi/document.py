@@ -11,8 +11,6 @@ from pydantic.json_schema import models_json_schema
 from api.connector.models import Answer
 from api.connector.schema import order_schema
 from api.openapi.components import Error, published, string
-from api.openapi.delivery_paths import DELIVERY_SCHEMAS, delivery_paths
-from api.openapi.webhook_paths import WEBHOOK_SCHEMAS, webhook_paths
 from api.payments.models import Accepted
 from api.routers import ROUTERS
 
@@ -39,10 +37,8 @@ def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
         routes=[route for router in ROUTERS for route in router.routes],
         separate_input_output_schemas=False,
     )
-    generated = document["paths"]
-    _limit_wait(generated["/v1/payments/{payment_id}"]["get"]["parameters"], wait_seconds)
-    written = {**webhook_paths(), **delivery_paths()}
-    paths = {path: {**written.get(path, {}), **generated.get(path, {})} for path in {**generated, **written}}
+    paths = document["paths"]
+    _limit_wait(paths["/v1/payments/{payment_id}"]["get"]["parameters"], wait_seconds)
     for operations in paths.values():
         for operation in operations.values():
             _add_rate_limit_headers(operation)
@@ -51,12 +47,9 @@ def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
         [(model, "validation") for model in (Error, Answer, Accepted)],
         ref_template="#/components/schemas/{model}",
     )
-    document["paths"] = paths
     document["components"]["schemas"] = {
         "OrderRequest": order_schema(),
         **named["$defs"],
-        **WEBHOOK_SCHEMAS,
-        **DELIVERY_SCHEMAS,
         **document["components"]["schemas"],
     }
     made: dict[str, Any] = json.loads(json.dumps({**document, **published(_described(document))}))

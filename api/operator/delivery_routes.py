@@ -1,81 +1,106 @@
-"""Every delivery as operators see it: HiPay's order notifications and all merchants' webhooks."""
+"""Routes of operators for every delivery: HiPay's order notifications and all merchants' webhooks."""
 
-from typing import Final
+from dataclasses import replace
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import Query
 
-from api.http.dependencies import Dependencies
-from api.http.errors import NotFound
-from api.http.query import Query
-from api.http.responses import answer
-from api.webhooks import deliveries
-from api.webhooks.replay_request import MERCHANTS_TYPES, ORDER, parse_operators_replay
-from api.webhooks.webhook_object import operators_delivery_object
-from shared.notification.kinds import NOTIFICATION_KINDS
-from shared.storage.terminals.merchants import Credential
+from api.http.callers import Operator, operator
+from api.http.dependencies import Dependencies, Wired
+from api.http.errors import InvalidQuery, NotFound
+from api.http.models import Omittable, known
+from api.http.query import Page, Text, cursor
+from api.http.routing import api_router
+from api.openapi.components import BODY_ERRORS, error_responses
+from api.webhooks.deliveries import DeliveryId, Filters, attempts_of, replay_many, replay_one
+from api.webhooks.delivery_models import (
+    AnyDelivery,
+    AnyDeliveryPage,
+    AnyDeliveryWithAttempts,
+    AnyType,
+    Kind,
+    OperatorsReplay,
+    Replayed,
+)
+from api.webhooks.errors import WebhookEndpointDisabled
 from shared.storage.webhooks import delivery_list
 from shared.storage.webhooks.delivery_list import StoredDelivery
 
-router = APIRouter(prefix="/v1/operator/deliveries", include_in_schema=False)
+router = api_router("/v1/operator/deliveries", caller=operator, tag="operator")
 
 _log = structlog.get_logger()
 
-_KINDS: Final = {kind: kind for kind in NOTIFICATION_KINDS}
-_TYPES: Final = {type_: type_ for type_ in (ORDER, *MERCHANTS_TYPES)}
+
+@router.get(
+    "",
+    summary="List deliveries of all kinds and merchants, newest first",
+    response_description="One page.",
+    responses=error_responses(InvalidQuery("kind")),
+)
+async def list_all_deliveries(
+    dependencies: Wired,
+    page: Page,
+    filters: Filters,
+    kind: Annotated[
+        Omittable[Kind], Query(description="HiPay's order notifications, or merchants' webhooks.")
+    ] = None,
+    merchant: Annotated[Text, Query(description="Of this merchant only.")] = None,
+    event_type: Annotated[Omittable[AnyType], Query(alias="type", description="Of this type only.")] = None,
+) -> AnyDeliveryPage:
+    """Return the deliveries of all merchants, page by page."""
+    wanted = replace(filters, kind=kind, merchant_id=merchant, type=event_type)
+    found = await delivery_list.page(dependencies.database, wanted, after=page.after, limit=page.limit)
+    deliveries = [AnyDelivery.of(delivery) for delivery in found.deliveries]
+    return AnyDeliveryPage(deliveries=deliveries, **known(next=cursor(found.next)))
 
 
-@router.get("")
-async def list_deliveries(request: Request) -> Response:
-    """List them, newest first, page by page."""
-    parts, _ = await _caller(request)
-    query = Query(request, ("kind", "merchant", *deliveries.FILTERS))
-    body = await deliveries.list_page(
-        parts.database,
-        query,
-        kind=query.choice("kind", _KINDS),
-        merchant_id=query.text("merchant"),
-        types=_TYPES,
-        show=operators_delivery_object,
-    )
-    return answer(200, body)
+# Before the route of one delivery: a POST to it names no delivery.
+@router.post(
+    "/replay",
+    summary="Send many deliveries of any merchant once more",
+    response_description="The number of those that wait.",
+    responses=error_responses(*BODY_ERRORS, WebhookEndpointDisabled()),
+)
+async def replay_all_deliveries(dependencies: Wired, operator: Operator, replay: OperatorsReplay) -> Replayed:
+    """Send the deliveries of a filter and a range of time once more."""
+    wanted = replay.filter(merchant_id=replay.merchant_id, kind=replay.kind)
+    done = await replay_many(dependencies.database, wanted, after=replay.after, operator=operator.id)
+    _log.info("deliveries replayed by an operator", replayed=done.replayed, by=operator.id)
+    return done
 
 
-@router.post("/replay")
-async def replay_many(request: Request) -> Response:
-    """Send many once more, by a filter and a range of time."""
-    parts, credential = await _caller(request)
-    done = await deliveries.replay_many(request, parts, parse_operators_replay, operator=credential.id)
-    _log.info("deliveries replayed by an operator", replayed=done["replayed"], by=credential.id)
-    return answer(200, done)
+@router.get(
+    "/{delivery_id}",
+    summary="Return any delivery with its attempts",
+    response_description="The delivery.",
+    responses=error_responses(InvalidQuery("limit"), NotFound()),
+)
+async def get_any_delivery(dependencies: Wired, delivery_id: DeliveryId) -> AnyDeliveryWithAttempts:
+    """Return the delivery with its newest attempts."""
+    delivery = await _found(dependencies, delivery_id)
+    attempts = await attempts_of(dependencies.database, delivery_id)
+    return AnyDeliveryWithAttempts.of(delivery, attempts=attempts)
 
 
-@router.get("/{delivery_id}")
-async def get(request: Request, delivery_id: str) -> Response:
-    """Return one with its attempts."""
-    parts, _ = await _caller(request)
-    Query(request, ())
-    shown = operators_delivery_object(await _found(parts, delivery_id))
-    return answer(200, {**shown, "attempts": await deliveries.attempts_of(parts.database, delivery_id)})
+@router.post(
+    "/{delivery_id}/replay",
+    status_code=202,
+    summary="Send any delivery once more",
+    response_description="It waits.",
+    responses=error_responses(NotFound(), WebhookEndpointDisabled()),
+)
+async def replay_any_delivery(
+    dependencies: Wired, operator: Operator, delivery_id: DeliveryId
+) -> AnyDelivery:
+    """Send the delivery once more; one that still waits is due now."""
+    await replay_one(dependencies.database, delivery_id, merchant_id=None, operator=operator.id)
+    _log.info("delivery replayed by an operator", delivery_id=delivery_id, by=operator.id)
+    return AnyDelivery.of(await _found(dependencies, delivery_id))
 
 
-@router.post("/{delivery_id}/replay")
-async def replay(request: Request, delivery_id: str) -> Response:
-    """Send one once more; one that still waits is due now."""
-    parts, credential = await _caller(request)
-    await deliveries.replay_one(parts.database, delivery_id, merchant_id=None, operator=credential.id)
-    _log.info("delivery replayed by an operator", delivery_id=delivery_id, by=credential.id)
-    return answer(202, operators_delivery_object(await _found(parts, delivery_id)))
-
-
-async def _found(parts: Dependencies, delivery_id: str) -> StoredDelivery:
-    found = await delivery_list.get(parts.database, delivery_id)
+async def _found(dependencies: Dependencies, delivery_id: str) -> StoredDelivery:
+    found = await delivery_list.get(dependencies.database, delivery_id)
     if found is None:
         raise NotFound
     return found
-
-
-async def _caller(request: Request) -> tuple[Dependencies, Credential]:
-    parts: Dependencies = request.app.state.dependencies
-    return parts, await parts.credentials.operator(request.headers.get("authorization"))

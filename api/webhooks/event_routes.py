@@ -1,58 +1,63 @@
-"""The merchant's feed of events, for receivers that cannot be called."""
+"""Route of the merchant's feed of events, for a POS that cannot receive webhooks."""
 
-import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import Query
+from pydantic import Field
 
-from api.http.dependencies import Dependencies
+from api.http.callers import MerchantId, merchant
+from api.http.dependencies import Wired
 from api.http.errors import InvalidQuery
-from api.http.query import Query
-from api.http.responses import answer
-from api.terminals.service import merchant_of
+from api.http.models import Omittable
+from api.http.query import PAGE_DEFAULT, Limit
+from api.http.routing import api_router
+from api.openapi.components import error_responses
+from api.webhooks.delivery_models import Event, EventFeed
 from shared.notification.kinds import envelope
 from shared.runtime.resilience import failures_logged
 from shared.storage.webhooks import feed
 from shared.storage.webhooks.feed import FeedEvent
 
-router = APIRouter(prefix="/v1/events", include_in_schema=False)
+router = api_router("/v1/events", caller=merchant, tag="webhooks")
 
-#: A position; a caller takes it for an opaque text.
-_CURSOR: Final = re.compile(r"[0-9]{1,18}")
-
-
-@router.get("")
-async def events(request: Request) -> Response:
-    """Return what happened after a cursor, in the order in which it was committed."""
-    parts: Dependencies = request.app.state.dependencies
-    merchant_id = merchant_of(await parts.credentials.merchant(request.headers.get("authorization")))
-    query = Query(request, ("after", "limit"))
-    page = await feed.read(parts.database, merchant_id, after=_after(query), limit=query.page_limit())
-    return answer(200, {"events": _shown(page.events), "next": str(page.next), "has_more": page.has_more})
+#: A position, opaque to clients.
+_Position = Omittable[Annotated[str, Field(pattern="^[0-9]{1,18}$")]]
 
 
-def _shown(events: Sequence[FeedEvent]) -> list[dict[str, object]]:
-    """One that cannot be shown keeps no later one from its reader."""
+@router.get(
+    "",
+    summary="Return the merchant's events after a cursor",
+    response_description="The events after the cursor.",
+    responses=error_responses(InvalidQuery("after")),
+)
+async def list_events(
+    dependencies: Wired,
+    merchant_id: MerchantId,
+    after: Annotated[_Position, Query(description="An earlier answer's `next`; left out: all.")] = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> EventFeed:
+    """Return events in the order in which they were committed: none ever appears behind a cursor that was
+    given. For a POS that cannot receive webhooks."""
+    page = await feed.read(dependencies.database, merchant_id, after=int(after or "0"), limit=limit)
+    return EventFeed(events=_shown(page.events), next=str(page.next), has_more=page.has_more)
+
+
+def _shown(events: Sequence[FeedEvent]) -> list[Event]:
+    """Return the events; one that cannot be shown is left out, so that later ones are read."""
     shown = []
     for event in events:
         with failures_logged("event not shown in the feed", number=event.number):
             shown.append(
-                envelope(
-                    number=event.number,
-                    payment_id=event.payment_id,
-                    sequence=event.sequence,
-                    type_=event.type,
-                    at=event.at,
-                    body=event.body,
+                Event(
+                    **envelope(
+                        number=event.number,
+                        payment_id=event.payment_id,
+                        sequence=event.sequence,
+                        type_=event.type,
+                        at=event.at,
+                        body=event.body,
+                    )
                 )
             )
     return shown
-
-
-def _after(query: Query) -> int:
-    given = query.text("after") or "0"
-    if _CURSOR.fullmatch(given) is None:
-        raise InvalidQuery("after", "The parameter should be what an earlier answer named as `next`.")
-    return int(given)

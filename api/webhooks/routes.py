@@ -1,105 +1,134 @@
-"""A merchant's webhook endpoints: register, change, rotate the secret, send a test."""
+"""Routes of a merchant's webhook endpoints: register, change, rotate the secret, send a test."""
 
-from typing import Any, Final
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import Path, Response
 
-from api.http.body import check_media_type, read_body
-from api.http.dependencies import Dependencies
-from api.http.query import Query, cursor
-from api.http.responses import answer
-from api.limits.fair_shares import Share
-from api.terminals.service import merchant_of
-from api.webhooks.endpoint_request import parse_changes, parse_endpoint, parse_rotation
-from api.webhooks.webhook_object import endpoint_object
+from api.http.callers import MerchantId, merchant, testing_merchant
+from api.http.dependencies import Wired
+from api.http.errors import InvalidQuery, InvalidRequest, NotFound
+from api.http.models import Omittable, known
+from api.http.query import Page, cursor
+from api.http.routing import api_router
+from api.openapi.components import BODY_ERRORS, error_responses, string
+from api.webhooks.errors import WebhookEndpointDisabled, WebhookEndpointLimit, WebhookSecretLimit
+from api.webhooks.models import (
+    CreatedWebhookEndpoint,
+    NewWebhookEndpoint,
+    RotatedSecret,
+    SecretRotation,
+    TestSent,
+    WebhookEndpoint,
+    WebhookEndpointChanges,
+    WebhookEndpointPage,
+)
 from shared.runtime.clock import iso_time
 from shared.storage.webhooks import endpoints
 
-router = APIRouter(prefix="/v1/webhooks/endpoints", include_in_schema=False)
+_PATH = "/v1/webhooks/endpoints"
 
-_ONE: Final = "/{endpoint_id}"
+router = api_router(_PATH, caller=merchant, tag="webhooks")
+#: Tests have a share of calls of their own.
+tests_router = api_router(_PATH, caller=testing_merchant, tag="webhooks")
 
-
-@router.post("")
-async def create(request: Request) -> Response:
-    """Register an endpoint; its secret is shown in this answer and never again."""
-    parts, merchant_id = await _caller(request)
-    body = await _body(request)
-    nesting_limit = parts.settings.body_nesting_limit
-    wanted = await parts.large_work.run(len(body), parse_endpoint, body, nesting_limit)
-    shown, secret = await parts.webhooks.create(wanted, merchant_id)
-    location = {"Location": f"/v1/webhooks/endpoints/{shown['id']}"}
-    return answer(201, {**shown, "secret": secret}, location)
+_EndpointId = Annotated[str, Path(description="e.g. `whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE`")]
+_BAD_URL = InvalidRequest("format", "The URL's host has an address that is not public.", "url")
 
 
-@router.get("")
-async def list_endpoints(request: Request) -> Response:
-    """List them, the oldest first, page by page."""
-    parts, merchant_id = await _caller(request)
-    query = Query(request, ("limit", "cursor"))
-    found, last = await endpoints.page(
-        parts.database, merchant_id, after=query.place(), limit=query.page_limit()
+@router.post(
+    "",
+    status_code=201,
+    summary="Register an address for events of payments",
+    response_description="It gets the events from now on.",
+    responses={
+        **error_responses(*BODY_ERRORS, _BAD_URL, WebhookEndpointLimit()),
+        201: {"headers": {"Location": string("The path of the endpoint.")}},
+    },
+)
+async def create_webhook_endpoint(
+    dependencies: Wired, merchant_id: MerchantId, endpoint: NewWebhookEndpoint, response: Response
+) -> CreatedWebhookEndpoint:
+    """Register an endpoint. The secret that signs its webhooks is in this answer and is never shown again."""
+    created, secret = await dependencies.webhooks.create(endpoint, merchant_id)
+    response.headers["Location"] = f"{_PATH}/{created.id}"
+    return CreatedWebhookEndpoint.of(created, secret=secret)
+
+
+@router.get(
+    "",
+    summary="List the merchant's webhook endpoints, the oldest first",
+    response_description="One page.",
+    responses=error_responses(InvalidQuery("limit")),
+)
+async def list_webhook_endpoints(
+    dependencies: Wired, merchant_id: MerchantId, page: Page
+) -> WebhookEndpointPage:
+    """Return the merchant's endpoints, page by page."""
+    found, last = await endpoints.page(dependencies.database, merchant_id, after=page.after, limit=page.limit)
+    shown = [WebhookEndpoint.of(endpoint) for endpoint in found]
+    return WebhookEndpointPage(endpoints=shown, **known(next=cursor(last)))
+
+
+@router.get(
+    "/{endpoint_id}",
+    summary="Return a webhook endpoint",
+    response_description="The endpoint.",
+    responses=error_responses(InvalidQuery("limit"), NotFound()),
+)
+async def get_webhook_endpoint(
+    dependencies: Wired, merchant_id: MerchantId, endpoint_id: _EndpointId
+) -> WebhookEndpoint:
+    """Return the endpoint without its secrets."""
+    return WebhookEndpoint.of(await dependencies.webhooks.get(endpoint_id, merchant_id))
+
+
+@router.patch(
+    "/{endpoint_id}",
+    summary="Change a webhook endpoint; what is left out stays",
+    response_description="The endpoint after the change.",
+    responses=error_responses(*BODY_ERRORS, _BAD_URL, NotFound(), WebhookEndpointLimit()),
+)
+async def change_webhook_endpoint(
+    dependencies: Wired, merchant_id: MerchantId, endpoint_id: _EndpointId, changes: WebhookEndpointChanges
+) -> WebhookEndpoint:
+    """Change an endpoint. Disabling ends what waits for it within seconds (`dead`, reason
+    `endpoint_disabled`); a replay sends it once the endpoint is enabled. Another address, or enabling, ends a
+    pause after failures."""
+    return WebhookEndpoint.of(await dependencies.webhooks.change(endpoint_id, changes, merchant_id))
+
+
+@router.post(
+    "/{endpoint_id}/rotate-secret",
+    summary="Let a new secret sign; the earlier ones sign beside it for a while",
+    response_description="It signs from now on.",
+    responses=error_responses(*BODY_ERRORS, NotFound(), WebhookSecretLimit()),
+)
+async def rotate_webhook_secret(
+    dependencies: Wired,
+    merchant_id: MerchantId,
+    endpoint_id: _EndpointId,
+    rotation: Omittable[SecretRotation] = None,
+) -> RotatedSecret:
+    """Return the new secret, which is never shown again."""
+    overlap_seconds = dependencies.settings.webhook_secret_overlap_seconds
+    if rotation is not None and rotation.overlap_seconds is not None:
+        overlap_seconds = rotation.overlap_seconds
+    rotated = await dependencies.webhooks.rotate_secret(endpoint_id, merchant_id, overlap_seconds)
+    earlier_until = iso_time(rotated.earlier_until)
+    return RotatedSecret(
+        id=endpoint_id, secret=rotated.secret, **known(earlier_secrets_sign_until=earlier_until)
     )
-    body: dict[str, Any] = {"endpoints": [endpoint_object(endpoint) for endpoint in found]}
-    if last is not None:
-        body["next"] = cursor(last)
-    return answer(200, body)
 
 
-@router.get(_ONE)
-async def get(request: Request, endpoint_id: str) -> Response:
-    parts, merchant_id = await _caller(request)
-    Query(request, ())
-    return answer(200, await parts.webhooks.show(endpoint_id, merchant_id))
-
-
-@router.patch(_ONE)
-async def change(request: Request, endpoint_id: str) -> Response:
-    """Change what is given; the rest stays."""
-    parts, merchant_id = await _caller(request)
-    body = await _body(request)
-    nesting_limit = parts.settings.body_nesting_limit
-    changes = await parts.large_work.run(len(body), parse_changes, body, nesting_limit)
-    return answer(200, await parts.webhooks.change(endpoint_id, changes, merchant_id))
-
-
-@router.post(_ONE + "/rotate-secret")
-async def rotate_secret(request: Request, endpoint_id: str) -> Response:
-    """A new secret signs at once; the earlier ones beside it for a while."""
-    parts, merchant_id = await _caller(request)
-    settings = parts.settings
-    body = await read_body(request)
-    if body:
-        check_media_type(request.headers.get("content-type"))
-    overlap_seconds = await parts.large_work.run(
-        len(body),
-        parse_rotation,
-        body,
-        settings.body_nesting_limit,
-        default_seconds=settings.webhook_secret_overlap_seconds,
-    )
-    rotated = await parts.webhooks.rotate_secret(endpoint_id, merchant_id, overlap_seconds)
-    shown = {"id": endpoint_id, "secret": rotated.secret}
-    if rotated.earlier_until is not None:
-        shown["earlier_secrets_sign_until"] = iso_time(rotated.earlier_until)
-    return answer(200, shown)
-
-
-@router.post(_ONE + "/test")
-async def send_test(request: Request, endpoint_id: str) -> Response:
-    """Send a test event to this endpoint, whatever types it hears of."""
-    parts, merchant_id = await _caller(request, Share.ENDPOINT_TESTS)
-    return answer(202, {"delivery_id": await parts.webhooks.send_test(endpoint_id, merchant_id)})
-
-
-async def _caller(request: Request, share: Share = Share.MANAGEMENT) -> tuple[Dependencies, str]:
-    parts: Dependencies = request.app.state.dependencies
-    authorization = request.headers.get("authorization")
-    return parts, merchant_of(await parts.credentials.merchant(authorization, share=share))
-
-
-async def _body(request: Request) -> bytes:
-    body = await read_body(request)
-    check_media_type(request.headers.get("content-type"))
-    return body
+@tests_router.post(
+    "/{endpoint_id}/test",
+    status_code=202,
+    summary="Send an event `endpoint.test` to this endpoint",
+    response_description="It is being sent.",
+    responses=error_responses(NotFound(), WebhookEndpointDisabled()),
+)
+async def test_webhook_endpoint(
+    dependencies: Wired, merchant_id: MerchantId, endpoint_id: _EndpointId
+) -> TestSent:
+    """Send a test event, to whatever types the endpoint subscribes."""
+    return TestSent(delivery_id=await dependencies.webhooks.send_test(endpoint_id, merchant_id))

@@ -1,17 +1,16 @@
-"""A merchant's webhook endpoints: addresses are judged; secrets are made, sealed, and told once."""
+"""Service of a merchant's webhook endpoints: checks addresses, makes secrets and encrypts them."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from api.http.errors import InvalidRequest, NotFound
-from api.webhooks.endpoint_request import EndpointRequest
 from api.webhooks.errors import (
     UnknownWebhookEndpoint,
     WebhookEndpointDisabled,
     WebhookEndpointLimit,
     WebhookSecretLimit,
 )
-from api.webhooks.webhook_object import endpoint_object
+from api.webhooks.models import NewWebhookEndpoint, WebhookEndpointChanges, in_order
 from shared.network.targets import TargetRefused
 from shared.notification.secrets import new_webhook_secret
 from shared.runtime.clock import Clock
@@ -25,24 +24,25 @@ from shared.storage.webhooks.endpoints import (
     EndpointIsDisabled,
     NewEndpoint,
     NoMoreEndpoints,
+    RegisteredEndpoint,
     TooManyEndpoints,
 )
 from shared.storage.webhooks.signing_secrets import TooManySecrets
 
-#: A warning of an order that names an endpoint which hears of nothing.
+#: The warning of an order that names a disabled endpoint.
 ENDPOINT_DISABLED: Final = "webhook_endpoint_disabled"
 
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """A new secret, and until when (milliseconds since 1970) an earlier one signs; None: none does."""
+    """A new secret, and the end of the earlier ones in milliseconds since 1970; None: none signs."""
 
     secret: str
     earlier_until: int | None
 
 
 class Webhooks:
-    """One merchant's endpoints at a time; everything raises DatabaseUnavailable and CommitUnknown."""
+    """The endpoints of one merchant at a time; each method raises DatabaseUnavailable and CommitUnknown."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class Webhooks:
         self._total_limit: Final = settings.webhook_endpoint_total_limit
         self._policy: Final = settings.webhook_policy()
 
-    async def create(self, wanted: EndpointRequest, merchant_id: str) -> tuple[dict[str, Any], str]:
-        """Return the endpoint as it is shown, and its secret, which is never told again.
+    async def create(self, wanted: NewWebhookEndpoint, merchant_id: str) -> tuple[RegisteredEndpoint, str]:
+        """Store an endpoint; return it and its secret, which is never shown again.
 
-        Raises InvalidRequest for an address that we do not post to, WebhookEndpointLimit.
+        Raises InvalidRequest for an address that is not allowed, WebhookEndpointLimit.
         """
         self._check_url(wanted.url)
         endpoint_id = new_endpoint_id(self._clock, self._random_bytes)
@@ -74,7 +74,7 @@ class Webhooks:
             merchant_id=merchant_id,
             url=wanted.url,
             description=wanted.description,
-            types=wanted.types,
+            types=in_order(wanted.types),
             encrypted_secret=sealed,
         )
         try:
@@ -86,19 +86,30 @@ class Webhooks:
                 "The merchant has as many webhook endpoints as it may, disabled ones counted; change one of "
                 "those and enable it."
             ) from None
-        return await self.show(endpoint_id, merchant_id), secret
+        return await self.get(endpoint_id, merchant_id), secret
 
-    async def show(self, endpoint_id: str, merchant_id: str) -> dict[str, Any]:
-        """Raises NotFound."""
+    async def get(self, endpoint_id: str, merchant_id: str) -> RegisteredEndpoint:
+        """Return the merchant's endpoint. Raises NotFound."""
         found = await endpoints.get(self._database, merchant_id, endpoint_id)
         if found is None:
             raise NotFound
-        return endpoint_object(found)
+        return found
 
-    async def change(self, endpoint_id: str, changes: Changes, merchant_id: str) -> dict[str, Any]:
-        """Return the endpoint as it is now. Raises NotFound, InvalidRequest, WebhookEndpointLimit."""
-        if changes.url is not None:
-            self._check_url(changes.url)
+    async def change(
+        self, endpoint_id: str, wanted: WebhookEndpointChanges, merchant_id: str
+    ) -> RegisteredEndpoint:
+        """Change an endpoint and return it.
+
+        Raises NotFound, InvalidRequest, WebhookEndpointLimit.
+        """
+        if wanted.url is not None:
+            self._check_url(wanted.url)
+        changes = Changes(
+            url=wanted.url,
+            description=wanted.description,
+            types=None if wanted.types is None else in_order(wanted.types),
+            disabled=wanted.disabled,
+        )
         try:
             known = await endpoints.change(
                 self._database, merchant_id, endpoint_id, changes, limit=self._limit
@@ -107,10 +118,10 @@ class Webhooks:
             raise WebhookEndpointLimit from None
         if not known:
             raise NotFound
-        return await self.show(endpoint_id, merchant_id)
+        return await self.get(endpoint_id, merchant_id)
 
     async def rotate_secret(self, endpoint_id: str, merchant_id: str, overlap_seconds: float) -> Rotated:
-        """Return the new secret, which signs at once. Raises NotFound, WebhookSecretLimit."""
+        """Store a new secret, which signs at once, and return it. Raises NotFound, WebhookSecretLimit."""
         secret, sealed = self._new_secret(endpoint_id)
         try:
             known, earlier_until = await signing_secrets.rotate(
@@ -123,7 +134,7 @@ class Webhooks:
         return Rotated(secret, earlier_until)
 
     async def send_test(self, endpoint_id: str, merchant_id: str) -> str:
-        """Return the id of the test event's delivery. Raises NotFound, WebhookEndpointDisabled."""
+        """Store a test event; return the id of its delivery. Raises NotFound, WebhookEndpointDisabled."""
         try:
             delivery_id = await endpoints.send_test(self._database, merchant_id, endpoint_id)
         except EndpointIsDisabled:
@@ -139,13 +150,13 @@ class Webhooks:
             raise InvalidRequest("format", error.text, "url") from error
 
     def _new_secret(self, endpoint_id: str) -> tuple[str, str]:
-        """The secret, and how it is stored."""
+        """Return a secret, and the secret encrypted."""
         secret = new_webhook_secret(self._random_bytes)
         return secret, self._cipher.encrypt(secret, endpoint_id, self._random_bytes)
 
 
 async def warnings_for(database: Database, merchant_id: str, endpoint_id: str | None) -> tuple[str, ...]:
-    """Return what an order that names an endpoint is warned of; nothing is looked up where it names none.
+    """Return the warnings of an order for the endpoint that it names, if any.
 
     Raises UnknownWebhookEndpoint, DatabaseUnavailable.
     """

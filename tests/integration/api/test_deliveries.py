@@ -10,7 +10,7 @@ from databases import Store
 from payments import change, rows
 from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, end, registered, stored
 
-from api.openapi.delivery_paths import DELIVERY_SCHEMAS
+from api.webhooks.delivery_models import AnyDeliveryWithAttempts, Delivery, DeliveryWithAttempts
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import WakeUp
 from shared.storage.webhooks import deliveries, delivery_sweep, replays
@@ -64,7 +64,7 @@ async def test_deliveries_are_filtered_and_listed_page_by_page(store: Store) -> 
         assert [one["created_at"] for one in seen] == sorted(
             (one["created_at"] for one in seen), reverse=True
         )
-        assert all(one.keys() <= DELIVERY_SCHEMAS["Delivery"]["properties"].keys() for one in seen)
+        assert all(one.keys() <= Delivery.model_fields.keys() for one in seen)
 
         (one,) = await deliveries_of(till, payment=payments[2])
         await end(api.database, one["id"], "dead", "gave_up")
@@ -90,7 +90,7 @@ async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Sto
 
         shown = (await till.get(f"{DELIVERIES}/{delivery['id']}")).json()
 
-        assert shown.keys() <= DELIVERY_SCHEMAS["DeliveryWithAttempts"]["properties"].keys()
+        assert shown.keys() <= DeliveryWithAttempts.model_fields.keys()
         assert (shown["state"], shown["tries"]) == ("delivered", 1)
         (attempt,) = shown["attempts"]
         assert (attempt["duration_ms"], attempt["status"]) == (12, 200)
@@ -316,7 +316,7 @@ async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
         assert [one["id"] for one in await listed(endpoint=endpoint["id"])] == [delivery["id"]]
         shown = (await operator.get(f"{OPERATORS}/{hipays['id']}")).json()
         assert shown == {**hipays, "attempts": []}
-        assert shown.keys() <= DELIVERY_SCHEMAS["AnyDeliveryWithAttempts"]["properties"].keys()
+        assert shown.keys() <= AnyDeliveryWithAttempts.model_fields.keys()
 
         replayed = await operator.post(f"{OPERATORS}/{hipays['id']}/replay")
         assert (replayed.status_code, replayed.json()["state"]) == (202, "waiting")

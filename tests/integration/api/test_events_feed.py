@@ -9,7 +9,7 @@ from databases import Store
 from payments import change, rows
 from webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered
 
-from api.openapi.delivery_paths import DELIVERY_SCHEMAS
+from api.webhooks.delivery_models import EventFeed
 
 FEED = "/v1/events"
 
@@ -18,7 +18,7 @@ async def read(till: Caller, **query: str) -> dict[str, Any]:
     answered = await till.get(FEED, **query)
     assert answered.status_code == 200, answered.text
     feed: dict[str, Any] = answered.json()
-    assert feed.keys() == DELIVERY_SCHEMAS["EventFeed"]["properties"].keys()
+    assert feed.keys() == EventFeed.model_fields.keys()
     return feed
 
 

@@ -8,13 +8,14 @@ from databases import Store
 from payments import change, rows
 from webhooks import ENDPOINTS, LOCAL, URL, cancelled_payment, deliveries_of, registered
 
-from api.openapi.webhook_paths import WEBHOOK_SCHEMAS
+from api.webhooks.models import WebhookEndpoint
 from shared.notification.secrets import is_webhook_secret
 from shared.security.credentials import CredentialKind
 from shared.security.encryption import SecretCipher
 from shared.storage.db.migrate import METADATA
 from shared.storage.webhooks import delivery_contents, delivery_sweep
 
+JSON = {"content-type": "application/json"}
 SECRET_KEY = b"a key for tests, 32 characters long"
 
 
@@ -42,7 +43,7 @@ async def test_an_endpoint_is_registered_read_and_changed(store: Store) -> None:
         assert one == {name: value for name, value in created.items() if name != "secret"}
         assert (one["url"], one["description"], one["disabled"]) == (URL, "Accounting", False)
         assert one["types"] == ["payment.succeeded", "payment.resolved"]
-        assert one.keys() <= WEBHOOK_SCHEMAS["WebhookEndpoint"]["properties"].keys()
+        assert one.keys() <= WebhookEndpoint.model_fields.keys()
 
         changed = (await patch(till, one["id"], {"url": URL + "/2", "types": []})).json()
         assert (changed["url"], changed["types"]) == (URL + "/2", [])
@@ -313,6 +314,8 @@ async def test_a_change_is_judged_as_strictly(sqlite_store: Store) -> None:
         for seconds in (-1, 604_801, "1"):
             answered = await till.post(f"{path}/rotate-secret", {"overlap_seconds": seconds})
             assert answered.status_code == 400
+        answered = await till.client.post(f"{path}/rotate-secret", content=b"null", headers=JSON)
+        assert answered.json()["error"]["code"] == "type.openapi.requestValidation"
         assert (await till.get(path)).json() == {
             name: value for name, value in endpoint.items() if name != "secret"
         }
