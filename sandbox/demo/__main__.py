@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from sandbox.demo.show import Show, make_console
@@ -18,6 +20,8 @@ from shared.settings.fields import variable
 
 #: 128 and the number of the signal, as shells count.
 _BROKEN_OFF: Final = 128 + signal.SIGINT
+#: Set by the signal: an exception may be lost, as in a callback of an import.
+_is_broken_off: Final = threading.Event()
 _INTRODUCTION: Final = (
     "cloud-terminal drives French card terminals for cash registers in the cloud. This demo runs it for one "
     "shop, as real processes on a real RabbitMQ, beside every system around it: terminal, payment gateway, "
@@ -34,8 +38,8 @@ _NEXT: Final = (
 
 def main() -> int:
     """Run the demo; return the exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _break_off)
     for name in [name for name in os.environ if name.startswith(variable(""))]:
         # The demo's times and addresses are its own.
         del os.environ[name]
@@ -48,6 +52,11 @@ def main() -> int:
         status = _BROKEN_OFF
     show.end(status, time.monotonic() - began)
     return status
+
+
+def _break_off(_number: int, _frame: FrameType | None) -> None:
+    _is_broken_off.set()
+    raise KeyboardInterrupt
 
 
 def _run_in(folder: Path, show: Show) -> int:
@@ -74,6 +83,8 @@ def _play_in(folder: Path, amqp_url: str, show: Show) -> int:
     from sandbox.run.places import Ports
     from shared.runtime.processes import ProcessFailed
 
+    if _is_broken_off.is_set():
+        return _BROKEN_OFF
     is_over = False
 
     async def use(running: Running) -> None:

@@ -150,11 +150,13 @@ class DoubtLeases:
 
     async def _stop(self, lease: Lease) -> None:
         """End a lease's task; when this returns, every connection of its payment is closed."""
-        if lease.task is None:
+        # The drain and a heartbeat may both be here: each keeps the task that it waits for.
+        task = lease.task
+        if task is None:
             return
         if lease.listener is not None and lease.listener.reader.is_receiving:
             # An answer is arriving, or there but for the silence that ends it: nobody reads it later.
-            await asyncio.wait((lease.task,), timeout=self._settings.idle_end_seconds)
-        lease.task.cancel()
-        await asyncio.gather(lease.task, return_exceptions=True)
+            await asyncio.wait((task,), timeout=self._settings.idle_end_seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         lease.task = None

@@ -63,6 +63,8 @@ class Ledger:
     written: list[Written] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    #: Whether an operator decided a payment's doubt against the facts: its terminal is released early then.
+    is_decided_wrongly: Callable[[str | None], bool] = lambda _: False
     #: Called with a payment whose card was charged.
     on_charged: Callable[[str], None] = lambda _: None
     #: Operations that a terminal read after all of their time; counted, not judged.
@@ -91,7 +93,7 @@ class Ledger:
             beside_silent = self._is_silent_now(old) and self._may_ask(new)
             if old.wire is not new.wire and old.wire.is_live and not beside_silent:
                 self._wrong(f"two connections at once: {_text(old)} and {_text(new)}")
-            if old.is_operation and not old.is_over:
+            if old.is_operation and not old.is_over and not self.is_decided_wrongly(old.payment_id):
                 foreign = old.wire.process is not new.wire.process
                 too_early = foreign and new.action == Action.DUPLICATE and not self._may_ask(new)
                 if new.is_operation or too_early:

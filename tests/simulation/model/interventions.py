@@ -37,6 +37,7 @@ class Interventions:
         self._clock = SimulatedClock(around.stage.loop, rng)
         self._said: dict[str, Decision] = {}
         around.ledger.on_charged = self._charged
+        around.ledger.is_decided_wrongly = self._is_decided_wrongly
 
     def contradicted_by_facts(self, charged: set[str]) -> set[str]:
         """Return the payments with a decision that was wrong, or became so."""
@@ -45,6 +46,10 @@ class Interventions:
             for payment_id, decision in self._said.items()
             if (decision is Decision.CHARGED) != (payment_id in charged)
         }
+
+    def _is_decided_wrongly(self, payment_id: str | None) -> bool:
+        charged = {charge.payment_id for charge in self._around.ledger.charges}
+        return payment_id in self.contradicted_by_facts(charged)
 
     def _charged(self, payment_id: str) -> None:
         """Have the gateway report, maybe before the terminal's answer is there."""
