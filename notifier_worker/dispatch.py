@@ -169,15 +169,15 @@ class Dispatcher:
         Never raises: a delivery that cannot be started releases its slot and is leased again when its lease
         has ended.
         """
-        requests: dict[str, WebhookRequest] | None = None
+        built: dict[str, WebhookRequest] | None = None
         if leased:
             with failures_logged("leased deliveries not started", kind=self._kind):
                 await self._failpoint("claimed")
-                requests = await self._build(leased)
-        if requests is not None:
+                built = await self._build(leased)
+        if built is not None:
             for one in leased:
                 with failures_logged("leased delivery not started", delivery_id=one.id):
-                    self._begin_one(one, requests.get(one.id), pending)
+                    self._begin_one(one, built.get(one.id), pending)
         for rest in pending.values():
             self._end(rest.target, rest.incoming)
 
@@ -212,11 +212,11 @@ class Dispatcher:
 
     async def _build_each(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest]:
         """Build the requests one by one, so that one that cannot be read affects no other."""
-        requests: dict[str, WebhookRequest] = {}
+        built: dict[str, WebhookRequest] = {}
         for one in leased:
             with failures_logged("request not built", delivery_id=one.id):
-                requests |= await self._builder.build([one])
-        return requests
+                built |= await self._builder.build([one])
+        return built
 
     async def _send(self, leased: Leased, request: WebhookRequest, incoming: Incoming) -> None:
         result: AttemptResult | None = None
