@@ -101,6 +101,9 @@ class Runs:
 
         async def once() -> Claim:
             nonlocal commit_lost, opened_at
+            if not commit_lost:
+                # Certainly nothing is stored so far: the window starts with this try.
+                opened_at = self._clock.boot()
             try:
                 found = await claims.claim(
                     self._database,
@@ -111,11 +114,6 @@ class Runs:
                 )
             except CommitUnknown:
                 commit_lost = True
-                raise
-            except DatabaseUnavailable:
-                if not commit_lost:
-                    # Certainly nothing was stored: the window starts with the next try.
-                    opened_at = self._clock.boot()
                 raise
             if isinstance(found, Claimed) or not commit_lost:
                 return found
