@@ -88,6 +88,8 @@ class World:
             is_excused=self.store.is_excused,
             taken_over_at=self.store.taken_over_at.get,
             new_owner_waits_seconds=SETTINGS.takeover_free_after_seconds,
+            # The release counts from the claim, which is before the write by the write window at the most.
+            early_seconds=SETTINGS.early_release_after_seconds - SETTINGS.write_window_seconds,
         )
         self.broker = Broker(self.stage, self.rng, self.faults)
         self.around = Surroundings(self.stage, self.broker, self.ledger, self.usage, Names(self.stage))

@@ -3,6 +3,7 @@
 Some mistakes are seen at once, when bytes are written; they are kept as `violations` for the judge.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -65,6 +66,10 @@ class Ledger:
     violations: list[str] = field(default_factory=list)
     #: Whether an operator decided a payment's doubt against the facts: its terminal is released early then.
     is_decided_wrongly: Callable[[str | None], bool] = lambda _: False
+    #: Whether somebody asked for the terminal of a payment in doubt early.
+    is_asked_for_early: Callable[[str | None], bool] = lambda _: False
+    #: Least seconds from such a payment's write to the next operation.
+    early_seconds: float = math.inf
     #: Called with a payment whose card was charged.
     on_charged: Callable[[str], None] = lambda _: None
     #: Operations that a terminal read after all of their time; counted, not judged.
@@ -93,7 +98,8 @@ class Ledger:
             beside_silent = self._is_silent_now(old) and self._may_ask(new)
             if old.wire is not new.wire and old.wire.is_live and not beside_silent:
                 self._wrong(f"two connections at once: {_text(old)} and {_text(new)}")
-            if old.is_operation and not old.is_over and not self.is_decided_wrongly(old.payment_id):
+            is_freed = self.is_decided_wrongly(old.payment_id) or self._is_released_early(new, old)
+            if old.is_operation and not old.is_over and not is_freed:
                 foreign = old.wire.process is not new.wire.process
                 too_early = foreign and new.action == Action.DUPLICATE and not self._may_ask(new)
                 if new.is_operation or too_early:
@@ -102,6 +108,14 @@ class Ledger:
     def _live_seconds(self, note: Written) -> float:
         """Return the longest time from a request's write to its end in seconds."""
         return self.link_seconds + note.wire.terminal.kind.own_seconds
+
+    def _is_released_early(self, new: Written, old: Written) -> bool:
+        """Return whether an operation follows an early release, at a terminal that has read the older one.
+
+        It answered the identification before; to this it answers 'busy' by itself.
+        """
+        asked = self.is_asked_for_early(old.payment_id) and new.at - old.at >= self.early_seconds
+        return new.is_operation and old.is_read and asked
 
     def _is_silent_now(self, old: Written) -> bool:
         """Return whether an operation's worker lost the lock since: it may only listen on.

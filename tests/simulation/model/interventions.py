@@ -36,8 +36,10 @@ class Interventions:
         self._rng = rng
         self._clock = SimulatedClock(around.stage.loop, rng)
         self._said: dict[str, Decision] = {}
+        self._asked_for: set[str | None] = set()
         around.ledger.on_charged = self._charged
         around.ledger.is_decided_wrongly = self._is_decided_wrongly
+        around.ledger.is_asked_for_early = self._asked_for.__contains__
 
     def contradicted_by_facts(self, charged: set[str]) -> set[str]:
         """Return the payments with a decision that was wrong, or became so."""
@@ -121,6 +123,7 @@ class Interventions:
 
     def ask_for_terminal(self, payment_id: str) -> None:
         """Ask for the early release of this payment's terminal."""
+        self._asked_for.add(payment_id)
         self._do("early release", payment_id, lambda api: self._ask_for_terminal(api, payment_id))
 
     def probe(self, terminal_address: str) -> None:
