@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
-from whole_sandbox import WholeSandbox, soon, whole_sandbox
+from running.whole_sandbox import WholeSandbox, soon, whole_sandbox
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import psutil
 from eventually import eventually
-from fleet import Fleet, Process, fleet_of
 from limits import SHORT_LIMITS
-from scripted_terminal import ScriptedTerminal, Talk
+from running.fleet import Fleet, Process, fleet_of
 from system import Login, Till, delete_queues
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 
 async def test_without_a_broker_it_says_how_to_get_one(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 import structlog
 from databases import Store
 from eventually import eventually
-from fault_runs import READY_LINE, check_the_ledger, debits, stage
-from fleet import Fleet, Process
 from loopback import terminal_host
-from scripted_terminal import ScriptedTerminal, Talk
+from running.fault_runs import READY_LINE, check_the_ledger, debits, stage
+from running.fleet import Fleet, Process
 from system import System, Till, delete_queues, order_for, payment_id, system_on
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from sandbox.terminal.device.device import DEFAULT_PORT, Device
 from sandbox.terminal.device.session_log import charged_twice

@@ -15,12 +15,12 @@ import httpx
 import pytest
 from databases import Store
 from eventually import eventually
-from fleet import Fleet, Process, fleet_of
 from limits import SHORT_LIMITS
 from loopback import terminal_host
 from orders import order_with
-from scripted_terminal import ScriptedTerminal, Talk
+from running.fleet import Fleet, Process, fleet_of
 from system import LOOPBACK, System, Till, delete_queues, order_for, system_on
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from api.openapi.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
 from sandbox.terminal.device.device import TEST_CARD_NUMBER, Device

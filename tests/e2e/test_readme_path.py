@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from eventually import eventually
-from fleet import REPOSITORY
 from loopback import terminal_host
+from running.fleet import REPOSITORY
 from system import delete_queues
 
 HEADING: Final = "## Pay\n"

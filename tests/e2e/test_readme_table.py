@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from fleet import REPOSITORY
+from running.fleet import REPOSITORY
 
 HEADING: Final = "## What happens when ...\n"
 COLUMNS: Final = 6

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from databases import Store
 from loopback import terminal_host
-from scripted_terminal import ScriptedTerminal, Talk
 from system import System, delete_queues, payment_id, system_on
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Customer

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from whole_sandbox import WholeSandbox, soon, whole_sandbox
+from running.whole_sandbox import WholeSandbox, soon, whole_sandbox
 
 from sandbox.run.cloud_api import CloudApi
 

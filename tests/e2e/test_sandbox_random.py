@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
-from whole_sandbox import WholeSandbox, soon, whole_sandbox
+from running.whole_sandbox import WholeSandbox, soon, whole_sandbox
 
 COLLECTIONS = 5
 #: Endings of amounts whose outcome takes seconds, is in doubt or another amount; with 48 the gateway's

@@ -3,10 +3,10 @@
 import asyncio
 import random
 
-from concert import request
-from concert_client import ask
 from eventually import eventually
-from sandbox_chain import order_notice, running_chain
+from running.sandbox_chain import order_notice, running_chain
+from wire.concert import request
+from wire.concert_client import ask
 
 from sandbox.cards import DECK
 from sandbox.terminal.device.device import Device

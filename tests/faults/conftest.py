@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from databases import Store
-from fault_runs import Staged, stage_of
+from running.fault_runs import Staged, stage_of
 from system import delete_queues
 
 from sandbox.servers.start import RunningServer

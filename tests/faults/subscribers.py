@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from endpoints import GivenEndpoint, add_endpoint
 from eventually import eventually
-from fault_runs import Staged
-from fleet import Fleet
 from payments import change
+from running.fault_runs import Staged
+from running.fleet import Fleet
 from system import LOOPBACK, Login, System
-from webhook_receiver import Received, WebhookReceiver, receiving
+from wire.endpoints import GivenEndpoint, add_endpoint
+from wire.webhook_receiver import Received, WebhookReceiver, receiving
 
 from shared.notification.kinds import HIPAY
 from shared.notification.secrets import new_webhook_secret

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 import pytest
 from eventually import eventually
-from fault_runs import (
+from running.fault_runs import (
     API_READY_LINE,
     KILL,
     READY_LINE,
@@ -26,7 +26,7 @@ from fault_runs import (
     struck,
     within,
 )
-from fleet import Fleet, Process
+from running.fleet import Fleet, Process
 from system import Till, order_for
 
 from sandbox.terminal.script.behaviour import Behaviour

@@ -6,7 +6,8 @@ import json
 from typing import Final
 
 import pytest
-from fault_runs import (
+from payments import in_doubt, prove
+from running.fault_runs import (
     BOTH,
     KILL,
     NOTIFIER_READY_LINE,
@@ -19,7 +20,6 @@ from fault_runs import (
     start_faulty,
     struck,
 )
-from payments import in_doubt, prove
 from system import order_for
 
 from sandbox.servers.start import RunningServer

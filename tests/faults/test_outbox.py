@@ -8,7 +8,7 @@ import httpx
 import pytest
 from broker_parts import BrokerParts
 from eventually import eventually
-from fault_runs import (
+from running.fault_runs import (
     API_READY_LINE,
     BOTH,
     KILL,
@@ -22,7 +22,7 @@ from fault_runs import (
     start_faulty,
     struck,
 )
-from fleet import Process
+from running.fleet import Process
 from system import Till
 
 from sandbox.servers.start import RunningServer

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 from eventually import eventually
-from fault_runs import (
+from running.fault_runs import (
     KILL,
     READY_LINE,
     STOP,
@@ -27,7 +27,7 @@ from fault_runs import (
     struck,
     within,
 )
-from fleet import Fleet, Process
+from running.fleet import Fleet, Process
 from system import System
 
 from sandbox.terminal.device.session_log import overlapping_sessions

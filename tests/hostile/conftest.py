@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from attacks import Target, watching
 from databases import Store
-from fleet import fleet_of
-from raw_http import basic
+from running.attacks import Target, watching
+from running.fleet import fleet_of
 from system import LOOPBACK, System, delete_queues, system_on
+from wire.raw_http import basic
 
 from shared.security.credentials import CredentialKind
 

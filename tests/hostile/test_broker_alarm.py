@@ -5,9 +5,9 @@ import time
 
 import httpx
 import pytest
-from attacks import Target
 from eventually import eventually
 from loopback import terminal_host
+from running.attacks import Target
 from system import order_for
 
 from sandbox.servers.start import RunningServer

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 
-from attacks import Target
-from raw_http import HEALTH, RawConnection, raw_connection, request
+from running.attacks import Target
+from wire.raw_http import HEALTH, RawConnection, raw_connection, request
 
 #: Most memory that the process may take during an attack.
 MEGABYTES = 40

@@ -5,8 +5,8 @@ import secrets
 import time
 from collections import Counter
 
-from attacks import Target
-from raw_http import basic, raw_connection, request
+from running.attacks import Target
+from wire.raw_http import basic, raw_connection, request
 
 ATTACKERS = 20
 #: Share of each attacker; the number of requests is another limit's subject.

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import aiormq
 import pytest
-from attacks import Target
-from endpoints import add_endpoint
 from eventually import eventually
-from fault_runs import NOTIFIER_READY_LINE, READY_LINE
-from fleet import Process
 from loopback import terminal_host
 from payments import rows
-from webhook_receiver import receiving
-from webhooks import LOCAL
+from running.attacks import Target
+from running.fault_runs import NOTIFIER_READY_LINE, READY_LINE
+from running.fleet import Process
+from wire.endpoints import add_endpoint
+from wire.webhook_receiver import receiving
+from wire.webhooks import LOCAL
 
 from sandbox.terminal.device.session_log import charged_twice
 from sandbox.terminal.server.server import VirtualTerminal

@@ -6,9 +6,9 @@ import time
 
 import httpx
 import pytest
-from attacks import Target
-from fault_runs import READY_LINE
 from loopback import terminal_host
+from running.attacks import Target
+from running.fault_runs import READY_LINE
 from system import Till
 
 from sandbox.terminal.device.device import Device

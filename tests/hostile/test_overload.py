@@ -7,11 +7,11 @@ from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
-from attacks import Target
-from fault_runs import READY_LINE
 from loopback import terminal_host
-from raw_http import raw_connection, request
+from running.attacks import Target
+from running.fault_runs import READY_LINE
 from system import ORDER_PATH, Till, order_for
+from wire.raw_http import raw_connection, request
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.server.server import VirtualTerminal

@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-from attacks import Target
-from raw_http import raw_connection, request
-from worst_bodies import BYTES, HERE, ROUTES, Route, order_with, shapes, worst_files
+from running.attacks import Target
+from wire.raw_http import raw_connection, request
+from wire.worst_bodies import BYTES, HERE, ROUTES, Route, order_with, shapes, worst_files
 
 ATTACKERS = 4
 

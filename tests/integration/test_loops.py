@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from cancelled_statements import timeouts_set
 from databases import Store
-from endpoints import add_endpoint
 from eventually import eventually
 from payments import rows
-from scripted_terminal import ScriptedTerminal, Talk
+from races.cancelled_statements import timeouts_set
 from sqlalchemy import text
 from structlog.testing import capture_logs
 from system import System, system_on
-from webhook_receiver import receiving
+from wire.endpoints import add_endpoint
+from wire.scripted_terminal import ScriptedTerminal, Talk
+from wire.webhook_receiver import receiving
 
 from api.limits.admission import Admission
 from api.payments.waiters import Waiters

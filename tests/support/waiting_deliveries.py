@@ -4,9 +4,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
-from endpoints import GivenEndpoint, add_endpoint
 from payments import change, rows
 from system import LOOPBACK, System
+from wire.endpoints import GivenEndpoint, add_endpoint
 
 from shared.storage.db.engine import Database
 

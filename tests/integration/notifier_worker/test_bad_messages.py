@@ -10,7 +10,7 @@ import pytest
 from eventually import eventually
 from system import System
 from waiting_deliveries import PATIENT, all_delivered, hearing
-from webhook_receiver import receiving
+from wire.webhook_receiver import receiving
 
 from shared.broker.connections import topology_of
 from shared.storage.db.engine import Database

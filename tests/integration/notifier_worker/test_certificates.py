@@ -5,9 +5,9 @@ import datetime
 from pathlib import Path
 
 import pytest
-from certificates import Authority
-from posting import client, names, post
-from receivers import receiver, status
+from wire.certificates import Authority
+from wire.posting import client, names, post
+from wire.receivers import receiver, status
 
 from notifier_worker.http.errors import CertificateInvalid, NoConnection
 

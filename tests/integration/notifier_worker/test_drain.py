@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from eventually import eventually
-from interleaving import running
+from races.interleaving import running
 from system import System
 from waiting_deliveries import PATIENT, all_delivered, all_published_late, attempts, delivery, hearing
-from webhook_receiver import receiving
+from wire.webhook_receiver import receiving
 
 ONE_AT_A_TIME: dict[str, Any] = {**PATIENT, "notify_endpoint_concurrency": 1}
 

@@ -4,7 +4,7 @@ import pytest
 from eventually import eventually
 from system import System
 from waiting_deliveries import all_delivered, all_published_late, hearing
-from webhook_receiver import receiving
+from wire.webhook_receiver import receiving
 
 from shared.runtime.failpoints import NOTIFIER_STEPS
 from shared.storage.db.engine import Database

@@ -4,13 +4,13 @@ import os
 from typing import Any
 
 import pytest
-from endpoints import add_endpoint
 from eventually import eventually
 from loopback import terminal_host
 from payments import change, rows
 from system import System
 from waiting_deliveries import PATIENT, all_delivered, hearing
-from webhook_receiver import receiving
+from wire.endpoints import add_endpoint
+from wire.webhook_receiver import receiving
 
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.notification.secrets import new_webhook_secret

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from eventually import eventually
 from loopback import terminal_host
-from merchant import requests_of
 from orders import order_with
+from running.merchant import requests_of
 from standardwebhooks import Webhook
 from system import ORDER_PATH, System, Till, order_for, payment_id
 from waiting_deliveries import all_delivered
-from webhook_receiver import WebhookReceiver, receiving
+from wire.webhook_receiver import WebhookReceiver, receiving
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer
 from sandbox.terminal.server.server import VirtualTerminal

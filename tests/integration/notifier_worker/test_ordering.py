@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from endpoints import GivenEndpoint, add_endpoint
 from eventually import eventually
 from payments import MERCHANT, in_doubt, prove, rows, with_merchant
 from system import Api, System
 from waiting_deliveries import PATIENT, all_delivered
-from webhook_receiver import WebhookReceiver, receiving
+from wire.endpoints import GivenEndpoint, add_endpoint
+from wire.webhook_receiver import WebhookReceiver, receiving
 
 from shared.payment.states import Event
 from shared.storage.db.engine import Database

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 import pytest
-from posting import LOOPBACK, client, names, post
-from receivers import receiver, status
+from wire.posting import LOOPBACK, client, names, post
+from wire.receivers import receiver, status
 
 from shared.network.dns import SystemResolver
 from shared.network.public_addresses import Address

@@ -7,13 +7,13 @@ from typing import Any
 
 import aiormq
 import pytest
-from amqp_proxy import AmqpProxy, amqp_proxy
-from endpoints import add_endpoint
 from eventually import eventually
 from payments import MERCHANT, change, refused, rows, with_merchant
 from system import Notifier, System
 from waiting_deliveries import all_delivered, all_published_late, attempts, delivery, hearing
-from webhook_receiver import receiving
+from wire.amqp_proxy import AmqpProxy, amqp_proxy
+from wire.endpoints import add_endpoint
+from wire.webhook_receiver import receiving
 
 from shared.broker.connections import connected
 from shared.broker.messages import NotificationMessage

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from receivers import receiver, status
 from system import System
 from waiting_deliveries import PATIENT, all_delivered, attempts, delivery, hearing, states
-from webhook_receiver import receiving
+from wire.receivers import receiver, status
+from wire.webhook_receiver import receiving
 
 from shared.storage.db.engine import Database
 

@@ -6,13 +6,13 @@ import os
 import time
 from dataclasses import replace
 
-from endpoints import add_endpoint, add_secret
 from eventually import eventually
 from loopback import terminal_host
 from standardwebhooks import Webhook, WebhookVerificationError
 from system import System
 from waiting_deliveries import all_delivered, hearing
-from webhook_receiver import Received, receiving
+from wire.endpoints import add_endpoint, add_secret
+from wire.webhook_receiver import Received, receiving
 
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.notification.secrets import new_webhook_secret

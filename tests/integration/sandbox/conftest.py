@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from sandbox_chain import SYSTEMS, Chain, running_chain
+from running.sandbox_chain import SYSTEMS, Chain, running_chain
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

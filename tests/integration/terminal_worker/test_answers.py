@@ -6,8 +6,8 @@ import time
 import pytest
 from eventually import eventually
 from loopback import terminal_host
-from scripted_terminal import ScriptedTerminal, Talk, answer_to
 from system import System
+from wire.scripted_terminal import ScriptedTerminal, Talk, answer_to
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Customer

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from cancelled_statements import Trouble, observed, troubled
 from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
 from payments import in_session, with_merchant
-from scripted_terminal import PORT, ScriptedTerminal, Talk
+from races.cancelled_statements import Trouble, observed, troubled
 from system import System, Till, payment_id, system_on
+from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
 
 #: A claim that is refused for 9 s is in time; a lease in doubt ends before.
 LIMITS: dict[str, object] = {

@@ -10,8 +10,8 @@ from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
 from loopback import terminal_host
-from scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, says_nothing
 from system import System, payment_id, system_on
+from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, says_nothing
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Fault

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from databases import Store
 from eventually import eventually
-from scripted_terminal import ScriptedTerminal, Talk
 from system import System, Till, Worker, payment_id, system_on
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from terminal_worker.session.connection import TcpConnection
 

@@ -12,9 +12,9 @@ from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
 from payments import change, rows
-from scripted_terminal import ScriptedTerminal, Talk
 from structlog.contextvars import get_contextvars
 from system import System, payment_id, system_on
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from shared.payment.payment import Payment
 from shared.runtime import resilience

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from concert import PAN
 from eventually import eventually
-from scripted_terminal import Script, ScriptedTerminal, Talk, answer_to
 from system import System, payment_id
+from wire.concert import PAN
+from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to
 
 from sandbox.terminal.server.answer_delivery import NOISE
 from shared.concert.framing import ACK, EOT, ETX, STX, check_byte_of

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from amqp_proxy import amqp_proxy
 from databases import Store
 from eventually import eventually
 from payments import rows
-from scripted_terminal import ScriptedTerminal, Talk
 from system import System, payment_id, system_on
+from wire.amqp_proxy import amqp_proxy
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from shared.broker.messages import PaymentMessage
 

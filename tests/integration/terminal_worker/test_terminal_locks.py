@@ -7,8 +7,8 @@ import pytest
 import structlog
 from eventually import eventually
 from loopback import terminal_host
-from scripted_terminal import ScriptedTerminal, Talk, says_nothing
 from system import Api, System, Till, payment_id
+from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.session_log import overlapping_sessions

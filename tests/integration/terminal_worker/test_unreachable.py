@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 from eventually import eventually
 from loopback import terminal_host
-from scripted_terminal import PORT, ScriptedTerminal, Talk, answer_to, says_nothing
 from system import System
+from wire.scripted_terminal import PORT, ScriptedTerminal, Talk, answer_to, says_nothing
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from payments import prove, refused, rows, submit, succeeded
+from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from races.race import Race
 
 from shared.payment import debit_choice

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from interleaving import outcome_of, paused_before, running
 from payments import ADDRESS, change, in_doubt, in_session, new_payment, prove, queued, refused, rows, submit
 from payments import succeeded as pay
+from races.interleaving import outcome_of, paused_before, running
 from races.race import Race
 from sqlalchemy.ext.asyncio import AsyncTransaction
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from databases import Store
-from endpoints import GivenEndpoint, add_endpoint, add_secret
 from orders import body_with
 from payments import MERCHANT, change, queued, refused, with_merchant
 from standardwebhooks import Webhook
+from wire.endpoints import GivenEndpoint, add_endpoint, add_secret
 
 from api.connector.request import parse_order
 from notifier_worker.webhook_request import OrderNotificationBuilder, WebhookRequest, WebhookRequestBuilder

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from api_alone import ApiAlone, Caller, api_alone
 from databases import Store
+from running.api_alone import ApiAlone, Caller, api_alone
 
 from shared.payment.states import Event
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from api_alone import ApiAlone, Caller, api_alone
 from databases import Store
+from running.api_alone import ApiAlone, Caller, api_alone
 from structlog.testing import capture_logs
 
 from shared.payment.states import Event

@@ -5,14 +5,14 @@ import time
 from typing import Any
 
 import pytest
-from amqp_proxy import amqp_proxy
-from api_alone import api_alone
 from databases import Store
 from eventually import eventually
 from loopback import terminal_host
 from payments import change, rows
-from scripted_terminal import ScriptedTerminal, Talk, says_nothing
+from running.api_alone import api_alone
 from system import LOOPBACK, Api, System, Till, order_for, payment_id, system_on
+from wire.amqp_proxy import amqp_proxy
+from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
 
 from shared.broker.errors import Unconfirmed
 from shared.payment.states import Event

@@ -3,7 +3,7 @@
 from typing import Any
 
 from loopback import terminal_host
-from merchant import Merchant, merchant, refused
+from running.merchant import Merchant, merchant, refused
 from system import System
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from eventually import eventually
 from loopback import terminal_host
-from merchant import Merchant, merchant, refused, requests_of
 from payments import change, rows
-from scripted_terminal import ScriptedTerminal, Talk, says_nothing
+from running.merchant import Merchant, merchant, refused, requests_of
 from system import System, payment_id
+from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
 
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal

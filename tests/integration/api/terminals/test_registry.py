@@ -5,10 +5,10 @@ from typing import Any
 import httpx
 from eventually import eventually
 from loopback import terminal_host
-from merchant import merchant, refused, requests_of
 from payments import change, in_doubt, rows
-from scripted_terminal import ScriptedTerminal, says_nothing
+from running.merchant import merchant, refused, requests_of
 from system import Login, System
+from wire.scripted_terminal import ScriptedTerminal, says_nothing
 
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.security.credentials import CredentialKind

@@ -7,8 +7,8 @@ from ipaddress import ip_network
 
 import pytest
 from eventually import eventually
-from posting import client, names, post
-from receivers import Behaviour, receiver, says, silence, status
+from wire.posting import client, names, post
+from wire.receivers import Behaviour, receiver, says, silence, status
 
 from notifier_worker.http.errors import BadAnswer, NoConnection, TimedOut
 from shared.network.public_addresses import Address

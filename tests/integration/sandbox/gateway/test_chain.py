@@ -2,7 +2,7 @@
 
 import pytest
 from eventually import eventually
-from sandbox_chain import TERMINAL, Chain, question
+from running.sandbox_chain import TERMINAL, Chain, question
 
 from sandbox.cards import DECK, card_of_key
 from sandbox.tracing.steps import NUMBERS, Flow, System

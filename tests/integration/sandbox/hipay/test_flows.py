@@ -4,7 +4,7 @@ import random
 
 import pytest
 from eventually import eventually
-from sandbox_chain import Chain, order_notice
+from running.sandbox_chain import Chain, order_notice
 
 from sandbox.cards import card_of_key
 

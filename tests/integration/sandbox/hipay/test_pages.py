@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 from eventually import eventually
-from sandbox_chain import Chain, order_notice
+from running.sandbox_chain import Chain, order_notice
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from eventually import eventually
 from fastapi import FastAPI, Request, Response
-from sandbox_chain import ORDERS, PASSPHRASE, Chain, order_notice, running_chain
+from running.sandbox_chain import ORDERS, PASSPHRASE, Chain, order_notice, running_chain
 
 from sandbox.gateway.messages import Push
 from sandbox.hipay.bodies import OrderNotification

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sandbox_chain import ORDERS, PASSPHRASE, Chain
+from running.sandbox_chain import ORDERS, PASSPHRASE, Chain
 from standardwebhooks import Webhook
 
 from sandbox.hipay.rules.notification import encode, signature

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from concert import frame_of, read, request
-from concert_client import RawClient, ask
 from eventually import eventually
+from wire.concert import frame_of, read, request
+from wire.concert_client import RawClient, ask
 
 from sandbox.cards import Card, Mode, card_of_key
 from sandbox.terminal.device.card import TEST_PIN, CardRead

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from concert import frame_of, read, request
-from concert_client import RawClient, ask
 from eventually import eventually
-from sandbox_chain import SYSTEMS, Chain, running_chain
+from running.sandbox_chain import SYSTEMS, Chain, running_chain
+from wire.concert import frame_of, read, request
+from wire.concert_client import RawClient, ask
 
 from sandbox.cards import DECK
 from sandbox.terminal.device.bank import Authorisation

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from concert import frame_of, request
+from wire.concert import frame_of, request
 
 from sandbox.terminal.device.session_log import read_session_log
 from shared.concert.encode import encode_operation

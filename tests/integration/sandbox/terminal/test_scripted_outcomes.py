@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 
 import pytest
-from concert import frame_of, read, request
-from concert_client import RawClient, ask
 from eventually import eventually
+from wire.concert import frame_of, read, request
+from wire.concert_client import RawClient, ask
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Fault

@@ -4,9 +4,9 @@ import asyncio
 
 import aiormq
 import pytest
-from amqp_proxy import amqp_proxy
 from broker_parts import BrokerParts, broker_parts, is_ready, payment_id, payment_named_by
 from eventually import eventually
+from wire.amqp_proxy import amqp_proxy
 
 from shared.broker.interfaces import Delivery
 from shared.broker.messages import PaymentMessage

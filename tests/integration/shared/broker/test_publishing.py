@@ -5,9 +5,9 @@ import time
 
 import aiormq
 import pytest
-from amqp_proxy import amqp_proxy
 from broker_parts import broker_parts, is_ready, payment_id
 from eventually import eventually
+from wire.amqp_proxy import amqp_proxy
 
 from shared.broker.connections import connected
 from shared.broker.errors import BrokerUnavailable, NotAccepted, NotRouted, Unconfirmed

@@ -3,9 +3,9 @@
 import asyncio
 
 import aiormq
-from amqp_proxy import amqp_proxy
 from broker_parts import broker_parts, is_ready, payment_id
 from eventually import eventually
+from wire.amqp_proxy import amqp_proxy
 
 from shared.broker.errors import NotRouted
 from shared.broker.messages import ReplyMessage

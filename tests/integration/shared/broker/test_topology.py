@@ -2,9 +2,9 @@
 
 import aiormq
 import pytest
-from amqp_proxy import amqp_proxy
 from broker_parts import broker_parts, payment_id
 from eventually import eventually
+from wire.amqp_proxy import amqp_proxy
 
 from shared.broker.errors import NotRouted, TopologyMismatch
 from shared.broker.messages import PaymentMessage

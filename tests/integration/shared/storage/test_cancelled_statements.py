@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from cancelled_statements import (
+from databases import Store
+from payments import change, history, in_doubt, in_session, queued, rows, try_claim
+from races.cancelled_statements import (
     BY_HAND,
     BY_LOCK_TIMEOUT,
     BY_STATEMENT_TIMEOUT,
@@ -14,8 +16,6 @@ from cancelled_statements import (
     timeouts_set,
     troubled,
 )
-from databases import Store
-from payments import change, history, in_doubt, in_session, queued, rows, try_claim
 from sqlalchemy.exc import DBAPIError
 
 from shared.payment.payment import Reason

@@ -10,9 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from payments import TERMS, in_session, lose, new_payment, prove, refused, rows, submit, succeeded
 from races.giving_back import GIVING_BACK
+from races.interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from races.race import Race
 from races.stored import STORED
 

@@ -1,8 +1,8 @@
 """Webhook endpoints that are changed while others write: nothing is lost, nothing waits for ever."""
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from payments import MERCHANT, change, queued, refused, rows
+from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 
 from shared.payment.payment import Reason
 from shared.storage.db.engine import Database

@@ -5,8 +5,15 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from interleaving import Pause, finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from payments import in_session, lose, prove
+from races.interleaving import (
+    Pause,
+    finished_or_blocked,
+    outcome_of,
+    paused_before,
+    paused_before_commit,
+    running,
+)
 
 from shared.payment.payment import Payment
 from shared.payment.settlement import Settlement

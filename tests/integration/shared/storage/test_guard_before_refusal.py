@@ -1,8 +1,8 @@
 """A refusal that is safe to retry: no attempt of the order is being stored at that moment."""
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from payments import TERMS, history, new_payment, queued, rows, submit, succeeded
+from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 
 from shared.payment.payment import Operation
 from shared.payment.states import State

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from payments import ended, prove, queued, refused, rows, submit, succeeded
+from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 
 from shared.payment.payment import Operation
 from shared.payment.states import Event

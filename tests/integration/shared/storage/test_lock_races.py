@@ -2,7 +2,8 @@
 
 import asyncio
 
-from interleaving import (
+from payments import change, holder, in_session, queued, try_claim
+from races.interleaving import (
     eventually,
     finished_or_blocked,
     locked,
@@ -11,7 +12,6 @@ from interleaving import (
     paused_before_commit,
     running,
 )
-from payments import change, holder, in_session, queued, try_claim
 
 from shared.payment.payment import Reason
 from shared.payment.settlement import Settlement

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from cut_proxy import CutProxy, cut_proxy
 from databases import Store
-from interleaving import outcome_of, paused_before, paused_before_commit, running
 from payments import change, history, holder, in_session, queued, rows, submit, try_claim
+from races.interleaving import outcome_of, paused_before, paused_before_commit, running
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from wire.cut_proxy import CutProxy, cut_proxy
 
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from payments import history, in_doubt, in_session, prove, queued, refused, rows, submit, succeeded
+from races.interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 
 from shared.payment.answers import response_for
 from shared.payment.payment import Operation, Payment, Reason

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from payments import TERMS, change, history, in_doubt, new_payment, queued, refused, rows, succeeded
+from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 
 from shared.payment.payment import Operation, Payment
 from shared.storage.db.engine import Database

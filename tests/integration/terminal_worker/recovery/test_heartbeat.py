@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from amqp_proxy import amqp_proxy
 from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
 from payments import change
-from scripted_terminal import ScriptedTerminal, Talk
 from system import System, system_on
+from wire.amqp_proxy import amqp_proxy
+from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from terminal_worker.main import run
 from terminal_worker.recovery.heartbeat import WorkerTakenOver

@@ -1,9 +1,9 @@
 """Fields as they are kept: what is known and has its form; of everything else the length."""
 
 import pytest
-from concert import OTHER_PAYMENT, PAN, PAYMENT
 from hypothesis import given
 from hypothesis import strategies as st
+from wire.concert import OTHER_PAYMENT, PAN, PAYMENT
 
 from shared.concert import fields as f
 from shared.concert.allowed_fields import allowed_fields, fingerprint

@@ -1,7 +1,7 @@
 """An answer has no terminator: silence, the close, and the terminal's known echoes decide."""
 
 import pytest
-from concert import DONE, SHORTEST, frame_of, request
+from wire.concert import DONE, SHORTEST, frame_of, request
 
 from shared.concert.completeness import Complete, Completeness, Unreadable, Wait, check_completeness
 from shared.concert.decode import Frame

@@ -1,7 +1,7 @@
 """The decoder reads what real terminals send, however the network cuts it."""
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, DONE, IDENTIFIED, REJECTED, SHORTEST, frame_of
+from wire.concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, DONE, IDENTIFIED, REJECTED, SHORTEST, frame_of
 
 from shared.concert.decode import Cut, Decoder
 

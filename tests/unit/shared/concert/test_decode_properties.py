@@ -1,8 +1,8 @@
 """Properties of codec and parsed: round trips, any cut, any garbage."""
 
-from concert import DONE, request
 from hypothesis import given
 from hypothesis import strategies as st
+from wire.concert import DONE, request
 
 from shared.concert.completeness import Complete, Unreadable, Wait, check_completeness
 from shared.concert.decode import Decoder, Frame

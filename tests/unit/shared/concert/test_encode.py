@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, request
+from wire.concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, request
 
 from shared.concert.encode import (
     CannotAsk,

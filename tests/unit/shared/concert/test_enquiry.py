@@ -1,7 +1,7 @@
 """An enquiry proves success or nothing; every weaker answer is a hint at most."""
 
 import pytest
-from concert import OTHER_PAYMENT, PAN, PAYMENT, answer, frame_of, receipt_field, request
+from wire.concert import OTHER_PAYMENT, PAN, PAYMENT, answer, frame_of, receipt_field, request
 
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.enquiry import Grade, ProofGap, interpret_enquiry

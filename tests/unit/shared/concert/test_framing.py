@@ -1,9 +1,9 @@
 """Known wrapping is taken off where what remains is a whole frame, and nothing else is."""
 
 import pytest
-from concert import DONE, frame_of
 from hypothesis import example, given
 from hypothesis import strategies as st
+from wire.concert import DONE, frame_of
 
 from shared.concert.decode import Decoder
 from shared.concert.encode import encode_fields

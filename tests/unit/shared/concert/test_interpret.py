@@ -1,7 +1,7 @@
 """The meaning of an answer for its payment, rule by rule."""
 
 import pytest
-from concert import (
+from wire.concert import (
     IDENTIFIED,
     OTHER_PAYMENT,
     PAN,

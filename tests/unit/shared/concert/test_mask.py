@@ -1,9 +1,9 @@
 """Card numbers are masked wherever they stand, and nothing else is."""
 
 import pytest
-from concert import PAN, PAYMENT
 from hypothesis import given
 from hypothesis import strategies as st
+from wire.concert import PAN, PAYMENT
 
 from shared.concert.mask import mask_card, mask_card_numbers
 

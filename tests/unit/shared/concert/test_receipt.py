@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from concert import base64_of, receipt_field
+from wire.concert import base64_of, receipt_field
 
 from shared.concert.receipt import (
     decode_receipt,

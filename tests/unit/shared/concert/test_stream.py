@@ -1,9 +1,9 @@
 """One connection may carry several frames; silence and the first field tell where one begins."""
 
 import pytest
-from concert import DONE, PAN, SHORTEST, frame_of
 from hypothesis import given
 from hypothesis import strategies as st
+from wire.concert import DONE, PAN, SHORTEST, frame_of
 
 from shared.concert.framing import ACK, ETX, STX, check_byte_of
 from shared.concert.stream import BROKEN_FRAMES_KEPT, AnswerStream

@@ -4,9 +4,9 @@ import base64
 import re
 
 import pytest
-from concert import PAN
 from hypothesis import given
 from hypothesis import strategies as st
+from wire.concert import PAN
 
 from shared.concert.mask import SHOWN_CHARACTERS, show_unreadable
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
-from concert_client import RawClient, ask
 from eventually import eventually
+from wire.concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
+from wire.concert_client import RawClient, ask
 
 from sandbox.terminal.device.device import DEFAULT_PORT, Device
 from sandbox.terminal.device.session_log import charged_twice, overlapping_sessions, read_session_log

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from concert import frame_of, read, request
-from concert_client import RawClient, ask
 from eventually import eventually
+from wire.concert import frame_of, read, request
+from wire.concert_client import RawClient, ask
 
 from sandbox.cards import DECK
 from sandbox.terminal.device.device import Device

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from payments import change, new_payment, queued, rows, submit, succeeded
+from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 
 from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 from payments import ADDRESS, HOST, MERCHANT, PORT, change, rows
+from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from interleaving import (
+from payments import MERCHANT, queued, rows
+from races.interleaving import (
     finished_or_blocked,
     locked,
     outcome_of,
@@ -11,7 +12,6 @@ from interleaving import (
     paused_before_commit,
     running,
 )
-from payments import MERCHANT, queued, rows
 
 from shared.payment.payment import Reason
 from shared.storage.db.engine import Database

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
-from concert import PAYMENT, frame_of, request
+from wire.concert import PAYMENT, frame_of, request
 
 from sandbox.cards import DECK, Card, Mode, card_of_key
 from sandbox.terminal.device.card import CardRead, masked

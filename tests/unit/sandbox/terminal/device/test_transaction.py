@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
+from wire.concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
 
 from sandbox.terminal.device.device import TEST_CARD_NUMBER, Device
 from sandbox.terminal.device.transaction import (

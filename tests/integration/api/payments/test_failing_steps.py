@@ -1,0 +1,95 @@
+"""Errors between the order and its answer: what is stored is said, and the order is never sent twice."""
+
+import asyncio
+
+import pytest
+from eventually import eventually
+from races.cancelled_statements import Trouble, troubled
+from structlog.testing import capture_logs
+from system import System, payment_id
+from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
+
+from shared.runtime.failpoints import API_STEPS
+from shared.storage.db.engine import StatementCancelled
+
+
+async def pays(talk: Talk) -> None:
+    talk.answer(await talk.request())
+
+
+@pytest.mark.parametrize("step", API_STEPS)
+async def test_an_error_at_any_step_of_an_order_is_no_second_payment(system: System, step: str) -> None:
+    """The client hears that nothing is known; asked again, the order has been paid once."""
+    failed: list[str] = []
+
+    async def fails_once(reached: str) -> None:
+        if reached == step and not failed:
+            failed.append(step)
+            raise RuntimeError(step)
+
+    pos = await system.till(await system.api(failpoint=fails_once))
+    await system.worker(republish_after_seconds=0.3)
+    # Without the log's traceback, whose drawing takes seconds.
+    async with ScriptedTerminal(pays) as terminal:
+        with capture_logs():
+            first = await pos.pay(terminal.host, order_id="order-1")
+        again = await pos.pay(terminal.host, order_id="order-1")
+
+        assert (first.status_code, first.json()["error"]["code"]) == (500, "undefined.internal.server.error")
+        assert first.json()["error"]["details"]["safe_to_retry"] is False
+        assert again.json().get("paymentStatus") == "Success", again.text
+        assert len(terminal.talks) == 1
+    assert len(await system.payments()) == 1
+
+
+async def test_an_order_whose_statement_is_cancelled_is_answered_as_one_of_a_database_away(
+    system: System,
+) -> None:
+    """500, nothing is said to be safe, nothing is stored; the same order again is paid."""
+    api = await system.api()
+    pos = await system.till(api)
+    await system.worker()
+    async with ScriptedTerminal(pays) as terminal:
+        with troubled(api.database) as troubles:
+            troubles[f"{terminal.host}:{PORT}"] = Trouble(at=0)
+            first = await pos.pay(terminal.host, order_id="order-1")
+        assert first.status_code == 500
+        assert first.json()["error"]["code"] == "unavailable.database.internal.server.error"
+        assert '"safe_to_retry":true' not in first.text.replace(" ", "")
+        assert await system.payments() == []
+
+        assert (await pos.pay(terminal.host, order_id="order-1")).json()["paymentStatus"] == "Success"
+
+
+@pytest.mark.parametrize("error", [StatementCancelled("canceling statement"), RuntimeError("unexpected")])
+async def test_a_waiting_caller_outlives_whatever_its_api_cannot_read(
+    system: System, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result comes while no row can be read: told once it can."""
+    api = await system.api()
+    pos = await system.till(api)
+    await system.worker()
+    customer_pays = asyncio.Event()
+
+    async def pays_late(talk: Talk) -> None:
+        asked = await talk.request()
+        await customer_pays.wait()
+        talk.answer(asked)
+
+    async with ScriptedTerminal(pays_late) as terminal, asyncio.TaskGroup() as group:
+        paying = group.create_task(pos.pay(terminal.host))
+        await eventually(lambda: terminal.talks and terminal.talks[0].received)
+        failures: list[str] = []
+
+        async def fails(_: object) -> None:
+            failures.append("read")
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(api.database, "read", fails)
+            customer_pays.set()
+            await eventually(lambda: len(failures) >= 2)
+            assert not paying.done()
+
+    assert paying.result().json()["paymentStatus"] == "Success"
+    assert (await system.stored(payment_id(paying.result()))).state == "succeeded"

@@ -1,0 +1,136 @@
+"""The feed of events over HTTP: for tills that cannot be called."""
+
+from typing import Any
+
+import pytest
+from databases import Store
+from payments import change, rows
+from races.cancelled_statements import Trouble, troubled
+from running.api_alone import Caller, api_alone
+from wire.webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered
+
+from api.webhooks.delivery_models import EventFeed
+
+FEED = "/v1/events"
+
+
+async def read(till: Caller, **query: str) -> dict[str, Any]:
+    answered = await till.get(FEED, **query)
+    assert answered.status_code == 200, answered.text
+    feed: dict[str, Any] = answered.json()
+    assert feed.keys() == EventFeed.model_fields.keys()
+    return feed
+
+
+async def test_a_till_follows_the_feed_from_its_cursor(store: Store) -> None:
+    """Everything once, in order, whether or not anybody has an endpoint; at the end the cursor stays."""
+    async with api_alone(store) as api:
+        till = await api.merchant()
+        assert await read(till) == {"events": [], "next": "0", "has_more": False}
+        payments = [await cancelled_payment(till) for _ in range(5)]
+
+        seen, after = [], "0"
+        for has_more in (True, True, False):
+            feed = await read(till, after=after, limit="2")
+            assert feed["has_more"] is has_more
+            seen += feed["events"]
+            after = feed["next"]
+
+        assert [event["payment_id"] for event in seen] == payments
+        assert {event["type"] for event in seen} == {"payment.cancelled"}
+        assert await read(till, after=after) == {"events": [], "next": after, "has_more": False}
+        payments.append(await cancelled_payment(till))
+        (event,) = (await read(till, after=after))["events"]
+        assert event["payment_id"] == payments[-1]
+        assert [each["payment_id"] for each in (await read(till))["events"]] == payments
+
+
+async def test_the_feed_says_what_a_webhook_says(store: Store) -> None:
+    """The same JSON, test events with it."""
+    async with api_alone(store, **LOCAL) as api:
+        till = await api.merchant()
+        endpoint = await registered(till)
+        await cancelled_payment(till)
+        await till.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+
+        told = [
+            (await till.get(f"{DELIVERIES}/{one['id']}")).json()["event"] for one in await deliveries_of(till)
+        ]
+
+        events = (await read(till))["events"]
+        assert sorted(events, key=str) == sorted(told, key=str)
+        assert [event["type"] for event in events] == ["payment.cancelled", "endpoint.test"]
+
+
+async def test_merchants_have_feeds_of_their_own(store: Store) -> None:
+    """Positions and events of one are nothing to the other."""
+    async with api_alone(store) as api:
+        one, other = await api.merchant(), await api.merchant()
+        mine, theirs = await cancelled_payment(one), await cancelled_payment(other, host="127.0.0.10")
+
+        for till, payment_id in ((one, mine), (other, theirs)):
+            feed = await read(till)
+            assert [event["payment_id"] for event in feed["events"]] == [payment_id]
+            assert feed["next"] == "1"
+
+
+async def test_a_reading_that_finds_nothing_new_writes_nothing(store: Store) -> None:
+    """Polling costs two look-ups: no transaction, no lock."""
+    async with api_alone(store) as api:
+        till = await api.merchant()
+        await cancelled_payment(till)
+        after = (await read(till))["next"]
+        # Whoever placed an event would move this.
+        await change(api.database, "UPDATE feeds SET position = 1000")
+
+        assert await read(till, after=after) == {"events": [], "next": after, "has_more": False}
+        (row,) = await rows(api.database, "SELECT position FROM feeds")
+        assert row.position == 1000
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"after": "x"}, {"after": "-1"}, {"after": "1" * 19}, {"limit": "0"}, {"limit": "101"}, {"before": "1"}],
+    ids=["text", "negative", "too-long", "limit-0", "limit-101", "unknown"],
+)
+async def test_a_wrong_parameter_is_named(sqlite_store: Store, query: dict[str, str]) -> None:
+    """400 in the usual envelope."""
+    async with api_alone(sqlite_store) as api:
+        answered = await (await api.merchant()).get(FEED, **query)
+
+        assert answered.status_code == 400
+        assert answered.json()["error"]["details"] == {"parameter": next(iter(query))}
+
+
+async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(store: Store) -> None:
+    """Its body is no JSON: it is passed over, and the cursor with it."""
+    async with api_alone(store) as api:
+        till = await api.merchant()
+        for _ in range(3):
+            await cancelled_payment(till)
+        numbers = [
+            row.number for row in await rows(api.database, "SELECT number FROM events ORDER BY number")
+        ]
+        await change(
+            api.database, "UPDATE events SET body = 'broken' WHERE number = :number", number=numbers[1]
+        )
+
+        feed = await read(till)
+
+        assert len(feed["events"]) == 2
+        assert feed["next"] == "3"
+
+
+async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(postgres_store: Store) -> None:
+    """The statement is cancelled: the rest comes with a later reading."""
+    async with api_alone(postgres_store) as api:
+        till = await api.merchant()
+        await cancelled_payment(till)
+        assert len((await read(till))["events"]) == 1
+        await cancelled_payment(till)
+
+        assert till.merchant_id is not None
+        with troubled(api.database) as troubles:
+            troubles[till.merchant_id] = Trouble(at=1)
+            assert (len((await read(till))["events"]), troubles[till.merchant_id].cancelled) == (1, 1)
+        assert len((await read(till))["events"]) == 2
