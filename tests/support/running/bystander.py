@@ -1,8 +1,8 @@
 """Bystander in a process of its own: it asks for health again and again until its input is closed.
 
 `python -m running.bystander PORT` writes a line once it has an answer, and at the end one JSON object:
-`seconds` (how long each check took) and `statuses`. A process, because whoever attacks from the same one would
-its clock.
+`seconds` (how long each check took) and `statuses`. A process, because an attacker in the same one would
+slow its clock.
 """
 
 import http.client
