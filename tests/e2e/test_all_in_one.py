@@ -11,7 +11,7 @@ import psutil
 from eventually import eventually
 from limits import SHORT_LIMITS
 from running.fleet import Fleet, Process, fleet_of
-from system import Login, Till, delete_queues
+from system import Login, Pos, delete_queues
 from wire.scripted_terminal import ScriptedTerminal, Talk
 
 
@@ -46,7 +46,7 @@ async def test_a_shop_starts_from_nothing_pays_and_ends_in_order(
             ScriptedTerminal(answers_when_told) as terminal,
             asyncio.TaskGroup() as group,
         ):
-            paying = group.create_task(Till(client, login, url).pay(terminal.host))
+            paying = group.create_task(Pos(client, login, url).pay(terminal.host))
             await eventually(lambda: terminal.talks and terminal.talks[0].received)
             process.terminate()
             await eventually(lambda: process.text.count('"stopping"') >= 2)

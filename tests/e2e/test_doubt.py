@@ -15,7 +15,7 @@ from eventually import eventually
 from loopback import terminal_host
 from running.fault_runs import READY_LINE, check_the_ledger, debits, stage
 from running.fleet import Fleet, Process
-from system import System, Till, delete_queues, order_for, payment_id, system_on
+from system import Pos, System, delete_queues, order_for, payment_id, system_on
 from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from sandbox.terminal.device.device import DEFAULT_PORT, Device
@@ -61,11 +61,11 @@ async def system(postgres_store: Store, amqp_url: str, prefix: str) -> AsyncIter
 
 async def test_a_charge_whose_answer_was_lost_is_proved_by_the_enquiry(system: System) -> None:
     """The terminal repeats our reference and a receipt that reads as done: the waiting client gets 200."""
-    till = await system.till(await system.api(caller_wait_in_doubt_seconds=15))
+    pos = await system.pos(await system.api(caller_wait_in_doubt_seconds=15))
     await system.worker()
 
     async with VirtualTerminal(terminal_host(), behaviour=LOST, device=PROMPT) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
         body = answered.json()
         assert (answered.status_code, body["paymentStatus"]) == (200, "Success")
@@ -133,21 +133,21 @@ UNPROVABLE: Final = (
 
 async def test_what_an_enquiry_cannot_prove_stays_in_doubt_with_its_hints(system: System) -> None:
     """Seven terminals at once: each is asked, none proves anything, nothing is sent again."""
-    till = await system.till(await system.api(caller_wait_in_doubt_seconds=3))
+    pos = await system.pos(await system.api(caller_wait_in_doubt_seconds=3))
     await system.worker()
 
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as log:
-        await asyncio.gather(*(_stays_in_doubt(system, till, terminal, log) for terminal in UNPROVABLE))
+        await asyncio.gather(*(_stays_in_doubt(system, pos, terminal, log) for terminal in UNPROVABLE))
 
 
 async def _stays_in_doubt(
-    system: System, till: Till, terminal: Unprovable, log: list[MutableMapping[str, Any]]
+    system: System, pos: Pos, terminal: Unprovable, log: list[MutableMapping[str, Any]]
 ) -> None:
     async with VirtualTerminal(terminal_host(), behaviour=Behaviour(), device=PROMPT) as shop:
         if terminal.typed == "before":
             await _type_a_sale(shop)
         shop.behaviour = terminal.behaviour
-        paying = asyncio.create_task(till.pay(shop.host, PRICE))
+        paying = asyncio.create_task(pos.pay(shop.host, PRICE))
         if terminal.typed == "after":
             await eventually(lambda: any(record.outcome for record in debits(shop)))
             shop.behaviour = Behaviour()
@@ -231,11 +231,11 @@ async def _pays_after_the_death(staged: Staged) -> None:
         staged as (fleet, system),
         VirtualTerminal(terminal_host(), behaviour=pays_late, device=PROMPT) as shop,
     ):
-        till = await system.till(await system.api())
+        pos = await system.pos(await system.api())
         dying: Process = await fleet.start("terminal-worker")
         await dying.logged(READY_LINE)
         order = order_for(shop.host)
-        first = asyncio.create_task(till.send(order, {"Prefer": "wait=5"}))
+        first = asyncio.create_task(pos.send(order, {"Prefer": "wait=5"}))
         await eventually(lambda: shop.is_busy)
         await dying.kill()
 
@@ -243,7 +243,7 @@ async def _pays_after_the_death(staged: Staged) -> None:
         assert (unknown.status_code, unknown.json()["payment"]["state"]) == (504, "in_session")
         assert unknown.json()["payment"]["safe_to_retry"] is False
         await system.worker()
-        again = asyncio.create_task(till.send(order))
+        again = asyncio.create_task(pos.send(order))
         await eventually(lambda: _is_in_doubt(system))
         shop.present_card()
         answered = await again
@@ -262,10 +262,10 @@ async def _is_proved_by_the_usual_limits(staged: Staged) -> None:
         VirtualTerminal(terminal_host(), behaviour=Behaviour(delay_seconds=60), device=PROMPT) as shop,
     ):
         loop = asyncio.get_running_loop()
-        till = await system.till(await system.api())
+        pos = await system.pos(await system.api())
         dying: Process = await fleet.start("terminal-worker")
         await dying.logged(READY_LINE)
-        paying = asyncio.create_task(till.pay(shop.host))
+        paying = asyncio.create_task(pos.pay(shop.host))
         await eventually(lambda: shop.is_busy)
         await system.worker()
         await dying.kill()
@@ -296,16 +296,16 @@ async def test_a_debit_without_a_result_is_not_reversed(system: System) -> None:
         await talk.request()
         await customer.wait()
 
-    till = await system.till(await system.api(caller_wait_in_doubt_seconds=0.2))
+    pos = await system.pos(await system.api(caller_wait_in_doubt_seconds=0.2))
     await system.worker()
 
     async with ScriptedTerminal(loses_the_answer) as shop:
-        paying = asyncio.create_task(till.pay(shop.host, order_id="order-1"))
+        paying = asyncio.create_task(pos.pay(shop.host, order_id="order-1"))
         await eventually(lambda: shop.talks and shop.talks[0].received)
-        running = await till.pay(shop.host, order_id="order-1", transaction_type="Cancel")
+        running = await pos.pay(shop.host, order_id="order-1", transaction_type="Cancel")
         customer.set()
         debit = await paying
-        in_doubt = await till.pay(shop.host, order_id="order-1", transaction_type="Cancel")
+        in_doubt = await pos.pay(shop.host, order_id="order-1", transaction_type="Cancel")
 
         assert debit.json()["payment"]["state"] == "in_doubt"
         for refused, state in ((running, "in_session"), (in_doubt, "in_doubt")):

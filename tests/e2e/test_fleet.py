@@ -19,7 +19,7 @@ from limits import SHORT_LIMITS
 from loopback import terminal_host
 from orders import order_with
 from running.fleet import Fleet, Process, fleet_of
-from system import LOOPBACK, System, Till, delete_queues, order_for, system_on
+from system import LOOPBACK, Pos, System, delete_queues, order_for, system_on
 from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from api.openapi.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
@@ -58,7 +58,7 @@ class Running:
 
     fleet: Fleet
     system: System
-    tills: list[Till]
+    registers: list[Pos]
     apis: list[Process]
     workers: list[Process]
     store: Store
@@ -103,13 +103,13 @@ async def running(store: Store, amqp_url: str, prefix: str, tmp_path: Path) -> A
         workers = [await fleet.start("terminal-worker") for _ in range(2)]
         apis = [await fleet.start("api") for _ in range(2)]
         login = await system.login(LOOPBACK)
-        tills = []
+        registers = []
         for api in apis:
             port = (await api.logged("API is serving"))["port"]
-            tills.append(Till(client, login, f"http://127.0.0.1:{port}"))
+            registers.append(Pos(client, login, f"http://127.0.0.1:{port}"))
         for worker in workers:
             await worker.logged("terminal worker is taking payments")
-        yield Running(fleet, system, tills, apis, workers, store)
+        yield Running(fleet, system, registers, apis, workers, store)
 
 
 def customer_for(request: Request) -> Behaviour | None:
@@ -133,7 +133,9 @@ async def test_two_hundred_payments_at_once_over_twenty_terminals(running: Runni
         orders = [order_for(terminals[n % TERMINALS].host, 4000 + n % 10) for n in range(PAYMENTS)]
         random.Random(7).shuffle(orders)
 
-        answers = await asyncio.gather(*(running.tills[n % 2].send(order) for n, order in enumerate(orders)))
+        answers = await asyncio.gather(
+            *(running.registers[n % 2].send(order) for n, order in enumerate(orders))
+        )
 
         await check_that_answers_are_the_stored_rows(running, answers)
         check_the_terminals_records(terminals)
@@ -192,9 +194,9 @@ async def check_the_metrics(running: Running) -> None:
             talk.answer(asked)
 
     async with ScriptedTerminal(answers_the_first) as shop, asyncio.TaskGroup() as group:
-        group.create_task(running.tills[0].pay(shop.host))
+        group.create_task(running.registers[0].pay(shop.host))
         await eventually(lambda: shop.talks)
-        group.create_task(running.tills[0].pay(shop.host))
+        group.create_task(running.registers[0].pay(shop.host))
         for state in ("queued", "in_session"):
             await eventually(partial(_shows, running, state))
         customer_pays.set()
@@ -227,7 +229,7 @@ async def test_every_field_of_the_contracts_answer_comes_back(
 ) -> None:
     """The contract's example, mandatory fields only, and every field; approved, refused and abandoned."""
     async with system_on(sqlite_store.url, amqp_url, prefix) as system:
-        till = await system.till()
+        pos = await system.pos()
         await system.worker()
         for number, base in enumerate((EXAMPLE_REQUEST, MINIMAL_REQUEST, FULL_REQUEST)):
             for customer in Customer:
@@ -240,7 +242,7 @@ async def test_every_field_of_the_contracts_answer_comes_back(
                         },
                         base,
                     )
-                    answered = await till.send(request)
+                    answered = await pos.send(request)
                 check_the_answer(answered, request, customer)
 
 

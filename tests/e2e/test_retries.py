@@ -30,14 +30,14 @@ async def system(sqlite_store: Store, amqp_url: str, prefix: str) -> AsyncIterat
 
 async def test_a_refused_order_may_be_sent_again_until_it_is_paid(system: System) -> None:
     """The bank refuses, the customer presses red, then pays: three attempts of one order, charged once."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
 
     answers = []
     async with VirtualTerminal(terminal_host(), device=Device(request_idle_seconds=0)) as shop:
         for customer in (Customer.REFUSE, Customer.ABANDON, Customer.APPROVE):
             shop.behaviour = Behaviour(customer=customer)
-            answers.append(await till.pay(shop.host, order_id="order-1"))
+            answers.append(await pos.pay(shop.host, order_id="order-1"))
         assert [record.charged for record in shop.records if record.operation == "debit"] == [
             False,
             False,
@@ -69,8 +69,8 @@ async def test_an_order_sent_again_after_the_database_was_unavailable_is_paid_on
         talk.answer(await talk.request())
 
     api = await system.api()
-    till = await system.till(api)
-    await till.send({})  # its login is cached from here on
+    pos = await system.pos(api)
+    await pos.send({})  # its login is cached from here on
     database = api.database
     stores = database.write
 
@@ -81,16 +81,16 @@ async def test_an_order_sent_again_after_the_database_was_unavailable_is_paid_on
 
     async with ScriptedTerminal(answers) as shop:
         database.is_unavailable = True
-        refusals = [await till.pay(shop.host, order_id="never stored")]
+        refusals = [await pos.pay(shop.host, order_id="never stored")]
         database.is_unavailable = False
         monkeypatch.setattr(database, "write", goes_after_the_commit)
-        refusals.append(await till.pay(shop.host, order_id="stored"))
+        refusals.append(await pos.pay(shop.host, order_id="stored"))
         monkeypatch.undo()
         database.is_unavailable = False
         assert [row.order_id for row in await system.payments()] == ["stored"]
 
         await system.worker()
-        paid = [await till.pay(shop.host, order_id=order) for order in ("never stored", "stored")]
+        paid = [await pos.pay(shop.host, order_id=order) for order in ("never stored", "stored")]
 
         debits = [talk for talk in shop.talks if b"CD0010" in talk.received]
         assert len(debits) == 2

@@ -27,7 +27,7 @@ from running.fault_runs import (
     within,
 )
 from running.fleet import Fleet, Process
-from system import Till, order_for
+from system import Pos, order_for
 
 from sandbox.terminal.script.behaviour import Behaviour
 
@@ -56,16 +56,16 @@ async def test_an_api_struck_at_any_step_loses_nothing_and_the_retry_gets_the_an
         shop_terminal(Behaviour(delay_seconds=0.5)) as terminal,
         httpx.AsyncClient(timeout=60) as client,
     ):
-        retrying = await system.till()
+        retrying = await system.pos()
         worker = await fleet.start("terminal-worker")
         faulty = await _start_api(fleet, case)
         await worker.logged(READY_LINE)
         port = (await faulty.logged(API_READY_LINE))["port"]
-        till = Till(client, retrying.login, f"http://127.0.0.1:{port}")
+        pos = Pos(client, retrying.login, f"http://127.0.0.1:{port}")
         order = order_for(terminal.host)
 
         with never_left_stopped(faulty):
-            first = asyncio.create_task(till.send(order))
+            first = asyncio.create_task(pos.send(order))
             if case.step == WHILE_WAITING:
                 await eventually(lambda: debits(terminal))
                 faulty.signal(case.fault)

@@ -23,7 +23,7 @@ from running.fault_runs import (
     struck,
 )
 from running.fleet import Process
-from system import Till
+from system import Pos
 
 from sandbox.servers.start import RunningServer
 from sandbox.terminal.script.behaviour import Behaviour
@@ -76,11 +76,11 @@ async def _strike(scene: Scene, case: Case, broker: RunningServer | None = None)
     async with shop_terminal(Behaviour()) as terminal, httpx.AsyncClient(timeout=60) as client:
         if case.verb == "api":
             with pytest.raises(httpx.TransportError):
-                await (await _till_of(faulty, scene, client)).pay(terminal.host)
+                await (await _pos_of(faulty, scene, client)).pay(terminal.host)
         else:
             api = await scene.system.api()
             await faulty.logged(READY_LINE)
-            answered = await Till(api.client, scene.login).pay(terminal.host)
+            answered = await Pos(api.client, scene.login).pay(terminal.host)
             assert answered.json().get("paymentStatus") == "Success", answered.text
         await struck(faulty, case.fault)
         await _check_waiting(scene, case)
@@ -100,9 +100,9 @@ async def _strike(scene: Scene, case: Case, broker: RunningServer | None = None)
     await scene.check_received()
 
 
-async def _till_of(api: Process, scene: Scene, client: httpx.AsyncClient) -> Till:
+async def _pos_of(api: Process, scene: Scene, client: httpx.AsyncClient) -> Pos:
     port = (await api.logged(API_READY_LINE))["port"]
-    return Till(client, scene.login, f"http://127.0.0.1:{port}")
+    return Pos(client, scene.login, f"http://127.0.0.1:{port}")
 
 
 async def _check_waiting(scene: Scene, case: Case) -> None:

@@ -97,11 +97,11 @@ CASES: Final = (
 async def test_a_worker_struck_at_any_step_costs_nobody_a_payment(case: Case, staged: Staged) -> None:
     """Visible in time, answered as stored, charged at most once, the terminal free at the end."""
     async with staged(**case.limits) as (fleet, system), shop_terminal(SHOP) as terminal:
-        till = await system.till()
+        pos = await system.pos()
         faulty, other = await _start_two(fleet, case.step, case.fault)
 
         with never_left_stopped(faulty, other):
-            paying = asyncio.create_task(till.pay(terminal.host))
+            paying = asyncio.create_task(pos.pay(terminal.host))
             await struck(faulty, case.fault)
             go_on(other)
 
@@ -116,7 +116,7 @@ async def test_a_worker_struck_at_any_step_costs_nobody_a_payment(case: Case, st
             faulty.terminate()
             assert await faulty.ended() == 0
 
-        await next_customer_pays(system, till, terminal)
+        await next_customer_pays(system, pos, terminal)
 
         check_the_ledger(terminal, requests=case.requests + 1)
         row = await system.stored(row.id)
@@ -146,10 +146,10 @@ async def test_a_death_is_answered_within_fifteen_seconds_by_the_usual_limits(st
     }
     limits = {**usual, "terminal_own_time_seconds": 20, "caller_wait_in_doubt_seconds": 0.1}
     async with staged(**limits) as (fleet, system), shop_terminal(SHOP) as terminal:
-        till = await system.till()
+        pos = await system.pos()
         faulty, other = await _start_two(fleet, "after_write", KILL)
         with never_left_stopped(faulty, other):
-            paying = asyncio.create_task(till.pay(terminal.host))
+            paying = asyncio.create_task(pos.pay(terminal.host))
             await struck(faulty, KILL)
             go_on(other)
 
@@ -182,10 +182,10 @@ async def test_a_worker_that_wakes_too_late_leaves_the_next_customer_alone(
         staged(caller_wait_in_doubt_seconds=1, **patient) as (fleet, system),
         shop_terminal(SHOP) as terminal,
     ):
-        till = await system.till()
+        pos = await system.pos()
         stopped_worker, other = await _start_two(fleet, step, STOP)
         with never_left_stopped(stopped_worker, other):
-            paying = asyncio.create_task(till.pay(terminal.host))
+            paying = asyncio.create_task(pos.pay(terminal.host))
             await struck(stopped_worker, STOP)
             go_on(other)
             answered = await within(VISIBLE_SECONDS, paying)
@@ -194,7 +194,7 @@ async def test_a_worker_that_wakes_too_late_leaves_the_next_customer_alone(
 
             # Nobody presents a card until the stopped worker has ended.
             terminal.behaviour = Behaviour(delay_seconds=60)
-            next_paying = asyncio.create_task(till.pay(terminal.host, 777))
+            next_paying = asyncio.create_task(pos.pay(terminal.host, 777))
             await eventually(lambda: terminal.is_busy)
         await eventually(lambda: _is_stored(system, answered.json()["payment"]["id"], state, reason))
         stopped_worker.terminate()

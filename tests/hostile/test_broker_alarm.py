@@ -35,11 +35,11 @@ async def test_under_an_alarm_nobody_waits_for_the_broker(target: Target, own_br
     readiness_url = f"http://127.0.0.1:{management}/readyz"
     seconds: list[float] = []
 
-    async with target.till() as till:
+    async with target.pos() as pos:
 
         async def order() -> httpx.Response:
             began = time.perf_counter()
-            answered = await till.send(order_for(terminal_host()), {"Prefer": "respond-async"})
+            answered = await pos.send(order_for(terminal_host()), {"Prefer": "respond-async"})
             seconds.append(time.perf_counter() - began)
             return answered
 
@@ -52,7 +52,7 @@ async def test_under_an_alarm_nobody_waits_for_the_broker(target: Target, own_br
                 assert error["details"]["safe_to_retry"] is True
 
         async def readiness_names_it() -> bool:
-            return "low on memory" in (await till.client.get(readiness_url)).text
+            return "low on memory" in (await pos.client.get(readiness_url)).text
 
         await asyncio.to_thread(own_broker.raise_alarm)
         try:

@@ -20,7 +20,7 @@ async def test_guessing_is_slowed_and_holds_no_client_up(target: Target) -> None
     statuses: Counter[int] = Counter()
     ends_at = time.monotonic() + SECONDS
 
-    async with target.till() as till:
+    async with target.pos() as pos:
         path = f"http://127.0.0.1:{target.port}/v1/payments"
 
         async def guess(name: str | None) -> None:
@@ -33,13 +33,13 @@ async def test_guessing_is_slowed_and_holds_no_client_up(target: Target) -> None
 
         async def work() -> None:
             while time.monotonic() < ends_at:
-                assert (await till.client.get(path, headers=till.login.headers)).status_code == 200
+                assert (await pos.client.get(path, headers=pos.login.headers)).status_code == 200
                 await asyncio.sleep(0.05)
 
         # A client without an earlier log-in waits as its address does.
-        assert (await till.client.get(path, headers=till.login.headers)).status_code == 200
+        assert (await pos.client.get(path, headers=pos.login.headers)).status_code == 200
         async with target.attacked("failed log-ins") as bystander:
-            known = till.login.username
+            known = pos.login.username
             await asyncio.gather(work(), *(guess(known if n % 2 else None) for n in range(ATTACKERS)))
             answered = ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items()))
 

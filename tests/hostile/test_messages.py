@@ -68,9 +68,9 @@ async def test_forged_messages_end_no_process_and_hold_nobody_up(target: Target)
     notifier = await target.start("notifier-worker", NOTIFIER_READY_LINE)
     system, topology = target.system, topology_of(target.system.settings)
     host = terminal_host()
-    async with target.till() as till, receiving() as hooks, VirtualTerminal(host) as terminal:
-        await add_endpoint(system.database, system.settings, till.login.merchant_id, hooks.url)
-        assert (await till.pay(host)).status_code == 200
+    async with target.pos() as pos, receiving() as hooks, VirtualTerminal(host) as terminal:
+        await add_endpoint(system.database, system.settings, pos.login.merchant_id, hooks.url)
+        assert (await pos.pay(host)).status_code == 200
         (first,) = await system.payments()
         queues = [topology.payments, *map(topology.notifications, ("hipay", "merchant")), first.reply_to]
 
@@ -78,10 +78,10 @@ async def test_forged_messages_end_no_process_and_hold_nobody_up(target: Target)
             url = system.settings.require_amqp_url()
             publishing = asyncio.create_task(publish(url, queues))
             for _ in range(PAYMENTS):
-                paid = await till.pay(host)
+                paid = await pos.pay(host)
                 assert paid.json()["payment"]["state"] == "succeeded", paid.text
             number = await publishing
-            assert (await till.pay(host)).json()["payment"]["state"] == "succeeded"
+            assert (await pos.pay(host)).json()["payment"]["state"] == "succeeded"
 
             async def all_notified() -> bool:
                 waiting = "SELECT count(*) AS number FROM deliveries WHERE state <> 'delivered'"

@@ -9,7 +9,7 @@ import pytest
 from loopback import terminal_host
 from running.attacks import Target
 from running.fault_runs import READY_LINE
-from system import Till
+from system import Pos
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.server.server import VirtualTerminal
@@ -30,14 +30,14 @@ def more_settings() -> dict[str, object]:
     return {"import_timeout_seconds": 15}
 
 
-async def dry_run(till: Till, port: int) -> httpx.Response:
+async def dry_run(pos: Pos, port: int) -> httpx.Response:
     """Check a file of dead names."""
     file = "\n".join(["id,host", *(f"till-{number},name{number}{DEAD}" for number in range(NAMES))])
-    return await till.client.post(
+    return await pos.client.post(
         f"http://127.0.0.1:{port}/v1/terminals/import",
         params={"dry_run": "true"},
         content=file,
-        headers={**till.login.headers, "Content-Type": "text/csv"},
+        headers={**pos.login.headers, "Content-Type": "text/csv"},
     )
 
 
@@ -47,8 +47,8 @@ async def test_dead_names_do_not_slow_others(target: Target) -> None:
     host = terminal_host()
     seconds: list[float] = []
     async with (
-        target.till() as attacker,
-        target.till() as shop,
+        target.pos() as attacker,
+        target.pos() as shop,
         VirtualTerminal(host, 8888, device=Device(request_idle_seconds=0)),
         target.attacked(f"a dry run of {NAMES} dead names"),
         asyncio.timeout(120),

@@ -10,7 +10,7 @@ import pytest
 from loopback import terminal_host
 from running.attacks import Target
 from running.fault_runs import READY_LINE
-from system import ORDER_PATH, Till, order_for
+from system import ORDER_PATH, Pos, order_for
 from wire.raw_http import raw_connection, request
 
 from sandbox.terminal.device.device import Device
@@ -81,14 +81,14 @@ async def test_one_merchants_flood_does_not_slow_another(target: Target) -> None
     seconds: list[float] = []
     ends_at = time.monotonic() + FLOOD_SECONDS
 
-    async def flood(till: Till) -> None:
+    async def flood(pos: Pos) -> None:
         while time.monotonic() < ends_at:
-            answered = await till.send(order_for(silent), {"Prefer": "respond-async"})
+            answered = await pos.send(order_for(silent), {"Prefer": "respond-async"})
             statuses[answered.status_code] += 1
 
     async with (
-        target.till() as attacker,
-        target.till() as shop,
+        target.pos() as attacker,
+        target.pos() as shop,
         VirtualTerminal(host, device=Device(request_idle_seconds=0)),
         target.attacked("one merchant's flood of orders", health_waits=True),
     ):

@@ -39,11 +39,11 @@ async def test_payments_at_once_are_paid_by_way_of_the_pooler(
 ) -> None:
     """Four server connections change hands between any two transactions of all processes."""
     async with system_on(pooled_url, amqp_url, amqp_prefix, database_pooler="transaction") as system:
-        till = await system.till()
+        pos = await system.pos()
         await system.worker()
         async with VirtualTerminal(terminal_host()) as one, VirtualTerminal(terminal_host()) as other:
             orders = [order_for(host) for host in (one.host, other.host) for _ in range(6)]
-            answers = await asyncio.gather(*(till.send(order) for order in orders for _ in range(3)))
+            answers = await asyncio.gather(*(pos.send(order) for order in orders for _ in range(3)))
 
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["payment"]["id"] for answer in answers}) == len(orders)

@@ -59,7 +59,7 @@ async def test_a_database_that_cancels_every_statement_ends_no_process(
         processes(system) as running,
         ScriptedTerminal(pays) as terminal,
     ):
-        till = await system.till()
+        pos = await system.pos()
         with capture_logs() as log:
             async with postgres_database._writer.connect() as connection, connection.begin():
                 await connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -78,7 +78,7 @@ async def test_a_database_that_cancels_every_statement_ends_no_process(
                 )
 
         assert not any(task.done() for task in running)
-        assert (await till.pay(terminal.host)).json()["paymentStatus"] == "Success"
+        assert (await pos.pay(terminal.host)).json()["paymentStatus"] == "Success"
 
 
 async def test_an_error_of_the_code_ends_no_loop(
@@ -116,10 +116,10 @@ async def test_an_error_of_the_code_ends_no_loop(
         ScriptedTerminal(pays) as terminal,
         receiving() as hooks,
     ):
-        till = await system.till()
-        await add_endpoint(system.database, system.settings, till.login.merchant_id, hooks.url)
+        pos = await system.pos()
+        await add_endpoint(system.database, system.settings, pos.login.merchant_id, hooks.url)
 
-        assert (await till.pay(terminal.host)).json()["paymentStatus"] == "Success"
+        assert (await pos.pay(terminal.host)).json()["paymentStatus"] == "Success"
         await hooks.heard(1)
         await eventually(lambda: set(calls) and len(calls) == len(loops) and min(calls.values()) > 1)
 

@@ -76,7 +76,7 @@ def payment_id(answered: httpx.Response) -> str:
     return found
 
 
-class Till:
+class Pos:
     """POS of one merchant that pays over HTTP."""
 
     def __init__(self, client: httpx.AsyncClient, login: Login, base_url: str = "") -> None:
@@ -174,9 +174,9 @@ class System:
         assert await create_credential(self.database, name, kind, merchant_id, hashed)
         return Login(merchant_id, name, secret)
 
-    async def till(self, api: Api | None = None) -> Till:
+    async def pos(self, api: Api | None = None) -> Pos:
         """Return the POS of a new merchant whose terminals are on loopback addresses."""
-        return Till((api or await self.api()).client, await self.login(LOOPBACK))
+        return Pos((api or await self.api()).client, await self.login(LOOPBACK))
 
     async def api(
         self, *, lookup: Lookup | None = None, failpoint: Failpoint = no_failpoint, **given: object

@@ -22,17 +22,17 @@ async def test_hipay_and_merchants_do_not_wait_for_each_other(system: System, ha
     async with receiving() as hipay, receiving() as hooks, VirtualTerminal(terminal_host()) as shop:
         secret = new_webhook_secret(os.urandom)
         hipay_settings: dict[str, Any] = {"hipay_url": hipay.url, "hipay_signing_secret": secret}
-        till = await system.till(await system.api(**hipay_settings))
+        pos = await system.pos(await system.api(**hipay_settings))
         await system.worker()
         await system.notifier(
             **hipay_settings, **PATIENT, notify_hipay_concurrency=1, notify_merchant_concurrency=1
         )
-        await add_endpoint(system.database, system.settings, till.login.merchant_id, hooks.url)
+        await add_endpoint(system.database, system.settings, pos.login.merchant_id, hooks.url)
         slow, quick = (hipay, hooks) if hangs == "hipay" else (hooks, hipay)
         slow.goes_on.clear()
 
         for _ in range(3):
-            assert (await till.pay(shop.host)).status_code == 200
+            assert (await pos.pay(shop.host)).status_code == 200
         await quick.heard(3)
         await slow.heard(1)
         assert len(slow.received) == 1

@@ -14,7 +14,7 @@ from loopback import terminal_host
 from orders import order_with
 from running.merchant import requests_of
 from standardwebhooks import Webhook
-from system import ORDER_PATH, System, Till, order_for, payment_id
+from system import ORDER_PATH, Pos, System, order_for, payment_id
 from waiting_deliveries import all_delivered
 from wire.webhook_receiver import WebhookReceiver, receiving
 
@@ -28,7 +28,7 @@ from shared.notification.secrets import new_webhook_secret
 class NotifiedHipay:
     """A system whose order notifications go to a receiver of the test."""
 
-    till: Till
+    pos: Pos
     hipay: WebhookReceiver
     secret: str
     given: dict[str, Any]
@@ -42,10 +42,10 @@ async def notified_by(system: System, hipay: WebhookReceiver) -> NotifiedHipay:
         "hipay_password": "s3cret",
         "hipay_signing_secret": secret,
     }
-    till = await system.till(await system.api(**given))
+    pos = await system.pos(await system.api(**given))
     await system.worker()
     await system.notifier(**given)
-    return NotifiedHipay(till, hipay, secret, given)
+    return NotifiedHipay(pos, hipay, secret, given)
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ async def test_the_whole_request_of_the_pos_reaches_hipay(system_on_both: System
             }
         )
 
-        # As tills with a simple JSON library send it: all ASCII, half a surrogate pair is no obstacle.
-        answered = await notified.till.client.post(
+        # As cash registers with a simple JSON library send it: all ASCII, half a surrogate pair is no obstacle.
+        answered = await notified.pos.client.post(
             ORDER_PATH,
             content=json.dumps(order),
-            headers={**notified.till.login.headers, "content-type": "application/json"},
+            headers={**notified.pos.login.headers, "content-type": "application/json"},
         )
         (received,) = await hipay.heard(1)
 
@@ -82,7 +82,7 @@ async def test_the_whole_request_of_the_pos_reaches_hipay(system_on_both: System
         assert body["pos_technical_info"] == order["pos_technical_info"]
         assert body["other"] == {"shipping": {"city": "Nantes"}, "tomorrow": {"deep": ["er"]}}
         assert (body["type"], body["operation"], body["attempt"]) == ("order", "debit", 1)
-        assert body["merchant_id"] == notified.till.login.merchant_id
+        assert body["merchant_id"] == notified.pos.login.merchant_id
         debit = next(fields for fields in requests_of(shop) if fields["CD"] == "0")
         assert body["reference"] == payment_id(answered) == debit["CF"]
         await eventually(lambda: all_delivered(system_on_both.database))
@@ -91,7 +91,7 @@ async def test_the_whole_request_of_the_pos_reaches_hipay(system_on_both: System
 async def test_it_is_signed_and_has_credentials(notified: NotifiedHipay) -> None:
     """As our webhooks are, with HiPay's own signature; its id is the delivery's."""
     async with VirtualTerminal(terminal_host()) as shop:
-        await notified.till.pay(shop.host)
+        await notified.pos.pay(shop.host)
     (received,) = await notified.hipay.heard(1)
 
     Webhook(notified.secret).verify(received.body, received.headers)
@@ -105,11 +105,11 @@ async def test_a_new_attempt_is_a_notification_with_a_reference_of_its_own(notif
     """After a refusal the customer pays with another card; a request for the result is no attempt."""
     async with VirtualTerminal(terminal_host()) as shop:
         shop.behaviour = Behaviour(customer=Customer.REFUSE)
-        first = await notified.till.pay(shop.host, order_id="order-1")
+        first = await notified.pos.pay(shop.host, order_id="order-1")
         shop.behaviour = Behaviour()
-        second = await notified.till.pay(shop.host, order_id="order-1")
-        replayed = await notified.till.pay(shop.host, order_id="order-1")
-        await notified.till.pay(shop.host, order_id="order-2")
+        second = await notified.pos.pay(shop.host, order_id="order-1")
+        replayed = await notified.pos.pay(shop.host, order_id="order-1")
+        await notified.pos.pay(shop.host, order_id="order-2")
     received = await notified.hipay.heard(3)
 
     assert payment_id(replayed) == payment_id(second)
@@ -126,8 +126,8 @@ async def test_reversals_and_credits_are_notified_too(
 ) -> None:
     """Each is an attempt of its own operation."""
     async with VirtualTerminal(terminal_host()) as shop:
-        await notified.till.pay(shop.host, order_id="order-1")
-        answered = await notified.till.pay(shop.host, order_id="order-1", transaction_type=word)
+        await notified.pos.pay(shop.host, order_id="order-1")
+        answered = await notified.pos.pay(shop.host, order_id="order-1", transaction_type=word)
     received = await notified.hipay.heard(2)
 
     (body,) = [one.json for one in received if one.json["reference"] == payment_id(answered)]
@@ -136,7 +136,7 @@ async def test_reversals_and_credits_are_notified_too(
 
 async def test_it_is_sent_where_the_terminal_cannot_be_reached(notified: NotifiedHipay) -> None:
     """Nothing listens there."""
-    answered = await notified.till.pay(terminal_host())
+    answered = await notified.pos.pay(terminal_host())
     (received,) = await notified.hipay.heard(1)
 
     assert answered.status_code == 502
@@ -149,9 +149,9 @@ async def test_it_is_sent_where_the_terminal_has_no_address(system: System, noti
     async def nowhere(host: str) -> list[Address]:
         return []
 
-    till = await system.till(await system.api(lookup=nowhere, **notified.given))
+    pos = await system.pos(await system.api(lookup=nowhere, **notified.given))
 
-    answered = await till.pay("till-7.example")
+    answered = await pos.pay("till-7.example")
     (received,) = await notified.hipay.heard(1)
 
     assert answered.json()["payment"]["state"] == "unreachable"
@@ -163,21 +163,21 @@ async def test_it_does_not_wait_for_the_terminal(notified: NotifiedHipay) -> Non
     async with VirtualTerminal(terminal_host()) as shop:
         shop.behaviour = Behaviour(delay_seconds=4)
         body = order_for(shop.host)
-        accepted = await notified.till.send(body, headers={"prefer": "respond-async"})
+        accepted = await notified.pos.send(body, headers={"prefer": "respond-async"})
         (received,) = await notified.hipay.heard(1)
 
         assert accepted.status_code == 202
         assert received.json["reference"] == payment_id(accepted)
-        assert (await notified.till.client.get(
-            f"/v1/payments/{payment_id(accepted)}", headers=notified.till.login.headers
+        assert (await notified.pos.client.get(
+            f"/v1/payments/{payment_id(accepted)}", headers=notified.pos.login.headers
         )).json()["payment"]["state"] in ("queued", "in_session")  # fmt: skip
 
 
 async def test_without_an_address_nothing_is_written(system: System) -> None:
     """No delivery waits for an address that is not set."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     async with VirtualTerminal(terminal_host()) as shop:
-        assert (await till.pay(shop.host)).status_code == 200
+        assert (await pos.pay(shop.host)).status_code == 200
 
     assert await system.all_of("deliveries") == []

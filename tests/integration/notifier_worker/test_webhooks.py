@@ -22,13 +22,13 @@ from shared.storage.webhooks.endpoints import send_test
 async def test_a_payment_is_sent_to_the_merchants_endpoint_signed(system_on_both: System) -> None:
     """The receiver verifies it with the public library and reads the result."""
     system = system_on_both
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     await system.notifier()
     async with receiving() as hooks, VirtualTerminal(terminal_host()) as shop:
-        endpoint = await add_endpoint(system.database, system.settings, till.login.merchant_id, hooks.url)
+        endpoint = await add_endpoint(system.database, system.settings, pos.login.merchant_id, hooks.url)
 
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         (received,) = await hooks.heard(1)
 
         endpoint.verify(received)

@@ -29,13 +29,13 @@ async def test_the_answer_says_what_the_customer_did(
     system: System, customer: Customer, state: State, status: str
 ) -> None:
     """Approved, refused and abandoned: the answer equals the stored row and the lock is released."""
-    till = await system.till()
+    pos = await system.pos()
     worker = await system.worker()
 
     async with VirtualTerminal(
         terminal_host(), behaviour=Behaviour(customer=customer), device=PROMPT
     ) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
     assert answered.status_code == 200
     body = answered.json()
@@ -50,12 +50,12 @@ async def test_the_answer_says_what_the_customer_did(
 @pytest.mark.parametrize("piece_bytes", [1, 7])
 async def test_an_answer_in_pieces_is_read_whole(system: System, piece_bytes: int) -> None:
     """Byte by byte, or cut anywhere: silence shorter than the idle end never ends it."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     pieces = Behaviour(piece_bytes=piece_bytes, piece_pause_seconds=0.001)
 
     async with VirtualTerminal(terminal_host(), behaviour=pieces, device=PROMPT) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
     assert answered.json()["paymentStatus"] == "Success"
     assert answered.json()["receipt"]
@@ -71,10 +71,10 @@ async def test_a_pause_in_the_middle_of_an_answer_loses_nothing(system: System) 
         talk.write(b"CB0049999")
         await talk.peer_closed()
 
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     async with ScriptedTerminal(pauses) as shop:
-        answered = await till.pay(shop.host, 1500)
+        answered = await pos.pay(shop.host, 1500)
 
     assert answered.status_code == 504
     assert (await system.stored(answered.json()["payment"]["id"])).reason == "contradicting_answer"
@@ -87,14 +87,14 @@ async def test_a_connection_that_is_kept_open_costs_little_once_its_echoes_are_k
         talk.answer(await talk.request())
         await talk.peer_closed()
 
-    till = await system.till()
+    pos = await system.pos()
     long = 1.5
     await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=3)
     seconds = []
     async with ScriptedTerminal(keeps_open) as shop:
         for _ in range(4):
             began = time.monotonic()
-            answered = await till.pay(shop.host)
+            answered = await pos.pay(shop.host)
             seconds.append(time.monotonic() - began)
             assert answered.json()["paymentStatus"] == "Success"
 
@@ -119,10 +119,10 @@ async def test_texts_that_databases_refuse_are_stored_all_the_same(
     async def answers(talk: Talk) -> None:
         talk.write(answer_to(await talk.request(), **changes) + odd)
 
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     async with ScriptedTerminal(answers) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
     assert answered.status_code == 200, answered.text
     assert answered.json()["paymentStatus"] == status

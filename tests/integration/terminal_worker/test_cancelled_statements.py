@@ -13,7 +13,7 @@ from eventually import eventually
 from limits import BRIEF_DOUBT
 from payments import in_session, with_merchant
 from races.cancelled_statements import Trouble, observed, troubled
-from system import System, Till, payment_id, system_on
+from system import Pos, System, payment_id, system_on
 from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
 
 #: A claim that is refused for 9 s is in time; a lease in doubt ends before.
@@ -53,8 +53,8 @@ class Shop:
             if self.pays:
                 talk.answer(asked)
 
-    async def paid(self, system: System, till: Till) -> httpx.Response:
-        answered = await till.pay(self.host)
+    async def paid(self, system: System, pos: Pos) -> httpx.Response:
+        answered = await pos.pay(self.host)
         await eventually(lambda: system.is_free(self.host), within_seconds=PATIENCE_SECONDS)
         return answered
 
@@ -77,7 +77,7 @@ async def test_a_payment_survives_the_loss_of_any_of_its_statements(
         AsyncExitStack() as stack,
     ):
         api = await system.api()
-        till = await system.till(api)
+        pos = await system.pos(api)
         worker = await system.worker(session_limit=200)
         troubles = stack.enter_context(troubled(worker.database))
         stack.enter_context(observed(api.database, troubles))
@@ -90,7 +90,7 @@ async def test_a_payment_survives_the_loss_of_any_of_its_statements(
             return shop
 
         clean = [await open_shop(pays, Trouble()) for pays in (True, False)]
-        await asyncio.gather(*(shop.paid(system, till) for shop in clean))
+        await asyncio.gather(*(shop.paid(system, pos) for shop in clean))
         assert all(len(shop.trouble.sent) >= 10 for shop in clean)
         shops = [
             await open_shop(shop.pays, Trouble(at=at, seconds=seconds))
@@ -98,7 +98,7 @@ async def test_a_payment_survives_the_loss_of_any_of_its_statements(
             for at in _positions(shop.trouble.sent)
             for seconds in SPANS
         ]
-        answers = await asyncio.gather(*(shop.paid(system, till) for shop in shops))
+        answers = await asyncio.gather(*(shop.paid(system, pos) for shop in shops))
 
         for shop, answered in zip(shops, answers, strict=True):
             await _check(system, shop, answered)

@@ -103,11 +103,11 @@ async def test_whatever_is_no_valid_answer_is_doubt_with_its_reason(
     system: System, script: Script, reason: str
 ) -> None:
     """After the write only the terminal's answer makes a failure; the lock stays held."""
-    till = await system.till()
+    pos = await system.pos()
     worker = await system.worker()
 
     async with ScriptedTerminal(script) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
         assert await in_doubt(system, answered) == reason
         assert await system.holder(shop.host) == payment_id(answered)
@@ -127,16 +127,16 @@ async def test_a_silent_terminal_stays_locked_to_the_leases_end_and_then_the_nex
         else:
             talk.answer(asked)
 
-    till = await brief.till()
+    pos = await brief.pos()
     await brief.worker(sweep_interval_seconds=1, republish_after_seconds=60)
     loop = asyncio.get_running_loop()
     async with ScriptedTerminal(silent_once) as shop:
         began = loop.time()
-        first = await till.pay(shop.host)
+        first = await pos.pay(shop.host)
         assert await in_doubt(brief, first) == "answer_timeout"
         assert loop.time() - began < brief.settings.lease_seconds
 
-        second = await till.pay(shop.host)
+        second = await pos.pay(shop.host)
 
         assert second.json()["paymentStatus"] == "Success"
         assert loop.time() - began >= brief.settings.lease_seconds
@@ -146,12 +146,12 @@ async def test_a_silent_terminal_stays_locked_to_the_leases_end_and_then_the_nex
 
 async def test_the_same_order_in_doubt_is_answered_again_and_never_sent_again(system: System) -> None:
     """A POS that asks again gets the same doubt: the order is not charged twice."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
 
     async with ScriptedTerminal(closes) as shop:
-        first = await till.pay(shop.host, order_id="order-1")
-        again = await till.pay(shop.host, order_id="order-1")
+        first = await pos.pay(shop.host, order_id="order-1")
+        again = await pos.pay(shop.host, order_id="order-1")
 
         assert payment_id(again) == payment_id(first)
         assert await in_doubt(system, again) == "connection_lost"
@@ -171,13 +171,13 @@ async def test_what_the_terminal_did_does_not_show_in_the_doubt(
     system: System, fault: Fault, reason: str, charged: bool
 ) -> None:
     """Charged or not, a terminal that loses its answer leaves the same doubt behind."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
 
     async with VirtualTerminal(
         terminal_host(), behaviour=Behaviour(fault=fault), device=Device(request_idle_seconds=0)
     ) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         assert await in_doubt(system, answered) == reason
         assert await eventually(lambda: shop.records[0].outcome)
         assert shop.records[0].charged is charged
@@ -185,12 +185,12 @@ async def test_what_the_terminal_did_does_not_show_in_the_doubt(
 
 async def test_a_session_that_still_runs_at_the_drains_end_is_in_doubt(system: System) -> None:
     """SIGTERM, and the customer takes longer than the drain: the client gets the doubt at once."""
-    till = await system.till(await system.api(reply_poll_after_seconds=10))
+    pos = await system.pos(await system.api(reply_poll_after_seconds=10))
     worker = await system.worker(answer_timeout_seconds=5)
 
     async with ScriptedTerminal(says_nothing) as shop:
         async with asyncio.TaskGroup() as group:
-            paying = group.create_task(till.pay(shop.host))
+            paying = group.create_task(pos.pay(shop.host))
             await eventually(lambda: shop.talks and shop.talks[0].received)
             await worker.deliveries.drain(0.05)
         assert await in_doubt(system, paying.result()) == "worker_lost"

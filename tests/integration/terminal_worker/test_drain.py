@@ -11,7 +11,7 @@ import httpx
 import pytest
 from databases import Store
 from eventually import eventually
-from system import System, Till, Worker, payment_id, system_on
+from system import Pos, System, Worker, payment_id, system_on
 from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from terminal_worker.session.connection import TcpConnection
@@ -23,7 +23,7 @@ class Scene:
 
     system: System
     worker: Worker
-    till: Till
+    pos: Pos
     paying: "asyncio.Task[httpx.Response]"
     terminal: ScriptedTerminal
 
@@ -44,14 +44,14 @@ async def paid_while_unavailable(
         ScriptedTerminal(pays) as terminal,
         asyncio.TaskGroup() as group,
     ):
-        till = await system.till()
+        pos = await system.pos()
         worker = await system.worker(**limits)
-        paying = group.create_task(till.pay(terminal.host))
+        paying = group.create_task(pos.pay(terminal.host))
         await eventually(lambda: terminal.talks and terminal.talks[0].received)
         worker.database.is_unavailable = True
         customer_pays.set()
         await asyncio.wait_for(terminal.talks[0].closed.wait(), 10)
-        yield Scene(system, worker, till, paying, terminal)
+        yield Scene(system, worker, pos, paying, terminal)
 
 
 async def test_a_known_result_outlives_the_drain_while_the_database_is_unavailable(
@@ -99,14 +99,14 @@ async def test_a_drain_that_ends_while_the_connection_closes_keeps_the_result(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(TcpConnection, "close", close)
-    till = await system.till()
+    pos = await system.pos()
     worker = await system.worker()
 
     async def pays(talk: Talk) -> None:
         talk.answer(await talk.request())
 
     async with ScriptedTerminal(pays) as shop, asyncio.TaskGroup() as group:
-        paying = group.create_task(till.pay(shop.host))
+        paying = group.create_task(pos.pay(shop.host))
         await asyncio.wait_for(closing.wait(), 20)
         await asyncio.wait_for(worker.deliveries.drain(0.05), 20)
         answered = await paying

@@ -97,7 +97,7 @@ async def pays(talk: Talk) -> None:
 @pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
 async def test_an_error_at_any_step_loses_no_result_and_keeps_no_lock(patient: System, always: bool) -> None:
     """Before the write it is certain that nothing was sent; after it the answer counts all the same."""
-    till = await patient.till()
+    pos = await patient.pos()
     failing = Failing(patient, WORKER_STEPS, always=always)
     await patient.worker(failpoint=failing)
 
@@ -113,11 +113,11 @@ async def test_an_error_at_any_step_loses_no_result_and_keeps_no_lock(patient: S
             group.create_task(deadline_passes())
         terminals = [await stack.enter_async_context(ScriptedTerminal(pays)) for _ in WORKER_STEPS]
         # All of the first come to their steps before any of the next.
-        first = await asyncio.gather(*(till.pay(terminal.host) for terminal in terminals))
+        first = await asyncio.gather(*(pos.pay(terminal.host) for terminal in terminals))
         talks = [list(terminal.talks) for terminal in terminals]
         for terminal in terminals:
             await eventually(functools.partial(patient.is_free, terminal.host))
-        following = await asyncio.gather(*(till.pay(terminal.host) for terminal in terminals))
+        following = await asyncio.gather(*(pos.pay(terminal.host) for terminal in terminals))
 
     for answered, next_one, its_talks in zip(first, following, talks, strict=True):
         row = await patient.stored(payment_id(answered))
@@ -137,7 +137,7 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
 ) -> None:
     """Metrics, closing, reply, identification, next message: the client is answered, the lock released."""
     api = await patient.api()
-    till = await patient.till(api)
+    pos = await patient.pos(api)
     worker = await patient.worker()
     failed = set[str]()
 
@@ -159,8 +159,8 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
     ):
         monkeypatch.setattr(owner, name, failing(name))
     async with ScriptedTerminal(pays) as terminal, asyncio.TaskGroup() as group:
-        first = group.create_task(till.pay(terminal.host))
-        second = group.create_task(till.pay(terminal.host))
+        first = group.create_task(pos.pay(terminal.host))
+        second = group.create_task(pos.pay(terminal.host))
 
     assert [one.result().json()["paymentStatus"] for one in (first, second)] == ["Success"] * 2
     assert len(terminal.talks) == 2
@@ -185,9 +185,9 @@ async def test_a_result_that_cannot_be_stored_keeps_its_lock_no_longer_than_a_do
         system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system,
         ScriptedTerminal(pays) as terminal,
     ):
-        till = await system.till()
+        pos = await system.pos()
         await system.worker()
-        answered = await till.pay(terminal.host)
+        answered = await pos.pay(terminal.host)
         assert answered.json()["payment"]["state"] == "in_doubt"
         assert await eventually(lambda: system.is_free(terminal.host))
 
@@ -235,12 +235,12 @@ async def test_a_lock_without_a_run_is_found_and_released_in_time(
             "api_drain_seconds": 70,
             "api_stop_grace_seconds": 80,
         }
-        till = await system.till(await system.api(**patient))
+        pos = await system.pos(await system.api(**patient))
         await system.worker()
-        slow = group.create_task(till.pay(busy.host))
+        slow = group.create_task(pos.pay(busy.host))
         await eventually(lambda: busy.talks and busy.talks[0].received)
         broken[0] = True
-        lost = await till.pay(abandoned.host)
+        lost = await pos.pay(abandoned.host)
 
         told = lost.json()["payment"]
         assert (told["state"], told["reason"]) == ("in_doubt", "worker_lost")
@@ -252,14 +252,14 @@ async def test_a_lock_without_a_run_is_found_and_released_in_time(
         events = [detail["event"] for detail in await system.details(payment_id(await slow))]
         assert events[:3] == ["accepted", "claimed", "answered_done"]
         await eventually(lambda: system.is_free(abandoned.host))
-        assert (await till.pay(abandoned.host)).json()["paymentStatus"] == "Success"
+        assert (await pos.pay(abandoned.host)).json()["paymentStatus"] == "Success"
 
 
 async def test_a_claim_that_is_committed_meanwhile_is_no_lock_without_a_run(
     patient: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The locks are read between the run's first step and its last: the run's lock is left alone."""
-    till = await patient.till()
+    pos = await patient.pos()
     original, looks = takeover.held_locks, asyncio.Event()
     customer_pays = asyncio.Event()
     paying: list[asyncio.Task[httpx.Response]] = []
@@ -274,7 +274,7 @@ async def test_a_claim_that_is_committed_meanwhile_is_no_lock_without_a_run(
         async def held(database: Database) -> Sequence[HeldLock]:
             if not paying:
                 # The whole claim happens after the look has begun, and before its statement.
-                paying.append(asyncio.create_task(till.pay(shop.host)))
+                paying.append(asyncio.create_task(pos.pay(shop.host)))
                 await eventually(lambda: shop.talks and shop.talks[0].received)
                 found = await original(database)
                 assert len(found) == 1

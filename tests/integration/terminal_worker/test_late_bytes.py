@@ -58,7 +58,7 @@ AFTERTHOUGHTS: list[tuple[Callable[[Asked], bytes], str, Callable[[Asked], bytes
 
 async def test_a_real_answer_after_one_that_was_none_settles_the_doubt(system: System) -> None:
     """The connection is listened to as after a time-out: noise, a contradiction, half an answer or none."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker(answer_timeout_seconds=2)
 
     async def pays_after_all(
@@ -66,7 +66,7 @@ async def test_a_real_answer_after_one_that_was_none_settles_the_doubt(system: S
     ) -> None:
         go_on = asyncio.Event()
         async with ScriptedTerminal(first_then(first, later, go_on)) as shop:
-            answered = await till.pay(shop.host)
+            answered = await pos.pay(shop.host)
             assert answered.json()["payment"]["reason"] == reason, answered.text
             go_on.set()
 
@@ -81,13 +81,13 @@ async def test_a_real_answer_after_one_that_was_none_settles_the_doubt(system: S
 
 async def test_a_field_that_comes_late_completes_the_answer_that_lacked_it(system: System) -> None:
     """Done without a card is in doubt; the authorisation number is the next segment's."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     go_on = asyncio.Event()
     script = first_then(lambda asked: answer_to(asked, AC=None, CC=None), lambda _: b"AC006184117", go_on)
 
     async with ScriptedTerminal(script) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         assert answered.json()["payment"]["reason"] == "no_sign_of_card"
         go_on.set()
 
@@ -110,14 +110,14 @@ AMOUNTS = [
 
 async def test_an_amount_that_comes_after_a_success_without_one_may_conflict_with_it(system: System) -> None:
     """The client is answered meanwhile, the lock is kept; another payment's answer conflicts with nothing."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker(idle_end_seconds=2, lease_after_doubt_seconds=4)
 
     async def adds(later: bytes, conflicts_with: bool) -> None:
         go_on = asyncio.Event()
         script = first_then(lambda asked: answer_to(asked, CB=None), lambda _: later, go_on)
         async with ScriptedTerminal(script) as shop:
-            answered = await till.pay(shop.host)
+            answered = await pos.pay(shop.host)
             assert answered.json()["paymentStatus"] == "Success"
             assert await system.holder(shop.host) == payment_id(answered)
             go_on.set()
@@ -146,11 +146,11 @@ async def test_a_success_without_an_amount_delays_no_payment_once_the_terminal_h
         talk.answer(await talk.request(), CB=None)
 
     long = 8
-    till = await system.till()
+    pos = await system.pos()
     await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=long + 2)
     async with ScriptedTerminal(answers) as shop:
         began = time.monotonic()
-        await till.pay(shop.host)
+        await pos.pay(shop.host)
         await eventually(lambda: system.is_free(shop.host))
 
     assert time.monotonic() - began < long
@@ -170,14 +170,14 @@ async def test_what_cannot_be_read_is_kept_masked(
     system: System, garbage: bytes, kept: dict[str, object]
 ) -> None:
     """In the session, and on the same connection later; no whole card number is stored anywhere."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     go_on = asyncio.Event()
 
     async with ScriptedTerminal(
         first_then(lambda _: garbage, lambda _: b"CZ0040320" + garbage[:1] + garbage, go_on)
     ) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         go_on.set()
         late = await eventually(lambda: system.all_of("evidence"))
 
@@ -202,12 +202,12 @@ async def test_a_late_answer_that_our_code_stumbles_over_is_kept(
         raise RuntimeError("an error of the code")
 
     monkeypatch.setattr(late_answers, "interpret_answer", fails)
-    till = await system.till()
+    pos = await system.pos()
     await system.worker(answer_timeout_seconds=1)
     go_on = asyncio.Event()
 
     async with ScriptedTerminal(first_then(lambda _: NOISE, answer_to, go_on)) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         go_on.set()
         (kept,) = await eventually(lambda: system.all_of("evidence"))
 
@@ -228,13 +228,13 @@ async def test_what_an_answer_teaches_of_its_terminal_costs_no_result(
         raise RuntimeError("an error of the code")
 
     monkeypatch.setattr(session, "learn_echoes", fails)
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
 
     async def pays(talk: Talk) -> None:
         talk.answer(await talk.request())
 
     async with ScriptedTerminal(pays) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
     assert answered.json()["paymentStatus"] == "Success", answered.text

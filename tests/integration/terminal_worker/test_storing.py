@@ -32,10 +32,10 @@ async def test_a_result_waits_for_an_unavailable_database(
         amqp_proxy(postgres_store.url) as way,
         system_on(postgres_store.url, amqp_url, system_prefix) as system,
     ):
-        till = await system.till()
+        pos = await system.pos()
         await system.worker(database_url=way.url)
         async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
-            paying = group.create_task(till.pay(shop.host))
+            paying = group.create_task(pos.pay(shop.host))
             await eventually(lambda: shop.talks and shop.talks[0].received)
             await way.cut()
             customer_pays.set()
@@ -57,13 +57,13 @@ async def test_a_claim_whose_commit_answer_was_lost_is_read_back(
 ) -> None:
     """It was carried out, so it is mine by its token: the session runs, and runs once."""
     system = system_on_both
-    till = await system.till()
+    pos = await system.pos()
     worker = await system.worker(sweeps=False)
 
     async with ScriptedTerminal(answers) as shop:
         # First the claim's answer, then (with two) the result's.
         worker.database.lost_commits = lost_commits
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
         assert answered.json()["paymentStatus"] == "Success"
         assert len(shop.talks) == 1
@@ -74,7 +74,7 @@ async def test_a_claim_whose_commit_answer_was_lost_is_read_back(
 async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: System) -> None:
     """The same worker has the same message twice: the second run leaves it alone."""
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.pos(api)
     worker = await system.worker(sweeps=False)
     go_on = asyncio.Event()
 
@@ -84,7 +84,7 @@ async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: Syste
         talk.answer(asked)
 
     async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
-        paying = group.create_task(till.pay(shop.host))
+        paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: shop.talks and shop.talks[0].received)
         (row,) = await system.payments()
         worker.database.lost_commits = 1
@@ -101,11 +101,11 @@ async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: Syste
 
 async def test_a_claim_waits_for_an_unavailable_database(system: System) -> None:
     """The payment is still queued when the database is back, within its deadline: it is paid."""
-    till = await system.till()
+    pos = await system.pos()
     worker = await system.worker(sweeps=False, write_window_seconds=1.5)
     async with ScriptedTerminal(answers) as shop, asyncio.TaskGroup() as group:
         worker.database.is_unavailable = True
-        paying = group.create_task(till.pay(shop.host))
+        paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: worker.metric("session_slots_used") == 1)
         await asyncio.sleep(1.6)
         worker.database.is_unavailable = False

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from eventually import eventually
 from loopback import terminal_host
-from system import Api, System, Till, payment_id
+from system import Api, Pos, System, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
 
 from sandbox.terminal.device.device import Device
@@ -26,7 +26,7 @@ async def test_payments_for_one_terminal_are_paid_one_after_the_other_in_their_o
 ) -> None:
     """The second waits without a slot or a delivery, and is published when the first has ended."""
     system = system_on_both
-    till = await system.till()
+    pos = await system.pos()
     workers = [await system.worker(republish_after_seconds=REPUBLISH_AFTER_SECONDS) for _ in range(2)]
     go_on = asyncio.Event()
 
@@ -41,7 +41,7 @@ async def test_payments_for_one_terminal_are_paid_one_after_the_other_in_their_o
         async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
             tasks = []
             for number in range(4):
-                tasks.append(group.create_task(till.pay(shop.host, 1000 + number)))
+                tasks.append(group.create_task(pos.pay(shop.host, 1000 + number)))
                 await eventually(lambda: _stored(system, len(tasks)))
                 await eventually(lambda: amounts)
             await eventually(lambda: [line["event"] for line in log].count(HELD) == 3)
@@ -61,7 +61,7 @@ async def test_a_redelivered_debit_is_never_sent_twice(system_on_both: System) -
     """Three copies of its message while the session runs, three after it: one connection, one debit."""
     system = system_on_both
     api = await system.api()
-    till = await system.till(api)
+    pos = await system.pos(api)
     workers = [await system.worker(), await system.worker()]
     copies = [0]
 
@@ -73,10 +73,10 @@ async def test_a_redelivered_debit_is_never_sent_twice(system_on_both: System) -
         talk.answer(asked)
 
     async with ScriptedTerminal(answers_after_copies) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         for _ in range(3):
             await system.publish(payment_id(answered), reply_to=api.replies.name)
-        follows = await till.pay(shop.host, 999)
+        follows = await pos.pay(shop.host, 999)
         await eventually(lambda: all(worker.metric("session_slots_used") == 0 for worker in workers))
 
     assert answered.json()["paymentStatus"] == follows.json()["paymentStatus"] == "Success"
@@ -88,13 +88,13 @@ async def test_a_redelivered_debit_is_never_sent_twice(system_on_both: System) -
 async def test_a_payment_that_waits_too_long_for_its_terminal_expires_as_held(system: System) -> None:
     """Told as busy, with the time since when; safe to retry; and its bytes never reach the terminal."""
     api = await system.api(queue_deadline_seconds=1.2, publish_timeout_seconds=1, reply_poll_after_seconds=60)
-    till = await system.till(api)
+    pos = await system.pos(api)
     await system.worker()
 
     async with ScriptedTerminal(says_nothing) as shop, asyncio.TaskGroup() as group:
-        group.create_task(till.pay(shop.host, 1000))
+        group.create_task(pos.pay(shop.host, 1000))
         await eventually(lambda: shop.talks)
-        second = await till.pay(shop.host, 2000)
+        second = await pos.pay(shop.host, 2000)
 
         body = second.json()
         assert second.status_code == 200
@@ -109,14 +109,14 @@ async def test_a_payment_that_waits_too_long_for_its_terminal_expires_as_held(sy
 async def test_a_message_that_was_lost_is_sent_again_by_the_sweep(system: System) -> None:
     """A payment is queued and its message is in no queue: the sweep of any worker finds it."""
     api = await system.api(reply_poll_after_seconds=60)
-    till = await system.till(api)
+    pos = await system.pos(api)
     async with (
         VirtualTerminal(
             terminal_host(), behaviour=Behaviour(), device=Device(request_idle_seconds=0)
         ) as shop,
         asyncio.TaskGroup() as group,
     ):
-        paying = group.create_task(till.pay(shop.host))
+        paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: _stored(system, 1))
         await eventually(system.purged)
         await system.worker(republish_after_seconds=0.2, sweep_interval_seconds=0.1)
@@ -148,11 +148,11 @@ async def test_a_name_that_leads_elsewhere_during_a_doubt_is_identified_first(sy
     await system.worker()
 
     async with ScriptedTerminal(closes) as shop, ScriptedTerminal(answers, scripts_all=True) as moved:
-        till = await system.till(await api_that_finds(shop.host))
-        first = await till.pay("till.example", 1000)
+        pos = await system.pos(await api_that_finds(shop.host))
+        first = await pos.pay("till.example", 1000)
         assert first.json()["payment"]["state"] == "in_doubt"
         # An API process knows a name for a while: another one looks it up anew.
-        elsewhere = Till((await api_that_finds(moved.host)).client, till.login)
+        elsewhere = Pos((await api_that_finds(moved.host)).client, pos.login)
         second = await elsewhere.pay("till.example", 2000)
 
         assert second.json()["paymentStatus"] == "Success"
@@ -168,14 +168,14 @@ async def test_a_run_whose_lock_was_taken_over_connects_to_its_terminal_no_more(
         return False
 
     monkeypatch.setattr(settling, "holds_lock", is_taken_over)
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
 
     async def pays(talk: Talk) -> None:
         talk.answer(await talk.request())
 
     async with ScriptedTerminal(pays) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         await eventually(lambda: system.is_free(shop.host))
 
         assert answered.json()["paymentStatus"] == "Success"

@@ -30,12 +30,12 @@ class JumpingClock(SystemClock):
 
 async def test_a_terminal_that_is_off_answers_502_and_its_lock_is_released(system_on_both: System) -> None:
     """Refused at once, the tries included: unreachable, safe to retry, and a retry is a new attempt."""
-    till = await system_on_both.till()
+    pos = await system_on_both.pos()
     await system_on_both.worker()
     host = terminal_host()
 
     for attempt in (1, 2):
-        answered = await till.pay(host, order_id="order-1")
+        answered = await pos.pay(host, order_id="order-1")
 
         assert answered.status_code == 502
         assert answered.json()["error"]["code"] == "unavailable.terminal.bad.gateway"
@@ -48,7 +48,7 @@ async def test_a_terminal_that_is_off_answers_502_and_its_lock_is_released(syste
 
 async def test_a_terminal_whose_backlog_is_full_is_unreachable_within_the_tries(system: System) -> None:
     """The connection never comes about: the try's limit ends it, and all tries together have one."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     host = terminal_host()
 
@@ -60,7 +60,7 @@ async def test_a_terminal_whose_backlog_is_full_is_unreachable_within_the_tries(
             other = stack.enter_context(socket.socket())
             other.setblocking(False)
             other.connect_ex((host, PORT))
-        answered = await till.pay(host)
+        answered = await pos.pay(host)
 
     assert answered.status_code == 502
     row = await system.stored(answered.json()["payment"]["id"])
@@ -72,11 +72,11 @@ async def test_nothing_is_written_once_the_write_window_has_passed(
     system: System, jump_seconds: float
 ) -> None:
     """The worker's machine slept after the claim: the terminal gets a connection and no byte."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker(clock=JumpingClock(jump_seconds))
 
     async with ScriptedTerminal(says_nothing) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         (talk,) = shop.talks
         await asyncio.wait_for(talk.closed.wait(), 5)
 
@@ -118,10 +118,10 @@ async def test_bytes_before_our_write_are_no_answer_and_nothing_is_written(
         if step == "before_write":
             await asyncio.wait_for(has_spoken.wait(), 10)
 
-    till = await system.till()
+    pos = await system.pos()
     await system.worker(failpoint=at)
     async with ScriptedTerminal(speaks_first, scripts_all=True) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         (talk,) = shop.talks
         await asyncio.wait_for(talk.closed.wait(), 10)
 
@@ -137,7 +137,7 @@ async def test_bytes_before_our_write_are_no_answer_and_nothing_is_written(
 
 async def test_a_terminal_that_shows_another_amount_is_busy(system: System) -> None:
     """Somebody types a sale at the terminal: AE 01 at once is no refusal, nothing was attempted."""
-    till = await system.till()
+    pos = await system.pos()
     await system.worker()
     waiting = Behaviour(delay_seconds=60)
     async with VirtualTerminal(
@@ -147,7 +147,7 @@ async def test_a_terminal_that_shows_another_amount_is_busy(system: System) -> N
         writer.write(b"CZ0040320CJ012247300123456CA00201CB0042500CD0010CE003978\r\n")
         await eventually(lambda: shop.is_busy)
 
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
         writer.close()
 
     body = answered.json()
@@ -166,10 +166,10 @@ async def test_the_same_words_later_are_a_refusal(system: System) -> None:
         await asyncio.sleep(0.1)
         talk.write(answer_to(asked, AE="01", AC=None, CC=None))
 
-    till = await system.till()
+    pos = await system.pos()
     await system.worker(busy_answer_seconds=0.05)
     async with ScriptedTerminal(refuses) as shop:
-        answered = await till.pay(shop.host)
+        answered = await pos.pay(shop.host)
 
     assert (answered.json()["paymentStatus"], answered.json()["errorCode"]) == ("Failed", "00")
     assert answered.json()["payment"]["state"] == "refused"

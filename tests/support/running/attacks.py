@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 from running.fleet import Fleet, Process
-from system import LOOPBACK, System, Till
+from system import LOOPBACK, Pos, System
 
 #: Limit of the 99th percentile of a bystander's health checks.
 SLOW_CHECK_SECONDS = 0.1
@@ -54,10 +54,10 @@ class Target:
     system: System
 
     @contextlib.asynccontextmanager
-    async def till(self) -> AsyncIterator[Till]:
+    async def pos(self) -> AsyncIterator[Pos]:
         """Return the POS of a new merchant, whose terminals are on loopback addresses."""
         async with httpx.AsyncClient(timeout=120) as client:
-            yield Till(client, await self.system.login(LOOPBACK), f"http://127.0.0.1:{self.port}")
+            yield Pos(client, await self.system.login(LOOPBACK), f"http://127.0.0.1:{self.port}")
 
     async def start(self, verb: str, ready_line: str) -> Process:
         """Start one more process and wait until it works."""

@@ -192,10 +192,10 @@ def check_answer(answered: httpx.Response, row: Any) -> None:
         assert shown.get(field) == getattr(row, field), field
 
 
-async def next_customer_pays(system: System, till: Any, terminal: VirtualTerminal) -> None:
+async def next_customer_pays(system: System, pos: Any, terminal: VirtualTerminal) -> None:
     """Check that the next customer can pay at the terminal."""
     await eventually(lambda: _is_free(system, terminal.host))
-    answered = await till.pay(terminal.host, 777)
+    answered = await pos.pay(terminal.host, 777)
     assert answered.json().get("paymentStatus") == "Success", answered.text
 
 

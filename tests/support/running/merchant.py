@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from system import LOOPBACK, Api, Login, System, Till, order_for
+from system import LOOPBACK, Api, Login, Pos, System, order_for
 
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decode import Decoder
@@ -16,7 +16,7 @@ class Merchant:
     """Client of one merchant that registers terminals and pays."""
 
     def __init__(self, api: Api, login: Login) -> None:
-        self.till = Till(api.client, login)
+        self.pos = Pos(api.client, login)
         self._client = api.client
         self.login = login
 
@@ -37,7 +37,7 @@ class Merchant:
         del technical["host_information"]
         technical["terminal_id"] = terminal_id
         technical["terminal_transaction_display"] |= display
-        return await self.till.send(body)
+        return await self.pos.send(body)
 
 
 async def merchant(system: System, api: Api) -> Merchant:

@@ -10,7 +10,7 @@ import structlog
 from databases import Store
 from eventually import eventually
 from loopback import terminal_host
-from system import LOOPBACK, ORDER_PATH, Api, System, Till, order_for, system_on
+from system import LOOPBACK, ORDER_PATH, Api, Pos, System, order_for, system_on
 from wire.scripted_terminal import ScriptedTerminal, says_nothing
 
 from shared.security.credentials import CredentialKind
@@ -59,7 +59,7 @@ async def test_each_way_of_not_being_logged_in_has_its_text(
 
 async def test_a_wrong_secret_is_refused_while_the_right_one_is_cached(system: System) -> None:
     """A cached credential is valid for its own secret only."""
-    pos = await system.till()
+    pos = await system.pos()
     await pos.send({})
     answered = await pos.client.post(ORDER_PATH, auth=(pos.login.username, "wrong"), json={})
 
@@ -79,7 +79,7 @@ async def test_only_private_credentials_pay(system: System, kind: CredentialKind
     api = await system.api()
     login = await system.login(kind=kind, merchant=kind is CredentialKind.PUBLIC)
 
-    check(await Till(api.client, login).send({}), 403, code)
+    check(await Pos(api.client, login).send({}), 403, code)
 
 
 @pytest.mark.parametrize("networks", [(), ("10.0.0.0/8",)])
@@ -88,7 +88,7 @@ async def test_a_terminal_outside_the_merchants_networks_hears_nothing(
 ) -> None:
     """By default loopback is refused, and with networks all others: no packet, no row."""
     api = await system.api()
-    pos = Till(api.client, await system.login(*networks))
+    pos = Pos(api.client, await system.login(*networks))
     await system.worker()
 
     async with ScriptedTerminal(says_nothing) as shop:
@@ -106,7 +106,7 @@ async def test_a_name_with_one_address_outside_is_refused(system: System) -> Non
     async def two(_host: str) -> list[Any]:
         return [ip_address("127.0.0.1"), ip_address("169.254.169.254")]
 
-    pos = await system.till(await system.api(lookup=two))
+    pos = await system.pos(await system.api(lookup=two))
 
     check(await pos.pay("terminal.example"), 403, "network.forbidden")
 
@@ -117,7 +117,7 @@ async def test_a_name_without_an_address_is_unreachable_and_stored(system: Syste
     async def none(_host: str) -> list[Any]:
         raise OSError("no such name")
 
-    pos = await system.till(await system.api(lookup=none))
+    pos = await system.pos(await system.api(lookup=none))
     answered = await pos.pay("terminal.example")
 
     check(answered, 502, "unavailable.terminal.bad.gateway")
@@ -128,7 +128,7 @@ async def test_a_name_without_an_address_is_unreachable_and_stored(system: Syste
 
 async def test_bodies_are_checked_in_the_contracts_order(system: System) -> None:
     """Size, then media type, then JSON, then nesting, then the schema."""
-    pos = await system.till()
+    pos = await system.pos()
     auth = pos.login.headers
 
     async def post(content: Any, headers: dict[str, str]) -> httpx.Response:
@@ -158,7 +158,7 @@ async def test_bodies_are_checked_in_the_contracts_order(system: System) -> None
 @pytest.mark.parametrize("edit", [{"initialize_payment_terminal": False}, {"price": {"amount": 0}}])
 async def test_what_must_not_wake_a_terminal_does_not(system: System, edit: dict[str, Any]) -> None:
     """Refused with a 400 and never charged."""
-    pos = await system.till()
+    pos = await system.pos()
     answered = await pos.send(order_for(terminal_host(), **edit))
 
     assert answered.status_code == 400
@@ -168,7 +168,7 @@ async def test_what_must_not_wake_a_terminal_does_not(system: System, edit: dict
 
 async def test_texts_that_databases_refuse_are_a_400_and_never_a_500(system: System) -> None:
     """In every place that becomes a column or a key."""
-    pos = await system.till()
+    pos = await system.pos()
     for edit in ({"order_id": "a\0b"}, {"order_id": "\ud800"}):
         order = order_for(terminal_host())
         order["order"] |= edit
@@ -184,7 +184,7 @@ async def test_texts_that_databases_refuse_are_a_400_and_never_a_500(system: Sys
 async def test_free_texts_may_hold_anything_and_come_back_as_they_were(system_on_both: System) -> None:
     """Emoji, U+0000 and a lone surrogate in custom data are stored and echoed."""
     system = system_on_both
-    pos = await system.till()
+    pos = await system.pos()
     await system.worker()
     custom = {"note": "caf\u00e9 \U0001f950", "odd": "\0\ud800", "deep": [[[1.5, None, True]]]}
     body = json.dumps(order_for(terminal_host(), custom_data=custom)).encode()
@@ -240,7 +240,7 @@ async def test_an_unexpected_error_is_a_500_that_can_be_found_in_the_logs(
 ) -> None:
     """The envelope, the request's id, and nothing of the error's own text."""
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
 
     async def breaks(*_: object) -> None:
         raise RuntimeError("a secret of ours")
@@ -258,7 +258,7 @@ async def test_an_unexpected_error_is_a_500_that_can_be_found_in_the_logs(
 async def test_a_database_that_is_away_is_a_500_that_says_so(system: System) -> None:
     """Before the log-in is checked, and after it."""
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
     api.database.is_unavailable = True
     check(await pos.pay(terminal_host()), 500, "unavailable.database.internal.server.error")
 
@@ -297,7 +297,7 @@ async def test_one_merchant_never_sees_anothers_order(
         api: Api = await system.api()
         await system.worker()
         host = terminal_host()
-        registers = [Till(api.client, await system.login(LOOPBACK)) for _ in range(2)]
+        registers = [Pos(api.client, await system.login(LOOPBACK)) for _ in range(2)]
         answers = [await pos.pay(host, order_id="order-1") for pos in registers]
 
         assert len({answer.json()["payment"]["id"] for answer in answers}) == 2

@@ -139,7 +139,7 @@ async def test_failed_log_ins_are_slowed_and_logged(sqlite_store: Store) -> None
         assert (await log_in(api, unknown, "wrong", client="192.0.2.8")).status_code == 401
 
 
-async def test_whoever_fails_on_purpose_keeps_no_till_from_paying(sqlite_store: Store) -> None:
+async def test_failed_logins_on_purpose_keep_no_pos_from_paying(sqlite_store: Store) -> None:
     """A name and secret that were right before are looked at, whatever failed at their address."""
     settings: dict[str, Any] = {"failed_logins_per_address": 1, "failed_logins_per_name": 1}
     async with api_alone(sqlite_store, **settings, credential_cache_seconds=0.001) as api:

@@ -137,7 +137,7 @@ async def test_no_card_data_is_in_anything_that_was_written(
     an enquiry and a gateway's record."""
     system = system_on_both
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
     worker = await system.worker(lease_after_doubt_seconds=60)
     gateway = await system.login(kind=CredentialKind.GATEWAY, merchant=False)
     card = replace(Device(), card_number=CARD, shows_full_card_number=True)

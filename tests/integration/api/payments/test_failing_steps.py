@@ -27,7 +27,7 @@ async def test_an_error_at_any_step_of_an_order_is_no_second_payment(system: Sys
             failed.append(step)
             raise RuntimeError(step)
 
-    pos = await system.till(await system.api(failpoint=fails_once))
+    pos = await system.pos(await system.api(failpoint=fails_once))
     await system.worker(republish_after_seconds=0.3)
     # Without the log's traceback, whose drawing takes seconds.
     async with ScriptedTerminal(pays) as terminal:
@@ -47,7 +47,7 @@ async def test_an_order_whose_statement_is_cancelled_is_answered_as_one_of_a_dat
 ) -> None:
     """500, nothing is said to be safe, nothing is stored; the same order again is paid."""
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
     await system.worker()
     async with ScriptedTerminal(pays) as terminal:
         with troubled(api.database) as troubles:
@@ -67,7 +67,7 @@ async def test_a_waiting_caller_outlives_whatever_its_api_cannot_read(
 ) -> None:
     """The result comes while no row can be read: told once it can."""
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
     await system.worker()
     customer_pays = asyncio.Event()
 

@@ -41,7 +41,7 @@ class Scene:
     """A POS, its order on its way, and what stands in the way of the next equal request."""
 
     api: ApiAlone
-    till: Caller
+    pos: Caller
     names: Names
     body: dict[str, Any]
 
@@ -50,7 +50,7 @@ class Scene:
         body = copy.deepcopy(self.body)
         if changes is not None:
             changes(body)
-        return await self.till.post("/v1/connector/order", body, prefer="respond-async")
+        return await self.pos.post("/v1/connector/order", body, prefer="respond-async")
 
 
 async def name_lost(scene: Scene) -> None:
@@ -65,8 +65,8 @@ async def networks_changed(scene: Scene) -> None:
 
 async def suspended(scene: Scene) -> None:
     """An operator suspended the merchant."""
-    assert scene.till.merchant_id is not None
-    await suspend_merchant(scene.api.database, scene.till.merchant_id, "unpaid")
+    assert scene.pos.merchant_id is not None
+    await suspend_merchant(scene.api.database, scene.pos.merchant_id, "unpaid")
 
 
 async def reserved_for_another(scene: Scene) -> None:
@@ -77,13 +77,13 @@ async def reserved_for_another(scene: Scene) -> None:
 
 async def disabled(scene: Scene) -> None:
     """The merchant disabled the terminal."""
-    await _register(scene, scene.till.merchant_id, disabled_at=1)
+    await _register(scene, scene.pos.merchant_id, disabled_at=1)
 
 
 async def profile_changed(scene: Scene) -> None:
     """The terminal's entry wants an authorisation that its profile cannot bear."""
     await _register(
-        scene, scene.till.merchant_id, profile='{"sends_authorisation":false}', authorisation="always"
+        scene, scene.pos.merchant_id, profile='{"sends_authorisation":false}', authorisation="always"
     )
 
 
@@ -185,7 +185,7 @@ async def test_another_amount_is_a_conflict_whatever_stands_in_the_way(store: St
             for headers in ({}, {"idempotency_key": "k"}):
                 body = copy.deepcopy(scene.body)
                 dearer(body)
-                answered = await scene.till.post("/v1/connector/order", body, **headers)
+                answered = await scene.pos.post("/v1/connector/order", body, **headers)
                 assert answered.status_code == 409, answered.text
                 told = answered.json()
                 assert told["error"]["details"] == {"safe_to_retry": False}
@@ -206,7 +206,7 @@ async def test_without_an_earlier_attempt_the_obstacle_is_the_answer(store: Stor
         set_up, status = OBSTACLES[obstacle]
         await set_up(scene)
 
-        answered = await scene.till.post("/v1/connector/order", scene.body, idempotency_key="k")
+        answered = await scene.pos.post("/v1/connector/order", scene.body, idempotency_key="k")
 
         assert answered.status_code == status, answered.text
         is_stored = obstacle == "name lost"  # as unreachable, with its event
@@ -219,7 +219,7 @@ async def test_a_registered_terminal_that_was_removed_still_attaches(store: Stor
     names = Names()
     async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
-        await _register(scene, scene.till.merchant_id)
+        await _register(scene, scene.pos.merchant_id)
         del scene.body["pos_technical_info"]["host_information"]
         scene.body["pos_technical_info"]["terminal_id"] = "t1"
         assert (await scene.again()).status_code == 202
@@ -283,6 +283,6 @@ async def test_a_new_credential_of_the_merchant_finds_its_order(sqlite_store: St
         scene = await scene_on(api, names)
         first = (await scene.again()).json()["payment"]["id"]
         names.known.clear()
-        scene.till = await api.caller(CredentialKind.PRIVATE, scene.till.merchant_id)
+        scene.pos = await api.caller(CredentialKind.PRIVATE, scene.pos.merchant_id)
 
         assert (await scene.again()).json()["payment"]["id"] == first

@@ -10,7 +10,7 @@ from eventually import eventually
 from loopback import terminal_host
 from payments import change, rows
 from running.api_alone import api_alone
-from system import LOOPBACK, Api, System, Till, order_for, payment_id, system_on
+from system import LOOPBACK, Api, Pos, System, order_for, payment_id, system_on
 from wire.amqp_proxy import amqp_proxy
 from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
 
@@ -27,7 +27,7 @@ async def answers(talk: Talk) -> None:
 async def test_without_any_worker_the_payment_expires_in_time(system_on_both: System) -> None:
     """The API itself ends it at the deadline: 504, nothing was sent, safe to retry."""
     system = system_on_both
-    pos = await system.till(await system.api(queue_deadline_seconds=1.1, publish_timeout_seconds=1))
+    pos = await system.pos(await system.api(queue_deadline_seconds=1.1, publish_timeout_seconds=1))
     began = time.monotonic()
 
     answered = await pos.pay(terminal_host())
@@ -50,7 +50,7 @@ async def test_a_broker_that_is_away_is_told_fast_and_the_payment_is_cancelled(
         ScriptedTerminal(answers) as shop,
     ):
         api = await system.api(amqp_url=way.url, publish_timeout_seconds=10, queue_deadline_seconds=12)
-        pos = await system.till(api)
+        pos = await system.pos(api)
         await system.worker()
         await way.cut()
         await eventually(lambda: _is_not_ready(api))
@@ -85,7 +85,7 @@ async def test_a_worker_that_claimed_first_wins_over_a_lost_confirmation(
 ) -> None:
     """The message arrived, its confirmation did not: the call goes on waiting and answers the result."""
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
     await system.worker()
     publish = api.publisher.publish_payment
     claimed = asyncio.Event()
@@ -122,7 +122,7 @@ async def test_a_worker_that_claimed_first_wins_over_a_lost_confirmation(
 async def test_a_lost_reply_never_costs_the_answer(system: System) -> None:
     """The reply goes nowhere: the batched query finds the result within its second."""
     api = await system.api(reply_poll_after_seconds=0.3)
-    pos = await system.till(api)
+    pos = await system.pos(api)
     await system.worker()
     go_on = asyncio.Event()
 
@@ -152,7 +152,7 @@ async def test_fifty_equal_requests_at_once_give_one_session(system_on_both: Sys
     system = system_on_both
     apis = [await system.api(), await system.api()]
     login = await system.login(LOOPBACK)
-    registers = [Till(api.client, login) for api in apis]
+    registers = [Pos(api.client, login) for api in apis]
     for _ in range(2):
         await system.worker()
 
@@ -172,7 +172,7 @@ async def test_fifty_equal_requests_at_once_give_one_session(system_on_both: Sys
 async def test_the_same_order_again_is_the_same_result_and_another_one_a_conflict(system: System) -> None:
     """Replayed with `replayed: true`; another amount or terminal is a 409; later it is one, too."""
     api = await system.api(replay_window_seconds=600)
-    pos = await system.till(api)
+    pos = await system.pos(api)
     await system.worker()
 
     async with ScriptedTerminal(answers) as shop:
@@ -199,7 +199,7 @@ async def test_the_same_order_again_is_the_same_result_and_another_one_a_conflic
 async def test_a_refused_reversal_spoils_no_terminal(system_on_both: System) -> None:
     """A 409 that names a terminal for the first time: the terminal's next debit is paid all the same."""
     system = system_on_both
-    pos = await system.till()
+    pos = await system.pos()
     await system.worker()
 
     async with ScriptedTerminal(answers) as shop, ScriptedTerminal(answers) as other:
@@ -218,7 +218,7 @@ async def test_an_acceptance_whose_commit_answer_was_lost_is_found_and_paid_once
 ) -> None:
     """The row is there and mine: it is published; the client sees nothing of it."""
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
     await system.worker(sweeps=False)
     async with ScriptedTerminal(answers) as shop:
         api.database.lost_commits = commits
@@ -242,7 +242,7 @@ async def test_a_caller_whose_time_is_over_is_told_of_the_running_payment(system
         caller_wait_seconds=3.5,
         accept_wait_seconds=3,
     )
-    pos = await system.till(api)
+    pos = await system.pos(api)
     await system.worker()
     async with ScriptedTerminal(says_nothing) as shop:
         began = time.monotonic()

@@ -62,8 +62,8 @@ async def test_an_import_of_dead_names_is_no_trouble_of_other_merchants(system: 
     await eventually(lambda: servers.under_way)
 
     async with VirtualTerminal(host, 8888, device=_PROMPT):
-        paid = await shop.till.pay("till.shop.example")
-        own = await attacker.till.pay("till.shop.example")
+        paid = await shop.pos.pay("till.shop.example")
+        own = await attacker.pos.pay("till.shop.example")
 
     assert paid.json()["payment"]["state"] == own.json()["payment"]["state"] == "succeeded"
     assert not importing.done()

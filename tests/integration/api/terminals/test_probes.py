@@ -109,7 +109,7 @@ async def test_a_locked_terminal_is_held_without_a_packet(system_on_both: System
     async with ScriptedTerminal(says_nothing, scripts_all=True) as device:
         for shop in (one, other):
             await shop.put("till-1", device.host)
-        running = await one.till.pay(device.host, headers={"Prefer": "respond-async"})
+        running = await one.pos.pay(device.host, headers={"Prefer": "respond-async"})
         await eventually(lambda: device.talks)
 
         mine, theirs = await probe(one), await probe(other)
@@ -141,7 +141,7 @@ async def test_a_payment_waits_for_a_probe(system_on_both: System) -> None:
         probing = asyncio.create_task(probe(one))
         await eventually(lambda: device.talks)
         assert (await system.holder(device.host) or "").startswith("prb_")
-        paid = await other.till.pay(device.host)
+        paid = await other.pos.pay(device.host)
 
         assert (await probing)["outcome"] == "not_concert"
     assert paid.status_code == 200, paid.text

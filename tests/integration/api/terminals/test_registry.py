@@ -154,7 +154,7 @@ async def test_a_disabled_terminal_takes_no_payment(system_on_both: System) -> N
 
     error = refused(await shop.pay("till-1"), 409, "disabled.terminal.conflict")
     assert error["details"] == {"safe_to_retry": False}
-    refused(await shop.till.pay(host), 409, "disabled.terminal.conflict")
+    refused(await shop.pos.pay(host), 409, "disabled.terminal.conflict")
     assert await system.payments() == []
 
     assert (await shop.send("POST", "/till-1/enable")).json()["disabled"] is False
@@ -190,14 +190,14 @@ async def test_sole_use_needs_an_operators_confirmation(system_on_both: System) 
         refused(await confirm(operator), 404, "unknown.resource.not.found")
         await one.put("till-1", device.host, sole_use=True)
         await other.put("theirs", device.host, sole_use=True)
-        assert (await other.till.pay(device.host)).status_code == 200
+        assert (await other.pos.pay(device.host)).status_code == 200
 
         refused(await confirm(one.login), 403, "credential.forbidden")
         assert (await confirm(operator)).status_code == 200
         assert (await confirm(operator)).status_code == 200
         assert (await one.get("till-1"))["sole_use"] == "confirmed"
 
-        refused(await other.till.pay(device.host), 403, "reserved.forbidden")
+        refused(await other.pos.pay(device.host), 403, "reserved.forbidden")
         refused(await other.pay("theirs"), 403, "reserved.forbidden")
         refused(await other.send("POST", "/theirs/probe"), 403, "reserved.forbidden")
         refused(await other.put("theirs", device.host), 403, "reserved.forbidden")
@@ -208,7 +208,7 @@ async def test_sole_use_needs_an_operators_confirmation(system_on_both: System) 
         assert (await api.client.delete(path, headers=operator.headers)).status_code == 204
         assert (await api.client.delete(path, headers=operator.headers)).status_code == 204
         assert (await one.get("till-1"))["sole_use"] == "requested"
-        assert (await other.till.pay(device.host)).status_code == 200
+        assert (await other.pos.pay(device.host)).status_code == 200
 
         first = (await api.client.get("/v1/operator/actions?limit=1", headers=operator.headers)).json()
         query = {"cursor": first["next"]}
@@ -269,14 +269,14 @@ async def test_running_and_waiting_payments_are_shown_others_as_numbers(system_o
     async with ScriptedTerminal(says_nothing) as device:
         for shop in (one, other):
             await shop.put("till-1", device.host)
-        running = await one.till.pay(device.host, headers={"Prefer": "respond-async"})
+        running = await one.pos.pay(device.host, headers={"Prefer": "respond-async"})
         running_id = running.json()["payment"]["id"]
 
         async def held() -> bool:
             return bool(await system.holder(device.host) == running_id)
 
         await eventually(held)
-        waiting = await other.till.pay(device.host, headers={"Prefer": "respond-async"})
+        waiting = await other.pos.pay(device.host, headers={"Prefer": "respond-async"})
         waiting_id = waiting.json()["payment"]["id"]
 
         mine, theirs = (await one.get("till-1"))["payments"], (await other.get("till-1"))["payments"]

@@ -49,7 +49,7 @@ async def test_an_enquiry_tells_a_merchant_nothing_of_anothers_payment(system_on
     """Neither stored nor shown: the source, and what the hint lacks. An operator sees a fingerprint."""
     system = system_on_both
     api = await system.api()
-    pos = await system.till(api)
+    pos = await system.pos(api)
     operator = await system.login(kind=CredentialKind.OPERATOR, merchant=False)
     await system.worker(lease_after_doubt_seconds=60, enquiry_timeout_seconds=2)
 
@@ -77,7 +77,7 @@ async def test_an_enquiry_tells_a_merchant_nothing_of_anothers_payment(system_on
 
 async def test_anothers_answer_to_ones_own_request_is_not_kept(system: System) -> None:
     """It leaves the payment in doubt, and says why; its fields are nowhere."""
-    pos = await system.till(await system.api())
+    pos = await system.pos(await system.api())
     await system.worker()
 
     async with ScriptedTerminal(answers_with_anothers) as shop:
@@ -103,7 +103,7 @@ async def test_one_merchants_queue_does_not_use_up_anothers(system: System) -> N
         api_drain_seconds=220,
         api_stop_grace_seconds=230,
     )
-    crowd, other = await system.till(api), await system.till(api)
+    crowd, other = await system.pos(api), await system.pos(api)
     async with ScriptedTerminal(answers) as shop:
         for _ in range(40):
             taken = await crowd.pay(shop.host, headers={"Prefer": "respond-async"})

@@ -1,7 +1,6 @@
 """Deliveries over HTTP: listed, looked at, sent once more; never a second one for the same destination."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -45,27 +44,27 @@ def heard_by(api: ApiAlone) -> list[WakeUp]:
     return heard
 
 
-async def delivery_of(till: Caller) -> tuple[dict[str, Any], dict[str, Any]]:
+async def delivery_of(pos: Caller) -> tuple[dict[str, Any], dict[str, Any]]:
     """Register an endpoint and let one event happen; return the endpoint and its delivery."""
-    endpoint = await registered(till)
-    await cancelled_payment(till)
-    (delivery,) = await deliveries_of(till, endpoint=endpoint["id"])
+    endpoint = await registered(pos)
+    await cancelled_payment(pos)
+    (delivery,) = await deliveries_of(pos, endpoint=endpoint["id"])
     return endpoint, delivery
 
 
 async def test_deliveries_are_filtered_and_listed_page_by_page(store: Store) -> None:
     """Newest first, each once; an unknown filter is refused."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        all_types = await registered(till)
-        await registered(till, types=["payment.refused"])
-        payments = [await cancelled_payment(till) for _ in range(5)]
-        await till.post(f"{ENDPOINTS}/{all_types['id']}/test")
+        pos = await api.merchant()
+        all_types = await registered(pos)
+        await registered(pos, types=["payment.refused"])
+        payments = [await cancelled_payment(pos) for _ in range(5)]
+        await pos.post(f"{ENDPOINTS}/{all_types['id']}/test")
 
         seen: list[dict[str, Any]] = []
         query, page = {"limit": "2"}, {}
         for _ in range(3):
-            page = (await till.get(DELIVERIES, **query)).json()
+            page = (await pos.get(DELIVERIES, **query)).json()
             seen += page["deliveries"]
             query["cursor"] = page.get("next", "")
         assert "next" not in page
@@ -75,29 +74,29 @@ async def test_deliveries_are_filtered_and_listed_page_by_page(store: Store) -> 
         )
         assert all(one.keys() <= Delivery.model_fields.keys() for one in seen)
 
-        (one,) = await deliveries_of(till, payment=payments[2])
+        (one,) = await deliveries_of(pos, payment=payments[2])
         await end(api.database, one["id"], "dead", "gave_up")
-        assert [each["id"] for each in await deliveries_of(till, state="dead")] == [one["id"]]
-        assert len(await deliveries_of(till, type="payment.cancelled")) == 5
-        assert len(await deliveries_of(till, type="endpoint.test")) == 1
-        assert len(await deliveries_of(till, endpoint=all_types["id"])) == 6
-        assert len(await deliveries_of(till, **{"from": LONG_AGO})) == 6
-        assert await deliveries_of(till, to=LONG_AGO) == []
+        assert [each["id"] for each in await deliveries_of(pos, state="dead")] == [one["id"]]
+        assert len(await deliveries_of(pos, type="payment.cancelled")) == 5
+        assert len(await deliveries_of(pos, type="endpoint.test")) == 1
+        assert len(await deliveries_of(pos, endpoint=all_types["id"])) == 6
+        assert len(await deliveries_of(pos, **{"from": LONG_AGO})) == 6
+        assert await deliveries_of(pos, to=LONG_AGO) == []
         for wrong in ({"staet": "dead"}, {"state": "gone"}, {"kind": "hipay"}, {"from": "yesterday"}):
-            assert (await till.get(DELIVERIES, **wrong)).status_code == 400
+            assert (await pos.get(DELIVERIES, **wrong)).status_code == 400
 
 
 async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Store) -> None:
     """Status, duration, and the answer with its card numbers masked."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        _, delivery = await delivery_of(till)
+        pos = await api.merchant()
+        _, delivery = await delivery_of(pos)
         (leased,) = await deliveries.lease(api.database, [delivery["id"]], 30)
         answer = Attempt(12, 200, None, "ok 4970101234567890", "https://127.0.0.1/new")
         tried = AttemptResult(leased, answer, Delivered())
         await deliveries.record(api.database, [tried], breaker=Breaker(5, 10))
 
-        shown = (await till.get(f"{DELIVERIES}/{delivery['id']}")).json()
+        shown = (await pos.get(f"{DELIVERIES}/{delivery['id']}")).json()
 
         assert shown.keys() <= DeliveryWithAttempts.model_fields.keys()
         assert (shown["state"], shown["tries"]) == ("delivered", 1)
@@ -115,14 +114,14 @@ async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Sto
 async def test_a_replay_is_the_same_delivery_once_more(store: Store, state: str) -> None:
     """As if it were new, but that it keeps no later one waiting; asked for again it stays one."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        _, delivery = await delivery_of(till)
+        pos = await api.merchant()
+        _, delivery = await delivery_of(pos)
         await end(api.database, delivery["id"], state, "gave_up" if state == "dead" else None)
         await change(api.database, "UPDATE deliveries SET since_at = 0, due_at = 0, lease = 7")
         before = await stored(api, delivery["id"])
         heard = heard_by(api)
 
-        answers = [await till.post(f"{DELIVERIES}/{delivery['id']}/replay") for _ in range(3)]
+        answers = [await pos.post(f"{DELIVERIES}/{delivery['id']}/replay") for _ in range(3)]
 
         assert [answered.status_code for answered in answers] == [202] * 3
         assert answers[0].json()["state"] == "waiting"
@@ -141,13 +140,13 @@ async def test_a_replay_is_the_same_delivery_once_more(store: Store, state: str)
 async def test_replays_at_the_same_moment_are_one(store: Store) -> None:
     """Twenty requests for one delivery leave one row, which one worker leases."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        _, delivery = await delivery_of(till)
+        pos = await api.merchant()
+        _, delivery = await delivery_of(pos)
         await end(api.database, delivery["id"], "dead", "gave_up")
         body = {"state": "dead", "from": LONG_AGO}
 
-        one = [till.post(f"{DELIVERIES}/{delivery['id']}/replay") for _ in range(10)]
-        many = [till.post(f"{DELIVERIES}/replay", body) for _ in range(10)]
+        one = [pos.post(f"{DELIVERIES}/{delivery['id']}/replay") for _ in range(10)]
+        many = [pos.post(f"{DELIVERIES}/replay", body) for _ in range(10)]
         answers = await asyncio.gather(*one, *many)
 
         assert {answered.status_code for answered in answers} == {202, 200}
@@ -158,8 +157,8 @@ async def test_replays_at_the_same_moment_are_one(store: Store) -> None:
 async def test_one_that_waits_is_due_now_unless_it_is_being_sent(store: Store) -> None:
     """Its life and its tries go on; a lease is left alone."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        _, delivery = await delivery_of(till)
+        pos = await api.merchant()
+        _, delivery = await delivery_of(pos)
         path = f"{DELIVERIES}/{delivery['id']}/replay"
         await change(
             api.database,
@@ -168,14 +167,14 @@ async def test_one_that_waits_is_due_now_unless_it_is_being_sent(store: Store) -
         )
         before, heard = await stored(api, delivery["id"]), heard_by(api)
 
-        assert (await till.post(path)).status_code == 202
+        assert (await pos.post(path)).status_code == 202
         row = await stored(api, delivery["id"])
         assert (row.tries, row.since_at, row.lease) == (4, before.since_at, 0)
         assert row.due_at < before.due_at - 3_000_000
         assert len(heard) == 1
 
         (leased,) = await deliveries.lease(api.database, [delivery["id"]], 30)
-        answered = await till.post(path)
+        answered = await pos.post(path)
         assert (answered.status_code, answered.json()["is_being_sent"]) == (202, True)
         assert (await stored(api, delivery["id"])).lease == leased.lease
         assert len(heard) == 1
@@ -184,46 +183,46 @@ async def test_one_that_waits_is_due_now_unless_it_is_being_sent(store: Store) -
 async def test_nothing_is_replayed_to_a_disabled_endpoint(store: Store) -> None:
     """One, or many of it: 409. Many in general: its own stay as they are."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        endpoint, delivery = await delivery_of(till)
-        other = await registered(till)
-        payment_id = await cancelled_payment(till)
-        (others,) = await deliveries_of(till, endpoint=other["id"], payment=payment_id)
+        pos = await api.merchant()
+        endpoint, delivery = await delivery_of(pos)
+        other = await registered(pos)
+        payment_id = await cancelled_payment(pos)
+        (others,) = await deliveries_of(pos, endpoint=other["id"], payment=payment_id)
         await end(api.database, others["id"], "dead", "gave_up")
-        await till.client.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"disabled": True})
+        await pos.client.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"disabled": True})
         assert await delivery_sweep.end_deliveries_of_disabled(api.database) == 2
         wanted = {"state": "dead", "from": LONG_AGO}
 
         refused = [
-            await till.post(f"{DELIVERIES}/{delivery['id']}/replay"),
-            await till.post(f"{DELIVERIES}/replay", {**wanted, "endpoint_id": endpoint["id"]}),
+            await pos.post(f"{DELIVERIES}/{delivery['id']}/replay"),
+            await pos.post(f"{DELIVERIES}/replay", {**wanted, "endpoint_id": endpoint["id"]}),
         ]
         codes = [answered.json()["error"]["code"] for answered in refused]
         assert codes == ["disabled.webhook_endpoint.conflict"] * 2
-        assert (await till.post(f"{DELIVERIES}/replay", wanted)).json() == {"replayed": 1}
+        assert (await pos.post(f"{DELIVERIES}/replay", wanted)).json() == {"replayed": 1}
         assert (await stored(api, delivery["id"])).reason == "endpoint_disabled"
 
-        await till.client.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"disabled": False})
-        assert (await till.post(f"{DELIVERIES}/replay", wanted)).json() == {"replayed": 2}
+        await pos.client.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"disabled": False})
+        assert (await pos.post(f"{DELIVERIES}/replay", wanted)).json() == {"replayed": 2}
 
 
 async def test_many_are_replayed_by_filter_and_time(store: Store) -> None:
     """Of the state, type, endpoint and time that are asked for, and of nobody else."""
     async with api_alone(store, **LOCAL) as api:
-        till, other = await api.merchant(), await api.merchant()
-        endpoint = await registered(till)
-        second = await registered(till)
+        pos, other = await api.merchant(), await api.merchant()
+        endpoint = await registered(pos)
+        second = await registered(pos)
         await registered(other)
-        for caller in (till, till, till, other):
+        for caller in (pos, pos, pos, other):
             await cancelled_payment(caller)
-        await till.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+        await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
         await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
-        old, *_ = await deliveries_of(till, endpoint=endpoint["id"], type="payment.cancelled")
+        old, *_ = await deliveries_of(pos, endpoint=endpoint["id"], type="payment.cancelled")
         await change(api.database, "UPDATE deliveries SET created_at = 1000 WHERE id = :id", id=old["id"])
 
         async def replayed(**asked: str) -> int:
             named = {name.rstrip("_"): value for name, value in asked.items()}
-            answered = await till.post(f"{DELIVERIES}/replay", {"state": "dead", **named})
+            answered = await pos.post(f"{DELIVERIES}/replay", {"state": "dead", **named})
             assert answered.status_code == 200, answered.text
             count: int = answered.json()["replayed"]
             return count
@@ -264,13 +263,13 @@ async def test_a_replay_of_many_says_which(sqlite_store: Store, body: dict[str, 
 async def test_a_replay_of_very_many_goes_on_where_it_ended(store: Store) -> None:
     """In batches; each delivery once, though some are delivered again meanwhile."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        endpoint = await registered(till)
+        pos = await api.merchant()
+        endpoint = await registered(pos)
         for _ in range(7):
-            await till.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+            await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
         delivered = "UPDATE deliveries SET state = 'delivered', ended_at = {now}"
         await change(api.database, delivered)
-        wanted = DeliveryFilter(merchant_id=till.merchant_id, kind="merchant", state="delivered")
+        wanted = DeliveryFilter(merchant_id=pos.merchant_id, kind="merchant", state="delivered")
 
         counts, place = [], None
         for _ in range(3):
@@ -286,28 +285,28 @@ async def test_a_replay_of_very_many_goes_on_where_it_ended(store: Store) -> Non
 async def test_a_merchant_sees_and_replays_its_own_alone(store: Store) -> None:
     """Another's, and HiPay's order notification of its own payment, are as unknown as none."""
     async with api_alone(store, **LOCAL, **HIPAY) as api:
-        till, other = await api.merchant(), await api.merchant()
-        _, delivery = await delivery_of(till)
+        pos, other = await api.merchant(), await api.merchant()
+        _, delivery = await delivery_of(pos)
         (hipays,) = await rows(api.database, "SELECT id FROM deliveries WHERE kind = 'hipay'")
         await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
 
-        for caller, delivery_id in ((other, delivery["id"]), (till, hipays.id), (till, "dlv_1")):
+        for caller, delivery_id in ((other, delivery["id"]), (pos, hipays.id), (pos, "dlv_1")):
             assert (await caller.get(f"{DELIVERIES}/{delivery_id}")).status_code == 404
             assert (await caller.post(f"{DELIVERIES}/{delivery_id}/replay")).status_code == 404
         assert await deliveries_of(other) == []
-        assert [one["id"] for one in await deliveries_of(till)] == [delivery["id"]]
-        answered = await till.post(f"{DELIVERIES}/replay", {"state": "dead", "from": LONG_AGO})
+        assert [one["id"] for one in await deliveries_of(pos)] == [delivery["id"]]
+        answered = await pos.post(f"{DELIVERIES}/replay", {"state": "dead", "from": LONG_AGO})
         assert answered.json() == {"replayed": 1}
         assert (await stored(api, hipays.id)).state == "dead"
-        assert (await till.get(OPERATORS)).status_code == 403
+        assert (await pos.get(OPERATORS)).status_code == 403
 
 
 async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
     """By kind, merchant and time; HiPay's with its attempts."""
     async with api_alone(store, **LOCAL, **HIPAY) as api:
-        till, other = await api.merchant(), await api.merchant()
+        pos, other = await api.merchant(), await api.merchant()
         operator = await api.caller(CredentialKind.OPERATOR)
-        endpoint, delivery = await delivery_of(till)
+        endpoint, delivery = await delivery_of(pos)
         await delivery_of(other)
         await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
 
@@ -320,7 +319,7 @@ async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
         assert len(await listed()) == 4
         assert len(await listed(limit="3")) == 3
         assert [one["kind"] for one in await listed(type="order")] == ["hipay", "hipay"]
-        (hipays,) = await listed(kind="hipay", merchant=str(till.merchant_id))
+        (hipays,) = await listed(kind="hipay", merchant=str(pos.merchant_id))
         assert "endpoint_id" not in hipays
         assert [one["id"] for one in await listed(endpoint=endpoint["id"])] == [delivery["id"]]
         shown = (await operator.get(f"{OPERATORS}/{hipays['id']}")).json()
@@ -332,7 +331,7 @@ async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
         asked = {"state": "dead", "from": LONG_AGO}
         many = await operator.post(f"{OPERATORS}/replay", {**asked, "kind": "hipay"})
         assert many.json() == {"replayed": 1}
-        many = await operator.post(f"{OPERATORS}/replay", {**asked, "merchant_id": till.merchant_id})
+        many = await operator.post(f"{OPERATORS}/replay", {**asked, "merchant_id": pos.merchant_id})
         assert many.json() == {"replayed": 1}
         assert (await operator.post(f"{OPERATORS}/dlv_1/replay")).status_code == 404
 
@@ -343,18 +342,18 @@ async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
             ("delivery_replayed", operator.username),
         ]
         assert traced[0]["detail"]["count"] == 1
-        assert traced[0]["detail"]["filter"]["merchant_id"] == till.merchant_id
+        assert traced[0]["detail"]["filter"]["merchant_id"] == pos.merchant_id
         assert traced[2]["detail"] == {"delivery_id": hipays["id"]}
 
 
 async def test_a_merchants_own_replay_is_no_operators_act(store: Store) -> None:
     """The trace is of what is done to others."""
     async with api_alone(store, **LOCAL) as api:
-        till, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        _, delivery = await delivery_of(till)
+        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+        _, delivery = await delivery_of(pos)
         await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
 
-        assert (await till.post(f"/v1/webhooks/deliveries/{delivery['id']}/replay")).status_code == 202
+        assert (await pos.post(f"/v1/webhooks/deliveries/{delivery['id']}/replay")).status_code == 202
 
         assert (await operator.get("/v1/operator/actions")).json() == {"actions": []}
-        assert (await till.get("/v1/operator/actions")).status_code == 403
+        assert (await pos.get("/v1/operator/actions")).status_code == 403

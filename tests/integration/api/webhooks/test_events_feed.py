@@ -1,4 +1,4 @@
-"""The feed of events over HTTP: for tills that cannot be called."""
+"""The feed of events over HTTP: for cash registers that cannot be called."""
 
 from typing import Any
 
@@ -14,50 +14,50 @@ from api.webhooks.delivery_models import EventFeed
 FEED = "/v1/events"
 
 
-async def read(till: Caller, **query: str) -> dict[str, Any]:
-    answered = await till.get(FEED, **query)
+async def read(pos: Caller, **query: str) -> dict[str, Any]:
+    answered = await pos.get(FEED, **query)
     assert answered.status_code == 200, answered.text
     feed: dict[str, Any] = answered.json()
     assert feed.keys() == EventFeed.model_fields.keys()
     return feed
 
 
-async def test_a_till_follows_the_feed_from_its_cursor(store: Store) -> None:
+async def test_a_pos_follows_the_feed_from_its_cursor(store: Store) -> None:
     """Everything once, in order, whether or not anybody has an endpoint; at the end the cursor stays."""
     async with api_alone(store) as api:
-        till = await api.merchant()
-        assert await read(till) == {"events": [], "next": "0", "has_more": False}
-        payments = [await cancelled_payment(till) for _ in range(5)]
+        pos = await api.merchant()
+        assert await read(pos) == {"events": [], "next": "0", "has_more": False}
+        payments = [await cancelled_payment(pos) for _ in range(5)]
 
         seen, after = [], "0"
         for has_more in (True, True, False):
-            feed = await read(till, after=after, limit="2")
+            feed = await read(pos, after=after, limit="2")
             assert feed["has_more"] is has_more
             seen += feed["events"]
             after = feed["next"]
 
         assert [event["payment_id"] for event in seen] == payments
         assert {event["type"] for event in seen} == {"payment.cancelled"}
-        assert await read(till, after=after) == {"events": [], "next": after, "has_more": False}
-        payments.append(await cancelled_payment(till))
-        (event,) = (await read(till, after=after))["events"]
+        assert await read(pos, after=after) == {"events": [], "next": after, "has_more": False}
+        payments.append(await cancelled_payment(pos))
+        (event,) = (await read(pos, after=after))["events"]
         assert event["payment_id"] == payments[-1]
-        assert [each["payment_id"] for each in (await read(till))["events"]] == payments
+        assert [each["payment_id"] for each in (await read(pos))["events"]] == payments
 
 
 async def test_the_feed_says_what_a_webhook_says(store: Store) -> None:
     """The same JSON, test events with it."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        endpoint = await registered(till)
-        await cancelled_payment(till)
-        await till.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+        pos = await api.merchant()
+        endpoint = await registered(pos)
+        await cancelled_payment(pos)
+        await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
 
         told = [
-            (await till.get(f"{DELIVERIES}/{one['id']}")).json()["event"] for one in await deliveries_of(till)
+            (await pos.get(f"{DELIVERIES}/{one['id']}")).json()["event"] for one in await deliveries_of(pos)
         ]
 
-        events = (await read(till))["events"]
+        events = (await read(pos))["events"]
         assert sorted(events, key=str) == sorted(told, key=str)
         assert [event["type"] for event in events] == ["payment.cancelled", "endpoint.test"]
 
@@ -68,8 +68,8 @@ async def test_merchants_have_feeds_of_their_own(store: Store) -> None:
         one, other = await api.merchant(), await api.merchant()
         mine, theirs = await cancelled_payment(one), await cancelled_payment(other, host="127.0.0.10")
 
-        for till, payment_id in ((one, mine), (other, theirs)):
-            feed = await read(till)
+        for pos, payment_id in ((one, mine), (other, theirs)):
+            feed = await read(pos)
             assert [event["payment_id"] for event in feed["events"]] == [payment_id]
             assert feed["next"] == "1"
 
@@ -77,13 +77,13 @@ async def test_merchants_have_feeds_of_their_own(store: Store) -> None:
 async def test_a_reading_that_finds_nothing_new_writes_nothing(store: Store) -> None:
     """Polling costs two look-ups: no transaction, no lock."""
     async with api_alone(store) as api:
-        till = await api.merchant()
-        await cancelled_payment(till)
-        after = (await read(till))["next"]
+        pos = await api.merchant()
+        await cancelled_payment(pos)
+        after = (await read(pos))["next"]
         # Whoever placed an event would move this.
         await change(api.database, "UPDATE feeds SET position = 1000")
 
-        assert await read(till, after=after) == {"events": [], "next": after, "has_more": False}
+        assert await read(pos, after=after) == {"events": [], "next": after, "has_more": False}
         (row,) = await rows(api.database, "SELECT position FROM feeds")
         assert row.position == 1000
 
@@ -105,9 +105,9 @@ async def test_a_wrong_parameter_is_named(sqlite_store: Store, query: dict[str, 
 async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(store: Store) -> None:
     """Its body is no JSON: it is passed over, and the cursor with it."""
     async with api_alone(store) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
         for _ in range(3):
-            await cancelled_payment(till)
+            await cancelled_payment(pos)
         numbers = [
             row.number for row in await rows(api.database, "SELECT number FROM events ORDER BY number")
         ]
@@ -115,7 +115,7 @@ async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(
             api.database, "UPDATE events SET body = 'broken' WHERE number = :number", number=numbers[1]
         )
 
-        feed = await read(till)
+        feed = await read(pos)
 
         assert len(feed["events"]) == 2
         assert feed["next"] == "3"
@@ -124,13 +124,13 @@ async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(
 async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(postgres_store: Store) -> None:
     """The statement is cancelled: the rest comes with a later reading."""
     async with api_alone(postgres_store) as api:
-        till = await api.merchant()
-        await cancelled_payment(till)
-        assert len((await read(till))["events"]) == 1
-        await cancelled_payment(till)
+        pos = await api.merchant()
+        await cancelled_payment(pos)
+        assert len((await read(pos))["events"]) == 1
+        await cancelled_payment(pos)
 
-        assert till.merchant_id is not None
+        assert pos.merchant_id is not None
         with troubled(api.database) as troubles:
-            troubles[till.merchant_id] = Trouble(at=1)
-            assert (len((await read(till))["events"]), troubles[till.merchant_id].cancelled) == (1, 1)
-        assert len((await read(till))["events"]) == 2
+            troubles[pos.merchant_id] = Trouble(at=1)
+            assert (len((await read(pos))["events"]), troubles[pos.merchant_id].cancelled) == (1, 1)
+        assert len((await read(pos))["events"]) == 2

@@ -28,24 +28,24 @@ async def secrets_that_sign(api: ApiAlone, endpoint_id: str) -> list[str]:
     ]
 
 
-async def patch(till: Caller, endpoint_id: str, body: dict[str, Any]) -> Any:
-    return await till.client.patch(f"{ENDPOINTS}/{endpoint_id}", json=body)
+async def patch(pos: Caller, endpoint_id: str, body: dict[str, Any]) -> Any:
+    return await pos.client.patch(f"{ENDPOINTS}/{endpoint_id}", json=body)
 
 
 async def test_an_endpoint_is_registered_read_and_changed(store: Store) -> None:
     """What is left out of a change stays; types are listed in one order, each once."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
         types = ["payment.resolved", "payment.succeeded", "payment.resolved"]
-        created = await registered(till, description="Accounting", types=types)
+        created = await registered(pos, description="Accounting", types=types)
 
-        one = (await till.get(f"{ENDPOINTS}/{created['id']}")).json()
+        one = (await pos.get(f"{ENDPOINTS}/{created['id']}")).json()
         assert one == {name: value for name, value in created.items() if name != "secret"}
         assert (one["url"], one["description"], one["disabled"]) == (URL, "Accounting", False)
         assert one["types"] == ["payment.succeeded", "payment.resolved"]
         assert one.keys() <= WebhookEndpoint.model_fields.keys()
 
-        changed = (await patch(till, one["id"], {"url": URL + "/2", "types": []})).json()
+        changed = (await patch(pos, one["id"], {"url": URL + "/2", "types": []})).json()
         assert (changed["url"], changed["types"]) == (URL + "/2", [])
         assert changed["description"] == "Accounting"
         assert changed["changed_at"] >= one["changed_at"]
@@ -54,17 +54,17 @@ async def test_an_endpoint_is_registered_read_and_changed(store: Store) -> None:
 async def test_a_secret_is_told_once_and_stored_sealed_only(store: Store) -> None:
     """No later answer holds it, nor does any table."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        created = await registered(till)
-        rotated = (await till.post(f"{ENDPOINTS}/{created['id']}/rotate-secret")).json()
+        pos = await api.merchant()
+        created = await registered(pos)
+        rotated = (await pos.post(f"{ENDPOINTS}/{created['id']}/rotate-secret")).json()
         told = [rotated["secret"], created["secret"]]
 
         assert all(is_webhook_secret(secret) for secret in told)
         assert await secrets_that_sign(api, created["id"]) == told
         answers = [
-            await till.get(f"{ENDPOINTS}/{created['id']}"),
-            await till.get(ENDPOINTS),
-            await patch(till, created["id"], {"description": "x"}),
+            await pos.get(f"{ENDPOINTS}/{created['id']}"),
+            await pos.get(ENDPOINTS),
+            await patch(pos, created["id"], {"description": "x"}),
         ]
         kept = [answered.text for answered in answers]
         for table in METADATA.sorted_tables:
@@ -98,13 +98,13 @@ async def test_a_merchants_endpoints_are_its_own(store: Store) -> None:
 async def test_endpoints_are_listed_page_by_page(store: Store) -> None:
     """Each once, the oldest first."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        created = [(await registered(till))["id"] for _ in range(5)]
+        pos = await api.merchant()
+        created = [(await registered(pos))["id"] for _ in range(5)]
 
         seen: list[str] = []
         query, page = {"limit": "2"}, {}
         for _ in range(3):
-            page = (await till.get(ENDPOINTS, **query)).json()
+            page = (await pos.get(ENDPOINTS, **query)).json()
             seen += [endpoint["id"] for endpoint in page["endpoints"]]
             query["cursor"] = page.get("next", "")
 
@@ -115,19 +115,19 @@ async def test_endpoints_are_listed_page_by_page(store: Store) -> None:
 async def test_an_earlier_secret_signs_until_its_overlap_ends(store: Store) -> None:
     """The answer says until when; afterwards it is not even kept."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        created = await registered(till)
+        pos = await api.merchant()
+        created = await registered(pos)
         path = f"{ENDPOINTS}/{created['id']}"
 
-        second = (await till.post(f"{path}/rotate-secret", {"overlap_seconds": 3600})).json()
+        second = (await pos.post(f"{path}/rotate-secret", {"overlap_seconds": 3600})).json()
         assert await secrets_that_sign(api, created["id"]) == [second["secret"], created["secret"]]
-        newest, earlier = (await till.get(path)).json()["secrets"]
+        newest, earlier = (await pos.get(path)).json()["secrets"]
         assert earlier["signs_until"] == second["earlier_secrets_sign_until"]
         assert "signs_until" not in newest
 
         await change(api.database, "UPDATE webhook_secrets SET ends_at = ends_at - 3600000")
         assert await secrets_that_sign(api, created["id"]) == [second["secret"]]
-        third = (await till.post(f"{path}/rotate-secret", {"overlap_seconds": 0})).json()
+        third = (await pos.post(f"{path}/rotate-secret", {"overlap_seconds": 0})).json()
         assert await secrets_that_sign(api, created["id"]) == [third["secret"]]
         assert "earlier_secrets_sign_until" not in third
         assert len(await rows(api.database, "SELECT id FROM webhook_secrets")) == 1
@@ -136,91 +136,91 @@ async def test_an_earlier_secret_signs_until_its_overlap_ends(store: Store) -> N
 async def test_a_handful_of_secrets_sign_at_the_same_time(store: Store) -> None:
     """The sixth waits for one to end, unless the earlier ones are ended with it."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        path = f"{ENDPOINTS}/{(await registered(till))['id']}/rotate-secret"
+        pos = await api.merchant()
+        path = f"{ENDPOINTS}/{(await registered(pos))['id']}/rotate-secret"
         for _ in range(4):
-            assert (await till.post(path)).status_code == 200
+            assert (await pos.post(path)).status_code == 200
 
-        refused = await till.post(path)
+        refused = await pos.post(path)
         assert (refused.status_code, refused.json()["error"]["code"]) == (
             409, "secrets.webhook_endpoint.conflict",
         )  # fmt: skip
-        assert (await till.post(path, {"overlap_seconds": 0})).status_code == 200
+        assert (await pos.post(path, {"overlap_seconds": 0})).status_code == 200
 
 
 async def test_so_many_endpoints_are_enabled_at_most(store: Store) -> None:
     """Creating and enabling one more are a 409; a disabled one makes room."""
     async with api_alone(store, webhook_endpoint_limit=2, **LOCAL) as api:
-        till, other = await api.merchant(), await api.merchant()
-        first = await registered(till)
-        await registered(till)
+        pos, other = await api.merchant(), await api.merchant()
+        first = await registered(pos)
+        await registered(pos)
         await registered(other)
 
-        refused = await till.post(ENDPOINTS, {"url": URL})
+        refused = await pos.post(ENDPOINTS, {"url": URL})
         assert (refused.status_code, refused.json()["error"]["code"]) == (
             409, "limit.webhook_endpoint.conflict",
         )  # fmt: skip
-        assert (await patch(till, first["id"], {"disabled": False})).status_code == 200
-        assert (await patch(till, first["id"], {"disabled": True})).status_code == 200
-        await registered(till)
-        assert (await patch(till, first["id"], {"disabled": False})).status_code == 409
-        assert (await patch(till, first["id"], {"description": "still off"})).json()["disabled"] is True
+        assert (await patch(pos, first["id"], {"disabled": False})).status_code == 200
+        assert (await patch(pos, first["id"], {"disabled": True})).status_code == 200
+        await registered(pos)
+        assert (await patch(pos, first["id"], {"disabled": False})).status_code == 409
+        assert (await patch(pos, first["id"], {"description": "still off"})).json()["disabled"] is True
 
 
 async def test_endpoints_are_counted_whole(store: Store) -> None:
     """Disabled ones, too: one of these is changed and enabled instead of another one."""
     limits = {"webhook_endpoint_limit": 2, "webhook_endpoint_total_limit": 3}
     async with api_alone(store, **limits, **LOCAL) as api:
-        till, other = await api.merchant(), await api.merchant()
+        pos, other = await api.merchant(), await api.merchant()
         ids = []
         for _ in range(3):
-            ids.append((await registered(till))["id"])
-            assert (await patch(till, ids[-1], {"disabled": True})).status_code == 200
+            ids.append((await registered(pos))["id"])
+            assert (await patch(pos, ids[-1], {"disabled": True})).status_code == 200
 
-        refused = await till.post(ENDPOINTS, {"url": URL})
+        refused = await pos.post(ENDPOINTS, {"url": URL})
 
         assert refused.status_code == 409
         assert refused.json()["error"]["code"] == "limit.webhook_endpoint.conflict"
         assert "disabled ones counted" in refused.json()["error"]["description"]
-        assert (await patch(till, ids[0], {"url": URL, "disabled": False})).status_code == 200
+        assert (await patch(pos, ids[0], {"url": URL, "disabled": False})).status_code == 200
         await registered(other)
 
 
 async def test_disabling_ends_what_waits_and_enabling_begins_anew(store: Store) -> None:
     """Nothing is written for a disabled endpoint; what it missed before stays dead until it is replayed."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        endpoint, other = await registered(till), await registered(till)
-        await cancelled_payment(till)
+        pos = await api.merchant()
+        endpoint, other = await registered(pos), await registered(pos)
+        await cancelled_payment(pos)
 
-        shown = (await patch(till, endpoint["id"], {"disabled": True})).json()
+        shown = (await patch(pos, endpoint["id"], {"disabled": True})).json()
         assert (shown["disabled"], shown["disabled_because"]) == (True, "merchant")
-        await cancelled_payment(till)
+        await cancelled_payment(pos)
         assert await delivery_sweep.end_deliveries_of_disabled(api.database) == 1
-        (ended,) = await deliveries_of(till, endpoint=endpoint["id"])
+        (ended,) = await deliveries_of(pos, endpoint=endpoint["id"])
         assert (ended["state"], ended["reason"]) == ("dead", "endpoint_disabled")
-        assert [one["state"] for one in await deliveries_of(till, endpoint=other["id"])] == ["waiting"] * 2
+        assert [one["state"] for one in await deliveries_of(pos, endpoint=other["id"])] == ["waiting"] * 2
 
-        shown = (await patch(till, endpoint["id"], {"disabled": False})).json()
+        shown = (await patch(pos, endpoint["id"], {"disabled": False})).json()
         assert shown["disabled"] is False
         assert "disabled_at" not in shown
-        await cancelled_payment(till)
-        states = [one["state"] for one in await deliveries_of(till, endpoint=endpoint["id"])]
+        await cancelled_payment(pos)
+        states = [one["state"] for one in await deliveries_of(pos, endpoint=endpoint["id"])]
         assert states == ["waiting", "dead"]
 
 
 async def test_an_endpoint_that_is_gone_says_so_until_it_is_enabled(store: Store) -> None:
     """A change of its address alone does not enable it."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        endpoint = await registered(till)
+        pos = await api.merchant()
+        endpoint = await registered(pos)
         await change(
             api.database, "UPDATE webhook_endpoints SET disabled_at = {now}, disabled_because = 'gone'"
         )
 
         for body in ({"url": URL + "/new"}, {"disabled": True}):
-            assert (await patch(till, endpoint["id"], body)).json()["disabled_because"] == "gone"
-        assert (await patch(till, endpoint["id"], {"disabled": False})).json()["disabled"] is False
+            assert (await patch(pos, endpoint["id"], body)).json()["disabled_because"] == "gone"
+        assert (await patch(pos, endpoint["id"], {"disabled": False})).json()["disabled"] is False
 
 
 @pytest.mark.parametrize("body", [{"url": URL + "/new"}, {"disabled": False}], ids=["moved", "enabled"])
@@ -229,18 +229,18 @@ async def test_a_pause_after_failures_ends_where_the_cause_may_have_gone(
 ) -> None:
     """Another address, or the merchant's word; until then the answers show the pause."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        endpoint = await registered(till)
+        pos = await api.merchant()
+        endpoint = await registered(pos)
         await change(
             api.database,
             "INSERT INTO delivery_targets (id, failures, paused_until) VALUES (:id, 7, {now} + 600000)",
             id=endpoint["id"],
         )
 
-        shown = (await patch(till, endpoint["id"], {"url": URL, "description": "x"})).json()
+        shown = (await patch(pos, endpoint["id"], {"url": URL, "description": "x"})).json()
         assert shown["failures"] == 7
         assert "paused_until" in shown
-        shown = (await patch(till, endpoint["id"], body)).json()
+        shown = (await patch(pos, endpoint["id"], body)).json()
         assert shown["failures"] == 0
         assert "paused_until" not in shown
 
@@ -248,23 +248,23 @@ async def test_a_pause_after_failures_ends_where_the_cause_may_have_gone(
 async def test_a_test_event_goes_to_its_endpoint_alone(store: Store) -> None:
     """Whatever types it hears of; an event and its delivery in one transaction, none for a disabled one."""
     async with api_alone(store, **LOCAL) as api:
-        till = await api.merchant()
-        endpoint = await registered(till, types=["payment.refused"])
-        await registered(till)
+        pos = await api.merchant()
+        endpoint = await registered(pos, types=["payment.refused"])
+        await registered(pos)
 
-        sent = await till.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+        sent = await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
         assert sent.status_code == 202
-        (delivery,) = await deliveries_of(till)
+        (delivery,) = await deliveries_of(pos)
         assert delivery["id"] == sent.json()["delivery_id"]
         assert (delivery["endpoint_id"], delivery["type"]) == (endpoint["id"], "endpoint.test")
         assert "payment_id" not in delivery
-        whole = (await till.get(f"/v1/webhooks/deliveries/{delivery['id']}")).json()
+        whole = (await pos.get(f"/v1/webhooks/deliveries/{delivery['id']}")).json()
         assert whole["event"]["event_id"] == delivery["event_id"]
         assert whole["event"]["endpoint_id"] == endpoint["id"]
         assert delivery["event_id"].startswith("evt_test_")
 
-        await patch(till, endpoint["id"], {"disabled": True})
-        refused = await till.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+        await patch(pos, endpoint["id"], {"disabled": True})
+        refused = await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
         assert refused.json()["error"]["code"] == "disabled.webhook_endpoint.conflict"
         assert len(await rows(api.database, "SELECT number FROM events")) == 1
 
@@ -291,9 +291,9 @@ async def test_a_wrong_member_is_named_and_nothing_is_stored(
 ) -> None:
     """400 with the reason; where http and private addresses are not opened by the settings."""
     async with api_alone(sqlite_store) as api:
-        till = await api.merchant()
+        pos = await api.merchant()
 
-        answered = await till.post(ENDPOINTS, body)
+        answered = await pos.post(ENDPOINTS, body)
 
         assert answered.status_code == 400, answered.text
         error = answered.json()["error"]
@@ -304,18 +304,18 @@ async def test_a_wrong_member_is_named_and_nothing_is_stored(
 async def test_a_change_is_judged_as_strictly(sqlite_store: Store) -> None:
     """Of the address, of unknown members, of the overlap."""
     async with api_alone(sqlite_store) as api:
-        till = await api.merchant()
-        endpoint = await registered(till, url="https://8.8.8.8/")
+        pos = await api.merchant()
+        endpoint = await registered(pos, url="https://8.8.8.8/")
         path = f"{ENDPOINTS}/{endpoint['id']}"
 
         for body, wrong in (({"url": "https://127.0.0.1/"}, "url"), ({"disable": True}, "disable")):
-            answered = await patch(till, endpoint["id"], body)
+            answered = await patch(pos, endpoint["id"], body)
             assert (answered.status_code, answered.json()["error"]["details"]) == (400, {"path": wrong})
         for seconds in (-1, 604_801, "1"):
-            answered = await till.post(f"{path}/rotate-secret", {"overlap_seconds": seconds})
+            answered = await pos.post(f"{path}/rotate-secret", {"overlap_seconds": seconds})
             assert answered.status_code == 400
-        answered = await till.client.post(f"{path}/rotate-secret", content=b"null", headers=JSON)
+        answered = await pos.client.post(f"{path}/rotate-secret", content=b"null", headers=JSON)
         assert answered.json()["error"]["code"] == "type.openapi.requestValidation"
-        assert (await till.get(path)).json() == {
+        assert (await pos.get(path)).json() == {
             name: value for name, value in endpoint.items() if name != "secret"
         }

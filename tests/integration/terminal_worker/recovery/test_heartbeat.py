@@ -40,12 +40,12 @@ async def test_the_heart_beats_while_released_terminals_cannot_be_published(
         system_on(postgres_store.url, amqp_url, system_prefix, **brief) as system,
         ScriptedTerminal(closes) as shop,
     ):
-        till = await system.till()
+        pos = await system.pos()
         worker = await system.worker(amqp_url=way.url, sweeps=False)
-        await till.pay(shop.host)
+        await pos.pay(shop.host)
         # A payment waits for the terminal: the release has a message to publish.
         async with asyncio.TaskGroup() as group:
-            group.create_task(till.pay(shop.host))
+            group.create_task(pos.pay(shop.host))
             await eventually(lambda: _payments(system, 2))
             await eventually(lambda: worker.metric("session_slots_used") == 0)
             way.freeze()
