@@ -68,7 +68,7 @@ async def test_the_whole_request_of_the_pos_reaches_hipay(system_on_both: System
             }
         )
 
-        # As cash registers with a simple JSON library send it: all ASCII, half a surrogate pair is no obstacle.
+        # As a POS with a simple JSON library sends it: all ASCII, half a surrogate pair is no obstacle.
         answered = await notified.pos.client.post(
             ORDER_PATH,
             content=json.dumps(order),

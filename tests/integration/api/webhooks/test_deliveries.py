@@ -1,4 +1,4 @@
-"""Deliveries over HTTP: listed, looked at, sent once more; never a second one for the same destination."""
+"""Deliveries over HTTP: lists, one delivery, replays; never a second one for the same destination."""
 
 import asyncio
 from typing import Any
@@ -33,15 +33,11 @@ OPERATORS = "/v1/operator/deliveries"
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
-def heard_by(api: ApiAlone) -> list[WakeUp]:
-    """Return the list in which every wake-up of a notifier worker appears."""
-    heard: list[WakeUp] = []
-
-    def hear(wakes: Sequence[WakeUp]) -> None:
-        heard.extend(wakes)
-
-    api.database.on_committed = hear
-    return heard
+def wake_ups_of(api: ApiAlone) -> list[WakeUp]:
+    """Return the list that receives every wake-up of a notifier worker."""
+    wake_ups: list[WakeUp] = []
+    api.database.on_committed = wake_ups.extend
+    return wake_ups
 
 
 async def delivery_of(pos: Caller) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -53,7 +49,7 @@ async def delivery_of(pos: Caller) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def test_deliveries_are_filtered_and_listed_page_by_page(store: Store) -> None:
-    """Newest first, each once; an unknown filter is refused."""
+    """The newest comes first, each comes once; an unknown filter is refused."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         all_types = await registered(pos)
@@ -86,8 +82,8 @@ async def test_deliveries_are_filtered_and_listed_page_by_page(store: Store) -> 
             assert (await pos.get(DELIVERIES, **wrong)).status_code == 400
 
 
-async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Store) -> None:
-    """Status, duration, and the answer with its card numbers masked."""
+async def test_a_delivery_is_shown_with_its_event_and_its_attempts(store: Store) -> None:
+    """An attempt shows status, duration, and the answer with its card numbers masked."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         _, delivery = await delivery_of(pos)
@@ -112,14 +108,14 @@ async def test_a_delivery_is_shown_with_what_it_says_and_its_attempts(store: Sto
 
 @pytest.mark.parametrize("state", ["delivered", "dead"])
 async def test_a_replay_is_the_same_delivery_once_more(store: Store, state: str) -> None:
-    """As if it were new, but that it keeps no later one waiting; asked for again it stays one."""
+    """A replay starts anew and blocks no later delivery; a second request changes nothing."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         _, delivery = await delivery_of(pos)
         await end(api.database, delivery["id"], state, "gave_up" if state == "dead" else None)
         await change(api.database, "UPDATE deliveries SET since_at = 0, due_at = 0, lease = 7")
         before = await stored(api, delivery["id"])
-        heard = heard_by(api)
+        wake_ups = wake_ups_of(api)
 
         answers = [await pos.post(f"{DELIVERIES}/{delivery['id']}/replay") for _ in range(3)]
 
@@ -131,9 +127,9 @@ async def test_a_replay_is_the_same_delivery_once_more(store: Store, state: str)
         assert row.since_at > before.ended_at - 1000
         assert row.due_at >= row.since_at
         assert row.publish_at >= row.due_at
-        assert row.lease == 8, "a late result of its earlier life changes nothing"
+        assert row.lease == 8, "a late result of its earlier attempts changes nothing"
         assert len(await rows(api.database, "SELECT id FROM deliveries")) == 1
-        assert set(heard) == {WakeUp("merchant", delivery["id"], delivery["endpoint_id"])}
+        assert set(wake_ups) == {WakeUp("merchant", delivery["id"], delivery["endpoint_id"])}
         assert len(await deliveries.lease(api.database, [delivery["id"]] * 3, 30)) == 1
 
 
@@ -154,8 +150,8 @@ async def test_replays_at_the_same_moment_are_one(store: Store) -> None:
         assert len(await deliveries.lease(api.database, [delivery["id"]], 30)) == 1
 
 
-async def test_one_that_waits_is_due_now_unless_it_is_being_sent(store: Store) -> None:
-    """Its life and its tries go on; a lease is left alone."""
+async def test_a_waiting_delivery_is_due_now_unless_it_is_being_sent(store: Store) -> None:
+    """Its age and its tries stay; a lease stays as it is."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         _, delivery = await delivery_of(pos)
@@ -165,23 +161,23 @@ async def test_one_that_waits_is_due_now_unless_it_is_being_sent(store: Store) -
             "UPDATE deliveries SET tries = 4, tried_at = created_at, due_at = {now} + 3600000,"
             " publish_at = {now} + 3600000",
         )
-        before, heard = await stored(api, delivery["id"]), heard_by(api)
+        before, wake_ups = await stored(api, delivery["id"]), wake_ups_of(api)
 
         assert (await pos.post(path)).status_code == 202
         row = await stored(api, delivery["id"])
         assert (row.tries, row.since_at, row.lease) == (4, before.since_at, 0)
         assert row.due_at < before.due_at - 3_000_000
-        assert len(heard) == 1
+        assert len(wake_ups) == 1
 
         (leased,) = await deliveries.lease(api.database, [delivery["id"]], 30)
         answered = await pos.post(path)
         assert (answered.status_code, answered.json()["is_being_sent"]) == (202, True)
         assert (await stored(api, delivery["id"])).lease == leased.lease
-        assert len(heard) == 1
+        assert len(wake_ups) == 1
 
 
 async def test_nothing_is_replayed_to_a_disabled_endpoint(store: Store) -> None:
-    """One, or many of it: 409. Many in general: its own stay as they are."""
+    """A replay that names it is a 409; one that does not leaves its deliveries as they are."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         endpoint, delivery = await delivery_of(pos)
@@ -207,7 +203,7 @@ async def test_nothing_is_replayed_to_a_disabled_endpoint(store: Store) -> None:
 
 
 async def test_many_are_replayed_by_filter_and_time(store: Store) -> None:
-    """Of the state, type, endpoint and time that are asked for, and of nobody else."""
+    """State, type, endpoint and time select them; another merchant's stay as they are."""
     async with api_alone(store, **LOCAL) as api:
         pos, other = await api.merchant(), await api.merchant()
         endpoint = await registered(pos)
@@ -251,8 +247,10 @@ async def test_many_are_replayed_by_filter_and_time(store: Store) -> None:
     ],
     ids=["no-state", "no-from", "waiting", "from", "to", "unknown-member", "kind", "cursor"],
 )
-async def test_a_replay_of_many_says_which(sqlite_store: Store, body: dict[str, Any], path: str) -> None:
-    """A misspelt or missing filter would send too much."""
+async def test_a_replay_of_many_needs_right_filters(
+    sqlite_store: Store, body: dict[str, Any], path: str
+) -> None:
+    """A misspelt or missing filter is a 400, because it would send too much."""
     async with api_alone(sqlite_store, **LOCAL) as api:
         answered = await (await api.merchant()).post(f"{DELIVERIES}/replay", body)
 
@@ -261,7 +259,7 @@ async def test_a_replay_of_many_says_which(sqlite_store: Store, body: dict[str, 
 
 
 async def test_a_replay_of_very_many_goes_on_where_it_ended(store: Store) -> None:
-    """In batches; each delivery once, though some are delivered again meanwhile."""
+    """Each delivery of all batches is replayed once, even if some are delivered again meanwhile."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         endpoint = await registered(pos)
@@ -283,7 +281,7 @@ async def test_a_replay_of_very_many_goes_on_where_it_ended(store: Store) -> Non
 
 
 async def test_a_merchant_sees_and_replays_its_own_alone(store: Store) -> None:
-    """Another's, and HiPay's order notification of its own payment, are as unknown as none."""
+    """Another merchant's delivery, and HiPay's of its own payment, are a 404."""
     async with api_alone(store, **LOCAL, **HIPAY) as api:
         pos, other = await api.merchant(), await api.merchant()
         _, delivery = await delivery_of(pos)
@@ -302,7 +300,7 @@ async def test_a_merchant_sees_and_replays_its_own_alone(store: Store) -> None:
 
 
 async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
-    """By kind, merchant and time; HiPay's with its attempts."""
+    """Kind, merchant and time select them; HiPay's deliveries show their attempts."""
     async with api_alone(store, **LOCAL, **HIPAY) as api:
         pos, other = await api.merchant(), await api.merchant()
         operator = await api.caller(CredentialKind.OPERATOR)
@@ -347,7 +345,7 @@ async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
 
 
 async def test_a_merchants_own_replay_is_no_operators_act(store: Store) -> None:
-    """The trace is of what is done to others."""
+    """Only an operator's replay is in the list of operators' actions."""
     async with api_alone(store, **LOCAL) as api:
         pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
         _, delivery = await delivery_of(pos)

@@ -23,7 +23,7 @@ async def read(pos: Caller, **query: str) -> dict[str, Any]:
 
 
 async def test_a_pos_follows_the_feed_from_its_cursor(store: Store) -> None:
-    """Everything once, in order, whether or not anybody has an endpoint; at the end the cursor stays."""
+    """Each event comes once, in order, even without an endpoint; at the end the cursor stays."""
     async with api_alone(store) as api:
         pos = await api.merchant()
         assert await read(pos) == {"events": [], "next": "0", "has_more": False}
@@ -45,25 +45,25 @@ async def test_a_pos_follows_the_feed_from_its_cursor(store: Store) -> None:
         assert [each["payment_id"] for each in (await read(pos))["events"]] == payments
 
 
-async def test_the_feed_says_what_a_webhook_says(store: Store) -> None:
-    """The same JSON, test events with it."""
+async def test_the_feed_has_the_bodies_of_webhooks(store: Store) -> None:
+    """Each event is the same JSON, test events included."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         endpoint = await registered(pos)
         await cancelled_payment(pos)
         await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
 
-        told = [
+        sent = [
             (await pos.get(f"{DELIVERIES}/{one['id']}")).json()["event"] for one in await deliveries_of(pos)
         ]
 
         events = (await read(pos))["events"]
-        assert sorted(events, key=str) == sorted(told, key=str)
+        assert sorted(events, key=str) == sorted(sent, key=str)
         assert [event["type"] for event in events] == ["payment.cancelled", "endpoint.test"]
 
 
 async def test_merchants_have_feeds_of_their_own(store: Store) -> None:
-    """Positions and events of one are nothing to the other."""
+    """Positions and events of one merchant do not show in the feed of another."""
     async with api_alone(store) as api:
         one, other = await api.merchant(), await api.merchant()
         mine, theirs = await cancelled_payment(one), await cancelled_payment(other, host="127.0.0.10")
@@ -74,8 +74,8 @@ async def test_merchants_have_feeds_of_their_own(store: Store) -> None:
             assert feed["next"] == "1"
 
 
-async def test_a_reading_that_finds_nothing_new_writes_nothing(store: Store) -> None:
-    """Polling costs two look-ups: no transaction, no lock."""
+async def test_a_request_that_finds_nothing_new_writes_nothing(store: Store) -> None:
+    """Polling costs two look-ups, without a transaction or a lock."""
     async with api_alone(store) as api:
         pos = await api.merchant()
         await cancelled_payment(pos)
@@ -94,7 +94,7 @@ async def test_a_reading_that_finds_nothing_new_writes_nothing(store: Store) -> 
     ids=["text", "negative", "too-long", "limit-0", "limit-101", "unknown"],
 )
 async def test_a_wrong_parameter_is_named(sqlite_store: Store, query: dict[str, str]) -> None:
-    """400 in the usual envelope."""
+    """The answer is a 400 in the usual envelope."""
     async with api_alone(sqlite_store) as api:
         answered = await (await api.merchant()).get(FEED, **query)
 
@@ -103,7 +103,7 @@ async def test_a_wrong_parameter_is_named(sqlite_store: Store, query: dict[str, 
 
 
 async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(store: Store) -> None:
-    """Its body is no JSON: it is passed over, and the cursor with it."""
+    """An event whose body is no JSON is ignored, and the cursor goes past it."""
     async with api_alone(store) as api:
         pos = await api.merchant()
         for _ in range(3):
@@ -122,7 +122,7 @@ async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(
 
 
 async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(postgres_store: Store) -> None:
-    """The statement is cancelled: the rest comes with a later reading."""
+    """When the statement is cancelled, the rest comes with a later request."""
     async with api_alone(postgres_store) as api:
         pos = await api.merchant()
         await cancelled_payment(pos)

@@ -1,4 +1,4 @@
-"""Webhook endpoints over HTTP: registered, changed, disabled; secrets told once and stored sealed."""
+"""Webhook endpoints over HTTP: registered, changed, disabled; secrets shown once and stored encrypted."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ SECRET_KEY = b"a key for tests, 32 characters long"
 
 
 async def secrets_that_sign(api: ApiAlone, endpoint_id: str) -> list[str]:
-    """Return what a notifier worker signs with, the newest first."""
+    """Return the secrets that a notifier worker signs with, the newest first."""
     found = await delivery_contents.endpoints(api.database, [endpoint_id])
     return [
-        SecretCipher(SECRET_KEY).decrypt(sealed, endpoint_id)
-        for sealed in found[endpoint_id].encrypted_secrets
+        SecretCipher(SECRET_KEY).decrypt(encrypted, endpoint_id)
+        for encrypted in found[endpoint_id].encrypted_secrets
     ]
 
 
@@ -33,7 +33,7 @@ async def patch(pos: Caller, endpoint_id: str, body: dict[str, Any]) -> Any:
 
 
 async def test_an_endpoint_is_registered_read_and_changed(store: Store) -> None:
-    """What is left out of a change stays; types are listed in one order, each once."""
+    """Members that a change omits stay; types are listed in one order, each once."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         types = ["payment.resolved", "payment.succeeded", "payment.resolved"]
@@ -51,16 +51,16 @@ async def test_an_endpoint_is_registered_read_and_changed(store: Store) -> None:
         assert changed["changed_at"] >= one["changed_at"]
 
 
-async def test_a_secret_is_told_once_and_stored_sealed_only(store: Store) -> None:
+async def test_a_secret_is_shown_once_and_stored_encrypted_only(store: Store) -> None:
     """No later answer holds it, nor does any table."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         created = await registered(pos)
         rotated = (await pos.post(f"{ENDPOINTS}/{created['id']}/rotate-secret")).json()
-        told = [rotated["secret"], created["secret"]]
+        shown = [rotated["secret"], created["secret"]]
 
-        assert all(is_webhook_secret(secret) for secret in told)
-        assert await secrets_that_sign(api, created["id"]) == told
+        assert all(is_webhook_secret(secret) for secret in shown)
+        assert await secrets_that_sign(api, created["id"]) == shown
         answers = [
             await pos.get(f"{ENDPOINTS}/{created['id']}"),
             await pos.get(ENDPOINTS),
@@ -69,7 +69,7 @@ async def test_a_secret_is_told_once_and_stored_sealed_only(store: Store) -> Non
         kept = [answered.text for answered in answers]
         for table in METADATA.sorted_tables:
             kept += [repr(tuple(row)) for row in await rows(api.database, f"SELECT * FROM {table.name}")]
-        for secret in told:
+        for secret in shown:
             assert not any(secret.removeprefix("whsec_") in text for text in kept)
 
 
@@ -96,7 +96,7 @@ async def test_a_merchants_endpoints_are_its_own(store: Store) -> None:
 
 
 async def test_endpoints_are_listed_page_by_page(store: Store) -> None:
-    """Each once, the oldest first."""
+    """Each endpoint comes once, the oldest first."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         created = [(await registered(pos))["id"] for _ in range(5)]
@@ -113,7 +113,7 @@ async def test_endpoints_are_listed_page_by_page(store: Store) -> None:
 
 
 async def test_an_earlier_secret_signs_until_its_overlap_ends(store: Store) -> None:
-    """The answer says until when; afterwards it is not even kept."""
+    """The answer has the time of its end; after it the secret is deleted."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         created = await registered(pos)
@@ -168,7 +168,7 @@ async def test_so_many_endpoints_are_enabled_at_most(store: Store) -> None:
 
 
 async def test_endpoints_are_counted_whole(store: Store) -> None:
-    """Disabled ones, too: one of these is changed and enabled instead of another one."""
+    """Disabled endpoints count, too; a merchant at the limit changes and enables one of them."""
     limits = {"webhook_endpoint_limit": 2, "webhook_endpoint_total_limit": 3}
     async with api_alone(store, **limits, **LOCAL) as api:
         pos, other = await api.merchant(), await api.merchant()
@@ -187,7 +187,7 @@ async def test_endpoints_are_counted_whole(store: Store) -> None:
 
 
 async def test_disabling_ends_what_waits_and_enabling_begins_anew(store: Store) -> None:
-    """Nothing is written for a disabled endpoint; what it missed before stays dead until it is replayed."""
+    """A disabled endpoint gets no deliveries; those that waited stay dead until they are replayed."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         endpoint, other = await registered(pos), await registered(pos)
@@ -227,7 +227,7 @@ async def test_an_endpoint_that_is_gone_says_so_until_it_is_enabled(store: Store
 async def test_a_pause_after_failures_ends_where_the_cause_may_have_gone(
     store: Store, body: dict[str, Any]
 ) -> None:
-    """Another address, or the merchant's word; until then the answers show the pause."""
+    """A new address or the merchant's enabling ends it; until then the answers show the pause."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         endpoint = await registered(pos)
@@ -246,7 +246,7 @@ async def test_a_pause_after_failures_ends_where_the_cause_may_have_gone(
 
 
 async def test_a_test_event_goes_to_its_endpoint_alone(store: Store) -> None:
-    """Whatever types it hears of; an event and its delivery in one transaction, none for a disabled one."""
+    """It ignores the endpoint's types; a disabled endpoint gets neither event nor delivery."""
     async with api_alone(store, **LOCAL) as api:
         pos = await api.merchant()
         endpoint = await registered(pos, types=["payment.refused"])
@@ -289,7 +289,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 async def test_a_wrong_member_is_named_and_nothing_is_stored(
     sqlite_store: Store, body: dict[str, Any], path: str, keyword: str
 ) -> None:
-    """400 with the reason; where http and private addresses are not opened by the settings."""
+    """A 400 names the member; http and private addresses are wrong unless a setting allows them."""
     async with api_alone(sqlite_store) as api:
         pos = await api.merchant()
 
@@ -301,8 +301,8 @@ async def test_a_wrong_member_is_named_and_nothing_is_stored(
         assert await rows(api.database, "SELECT id FROM webhook_endpoints") == []
 
 
-async def test_a_change_is_judged_as_strictly(sqlite_store: Store) -> None:
-    """Of the address, of unknown members, of the overlap."""
+async def test_a_change_is_validated_as_strictly(sqlite_store: Store) -> None:
+    """A wrong address, an unknown member and a wrong overlap are a 400."""
     async with api_alone(sqlite_store) as api:
         pos = await api.merchant()
         endpoint = await registered(pos, url="https://8.8.8.8/")
