@@ -29,10 +29,9 @@ def takeover_read_back_once() -> Iterator[None]:
     worker's own terminal locks."""
 
     async def read_back(self: Recovery, token: str) -> None:
-        address, started_at = self._unknown.pop(token)
-        taken = await takeover.read_back(self._database, address, token)
+        taken = await takeover.read_back(self._database, self._unknown.pop(token), token)
         if taken is not None:
-            await self._adopt(taken, started_at)
+            await self._adopt(taken)
 
     async def take_back(_: Recovery, _line: HeldLock) -> None:
         await asyncio.sleep(0)
