@@ -44,8 +44,6 @@ class OrderRequest:
     port: int | None
     terminal_id: str | None
     contract_array: tuple[ContractEntry, ...]
-    customer_phone: str | None
-    customer_email: str | None
     webhook_endpoint_id: str | None
     notify_url: str | None
     #: The whole request with its defaults applied, unknown fields kept.
@@ -66,7 +64,6 @@ def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest
     _defaults().apply(request)
     _check(request)
     order, technical = request["order"], request["pos_technical_info"]
-    customer = request.get("customer", {})
     price, display = order["price"], technical["terminal_transaction_display"]
     address = technical.get("host_information", {}) if "terminal_id" not in technical else {}
     return OrderRequest(
@@ -83,8 +80,6 @@ def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest
             ContractEntry(entry.get("merchant_contract"), entry.get("rank"), entry.get("payment_application"))
             for entry in display["contract_array"]
         ),
-        customer_phone=customer.get("phone"),
-        customer_email=customer.get("email"),
         webhook_endpoint_id=order.get("webhook_endpoint_id"),
         notify_url=technical.get("notify_url"),
         request=request,

@@ -18,8 +18,8 @@ from typing import Any, Final
 from jsonschema_rs import Draft7Validator
 
 from api.connector.messages import Path as SchemaPath
-from api.connector.messages import Schema, SchemaViolation, first_error
-from api.http.json_text import NESTING_LIMIT, read_json, without_surrogates
+from api.connector.messages import Schema, SchemaViolation
+from api.http.json_text import without_surrogates
 
 #: The port of a terminal where a request names none.
 DEFAULT_PORT: Final = 8888
@@ -87,20 +87,3 @@ class Checker:
             yield next(
                 (SchemaViolation.unknown(*path, name) for name in value if name not in self._properties), None
             )
-
-
-class BodyChecker:
-    """A reader of bodies of one schema; made once."""
-
-    def __init__(self, schema: Schema) -> None:
-        self._schema: Final = schema
-        self._checker: Final = Checker(schema)
-
-    def read(self, body: bytes, nesting_limit: int = NESTING_LIMIT) -> dict[str, Any]:
-        """Return the body's object; raise UnreadableBody or InvalidRequest."""
-        value = read_json(body, nesting_limit)
-        finding = self._checker.first_violation(value)
-        if finding is not None:
-            raise first_error([finding], self._schema)
-        found: dict[str, Any] = value
-        return found

@@ -82,14 +82,6 @@ class Credentials:
         self._cached: Final = TtlCache[str, Credential](clock, cache_seconds, max_entries=_MAX_CACHED)
         self._nobody: Final = hash_secret(secret_key, secrets.token_hex(16))
 
-    async def merchant(
-        self, authorization: str | None, *, share: Share | None = Share.MANAGEMENT
-    ) -> Credential:
-        return await self.of_kind(authorization, CredentialKind.PRIVATE, share)
-
-    async def operator(self, authorization: str | None) -> Credential:
-        return await self.of_kind(authorization, CredentialKind.OPERATOR, Share.MANAGEMENT)
-
     async def of_kind(
         self, authorization: str | None, kind: CredentialKind, share: Share | None
     ) -> Credential:

@@ -5,7 +5,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from fastapi import Query as QueryParameter
@@ -14,18 +14,16 @@ from pydantic_core import PydanticCustomError
 
 from api.http.errors import InvalidQuery
 from api.http.models import NOT_NUL, Omittable
-from api.openapi.components import QUERY_TEXT_CHARACTERS
 from shared.storage.payments.listing import Place
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 PAGE_DEFAULT: Final = 20
 PAGE_LIMIT: Final = 100
+#: The longest value of a parameter.
+QUERY_TEXT_CHARACTERS: Final = 255
 #: Far more than any list has; parsing a query costs as much as it has parameters.
 PARAMETERS_AT_MOST: Final = 50
-
-_Choice = TypeVar("_Choice")
-
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE: Final = re.compile(r"([0-9]{1,15})\.([A-Za-z0-9_]{1,64})")
@@ -127,53 +125,3 @@ async def _page(limit: Limit = PAGE_DEFAULT, cursor: Cursor = None) -> PageReque
 
 #: The parameters `limit` and `cursor` of a list that is ordered by time.
 Page = Annotated[PageRequest, Depends(_page)]
-
-
-class Query:
-    """The query of one request. Raises InvalidQuery for what is unknown, given twice or ill-formed."""
-
-    def __init__(self, request: Request, known: tuple[str, ...]) -> None:
-        self._given: Final = check_query(request, known)
-
-    def text(self, name: str) -> str | None:
-        return self._given.get(name)
-
-    def number(self, name: str, default: int, *, least: int, most: int) -> int:
-        value = self._given.get(name)
-        if value is None:
-            return default
-        if _NUMBER.fullmatch(value) is None or not least <= int(value) <= most:
-            raise InvalidQuery(name, f"The parameter should be a whole number from {least} to {most}.")
-        return int(value)
-
-    def page_limit(self) -> int:
-        """`limit`: how many payments a page holds."""
-        return self.number("limit", PAGE_DEFAULT, least=1, most=PAGE_LIMIT)
-
-    def choice(self, name: str, choices: dict[str, _Choice]) -> _Choice | None:
-        value = self._given.get(name)
-        if value is None:
-            return None
-        if value not in choices:
-            raise InvalidQuery(name, f"The parameter should be one of: {', '.join(choices)}.")
-        return choices[value]
-
-    def time(self, name: str) -> int | None:
-        """Return milliseconds since 1970 UTC of an ISO 8601 time with its offset (`Z` or `+01:00`)."""
-        value = self._given.get(name)
-        if value is None:
-            return None
-        at = read_time(value)
-        if at is None:
-            raise InvalidQuery(name, "The parameter should be a time like 2026-03-05T12:06:58.123Z.")
-        return at
-
-    def place(self, name: str = "cursor") -> Place | None:
-        """Return where a page begins: what an earlier page's `next` said."""
-        value = self._given.get(name)
-        if value is None:
-            return None
-        place = read_cursor(value)
-        if place is None:
-            raise InvalidQuery(name, "The parameter should be what an earlier page named as `next`.")
-        return place

@@ -31,17 +31,6 @@ from api.openapi.examples import PAYMENT_IN_DOUBT
 from api.payments.errors import TerminalTimeout
 from api.payments.models import Payment
 
-#: The longest value of a query's parameter.
-QUERY_TEXT_CHARACTERS: Final = 255
-#: What a filter is compared with.
-QUERY_TEXT: Final[dict[str, Any]] = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": QUERY_TEXT_CHARACTERS,
-    "pattern": "^[^\\u0000]*$",
-}
-#: A cursor that an earlier answer named; opaque.
-QUERY_PLACE: Final[dict[str, Any]] = {**QUERY_TEXT, "pattern": "^[A-Za-z0-9_-]*$"}
 
 
 class ErrorDetail(ResponseBody):
@@ -54,8 +43,7 @@ class ErrorDetail(ResponseBody):
     details: dict[str, Any] | str = Field(
         {},
         description="For a wrong field its `path`; where a payment was asked for, `safe_to_retry`. For a 401 "
-        "a "
-        "text that names the case.",
+        "a text that names the case.",
     )
 
 

@@ -152,7 +152,6 @@ ANSWER_CODES: Final[dict[str, str]] = {
     "13": "currency not supported",
 }
 ABORTED_CODES: Final = frozenset({"06", "08", "10", "11"})
-REFUSED_CODES: Final = frozenset({"02", "04", "05", "07", "09", "12", "13"})
 #: Codes that say that the operation was done.
 DONE_CODES: Final = frozenset({"01", "03"})
 UNKNOWN_CODE: Final = "00"

@@ -68,7 +68,6 @@ def test_a_full_request_is_read_wholly_and_kept_as_it_is() -> None:
     assert json.loads(order.request_text) == FULL_REQUEST
     assert (order.operation, order.amount_cents, order.currency) == (Operation.DEBIT, 250, "EUR")
     assert (order.host, order.port, order.terminal_id) == ("127.0.0.2", 8888, None)
-    assert (order.customer_phone, order.customer_email) == ("0600000000", "jane.doe@example.org")
     assert order.notify_url == "http://127.0.0.1:9000/notifications"
     assert order.contract_array == (ContractEntry("1234567", "001", "001"),)
     assert order.warnings == ()
@@ -97,7 +96,7 @@ def test_defaults_show_in_the_echo() -> None:
         },
     }
     assert (order.protocol, order.port, order.force_authorization) == ("ConcertV3.1", 8888, False)
-    assert (order.customer_phone, order.webhook_endpoint_id, order.contract_array) == (None, None, ())
+    assert (order.webhook_endpoint_id, order.contract_array) == (None, ())
 
 
 @pytest.mark.parametrize(

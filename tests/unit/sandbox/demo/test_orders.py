@@ -23,7 +23,7 @@ def test_the_full_debit_has_basket_customer_and_custom_data_that_the_contract_ta
 
     assert parsed.request["order"]["basket"][0]["name"] == "Croissant au beurre"
     assert parsed.request["order"]["custom_data"] == {"shop": "Canal", "register": 3}
-    assert parsed.customer_email == "jane.doe@example.org"
+    assert parsed.request["customer"]["email"] == "jane.doe@example.org"
     assert [entry.merchant_contract for entry in parsed.contract_array] == ["1999403"]
     assert parsed.warnings == ()
 
