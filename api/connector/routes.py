@@ -11,16 +11,15 @@ from api.connector.request import parse_order
 from api.http.body import check_media_type, read_body
 from api.http.callers import OrderingMerchant, ordering_merchant
 from api.http.dependencies import Wired
-from api.http.errors import (
+from api.http.errors import InvalidHeader, Overloaded
+from api.http.headers import read_idempotency_key, read_preference
+from api.http.login_errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
     HEADER_NOT_BASIC,
     HEADER_NOT_FOUND,
-    InvalidHeader,
-    Overloaded,
     Unauthorized,
 )
-from api.http.headers import read_idempotency_key, read_preference
 from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses, header, json_body, parameter, string

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from api.http.errors import (
+from api.http.login_errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
     HEADER_NOT_BASIC,

@@ -1,4 +1,5 @@
-"""Every error of the API as one tree; those of a subject stand in its folder's `errors.py`.
+"""Every error of the API as one tree; those of log-ins stand in `login_errors.py`, those of a subject in its
+folder's `errors.py`.
 
 ApiError                           500
 +-- UndefinedError                 500  undefined.internal.server.error
@@ -61,7 +62,7 @@ ApiError                           500
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from api.payments.models import Payment as ShownPayment
 from shared.payment.payment import Payment
@@ -90,6 +91,10 @@ class ApiError(Exception):
     description: str
     #: True where certainly no money moved and none can still move; None where no payment is asked for.
     safe_to_retry: ClassVar[bool | None] = None
+    #: The status' phrase where a class names no other.
+    message: str = ""
+    #: HTTP headers that belong to the answer.
+    headers: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -101,18 +106,10 @@ class ApiError(Exception):
         if description is not None:
             self.description = description
         super().__init__(self.description)
+        self.message = self.message or HTTPStatus(self.status).phrase
         self.details: Mapping[str, Any] | str = self._default_details() if details is None else details
         #: The stored payment that the client should know of; it goes beside the error.
         self.payment = payment
-
-    @property
-    def message(self) -> str:
-        return HTTPStatus(self.status).phrase
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """HTTP headers that belong to the answer."""
-        return {}
 
     def body(self) -> dict[str, Any]:
         body = envelope(self.status, self.code, self.message, self.description, self.details)
@@ -147,12 +144,8 @@ class InvalidRequest(BadRequest):
         """`path` is the field's, empty at the root; `description` says more than Ajv's `message`."""
         self.code = f"{keyword}.openapi.requestValidation"
         self.path = path
-        self._message = message
+        self.message = message
         super().__init__(description or message, details={"path": path} if path else {})
-
-    @property
-    def message(self) -> str:
-        return self._message
 
 
 class UnreadableBody(BadRequest):
@@ -193,46 +186,8 @@ class InvalidQuery(BadRequest):
         super().__init__(description, details={"parameter": parameter})
 
 
-HEADER_NOT_FOUND: Final = "Authorization header not found"
-HEADER_EMPTY: Final = "Authorization header is empty"
-HEADER_NOT_BASIC: Final = "Authorization header doesn't rely on HTTP Basic Authentication"
-HEADER_INVALID: Final = "Invalid authorization header"
-INCORRECT_CREDENTIALS: Final = "Incorrect credentials"
-
-
-class Unauthorized(ApiError):
-    """The client sent no credential, or a wrong one; `details` is the text that names the case."""
-
-    status = 401
-    code = "connector.api.login.unauthorized"
-    description = "The login has been rejected."
-
-    def __init__(self, details: str) -> None:
-        super().__init__(details=details)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"WWW-Authenticate": "Basic"}
-
-
 class Forbidden(ApiError):
-    """The client is known and may not do this."""
-
     status = 403
-
-
-class PublicCredential(Forbidden):
-    """Public credentials never start a payment."""
-
-    code = "public.forbidden"
-    description = "Public credentials are not allowed here; use private ones."
-
-
-class WrongCredentialKind(Forbidden):
-    """The credential, a gateway's, an operator's or a merchant's, is of the wrong kind for this path."""
-
-    code = "credential.forbidden"
-    description = "This kind of credential is not allowed here."
 
 
 class NotFound(ApiError):
@@ -253,11 +208,7 @@ class MethodNotAllowed(ApiError):
     def __init__(self, allow: str | None = None) -> None:
         """`allow` is the value of the Allow header, e.g. `POST`."""
         super().__init__()
-        self._allow = allow
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Allow": self._allow} if self._allow else {}
+        self.headers = {"Allow": allow} if allow else {}
 
 
 class RequestTimeout(ApiError):
@@ -266,11 +217,8 @@ class RequestTimeout(ApiError):
     status = 408
     code = "timeout.request.request.timeout"
     description = "The request did not come in time."
-
-    @property
-    def headers(self) -> dict[str, str]:
-        # What still comes of it is no request.
-        return {"Connection": "close"}
+    #: What still comes of it is no request.
+    headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class Conflict(ApiError):
@@ -281,16 +229,11 @@ class Conflict(ApiError):
 
 
 class BodyTooLarge(ApiError):
-    """The body is larger than the limit."""
-
     status = 413
     code = "large.body.payload.too.large"
     description = "The body is too large."
-
-    @property
-    def message(self) -> str:
-        # Python renamed the status' phrase between its versions.
-        return "Payload Too Large"
+    #: Python renamed the status' phrase between its versions.
+    message = "Payload Too Large"
 
 
 class UnsupportedMediaType(ApiError):
@@ -306,41 +249,6 @@ class EncodedBody(UnsupportedMediaType):
 
     code = "encoded.body.unsupported.media.type"
     description = "A Content-Encoding is not supported; send the body as it is."
-
-
-class TooManyConnections(ApiError):
-    """So many connections of one address have not logged in that this one is closed; nothing was read."""
-
-    status = 429
-    code = "connections.client.too.many.requests"
-    description = "Too many connections of this address have not logged in."
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": "1"}
-
-
-class TooManyRequests(ApiError):
-    """The credential calls more often than its share of the API; nothing was done."""
-
-    status = 429
-    code = "rate.credential.too.many.requests"
-    description = "This credential calls too often; try again after Retry-After seconds."
-
-    def __init__(self, retry_after_seconds: int = 1) -> None:
-        super().__init__()
-        self.retry_after_seconds = retry_after_seconds
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.retry_after_seconds)}
-
-
-class TooManyFailedLogins(TooManyRequests):
-    """So many log-ins of this address, or with this name, failed that no other is looked at yet."""
-
-    code = "login.client.too.many.requests"
-    description = "Too many log-ins failed; try again after Retry-After seconds."
 
 
 class HeadTooLarge(ApiError):
@@ -366,14 +274,7 @@ class Overloaded(ApiError):
     code = "overloaded.connector.service.unavailable"
     description = "Too many payments are running; nothing was accepted."
     safe_to_retry = True
-
-    def __init__(self, retry_after_seconds: int = 1) -> None:
-        super().__init__()
-        self.retry_after_seconds = retry_after_seconds
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.retry_after_seconds)}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class OverloadedUnchecked(Overloaded):

@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import Final
 
-from api.http.errors import TooManyRequests
+from api.http.login_errors import TooManyRequests
 from api.http.middleware import add_headers
 from api.limits.token_buckets import Rate, Taken, TokenBuckets
 from api.payments.errors import TooManyOrders

@@ -15,22 +15,23 @@ from api.http.errors import (
     InvalidRequest,
     MethodNotAllowed,
     MissingMediaType,
-    PublicCredential,
     RequestTimeout,
+    UndefinedError,
+    UnreadableBody,
+    UnsupportedMediaType,
+)
+from api.http.login_errors import (
+    PublicCredential,
     TooManyConnections,
     TooManyFailedLogins,
     TooManyRequests,
     Unauthorized,
-    UndefinedError,
-    UnreadableBody,
-    UnsupportedMediaType,
     WrongCredentialKind,
 )
 from api.http.models import Omittable, ResponseBody
 from api.openapi.examples import PAYMENT_IN_DOUBT
 from api.payments.errors import TerminalTimeout
 from api.payments.models import Payment
-
 
 
 class ErrorDetail(ResponseBody):

@@ -3,7 +3,8 @@
 import math
 from typing import Any, Final
 
-from api.http.errors import ApiError, Conflict, Forbidden, Overloaded, TooManyRequests
+from api.http.errors import ApiError, Conflict, Forbidden, Overloaded
+from api.http.login_errors import TooManyRequests
 from api.payments.models import Payment as ShownPayment
 from shared.payment import answers
 from shared.payment.payment import Payment
@@ -98,13 +99,10 @@ class TooEarly(Conflict):
     description = "It is too early for that: what was sent to the terminal could still be carried out."
 
     def __init__(self, seconds_left: float, *, payment: Payment | None = None) -> None:
-        #: Whole seconds, so that one who waits as long does not come a moment too early.
-        self.seconds_left: Final = math.ceil(seconds_left)
-        super().__init__(details={"safe_to_retry": False, "seconds_left": self.seconds_left}, payment=payment)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.seconds_left)}
+        # Whole seconds, so that one who waits as long does not come a moment too early.
+        whole_seconds = math.ceil(seconds_left)
+        super().__init__(details={"safe_to_retry": False, "seconds_left": whole_seconds}, payment=payment)
+        self.headers = {"Retry-After": str(whole_seconds)}
 
 
 class LineFree(Conflict):

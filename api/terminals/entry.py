@@ -47,9 +47,9 @@ class TerminalProfile(RequestBody):
     sends_authorisation: bool = Field(True, description="Can be sent BB `1`, a request for authorisation.")
     sends_reference: bool = Field(True, description="Is sent CF, the payment's reference.")
     sends_contract: bool = Field(True, description="Is sent CG where the order names one contract.")
-    sends_ticket: bool = Field(True, description="Is sent CK, the request for a receipt.")
+    sends_receipt: bool = Field(True, description="Is sent CK, the request for a receipt.")
     sends_application: bool = Field(True, description="Is sent CC where the order names one contract.")
-    ticket: Annotated[str, Field(pattern="^[0-9A-Za-z]{3}$")] = Field("100", description="The value of CK.")
+    receipt: Annotated[str, Field(pattern="^[0-9A-Za-z]{3}$")] = Field("100", description="The value of CK.")
     version: Annotated[str, Field(pattern="^[0-9A-Za-z]{4}$")] | None = Field(
         None, description="CZ in place of the protocol's own, e.g. `0300`."
     )

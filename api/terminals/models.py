@@ -145,7 +145,7 @@ class TerminalImport(ResponseBody):
 class Probe(ResponseBody):
     """The result of a probe; what is not known is left out."""
 
-    outcome: str = Field(
+    result: str = Field(
         json_schema_extra={"enum": [result.value for result in ProbeResult if result not in _FAILED]}
     )
     round_trip_ms: Omittable[int] = Field(
@@ -158,10 +158,10 @@ class Probe(ResponseBody):
     @classmethod
     def of(cls, report: ProbeReport) -> Self:
         """Return the report as answers show it."""
-        is_held = report.outcome is ProbeResult.HELD
+        is_held = report.result is ProbeResult.HELD
         return cls(
             **known(
-                outcome=report.outcome.value,
+                result=report.result.value,
                 round_trip_ms=report.round_trip_ms,
                 detail=report.detail,
                 held_by=report.held_by if is_held else None,

@@ -67,7 +67,7 @@ class Probing:
         terminal = await self._registry.registered(terminal_id, credential)
         terminal_address = await self._targets.terminal_address(terminal.host, terminal.port, credential)
         if terminal_address is None:
-            return ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the host has no address")
+            return ProbeReport(result=ProbeResult.UNREACHABLE, detail="the host has no address")
         probe_id = new_probe_id(self._clock, self._random_bytes)
         new = NewProbe(
             id=probe_id,
@@ -105,6 +105,6 @@ class Probing:
         if found is None:
             await probes.give_up(self._database, probe_id)
             found = await probes.result(self._database, probe_id)
-        if found is None or found.outcome in (ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED):
+        if found is None or found.result in (ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED):
             raise ProbeExpired
         return found

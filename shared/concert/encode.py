@@ -87,7 +87,7 @@ def operation_fields(request: OperationRequest, profile: Profile) -> Fields:
         (f.PRIVATE_DATA, request.reference if profile.sends_reference else None),
         (f.CONTRACT, request.contract if profile.sends_contract else None),
         *_receipt_address(request, profile, version),
-        (f.RECEIPT_WANTED, profile.ticket if profile.sends_ticket else None),
+        (f.RECEIPT_WANTED, profile.receipt if profile.sends_receipt else None),
     ]
     return _checked(wanted)
 
@@ -114,7 +114,7 @@ def encode_identification(*, protocol: str, software_id: str, pos_number: str, p
 
 
 def encode_enquiry(request: OperationRequest, profile: Profile) -> bytes:
-    """Return the bytes that ask for the last transaction's result and ticket (duplicate).
+    """Return the bytes that ask for the last transaction's result and receipt (duplicate).
 
     Neither amount nor reference: a terminal that copies request fields would confirm what never happened.
     """
@@ -124,7 +124,7 @@ def encode_enquiry(request: OperationRequest, profile: Profile) -> bytes:
         (f.POS_NUMBER, request.pos_number),
         (f.ACTION, f.Action.DUPLICATE),
         (f.CURRENCY, request.currency),
-        (f.RECEIPT_WANTED, profile.ticket if profile.sends_ticket else None),
+        (f.RECEIPT_WANTED, profile.receipt if profile.sends_receipt else None),
     ]
     return encode_fields(_checked(wanted)) + profile.request_ends_with.encode("ascii")
 

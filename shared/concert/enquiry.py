@@ -52,9 +52,9 @@ class ProofGap(StrEnum):
     #: Hint: CF carries no reference of ours; two sales of one amount look alike.
     NO_REFERENCE = "no_reference"
     #: Hint: no receipt, or one that cannot be read.
-    NO_RECEIPT = "no_ticket"
+    NO_RECEIPT = "no_receipt"
     #: Hint: the receipt does not say that this operation was done.
-    RECEIPT_NOT_DONE = "ticket_not_done"
+    RECEIPT_NOT_DONE = "receipt_not_done"
 
 
 #: The last transaction is ours by its reference; with any other gap it is, or may be, another merchant's.

@@ -34,11 +34,11 @@ class Profile:
     #: CG is sent where the order's contract_array has exactly one entry.
     sends_contract: bool = True
     #: CK asks for a receipt.
-    sends_ticket: bool = True
+    sends_receipt: bool = True
     #: CC is sent where the order's contract_array has exactly one entry.
     sends_application: bool = True
     #: The value of CK: `100` customer receipt, `000` none; some terminals want `120` or `121`.
-    ticket: str = "100"
+    receipt: str = "100"
     #: CZ in place of the one that the order's protocol stands for, e.g. `0300`.
     version: str | None = None
     #: What follows the last field; some terminals reject a request that CR LF does not follow.
@@ -54,7 +54,7 @@ class Profile:
     terminal_time_seconds: int | None = None
 
     def __post_init__(self) -> None:
-        _check_text("ticket", self.ticket, length=3)
+        _check_text("receipt", self.receipt, length=3)
         if self.version is not None:
             _check_text("version", self.version, length=4)
         _check_choice("request_ends_with", self.request_ends_with, get_args(RequestEnd))

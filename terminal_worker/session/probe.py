@@ -91,13 +91,13 @@ class Probes:
             await self._hold(taken, opened_at)
 
     async def _hold(self, taken: StartedProbe, opened_at: float) -> None:
-        found = ProbeReport(outcome=ProbeResult.INTERRUPTED)
+        found = ProbeReport(result=ProbeResult.INTERRUPTED)
         try:
             left = opened_at + self._settings.probe_lease_seconds - self._clock.boot()
             async with asyncio.timeout(left):
                 found = await self._identify(taken, opened_at)
         except TimeoutError:
-            found = ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the probe's time was over")
+            found = ProbeReport(result=ProbeResult.UNREACHABLE, detail="the probe's time was over")
         except Exception as error:
             log_failure("probe failed", error)
         finally:
@@ -112,7 +112,7 @@ class Probes:
             rng=self._rng,
             failures=_DATABASE_FAILURES,
         )
-        _log.info("probe ended", terminal_address=terminal_address, outcome=found.outcome, freed=freed)
+        _log.info("probe ended", terminal_address=terminal_address, result=found.result, freed=freed)
         await self._reply_publisher.publish_next(terminal_address)
 
     async def _identify(self, taken: StartedProbe, opened_at: float) -> ProbeReport:
@@ -131,16 +131,16 @@ class Probes:
                 with failures_logged("connection not closed"):
                     await connection.close()
         except UnexpectedBytes as error:
-            return ProbeReport(outcome=ProbeResult.NOT_CONCERT, detail=str(error))
+            return ProbeReport(result=ProbeResult.NOT_CONCERT, detail=str(error))
         except ConnectFailed as error:
-            return ProbeReport(outcome=ProbeResult.UNREACHABLE, detail=str(error))
+            return ProbeReport(result=ProbeResult.UNREACHABLE, detail=str(error))
 
     async def _ask(
         self, connection: Connection, request: bytes, taken: StartedProbe, opened_at: float
     ) -> ProbeReport:
         # Check of the clock and write are one step, as for a payment.
         if self._clock.boot() - opened_at >= self._settings.write_window_seconds:
-            return ProbeReport(outcome=ProbeResult.UNREACHABLE, detail="the write window had passed")
+            return ProbeReport(result=ProbeResult.UNREACHABLE, detail="the write window had passed")
         write_request(connection, request)
         written_at = self._clock.boot()
         # No field has to be waited for: none could contradict the request.
@@ -154,11 +154,11 @@ def _probe_result(answer: Answer | NoAnswer, taken: StartedProbe) -> ProbeReport
         round_trip_ms = round(answer.first_byte_after_seconds * 1000)
         identified = answers_identification(answer.frame)
         return ProbeReport(
-            outcome=ProbeResult.REACHABLE if identified else ProbeResult.BUSY, round_trip_ms=round_trip_ms
+            result=ProbeResult.REACHABLE if identified else ProbeResult.BUSY, round_trip_ms=round_trip_ms
         )
     if taken.known:
         # Some terminals leave identifications unanswered; this one has answered payments.
         return ProbeReport(
-            outcome=ProbeResult.REACHABLE, detail="it takes connections and answers no identification"
+            result=ProbeResult.REACHABLE, detail="it takes connections and answers no identification"
         )
-    return ProbeReport(outcome=ProbeResult.NOT_CONCERT, detail=answer.reason)
+    return ProbeReport(result=ProbeResult.NOT_CONCERT, detail=answer.reason)

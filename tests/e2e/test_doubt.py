@@ -117,7 +117,7 @@ UNPROVABLE: Final = (
     Unprovable(
         "shows a refused payment",
         Behaviour(fault=Fault.LOSE_ANSWER, customer=Customer.REFUSE),
-        "ticket_not_done",
+        "receipt_not_done",
         charged=False,
     ),
     Unprovable(

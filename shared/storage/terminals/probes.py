@@ -43,7 +43,7 @@ _START = Statement(
 _RUNNING = Statement("SELECT terminal_address, protocol, profile, pos_number FROM probes WHERE id = :id")
 
 _END = Statement(
-    "UPDATE probes SET state = 'ended', outcome = :outcome, round_trip_ms = :round_trip_ms,"
+    "UPDATE probes SET state = 'ended', result = :result, round_trip_ms = :round_trip_ms,"
     " detail = :detail, held_by = :held_by, held_since = :held_since, ended_at = {now}"
     " WHERE id = :id AND state <> 'ended' RETURNING id"
 )
@@ -55,7 +55,7 @@ _ANSWERED = Statement(
 )
 
 _RESULT = Statement(
-    "SELECT r.outcome, r.round_trip_ms, r.detail, r.held_by, r.held_since,"
+    "SELECT r.result, r.round_trip_ms, r.detail, r.held_by, r.held_since,"
     " CASE WHEN p.merchant_id = r.merchant_id OR q.merchant_id = r.merchant_id THEN 1 ELSE 0 END AS own"
     " FROM probes r LEFT JOIN payments p ON p.id = r.held_by LEFT JOIN probes q ON q.id = r.held_by"
     " WHERE r.id = :id AND r.state = 'ended'"
@@ -115,7 +115,7 @@ class StartedProbe:
 class ProbeReport:
     """A probe's result; `held_by` is None if the holder is another merchant's. Times in milliseconds."""
 
-    outcome: ProbeResult
+    result: ProbeResult
     round_trip_ms: int | None = None
     detail: str | None = None
     held_by: str | None = None
@@ -167,7 +167,7 @@ async def start(
                     tx,
                     probe_id,
                     ProbeReport(
-                        outcome=ProbeResult.HELD,
+                        result=ProbeResult.HELD,
                         held_by=lock.held_by,
                         held_since=lock.acquired_at,
                     ),
@@ -207,10 +207,10 @@ async def finish(database: Database, started: StartedProbe, found: ProbeReport) 
     does not answer them. Raises DatabaseUnavailable, CommitUnknown: repeating it changes nothing.
     """
     grant = started.grant
-    identified = found.outcome is ProbeResult.REACHABLE and found.round_trip_ms is not None
+    identified = found.result is ProbeResult.REACHABLE and found.round_trip_ms is not None
 
     async def work(tx: Transaction) -> bool:
-        if found.outcome is ProbeResult.BUSY or identified:
+        if found.result is ProbeResult.BUSY or identified:
             await tx.run(_ANSWERED, address=grant.address, epoch=grant.epoch, token=grant.token)
         observed = (
             locks.ObservedCapabilities(identifies=True, identify_first=False)
@@ -226,14 +226,14 @@ async def finish(database: Database, started: StartedProbe, found: ProbeReport) 
 
 async def give_up(database: Database, probe_id: str) -> None:
     """End a probe that no worker started or finished in time; a stored result stays."""
-    await database.write(lambda tx: _end(tx, probe_id, ProbeReport(outcome=ProbeResult.NO_WORKER)))
+    await database.write(lambda tx: _end(tx, probe_id, ProbeReport(result=ProbeResult.NO_WORKER)))
 
 
 async def _end(tx: Transaction, probe_id: str, found: ProbeReport) -> None:
     await tx.run(
         _END,
         id=probe_id,
-        outcome=found.outcome.value,
+        result=found.result.value,
         round_trip_ms=found.round_trip_ms,
         detail=found.detail,
         held_by=found.held_by,
@@ -247,7 +247,7 @@ async def result(database: Database, probe_id: str) -> ProbeReport | None:
     if row is None:
         return None
     return ProbeReport(
-        outcome=ProbeResult(row.outcome),
+        result=ProbeResult(row.result),
         round_trip_ms=row.round_trip_ms,
         detail=row.detail,
         held_by=row.held_by if row.own else None,

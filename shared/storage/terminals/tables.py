@@ -161,7 +161,7 @@ class ProbeRow(SQLModel, table=True):
     #: `queued`; `running` once the terminal lock is acquired; `ended`.
     state: str = text_column(nullable=False)
     #: See `shared.storage.terminals.probes.ProbeResult`; null until it ended.
-    outcome: str | None = text_column()
+    result: str | None = text_column()
     #: Milliseconds from the identification's write to the first byte of its answer.
     round_trip_ms: int | None = integer()
     detail: str | None = text_column()

@@ -16,5 +16,5 @@ def drawn_profile(rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.2:
         profile["request_ends_with"] = "\r\n"
     if rng.random() < 0.2:
-        profile["ticket"] = "000"
+        profile["receipt"] = "000"
     return profile

@@ -63,7 +63,7 @@ async def test_one_wrong_row_stores_nothing_and_every_problem_is_named(system_on
     taken, twice = terminal_host(), terminal_host()
     await shop.put("old", taken)
     rows = [
-        "id,host,port,profile.sends_ticket,authorisation,profile.terminal_time_seconds",
+        "id,host,port,profile.sends_receipt,authorisation,profile.terminal_time_seconds",
         f"good,{terminal_host()},,,",
         f"bad id,{terminal_host()},70000,perhaps,above",
         f"good,{terminal_host()},,,",
@@ -79,7 +79,7 @@ async def test_one_wrong_row_stores_nothing_and_every_problem_is_named(system_on
 
     found = [(problem["row"], problem["column"]) for problem in error["details"]["errors"]]
     assert found == [
-        (3, "id"), (3, "port"), (3, "profile.sends_ticket"), (3, "authorisation_above_cents"),
+        (3, "id"), (3, "port"), (3, "profile.sends_receipt"), (3, "authorisation_above_cents"),
         (4, "id"),
         (5, "host"),
         (7, "host"),

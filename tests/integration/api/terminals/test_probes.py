@@ -37,7 +37,7 @@ async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> N
         found = await probe(shop)
 
         (asked,) = requests_of(device)
-    assert found["outcome"] == "reachable"
+    assert found["result"] == "reachable"
     assert 0 <= found["round_trip_ms"] < 1000
     assert (asked["CD"], asked["CA"], asked["CZ"]) == ("I", "42", "0320")
     assert await free(system, device.host)
@@ -59,12 +59,12 @@ async def test_foreign_devices_and_closed_ports_have_results_of_their_own(system
         async with ScriptedTerminal(script, scripts_all=True) as other:
             await shop.put("till-1", other.host)
             found = await probe(shop)
-        assert found["outcome"] == "not_concert"
+        assert found["result"] == "not_concert"
         assert await free(system, other.host)
     host = terminal_host()
     await shop.put("till-1", host)
     found = await probe(shop)
-    assert (found["outcome"], bool(found["detail"])) == ("unreachable", True)
+    assert (found["result"], bool(found["detail"])) == ("unreachable", True)
     assert await free(system, host)
 
 
@@ -81,7 +81,7 @@ async def test_a_terminal_in_use_is_busy(system: System) -> None:
         found = await probe(shop)
 
         writer.close()
-    assert found["outcome"] == "busy"
+    assert found["result"] == "busy"
     assert (await shop.get("till-1"))["observed"]["identifies"] is None
 
 
@@ -91,12 +91,12 @@ async def test_a_terminal_that_answered_payments_needs_no_identification(system:
     await system.worker()
     async with ScriptedTerminal(says_nothing, scripts_all=True) as device:
         await shop.put("till-1", device.host)
-        assert (await probe(shop))["outcome"] == "not_concert"
+        assert (await probe(shop))["result"] == "not_concert"
         await change(system.database, "UPDATE terminal_locks SET echoes = '[[\"CB\"]]', identifies = false")
 
         found = await probe(shop)
 
-    assert (found["outcome"], "round_trip_ms" in found) == ("reachable", False)
+    assert (found["result"], "round_trip_ms" in found) == ("reachable", False)
     assert (await shop.get("till-1"))["observed"]["identifies"] is False
 
 
@@ -114,8 +114,8 @@ async def test_a_locked_terminal_is_held_without_a_packet(system_on_both: System
 
         mine, theirs = await probe(one), await probe(other)
 
-        assert (mine["outcome"], mine["held_by"]) == ("held", payment_id(running))
-        assert theirs == {"outcome": "held", "held_since": mine["held_since"]}
+        assert (mine["result"], mine["held_by"]) == ("held", payment_id(running))
+        assert theirs == {"result": "held", "held_since": mine["held_since"]}
         assert len(device.talks) == 1
 
 
@@ -143,7 +143,7 @@ async def test_a_payment_waits_for_a_probe(system_on_both: System) -> None:
         assert (await system.holder(device.host) or "").startswith("prb_")
         paid = await other.pos.pay(device.host)
 
-        assert (await probing)["outcome"] == "not_concert"
+        assert (await probing)["result"] == "not_concert"
     assert paid.status_code == 200, paid.text
     assert asked[:2] == ["identification", "payment"]
 
@@ -156,8 +156,8 @@ async def test_without_a_worker_a_probe_ends_in_time(system: System) -> None:
 
     refused(await shop.send("POST", "/till-1/probe"), 504, "expired.probe.gateway.timeout")
 
-    (row,) = await rows(system.database, "SELECT state, outcome FROM probes")
-    assert (row.state, row.outcome) == ("ended", "no_worker")
+    (row,) = await rows(system.database, "SELECT state, result FROM probes")
+    assert (row.state, row.result) == ("ended", "no_worker")
 
 
 async def test_only_the_merchants_own_terminals_are_probed(system: System) -> None:

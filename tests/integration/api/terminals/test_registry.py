@@ -125,7 +125,7 @@ async def test_a_payment_goes_to_the_terminal_it_names(system_on_both: System) -
             "till-1",
             device.host,
             pos_number="42",
-            profile={"sends_ticket": False},
+            profile={"sends_receipt": False},
             authorisation={"policy": "above", "above_cents": 3000},
         )
         small, large = await shop.pay("till-1", 3000), await shop.pay("till-1", 3001)

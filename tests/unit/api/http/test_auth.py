@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from api.http.auth import BasicCredentials, parse_basic
-from api.http.errors import Unauthorized
+from api.http.login_errors import Unauthorized
 
 
 def _basic(pair: bytes) -> str:

@@ -84,9 +84,9 @@ def test_an_error_and_the_answer_of_its_payment_are_the_same() -> None:
 
 def test_overload_says_when_to_come_again() -> None:
     """503 with Retry-After in seconds, and nothing was accepted."""
-    error = Overloaded(retry_after_seconds=3)
+    error = Overloaded()
 
-    assert (error.status, error.headers) == (503, {"Retry-After": "3"})
+    assert (error.status, error.headers) == (503, {"Retry-After": "1"})
     assert error.body()["error"]["details"] == {"safe_to_retry": True}
 
 

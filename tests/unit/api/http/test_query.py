@@ -13,7 +13,6 @@ from api.http.query import Limit, TimeParameter, check_query, cursor, read_curso
 from shared.runtime.ids import PAYMENT_ID
 from shared.storage.payments.listing import Place
 
-
 LIMIT: TypeAdapter[int] = TypeAdapter(Limit)
 TIME: TypeAdapter[Any] = TypeAdapter(TimeParameter)
 

@@ -71,9 +71,9 @@ def test_a_host_is_read_as_an_order_reads_it(host: str) -> None:
 
 def test_every_problem_is_named() -> None:
     """Not only the first one: a file of terminals is fixed in one go."""
-    _, problems = read({"port": "x", "label": 7, "profile": {"ticket": "1"}, "unknown": 1}, "a b")
+    _, problems = read({"port": "x", "label": 7, "profile": {"receipt": "1"}, "unknown": 1}, "a b")
 
-    assert sorted(problems) == ["host", "id", "label", "port", "profile.ticket", "unknown"]
+    assert sorted(problems) == ["host", "id", "label", "port", "profile.receipt", "unknown"]
 
 
 @pytest.mark.parametrize(

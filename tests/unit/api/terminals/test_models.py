@@ -29,7 +29,7 @@ REGISTERED = RegisteredTerminal(
     port=8888,
     terminal_address="127.0.0.2:8888",
     protocol="ConcertV3.2",
-    profile='{"sends_ticket":false}',
+    profile='{"sends_receipt":false}',
     pos_number="01",
     authorisation="above",
     authorisation_above_cents=3000,
@@ -75,12 +75,12 @@ def test_an_answer_of_the_device_before_is_not_shown_as_last_seen() -> None:
     assert Terminal.of(replaced, TerminalStatus(answered_at=11)).last_seen is not None
 
 
-def test_every_outcome_of_a_probe_that_is_answered_fits_its_schema() -> None:
+def test_every_result_of_a_probe_that_is_answered_fits_its_schema() -> None:
     """Another merchant's payment is not named."""
-    for outcome in set(ProbeResult) - {ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED}:
-        check("Probe", Probe.of(ProbeReport(outcome=outcome, round_trip_ms=1, detail="x")).shown())
-    assert Probe.of(ProbeReport(outcome=ProbeResult.HELD, held_since=0)).shown() == {
-        "outcome": "held",
+    for result in set(ProbeResult) - {ProbeResult.NO_WORKER, ProbeResult.INTERRUPTED}:
+        check("Probe", Probe.of(ProbeReport(result=result, round_trip_ms=1, detail="x")).shown())
+    assert Probe.of(ProbeReport(result=ProbeResult.HELD, held_since=0)).shown() == {
+        "result": "held",
         "held_since": "1970-01-01T00:00:00.000Z",
     }
 
@@ -101,13 +101,13 @@ def test_the_examples_of_the_paths_fit_their_schemas() -> None:
                         assert checker.is_valid(example["value"]), (path, status, name)
 
 
-def test_the_reference_page_names_fields_columns_profile_keys_and_outcomes() -> None:
+def test_the_reference_page_names_fields_columns_profile_keys_and_results() -> None:
     """An integrator finds each of them."""
     page = PAGE.read_text(encoding="utf-8")
 
     names = {*Terminal.model_fields, *COLUMNS, *Profile().to_dict()}
-    outcomes = openapi_document()["components"]["schemas"]["Probe"]["properties"]["outcome"]["enum"]
-    for name in (*names, *outcomes):
+    results = openapi_document()["components"]["schemas"]["Probe"]["properties"]["result"]["enum"]
+    for name in (*names, *results):
         assert f"`{name.removeprefix('profile.')}`" in page, name
 
 

@@ -74,7 +74,7 @@ def test_fields_come_back_as_they_were_written_however_they_were_cut(
     st.builds(
         Profile,
         sends_reference=st.booleans(),
-        sends_ticket=st.booleans(),
+        sends_receipt=st.booleans(),
         accepts_partial=st.booleans(),
         request_ends_with=st.sampled_from(["", "\r\n"]),
     ),

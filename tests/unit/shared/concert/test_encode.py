@@ -19,7 +19,7 @@ from shared.concert.encode import (
 from shared.concert.profile import Profile, default_profile
 from shared.payment.payment import Operation
 
-BARE = Profile(sends_reference=False, sends_ticket=False, version="0300")
+BARE = Profile(sends_reference=False, sends_receipt=False, version="0300")
 
 
 def sent(profile: Profile, **changes: object) -> dict[str, str]:
@@ -33,14 +33,14 @@ def test_the_worked_debit_is_written_byte_for_byte() -> None:
 
 def test_the_worked_debit_with_a_receipt_is_written_byte_for_byte() -> None:
     """The same with CK 100."""
-    profile = replace(BARE, sends_ticket=True)
+    profile = replace(BARE, sends_receipt=True)
 
     assert encode_operation(request(software_id="247300123456"), profile) == DEBIT_WITH_RECEIPT
 
 
 def test_the_worked_credit_is_written_byte_for_byte() -> None:
     """3.00 euros in V3.1, CK 120."""
-    profile = Profile(sends_reference=False, ticket="120")
+    profile = Profile(sends_reference=False, receipt="120")
     credit = request(
         operation=Operation.CREDIT, protocol="ConcertV3.1", amount_cents=300, software_id="247300123456"
     )

@@ -10,7 +10,7 @@ from shared.concert.profile import Profile, ProfileError, default_profile
 
 def test_a_profile_survives_json() -> None:
     """to_dict and from_dict are each other's reverse."""
-    profile = Profile(sends_contract=False, ticket="120", version="0300", request_ends_with="\r\n")
+    profile = Profile(sends_contract=False, receipt="120", version="0300", request_ends_with="\r\n")
 
     assert Profile.from_dict(json.loads(json.dumps(profile.to_dict()))) == profile
 
@@ -19,7 +19,7 @@ def test_the_default_sends_reference_and_receipt_only() -> None:
     """The protocol description's default, for both versions."""
     for protocol in ("ConcertV3.1", "ConcertV3.2"):
         profile = default_profile(protocol)
-        assert (profile.sends_reference, profile.ticket, profile.receipt_by) == (True, "100", "none")
+        assert (profile.sends_reference, profile.receipt, profile.receipt_by) == (True, "100", "none")
         assert not profile.accepts_partial
         assert not profile.bare_success
         assert profile.terminal_time_seconds is None
@@ -36,8 +36,8 @@ def test_the_default_sends_reference_and_receipt_only() -> None:
         ({"terminal_time_seconds": True}, "terminal_time_seconds"),
         ({"terminal_time_seconds": 240.5}, "terminal_time_seconds"),
         ({"terminal_time_seconds": 0}, "terminal_time_seconds"),
-        ({"ticket": 100}, "ticket"),
-        ({"ticket": "1"}, "ticket"),
+        ({"receipt": 100}, "receipt"),
+        ({"receipt": "1"}, "receipt"),
         ({"version": "03é0"}, "version"),
         ({"version": 300}, "version"),
         ({"request_ends_with": "\n"}, "request_ends_with"),

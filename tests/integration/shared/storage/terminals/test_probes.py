@@ -16,7 +16,7 @@ from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.probes import NewProbe, ProbeReport, ProbeResult, StartedProbe
 
 PROBE = "prb_00000000000000000000000001"
-REACHED = ProbeReport(outcome=ProbeResult.REACHABLE, round_trip_ms=12)
+REACHED = ProbeReport(result=ProbeResult.REACHABLE, round_trip_ms=12)
 
 
 async def create(database: Database, probe_id: str = PROBE, **changes: Any) -> str:
@@ -71,7 +71,7 @@ async def test_a_second_delivery_of_a_probe_does_nothing(database: Database) -> 
     assert await probes.result(database, PROBE) is None
     await probes.finish(database, taken, REACHED)
     assert await take_probe(database, "token-2", "worker-2") is None
-    assert await probes.finish(database, taken, ProbeReport(outcome=ProbeResult.UNREACHABLE)) is False
+    assert await probes.finish(database, taken, ProbeReport(result=ProbeResult.UNREACHABLE)) is False
 
     assert await probes.result(database, PROBE) == REACHED
     assert await holder(database) is None
@@ -95,7 +95,7 @@ async def test_a_held_lock_is_the_probes_result(database: Database) -> None:
 
     found = await probes.result(database, PROBE)
     assert found is not None
-    assert (found.outcome, found.held_by) == (ProbeResult.HELD, claimed.payment.id)
+    assert (found.result, found.held_by) == (ProbeResult.HELD, claimed.payment.id)
     await create_merchant(database, "m", "Another", [])
     await change(database, "UPDATE payments SET merchant_id = 'm'")
     others = await probes.result(database, PROBE)
@@ -119,12 +119,12 @@ async def test_a_given_up_probe_is_not_run(database: Database) -> None:
     assert await take_probe(database) is None
     found = await probes.result(database, PROBE)
     assert found is not None
-    assert found.outcome is ProbeResult.NO_WORKER
+    assert found.result is ProbeResult.NO_WORKER
 
 
-@pytest.mark.parametrize("outcome", [ProbeResult.BUSY, ProbeResult.NOT_CONCERT, ProbeResult.UNREACHABLE])
+@pytest.mark.parametrize("result", [ProbeResult.BUSY, ProbeResult.NOT_CONCERT, ProbeResult.UNREACHABLE])
 async def test_only_an_answered_identification_changes_the_capabilities(
-    database: Database, outcome: ProbeResult
+    database: Database, result: ProbeResult
 ) -> None:
     """A missing or a busy answer changes no capability and no mark."""
     await create(database)
@@ -132,7 +132,7 @@ async def test_only_an_answered_identification_changes_the_capabilities(
     taken = await take_probe(database)
     assert taken is not None
 
-    await probes.finish(database, taken, ProbeReport(outcome=outcome))
+    await probes.finish(database, taken, ProbeReport(result=result))
 
     (lock,) = await rows(database, "SELECT identifies, identify_first FROM terminal_locks")
     assert (lock.identifies, bool(lock.identify_first)) == (None, True)

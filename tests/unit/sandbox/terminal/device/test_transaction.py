@@ -174,10 +174,10 @@ def test_a_card_number_is_masked_unless_the_terminal_is_set_to_show_it() -> None
 
 def test_a_receipt_is_sent_only_where_it_was_requested() -> None:
     """CK none or 000: none; it is remembered for the enquiry all the same."""
-    bare = Profile(sends_ticket=False)
+    bare = Profile(sends_receipt=False)
     ended, unwanted = (
         perform(asked(request(), profile), Memory(), Behaviour(), DEVICE, AT)
-        for profile in (bare, Profile(ticket="000"))
+        for profile in (bare, Profile(receipt="000"))
     )
 
     assert "ZT" not in ended.answer

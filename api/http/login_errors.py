@@ -1,0 +1,66 @@
+"""Errors of log-ins and of clients that call too often; `errors.py` draws the tree of all."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from api.http.errors import ApiError, Forbidden
+
+HEADER_NOT_FOUND: Final = "Authorization header not found"
+HEADER_EMPTY: Final = "Authorization header is empty"
+HEADER_NOT_BASIC: Final = "Authorization header doesn't rely on HTTP Basic Authentication"
+HEADER_INVALID: Final = "Invalid authorization header"
+INCORRECT_CREDENTIALS: Final = "Incorrect credentials"
+
+
+class Unauthorized(ApiError):
+    """The client sent no credential, or a wrong one; `details` is the text that names the case."""
+
+    status = 401
+    code = "connector.api.login.unauthorized"
+    description = "The login has been rejected."
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Basic"}
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details=details)
+
+
+class PublicCredential(Forbidden):
+    """Public credentials never start a payment."""
+
+    code = "public.forbidden"
+    description = "Public credentials are not allowed here; use private ones."
+
+
+class WrongCredentialKind(Forbidden):
+    """The credential, a gateway's, an operator's or a merchant's, is of the wrong kind for this path."""
+
+    code = "credential.forbidden"
+    description = "This kind of credential is not allowed here."
+
+
+class TooManyConnections(ApiError):
+    """So many connections of one address have not logged in that this one is closed; nothing was read."""
+
+    status = 429
+    code = "connections.client.too.many.requests"
+    description = "Too many connections of this address have not logged in."
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+
+class TooManyRequests(ApiError):
+    """The credential calls more often than its share of the API; nothing was done."""
+
+    status = 429
+    code = "rate.credential.too.many.requests"
+    description = "This credential calls too often; try again after Retry-After seconds."
+
+    def __init__(self, retry_after_seconds: int = 1) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(retry_after_seconds)}
+
+
+class TooManyFailedLogins(TooManyRequests):
+    """So many log-ins of this address, or with this name, failed that no other is looked at yet."""
+
+    code = "login.client.too.many.requests"
+    description = "Too many log-ins failed; try again after Retry-After seconds."
