@@ -15,12 +15,6 @@ from api.openapi.page import FILES, serve_docs
 from api.routers import ROUTERS
 
 
-def routes_of(app: FastAPI) -> list[Route]:
-    """Return every route with its methods: the framework keeps those of routers to itself."""
-    included = (route for router in ROUTERS for route in router.routes)
-    return [route for route in (*app.routes, *included) if isinstance(route, Route)]
-
-
 def make_app(dependencies: Dependencies) -> ASGIApp:
     """Return the application around its dependencies."""
     document = openapi_document(int(dependencies.settings.caller_wait_seconds))
@@ -36,8 +30,9 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     serve_docs(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.state.dependencies = dependencies
-    for router in ROUTERS:
-        app.include_router(router)
-    handle_errors(app, routes_of(app))
+    # `include_router` would build each route a second time, at its first request: 70 ms of everybody's. The
+    # routers have their prefix and dependencies already. In front, so that the order is looked at first.
+    app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
+    handle_errors(app, [route for route in app.routes if isinstance(route, Route)])
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
     return RequestIds(Edge(app), random_bytes=os.urandom)
