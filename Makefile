@@ -83,7 +83,7 @@ hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/hostile --hostile -q $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: $(VENV)/.ready ## Compare a payment with a bare request and reply over RabbitMQ (under 60 s)
+bench-quick: $(VENV)/.ready ## A payment against a bare request and reply over RabbitMQ, and its CPU by process (60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
 
 .PHONY: bench-overload

@@ -21,6 +21,7 @@ from typing import Final
 
 import uvloop
 
+from bench.figures import percentile
 from bench.receiver import Receiver
 from bench.system import database_named
 from shared.broker.connections import connected, declare_topology, topology_of
@@ -209,11 +210,6 @@ async def _write_event(bench: Bench, number: int) -> None:
     await bench.database.write(work)
 
 
-def _percentile(times: list[float], percent: int) -> float:
-    ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
-
-
 @asynccontextmanager
 async def _prepared(amqp_url: str, postgres_url: str) -> AsyncIterator[Bench]:
     run, secret_key = f"bench_{os.getpid()}_{token_hex(4)}", token_hex(32)
@@ -270,11 +266,11 @@ async def measure() -> None:
         for name, times in (("all answer", calm), ("one hangs", troubled)):
             print(
                 f"{STEADY_RATE} a second, {name:12}"
-                f" p50 {statistics.median(times):.1f} ms, p99 {_percentile(times, 99):.1f} ms"
+                f" p50 {statistics.median(times):.1f} ms, p99 {percentile(times, 99):.1f} ms"
             )
         ratio = sum(rate for rate, _ in hanging) / sum(rate for rate, _ in well)
         print(f"throughput ratio {ratio:.2f} (at least 0.9)")
-        print(f"p99 ratio {_percentile(troubled, 99) / _percentile(calm, 99):.2f} (at most 2)")
+        print(f"p99 ratio {percentile(troubled, 99) / percentile(calm, 99):.2f} (at most 2)")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ class BenchSystem:
     secret: str
     hosts: list[str]
     bare_queue: str
+    #: The measured processes by the name that tables show.
+    pids: dict[str, int]
 
 
 @asynccontextmanager
@@ -82,7 +84,14 @@ async def running_system(
         await asyncio.gather(api.ready(), worker.ready())
         api_port = (await api.logged(API_LINE))["port"]
         assert isinstance(api_port, int)
-        yield BenchSystem(api_port, credential["username"], credential["secret"], hosts, f"{run}.bare")
+        yield BenchSystem(
+            api_port,
+            credential["username"],
+            credential["secret"],
+            hosts,
+            f"{run}.bare",
+            {"API": api.pid, "terminal worker": worker.pid},
+        )
 
 
 @asynccontextmanager
