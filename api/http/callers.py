@@ -8,6 +8,7 @@ from fastapi.security.base import SecurityBase
 
 from api.http.dependencies import Dependencies
 from api.limits.fair_shares import Share
+from api.terminals.service import merchant_of
 from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import Credential
 
@@ -76,8 +77,7 @@ Operator = Annotated[Credential, Depends(operator)]
 
 
 async def _merchant_id(merchant: Merchant) -> str:
-    assert merchant.merchant_id is not None
-    return merchant.merchant_id
+    return merchant_of(merchant)
 
 
 #: The id of the merchant whose credential the client has.

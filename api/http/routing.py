@@ -1,9 +1,8 @@
 """Routes of the API's own resources: log-in first, then query and body within their limits, then FastAPI.
 
 FastAPI reads a body before it asks a dependency, and checks one of any size. `ApiRoute` refuses a client
-without
-the credential that its router requires before a byte of the body is read, and hands FastAPI a body that was
-read within the limits of bytes, time, values and levels.
+without the credential that its router requires before a byte of the body is read, and hands FastAPI a body
+that was read within the limits of bytes, time, values and levels.
 """
 
 from collections.abc import Callable, Coroutine

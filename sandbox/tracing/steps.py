@@ -112,8 +112,3 @@ NUMBERS: Final[dict[Flow, dict[Key, str]]] = {
         (_T.MERCHANT_ACKNOWLEDGED, _S.MERCHANT, _S.HIPAY): "8",
     },
 }
-
-
-def number_in(flow: Flow, step: Step, source: System, target: System) -> str | None:
-    """Return the event's number in the flow's diagram, e.g. `2'`; None where it is not part of it."""
-    return NUMBERS[flow].get((step, source, target))

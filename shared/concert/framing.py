@@ -46,8 +46,7 @@ def unwrap(data: bytes) -> tuple[Unwrapped, ...]:
         return (Unwrapped(rest),)
     checked = rest[1:]
     # The check byte may look like what follows it, so the ETX is looked for at its only two places. Both fit
-    # where two ETX and a NUL end the frame: ETX with the check byte ETX, or a value's last byte and ETX with
-    # NUL.
+    # where two ETX and a NUL end the frame: ETX with the check byte ETX, or a last byte and ETX with NUL.
     last = len(checked.rstrip(AFTER)) - 1
     ends = [
         position

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
-from shared.concert.fields import VERSIONS
-
 RequestEnd = Literal["", "\r\n"]
 ReceiptBy = Literal["none", "sms", "email", "all"]
 
@@ -110,11 +108,3 @@ def _check_text(key: str, value: str, *, length: int) -> None:
 def _check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ProfileError(key, f"should be one of {', '.join(map(repr, choices))}")
-
-
-DEFAULT_PROFILES: Final[dict[str, Profile]] = {protocol: Profile() for protocol in VERSIONS}
-
-
-def default_profile(protocol: str) -> Profile:
-    """Return the profile of an unregistered terminal; raises KeyError for an unknown protocol."""
-    return DEFAULT_PROFILES[protocol]

@@ -7,7 +7,7 @@ captured. Otherwise it is a transaction of its own.
 
 from dataclasses import replace
 
-from sandbox.hipay.rules.debits import COLLECTED, REFUSED, begin_transaction
+from sandbox.hipay.rules.debits import COLLECTED, REFUSED, begin_transaction, change_transaction
 from sandbox.hipay.rules.matching import Match, WaitReason
 from sandbox.hipay.rules.order_and_push import Kind, Operation, Push
 from sandbox.hipay.rules.statuses import Event, Status
@@ -76,15 +76,8 @@ def _refund(
     before = _operation_of(debit, match)
     if before is not None and (before.progress is Progress.DONE or push.kind is not Kind.COLLECTION):
         return []
-    operation = OperationRecord(
-        id=reference,
-        type=OperationType.REFUND,
-        amount_cents=push.amount_cents,
-        progress=Progress.REQUESTED,
-        at_ms=now_ms,
-        reference=reference,
-        source="terminal",
-    )
+    done_at_once = OperationRecord.of_push(OperationType.REFUND, push, now_ms, reference, reference)
+    operation = replace(done_at_once, progress=Progress.REQUESTED)
     if before is None:
         transactions.store(debit.with_operation(operation))
     if push.kind is not Kind.COLLECTION:
@@ -115,23 +108,10 @@ def _continue(
     if push.kind is not Kind.COLLECTION or known.status is not Status.CREDIT_REQUESTED:
         transactions.store(known.with_push(push))
         return []
-    operation = _credited(push, now_ms)
-    credited = (
-        known.with_push(push)
-        .with_operation(operation)
-        .changed(Event.CREDIT_COLLECTED, push.amount_cents, now_ms, COLLECTED)
+    return change_transaction(
+        transactions, known, push, _credited(push, now_ms), Event.CREDIT_COLLECTED, COLLECTED
     )
-    transactions.store(credited)
-    return [StatusChanged(credited, operation)]
 
 
 def _credited(push: Push, now_ms: int) -> OperationRecord:
-    return OperationRecord(
-        id=push.record_id,
-        type=OperationType.CREDIT,
-        amount_cents=push.amount_cents,
-        progress=Progress.DONE,
-        at_ms=now_ms,
-        reference=push.reference,
-        source="terminal",
-    )
+    return OperationRecord.of_push(OperationType.CREDIT, push, now_ms, push.record_id, push.reference)

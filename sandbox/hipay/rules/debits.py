@@ -7,7 +7,6 @@ from sandbox.hipay.rules.transaction import (
     Action,
     OperationRecord,
     OperationType,
-    Progress,
     StatusChanged,
     Transaction,
     begin,
@@ -56,13 +55,7 @@ def _collect(
         return []
     because = COLLECTED if known.status is Status.AUTHORIZED else COLLECTED_ALL_THE_SAME
     operation = _capture(push, now_ms)
-    captured = (
-        known.with_push(push)
-        .with_operation(operation)
-        .changed(Event.COLLECTED, push.amount_cents, now_ms, because)
-    )
-    transactions.store(captured)
-    return [StatusChanged(captured, operation)]
+    return change_transaction(transactions, known, push, operation, Event.COLLECTED, because)
 
 
 def place_reversal(
@@ -79,15 +72,8 @@ def place_reversal(
     if done is not None:
         transactions.store(done.with_push(push))
         return []
-    operation = OperationRecord(
-        id=order.reference,
-        type=OperationType.CANCEL,
-        amount_cents=push.amount_cents,
-        progress=Progress.DONE,
-        at_ms=now_ms,
-        reference=order.reference,
-        source="terminal",
-    )
+    reference = order.reference
+    operation = OperationRecord.of_push(OperationType.CANCEL, push, now_ms, reference, reference)
     debit = transactions.authorised_debit(order, push.amount_cents)
     if debit is None:
         cancelled_before = transactions.debit_cancelled_by_hand(order, push.amount_cents)
@@ -95,13 +81,7 @@ def place_reversal(
             return _why_not_reversed(transactions, match)
         transactions.store(cancelled_before.with_push(push).with_operation(operation))
         return []
-    cancelled = (
-        debit.with_push(push)
-        .with_operation(operation)
-        .changed(Event.CANCELLED, push.amount_cents, now_ms, REVERSED)
-    )
-    transactions.store(cancelled)
-    return [StatusChanged(cancelled, operation)]
+    return change_transaction(transactions, debit, push, operation, Event.CANCELLED, REVERSED)
 
 
 def _why_not_reversed(transactions: Transactions, match: Match) -> WaitReason:
@@ -139,13 +119,23 @@ def begin_transaction(
     return [StatusChanged(new, operation)]
 
 
-def _capture(push: Push, now_ms: int) -> OperationRecord:
-    return OperationRecord(
-        id=push.record_id,
-        type=OperationType.CAPTURE,
-        amount_cents=push.amount_cents,
-        progress=Progress.DONE,
-        at_ms=now_ms,
-        reference=None,
-        source="terminal",
+def change_transaction(
+    transactions: Transactions,
+    known: Transaction,
+    push: Push,
+    operation: OperationRecord,
+    event: Event,
+    because: str,
+) -> list[Action]:
+    """Store the transaction with a push and its operation, which is the event."""
+    changed = (
+        known.with_push(push)
+        .with_operation(operation)
+        .changed(event, push.amount_cents, operation.at_ms, because)
     )
+    transactions.store(changed)
+    return [StatusChanged(changed, operation)]
+
+
+def _capture(push: Push, now_ms: int) -> OperationRecord:
+    return OperationRecord.of_push(OperationType.CAPTURE, push, now_ms, push.record_id, None)

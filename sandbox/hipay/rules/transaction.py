@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from sandbox.hipay.rules.matching import Match, MatchedBy
 from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
@@ -37,6 +38,11 @@ class OperationRecord:
     reference: str | None
     #: `terminal` or `console`.
     source: str
+
+    @classmethod
+    def of_push(cls, type_: OperationType, push: Push, now_ms: int, id_: str, reference: str | None) -> Self:
+        """Return a done operation of the terminal, of the push's amount."""
+        return cls(id_, type_, push.amount_cents, Progress.DONE, now_ms, reference, "terminal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,7 @@ class SessionRecord:
     """One connection and its transaction. Times in ms, since 1970 or monotonic."""
 
     peer: str
-    connected_at_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
-    #: Start of reading: later than connected where the connection waited in the backlog.
+    #: Start of reading: later than the connection where that waited in the backlog.
     opened_at_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     opened_monotonic_ms: float = field(default_factory=lambda: time.monotonic() * 1000)
     closed_at_ms: int | None = None

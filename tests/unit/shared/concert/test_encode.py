@@ -16,7 +16,7 @@ from shared.concert.encode import (
     operation_fields,
     sole_application,
 )
-from shared.concert.profile import Profile, default_profile
+from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
 BARE = Profile(sends_reference=False, sends_receipt=False, version="0300")
@@ -57,7 +57,7 @@ def test_each_operation_is_asked_for_in_each_version(
     operation: Operation, action: str, protocol: str, version: str
 ) -> None:
     """The default profile sends reference and receipt wish, and no other optional field."""
-    fields = operation_fields(request(operation=operation, protocol=protocol), default_profile(protocol))
+    fields = operation_fields(request(operation=operation, protocol=protocol), Profile())
 
     assert fields == (
         ("CZ", version),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.concert.profile import Profile, ProfileError, default_profile
+from shared.concert.profile import Profile, ProfileError
 
 
 def test_a_profile_survives_json() -> None:
@@ -16,14 +16,14 @@ def test_a_profile_survives_json() -> None:
 
 
 def test_the_default_sends_reference_and_receipt_only() -> None:
-    """The protocol description's default, for both versions."""
-    for protocol in ("ConcertV3.1", "ConcertV3.2"):
-        profile = default_profile(protocol)
-        assert (profile.sends_reference, profile.receipt, profile.receipt_by) == (True, "100", "none")
-        assert not profile.accepts_partial
-        assert not profile.bare_success
-        assert profile.terminal_time_seconds is None
-    assert Profile.from_dict({}) == Profile()
+    """The protocol description's default; an unregistered terminal has it, too."""
+    profile = Profile()
+
+    assert (profile.sends_reference, profile.receipt, profile.receipt_by) == (True, "100", "none")
+    assert not profile.accepts_partial
+    assert not profile.bare_success
+    assert profile.terminal_time_seconds is None
+    assert Profile.from_dict({}) == profile
 
 
 @pytest.mark.parametrize(
