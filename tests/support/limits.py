@@ -1,6 +1,6 @@
 """Time limits for tests: seconds instead of minutes."""
 
-from typing import Final
+from typing import Any, Final
 
 #: Seconds; the settings' checks of their relations hold.
 SHORT_LIMITS: Final[dict[str, object]] = {
@@ -50,6 +50,21 @@ SHORT_LIMITS: Final[dict[str, object]] = {
     "management_port": 0,
     "api_port": 0,
     "secret_key": "a key for tests, 32 characters long",
+}
+
+#: For terminals that answer, with all the time that a loaded machine needs to connect and to write.
+PATIENT_SESSIONS: Final[dict[str, Any]] = {
+    "connect_timeout_seconds": 3,
+    "connect_total_seconds": 4,
+    "identification_timeout_seconds": 4,
+    "write_window_seconds": 5,
+    "takeover_free_after_seconds": 6,
+    "early_release_after_seconds": 6,
+    "lease_after_doubt_seconds": 5,
+    "queue_deadline_seconds": 60,
+    "caller_wait_seconds": 90,
+    "api_drain_seconds": 100,
+    "api_stop_grace_seconds": 110,
 }
 
 #: For silent terminals: they are free again 2.9 s after the claim. The write window leaves a machine under

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from databases import Store
 from eventually import eventually
-from limits import BRIEF_DOUBT
+from limits import BRIEF_DOUBT, PATIENT_SESSIONS
 from payments import change, rows
 from structlog.contextvars import get_contextvars
 from system import System, payment_id, system_on
@@ -28,16 +28,7 @@ from terminal_worker.session.connection import TcpConnection
 from terminal_worker.session.identification import Identifier
 
 LIMITS: dict[str, object] = {
-    "connect_timeout_seconds": 2,
-    "queue_deadline_seconds": 60,
-    "caller_wait_seconds": 90,
-    "api_drain_seconds": 100,
-    "api_stop_grace_seconds": 110,
-    "lease_after_doubt_seconds": 5,
-    "connect_total_seconds": 4,
-    "write_window_seconds": 5,
-    "takeover_free_after_seconds": 6,
-    "early_release_after_seconds": 6,
+    **PATIENT_SESSIONS,
     "caller_wait_in_doubt_seconds": 15,
     "republish_after_seconds": 0.5,
 }

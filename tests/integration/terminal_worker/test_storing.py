@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from databases import Store
 from eventually import eventually
+from limits import PATIENT_SESSIONS
 from payments import rows
 from system import System, payment_id, system_on
 from wire.amqp_proxy import amqp_proxy
@@ -99,15 +100,21 @@ async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: Syste
     assert lock.epoch == 2
 
 
-async def test_a_claim_waits_for_an_unavailable_database(system: System) -> None:
+async def test_a_claim_waits_for_an_unavailable_database(
+    postgres_store: Store, amqp_url: str, system_prefix: str
+) -> None:
     """The payment is still queued when the database is back, within its deadline: it is paid."""
-    pos = await system.pos()
-    worker = await system.worker(sweeps=False, write_window_seconds=1.5)
-    async with ScriptedTerminal(answers) as shop, asyncio.TaskGroup() as group:
+    async with (
+        system_on(postgres_store.url, amqp_url, system_prefix, **PATIENT_SESSIONS) as system,
+        ScriptedTerminal(answers) as shop,
+        asyncio.TaskGroup() as group,
+    ):
+        pos = await system.pos()
+        worker = await system.worker(sweeps=False)
         worker.database.is_unavailable = True
         paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: worker.metric("session_slots_used") == 1)
-        await asyncio.sleep(1.6)
+        await asyncio.sleep(system.settings.write_window_seconds + 0.1)
         worker.database.is_unavailable = False
 
     assert paying.result().json()["paymentStatus"] == "Success"

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from eventually import eventually
+from limits import PATIENT_SESSIONS
 from loopback import terminal_host
 from payments import change, rows
 from running.merchant import Merchant, merchant, refused, requests_of
@@ -30,7 +31,7 @@ async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> N
     """One identification with the entry's POS number; the lock is free again, `last_seen` is set."""
     system = system_on_both
     shop = await merchant(system, await system.api())
-    await system.worker()
+    await system.worker(**PATIENT_SESSIONS)
     async with VirtualTerminal(terminal_host()) as device:
         await shop.put("till-1", device.host, pos_number="42", protocol="ConcertV3.2")
 
@@ -38,7 +39,7 @@ async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> N
 
         (asked,) = requests_of(device)
     assert found["result"] == "reachable"
-    assert 0 <= found["round_trip_ms"] < 1000
+    assert 0 <= found["round_trip_ms"] < 5000
     assert (asked["CD"], asked["CA"], asked["CZ"]) == ("I", "42", "0320")
     assert await free(system, device.host)
     shown = await shop.get("till-1")
@@ -71,7 +72,7 @@ async def test_foreign_devices_and_closed_ports_have_results_of_their_own(system
 async def test_a_terminal_in_use_is_busy(system: System) -> None:
     """A sale is made on it by hand: it is a Concert terminal, and its observed capabilities stay."""
     shop = await merchant(system, await system.api())
-    await system.worker()
+    await system.worker(**PATIENT_SESSIONS)
     async with VirtualTerminal(terminal_host(), behaviour=Behaviour(delay_seconds=30)) as device:
         await shop.put("till-1", device.host)
         _, writer = await asyncio.open_connection(device.host, 8888)
