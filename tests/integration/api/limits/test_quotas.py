@@ -90,22 +90,20 @@ async def counts_of_others_are_heard(api: ApiAlone, second: ApiAlone, pos: Calle
     assert row.order_bytes > 601_000
 
 
-async def test_what_was_stored_long_ago_is_forgotten(store: Store) -> None:
+async def test_what_was_stored_long_ago_is_forgotten(api: ApiAlone, pos: Caller) -> None:
     """Rows of more than a month ago go when a process counts for the first time."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        assert pos.merchant_id is not None
-        today = await merchant_usage.add_bytes(
-            api.database, {pos.merchant_id: 5}, [pos.merchant_id], forgets=False
-        )
-        assert today.bytes == {pos.merchant_id: 5}
-        assert 0 < today.left_seconds <= 86_400
-        await change(api.database, "UPDATE merchant_usage SET day = day - 40")
+    assert pos.merchant_id is not None
+    today = await merchant_usage.add_bytes(
+        api.database, {pos.merchant_id: 5}, [pos.merchant_id], forgets=False
+    )
+    assert today.bytes == {pos.merchant_id: 5}
+    assert 0 < today.left_seconds <= 86_400
+    await change(api.database, "UPDATE merchant_usage SET day = day - 40")
 
-        api.payments.stored_bytes.add(pos.merchant_id, "order")
-        await api.payments.stored_bytes.count()
+    api.payments.stored_bytes.add(pos.merchant_id, "order")
+    await api.payments.stored_bytes.count()
 
-        assert len(await rows(api.database, "SELECT day FROM merchant_usage")) == 1
+    assert len(await rows(api.database, "SELECT day FROM merchant_usage")) == 1
 
 
 async def refused(pos: Caller, code: str, **order: Any) -> None:

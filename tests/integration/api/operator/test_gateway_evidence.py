@@ -39,33 +39,30 @@ async def in_doubt(api: ApiAlone, pos: Caller, **order: Any) -> str:
 
 
 @pytest.mark.parametrize("status", ["completed", "collected"])
-async def test_a_record_with_our_reference_proves_a_success(store: Store, status: str) -> None:
+async def test_a_record_with_our_reference_proves_a_success(api: ApiAlone, status: str) -> None:
     """The doubt is settled; nothing of the card but six and four digits is stored anywhere."""
-    async with api_alone(store) as api:
-        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await in_doubt(api, pos)
+    pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+    payment_id = await in_doubt(api, pos)
 
-        answered = await gateway.post(PATH, record(f"  {payment_id.lower()}§10", status=status))
+    answered = await gateway.post(PATH, record(f"  {payment_id.lower()}§10", status=status))
 
-        assert answered.status_code == 200, answered.text
-        assert answered.json() == {
-            "payment": {"id": payment_id, "state": "succeeded"},
-            "evidence": {"is_proof": True, "is_new": True},
-        }
-        payment = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
-        assert payment["resolved_by"] == "gateway"
-        assert payment["authorisation_number"] == "184117"
-        assert payment["masked_card"] == "497010******7890"
-        operator = await api.caller(CredentialKind.OPERATOR)
-        case = (await operator.get(f"/v1/operator/payments/{payment_id}")).json()
-        assert case["evidence"][0]["brought_by"] == gateway.username
-        assert case["events"][-1]["detail"]["brought_by"] == gateway.username
-        assert gateway.username not in (await pos.get(f"/v1/payments/{payment_id}/events")).text
-        for table in ("payments", "evidence", "payment_events", "gateway_records"):
-            assert "4970101234567890" not in str(await rows(api.database, f"SELECT * FROM {table}"))
-        assert api.metrics.registry.get_sample_value(
-            "cloud_terminal_doubt_seconds_count", {"source": "gateway"}
-        )
+    assert answered.status_code == 200, answered.text
+    assert answered.json() == {
+        "payment": {"id": payment_id, "state": "succeeded"},
+        "evidence": {"is_proof": True, "is_new": True},
+    }
+    payment = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
+    assert payment["resolved_by"] == "gateway"
+    assert payment["authorisation_number"] == "184117"
+    assert payment["masked_card"] == "497010******7890"
+    operator = await api.caller(CredentialKind.OPERATOR)
+    case = (await operator.get(f"/v1/operator/payments/{payment_id}")).json()
+    assert case["evidence"][0]["brought_by"] == gateway.username
+    assert case["events"][-1]["detail"]["brought_by"] == gateway.username
+    assert gateway.username not in (await pos.get(f"/v1/payments/{payment_id}/events")).text
+    for table in ("payments", "evidence", "payment_events", "gateway_records"):
+        assert "4970101234567890" not in str(await rows(api.database, f"SELECT * FROM {table}"))
+    assert api.metrics.registry.get_sample_value("cloud_terminal_doubt_seconds_count", {"source": "gateway"})
 
 
 @pytest.mark.parametrize(
@@ -98,22 +95,21 @@ async def test_anything_less_is_a_hint(sqlite_store: Store, changes: dict[str, A
         assert json.loads(stored.detail)["hint_because"] == because
 
 
-async def test_a_record_is_taken_once(store: Store) -> None:
+async def test_a_record_is_taken_once(api: ApiAlone) -> None:
     """However often it is reported; another one of its id is a conflict."""
-    async with api_alone(store) as api:
-        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await in_doubt(api, pos)
-        said = record(payment_id, status="authorised")
+    pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+    payment_id = await in_doubt(api, pos)
+    said = record(payment_id, status="authorised")
 
-        assert (await gateway.post(PATH, said)).json()["evidence"]["is_new"] is True
-        assert (await gateway.post(PATH, said)).json()["evidence"]["is_new"] is False
-        assert len(await rows(api.database, "SELECT id FROM evidence")) == 1
+    assert (await gateway.post(PATH, said)).json()["evidence"]["is_new"] is True
+    assert (await gateway.post(PATH, said)).json()["evidence"]["is_new"] is False
+    assert len(await rows(api.database, "SELECT id FROM evidence")) == 1
 
-        other = await gateway.post(PATH, {**said, "amount": 1})
-        assert (other.status_code, other.json()["error"]["code"]) == (409, "used.record.conflict")
-        later = await gateway.post(PATH, {**said, "record_id": "rec-2", "status": "completed"})
-        assert later.json()["payment"]["state"] == "succeeded"
-        assert (await gateway.post(PATH, {**said, "source": "other"})).json()["evidence"]["is_new"] is True
+    other = await gateway.post(PATH, {**said, "amount": 1})
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "used.record.conflict")
+    later = await gateway.post(PATH, {**said, "record_id": "rec-2", "status": "completed"})
+    assert later.json()["payment"]["state"] == "succeeded"
+    assert (await gateway.post(PATH, {**said, "source": "other"})).json()["evidence"]["is_new"] is True
 
 
 async def test_a_proof_before_the_doubt_settles_it_when_it_begins(sqlite_store: Store) -> None:
@@ -129,41 +125,39 @@ async def test_a_proof_before_the_doubt_settles_it_when_it_begins(sqlite_store: 
         assert (await lose(api.database, claimed)).state is State.SUCCEEDED
 
 
-async def test_a_proof_against_a_refusal_is_raised(store: Store) -> None:
+async def test_a_proof_against_a_refusal_is_raised(api: ApiAlone) -> None:
     """The state stays, nothing is safe to retry any more, the order takes no more attempts, and it counts."""
-    async with api_alone(store) as api:
-        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await pos.order_async(order_id="order-1")
-        await api.settle(await api.claim(payment_id), Event.ANSWERED_REFUSED, Result(error_code="04"))
+    pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+    payment_id = await pos.order_async(order_id="order-1")
+    await api.settle(await api.claim(payment_id), Event.ANSWERED_REFUSED, Result(error_code="04"))
 
-        answered = (await gateway.post(PATH, record(payment_id))).json()
+    answered = (await gateway.post(PATH, record(payment_id))).json()
 
-        assert answered["payment"]["state"] == "refused"
-        assert ("contradiction", State.REFUSED) in await history(api.database, payment_id)
-        payment = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
-        assert (payment["contradicted"], payment["safe_to_retry"]) == (True, False)
-        closed = await pos.order(order_id="order-1")
-        assert (closed.status_code, closed.json()["error"]["code"]) == (409, "closed.order.conflict")
-        assert api.metrics.registry.get_sample_value("cloud_terminal_contradictions_total") == 1
-        await gateway.post(PATH, record(payment_id))
-        assert api.metrics.registry.get_sample_value("cloud_terminal_contradictions_total") == 1
+    assert answered["payment"]["state"] == "refused"
+    assert ("contradiction", State.REFUSED) in await history(api.database, payment_id)
+    payment = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
+    assert (payment["contradicted"], payment["safe_to_retry"]) == (True, False)
+    closed = await pos.order(order_id="order-1")
+    assert (closed.status_code, closed.json()["error"]["code"]) == (409, "closed.order.conflict")
+    assert api.metrics.registry.get_sample_value("cloud_terminal_contradictions_total") == 1
+    await gateway.post(PATH, record(payment_id))
+    assert api.metrics.registry.get_sample_value("cloud_terminal_contradictions_total") == 1
 
 
-async def test_no_other_attempt_of_a_closed_order_is_safe_to_retry(store: Store) -> None:
+async def test_no_other_attempt_of_a_closed_order_is_safe_to_retry(api: ApiAlone) -> None:
     """The answer of one that fails afterwards agrees with the 409 that the same order gets."""
-    async with api_alone(store) as api:
-        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        paid = await pos.order_async(order_id="order-1")
-        await api.settle(await api.claim(paid), Event.ANSWERED_REFUSED, Result(error_code="04"))
-        again = await pos.order_async(order_id="order-1")
-        claimed = await api.claim(again)
-        await gateway.post(PATH, record(paid))
+    pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+    paid = await pos.order_async(order_id="order-1")
+    await api.settle(await api.claim(paid), Event.ANSWERED_REFUSED, Result(error_code="04"))
+    again = await pos.order_async(order_id="order-1")
+    claimed = await api.claim(again)
+    await gateway.post(PATH, record(paid))
 
-        await api.settle(claimed, Event.ANSWERED_REFUSED, Result(error_code="04"))
+    await api.settle(claimed, Event.ANSWERED_REFUSED, Result(error_code="04"))
 
-        payment = (await pos.get(f"/v1/payments/{again}")).json()["payment"]
-        assert (payment["state"], payment["safe_to_retry"]) == ("refused", False)
-        assert (await pos.order(order_id="order-1")).status_code == 409
+    payment = (await pos.get(f"/v1/payments/{again}")).json()["payment"]
+    assert (payment["state"], payment["safe_to_retry"]) == ("refused", False)
+    assert (await pos.order(order_id="order-1")).status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -40,82 +40,79 @@ async def decide(operator: Caller, payment_id: str, decision: str, **more: Any) 
     )
 
 
-async def test_a_doubt_is_shown_with_all_that_is_known(store: Store) -> None:
+async def test_a_doubt_is_shown_with_all_that_is_known(api: ApiAlone) -> None:
     """Age, hints, whose it is, and in how many seconds each decision may be taken; the oldest first."""
-    async with api_alone(store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        first = await in_doubt(api, pos, host="127.0.0.9")
-        await prove(api.database, first, None, Result(authorisation_number="7"))
-        await change(api.database, "UPDATE payments SET created_at = created_at - 5000")
-        second = await in_doubt(api, pos, host="127.0.0.10")
-        await age(api, 100)
+    pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+    first = await in_doubt(api, pos, host="127.0.0.9")
+    await prove(api.database, first, None, Result(authorisation_number="7"))
+    await change(api.database, "UPDATE payments SET created_at = created_at - 5000")
+    second = await in_doubt(api, pos, host="127.0.0.10")
+    await age(api, 100)
 
-        page = (await operator.get("/v1/operator/doubts", limit="1")).json()
-        rest = (await operator.get("/v1/operator/doubts", cursor=page["next"])).json()
+    page = (await operator.get("/v1/operator/doubts", limit="1")).json()
+    rest = (await operator.get("/v1/operator/doubts", cursor=page["next"])).json()
 
-        (shown,) = page["payments"]
-        assert shown["payment"]["id"] == first
-        assert shown["payment"]["resolving"] is True
-        assert (shown["merchant_id"], shown["terminal_address"]) == (pos.merchant_id, ADDRESS)
-        assert 100 <= shown["in_doubt_seconds"] < 130
-        assert shown["decision_in_seconds"]["charged"] == 0
-        assert 145 < shown["decision_in_seconds"]["not_charged"] <= 175
-        (hint,) = shown["evidence"]
-        assert hint["source"] == "gateway"
-        assert hint["detail"] == {"authorisation_number": "7"}
-        assert "proves" not in hint
-        assert [case["payment"]["id"] for case in rest["payments"]] == [second]
-        assert "next" not in rest
+    (shown,) = page["payments"]
+    assert shown["payment"]["id"] == first
+    assert shown["payment"]["resolving"] is True
+    assert (shown["merchant_id"], shown["terminal_address"]) == (pos.merchant_id, ADDRESS)
+    assert 100 <= shown["in_doubt_seconds"] < 130
+    assert shown["decision_in_seconds"]["charged"] == 0
+    assert 145 < shown["decision_in_seconds"]["not_charged"] <= 175
+    (hint,) = shown["evidence"]
+    assert hint["source"] == "gateway"
+    assert hint["detail"] == {"authorisation_number": "7"}
+    assert "proves" not in hint
+    assert [case["payment"]["id"] for case in rest["payments"]] == [second]
+    assert "next" not in rest
 
 
-async def test_charged_makes_a_doubt_a_success(store: Store) -> None:
+async def test_charged_makes_a_doubt_a_success(api: ApiAlone) -> None:
     """With who, why and what was paid; whoever waits hears of it; saying it again is as good."""
-    async with api_alone(store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, pos)
-        await age(api, 61)
+    pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+    payment_id = await in_doubt(api, pos)
+    await age(api, 61)
 
-        async with asyncio.TaskGroup() as group:
-            polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
-            decided = await decide(operator, payment_id, "charged", amount=200, authorisation_number="0042")
+    async with asyncio.TaskGroup() as group:
+        polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
+        decided = await decide(operator, payment_id, "charged", amount=200, authorisation_number="0042")
 
-        assert decided.status_code == 200, decided.text
-        assert polling.result().json()["paymentStatus"] == "Success"
-        payment = decided.json()["payment"]
-        assert (payment["state"], payment["resolved_by"], payment["amount"]) == ("succeeded", "operator", 200)
-        assert (await decide(operator, payment_id, "charged")).status_code == 200
-        other = await decide(operator, payment_id, "not_charged")
-        assert other.json()["error"]["code"] == "succeeded.payment.conflict"
-        (said,) = await rows(api.database, "SELECT source, proves, brought_by, detail FROM evidence")
-        assert (said.source, said.proves, said.brought_by) == ("operator", "proved_done", "Jane Doe")
-        (settled,) = await rows(api.database, "SELECT proved_by FROM payments")
-        assert settled.proved_by == "Jane Doe"
-        assert operator.username in said.detail
-        assert "Jane Doe" in said.detail
-        assert "497010******7890" in said.detail
-        assert await holder(api.database, ADDRESS) == payment_id, "the line is its holder's to free"
+    assert decided.status_code == 200, decided.text
+    assert polling.result().json()["paymentStatus"] == "Success"
+    payment = decided.json()["payment"]
+    assert (payment["state"], payment["resolved_by"], payment["amount"]) == ("succeeded", "operator", 200)
+    assert (await decide(operator, payment_id, "charged")).status_code == 200
+    other = await decide(operator, payment_id, "not_charged")
+    assert other.json()["error"]["code"] == "succeeded.payment.conflict"
+    (said,) = await rows(api.database, "SELECT source, proves, brought_by, detail FROM evidence")
+    assert (said.source, said.proves, said.brought_by) == ("operator", "proved_done", "Jane Doe")
+    (settled,) = await rows(api.database, "SELECT proved_by FROM payments")
+    assert settled.proved_by == "Jane Doe"
+    assert operator.username in said.detail
+    assert "Jane Doe" in said.detail
+    assert "497010******7890" in said.detail
+    assert await holder(api.database, ADDRESS) == payment_id, "the line is its holder's to free"
 
 
-async def test_not_charged_makes_a_doubt_a_failure_after_its_window_only(store: Store) -> None:
+async def test_not_charged_makes_a_doubt_a_failure_after_its_window_only(api: ApiAlone) -> None:
     """Aborted, reason `operator`, code `00`; the order may be tried again."""
-    async with api_alone(store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, pos, order_id="order-1")
-        await age(api, 270)
+    pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+    payment_id = await in_doubt(api, pos, order_id="order-1")
+    await age(api, 270)
 
-        early = await decide(operator, payment_id, "not_charged")
-        assert (early.status_code, early.json()["error"]["code"]) == (409, "early.payment.conflict")
-        assert 0 < early.json()["error"]["details"]["seconds_left"] <= 5
-        assert early.headers["retry-after"] == str(early.json()["error"]["details"]["seconds_left"])
-        assert early.json()["payment"]["state"] == "in_doubt"
+    early = await decide(operator, payment_id, "not_charged")
+    assert (early.status_code, early.json()["error"]["code"]) == (409, "early.payment.conflict")
+    assert 0 < early.json()["error"]["details"]["seconds_left"] <= 5
+    assert early.headers["retry-after"] == str(early.json()["error"]["details"]["seconds_left"])
+    assert early.json()["payment"]["state"] == "in_doubt"
 
-        await age(api, 6)
-        assert (await decide(operator, payment_id, "not_charged")).status_code == 200
-        told = (await pos.get(f"/v1/payments/{payment_id}")).json()
-        assert (told["paymentStatus"], told["errorCode"]) == ("Failed", "00")
-        assert (told["payment"]["state"], told["payment"]["reason"]) == ("aborted", "operator")
-        assert told["payment"]["safe_to_retry"] is True
-        assert await pos.order_async(order_id="order-1") != payment_id
+    await age(api, 6)
+    assert (await decide(operator, payment_id, "not_charged")).status_code == 200
+    told = (await pos.get(f"/v1/payments/{payment_id}")).json()
+    assert (told["paymentStatus"], told["errorCode"]) == ("Failed", "00")
+    assert (told["payment"]["state"], told["payment"]["reason"]) == ("aborted", "operator")
+    assert told["payment"]["safe_to_retry"] is True
+    assert await pos.order_async(order_id="order-1") != payment_id
 
 
 async def test_a_terminal_that_takes_its_time_has_a_longer_window(sqlite_store: Store) -> None:
@@ -188,47 +185,45 @@ async def test_a_decision_without_name_or_reason_is_none(
         ]
 
 
-async def test_contradictions_are_listed_with_their_proofs(store: Store) -> None:
+async def test_contradictions_are_listed_with_their_proofs(api: ApiAlone) -> None:
     """And shown whole with the history; what is unknown is a 404."""
-    async with api_alone(store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await pos.order_async()
-        await api.settle(await api.claim(payment_id), Event.ANSWERED_REFUSED, Result(error_code="04"))
-        assert (await operator.get("/v1/operator/contradictions")).json() == {"payments": []}
-        await prove(api.database, payment_id, Event.PROVED_DONE)
+    pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+    payment_id = await pos.order_async()
+    await api.settle(await api.claim(payment_id), Event.ANSWERED_REFUSED, Result(error_code="04"))
+    assert (await operator.get("/v1/operator/contradictions")).json() == {"payments": []}
+    await prove(api.database, payment_id, Event.PROVED_DONE)
 
-        (shown,) = (await operator.get("/v1/operator/contradictions")).json()["payments"]
+    (shown,) = (await operator.get("/v1/operator/contradictions")).json()["payments"]
 
-        assert shown["payment"]["contradicted"] is True
-        assert shown["evidence"][0]["proves"] == "proved_done"
-        assert "in_doubt_seconds" not in shown
-        whole = (await operator.get(f"/v1/operator/payments/{payment_id}")).json()
-        assert [event["event"] for event in whole["events"]][-1] == "contradiction"
-        assert (await operator.get("/v1/operator/payments/pay_1")).status_code == 404
-        assert (await decide(operator, "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "charged")).status_code == 404
+    assert shown["payment"]["contradicted"] is True
+    assert shown["evidence"][0]["proves"] == "proved_done"
+    assert "in_doubt_seconds" not in shown
+    whole = (await operator.get(f"/v1/operator/payments/{payment_id}")).json()
+    assert [event["event"] for event in whole["events"]][-1] == "contradiction"
+    assert (await operator.get("/v1/operator/payments/pay_1")).status_code == 404
+    assert (await decide(operator, "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "charged")).status_code == 404
 
 
-async def test_a_person_may_ask_for_a_terminal_after_a_minute(store: Store) -> None:
+async def test_a_person_may_ask_for_a_terminal_after_a_minute(api: ApiAlone) -> None:
     """Merchant or operator: 409 with the seconds left, then 202; the payment stays in doubt."""
-    async with api_alone(store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, pos)
-        ways = ((pos, f"/v1/payments/{payment_id}/release", None),)
-        ways += ((operator, f"/v1/operator/payments/{payment_id}/release", PERSON),)  # type: ignore[assignment]
+    pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+    payment_id = await in_doubt(api, pos)
+    ways = ((pos, f"/v1/payments/{payment_id}/release", None),)
+    ways += ((operator, f"/v1/operator/payments/{payment_id}/release", PERSON),)  # type: ignore[assignment]
 
-        await age(api, 55)
-        for caller, path, body in ways:
-            early = await caller.post(path, body)
-            assert (early.status_code, early.json()["error"]["code"]) == (409, "early.payment.conflict")
-            assert 0 < early.json()["error"]["details"]["seconds_left"] <= 5
-        await age(api, 6)
-        for caller, path, body in ways:
-            asked = await caller.post(path, body)
-            assert asked.status_code == 202, asked.text
-            assert asked.json()["payment"]["state"] == "in_doubt"
-            (lock,) = await rows(api.database, "SELECT release_for, release_by FROM terminal_locks")
-            assert lock.release_for == payment_id
-            assert caller.username in lock.release_by
+    await age(api, 55)
+    for caller, path, body in ways:
+        early = await caller.post(path, body)
+        assert (early.status_code, early.json()["error"]["code"]) == (409, "early.payment.conflict")
+        assert 0 < early.json()["error"]["details"]["seconds_left"] <= 5
+    await age(api, 6)
+    for caller, path, body in ways:
+        asked = await caller.post(path, body)
+        assert asked.status_code == 202, asked.text
+        assert asked.json()["payment"]["state"] == "in_doubt"
+        (lock,) = await rows(api.database, "SELECT release_for, release_by FROM terminal_locks")
+        assert lock.release_for == payment_id
+        assert caller.username in lock.release_by
 
 
 async def test_only_a_doubt_that_holds_its_terminal_can_be_asked_to_let_go(sqlite_store: Store) -> None:

@@ -33,36 +33,35 @@ async def said_of(api: ApiAlone, pos: Caller, payment_id: str) -> set[bool]:
     return {each["safe_to_retry"] for each in shown if each["id"] == payment_id}
 
 
-async def test_an_attempt_that_ended_is_not_safe_to_retry_while_another_one_counts(store: Store) -> None:
+async def test_an_attempt_that_ended_is_not_safe_to_retry_while_another_one_counts(
+    api: ApiAlone, pos: Caller
+) -> None:
     """Queued, in session, in doubt, succeeded; it is again once that has ended without money, too."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        first = await refused_attempt(api, pos)
-        assert await said_of(api, pos, first) == {True}
+    first = await refused_attempt(api, pos)
+    assert await said_of(api, pos, first) == {True}
 
-        second = await pos.order_async(order_id="order-1")
-        assert await said_of(api, pos, first) == {False}
-        claimed = await api.claim(second)
-        assert await said_of(api, pos, first) == {False}
-        await api.settle(claimed, Event.ANSWERED_REFUSED)
-        assert await said_of(api, pos, first) == {True}
+    second = await pos.order_async(order_id="order-1")
+    assert await said_of(api, pos, first) == {False}
+    claimed = await api.claim(second)
+    assert await said_of(api, pos, first) == {False}
+    await api.settle(claimed, Event.ANSWERED_REFUSED)
+    assert await said_of(api, pos, first) == {True}
 
-        third = await pos.order_async(order_id="order-1")
-        await lose(api.database, await api.claim(third))
-        assert await said_of(api, pos, second) == {False}
+    third = await pos.order_async(order_id="order-1")
+    await lose(api.database, await api.claim(third))
+    assert await said_of(api, pos, second) == {False}
 
 
-async def test_an_attempt_that_ended_is_not_safe_to_retry_after_another_one_was_paid(store: Store) -> None:
+async def test_an_attempt_that_ended_is_not_safe_to_retry_after_another_one_was_paid(api: ApiAlone) -> None:
     """Another order, another merchant's order of the same number, and other operations are left out of it."""
-    async with api_alone(store) as api:
-        pos, other = await api.merchant(), await api.merchant()
-        first, elsewhere = await refused_attempt(api, pos), await refused_attempt(api, other)
+    pos, other = await api.merchant(), await api.merchant()
+    first, elsewhere = await refused_attempt(api, pos), await refused_attempt(api, other)
 
-        paid = await pos.order_async(order_id="order-1")
-        await api.settle(await api.claim(paid), Event.ANSWERED_DONE)
+    paid = await pos.order_async(order_id="order-1")
+    await api.settle(await api.claim(paid), Event.ANSWERED_DONE)
 
-        assert await said_of(api, pos, first) == {False}
-        assert await said_of(api, other, elsewhere) == {True}
+    assert await said_of(api, pos, first) == {False}
+    assert await said_of(api, other, elsewhere) == {True}
 
 
 async def test_a_late_waiter_hears_of_the_attempt_that_came_after_its_own(store: Store) -> None:

@@ -7,39 +7,37 @@ import pytest
 from databases import Store
 from eventually import eventually
 from payments import change, lose
-from running.api_alone import ApiAlone, api_alone
+from running.api_alone import ApiAlone, Caller, api_alone
 
 from shared.payment.settlement import Result
 from shared.payment.states import Event
 from shared.security.credentials import CredentialKind
 
 
-async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(store: Store) -> None:
+async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(api: ApiAlone, pos: Caller) -> None:
     """202 with a location; first the payment alone, at the end what the order would have answered."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        answered = await pos.order(order_id="order-1", headers={"prefer": "respond-async"})
+    answered = await pos.order(order_id="order-1", headers={"prefer": "respond-async"})
 
-        assert answered.status_code == 202
-        assert answered.headers["preference-applied"] == "respond-async"
-        path = answered.headers["location"]
-        waiting = await pos.get(path)
-        assert waiting.status_code == 200
-        assert waiting.json().keys() == {"payment"}
-        assert waiting.json()["payment"]["state"] == "queued"
-        assert waiting.json()["payment"]["resolving"] is True
+    assert answered.status_code == 202
+    assert answered.headers["preference-applied"] == "respond-async"
+    path = answered.headers["location"]
+    waiting = await pos.get(path)
+    assert waiting.status_code == 200
+    assert waiting.json().keys() == {"payment"}
+    assert waiting.json()["payment"]["state"] == "queued"
+    assert waiting.json()["payment"]["resolving"] is True
 
-        claimed = await api.claim(answered.json()["payment"]["id"])
-        await api.settle(claimed, Event.ANSWERED_DONE, Result(receipt="TICKET", authorisation_number="12"))
-        found = (await pos.get(path)).json()
-        assert found["paymentStatus"] == "Success"
-        assert found["receipt"]
-        assert found["order"]["order_id"] == "order-1"
-        assert found["payment"]["authorisation_number"] == "12"
+    claimed = await api.claim(answered.json()["payment"]["id"])
+    await api.settle(claimed, Event.ANSWERED_DONE, Result(receipt="TICKET", authorisation_number="12"))
+    found = (await pos.get(path)).json()
+    assert found["paymentStatus"] == "Success"
+    assert found["receipt"]
+    assert found["order"]["order_id"] == "order-1"
+    assert found["payment"]["authorisation_number"] == "12"
 
-        again = await pos.order(order_id="order-1", headers={"prefer": "respond-async"})
-        assert again.status_code == 200
-        assert again.json()["payment"]["replayed"] is True
+    again = await pos.order(order_id="order-1", headers={"prefer": "respond-async"})
+    assert again.status_code == 200
+    assert again.json()["payment"]["replayed"] is True
 
 
 async def test_what_belongs_to_another_merchant_is_not_there(sqlite_store: Store) -> None:
@@ -134,50 +132,44 @@ async def test_a_long_poll_ends_with_the_payment_as_it_is(sqlite_store: Store) -
             assert error["details"] == {"parameter": "wait"}
 
 
-async def test_a_listing_is_filtered(store: Store) -> None:
+async def test_a_listing_is_filtered(api: ApiAlone, pos: Caller) -> None:
     """By order, state, line and time; filters add up."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        first = await pos.order_async("127.0.0.1", order_id="order-1")
-        second = await pos.order_async("127.0.0.2", order_id="order-2")
-        await api.claim(second)
-        await change(api.database, "UPDATE payments SET created_at = 1000 WHERE id = :id", id=first)
+    first = await pos.order_async("127.0.0.1", order_id="order-1")
+    second = await pos.order_async("127.0.0.2", order_id="order-2")
+    await api.claim(second)
+    await change(api.database, "UPDATE payments SET created_at = 1000 WHERE id = :id", id=first)
 
-        async def ids(**query: str) -> list[str]:
-            answered = await pos.get("/v1/payments", **query)
-            assert answered.status_code == 200, answered.text
-            return [payment["id"] for payment in answered.json()["payments"]]
+    async def ids(**query: str) -> list[str]:
+        answered = await pos.get("/v1/payments", **query)
+        assert answered.status_code == 200, answered.text
+        return [payment["id"] for payment in answered.json()["payments"]]
 
-        assert await ids() == [second, first]
-        assert await ids(order_id="order-1") == [first]
-        assert await ids(state="in_session") == [second]
-        assert await ids(terminal_address="127.0.0.2:8888") == [second]
-        assert await ids(created_to="2001-01-01T00:00:00Z") == [first]
-        assert await ids(created_from="1970-01-01T00:00:01Z", created_to="1970-01-01T00:00:01.001Z") == [
-            first
-        ]
-        assert await ids(created_from="1970-01-01T01:00:01.001+01:00") == [second]
-        assert await ids(order_id="order-1", state="in_session") == []
-        assert (await pos.get("/v1/payments", terminal="nobody's")).status_code == 404
+    assert await ids() == [second, first]
+    assert await ids(order_id="order-1") == [first]
+    assert await ids(state="in_session") == [second]
+    assert await ids(terminal_address="127.0.0.2:8888") == [second]
+    assert await ids(created_to="2001-01-01T00:00:00Z") == [first]
+    assert await ids(created_from="1970-01-01T00:00:01Z", created_to="1970-01-01T00:00:01.001Z") == [first]
+    assert await ids(created_from="1970-01-01T01:00:01.001+01:00") == [second]
+    assert await ids(order_id="order-1", state="in_session") == []
+    assert (await pos.get("/v1/payments", terminal="nobody's")).status_code == 404
 
 
-async def test_pages_are_stable_while_payments_come(store: Store) -> None:
+async def test_pages_are_stable_while_payments_come(api: ApiAlone, pos: Caller) -> None:
     """Everything that was there is shown once, newest first, also where times are equal."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        there = [await pos.order_async(f"127.0.0.{number}") for number in range(1, 8)]
-        await change(api.database, "UPDATE payments SET created_at = 1000")
-        shown: list[str] = []
-        query = {"limit": "3"}
-        while True:
-            page = (await pos.get("/v1/payments", **query)).json()
-            shown += [payment["id"] for payment in page["payments"]]
-            if "next" not in page:
-                break
-            query["cursor"] = page["next"]
-            await pos.order_async("127.0.1.1")
+    there = [await pos.order_async(f"127.0.0.{number}") for number in range(1, 8)]
+    await change(api.database, "UPDATE payments SET created_at = 1000")
+    shown: list[str] = []
+    query = {"limit": "3"}
+    while True:
+        page = (await pos.get("/v1/payments", **query)).json()
+        shown += [payment["id"] for payment in page["payments"]]
+        if "next" not in page:
+            break
+        query["cursor"] = page["next"]
+        await pos.order_async("127.0.1.1")
 
-        assert shown == sorted(there, reverse=True)
+    assert shown == sorted(there, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -205,35 +197,34 @@ async def test_a_wrong_filter_is_no_filter(sqlite_store: Store, parameter: str, 
         assert answered.json()["error"]["details"] == {"parameter": parameter}
 
 
-async def test_a_history_names_every_step_and_no_card_and_no_stranger(store: Store) -> None:
+async def test_a_history_names_every_step_and_no_card_and_no_stranger(api: ApiAlone) -> None:
     """In order, with times; what held the terminal for another merchant is not told."""
-    async with api_alone(store) as api:
-        pos, stranger = await api.merchant(), await api.merchant()
-        held = await stranger.order_async()
-        await api.claim(held)
-        payment_id = await pos.order_async()
-        await change(api.database, "UPDATE payments SET deadline_at = 0 WHERE id = :id", id=payment_id)
-        await api.payments.results._reply_publisher.expire(payment_id)
-        await change(
-            api.database,
-            "INSERT INTO payment_events (payment_id, at, event, state, detail)"
-            " VALUES (:id, 1000, 'evidence', 'expired', :detail)",
-            id=payment_id,
-            detail='{"seen":["card 4970101234567890"]}',
-        )
+    pos, stranger = await api.merchant(), await api.merchant()
+    held = await stranger.order_async()
+    await api.claim(held)
+    payment_id = await pos.order_async()
+    await change(api.database, "UPDATE payments SET deadline_at = 0 WHERE id = :id", id=payment_id)
+    await api.payments.results._reply_publisher.expire(payment_id)
+    await change(
+        api.database,
+        "INSERT INTO payment_events (payment_id, at, event, state, detail)"
+        " VALUES (:id, 1000, 'evidence', 'expired', :detail)",
+        id=payment_id,
+        detail='{"seen":["card 4970101234567890"]}',
+    )
 
-        events = (await pos.get(f"/v1/payments/{payment_id}/events")).json()["events"]
+    events = (await pos.get(f"/v1/payments/{payment_id}/events")).json()["events"]
 
-        assert [event["event"] for event in events] == ["accepted", "deadline_passed", "evidence"]
-        assert events[1]["state"] == "expired"
-        assert events[1]["detail"] == {"reason": "held"}
-        assert events[2] == {
-            "at": "1970-01-01T00:00:01.000Z",
-            "event": "evidence",
-            "state": "expired",
-            "detail": {"seen": ["card 497010******7890"]},
-        }
-        assert held not in str(events)
+    assert [event["event"] for event in events] == ["accepted", "deadline_passed", "evidence"]
+    assert events[1]["state"] == "expired"
+    assert events[1]["detail"] == {"reason": "held"}
+    assert events[2] == {
+        "at": "1970-01-01T00:00:01.000Z",
+        "event": "evidence",
+        "state": "expired",
+        "detail": {"seen": ["card 497010******7890"]},
+    }
+    assert held not in str(events)
 
 
 async def test_a_queued_payment_is_cancelled_and_its_caller_hears_of_it(sqlite_store: Store) -> None:
@@ -254,24 +245,22 @@ async def test_a_queued_payment_is_cancelled_and_its_caller_hears_of_it(sqlite_s
         assert await pos.order_async(order_id="order-1") != payment_id
 
 
-async def test_a_payment_that_a_terminal_has_cannot_be_cancelled(store: Store) -> None:
+async def test_a_payment_that_a_terminal_has_cannot_be_cancelled(api: ApiAlone, pos: Caller) -> None:
     """409 with its state, whatever that is, and with what is true of it."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        payment_id = await pos.order_async()
-        claimed = await api.claim(payment_id)
+    payment_id = await pos.order_async()
+    claimed = await api.claim(payment_id)
 
-        running = await pos.post(f"/v1/payments/{payment_id}/cancel")
-        assert running.status_code == 409
-        assert running.json()["error"]["code"] == "in_session.payment.conflict"
-        assert running.json()["payment"]["safe_to_retry"] is False
+    running = await pos.post(f"/v1/payments/{payment_id}/cancel")
+    assert running.status_code == 409
+    assert running.json()["error"]["code"] == "in_session.payment.conflict"
+    assert running.json()["payment"]["safe_to_retry"] is False
 
-        await api.settle(claimed, Event.ANSWERED_REFUSED, Result(error_code="04"))
-        refused = (await pos.post(f"/v1/payments/{payment_id}/cancel")).json()
-        assert refused["error"]["code"] == "refused.payment.conflict"
-        assert refused["payment"]["state"] == "refused"
-        assert refused["payment"]["safe_to_retry"] is True
-        assert refused["error"]["details"] == {"safe_to_retry": True}
+    await api.settle(claimed, Event.ANSWERED_REFUSED, Result(error_code="04"))
+    refused = (await pos.post(f"/v1/payments/{payment_id}/cancel")).json()
+    assert refused["error"]["code"] == "refused.payment.conflict"
+    assert refused["payment"]["state"] == "refused"
+    assert refused["payment"]["safe_to_retry"] is True
+    assert refused["error"]["details"] == {"safe_to_retry": True}
 
 
 async def test_a_cancel_for_another_reason_is_not_the_callers(sqlite_store: Store) -> None:

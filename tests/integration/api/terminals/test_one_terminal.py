@@ -152,11 +152,9 @@ async def test_what_is_no_host_is_refused_before_anything_is_stored(store: Store
         assert await rows(api.database, "SELECT id FROM terminals") == []
 
 
-async def test_the_next_payment_makes_a_lost_terminal_lock_again(store: Store) -> None:
+async def test_the_next_payment_makes_a_lost_terminal_lock_again(api: ApiAlone, pos: Caller) -> None:
     """After a restored backup, in a process that used the terminal before: no worker could claim it else."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        await pos.order_async()
-        await change(api.database, "DELETE FROM terminal_locks")
+    await pos.order_async()
+    await change(api.database, "DELETE FROM terminal_locks")
 
-        await api.claim(await pos.order_async())
+    await api.claim(await pos.order_async())

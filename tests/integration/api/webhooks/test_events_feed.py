@@ -6,8 +6,8 @@ import pytest
 from databases import Store
 from payments import change, rows
 from races.cancelled_statements import Trouble, troubled
-from running.api_alone import Caller, api_alone
-from wire.webhooks import DELIVERIES, ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered
+from running.api_alone import ApiAlone, Caller, api_alone
+from wire.webhooks import DELIVERIES, ENDPOINTS, cancelled_payment, deliveries_of, registered
 
 from api.webhooks.delivery_models import EventFeed
 
@@ -22,70 +22,61 @@ async def read(pos: Caller, **query: str) -> dict[str, Any]:
     return feed
 
 
-async def test_a_pos_follows_the_feed_from_its_cursor(store: Store) -> None:
+async def test_a_pos_follows_the_feed_from_its_cursor(pos: Caller) -> None:
     """Each event comes once, in order, even without an endpoint; at the end the cursor stays."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        assert await read(pos) == {"events": [], "next": "0", "has_more": False}
-        payments = [await cancelled_payment(pos) for _ in range(5)]
+    assert await read(pos) == {"events": [], "next": "0", "has_more": False}
+    payments = [await cancelled_payment(pos) for _ in range(5)]
 
-        seen, after = [], "0"
-        for has_more in (True, True, False):
-            feed = await read(pos, after=after, limit="2")
-            assert feed["has_more"] is has_more
-            seen += feed["events"]
-            after = feed["next"]
+    seen, after = [], "0"
+    for has_more in (True, True, False):
+        feed = await read(pos, after=after, limit="2")
+        assert feed["has_more"] is has_more
+        seen += feed["events"]
+        after = feed["next"]
 
-        assert [event["payment_id"] for event in seen] == payments
-        assert {event["type"] for event in seen} == {"payment.cancelled"}
-        assert await read(pos, after=after) == {"events": [], "next": after, "has_more": False}
-        payments.append(await cancelled_payment(pos))
-        (event,) = (await read(pos, after=after))["events"]
-        assert event["payment_id"] == payments[-1]
-        assert [each["payment_id"] for each in (await read(pos))["events"]] == payments
+    assert [event["payment_id"] for event in seen] == payments
+    assert {event["type"] for event in seen} == {"payment.cancelled"}
+    assert await read(pos, after=after) == {"events": [], "next": after, "has_more": False}
+    payments.append(await cancelled_payment(pos))
+    (event,) = (await read(pos, after=after))["events"]
+    assert event["payment_id"] == payments[-1]
+    assert [each["payment_id"] for each in (await read(pos))["events"]] == payments
 
 
-async def test_the_feed_has_the_bodies_of_webhooks(store: Store) -> None:
+async def test_the_feed_has_the_bodies_of_webhooks(pos: Caller) -> None:
     """Each event is the same JSON, test events included."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        endpoint = await registered(pos)
-        await cancelled_payment(pos)
-        await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+    endpoint = await registered(pos)
+    await cancelled_payment(pos)
+    await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
 
-        sent = [
-            (await pos.get(f"{DELIVERIES}/{one['id']}")).json()["event"] for one in await deliveries_of(pos)
-        ]
+    sent = [(await pos.get(f"{DELIVERIES}/{one['id']}")).json()["event"] for one in await deliveries_of(pos)]
 
-        events = (await read(pos))["events"]
-        assert sorted(events, key=str) == sorted(sent, key=str)
-        assert [event["type"] for event in events] == ["payment.cancelled", "endpoint.test"]
+    events = (await read(pos))["events"]
+    assert sorted(events, key=str) == sorted(sent, key=str)
+    assert [event["type"] for event in events] == ["payment.cancelled", "endpoint.test"]
 
 
-async def test_merchants_have_feeds_of_their_own(store: Store) -> None:
+async def test_merchants_have_feeds_of_their_own(api: ApiAlone) -> None:
     """Positions and events of one merchant do not show in the feed of another."""
-    async with api_alone(store) as api:
-        one, other = await api.merchant(), await api.merchant()
-        mine, theirs = await cancelled_payment(one), await cancelled_payment(other, host="127.0.0.10")
+    one, other = await api.merchant(), await api.merchant()
+    mine, theirs = await cancelled_payment(one), await cancelled_payment(other, host="127.0.0.10")
 
-        for pos, payment_id in ((one, mine), (other, theirs)):
-            feed = await read(pos)
-            assert [event["payment_id"] for event in feed["events"]] == [payment_id]
-            assert feed["next"] == "1"
+    for pos, payment_id in ((one, mine), (other, theirs)):
+        feed = await read(pos)
+        assert [event["payment_id"] for event in feed["events"]] == [payment_id]
+        assert feed["next"] == "1"
 
 
-async def test_a_request_that_finds_nothing_new_writes_nothing(store: Store) -> None:
+async def test_a_request_that_finds_nothing_new_writes_nothing(api: ApiAlone, pos: Caller) -> None:
     """Polling costs two look-ups, without a transaction or a lock."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        await cancelled_payment(pos)
-        after = (await read(pos))["next"]
-        # Whoever placed an event would move this.
-        await change(api.database, "UPDATE feeds SET position = 1000")
+    await cancelled_payment(pos)
+    after = (await read(pos))["next"]
+    # Whoever placed an event would move this.
+    await change(api.database, "UPDATE feeds SET position = 1000")
 
-        assert await read(pos, after=after) == {"events": [], "next": after, "has_more": False}
-        (row,) = await rows(api.database, "SELECT position FROM feeds")
-        assert row.position == 1000
+    assert await read(pos, after=after) == {"events": [], "next": after, "has_more": False}
+    (row,) = await rows(api.database, "SELECT position FROM feeds")
+    assert row.position == 1000
 
 
 @pytest.mark.parametrize(
@@ -102,23 +93,19 @@ async def test_a_wrong_parameter_is_named(sqlite_store: Store, query: dict[str, 
         assert answered.json()["error"]["details"] == {"parameter": next(iter(query))}
 
 
-async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(store: Store) -> None:
+async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(
+    api: ApiAlone, pos: Caller
+) -> None:
     """An event whose body is no JSON is ignored, and the cursor goes past it."""
-    async with api_alone(store) as api:
-        pos = await api.merchant()
-        for _ in range(3):
-            await cancelled_payment(pos)
-        numbers = [
-            row.number for row in await rows(api.database, "SELECT number FROM events ORDER BY number")
-        ]
-        await change(
-            api.database, "UPDATE events SET body = 'broken' WHERE number = :number", number=numbers[1]
-        )
+    for _ in range(3):
+        await cancelled_payment(pos)
+    numbers = [row.number for row in await rows(api.database, "SELECT number FROM events ORDER BY number")]
+    await change(api.database, "UPDATE events SET body = 'broken' WHERE number = :number", number=numbers[1])
 
-        feed = await read(pos)
+    feed = await read(pos)
 
-        assert len(feed["events"]) == 2
-        assert feed["next"] == "3"
+    assert len(feed["events"]) == 2
+    assert feed["next"] == "3"
 
 
 async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(postgres_store: Store) -> None:

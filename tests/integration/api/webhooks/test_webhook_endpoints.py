@@ -32,120 +32,109 @@ async def patch(pos: Caller, endpoint_id: str, body: dict[str, Any]) -> Any:
     return await pos.client.patch(f"{ENDPOINTS}/{endpoint_id}", json=body)
 
 
-async def test_an_endpoint_is_registered_read_and_changed(store: Store) -> None:
+async def test_an_endpoint_is_registered_read_and_changed(pos: Caller) -> None:
     """Members that a change omits stay; types are listed in one order, each once."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        types = ["payment.resolved", "payment.succeeded", "payment.resolved"]
-        created = await registered(pos, description="Accounting", types=types)
+    types = ["payment.resolved", "payment.succeeded", "payment.resolved"]
+    created = await registered(pos, description="Accounting", types=types)
 
-        one = (await pos.get(f"{ENDPOINTS}/{created['id']}")).json()
-        assert one == {name: value for name, value in created.items() if name != "secret"}
-        assert (one["url"], one["description"], one["disabled"]) == (URL, "Accounting", False)
-        assert one["types"] == ["payment.succeeded", "payment.resolved"]
-        assert one.keys() <= WebhookEndpoint.model_fields.keys()
+    one = (await pos.get(f"{ENDPOINTS}/{created['id']}")).json()
+    assert one == {name: value for name, value in created.items() if name != "secret"}
+    assert (one["url"], one["description"], one["disabled"]) == (URL, "Accounting", False)
+    assert one["types"] == ["payment.succeeded", "payment.resolved"]
+    assert one.keys() <= WebhookEndpoint.model_fields.keys()
 
-        changed = (await patch(pos, one["id"], {"url": URL + "/2", "types": []})).json()
-        assert (changed["url"], changed["types"]) == (URL + "/2", [])
-        assert changed["description"] == "Accounting"
-        assert changed["changed_at"] >= one["changed_at"]
+    changed = (await patch(pos, one["id"], {"url": URL + "/2", "types": []})).json()
+    assert (changed["url"], changed["types"]) == (URL + "/2", [])
+    assert changed["description"] == "Accounting"
+    assert changed["changed_at"] >= one["changed_at"]
 
 
-async def test_a_secret_is_shown_once_and_stored_encrypted_only(store: Store) -> None:
+async def test_a_secret_is_shown_once_and_stored_encrypted_only(api: ApiAlone, pos: Caller) -> None:
     """No later answer holds it, nor does any table."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        created = await registered(pos)
-        rotated = (await pos.post(f"{ENDPOINTS}/{created['id']}/rotate-secret")).json()
-        shown = [rotated["secret"], created["secret"]]
+    created = await registered(pos)
+    rotated = (await pos.post(f"{ENDPOINTS}/{created['id']}/rotate-secret")).json()
+    shown = [rotated["secret"], created["secret"]]
 
-        assert all(is_webhook_secret(secret) for secret in shown)
-        assert await secrets_that_sign(api, created["id"]) == shown
-        answers = [
-            await pos.get(f"{ENDPOINTS}/{created['id']}"),
-            await pos.get(ENDPOINTS),
-            await patch(pos, created["id"], {"description": "x"}),
-        ]
-        kept = [answered.text for answered in answers]
-        for table in METADATA.sorted_tables:
-            kept += [repr(tuple(row)) for row in await rows(api.database, f"SELECT * FROM {table.name}")]
-        for secret in shown:
-            assert not any(secret.removeprefix("whsec_") in text for text in kept)
+    assert all(is_webhook_secret(secret) for secret in shown)
+    assert await secrets_that_sign(api, created["id"]) == shown
+    answers = [
+        await pos.get(f"{ENDPOINTS}/{created['id']}"),
+        await pos.get(ENDPOINTS),
+        await patch(pos, created["id"], {"description": "x"}),
+    ]
+    kept = [answered.text for answered in answers]
+    for table in METADATA.sorted_tables:
+        kept += [repr(tuple(row)) for row in await rows(api.database, f"SELECT * FROM {table.name}")]
+    for secret in shown:
+        assert not any(secret.removeprefix("whsec_") in text for text in kept)
 
 
-async def test_a_merchants_endpoints_are_its_own(store: Store) -> None:
+async def test_a_merchants_endpoints_are_its_own(api: ApiAlone) -> None:
     """Read, change, rotate, test: another merchant's is a 404, and nothing changes."""
-    async with api_alone(store, **LOCAL) as api:
-        one, other = await api.merchant(), await api.merchant()
-        created = await registered(one)
-        path = f"{ENDPOINTS}/{created['id']}"
+    one, other = await api.merchant(), await api.merchant()
+    created = await registered(one)
+    path = f"{ENDPOINTS}/{created['id']}"
 
-        answers = [
-            await other.get(path),
-            await patch(other, created["id"], {"disabled": True}),
-            await other.post(f"{path}/rotate-secret"),
-            await other.post(f"{path}/test"),
-        ]
-        assert [answered.status_code for answered in answers] == [404] * 4
-        assert (await other.get(ENDPOINTS)).json() == {"endpoints": []}
-        assert (await one.get(path)).json()["disabled"] is False
-        assert len(await secrets_that_sign(api, created["id"])) == 1
-        assert await rows(api.database, "SELECT id FROM deliveries") == []
-        operator = await api.caller(CredentialKind.OPERATOR)
-        assert (await operator.get(path)).status_code == 403
+    answers = [
+        await other.get(path),
+        await patch(other, created["id"], {"disabled": True}),
+        await other.post(f"{path}/rotate-secret"),
+        await other.post(f"{path}/test"),
+    ]
+    assert [answered.status_code for answered in answers] == [404] * 4
+    assert (await other.get(ENDPOINTS)).json() == {"endpoints": []}
+    assert (await one.get(path)).json()["disabled"] is False
+    assert len(await secrets_that_sign(api, created["id"])) == 1
+    assert await rows(api.database, "SELECT id FROM deliveries") == []
+    operator = await api.caller(CredentialKind.OPERATOR)
+    assert (await operator.get(path)).status_code == 403
 
 
-async def test_endpoints_are_listed_page_by_page(store: Store) -> None:
+async def test_endpoints_are_listed_page_by_page(pos: Caller) -> None:
     """Each endpoint comes once, the oldest first."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        created = [(await registered(pos))["id"] for _ in range(5)]
+    created = [(await registered(pos))["id"] for _ in range(5)]
 
-        seen: list[str] = []
-        query, page = {"limit": "2"}, {}
-        for _ in range(3):
-            page = (await pos.get(ENDPOINTS, **query)).json()
-            seen += [endpoint["id"] for endpoint in page["endpoints"]]
-            query["cursor"] = page.get("next", "")
+    seen: list[str] = []
+    query, page = {"limit": "2"}, {}
+    for _ in range(3):
+        page = (await pos.get(ENDPOINTS, **query)).json()
+        seen += [endpoint["id"] for endpoint in page["endpoints"]]
+        query["cursor"] = page.get("next", "")
 
-        assert sorted(seen) == sorted(created)
-        assert "next" not in page
+    assert sorted(seen) == sorted(created)
+    assert "next" not in page
 
 
-async def test_an_earlier_secret_signs_until_its_overlap_ends(store: Store) -> None:
+async def test_an_earlier_secret_signs_until_its_overlap_ends(api: ApiAlone, pos: Caller) -> None:
     """The answer has the time of its end; after it the secret is deleted."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        created = await registered(pos)
-        path = f"{ENDPOINTS}/{created['id']}"
+    created = await registered(pos)
+    path = f"{ENDPOINTS}/{created['id']}"
 
-        second = (await pos.post(f"{path}/rotate-secret", {"overlap_seconds": 3600})).json()
-        assert await secrets_that_sign(api, created["id"]) == [second["secret"], created["secret"]]
-        newest, earlier = (await pos.get(path)).json()["secrets"]
-        assert earlier["signs_until"] == second["earlier_secrets_sign_until"]
-        assert "signs_until" not in newest
+    second = (await pos.post(f"{path}/rotate-secret", {"overlap_seconds": 3600})).json()
+    assert await secrets_that_sign(api, created["id"]) == [second["secret"], created["secret"]]
+    newest, earlier = (await pos.get(path)).json()["secrets"]
+    assert earlier["signs_until"] == second["earlier_secrets_sign_until"]
+    assert "signs_until" not in newest
 
-        await change(api.database, "UPDATE webhook_secrets SET ends_at = ends_at - 3600000")
-        assert await secrets_that_sign(api, created["id"]) == [second["secret"]]
-        third = (await pos.post(f"{path}/rotate-secret", {"overlap_seconds": 0})).json()
-        assert await secrets_that_sign(api, created["id"]) == [third["secret"]]
-        assert "earlier_secrets_sign_until" not in third
-        assert len(await rows(api.database, "SELECT id FROM webhook_secrets")) == 1
+    await change(api.database, "UPDATE webhook_secrets SET ends_at = ends_at - 3600000")
+    assert await secrets_that_sign(api, created["id"]) == [second["secret"]]
+    third = (await pos.post(f"{path}/rotate-secret", {"overlap_seconds": 0})).json()
+    assert await secrets_that_sign(api, created["id"]) == [third["secret"]]
+    assert "earlier_secrets_sign_until" not in third
+    assert len(await rows(api.database, "SELECT id FROM webhook_secrets")) == 1
 
 
-async def test_a_handful_of_secrets_sign_at_the_same_time(store: Store) -> None:
+async def test_a_handful_of_secrets_sign_at_the_same_time(pos: Caller) -> None:
     """The sixth waits for one to end, unless the earlier ones are ended with it."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        path = f"{ENDPOINTS}/{(await registered(pos))['id']}/rotate-secret"
-        for _ in range(4):
-            assert (await pos.post(path)).status_code == 200
+    path = f"{ENDPOINTS}/{(await registered(pos))['id']}/rotate-secret"
+    for _ in range(4):
+        assert (await pos.post(path)).status_code == 200
 
-        refused = await pos.post(path)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (
-            409, "secrets.webhook_endpoint.conflict",
-        )  # fmt: skip
-        assert (await pos.post(path, {"overlap_seconds": 0})).status_code == 200
+    refused = await pos.post(path)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (
+        409, "secrets.webhook_endpoint.conflict",
+    )  # fmt: skip
+    assert (await pos.post(path, {"overlap_seconds": 0})).status_code == 200
 
 
 async def test_so_many_endpoints_are_enabled_at_most(store: Store) -> None:
@@ -186,87 +175,77 @@ async def test_endpoints_are_counted_whole(store: Store) -> None:
         await registered(other)
 
 
-async def test_disabling_ends_what_waits_and_enabling_begins_anew(store: Store) -> None:
+async def test_disabling_ends_what_waits_and_enabling_begins_anew(api: ApiAlone, pos: Caller) -> None:
     """A disabled endpoint gets no deliveries; those that waited stay dead until they are replayed."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        endpoint, other = await registered(pos), await registered(pos)
-        await cancelled_payment(pos)
+    endpoint, other = await registered(pos), await registered(pos)
+    await cancelled_payment(pos)
 
-        shown = (await patch(pos, endpoint["id"], {"disabled": True})).json()
-        assert (shown["disabled"], shown["disabled_because"]) == (True, "merchant")
-        await cancelled_payment(pos)
-        assert await delivery_sweep.end_deliveries_of_disabled(api.database) == 1
-        (ended,) = await deliveries_of(pos, endpoint=endpoint["id"])
-        assert (ended["state"], ended["reason"]) == ("dead", "endpoint_disabled")
-        assert [one["state"] for one in await deliveries_of(pos, endpoint=other["id"])] == ["waiting"] * 2
+    shown = (await patch(pos, endpoint["id"], {"disabled": True})).json()
+    assert (shown["disabled"], shown["disabled_because"]) == (True, "merchant")
+    await cancelled_payment(pos)
+    assert await delivery_sweep.end_deliveries_of_disabled(api.database) == 1
+    (ended,) = await deliveries_of(pos, endpoint=endpoint["id"])
+    assert (ended["state"], ended["reason"]) == ("dead", "endpoint_disabled")
+    assert [one["state"] for one in await deliveries_of(pos, endpoint=other["id"])] == ["waiting"] * 2
 
-        shown = (await patch(pos, endpoint["id"], {"disabled": False})).json()
-        assert shown["disabled"] is False
-        assert "disabled_at" not in shown
-        await cancelled_payment(pos)
-        states = [one["state"] for one in await deliveries_of(pos, endpoint=endpoint["id"])]
-        assert states == ["waiting", "dead"]
+    shown = (await patch(pos, endpoint["id"], {"disabled": False})).json()
+    assert shown["disabled"] is False
+    assert "disabled_at" not in shown
+    await cancelled_payment(pos)
+    states = [one["state"] for one in await deliveries_of(pos, endpoint=endpoint["id"])]
+    assert states == ["waiting", "dead"]
 
 
-async def test_an_endpoint_that_is_gone_says_so_until_it_is_enabled(store: Store) -> None:
+async def test_an_endpoint_that_is_gone_says_so_until_it_is_enabled(api: ApiAlone, pos: Caller) -> None:
     """A change of its address alone does not enable it."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        endpoint = await registered(pos)
-        await change(
-            api.database, "UPDATE webhook_endpoints SET disabled_at = {now}, disabled_because = 'gone'"
-        )
+    endpoint = await registered(pos)
+    await change(api.database, "UPDATE webhook_endpoints SET disabled_at = {now}, disabled_because = 'gone'")
 
-        for body in ({"url": URL + "/new"}, {"disabled": True}):
-            assert (await patch(pos, endpoint["id"], body)).json()["disabled_because"] == "gone"
-        assert (await patch(pos, endpoint["id"], {"disabled": False})).json()["disabled"] is False
+    for body in ({"url": URL + "/new"}, {"disabled": True}):
+        assert (await patch(pos, endpoint["id"], body)).json()["disabled_because"] == "gone"
+    assert (await patch(pos, endpoint["id"], {"disabled": False})).json()["disabled"] is False
 
 
 @pytest.mark.parametrize("body", [{"url": URL + "/new"}, {"disabled": False}], ids=["moved", "enabled"])
 async def test_a_pause_after_failures_ends_where_the_cause_may_have_gone(
-    store: Store, body: dict[str, Any]
+    api: ApiAlone, pos: Caller, body: dict[str, Any]
 ) -> None:
     """A new address or the merchant's enabling ends it; until then the answers show the pause."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        endpoint = await registered(pos)
-        await change(
-            api.database,
-            "INSERT INTO delivery_targets (id, failures, paused_until) VALUES (:id, 7, {now} + 600000)",
-            id=endpoint["id"],
-        )
+    endpoint = await registered(pos)
+    await change(
+        api.database,
+        "INSERT INTO delivery_targets (id, failures, paused_until) VALUES (:id, 7, {now} + 600000)",
+        id=endpoint["id"],
+    )
 
-        shown = (await patch(pos, endpoint["id"], {"url": URL, "description": "x"})).json()
-        assert shown["failures"] == 7
-        assert "paused_until" in shown
-        shown = (await patch(pos, endpoint["id"], body)).json()
-        assert shown["failures"] == 0
-        assert "paused_until" not in shown
+    shown = (await patch(pos, endpoint["id"], {"url": URL, "description": "x"})).json()
+    assert shown["failures"] == 7
+    assert "paused_until" in shown
+    shown = (await patch(pos, endpoint["id"], body)).json()
+    assert shown["failures"] == 0
+    assert "paused_until" not in shown
 
 
-async def test_a_test_event_goes_to_its_endpoint_alone(store: Store) -> None:
+async def test_a_test_event_goes_to_its_endpoint_alone(api: ApiAlone, pos: Caller) -> None:
     """It ignores the endpoint's types; a disabled endpoint gets neither event nor delivery."""
-    async with api_alone(store, **LOCAL) as api:
-        pos = await api.merchant()
-        endpoint = await registered(pos, types=["payment.refused"])
-        await registered(pos)
+    endpoint = await registered(pos, types=["payment.refused"])
+    await registered(pos)
 
-        sent = await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
-        assert sent.status_code == 202
-        (delivery,) = await deliveries_of(pos)
-        assert delivery["id"] == sent.json()["delivery_id"]
-        assert (delivery["endpoint_id"], delivery["type"]) == (endpoint["id"], "endpoint.test")
-        assert "payment_id" not in delivery
-        whole = (await pos.get(f"/v1/webhooks/deliveries/{delivery['id']}")).json()
-        assert whole["event"]["event_id"] == delivery["event_id"]
-        assert whole["event"]["endpoint_id"] == endpoint["id"]
-        assert delivery["event_id"].startswith("evt_test_")
+    sent = await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+    assert sent.status_code == 202
+    (delivery,) = await deliveries_of(pos)
+    assert delivery["id"] == sent.json()["delivery_id"]
+    assert (delivery["endpoint_id"], delivery["type"]) == (endpoint["id"], "endpoint.test")
+    assert "payment_id" not in delivery
+    whole = (await pos.get(f"/v1/webhooks/deliveries/{delivery['id']}")).json()
+    assert whole["event"]["event_id"] == delivery["event_id"]
+    assert whole["event"]["endpoint_id"] == endpoint["id"]
+    assert delivery["event_id"].startswith("evt_test_")
 
-        await patch(pos, endpoint["id"], {"disabled": True})
-        refused = await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
-        assert refused.json()["error"]["code"] == "disabled.webhook_endpoint.conflict"
-        assert len(await rows(api.database, "SELECT number FROM events")) == 1
+    await patch(pos, endpoint["id"], {"disabled": True})
+    refused = await pos.post(f"{ENDPOINTS}/{endpoint['id']}/test")
+    assert refused.json()["error"]["code"] == "disabled.webhook_endpoint.conflict"
+    assert len(await rows(api.database, "SELECT number FROM events")) == 1
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {

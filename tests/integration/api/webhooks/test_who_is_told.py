@@ -2,38 +2,37 @@
 
 from databases import Store
 from payments import rows
-from running.api_alone import api_alone, order_for
-from wire.webhooks import ENDPOINTS, LOCAL, cancelled_payment, deliveries_of, registered, stored
+from running.api_alone import ApiAlone, api_alone, order_for
+from wire.webhooks import ENDPOINTS, cancelled_payment, deliveries_of, registered, stored
 
 from shared.notification.kinds import order_notification
 from shared.storage.webhooks import delivery_contents
 
 
-async def test_an_order_may_name_the_only_endpoint_that_hears_of_it(store: Store) -> None:
+async def test_an_order_may_name_the_only_endpoint_that_hears_of_it(api: ApiAlone) -> None:
     """Unknown or another merchant's: 400, nothing is stored. Disabled: a warning, and nobody hears."""
-    async with api_alone(store, **LOCAL) as api:
-        pos, other = await api.merchant(), await api.merchant()
-        named, unnamed = await registered(pos), await registered(pos)
-        foreign = await registered(other)
+    pos, other = await api.merchant(), await api.merchant()
+    named, unnamed = await registered(pos), await registered(pos)
+    foreign = await registered(other)
 
-        for unknown in (foreign["id"], "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "x"):
-            refused = await pos.order(webhook_endpoint_id=unknown)
-            assert refused.status_code == 400
-            error = refused.json()["error"]
-            assert error["code"] == "unknown.webhook_endpoint.bad.request"
-            assert error["details"] == {"path": "order.webhook_endpoint_id"}
-        assert await rows(api.database, "SELECT id FROM payments") == []
+    for unknown in (foreign["id"], "whe_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "x"):
+        refused = await pos.order(webhook_endpoint_id=unknown)
+        assert refused.status_code == 400
+        error = refused.json()["error"]
+        assert error["code"] == "unknown.webhook_endpoint.bad.request"
+        assert error["details"] == {"path": "order.webhook_endpoint_id"}
+    assert await rows(api.database, "SELECT id FROM payments") == []
 
-        payment_id = await cancelled_payment(pos, webhook_endpoint_id=named["id"])
-        (delivery,) = await deliveries_of(pos)
-        assert (delivery["endpoint_id"], delivery["payment_id"]) == (named["id"], payment_id)
+    payment_id = await cancelled_payment(pos, webhook_endpoint_id=named["id"])
+    (delivery,) = await deliveries_of(pos)
+    assert (delivery["endpoint_id"], delivery["payment_id"]) == (named["id"], payment_id)
 
-        await pos.client.patch(f"{ENDPOINTS}/{named['id']}", json={"disabled": True})
-        payment_id = await cancelled_payment(pos, webhook_endpoint_id=named["id"])
-        shown = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
-        assert shown["warnings"] == ["webhook_endpoint_disabled"]
-        assert await deliveries_of(pos, payment=payment_id) == []
-        assert await deliveries_of(pos, endpoint=unnamed["id"]) == []
+    await pos.client.patch(f"{ENDPOINTS}/{named['id']}", json={"disabled": True})
+    payment_id = await cancelled_payment(pos, webhook_endpoint_id=named["id"])
+    shown = (await pos.get(f"/v1/payments/{payment_id}")).json()["payment"]
+    assert shown["warnings"] == ["webhook_endpoint_disabled"]
+    assert await deliveries_of(pos, payment=payment_id) == []
+    assert await deliveries_of(pos, endpoint=unnamed["id"]) == []
 
 
 async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) -> None:
