@@ -2,24 +2,33 @@
 
 from typing import Final
 
+from shared.runtime.batching import Batches
 from shared.runtime.clock import Clock
 from shared.runtime.ttl_cache import TtlCache
 from shared.storage.db.engine import Database
-from shared.storage.terminals import merchants, registry, sole_use
+from shared.storage.terminals import merchants, registry
+from shared.storage.terminals.at_addresses import AtAddress, MerchantAtAddress, at_addresses
 from shared.storage.terminals.merchants import Terminal
 
 _MAX_CACHED: Final = 50_000
+#: Addresses that one statement reads.
+_BATCH: Final = 200
 
 
 class Terminals:
-    """Registered terminals of all merchants; that an address has none is cached, too."""
+    """Registered terminals of all merchants; that an address has none is cached, too.
+
+    Whatever number of orders comes, their addresses take one connection.
+    """
 
     def __init__(self, database: Database, clock: Clock, cache_seconds: float) -> None:
         self._database: Final = database
-        self._by_address: Final = TtlCache[tuple[str, str], Terminal | None](
+        self._found: Final = TtlCache[MerchantAtAddress, AtAddress](
             clock, cache_seconds, max_entries=_MAX_CACHED
         )
-        self._sole_users: Final = TtlCache[str, str | None](clock, cache_seconds, max_entries=_MAX_CACHED)
+        self._looks: Final = Batches[MerchantAtAddress, AtAddress](
+            lambda asked: at_addresses(database, asked), most=_BATCH
+        )
 
     async def by_id(self, merchant_id: str, terminal_id: str) -> Terminal | None:
         """Return one of the merchant's own terminals. Raises DatabaseUnavailable."""
@@ -27,19 +36,14 @@ class Terminals:
 
     async def by_address(self, merchant_id: str, terminal_address: str) -> Terminal | None:
         """Return the merchant's terminal at this address. Raises DatabaseUnavailable."""
-        return await self._by_address.fetch(
-            (merchant_id, terminal_address),
-            lambda: merchants.terminal_by_address(self._database, merchant_id, terminal_address),
-        )
+        return (await self._at_address(merchant_id, terminal_address)).terminal
 
     async def is_reserved(self, merchant_id: str, terminal_address: str) -> bool:
         """Return whether an operator confirmed another merchant's sole use of this address.
 
         Raises DatabaseUnavailable.
         """
-        user = await self._sole_users.fetch(
-            terminal_address, lambda: sole_use.sole_user(self._database, terminal_address)
-        )
+        user = (await self._at_address(merchant_id, terminal_address)).sole_user
         return user is not None and user != merchant_id
 
     async def update_address(self, merchant_id: str, terminal: Terminal, terminal_address: str) -> None:
@@ -50,5 +54,12 @@ class Terminals:
 
     def forget(self) -> None:
         """Clear the cache: an entry was changed here. Other API processes keep theirs for its time."""
-        self._by_address.clear()
-        self._sole_users.clear()
+        self._found.clear()
+
+    async def _at_address(self, merchant_id: str, terminal_address: str) -> AtAddress:
+        async def look() -> AtAddress:
+            found = await self._looks.get((merchant_id, terminal_address))
+            assert found is not None, "every address that is asked for is in the answer"
+            return found
+
+        return await self._found.fetch((merchant_id, terminal_address), look)

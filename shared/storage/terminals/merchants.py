@@ -51,13 +51,9 @@ _CREDENTIAL = Statement(
     " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id = :id AND c.revoked_at IS NULL"
 )
 
-_TERMINAL = (
+_TERMINAL_BY_ID = Statement(
     "SELECT id, host, port, terminal_address, protocol, profile, pos_number, authorisation,"
-    " authorisation_above_cents, disabled_at FROM terminals"
-)
-_TERMINAL_BY_ID = Statement(_TERMINAL + " WHERE merchant_id = :merchant_id AND id = :id")
-_TERMINAL_BY_ADDRESS = Statement(
-    _TERMINAL + " WHERE merchant_id = :merchant_id AND terminal_address = :terminal_address"
+    " authorisation_above_cents, disabled_at FROM terminals WHERE merchant_id = :merchant_id AND id = :id"
 )
 
 
@@ -236,12 +232,4 @@ async def _is_found(tx: Transaction, statement: Statement, **parameters: object)
 async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str) -> Terminal | None:
     """Return a registered terminal by its id."""
     row = await database.read(lambda tx: tx.one(_TERMINAL_BY_ID, merchant_id=merchant_id, id=terminal_id))
-    return None if row is None else Terminal(**row._mapping)
-
-
-async def terminal_by_address(database: Database, merchant_id: str, terminal_address: str) -> Terminal | None:
-    """Return a registered terminal by its address."""
-    row = await database.read(
-        lambda tx: tx.one(_TERMINAL_BY_ADDRESS, merchant_id=merchant_id, terminal_address=terminal_address)
-    )
     return None if row is None else Terminal(**row._mapping)

@@ -11,12 +11,6 @@ from shared.storage.payments.operators import Action, record_action
 from shared.storage.terminals import locks
 from shared.storage.terminals.registry import AddressTaken
 
-#: The merchant whose sole use of an address an operator confirmed.
-_SOLE_USER = Statement(
-    "SELECT merchant_id FROM terminals WHERE terminal_address = :terminal_address AND"
-    " sole_use_confirmed_at IS NOT NULL"
-)
-
 _ADDRESS = Statement(
     "SELECT id, terminal_address FROM terminals WHERE merchant_id = :merchant_id AND id = :id"
 )
@@ -30,12 +24,6 @@ _WITHDRAW = Statement(
     "UPDATE terminals SET sole_use_confirmed_at = NULL, sole_use_confirmed_by = NULL"
     " WHERE merchant_id = :merchant_id AND id = :id AND sole_use_confirmed_at IS NOT NULL RETURNING id"
 )
-
-
-async def sole_user(database: Database, terminal_address: str) -> str | None:
-    """Return the merchant that has sole use of this address; None: every merchant may use it."""
-    row = await database.read(lambda tx: tx.one(_SOLE_USER, terminal_address=terminal_address))
-    return None if row is None else str(row.merchant_id)
 
 
 async def confirm(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:

@@ -5,6 +5,7 @@ from payments import ADDRESS, HOST, MERCHANT, PORT, change
 
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
+from shared.storage.terminals.at_addresses import AtAddress, at_addresses
 from shared.storage.terminals.merchants import (
     Credential,
     Terminal,
@@ -17,7 +18,6 @@ from shared.storage.terminals.merchants import (
     set_networks,
     set_unknown_orders,
     suspend_merchant,
-    terminal_by_address,
     terminal_by_id,
 )
 
@@ -122,7 +122,18 @@ async def test_a_terminal_is_found_by_its_merchant_only(database: Database) -> N
     )
     front = Terminal("front", HOST, PORT, ADDRESS, "ConcertV3.2", "{}", "07")
 
+    elsewhere = "127.0.0.77:8888"
+
     assert await terminal_by_id(database, MERCHANT, "front") == front
-    assert await terminal_by_address(database, MERCHANT, ADDRESS) == front
     assert await terminal_by_id(database, "other", "front") is None
-    assert await terminal_by_address(database, "other", ADDRESS) is None
+    # Many are asked for in one statement.
+    assert await at_addresses(database, [(MERCHANT, ADDRESS), ("other", ADDRESS), (MERCHANT, elsewhere)]) == {
+        (MERCHANT, ADDRESS): AtAddress(front),
+        ("other", ADDRESS): AtAddress(),
+        (MERCHANT, elsewhere): AtAddress(),
+    }
+    await change(database, "UPDATE terminals SET sole_use_confirmed_at = 1 WHERE id = 'front'")
+    assert await at_addresses(database, [(MERCHANT, ADDRESS), ("other", ADDRESS)]) == {
+        (MERCHANT, ADDRESS): AtAddress(front, MERCHANT),
+        ("other", ADDRESS): AtAddress(None, MERCHANT),
+    }

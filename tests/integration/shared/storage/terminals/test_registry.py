@@ -9,9 +9,9 @@ from races.interleaving import finished_or_blocked, outcome_of, paused_before_co
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use
-from shared.storage.terminals.merchants import create_merchant, terminal_by_address
+from shared.storage.terminals.at_addresses import AtAddress, at_addresses
+from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import AddressTaken, Entry, TooManyTerminals
-from shared.storage.terminals.sole_use import sole_user
 
 OTHER = "other"
 
@@ -20,6 +20,11 @@ OTHER = "other"
 async def database(database: Database) -> Database:
     await create_merchant(database, OTHER, "Another", [])
     return database
+
+
+async def at_address(database: Database, terminal_address: str = ADDRESS) -> AtAddress:
+    key = (MERCHANT, terminal_address)
+    return (await at_addresses(database, [key]))[key]
 
 
 def entry(terminal_id: str = "terminal-1", terminal_address: str = ADDRESS, **changes: Any) -> Entry:
@@ -92,7 +97,7 @@ async def test_one_merchant_at_most_has_the_sole_use_of_an_address(
     """Of two confirmations at once, the database refuses the second one."""
     for merchant_id in (MERCHANT, OTHER):
         await registry.put(database, merchant_id, [entry(sole_use=True)], limit=100)
-    assert await sole_user(database, ADDRESS) is None
+    assert (await at_address(database)).sole_user is None
 
     outcomes = await asyncio.gather(
         sole_use.confirm(database, MERCHANT, "terminal-1", by="op"),
@@ -101,7 +106,7 @@ async def test_one_merchant_at_most_has_the_sole_use_of_an_address(
     )
 
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AddressTaken", "bool"]
-    assert await sole_user(database, ADDRESS) in (MERCHANT, OTHER)
+    assert (await at_address(database)).sole_user in (MERCHANT, OTHER)
 
 
 async def test_an_entry_follows_the_address_of_its_host_name(database: Database) -> None:
@@ -112,13 +117,13 @@ async def test_an_entry_follows_the_address_of_its_host_name(database: Database)
     await sole_use.confirm(database, MERCHANT, "terminal-1", by="op")
 
     await registry.update_address(database, MERCHANT, "terminal-1", "127.0.0.11:8888")
-    assert await sole_user(database, ADDRESS) == MERCHANT
+    assert (await at_address(database)).sole_user == MERCHANT
 
     await registry.update_address(database, MERCHANT, "terminal-1", "127.0.0.12:8888")
-    moved = await terminal_by_address(database, MERCHANT, "127.0.0.12:8888")
+    moved = (await at_address(database, "127.0.0.12:8888")).terminal
     assert moved is not None
     assert moved.id == "terminal-1"
-    assert await sole_user(database, "127.0.0.12:8888") is None
+    assert (await at_address(database, "127.0.0.12:8888")).sole_user is None
 
 
 async def test_a_missing_identification_outlives_a_replacement(database: Database) -> None:
