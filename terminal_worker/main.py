@@ -135,3 +135,5 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             grace_ends_at = clock.monotonic() + settings.worker_drain_seconds + settings.storing_grace_seconds
             await parts.deliveries.drain(settings.worker_drain_seconds)
             await parts.doubts.close(max(0.0, grace_ends_at - clock.monotonic()))
+            # Nothing acknowledged waits for them, yet their connection closes now.
+            await parts.reply_publisher.finish()

@@ -88,7 +88,7 @@ class Runs:
                     await self._reply_publisher.expire(message.payment_id)
             case (NotQueued(state, reply_to), _):
                 _log.info("payment is not queued", state=state)
-                await self._reply_publisher.reply(message.payment_id, reply_to)
+                self._reply_publisher.reply_soon(message.payment_id, reply_to)
 
     async def _claim(self, payment_id: str, token: str) -> tuple[Claim, float]:
         """Return the claim's result and the start of its write window (boot-time seconds).
@@ -156,7 +156,8 @@ class Runs:
         self._measure_session(stored, started_at)
         with failures_logged("step after the commit failed"):
             await self._failpoint("after_commit")
-        await self._reply_publisher.reply(stored.id, stored.reply_to)
+        # Neither the next payment nor the acknowledgement waits for its confirmation: it is a wake-up.
+        self._reply_publisher.reply_soon(stored.id, stored.reply_to)
         if session_result.settlement.event is Event.OUTCOME_LOST:
             return
         await self._after_settlement.run(claimed, session_result)

@@ -39,6 +39,7 @@ class WorkerParts:
     heartbeat: Heartbeat
     recovery: Recovery
     sweep: Sweep
+    reply_publisher: ReplyPublisher
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Return the loops that run beside the deliveries until the worker ends."""
@@ -138,4 +139,5 @@ def wire(
         heartbeat=Heartbeat(heartbeats, worker, settings),
         recovery=recovery,
         sweep=sweep,
+        reply_publisher=reply_publisher,
     )

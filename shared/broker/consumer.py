@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, cast
 
+import aiormq
 import structlog
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
 
+from shared.broker.bursts import SettlementBursts
 from shared.broker.connections import CLIENT_ERRORS, unavailable_when_failing
 from shared.broker.errors import UnreadableMessage
 from shared.broker.liveness import missing_consumer
@@ -37,20 +39,23 @@ M = TypeVar("M", bound=_Message)
 class QueueDelivery(Generic[M]):
     """One delivery. A requeue is a nack, which RabbitMQ 4.3 does not count against the delivery limit."""
 
-    def __init__(self, incoming: AbstractIncomingMessage, message: M, timeout_seconds: float) -> None:
-        self._incoming = incoming
+    def __init__(
+        self, incoming: AbstractIncomingMessage, bursts: SettlementBursts, message: M, timeout_seconds: float
+    ) -> None:
+        self._tag = tag_of(incoming)
+        self._bursts = bursts
         self._timeout_seconds = timeout_seconds
         self.message: Final = message
         self.traceparent: Final = traceparent_of(incoming.headers)
 
     async def ack(self) -> None:
-        await self._settle("ack", self._incoming.ack)
+        await self._settle("ack", partial(self._bursts.ack, self._tag))
 
     async def requeue(self) -> None:
-        await self._settle("requeue", partial(self._incoming.nack, requeue=True))
+        await self._settle("requeue", partial(self._bursts.requeue, self._tag))
 
     async def reject(self) -> None:
-        await self._settle("reject", partial(self._incoming.reject, requeue=False))
+        await self._settle("reject", partial(self._bursts.reject, self._tag))
 
     async def _settle(self, action: str, call: Settling) -> None:
         await settle(action, call, timeout_seconds=self._timeout_seconds, about=self.message.id)
@@ -86,6 +91,7 @@ class QueueConsumer(Generic[M]):
         self._stopping = False
         self._late: list[AbstractIncomingMessage] = []
         self._stopped = False
+        self._bursts: SettlementBursts | None = None
 
     async def start(self, on_delivery: Callable[[QueueDelivery[M]], None]) -> None:
         """Start consuming; raise BrokerUnavailable. After a lost connection it resumes by itself."""
@@ -160,14 +166,20 @@ class QueueConsumer(Generic[M]):
                 exc_info=not isinstance(error, UnreadableMessage),
             )
             self._metrics.dead_letters.inc()
-            await settle(
-                "reject", partial(incoming.reject, requeue=False), timeout_seconds=self._timeout_seconds
-            )
+            reject = partial(self._bursts_of(incoming).reject, tag_of(incoming))
+            await settle("reject", reject, timeout_seconds=self._timeout_seconds)
             return
-        on_delivery(QueueDelivery(incoming, message, self._timeout_seconds))
+        on_delivery(QueueDelivery(incoming, self._bursts_of(incoming), message, self._timeout_seconds))
+
+    def _bursts_of(self, incoming: AbstractIncomingMessage) -> SettlementBursts:
+        """Return the settlements of a delivery's channel, which is another one after a reconnect."""
+        if self._bursts is None or self._bursts.channel is not incoming.channel:
+            self._bursts = SettlementBursts(cast(aiormq.Channel, incoming.channel))
+        return self._bursts
 
     async def _requeue(self, incoming: AbstractIncomingMessage) -> None:
-        await settle("requeue", partial(incoming.nack, requeue=True), timeout_seconds=self._timeout_seconds)
+        requeue = partial(self._bursts_of(incoming).requeue, tag_of(incoming))
+        await settle("requeue", requeue, timeout_seconds=self._timeout_seconds)
 
 
 class PaymentConsumer(QueueConsumer[Work]):
@@ -220,6 +232,13 @@ class NotificationConsumer(QueueConsumer[NotificationMessage]):
             settings=settings,
             metrics=metrics,
         )
+
+
+def tag_of(incoming: AbstractIncomingMessage) -> int:
+    """Return the broker's number of a delivery."""
+    tag = incoming.delivery_tag
+    assert tag is not None, "only a message that was got without acknowledgement has none"
+    return tag
 
 
 async def settle(action: str, call: Settling, *, timeout_seconds: float, about: str | None = None) -> None:

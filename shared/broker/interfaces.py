@@ -15,7 +15,7 @@ class MessagePublisher(Protocol):
         """Publish a payment for the terminal workers; raise NotAccepted (NotRouted) or Unconfirmed."""
         ...
 
-    async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
+    async def reply(self, reply_to: str, message: ReplyMessage) -> None:
         """Wake the API process of a reply queue; raise NotRouted (it has ended), NotAccepted, Unconfirmed."""
         ...
 

@@ -8,9 +8,10 @@ reads a newer one's messages.
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
-from aio_pika import DeliveryMode, Message
+from aio_pika import DeliveryMode
+from pamqp import commands as spec
 
 from shared.broker.errors import UnreadableMessage
 from shared.notification.kinds import NOTIFICATION_KINDS
@@ -18,6 +19,8 @@ from shared.runtime.ids import is_payment_id, is_probe_id
 
 VERSION: Final = 1
 MAX_BODY_BYTES: Final = 4096
+#: Payments and probes that one reply names; all fit into MAX_BODY_BYTES.
+MOST_OF_A_REPLY: Final = 100
 #: Ids of ours; a delivery's is the longest, two ULIDs and a number. Other texts may be invalid in a database.
 _ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 #: AMQP's short string.
@@ -84,10 +87,17 @@ class NotificationMessage:
 class ReplyMessage:
     """A wake-up from the process that commits the end of a payment, or its doubt; to the waiting API process.
 
-    `payment_id` is the probe's id where a probe ended.
+    `payment_id` is the probe's id where a probe ended. `more` names the other payments and probes of the same
+    API process that ended meanwhile; a release that does not know it finds them in the database.
     """
 
     payment_id: str
+    more: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all that ended."""
+        return (self.payment_id, *self.more)
 
 
 def encode_payment(message: PaymentMessage) -> bytes:
@@ -103,7 +113,8 @@ def encode_notification(message: NotificationMessage) -> bytes:
 
 
 def encode_reply(message: ReplyMessage) -> bytes:
-    return _encode("reply", payment_id=message.payment_id)
+    more = {"more": list(message.more)} if message.more else {}
+    return _encode("reply", payment_id=message.payment_id, **more)
 
 
 def decode_work(body: bytes) -> Work:
@@ -132,25 +143,26 @@ def decode_notification(body: bytes) -> NotificationMessage:
 def decode_reply(body: bytes) -> ReplyMessage:
     """Return the message; raise UnreadableMessage."""
     content = _decode(body, "reply")
-    about = content.get("payment_id")
-    if isinstance(about, str) and is_probe_id(about):
-        return ReplyMessage(about)
-    return ReplyMessage(_payment_id(content))
+    payment_id, more = content.get("payment_id"), content.get("more", [])
+    if not _is_reply_id(payment_id):
+        raise UnreadableMessage("payment_id is missing or malformed")
+    if not isinstance(more, list) or not all(map(_is_reply_id, more)):
+        raise UnreadableMessage("more is malformed")
+    return ReplyMessage(payment_id, tuple(more))
 
 
-def to_amqp(body: bytes, *, message_id: str, about: str, traceparent: str | None) -> Message:
-    """Return the AMQP message of a body: persistent, with `about` (e.g. a payment's id) as correlation id.
+def properties_of(*, message_id: str, about: str, traceparent: str | None) -> spec.Basic.Properties:
+    """Return a message's properties: persistent, with `about` (e.g. a payment's id) as correlation id.
 
     `message_id` is new for each publish: the client library matches returned messages by it.
     """
-    return Message(
-        body,
+    return spec.Basic.Properties(
         content_type="application/json",
         delivery_mode=DeliveryMode.PERSISTENT,
         message_id=message_id,
         correlation_id=about,
         app_id="cloud-terminal",
-        headers={} if traceparent is None else {TRACEPARENT_HEADER: traceparent},
+        headers=None if traceparent is None else {TRACEPARENT_HEADER: traceparent},
     )
 
 
@@ -165,7 +177,7 @@ def well_formed_traceparent(value: object) -> str | None:
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
-def _encode(type_: str, **content: str | None) -> bytes:
+def _encode(type_: str, **content: str | list[str] | None) -> bytes:
     return json.dumps({"v": VERSION, "type": type_, **content}, separators=(",", ":")).encode()
 
 
@@ -190,6 +202,10 @@ def _payment_id(content: dict[str, Any]) -> str:
     if not isinstance(value, str) or not is_payment_id(value):
         raise UnreadableMessage("payment_id is missing or malformed")
     return value
+
+
+def _is_reply_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and (is_payment_id(value) or is_probe_id(value))
 
 
 def _id(content: dict[str, Any], name: str) -> str:

@@ -2,13 +2,16 @@
 certain."""
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
+import aiormq
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustChannel
-from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
+from aio_pika.exceptions import DeliveryError, PublishError
+from pamqp import commands as spec
 
 from shared.broker.alarms import BrokerAlarm
+from shared.broker.bursts import PendingPublish, PublishBursts
 from shared.broker.connections import CLIENT_ERRORS, RECONNECTING, unavailable_when_failing
 from shared.broker.errors import BrokerFailure, NotAccepted, NotRouted, Unconfirmed
 from shared.broker.messages import (
@@ -20,8 +23,9 @@ from shared.broker.messages import (
     encode_payment,
     encode_probe,
     encode_reply,
-    to_amqp,
+    properties_of,
 )
+from shared.broker.reply_batches import ReplyBatches
 from shared.broker.topology import Topology
 from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.metrics import Metrics
@@ -35,13 +39,15 @@ REOPEN_POLL_SECONDS: Final = 0.01
 class Publisher:
     """A channel with confirmations; `publish_concurrency` limits the publishes at once.
 
-    Publish several messages concurrently: each confirmation waits for a majority of the nodes.
+    Publish several messages concurrently: each confirmation waits for a majority of the nodes, and those of
+    one moment go out in one write.
     """
 
     def __init__(
         self,
         connection: RobustConnection,
         channel: AbstractRobustChannel,
+        bursts: PublishBursts,
         topology: Topology,
         *,
         settings: Settings,
@@ -51,6 +57,8 @@ class Publisher:
         self._connection = connection
         # A reference of our own: the connection holds its channels weakly.
         self._channel = channel
+        self._bursts = bursts
+        self._replies: Final = ReplyBatches(self._publish_reply)
         self._topology = topology
         self._timeout_seconds = settings.publish_timeout_seconds
         self._slots = asyncio.Semaphore(settings.publish_concurrency)
@@ -59,6 +67,7 @@ class Publisher:
         #: The time-outs of the running publishes.
         self._under_way: Final[set[asyncio.Timeout]] = set()
         self._alarm: Final = BrokerAlarm(connection, self._give_up)
+        channel.reopen_callbacks.add(self._reopened)
 
     @classmethod
     async def open(
@@ -75,9 +84,19 @@ class Publisher:
             async with asyncio.timeout(settings.broker_call_timeout_seconds):
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
+                bursts = await _bursts_of(channel)
         return cls(
-            connection, channel, topology, settings=settings, random_bytes=random_bytes, metrics=metrics
+            connection,
+            channel,
+            bursts,
+            topology,
+            settings=settings,
+            random_bytes=random_bytes,
+            metrics=metrics,
         )
+
+    async def _reopened(self, _channel: object) -> None:
+        self._bursts = await _bursts_of(self._channel)
 
     async def publish_payment(self, message: PaymentMessage, *, traceparent: str | None = None) -> None:
         """Publish a payment for the terminal workers; raise NotAccepted (NotRouted) or Unconfirmed."""
@@ -92,11 +111,17 @@ class Publisher:
         queue = self._topology.notifications(message.kind)
         await self._publish(queue, encode_notification(message), message.delivery_id, None)
 
-    async def reply(self, reply_to: str, message: ReplyMessage, *, traceparent: str | None = None) -> None:
-        """Wake the API process of a reply queue; raise NotRouted (it has ended), NotAccepted, Unconfirmed."""
+    async def reply(self, reply_to: str, message: ReplyMessage) -> None:
+        """Wake the API process of a reply queue; raise NotRouted (it has ended), NotAccepted, Unconfirmed.
+
+        What ends while a reply to this queue is under way goes with the next one.
+        """
         if not self._topology.is_reply_queue(reply_to):
             raise NotRouted(f"{reply_to!r} is not a reply queue of this installation")
-        await self._publish(reply_to, encode_reply(message), message.payment_id, traceparent)
+        await self._replies.reply(reply_to, message)
+
+    async def _publish_reply(self, reply_to: str, message: ReplyMessage) -> None:
+        await self._publish(reply_to, encode_reply(message), message.payment_id, None)
 
     async def _publish(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
         try:
@@ -112,30 +137,22 @@ class Publisher:
             raise
 
     async def _within_time(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
-        sending = False
+        publish: PendingPublish | None = None
         try:
             async with asyncio.timeout(self._timeout_seconds) as limit, self._slots:
-                await self._channel_is_open()
+                bursts = await self._open_bursts()
                 self._under_way.add(limit)
-                sending = True
                 try:
-                    await self._attempt(queue, body, about, traceparent)
-                except ChannelInvalidStateError:
-                    # Closed by an earlier error, found before this message was sent: one more try.
-                    sending = False
-                    await self._channel_is_open()
-                    sending = True
-                    await self._attempt(queue, body, about, traceparent)
+                    publish = bursts.publish(queue, body, self._properties(about, traceparent))
+                    await publish.confirmation
                 finally:
                     self._under_way.discard(limit)
         except PublishError as error:
             raise NotRouted(f"there is no queue {queue}") from error
         except DeliveryError as error:
             raise NotAccepted(f"the broker refused a message for {queue}") from error
-        except ChannelInvalidStateError as error:
-            raise NotAccepted("the channel was closed before the message was sent") from error
         except CLIENT_ERRORS as error:
-            if not sending:
+            if publish is None or not publish.is_sent:
                 raise NotAccepted("the broker did not accept the message in time") from error
             raise Unconfirmed(f"no confirmation for a message to {queue}") from error
         except asyncio.CancelledError as error:
@@ -143,6 +160,8 @@ class Publisher:
             if task is not None and task.cancelling():
                 raise
             # The client cancels waiting confirmations when a connection is closed.
+            if publish is None or not publish.is_sent:
+                raise NotAccepted("the connection was closed before the message was sent") from error
             raise Unconfirmed(f"the connection was closed before {queue} confirmed") from error
 
     def _give_up(self) -> None:
@@ -152,24 +171,23 @@ class Publisher:
             if not limit.expired():
                 limit.reschedule(now)
 
-    async def _channel_is_open(self) -> None:
+    async def _open_bursts(self) -> PublishBursts:
         """Wait shortly for a channel that is being reopened; raise at once while the broker accepts
         nothing."""
         if not self._connection.connected.is_set():
             raise NotAccepted(RECONNECTING)
         if self._alarm.reason is not None:
             raise NotAccepted(_blocked(self._alarm.reason))
-        async with asyncio.timeout(REOPEN_SECONDS):
-            while self._channel.is_closed:
-                # Right after an error the client still reports the closed channel as ready.
-                await asyncio.sleep(REOPEN_POLL_SECONDS)
-                await self._channel.ready()
+        if self._bursts.is_closed:
+            async with asyncio.timeout(REOPEN_SECONDS):
+                while self._bursts.is_closed:
+                    # Right after an error the client still reports the closed channel as ready.
+                    await asyncio.sleep(REOPEN_POLL_SECONDS)
+                    await self._channel.ready()
+        return self._bursts
 
-    async def _attempt(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
-        message = to_amqp(
-            body, message_id=new_token(self._random_bytes), about=about, traceparent=traceparent
-        )
-        await self._channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
+    def _properties(self, about: str, traceparent: str | None) -> spec.Basic.Properties:
+        return properties_of(message_id=new_token(self._random_bytes), about=about, traceparent=traceparent)
 
     async def ready(self) -> str | None:
         """Return None where the broker accepts messages now, else the reason.
@@ -179,7 +197,7 @@ class Publisher:
         """
         if not self._connection.connected.is_set():
             return RECONNECTING
-        if self._channel.is_closed:
+        if self._bursts.is_closed:
             return "the publishing channel is closed"
         try:
             await self._within_time(self._topology.nowhere, b"{}", "readiness", None)
@@ -188,6 +206,10 @@ class Publisher:
         except BrokerFailure as error:
             return str(error) if self._alarm.reason is None else _blocked(self._alarm.reason)
         return None
+
+
+async def _bursts_of(channel: AbstractRobustChannel) -> PublishBursts:
+    return PublishBursts(cast(aiormq.Channel, await channel.get_underlay_channel()))
 
 
 def _blocked(alarm: str) -> str:

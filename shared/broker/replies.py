@@ -50,7 +50,7 @@ class ReplyQueue:
         return self._name
 
     async def start(self, on_reply: OnReply) -> None:
-        """Declare the queue and call `on_reply` with the payment id of each reply; raise BrokerUnavailable.
+        """Declare the queue and call `on_reply` with each id that a reply names; raise BrokerUnavailable.
 
         After a lost connection it resumes by itself.
         """
@@ -66,7 +66,9 @@ class ReplyQueue:
                     exc_info=not isinstance(error, UnreadableMessage),
                 )
                 return
-            on_reply(reply.payment_id)
+            # In one turn of the event loop: the requests that wake together are read in one statement.
+            for payment_id in reply.ids:
+                on_reply(payment_id)
 
         with unavailable_when_failing():
             async with asyncio.timeout(self._timeout_seconds):

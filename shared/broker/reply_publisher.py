@@ -4,6 +4,7 @@ Both are wake-ups only, so a lost one costs time, never a result: a waiting API 
 its payments in the database, and the workers' sweep publishes again.
 """
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -27,6 +28,20 @@ class ReplyPublisher:
         self._database: Final = database
         self._publisher: Final = publisher
         self._metrics: Final = metrics
+        self._under_way: Final[set[asyncio.Task[None]]] = set()
+
+    def reply_soon(self, payment_id: str, reply_to: str | None) -> None:
+        """Wake the API process that waits for this payment, without waiting for the confirmation."""
+        if reply_to is None:
+            return
+        task = asyncio.create_task(self.reply(payment_id, reply_to), name=f"reply {payment_id}")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def finish(self) -> None:
+        """Wait for the replies that are under way; the publish time-out bounds each."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def reply(self, payment_id: str, reply_to: str | None) -> None:
         """Wake the API process that waits for this payment; call it once after the commit of its end."""

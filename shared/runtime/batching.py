@@ -27,6 +27,11 @@ class Batches(Generic[Key, Value]):
         self._waiting: Final[dict[Key, asyncio.Future[Value | None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """True while nothing is requested."""
+        return self._task is None
+
     async def get(self, key: Key) -> Value | None:
         """Return the key's value as of after this call; None where the statement returns none."""
         value = self._waiting.get(key)

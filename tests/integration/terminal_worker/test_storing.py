@@ -118,3 +118,24 @@ async def test_a_claim_waits_for_an_unavailable_database(
         worker.database.is_unavailable = False
 
     assert paying.result().json()["paymentStatus"] == "Success"
+
+
+async def test_no_acknowledgement_waits_for_the_confirmation_of_a_reply(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker takes its next payment; the client's answer is found in the database."""
+    pos = await system.pos(await system.api(reply_poll_after_seconds=0.3))
+    worker = await system.worker(sweeps=False)
+    confirmed = asyncio.Event()
+
+    async def unconfirmed(*_: object) -> None:
+        await confirmed.wait()
+
+    monkeypatch.setattr(worker.runs._reply_publisher._publisher, "reply", unconfirmed)
+    async with ScriptedTerminal(answers) as shop:
+        answered = await pos.pay(shop.host)
+
+        assert answered.json()["paymentStatus"] == "Success"
+        await eventually(lambda: worker.metric("session_slots_used") == 0)
+    confirmed.set()
+    await worker.runs._reply_publisher.finish()

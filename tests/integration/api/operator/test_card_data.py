@@ -22,8 +22,7 @@ from wire.scripted_terminal import ScriptedTerminal, Talk
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.broker import messages as broker_messages
-from shared.broker import publisher
+from shared.broker.bursts import PublishBursts
 from shared.runtime.logging import configure_logging
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
@@ -54,13 +53,13 @@ def log() -> Iterator[io.StringIO]:
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every message as it is handed to the broker's client."""
     sent: list[str] = []
-    to_amqp = broker_messages.to_amqp
+    publish = PublishBursts.publish
 
-    def remembering(body: bytes, **properties: Any) -> Any:
-        sent.append(f"{body!r} {properties!r}")
-        return to_amqp(body, **properties)
+    def remembering(bursts: PublishBursts, queue: str, body: bytes, properties: Any) -> Any:
+        sent.append(f"{queue} {body!r} {dict(properties)!r}")
+        return publish(bursts, queue, body, properties)
 
-    monkeypatch.setattr(publisher, "to_amqp", remembering)
+    monkeypatch.setattr(PublishBursts, "publish", remembering)
     return sent
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.broker.errors import UnreadableMessage
 from shared.broker.messages import (
+    MOST_OF_A_REPLY,
     NotificationMessage,
     PaymentMessage,
     ProbeMessage,
@@ -18,7 +19,7 @@ from shared.broker.messages import (
     encode_payment,
     encode_probe,
     encode_reply,
-    to_amqp,
+    properties_of,
     traceparent_of,
 )
 
@@ -37,6 +38,23 @@ def test_a_payment_message_is_decoded_as_it_was(reply_to: str | None) -> None:
 def test_a_reply_is_decoded_as_it_was() -> None:
     """Encoding and decoding are each other's reverse."""
     assert decode_reply(encode_reply(ReplyMessage(PAYMENT_ID))) == ReplyMessage(PAYMENT_ID)
+
+
+def test_a_reply_names_as_many_payments_and_probes_as_one_message_may_have() -> None:
+    """The most that a batch has fit into the longest body."""
+    reply = ReplyMessage(PAYMENT_ID, (PROBE_ID,) * (MOST_OF_A_REPLY - 1))
+
+    assert decode_reply(encode_reply(reply)) == reply
+    assert decode_reply(encode_reply(reply)).ids == (PAYMENT_ID, *(PROBE_ID,) * (MOST_OF_A_REPLY - 1))
+
+
+@pytest.mark.parametrize("more", ["null", "{}", '"x"', "[7]", '["x"]', f'["{PAYMENT_ID}",null]'])
+def test_a_reply_with_a_malformed_list_is_unreadable(more: str) -> None:
+    """Nothing but ids of ours is looked up."""
+    with pytest.raises(UnreadableMessage, match="more is malformed"):
+        decode_reply(
+            b'{"v":1,"type":"reply","payment_id":"%s","more":%s}' % (PAYMENT_ID.encode(), more.encode())
+        )
 
 
 @pytest.mark.parametrize("message", [ProbeMessage(PROBE_ID, "reply.a1"), PaymentMessage(PAYMENT_ID, None)])
@@ -127,19 +145,19 @@ def test_garbage_is_never_a_crash(body: bytes) -> None:
 
 def test_a_message_is_persistent_and_carries_the_payments_id() -> None:
     """A broker restart loses nothing, and an operator finds a message by the payment."""
-    message = to_amqp(b"{}", message_id="m1", about=PAYMENT_ID, traceparent=None)
+    properties = properties_of(message_id="m1", about=PAYMENT_ID, traceparent=None)
 
-    assert message.delivery_mode == 2
-    assert (message.message_id, message.correlation_id) == ("m1", PAYMENT_ID)
-    assert "traceparent" not in message.headers
+    assert properties.delivery_mode == 2
+    assert (properties.message_id, properties.correlation_id) == ("m1", PAYMENT_ID)
+    assert not properties.headers
 
 
 def test_the_trace_context_is_passed_through_and_only_a_well_formed_one_read() -> None:
     """A header in another form is ignored."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    message = to_amqp(b"{}", message_id="m1", about=PAYMENT_ID, traceparent=trace)
+    properties = properties_of(message_id="m1", about=PAYMENT_ID, traceparent=trace)
 
-    assert traceparent_of(message.headers) == trace
+    assert traceparent_of(properties.headers or {}) == trace
     assert traceparent_of({"traceparent": trace.encode()}) == trace
     for wrong in ({}, {"traceparent": "x"}, {"traceparent": 7}, {"traceparent": trace.upper()}):
         assert traceparent_of(wrong) is None
