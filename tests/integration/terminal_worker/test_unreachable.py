@@ -17,15 +17,18 @@ from shared.runtime.clock import SystemClock
 
 
 class JumpingClock(SystemClock):
-    """Boot time passes `jump_seconds` at its second look: a machine that slept between claim and write."""
+    """Boot time jumps between the claim and the connection, as on a machine that slept meanwhile."""
 
     def __init__(self, jump_seconds: float) -> None:
         self._jump_seconds = jump_seconds
-        self._looks = 0
+        self._slept_seconds = 0.0
 
     def boot(self) -> float:
-        self._looks += 1
-        return super().boot() + (self._jump_seconds if self._looks > 1 else 0)
+        return super().boot() + self._slept_seconds
+
+    async def sleep_after_claim(self, step: str) -> None:
+        if step == "after_claim":
+            self._slept_seconds = self._jump_seconds
 
 
 async def test_a_terminal_that_is_off_answers_502_and_its_lock_is_released(system_on_both: System) -> None:
@@ -73,7 +76,8 @@ async def test_nothing_is_written_once_the_write_window_has_passed(
 ) -> None:
     """The worker's machine slept after the claim: the terminal gets a connection and no byte."""
     pos = await system.pos()
-    await system.worker(clock=JumpingClock(jump_seconds))
+    clock = JumpingClock(jump_seconds)
+    await system.worker(clock=clock, failpoint=clock.sleep_after_claim)
 
     async with ScriptedTerminal(says_nothing) as shop:
         answered = await pos.pay(shop.host)
