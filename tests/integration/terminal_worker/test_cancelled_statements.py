@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from databases import Store
 from eventually import eventually
-from limits import BRIEF_DOUBT
+from limits import BRIEF_DOUBT, PATIENT_SESSIONS
 from payments import in_session, with_merchant
 from races.cancelled_statements import Trouble, observed, troubled
 from system import Pos, System, payment_id, system_on
@@ -18,19 +18,10 @@ from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
 
 #: A claim that is refused for 9 s is in time; a lease in doubt ends before.
 LIMITS: dict[str, object] = {
-    "connect_timeout_seconds": 1,
-    "connect_total_seconds": 1,
-    "write_window_seconds": 3,
-    "takeover_free_after_seconds": 4,
-    "early_release_after_seconds": 4,
-    "lease_after_doubt_seconds": 2,
-    "queue_deadline_seconds": 60,
+    **PATIENT_SESSIONS,
     "answer_timeout_seconds": 3,
     "terminal_own_time_seconds": 3,
-    "caller_wait_seconds": 90,
     "caller_wait_in_doubt_seconds": 0.1,
-    "api_drain_seconds": 100,
-    "api_stop_grace_seconds": 110,
 }
 PATIENCE_SECONDS = 120
 #: How long statements are cancelled: one of them only, or all that follow, too.
