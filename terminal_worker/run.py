@@ -1,6 +1,7 @@
 """The run of one payment: claim, session, result, reply, then the terminal's next payment."""
 
 import asyncio
+import math
 import random
 from typing import Final
 
@@ -96,7 +97,7 @@ class Runs:
         The window starts before the claim is sent: a takeover counts from the claim's commit, which is later.
         An error of the code ends the run; a lock that was acquired all the same is found at the heartbeat.
         """
-        opened_at = self._clock.boot()
+        opened_at = -math.inf  # in the past, where nothing may be written, until a try begins
         commit_lost = False
 
         async def once() -> Claim:
