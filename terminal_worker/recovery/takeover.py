@@ -88,9 +88,9 @@ class Recovery:
         self._worker: Final = worker
         self._random_bytes: Final = random_bytes
         self._orphan_scan_at = clock.monotonic() + settings.orphan_scan_interval_seconds
-        #: Terminal addresses of takeovers whose commit's answer was lost, by token. A committed one keeps
-        #: other workers out, so each is read back until there is an answer.
-        self._unknown: Final[dict[str, str]] = {}
+        #: Takeovers whose commit's answer was lost, by token: terminal address and boot-time of sending. A
+        #: committed one keeps other workers out, so each is read back until there is an answer.
+        self._unknown: Final[dict[str, tuple[str, float]]] = {}
 
     async def run(self) -> None:
         """Check at each heartbeat, until cancelled."""
@@ -161,26 +161,28 @@ class Recovery:
         )
 
     async def _acquire(self, lock: HeldLock, take: Callable[[str], Awaitable[TakenOver | None]]) -> None:
+        # Counted from before the statement is sent: the lease must not end before the row says so.
+        started_at = self._clock.boot()
         token = new_token(self._random_bytes)
         try:
             taken_over = await take(token)
         except CommitUnknown:
-            self._unknown[token] = lock.address
+            self._unknown[token] = (lock.address, started_at)
             await self._read_back(token)
             return
         if taken_over is not None:
-            await self._adopt(taken_over)
+            await self._adopt(taken_over, started_at)
 
     async def _read_back(self, token: str) -> None:
         """Adopt the lock if it carries this token; else it is taken over at a later check."""
-        taken_over = await takeover.read_back(self._database, self._unknown[token], token)
+        address, started_at = self._unknown[token]
+        taken_over = await takeover.read_back(self._database, address, token)
         del self._unknown[token]
         if taken_over is not None:
-            await self._adopt(taken_over)
+            await self._adopt(taken_over, started_at)
 
-    async def _adopt(self, taken_over: TakenOver) -> None:
-        # Counted from after the commit, as others see it: this worker may have been paused in the middle.
-        self._add_lease(taken_over, self._clock.boot())
+    async def _adopt(self, taken_over: TakenOver, started_at: float) -> None:
+        self._add_lease(taken_over, started_at)
         with failures_logged("takeover not counted"):
             self._metrics.takeovers.inc()
             _log.warning(

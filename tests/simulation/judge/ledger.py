@@ -15,6 +15,9 @@ from shared.concert.fields import Action
 if TYPE_CHECKING:
     from tests.simulation.model.network import Wire
 
+#: Longest time of a statement here.
+_STATEMENT_SECONDS: Final = 1.0
+
 OPERATIONS: Final = frozenset({Action.DEBIT, Action.CREDIT, Action.REVERSAL})
 
 
@@ -121,12 +124,16 @@ class Ledger:
         window: the new owner waits for that, and writes nothing meanwhile.
         """
         taken_at = self.taken_over_at(old.wire.terminal.terminal_address)
-        return old.is_operation and taken_at is not None and old.at < taken_at + self.new_owner_waits_seconds
+        return old.is_operation and taken_at is not None and old.at < taken_at + self._taker_waits()
 
     def _may_ask(self, new: Written) -> bool:
         """Return whether a new owner's enquiry comes after the last write of the dead worker."""
         taken_at = self.taken_over_at(new.wire.terminal.terminal_address)
-        return taken_at is not None and new.at >= taken_at + self.new_owner_waits_seconds
+        return taken_at is not None and new.at >= taken_at + self._taker_waits()
+
+    def _taker_waits(self) -> float:
+        # The new owner counts from before its statement was sent.
+        return self.new_owner_waits_seconds - _STATEMENT_SECONDS
 
     def _may_be_unread(self, new: Written, old: Written) -> bool:
         """Return whether a request is allowed although an older one, whose time is over, may be unread.

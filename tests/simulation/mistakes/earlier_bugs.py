@@ -29,9 +29,10 @@ def takeover_read_back_once() -> Iterator[None]:
     worker's own terminal locks."""
 
     async def read_back(self: Recovery, token: str) -> None:
-        taken = await takeover.read_back(self._database, self._unknown.pop(token), token)
+        address, started_at = self._unknown.pop(token)
+        taken = await takeover.read_back(self._database, address, token)
         if taken is not None:
-            await self._adopt(taken)
+            await self._adopt(taken, started_at)
 
     async def take_back(_: Recovery, _line: HeldLock) -> None:
         await asyncio.sleep(0)
