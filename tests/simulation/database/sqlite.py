@@ -78,11 +78,6 @@ class Store:
             # SQLAlchemy recognises a lost connection by these words.
             raise sqlite3.OperationalError("connection closed: the database is away")
 
-    def notice(self, sql: str, rows: Sequence[Any]) -> None:
-        """Keep the time of a takeover; `rows` are those that the statement returned."""
-        if rows and sql.startswith("UPDATE terminal_locks SET worker"):
-            self.taken_over_at[rows[0][0]] = self.loop.now
-
     def refuse(self, sql: str) -> None:
         """Raise StatementFailed where this statement is to be refused."""
         for refused in self.refused:
@@ -183,7 +178,6 @@ class Connection:
     def __init__(self, store: Store, file: File) -> None:
         self.store = self._store = store
         self.reached = store.reached
-        self.notice = store.notice
         self.answered = store.answered
         self._file = file
         self.owner = OWNER.get()
@@ -196,6 +190,14 @@ class Connection:
         self.isolation_level = None
         self.is_usable = True
         self.statements: list[str] = []
+
+    def notice(self, sql: str, rows: Sequence[Any]) -> None:
+        """Keep the begin of a takeover's transaction; `rows` are those that the statement returned.
+
+        The claim that it ends was committed before, however long the taker is paused until its own commit.
+        """
+        if rows and sql.startswith("UPDATE terminal_locks SET worker"):
+            self.store.taken_over_at[rows[0][0]] = self._began_at
 
     @property
     def _conn(self) -> sqlite3.Connection:
@@ -321,7 +323,7 @@ class Cursor:
         self._cursor = self._connection.run(sql, parameters)
         # Read to the end at once: a statement half read would hold a lock.
         self._rows = self._cursor.fetchall() if self._cursor.description else []
-        self._store.notice(sql, self._rows)
+        self._connection.notice(sql, self._rows)
         await self._store.answered(sql)
 
     async def executemany(self, sql: str, rows: Sequence[Any]) -> None:

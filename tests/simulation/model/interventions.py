@@ -50,8 +50,10 @@ class Interventions:
         }
 
     def _is_decided_wrongly(self, payment_id: str | None) -> bool:
-        charged = {charge.payment_id for charge in self._around.ledger.charges}
-        return payment_id in self.contradicted_by_facts(charged)
+        # Decided as not charged while the terminal has it: its card may be charged a moment later.
+        ledger = self._around.ledger
+        charged = {charge.payment_id for charge in ledger.charges}
+        return payment_id in self.contradicted_by_facts(charged | ledger.at_work())
 
     def _charged(self, payment_id: str) -> None:
         """Have the gateway report, maybe before the terminal's answer is there."""
