@@ -5,7 +5,6 @@ from typing import Protocol
 from api.connector.readiness import Readiness
 from api.http.auth import Credentials
 from api.http.dependencies import Dependencies
-from api.http.large_work import LargeWork
 from api.limits.failed_logins import FailedLogins
 from api.limits.fair_shares import FairShares
 from api.payments.changes import PaymentChanges
@@ -23,6 +22,7 @@ from shared.network.dns import CachingResolver, Lookup
 from shared.runtime.clock import Clock
 from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes
+from shared.runtime.large_work import LargeWork
 from shared.runtime.metrics import Metrics
 from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings

@@ -130,3 +130,9 @@ class Credentials:
         else:
             self._cached.put(name, found, since=now)
         return found
+
+
+def merchant_of(credential: Credential) -> str:
+    """Return the id of the merchant of a private credential."""
+    assert credential.merchant_id is not None, "a private credential belongs to a merchant"
+    return credential.merchant_id

@@ -6,9 +6,9 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBase as HttpScheme
 from fastapi.security.base import SecurityBase
 
+from api.http.auth import merchant_of
 from api.http.dependencies import Dependencies
 from api.limits.fair_shares import Share
-from api.terminals.service import merchant_of
 from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import Credential
 

@@ -7,7 +7,6 @@ from fastapi import Depends, Request
 
 from api.connector.readiness import Readiness
 from api.http.auth import Credentials
-from api.http.large_work import LargeWork
 from api.limits.fair_shares import FairShares
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
@@ -15,6 +14,7 @@ from api.terminals.lookup import Terminals
 from api.terminals.probes import Probing
 from api.terminals.service import Registry
 from api.webhooks.service import Webhooks
+from shared.runtime.large_work import LargeWork
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 

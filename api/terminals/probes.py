@@ -5,10 +5,11 @@ from typing import Final
 
 import structlog
 
+from api.http.auth import merchant_of
 from api.payments.errors import BrokerUnavailable, MerchantSuspended
 from api.payments.waiters import Waiters
 from api.terminals.errors import ProbeExpired
-from api.terminals.service import Registry, merchant_of
+from api.terminals.service import Registry
 from api.terminals.targets import Targets
 from shared.broker.errors import BrokerFailure
 from shared.broker.interfaces import ProbePublisher, ReplyListener

@@ -12,7 +12,6 @@ from api.http.body import read_body
 from api.http.callers import Merchant, importing_merchant, merchant
 from api.http.dependencies import Wired
 from api.http.errors import BodyTooLarge, EncodedBody, InvalidQuery, NotFound, UnsupportedMediaType
-from api.http.large_work import LARGE_BYTES
 from api.http.models import known
 from api.http.query import PAGE_DEFAULT, Cursor, Limit
 from api.http.routing import api_router
@@ -32,6 +31,7 @@ from api.terminals.errors import (
     TerminalTaken,
 )
 from api.terminals.models import Probe, Terminal, TerminalImport, TerminalPage
+from shared.runtime.large_work import LARGE_BYTES
 
 router = api_router("/v1/terminals", caller=merchant, tag="terminals")
 imports = api_router("/v1/terminals", caller=importing_merchant, tag="terminals")

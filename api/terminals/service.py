@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from api.http.auth import merchant_of
 from api.http.errors import ApiError, InvalidRequest, NotFound
 from api.payments.early_release import ask_for_terminal
 from api.payments.errors import LineFree
@@ -247,11 +248,6 @@ class Registry:
             authorisation_above_cents=entry.authorisation.above_cents,
             sole_use=entry.sole_use,
         )
-
-
-def merchant_of(credential: Credential) -> str:
-    assert credential.merchant_id is not None, "a private credential belongs to a merchant"
-    return credential.merchant_id
 
 
 def _plain(error: ApiError) -> str:

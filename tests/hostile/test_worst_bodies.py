@@ -55,7 +55,7 @@ async def test_the_largest_order_is_shown_again_without_holding_anybody_up(targe
         async with raw_connection(target.port) as connection:
             for shape in ("quotes", "surrogates", "digits"):
                 order = order_with("order.custom_data.free")
-                order["order"] = {**order["order"], "order_id": f"{shape}-{number}"}  # type: ignore[dict-item]
+                order["order"]["order_id"] = f"{shape}-{number}"
                 body = json.dumps(order).replace(f'"{HERE}"', shapes(BYTES - 2_000)[shape]).encode()
                 headers = {**login, "Prefer": "respond-async"}
                 await connection.send(request("POST", "/v1/connector/order", body, headers))

@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wire.raw_http import request
 
@@ -62,8 +63,8 @@ class Route:
                 yield request(self.method, self.path, text.encode(), headers)
 
 
-def order_with(part: str) -> dict[str, object]:
-    order = copy.deepcopy(_ORDER)
+def order_with(part: str) -> dict[str, Any]:
+    order: dict[str, Any] = copy.deepcopy(_ORDER)
     *way, last = part.split(".")
     at = order
     for step in way:

@@ -208,8 +208,10 @@ async def test_a_person_may_ask_for_a_terminal_after_a_minute(api: ApiAlone) -> 
     """Merchant or operator: 409 with the seconds left, then 202; the payment stays in doubt."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
     payment_id = await in_doubt(api, pos)
-    ways = ((pos, f"/v1/payments/{payment_id}/release", None),)
-    ways += ((operator, f"/v1/operator/payments/{payment_id}/release", PERSON),)  # type: ignore[assignment]
+    ways: tuple[tuple[Caller, str, dict[str, str] | None], ...] = (
+        (pos, f"/v1/payments/{payment_id}/release", None),
+        (operator, f"/v1/operator/payments/{payment_id}/release", PERSON),
+    )
 
     await age(api, 55)
     for caller, path, body in ways:
