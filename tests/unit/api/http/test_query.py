@@ -2,14 +2,15 @@
 
 from typing import Any
 
+import httpx
 import pytest
-from fastapi import Request
+from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from api.http.errors import InvalidQuery
-from api.http.query import Limit, TimeParameter, check_query, cursor, read_cursor
+from api.http.query import Limit, Page, TimeParameter, check_query, cursor, read_cursor
 from shared.runtime.ids import PAYMENT_ID
 from shared.storage.payments.listing import Place
 
@@ -68,14 +69,21 @@ def test_what_is_unknown_doubled_or_empty_is_refused(text: str) -> None:
     assert refused.value.details == {"parameter": text.partition("=")[0]}
 
 
-@pytest.mark.parametrize(("text", "limit"), [("1", 1), ("100", 100)])
-def test_a_page_has_1_to_100_payments(text: str, limit: int) -> None:
-    """Whole numbers in plain digits."""
-    assert LIMIT.validate_python(text) == limit
-
-
 @pytest.mark.parametrize("text", ["0", "101", "x", "-1", "٣", " 1", "1_0"])
 def test_another_limit_is_refused(text: str) -> None:
     """Not quietly cut."""
     with pytest.raises(ValidationError):
         LIMIT.validate_python(text)
+
+
+@pytest.mark.parametrize(("text", "limit"), [("", 20), ("limit=1", 1), ("limit=100", 100)])
+async def test_a_page_has_as_many_as_are_asked_for(text: str, limit: int) -> None:
+    """20 unless said otherwise."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def show(page: Page) -> int:
+        return page.limit
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        assert (await client.get(f"/?{text}")).json() == limit
