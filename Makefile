@@ -94,6 +94,10 @@ bench-overload: $(VENV)/.ready ## Five times the capacity, and 1,000 callers at 
 bench-notify: $(VENV)/.ready ## Webhooks a second, and what one hanging endpoint costs the others
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.notify
 
+.PHONY: bench-growth
+bench-growth: $(VENV)/.ready ## Compare each statement's cost in a small and a large database (ARGS="--large 100000:10000000")
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.growth $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/.ready ## Write the generated files: settings, diagrams, outcomes
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md

@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from shared.payment.states import State
+from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 
@@ -15,13 +16,14 @@ _FIRST_OF_MERCHANTS = Statement(
     "SELECT merchant_id, id, reply_to FROM (SELECT merchant_id, id, reply_to, created_at, row_number() OVER"
     " (PARTITION BY merchant_id ORDER BY created_at, id) AS place FROM payments WHERE terminal_address ="
     " :terminal_address"
-    " AND state = 'queued' AND deadline_at > {now}) AS waiting WHERE place = 1 ORDER BY created_at, id"
+    f" AND state = 'queued' AND deadline_at > {NOW_ONCE}) AS waiting WHERE place = 1 ORDER BY created_at, id"
 )
 
 #: Time of each merchant's last claim of the terminal; claims of long ago are left out.
 _LAST_CLAIMS = Statement(
     "SELECT merchant_id, max(claimed_at) AS last_claimed_at FROM payments WHERE merchant_id {in_ids}"
-    " AND created_at > {now} - :memory_ms AND terminal_address = :terminal_address AND claimed_at IS NOT"
+    f" AND created_at > {NOW_ONCE} - :memory_ms AND terminal_address ="
+    " :terminal_address AND claimed_at IS NOT"
     " NULL GROUP BY merchant_id"
 )
 
@@ -32,8 +34,9 @@ _CLAIM_MEMORY_MS: Final = 600_000
 _OVERDUE = Statement(
     "SELECT p.id, p.reply_to, p.publish_count FROM payments p JOIN terminal_locks l ON l.address ="
     " p.terminal_address"
-    " WHERE p.state = 'queued' AND p.deadline_at > {now} AND l.held_by IS NULL"
-    " AND p.published_at <= {now} - CAST(:after_ms AS BIGINT) * (1 << (CASE WHEN p.publish_count > 16 THEN 16"
+    f" WHERE p.state = 'queued' AND p.deadline_at > {NOW_ONCE} AND l.held_by IS NULL"
+    f" AND p.published_at <= {NOW_ONCE} - CAST(:after_ms AS BIGINT) * (1 << (CASE"
+    " WHEN p.publish_count > 16 THEN 16"
     " ELSE p.publish_count END - 1))"
     " ORDER BY p.created_at, p.id LIMIT :most"
 )
@@ -45,7 +48,8 @@ _REPUBLISH = Statement(
 )
 
 _DEADLINES_PASSED = Statement(
-    "SELECT id FROM payments WHERE state = 'queued' AND deadline_at <= {now} ORDER BY deadline_at LIMIT :most"
+    f"SELECT id FROM payments WHERE state = 'queued' AND deadline_at <= {NOW_ONCE} ORDER BY deadline_at"
+    " LIMIT :most"
 )
 
 #: Queued payments by merchant and terminal, for the API's admission.

@@ -22,7 +22,7 @@ _REQUEST = Statement(
 
 _REQUESTS = Statement(
     "SELECT address, epoch, release_for, release_by FROM terminal_locks"
-    " WHERE worker = :worker AND release_for IS NOT NULL AND release_for = held_by"
+    " WHERE held_by IS NOT NULL AND worker = :worker AND release_for IS NOT NULL AND release_for = held_by"
 )
 
 _DROP = Statement(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.terminals import locks
@@ -23,7 +24,7 @@ _INSERT = Statement(
     " :pos_number, 'queued', {now}, {now} + :deadline_ms)"
 )
 _DELETE_OLD = Statement(
-    "DELETE FROM probes WHERE merchant_id = :merchant_id AND created_at < {now} - :kept_ms"
+    f"DELETE FROM probes WHERE merchant_id = :merchant_id AND created_at < {NOW_ONCE} - :kept_ms"
 )
 
 #: The holder of the probe's terminal lock, under the lock of its row.

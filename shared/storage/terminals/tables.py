@@ -71,6 +71,10 @@ class TerminalLockRow(SQLModel, table=True):
     """The lock of one terminal address (`address:port`): one session at a time reaches the terminal."""
 
     __tablename__ = "terminal_locks"
+    __table_args__ = (
+        # Read at each heartbeat and each claim: few are held, however many terminals there are.
+        partial_index("terminal_locks_held", "held_by", where="held_by IS NOT NULL"),
+    )
 
     address: str = text_key()
     #: The payment or probe that holds the lock; null: it is free.

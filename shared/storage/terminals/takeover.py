@@ -41,10 +41,12 @@ _GRANTED_WITH = Statement(
     " WHERE address = :address AND claim = :token {for_update}"
 )
 
-#: Payments in session that hold no terminal lock: there should be none.
+#: Payments in session that do not hold their terminal's lock: there should be none. A payment's address never
+#: changes, so that one row is looked at for each.
 _ORPHANS = Statement(
     "SELECT id FROM payments WHERE state = 'in_session'"
-    " AND NOT EXISTS (SELECT 1 FROM terminal_locks WHERE terminal_locks.held_by = payments.id)"
+    " AND NOT EXISTS (SELECT 1 FROM terminal_locks WHERE terminal_locks.address = payments.terminal_address"
+    " AND terminal_locks.held_by = payments.id)"
 )
 
 

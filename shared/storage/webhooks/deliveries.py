@@ -10,16 +10,14 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-
-#: The time of a statement that waits for no lock, read once: an index can be searched by it.
-_NOW: Final = "(SELECT {now})"
 
 #: The target is neither paused nor disabled.
 _OPEN: Final = (
     " AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = {target}"
-    f" AND t.paused_until > {_NOW} LIMIT 1 OFFSET 0)"
+    f" AND t.paused_until > {NOW_ONCE} LIMIT 1 OFFSET 0)"
     " AND NOT EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.id = {target}"
     " AND w.disabled_at IS NOT NULL LIMIT 1 OFFSET 0)"
 )
@@ -29,15 +27,15 @@ _OPEN_OF_TARGET: Final = _OPEN.replace("{target}", ":target")
 #: evaluated for
 #: each row by its index, even without statistics of the table.
 _LEASABLE: Final = (
-    f" AND d.due_at <= {_NOW} AND (d.leased_until IS NULL OR d.leased_until <= {_NOW})"
+    f" AND d.due_at <= {NOW_ONCE} AND (d.leased_until IS NULL OR d.leased_until <= {NOW_ONCE})"
     " AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.payment_id = d.payment_id AND e.target = d.target"
     " AND e.sequence < d.sequence AND e.state = 'waiting' AND e.tried_at IS NULL LIMIT 1 OFFSET 0)"
 )
 _LEASE_CHOSEN: Final = (
-    f" UPDATE deliveries SET lease = lease + 1, leased_until = {_NOW} + :lease_ms"
+    f" UPDATE deliveries SET lease = lease + 1, leased_until = {NOW_ONCE} + :lease_ms"
     " FROM chosen WHERE deliveries.id = chosen.chosen_id"
     " RETURNING id, lease, kind, target, payment_id, event_number, type, sequence, tries, tried_at,"
-    f" {_NOW} - since_at AS age_ms"
+    f" {NOW_ONCE} - since_at AS age_ms"
 )
 #: The chosen rows are locked once, by a part that is not run again. `state` is not compared with 'waiting',
 #: so

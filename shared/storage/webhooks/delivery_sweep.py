@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from shared.notification.kinds import HIPAY, MERCHANT
+from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
 
@@ -12,14 +14,21 @@ REPUBLISH_MS: Final = 10_000
 #: Rows that are ended in one transaction.
 ENDED_AT_ONCE: Final = 1000
 
-#: The time of a statement that waits for no lock, read once: an index can be searched by it.
-_NOW: Final = "(SELECT {now})"
+#: The targets that deliveries wait for, and a null at the end: one search of the index for each, however many
+#: deliveries wait and however many endpoints there are.
+_WITH_TARGETS: Final = (
+    "WITH RECURSIVE targets(id) AS (SELECT MIN(target) FROM deliveries WHERE state = 'waiting'"
+    " UNION ALL SELECT (SELECT MIN(d.target) FROM deliveries d WHERE d.state = 'waiting'"
+    " AND d.target > targets.id) FROM targets WHERE targets.id IS NOT NULL)"
+)
 
 #: Deliveries that wait for disabled endpoints, and are not being sent.
 _END_OF_DISABLED = Statement(
-    "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.state = 'waiting'"
-    " AND d.target IN (SELECT w.id FROM webhook_endpoints w WHERE w.disabled_at IS NOT NULL)"
-    f" AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) LIMIT :most {{skip_locked}})"
+    f"{_WITH_TARGETS}, chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM"
+    " deliveries d WHERE d.state = 'waiting'"
+    " AND d.target IN (SELECT w.id FROM targets w WHERE EXISTS (SELECT 1 FROM webhook_endpoints e"
+    " WHERE e.id = w.id AND e.disabled_at IS NOT NULL LIMIT 1 OFFSET 0))"
+    f" AND (d.leased_until IS NULL OR d.leased_until <= {NOW_ONCE}) LIMIT :most {{skip_locked}})"
     " UPDATE deliveries SET state = 'dead', reason = 'endpoint_disabled', leased_until = NULL,"
     " lease = lease + 1, ended_at = {now} FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
 )
@@ -32,22 +41,22 @@ _NEXT_OF_PAYMENTS = Statement(
 
 #: Targets that are not paused and have deliveries to publish.
 _DUE: Final = (
-    f" AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = w.id AND t.paused_until > {_NOW})"
+    f" AND NOT EXISTS (SELECT 1 FROM delivery_targets t WHERE t.id = w.id AND t.paused_until > {NOW_ONCE})"
     " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.target = w.id AND d.state = 'waiting'"
-    f" AND d.publish_at <= {_NOW} AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) LIMIT 1 OFFSET 0)"
+    f" AND d.publish_at <= {NOW_ONCE} AND (d.leased_until IS NULL OR d.leased_until <= {NOW_ONCE})"
+    " LIMIT 1 OFFSET 0)"
 )
 _DUE_TARGETS = Statement(
-    "SELECT 'hipay' AS kind, w.id FROM (SELECT 'hipay' AS id) w WHERE 1 = 1"
-    + _DUE
-    + " UNION ALL SELECT 'merchant', w.id FROM webhook_endpoints w WHERE w.disabled_at IS NULL"
-    + _DUE
+    f"{_WITH_TARGETS} SELECT CASE w.id WHEN '{HIPAY}' THEN '{HIPAY}' ELSE '{MERCHANT}' END AS kind, w.id"
+    f" FROM targets w WHERE (w.id = '{HIPAY}' OR EXISTS (SELECT 1 FROM webhook_endpoints e"
+    " WHERE e.id = w.id AND e.disabled_at IS NULL LIMIT 1 OFFSET 0))" + _DUE
 )
 _PUBLISH = Statement(
     "WITH chosen AS MATERIALIZED (SELECT d.id AS chosen_id FROM deliveries d WHERE d.target = :target"
-    f" AND d.state = 'waiting' AND d.publish_at <= {_NOW}"
-    f" AND (d.leased_until IS NULL OR d.leased_until <= {_NOW}) ORDER BY d.publish_at LIMIT :most"
+    f" AND d.state = 'waiting' AND d.publish_at <= {NOW_ONCE}"
+    f" AND (d.leased_until IS NULL OR d.leased_until <= {NOW_ONCE}) ORDER BY d.publish_at LIMIT :most"
     " {skip_locked})"
-    f" UPDATE deliveries SET publish_at = {_NOW} + :pause_ms *"
+    f" UPDATE deliveries SET publish_at = {NOW_ONCE} + :pause_ms *"
     " (1 << CASE WHEN publish_count > 2 THEN 2 ELSE publish_count END), publish_count = publish_count + 1"
     " FROM chosen WHERE deliveries.id = chosen.chosen_id RETURNING id"
 )

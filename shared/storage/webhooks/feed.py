@@ -4,19 +4,16 @@ An event gets its number when it is written, not when it is committed: a reader 
 events
 that are committed late. Positions are given when the feed is read, to committed events, by one reader at a
 time,
-so that no event appears before a position that was shown. Other readers do not wait: they show the events
+so that no event appears before a position that was shown, and to one page of events at most: a first reading
+after years costs no more than any other. Other readers do not wait: they show the events
 that have a position, and the next reading shows the rest.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from shared.runtime.resilience import one_of_many
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-
-#: Events that one reading gives positions to; more follow with the next one.
-PLACED_AT_MOST: Final = 1000
 
 #: An event without a position: most readings find none and write nothing.
 _UNPLACED = Statement(
@@ -72,37 +69,34 @@ async def read(database: Database, merchant_id: str, *, after: int, limit: int) 
 
     If no positions can be given now, events that have one are returned; a later reading returns the rest.
     """
+    # One more than is shown: there is more if it is found.
+    most = limit + 1
     placed = 0
     with one_of_many("events not placed in the feed", merchant_id=merchant_id):
-        placed = await _placed(database, merchant_id)
-    rows = await database.read(
-        # One more than is shown: there is more if it is found.
-        lambda tx: tx.all(_READ, merchant_id=merchant_id, after=after, most=limit + 1)
-    )
+        placed = await _placed(database, merchant_id, most)
+    rows = await database.read(lambda tx: tx.all(_READ, merchant_id=merchant_id, after=after, most=most))
     events = [FeedEvent(**row._mapping) for row in rows[:limit]]
     return FeedPage(
-        events,
-        events[-1].position if events else after,
-        has_more=len(rows) > limit or placed == PLACED_AT_MOST,
+        events, events[-1].position if events else after, has_more=len(rows) > limit or placed == most
     )
 
 
-async def _placed(database: Database, merchant_id: str) -> int:
-    """Give positions to events that have none; return the number of events."""
+async def _placed(database: Database, merchant_id: str, most: int) -> int:
+    """Give positions to the oldest events that have none; return the number of events."""
     unplaced = await database.read(lambda tx: tx.one(_UNPLACED, merchant_id=merchant_id))
     if unplaced is None:
         return 0
     if not unplaced.has_feed:
         await database.write(lambda tx: tx.run(_CREATE, merchant_id=merchant_id))
-    return await database.write(lambda tx: _place(tx, merchant_id))
+    return await database.write(lambda tx: _place(tx, merchant_id, most))
 
 
-async def _place(tx: Transaction, merchant_id: str) -> int:
+async def _place(tx: Transaction, merchant_id: str, most: int) -> int:
     """Give positions to committed events that have none; return their number, 0 if another reader does it."""
     feed = await tx.one(_LOCK_IF_FREE, merchant_id=merchant_id)
     if feed is None:
         return 0
-    placed = await tx.run(_PLACE, merchant_id=merchant_id, position=feed.position, most=PLACED_AT_MOST)
+    placed = await tx.run(_PLACE, merchant_id=merchant_id, position=feed.position, most=most)
     if placed:
         await tx.run(_ADVANCE, merchant_id=merchant_id, placed=placed)
     return placed

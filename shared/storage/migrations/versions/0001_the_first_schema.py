@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("release_asked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("address"),
     )
+    _create_partial_index("terminal_locks_held", "terminal_locks", ["held_by"], "held_by IS NOT NULL")
     op.create_table(
         "workers",
         sa.Column("id", sa.Text(), nullable=False),

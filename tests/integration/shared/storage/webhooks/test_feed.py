@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from payments import MERCHANT, queued, rows
 from races.interleaving import (
     finished_or_blocked,
@@ -18,6 +17,8 @@ from shared.storage.db.engine import Database
 from shared.storage.payments import claims
 from shared.storage.webhooks import feed
 from shared.storage.webhooks.feed import FeedPage
+
+PLACED = "SELECT number FROM events WHERE position IS NOT NULL"
 
 
 async def event(database: Database) -> str:
@@ -156,18 +157,18 @@ async def test_many_writers_and_readers_leave_no_gap_and_no_repeat(
     assert [row.position for row in positions] == list(range(1, 21))
 
 
-async def test_a_long_backlog_gets_its_positions_in_batches(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A first reader after years locks the feed for a short time, and gets `has_more`."""
-    payments = [await event(database) for _ in range(5)]
-    monkeypatch.setattr(feed, "PLACED_AT_MOST", 2)
+async def test_a_first_reading_costs_one_page_however_long_the_backlog(database: Database) -> None:
+    """A first reader after years gets `has_more`; each page gives positions to no more events than it may
+    show, and one."""
+    payments = [await event(database) for _ in range(8)]
 
     seen: list[str | None] = []
-    after, more = 0, True
+    after, more, positions = 0, True, 0
     while more:
         page = await read(database, after, limit=2)
         seen += of(page)
         after, more = page.next, page.has_more
+        before, positions = positions, len(await rows(database, PLACED))
+        assert positions - before <= 3
 
     assert seen == payments
