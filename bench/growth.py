@@ -25,8 +25,8 @@ from shared.storage.db.opening import open_database
 RUNS: Final = 5
 #: An index of a hundred times the rows is one or two levels higher, in each of a statement's indexes.
 MOST_TIMES: Final = 2.0
-#: A small table is read as a whole, a large one row by row: 60 payments are queued, three pages each.
-FREE_PAGES: Final = 200
+#: A small table is read as a whole, a large one row by row: 60 payments are queued, four pages each.
+FREE_PAGES: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ async def measure(small: Size, large: Size) -> bool:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--small", type=_size, default=Size(200, 2_000), help="terminals:payments")
-    arguments.add_argument("--large", type=_size, default=Size(20_000, 200_000), help="terminals:payments")
+    arguments.add_argument("--small", type=_size, default=Size(100, 2_000), help="terminals:payments")
+    arguments.add_argument("--large", type=_size, default=Size(100_000, 500_000), help="terminals:payments")
     chosen = arguments.parse_args()
     sys.exit(not asyncio.run(measure(chosen.small, chosen.large)))
 
