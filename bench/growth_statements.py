@@ -12,7 +12,7 @@ import asyncpg
 
 import shared.storage
 from bench.growth_data import key
-from shared.storage.db.statement import Statement
+from shared.storage.db.statement import Dialect, Statement
 
 #: Statements that read a whole table, and the reason for which each may.
 WHOLE_TABLE: Final[Mapping[str, str]] = {
@@ -20,7 +20,11 @@ WHOLE_TABLE: Final[Mapping[str, str]] = {
 }
 #: Tables of a few rows at any size: a row for each worker, for each target that fails.
 SMALL_TABLES: Final = frozenset({"workers", "delivery_targets"})
-_SQLITE_ONLY: Final = frozenset({"payments.acceptance._KNOWN_REFUSED"})
+#: Statements that are written for the one database and not run on the other.
+_ELSEWHERE: Final[Mapping[Dialect, frozenset[str]]] = {
+    "postgresql": frozenset({"payments.acceptance._KNOWN_REFUSED"}),
+    "sqlite": frozenset({"payments.acceptance._INSERT_REFUSED", "payments.acceptance._LOCKED_REFUSED"}),
+}
 
 #: Values of parameters by name; a text that is not named is the key of the first row, a number is 1.
 _VALUES: Final[Mapping[str, object]] = {
@@ -58,9 +62,10 @@ class Cost:
     whole_tables: frozenset[str]
 
 
-def statements() -> dict[str, Statement]:
-    """Return every statement of PostgreSQL's by its module and name, except those that functions build."""
-    return {name: statement for name, statement in sorted(_all_statements()) if name not in _SQLITE_ONLY}
+def statements(dialect: Dialect = "postgresql") -> dict[str, Statement]:
+    """Return every statement that a database runs, by module and name, except those that functions build."""
+    elsewhere = _ELSEWHERE[dialect]
+    return {name: statement for name, statement in sorted(_all_statements()) if name not in elsewhere}
 
 
 def _all_statements() -> Iterator[tuple[str, Statement]]:

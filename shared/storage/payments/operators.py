@@ -20,6 +20,7 @@ from shared.storage.payments.ending import lock, lock_debit_of
 from shared.storage.payments.listing import Place
 from shared.storage.payments.rows import json_text, payment_of
 from shared.storage.payments.snapshots import AnsweredPayment
+from shared.storage.payments.tables import OPEN
 
 _AGES = (
     "SELECT {payment}, profile, {now} - doubted_at AS doubt_ms, {now} - claimed_at AS claim_ms,"
@@ -31,7 +32,7 @@ _AGES = (
 
 #: The oldest first: it has waited longest for a decision.
 _DOUBTS = Statement(
-    _AGES + " WHERE state = 'in_doubt' AND (created_at, id) > (:created_at, :id)"
+    _AGES + f" WHERE {OPEN} AND state = 'in_doubt' AND (created_at, id) > (:created_at, :id)"
     " ORDER BY created_at, id LIMIT :most"
 )
 

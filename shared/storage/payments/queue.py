@@ -9,6 +9,7 @@ from shared.payment.states import State
 from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.payments.tables import OPEN
 
 #: Each merchant's oldest queued payment of the terminal whose deadline has not passed. Run after the commit
 #: that released the terminal lock: before it, a payment that just found the lock held might be missed.
@@ -60,14 +61,11 @@ _QUEUED = Statement(
     " WHERE p.state = 'queued' GROUP BY p.merchant_id, p.terminal_address, l.held_by, l.answered_at"
 )
 
-_OPEN = Statement(
-    "SELECT merchant_id, count(*) AS number FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt')"
-    " GROUP BY merchant_id"
-)
+_OPEN = Statement(f"SELECT merchant_id, count(*) AS number FROM payments WHERE {OPEN} GROUP BY merchant_id")
 
 _COUNTS = Statement(
     "SELECT state, count(*) AS number, min(COALESCE(claimed_at, created_at)) AS oldest, {now} AS now"
-    " FROM payments WHERE state IN ('queued', 'in_session', 'in_doubt') GROUP BY state"
+    f" FROM payments WHERE {OPEN} GROUP BY state"
 )
 
 

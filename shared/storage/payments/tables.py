@@ -3,6 +3,8 @@
 The schema is the only use of SQLModel: the named statements beside this file run for each payment.
 """
 
+from typing import Final
+
 from sqlalchemy import Index
 from sqlmodel import SQLModel
 
@@ -16,6 +18,9 @@ from shared.storage.db.columns import (
     text_column,
     text_key,
 )
+
+#: States without a result. SQLite searches an index of these rows only for a condition that repeats its own.
+OPEN: Final = "state IN ('queued', 'in_session', 'in_doubt')"
 
 
 class PaymentRow(SQLModel, table=True):
@@ -43,9 +48,7 @@ class PaymentRow(SQLModel, table=True):
         ),
         partial_index("payments_by_debit", "debit_id", where="debit_id IS NOT NULL"),
         partial_index("payments_queued", "terminal_address", "created_at", "id", where="state = 'queued'"),
-        partial_index(
-            "payments_open", "state", "deadline_at", where="state IN ('queued', 'in_session', 'in_doubt')"
-        ),
+        partial_index("payments_open", "state", "deadline_at", where=OPEN),
     )
 
     id: str = text_key()

@@ -17,6 +17,7 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import claims
 from shared.storage.payments.ending import move
+from shared.storage.payments.tables import OPEN
 from shared.storage.terminals import locks
 from shared.storage.terminals.heartbeats import Heartbeats
 
@@ -44,7 +45,7 @@ _GRANTED_WITH = Statement(
 #: Payments in session that do not hold their terminal's lock: there should be none. A payment's address never
 #: changes, so that one row is looked at for each.
 _ORPHANS = Statement(
-    "SELECT id FROM payments WHERE state = 'in_session'"
+    f"SELECT id FROM payments WHERE {OPEN} AND state = 'in_session'"
     " AND NOT EXISTS (SELECT 1 FROM terminal_locks WHERE terminal_locks.address = payments.terminal_address"
     " AND terminal_locks.held_by = payments.id)"
 )

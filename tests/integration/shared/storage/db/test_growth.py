@@ -1,10 +1,11 @@
-"""Plans of all statements in a large database: what a statement costs does not follow what was ever stored.
+"""Plans of all statements in a large database: a cost does not follow the number of rows ever stored."""
 
-SQLite chooses without statistics, so that its plans are those of any size.
-"""
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
 
 import asyncpg
-from databases import Store
 from sqlalchemy.engine import make_url
 
 from bench.growth_data import Size, fill
@@ -15,6 +16,9 @@ from bench.growth_statements import (
     statements,
     whole_tables_of_any_values,
 )
+from shared.storage.db.migrate import migrate
+from shared.storage.db.opening import open_database
+from shared.storage.db.statement import Statement
 
 #: Every table that grows has too many rows for a plan that reads it as a whole.
 LARGE = Size(terminals=20_000, payments=20_000)
@@ -22,11 +26,16 @@ LARGE = Size(terminals=20_000, payments=20_000)
 PAGES_AT_MOST = {"webhooks.feed._PLACE": 3_000}
 #: The 60 queued payments and their terminals are 200 pages; all payments are 1,400.
 PAGES_OF_OTHERS = 400
+#: One page of a list in the order of its own table.
+IN_ORDER = {"payments.operators._ACTIONS"}
 
 
-async def test_no_statement_reads_a_growing_table_as_a_whole(postgres_store: Store) -> None:
+async def test_no_statement_reads_a_growing_table_as_a_whole(empty_postgres_url: str) -> None:
     """Neither with values, nor with the plan that a prepared statement may use for any values."""
-    plain = make_url(postgres_store.url).set(drivername="postgresql")
+    database = open_database(empty_postgres_url)
+    await migrate(database)
+    await database.close()
+    plain = make_url(empty_postgres_url).set(drivername="postgresql")
     connection = await asyncpg.connect(plain.render_as_string(hide_password=False))
     try:
         await fill(connection, LARGE)
@@ -42,6 +51,36 @@ async def test_no_statement_reads_a_growing_table_as_a_whole(postgres_store: Sto
         await connection.close()
 
     assert failed == []
+
+
+def test_no_statement_reads_a_growing_table_as_a_whole_on_sqlite(sqlite_template: Path) -> None:
+    """SQLite chooses without statistics: the plans of an empty database are those of any size."""
+    with closing(sqlite3.connect(sqlite_template)) as connection:
+        found = {
+            name: read_as_a_whole(connection, statement) - {"workers"}
+            for name, statement in statements("sqlite").items()
+            if name not in WHOLE_TABLE.keys() | IN_ORDER
+        }
+
+    assert {name: tables for name, tables in found.items() if tables} == {}
+
+
+def read_as_a_whole(connection: sqlite3.Connection, statement: Statement) -> set[str]:
+    """Return the tables, and the indexes of all rows of one, that the statement's program starts to read at
+    an end."""
+    places = dict(
+        connection.execute(
+            "SELECT rootpage, tbl_name FROM sqlite_master WHERE sql IS NULL OR sql NOT LIKE '%INDEX%WHERE%'"
+        ).fetchall()
+    )
+    unbound: defaultdict[str, None] = defaultdict(lambda: None)
+    steps = connection.execute(f"EXPLAIN {statement.on('sqlite')}", unbound).fetchall()
+    cursors = {
+        step[2]: places[step[3]]
+        for step in steps
+        if step[1] in {"OpenRead", "OpenWrite"} and step[3] in places
+    }
+    return {cursors[step[2]] for step in steps if step[1] in {"Rewind", "Last"} and step[2] in cursors}
 
 
 def test_the_statements_of_every_part_are_looked_at() -> None:
