@@ -1,6 +1,5 @@
 """Command `cloud-terminal all-in-one`: the processes of one small shop, as children of this one."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -46,6 +45,8 @@ async def run_children(verbs: Sequence[str], first_management_port: int, drain_s
 
     Return the exit code of the first that ended by itself, or 0 after a signal.
     """
+    import asyncio
+
     from shared.runtime.processes import Fleet, stop_at_signals
     from shared.settings.fields import variable
 

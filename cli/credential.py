@@ -8,9 +8,12 @@ import typer
 
 from shared.security.credentials import CredentialKind
 
+app = typer.Typer(help="User names and secrets for HTTP Basic.", no_args_is_help=True, add_completion=False)
+
 OF_A_MERCHANT = (CredentialKind.PRIVATE, CredentialKind.PUBLIC)
 
 
+@app.command("create")
 def create(
     merchant: Annotated[
         str | None, typer.Argument(help="The merchant's id; gateway and operator credentials have none.")
@@ -58,6 +61,7 @@ def create(
     console.print("The secret is not stored and cannot be shown again.")
 
 
+@app.command("revoke")
 def revoke(username: Annotated[str, typer.Argument(help="The credential's user name.")]) -> None:
     """Revoke a credential permanently; every process refuses it within 5 seconds."""
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop

@@ -1,52 +1,90 @@
-"""The command `cloud-terminal` and its verbs; a verb imports what it runs when it is called."""
+"""The command `cloud-terminal`: its verbs, each in a module of its own."""
 
 from importlib.util import find_spec
+from typing import Final
 
 import typer
 
-from cli import (
-    all_in_one,
-    broker,
-    credential,
-    merchant,
-    migrate,
-    services,
+from cli.verbs import LazyVerbs, Verb
+
+PROCESSES: Final = "Processes"
+INSTALLATION: Final = "Installation"
+MERCHANTS: Final = "Merchants"
+SANDBOX: Final = "Sandbox"
+
+VERBS: Final = (
+    Verb("api", "cli.services:run_api", "Serve the HTTP API.", PROCESSES),
+    Verb(
+        "terminal-worker",
+        "cli.services:run_terminal_worker",
+        "Take payments from the queue and run their terminal sessions.",
+        PROCESSES,
+    ),
+    Verb(
+        "notifier-worker",
+        "cli.services:run_notifier_worker",
+        "Push order notifications to HiPay and webhooks to merchants.",
+        PROCESSES,
+    ),
+    Verb(
+        "all-in-one",
+        "cli.all_in_one:run_all_in_one",
+        "Run API, terminal worker and notifier worker of one small shop on this machine.",
+        PROCESSES,
+    ),
+    Verb(
+        "migrate",
+        "cli.migrate:run_migrations",
+        "Migrate the database to this release's schema; run it before the new processes start.",
+        INSTALLATION,
+    ),
+    Verb(
+        "broker-definitions",
+        "cli.broker:print_definitions",
+        "Print RabbitMQ's definitions: an account for each kind of process, and the queues.",
+        INSTALLATION,
+    ),
+    Verb("merchant", "cli.merchant:app", "Merchants and the networks of their terminals.", MERCHANTS),
+    Verb("credential", "cli.credential:app", "User names and secrets for HTTP Basic.", MERCHANTS),
 )
+#: The production image does not contain the sandbox.
+SANDBOX_VERBS: Final = (
+    Verb(
+        "terminal",
+        "cli.terminal:app",
+        "Run a virtual payment terminal with a customer: Concert V3.1 and V3.2 over TCP.",
+        SANDBOX,
+    ),
+    Verb(
+        "sandbox",
+        "cli.sandbox:app",
+        "Run everything on this machine: API, workers, terminal, register, gateway, banks, HiPay, shop.",
+        SANDBOX,
+    ),
+)
+
+
+class CloudTerminal(LazyVerbs):
+    """The command line's verbs."""
+
+    verbs = VERBS + (SANDBOX_VERBS if find_spec("sandbox") is not None else ())
+
 
 app = typer.Typer(
     name="cloud-terminal",
+    cls=CloudTerminal,
     help="Cloud API for payment terminals: an HTTP order becomes a Concert session.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-merchants = typer.Typer(help="Merchants and the networks of their terminals.", no_args_is_help=True)
-credentials = typer.Typer(help="User names and secrets for HTTP Basic.", no_args_is_help=True)
 
-app.command("api")(services.run_api)
-app.command("terminal-worker")(services.run_terminal_worker)
-app.command("notifier-worker")(services.run_notifier_worker)
-app.command("all-in-one")(all_in_one.run_all_in_one)
-app.command("migrate")(migrate.run_migrations)
-app.command("broker-definitions")(broker.print_definitions)
-merchants.command("create")(merchant.create)
-merchants.command("networks")(merchant.networks)
-merchants.command("unknown-orders")(merchant.unknown_orders)
-merchants.command("suspend")(merchant.suspend)
-merchants.command("resume")(merchant.resume)
-credentials.command("create")(credential.create)
-credentials.command("revoke")(credential.revoke)
-app.add_typer(merchants, name="merchant")
-app.add_typer(credentials, name="credential")
 
-# The production image does not contain the sandbox.
-if find_spec("sandbox") is not None:
-    from cli import sandbox, terminal
-
-    app.command("terminal", epilog=terminal.EPILOG)(terminal.run_terminal)
-    app.add_typer(sandbox.app, name="sandbox")
+@app.callback()
+def of_every_verb() -> None:
+    """Take the options that stand before a verb."""
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line, under its own name also as `python -m cli`."""
+    app(prog_name="cloud-terminal")

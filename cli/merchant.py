@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from shared.storage.db.engine import Database
     from shared.storage.terminals.merchants import UnknownOrders
 
+app = typer.Typer(
+    help="Merchants and the networks of their terminals.", no_args_is_help=True, add_completion=False
+)
+
 _NETWORK_HELP = (
     "A network (CIDR) of this merchant's terminals, e.g. 10.20.0.0/16; repeatable. `public` is every public "
     "address."
@@ -25,6 +29,7 @@ _CANCEL_UNKNOWN_HELP = (
 _CREDIT_UNKNOWN_HELP = "Send a Credit of an order that was not paid here to the terminal."
 
 
+@app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="The merchant's name, for display only.")],
     network: Annotated[
@@ -87,6 +92,7 @@ def create(
     console.print(f"Next: cloud-terminal credential create {merchant_id}")
 
 
+@app.command("networks")
 def networks(
     merchant: _MerchantId,
     network: Annotated[list[str], typer.Option(help=_NETWORK_HELP)],
@@ -99,6 +105,7 @@ def networks(
     print(f"Allowed networks of {merchant}: {_shown(named)}")
 
 
+@app.command("unknown-orders")
 def unknown_orders(
     merchant: _MerchantId,
     cancel_unknown: Annotated[bool, typer.Option(help=_CANCEL_UNKNOWN_HELP)],
@@ -113,6 +120,7 @@ def unknown_orders(
         print(sentence)
 
 
+@app.command("suspend")
 def suspend(
     merchant: _MerchantId,
     reason: Annotated[str, typer.Option(help="The reason, which the merchant sees.", min=1)],
@@ -124,6 +132,7 @@ def suspend(
     print(f"{merchant} is suspended: {reason}")
 
 
+@app.command("resume")
 def resume(merchant: _MerchantId) -> None:
     """Accept a suspended merchant's orders again, within 5 seconds."""
     from shared.storage.terminals import merchants

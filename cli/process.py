@@ -1,12 +1,10 @@
 """Running of composition roots and commands: settings, logs, event loop, human-readable errors."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +41,8 @@ def plain_errors() -> "Iterator[None]":
 
 def fail(message: str, code: int) -> typer.Exit:
     """Print the message on standard error and return the exit to raise."""
+    from rich.console import Console
+
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/red] {message}")
     return typer.Exit(code)
 
@@ -60,6 +60,8 @@ def run_process(name: str, root: "Callable[[Settings], Coroutine[Any, Any, None]
 
 def run_on_loop(coroutine: Coroutine[Any, Any, Result], *, uvloop: bool = False) -> Result:
     """Run a coroutine to its end on a new event loop."""
+    import asyncio
+
     factory = None
     if uvloop:
         import uvloop as library

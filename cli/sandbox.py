@@ -7,7 +7,7 @@ import typer
 
 from cli import sandbox_run
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 app.callback(invoke_without_command=True)(sandbox_run.run_sandbox)
 app.command("prepare")(sandbox_run.prepare)
 app.command("serve")(sandbox_run.serve)

@@ -1,6 +1,5 @@
 """Command `cloud-terminal sandbox`: the API and all systems around it, on this machine or in containers."""
 
-import asyncio
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -57,6 +56,8 @@ def run_sandbox(
     """
     if context.invoked_subcommand is not None:
         return
+    import asyncio
+
     from cli.process import EXIT_UNAVAILABLE, EXIT_USAGE, fail, plain_errors, run_on_loop
     from sandbox.main import TerminalSetup
     from sandbox.run.cloud_api import ApiAnswered

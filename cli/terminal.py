@@ -12,6 +12,8 @@ from sandbox.terminal.device.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, W
 from sandbox.terminal.script.behaviour import Customer, Fault
 from sandbox.terminal.script.outcomes import OUTCOMES
 
+app = typer.Typer(add_completion=False)
+
 _SERVING = "Addresses"
 _CUSTOMER = "Customer and bank"
 _DEVICE = "Terminal"
@@ -25,6 +27,7 @@ EPILOG = "\n".join(
 )
 
 
+@app.command(epilog=EPILOG)
 def run_terminal(
     host: Annotated[
         str,

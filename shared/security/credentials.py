@@ -7,9 +7,11 @@ import base64
 import hashlib
 import hmac
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.runtime.ids import RandomBytes
+if TYPE_CHECKING:
+    # The command line reads the kinds for its help, which makes no id.
+    from shared.runtime.ids import RandomBytes
 
 _SECRET_BYTES: Final = 32
 
@@ -23,7 +25,7 @@ class CredentialKind(StrEnum):
     OPERATOR = "operator"
 
 
-def new_secret(random_bytes: RandomBytes) -> str:
+def new_secret(random_bytes: "RandomBytes") -> str:
     """Return a secret of 43 characters that need no quoting in a URL or a shell."""
     return base64.urlsafe_b64encode(random_bytes(_SECRET_BYTES)).rstrip(b"=").decode()
 

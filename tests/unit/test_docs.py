@@ -103,7 +103,8 @@ def test_every_command_that_is_named_exists() -> None:
 def _is_known(words: list[str]) -> bool:
     command = get_command(app)
     while words and hasattr(command, "commands") and words[0] in command.commands:
-        command = command.commands[words.pop(0)]
+        named = command.commands[words.pop(0)]
+        command = getattr(named, "loaded", named)
     if getattr(command, "commands", None) and words and not words[0].startswith("-"):
         return False
     options = {
