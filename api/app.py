@@ -7,6 +7,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from api.connector.order_path import OrderPath
 from api.http.dependencies import Dependencies
 from api.http.middleware import Edge, RequestIds
 from api.http.responses import handle_errors
@@ -31,8 +32,8 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.state.dependencies = dependencies
     # `include_router` would build each route a second time, at its first request: 70 ms of everybody's. The
-    # routers have their prefix and dependencies already. In front, so that the order is looked at first.
+    # routers have their prefix and dependencies already.
     app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
     handle_errors(app, [route for route in app.routes if isinstance(route, Route)])
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
-    return RequestIds(Edge(app), random_bytes=os.urandom)
+    return RequestIds(Edge(OrderPath(app, dependencies)), random_bytes=os.urandom)

@@ -1,7 +1,7 @@
 """HTTP answers: the contract's JSON, and the handlers of every error."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -88,13 +88,28 @@ async def _on_anything(_request: Request, error: Exception) -> Response:
     return answer_error(UndefinedError())
 
 
+_Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+#: By the errors' classes; the nearest one counts.
+_HANDLERS: Final[Mapping[type[Exception], _Handler]] = {
+    ApiError: _on_api_error,
+    RequestValidationError: _on_invalid_request,
+    DatabaseUnavailable: _on_database_unavailable,
+    # It is not known to be stored: the client asks again, and every one of these paths may be repeated.
+    CommitUnknown: _on_database_unavailable,
+    ClientDisconnect: _on_client_gone,
+    Exception: _on_anything,
+}
+
+
+async def answer_exception(request: Request, error: Exception) -> Response:
+    """Return the answer to an error of a request, in the contract's envelope."""
+    handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
+    return await handler(request, error)
+
+
 def handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
     """Let the app, which has these routes, answer every error with the contract's envelope."""
-    app.add_exception_handler(ApiError, _on_api_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(HTTPException, _on_http_exception(routes))
-    app.add_exception_handler(DatabaseUnavailable, _on_database_unavailable)
-    # It is not known to be stored: the client asks again, and every one of these paths may be repeated.
-    app.add_exception_handler(CommitUnknown, _on_database_unavailable)
-    app.add_exception_handler(ClientDisconnect, _on_client_gone)
-    app.add_exception_handler(Exception, _on_anything)

@@ -1,6 +1,7 @@
 """The canonical text of a terminal's host, the same for orders, registered terminals and their import."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -18,6 +19,8 @@ class HostRefused(Exception):
     """The text is not the host of a terminal; the message ends the sentence 'the host ...'."""
 
 
+# An order asks twice, and a shop's orders name the same terminals.
+@lru_cache(maxsize=4096)
 def read_host(text: str) -> str:
     """Return the canonical text of the address that a packet ends at, or a lower-case ASCII name.
 

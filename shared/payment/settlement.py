@@ -33,7 +33,7 @@ class Result:
 
     def shown(self) -> dict[str, str | None]:
         """Return the fields that clients read under their own names, in `payment` objects and events."""
-        return {name: value for name, value in asdict(self).items() if name not in _SHOWN_ELSEWHERE}
+        return {name: getattr(self, name) for name in _SHOWN}
 
     def to_json(self) -> dict[str, object]:
         """Return the fields that are set, for an evidence's detail."""
@@ -56,6 +56,7 @@ RESULT_FIELDS: Final = tuple(field.name for field in fields(Result))
 _SHOWN_ELSEWHERE: Final = frozenset(
     {"paid_cents", "error_code", "error_description", "card_read_mode", "receipt", "warnings"}
 )
+_SHOWN: Final = tuple(name for name in RESULT_FIELDS if name not in _SHOWN_ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
