@@ -20,7 +20,6 @@ from bench.growth_data import Size, fill
 from bench.growth_statements import WHOLE_TABLE, Cost, cost, statements
 from bench.system import database_named
 from shared.storage.db.migrate import migrate
-from shared.storage.db.opening import open_database
 
 RUNS: Final = 5
 #: An index of a hundred times the rows is one or two levels higher, in each of a statement's indexes.
@@ -51,9 +50,7 @@ def _size(text: str) -> Size:
 async def _costs(postgres_url: str, size: Size) -> dict[str, Cost]:
     name = f"bench_growth_{os.getpid()}_{token_hex(4)}"
     async with database_named(postgres_url, name) as database_url:
-        database = open_database(database_url)
-        await migrate(database)
-        await database.close()
+        await migrate(database_url)
         plain = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await asyncpg.connect(plain)
         try:

@@ -3,7 +3,6 @@
 import importlib
 import json
 import pkgutil
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +19,17 @@ WHOLE_TABLE: Final[Mapping[str, str]] = {
 }
 #: Tables of a few rows at any size: a row for each worker, for each target that fails.
 SMALL_TABLES: Final = frozenset({"workers", "delivery_targets"})
+#: Statements without a table of ours: settings, locks by number, the schema's version.
+_WITHOUT_TABLE: Final = frozenset(
+    {
+        "db.migrate._LOCK",
+        "db.migrate._VERSION",
+        "db.opening._SYNCHRONOUS",
+        "db.pooler._IDLE_LIMIT",
+        "db.pooler._SERVING_PROCESS",
+        "payments.acceptance._LIMIT_LOCK_WAIT",
+    }
+)
 #: Statements that are written for the one database and not run on the other.
 _ELSEWHERE: Final[Mapping[Dialect, frozenset[str]]] = {
     "postgresql": frozenset({"payments.acceptance._KNOWN_REFUSED"}),
@@ -64,8 +74,8 @@ class Cost:
 
 def statements(dialect: Dialect = "postgresql") -> dict[str, Statement]:
     """Return every statement that a database runs, by module and name, except those that functions build."""
-    elsewhere = _ELSEWHERE[dialect]
-    return {name: statement for name, statement in sorted(_all_statements()) if name not in elsewhere}
+    left_out = _WITHOUT_TABLE | _ELSEWHERE[dialect]
+    return {name: statement for name, statement in sorted(_all_statements()) if name not in left_out}
 
 
 def _all_statements() -> Iterator[tuple[str, Statement]]:
@@ -78,20 +88,9 @@ def _all_statements() -> Iterator[tuple[str, Statement]]:
                 yield f"{found.name.removeprefix(prefix)}.{name}", value
 
 
-def numbered(statement: Statement) -> tuple[str, tuple[str, ...]]:
-    """Return PostgreSQL's text with `$1`, `$2` ... and the parameters' names in that order."""
-    names: dict[str, int] = {}
-
-    def number(found: re.Match[str]) -> str:
-        return f"${names.setdefault(found[1], len(names) + 1)}"
-
-    words = re.sub(r"(?<![:\w]):(\w+)", number, str(statement.on("postgresql")))
-    return words, tuple(names)
-
-
 async def cost(connection: asyncpg.Connection, statement: Statement, *, runs: int) -> Cost:
     """Run the statement and roll back, some times; the first run is not counted."""
-    words, names = numbered(statement)
+    words, names = statement.numbered
     types = [each.name for each in (await connection.prepare(words)).get_parameters()]
     is_insert = words.startswith("INSERT")
     values = [_value(name, type_, is_insert) for name, type_ in zip(names, types, strict=True)]
@@ -117,7 +116,7 @@ async def whole_tables_of_any_values(connection: asyncpg.Connection, statement: 
 
     A prepared statement may use that plan from its sixth run on.
     """
-    words, names = numbered(statement)
+    words, names = statement.numbered
     nothing = f"({', '.join(['NULL'] * len(names))})" if names else ""
     await connection.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE any_values AS {words}")
     try:

@@ -69,7 +69,8 @@ async def opened_or_made_database(settings: "Settings") -> AsyncIterator["Databa
     """Open the database; create an SQLite database that does not exist yet, as for the first merchant."""
     from sqlalchemy.engine import make_url
 
-    from shared.storage.db.opening import migrate_database, opened_database, sqlite_path
+    from shared.storage.db.opening import migrate_database, opened_database
+    from shared.storage.db.sqlite import sqlite_path
 
     path = sqlite_path(make_url(settings.database_url.get_secret_value()))
     if path is not None and not path.exists():

@@ -11,7 +11,7 @@ from databases import Store
 from eventually import eventually
 from payments import rows
 from races.cancelled_statements import timeouts_set
-from sqlalchemy import text
+from races.interleaving import open_transaction
 from structlog.testing import capture_logs
 from system import System, system_on
 from wire.endpoints import add_endpoint
@@ -25,6 +25,7 @@ from notifier_worker.dispatch import Dispatcher
 from notifier_worker.relay import Relay
 from shared.storage.db.engine import Database
 from shared.storage.db.migrate import METADATA
+from shared.storage.db.statement import Statement
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker import main as worker_main
 from terminal_worker.recovery.doubt_leases import DoubtLeases
@@ -61,10 +62,10 @@ async def test_a_database_that_cancels_every_statement_ends_no_process(
     ):
         pos = await system.pos()
         with capture_logs() as log:
-            async with postgres_database._writer.connect() as connection, connection.begin():
-                await connection.execute(text("SET LOCAL lock_timeout = 0"))
+            async with open_transaction(postgres_database) as tx:
+                await tx.run(Statement("SET LOCAL lock_timeout = 0"))
                 tables = ", ".join(table.name for table in METADATA.sorted_tables)
-                await connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
+                await tx.run(Statement(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
                 await eventually(
                     lambda: (
                         {

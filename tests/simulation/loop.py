@@ -207,7 +207,7 @@ def _pass_over(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
 
 def note_unexpected(event: str, error: Exception, **_: object) -> None:
     """Keep an unexpected error that the product logs for the judge, except the simulated server's own."""
-    if getattr(getattr(error, "orig", None), "sqlstate", None) is None:
+    if not getattr(error, "sqlstate", ""):
         UNEXPECTED.append(f"{event}: {error!r}")
 
 

@@ -18,10 +18,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 
 from shared.storage.db.accounts import GRANTS, grant_accounts
-from shared.storage.db.engine import Database
+from shared.storage.db.engine import Database, StatementError
 from shared.storage.db.migrate import METADATA, migrate
 from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Dialect
@@ -53,9 +52,9 @@ async def _administer(server_url: str, *statements: str) -> None:
 
 
 async def _migrate(url: str) -> None:
+    await migrate(url)
     database = open_database(url)
     try:
-        await migrate(database)
         if database.dialect == "postgresql":
             await _grant(database)
     finally:
@@ -67,7 +66,7 @@ async def _grant(database: Database) -> None:
     for _ in range(20):
         try:
             return await grant_accounts(database, dict.fromkeys(GRANTS, ACCOUNT_PASSWORD))
-        except DBAPIError as error:
+        except StatementError as error:
             if "concurrently" not in str(error):
                 raise
             await asyncio.sleep(random.uniform(0.01, 0.2))

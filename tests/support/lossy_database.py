@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction
+from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Row, Transaction
+from shared.storage.db.statement import Statement
 
 Result = TypeVar("Result")
 
@@ -25,10 +26,21 @@ class LossyDatabase(Database):
     async def write(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         self._check()
         result = await super().write(work)
+        self._lose_answer()
+        return result
+
+    async def write_one(self, statement: Statement, **parameters: object) -> Row | None:
+        self._check()
+        if self.dialect == "sqlite" or self._writer.needs_transactions:
+            return await super().write_one(statement, **parameters)
+        row = await super().write_one(statement, **parameters)
+        self._lose_answer()
+        return row
+
+    def _lose_answer(self) -> None:
         if self.lost_commits:
             self.lost_commits -= 1
             raise CommitUnknown("the answer of the commit was lost")
-        return result
 
     def _check(self) -> None:
         if self.is_unavailable:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import text
-
 from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
 
 _READ: Final = "SELECT"
 _ADD: Final = "SELECT, INSERT"
@@ -90,7 +89,7 @@ async def grant_accounts(database: Database, passwords: Mapping[str, str]) -> No
     async def work(tx: Transaction) -> None:
         for account, tables in GRANTS.items():
             for statement in _statements(account, tables, passwords.get(account)):
-                await tx.connection.execute(text(statement))
+                await tx.run(Statement(statement))
 
     await database.write(work)
 

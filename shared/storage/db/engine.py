@@ -8,60 +8,49 @@ its own. On SQLite a writer begins with BEGIN IMMEDIATE, one at a time in a proc
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
-from sqlalchemy import CursorResult, Row
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
+from shared.storage.db.connection import Connection, Pool, Row
+from shared.storage.db.errors import (
+    CommitUnknown,
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    StatementCancelled,
+    StatementError,
+    TransactionConflict,
+    TransactionFailed,
+    UniqueViolation,
+)
 from shared.storage.db.statement import Dialect, Statement
+
+#: What callers need of the layer: this module's own, its errors and its rows.
+__all__ = [
+    "WRITE_TRIES",
+    "CommitUnknown",
+    "ConnectionLost",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseUnavailable",
+    "OnCommitted",
+    "Row",
+    "StatementCancelled",
+    "StatementError",
+    "Transaction",
+    "UniqueViolation",
+    "WakeUp",
+]
 
 _log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
-#: Serialization failure and deadlock, by SQLSTATE.
-RETRIED_SQLSTATES: Final = frozenset({"40001", "40P01"})
-#: The server ended a statement: `lock_timeout` (55P03), `statement_timeout` or an administrator (57014).
-CANCELLED_SQLSTATES: Final = frozenset({"55P03", "57014"})
-#: Connection exceptions (08), a server turned read-only (25006), a transaction that was idle or open for too
-#: long (25P03, 25P04), no connection, memory or disk left (53), shutdown or startup (57P), an error of its
-#: files (58): a later try may succeed.
-UNAVAILABLE_SQLSTATES: Final = ("08", "25006", "25P03", "25P04", "53", "57P", "58")
-#: The same on SQLite, by its messages.
-UNAVAILABLE_SQLITE: Final = ("disk is full", "disk I/O error", "unable to open database", "readonly database")
 WRITE_TRIES: Final = 12
-#: Wait for a connection of the pool; past it the database is unavailable.
-POOL_SECONDS: Final = 10.0
-
-
-class DatabaseUnavailable(Exception):
-    """Raised when the database cannot be reached or does not answer; nothing of the transaction was
-    stored."""
-
-
-class StatementCancelled(DatabaseUnavailable):
-    """Raised when the database cancelled a statement; nothing of the transaction was stored.
-
-    The database answers: a loop over several rows goes on with the next one.
-    """
-
-
-class ConnectionLost(DatabaseUnavailable):
-    """Raised when an open connection ended before the commit was sent, as after a restart of the server."""
-
-
-class DatabaseBusy(DatabaseUnavailable):
-    """Raised when no connection of the pool was free in time; nothing was sent to the database."""
-
-
-class CommitUnknown(Exception):
-    """Raised when the connection was lost while committing; read back before anything follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,48 +71,40 @@ OnCommitted = Callable[[Sequence[WakeUp]], None]
 class Transaction:
     """An open transaction: runs statements and returns rows."""
 
-    connection: AsyncConnection
+    connection: Connection
     dialect: Dialect
     #: Wake-ups to publish once this transaction is committed.
     wake_ups: list[WakeUp] = field(default_factory=list)
 
-    async def one(self, statement: Statement, **parameters: object) -> Row[Any] | None:
+    async def one(self, statement: Statement, **parameters: object) -> Row | None:
         """Return the only row, or None."""
-        return (await self._execute(statement, parameters)).first()
+        rows = await self.connection.fetch(statement, parameters)
+        return rows[0] if rows else None
 
-    async def all(self, statement: Statement, **parameters: object) -> Sequence[Row[Any]]:
-        return (await self._execute(statement, parameters)).all()
+    async def all(self, statement: Statement, **parameters: object) -> Sequence[Row]:
+        return await self.connection.fetch(statement, parameters)
 
     async def all_of(
         self, statement: Statement, ids: Sequence[str] | Sequence[int], **parameters: object
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[Row]:
         """Return the rows of a statement with `{in_ids}`."""
         listed: object = list(ids) if self.dialect == "postgresql" else json.dumps(list(ids))
-        return await self.all(statement, ids=listed, **parameters)
+        return await self.connection.fetch(statement, {"ids": listed, **parameters})
 
     async def run(self, statement: Statement, **parameters: object) -> int:
         """Return the number of rows that were changed."""
-        return (await self._execute(statement, parameters)).rowcount
+        return await self.connection.run(statement, parameters)
 
     async def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]]) -> None:
         """Run a statement once for each row of parameters, in one round trip; nothing for no rows."""
         if rows:
-            await self.connection.execute(statement.on(self.dialect), [dict(row) for row in rows])
-
-    async def _execute(self, statement: Statement, parameters: Mapping[str, object]) -> CursorResult[Any]:
-        return await self.connection.execute(statement.on(self.dialect), dict(parameters))
+            await self.connection.run_many(statement, rows)
 
 
 class Database:
     """A process's connections to the database, made and closed by the composition root."""
 
-    def __init__(
-        self,
-        writer: AsyncEngine,
-        reader: AsyncEngine,
-        dialect: Dialect,
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, writer: Pool, reader: Pool, dialect: Dialect, rng: random.Random) -> None:
         self.dialect: Final = dialect
         self._writer = writer
         self._reader = reader
@@ -134,9 +115,9 @@ class Database:
         self._write_lock: asyncio.Lock | None = asyncio.Lock() if dialect == "sqlite" else None
 
     async def close(self) -> None:
-        await self._writer.dispose()
+        await self._writer.close()
         if self._reader is not self._writer:
-            await self._reader.dispose()
+            await self._reader.close()
 
     async def read(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` outside of any transaction, each statement on its own; raise DatabaseUnavailable.
@@ -149,14 +130,13 @@ class Database:
             return await self._read_once(work)
 
     async def _read_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        with _unavailable_where_lost():
-            async with self._reader.connect() as connection:
-                try:
-                    return await work(Transaction(connection, self.dialect))
-                except DBAPIError as error:
-                    if _is_retried(error):
-                        raise DatabaseUnavailable(_plain(error)) from error
-                    raise
+        async with self._reader.connect() as connection:
+            if self._reader.needs_transactions:
+                await connection.begin()
+            try:
+                return await work(Transaction(connection, self.dialect))
+            except TransactionConflict as error:
+                raise DatabaseUnavailable(str(error)) from error
 
     async def write(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` as one transaction, again on serialization failure, deadlock and SQLITE_BUSY.
@@ -164,21 +144,36 @@ class Database:
         Runs it once more where the connection was lost before the commit, as `read` does. An exception of
         `work` rolls back and propagates. Raises DatabaseUnavailable, CommitUnknown.
         """
+
+        async def try_once() -> Result:
+            async with self._one_writer():
+                return await self._write_once(work)
+
+        return await self._repeated(try_once)
+
+    async def write_one(self, statement: Statement, **parameters: object) -> Row | None:
+        """Run one statement as a transaction of its own, in one round trip; return its only row, or None.
+
+        Repeated as `write` is. The statement commits with its answer: where that is lost, CommitUnknown.
+        On SQLite, and behind a pooler, it is an ordinary transaction.
+        """
+        if self.dialect == "sqlite" or self._writer.needs_transactions:
+            return await self.write(lambda tx: tx.one(statement, **parameters))
+        return await self._repeated(lambda: self._send_one(statement, parameters))
+
+    async def _repeated(self, try_once: Callable[[], Awaitable[Result]]) -> Result:
         was_lost = False
         for attempt in range(1, WRITE_TRIES + 1):
             try:
-                async with self._one_writer():
-                    return await self._write_once(work)
+                return await try_once()
             except ConnectionLost:
                 if was_lost or attempt == WRITE_TRIES:
                     raise
                 was_lost = True
                 continue
-            except DBAPIError as error:
-                if not _is_retried(error):
-                    raise
+            except TransactionConflict as error:
                 if attempt == WRITE_TRIES:
-                    raise DatabaseUnavailable(_plain(error)) from error
+                    raise DatabaseUnavailable(str(error)) from error
             await asyncio.sleep(self._rng.uniform(0, 0.01 * 2 ** min(attempt, 6)))
         raise AssertionError("unreachable")
 
@@ -186,22 +181,32 @@ class Database:
         committed: list[Result] = []
         wake_ups: list[WakeUp] = []
         try:
-            with _unavailable_where_lost():
-                async with self._writer.connect() as connection:
-                    tx = Transaction(connection, self.dialect, wake_ups)
-                    async with connection.begin() as transaction:
-                        result = await work(tx)
-                        await _commit(transaction)
-                        committed.append(result)
+            async with self._writer.connect() as connection:
+                await connection.begin()
+                result = await work(Transaction(connection, self.dialect, wake_ups))
+                await _commit(connection)
+                committed.append(result)
         except Exception as error:
             if not committed:
                 raise
             # It is stored; the connection failed on its way back into the pool.
             _log.warning("connection failed after its commit", error=str(error))
-        self._wake(wake_ups)
+        self.wake(wake_ups)
         return committed[0]
 
-    def _wake(self, wake_ups: Sequence[WakeUp]) -> None:
+    async def _send_one(self, statement: Statement, parameters: Mapping[str, object]) -> Row | None:
+        async with self._writer.connect() as connection:
+            try:
+                rows = await connection.fetch(statement, parameters)
+            except StatementCancelled:
+                raise
+            except DatabaseUnavailable as error:
+                # It was sent, and may be stored.
+                raise CommitUnknown(str(error)) from error
+        return rows[0] if rows else None
+
+    def wake(self, wake_ups: Sequence[WakeUp]) -> None:
+        """Publish the wake-ups of what is committed; one that fails is left to the sweep."""
         if not wake_ups or self.on_committed is None:
             return
         try:
@@ -218,51 +223,11 @@ class Database:
                 yield
 
 
-async def _commit(transaction: AsyncTransaction) -> None:
+async def _commit(connection: Connection) -> None:
     """Commit; raise CommitUnknown where it is not certain that nothing was stored."""
     try:
-        await transaction.commit()
-    except DBAPIError as error:
-        if _is_retried(error):
-            raise
-        raise CommitUnknown(_plain(error)) from error
-    except OSError as error:
-        raise CommitUnknown(str(error)) from error
-
-
-@contextmanager
-def _unavailable_where_lost() -> Iterator[None]:
-    """Raise DatabaseUnavailable for errors of the connection; errors of a statement propagate."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise DatabaseBusy(f"no connection was free within {POOL_SECONDS:g} s") from error
-    except OSError as error:
-        raise DatabaseUnavailable(str(error)) from error
-    except DBAPIError as error:
-        if _sqlstate(error) in CANCELLED_SQLSTATES:
-            raise StatementCancelled(_plain(error)) from error
-        if error.connection_invalidated:
-            raise ConnectionLost(_plain(error)) from error
-        if _is_unavailable(error):
-            raise DatabaseUnavailable(_plain(error)) from error
+        await connection.commit()
+    except (TransactionConflict, TransactionFailed):
         raise
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or "")
-
-
-def _is_unavailable(error: DBAPIError) -> bool:
-    if _sqlstate(error).startswith(UNAVAILABLE_SQLSTATES):
-        return True
-    return any(sign in str(error.orig) for sign in UNAVAILABLE_SQLITE)
-
-
-def _is_retried(error: DBAPIError) -> bool:
-    return _sqlstate(error) in RETRIED_SQLSTATES or "is locked" in str(error.orig)
-
-
-def _plain(error: DBAPIError) -> str:
-    """Return the driver's message without the statement and its parameters, which may hold clients' data."""
-    return str(error.orig)
+    except (StatementError, DatabaseUnavailable) as error:
+        raise CommitUnknown(str(error)) from error

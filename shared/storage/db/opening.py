@@ -3,24 +3,27 @@
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import event, text
+import asyncpg
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.settings.settings import Settings, SettingsError
-from shared.storage.db.engine import POOL_SECONDS, Database, Transaction
+from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.migrate import SchemaTooOld, check_schema, migrate
 from shared.storage.db.pooler import Pooler, connect_arguments, pooler_problem
-from shared.storage.db.private_files import make_private, make_private_folder, warn_of_open_folder
+from shared.storage.db.postgres import PostgresPool, PostgresRow
+from shared.storage.db.private_files import make_private_folder, warn_of_open_folder
+from shared.storage.db.sqlite import sqlite_path, sqlite_pools
+from shared.storage.db.statement import Statement
 
 CONNECT_SECONDS: Final = 5.0
 #: PostgreSQL: limit of one statement; a hanging server must not keep a payment for ever.
 STATEMENT_SECONDS: Final = 30.0
-#: SQLite: wait for another process's writer.
-SQLITE_BUSY_SECONDS: Final = 5.0
+
+_SHOW: Final = {setting: Statement(f"SHOW {setting}") for setting in ("fsync", "synchronous_commit")}
+_SYNCHRONOUS: Final = Statement("PRAGMA synchronous")
 
 
 @asynccontextmanager
@@ -56,18 +59,7 @@ async def migrate_database(settings: Settings) -> tuple[str | None, str | None]:
     path = sqlite_path(make_url(url))
     if path is not None:
         make_private_folder(path.parent)
-    # A migration of a large table may take long.
-    database = open_database(
-        url,
-        pool_size=1,
-        rng=random.SystemRandom(),
-        statement_seconds=None,
-        pooler=settings.database_pooler,
-    )
-    try:
-        return await migrate(database)
-    finally:
-        await database.close()
+    return await migrate(url, settings.database_pooler)
 
 
 def open_database(
@@ -82,69 +74,33 @@ def open_database(
     """Return the database behind `url` (`postgresql+asyncpg://...` or `sqlite+aiosqlite:///PATH`).
 
     Nothing is connected yet. `async_creator` replaces the driver's connect function. `pooler`: lends
-    PostgreSQL's connections, see `shared.storage.db.pooler`.
+    PostgreSQL's connections, see `shared.storage.db.pooler`. `statement_seconds`: limit of one on PostgreSQL.
     """
     parsed = make_url(url)
-    extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}
     rng = rng or random.Random()  # nosec B311 # noqa: S311 - jitter, not a secret
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed, rng, extra)
-    engine = create_async_engine(
-        parsed,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_SECONDS,
-        isolation_level="READ COMMITTED",
-        # An error's text goes into logs; the parameters hold clients' data.
-        hide_parameters=True,
-        connect_args={
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": statement_seconds,
-            **connect_arguments(pooler),
-        },
-        **extra,
+        return Database(*sqlite_pools(parsed, async_creator), "sqlite", rng)
+    pool = PostgresPool(
+        async_creator or _connector(parsed, statement_seconds, pooler),
+        pool_size,
+        # A statement is prepared and run in two steps: a pooler must not change the connection in between.
+        needs_transactions=pooler != "none",
     )
-    # A statement is prepared and run in two steps: a pooler must not change the connection in between.
-    reader = engine.execution_options(isolation_level="AUTOCOMMIT") if pooler == "none" else engine
-    return Database(engine, reader, "postgresql", rng)
+    return Database(pool, pool, "postgresql", rng)
 
 
-def _open_sqlite(url: URL, rng: random.Random, extra: dict[str, Any]) -> Database:
-    extra |= {"max_overflow": 0, "pool_timeout": POOL_SECONDS, "hide_parameters": True}
-    writer = create_async_engine(url, pool_size=1, **extra)
-    reader = create_async_engine(url, pool_size=4, **extra)
-    path = sqlite_path(url)
-    for engine in (writer, reader):
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        if path is not None:
-            # Returning None leaves the connecting to the driver.
-            event.listen(engine.sync_engine, "do_connect", lambda *_: make_private(path))
-    # The reader begins no transaction: each of its statements sees the newest commit.
-    event.listen(writer.sync_engine, "begin", _begin_immediate)
-    return Database(writer, reader, "sqlite", rng)
-
-
-def sqlite_path(url: URL) -> Path | None:
-    """Return the file of an embedded database; None for PostgreSQL and for a database in memory."""
-    in_memory = not url.database or url.database == ":memory:" or url.database.startswith("file:")
-    return None if url.get_backend_name() != "sqlite" or in_memory else Path(str(url.database))
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {int(SQLITE_BUSY_SECONDS * 1000)}",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_immediate(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _connector(
+    url: URL, statement_seconds: float | None, pooler: Pooler
+) -> "Callable[[], Awaitable[asyncpg.Connection[Any]]]":
+    _, of_url = url.get_dialect()().create_connect_args(url)
+    return partial(
+        asyncpg.connect,
+        **of_url,
+        timeout=CONNECT_SECONDS,
+        command_timeout=statement_seconds,
+        record_class=PostgresRow,
+        **connect_arguments(pooler),
+    )
 
 
 async def check_durability(database: Database) -> str | None:
@@ -152,11 +108,12 @@ async def check_durability(database: Database) -> str | None:
 
     async def look(tx: Transaction) -> str | None:
         if tx.dialect == "postgresql":
-            for setting in ("fsync", "synchronous_commit"):
-                if (await tx.connection.execute(text(f"SHOW {setting}"))).scalar_one() == "off":
+            for setting, show in _SHOW.items():
+                row = await tx.one(show)
+                if row is None or row[0] == "off":
                     return f"PostgreSQL runs with {setting} = off"
             return None
-        row = (await tx.connection.execute(text("PRAGMA synchronous"))).scalar_one()
-        return None if row == 2 else "SQLite does not run with synchronous = FULL"
+        row = await tx.one(_SYNCHRONOUS)
+        return None if row is not None and row[0] == 2 else "SQLite does not run with synchronous = FULL"
 
     return await database.read(look)

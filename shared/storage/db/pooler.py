@@ -7,10 +7,10 @@ parameters of the session and its locks do not last.
 from typing import Any, Final, Literal
 from uuid import uuid4
 
-from sqlalchemy import text
-
 from shared.settings.fields import variable
 from shared.storage.db.engine import Database, DatabaseUnavailable, Transaction
+from shared.storage.db.postgres import PostgresConnection
+from shared.storage.db.statement import Statement
 
 #: A pooler that lends a connection for one transaction, or none.
 Pooler = Literal["none", "transaction"]
@@ -33,18 +33,32 @@ _NO_LIMIT: Final = (
 )
 
 
+_SERVING_PROCESS: Final = Statement("SELECT pg_backend_pid()")
+_IDLE_LIMIT: Final = Statement(f"SHOW {IDLE_IN_TRANSACTION}")
+
+
 def connect_arguments(pooler: Pooler) -> dict[str, Any]:
-    """Return the driver's arguments; behind a pooler each prepared statement has a name of its own."""
+    """Return asyncpg's arguments; behind a pooler no statement stays prepared."""
     if pooler == "transaction":
-        return {
-            "server_settings": {"application_name": "cloud-terminal"},
-            "statement_cache_size": 0,
-            "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"ct_{uuid4().hex}",
+        return {"server_settings": {"application_name": "cloud-terminal"}, "statement_cache_size": 0}
+    return {
+        "server_settings": {
+            "application_name": "cloud-terminal",
+            # A frozen process must not keep its row locks: its terminal locks could not even be taken over.
+            IDLE_IN_TRANSACTION: str(int(IDLE_IN_TRANSACTION_SECONDS * 1000)),
+            # For statements outside of a transaction: functions see what was committed before each of theirs.
+            "default_transaction_isolation": "read committed",
         }
-    # A frozen process must not keep its row locks: its terminal locks could not even be taken over.
-    idle_limit = {IDLE_IN_TRANSACTION: str(int(IDLE_IN_TRANSACTION_SECONDS * 1000))}
-    return {"server_settings": {"application_name": "cloud-terminal", **idle_limit}}
+    }
+
+
+def alchemy_arguments(pooler: Pooler) -> dict[str, Any]:
+    """Return the same for SQLAlchemy; behind a pooler each prepared statement has a name of its own."""
+    arguments = connect_arguments(pooler)
+    if pooler == "transaction":
+        arguments["prepared_statement_cache_size"] = 0
+        arguments["prepared_statement_name_func"] = lambda: f"ct_{uuid4().hex}"
+    return arguments
 
 
 async def pooler_problem(database: Database, pooler: Pooler) -> str | None:
@@ -64,13 +78,11 @@ async def pooler_problem(database: Database, pooler: Pooler) -> str | None:
 
 async def _lent_connection(tx: Transaction) -> str | None:
     """Return the error if a pooler lends the connection: it greets with process numbers of its own."""
-    raw = await tx.connection.get_raw_connection()
-    driver = raw.driver_connection
-    assert driver is not None, "it is connected"
-    serving = (await tx.connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-    return None if serving == driver.get_server_pid() else _NOT_SET
+    assert isinstance(tx.connection, PostgresConnection)
+    row = await tx.one(_SERVING_PROCESS)
+    return None if row is not None and row[0] == tx.connection.server_process else _NOT_SET
 
 
 async def _limit_problem(tx: Transaction) -> str | None:
-    limit = (await tx.connection.execute(text(f"SHOW {IDLE_IN_TRANSACTION}"))).scalar_one()
-    return _NO_LIMIT if limit == "0" else None
+    row = await tx.one(_IDLE_LIMIT)
+    return _NO_LIMIT if row is None or row[0] == "0" else None

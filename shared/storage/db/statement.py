@@ -1,6 +1,8 @@
 """A named SQL statement in the dialects of both databases."""
 
+import re
 from dataclasses import fields
+from functools import cached_property
 from typing import Final, Literal
 
 from sqlalchemy import TextClause, text
@@ -55,22 +57,50 @@ class Statement:
 
     def __init__(self, template: str) -> None:
         payment = ", ".join(PAYMENT_FIELDS)
-        self._texts: dict[Dialect, TextClause] = {
-            dialect: text(
-                template.format(
-                    now=_NOW[dialect],
-                    # A writer on SQLite has the whole database to itself since its BEGIN IMMEDIATE.
-                    for_update="FOR UPDATE" if dialect == "postgresql" else "",
-                    skip_locked="FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else "",
-                    payment=payment,
-                    another_blocks=_ANOTHER_BLOCKS,
-                    observed=_OBSERVED.format(now=_NOW[dialect]),
-                    in_ids=_IN_IDS[dialect],
-                    unindexed="+" if dialect == "sqlite" else "",
-                )
+        self._texts: dict[Dialect, str] = {
+            dialect: template.format(
+                now=_NOW[dialect],
+                # A writer on SQLite has the whole database to itself since its BEGIN IMMEDIATE.
+                for_update="FOR UPDATE" if dialect == "postgresql" else "",
+                skip_locked="FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else "",
+                payment=payment,
+                another_blocks=_ANOTHER_BLOCKS,
+                observed=_OBSERVED.format(now=_NOW[dialect]),
+                in_ids=_IN_IDS[dialect],
+                unindexed="+" if dialect == "sqlite" else "",
             )
             for dialect in _NOW
         }
+        #: For PostgreSQL's own protocol: the text with `$1`, `$2` ..., and the names in that order.
+        self.numbered: Final = numbered(self._texts["postgresql"])
 
-    def on(self, dialect: Dialect) -> TextClause:
+    def on(self, dialect: Dialect) -> str:
+        """Return the text with `:name` parameters."""
         return self._texts[dialect]
+
+    @cached_property
+    def on_sqlite(self) -> TextClause:
+        """Return the text as SQLAlchemy runs it."""
+        return text(self._texts["sqlite"])
+
+
+#: A literal, a quoted name, a text in dollars, a comment or a cast, in which a colon begins no parameter; or
+#: a parameter.
+_TOKEN: Final = re.compile(
+    r"""
+    '(?:[^']|'')*' | "[^"]*" | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | --[^\n]* | /\*.*?\*/ | ::
+    | (?<!\w):(?P<name>\w+)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def numbered(words: str) -> tuple[str, tuple[str, ...]]:
+    """Return a statement with a number for each name, the same for a name that repeats, and the names."""
+    names: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        name = found["name"]
+        return found[0] if name is None else f"${names.setdefault(name, len(names) + 1)}"
+
+    return _TOKEN.sub(number, words), tuple(names)

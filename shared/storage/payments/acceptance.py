@@ -9,8 +9,6 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import text
-
 from shared.payment.order_guard import GUARD_ROUNDS, NotAllowed
 from shared.payment.states import State
 from shared.storage.db.engine import Database, Transaction
@@ -49,6 +47,7 @@ _CONTRADICTED = Statement(
 
 #: Wait for another transaction that is storing one of the debits; past it none of them is safe to retry.
 LOCK_WAIT_MS = 100
+_LIMIT_LOCK_WAIT = Statement(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
 
 _ROWS = (
     "(SELECT r.id, r.merchant_id, r.operation_key FROM json_to_recordset(CAST(:refused AS json))"
@@ -141,7 +140,7 @@ async def safe_to_retry(database: Database, refused: Sequence[Refused]) -> set[s
         return set(first.values()) - {row.id for row in known}
 
     async def insert_and_roll_back(tx: Transaction) -> None:
-        await tx.connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}"))
+        await tx.run(_LIMIT_LOCK_WAIT)
         inserted = await tx.all(_INSERT_REFUSED, refused=rows)
         locked = await tx.all(_LOCKED_REFUSED, refused=rows)
         raise _RolledBack({row.id for row in inserted} - {row.id for row in locked})

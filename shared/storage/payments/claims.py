@@ -1,13 +1,11 @@
 """Claims of queued payments by workers, and the ways in which a queued payment ends: expire, cancel."""
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import Event, State, apply
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.ending import move
 from shared.storage.payments.rows import payment_of, record
@@ -135,7 +133,7 @@ async def claimed_as(tx: Transaction, grant: locks.LockGrant) -> Claimed:
     return _claimed(row, grant)
 
 
-def _claimed(row: Row[Any], grant: locks.LockGrant) -> Claimed:
+def _claimed(row: Row, grant: locks.LockGrant) -> Claimed:
     return Claimed(payment_of(row), grant, row.profile, row.pos_number, row.traceparent)
 
 

@@ -1,15 +1,13 @@
 """Locks and reads of an order's debits, with their reversals and credits."""
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from shared.payment.debit_choice import KnownDebit
 from shared.payment.order_guard import RelatedOperation
 from shared.payment.payment import Operation
 from shared.payment.states import State
-from shared.storage.db.engine import Transaction
+from shared.storage.db.engine import Row, Transaction
 from shared.storage.db.statement import Statement
 
 #: The debits that a request can mean: the one that blocks new attempts, each with conflicting evidence, the
@@ -69,7 +67,7 @@ async def read(tx: Transaction, ids: Sequence[str]) -> list[KnownDebit]:
     ]
 
 
-def _related_operation(row: Row[Any]) -> RelatedOperation:
+def _related_operation(row: Row) -> RelatedOperation:
     return RelatedOperation(
         id=row.id,
         operation=Operation(row.operation),

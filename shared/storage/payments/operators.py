@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Row
-
 from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Payment
 from shared.payment.settlement import Result
 from shared.payment.states import Event, State
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import settling
 from shared.storage.payments.ending import lock, lock_debit_of
@@ -216,7 +214,7 @@ async def _cases(
     return found, Place(found[-1].payment.created_at, found[-1].payment.id)
 
 
-def _case(row: Row[Any]) -> Case:
+def _case(row: Row) -> Case:
     return Case(
         payment_of(row),
         row.profile,

@@ -1,13 +1,11 @@
 """The queue of payments: the next one of a terminal, repeated publications, and counts."""
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from shared.payment.states import State
 from shared.storage.db.clock import NOW_ONCE
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.tables import OPEN
 
@@ -108,7 +106,7 @@ async def queued_counts(database: Database) -> list[QueuedCount]:
     ]
 
 
-def _worker_seconds(row: Row[Any]) -> float:
+def _worker_seconds(row: Row) -> float:
     if row.held_by is not None or row.number > 1:
         return 0.0
     # The terminal's last answer released the lock; before it, the payment did not wait for a worker.

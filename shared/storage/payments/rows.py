@@ -3,14 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from shared.payment.payment import Operation, Payment
 from shared.payment.settlement import RESULT_FIELDS, Result
 from shared.payment.states import State
-from shared.storage.db.engine import Transaction
+from shared.storage.db.engine import Row, Transaction
 from shared.storage.db.statement import PAYMENT_FIELDS, Statement
 
 #: Append to a payment's history.
@@ -20,7 +18,7 @@ _INSERT_EVENT = Statement(
 )
 
 
-def payment_of(row: Row[Any]) -> Payment:
+def payment_of(row: Row) -> Payment:
     """Return the payment of a row that begins with the statement's `{payment}`."""
     values = dict(zip(PAYMENT_FIELDS, row, strict=False))
     values["operation"] = Operation(values["operation"])

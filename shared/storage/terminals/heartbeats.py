@@ -5,10 +5,11 @@ On SQLite the counters are in a file of their own, because payments could delay 
 
 from typing import Any
 
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
 from shared.storage.terminals.tables import WorkerRow
@@ -43,11 +44,8 @@ class Heartbeats:
         if heartbeats._database.dialect == "sqlite":
             # Nothing in this file outlives its processes, so it has no migrations.
             create = CreateTable(WorkerRow.__table__, if_not_exists=True)  # type: ignore[attr-defined]
-
-            async def work(tx: Transaction) -> None:
-                await tx.connection.execute(create)
-
-            await heartbeats._database.write(work)
+            statement = Statement(str(create.compile(dialect=sqlite.dialect())))
+            await heartbeats._database.write(lambda tx: tx.run(statement))
         return heartbeats
 
     async def register(self, worker: str) -> None:

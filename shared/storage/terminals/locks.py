@@ -5,11 +5,8 @@ Rows are locked in the order terminal lock, debit, payment: these come first.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row
-
-from shared.storage.db.engine import Transaction
+from shared.storage.db.engine import Row, Transaction
 from shared.storage.db.statement import Statement
 
 #: Create the lock of an address at its first use.
@@ -107,7 +104,7 @@ async def acquire(
     return None if row is None else grant_of(row, token, payment_id)
 
 
-def grant_of(row: Row[Any], token: str, payment_id: str) -> LockGrant:
+def grant_of(row: Row, token: str, payment_id: str) -> LockGrant:
     """Return the grant in a row with address, epoch and observed capabilities."""
     identifies = None if row.identifies is None else bool(row.identifies)
     return LockGrant(

@@ -6,12 +6,9 @@ capabilities belong to the terminal address, which several merchants may share.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from sqlalchemy import Row
-from sqlalchemy.exc import IntegrityError
-
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction, UniqueViolation
 from shared.storage.db.statement import Statement
 from shared.storage.terminals import address_changes
 from shared.storage.terminals.merchants import lock_merchant
@@ -165,7 +162,7 @@ async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *,
 
     try:
         return await database.write(work)
-    except IntegrityError as error:
+    except UniqueViolation as error:
         # Another request for the same address, or for the same new id, came first.
         raise AddressTaken(entries[0].id) from error
 
@@ -266,5 +263,5 @@ async def set_disabled(database: Database, merchant_id: str, terminal_id: str, *
     return await database.write(work)
 
 
-def _registered(row: Row[Any]) -> RegisteredTerminal:
+def _registered(row: Row) -> RegisteredTerminal:
     return RegisteredTerminal(**row._mapping)

@@ -1,11 +1,6 @@
 """Sole use of a terminal address: an operator confirms that no other merchant may use it."""
 
-from typing import Any
-
-from sqlalchemy import Row
-from sqlalchemy.exc import IntegrityError
-
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction, UniqueViolation
 from shared.storage.db.statement import Statement
 from shared.storage.payments.operators import Action, record_action
 from shared.storage.terminals import locks
@@ -45,7 +40,7 @@ async def confirm(database: Database, merchant_id: str, terminal_id: str, *, by:
 
     try:
         return await database.write(work)
-    except IntegrityError as error:
+    except UniqueViolation as error:
         raise AddressTaken(terminal_id) from error
 
 
@@ -63,5 +58,5 @@ async def withdraw(database: Database, merchant_id: str, terminal_id: str, *, by
     return await database.write(work)
 
 
-def _named(merchant_id: str, row: Row[Any]) -> dict[str, object]:
+def _named(merchant_id: str, row: Row) -> dict[str, object]:
     return {"merchant_id": merchant_id, "terminal_id": row.id, "terminal_address": row.terminal_address}

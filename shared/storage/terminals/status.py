@@ -3,11 +3,9 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row
-
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 
 #: Limit of the waiting payments that are read; a page lists fewer.
@@ -61,7 +59,7 @@ async def statuses(
 ) -> dict[str, TerminalStatus]:
     """Return the status by address; an address that was never used has an empty one."""
 
-    async def look(tx: Transaction) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+    async def look(tx: Transaction) -> tuple[Sequence[Row], Sequence[Row]]:
         return await tx.all_of(_LOCKS, addresses), await tx.all_of(_WAITING, addresses)
 
     found, queued = await database.read(look)
@@ -76,7 +74,7 @@ async def statuses(
     return statuses
 
 
-def _status(row: Row[Any], merchant_id: str) -> TerminalStatus:
+def _status(row: Row, merchant_id: str) -> TerminalStatus:
     holder = None
     if row.held_by is not None:
         own = row.holds_for == merchant_id

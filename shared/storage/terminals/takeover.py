@@ -6,14 +6,11 @@ and reads it again as its last step, so that a worker that woke meanwhile keeps 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row
 
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import Event, State
 from shared.runtime.ids import is_payment_id
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import claims
 from shared.storage.payments.ending import move
@@ -121,7 +118,7 @@ async def take_back(
     return await database.write(work)
 
 
-async def _lock(tx: Transaction, lock: HeldLock) -> Row[Any] | None:
+async def _lock(tx: Transaction, lock: HeldLock) -> Row | None:
     return await tx.one(_LOCK, address=lock.address, epoch=lock.epoch, dead=lock.worker)
 
 
@@ -161,7 +158,7 @@ async def read_back(database: Database, address: str, token: str) -> TakenOver |
     return await database.write(look)
 
 
-async def _taken_over(tx: Transaction, row: Row[Any], token: str) -> TakenOver:
+async def _taken_over(tx: Transaction, row: Row, token: str) -> TakenOver:
     grant = locks.grant_of(row, token, row.held_by)
     return TakenOver(grant, await claims.claimed_as(tx, grant) if is_payment_id(row.held_by) else None)
 

@@ -6,12 +6,10 @@ has leased the delivery meanwhile, so that the death of a worker costs at most a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sqlalchemy import Row
+from typing import Final
 
 from shared.storage.db.clock import NOW_ONCE
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 
 #: The target is neither paused nor disabled.
@@ -182,7 +180,7 @@ async def lease_of_target(database: Database, target: str, most: int, lease_seco
     return [_leased(row) for row in rows]
 
 
-def _leased(row: Row[Any]) -> Leased:
+def _leased(row: Row) -> Leased:
     return Leased(
         id=row.id,
         lease=row.lease,

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row
-
-from shared.storage.db.engine import Database
+from shared.storage.db.engine import Database, Row
 from shared.storage.db.statement import Statement
 from shared.storage.payments.listing import Place
 
@@ -153,5 +151,5 @@ def _page_statement(conditions: tuple[str, ...], *, follows: bool) -> Statement:
     return Statement(f"{_SELECT} WHERE {where} ORDER BY created_at DESC, id DESC LIMIT :most")
 
 
-def _stored(row: Row[Any]) -> StoredDelivery:
+def _stored(row: Row) -> StoredDelivery:
     return StoredDelivery(**{**row._mapping, "is_being_sent": bool(row.is_being_sent)})

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row
-
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.listing import Place
 from shared.storage.terminals.merchants import lock_merchant
@@ -235,7 +233,7 @@ async def _check_room(tx: Transaction, merchant_id: str, limit: int) -> int:
     return int(row.number)
 
 
-async def _with_secrets(tx: Transaction, rows: Sequence[Row[Any]]) -> list[RegisteredEndpoint]:
+async def _with_secrets(tx: Transaction, rows: Sequence[Row]) -> list[RegisteredEndpoint]:
     secrets = await signing_secrets.of(tx, [row.id for row in rows])
     return [
         RegisteredEndpoint(**{**row._mapping, "types": _read(row.types)}, secrets=tuple(secrets[row.id]))

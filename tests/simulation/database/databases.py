@@ -1,15 +1,15 @@
-"""Product's `Database` as a simulated process opens it: on the thin engine, or on SQLAlchemy's own.
+"""Product's `Database` as a simulated process opens it: on the thin pool, or on SQLAlchemy's own.
 
 An engine of SQLAlchemy is used again in later histories: compiling its statements costs more than a history.
 """
 
 import random
-from typing import Any, cast
 
+from shared.storage.db.alchemy import AlchemyPool
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
 from tests.simulation.database.sqlite import STORE, connect_heartbeats, connect_main
-from tests.simulation.database.thin import ThinEngine
+from tests.simulation.database.thin import ThinPool
 
 _spare: dict[str, list[Database]] = {"main": [], "heartbeats": []}
 _used: list[tuple[str, Database]] = []
@@ -22,8 +22,8 @@ def open_simulated(which: str, rng: random.Random) -> Database:
     """Return the database (`main` or `heartbeats`) as a new process opens it."""
     if not STORE.get().is_thin:
         return _open_full(which, rng)
-    writer, reader = ThinEngine(_CONNECT[which], 1), ThinEngine(_CONNECT[which], _READERS[which])
-    return Database(cast("Any", writer), cast("Any", reader), "sqlite", rng)
+    writer, reader = ThinPool(_CONNECT[which], 1), ThinPool(_CONNECT[which], _READERS[which])
+    return Database(writer, reader, "sqlite", rng)
 
 
 def _open_full(which: str, rng: random.Random) -> Database:
@@ -38,7 +38,8 @@ def _open_full(which: str, rng: random.Random) -> Database:
 def give_back() -> None:
     """Keep the engines of a history that is over, with new pools, for a later one."""
     for which, made in _used:
-        for engine in (made._writer, made._reader):
-            engine.sync_engine.dispose(close=False)
+        for pool in (made._writer, made._reader):
+            assert isinstance(pool, AlchemyPool)
+            pool.engine.sync_engine.dispose(close=False)
         _spare[which].append(made)
     _used.clear()

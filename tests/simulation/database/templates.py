@@ -38,8 +38,8 @@ def make_templates() -> Templates:
 
 async def _make(folder: Path) -> None:
     url = f"sqlite+aiosqlite:///{folder / 't.db'}"
+    await migrate(url)
     database = open_database(url)
-    await migrate(database)
     for merchant_id in MERCHANT_IDS:
         await create_merchant(database, merchant_id, "Bakery", ["127.0.0.0/8"])
     await database.close()

@@ -11,7 +11,7 @@ Mistake = Callable[[], AbstractContextManager[object]]
 
 def changed(statement: Statement, *parts: tuple[str, str]) -> Statement:
     """Return a statement with some words changed; the words must be there."""
-    sql = statement.on("sqlite").text
+    sql = statement.on("sqlite")
     for old, new in parts:
         assert old in sql, f"{old!r} is not in {sql!r}"
         sql = sql.replace(old, new)

@@ -8,13 +8,15 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
+from weakref import WeakKeyDictionary
 
 from payments import change, rows
-from sqlalchemy import event, text
+from races.watched_connections import Sent, watched
 
 from shared.runtime.ids import is_payment_id
-from shared.storage.db.engine import Database
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
 
 _ADVISORY_LOCK: Final = 20_260_000
 
@@ -61,45 +63,33 @@ def troubled(database: Database) -> Iterator[dict[str, Trouble]]:
     """
     troubles: dict[str, Trouble] = {}
 
-    def begin(connection: Any) -> None:
-        connection.info.pop("trouble", None)
+    of_lent: WeakKeyDictionary[object, Trouble] = WeakKeyDictionary()
 
-    def before(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> Any:
-        named = next((troubles[one] for one in _texts(parameters) if one in troubles), None)
-        trouble = connection.info.setdefault("trouble", named) if named else connection.info.get("trouble")
-        if trouble is not None and trouble.strikes(statement):
-            return trouble.instead, ()
-        return statement, parameters
+    async def before(sent: Sent) -> None:
+        named = next((troubles[one] for one in _texts(sent) if one in troubles), None)
+        trouble = of_lent.setdefault(sent.lent, named) if named else of_lent.get(sent.lent)
+        if trouble is not None and trouble.strikes(sent.statement.on("postgresql")):
+            sent.statement, sent.parameters = Statement(trouble.instead), {}
 
-    engine = database._writer.sync_engine
-    event.listen(engine, "begin", begin)
-    event.listen(engine, "before_cursor_execute", before, retval=True)
-    try:
+    with watched(database, before_statement=before):
         yield troubles
-    finally:
-        event.remove(engine, "begin", begin)
-        event.remove(engine, "before_cursor_execute", before)
 
 
 @contextmanager
 def observed(accepting: Database, troubles: dict[str, Trouble]) -> Iterator[None]:
     """Give payments accepted on these connections for a troubled terminal that terminal's trouble."""
 
-    def before(_connection: Any, _cursor: Any, _statement: str, parameters: Any, *_: Any) -> None:
-        texts = list(_texts(parameters))
+    async def before(sent: Sent) -> None:
+        texts = list(_texts(sent))
         for trouble in [troubles[one] for one in texts if one in troubles]:
             troubles.update({one: trouble for one in texts if is_payment_id(one)})
 
-    engine = accepting._writer.sync_engine
-    event.listen(engine, "before_cursor_execute", before)
-    try:
+    with watched(accepting, before_statement=before):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", before)
 
 
-def _texts(parameters: Any) -> Iterator[str]:
-    for one in parameters or ():
+def _texts(sent: Sent) -> Iterator[str]:
+    for one in sent.parameters.values():
         if isinstance(one, str):
             yield one
 
@@ -112,8 +102,9 @@ async def timeouts_set(database: Database, *, statement: str, lock: str) -> Asyn
     await change(database, f"ALTER DATABASE \"{row.name}\" SET lock_timeout = '{lock}'")
     try:
         async with database._reader.connect() as connection:
-            await connection.execute(text(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})"))
+            tx = Transaction(connection, database.dialect)
+            await tx.all(Statement(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})"))
             yield
-            await connection.execute(text(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})"))
+            await tx.all(Statement(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})"))
     finally:
         await change(database, f'ALTER DATABASE "{row.name}" RESET ALL')

@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from payments import rows
-from sqlalchemy import event
-from sqlalchemy.util import await_only
+from races.watched_connections import Sent, watched
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
@@ -37,22 +36,22 @@ class Pause:
         """End the pause."""
         self._go.set()
 
-    def hold(self) -> None:
+    async def hold(self) -> None:
         if not self._reached.is_set():
             self._reached.set()
-            await_only(self._go.wait())
+            await self._go.wait()
 
 
 @contextmanager
 def paused_before(database: Database, statement: Statement) -> Iterator[Pause]:
     """Pause `database` before it sends the statement for the first time."""
-    pause, text = Pause(), statement.on(database.dialect)
+    pause = Pause()
 
-    def before(_connection: Any, clause: Any, *_: Any) -> None:
-        if clause is text:
-            pause.hold()
+    async def before(sent: Sent) -> None:
+        if sent.statement is statement:
+            await pause.hold()
 
-    with _listening(database, "before_execute", before, pause):
+    with _watched(database, pause, before_statement=before):
         yield pause
 
 
@@ -60,26 +59,32 @@ def paused_before(database: Database, statement: Statement) -> Iterator[Pause]:
 def paused_before_commit(database: Database) -> Iterator[Pause]:
     """Pause `database` with everything of its next transaction done but the COMMIT."""
     pause = Pause()
-    with _listening(database, "commit", lambda _connection: pause.hold(), pause):
+    with _watched(database, pause, before_commit=pause.hold):
         yield pause
 
 
 @contextmanager
-def _listening(database: Database, name: str, listener: Any, pause: Pause) -> Iterator[None]:
-    engine = database._writer.sync_engine
-    event.listen(engine, name, listener)
-    try:
-        yield
-    finally:
-        pause.go()
-        event.remove(engine, name, listener)
+def _watched(database: Database, pause: Pause, **hooks: Any) -> Iterator[None]:
+    with watched(database, **hooks):
+        try:
+            yield
+        finally:
+            pause.go()
+
+
+@asynccontextmanager
+async def open_transaction(database: Database) -> AsyncIterator[Transaction]:
+    """Yield a transaction of the test's own, which is rolled back at the block's end."""
+    async with database._writer.connect() as connection:
+        await connection.begin()
+        yield Transaction(connection, database.dialect)
 
 
 @asynccontextmanager
 async def locked(database: Database, statement: Statement, **parameters: object) -> AsyncIterator[None]:
     """Lock the statement's rows in a transaction of the test's own, until the block ends."""
-    async with database._writer.connect() as connection, connection.begin():
-        assert await Transaction(connection, database.dialect).one(statement, **parameters) is not None
+    async with open_transaction(database) as tx:
+        assert await tx.one(statement, **parameters) is not None
         yield
 
 

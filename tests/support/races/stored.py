@@ -10,12 +10,12 @@ from payments import ADDRESS, change, in_doubt, in_session, new_payment, prove, 
 from payments import succeeded as pay
 from races.interleaving import outcome_of, paused_before, running
 from races.race import Race
-from sqlalchemy.ext.asyncio import AsyncTransaction
 
 from shared.payment.payment import Payment, Reason
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db import engine, statement
+from shared.storage.db.connection import Connection
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import acceptance, settling, snapshots
@@ -164,15 +164,15 @@ def not_sent_dropped() -> Iterator[None]:
 def cancelled_commit_taken_for_certain() -> AbstractContextManager[object]:
     """A commit that the server cancels counts as a statement that it cancels: nothing is stored."""
 
-    async def commit(transaction: AsyncTransaction) -> None:
-        await transaction.commit()
+    async def commit(connection: Connection) -> None:
+        await connection.commit()
 
     return patch.object(engine, "_commit", commit)
 
 
 def other_attempts_not_looked_for() -> AbstractContextManager[object]:
     """An attempt that has ended is answered as if it were the only one."""
-    words = snapshots._SNAPSHOTS.on("postgresql").text
+    words = snapshots._SNAPSHOTS.on("postgresql")
     assert statement._ANOTHER_BLOCKS in words
     alone = Statement(words.replace(statement._ANOTHER_BLOCKS, "FALSE"))
     return patch.object(snapshots, "_SNAPSHOTS", alone)

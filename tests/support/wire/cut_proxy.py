@@ -1,4 +1,7 @@
-"""A TCP proxy that passes a client's COMMIT on and cuts the connection before the answer comes back."""
+"""A TCP proxy that passes a client's COMMIT on and cuts the connection before the answer comes back.
+
+The same for a statement that commits with its answer.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,13 +13,17 @@ class CutProxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._armed = False
+        self._marker: bytes | None = None
         self.port = 0
         self.cut = asyncio.Event()
 
     def cut_next_commit(self) -> None:
         """Cut the connection after the next COMMIT was forwarded, before its answer."""
-        self._armed = True
+        self.cut_next(b"COMMIT;")
+
+    def cut_next(self, marker: bytes) -> None:
+        """Do the same after the next piece with these bytes, as a parameter of a prepared statement."""
+        self._marker = marker
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(*self._target)
@@ -24,8 +31,8 @@ class CutProxy:
         answers = asyncio.create_task(self._answer(server_reader, writer, cutting))
         with suppress(ConnectionError):
             while chunk := await reader.read(65536):
-                if self._armed and b"COMMIT;" in chunk:
-                    self._armed = False
+                if self._marker is not None and self._marker in chunk:
+                    self._marker = None
                     cutting.set()
                 server_writer.write(chunk)
         server_writer.close()

@@ -228,7 +228,7 @@ def attempts_locked_before_the_insert() -> Iterator[None]:
 
 def no_address_without_key() -> AbstractContextManager[object]:
     """A payment that was never queued is stored without its key, and waits for no other."""
-    words = insertion._INSERT.on("postgresql").text
+    words = insertion._INSERT.on("postgresql")
     key = "CASE WHEN CAST(:terminal_address AS TEXT) IS NULL THEN NULL ELSE CAST(:guard_key AS TEXT) END,"
     return patch.object(insertion, "_INSERT", Statement(words.replace(":guard_key,", key)))
 

@@ -3,10 +3,9 @@
 import pytest
 from databases import ACCOUNT_PASSWORD, Store, as_account
 from payments import change
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
+from shared.storage.db.engine import StatementError
 from shared.storage.db.migrate import METADATA
 from shared.storage.db.opening import open_database
 
@@ -22,9 +21,9 @@ _TRIES = {
 async def is_allowed(url: str, statement: str) -> bool:
     database = open_database(url)
     try:
-        await database.write(lambda tx: tx.connection.execute(text(statement)))
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+        await change(database, statement)
+    except StatementError as error:
+        if error.sqlstate != _INSUFFICIENT_PRIVILEGE:
             raise
         return False
     else:

@@ -16,7 +16,6 @@ from races.cancelled_statements import (
     timeouts_set,
     troubled,
 )
-from sqlalchemy.exc import DBAPIError
 
 from shared.payment.payment import Reason
 from shared.payment.settlement import Settlement
@@ -27,6 +26,7 @@ from shared.storage.db.engine import (
     DatabaseBusy,
     DatabaseUnavailable,
     StatementCancelled,
+    StatementError,
 )
 from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
@@ -238,5 +238,5 @@ async def test_a_failing_wake_up_after_a_commit_cannot_undo_it(database: Databas
 
 async def test_a_wrong_statement_is_not_a_cancelled_one(database: Database) -> None:
     """Errors of the code stay what they are."""
-    with pytest.raises(DBAPIError):
+    with pytest.raises(StatementError):
         await rows(database, "SELECT no_such_column FROM terminal_locks")

@@ -7,16 +7,22 @@ import time
 import pytest
 from databases import Store
 from payments import ADDRESS, change, queued, rows
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from races.interleaving import open_transaction
 
-from shared.storage.db import engine, opening
-from shared.storage.db.engine import Database, Transaction
+from shared.storage.db import alchemy, errors, sqlite
+from shared.storage.db.engine import Database, StatementError, Transaction, UniqueViolation
+from shared.storage.db.errors import TransactionFailed
 from shared.storage.db.opening import check_durability, open_database
 from shared.storage.db.statement import Statement
 from shared.storage.terminals import locks
 
 NOW = Statement("SELECT {now} AS now")
+COUNT = Statement("SELECT count(*) FROM terminal_locks")
+ADD = Statement("INSERT INTO terminal_locks (address) VALUES (:address) RETURNING address")
+ADD_MISSING = Statement(
+    "INSERT INTO terminal_locks (address) VALUES (:address)"
+    " ON CONFLICT (address) DO NOTHING RETURNING address"
+)
 
 
 class Stopped(Exception):
@@ -97,7 +103,7 @@ async def test_a_transaction_on_a_busy_sqlite_file_is_repeated(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process locks the file longer than a connection waits for it."""
-    monkeypatch.setattr(opening, "SQLITE_BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.0)
     one, other = sqlite_store.open(), sqlite_store.open()
     tries = 0
 
@@ -107,20 +113,19 @@ async def test_a_transaction_on_a_busy_sqlite_file_is_repeated(
         await locks.create(tx, ADDRESS)
 
     refused = asyncio.Event()
-    original = engine._is_retried
+    original = errors.known_error
 
-    def is_retried(error: DBAPIError) -> bool:
+    def known_error(message: str, sqlstate: str, *, is_lost: bool) -> Exception:
         refused.set()
-        return original(error)
+        return original(message, sqlstate, is_lost=is_lost)
 
-    monkeypatch.setattr(engine, "_is_retried", is_retried)
+    monkeypatch.setattr(alchemy, "known_error", known_error)
     try:
-        async with one._writer.connect() as connection:
-            async with connection.begin():
-                writing = asyncio.create_task(other.write(work))
-                await asyncio.wait_for(refused.wait(), 5)
-                assert not writing.done()
-            await asyncio.wait_for(writing, 5)
+        async with open_transaction(one):
+            writing = asyncio.create_task(other.write(work))
+            await asyncio.wait_for(refused.wait(), 5)
+            assert not writing.done()
+        await asyncio.wait_for(writing, 5)
         assert tries == 1, "a refused BEGIN has run nothing of it"
         assert len(await rows(one, "SELECT address FROM terminal_locks")) == 1
     finally:
@@ -155,22 +160,91 @@ async def test_reading_sees_what_was_committed_last(database: Database, second_d
     """A reader keeps no old snapshot from one statement to the next."""
 
     async def look_twice(tx: Transaction) -> tuple[int, int]:
-        count = text("SELECT count(*) FROM terminal_locks")
-        before = (await tx.connection.execute(count)).scalar_one()
+        (before,) = await tx.all(COUNT)
         await change(
             second_database,
             "INSERT INTO terminal_locks (address) VALUES (:terminal_address)",
             terminal_address=ADDRESS,
         )
-        after = (await tx.connection.execute(count)).scalar_one()
-        return before, after
+        (after,) = await tx.all(COUNT)
+        return before[0], after[0]
 
     assert await database.read(look_twice) == (0, 1)
 
 
+async def test_one_statement_is_a_transaction_of_its_own(
+    database: Database, second_database: Database
+) -> None:
+    """It returns its row, and others see what it wrote."""
+    row = await database.write_one(ADD, address=ADDRESS)
+
+    assert row is not None
+    assert row.address == ADDRESS
+    assert len(await rows(second_database, "SELECT address FROM terminal_locks")) == 1
+    assert await database.write_one(ADD_MISSING, address=ADDRESS) is None
+
+
+async def test_one_statement_that_is_refused_stores_nothing(database: Database) -> None:
+    """A key that is there already has an exception of its own, and the connection works on."""
+    await database.write_one(ADD, address=ADDRESS)
+
+    with pytest.raises(UniqueViolation):
+        await database.write_one(ADD, address=ADDRESS)
+    with pytest.raises(UniqueViolation):
+        await change(database, "INSERT INTO terminal_locks (address) VALUES (:address)", address=ADDRESS)
+
+    assert len(await rows(database, "SELECT address FROM terminal_locks")) == 1
+
+
+async def test_one_transaction_that_ignores_an_error_is_not_taken_for_stored(
+    postgres_database: Database,
+) -> None:
+    """PostgreSQL answers its COMMIT with a rollback."""
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(ADD, address=ADDRESS)
+        with pytest.raises(UniqueViolation):
+            await tx.run(ADD, address=ADDRESS)
+
+    with pytest.raises(TransactionFailed):
+        await postgres_database.write(work)
+
+
+async def test_statements_see_what_was_committed_before_each(postgres_store: Store) -> None:
+    """Whatever isolation the database has by default, in a transaction and outside of one."""
+    one = postgres_store.open()
+    (row,) = await rows(one, "SELECT current_database() AS name")
+    await change(one, f"ALTER DATABASE {row.name} SET default_transaction_isolation = serializable")
+    other = postgres_store.open()
+    level = Statement("SELECT current_setting('transaction_isolation') AS level")
+    try:
+        found = [
+            await other.read(lambda tx: tx.one(level)),
+            await other.write(lambda tx: tx.one(level)),
+            await other.write_one(level),
+        ]
+    finally:
+        await change(one, f"ALTER DATABASE {row.name} RESET ALL")
+        await one.close()
+        await other.close()
+
+    assert [each.level for each in found if each is not None] == ["read committed"] * 3
+
+
+async def test_a_row_has_its_columns_by_name_and_in_their_order(database: Database) -> None:
+    """The same on both databases."""
+    (row,) = await rows(database, "SELECT 1 AS first, 'b' AS second")
+
+    assert (row.first, row.second, row[1]) == (1, "b", "b")
+    assert list(row) == [1, "b"]
+    assert dict(row._mapping) == {"first": 1, "second": "b"}
+    with pytest.raises(AttributeError):
+        _ = row.third
+
+
 async def test_an_unknown_statement_is_an_error_of_the_code(database: Database) -> None:
     """It is neither 'unavailable' nor repeated."""
-    with pytest.raises(DBAPIError):
+    with pytest.raises(StatementError):
         await change(database, "UPDATE no_such_table SET a = 1")
 
 

@@ -12,12 +12,10 @@ from bench.growth_data import Size, fill
 from bench.growth_statements import (
     WHOLE_TABLE,
     cost,
-    numbered,
     statements,
     whole_tables_of_any_values,
 )
 from shared.storage.db.migrate import migrate
-from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
 
 #: Every table that grows has too many rows for a plan that reads it as a whole.
@@ -32,9 +30,7 @@ IN_ORDER = {"payments.operators._ACTIONS"}
 
 async def test_no_statement_reads_a_growing_table_as_a_whole(empty_postgres_url: str) -> None:
     """Neither with values, nor with the plan that a prepared statement may use for any values."""
-    database = open_database(empty_postgres_url)
-    await migrate(database)
-    await database.close()
+    await migrate(empty_postgres_url)
     plain = make_url(empty_postgres_url).set(drivername="postgresql")
     connection = await asyncpg.connect(plain.render_as_string(hide_password=False))
     try:
@@ -89,4 +85,4 @@ def test_the_statements_of_every_part_are_looked_at() -> None:
 
     assert {"terminals.takeover._ORPHANS", "payments.queue._OVERDUE", "webhooks.feed._READ"} <= found.keys()
     assert found.keys() >= WHOLE_TABLE.keys()
-    assert all(numbered(statement)[0] for statement in found.values())
+    assert all(statement.numbered[0] for statement in found.values())

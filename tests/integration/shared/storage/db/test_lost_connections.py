@@ -3,21 +3,29 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
 from databases import Store
 from payments import change, history, holder, in_session, queued, rows, submit, try_claim
-from races.interleaving import outcome_of, paused_before, paused_before_commit, running
+from races.interleaving import eventually, outcome_of, paused_before, paused_before_commit, running
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 from wire.cut_proxy import CutProxy, cut_proxy
 
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event, State
-from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction
+from shared.storage.db.engine import (
+    CommitUnknown,
+    Database,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    StatementError,
+    Transaction,
+)
 from shared.storage.db.opening import open_database
+from shared.storage.db.postgres import PostgresPool
+from shared.storage.db.statement import Statement
 from shared.storage.payments import claims, snapshots
 from shared.storage.payments.claims import Claimed, read_back
 from shared.storage.payments.ending import lock
@@ -26,6 +34,7 @@ from shared.storage.payments.settling import settle
 from shared.storage.terminals.locks import ObservedCapabilities
 
 DONE = Settlement(event=Event.ANSWERED_DONE)
+ADD_WORKER = Statement("INSERT INTO workers (id, counter) VALUES (:worker, 0) RETURNING id")
 KILL_OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle in transaction'"
@@ -64,6 +73,44 @@ async def test_a_claim_whose_commits_answer_is_lost_is_read_back_by_its_token(
     assert isinstance(mine, Claimed)
     assert (mine.payment.state, mine.grant.token) == (State.IN_SESSION, "token-a")
     assert await read_back(behind_proxy, payment_id, "token-b") is None
+
+
+async def test_one_statement_whose_answer_is_lost_is_unknown(
+    postgres_database: Database, behind_proxy: Database, proxy: CutProxy
+) -> None:
+    """It commits with its answer: it is stored here, and not repeated."""
+    assert await behind_proxy.write_one(ADD_WORKER, worker="worker-1") is not None
+    proxy.cut_next(b"worker-2")
+
+    with pytest.raises(CommitUnknown):
+        await behind_proxy.write_one(ADD_WORKER, worker="worker-2")
+
+    stored = await rows(postgres_database, "SELECT id FROM workers ORDER BY id")
+    assert [row.id for row in stored] == ["worker-1", "worker-2"]
+
+
+async def test_one_statement_is_no_outage_of_the_next_after_a_restart_of_the_server(
+    postgres_database: Database, behind_proxy: Database
+) -> None:
+    """A connection that ended before anything was sent is replaced."""
+    await behind_proxy.write_one(ADD_WORKER, worker="worker-1")
+    await rows(
+        postgres_database,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    pool = behind_proxy._writer
+    assert isinstance(pool, PostgresPool)
+    await eventually(_ended(pool))
+
+    assert await behind_proxy.write_one(ADD_WORKER, worker="worker-2") is not None
+
+
+def _ended(pool: PostgresPool) -> Callable[[], Awaitable[object]]:
+    async def look() -> object:
+        return all(driver.is_closed() for driver in pool._free)
+
+    return look
 
 
 async def test_a_claim_that_was_not_committed_is_not_read_back(
@@ -174,13 +221,15 @@ async def test_a_server_that_refuses_connections_is_unavailable(
     await database.close()
 
 
-async def test_a_database_that_has_no_connection_left_is_unavailable(postgres_database: Database) -> None:
+async def test_a_database_that_has_no_connection_left_is_unavailable(
+    postgres_store: Store, postgres_database: Database
+) -> None:
     """By a real refusal of the server."""
     await change(postgres_database, "UPDATE terminal_locks SET epoch = 0")
     (row,) = await rows(postgres_database, "SELECT current_database() AS name")
     limited = f"role_{row.name}"
     await change(postgres_database, f"CREATE ROLE {limited} LOGIN PASSWORD 'limited' CONNECTION LIMIT 0")
-    url = postgres_database._writer.url.set(username=limited, password="limited")
+    url = make_url(postgres_store.url).set(username=limited, password="limited")
     database = open_database(url.render_as_string(hide_password=False))
     try:
         with pytest.raises(DatabaseUnavailable):
@@ -195,7 +244,7 @@ async def test_a_wrong_password_or_name_is_not_an_outage(postgres_store: Store) 
     url = make_url(postgres_store.url).set(database="no_such_database")
     database = open_database(url.render_as_string(hide_password=False))
 
-    with pytest.raises(DBAPIError, match="does not exist"):
+    with pytest.raises(StatementError, match="does not exist"):
         await rows(database, "SELECT 1 AS one")
     await database.close()
 
@@ -203,9 +252,10 @@ async def test_a_wrong_password_or_name_is_not_an_outage(postgres_store: Store) 
 async def test_a_full_pool_is_unavailable_and_not_a_hang(postgres_store: Store) -> None:
     """A transaction that finds no connection within its time-out raises DatabaseBusy."""
     database = open_database(postgres_store.url, pool_size=1)
-    database._writer.sync_engine.pool._timeout = 0.05  # type: ignore[attr-defined]
+    assert isinstance(database._writer, PostgresPool)
+    database._writer.wait_seconds = 0.05
     async with database._writer.connect():
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseBusy):
             await rows(database, "SELECT 1 AS one")
     await database.close()
 

@@ -5,11 +5,20 @@ import asyncio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from databases import Store
 from payments import change
 from sqlalchemy import Connection
 
-from shared.storage.db.engine import Database
-from shared.storage.db.migrate import METADATA, SchemaTooOld, check_schema, migrate, newest_version
+from shared.storage.db.alchemy import AlchemyConnection
+from shared.storage.db.engine import Transaction
+from shared.storage.db.migrate import (
+    METADATA,
+    SchemaTooOld,
+    check_schema,
+    migrate,
+    newest_version,
+    open_alchemy,
+)
 from shared.storage.db.opening import open_database
 
 
@@ -20,8 +29,8 @@ async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:
         with pytest.raises(SchemaTooOld, match="run `cloud-terminal migrate`"):
             await check_schema(database)
 
-        assert await migrate(database) == (None, newest_version())
-        assert await migrate(database) == (newest_version(), newest_version())
+        assert await migrate(empty_url) == (None, newest_version())
+        assert await migrate(empty_url) == (newest_version(), newest_version())
         await check_schema(database)
     finally:
         await database.close()
@@ -29,12 +38,7 @@ async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:
 
 async def test_two_processes_that_migrate_at_once_do_it_once(empty_url: str) -> None:
     """One waits for the other and finds the work done."""
-    databases = [open_database(empty_url) for _ in range(2)]
-    try:
-        versions = await asyncio.gather(*(migrate(database) for database in databases))
-    finally:
-        for database in databases:
-            await database.close()
+    versions = await asyncio.gather(*(migrate(empty_url) for _ in range(2)))
 
     assert sorted(versions, key=str) == [
         (newest_version(), newest_version()),
@@ -44,9 +48,9 @@ async def test_two_processes_that_migrate_at_once_do_it_once(empty_url: str) -> 
 
 async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
     """The previous release goes on while the next one's migration has run."""
+    await migrate(empty_url)
     database = open_database(empty_url)
     try:
-        await migrate(database)
         await change(database, "UPDATE alembic_version SET version_num = '9999'")
 
         await check_schema(database)
@@ -54,10 +58,18 @@ async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
         await database.close()
 
 
-async def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+async def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
     """The migrated schema equals the tables."""
 
     def differences(connection: Connection) -> object:
         return compare_metadata(MigrationContext.configure(connection), METADATA)
 
-    assert await database.read(lambda tx: tx.connection.run_sync(differences)) == []
+    async def look(tx: Transaction) -> object:
+        assert isinstance(tx.connection, AlchemyConnection)
+        return await tx.connection.run_sync(differences)
+
+    database = open_alchemy(store.url)
+    try:
+        assert await database.read(look) == []
+    finally:
+        await database.close()

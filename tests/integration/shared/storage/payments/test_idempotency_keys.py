@@ -1,10 +1,17 @@
 """Idempotency keys: each names one operation, also for requests at once; credits differ by their keys."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from payments import ended, prove, queued, refused, rows, submit, succeeded
-from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from races.interleaving import (
+    finished_or_blocked,
+    open_transaction,
+    outcome_of,
+    paused_before_commit,
+    running,
+)
 
 from shared.payment.payment import Operation
 from shared.payment.states import Event
@@ -176,12 +183,9 @@ async def test_a_request_that_was_rolled_back_leaves_its_key_to_others(
     from shared.storage.payments.idempotency import NamedOperation, bind
 
     named = NamedOperation("merchant", "key-1", "order-9", Operation.DEBIT, 1, "EUR")
-    async with postgres_database._writer.connect() as connection:
-        from shared.storage.db.engine import Transaction
-
-        transaction = await connection.begin()
-        await bind(Transaction(connection, "postgresql"), named)
-        async with running(submit(second_postgres_database, **KEYED)) as waiting:
+    async with AsyncExitStack() as stack:
+        async with open_transaction(postgres_database) as tx:
+            await bind(tx, named)
+            waiting = await stack.enter_async_context(running(submit(second_postgres_database, **KEYED)))
             assert await finished_or_blocked(second_postgres_database, waiting)
-            await transaction.rollback()
-            assert isinstance(await outcome_of(waiting), Accepted)
+        assert isinstance(await outcome_of(waiting), Accepted)

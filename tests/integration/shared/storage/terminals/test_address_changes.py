@@ -2,10 +2,10 @@
 
 import pytest
 from payments import ADDRESS, change, ended, in_doubt, in_session, queued, rows
-from sqlalchemy import text
 
 from shared.payment.states import Event
 from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
 from shared.storage.terminals import address_changes, registry
 from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import Entry
@@ -164,8 +164,8 @@ async def test_the_earlier_address_of_a_name_is_found_by_its_index(database: Dat
 
     async def look(tx: Transaction) -> str:
         if tx.dialect == "postgresql":
-            await tx.connection.execute(text("SET LOCAL enable_seqscan = off"))
-        found = await tx.connection.execute(text(f"{explain} {statement.on(tx.dialect)}"), names)
-        return "\n".join(str(row) for row in found.all())
+            await tx.run(Statement("SET LOCAL enable_seqscan = off"))
+        found = await tx.all(Statement(f"{explain} {statement.on(tx.dialect)}"), **names)
+        return "\n".join(str(row) for row in found)
 
     assert "payments_by_name" in await database.write(look)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from databases import Store
+from races.interleaving import open_transaction
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals.heartbeats import Heartbeats, heartbeats_url
@@ -49,7 +50,7 @@ async def test_on_sqlite_a_long_payment_transaction_delays_no_heartbeat(
     heartbeats = await Heartbeats.open(sqlite_store.url)
     try:
         await heartbeats.register("worker-1")
-        async with database._writer.connect() as connection, connection.begin():
+        async with open_transaction(database):
             assert await heartbeats.beat("worker-1")
         path = Path(sqlite_store.url.removeprefix("sqlite+aiosqlite:///"))
         assert (path.parent / "cloud-terminal-heartbeats.db").exists()

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from databases import Store
-from sqlalchemy import text
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
@@ -40,9 +39,8 @@ async def plan(database: Database, statement: Statement, **parameters: object) -
     async def look(tx: Transaction) -> Any:
         if tx.dialect == "postgresql":
             # A table without rows is read as a whole otherwise.
-            await tx.connection.execute(text("SET LOCAL enable_seqscan = off"))
-        explained = text(f"{explain} {statement.on(tx.dialect)}")
-        return (await tx.connection.execute(explained, parameters)).all()
+            await tx.run(Statement("SET LOCAL enable_seqscan = off"))
+        return await tx.all(Statement(f"{explain} {statement.on(tx.dialect)}"), **parameters)
 
     return "\n".join(str(row) for row in await database.write(look))
 

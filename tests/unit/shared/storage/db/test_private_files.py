@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import text
+from payments import change, rows
 
 from shared.settings.settings import Settings
 from shared.storage.db.opening import migrate_database, open_database, opened_database
@@ -44,7 +44,7 @@ async def test_files_and_folder_are_made_for_their_owner(tmp_path: Path) -> None
 
     assert mode(path.parent) == 0o700
     async with opened_database(settings) as database:
-        await database.write(lambda tx: tx.connection.execute(text("CREATE TABLE t (a)")))
+        await change(database, "CREATE TABLE t (a)")
         heartbeats = await Heartbeats.open(url_of(path))
         files = sorted(path.parent.iterdir())
         assert {file.suffix for file in files} >= {".db", ".db-wal", ".db-shm"}
@@ -75,7 +75,7 @@ async def test_a_missing_folder_is_not_made_by_opening(tmp_path: Path) -> None:
     database = open_database(url_of(tmp_path / "nowhere" / "x.db"))
 
     with pytest.raises(Exception, match="unable to open"):
-        await database.read(lambda tx: tx.connection.execute(text("SELECT 1")))
+        await rows(database, "SELECT 1")
 
     assert not (tmp_path / "nowhere").exists()
     await database.close()

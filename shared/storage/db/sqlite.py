@@ -1,0 +1,58 @@
+"""SQLite's file: its connections, durable and for its owner alone."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.storage.db.alchemy import AlchemyPool
+from shared.storage.db.connection import POOL_SECONDS
+from shared.storage.db.private_files import make_private
+
+#: Wait for another process's writer.
+SQLITE_BUSY_SECONDS: Final = 5.0
+
+
+def sqlite_pools(
+    url: URL, async_creator: Callable[[], Awaitable[Any]] | None = None
+) -> tuple[AlchemyPool, AlchemyPool]:
+    """Return the pools of the writer and of the readers; `async_creator` replaces the driver's connect."""
+    extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}
+    extra |= {"max_overflow": 0, "pool_timeout": POOL_SECONDS, "hide_parameters": True}
+    writer = create_async_engine(url, pool_size=1, **extra)
+    reader = create_async_engine(url, pool_size=4, **extra)
+    path = sqlite_path(url)
+    for engine in (writer, reader):
+        event.listen(engine.sync_engine, "connect", _prepare)
+        if path is not None:
+            # Returning None leaves the connecting to the driver.
+            event.listen(engine.sync_engine, "do_connect", lambda *_: make_private(path))
+    # The reader begins no transaction: each of its statements sees the newest commit.
+    event.listen(writer.sync_engine, "begin", _begin_immediate)
+    return AlchemyPool(writer), AlchemyPool(reader)
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """Return the file of an embedded database; None for PostgreSQL and for a database in memory."""
+    in_memory = not url.database or url.database == ":memory:" or url.database.startswith("file:")
+    return None if url.get_backend_name() != "sqlite" or in_memory else Path(str(url.database))
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {int(SQLITE_BUSY_SECONDS * 1000)}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
