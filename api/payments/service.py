@@ -1,5 +1,7 @@
 """One payment from its request to its answer: store, publish, wait, answer what is stored."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -117,20 +119,15 @@ class Payments:
         started_at = self._clock.monotonic()
         payment_id = new_payment_id(self._clock, self._random_bytes)
         acceptance: Acceptance
-        with bound(payment_id=payment_id):
-            try:
-                # The waiter is there before the message: a reply cannot come too early.
-                with self._waiters.waiting(payment_id, attached=False) as waiter:
-                    try:
-                        new, acceptance = await self._intake.take(payment_id, order, context)
-                    except DatabaseBusy as error:
-                        _log.warning("order refused: no free database connection")
-                        raise OverloadedUnchecked from error
-                    if isinstance(acceptance, Accepted):
-                        return await self._accepted(acceptance, new, waiter, context, started_at)
-            except (DatabaseUnavailable, CommitUnknown) as error:
-                _log.error("database unavailable", error=str(error))
-                raise DatabaseOutage from error
+        with (
+            bound(payment_id=payment_id),
+            _database_refusals(),
+            # The waiter is there before the message: a reply cannot come too early.
+            self._waiters.waiting(payment_id, attached=False) as waiter,
+        ):
+            new, acceptance = await self._intake.take(payment_id, order, context)
+            if isinstance(acceptance, Accepted):
+                return await self._accepted(acceptance, new, waiter, context, started_at)
         return await self._not_inserted(acceptance, context, started_at)
 
     async def _accepted(
@@ -184,14 +181,14 @@ class Payments:
             case Attached(payment) if payment.state is State.SUCCEEDED:
                 return Answered(payment, response_for(payment), replayed=True)
             case Attached(payment):
-                with bound(payment_id=payment.id), self._waiters.waiting(payment.id, attached=True) as waiter:
-                    try:
-                        snapshot = await self.results.of_order(
-                            waiter, started_at, self._wait_seconds(context)
-                        )
-                    except (DatabaseUnavailable, CommitUnknown) as error:
-                        raise DatabaseOutage from error
-                return Answered.of(snapshot)
+                with (
+                    bound(payment_id=payment.id),
+                    _database_refusals(),
+                    self._waiters.waiting(payment.id, attached=True) as waiter,
+                ):
+                    return Answered.of(
+                        await self.results.of_order(waiter, started_at, self._wait_seconds(context))
+                    )
             case Conflict("key_closed", _, payment):
                 raise KeyClosed(payment=payment)
             case Conflict("key_used", _, payment):
@@ -210,3 +207,16 @@ class Payments:
         if preference.wait_seconds is not None:
             wanted = preference.wait_seconds
         return min(wanted, self._settings.caller_wait_seconds)
+
+
+@contextmanager
+def _database_refusals() -> Iterator[None]:
+    """Turn the database's exceptions into the contract's: an exhausted pool is too busy, no outage."""
+    try:
+        yield
+    except DatabaseBusy as error:
+        _log.warning("order refused: no free database connection")
+        raise OverloadedUnchecked from error
+    except (DatabaseUnavailable, CommitUnknown) as error:
+        _log.error("database unavailable", error=str(error))
+        raise DatabaseOutage from error

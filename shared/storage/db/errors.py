@@ -19,8 +19,7 @@ UNIQUE_SQLSTATE: Final = "23505"
 
 
 class DatabaseUnavailable(Exception):
-    """Raised when the database cannot be reached or does not answer; nothing of the transaction was
-    stored."""
+    """Raised when the database cannot be reached or does not answer; nothing of a transaction was stored."""
 
 
 class StatementCancelled(DatabaseUnavailable):

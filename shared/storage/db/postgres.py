@@ -134,11 +134,10 @@ class PostgresPool:
         await asyncio.gather(*(_close(driver) for driver in free))
 
     async def _take(self) -> "asyncpg.Connection[Any]":
-        try:
-            async with asyncio.timeout(self.wait_seconds):
-                await self._places.acquire()
-        except TimeoutError:
-            raise DatabaseBusy(f"no connection was free within {self.wait_seconds:g} s") from None
+        if self._places.locked():
+            await self._wait_for_place()
+        else:
+            await self._places.acquire()
         try:
             while self._free:
                 driver = self._free.pop()
@@ -148,6 +147,13 @@ class PostgresPool:
         except BaseException:
             self._places.release()
             raise
+
+    async def _wait_for_place(self) -> None:
+        try:
+            async with asyncio.timeout(self.wait_seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DatabaseBusy(f"no connection was free within {self.wait_seconds:g} s") from None
 
     async def _open(self) -> "asyncpg.Connection[Any]":
         try:

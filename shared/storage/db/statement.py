@@ -36,8 +36,7 @@ _IN_IDS: Final[dict[Dialect, str]] = {
 
 
 #: Of a row of `payments`: true if another attempt of its operation blocks new ones, so that money may have
-#: moved
-#: or may still move. By the guard's index, and only for a row that does not block new attempts itself.
+#: moved or may still move. By the guard's index, and only for a row that does not block new attempts itself.
 _ANOTHER_BLOCKS: Final = (
     "(payments.guard_key IS NULL AND EXISTS (SELECT 1 FROM payments other"
     " WHERE other.merchant_id = payments.merchant_id AND other.guard_key = payments.operation_key))"
@@ -48,11 +47,10 @@ class Statement:
     """A statement's text with placeholders that differ by dialect or repeat.
 
     `{now}`: the database's time in milliseconds since 1970. `{for_update}`: the row lock; `{skip_locked}`:
-    the
-    same without waiting for locked rows. `{payment}`: the columns of a payment. `{another_blocks}`: true if
-    another attempt of the payment's operation blocks new ones. `{observed}`: assignments of a session's
-    `locks.ObservedCapabilities`. `{in_ids}`: a condition for one of a list, see `Transaction.all_of`.
-    `{unindexed}`: before a column by which SQLite is not to search an index.
+    the same without waiting for locked rows. `{payment}`: the columns of a payment. `{another_blocks}`:
+    true if another attempt of the payment's operation blocks new ones. `{observed}`: assignments of a
+    session's `locks.ObservedCapabilities`. `{in_ids}`: a condition for one of a list, see
+    `Transaction.all_of`. `{unindexed}`: before a column by which SQLite is not to search an index.
     """
 
     def __init__(self, template: str) -> None:
