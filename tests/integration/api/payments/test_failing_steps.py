@@ -10,7 +10,7 @@ from system import System, payment_id
 from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
 
 from shared.runtime.failpoints import API_STEPS
-from shared.storage.db.engine import StatementCancelled
+from shared.storage.db.engine import DatabaseBusy, StatementCancelled
 
 
 async def pays(talk: Talk) -> None:
@@ -59,6 +59,40 @@ async def test_an_order_whose_statement_is_cancelled_is_answered_as_one_of_a_dat
         assert await system.payments() == []
 
         assert (await pos.pay(terminal.host, order_id="order-1")).json()["paymentStatus"] == "Success"
+
+
+@pytest.mark.parametrize("step", API_STEPS)
+async def test_an_order_that_finds_no_free_connection_is_told_that_the_service_is_busy(
+    system: System, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 whether it is stored already or not, no outage; the same order again is paid once."""
+
+    async def is_exhausted(_: object) -> None:
+        raise DatabaseBusy("no connection was free")
+
+    exhausted: list[str] = []
+
+    async def exhausts_the_pool(reached: str) -> None:
+        if reached == step and not exhausted:
+            exhausted.append(step)
+            monkeypatch.setattr(api.database, "write", is_exhausted)
+            monkeypatch.setattr(api.database, "read", is_exhausted)
+
+    api = await system.api(failpoint=exhausts_the_pool)
+    pos = await system.pos(api)
+    await system.worker()
+    async with ScriptedTerminal(pays) as terminal:
+        first = await pos.pay(terminal.host, order_id="order-1", headers={"prefer": "respond-async"})
+        monkeypatch.undo()
+        again = await pos.pay(terminal.host, order_id="order-1")
+
+        assert (first.status_code, first.json()["error"]["code"]) == (
+            503,
+            "busy.connector.service.unavailable",
+        )
+        assert first.json()["error"]["details"]["safe_to_retry"] is False
+        assert len(terminal.talks) == 1
+    assert again.json().get("paymentStatus") == "Success", again.text
 
 
 @pytest.mark.parametrize("error", [StatementCancelled("canceling statement"), RuntimeError("unexpected")])
