@@ -86,13 +86,9 @@ hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what
 bench-quick: $(VENV)/.ready ## A payment against a bare request and reply over RabbitMQ, and its CPU by process (60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
 
-.PHONY: bench-overload
-bench-overload: $(VENV)/.ready ## Five times the capacity, and 1,000 callers at once (2 minutes)
-	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.overload
-
-.PHONY: bench-notify
-bench-notify: $(VENV)/.ready ## Webhooks a second, and what one hanging endpoint costs the others
-	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.notify
+.PHONY: bench
+bench: .cache/bench-venv/.ready ## Measure everything (10 minutes), or parts: ARGS="latency rate"; ARGS=--write renews the page
+	@.cache/bench-venv/bin/python -m sandbox.servers -- .cache/bench-venv/bin/python -m bench $(ARGS)
 
 .PHONY: bench-growth
 bench-growth: $(VENV)/.ready ## Compare each statement's cost in a small and a large database (ARGS="--large 100000:10000000")
@@ -120,6 +116,8 @@ lock: $(VENV)/bin/uv ## Resolve the dependencies into requirements/ (UPGRADE=1 t
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/dev.txt >/dev/null
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --group browser --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/browser.txt >/dev/null
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --group bench --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/bench.txt >/dev/null
 
 .PHONY: setup
 setup: $(VENV)/.ready ## Make .venv with the locked dependencies
@@ -137,9 +135,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml | $(VENV)/bin/uv
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Beside .venv: playwright is large, and most have no use for it.
-.cache/browser-venv/.ready: requirements/browser.txt | $(VENV)/bin/uv
-	@echo "Installing playwright into .cache/browser-venv ..." >&2
-	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python .cache/browser-venv
-	@VIRTUAL_ENV=$(CURDIR)/.cache/browser-venv $(BIN)/uv pip sync -q --require-hashes requirements/browser.txt
+# Beside .venv: playwright is large, and most have no use for it or for the frameworks of the benchmark.
+.cache/%-venv/.ready: requirements/%.txt | $(VENV)/bin/uv
+	@echo "Installing requirements/$*.txt into .cache/$*-venv ..." >&2
+	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python .cache/$*-venv
+	@VIRTUAL_ENV=$(CURDIR)/.cache/$*-venv $(BIN)/uv pip sync -q --require-hashes requirements/$*.txt
 	@touch $@

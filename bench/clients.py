@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -97,6 +98,7 @@ class Slice:
 
     answers: int
     seconds: float
+    p50_ms: float
 
     @property
     def rate(self) -> float:
@@ -104,15 +106,13 @@ class Slice:
 
 
 async def go_on(clients: Sequence[Ask], seconds: float) -> Slice:
-    """Let each client ask again and again for a slice of time, one request at a time."""
-    begun = time.perf_counter()
+    """Let each client ask again and again for a slice of time, one request at a time, at least once."""
+    begun, times = time.perf_counter(), list[float]()
 
-    async def go_round(ask: Ask) -> int:
-        rounds = 0
+    async def go_round(ask: Ask) -> None:
+        times.append(await timed(ask))
         while time.perf_counter() - begun < seconds:
-            await ask()
-            rounds += 1
-        return rounds
+            times.append(await timed(ask))
 
-    counts = await asyncio.gather(*(go_round(ask) for ask in clients))
-    return Slice(sum(counts), time.perf_counter() - begun)
+    await asyncio.gather(*(go_round(ask) for ask in clients))
+    return Slice(len(times), time.perf_counter() - begun, statistics.median(times) * 1000)

@@ -8,6 +8,8 @@ from typing import Final
 import psutil
 from sqlalchemy.engine import make_url
 
+from bench.system import Servers
+
 #: Names of the processes that listen; behind another one, such as Docker's proxy, the server is not visible.
 RABBITMQ: Final = "beam.smp"
 POSTGRESQL: Final = "postgres"
@@ -46,13 +48,11 @@ def tree_seconds(pid: int) -> float:
     return total
 
 
-def server_roots(amqp_url: str, postgres_url: str | None) -> dict[str, int]:
+def server_roots(servers: Servers) -> dict[str, int]:
     """Return the pids of those servers whose processes are visible here; one in a container is not."""
-    wanted = {"RabbitMQ": (amqp_url, 5672, RABBITMQ)}
-    if postgres_url is not None:
-        wanted["PostgreSQL"] = (postgres_url, 5432, POSTGRESQL)
     found = {
-        title: _listening(make_url(url).port or port, name) for title, (url, port, name) in wanted.items()
+        "RabbitMQ": _listening(make_url(servers.amqp_url).port or 5672, RABBITMQ),
+        "PostgreSQL": _listening(make_url(servers.postgres_url).port or 5432, POSTGRESQL),
     }
     return {title: pid for title, pid in found.items() if pid is not None}
 

@@ -14,12 +14,13 @@ class HttpClient:
         self._head: Final = head
 
     @staticmethod
-    async def connect(port: int, username: str, secret: str) -> "HttpClient":
+    async def connect(port: int, username: str, secret: str, *, prefer: str | None = None) -> "HttpClient":
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         basic = base64.b64encode(f"{username}:{secret}".encode()).decode()
+        wish = "" if prefer is None else f"Prefer: {prefer}\r\n"
         head = (
             "POST /v1/connector/order HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            f"Authorization: Basic {basic}\r\nContent-Length: "
+            f"Authorization: Basic {basic}\r\n{wish}Content-Length: "
         )
         return HttpClient(reader, writer, head.encode())
 

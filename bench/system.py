@@ -1,20 +1,25 @@
 """The measured system: API, worker, terminals and the bare responder, as processes of their own."""
 
 import asyncio
+import itertools
 import json
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from bench.terminals import LISTENING_LINE
 from shared.runtime.processes import API_LINE, Process
+
+#: The second byte of the terminals' addresses; systems of this process and of others may run at once.
+_blocks = itertools.count(64 + secrets.randbelow(128))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +31,53 @@ class BenchSystem:
     secret: str
     hosts: list[str]
     bare_queue: str
-    #: The measured processes by the name that tables show.
+    database_url: str
+    #: The measured processes by the name that tables show; ports of their metrics by the same names.
     pids: dict[str, int]
+    management_ports: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The addresses of RabbitMQ and PostgreSQL."""
+
+    amqp_url: str
+    postgres_url: str
+
+    @staticmethod
+    def given() -> "Servers":
+        """Return those of the environment, where `python -m sandbox.servers` puts them."""
+        return Servers(os.environ["TEST_AMQP_URL"], os.environ["TEST_POSTGRES_URL"])
 
 
 @asynccontextmanager
 async def running_system(
-    amqp_url: str,
-    postgres_url: str,
+    servers: Servers,
     *,
     terminals: int,
     think_seconds: float = 0,
     settings: Mapping[str, str] | None = None,
+    on_sqlite: bool = False,
+    with_worker: bool = True,
 ) -> AsyncIterator[BenchSystem]:
     """Start everything on a database and a queue prefix of its own; remove it all at the end.
 
-    A terminal answers after `think_seconds`; `settings` are variables of all processes.
+    A terminal answers after `think_seconds`; `settings` are variables of all processes. Without a worker
+    payments stay queued.
     """
-    run = f"bench_{os.getpid()}_{token_hex(4)}"
+    run = f"bench_{os.getpid()}_{secrets.token_hex(4)}"
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-terminal-bench-")))
-        database_url = await stack.enter_async_context(database_named(postgres_url, run))
+        database_url = (
+            f"sqlite+aiosqlite:///{folder}/database/bench.db"
+            if on_sqlite
+            else await stack.enter_async_context(database_named(servers.postgres_url, run))
+        )
         environment = {
             "CLOUD_TERMINAL_DATABASE_URL": database_url,
-            "CLOUD_TERMINAL_AMQP_URL": amqp_url,
+            "CLOUD_TERMINAL_AMQP_URL": servers.amqp_url,
             "CLOUD_TERMINAL_AMQP_PREFIX": f"{run}.",
-            "CLOUD_TERMINAL_SECRET_KEY": token_hex(32),
+            "CLOUD_TERMINAL_SECRET_KEY": secrets.token_hex(32),
             "CLOUD_TERMINAL_API_PORT": "0",
             "CLOUD_TERMINAL_MANAGEMENT_PORT": "0",
             "CLOUD_TERMINAL_LOG_LEVEL": "info",
@@ -63,35 +89,47 @@ async def running_system(
 
         async def start(verb: str, *arguments: str) -> Process:
             process = await Process.start(
-                verb, *arguments, environment=environment, log=folder / f"{verb}-{token_hex(2)}.log"
+                verb, *arguments, environment=environment, log=folder / f"{verb}-{secrets.token_hex(2)}.log"
             )
             stack.push_async_callback(process.stop)
             return process
 
-        async def run_beside(module: str, *arguments: str) -> None:
-            process = await Process.start(*arguments, environment={}, module=module)
+        async def run_beside(module: str, *arguments: str) -> Process:
+            process = await Process.start(
+                *arguments, environment={}, module=module, log=folder / f"{module}.log"
+            )
             stack.push_async_callback(process.stop)
+            return process
 
         await (await start("migrate")).ended()
         merchant = await _json_of(
             environment, "merchant", "create", "Bench", "--network", "127.0.0.0/8", "--json"
         )
         credential = await _json_of(environment, "credential", "create", merchant["id"], "--json")
-        hosts = [f"127.77.{number // 250}.{number % 250 + 1}" for number in range(terminals)]
-        await run_beside("bench.terminals", str(think_seconds), *hosts)
-        await run_beside("bench.bare", amqp_url, f"{run}.bare")
-        api, worker = await start("api"), await start("terminal-worker")
-        await asyncio.gather(api.ready(), worker.ready())
-        api_port = (await api.logged(API_LINE))["port"]
-        assert isinstance(api_port, int)
+        hosts = _hosts(terminals)
+        played = await run_beside("bench.terminals", str(think_seconds), *hosts)
+        await played.logged(LISTENING_LINE)
+        await run_beside("bench.bare", servers.amqp_url, f"{run}.bare")
+        processes = {"API": await start("api")}
+        if with_worker:
+            processes["terminal worker"] = await start("terminal-worker")
+        ports = await asyncio.gather(*(process.ready() for process in processes.values()))
         yield BenchSystem(
-            api_port,
-            credential["username"],
-            credential["secret"],
-            hosts,
-            f"{run}.bare",
-            {"API": api.pid, "terminal worker": worker.pid},
+            api_port=(await processes["API"].logged(API_LINE))["port"],
+            username=credential["username"],
+            secret=credential["secret"],
+            hosts=hosts,
+            bare_queue=f"{run}.bare",
+            database_url=database_url,
+            pids={name: process.pid for name, process in processes.items()},
+            management_ports=dict(zip(processes, ports, strict=True)),
         )
+
+
+def _hosts(number: int) -> list[str]:
+    """Return addresses that no other system of this process has."""
+    block = next(_blocks)
+    return [f"127.{block}.{index // 250}.{index % 250 + 1}" for index in range(number)]
 
 
 @asynccontextmanager

@@ -4,14 +4,19 @@ They answer after the given seconds and close at once, so that the system's own 
 """
 
 import asyncio
+import json
 import sys
 from contextlib import AsyncExitStack
+from typing import Final
 
 import uvloop
 
 from sandbox.terminal.device.device import DEFAULT_PORT, Device
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
+
+#: The line of the log that says that all terminals can be reached.
+LISTENING_LINE: Final = "terminals are listening"
 
 
 async def play(hosts: list[str], think_seconds: float) -> None:
@@ -25,6 +30,7 @@ async def play(hosts: list[str], think_seconds: float) -> None:
                 device=Device(request_idle_seconds=0),
             )
             await stack.enter_async_context(terminal)
+        print(json.dumps({"event": LISTENING_LINE}), flush=True)
         await asyncio.Event().wait()
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 from bench.cpu import CpuMeter, server_roots, tree_seconds
+from bench.system import Servers
 
 #: CPU time that a process takes in the tests.
 BURNT_SECONDS = 0.2
@@ -46,4 +47,4 @@ def test_a_proxy_in_front_of_a_server_is_not_taken_for_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-        assert server_roots(f"amqp://127.0.0.1:{port}/", f"postgresql://127.0.0.1:{port}/x") == {}
+        assert server_roots(Servers(f"amqp://127.0.0.1:{port}/", f"postgresql://127.0.0.1:{port}/x")) == {}

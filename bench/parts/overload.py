@@ -1,4 +1,4 @@
-"""Benchmark `make bench-overload`: orders at five times the capacity, and 1,000 orders at once.
+"""Overload: orders at five times the capacity, and 1,000 orders at once.
 
 Part one: terminals that take a second and a worker with few sessions; the best rate of clients that wait for
 their answers, then five times that rate. Part two: 1,000 orders at the same moment, each for a terminal of
@@ -6,19 +6,17 @@ its own that takes ten seconds.
 """
 
 import asyncio
-import os
-import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-import uvloop
-
 from bench.clients import order
 from bench.figures import percentile
 from bench.http_client import HttpClient
-from bench.system import BenchSystem, running_system
+from bench.results import Part, Row
+from bench.size import Size
+from bench.system import BenchSystem, Servers, running_system
 
 SESSIONS: Final = 30
 THINK_SECONDS: Final = 1.0
@@ -110,40 +108,48 @@ async def _flood(system: BenchSystem, rate: float) -> tuple[Answers, float]:
     return answers, len(counted) / (FLOOD_SECONDS - first)
 
 
-async def _five_times(amqp_url: str, postgres_url: str) -> None:
+async def _five_times(servers: Servers) -> list[Row]:
     settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(SESSIONS)}
     async with running_system(
-        amqp_url, postgres_url, terminals=2000, think_seconds=THINK_SECONDS, settings=settings
+        servers, terminals=2000, think_seconds=THINK_SECONDS, settings=settings
     ) as system:
         best = await _best(system)
         answers, goodput = await _flood(system, TIMES * best)
-    refused = answers.refused_after or [0.0]
-    print(f"best: {best:.1f} payments a second ({SESSIONS} sessions of {THINK_SECONDS:g} s)")
-    print(f"{TIMES} times that: {answers.text()}; 500 with a payment: {answers.refused_stored}")
-    slowest = percentile(refused, 99)
-    print(f"refusals: p50 {statistics.median(refused) * 1000:.0f} ms, p99 {slowest * 1000:.0f} ms")
-    print(f"goodput at {TIMES} times the capacity: {goodput / best:.2f} of the best")
+    refused = [seconds * 1000 for seconds in answers.refused_after or [0.0]]
+    print(f"{TIMES} times the capacity: {answers.text()}")
+    return [
+        Row.of(f"best rate of {SESSIONS} sessions of {THINK_SECONDS:g} s", "a second", [best]),
+        Row.of(f"paid at {TIMES} times that rate", "a second", [goodput], baseline=[best]),
+        Row.of("refusals", "ms", refused),
+        Row.of("refusals, p99", "ms", [percentile(refused, 99)]),
+        Row.of("answered 500 with a stored payment", "", [answers.refused_stored], aim="0"),
+    ]
 
 
-async def _at_once(amqp_url: str, postgres_url: str) -> None:
+async def _at_once(servers: Servers) -> list[Row]:
     settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(CALLERS)}
     async with running_system(
-        amqp_url, postgres_url, terminals=CALLERS, think_seconds=SLOW_SECONDS, settings=settings
+        servers, terminals=CALLERS, think_seconds=SLOW_SECONDS, settings=settings
     ) as system:
         answers, clients, began = Answers(), Clients(system), time.perf_counter()
         await asyncio.gather(*(clients.pay(host, answers, began) for host in system.hosts))
         clients.close()
-    print(
-        f"{CALLERS} orders at once, terminals that take {SLOW_SECONDS:g} s: {answers.text()},"
-        f" all answered after {time.perf_counter() - began:.0f} s"
-    )
+        took = time.perf_counter() - began
+    print(f"{CALLERS} orders at once: {answers.text()}")
+    name = f"paid of {CALLERS} callers at once, terminals that take {SLOW_SECONDS:g} s"
+    return [
+        Row.of(name, "", [len(answers.paid_at)], aim="all"),
+        Row.of("until all of them were answered", "s", [took]),
+    ]
 
 
-async def measure() -> None:
-    amqp_url, postgres_url = os.environ["TEST_AMQP_URL"], os.environ["TEST_POSTGRES_URL"]
-    await _five_times(amqp_url, postgres_url)
-    await _at_once(amqp_url, postgres_url)
+async def measure(servers: Servers, _: Size) -> list[Row]:
+    return [*await _five_times(servers), *await _at_once(servers)]
 
 
-if __name__ == "__main__":
-    uvloop.run(measure())
+PART: Final = Part(
+    "Overload",
+    "Orders at five times the best rate of clients that wait for their answers, and 1,000 orders at the same"
+    " moment. What cannot be done in time is refused at once, before it is stored.",
+    measure,
+)

@@ -1,4 +1,4 @@
-"""Benchmark `make bench-notify`: one notifier worker and 100 endpoints, with and without one that hangs.
+"""Webhooks: one notifier worker and 100 endpoints, with and without one that hangs.
 
 Throughput: with many deliveries waiting, the number a second that arrives at the other 99 endpoints. Latency:
 at a steady rate, from the transaction to the arrival. Both cases take turns, so that the ratios come from the
@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import signal
-import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -19,11 +18,12 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-import uvloop
-
 from bench.figures import percentile
+from bench.memory import peak_mb
 from bench.receiver import Receiver
-from bench.system import database_named
+from bench.results import Part, Row
+from bench.size import Size
+from bench.system import Servers, database_named
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.outbox_publisher import outbox_publisher
 from shared.notification.kinds import MERCHANT
@@ -169,14 +169,7 @@ async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
         before, begun = bench.receiver.answered(without=HANGING), time.perf_counter()
         await asyncio.sleep(SLICE_SECONDS)
         arrived = bench.receiver.answered(without=HANGING) - before
-        return arrived / (time.perf_counter() - begun), _peak_memory_mb(process.pid)
-
-
-def _peak_memory_mb(pid: int) -> float:
-    (line,) = (
-        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
-    )
-    return int(line.split()[1]) / 1024
+        return arrived / (time.perf_counter() - begun), peak_mb(process.pid)
 
 
 async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
@@ -211,12 +204,12 @@ async def _write_event(bench: Bench, number: int) -> None:
 
 
 @asynccontextmanager
-async def _prepared(amqp_url: str, postgres_url: str) -> AsyncIterator[Bench]:
+async def _prepared(servers: Servers) -> AsyncIterator[Bench]:
     run, secret_key = f"bench_{os.getpid()}_{token_hex(4)}", token_hex(32)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-terminal-bench-")))
-        database_url = await stack.enter_async_context(database_named(postgres_url, run))
-        given = {"database_url": database_url, "amqp_url": amqp_url, "amqp_prefix": f"{run}."}
+        database_url = await stack.enter_async_context(database_named(servers.postgres_url, run))
+        given = {"database_url": database_url, "amqp_url": servers.amqp_url, "amqp_prefix": f"{run}."}
         settings = load_settings(**given, secret_key=secret_key)
         environment = {
             **{f"CLOUD_TERMINAL_{name.upper()}": value for name, value in given.items()},
@@ -246,32 +239,47 @@ async def _prepared(amqp_url: str, postgres_url: str) -> AsyncIterator[Bench]:
         yield bench
 
 
-async def measure() -> None:
-    """Run the whole comparison and print it; the ratios are the last two lines."""
-    async with _prepared(os.environ["TEST_AMQP_URL"], os.environ["TEST_POSTGRES_URL"]) as bench:
+async def measure(servers: Servers, _: Size) -> list[Row]:
+    async with _prepared(servers) as bench:
         well: list[tuple[float, float]] = []
         hanging: list[tuple[float, float]] = []
-        for _ in range(ROUNDS):
+        for _round in range(ROUNDS):
             well.append(await _throughput(bench, None))
             hanging.append(await _throughput(bench, HANGING))
-        for name, measured in (("all answer", well), ("one hangs", hanging)):
-            rates = ", ".join(f"{rate:.0f}" for rate, _ in measured)
-            peak = max(peak for _, peak in measured)
-            print(f"{WAITING} waiting, {name:10}  {rates} a second to 99 endpoints, {peak:.0f} MB at most")
-        calm: list[float] = []
-        troubled: list[float] = []
-        for _ in range(ROUNDS):
-            calm += await _latencies(bench, None)
-            troubled += await _latencies(bench, HANGING)
-        for name, times in (("all answer", calm), ("one hangs", troubled)):
-            print(
-                f"{STEADY_RATE} a second, {name:12}"
-                f" p50 {statistics.median(times):.1f} ms, p99 {percentile(times, 99):.1f} ms"
-            )
-        ratio = sum(rate for rate, _ in hanging) / sum(rate for rate, _ in well)
-        print(f"throughput ratio {ratio:.2f} (at least 0.9)")
-        print(f"p99 ratio {percentile(troubled, 99) / percentile(calm, 99):.2f} (at most 2)")
+        calm: list[list[float]] = []
+        troubled: list[list[float]] = []
+        for _round in range(ROUNDS):
+            calm.append(await _latencies(bench, None))
+            troubled.append(await _latencies(bench, HANGING))
+    rates = [rate for rate, _ in well]
+    slowest = [percentile(times, 99) for times in calm]
+    return [
+        Row.of("webhooks, all answer", "a second", rates, aim="1,000"),
+        Row.of(
+            "webhooks to the 99, one hangs",
+            "a second",
+            [rate for rate, _ in hanging],
+            baseline=rates,
+            aim="ratio 0.9",
+        ),
+        Row.of("memory of the worker, all answer", "MB", [peak for _, peak in well]),
+        Row.of("memory of the worker, one hangs", "MB", [peak for _, peak in hanging]),
+        Row.of("from the transaction to the arrival, p50", "ms", [percentile(times, 50) for times in calm]),
+        Row.of("the same, p99, all answer", "ms", slowest),
+        Row.of(
+            "the same, p99, one hangs",
+            "ms",
+            [percentile(times, 99) for times in troubled],
+            baseline=slowest,
+            aim="ratio below 2",
+        ),
+    ]
 
 
-if __name__ == "__main__":
-    uvloop.run(measure())
+PART: Final = Part(
+    "Webhooks",
+    f"One notifier worker and {ENDPOINTS} endpoints: with {WAITING:,} deliveries waiting, and at a steady"
+    f" {STEADY_RATE} a second; in turns with all endpoints answering and with one that accepts requests and"
+    " never answers. The ratios compare the two cases for the other 99.",
+    measure,
+)

@@ -1,0 +1,1 @@
+"""Frameworks as processes of their own; only these import what the group `bench` installs."""
