@@ -10,7 +10,7 @@ from typing import Final
 import uvloop
 
 from bench.page import table, write_page
-from bench.parts import callers, databases, latency, overload, peers, rate, sessions, webhooks
+from bench.parts import callers, databases, growth, latency, overload, peers, rate, sessions, webhooks
 from bench.results import Part, Result
 from bench.sampling import take_pictures
 from bench.size import TINY, WHOLE, Size
@@ -27,6 +27,7 @@ PARTS: Final[dict[str, Part]] = {
     "callers": callers.PART,
     "overload": overload.PART,
     "webhooks": webhooks.PART,
+    "growth": growth.PART,
 }
 FLAMES: Final = "flames"
 

@@ -16,9 +16,9 @@ from typing import Final
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from bench.growth_data import Size, fill
+from bench.growth_data import Installation, fill
 from bench.growth_statements import WHOLE_TABLE, Cost, cost, statements
-from bench.system import database_named
+from bench.system import Servers, database_named
 from shared.storage.db.migrate import migrate
 
 RUNS: Final = 5
@@ -42,12 +42,12 @@ class Compared:
         return self.name not in WHOLE_TABLE and not (is_flat and not self.large.whole_tables)
 
 
-def _size(text: str) -> Size:
+def _size(text: str) -> Installation:
     terminals, payments = text.split(":")
-    return Size(int(terminals), int(payments))
+    return Installation(int(terminals), int(payments))
 
 
-async def _costs(postgres_url: str, size: Size) -> dict[str, Cost]:
+async def _costs(postgres_url: str, size: Installation) -> dict[str, Cost]:
     name = f"bench_growth_{os.getpid()}_{token_hex(4)}"
     async with database_named(postgres_url, name) as database_url:
         await migrate(database_url)
@@ -70,11 +70,15 @@ def _line(one: Compared) -> str:
     )
 
 
-async def measure(small: Size, large: Size) -> bool:
-    """Print every statement's cost, the largest first; return True if none grows."""
-    postgres_url = os.environ["TEST_POSTGRES_URL"]
+async def compare(postgres_url: str, small: Installation, large: Installation) -> list[Compared]:
+    """Return every statement's cost in both installations."""
     before, after = await _costs(postgres_url, small), await _costs(postgres_url, large)
-    compared = [Compared(name, before[name], after[name]) for name in before]
+    return [Compared(name, before[name], after[name]) for name in before]
+
+
+async def check(small: Installation, large: Installation) -> bool:
+    """Print every statement's cost, the largest first; return True if none grows."""
+    compared = await compare(Servers.given().postgres_url, small, large)
     print(f"small: {small}\nlarge: {large}\n")
     print(f"{'statement':52} {'pages':>6} {'large':>8} {'ms':>9} {'large':>9} {'times':>6}")
     for one in sorted(compared, key=lambda one: -one.large.pages):
@@ -86,10 +90,12 @@ async def measure(small: Size, large: Size) -> bool:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--small", type=_size, default=Size(100, 2_000), help="terminals:payments")
-    arguments.add_argument("--large", type=_size, default=Size(100_000, 500_000), help="terminals:payments")
+    arguments.add_argument("--small", type=_size, default=Installation(100, 2_000), help="terminals:payments")
+    arguments.add_argument(
+        "--large", type=_size, default=Installation(100_000, 500_000), help="terminals:payments"
+    )
     chosen = arguments.parse_args()
-    sys.exit(not asyncio.run(measure(chosen.small, chosen.large)))
+    sys.exit(not asyncio.run(check(chosen.small, chosen.large)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ _YEAR_MS: Final = 31_536_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class Installation:
     """The number of terminals and of all payments that an installation ever had."""
 
     terminals: int
@@ -42,7 +42,7 @@ def _key(expression: str) -> str:
     return _KEY.format(expression)
 
 
-def _statements(size: Size) -> list[str]:
+def _statements(size: Installation) -> list[str]:
     terminals, payments = size.terminals, size.payments
     merchants = max(2, terminals // 4)
     # A quarter of the terminals belongs to the first merchant.
@@ -164,7 +164,7 @@ def _statements(size: Size) -> list[str]:
     ]
 
 
-async def fill(connection: asyncpg.Connection, size: Size) -> None:
+async def fill(connection: asyncpg.Connection, size: Installation) -> None:
     """Fill the tables of a migrated, empty database. The connection checks no foreign keys from then on.
 
     Indexes are built after the rows, which takes a fraction of the time.

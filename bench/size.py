@@ -15,6 +15,13 @@ class Size:
     sessions: int
     callers: int
     hold_seconds: float
+    #: Terminals and payments of the large installation.
+    growth: tuple[int, int]
+    #: Sessions of the worker that is flooded, and callers that come at once.
+    flooded_sessions: int
+    callers_at_once: int
+    #: Deliveries that wait for the notifier.
+    deliveries: int
 
 
 WHOLE: Final = Size(
@@ -24,7 +31,11 @@ WHOLE: Final = Size(
     concurrencies=(16, 64, 256),
     sessions=5000,
     callers=10_000,
-    hold_seconds=10.0,
+    hold_seconds=5.0,
+    growth=(100_000, 200_000),
+    flooded_sessions=30,
+    callers_at_once=1000,
+    deliveries=30_000,
 )
 TINY: Final = Size(
     turns=1,
@@ -34,4 +45,8 @@ TINY: Final = Size(
     sessions=20,
     callers=20,
     hold_seconds=1.0,
+    growth=(400, 1_000),
+    flooded_sessions=2,
+    callers_at_once=20,
+    deliveries=1_000,
 )

@@ -3,7 +3,6 @@
 import os
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 import aio_pika
 import asyncpg
@@ -17,11 +16,10 @@ _PACKAGES = ("aio-pika", "asyncpg", "fastapi", "sqlalchemy", "uvloop", "celery",
 
 
 async def surroundings(servers: Servers) -> dict[str, str]:
-    """Return cores, memory, kernel and the versions of servers and packages."""
+    """Return cores, memory and the versions of servers and packages."""
     found = {
-        "cores": f"{os.cpu_count()} ({_processor()})",
+        "cores": str(os.cpu_count()),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "PostgreSQL": await _postgres_version(servers.postgres_url),
         "RabbitMQ": await _rabbitmq_version(servers.amqp_url),
@@ -29,15 +27,6 @@ async def surroundings(servers: Servers) -> dict[str, str]:
     for package in _PACKAGES:
         found[package] = _package_version(package)
     return {name: value for name, value in found.items() if value}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.machine())
 
 
 def _package_version(package: str) -> str:

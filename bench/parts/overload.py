@@ -1,8 +1,8 @@
 """Overload: orders at five times the capacity, and 1,000 orders at once.
 
 Part one: terminals that take a second and a worker with few sessions; the best rate of clients that wait for
-their answers, then five times that rate. Part two: 1,000 orders at the same moment, each for a terminal of
-its own that takes ten seconds.
+their answers, then five times that rate. Part two: orders at the same moment, each for a terminal of its own
+that takes ten seconds.
 """
 
 import asyncio
@@ -15,15 +15,14 @@ from bench.clients import order
 from bench.figures import percentile
 from bench.http_client import HttpClient
 from bench.results import Part, Row
-from bench.size import Size
+from bench.size import WHOLE, Size
 from bench.system import BenchSystem, Servers, running_system
 
-SESSIONS: Final = 30
 THINK_SECONDS: Final = 1.0
-BEST_SECONDS: Final = 15.0
-FLOOD_SECONDS: Final = 25.0
+#: Of the clients that wait for their answers, and of the flood, in slices of time.
+BEST_SLICES: Final = 5
+FLOOD_SLICES: Final = 8
 TIMES: Final = 5
-CALLERS: Final = 1000
 SLOW_SECONDS: Final = 10.0
 
 
@@ -77,48 +76,49 @@ class Clients:
             client.close()
 
 
-async def _best(system: BenchSystem) -> float:
-    """Return payments a second with twice as many clients as sessions, each waiting for its answer."""
+async def _best(system: BenchSystem, callers: int, seconds: float) -> float:
+    """Return payments a second of clients that wait for their answers."""
     answers, clients, began = Answers(), Clients(system), time.perf_counter()
 
     async def go_round(host: str) -> None:
-        while time.perf_counter() - began < BEST_SECONDS:
+        while time.perf_counter() - began < seconds:
             await clients.pay(host, answers, began)
 
-    await asyncio.gather(*(go_round(host) for host in system.hosts[: 2 * SESSIONS]))
+    await asyncio.gather(*(go_round(host) for host in system.hosts[:callers]))
     clients.close()
     return len(answers.paid_at) / (time.perf_counter() - began)
 
 
-async def _flood(system: BenchSystem, rate: float) -> tuple[Answers, float]:
+async def _flood(system: BenchSystem, rate: float, seconds: float) -> tuple[Answers, float]:
     """Send orders at a fixed rate; return the answers and the payments a second.
 
     The first third of the time is not counted: the queue fills up.
     """
     answers, clients, began = Answers(), Clients(system), time.perf_counter()
     tasks = []
-    for number in range(int(rate * FLOOD_SECONDS)):
+    for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
         host = system.hosts[number % len(system.hosts)]
         tasks.append(asyncio.create_task(clients.pay(host, answers, began)))
     await asyncio.gather(*tasks)
     clients.close()
-    first = FLOOD_SECONDS / 3
-    counted = [at for at in answers.paid_at if first <= at <= FLOOD_SECONDS]
-    return answers, len(counted) / (FLOOD_SECONDS - first)
+    first = seconds / 3
+    counted = [at for at in answers.paid_at if first <= at <= seconds]
+    return answers, len(counted) / (seconds - first)
 
 
-async def _five_times(servers: Servers) -> list[Row]:
-    settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(SESSIONS)}
+async def _five_times(servers: Servers, size: Size) -> list[Row]:
+    sessions = size.flooded_sessions
+    settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(sessions)}
     async with running_system(
-        servers, terminals=2000, think_seconds=THINK_SECONDS, settings=settings
+        servers, terminals=60 * sessions, think_seconds=THINK_SECONDS, settings=settings
     ) as system:
-        best = await _best(system)
-        answers, goodput = await _flood(system, TIMES * best)
+        best = await _best(system, 2 * sessions, BEST_SLICES * size.slice_seconds)
+        answers, goodput = await _flood(system, TIMES * best, FLOOD_SLICES * size.slice_seconds)
     refused = [seconds * 1000 for seconds in answers.refused_after or [0.0]]
     print(f"{TIMES} times the capacity: {answers.text()}")
     return [
-        Row.of(f"best rate of {SESSIONS} sessions of {THINK_SECONDS:g} s", "a second", [best]),
+        Row.of(f"best rate of {sessions} sessions of {THINK_SECONDS:g} s", "a second", [best]),
         Row.of(f"paid at {TIMES} times that rate", "a second", [goodput], baseline=[best]),
         Row.of("refusals", "ms", refused),
         Row.of("refusals, p99", "ms", [percentile(refused, 99)]),
@@ -126,30 +126,31 @@ async def _five_times(servers: Servers) -> list[Row]:
     ]
 
 
-async def _at_once(servers: Servers) -> list[Row]:
-    settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(CALLERS)}
+async def _at_once(servers: Servers, callers: int) -> list[Row]:
+    settings = {"CLOUD_TERMINAL_SESSION_LIMIT": str(callers)}
     async with running_system(
-        servers, terminals=CALLERS, think_seconds=SLOW_SECONDS, settings=settings
+        servers, terminals=callers, think_seconds=SLOW_SECONDS, settings=settings
     ) as system:
         answers, clients, began = Answers(), Clients(system), time.perf_counter()
         await asyncio.gather(*(clients.pay(host, answers, began) for host in system.hosts))
         clients.close()
         took = time.perf_counter() - began
-    print(f"{CALLERS} orders at once: {answers.text()}")
-    name = f"paid of {CALLERS} callers at once, terminals that take {SLOW_SECONDS:g} s"
+    print(f"{callers} orders at once: {answers.text()}")
+    name = f"paid of {callers:,} callers at once, terminals that take {SLOW_SECONDS:g} s"
     return [
         Row.of(name, "", [len(answers.paid_at)], aim="all"),
         Row.of("until all of them were answered", "s", [took]),
     ]
 
 
-async def measure(servers: Servers, _: Size) -> list[Row]:
-    return [*await _five_times(servers), *await _at_once(servers)]
+async def measure(servers: Servers, size: Size) -> list[Row]:
+    return [*await _five_times(servers, size), *await _at_once(servers, size.callers_at_once)]
 
 
 PART: Final = Part(
     "Overload",
-    "Orders at five times the best rate of clients that wait for their answers, and 1,000 orders at the same"
-    " moment. What cannot be done in time is refused at once, before it is stored.",
+    f"Orders at {TIMES} times the best rate of clients that wait for their answers, and"
+    f" {WHOLE.callers_at_once:,} orders at the same moment. What cannot be done in time is refused at"
+    " once, before it is stored.",
     measure,
 )

@@ -22,7 +22,7 @@ from bench.figures import percentile
 from bench.memory import peak_mb
 from bench.receiver import Receiver
 from bench.results import Part, Row
-from bench.size import Size
+from bench.size import WHOLE, Size
 from bench.system import Servers, database_named
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.outbox_publisher import outbox_publisher
@@ -38,15 +38,13 @@ from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
 
 ENDPOINTS: Final = 100
-WAITING: Final = 100_000
 #: The first seconds of each measurement are left out: leases, connections and slots fill up.
 SETTLE_SECONDS: Final = 2.0
-SLICE_SECONDS: Final = 6.0
 #: Events a second in the measurement of latency, far below one worker's capacity.
 STEADY_RATE: Final = 100
-STEADY_SECONDS: Final = 8.0
-#: Turns of both cases, so that a stall of the machine affects both.
-ROUNDS: Final = 3
+#: For the last webhooks of the steady rate.
+ARRIVAL_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.005
 PAYLOAD: Final = "x" * 700
 
 _INSERT_ENDPOINT = Statement(
@@ -95,13 +93,14 @@ _EMPTY = (
 
 @dataclass
 class Bench:
-    """The database, the receiver and the settings of all measurements."""
+    """The database, the receiver, the settings and the size of all measurements."""
 
     database: Database
     settings: Settings
     receiver: Receiver
     environment: dict[str, str]
     folder: Path
+    size: Size
 
     @asynccontextmanager
     async def notifier(self) -> AsyncIterator[Process]:
@@ -140,7 +139,7 @@ async def _register_endpoints(bench: Bench, secret_key: str) -> None:
 
     async def work(tx: Transaction) -> None:
         await tx.run(_INSERT_MERCHANT)
-        await tx.run(_INSERT_PAYMENTS, number=WAITING)
+        await tx.run(_INSERT_PAYMENTS, number=bench.size.deliveries)
         for number in range(ENDPOINTS):
             endpoint = _endpoint(number)
             sealed = cipher.encrypt(new_webhook_secret(os.urandom), endpoint, os.urandom)
@@ -159,7 +158,11 @@ async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
         row = await tx.one(_INSERT_EVENT, body=json.dumps({"filling": PAYLOAD}))
         assert row is not None
         await tx.run(
-            _INSERT_MANY, prefix=f"dlv_{token_hex(4)}_", endpoints=ENDPOINTS, event=row.number, number=WAITING
+            _INSERT_MANY,
+            prefix=f"dlv_{token_hex(4)}_",
+            endpoints=ENDPOINTS,
+            event=row.number,
+            number=bench.size.deliveries,
         )
 
     await bench.database.write(fill)
@@ -167,7 +170,7 @@ async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
     async with bench.notifier() as process:
         await asyncio.sleep(SETTLE_SECONDS)
         before, begun = bench.receiver.answered(without=HANGING), time.perf_counter()
-        await asyncio.sleep(SLICE_SECONDS)
+        await asyncio.sleep(2 * bench.size.slice_seconds)
         arrived = bench.receiver.answered(without=HANGING) - before
         return arrived / (time.perf_counter() - begun), peak_mb(process.pid)
 
@@ -176,14 +179,20 @@ async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
     """Return the milliseconds from the transaction to the arrival at the endpoints that always answer."""
     await bench.empty()
     bench.receiver.begin_anew(hangs)
+    seconds = SETTLE_SECONDS + 2 * bench.size.slice_seconds
     async with bench.notifier():
         begun, number = time.perf_counter(), 0
-        while (passed := time.perf_counter() - begun) < STEADY_SECONDS:
+        while (passed := time.perf_counter() - begun) < seconds:
             while number < passed * STEADY_RATE:
                 await _write_event(bench, number)
                 number += 1
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(1)
+            await asyncio.sleep(POLL_SECONDS)
+        expected = number if hangs is None else number - -(-number // ENDPOINTS)
+        ends_at = time.perf_counter() + ARRIVAL_SECONDS
+        while (came := len(bench.receiver.latencies_ms)) < expected:
+            if time.perf_counter() > ends_at:
+                raise SystemExit(f"{came} of {expected} webhooks came within {ARRIVAL_SECONDS:g} s")
+            await asyncio.sleep(POLL_SECONDS)
     settled = int(STEADY_RATE * SETTLE_SECONDS)
     return bench.receiver.latencies_ms[settled:]
 
@@ -204,7 +213,7 @@ async def _write_event(bench: Bench, number: int) -> None:
 
 
 @asynccontextmanager
-async def _prepared(servers: Servers) -> AsyncIterator[Bench]:
+async def _prepared(servers: Servers, size: Size) -> AsyncIterator[Bench]:
     run, secret_key = f"bench_{os.getpid()}_{token_hex(4)}", token_hex(32)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-terminal-bench-")))
@@ -234,21 +243,21 @@ async def _prepared(servers: Servers) -> AsyncIterator[Bench]:
         )
         publishing = asyncio.create_task(notifying.run())
         stack.callback(publishing.cancel)
-        bench = Bench(database, settings, receiver, environment, folder)
+        bench = Bench(database, settings, receiver, environment, folder, size)
         await _register_endpoints(bench, secret_key)
         yield bench
 
 
-async def measure(servers: Servers, _: Size) -> list[Row]:
-    async with _prepared(servers) as bench:
+async def measure(servers: Servers, size: Size) -> list[Row]:
+    async with _prepared(servers, size) as bench:
         well: list[tuple[float, float]] = []
         hanging: list[tuple[float, float]] = []
-        for _round in range(ROUNDS):
+        for _round in range(size.turns):
             well.append(await _throughput(bench, None))
             hanging.append(await _throughput(bench, HANGING))
         calm: list[list[float]] = []
         troubled: list[list[float]] = []
-        for _round in range(ROUNDS):
+        for _round in range(size.turns):
             calm.append(await _latencies(bench, None))
             troubled.append(await _latencies(bench, HANGING))
     rates = [rate for rate, _ in well]
@@ -278,8 +287,8 @@ async def measure(servers: Servers, _: Size) -> list[Row]:
 
 PART: Final = Part(
     "Webhooks",
-    f"One notifier worker and {ENDPOINTS} endpoints: with {WAITING:,} deliveries waiting, and at a steady"
-    f" {STEADY_RATE} a second; in turns with all endpoints answering and with one that accepts requests and"
-    " never answers. The ratios compare the two cases for the other 99.",
+    f"One notifier worker and {ENDPOINTS} endpoints: with {WHOLE.deliveries:,} deliveries waiting, and at"
+    f" a steady {STEADY_RATE} a second; in turns with all endpoints answering and with one that accepts"
+    " requests and never answers. The ratios compare the two cases for the other 99.",
     measure,
 )

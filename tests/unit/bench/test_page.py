@@ -8,7 +8,9 @@ import pytest
 
 from bench.__main__ import PARTS
 from bench.figures import Spread
+from bench.growth_statements import statements
 from bench.page import PAGE, RESULTS, number_text, page, pictures_in, read_results, table, write_page
+from bench.parts import growth
 from bench.results import Part, Result, Row
 from bench.size import Size
 from bench.system import Servers
@@ -87,3 +89,8 @@ def test_the_page_is_made_of_the_figures_beside_it() -> None:
     made = page(PARTS, read_results(REPOSITORY / RESULTS), pictures_in(REPOSITORY))
 
     assert (REPOSITORY / PAGE).read_text(encoding="utf-8") == made
+
+
+def test_the_statements_whose_growth_is_shown_exist() -> None:
+    """A statement that gets another name is missed here, not after minutes of the benchmark."""
+    assert statements().keys() >= growth.SHOWN.keys()

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from bench.growth_data import Size, fill
+from bench.growth_data import Installation, fill
 from bench.growth_statements import (
     WHOLE_TABLE,
     cost,
@@ -19,7 +19,7 @@ from shared.storage.db.migrate import migrate
 from shared.storage.db.statement import Statement
 
 #: Every table that grows has too many rows for a plan that reads it as a whole.
-LARGE = Size(terminals=20_000, payments=20_000)
+LARGE = Installation(terminals=20_000, payments=20_000)
 #: A page of the feed gives positions to 100 events, each in six indexes.
 PAGES_AT_MOST = {"webhooks.feed._PLACE": 3_000}
 #: The 60 queued payments and their terminals are 200 pages; all payments are 1,400.
