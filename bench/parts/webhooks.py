@@ -182,7 +182,7 @@ async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
     seconds = SETTLE_SECONDS + 2 * bench.size.slice_seconds
     async with bench.notifier():
         begun, number = time.perf_counter(), 0
-        while (passed := time.perf_counter() - begun) < seconds:
+        while (passed := time.perf_counter() - begun) < seconds or number < ENDPOINTS:
             while number < passed * STEADY_RATE:
                 await _write_event(bench, number)
                 number += 1
@@ -193,8 +193,8 @@ async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
             if time.perf_counter() > ends_at:
                 raise SystemExit(f"{came} of {expected} webhooks came within {ARRIVAL_SECONDS:g} s")
             await asyncio.sleep(POLL_SECONDS)
-    settled = int(STEADY_RATE * SETTLE_SECONDS)
-    return bench.receiver.latencies_ms[settled:]
+    times = bench.receiver.latencies_ms
+    return times[int(len(times) * SETTLE_SECONDS / seconds) :]
 
 
 async def _write_event(bench: Bench, number: int) -> None:
