@@ -102,7 +102,11 @@ docs: $(VENV)/.ready ## Write the generated files: settings, diagrams, outcomes
 
 .PHONY: up-compose
 up-compose: ## Build and start the whole system with docker compose, sandbox terminal included
-	docker compose --profile sandbox up --build --wait -d
+	CLOUD_TERMINAL_REVISION="$$(git rev-parse HEAD)" docker compose --profile sandbox up --build --wait
+
+.PHONY: scale-compose
+scale-compose: ## Scale docker compose, pay 200 orders, kill one of each kind in the middle: nothing is lost
+	$(BIN)/python -m tests.compose.scale
 
 .PHONY: test-compose
 test-compose: $(VENV)/.ready ## Bring docker compose up, pay through it, take it down (needs a Docker engine)

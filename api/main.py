@@ -1,5 +1,6 @@
 """The API's composition root: settings, connections, dependencies, serving."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -13,6 +14,7 @@ import structlog
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
 from api.connector.request import warm_up
+from api.http.accepting import Acceptance
 from api.http.dependencies import Dependencies
 from api.http.server import http_options
 from api.payments.waiters import Waiters
@@ -27,7 +29,7 @@ from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
-from shared.runtime.serving import listen, port_of, serving
+from shared.runtime.serving import bind, port_of, serving
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.security.secret_key import load_secret_key
 from shared.settings.fields import variable
@@ -129,7 +131,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     secret_key = load_secret_key(settings, os.urandom)
     warm_up()
     async with AsyncExitStack() as stack:
-        listening = listen(settings.api_host, settings.api_port, setting=variable("api_port"))
+        listening = bind(settings.api_host, settings.api_port, setting=variable("api_port"))
         stack.callback(listening.close)
         database = await stack.enter_async_context(opened_database(settings))
         lookup = SystemResolver(settings.name_lookup_limit)
@@ -144,7 +146,8 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             metrics=metrics,
             failpoint=failpoint,
         )
-        app = make_app(assembled.dependencies)
+        acceptance = Acceptance()
+        app = acceptance.closing(make_app(assembled.dependencies))
         await stack.enter_async_context(
             management_server(
                 settings.management_host,
@@ -152,6 +155,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
                 process=PROCESS,
                 registry=metrics.registry,
                 checks=assembled.dependencies.readiness.checks,
+                acceptance=acceptance.check,
             )
         )
         lag = watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS)
@@ -165,5 +169,9 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
         ):
             # All objects of the start stay: a full collection that visits them would delay every request.
             gc.freeze()
+            acceptance.begin()
             structlog.get_logger().info("API is serving", host=settings.api_host, port=port_of(listening))
             await stopped.wait()
+            # The proxy has to notice before the port is closed: no client is refused a connection.
+            acceptance.end()
+            await asyncio.sleep(settings.api_unready_seconds)

@@ -55,7 +55,9 @@ async def run_children(verbs: Sequence[str], first_management_port: int, drain_s
     async def start_and_wait() -> None:
         for offset, verb in enumerate(verbs):
             port = first_management_port + offset if first_management_port else 0
-            await fleet.start(verb, settings={variable("management_port"): str(port)})
+            # With one API, no other could take the requests of the time before it stops.
+            alone = {variable("api_unready_seconds"): "0"}
+            await fleet.start(verb, settings={variable("management_port"): str(port), **alone})
         await asyncio.Event().wait()
 
     try:

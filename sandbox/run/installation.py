@@ -112,6 +112,7 @@ class Installation:
             "api_host": LOOPBACK,
             "api_port": str(self._api_port),
             "management_port": "0",
+            "api_unready_seconds": "0",
             **self._more_settings,
         }
 

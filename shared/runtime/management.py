@@ -1,4 +1,4 @@
-"""The management port of a process: liveness, readiness and metrics over HTTP."""
+"""The management port of a process: liveness, readiness, acceptance and metrics over HTTP."""
 
 import asyncio
 import contextlib
@@ -31,14 +31,16 @@ async def management_server(
     process: str,
     registry: CollectorRegistry,
     checks: Mapping[str, ReadyCheck],
+    acceptance: ReadyCheck | None = None,
 ) -> AsyncIterator[int]:
-    """Serve `/healthz`, `/readyz` and `/metrics` while the block runs; yield the port.
+    """Serve `/healthz`, `/readyz`, `/acceptz` and `/metrics` while the block runs; yield the port.
 
-    Port 0 takes a free one. Raises SettingsError where the port cannot be bound.
+    `acceptance` is for proxies, which send requests; it is one of the checks, too. Port 0 takes a free one.
+    Raises SettingsError where the port cannot be bound.
     """
     listening = listen(host, port, setting=variable("management_port"))
     bound_port = port_of(listening)
-    app = ManagementApp(process=process, registry=registry, checks=checks)
+    app = ManagementApp(process=process, registry=registry, checks=checks, acceptance=acceptance)
     async with serving(app, listening, drain_seconds=DRAIN_SECONDS):
         structlog.get_logger().info("management port is open", host=host, port=bound_port)
         yield bound_port
@@ -48,11 +50,17 @@ class ManagementApp:
     """The ASGI application of the management port; workers have no web framework."""
 
     def __init__(
-        self, *, process: str, registry: CollectorRegistry, checks: Mapping[str, ReadyCheck]
+        self,
+        *,
+        process: str,
+        registry: CollectorRegistry,
+        checks: Mapping[str, ReadyCheck],
+        acceptance: ReadyCheck | None,
     ) -> None:
         self._process = process
         self._registry = registry
-        self._checks = checks
+        self._acceptance = acceptance
+        self._checks = checks if acceptance is None else {"requests": acceptance, **checks}
 
     async def __call__(
         self,
@@ -74,6 +82,10 @@ class ManagementApp:
                 return _json(200, {"process": self._process, "alive": True})
             case "/readyz":
                 return await self._readiness()
+            case "/acceptz" if self._acceptance is not None:
+                problem = await _run_check(self._acceptance)
+                body = {"process": self._process, "requests": problem or "ready"}
+                return _json(503 if problem else 200, body)
             case "/metrics":
                 return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
             case _:

@@ -13,10 +13,11 @@ from shared.settings.settings import SettingsError
 BACKLOG = 2048
 
 
-def listen(host: str, port: int, *, setting: str) -> socket.socket:
-    """Return a bound, listening socket; port 0 takes a free one.
+def bind(host: str, port: int, *, setting: str) -> socket.socket:
+    """Return a bound socket that refuses connections until a server listens; port 0 takes a free one.
 
-    Raises SettingsError, which names the port's `setting` (an environment variable).
+    So a proxy tries another process instead of waiting for the start of this one. Raises SettingsError, which
+    names the port's `setting` (an environment variable).
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -28,7 +29,6 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise SettingsError(
@@ -36,6 +36,13 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
             f" one)."
         ) from error
     listening.setblocking(False)
+    return listening
+
+
+def listen(host: str, port: int, *, setting: str) -> socket.socket:
+    """Return a socket on which connections wait until a server takes them. Raises SettingsError as `bind`."""
+    listening = bind(host, port, setting=setting)
+    listening.listen(BACKLOG)
     return listening
 
 
@@ -49,7 +56,7 @@ def port_of(listening: socket.socket) -> int:
 async def serving(
     app: Any, listening: socket.socket, *, drain_seconds: float, **options: Any
 ) -> AsyncIterator[None]:
-    """Serve `app` on the socket while the block runs; then finish its requests for at most `drain_seconds`.
+    """Listen and serve `app` while the block runs; then finish its requests for at most `drain_seconds`.
 
     `options` go to uvicorn's Config. The composition root handles signals. The socket is closed at the end.
     """

@@ -102,7 +102,12 @@ CHECKS = (
         "the process ends before SIGKILL",
     ),
     Check(("caller_wait_seconds",), "<", ("api_drain_seconds",), "an accepted request is answered"),
-    Check(("api_drain_seconds",), "<", ("api_stop_grace_seconds",), "the process ends before SIGKILL"),
+    Check(
+        ("api_unready_seconds", "api_drain_seconds"),
+        "<",
+        ("api_stop_grace_seconds",),
+        "the process ends before SIGKILL",
+    ),
     Check(("accept_wait_seconds",), "<", ("caller_wait_seconds",), "it is part of the request's wait"),
     Check(
         ("publish_timeout_seconds",),

@@ -173,7 +173,16 @@ class ApiSettings(Group):
     waiting_count_seconds: float = seconds(
         1, "How often the API counts the waiting payments, in one statement, while there are any."
     )
-    api_drain_seconds: float = seconds(245, "How long the API finishes requests after SIGTERM.")
+    api_unready_seconds: float = Field(
+        default=5,
+        ge=0,
+        le=600,
+        description=(
+            "How long the API still takes new requests after SIGTERM, while `/acceptz` and `/readyz` are "
+            "red: longer than the proxy's health checks take to notice. 0 without a proxy."
+        ),
+    )
+    api_drain_seconds: float = seconds(245, "How long the API finishes requests after that.")
     api_stop_grace_seconds: float = seconds(260, "The container's stop grace period; only used for checks.")
 
 
@@ -255,7 +264,8 @@ class ProcessSettings(Group):
     title: ClassVar[str] = "Every process"
 
     management_host: str = Field(
-        default="127.0.0.1", description="Address of `/healthz`, `/readyz` and `/metrics`."
+        default="127.0.0.1",
+        description="Address of `/healthz`, `/readyz`, `/metrics` and, of the API, `/acceptz`.",
     )
     management_port: int = port(9464, "Port of these; 0 takes a free one and logs it.")
     log_format: Literal["auto", "json", "console"] = Field(

@@ -43,6 +43,7 @@ PATIENT = {
     "queue_deadline_seconds": 60,
     "caller_wait_seconds": 260,
     "proxy_timeout_seconds": 270,
+    "api_unready_seconds": 0,
     "api_drain_seconds": 265,
     "api_stop_grace_seconds": 280,
     "log_format": "json",

@@ -81,6 +81,7 @@ async def target(
         "import_requests_burst": 1_000_000,
         "management_requests_burst": 1_000_000,
         "order_requests_burst": 1_000_000,
+        "api_unready_seconds": 0,
         "api_drain_seconds": 241,
         **more_settings,
     }

@@ -37,6 +37,7 @@ SHORT_LIMITS: Final[dict[str, object]] = {
     "caller_wait_in_doubt_seconds": 0.3,
     "worker_drain_seconds": 20,
     "worker_stop_grace_seconds": 30,
+    "api_unready_seconds": 0,
     "api_drain_seconds": 25,
     "api_stop_grace_seconds": 30,
     "notify_retry_seconds": (0.1, 0.2, 0.5),
