@@ -82,6 +82,10 @@ faults: $(VENV)/.ready ## Kill and pause real processes at every named step, on 
 hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what it costs others (10 minutes)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/hostile --hostile -q $(ARGS)
 
+.PHONY: rolling
+rolling: $(VENV)/.ready ## Replace every replica of every process under load, behind HAProxy: no client notices (2 minutes)
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/rolling --rolling -q $(ARGS)
+
 .PHONY: bench-quick
 bench-quick: $(VENV)/.ready ## A payment against a bare request and reply over RabbitMQ, and its CPU by process (60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
