@@ -13,7 +13,7 @@ from system import LOOPBACK, Pos, delete_queues, system_on
 from wire.scripted_terminal import ScriptedTerminal, Talk
 
 #: Long enough for a few requests on a loaded machine.
-UNREADY_SECONDS = 3.0
+UNREADY_SECONDS = 5.0
 
 
 async def management(process: Process, path: str) -> int:
