@@ -11,8 +11,7 @@ from api.connector.order_path import OrderPath
 from api.http.dependencies import Dependencies
 from api.http.middleware import Edge, RequestIds
 from api.http.responses import handle_errors
-from api.openapi.document import CONTRACT_VERSION, TITLE, openapi_document
-from api.openapi.page import FILES, serve_docs
+from api.openapi.document import CONTRACT_VERSION, FILES, TITLE, openapi_document, serve_docs
 from api.routers import ROUTERS
 
 

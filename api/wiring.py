@@ -10,11 +10,10 @@ from api.limits.fair_shares import FairShares
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
-from api.terminals.addresses import TerminalAddressFinder
 from api.terminals.lookup import Terminals
 from api.terminals.probes import Probing
 from api.terminals.service import Registry
-from api.terminals.targets import Targets
+from api.terminals.targets import Targets, TerminalAddressFinder
 from api.webhooks.service import Webhooks
 from shared.broker.interfaces import MessagePublisher, ProbePublisher, ReplyListener
 from shared.broker.reply_publisher import ReplyPublisher
@@ -24,7 +23,7 @@ from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes
 from shared.runtime.large_work import LargeWork
 from shared.runtime.metrics import Metrics
-from shared.security.encryption import SecretCipher
+from shared.security.secret_key import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 

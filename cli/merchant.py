@@ -157,7 +157,7 @@ def _change(merchant_id: str, change: Callable[["Database"], Awaitable[bool]]) -
 
 def _networks(texts: list[str]) -> list[str]:
     from cli.process import EXIT_USAGE, fail
-    from shared.network.public_addresses import PUBLIC
+    from shared.network.hosts import PUBLIC
 
     named = []
     for text in texts:
@@ -169,7 +169,7 @@ def _networks(texts: list[str]) -> list[str]:
 
 
 def _shown(networks: list[str]) -> str:
-    from shared.network.public_addresses import PUBLIC
+    from shared.network.hosts import PUBLIC
 
     texts = ["every public address" if network == PUBLIC else network for network in networks]
     return ", ".join(texts) or "none; add one by `cloud-terminal merchant networks` before the first payment"

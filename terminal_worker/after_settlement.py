@@ -18,8 +18,7 @@ from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals.locks import ObservedCapabilities
 from terminal_worker.session.connection import ConnectFailed
-from terminal_worker.session.enquiry import CHECK_TO_WRITE_SECONDS
-from terminal_worker.session.identification import IdentificationResult, Identifier
+from terminal_worker.session.enquiry import CHECK_TO_WRITE_SECONDS, IdentificationResult, Identifier
 from terminal_worker.session.late_answers import LateAnswerListener
 from terminal_worker.session.session import SessionResult
 

@@ -1,9 +1,12 @@
-"""Renderer of a payment's answer: the contract's answer, or its error body."""
+"""The answer of an order: its model for the document, and its renderer from the payment as stored."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from pydantic import Field
 
 from api.http.errors import ApiError, envelope
+from api.http.models import Omittable, ResponseBody
 from api.payments.errors import (
     BrokerUnavailable,
     KeyClosed,
@@ -17,6 +20,36 @@ from shared.concert.fields import ANSWER_CODES
 from shared.concert.receipt import encode_receipt
 from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment, Reason
+
+
+class Answer(ResponseBody):
+    """A payment attempt that ended, in success or in failure."""
+
+    payment_status: Literal["Success", "Failed"] = Field(alias="paymentStatus")
+    receipt: Omittable[str] = Field(
+        None, description="Customer receipt, UTF-8 text in base64; empty where the terminal gave none."
+    )
+    error_code: Omittable[str] = Field(
+        None,
+        alias="errorCode",
+        description="On failure: the terminal's two digits (`00` where it gave none), `busy` or `cancelled`.",
+    )
+    error_description: Omittable[str] = Field(
+        None, alias="errorDescription", description="The error code, human-readable."
+    )
+    error_data: Omittable[dict[str, Any]] = Field(
+        None, alias="errorData", description="The payment's state, and its reason where there is one."
+    )
+    order: Omittable[dict[str, Any]] = Field(None, description="Echo of the request, defaults applied.")
+    customer: Omittable[dict[str, Any]] = Field(
+        None, description="Echo of the request; empty where it had no customer."
+    )
+    technical_pos_info: Omittable[dict[str, Any]] = Field(None, description="Echo of `pos_technical_info`.")
+    pos_technical_info: Omittable[dict[str, Any]] = Field(
+        None, description="The same echo by its other name."
+    )
+    payment: Omittable[ShownPayment] = None
+
 
 #: The errors that a stored payment can be answered with.
 _ERRORS: Final[dict[str, type[ApiError]]] = {

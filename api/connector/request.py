@@ -1,16 +1,108 @@
 """Parser of the order request: defaults applied, checked, read into the values that a payment needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from api.connector.basket import basket_warnings
-from api.connector.defaults import Defaults
-from api.connector.messages import SchemaViolation, first_error
-from api.connector.schema import DEFAULT_PORT, Checker, order_schema
+from api.connector.schema import DEFAULT_PORT, Checker, SchemaViolation, first_error, order_schema
 from api.http.json_text import NESTING_LIMIT, read_json, write_json
 from shared.network.hosts import HostRefused, read_host
 from shared.payment.payment import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Defaults of one object of the schema, and its integers, which are written as such (100.0 is 100).
+
+    A missing object is never made, so that its required fields stay missing. `null` is no missing value.
+    """
+
+    defaults: tuple[tuple[str, Any], ...]
+    integers: tuple[str, ...]
+    objects: tuple[tuple[str, Self], ...]
+    arrays: tuple[tuple[str, Self], ...]
+
+    @classmethod
+    def of(cls, schema: dict[str, Any]) -> Self:
+        properties: dict[str, dict[str, Any]] = schema.get("properties", {})
+        children = ((name, cls.of(part)) for name, part in properties.items() if "properties" in part)
+        items = ((name, cls.of(part["items"])) for name, part in properties.items() if "items" in part)
+        return cls(
+            defaults=tuple((name, part["default"]) for name, part in properties.items() if "default" in part),
+            integers=tuple(name for name, part in properties.items() if part.get("type") == "integer"),
+            objects=tuple((name, child) for name, child in children if not child.is_empty),
+            arrays=tuple((name, child) for name, child in items if not child.is_empty),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.defaults or self.integers or self.objects or self.arrays)
+
+    def apply(self, value: object) -> None:
+        """Change `value`, a tree as the JSON reader makes it, in place; other values than objects stay."""
+        if not isinstance(value, dict):
+            return
+        for name, default in self.defaults:
+            if name not in value:
+                value[name] = default
+        for name in self.integers:
+            number = value.get(name)
+            if isinstance(number, float) and number.is_integer():
+                value[name] = int(number)
+        for name, child in self.objects:
+            child.apply(value.get(name))
+        for name, child in self.arrays:
+            items = value.get(name)
+            if isinstance(items, list):
+                for item in items:
+                    child.apply(item)
+
+
+ITEM_TOTAL_MISMATCH: Final = "basket_item_total_mismatch"
+BASKET_TOTAL_MISMATCH: Final = "basket_total_mismatch"
+
+_TOLERANCE_CENTS: Final = 1
+
+
+def basket_warnings(basket: Sequence[dict[str, Any]], amount_cents: int) -> tuple[str, ...]:
+    """Return the warnings for a checked basket, whose numbers are in euros, and the order's amount in cents.
+
+    The two published files disagree on the sign of the discount: a total that fits with either sign fits.
+    """
+    if not basket:
+        return ()
+    warnings = []
+    if not all(_item_fits(item) for item in basket):
+        warnings.append(ITEM_TOTAL_MISMATCH)
+    if not _basket_fits(basket, amount_cents):
+        warnings.append(BASKET_TOTAL_MISMATCH)
+    return tuple(warnings)
+
+
+def _item_fits(item: dict[str, Any]) -> bool:
+    price = item["quantity"] * _cents(item["unit_price"])
+    discount = _cents(item.get("discount", 0))
+    total = _cents(item["total_amount"])
+    return _near(price + discount, total) or _near(price - discount, total)
+
+
+def _basket_fits(basket: Sequence[dict[str, Any]], amount_cents: int) -> bool:
+    sold = sum(_cents(item["total_amount"]) for item in basket if item["type"] != "discount")
+    taken_off = sum(_cents(item["total_amount"]) for item in basket if item["type"] == "discount")
+    amount = Decimal(amount_cents)
+    return _near(sold + taken_off, amount) or _near(sold - taken_off, amount)
+
+
+def _cents(euros: float) -> Decimal:
+    # By way of its text: 8.99 as a float is a little more than 8.99.
+    return Decimal(str(euros)) * 100
+
+
+def _near(one: Decimal | int, other: Decimal) -> bool:
+    return abs(one - other) <= _TOLERANCE_CENTS
+
 
 #: The contract's `transaction_type`, and its operation here.
 OPERATIONS: Final = {
@@ -50,7 +142,7 @@ class OrderRequest:
     request: dict[str, Any]
     #: The same as JSON text, fit for a TEXT column of either database.
     request_text: str
-    #: Codes of totals that do not fit, which is no reason to refuse; see api.connector.basket.
+    #: Codes of totals that do not fit, which is no reason to refuse.
     warnings: tuple[str, ...]
 
 

@@ -5,12 +5,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from api.connector.answer import render_accepted, render_answer
-from api.connector.models import Answer
+from api.connector.answer import Answer, render_accepted, render_answer
 from api.connector.request import parse_order
-from api.http.body import check_media_type, read_body
-from api.http.callers import OrderingMerchant, ordering_merchant
-from api.http.dependencies import Wired
+from api.http.dependencies import OrderingMerchant, Wired, check_media_type, ordering_merchant, read_body
 from api.http.errors import InvalidHeader, Overloaded
 from api.http.headers import read_idempotency_key, read_preference
 from api.http.login_errors import (

@@ -1,13 +1,17 @@
-"""The objects that the routes are wired with, as one dependency of FastAPI."""
+"""Dependencies of routers: the objects they are wired with, a required credential, a bounded body."""
 
+import asyncio
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBase as HttpScheme
+from fastapi.security.base import SecurityBase
 
 from api.connector.readiness import Readiness
-from api.http.auth import Credentials
-from api.limits.fair_shares import FairShares
+from api.http.auth import Credentials, merchant_of
+from api.http.errors import BodyTooLarge, EncodedBody, MissingMediaType, RequestTimeout, UnsupportedMediaType
+from api.limits.fair_shares import FairShares, Share
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.terminals.lookup import Terminals
@@ -15,8 +19,10 @@ from api.terminals.probes import Probing
 from api.terminals.service import Registry
 from api.webhooks.service import Webhooks
 from shared.runtime.large_work import LargeWork
+from shared.security.credentials import CredentialKind
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
+from shared.storage.terminals.merchants import Credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +50,110 @@ async def _dependencies(request: Request) -> Dependencies:
 
 #: A route's parameter: `dependencies: Wired`.
 Wired = Annotated[Dependencies, Depends(_dependencies)]
+
+
+_FOUND: Final = "cloud_terminal.credential"
+
+
+class RequiredCredential(SecurityBase):
+    """A dependency that returns the client's credential, and refuses every other kind.
+
+    Its route calls it before the body is read; an endpoint that depends on it gets the same credential again.
+    """
+
+    def __init__(self, kind: CredentialKind, share: Share | None, *, scheme: str, description: str) -> None:
+        """`share` is the share that a call counts for; None: the route counts it."""
+        self.kind: Final = kind
+        self.share: Final = share
+        self.scheme_name = scheme
+        self.model = HttpScheme(scheme="basic", description=description)
+
+    async def __call__(self, request: Request) -> Credential:
+        """Return the credential.
+
+        Raises Unauthorized, PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests,
+        DatabaseUnavailable.
+        """
+        found: Credential | None = request.scope.get(_FOUND)
+        if found is None:
+            dependencies: Dependencies = request.app.state.dependencies
+            authorization = request.headers.get("authorization")
+            found = await dependencies.credentials.of_kind(authorization, self.kind, self.share)
+            request.scope[_FOUND] = found
+        return found
+
+
+_MERCHANTS: Final = "Private credentials of a merchant. Public ones are answered with a 403."
+
+merchant: Final = RequiredCredential(
+    CredentialKind.PRIVATE, Share.MANAGEMENT, scheme="basic", description=_MERCHANTS
+)
+importing_merchant: Final = RequiredCredential(
+    CredentialKind.PRIVATE, Share.IMPORTS, scheme="basic", description=_MERCHANTS
+)
+testing_merchant: Final = RequiredCredential(
+    CredentialKind.PRIVATE, Share.ENDPOINT_TESTS, scheme="basic", description=_MERCHANTS
+)
+ordering_merchant: Final = RequiredCredential(
+    CredentialKind.PRIVATE, None, scheme="basic", description=_MERCHANTS
+)
+gateway: Final = RequiredCredential(
+    CredentialKind.GATEWAY,
+    Share.MANAGEMENT,
+    scheme="gateway",
+    description="Credentials of a gateway, which belong to no merchant.",
+)
+operator: Final = RequiredCredential(
+    CredentialKind.OPERATOR,
+    Share.MANAGEMENT,
+    scheme="operator",
+    description="Credentials of an operator, which belong to no merchant.",
+)
+
+Merchant = Annotated[Credential, Depends(merchant)]
+OrderingMerchant = Annotated[Credential, Depends(ordering_merchant)]
+Gateway = Annotated[Credential, Depends(gateway)]
+Operator = Annotated[Credential, Depends(operator)]
+
+
+async def _merchant_id(merchant: Merchant) -> str:
+    return merchant_of(merchant)
+
+
+#: The id of the merchant whose credential the client has.
+MerchantId = Annotated[str, Depends(_merchant_id)]
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body as it was sent.
+
+    Raises BodyTooLarge as soon as it is too long, whatever Content-Length says; RequestTimeout where it does
+    not come; EncodedBody for a compressed one; ClientDisconnect where the client left.
+    """
+    dependencies: Dependencies = request.app.state.dependencies
+    settings = dependencies.settings
+    limit_bytes = settings.body_limit_bytes
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit_bytes:
+        raise BodyTooLarge
+    received = bytearray()
+    try:
+        async with asyncio.timeout(settings.body_timeout_seconds):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > limit_bytes:
+                    raise BodyTooLarge
+    except TimeoutError:
+        raise RequestTimeout from None
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise EncodedBody
+    return bytes(received)
+
+
+def check_media_type(content_type: str | None) -> None:
+    """Accept any `application/*`, parameters included; raise MissingMediaType or UnsupportedMediaType."""
+    if content_type is None or not content_type.strip():
+        raise MissingMediaType
+    kind, slash, subtype = content_type.partition(";")[0].strip().lower().partition("/")
+    if kind != "application" or not slash or not subtype:
+        raise UnsupportedMediaType

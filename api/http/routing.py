@@ -14,9 +14,7 @@ from fastapi.params import Query as QueryParameter
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from api.http.body import check_media_type, read_body
-from api.http.callers import RequiredCredential
-from api.http.dependencies import Dependencies
+from api.http.dependencies import Dependencies, RequiredCredential, check_media_type, read_body
 from api.http.errors import InvalidRequest
 from api.http.json_text import read_json
 from api.http.query import check_query

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from api.connector.messages import dotted_path, message_for
+from api.connector.schema import dotted_path, message_for
 from api.http.errors import ApiError, InvalidQuery, InvalidRequest, NotFound, UnreadableBody
 
 #: By pydantic's type of error: the contract's keyword, and the name of the bound in its context.

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import structlog
 
 from shared.network.client_addresses import counting_key
-from shared.network.public_addresses import Network
+from shared.network.hosts import Network
 from shared.runtime.clock import Clock
 
 _log = structlog.get_logger()

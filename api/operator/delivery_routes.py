@@ -6,8 +6,7 @@ from typing import Annotated
 import structlog
 from fastapi import Query
 
-from api.http.callers import Operator, operator
-from api.http.dependencies import Dependencies, Wired
+from api.http.dependencies import Dependencies, Operator, Wired, operator
 from api.http.errors import InvalidQuery, NotFound
 from api.http.models import Omittable, known
 from api.http.query import Page, Text, cursor

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import Field
 
-from api.http.callers import Gateway, gateway
-from api.http.dependencies import Wired
+from api.http.dependencies import Gateway, Wired, gateway
 from api.http.errors import InvalidRequest, NotFound
 from api.http.json_text import write_json
 from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody, known

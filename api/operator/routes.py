@@ -2,8 +2,7 @@
 
 import structlog
 
-from api.http.callers import Operator, operator
-from api.http.dependencies import Dependencies, Wired
+from api.http.dependencies import Dependencies, Operator, Wired, operator
 from api.http.errors import InvalidQuery, InvalidRequest, NotFound
 from api.http.models import known
 from api.http.query import Page, cursor

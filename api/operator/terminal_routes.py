@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 import structlog
 from fastapi import Path
 
-from api.http.callers import Operator, operator
-from api.http.dependencies import Wired
+from api.http.dependencies import Operator, Wired, operator
 from api.http.errors import NotFound
 from api.http.models import ResponseBody
 from api.http.routing import api_router

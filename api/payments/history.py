@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from api.http.models import known
 from api.payments.models import HistoryEvent, StoredEvidence
-from shared.concert.allowed_fields import allowed_fields
 from shared.concert.enquiry import FOREIGN_GAPS
 from shared.concert.interpret import FOREIGN_ANOMALIES
-from shared.concert.mask import mask_card_numbers
+from shared.concert.mask import allowed_fields, mask_card_numbers
 from shared.payment.settlement import Result
 from shared.runtime.clock import iso_time
 from shared.storage.payments import listing

@@ -5,10 +5,8 @@ from typing import Annotated
 from fastapi import Query
 from fastapi.responses import Response
 
-from api.connector.answer import render_answer
-from api.connector.models import Answer
-from api.http.callers import Merchant, merchant
-from api.http.dependencies import Dependencies, Wired
+from api.connector.answer import Answer, render_answer
+from api.http.dependencies import Dependencies, Merchant, Wired, merchant
 from api.http.errors import InvalidQuery, NotFound
 from api.http.models import Choice, Omittable, known
 from api.http.query import DIGITS, Page, Text, TimeParameter, cursor

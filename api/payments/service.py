@@ -16,8 +16,7 @@ from api.payments.errors import (
     OrderConflict,
 )
 from api.payments.intake import Intake, RequestContext
-from api.payments.result import ResultWaiter
-from api.payments.waiters import Waiter, Waiters
+from api.payments.waiters import ResultWaiter, Waiter, Waiters
 from api.terminals.lookup import Terminals
 from api.terminals.targets import TerminalAddressFinders
 from shared.broker.interfaces import MessagePublisher, ReplyListener

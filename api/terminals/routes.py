@@ -8,9 +8,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from api.http.body import read_body
-from api.http.callers import Merchant, importing_merchant, merchant
-from api.http.dependencies import Wired
+from api.http.dependencies import Merchant, Wired, importing_merchant, merchant, read_body
 from api.http.errors import BodyTooLarge, EncodedBody, InvalidQuery, NotFound, UnsupportedMediaType
 from api.http.models import known
 from api.http.query import PAGE_DEFAULT, Cursor, Limit
@@ -19,7 +17,6 @@ from api.openapi.components import BODY_ERRORS, error_responses
 from api.payments.errors import BrokerUnavailable, LineFree, MerchantSuspended, TooEarly
 from api.payments.models import Accepted, Payment
 from api.terminals.csv_file import COLUMNS, read_file
-from api.terminals.disconnect import while_connected
 from api.terminals.entry import TERMINAL_ID, TerminalEntry, entry_problems
 from api.terminals.errors import (
     ForeignTerminal,
@@ -31,6 +28,7 @@ from api.terminals.errors import (
     TerminalTaken,
 )
 from api.terminals.models import Probe, Terminal, TerminalImport, TerminalPage
+from api.terminals.probes import while_connected
 from shared.runtime.large_work import LARGE_BYTES
 
 router = api_router("/v1/terminals", caller=merchant, tag="terminals")

@@ -2,10 +2,16 @@
 
 A terminal that may not be used is found, too: an earlier attempt of the order is answered before the order is
 refused.
+
+A host is looked up once, every address of it is folded and checked, and the lowest one is the terminal's. The
+worker connects to that literal address only: nothing is looked up a second time, and two names or spellings
+of one terminal have the same terminal address.
 """
 
+import asyncio
+import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,7 +19,6 @@ import structlog
 
 from api.connector.request import OrderRequest
 from api.http.errors import ApiError
-from api.terminals.addresses import OutsideNetworks, TerminalAddressFinder
 from api.terminals.errors import (
     ForeignTerminal,
     ReservedTerminal,
@@ -24,8 +29,72 @@ from api.terminals.errors import (
 from api.terminals.lookup import Terminals
 from shared.concert.encode import CannotAsk, check_can_ask
 from shared.concert.profile import Profile
+from shared.network.dns import Lookup
+from shared.network.hosts import PUBLIC, Address, folded, is_drivable, is_public
 from shared.payment.payment import Operation
 from shared.storage.terminals.merchants import Credential, Terminal
+
+
+class OutsideNetworks(Exception):
+    """One of the host's addresses is outside the merchant's allowed networks; no packet was sent.
+
+    `terminal_address` is the host's, if it is known.
+    """
+
+    def __init__(self, address: str, terminal_address: str | None = None) -> None:
+        super().__init__(address)
+        self.terminal_address: Final = terminal_address
+
+
+class TerminalAddressFinder:
+    """Finds the terminal address of a host and port, within a merchant's allowed networks."""
+
+    def __init__(self, lookup: Lookup, timeout_seconds: float) -> None:
+        self._lookup: Final = lookup
+        self._timeout_seconds: Final = timeout_seconds
+
+    async def find(self, host: str, port: int, networks: Sequence[str]) -> str | None:
+        """Return `address:port` in canonical text (IPv6 in brackets), or None where the host has no address.
+
+        `host` is as `read_host` returns it. `networks` are CIDR texts, or `public` for every public address.
+        Raises OutsideNetworks.
+        """
+        addresses = await self._addresses(host)
+        if not addresses:
+            return None
+        lowest = min(addresses, key=lambda address: (address.version, int(address)))
+        terminal_address = f"[{lowest}]:{port}" if lowest.version == 6 else f"{lowest}:{port}"
+        try:
+            check_allowed(addresses, networks)
+        except OutsideNetworks as error:
+            raise OutsideNetworks(str(error), terminal_address) from error
+        return terminal_address
+
+    async def _addresses(self, host: str) -> set[Address]:
+        try:
+            return {folded(ipaddress.ip_address(host))}
+        except ValueError:
+            pass
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return {folded(address) for address in await self._lookup(host)}
+        except (OSError, UnicodeError):  # no such name, no answer in time, no name at all
+            return set()
+
+
+def check_allowed(addresses: Iterable[Address], networks: Sequence[str]) -> None:
+    """Raise OutsideNetworks unless every address is inside a network, or public where `public` is given.
+
+    A merchant drives nothing outside of its networks, and without any it drives nothing.
+    """
+    allowed = [ipaddress.ip_network(network) for network in networks if network != PUBLIC]
+    for address in addresses:
+        inside = any(address in network for network in allowed)
+        if not inside and not (PUBLIC in networks and is_public(address)):
+            raise OutsideNetworks(str(address))
+        if not is_drivable(address):
+            raise OutsideNetworks(str(address))
+
 
 _log = structlog.get_logger()
 

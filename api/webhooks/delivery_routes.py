@@ -5,8 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from api.http.callers import MerchantId, merchant
-from api.http.dependencies import Dependencies, Wired
+from api.http.dependencies import Dependencies, MerchantId, Wired, merchant
 from api.http.errors import InvalidQuery, NotFound
 from api.http.models import Omittable, known
 from api.http.query import Page, cursor

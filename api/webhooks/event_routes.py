@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
-from api.http.callers import MerchantId, merchant
-from api.http.dependencies import Wired
+from api.http.dependencies import MerchantId, Wired, merchant
 from api.http.errors import InvalidQuery
 from api.http.models import Omittable
 from api.http.query import PAGE_DEFAULT, Limit

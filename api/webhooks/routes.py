@@ -4,8 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
-from api.http.callers import MerchantId, merchant, testing_merchant
-from api.http.dependencies import Wired
+from api.http.dependencies import MerchantId, Wired, merchant, testing_merchant
 from api.http.errors import InvalidQuery, InvalidRequest, NotFound
 from api.http.models import Omittable, known
 from api.http.query import Page, cursor

@@ -9,7 +9,7 @@ import httpcore
 
 from notifier_worker.http.errors import BadAnswer, NoConnection, TimedOut
 from shared.network.dns import Lookup
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.network.targets import AddressPolicy, literal
 
 #: Addresses of one host that are tried: a name may have hundreds.

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.concert import fields as f
-from shared.concert.allowed_fields import allowed_fields
 from shared.concert.decode import Decoder
 from shared.concert.fields import Action, Status
+from shared.concert.mask import allowed_fields
 
 
 @dataclass(frozen=True, slots=True)

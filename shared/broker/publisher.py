@@ -1,7 +1,8 @@
-"""Publishing with confirmations: a call returns once the broker has the message, or raises what is
-certain."""
+"""Publishing with confirmations: a call returns once the broker has the message, else it raises."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, cast
 
 import aiormq
@@ -15,6 +16,7 @@ from shared.broker.bursts import PendingPublish, PublishBursts
 from shared.broker.connections import CLIENT_ERRORS, RECONNECTING, unavailable_when_failing
 from shared.broker.errors import BrokerFailure, NotAccepted, NotRouted, Unconfirmed
 from shared.broker.messages import (
+    MOST_OF_A_REPLY,
     NotificationMessage,
     PaymentMessage,
     ProbeMessage,
@@ -25,11 +27,39 @@ from shared.broker.messages import (
     encode_reply,
     properties_of,
 )
-from shared.broker.reply_batches import ReplyBatches
 from shared.broker.topology import Topology
+from shared.runtime.batching import Batches
 from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
+
+
+class ReplyBatches:
+    """The replies of this process, by reply queue; one to each queue is under way at a time."""
+
+    def __init__(self, publish: Callable[[str, ReplyMessage], Awaitable[None]]) -> None:
+        """`publish` sends one reply to a reply queue; its error is raised in all that the reply names."""
+        self._publish: Final = publish
+        self._batches: Final[dict[str, Batches[str, None]]] = {}
+
+    async def reply(self, reply_to: str, message: ReplyMessage) -> None:
+        """Send a reply, alone or with others; raise as `publish` does."""
+        batches = self._batches.get(reply_to)
+        if batches is None:
+            batches = Batches(partial(self._send, reply_to), most=MOST_OF_A_REPLY)
+            self._batches[reply_to] = batches
+        try:
+            await batches.get(message.payment_id)
+        finally:
+            # API processes come and go: their queues' names are not kept.
+            if batches.is_idle and self._batches.get(reply_to) is batches:
+                del self._batches[reply_to]
+
+    async def _send(self, reply_to: str, ids: Sequence[str]) -> Mapping[str, None]:
+        first, *more = ids
+        await self._publish(reply_to, ReplyMessage(first, tuple(more)))
+        return {}
+
 
 #: A publish waits this long for a channel that an earlier error closed, while there is a connection.
 REOPEN_SECONDS: Final = 1.0

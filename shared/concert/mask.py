@@ -2,11 +2,20 @@
 
 Bytes that cannot be read are shown bounded and printable. Nothing says what they are, so far more is hidden
 in them than in a field that is understood.
+
+History and logs keep a field by the form that `TAGS` names. A tag without a form, or a value of another form,
+is kept by its length alone: makers' extras and free texts hold phones, e-mail addresses and whatever else a
+POS or terminal writes there.
 """
 
 import base64
+import hashlib
 import re
+from collections.abc import Mapping
 from typing import Final
+
+from shared.concert import fields as f
+from shared.concert.echoes import find_reference
 
 SHOWN_FIRST: Final = 6
 SHOWN_LAST: Final = 4
@@ -150,3 +159,43 @@ def _mask_digits_of(found: re.Match[str], text: str) -> str:
     for index in places[first : len(places) - last]:
         characters[index] = "*"
     return "".join(characters)
+
+
+_FORMS: Final = {tag: re.compile(known.kept) for tag, known in f.TAGS.items() if known.kept is not None}
+#: The text that replaces a value.
+_LENGTH: Final = re.compile("<[0-9]+ characters>")
+_CODE: Final = re.compile("[0-9]{2}")
+
+
+def allowed_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return fields as they may be stored and logged; applied again it changes nothing.
+
+    Card numbers are masked; of AF the answer code is kept, of private data (CF) our reference.
+    """
+    return {tag: _allowed(tag, value) for tag, value in fields.items()}
+
+
+def fingerprint(fields: Mapping[str, str]) -> str:
+    """Return the SHA-256 of an answer's fields, in hex: kept of what may be another merchant's answer."""
+    row = "".join(f"{tag}{len(value):03}{value}" for tag, value in sorted(fields.items()))
+    return hashlib.sha256(row.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _allowed(tag: str, value: str) -> str:
+    if _LENGTH.fullmatch(value):
+        return value
+    if tag == f.CARD_NUMBER:
+        return mask_card(value) or ""
+    if tag == f.PRIVATE_DATA:
+        reference = find_reference(value)
+        return _length(value) if reference is None else reference
+    if tag == f.ANSWER_CODE:
+        return value[:2] if _CODE.match(value) else _length(value)
+    form = _FORMS.get(tag)
+    if form is None or not form.fullmatch(value.strip()):
+        return _length(value)
+    return mask_card_numbers(value.strip())
+
+
+def _length(value: str) -> str:
+    return f"<{len(value)} characters>"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from shared.network.public_addresses import Network
+from shared.network.hosts import Network
 
 #: For a text that is no address: a proxy that passes on what its client sends lets anything through.
 _KEY_CHARACTERS: Final = 64

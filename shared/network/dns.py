@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from weakref import WeakValueDictionary
 
-from shared.network.public_addresses import Address, addresses_found
+from shared.network.hosts import Address, addresses_found
 from shared.runtime.clock import Clock
 from shared.runtime.ttl_cache import TtlCache
 

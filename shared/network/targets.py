@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import idna
 
-from shared.network.public_addresses import EVERY_NETWORK, Address, Network, is_allowed
+from shared.network.hosts import EVERY_NETWORK, Address, Network, is_allowed
 
 MAX_URL_LENGTH: Final = 2048
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import SecretStr, field_validator, model_validator
 
-from shared.network.public_addresses import EVERY_NETWORK
+from shared.network.hosts import EVERY_NETWORK
 from shared.network.targets import AddressPolicy, Origin, TargetRefused, origin_of
 from shared.notification.secrets import is_webhook_secret
 from shared.settings.checks import broken_checks

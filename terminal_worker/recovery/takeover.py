@@ -25,8 +25,8 @@ from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.takeover import HeldLock, TakenOver
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.lease import Lease
-from terminal_worker.recovery.observer import Observer
+from terminal_worker.recovery.doubt_resolver import Lease
+from terminal_worker.recovery.heartbeat import Observer
 from terminal_worker.session.request_builder import doubt_window_of
 
 _log = structlog.get_logger()

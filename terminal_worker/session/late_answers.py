@@ -9,8 +9,13 @@ from shared.payment.settlement import Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.resilience import log_failure
 from shared.settings.settings import Settings
-from terminal_worker.session.answer_meaning import interpret_answer, not_interpreted
-from terminal_worker.session.answer_reader import Answer, AnswerReader, NoAnswer
+from terminal_worker.session.answer_reader import (
+    Answer,
+    AnswerReader,
+    NoAnswer,
+    interpret_answer,
+    not_interpreted,
+)
 from terminal_worker.session.connection import Connection
 from terminal_worker.session.request_builder import PreparedRequest
 

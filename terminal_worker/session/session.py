@@ -9,9 +9,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.concert.allowed_fields import allowed_fields
 from shared.concert.echoes import amount_in, known_echoes, learn_echoes
-from shared.concert.mask import show_unreadable
+from shared.concert.mask import allowed_fields, show_unreadable
 from shared.payment.payment import Reason
 from shared.payment.settlement import Settlement
 from shared.payment.states import Event
@@ -21,8 +20,13 @@ from shared.runtime.resilience import failures_logged, log_failure
 from shared.settings.settings import Settings
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals.locks import ObservedCapabilities
-from terminal_worker.session.answer_meaning import interpret_answer, not_interpreted
-from terminal_worker.session.answer_reader import Answer, AnswerReader, NoAnswer
+from terminal_worker.session.answer_reader import (
+    Answer,
+    AnswerReader,
+    NoAnswer,
+    interpret_answer,
+    not_interpreted,
+)
 from terminal_worker.session.connection import (
     Connect,
     ConnectFailed,
@@ -31,7 +35,7 @@ from terminal_worker.session.connection import (
     close_keeping_result,
     write_request,
 )
-from terminal_worker.session.identification import IdentificationResult, Identifier
+from terminal_worker.session.enquiry import IdentificationResult, Identifier
 from terminal_worker.session.late_answers import LateAnswerListener
 from terminal_worker.session.request_builder import PreparedRequest, prepare_request
 

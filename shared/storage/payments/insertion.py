@@ -16,7 +16,7 @@ from shared.storage.payments import debits, idempotency
 from shared.storage.payments.ending import get
 from shared.storage.payments.new_payment import Accepted, NewPayment
 from shared.storage.payments.rows import json_text, record
-from shared.storage.terminals import address_changes
+from shared.storage.terminals import locks
 from shared.storage.webhooks.outbox import add_event, add_order_notification
 
 _INSERT = Statement(
@@ -91,7 +91,7 @@ async def insert(
     is_bound = named is None or await _is_bound(tx, new, named)
     if new.terminal_address is not None and is_stored:
         # For every payment: the row of the lock may be missing in a restored database.
-        await address_changes.create_lock(
+        await locks.create_lock(
             tx,
             merchant_id=new.merchant_id,
             host=new.host,

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from shared.storage.db.engine import Database, Row, Transaction, UniqueViolation
 from shared.storage.db.statement import Statement
-from shared.storage.terminals import address_changes
+from shared.storage.terminals import locks
 from shared.storage.terminals.merchants import lock_merchant
 
 Authorisation = Literal["standard", "always", "above"]
@@ -174,7 +174,7 @@ async def _put(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
     if other is not None:
         raise AddressTaken(entry.id, other.id)
     values = asdict(entry) | {"merchant_id": merchant_id}
-    await address_changes.mark_new_address(
+    await locks.mark_new_address(
         tx, merchant_id=merchant_id, terminal_id=entry.id, terminal_address=entry.terminal_address
     )
     if await tx.one(_CHANGE, **values) is not None:
@@ -234,7 +234,7 @@ async def update_address(
     """Store the new address of an entry's host name; a confirmed sole use ends."""
 
     async def work(tx: Transaction) -> None:
-        await address_changes.mark_new_address(
+        await locks.mark_new_address(
             tx, merchant_id=merchant_id, terminal_id=terminal_id, terminal_address=terminal_address
         )
         await tx.run(

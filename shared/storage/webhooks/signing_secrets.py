@@ -56,7 +56,7 @@ async def of(tx: Transaction, endpoint_ids: Sequence[str]) -> dict[str, list[Sig
 
 
 async def add(tx: Transaction, endpoint_id: str, encrypted: str) -> None:
-    """Add a secret; `encrypted` with the endpoint's id as owner, see `shared.security.encryption`."""
+    """Add a secret; `encrypted` with the endpoint's id as owner, see `shared.security.secret_key`."""
     await tx.run(_INSERT, id=endpoint_id, encrypted=encrypted)
 
 

@@ -48,7 +48,7 @@ class WebhookSecretRow(SQLModel, table=True):
 
     id: int | None = identity()
     endpoint_id: str = reference("webhook_endpoints.id", index=True)
-    #: Encrypted under the installation's key, see `shared.security.encryption`.
+    #: Encrypted under the installation's key, see `shared.security.secret_key`.
     encrypted: str = text_column(nullable=False)
     created_at: int = milliseconds(nullable=False)
     #: End of its use; null: the newest one.

@@ -20,7 +20,7 @@ from wire.webhook_receiver import WebhookReceiver, receiving
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.notification.secrets import new_webhook_secret
 
 

@@ -11,7 +11,7 @@ from wire.posting import LOOPBACK, client, names, post
 from wire.receivers import receiver, status
 
 from shared.network.dns import SystemResolver
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.network.targets import AddressPolicy, TargetRefused
 
 #: Everything is open but the addresses: what is refused here is refused for its address, not for `http`.

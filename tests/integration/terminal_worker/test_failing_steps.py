@@ -25,7 +25,7 @@ from shared.storage.payments.claims import Claim
 from shared.storage.terminals import takeover
 from shared.storage.terminals.takeover import HeldLock
 from terminal_worker.session.connection import TcpConnection
-from terminal_worker.session.identification import Identifier
+from terminal_worker.session.enquiry import Identifier
 
 LIMITS: dict[str, object] = {
     **PATIENT_SESSIONS,

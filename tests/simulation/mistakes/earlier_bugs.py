@@ -14,11 +14,11 @@ from shared.storage.terminals.locks import LockGrant
 from shared.storage.terminals.takeover import HeldLock
 from terminal_worker.recovery import takeover as worker_takeover
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.lease import Lease
+from terminal_worker.recovery.doubt_resolver import Lease
 from terminal_worker.recovery.takeover import Recovery
 from terminal_worker.session import enquiry, session
 from terminal_worker.session.connection import Connection
-from terminal_worker.session.identification import IdentificationResult
+from terminal_worker.session.enquiry import IdentificationResult
 from terminal_worker.session.request_builder import PreparedRequest
 from terminal_worker.session.session import TerminalSessions
 

@@ -16,7 +16,7 @@ from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.takeover import HeldLock, TakenOver
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.lease import Lease
+from terminal_worker.recovery.doubt_resolver import Lease
 from terminal_worker.recovery.takeover import LockTokens, Recovery
 from terminal_worker.run import Runs
 from terminal_worker.session import enquiry

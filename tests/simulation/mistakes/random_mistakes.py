@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from api.payments import result
+from api.payments import waiters
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Reason
 from shared.payment.states import Event, State, apply
@@ -22,7 +22,7 @@ from shared.storage.terminals import locks, takeover
 from shared.storage.terminals.takeover import TakenOver
 from terminal_worker.recovery import takeover as worker_takeover
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.lease import Lease
+from terminal_worker.recovery.doubt_resolver import Lease
 from terminal_worker.recovery.sweep import Sweep
 from terminal_worker.run import Runs
 from terminal_worker.session.enquiry import Enquirer, EnquiryResult
@@ -112,7 +112,7 @@ def enquiry_right_after_takeover() -> AbstractContextManager[object]:
 def answered_from_the_reply() -> Iterator[None]:
     """Send the reply before the commit, and answer from it."""
     said: dict[str, State] = {}
-    end, look = Runs._end, result.ResultWaiter._look
+    end, look = Runs._end, waiters.ResultWaiter._look
 
     async def reply_first(
         self: Runs, claimed: claims.Claimed, ended: SessionResult, started_at: float
@@ -122,12 +122,12 @@ def answered_from_the_reply() -> Iterator[None]:
         await self._reply_publisher.reply(payment.id, payment.reply_to)
         await end(self, claimed, ended, started_at)
 
-    async def believe(self: result.ResultWaiter, payment_id: str, *, past_deadline: bool) -> PaymentSnapshot:
+    async def believe(self: waiters.ResultWaiter, payment_id: str, *, past_deadline: bool) -> PaymentSnapshot:
         seen = await look(self, payment_id, past_deadline=past_deadline)
         state = said.get(payment_id)
         return seen if state is None else replace(seen, payment=replace(seen.payment, state=state))
 
-    with patch.object(Runs, "_end", reply_first), patch.object(result.ResultWaiter, "_look", believe):
+    with patch.object(Runs, "_end", reply_first), patch.object(waiters.ResultWaiter, "_look", believe):
         yield
 
 

@@ -10,8 +10,8 @@ from api.payments.errors import TooManyOrders
 from api.payments.intake import RequestContext
 from api.payments.service import Answered, Payments
 from api.payments.waiters import Waiters
-from api.terminals.addresses import TerminalAddressFinder
 from api.terminals.lookup import Terminals
+from api.terminals.targets import TerminalAddressFinder
 from shared.broker.outbox_publisher import OutboxPublisher
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.metrics import Metrics

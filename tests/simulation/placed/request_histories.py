@@ -7,9 +7,9 @@ from unittest.mock import patch
 
 from api.limits.overload import EarlierLooks
 from api.payments.errors import TooManyOrders
-from api.terminals import addresses
+from api.terminals import targets
 from shared.network import hosts
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.storage.payments.new_payment import NewPayment
 from tests.simulation.placed.placed_history import Customers, PlacedHistory, begin, pays, state, until
 from tests.simulation.world import World
@@ -24,7 +24,7 @@ def spellings_apart() -> Iterator[None]:
     def unfolded(address: Address) -> Address:
         return address
 
-    with patch.object(hosts, "folded", unfolded), patch.object(addresses, "folded", unfolded):
+    with patch.object(hosts, "folded", unfolded), patch.object(targets, "folded", unfolded):
         yield
 
 

@@ -22,7 +22,7 @@ from shared.storage.payments import acceptance, settling, snapshots
 from shared.storage.payments.ending import get
 from shared.storage.payments.new_payment import Attached
 from shared.storage.payments.rows import payment_of as payment_of_row
-from shared.storage.terminals import address_changes, locks, registry, takeover
+from shared.storage.terminals import locks, registry, takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.registry import Entry
@@ -184,7 +184,7 @@ def new_address_not_marked() -> AbstractContextManager[object]:
     async def create_line(tx: Transaction, *, terminal_address: str, **_: Any) -> None:
         await locks.create(tx, terminal_address)
 
-    return patch.object(address_changes, "create_lock", create_line)
+    return patch.object(locks, "create_lock", create_line)
 
 
 def moved_entry_not_marked() -> AbstractContextManager[object]:
@@ -193,7 +193,7 @@ def moved_entry_not_marked() -> AbstractContextManager[object]:
     async def mark_entry(_: Transaction, **__: Any) -> None:
         return None
 
-    return patch.object(address_changes, "mark_new_address", mark_entry)
+    return patch.object(locks, "mark_new_address", mark_entry)
 
 
 STORED = {

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 
 from notifier_worker.http.client import Answer, HttpClient
 from shared.network.dns import Lookup
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.network.targets import AddressPolicy
 
 #: Opens the loopback for a receiver that is to be reached.

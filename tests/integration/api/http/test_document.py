@@ -33,7 +33,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi.document import openapi_document
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.security.credentials import CredentialKind
 
 #: Requests of each kind for each operation: more find more, and take longer.

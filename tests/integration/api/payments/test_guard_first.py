@@ -12,7 +12,7 @@ from databases import Store
 from payments import change, lose, prove, rows
 from running.api_alone import ApiAlone, Caller, api_alone, order_for
 
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.payment.states import Event, State
 from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import suspend_merchant

@@ -15,7 +15,7 @@ from system import System
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 
 _PROMPT = Device(request_idle_seconds=0)
 

@@ -9,7 +9,7 @@ from databases import Store
 from payments import change, rows
 from running.api_alone import ApiAlone, Caller, api_alone
 
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.payment.states import Event
 from shared.storage.terminals.merchants import set_networks
 

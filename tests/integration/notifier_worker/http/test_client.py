@@ -11,7 +11,7 @@ from wire.posting import client, names, post
 from wire.receivers import Behaviour, receiver, says, silence, status
 
 from notifier_worker.http.errors import BadAnswer, NoConnection, TimedOut
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.network.targets import AddressPolicy
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.connector.basket import BASKET_TOTAL_MISMATCH, ITEM_TOTAL_MISMATCH, basket_warnings
+from api.connector.request import BASKET_TOTAL_MISMATCH, ITEM_TOTAL_MISMATCH, basket_warnings
 
 
 def _item(**fields: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.http.body import check_media_type
+from api.http.dependencies import check_media_type
 from api.http.errors import MissingMediaType, UnsupportedMediaType
 
 

@@ -1,6 +1,6 @@
 """Calls in the long run and at once, by a clock that is an argument."""
 
-from api.limits.token_buckets import Rate, TokenBuckets
+from api.limits.fair_shares import Rate, TokenBuckets
 
 
 def test_a_burst_passes_and_then_the_rate() -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator, meta
 
-from api.connector.messages import WORDED_KEYWORDS
 from api.connector.request import OPERATIONS, parse_order
-from api.connector.schema import order_schema
+from api.connector.schema import WORDED_KEYWORDS, order_schema
 from api.http.errors import InvalidRequest
 from api.openapi import document as documents
 from api.openapi.document import openapi_document

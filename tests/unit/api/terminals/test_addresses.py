@@ -5,8 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from api.terminals.addresses import OutsideNetworks, TerminalAddressFinder
-from shared.network.public_addresses import PUBLIC, Address
+from api.terminals.targets import OutsideNetworks, TerminalAddressFinder
+from shared.network.hosts import PUBLIC, Address
 
 
 async def address_of(host: str, *networks: str, names: Sequence[str] = ()) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from notifier_worker.http.errors import NoConnection, TimedOut
 from notifier_worker.http.network_backend import Resolver
 from shared.network.dns import SystemResolver
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 from shared.network.targets import AddressPolicy, TargetRefused
 
 

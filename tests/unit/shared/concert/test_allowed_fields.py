@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from wire.concert import OTHER_PAYMENT, PAN, PAYMENT
 
 from shared.concert import fields as f
-from shared.concert.allowed_fields import allowed_fields, fingerprint
+from shared.concert.mask import allowed_fields, fingerprint
 
 _PHONE, _EMAIL = "0612345678", "marie.durand@example.org"
 

@@ -3,11 +3,11 @@
 import pytest
 from wire.concert import DONE, SHORTEST, frame_of, request
 
-from shared.concert.completeness import Complete, Completeness, Unreadable, Wait, check_completeness
 from shared.concert.decode import Frame
 from shared.concert.echoes import known_echoes, learn_echoes
 from shared.concert.encode import operation_fields
 from shared.concert.profile import Profile
+from shared.concert.stream import Complete, Completeness, Unreadable, Wait, check_completeness
 
 SENT = dict(operation_fields(request(), Profile()))
 WHOLE = frame_of(DONE)

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire.concert import DONE, request
 
-from shared.concert.completeness import Complete, Unreadable, Wait, check_completeness
 from shared.concert.decode import Decoder, Frame
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import encode_fields, encode_operation, operation_fields
 from shared.concert.enquiry import interpret_enquiry
 from shared.concert.interpret import interpret_frame
 from shared.concert.profile import Profile
+from shared.concert.stream import Complete, Unreadable, Wait, check_completeness
 from shared.payment.payment import Operation
 
 TAGS = st.from_regex(r"\A[A-Z][A-Z0-9]\Z")

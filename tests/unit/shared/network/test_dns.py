@@ -12,7 +12,7 @@ from eventually import eventually
 from hand_clock import HandClock
 
 from shared.network.dns import SLOW_LOOKUPS, SLOW_SECONDS, CachingResolver, SystemResolver
-from shared.network.public_addresses import Address
+from shared.network.hosts import Address
 
 _ADDRESS = ip_address("20.30.40.50")
 

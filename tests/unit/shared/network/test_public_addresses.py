@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from shared.network.public_addresses import addresses_found, is_allowed, is_public
+from shared.network.hosts import addresses_found, is_allowed, is_public
 
 NOT_PUBLIC = {
     "private-10": "10.1.2.3",

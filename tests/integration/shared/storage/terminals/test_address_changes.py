@@ -6,7 +6,7 @@ from payments import ADDRESS, change, ended, in_doubt, in_session, queued, rows
 from shared.payment.states import Event
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.terminals import address_changes, registry
+from shared.storage.terminals import locks, registry
 from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import Entry
 
@@ -158,7 +158,7 @@ async def test_the_new_address_of_a_registered_terminal_is_marked_while_the_earl
 
 async def test_the_earlier_address_of_a_name_is_found_by_its_index(database: Database) -> None:
     """Acceptance reads no more payments than one, whatever a merchant has."""
-    statement = address_changes._CREATE_BY_NAME
+    statement = locks._CREATE_BY_NAME
     explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
     names = {"merchant_id": "merchant", "host": NAME, "port": PORT, "terminal_address": ADDRESS}
 
