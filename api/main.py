@@ -25,10 +25,10 @@ from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.network.dns import Lookup, SystemResolver
 from shared.runtime.clock import Clock, SystemClock
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.runtime.serving import bind, port_of, serving
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.security.secret_key import load_secret_key

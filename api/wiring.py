@@ -19,10 +19,10 @@ from shared.broker.interfaces import MessagePublisher, ProbePublisher, ReplyList
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.network.dns import CachingResolver, Lookup
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes
 from shared.runtime.large_work import LargeWork
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.security.secret_key import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

@@ -64,7 +64,7 @@ def run_sandbox(
     from sandbox.run.installation import Installation, Running, entry_line
     from sandbox.run.places import Ports
     from sandbox.run.shop import ShopUnreadable
-    from sandbox.servers.errors import ServersUnavailable
+    from sandbox.servers.server import ServersUnavailable
     from sandbox.terminal.gateway.collection import Schedule
     from shared.runtime.processes import ProcessFailed
 

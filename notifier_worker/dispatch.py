@@ -20,8 +20,7 @@ from notifier_worker.results import BATCH, UNAVAILABLE_SECONDS, Incoming, Result
 from notifier_worker.webhook_request import RequestBuilder, WebhookRequest
 from shared.broker.interfaces import IncomingMessage
 from shared.broker.messages import NotificationMessage
-from shared.runtime.failpoints import Failpoint
-from shared.runtime.resilience import failures_logged, log_failure
+from shared.runtime.resilience import Failpoint, failures_logged, log_failure
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.webhooks import deliveries
 from shared.storage.webhooks.deliveries import AttemptResult, Breaker, Leased

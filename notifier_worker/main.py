@@ -20,10 +20,10 @@ from shared.network.dns import CachingResolver, SystemResolver
 from shared.network.targets import AddressPolicy
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import Clock, SystemClock
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.security.secret_key import SecretCipher, load_secret_key
 from shared.settings.settings import Settings

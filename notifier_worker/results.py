@@ -12,8 +12,7 @@ from notifier_worker.concurrency import ConcurrencyLimiter
 from notifier_worker.metrics import NotifierMetrics
 from shared.broker.interfaces import IncomingMessage
 from shared.broker.messages import NotificationMessage
-from shared.runtime.failpoints import Failpoint
-from shared.runtime.resilience import failures_logged, log_failure
+from shared.runtime.resilience import Failpoint, failures_logged, log_failure
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.webhooks import deliveries, delivery_sweep
 from shared.storage.webhooks.deliveries import AttemptResult, Breaker, Delivered, GiveUp, Leased, Retry

@@ -1,13 +1,16 @@
-"""Requests built from leased deliveries: address, headers and body."""
+"""Requests built from leased deliveries: address, headers with their signatures, and body."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
+from standardwebhooks import Webhook
 
-from notifier_worker.signing import basic_authorization, signed_headers
 from shared.notification.kinds import envelope, order_notification
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import running_version
@@ -16,6 +19,32 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import delivery_contents as contents
 from shared.storage.webhooks.deliveries import Leased
+
+
+def signed_headers(
+    message_id: str, body: bytes, secrets: Sequence[str], *, at_seconds: float
+) -> Mapping[str, str]:
+    """Return the headers for one attempt, at `at_seconds` since 1970.
+
+    `webhook-signature` has a signature for each secret (`whsec_...`, the newest first), so that a receiver
+    may use either during a rotation. `x-hipay-signature` is SHA-256 of the body followed by the newest
+    secret's text, in hexadecimal digits: weaker, for receivers made for HiPay's Terminal API.
+    """
+    at = datetime.fromtimestamp(int(at_seconds), tz=UTC)
+    signatures = (Webhook(secret).sign(message_id, at, body.decode()) for secret in secrets)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at_seconds)),
+        "webhook-signature": " ".join(signatures),
+        "x-hipay-signature": hashlib.sha256(body + secrets[0].encode()).hexdigest(),
+    }
+
+
+def basic_authorization(username: str, password: str) -> Mapping[str, str]:
+    """Return the header of HTTP Basic."""
+    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return {"authorization": f"Basic {pair}"}
+
 
 _COMMON_HEADERS: Final = {
     "content-type": "application/json",

@@ -14,8 +14,8 @@ from notifier_worker.webhook_request import OrderNotificationBuilder, RequestBui
 from shared.broker.interfaces import NotificationPublisher
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Failpoint
 from shared.security.secret_key import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

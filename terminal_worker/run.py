@@ -9,14 +9,12 @@ import structlog
 
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
-from shared.payment.payment import Payment, Reason
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Payment, Reason, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.metrics import Metrics
-from shared.runtime.resilience import failures_logged, log_failure, until_done
+from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint, until_done
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.payments import claims, settling

@@ -8,9 +8,9 @@ from typing import Any
 from shared.broker.interfaces import MessagePublisher, WorkConsumer
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals.heartbeats import Heartbeats

@@ -9,7 +9,7 @@ from api.http.errors import ApiError, envelope
 from api.http.models import Omittable, ResponseBody
 from api.payments.errors import (
     BrokerUnavailable,
-    KeyClosed,
+    OrderLocked,
     PaymentExpired,
     TerminalTimeout,
     TerminalUnavailable,
@@ -54,16 +54,16 @@ class Answer(ResponseBody):
 #: The errors that a stored payment can be answered with.
 _ERRORS: Final[dict[str, type[ApiError]]] = {
     error.code: error
-    for error in (BrokerUnavailable, KeyClosed, PaymentExpired, TerminalTimeout, TerminalUnavailable)
+    for error in (BrokerUnavailable, OrderLocked, PaymentExpired, TerminalTimeout, TerminalUnavailable)
 }
 
 #: Descriptions of our own error codes; the others are the terminal's.
 _OUR_ERROR_CODES: Final = {
     "busy": "the terminal was busy with another payment, nothing was attempted",
-    "cancelled": "cancelled by the caller, nothing was attempted",
+    "cancelled": "cancelled by the client, nothing was attempted",
 }
 
-_CONTRADICTED: Final = "a proof contradicts the stored outcome, a person must look at it"
+_CONTRADICTED: Final = "evidence conflicts with the stored outcome; an operator must review it"
 
 #: Descriptions of the reasons why a terminal could not be reached.
 _UNREACHABLE: Final[dict[str, str]] = {

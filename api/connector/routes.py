@@ -9,7 +9,6 @@ from api.connector.answer import Answer, render_accepted, render_answer
 from api.connector.request import parse_order
 from api.http.dependencies import OrderingMerchant, Wired, check_media_type, ordering_merchant, read_body
 from api.http.errors import InvalidHeader, Overloaded
-from api.http.headers import read_idempotency_key, read_preference
 from api.http.login_errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
@@ -17,6 +16,7 @@ from api.http.login_errors import (
     HEADER_NOT_FOUND,
     Unauthorized,
 )
+from api.http.query import read_idempotency_key, read_preference
 from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses, header, json_body, parameter, string
@@ -32,10 +32,10 @@ from api.payments.errors import (
     ORDER_CONFLICTS,
     BrokerUnavailable,
     Contended,
-    KeyClosed,
     KeyConflict,
     MerchantSuspended,
     OrderConflict,
+    OrderLocked,
     PaymentExpired,
     TerminalTimeout,
     TerminalUnavailable,
@@ -101,7 +101,7 @@ _ERRORS: Final = error_responses(
     MerchantSuspended("unpaid invoices"),
     *(OrderConflict(reason) for reason in ORDER_CONFLICTS),
     KeyConflict(),
-    KeyClosed(),
+    OrderLocked(),
     TooManyOrders(),
     TooManyOpenPayments(),
     TooManyStoredBytes(),

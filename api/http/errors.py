@@ -26,7 +26,7 @@ ApiError                           500
 +-- RequestTimeout                 408  timeout.request.request.timeout
 +-- Conflict                       409
 |   +-- OrderConflict              409  <reason>.order.conflict
-|   +-- KeyClosed                  409  closed.order.conflict
+|   +-- OrderLocked                409  closed.order.conflict
 |   +-- KeyConflict                409  used.key.conflict
 |   +-- TerminalDisabled           409  disabled.terminal.conflict
 |   +-- TerminalTaken              409  taken.terminal.conflict
@@ -34,7 +34,7 @@ ApiError                           500
 |   +-- TerminalLimit              409  limit.terminal.conflict
 |   +-- PaymentConflict            409  <state>.payment.conflict
 |   +-- TooEarly                   409  early.payment.conflict
-|   +-- LineFree                   409  free.terminal.conflict
+|   +-- TerminalFree               409  free.terminal.conflict
 |   +-- RecordConflict             409  used.record.conflict
 |   +-- WebhookEndpointDisabled    409  disabled.webhook_endpoint.conflict
 |   +-- WebhookEndpointLimit       409  limit.webhook_endpoint.conflict

@@ -7,7 +7,7 @@ from pydantic import Field
 from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody, Time
 from api.payments.models import HistoryEvent, Payment, StoredEvidence, one_of
 from shared.concert.mask import mask_card_numbers
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 from shared.storage.payments.operators import Action
 
 MAXIMUM_AMOUNT_CENTS = 999_999_999_999

@@ -18,7 +18,7 @@ from api.operator.models import (
     Release,
 )
 from api.payments.early_release import ask_for_terminal, doubt_window
-from api.payments.errors import LineFree, PaymentConflict, TooEarly
+from api.payments.errors import PaymentConflict, TerminalFree, TooEarly
 from api.payments.history import event_object, evidence_object
 from api.payments.models import Accepted, Payment, PaymentId
 from shared.payment import payment as stored
@@ -138,7 +138,7 @@ async def resolve_doubt(
         *BODY_ERRORS,
         NotFound(),
         TooEarly(12),
-        LineFree(),
+        TerminalFree(),
         PaymentConflict(State.REFUSED, "it is not in doubt"),
     ),
 )

@@ -2,7 +2,7 @@
 
 import structlog
 
-from api.payments.errors import LineFree, PaymentConflict, TooEarly
+from api.payments.errors import PaymentConflict, TerminalFree, TooEarly
 from shared.concert.profile import terminal_time_of
 from shared.payment.states import State
 from shared.settings.settings import Settings
@@ -22,7 +22,7 @@ def doubt_window(settings: Settings) -> DoubtWindow:
 async def ask_for_terminal(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:
     """Store the request for the owner of the terminal lock, which releases it at a heartbeat.
 
-    The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), LineFree,
+    The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), TerminalFree,
     DatabaseUnavailable, CommitUnknown (ask again).
     """
     found = await operators.case(database, payment_id)
@@ -47,4 +47,4 @@ async def ask_for_terminal(database: Database, settings: Settings, payment_id: s
                 response=found.response,
             )
         case early_release.NotLocked():
-            raise LineFree(payment=found.payment)
+            raise TerminalFree(payment=found.payment)

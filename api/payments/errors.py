@@ -46,10 +46,10 @@ class OrderConflict(Conflict):
         super().__init__(description or ORDER_CONFLICTS[reason], payment=payment)
 
 
-class KeyClosed(Conflict):
+class OrderLocked(Conflict):
     """A proof contradicts an attempt of this order, or a reversal of it: the order is locked for review."""
 
-    code = answers.KEY_CLOSED
+    code = answers.ORDER_LOCKED
     description = (
         "An earlier attempt of this order, or a reversal of it, is contradicted by a proof;"
         " the order takes no more attempts."
@@ -105,7 +105,7 @@ class TooEarly(Conflict):
         self.headers = {"Retry-After": str(whole_seconds)}
 
 
-class LineFree(Conflict):
+class TerminalFree(Conflict):
     """The payment is in doubt and has no lease of its terminal any more: there is nothing to release."""
 
     code = "free.terminal.conflict"

@@ -12,7 +12,7 @@ from api.payments.models import HistoryEvent, StoredEvidence
 from shared.concert.enquiry import FOREIGN_GAPS
 from shared.concert.interpret import FOREIGN_ANOMALIES
 from shared.concert.mask import allowed_fields, mask_card_numbers
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 from shared.runtime.clock import iso_time
 from shared.storage.payments import listing
 from shared.storage.payments.listing import PaymentEvent

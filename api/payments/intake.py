@@ -12,7 +12,7 @@ import structlog
 
 from api.connector.request import OrderRequest
 from api.http.errors import ApiError, Overloaded, OverloadedUnchecked
-from api.http.headers import NO_PREFERENCE, Preference
+from api.http.query import NO_PREFERENCE, Preference
 from api.limits.admission import Admission
 from api.limits.overload import AcceptSlots, EarlierLooks, NoSlot
 from api.limits.stored_bytes import StoredBytes
@@ -21,7 +21,7 @@ from api.terminals.lookup import Terminals
 from api.terminals.targets import Target, Targets, TerminalAddressFinders
 from api.webhooks.service import warnings_for
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint
+from shared.runtime.resilience import Failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database
 from shared.storage.payments import snapshots

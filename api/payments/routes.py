@@ -14,7 +14,7 @@ from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import error_responses
 from api.payments.early_release import ask_for_terminal
-from api.payments.errors import LineFree, PaymentConflict, TooEarly
+from api.payments.errors import PaymentConflict, TerminalFree, TooEarly
 from api.payments.history import event_object
 from api.payments.models import Accepted, Payment, PaymentEvents, PaymentId, PaymentPage
 from shared.payment.payment import Reason
@@ -149,7 +149,7 @@ async def cancel_payment(dependencies: Wired, merchant: Merchant, payment_id: Pa
     summary="Ask for the terminal of a payment in doubt",
     response_description="Asked for.",
     responses=error_responses(
-        NotFound(), TooEarly(12), LineFree(), PaymentConflict(State.REFUSED, "it is not in doubt")
+        NotFound(), TooEarly(12), TerminalFree(), PaymentConflict(State.REFUSED, "it is not in doubt")
     ),
 )
 async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: PaymentId) -> Accepted:

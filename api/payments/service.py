@@ -11,9 +11,9 @@ from api.connector.request import OrderRequest
 from api.http.errors import DatabaseOutage, OverloadedUnchecked
 from api.payments.errors import (
     Contended,
-    KeyClosed,
     KeyConflict,
     OrderConflict,
+    OrderLocked,
 )
 from api.payments.intake import Intake, RequestContext
 from api.payments.waiters import ResultWaiter, Waiter, Waiters
@@ -26,11 +26,10 @@ from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import FINAL_STATES, State
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import RandomBytes, new_payment_id
 from shared.runtime.logging import bound
 from shared.runtime.metrics import Metrics
-from shared.runtime.resilience import failures_logged, log_failure
+from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseBusy, DatabaseUnavailable
 from shared.storage.payments import claims
@@ -189,7 +188,7 @@ class Payments:
                         await self.results.of_order(waiter, started_at, self._wait_seconds(context))
                     )
             case Conflict("key_closed", _, payment):
-                raise KeyClosed(payment=payment)
+                raise OrderLocked(payment=payment)
             case Conflict("key_used", _, payment):
                 raise KeyConflict(payment=payment)
             case Conflict(reason, description, payment):

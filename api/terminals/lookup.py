@@ -7,8 +7,8 @@ from shared.runtime.clock import Clock
 from shared.runtime.ttl_cache import TtlCache
 from shared.storage.db.engine import Database
 from shared.storage.terminals import merchants, registry
-from shared.storage.terminals.at_addresses import AtAddress, MerchantAtAddress, at_addresses
 from shared.storage.terminals.merchants import Terminal
+from shared.storage.terminals.status import AtAddress, MerchantAtAddress, at_addresses
 
 _MAX_CACHED: Final = 50_000
 #: Addresses that one statement reads.

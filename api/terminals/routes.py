@@ -14,7 +14,7 @@ from api.http.models import known
 from api.http.query import PAGE_DEFAULT, Cursor, Limit
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
-from api.payments.errors import BrokerUnavailable, LineFree, MerchantSuspended, TooEarly
+from api.payments.errors import BrokerUnavailable, MerchantSuspended, TerminalFree, TooEarly
 from api.payments.models import Accepted, Payment
 from api.terminals.csv_file import COLUMNS, read_file
 from api.terminals.entry import TERMINAL_ID, TerminalEntry, entry_problems
@@ -228,7 +228,7 @@ async def probe_terminal(dependencies: Wired, merchant: Merchant, terminal_id: T
     status_code=202,
     summary="Ask for the terminal that a payment in doubt holds",
     response_description="Asked for.",
-    responses=error_responses(NotFound(), TooEarly(12), LineFree()),
+    responses=error_responses(NotFound(), TooEarly(12), TerminalFree()),
 )
 async def release_terminal_by_id(
     dependencies: Wired, merchant: Merchant, terminal_id: TerminalId

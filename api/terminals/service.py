@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from api.http.auth import merchant_of
 from api.http.errors import ApiError, InvalidRequest, NotFound
 from api.payments.early_release import ask_for_terminal
-from api.payments.errors import LineFree
+from api.payments.errors import TerminalFree
 from api.terminals.csv_file import Row, RowError, refused
 from api.terminals.entry import TerminalEntry
 from api.terminals.errors import (
@@ -188,13 +188,13 @@ class Registry:
     async def release(self, terminal_id: str, credential: Credential) -> str:
         """Ask for the early release of the terminal lock that the merchant's payment in doubt has.
 
-        Return the payment's id. Raises NotFound, LineFree, TooEarly, PaymentConflict (it is not in doubt).
+        Return the payment's id. Raises NotFound, TerminalFree, TooEarly, PaymentConflict (not in doubt).
         """
         found = await self.registered(terminal_id, credential)
         statuses = await status.statuses(self._database, found.merchant_id, [found.terminal_address])
         holder = statuses[found.terminal_address].holder
         if holder is None or holder.id is None or holder.state is None:
-            raise LineFree("No payment of yours holds the terminal.")
+            raise TerminalFree("No payment of yours holds the terminal.")
         await ask_for_terminal(self._database, self._settings, holder.id, by=f"merchant ({credential.id})")
         return holder.id
 

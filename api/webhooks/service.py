@@ -12,9 +12,9 @@ from api.webhooks.errors import (
 )
 from api.webhooks.models import NewWebhookEndpoint, WebhookEndpointChanges, in_order
 from shared.network.targets import TargetRefused
-from shared.notification.secrets import new_webhook_secret
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_endpoint_id
+from shared.security.credentials import new_webhook_secret
 from shared.security.secret_key import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

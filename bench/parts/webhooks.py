@@ -27,9 +27,9 @@ from bench.system import Servers, database_named
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.outbox_publisher import outbox_publisher
 from shared.notification.kinds import MERCHANT
-from shared.notification.secrets import new_webhook_secret
 from shared.runtime.metrics import Metrics
 from shared.runtime.processes import Process
+from shared.security.credentials import new_webhook_secret
 from shared.security.secret_key import SecretCipher
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Final
 
 from sandbox.demo.show import Show, make_console
-from sandbox.servers.errors import ServersUnavailable
+from sandbox.servers.server import ServersUnavailable
 from sandbox.servers.start import start_servers
 from shared.settings.fields import variable
 

@@ -7,8 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 from sandbox.demo.checks import Unexpected
-from sandbox.demo.desk import Desk
-from sandbox.demo.orders import Order
+from sandbox.demo.desk import Desk, Order
 from sandbox.demo.show import Show
 from sandbox.demo.steps import WORKER, Step, of_history, of_session, of_trace
 from sandbox.tracing.steps import Step as TraceStep

@@ -8,10 +8,9 @@ import httpx
 
 from sandbox.demo import checks
 from sandbox.demo.checks import Unexpected
-from sandbox.demo.desk import Call, Desk
+from sandbox.demo.desk import Call, Desk, Order, full_debit, order
 from sandbox.demo.follow import Follower
 from sandbox.demo.frames import named_fields
-from sandbox.demo.orders import Order, full_debit, order
 from sandbox.demo.show import Show
 from sandbox.run.installation import Running
 from sandbox.tracing.steps import Step

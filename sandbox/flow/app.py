@@ -15,8 +15,7 @@ from sandbox.pages.app import new_app
 from sandbox.pages.render import NavLink, Pages, templates
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
 from sandbox.tracing.steps import Flow, Step
-from sandbox.tracing.stream import trace_routes
-from sandbox.tracing.trace import Trace, TraceEvent
+from sandbox.tracing.trace import Trace, TraceEvent, trace_routes
 
 SYSTEM: Final = "Live flow"
 #: Payments in the list.

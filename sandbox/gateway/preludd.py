@@ -21,8 +21,7 @@ from sandbox.gateway.messages import (
     Completion,
     Push,
 )
-from sandbox.outbox.attempt import AttemptResult, post
-from sandbox.outbox.outbox import RETRY_SECONDS, Faults, Outbox
+from sandbox.outbox.outbox import RETRY_SECONDS, AttemptResult, Faults, Outbox, post
 from sandbox.pages.app import new_app
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace

@@ -14,8 +14,7 @@ from sandbox.hipay.settings import EvidenceTarget, Merchant, OrderSource
 from sandbox.outbox.outbox import RETRY_SECONDS
 from sandbox.pages.app import new_app
 from sandbox.pages.render import NavLink
-from sandbox.tracing.stream import trace_routes
-from sandbox.tracing.trace import Trace
+from sandbox.tracing.trace import Trace, trace_routes
 from shared.runtime.clock import Clock
 
 

@@ -13,8 +13,7 @@ from sandbox.hipay.filters import Filters
 from sandbox.hipay.platform import Platform
 from sandbox.hipay.rules.ledger import NotAllowed
 from sandbox.hipay.rules.statuses import NAMES, Status
-from sandbox.hipay.rules.transaction import Transaction
-from sandbox.hipay.rules.view import facts_of
+from sandbox.hipay.rules.transaction import Transaction, facts_of
 from sandbox.pages.formats import NoAmount, cents_of
 from sandbox.pages.render import NavLink, Pages
 from sandbox.tracing.trace import Trace

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.hipay.rules.transaction import Transaction
-from sandbox.hipay.rules.view import facts_of
+from sandbox.hipay.rules.transaction import Transaction, facts_of
 from sandbox.pages.formats import day
 
 _Day = Annotated[str, Field(pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]

@@ -9,8 +9,7 @@ from sandbox.hipay.rules.evidence import Report
 from sandbox.hipay.rules.ledger import WaitingPush
 from sandbox.hipay.rules.order_and_push import Operation, OrderNotice
 from sandbox.hipay.rules.statuses import NAMES
-from sandbox.hipay.rules.transaction import Transaction
-from sandbox.hipay.rules.view import facts_of
+from sandbox.hipay.rules.transaction import Transaction, facts_of
 from sandbox.outbox.outbox import Message
 from sandbox.pages.formats import when_exactly
 

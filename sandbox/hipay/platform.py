@@ -16,8 +16,7 @@ from sandbox.hipay.rules.order_and_push import Kind
 from sandbox.hipay.rules.statuses import NAMES, Status
 from sandbox.hipay.rules.transaction import Action, PushMatched, StatusChanged
 from sandbox.hipay.settings import EvidenceTarget, Merchant
-from sandbox.outbox.attempt import AttemptResult, Decision, post
-from sandbox.outbox.outbox import Message, Outbox
+from sandbox.outbox.outbox import AttemptResult, Decision, Message, Outbox, post
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
 from shared.runtime.clock import Clock

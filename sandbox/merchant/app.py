@@ -7,13 +7,10 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.merchant.answers import AnswerScript
-from sandbox.merchant.inbox import Received
-from sandbox.merchant.server import MerchantServer
+from sandbox.merchant.server import AnswerScript, MerchantServer, Received
 from sandbox.pages.app import new_app
 from sandbox.pages.render import NavLink, Pages
-from sandbox.tracing.stream import trace_routes
-from sandbox.tracing.trace import Trace
+from sandbox.tracing.trace import Trace, trace_routes
 from shared.runtime.clock import Clock
 
 BODY_LIMIT_BYTES: Final = 1_048_576

@@ -1,20 +1,110 @@
-"""The merchant's server: verifies signatures, drops repeats, keeps messages."""
+"""The merchant's server: verifies signatures, drops repeats, keeps messages, refuses some by script."""
 
 import hashlib
 import hmac
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl
 
+from pydantic import BaseModel, ConfigDict, Field
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from sandbox.merchant.answers import ScriptedAnswers, Target
-from sandbox.merchant.inbox import Inbox, Received
+from sandbox.pages.formats import when_exactly
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
 from shared.runtime.clock import Clock
+
+Target = Literal["notifications", "webhooks"]
+
+
+class AnswerScript(BaseModel):
+    """The body of `POST /script`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: Target
+    #: Status of the next answers; the messages are not taken. 404 and 409 mean 'retry later'.
+    status: Annotated[int, Field(ge=300, le=599)] = 500
+    times: Annotated[int, Field(ge=0, le=10_000)] = 1
+    #: For notifications: Captured before Authorized is answered 409, as real shops do.
+    strict_order: bool = False
+
+
+class ScriptedAnswers:
+    """Refusals that are left for each kind of message."""
+
+    def __init__(self) -> None:
+        self._left: Final[dict[Target, tuple[int, int]]] = {}
+        self.strict_order = False
+
+    def script(self, wanted: AnswerScript) -> None:
+        """Replace the target's script."""
+        self._left[wanted.target] = (wanted.status, wanted.times)
+        if wanted.target == "notifications":
+            self.strict_order = wanted.strict_order
+
+    def next(self, target: Target) -> int | None:
+        """Return the status that refuses the next message, and count it; None: take the message."""
+        status, times = self._left.get(target, (0, 0))
+        if not times:
+            return None
+        self._left[target] = (status, times - 1)
+        return status
+
+    def reset(self) -> None:
+        """Drop all scripts."""
+        self._left.clear()
+        self.strict_order = False
+
+
+#: Older messages are dropped.
+KEPT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One received message; `status` is the answer's."""
+
+    at_ms: int
+    is_verified: bool
+    #: A message of this key was taken before.
+    is_repeat: bool
+    #: Verified, new, and not refused by script.
+    is_taken: bool
+    status: int
+    #: Reason where it was not taken.
+    because: str | None
+    #: The message's fields.
+    content: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "at": when_exactly(self.at_ms)}
+
+
+class Inbox:
+    """Requests of one kind, and the keys of those that were taken."""
+
+    def __init__(self) -> None:
+        self.received: Final[deque[Received]] = deque(maxlen=KEPT)
+        self._taken: Final[dict[tuple[str, ...], None]] = {}
+
+    def knows(self, *key: str) -> bool:
+        """Return whether a message of this key was taken before."""
+        return key in self._taken
+
+    def take(self, *key: str) -> None:
+        """Mark the key as taken."""
+        self._taken[key] = None
+        if len(self._taken) > KEPT:
+            del self._taken[next(iter(self._taken))]
+
+    def reset(self) -> None:
+        self.received.clear()
+        self._taken.clear()
+
 
 _CAPTURED: Final = "118"
 _AUTHORIZED: Final = "116"

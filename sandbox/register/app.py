@@ -15,8 +15,8 @@ from sandbox.pages.app import new_app
 from sandbox.pages.formats import NoAmount, cents_of, decimal_text, when_exactly
 from sandbox.pages.render import NavLink, Pages, templates
 from sandbox.register.cash_register import CashRegister
-from sandbox.register.catalogue import PRODUCTS
 from sandbox.register.draft import (
+    PRODUCTS,
     InvalidField,
     Operation,
     with_article,

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import httpx
 
-from sandbox.pages.changes import Changes
+from sandbox.pages.app import Changes
 from sandbox.register.draft import Draft, Operation
-from sandbox.register.orders import following, order_of
-from sandbox.register.sale import NO_NETWORK, Json, Sale, SentOrder
+from sandbox.register.sale import NO_NETWORK, Json, Sale, SentOrder, following, order_of
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace

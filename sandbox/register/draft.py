@@ -1,4 +1,4 @@
-"""Draft of a sale: basket, customer, operation, terminal. Pure."""
+"""The shop's products, and the draft of a sale: basket, customer, operation, terminal. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,36 @@ from enum import StrEnum
 from typing import Final
 
 from sandbox.pages.formats import LARGEST_AMOUNT_CENTS, cents_of
-from sandbox.register.catalogue import OPEN_PRICE, Product, product_of
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One article; `tax_rate` in percent."""
+
+    reference: str
+    name: str
+    price_cents: int
+    tax_rate: float
+
+
+PRODUCTS: Final = (
+    Product("BAGUETTE", "Baguette", 130, 5.5),
+    Product("CROISSANT", "Croissant", 145, 5.5),
+    Product("CAFE", "Café crème", 320, 10.0),
+    Product("TARTE", "Tarte aux pommes", 1850, 5.5),
+    Product("MACARONS", "Macarons, a dozen", 2400, 5.5),
+    Product("GATEAU", "Gâteau, eight people", 4200, 5.5),
+)
+#: An article without a name of its own, at the price that the cashier types.
+OPEN_PRICE: Final = ("ARTICLE", "Article", 20.0)
+
+_BY_REFERENCE: Final = {product.reference: product for product in PRODUCTS}
+
+
+def product_of(reference: str) -> Product | None:
+    """Return the product of a reference, or None."""
+    return _BY_REFERENCE.get(reference)
+
 
 LARGEST_QUANTITY: Final = 999
 MOST_LINES: Final = 100

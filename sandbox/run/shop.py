@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
-from shared.notification.secrets import new_webhook_secret
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_credential_id, new_merchant_id
-from shared.security.credentials import CredentialKind, hash_secret, new_secret
+from shared.security.credentials import CredentialKind, hash_secret, new_secret, new_webhook_secret
 from shared.security.secret_key import load_secret_key
 from shared.settings.fields import variable
 from shared.settings.settings import Settings

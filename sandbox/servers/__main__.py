@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 
-from sandbox.servers.errors import ServersUnavailable
-from sandbox.servers.server import AMQP_VARIABLE, KINDS, POSTGRES_VARIABLE, SOURCES, say
+from sandbox.servers.server import AMQP_VARIABLE, KINDS, POSTGRES_VARIABLE, SOURCES, ServersUnavailable, say
 from sandbox.servers.start import Servers, start_servers
 
 UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE

@@ -14,10 +14,9 @@ from typing import Any
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from sandbox.servers.errors import SourceMissing, StartFailed
-from sandbox.servers.private.ports import free_ports
-from sandbox.servers.probes import amqp_refusal, postgres_refusal, wait_until
-from sandbox.servers.server import say
+from sandbox.servers.external import amqp_refusal, postgres_refusal, wait_until
+from sandbox.servers.private.children import free_ports
+from sandbox.servers.server import SourceMissing, StartFailed, say
 
 RABBITMQ_IMAGE = "rabbitmq:4-management"
 POSTGRES_IMAGE = "postgres:17"

@@ -24,10 +24,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.private.rabbitmq import PrivateRabbitmq
-from sandbox.servers.server import KINDS, SOURCES, Kind, Server, say
-from sandbox.servers.sources import find_server
+from sandbox.servers.server import KINDS, SOURCES, Kind, Server, ServersUnavailable, say
+from sandbox.servers.start import find_server
 
 
 def main() -> None:

@@ -1,7 +1,24 @@
-"""Kinds and sources of servers, their common interface, and progress messages. Light to import."""
+"""Kinds, sources, interface and error of servers, and progress messages. Light to import."""
 
 import sys
 from typing import Literal, Protocol, get_args
+
+
+class ServersUnavailable(Exception):
+    """Raised where no server could be found or started; the message says what is missing and what to type."""
+
+
+class SourceMissing(ServersUnavailable):
+    """Raised where a source does not exist here (no engine, not installed, no package lists)."""
+
+
+class StartFailed(ServersUnavailable):
+    """Raised for a server that did not answer in time or ended; the message holds the end of its log."""
+
+
+class PortTaken(StartFailed):
+    """Raised for a server that ended because one of its ports was in use."""
+
 
 Kind = Literal["rabbitmq", "postgres"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from sandbox.pages.changes import Changes
+from sandbox.pages.app import Changes
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.screen import IDLE, Screen, Stage
 from sandbox.terminal.device.transaction import Memory
-from sandbox.terminal.gateway.completions import CompletionQueue
-from sandbox.terminal.gateway.link import Gateway
+from sandbox.terminal.gateway.link import CompletionQueue, Gateway
 from sandbox.terminal.trace_events import TraceEvents
 
 

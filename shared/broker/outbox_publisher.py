@@ -18,9 +18,8 @@ from shared.broker.interfaces import NotificationPublisher
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.broker.topology import Topology
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.metrics import Metrics
-from shared.runtime.resilience import failures_logged
+from shared.runtime.resilience import Failpoint, failures_logged, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, WakeUp
 

@@ -7,8 +7,7 @@ from typing import Final
 from shared.concert import fields as f
 from shared.concert.mask import mask_card_numbers
 from shared.concert.receipt import clean_text, receipt_fingerprint
-from shared.payment.payment import Reason
-from shared.payment.settlement import Result
+from shared.payment.payment import Reason, Result
 
 PARTIAL_AMOUNT: Final = "partial_amount"
 AMOUNT_NOT_ECHOED: Final = "amount_not_echoed"

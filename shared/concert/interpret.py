@@ -23,7 +23,7 @@ from shared.concert.encode import OperationRequest, asks_partial
 from shared.concert.mask import mask_card, mask_card_numbers
 from shared.concert.profile import Profile
 from shared.concert.receipt import clean_text, decode_receipt, encoded_receipt_in
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 
 #: A busy terminal says so at once; a customer needs longer than this to refuse.
 BUSY_WITHIN_SECONDS: Final = 2.0

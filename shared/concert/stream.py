@@ -24,9 +24,7 @@ LONG_IDLE_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """A frame that is the whole answer; `is_receipt_cut` where only the end of its receipt is missing."""
-
-    is_receipt_cut: bool = False
+    """A frame that is the whole answer, or all of it but the end of its receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def check_completeness(
         if not ended:
             return Wait(long_idle_seconds - idle_seconds)
         if _only_receipt_is_cut(frame, sent, known_echoes or frozenset(), accepts_partial):
-            return Complete(is_receipt_cut=True)
+            return Complete()
         return _incomplete(frame, peer_closed)
     if ended:
         return Complete()

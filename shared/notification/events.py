@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from shared.concert.receipt import encode_receipt
 from shared.payment.answers import response_for
-from shared.payment.payment import Payment, Reason
-from shared.payment.settlement import Result
+from shared.payment.payment import Payment, Reason, Result
 from shared.payment.states import State
 from shared.runtime.clock import iso_time
 

@@ -31,7 +31,7 @@ TERMINAL_TIMEOUT = "timeout.terminal.gateway.timeout"
 TERMINAL_UNAVAILABLE = "unavailable.terminal.bad.gateway"
 PAYMENT_EXPIRED = "expired.payment.gateway.timeout"
 BROKER_UNAVAILABLE = "unavailable.broker.internal.server.error"
-KEY_CLOSED = "closed.order.conflict"
+ORDER_LOCKED = "closed.order.conflict"
 
 
 def response_for(payment: Payment, *, another_attempt_blocks: bool = False) -> ResponseSpec:
@@ -77,6 +77,6 @@ def _cancelled_response(payment: Payment) -> ResponseSpec:
         case Reason.BROKER_UNAVAILABLE:
             return ResponseSpec(500, True, error=BROKER_UNAVAILABLE)
         case Reason.KEY_CLOSED:
-            return ResponseSpec(409, False, error=KEY_CLOSED)
+            return ResponseSpec(409, False, error=ORDER_LOCKED)
         case _:
             return ResponseSpec(200, True, "Failed", "cancelled")

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from shared.payment.evidence import Evidence, Source
-from shared.payment.payment import Payment
-from shared.payment.settlement import Result
+from shared.payment.payment import Payment, Result
 from shared.payment.states import Event
 
 MONEY_MOVES: Final = frozenset({"completed", "collected"})

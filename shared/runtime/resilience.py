@@ -18,6 +18,9 @@ from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable, Stateme
 _log = structlog.get_logger()
 _Result = TypeVar("_Result")
 
+#: Awaited with the name of the step that was just reached; a fault test stops or ends the process there.
+Failpoint = Callable[[str], Awaitable[None]]
+
 #: The first pause before a retry, and the longest; it doubles each time.
 PAUSE_SECONDS: Final = (0.1, 2.0)
 #: The longest pause after an error of the code, whose repetition only fills the log.
@@ -85,3 +88,7 @@ def log_unexpected(event: str, error: Exception, **fields: object) -> None:
 
 def _is_expected(error: Exception) -> bool:
     return isinstance(error, DatabaseUnavailable | CommitUnknown | BrokerFailure)
+
+
+async def no_failpoint(_step: str) -> None:
+    """Do nothing: the failpoint of every process that no fault test runs."""

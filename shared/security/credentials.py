@@ -1,4 +1,4 @@
-"""Credentials for HTTP Basic: their kinds, and their secrets, random and stored as keyed hashes.
+"""Credentials for HTTP Basic, stored as keyed hashes, and signing secrets of webhooks.
 
 A secret has 256 random bits, so a fast keyed hash is as good as a slow one: there is nothing to guess.
 """
@@ -33,3 +33,23 @@ def new_secret(random_bytes: "RandomBytes") -> str:
 def hash_secret(secret_key: bytes, secret: str) -> str:
     """Return the hash under the installation's key, 64 hexadecimal digits; compare it in constant time."""
     return hmac.new(secret_key, secret.encode(), hashlib.sha256).hexdigest()
+
+
+PREFIX: Final = "whsec_"
+_BYTES: Final = 32
+_MIN_BYTES: Final = 24
+
+
+def new_webhook_secret(random_bytes: RandomBytes) -> str:
+    """Return `whsec_` and 256 random bits in base64."""
+    return PREFIX + base64.b64encode(random_bytes(_BYTES)).decode()
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Return True if the text is `whsec_` and at least 24 bytes in base64."""
+    if not text.startswith(PREFIX):
+        return False
+    try:
+        return len(base64.b64decode(text.removeprefix(PREFIX), validate=True)) >= _MIN_BYTES
+    except ValueError:
+        return False

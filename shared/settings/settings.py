@@ -6,9 +6,8 @@ from pydantic import SecretStr, field_validator, model_validator
 
 from shared.network.hosts import EVERY_NETWORK
 from shared.network.targets import AddressPolicy, Origin, TargetRefused, origin_of
-from shared.notification.secrets import is_webhook_secret
+from shared.security.credentials import is_webhook_secret
 from shared.settings.checks import broken_checks
-from shared.settings.fair_shares import FairShareSettings
 from shared.settings.fields import Group, variable
 from shared.settings.groups import (
     ApiSettings,
@@ -18,7 +17,7 @@ from shared.settings.groups import (
     TerminalSettings,
     WorkerSettings,
 )
-from shared.settings.limits import PaymentLimits
+from shared.settings.limits import FairShareSettings, PaymentLimits
 from shared.settings.notifications import NotificationSettings
 
 GROUPS: tuple[type[Group], ...] = (

@@ -10,8 +10,7 @@ import structlog
 
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.payment.evidence import Evidence
-from shared.payment.payment import Payment
-from shared.payment.settlement import Result
+from shared.payment.payment import Payment, Result
 from shared.runtime.clock import Clock
 from shared.runtime.logging import bound
 from shared.runtime.metrics import Metrics

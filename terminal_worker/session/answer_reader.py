@@ -10,11 +10,10 @@ from shared.concert.decoded_answer import AnswerMeaning, ParsedAnswer
 from shared.concert.interpret import interpret_frame
 from shared.concert.mask import allowed_fields, fingerprint
 from shared.concert.stream import AnswerStream, Complete, Unreadable, Wait, check_completeness
-from shared.payment.payment import Reason
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Reason, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint, no_failpoint
+from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.settings.settings import Settings
 from terminal_worker.session.connection import Connection
 from terminal_worker.session.request_builder import PreparedRequest

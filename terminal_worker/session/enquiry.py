@@ -13,7 +13,7 @@ from shared.concert.enquiry import Grade, interpret_enquiry
 from shared.concert.interpret import answers_identification
 from shared.concert.profile import Profile
 from shared.payment.evidence import Evidence, Source
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 from shared.payment.states import Event
 from shared.runtime.clock import Clock
 from shared.settings.settings import Settings

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source
-from shared.payment.payment import Reason
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Reason, Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.resilience import log_failure
 from shared.settings.settings import Settings

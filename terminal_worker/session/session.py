@@ -11,12 +11,10 @@ from typing import Final
 
 from shared.concert.echoes import amount_in, known_echoes, learn_echoes
 from shared.concert.mask import allowed_fields, show_unreadable
-from shared.payment.payment import Reason
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Reason, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import Clock
-from shared.runtime.failpoints import Failpoint, no_failpoint
-from shared.runtime.resilience import failures_logged, log_failure
+from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals.locks import ObservedCapabilities

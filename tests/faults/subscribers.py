@@ -16,7 +16,7 @@ from wire.endpoints import GivenEndpoint, add_endpoint
 from wire.webhook_receiver import Received, WebhookReceiver, receiving
 
 from shared.notification.kinds import HIPAY
-from shared.notification.secrets import new_webhook_secret
+from shared.security.credentials import new_webhook_secret
 
 #: A dead notifier's leases end after 3 s.
 NOTIFY_LIMITS: Final[dict[str, object]] = {

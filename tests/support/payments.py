@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.payment.evidence import Evidence, Source
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.servers.errors import ServersUnavailable
-from sandbox.servers.server import AMQP_VARIABLE, POSTGRES_VARIABLE, PRIVATE_SOURCES
+from sandbox.servers.server import AMQP_VARIABLE, POSTGRES_VARIABLE, PRIVATE_SOURCES, ServersUnavailable
 from sandbox.servers.start import RunningServer, Servers, start_servers
 
 WITHOUT_SERVERS = ("tests/unit", "tests/simulation")

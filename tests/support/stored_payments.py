@@ -6,8 +6,7 @@ from typing import Any
 from orders import body_with
 
 from api.connector.request import parse_order
-from shared.payment.payment import Operation, Payment
-from shared.payment.settlement import RESULT_FIELDS, Result
+from shared.payment.payment import RESULT_FIELDS, Operation, Payment, Result
 from shared.payment.states import State
 
 _ORDER = parse_order(body_with())

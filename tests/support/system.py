@@ -29,9 +29,9 @@ from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.network.dns import Lookup, SystemResolver
 from shared.runtime.clock import Clock, SystemClock
-from shared.runtime.failpoints import Failpoint, no_failpoint
 from shared.runtime.ids import new_process_id
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.security.credentials import CredentialKind, hash_secret, new_secret
 from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings

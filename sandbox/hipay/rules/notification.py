@@ -10,8 +10,7 @@ from urllib.parse import urlencode
 from sandbox.hipay.rules.order_and_push import OrderNotice
 from sandbox.hipay.rules.reasons import reason_of
 from sandbox.hipay.rules.statuses import NAMES, Status
-from sandbox.hipay.rules.transaction import OperationRecord, Transaction
-from sandbox.hipay.rules.view import facts_of
+from sandbox.hipay.rules.transaction import OperationRecord, Transaction, facts_of
 
 SIGNATURE_HEADER: Final = "X-ALLOPASS-SIGNATURE"
 CONTENT_TYPE: Final = "application/x-www-form-urlencoded"

@@ -1,8 +1,8 @@
 """One transaction: its amounts, status, operations. Amounts in cents, times in Unix ms."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from sandbox.hipay.rules.matching import Match, MatchedBy
 from sandbox.hipay.rules.order_and_push import Kind, Operation, OrderNotice, Push
@@ -186,3 +186,34 @@ class PushMatched:
 
 #: A consequence of an order, push or operation, for the platform to carry out.
 Action = StatusChanged | PushMatched
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """Card, terminal and authorisation of a transaction; None where no push has the fact."""
+
+    brand: str | None
+    masked_pan: str | None
+    entry_mode: str | None
+    aid: str | None
+    application: str | None
+    contract: str | None
+    rank: str | None
+    authorisation_number: str | None
+    code: str | None
+    serial: str | None
+    pos_number: str | None
+    address: str | None
+    receipt: str | None
+    authorisation_id: str | None
+    transaction_id: str | None
+
+
+def facts_of(transaction: Transaction) -> PaymentFacts:
+    """Return the facts; pushes of a debit's reversal or credit are left out."""
+    pushes = [push for push in reversed(transaction.pushes) if push.operation is transaction.operation]
+
+    def newest(name: str) -> Any:
+        return next((value for push in pushes if (value := getattr(push, name)) is not None), None)
+
+    return PaymentFacts(**{field.name: newest(field.name) for field in fields(PaymentFacts)})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.servers.errors import SourceMissing
+from sandbox.servers.server import SourceMissing
 
 STAMP = "COMPLETE"
 

@@ -6,8 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from sandbox.servers.errors import SourceMissing
-from sandbox.servers.server import say
+from sandbox.servers.server import SourceMissing, say
 
 LISTS = Path("/var/lib/apt/lists")
 COMMAND_SECONDS = 300

@@ -10,13 +10,11 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from sandbox.servers.errors import SourceMissing
+from sandbox.servers.external import postgres_refusal, wait_until
 from sandbox.servers.private.cache import cache_folder, complete_folder
-from sandbox.servers.private.children import Child, unprivileged_account
+from sandbox.servers.private.children import Child, free_ports, unprivileged_account
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
-from sandbox.servers.private.ports import free_ports
-from sandbox.servers.probes import postgres_refusal, wait_until
-from sandbox.servers.server import say
+from sandbox.servers.server import SourceMissing, say
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0

@@ -7,13 +7,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.servers.errors import PortTaken, SourceMissing, StartFailed
+from sandbox.servers.external import amqp_refusal, wait_until
 from sandbox.servers.private.cache import cache_folder, complete_folder
-from sandbox.servers.private.children import Child
+from sandbox.servers.private.children import Child, free_ports
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
-from sandbox.servers.private.ports import free_ports
-from sandbox.servers.probes import amqp_refusal, wait_until
-from sandbox.servers.server import say
+from sandbox.servers.server import PortTaken, SourceMissing, StartFailed, say
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0

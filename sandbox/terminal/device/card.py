@@ -1,9 +1,15 @@
-"""A card that the terminal has read, and its masked number."""
+"""A card that the terminal has read, and the bank's answer about it without a gateway. Pure."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from sandbox.cards import DECK, Brand, Card, Mode, card_of_pan
+from sandbox.gateway.accounts import Account, decide
+from sandbox.terminal.device.device import Device
+from sandbox.terminal.script.behaviour import Behaviour
+from sandbox.terminal.server.request import Request
+from shared.concert.fields import Action
 
 #: The PIN of every card of the deck.
 TEST_PIN: Final = "1234"
@@ -50,3 +56,47 @@ def masked(number: str) -> str:
 def card_numbered(number: str) -> Card:
     """Return the deck's card of this number, or a valid CB card with it."""
     return card_of_pan(number) or replace(DECK[0], key="own", pan=number)
+
+
+_FIRST_NUMBER: Final = 184116
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """A bank's answer, approved or not."""
+
+    approved: bool
+    #: ISO 8583, field 39.
+    code: str
+    #: Human-readable, for AF and receipt; empty: the code's usual meaning.
+    message: str = ""
+    #: AC: six digits.
+    number: str | None = None
+    #: The gateway's id; None where the terminal answered itself.
+    id: str | None = None
+
+
+def asks_authorisation(request: Request, card_read: CardRead, behaviour: Behaviour, device: Device) -> bool:
+    """Return whether this debit needs an authorisation: by request, amount, card or script."""
+    return request.action == Action.DEBIT and (
+        request.forces_authorisation
+        or request.amount_cents > device.floor_limit_cents
+        or card_read.card.always_online
+        or behaviour.issuer_code is not None
+    )
+
+
+def authorise_alone(
+    request: Request, number: int, card_read: CardRead, behaviour: Behaviour, at: datetime
+) -> Authorisation:
+    """Return the answer of the card's bank; a refusal has an authorisation number, too."""
+    decision = decide(
+        Account.of_card(card_read.card),
+        "debit",
+        request.amount_cents,
+        pin="none" if card_read.is_contactless else "ok",
+        month=at.strftime("%y%m"),
+        wanted_code=behaviour.issuer_code,
+    )
+    printed = f"{(_FIRST_NUMBER + number) % 1_000_000:06d}"
+    return Authorisation(decision.approved, decision.code, number=printed)

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from sandbox.pages.changes import Changes
+from sandbox.pages.app import Changes
 from sandbox.terminal.device.card import CardRead
 from sandbox.terminal.device.screen import Key, Screen
 from sandbox.terminal.device.transaction import Memory
 from sandbox.terminal.device.transaction_run import TransactionRun
 from sandbox.terminal.script.behaviour import Behaviour
-from sandbox.terminal.script.behaviour_selection import BehaviourSelection
-from sandbox.terminal.script.script import ScriptStep
+from sandbox.terminal.script.script import BehaviourSelection, ScriptStep
 from sandbox.terminal.server.request import Request
 from sandbox.terminal.state import TerminalState
 

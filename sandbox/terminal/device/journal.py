@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
-from sandbox.terminal.device.bank import Authorisation
-from sandbox.terminal.device.card import CardRead
+from sandbox.terminal.device.card import Authorisation, CardRead
 from shared.concert.fields import Action
 
 #: Older transactions are dropped, collected or not.

@@ -6,8 +6,13 @@ from typing import Final
 
 from sandbox.cards import Mode, card_of_key
 from sandbox.gateway import response_codes
-from sandbox.terminal.device.bank import Authorisation, asks_authorisation, authorise_alone
-from sandbox.terminal.device.card import CardRead, card_numbered
+from sandbox.terminal.device.card import (
+    Authorisation,
+    CardRead,
+    asks_authorisation,
+    authorise_alone,
+    card_numbered,
+)
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Journal, Result, reversible_debit
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from sandbox.gateway import response_codes
-from sandbox.terminal.device.bank import Authorisation, asks_authorisation
-from sandbox.terminal.device.card import TEST_PIN, CardRead
+from sandbox.terminal.device.card import TEST_PIN, Authorisation, CardRead, asks_authorisation
 from sandbox.terminal.device.journal import Transaction, reversible_debit
 from sandbox.terminal.device.result import (
     ABANDONED,

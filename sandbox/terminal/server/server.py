@@ -30,10 +30,9 @@ from sandbox.terminal.gateway.collection import (
     collect,
     collect_on_schedule,
 )
-from sandbox.terminal.gateway.completions import CompletionQueue
-from sandbox.terminal.gateway.link import Gateway
+from sandbox.terminal.gateway.link import CompletionQueue, Gateway
 from sandbox.terminal.script.behaviour import Behaviour, Fault
-from sandbox.terminal.server.answer_delivery import answer_bytes
+from sandbox.terminal.server.answer_writer import answer_bytes
 from sandbox.terminal.server.request import COLLECTION, Request
 from sandbox.terminal.server.session import Session
 from sandbox.terminal.state import TerminalState

@@ -7,8 +7,7 @@ from typing import Final, Literal
 
 from sqlalchemy import TextClause, text
 
-from shared.payment.payment import Payment
-from shared.payment.settlement import RESULT_FIELDS
+from shared.payment.payment import RESULT_FIELDS, Payment
 
 Dialect = Literal["postgresql", "sqlite"]
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from shared.notification.events import type_of
 from shared.payment.evidence import conflicts_with
 from shared.payment.order_guard import blocks_new_attempts
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Result
+from shared.payment.payment import Operation, Payment, Reason, Result
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage.db.engine import Transaction
 from shared.storage.db.statement import Statement

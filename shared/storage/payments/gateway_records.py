@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from shared.payment.evidence import Evidence
-from shared.payment.payment import Payment
-from shared.payment.settlement import Result
+from shared.payment.payment import Payment, Result
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import settling

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.evidence import Evidence, Source
-from shared.payment.payment import Payment
-from shared.payment.settlement import Result
+from shared.payment.payment import Payment, Result
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement

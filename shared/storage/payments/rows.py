@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
-from shared.payment.payment import Operation, Payment
-from shared.payment.settlement import RESULT_FIELDS, Result
+from shared.payment.payment import RESULT_FIELDS, Operation, Payment, Result
 from shared.payment.states import State
 from shared.storage.db.engine import Row, Transaction
 from shared.storage.db.statement import PAYMENT_FIELDS, Statement

@@ -3,8 +3,7 @@
 from typing import Final
 
 from shared.payment.evidence import PROOF_OF_ANSWER, Evidence, Source, conflicts_with
-from shared.payment.payment import Payment, Reason
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Payment, Reason, Result, Settlement
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement

@@ -2,11 +2,28 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 from shared.storage.db.engine import Database, Row, Transaction
-from shared.storage.db.statement import Statement
+from shared.storage.db.statement import Dialect, Statement
+from shared.storage.terminals.merchants import Terminal
+
+#: A merchant's id, and the terminal address that it asks for.
+MerchantAtAddress = tuple[str, str]
+
+_COLUMNS: Final = tuple(field.name for field in fields(Terminal))
+_SHOWN: Final = ", ".join(f"t.{column}" for column in _COLUMNS)
+_ASKED: Final[dict[Dialect, str]] = {
+    "postgresql": (
+        "json_to_recordset(CAST(:asked AS json)) AS asked(merchant_id TEXT, terminal_address TEXT)"
+    ),
+    "sqlite": (
+        "(SELECT json_extract(value, '$.merchant_id') AS merchant_id,"
+        " json_extract(value, '$.terminal_address') AS terminal_address FROM json_each(:asked)) asked"
+    ),
+}
+
 
 #: Limit of the waiting payments that are read; a page lists fewer.
 _WAITING_AT_MOST: Final = 10_000

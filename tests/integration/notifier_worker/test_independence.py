@@ -13,7 +13,7 @@ from wire.endpoints import add_endpoint
 from wire.webhook_receiver import receiving
 
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.notification.secrets import new_webhook_secret
+from shared.security.credentials import new_webhook_secret
 
 
 @pytest.mark.parametrize("hangs", ["hipay", "merchant"])

@@ -21,7 +21,7 @@ from wire.webhook_receiver import WebhookReceiver, receiving
 from sandbox.terminal.script.behaviour import Behaviour, Customer
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.network.hosts import Address
-from shared.notification.secrets import new_webhook_secret
+from shared.security.credentials import new_webhook_secret
 
 
 @dataclass

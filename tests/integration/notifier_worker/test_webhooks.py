@@ -15,7 +15,7 @@ from wire.endpoints import add_endpoint, add_secret
 from wire.webhook_receiver import Received, receiving
 
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.notification.secrets import new_webhook_secret
+from shared.security.credentials import new_webhook_secret
 from shared.storage.webhooks.endpoints import send_test
 
 

@@ -18,7 +18,6 @@ from wire.scripted_terminal import ScriptedTerminal, Talk
 
 from shared.payment.payment import Payment
 from shared.runtime import resilience
-from shared.runtime.failpoints import WORKER_STEPS
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, queue, settling
 from shared.storage.payments.claims import Claim
@@ -26,6 +25,19 @@ from shared.storage.terminals import takeover
 from shared.storage.terminals.takeover import HeldLock
 from terminal_worker.session.connection import TcpConnection
 from terminal_worker.session.enquiry import Identifier
+
+#: The steps of one payment in their order; the last one precedes the acknowledgement of its message.
+WORKER_STEPS = (
+    "before_claim",
+    "after_claim",
+    "after_connect",
+    "before_write",
+    "after_write",
+    "mid_answer",
+    "after_answer",
+    "after_commit",
+    "after_reply",
+)
 
 LIMITS: dict[str, object] = {
     **PATIENT_SESSIONS,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from api.connector.request import OrderRequest
 from api.http.errors import ApiError, UndefinedError
-from api.http.headers import NO_PREFERENCE, Preference
+from api.http.query import NO_PREFERENCE, Preference
 from api.payments.errors import TooManyOrders
 from api.payments.intake import RequestContext
 from api.payments.service import Answered, Payments

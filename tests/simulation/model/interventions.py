@@ -10,7 +10,7 @@ from api.payments.early_release import ask_for_terminal, doubt_window
 from shared.broker.errors import BrokerFailure
 from shared.broker.messages import ProbeMessage
 from shared.payment.gateway import GatewayRecord, interpret
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 from shared.runtime.ids import new_probe_id
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.payments import gateway_records, operators, snapshots

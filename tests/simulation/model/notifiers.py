@@ -5,8 +5,8 @@ from typing import Any, Final, cast
 
 from notifier_worker.wiring import wire
 from shared.notification.kinds import HIPAY, MERCHANT
-from shared.runtime.failpoints import no_failpoint
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import no_failpoint
 from shared.security.secret_key import SecretCipher
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from tests.simulation.database.databases import open_simulated

@@ -9,7 +9,7 @@ from typing import Any
 
 from api.connector.request import OrderRequest, parse_order
 from api.http.errors import ApiError, Overloaded
-from api.http.headers import NO_PREFERENCE, Preference
+from api.http.query import NO_PREFERENCE, Preference
 from api.payments.errors import KeyConflict
 from api.payments.service import Answered
 from shared.payment.answers import response_for

@@ -11,8 +11,7 @@ from payments import succeeded as pay
 from races.interleaving import outcome_of, paused_before, running
 from races.race import Race
 
-from shared.payment.payment import Payment, Reason
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Payment, Reason, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db import engine, statement
 from shared.storage.db.connection import Connection

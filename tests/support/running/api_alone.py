@@ -27,8 +27,7 @@ from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
 from shared.network.dns import Lookup, SystemResolver
-from shared.payment.payment import Payment
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Payment, Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics

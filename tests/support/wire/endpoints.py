@@ -8,7 +8,7 @@ from payments import change
 from standardwebhooks import Webhook
 from wire.webhook_receiver import Received
 
-from shared.notification.secrets import new_webhook_secret
+from shared.security.credentials import new_webhook_secret
 from shared.security.secret_key import SecretCipher, load_secret_key
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from notifier_worker import signing
-from notifier_worker.signing import signed_headers
+from notifier_worker.webhook_request import signed_headers
 from shared.notification.kinds import envelope
 
-PAGE = Path(signing.__file__).parents[1] / "docs" / "reference" / "webhooks.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "webhooks.md"
 SECRET, OTHER = "whsec_" + "A" * 32, "whsec_" + "B" * 32
 
 

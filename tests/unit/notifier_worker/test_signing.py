@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from notifier_worker.signing import basic_authorization, signed_headers
-from shared.notification.secrets import new_webhook_secret
+from notifier_worker.webhook_request import basic_authorization, signed_headers
+from shared.security.credentials import new_webhook_secret
 
 ID = "dlv_01JNK4T0V8W9A4C6Q2Y3ZB5XDE_1_x"
 BODY = b'{"type":"payment.succeeded","amount":250,"name":"Boulangerie \\u00e9"}'

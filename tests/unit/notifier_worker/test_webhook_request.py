@@ -15,8 +15,8 @@ from wire.endpoints import GivenEndpoint, add_endpoint, add_secret
 
 from api.connector.request import parse_order
 from notifier_worker.webhook_request import OrderNotificationBuilder, WebhookRequest, WebhookRequestBuilder
-from shared.notification.secrets import new_webhook_secret
 from shared.runtime.clock import SystemClock
+from shared.security.credentials import new_webhook_secret
 from shared.security.secret_key import SecretCipher, load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings

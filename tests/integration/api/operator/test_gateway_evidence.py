@@ -8,7 +8,7 @@ from databases import Store
 from payments import history, lose, rows
 from running.api_alone import ApiAlone, Caller, api_alone
 
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 from shared.payment.states import Event, State
 from shared.security.credentials import CredentialKind
 

@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 from system import System, payment_id
 from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
 
-from shared.runtime.failpoints import API_STEPS
 from shared.storage.db.engine import DatabaseBusy, StatementCancelled
+
+API_STEPS = ("before_insert", "after_insert", "after_publish")
 
 
 async def pays(talk: Talk) -> None:

@@ -9,7 +9,7 @@ from eventually import eventually
 from payments import change, lose
 from running.api_alone import ApiAlone, Caller, api_alone
 
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 from shared.payment.states import Event
 from shared.security.credentials import CredentialKind
 

@@ -9,8 +9,7 @@ from running.api_alone import ApiAlone, Caller, api_alone
 from wire.webhooks import ENDPOINTS, LOCAL, URL, cancelled_payment, deliveries_of, registered
 
 from api.webhooks.models import WebhookEndpoint
-from shared.notification.secrets import is_webhook_secret
-from shared.security.credentials import CredentialKind
+from shared.security.credentials import CredentialKind, is_webhook_secret
 from shared.security.secret_key import SecretCipher
 from shared.storage.db.migrate import METADATA
 from shared.storage.webhooks import delivery_contents, delivery_sweep

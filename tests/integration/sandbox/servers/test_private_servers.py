@@ -14,12 +14,10 @@ import psutil
 import pytest
 from eventually import eventually
 
-from sandbox.servers.errors import ServersUnavailable
 from sandbox.servers.private import postgres
-from sandbox.servers.private.ports import free_ports
-from sandbox.servers.server import PRIVATE_SOURCES
-from sandbox.servers.sources import find_server
-from sandbox.servers.start import start_servers
+from sandbox.servers.private.children import free_ports
+from sandbox.servers.server import PRIVATE_SOURCES, ServersUnavailable
+from sandbox.servers.start import find_server, start_servers
 
 CHECKOUT = Path(__file__).parents[4]
 

@@ -14,7 +14,7 @@ from wire.concert import frame_of, read, request
 from wire.concert_client import RawClient, ask
 
 from sandbox.cards import DECK
-from sandbox.terminal.device.bank import Authorisation
+from sandbox.terminal.device.card import Authorisation
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Fate
 from sandbox.terminal.gateway.bodies import Body

@@ -202,7 +202,7 @@ def test_a_contradicted_failure_is_never_safe_and_says_that_a_person_must_look()
         assert body["payment"]["safe_to_retry"] is False
         assert body["payment"]["contradicted"] is True
         said: Any = body.get("errorDescription") or body["error"]["description"]
-        assert "a person must look" in said
+        assert "an operator must review" in said
 
 
 def test_an_unreachable_terminal_says_what_was_tried() -> None:

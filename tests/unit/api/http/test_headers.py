@@ -3,7 +3,7 @@
 import pytest
 
 from api.http.errors import InvalidHeader
-from api.http.headers import NO_PREFERENCE, Preference, read_preference
+from api.http.query import NO_PREFERENCE, Preference, read_preference
 
 
 @pytest.mark.parametrize(

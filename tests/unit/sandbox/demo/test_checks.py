@@ -4,9 +4,8 @@ from typing import Any, Final
 import pytest
 
 from sandbox.demo.checks import Unexpected, compare
-from sandbox.demo.desk import Call, Recorded
+from sandbox.demo.desk import Call, Recorded, order
 from sandbox.demo.frames import masked_fields
-from sandbox.demo.orders import order
 from sandbox.terminal.device.session_log import Passage, SessionRecord
 
 PAYMENT: Final = "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE"

@@ -1,6 +1,6 @@
 from api.connector.request import parse_order
 from api.http.json_text import write_json
-from sandbox.demo.orders import full_debit, order
+from sandbox.demo.desk import full_debit, order
 from shared.payment.payment import Operation
 
 

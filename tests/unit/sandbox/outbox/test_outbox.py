@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from eventually import eventually
 
-from sandbox.outbox.attempt import AttemptResult, Decision
-from sandbox.outbox.outbox import Faults, Outbox
+from sandbox.outbox.outbox import AttemptResult, Decision, Faults, Outbox
 from shared.runtime.clock import SystemClock
 
 

@@ -8,7 +8,7 @@ from api.connector.request import parse_order
 from sandbox.cards import DECK, Mode
 from sandbox.pages.formats import NoAmount
 from sandbox.register.draft import Draft, InvalidField, Operation, with_article, with_form, with_product
-from sandbox.register.orders import CONTRACTS, following, order_of
+from sandbox.register.sale import CONTRACTS, following, order_of
 from sandbox.terminal.device.device import Device
 from shared.concert.encode import sole_application
 

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from sandbox.tracing.steps import NUMBERS, Flow, Step, System
-from sandbox.tracing.stream import payment_events
-from sandbox.tracing.trace import KEPT_EVENTS, Trace
+from sandbox.tracing.trace import KEPT_EVENTS, Trace, payment_events
 from shared.runtime.clock import SystemClock
 
 

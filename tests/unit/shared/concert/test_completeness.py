@@ -91,9 +91,9 @@ def test_a_receipt_cut_at_the_end_costs_the_receipt_only(cut: bytes) -> None:
     """Published frames of real terminals announce receipts longer than they are."""
     frame = frame_of(DONE + cut)
 
-    assert verdict(frame, closed=True) == Complete(is_receipt_cut=True)
-    assert verdict(frame, idle=3.0) == Complete(is_receipt_cut=True)
-    assert verdict(frame, known=None, closed=True) == Complete(is_receipt_cut=True)
+    assert verdict(frame, closed=True) == Complete()
+    assert verdict(frame, idle=3.0) == Complete()
+    assert verdict(frame, known=None, closed=True) == Complete()
     assert verdict(frame, idle=0.25) == Wait(2.75)
 
 
@@ -126,7 +126,7 @@ def test_a_partial_amount_agrees_on_a_terminal_that_knows_partial_payment() -> N
     """A cut receipt costs a meal voucher's payment no more than any other."""
     frame = frame_of(DONE.replace(b"CB0042500", b"CB0041900") + CUT_TICKET)
 
-    assert verdict(frame, closed=True, partial=True) == Complete(is_receipt_cut=True)
+    assert verdict(frame, closed=True, partial=True) == Complete()
 
 
 def test_an_echo_is_known_once_it_was_in_three_answers_in_a_row() -> None:

@@ -6,7 +6,7 @@ import os
 import pytest
 from standardwebhooks import Webhook
 
-from shared.notification.secrets import is_webhook_secret, new_webhook_secret
+from shared.security.credentials import is_webhook_secret, new_webhook_secret
 
 
 def test_a_new_secret_has_256_random_bits_and_the_librarys_form() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from shared.payment.answers import ResponseSpec, response_for
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Result
+from shared.payment.payment import Operation, Payment, Reason, Result
 from shared.payment.states import FINAL_STATES, State
 
 PAYMENT = Payment(

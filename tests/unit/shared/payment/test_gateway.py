@@ -6,7 +6,7 @@ import pytest
 from stored_payments import stored
 
 from shared.payment.gateway import MONEY_MOVES, GatewayRecord, interpret
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 from shared.payment.states import Event, State
 
 STATUSES = (*sorted(MONEY_MOVES), "authorised", "refused", "cancelled", "reversed", "expired", "error")

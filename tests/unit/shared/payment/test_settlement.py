@@ -2,7 +2,7 @@
 
 import json
 
-from shared.payment.settlement import Result
+from shared.payment.payment import Result
 
 FULL = Result(
     paid_cents=900,

@@ -17,8 +17,7 @@ from races.cancelled_statements import (
     troubled,
 )
 
-from shared.payment.payment import Reason
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Reason, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import (
     CommitUnknown,

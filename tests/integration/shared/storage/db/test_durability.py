@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.servers.private import postgres
 from sandbox.servers.private.children import Child
-from sandbox.servers.sources import find_server
+from sandbox.servers.start import find_server
 from shared.storage.db.opening import check_durability, open_database
 
 

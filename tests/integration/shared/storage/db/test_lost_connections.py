@@ -13,7 +13,7 @@ from races.interleaving import eventually, outcome_of, paused_before, paused_bef
 from sqlalchemy.engine import make_url
 from wire.cut_proxy import CutProxy, cut_proxy
 
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import (
     CommitUnknown,

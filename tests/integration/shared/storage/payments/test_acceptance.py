@@ -23,8 +23,7 @@ from payments import (
     try_claim,
 )
 
-from shared.payment.payment import Operation, Reason
-from shared.payment.settlement import Result
+from shared.payment.payment import Operation, Reason, Result
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import snapshots

@@ -25,8 +25,7 @@ from payments import (
 
 from shared.payment.answers import response_for
 from shared.payment.evidence import Evidence, Source
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling, snapshots

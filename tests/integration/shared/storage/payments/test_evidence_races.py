@@ -15,8 +15,7 @@ from races.interleaving import (
     running,
 )
 
-from shared.payment.payment import Payment
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Payment, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import ending, rows, settling, snapshots

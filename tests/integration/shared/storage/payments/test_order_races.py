@@ -7,8 +7,7 @@ from payments import history, in_doubt, in_session, prove, queued, refused, rows
 from races.interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 
 from shared.payment.answers import response_for
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import acceptance, debits, ending, insertion, settling, snapshots

@@ -26,8 +26,7 @@ from hypothesis.stateful import (
 from payments import TERMS, change, new_payment, rows, try_claim
 
 from shared.payment.evidence import Evidence, Source, conflicts_with
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
 from shared.payment.states import BLOCKING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, operators, settling

@@ -6,8 +6,7 @@ import pytest
 from payments import change, in_doubt, prove, queued, refused, rows, submit, succeeded, try_claim
 
 from shared.payment.answers import response_for
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Operation, Payment, Reason, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling, snapshots

@@ -13,8 +13,7 @@ from races.interleaving import (
     running,
 )
 
-from shared.payment.payment import Reason
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Reason, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement

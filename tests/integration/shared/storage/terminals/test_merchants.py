@@ -5,7 +5,6 @@ from payments import ADDRESS, HOST, MERCHANT, PORT, change
 
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
-from shared.storage.terminals.at_addresses import AtAddress, at_addresses
 from shared.storage.terminals.merchants import (
     Credential,
     Terminal,
@@ -20,6 +19,7 @@ from shared.storage.terminals.merchants import (
     suspend_merchant,
     terminal_by_id,
 )
+from shared.storage.terminals.status import AtAddress, at_addresses
 
 
 async def test_a_credential_comes_with_its_merchants_networks(database: Database) -> None:

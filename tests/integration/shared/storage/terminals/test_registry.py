@@ -9,9 +9,9 @@ from races.interleaving import finished_or_blocked, outcome_of, paused_before_co
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use
-from shared.storage.terminals.at_addresses import AtAddress, at_addresses
 from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import AddressTaken, Entry, TooManyTerminals
+from shared.storage.terminals.status import AtAddress, at_addresses
 
 OTHER = "other"
 

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from sandbox.servers.private.ports import free_ports
+from sandbox.servers.private.children import free_ports
 
 
 def test_free_ports_differ_and_a_server_can_listen_on_all_of_them() -> None:

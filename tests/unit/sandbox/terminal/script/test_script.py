@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
-from sandbox.terminal.script.behaviour_selection import BehaviourSelection
-from sandbox.terminal.script.script import LONGEST_SCRIPT, BadScript, read_script
+from sandbox.terminal.script.script import LONGEST_SCRIPT, BadScript, BehaviourSelection, read_script
 from sandbox.terminal.server.request import Request
 
 
