@@ -112,15 +112,6 @@ OPERATIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ContractEntry:
-    """One entry of the contract's `contract_array`."""
-
-    merchant_contract: str | None
-    rank: str | None
-    payment_application: str | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
     """A checked order request. Either `host`, in its one spelling, with `port` or `terminal_id` is set."""
@@ -135,7 +126,6 @@ class OrderRequest:
     host: str | None
     port: int | None
     terminal_id: str | None
-    contract_array: tuple[ContractEntry, ...]
     webhook_endpoint_id: str | None
     notify_url: str | None
     #: The whole request with its defaults applied, unknown fields kept.
@@ -168,10 +158,6 @@ def parse_order(body: bytes, nesting_limit: int = NESTING_LIMIT) -> OrderRequest
         host=read_host(address["host"]) if "host" in address else None,
         port=address.get("port"),
         terminal_id=technical.get("terminal_id"),
-        contract_array=tuple(
-            ContractEntry(entry.get("merchant_contract"), entry.get("rank"), entry.get("payment_application"))
-            for entry in display["contract_array"]
-        ),
         webhook_endpoint_id=order.get("webhook_endpoint_id"),
         notify_url=technical.get("notify_url"),
         request=request,

@@ -53,7 +53,7 @@ class OrderNotification(_Body):
     order: _Order
     pos_technical_info: _PosTechnicalInfo = _PosTechnicalInfo()
 
-    def notice(self, content: dict[str, Any], received_at_ms: int) -> OrderNotice:
+    def notice(self, content: dict[str, Any]) -> OrderNotice:
         """Return the notification as the rules' value; `content` is the whole body."""
         contracts = self.pos_technical_info.terminal_transaction_display.contract_array
         return OrderNotice(
@@ -64,7 +64,6 @@ class OrderNotification(_Body):
             amount_cents=self.order.price.amount,
             currency=self.order.price.currency,
             created_at_ms=_milliseconds(self.created_at),
-            received_at_ms=received_at_ms,
             attempt=self.attempt,
             contracts=tuple(
                 Contract(entry.merchant_contract, entry.rank)
@@ -75,7 +74,7 @@ class OrderNotification(_Body):
         )
 
 
-def push_of(body: PushBody, received_at_ms: int) -> Push:
+def push_of(body: PushBody) -> Push:
     """Return Preludd's push as the rules' value."""
     return Push(
         record_id=body.record_id,
@@ -89,7 +88,6 @@ def push_of(body: PushBody, received_at_ms: int) -> Push:
         authorisation_id=body.authorisation_id,
         transaction_id=body.transaction_id,
         at_ms=body.at_ms,
-        received_at_ms=received_at_ms,
         contract=body.contract,
         rank=body.rank,
         application=body.application,

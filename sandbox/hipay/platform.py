@@ -84,7 +84,7 @@ class Platform:
             self._message_ids[message_id] = None
             if len(self._message_ids) > _KEPT:
                 del self._message_ids[next(iter(self._message_ids))]
-            self._carry_out(self.ledger.take_order(body.notice(content, now_ms), now_ms))
+            self._carry_out(self.ledger.take_order(body.notice(content), now_ms))
         self._trace.record(
             System.HIPAY, System.CLOUD_API, Step.ORDER_NOTIFICATION_ACKNOWLEDGED, body.reference, **detail
         )
@@ -93,7 +93,7 @@ class Platform:
     def take_push(self, body: PushBody) -> bool:
         """Take a record of the gateway; return whether it is new."""
         now_ms = self._clock.wall_ms()
-        push = push_of(body, now_ms)
+        push = push_of(body)
         is_new = not self.ledger.knows(push.record_id)
         self._note(push.kind, now_ms, is_new=is_new, reference=push.reference, record_id=push.record_id)
         came, acknowledged = _PUSHED[push.kind]

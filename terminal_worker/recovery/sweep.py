@@ -80,7 +80,7 @@ class Sweep:
     async def _count(self) -> None:
         counts = await queue.open_counts(self._database)
         for state in OPEN_STATES:
-            self._metrics.open_payments(state, counts[state].number if state in counts else 0)
+            self._metrics.open_payments(state, counts.get(state, 0))
 
     async def _publish_again(self, found: queue.QueuedPayment) -> None:
         await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))

@@ -29,7 +29,6 @@ def order(
         "amount_cents": cents,
         "currency": "EUR",
         "created_at_ms": T0,
-        "received_at_ms": T0,
         "contracts": (CONTRACT,),
         **more,
     }
@@ -64,7 +63,6 @@ def push(
         "authorisation_id": f"aut_{name}" if online else None,
         "transaction_id": None if kind is Kind.AUTHORISATION else f"SN/{name}",
         "at_ms": T0 + 20_000,
-        "received_at_ms": T0 + 21_000,
         "contract": CONTRACT.merchant_contract,
         "rank": CONTRACT.rank,
         "masked_pan": "497010******7893",

@@ -46,7 +46,6 @@ class OrderNotice:
     currency: str
     #: Time of the payment's acceptance.
     created_at_ms: int
-    received_at_ms: int
     attempt: int = 1
     contracts: tuple[Contract, ...] = ()
     #: The whole notification, for pages and the merchant's notification.
@@ -72,7 +71,6 @@ class Push:
     #: The terminal's transaction; None in an authorisation.
     transaction_id: str | None
     at_ms: int
-    received_at_ms: int
     contract: str | None = None
     rank: str | None = None
     application: str | None = None

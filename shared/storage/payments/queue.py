@@ -61,10 +61,7 @@ _QUEUED = Statement(
 
 _OPEN = Statement(f"SELECT merchant_id, count(*) AS number FROM payments WHERE {OPEN} GROUP BY merchant_id")
 
-_COUNTS = Statement(
-    "SELECT state, count(*) AS number, min(COALESCE(claimed_at, created_at)) AS oldest, {now} AS now"
-    f" FROM payments WHERE {OPEN} GROUP BY state"
-)
+_COUNTS = Statement(f"SELECT state, count(*) AS number FROM payments WHERE {OPEN} GROUP BY state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +85,6 @@ class QueuedCount:
     terminal_address: str
     number: int
     worker_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCount:
-    """The number of payments in an open state, and the age of the oldest in seconds."""
-
-    number: int
-    oldest_seconds: float
 
 
 async def queued_counts(database: Database) -> list[QueuedCount]:
@@ -163,7 +152,7 @@ async def deadlines_passed(database: Database, *, most: int) -> list[str]:
     return [row.id for row in rows]
 
 
-async def open_counts(database: Database) -> dict[State, OpenCount]:
+async def open_counts(database: Database) -> dict[State, int]:
     """Count the payments that are queued, in session and in doubt."""
     rows = await database.read(lambda tx: tx.all(_COUNTS))
-    return {State(row.state): OpenCount(row.number, max(0, row.now - row.oldest) / 1000) for row in rows}
+    return {State(row.state): row.number for row in rows}
