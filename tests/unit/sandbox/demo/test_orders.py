@@ -24,7 +24,8 @@ def test_the_full_debit_has_basket_customer_and_custom_data_that_the_contract_ta
     assert parsed.request["order"]["basket"][0]["name"] == "Croissant au beurre"
     assert parsed.request["order"]["custom_data"] == {"shop": "Canal", "register": 3}
     assert parsed.request["customer"]["email"] == "jane.doe@example.org"
-    assert [entry.merchant_contract for entry in parsed.contract_array] == ["1999403"]
+    display = parsed.request["pos_technical_info"]["terminal_transaction_display"]
+    assert [entry["merchant_contract"] for entry in display["contract_array"]] == ["1999403"]
     assert parsed.warnings == ()
 
 
