@@ -13,7 +13,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.demo.frames import PARTIES, TERMS, NamedField
+from sandbox.demo.frames import NamedField
+from sandbox.demo.meanings import PARTIES, TERMS
 from sandbox.demo.steps import Step
 from sandbox.pages.formats import decimal_text
 

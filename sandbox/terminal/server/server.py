@@ -32,7 +32,7 @@ from sandbox.terminal.gateway.collection import (
 )
 from sandbox.terminal.gateway.link import CompletionQueue, Gateway
 from sandbox.terminal.script.behaviour import Behaviour, Fault
-from sandbox.terminal.server.answer_writer import answer_bytes
+from sandbox.terminal.server.answer_delivery import answer_bytes
 from sandbox.terminal.server.request import COLLECTION, Request
 from sandbox.terminal.server.session import Session
 from sandbox.terminal.state import TerminalState

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.session_log import SessionRecord, operation_name
 from sandbox.terminal.script.behaviour import Behaviour
-from sandbox.terminal.server.answer_writer import pieces
+from sandbox.terminal.server.answer_delivery import pieces
 from sandbox.terminal.server.request import Request, check_request, is_whole
 from shared.concert.decode import Decoder, Frame
 

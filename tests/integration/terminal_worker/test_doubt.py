@@ -15,7 +15,7 @@ from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, sa
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Fault
-from sandbox.terminal.server.answer_writer import NOISE
+from sandbox.terminal.server.answer_delivery import NOISE
 from sandbox.terminal.server.server import VirtualTerminal
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"

@@ -11,7 +11,7 @@ from system import System, payment_id
 from wire.concert import PAN
 from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to
 
-from sandbox.terminal.server.answer_writer import NOISE
+from sandbox.terminal.server.answer_delivery import NOISE
 from shared.concert.framing import ACK, EOT, ETX, STX, check_byte_of
 from terminal_worker.session import late_answers, session
 

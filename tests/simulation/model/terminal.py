@@ -20,7 +20,7 @@ from sandbox.terminal.device.transaction import (
     take_into_account,
 )
 from sandbox.terminal.script.behaviour import Behaviour, Customer, EnquiryAnswer, Fault, PrivateData
-from sandbox.terminal.server.answer_writer import NOISE, answer_bytes
+from sandbox.terminal.server.answer_delivery import NOISE, answer_bytes
 from sandbox.terminal.server.request import Request, check_request, is_whole
 from shared.concert import fields as f
 from shared.concert.decode import Decoder

@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer
-from sandbox.terminal.server.answer_writer import amount_bytes
+from sandbox.terminal.server.answer_delivery import amount_bytes
 from shared.concert import fields as f
 from shared.payment.payment import Payment
 from shared.settings.settings import Settings

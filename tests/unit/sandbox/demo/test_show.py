@@ -3,7 +3,8 @@ import re
 
 from rich.console import Console
 
-from sandbox.demo.frames import PARTIES, TERMS, named_fields
+from sandbox.demo.frames import named_fields
+from sandbox.demo.meanings import PARTIES, TERMS
 from sandbox.demo.show import Show
 from sandbox.demo.steps import Step
 from sandbox.tracing.steps import Step as TraceStep

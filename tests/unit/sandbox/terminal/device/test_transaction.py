@@ -21,7 +21,7 @@ from sandbox.terminal.device.transaction import (
     take_into_account,
 )
 from sandbox.terminal.script.behaviour import Behaviour, Customer, EnquiryAnswer, PrivateData
-from sandbox.terminal.server.answer_writer import answer_bytes, pieces
+from sandbox.terminal.server.answer_delivery import answer_bytes, pieces
 from sandbox.terminal.server.request import Request, check_request, is_whole
 from shared.concert.decoded_answer import AnswerMeaning
 from shared.concert.encode import OperationRequest, encode_enquiry, encode_identification, encode_operation
