@@ -1,5 +1,6 @@
 """Command `cloud-terminal terminal`."""
 
+from dataclasses import replace
 from datetime import time
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +9,9 @@ import typer
 
 from cli.process import EXIT_USAGE, fail
 from sandbox.cards import DECK
-from sandbox.terminal.device.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, WhenBusy
-from sandbox.terminal.script.behaviour import Customer, Fault
-from sandbox.terminal.script.outcomes import OUTCOMES
+from sandbox.terminal.device.device import DEFAULT_PORT, REQUEST_IDLE_SECONDS, Device, WhenBusy
+from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
+from sandbox.terminal.script.outcomes import OUTCOMES, UnknownOutcome, outcome_named
 
 app = typer.Typer(add_completion=False)
 
@@ -178,8 +179,9 @@ def run_terminal(
     Ctrl-C.
     """
     from sandbox.terminal.gateway.collection import Schedule
+    from sandbox.terminal.gateway.link import Gateway
     from sandbox.terminal.main import CannotListen, run
-    from sandbox.terminal.script.outcomes import UnknownOutcome
+    from sandbox.terminal.server.server import VirtualTerminal
 
     def print_address(bound_host: str, bound_port: int) -> None:
         typer.echo(f"Terminal is listening on {bound_host}:{bound_port} (Concert V3.1 and V3.2).")
@@ -189,40 +191,63 @@ def run_terminal(
 
     if card is not None and card not in {one.key for one in DECK}:
         raise fail(f"--card {card}: unknown card; see --help for the names.", EXIT_USAGE)
+    usual = Behaviour(
+        customer=outcome,
+        delay_seconds=delay,
+        contactless=contactless,
+        card=card,
+        fault=fault if fault_for is None else None,
+        keeps_open=keeps_open,
+        amount_decides=amount_table,
+    )
+    usual = _changed(usual, behaviour or [])
+    by_amount = {
+        amount: replace(usual, customer=customer) for amount, customer in _outcomes(outcome_for or []).items()
+    }
+    if fault_for is not None:
+        by_amount[fault_for] = replace(by_amount.get(fault_for, usual), fault=fault)
+    device = Device(
+        floor_limit_cents=floor_limit,
+        sends_card_fields=card_fields,
+        when_busy=_when_busy(when_busy),
+        request_idle_seconds=request_idle,
+        requires_line_end=requires_line_end,
+        terminal_time_seconds=terminal_time,
+    )
+    schedule = Schedule(_time_of_day(collect_at), collect_every)
+
+    def make_terminal(payment_gateway: Gateway | None) -> VirtualTerminal:
+        return VirtualTerminal(
+            host,
+            port,
+            behaviour=usual,
+            by_amount=by_amount,
+            device=device if serial is None else replace(device, serial=serial),
+            gateway=payment_gateway,
+            by_hand=by_hand,
+            schedule=schedule,
+            record_path=record,
+        )
+
     try:
         run(
-            host=host,
-            port=port,
-            screen_host=screen_host,
-            screen_port=screen_port,
-            outcome=outcome,
-            outcome_by_amount=_outcomes(outcome_for or []),
-            behaviours=behaviour or [],
-            amount_decides=amount_table,
-            by_hand=by_hand,
-            delay_seconds=delay,
-            card=card,
-            floor_limit_cents=floor_limit,
-            contactless=contactless,
-            keeps_open=keeps_open,
-            when_busy=_when_busy(when_busy),
-            fault=fault,
-            fault_amount_cents=fault_for,
-            request_idle_seconds=request_idle,
-            requires_line_end=requires_line_end,
-            sends_card_fields=card_fields,
-            terminal_time_seconds=terminal_time,
-            serial=serial,
+            make_terminal,
             gateway_url=gateway,
-            schedule=Schedule(_time_of_day(collect_at), collect_every),
-            record_path=record,
+            screen=None if screen_port is None else (screen_host, screen_port),
             on_listening=print_address,
             on_screen=print_screen_address,
         )
-    except UnknownOutcome as error:
-        raise fail(f"--behaviour: {error}.", EXIT_USAGE) from error
     except CannotListen as error:
         raise fail(f"Cannot listen on {error}.", EXIT_USAGE) from error
+
+
+def _changed(usual: Behaviour, names: list[str]) -> Behaviour:
+    try:
+        for name in names:
+            usual = outcome_named(name).applied_to(usual)
+    except UnknownOutcome as error:
+        raise fail(f"--behaviour: {error}.", EXIT_USAGE) from error
+    return usual
 
 
 def _outcomes(texts: list[str]) -> dict[int, Customer]:

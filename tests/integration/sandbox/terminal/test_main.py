@@ -12,17 +12,10 @@ from sandbox.terminal.device.session_log import read_session_log
 from shared.concert.encode import encode_operation
 from shared.concert.profile import Profile
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from sandbox.terminal.script.behaviour import Customer, Fault
-from sandbox.terminal.main import run
-run(
-    host="127.0.9.2", port=0, delay_seconds=0, outcome=Customer.APPROVE,
-    outcome_by_amount={1300: Customer.REFUSE}, fault=Fault.LOSE_ANSWER, fault_amount_cents=1400,
-    record_path=Path(sys.argv[1]), on_listening=lambda host, port: print(port, flush=True),
+OPTIONS = (
+    *("--host", "127.0.9.2", "--port", "0", "--delay", "0", "--no-amount-table"),
+    *("--outcome-for", "1300=refuse", "--fault", "lose_answer", "--fault-for", "1400"),
 )
-"""
 
 
 async def pay(port: int, cents: int) -> bytes:
@@ -39,12 +32,15 @@ async def test_it_serves_until_sigterm(tmp_path: Path) -> None:
     """It prints its address, answers as set, ends with 0, leaves its record."""
     path = tmp_path / "record.jsonl"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, str(path), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "cli", "terminal", *OPTIONS, "--record", str(path)),
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(20):
-            port = int(await process.stdout.readline())
+        async with asyncio.timeout(60):
+            listening = re.search(rb"127\.0\.9\.2:(\d+)", await process.stdout.readline())
+        assert listening is not None
+        port = int(listening[1])
 
         paid, refused, lost = [await pay(port, cents) for cents in (2500, 1300, 1400)]
 
