@@ -6,8 +6,7 @@ from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
 from api.connector.routes import router, take_order
-from api.http.callers import ordering_merchant
-from api.http.dependencies import Dependencies
+from api.http.dependencies import Dependencies, ordering_merchant
 from api.http.responses import answer_exception
 
 _PATH: Final = f"{router.prefix}/order"

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.demo.orders import order
+from sandbox.demo.desk import order
 from tests.compose.installation import Failed
 
 PAY_SECONDS: Final = 250

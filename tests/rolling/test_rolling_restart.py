@@ -18,13 +18,13 @@ from running.fleet import REPOSITORY, Fleet, Process, fleet_of
 from system import LOOPBACK, Login, Pos, System, delete_queues, order_for, system_on
 from wire.webhook_receiver import WebhookReceiver, receiving
 
+from sandbox.servers.private.children import free_ports
 from sandbox.servers.private.haproxy import ApiAddress, balanced
-from sandbox.servers.private.ports import free_ports
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.session_log import charged_twice, overlapping_sessions
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.notification.secrets import new_webhook_secret
+from shared.security.credentials import new_webhook_secret
 
 KINDS = ("terminal-worker", "notifier-worker", "api")
 REPLICAS = 2

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sandbox.servers.errors import SourceMissing
+from sandbox.servers.external import wait_until
 from sandbox.servers.private.cache import cache_folder, complete_folder
-from sandbox.servers.private.children import Child
+from sandbox.servers.private.children import Child, free_ports
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
-from sandbox.servers.private.ports import free_ports
-from sandbox.servers.probes import wait_until
-from sandbox.servers.server import say
+from sandbox.servers.server import SourceMissing, say
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0

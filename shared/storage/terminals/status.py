@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Final
 
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Dialect, Statement
@@ -23,6 +23,51 @@ _ASKED: Final[dict[Dialect, str]] = {
         " json_extract(value, '$.terminal_address') AS terminal_address FROM json_each(:asked)) asked"
     ),
 }
+
+
+def _found(asked: str) -> Statement:
+    """Return the statement of a merchant's own entries and of those that have sole use."""
+    # Two searches, each by its index: merchants without number may have an entry at one private address.
+    own, sole = (
+        f"SELECT asked.merchant_id AS asked_by, t.merchant_id AS used_by, {is_sole} AS is_sole, {_SHOWN}"
+        f" FROM {asked} JOIN terminals t ON t.terminal_address = asked.terminal_address AND {condition}"
+        for is_sole, condition in (
+            ("FALSE", "t.merchant_id = asked.merchant_id"),
+            ("TRUE", "t.sole_use_confirmed_at IS NOT NULL"),
+        )
+    )
+    return Statement(f"{own} UNION ALL {sole}")
+
+
+_FOUND: Final = {dialect: _found(asked) for dialect, asked in _ASKED.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class AtAddress:
+    """A merchant's own terminal at an address, and the merchant whose sole use of it was confirmed."""
+
+    terminal: Terminal | None = None
+    sole_user: str | None = None
+
+
+async def at_addresses(
+    database: Database, asked: Sequence[MerchantAtAddress]
+) -> dict[MerchantAtAddress, AtAddress]:
+    """Return what is registered at each address that is asked for. Raises DatabaseUnavailable."""
+    listed = [
+        {"merchant_id": merchant_id, "terminal_address": terminal_address}
+        for merchant_id, terminal_address in asked
+    ]
+    rows = await database.read(lambda tx: tx.all(_FOUND[tx.dialect], asked=json.dumps(listed)))
+    terminals: dict[MerchantAtAddress, Terminal] = {}
+    sole_users: dict[MerchantAtAddress, str] = {}
+    for row in rows:
+        key = (row.asked_by, row.terminal_address)
+        if row.is_sole:
+            sole_users[key] = row.used_by
+        else:
+            terminals[key] = Terminal(**{column: getattr(row, column) for column in _COLUMNS})
+    return {key: AtAddress(terminals.get(key), sole_users.get(key)) for key in asked}
 
 
 #: Limit of the waiting payments that are read; a page lists fewer.
