@@ -23,7 +23,7 @@ from shared.runtime.ids import RandomBytes
 from shared.runtime.large_work import LargeWork
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, no_failpoint
-from shared.security.secret_key import SecretCipher
+from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 

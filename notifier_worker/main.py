@@ -25,7 +25,8 @@ from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
-from shared.security.secret_key import SecretCipher, load_secret_key
+from shared.security.encryption import SecretCipher
+from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import opened_database

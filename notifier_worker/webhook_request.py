@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 from shared.notification.kinds import envelope, order_notification
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import running_version
-from shared.security.secret_key import DecryptionFailed, SecretCipher
+from shared.security.encryption import DecryptionFailed, SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import delivery_contents as contents

@@ -16,7 +16,7 @@ from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint
-from shared.security.secret_key import SecretCipher
+from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.webhooks.deliveries import Breaker

@@ -15,7 +15,7 @@ from shared.network.targets import TargetRefused
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_endpoint_id
 from shared.security.credentials import new_webhook_secret
-from shared.security.secret_key import SecretCipher
+from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import endpoints, signing_secrets

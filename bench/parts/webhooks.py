@@ -30,7 +30,7 @@ from shared.notification.kinds import MERCHANT
 from shared.runtime.metrics import Metrics
 from shared.runtime.processes import Process
 from shared.security.credentials import new_webhook_secret
-from shared.security.secret_key import SecretCipher
+from shared.security.encryption import SecretCipher
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, Transaction, WakeUp

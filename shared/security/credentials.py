@@ -40,7 +40,7 @@ _BYTES: Final = 32
 _MIN_BYTES: Final = 24
 
 
-def new_webhook_secret(random_bytes: RandomBytes) -> str:
+def new_webhook_secret(random_bytes: "RandomBytes") -> str:
     """Return `whsec_` and 256 random bits in base64."""
     return PREFIX + base64.b64encode(random_bytes(_BYTES)).decode()
 

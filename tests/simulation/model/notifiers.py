@@ -7,7 +7,7 @@ from notifier_worker.wiring import wire
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import no_failpoint
-from shared.security.secret_key import SecretCipher
+from shared.security.encryption import SecretCipher
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.sqlite import Store

@@ -9,7 +9,8 @@ from standardwebhooks import Webhook
 from wire.webhook_receiver import Received
 
 from shared.security.credentials import new_webhook_secret
-from shared.security.secret_key import SecretCipher, load_secret_key
+from shared.security.encryption import SecretCipher
+from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 

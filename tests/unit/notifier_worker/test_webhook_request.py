@@ -17,7 +17,8 @@ from api.connector.request import parse_order
 from notifier_worker.webhook_request import OrderNotificationBuilder, WebhookRequest, WebhookRequestBuilder
 from shared.runtime.clock import SystemClock
 from shared.security.credentials import new_webhook_secret
-from shared.security.secret_key import SecretCipher, load_secret_key
+from shared.security.encryption import SecretCipher
+from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

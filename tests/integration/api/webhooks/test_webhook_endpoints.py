@@ -10,7 +10,7 @@ from wire.webhooks import ENDPOINTS, LOCAL, URL, cancelled_payment, deliveries_o
 
 from api.webhooks.models import WebhookEndpoint
 from shared.security.credentials import CredentialKind, is_webhook_secret
-from shared.security.secret_key import SecretCipher
+from shared.security.encryption import SecretCipher
 from shared.storage.db.migrate import METADATA
 from shared.storage.webhooks import delivery_contents, delivery_sweep
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from shared.security.secret_key import DecryptionFailed, SecretCipher
+from shared.security.encryption import DecryptionFailed, SecretCipher
 
 KEY = b"the installation's key"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
