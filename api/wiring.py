@@ -49,7 +49,7 @@ def wire(
 ) -> Dependencies:
     """Return the dependencies. The caller connects `waiters` to the replies, and runs them,
     `payments.admission` and `payments.stored_bytes`."""
-    reply_publisher = ReplyPublisher(database, publisher, metrics)
+    reply_publisher = ReplyPublisher(database, publisher, metrics, clock)
     names = CachingResolver(
         lookup,
         clock,

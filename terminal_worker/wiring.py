@@ -60,7 +60,7 @@ def wire(
     failpoint: Failpoint = no_failpoint,
 ) -> WorkerParts:
     """Wire a worker. `worker` is its id, new at every start."""
-    reply_publisher = ReplyPublisher(database, publisher, metrics)
+    reply_publisher = ReplyPublisher(database, publisher, metrics, clock)
     tokens = LockTokens()
     identifier = Identifier(connect, clock, settings)
     resolver = DoubtResolver(

@@ -13,6 +13,7 @@ from shared.broker.errors import NotRouted
 from shared.broker.interfaces import MessagePublisher
 from shared.broker.messages import PaymentMessage, ReplyMessage
 from shared.payment.payment import Payment
+from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.storage.db.engine import Database
@@ -24,10 +25,13 @@ _log = structlog.get_logger()
 class ReplyPublisher:
     """The publisher of wake-ups after a commit; a failure is counted and logged, never raised."""
 
-    def __init__(self, database: Database, publisher: MessagePublisher, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, publisher: MessagePublisher, metrics: Metrics, clock: Clock
+    ) -> None:
         self._database: Final = database
         self._publisher: Final = publisher
         self._metrics: Final = metrics
+        self._clock: Final = clock
         self._under_way: Final[set[asyncio.Task[None]]] = set()
 
     def reply_soon(self, payment_id: str, reply_to: str | None) -> None:
@@ -57,9 +61,17 @@ class ReplyPublisher:
                 raise
 
     async def publish_next(self, terminal_address: str) -> None:
-        """Publish a terminal's next payment; call it after the commit that frees the terminal lock."""
+        """Publish a terminal's next payment; call it after the commit that frees the terminal lock.
+
+        A client that sends its next order upon the reply has that one published by the API, not here again.
+        """
+        freed_at = self._clock.monotonic()
+
+        def freed_ms_ago() -> int:
+            return int((self._clock.monotonic() - freed_at) * 1000)
+
         with failures_logged("next payment not published", terminal_address=terminal_address):
-            found = await queue.next_for_terminal(self._database, terminal_address)
+            found = await queue.next_for_terminal(self._database, terminal_address, freed_ms_ago=freed_ms_ago)
             if found is not None:
                 await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
 

@@ -1,5 +1,6 @@
 """The queue of payments: the next one of a terminal, repeated publications, and counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,12 +11,14 @@ from shared.storage.db.statement import Statement
 from shared.storage.payments.tables import OPEN
 
 #: Each merchant's oldest queued payment of the terminal whose deadline has not passed. Run after the commit
-#: that released the terminal lock: before it, a payment that just found the lock held might be missed.
+#: that released the terminal lock: before it, a payment that just found the lock held might be missed. One
+#: stored after that commit is left out, with 1 ms for rounding: its own message finds the lock free.
 _FIRST_OF_MERCHANTS = Statement(
     "SELECT merchant_id, id, reply_to FROM (SELECT merchant_id, id, reply_to, created_at, row_number() OVER"
     " (PARTITION BY merchant_id ORDER BY created_at, id) AS place FROM payments WHERE terminal_address ="
     " :terminal_address"
-    f" AND state = 'queued' AND deadline_at > {NOW_ONCE}) AS waiting WHERE place = 1 ORDER BY created_at, id"
+    f" AND state = 'queued' AND deadline_at > {NOW_ONCE} AND created_at <= {NOW_ONCE} - :freed_ms_ago + 1)"
+    " AS waiting WHERE place = 1 ORDER BY created_at, id"
 )
 
 #: Time of each merchant's last claim of the terminal; claims of long ago are left out.
@@ -108,15 +111,21 @@ async def open_numbers(database: Database) -> dict[str, int]:
     return {row.merchant_id: row.number for row in rows}
 
 
-async def next_for_terminal(database: Database, terminal_address: str) -> QueuedPayment | None:
+async def next_for_terminal(
+    database: Database, terminal_address: str, *, freed_ms_ago: Callable[[], int] = lambda: 0
+) -> QueuedPayment | None:
     """Return the payment to publish after the terminal lock was released; call it after that commit.
 
+    `freed_ms_ago`: milliseconds since that commit or a later moment, asked when the statement is sent, which
+    may have waited for a connection.
     Merchants that share a terminal take turns: the one whose last claim is the oldest is next, with its
     oldest payment.
     """
 
     async def look(tx: Transaction) -> QueuedPayment | None:
-        first = await tx.all(_FIRST_OF_MERCHANTS, terminal_address=terminal_address)
+        first = await tx.all(
+            _FIRST_OF_MERCHANTS, terminal_address=terminal_address, freed_ms_ago=freed_ms_ago()
+        )
         claimed_at = {}
         if len(first) > 1:
             merchant_ids = [row.merchant_id for row in first]

@@ -55,7 +55,7 @@ class Api:
         clock = SimulatedClock(around.stage.loop, around.stage.rng)
         self.database = open_simulated("main", rng)
         self.publisher = SimulatedPublisher(around.broker, around.stage.faults, around.stage.rng)
-        self.reply_publisher = ReplyPublisher(self.database, self.publisher, METRICS)
+        self.reply_publisher = ReplyPublisher(self.database, self.publisher, METRICS, clock)
         self.replies = replies = SimulatedReplies(around.broker, self.process)
         if around.usage.endpoints is not None:
             outbox_publisher = OutboxPublisher(self.publisher)

@@ -36,6 +36,21 @@ async def test_the_next_payment_of_a_terminal_is_the_oldest_queued_one(database:
     assert await queue.next_for_terminal(database, ADDRESS) == QueuedPayment(oldest, "reply.api-2")
 
 
+async def test_a_payment_that_was_stored_after_the_release_is_not_published_again(database: Database) -> None:
+    """Its own message finds the lock free; one stored before may have found it held."""
+    earlier = await queued(database, order_id="earlier")
+    await queued(database, order_id="later")
+
+    async def next_after(ms_ago: int) -> QueuedPayment | None:
+        return await queue.next_for_terminal(database, ADDRESS, freed_ms_ago=lambda: ms_ago)
+
+    assert await next_after(60_000) is None
+    await change(database, "UPDATE payments SET created_at = created_at - 60000 WHERE id = :id", id=earlier)
+    found = await next_after(30_000)
+    assert found is not None
+    assert found.payment_id == earlier
+
+
 async def test_states_are_read_by_one_statement(database: Database) -> None:
     """Each known payment's state; unknown ids are ignored."""
     ids = [await queued(database, order_id="a"), (await refused(database, order_id="b")).id]
