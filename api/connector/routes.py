@@ -9,6 +9,7 @@ from api.connector.answer import Answer, render_accepted, render_answer
 from api.connector.request import parse_order
 from api.http.dependencies import OrderingMerchant, Wired, check_media_type, ordering_merchant, read_body
 from api.http.errors import InvalidHeader, Overloaded
+from api.http.json_text import answer
 from api.http.login_errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
@@ -17,7 +18,6 @@ from api.http.login_errors import (
     Unauthorized,
 )
 from api.http.query import read_idempotency_key, read_preference
-from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses, header, json_body, parameter, string
 from api.openapi.examples import (

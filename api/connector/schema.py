@@ -25,8 +25,8 @@ Schema = dict[str, Any]
 #: Names and array positions that lead to a value.
 ValuePath = tuple[str | int, ...]
 
-# In the order in which Ajv shows them: a value's type, the rules of that type, then `enum`. A missing
-# property is a violation of that property: Ajv looks for each in its turn.
+# In the wording of Ajv 6, which the hosted service uses, and in its order: a value's type, the rules of that
+# type, then `enum`. A missing property is a violation of that property: Ajv looks for each in its turn.
 _MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
     "required": lambda name: f"should have required property '{name}'",
     "type": lambda name: f"should be {name}",

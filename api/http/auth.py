@@ -21,7 +21,7 @@ from api.http.middleware import client_host, logged_in
 from api.limits.failed_logins import FailedLogins, MustPause
 from api.limits.fair_shares import FairShares, Share
 from shared.runtime.clock import Clock
-from shared.runtime.ttl_cache import TtlCache
+from shared.runtime.shared_reads import TtlCache
 from shared.security.credentials import CredentialKind, hash_secret
 from shared.storage.db.engine import Database
 from shared.storage.terminals import merchants

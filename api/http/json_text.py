@@ -1,10 +1,13 @@
-"""JSON reader and writer: every text that was read can be stored and sent again."""
+"""JSON reader, writer and answer: every text that was read can be stored and sent again."""
 
 import json
 import math
 import re
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, Final, NoReturn
+
+from fastapi.responses import JSONResponse, Response
 
 from api.http.errors import UnreadableBody
 
@@ -92,6 +95,18 @@ def write_json(value: object) -> str:
     """
     # Python writes a lone surrogate as JSON does: backslash, u, four digits.
     return _ENCODER.encode(value).encode(errors="backslashreplace").decode()
+
+
+class JsonResponse(JSONResponse):
+    """A JSON answer; texts that UTF-8 cannot carry stay escaped."""
+
+    def render(self, content: Any) -> bytes:
+        return write_json(content).encode()
+
+
+def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON answer; texts that UTF-8 cannot carry stay escaped."""
+    return Response(write_json(body), status_code=status, headers=headers, media_type="application/json")
 
 
 def without_surrogates(value: Any) -> Any:

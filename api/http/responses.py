@@ -1,12 +1,12 @@
-"""HTTP answers: the contract's JSON, and the handlers of every error."""
+"""Handlers of every error, which answer it with the contract's envelope."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
@@ -19,23 +19,11 @@ from api.http.errors import (
     OverloadedUnchecked,
     UndefinedError,
 )
-from api.http.json_text import write_json
+from api.http.json_text import answer
 from api.http.validation import first_validation_error
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
 
 _log = structlog.get_logger()
-
-
-class JsonResponse(JSONResponse):
-    """A JSON answer; texts that UTF-8 cannot carry stay escaped."""
-
-    def render(self, content: Any) -> bytes:
-        return write_json(content).encode()
-
-
-def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON answer; texts that UTF-8 cannot carry stay escaped."""
-    return Response(write_json(body), status_code=status, headers=headers, media_type="application/json")
 
 
 def answer_error(error: ApiError) -> Response:

@@ -16,9 +16,8 @@ from fastapi.routing import APIRoute
 
 from api.http.dependencies import Dependencies, RequiredCredential, check_media_type, read_body
 from api.http.errors import InvalidRequest
-from api.http.json_text import read_json
+from api.http.json_text import JsonResponse, read_json
 from api.http.query import check_query
-from api.http.responses import JsonResponse
 from api.openapi.components import USUAL_ERRORS, error_responses
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]

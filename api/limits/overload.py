@@ -11,8 +11,8 @@ from typing import Final
 
 from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
-from shared.runtime.batching import Batches
 from shared.runtime.clock import Clock
+from shared.runtime.shared_reads import Batches
 from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.payments.acceptance import Refused, safe_to_retry
 from shared.storage.payments.new_payment import NewPayment

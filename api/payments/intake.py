@@ -13,9 +13,8 @@ import structlog
 from api.connector.request import OrderRequest
 from api.http.errors import ApiError, Overloaded, OverloadedUnchecked
 from api.http.query import NO_PREFERENCE, Preference
-from api.limits.admission import Admission
+from api.limits.admission import Admission, StoredBytes
 from api.limits.overload import AcceptSlots, EarlierLooks, NoSlot
-from api.limits.stored_bytes import StoredBytes
 from api.payments.errors import MerchantSuspended, TooManyOpenPayments, TooManyOrders, TooManyStoredBytes
 from api.terminals.lookup import Terminals
 from api.terminals.targets import Target, Targets, TerminalAddressFinders

@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from api.connector.answer import Answer, render_answer
 from api.http.dependencies import Dependencies, Merchant, Wired, merchant
 from api.http.errors import InvalidQuery, NotFound
+from api.http.json_text import answer
 from api.http.models import Choice, Omittable, known
 from api.http.query import DIGITS, Page, Text, TimeParameter, cursor
-from api.http.responses import answer
 from api.http.routing import api_router
 from api.openapi.components import error_responses
 from api.payments.early_release import ask_for_terminal

@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from shared.runtime.batching import Batches
 from shared.runtime.clock import Clock
-from shared.runtime.ttl_cache import TtlCache
+from shared.runtime.shared_reads import Batches, TtlCache
 from shared.storage.db.engine import Database
 from shared.storage.terminals import merchants, registry
 from shared.storage.terminals.merchants import Terminal

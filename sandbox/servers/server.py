@@ -9,7 +9,7 @@ class ServersUnavailable(Exception):
 
 
 class SourceMissing(ServersUnavailable):
-    """Raised where a source does not exist here (no engine, not installed, no package lists)."""
+    """Raised where a source does not exist here (no engine, not installed); the next one is tried."""
 
 
 class StartFailed(ServersUnavailable):

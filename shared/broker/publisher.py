@@ -28,14 +28,17 @@ from shared.broker.messages import (
     properties_of,
 )
 from shared.broker.topology import Topology
-from shared.runtime.batching import Batches
 from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.metrics import Metrics
+from shared.runtime.shared_reads import Batches
 from shared.settings.settings import Settings
 
 
 class ReplyBatches:
-    """The replies of this process, by reply queue; one to each queue is under way at a time."""
+    """The replies of this process, by reply queue; one to each queue is under way at a time.
+
+    What ends while a reply is under way goes with the next one.
+    """
 
     def __init__(self, publish: Callable[[str, ReplyMessage], Awaitable[None]]) -> None:
         """`publish` sends one reply to a reply queue; its error is raised in all that the reply names."""

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from shared.network.hosts import Address, addresses_found
 from shared.runtime.clock import Clock
-from shared.runtime.ttl_cache import TtlCache
+from shared.runtime.shared_reads import TtlCache
 
 #: Returns a host's addresses; none where it has none. Raises OSError or UnicodeError where it fails.
 Lookup = Callable[[str], Awaitable[Sequence[Address]]]

@@ -8,8 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from sandbox.hipay.rules.order_and_push import OrderNotice
-from sandbox.hipay.rules.reasons import reason_of
-from sandbox.hipay.rules.statuses import NAMES, Status
+from sandbox.hipay.rules.statuses import NAMES, Status, reason_of
 from sandbox.hipay.rules.transaction import OperationRecord, Transaction, facts_of
 
 SIGNATURE_HEADER: Final = "X-ALLOPASS-SIGNATURE"

@@ -1,9 +1,11 @@
-"""A transaction's statuses and their transitions.
+"""A transaction's statuses, their transitions, and the reasons of a refusal.
 
 Rule 1. Only this table changes a status.
 Rule 2. A collection is the last proof: a collected transaction is captured, a cancelled one too. That is a
 contradiction, which its history marks.
 Rule 3. A refused transaction stays refused.
+
+The choice of a refusal's reason by ISO 8583 code is this project's.
 """
 
 from enum import IntEnum, StrEnum
@@ -87,3 +89,42 @@ TRANSITIONS: Final[dict[Status | None, dict[Event, Status]]] = {
 def follows(status: Status | None, event: Event) -> Status | None:
     """Return the status after the event; None where it changes nothing."""
     return TRANSITIONS[status].get(event)
+
+
+_WITHOUT_REASON: Final = "4010101"
+
+MESSAGES: Final = {
+    _WITHOUT_REASON: "Refusal without explicit reason",
+    "4010102": "Issuer not available",
+    "4010103": "Insufficient funds",
+    "4010201": "Transaction not permitted",
+    "4010202": "Invalid card number",
+    "4010204": "Card expired",
+    "4010302": "Retain card",
+    "4010303": "Lost or stolen card",
+    "4010304": "Restricted card",
+    "4010305": "Limit exceeded",
+    "4000004": "Technical problem",
+}
+
+_BY_CODE: Final = {
+    "91": "4010102",
+    "51": "4010103",
+    "57": "4010201",
+    "14": "4010202",
+    "54": "4010204",
+    "04": "4010302",
+    "07": "4010302",
+    "41": "4010303",
+    "43": "4010303",
+    "62": "4010304",
+    "61": "4010305",
+    "65": "4010305",
+    "96": "4000004",
+}
+
+
+def reason_of(iso_code: str | None) -> tuple[str, str]:
+    """Return code and message of a refusal; a code that is not listed has no explicit reason."""
+    code = _BY_CODE.get(iso_code or "", _WITHOUT_REASON)
+    return code, MESSAGES[code]

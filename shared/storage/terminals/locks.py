@@ -161,6 +161,11 @@ async def lock_of_payment(tx: Transaction, payment_id: str) -> tuple[str | None,
     return (None, None) if row is None else (row.held_by, row.acquired_at)
 
 
+# A terminal's address changes while the old address is locked, marked or waited for: the device may still
+# show an earlier amount, or work on it, so the new address is marked, and its next session begins with an
+# identification. The mark stays until one is answered. A terminal that does not answer identifications is
+# not marked, since a mark would leave it without payments.
+
 #: True if the device at the earlier address, `old`, may be busy with an earlier payment.
 _MAY_BE_BUSY: Final = (
     "(old.held_by IS NOT NULL OR old.identify_first OR EXISTS (SELECT 1 FROM payments waiting"
@@ -172,8 +177,7 @@ _MAY_BE_BUSY: Final = (
 _BY_NAME: Final = "substr(terminal_address, 1, length(host)) <> host"
 
 #: Create the lock of a payment whose host is a name; mark it if the merchant's newest payment with this name
-#: and
-#: port had another address. One statement for every accepted payment.
+#: and port had another address. One statement for every accepted payment.
 _CREATE_BY_NAME = Statement(
     "INSERT INTO terminal_locks (address, identify_first)"
     " SELECT CAST(:terminal_address AS TEXT), moved FROM (SELECT EXISTS (SELECT 1 FROM"

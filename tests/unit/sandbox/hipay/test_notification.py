@@ -7,7 +7,7 @@ from orders_and_pushes import new_ledger, order, push, take
 
 from sandbox.hipay.rules.notification import encode, notification, signature
 from sandbox.hipay.rules.order_and_push import Kind, OrderNotice
-from sandbox.hipay.rules.reasons import reason_of
+from sandbox.hipay.rules.statuses import reason_of
 from sandbox.hipay.rules.transaction import StatusChanged
 
 _FIELDS = [

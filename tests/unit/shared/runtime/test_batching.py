@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.runtime.batching import Batches
+from shared.runtime.shared_reads import Batches
 
 
 class Asked:

@@ -2,7 +2,7 @@
 
 from hand_clock import HandClock
 
-from shared.runtime.ttl_cache import TtlCache
+from shared.runtime.shared_reads import TtlCache
 
 
 async def test_a_value_is_fetched_again_once_it_is_old() -> None:
