@@ -9,6 +9,9 @@ from typing import Final
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.functions.catalogue import FUNCTIONS
+from shared.storage.functions.claim_function import CLAIM
+from shared.storage.functions.function import Function
 
 _READ: Final = "SELECT"
 _ADD: Final = "SELECT, INSERT"
@@ -61,6 +64,13 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 
+#: Functions that an account may run. They have its own rights, no more.
+FUNCTION_GRANTS: Final[Mapping[str, tuple[Function, ...]]] = {
+    "cloud_terminal_api": (),
+    "cloud_terminal_terminal": (CLAIM,),
+    "cloud_terminal_notifier": (),
+}
+
 #: Passwords stand in a statement, since DDL takes no parameters.
 _PASSWORD: Final = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
@@ -87,6 +97,8 @@ async def grant_accounts(database: Database, passwords: Mapping[str, str]) -> No
             raise UnfitPassword(account)
 
     async def work(tx: Transaction) -> None:
+        for function in FUNCTIONS:
+            await tx.run(Statement(f"REVOKE ALL ON FUNCTION {function.name} FROM PUBLIC"))
         for account, tables in GRANTS.items():
             for statement in _statements(account, tables, passwords.get(account)):
                 await tx.run(Statement(statement))
@@ -98,10 +110,12 @@ def _statements(account: str, tables: Mapping[str, str], password: str | None) -
     statements = [
         _CREATE.format(account=account),
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {account}",
+        f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM {account}",
         f"GRANT USAGE ON SCHEMA public TO {account}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {account}",
         f"GRANT SELECT ON alembic_version TO {account}",
         *(f"GRANT {verbs} ON {table} TO {account}" for table, verbs in tables.items()),
+        *(f"GRANT EXECUTE ON FUNCTION {function.name} TO {account}" for function in FUNCTION_GRANTS[account]),
     ]
     if password is not None:
         statements.append(f"ALTER ROLE {account} PASSWORD '{password}'")

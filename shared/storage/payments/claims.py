@@ -7,6 +7,8 @@ from shared.payment.payment import Payment, Reason
 from shared.payment.states import Event, State, apply
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.functions.claim_function import CALL_CLAIM
+from shared.storage.functions.function import call
 from shared.storage.payments.ending import move
 from shared.storage.payments.rows import payment_of, record
 from shared.storage.terminals import locks
@@ -78,6 +80,24 @@ async def claim(
     `lease_seconds` is stored for display. Raises DatabaseUnavailable, CommitUnknown; after the latter
     `read_back` returns the claim if it was committed.
     """
+    row = await call(
+        database,
+        CALL_CLAIM,
+        payment_id=payment_id,
+        worker=worker,
+        token=token,
+        lease_ms=int(lease_seconds * 1000),
+    )
+    if row is not None:
+        return _claimed(row, locks.grant_of(row, token, payment_id))
+    return await _claim_by_statements(
+        database, payment_id, worker=worker, token=token, lease_seconds=lease_seconds
+    )
+
+
+async def _claim_by_statements(
+    database: Database, payment_id: str, *, worker: str, token: str, lease_seconds: float
+) -> Claim:
 
     async def work(tx: Transaction) -> Claim:
         grant = await locks.acquire(tx, payment_id, worker=worker, token=token, lease_seconds=lease_seconds)

@@ -77,7 +77,8 @@ class _WatchedPool:
     def __init__(self, real: Pool, before_statement: BeforeStatement, before_commit: BeforeCommit) -> None:
         self._real = real
         self._hooks = before_statement, before_commit
-        self.needs_transactions = real.needs_transactions
+        # A statement that commits by itself gets a COMMIT to stop at.
+        self.needs_transactions = real.needs_transactions or before_commit is not _nothing
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[_Watched]:

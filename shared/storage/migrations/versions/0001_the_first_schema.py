@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.storage.functions.catalogue import FUNCTIONS
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -375,6 +377,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_delivery_attempts_delivery_id"), "delivery_attempts", ["delivery_id"], unique=False
     )
+    _create_functions()
 
 
 def _create_partial_index(
@@ -384,7 +387,18 @@ def _create_partial_index(
     op.create_index(name, table, columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
 
 
+def _create_functions() -> None:
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        for function in FUNCTIONS:
+            connection.exec_driver_sql(function.definition)
+
+
 def downgrade() -> None:
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        for function in FUNCTIONS:
+            connection.exec_driver_sql(f"DROP FUNCTION {function.name}")
     for table in (
         "delivery_attempts",
         "deliveries",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 from databases import Store
-from payments import change, history, holder, in_session, queued, rows, submit, try_claim
+from payments import WORKER, change, history, holder, in_session, queued, rows, submit, try_claim
 from races.interleaving import eventually, outcome_of, paused_before, paused_before_commit, running
 from sqlalchemy.engine import make_url
 from wire.cut_proxy import CutProxy, cut_proxy
@@ -61,9 +61,9 @@ async def behind_proxy(postgres_store: Store, proxy: CutProxy) -> AsyncIterator[
 async def test_a_claim_whose_commits_answer_is_lost_is_read_back_by_its_token(
     postgres_database: Database, behind_proxy: Database, proxy: CutProxy
 ) -> None:
-    """The commit was carried out: unknown to the run, then found as its own, and by no other token."""
+    """The call was carried out: unknown to the run, then found as its own, and by no other token."""
     payment_id = await queued(postgres_database)
-    proxy.cut_next_commit()
+    proxy.cut_next(b"token-a")
 
     with pytest.raises(CommitUnknown):
         await try_claim(behind_proxy, payment_id, "token-a")
@@ -165,7 +165,10 @@ async def test_a_transaction_whose_connection_ends_before_the_commit_is_run_anew
     """Nothing of it was stored, so it is repeated; a second loss would be 'unavailable', not 'unknown'."""
     payment_id = await queued(postgres_database)
     with paused_before(behind_proxy, claims._CLAIM) as pause:
-        async with running(try_claim(behind_proxy, payment_id)) as claiming:
+        by_statements = claims._claim_by_statements(
+            behind_proxy, payment_id, worker=WORKER, token="token-a", lease_seconds=335
+        )
+        async with running(by_statements) as claiming:
             await pause.reached()
             killed = await change(postgres_database, KILL_OTHERS)
             pause.go()

@@ -6,11 +6,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from databases import Store
-from payments import change
+from payments import change, rows
 from sqlalchemy import Connection
 
 from shared.storage.db.alchemy import AlchemyConnection
-from shared.storage.db.engine import Transaction
+from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.migrate import (
     METADATA,
     SchemaTooOld,
@@ -20,6 +20,7 @@ from shared.storage.db.migrate import (
     open_alchemy,
 )
 from shared.storage.db.opening import open_database
+from shared.storage.functions.catalogue import FUNCTIONS
 
 
 async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:
@@ -56,6 +57,17 @@ async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
         await check_schema(database)
     finally:
         await database.close()
+
+
+async def test_the_migration_makes_the_functions_with_the_callers_rights(postgres_database: Database) -> None:
+    """Volatile: each of its statements sees what was committed before. Not more than its caller may do."""
+    found = await rows(
+        postgres_database,
+        "SELECT proname, provolatile::text AS volatility, prosecdef FROM pg_proc"
+        " WHERE pronamespace = 'public'::regnamespace ORDER BY proname",
+    )
+
+    assert [tuple(row) for row in found] == sorted((function.name, "v", False) for function in FUNCTIONS)
 
 
 async def test_the_migrations_make_what_the_tables_say(store: Store) -> None:

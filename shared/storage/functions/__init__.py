@@ -1,0 +1,1 @@
+"""Functions in PostgreSQL: the usual transactions of a payment as one statement each."""

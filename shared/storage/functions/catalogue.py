@@ -1,0 +1,8 @@
+"""All functions of this release, as the migration creates them."""
+
+from typing import Final
+
+from shared.storage.functions.claim_function import CLAIM
+from shared.storage.functions.function import Function
+
+FUNCTIONS: Final[tuple[Function, ...]] = (CLAIM,)
