@@ -12,6 +12,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.functions.catalogue import FUNCTIONS
 from shared.storage.functions.claim_function import CLAIM
 from shared.storage.functions.function import Function
+from shared.storage.functions.settle_function import SETTLE
 
 _READ: Final = "SELECT"
 _ADD: Final = "SELECT, INSERT"
@@ -67,7 +68,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
 #: Functions that an account may run. They have its own rights, no more.
 FUNCTION_GRANTS: Final[Mapping[str, tuple[Function, ...]]] = {
     "cloud_terminal_api": (),
-    "cloud_terminal_terminal": (CLAIM,),
+    "cloud_terminal_terminal": (CLAIM, SETTLE),
     "cloud_terminal_notifier": (),
 }
 

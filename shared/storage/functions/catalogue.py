@@ -4,5 +4,6 @@ from typing import Final
 
 from shared.storage.functions.claim_function import CLAIM
 from shared.storage.functions.function import Function
+from shared.storage.functions.settle_function import SETTLE
 
-FUNCTIONS: Final[tuple[Function, ...]] = (CLAIM,)
+FUNCTIONS: Final[tuple[Function, ...]] = (CLAIM, SETTLE)

@@ -47,6 +47,29 @@ def json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+#: A value that PostgreSQL writes into a JSON text.
+HOLE: Final = object()
+
+
+def json_parts(members: Mapping[str, object]) -> list[str]:
+    """Return the JSON text of an object in the parts around its holes."""
+    parts = [""]
+
+    def write(value: object) -> None:
+        if value is HOLE:
+            parts.append("")
+        elif isinstance(value, Mapping):
+            for number, (name, member) in enumerate(value.items()):
+                parts[-1] += f"{'{' if number == 0 else ','}{json_text(name)}:"
+                write(member)
+            parts[-1] += "}" if value else "{}"
+        else:
+            parts[-1] += json_text(value)
+
+    write(members)
+    return parts
+
+
 async def record(
     tx: Transaction, payment_id: str, event: str, state: State, detail: Mapping[str, object] | None = None
 ) -> None:

@@ -9,6 +9,7 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.ending import get, lock, lock_debit_of, move, record_conflict
 from shared.storage.payments.rows import json_text, record
+from shared.storage.payments.usual_settlement import settle_usual
 from shared.storage.terminals import locks
 
 _INSERT_EVIDENCE = Statement(
@@ -43,6 +44,22 @@ async def settle(
     the steps that follow. Where the lock was taken over, the result is stored as evidence and the lock stays
     its new owner's. Raises DatabaseUnavailable, CommitUnknown: a repetition changes nothing.
     """
+    if not keep_lock:
+        settled = await settle_usual(database, grant, payment, settlement, observed)
+        if settled is not None:
+            return settled
+    return await _settle_by_statements(database, grant, payment, settlement, observed, keep_lock=keep_lock)
+
+
+async def _settle_by_statements(
+    database: Database,
+    grant: locks.LockGrant,
+    payment: Payment,
+    settlement: Settlement,
+    observed: locks.ObservedCapabilities,
+    *,
+    keep_lock: bool = False,
+) -> Payment:
 
     async def work(tx: Transaction) -> Payment:
         write = locks.keep if keep_lock else locks.release

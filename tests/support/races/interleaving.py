@@ -120,7 +120,7 @@ async def _blocked(database: Database) -> bool:
     (row,) = await rows(
         database,
         "SELECT count(*) AS waiting FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        " WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event <> 'advisory'",
     )
     return bool(row.waiting)
 

@@ -136,7 +136,7 @@ async def test_a_result_whose_commits_answer_is_lost_is_stored_once(
 ) -> None:
     """The run stores it again and finds it there."""
     claimed = await in_session(postgres_database)
-    proxy.cut_next_commit()
+    proxy.cut_next(claimed.grant.token.encode())
     with pytest.raises(CommitUnknown):
         await settle(behind_proxy, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
 

@@ -41,6 +41,13 @@ async def _refuse(database: Database, claimed: Claimed) -> Payment:
     return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
+async def _refuse_by_statements(database: Database, claimed: Claimed) -> Payment:
+    outcome = Settlement(event=Event.ANSWERED_REFUSED)
+    return await settling._settle_by_statements(
+        database, claimed.grant, claimed.payment, outcome, ObservedCapabilities()
+    )
+
+
 def _assert_not_lost(payment: Payment | None, ending_by: object) -> None:
     assert payment is not None
     if ending_by is lose:
@@ -72,7 +79,7 @@ async def test_a_proof_that_is_being_stored_is_not_lost(
     _assert_not_lost(await snapshots.payment(postgres_database, claimed.payment.id), ending_by)
 
 
-@pytest.mark.parametrize("ending_by", [lose, _refuse])
+@pytest.mark.parametrize("ending_by", [lose, _refuse_by_statements])
 @pytest.mark.parametrize("where", END_STANDS)
 async def test_a_proof_that_comes_while_the_session_ends_is_not_lost(
     postgres_database: Database,

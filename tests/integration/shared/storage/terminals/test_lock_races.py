@@ -17,6 +17,7 @@ from shared.payment.payment import Reason, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
+from shared.storage.functions.settle_function import CALL_SETTLE
 from shared.storage.payments import queue
 from shared.storage.payments.claims import (
     Claimed,
@@ -28,7 +29,6 @@ from shared.storage.payments.claims import (
     read_back,
 )
 from shared.storage.payments.settling import settle
-from shared.storage.terminals import locks
 from shared.storage.terminals.locks import ObservedCapabilities
 
 DONE = Settlement(event=Event.ANSWERED_DONE)
@@ -173,7 +173,7 @@ async def test_a_payment_that_found_the_lock_held_just_before_its_release_is_fou
 ) -> None:
     """Stored and refused after the releasing run began: the next payment is read after the commit."""
     claimed = await in_session(postgres_database, order_id="a")
-    with paused_before(postgres_database, locks._RELEASE) as pause:
+    with paused_before(postgres_database, CALL_SETTLE) as pause:
         settling = settle(postgres_database, claimed.grant, claimed.payment, DONE, ObservedCapabilities())
         async with running(settling) as release:
             await pause.reached()
