@@ -72,7 +72,7 @@ simulate: $(VENV)/.ready ## Run seeded histories with faults: N=1000 of them fro
 mutations: $(VENV)/.ready ## Make deliberate mistakes and show that each is caught, by the simulation or by races
 	@$(BIN)/python -m tests.simulation.mutations
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest -v $(ARGS) \
-	  tests/integration/shared/storage/test_deliberate_mistakes.py
+	  tests/integration/shared/storage/test_deliberate_mistakes.py tests/integration/shared/storage/functions
 
 .PHONY: faults
 faults: $(VENV)/.ready ## Kill and pause real processes at every named step, on PostgreSQL

@@ -9,7 +9,7 @@ from shared.payment.payment import Operation, Payment, Reason, Result, Settlemen
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import settling
+from shared.storage.payments import acceptance, settling
 from shared.storage.payments.acceptance import accept
 from shared.storage.payments.claims import Claimed, claim
 from shared.storage.payments.new_payment import Acceptance, Accepted, NewPayment, Terms
@@ -58,11 +58,16 @@ async def submit(database: Database, **changes: Any) -> Acceptance:
     return await accept(database, new_payment(**changes), TERMS)
 
 
+async def submit_by_statements(database: Database, **changes: Any) -> Acceptance:
+    """Accept a payment as for an unusual one on PostgreSQL, and for each on SQLite."""
+    return await acceptance._accept_by_statements(database, new_payment(**changes), TERMS)
+
+
 async def queued(database: Database, **changes: Any) -> str:
     """Store a queued payment; return its id."""
-    acceptance = await submit(database, **changes)
-    assert isinstance(acceptance, Accepted), acceptance
-    return acceptance.payment_id
+    accepted = await submit(database, **changes)
+    assert isinstance(accepted, Accepted), accepted
+    return accepted.payment_id
 
 
 async def in_session(database: Database, **changes: Any) -> Claimed:

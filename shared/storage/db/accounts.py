@@ -9,6 +9,7 @@ from typing import Final
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.functions.accept_function import ACCEPT
 from shared.storage.functions.catalogue import FUNCTIONS
 from shared.storage.functions.claim_function import CLAIM
 from shared.storage.functions.function import Function
@@ -67,7 +68,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
 
 #: Functions that an account may run. They have its own rights, no more.
 FUNCTION_GRANTS: Final[Mapping[str, tuple[Function, ...]]] = {
-    "cloud_terminal_api": (),
+    "cloud_terminal_api": (ACCEPT,),
     "cloud_terminal_terminal": (CLAIM, SETTLE),
     "cloud_terminal_notifier": (),
 }

@@ -195,14 +195,22 @@ class Database:
         return committed[0]
 
     async def _send_one(self, statement: Statement, parameters: Mapping[str, object]) -> Row | None:
-        async with self._writer.connect() as connection:
-            try:
+        rows: Sequence[Row] | None = None
+        is_lent = False
+        try:
+            async with self._writer.connect() as connection:
+                is_lent = True
                 rows = await connection.fetch(statement, parameters)
-            except StatementCancelled:
+        except StatementCancelled:
+            raise
+        except DatabaseUnavailable as error:
+            if not is_lent:
                 raise
-            except DatabaseUnavailable as error:
+            if rows is None:
                 # It was sent, and may be stored.
                 raise CommitUnknown(str(error)) from error
+            _log.warning("connection failed after its commit", error=str(error))
+        assert rows is not None, "the statement has ended"
         return rows[0] if rows else None
 
     def wake(self, wake_ups: Sequence[WakeUp]) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from shared.storage.functions.accept_function import ACCEPT
 from shared.storage.functions.claim_function import CLAIM
 from shared.storage.functions.function import Function
 from shared.storage.functions.settle_function import SETTLE
 
-FUNCTIONS: Final[tuple[Function, ...]] = (CLAIM, SETTLE)
+FUNCTIONS: Final[tuple[Function, ...]] = (ACCEPT, CLAIM, SETTLE)

@@ -28,6 +28,7 @@ from shared.storage.payments.new_payment import (
     UnknownOrder,
 )
 from shared.storage.payments.rows import payment_of
+from shared.storage.payments.usual_acceptance import accept_usual
 
 #: The attempt that blocks others of its key, and its age since its end.
 _BLOCKING_ATTEMPT = Statement(
@@ -102,6 +103,11 @@ class _NotBlocked(Exception):
 async def accept(database: Database, new: NewPayment, terms: Terms) -> Acceptance:
     """Insert the payment or attach to the attempt that blocks it. Raises DatabaseUnavailable,
     CommitUnknown."""
+    accepted = await accept_usual(database, new)
+    return await _accept_by_statements(database, new, terms) if accepted is None else accepted
+
+
+async def _accept_by_statements(database: Database, new: NewPayment, terms: Terms) -> Acceptance:
     return await _insert_or_attach(
         database, new, terms, lambda tx: insertion.insert(tx, new, terms.life_ms(new))
     )

@@ -8,13 +8,12 @@ from shared.payment.order_guard import blocks_new_attempts
 from shared.payment.payment import Operation, Payment
 from shared.payment.settlement import Settlement
 from shared.payment.states import LIVE_STATES, State, apply
-from shared.runtime.ids import PAYMENT_PREFIX
 from shared.storage.db.engine import Database, WakeUp
 from shared.storage.functions.function import call
 from shared.storage.functions.settle_function import CALL_SETTLE
 from shared.storage.payments.rows import HOLE, json_parts, json_text, payment_of, result_values
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
-from shared.storage.webhooks.outbox import RELAY_GRACE_MS
+from shared.storage.webhooks.outbox import RELAY_GRACE_MS, delivery_prefix
 
 
 async def settle_usual(
@@ -58,7 +57,7 @@ async def settle_usual(
         body_start=start,
         body_middle=middle,
         body_end=end,
-        delivery_prefix=f"dlv_{payment.id.removeprefix(PAYMENT_PREFIX)}_",
+        delivery_prefix=delivery_prefix(payment.id),
         grace_ms=RELAY_GRACE_MS,
     )
     if row is None:

@@ -60,6 +60,16 @@ _INSERT_TEST_DELIVERY = Statement(
 )
 
 
+def delivery_prefix(payment_id: str) -> str:
+    """Return the beginning of the ids of a payment's deliveries."""
+    return f"dlv_{payment_id.removeprefix(PAYMENT_PREFIX)}_"
+
+
+def order_notification_id(payment_id: str) -> str:
+    """Return the id of the delivery that carries HiPay's order notification."""
+    return f"{delivery_prefix(payment_id)}{HIPAY}"
+
+
 async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None:
     """Write an event of the payment, and a delivery for each endpoint that subscribes to it."""
     row = await tx.one(
@@ -74,7 +84,7 @@ async def add_event(tx: Transaction, payment: Payment, type_: EventType) -> None
         return
     written = await tx.all(
         _INSERT_DELIVERIES,
-        prefix=f"dlv_{payment.id.removeprefix(PAYMENT_PREFIX)}_{row.sequence}_",
+        prefix=f"{delivery_prefix(payment.id)}{row.sequence}_",
         merchant_id=payment.merchant_id,
         payment_id=payment.id,
         event_number=row.number,
@@ -93,7 +103,7 @@ async def add_contradiction(tx: Transaction, payment: Payment) -> None:
 
 async def add_order_notification(tx: Transaction, *, payment_id: str, merchant_id: str) -> None:
     """Write HiPay's order notification of a payment that is accepted in this transaction."""
-    delivery_id = f"dlv_{payment_id.removeprefix(PAYMENT_PREFIX)}_{HIPAY}"
+    delivery_id = order_notification_id(payment_id)
     await tx.run(
         _INSERT_ORDER_NOTIFICATION,
         id=delivery_id,

@@ -6,7 +6,19 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from payments import ADDRESS, change, in_doubt, in_session, new_payment, prove, queued, refused, rows, submit
+from payments import (
+    ADDRESS,
+    change,
+    in_doubt,
+    in_session,
+    new_payment,
+    prove,
+    queued,
+    refused,
+    rows,
+    submit,
+    submit_by_statements,
+)
 from payments import succeeded as pay
 from races.interleaving import outcome_of, paused_before, running
 from races.race import Race
@@ -107,7 +119,7 @@ async def _marked(database: Database) -> bool:
 async def name_moved_during_a_doubt(one: Database, _: Database) -> list[str]:
     """A terminal's name leads to another address while its payment is in doubt."""
     await in_doubt(one, host=_NAME)
-    await queued(one, host=_NAME, terminal_address=_ELSEWHERE, order_id="order-2")
+    await submit_by_statements(one, host=_NAME, terminal_address=_ELSEWHERE, order_id="order-2")
     return [] if await _marked(one) else ["the new address may still show the earlier amount"]
 
 

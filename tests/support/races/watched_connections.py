@@ -23,6 +23,9 @@ class Sent:
     lent: object
 
 
+#: A function that leaves its case to the statements is a transaction, too.
+_WRITTEN = Statement("SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS anything")
+
 BeforeStatement = Callable[[Sent], Awaitable[None]]
 BeforeCommit = Callable[[], Awaitable[None]]
 
@@ -45,7 +48,9 @@ class _Watched:
         await self._real.begin()
 
     async def commit(self) -> None:
-        await self._before_commit()
+        [written] = await self._real.fetch(_WRITTEN, {})
+        if written.anything:
+            await self._before_commit()
         await self._real.commit()
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, object]) -> Sequence[Row]:

@@ -10,7 +10,18 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from payments import TERMS, in_session, lose, new_payment, prove, refused, rows, submit, succeeded
+from payments import (
+    TERMS,
+    in_session,
+    lose,
+    new_payment,
+    prove,
+    refused,
+    rows,
+    submit,
+    submit_by_statements,
+    succeeded,
+)
 from races.giving_back import GIVING_BACK
 from races.interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 from races.race import Race
@@ -97,7 +108,7 @@ async def conflict_before_insert(one: Database, two: Database) -> list[str]:
     """A process stops before its insert while another attempt runs, fails and gets conflicting evidence."""
     await succeeded(one, order_id="creates the lock")
     with paused_before(one, insertion._INSERT) as pause:
-        async with running(submit(one)) as insert:
+        async with running(submit_by_statements(one)) as insert:
             await pause.reached()
             failed = await outcome_of(refused(two))
             await outcome_of(prove(two, failed.id, Event.PROVED_DONE))

@@ -8,7 +8,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 from databases import Store
-from payments import WORKER, change, history, holder, in_session, queued, rows, submit, try_claim
+from payments import (
+    WORKER,
+    change,
+    history,
+    holder,
+    in_session,
+    queued,
+    rows,
+    submit,
+    submit_by_statements,
+    try_claim,
+)
 from races.interleaving import eventually, outcome_of, paused_before, paused_before_commit, running
 from sqlalchemy.engine import make_url
 from wire.cut_proxy import CutProxy, cut_proxy
@@ -151,11 +162,11 @@ async def test_an_order_whose_commits_answer_is_lost_is_attached_to(
     postgres_database: Database, behind_proxy: Database, proxy: CutProxy
 ) -> None:
     """The client's next request finds the payment."""
-    proxy.cut_next_commit()
+    proxy.cut_next(b"lost order")
     with pytest.raises(CommitUnknown):
-        await submit(behind_proxy)
+        await submit(behind_proxy, order_id="lost order")
 
-    assert isinstance(await submit(behind_proxy), Attached)
+    assert isinstance(await submit(behind_proxy, order_id="lost order"), Attached)
     assert len(await rows(postgres_database, "SELECT id FROM payments")) == 1
 
 
@@ -302,7 +313,7 @@ async def test_after_a_restart_of_the_server_no_transaction_fails_on_an_old_conn
     try:
         for work in (
             lambda: snapshots.states(database, []),
-            lambda: queued(database, order_id="after-the-restart"),
+            lambda: submit_by_statements(database, order_id="after-the-restart"),
         ):
             async with asyncio.TaskGroup() as group:
                 for _ in range(4):

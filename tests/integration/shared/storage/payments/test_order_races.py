@@ -3,7 +3,18 @@
 from typing import Any
 
 import pytest
-from payments import history, in_doubt, in_session, prove, queued, refused, rows, submit, succeeded
+from payments import (
+    history,
+    in_doubt,
+    in_session,
+    prove,
+    queued,
+    refused,
+    rows,
+    submit,
+    submit_by_statements,
+    succeeded,
+)
 from races.interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
 
 from shared.payment.answers import response_for
@@ -155,7 +166,7 @@ async def test_an_insert_that_stood_still_finds_the_order_locked(
     for _ in range(earlier_attempts):
         await refused(postgres_database)
     with paused_before(postgres_database, insertion._INSERT) as pause:
-        async with running(submit(postgres_database)) as insert:
+        async with running(submit_by_statements(postgres_database)) as insert:
             await pause.reached()
             failed = await outcome_of(refused(second_postgres_database))
             await outcome_of(prove(second_postgres_database, failed.id, Event.PROVED_DONE))
