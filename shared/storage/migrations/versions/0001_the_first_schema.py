@@ -12,6 +12,11 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_tables()
+    _create_functions()
+
+
+def _create_tables() -> None:
     op.create_table(
         "delivery_targets",
         sa.Column("id", sa.Text(), nullable=False),
@@ -377,7 +382,6 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_delivery_attempts_delivery_id"), "delivery_attempts", ["delivery_id"], unique=False
     )
-    _create_functions()
 
 
 def _create_partial_index(
