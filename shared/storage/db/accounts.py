@@ -9,11 +9,6 @@ from typing import Final
 
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.functions.accept_function import ACCEPT
-from shared.storage.functions.catalogue import FUNCTIONS
-from shared.storage.functions.claim_function import CLAIM
-from shared.storage.functions.function import Function
-from shared.storage.functions.settle_function import SETTLE
 
 _READ: Final = "SELECT"
 _ADD: Final = "SELECT, INSERT"
@@ -66,13 +61,6 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 
-#: Functions that an account may run. They have its own rights, no more.
-FUNCTION_GRANTS: Final[Mapping[str, tuple[Function, ...]]] = {
-    "cloud_terminal_api": (ACCEPT,),
-    "cloud_terminal_terminal": (CLAIM, SETTLE),
-    "cloud_terminal_notifier": (),
-}
-
 #: Passwords stand in a statement, since DDL takes no parameters.
 _PASSWORD: Final = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
@@ -99,8 +87,6 @@ async def grant_accounts(database: Database, passwords: Mapping[str, str]) -> No
             raise UnfitPassword(account)
 
     async def work(tx: Transaction) -> None:
-        for function in FUNCTIONS:
-            await tx.run(Statement(f"REVOKE ALL ON FUNCTION {function.name} FROM PUBLIC"))
         for account, tables in GRANTS.items():
             for statement in _statements(account, tables, passwords.get(account)):
                 await tx.run(Statement(statement))
@@ -112,12 +98,12 @@ def _statements(account: str, tables: Mapping[str, str], password: str | None) -
     statements = [
         _CREATE.format(account=account),
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {account}",
-        f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM {account}",
         f"GRANT USAGE ON SCHEMA public TO {account}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {account}",
+        # They have the account's own rights, no more.
+        f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {account}",
         f"GRANT SELECT ON alembic_version TO {account}",
         *(f"GRANT {verbs} ON {table} TO {account}" for table, verbs in tables.items()),
-        *(f"GRANT EXECUTE ON FUNCTION {function.name} TO {account}" for function in FUNCTION_GRANTS[account]),
     ]
     if password is not None:
         statements.append(f"ALTER ROLE {account} PASSWORD '{password}'")

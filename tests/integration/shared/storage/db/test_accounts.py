@@ -2,9 +2,9 @@
 
 import pytest
 from databases import ACCOUNT_PASSWORD, Store, as_account
-from payments import change, rows
+from payments import change
 
-from shared.storage.db.accounts import FUNCTION_GRANTS, GRANTS, UnfitPassword, grant_accounts
+from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
 from shared.storage.db.engine import StatementError
 from shared.storage.db.migrate import METADATA
 from shared.storage.db.opening import open_database
@@ -52,23 +52,6 @@ async def test_an_account_may_do_what_it_was_granted_and_nothing_else(
     assert not await is_allowed(url, "CREATE TABLE mine (a int)")
     assert not await is_allowed(url, "DROP TABLE payments")
     assert not await is_allowed(url, "UPDATE merchants SET networks = networks")
-
-
-@pytest.mark.parametrize("account", GRANTS)
-async def test_an_account_may_run_its_functions_and_no_others(postgres_store: Store, account: str) -> None:
-    """A function has its caller's rights, so this is no more than good order."""
-    database = postgres_store.open()
-    try:
-        found = await rows(
-            database,
-            "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-            " AND has_function_privilege(CAST(:account AS TEXT), oid, 'EXECUTE')",
-            account=account,
-        )
-    finally:
-        await database.close()
-
-    assert {row.proname for row in found} == {function.name for function in FUNCTION_GRANTS[account]}
 
 
 async def test_only_the_owner_writes_secrets_and_merchants() -> None:
