@@ -5,8 +5,7 @@ from dataclasses import replace
 from shared.notification.events import event_body, type_of
 from shared.notification.kinds import MERCHANT
 from shared.payment.order_guard import blocks_new_attempts
-from shared.payment.payment import Operation, Payment
-from shared.payment.settlement import Settlement
+from shared.payment.payment import Operation, Payment, Settlement
 from shared.payment.states import LIVE_STATES, State, apply
 from shared.storage.db.engine import Database, WakeUp
 from shared.storage.functions.function import call

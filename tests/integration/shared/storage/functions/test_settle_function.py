@@ -28,8 +28,7 @@ from races.interleaving import finished_or_blocked, locked, outcome_of, paused_b
 from waiting_deliveries import add_endpoint_row
 
 from shared.notification.events import event_body
-from shared.payment.payment import Operation, Payment, Reason
-from shared.payment.settlement import Result, Settlement
+from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, WakeUp
 from shared.storage.db.statement import Statement
