@@ -29,7 +29,7 @@ def run_migrations(
 
     from cli.process import plain_errors, run_on_loop
     from shared.settings.load import load_settings
-    from shared.storage.db.opening import migrate_database
+    from shared.storage.db.migrate import migrate_database
 
     with plain_errors():
         settings = load_settings()
@@ -67,13 +67,13 @@ async def _grant(settings: "Settings", folder: Path) -> None:
 @asynccontextmanager
 async def opened_or_made_database(settings: "Settings") -> AsyncIterator["Database"]:
     """Open the database; create an SQLite database that does not exist yet, as for the first merchant."""
-    from sqlalchemy.engine import make_url
+    from shared.storage.db.opening import opened_database
+    from shared.storage.db.urls import sqlite_path
 
-    from shared.storage.db.opening import migrate_database, opened_database
-    from shared.storage.db.sqlite import sqlite_path
-
-    path = sqlite_path(make_url(settings.database_url.get_secret_value()))
+    path = sqlite_path(settings.database_url.get_secret_value())
     if path is not None and not path.exists():
+        from shared.storage.db.migrate import migrate_database
+
         await migrate_database(settings)
         typer.echo(f"New database: {path}", err=True)
     async with opened_database(settings) as database:

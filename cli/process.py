@@ -25,7 +25,7 @@ def plain_errors() -> "Iterator[None]":
     from shared.broker.errors import BrokerFailure
     from shared.settings.settings import SettingsError
     from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
-    from shared.storage.db.migrate import SchemaTooOld
+    from shared.storage.db.schema import SchemaTooOld
 
     try:
         yield

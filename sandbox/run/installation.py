@@ -21,7 +21,7 @@ from shared.runtime.processes import API_LINE, Fleet, Process, stop_at_signals
 from shared.settings.fields import variable
 from shared.settings.load import SECRET_FIELDS, load_settings
 from shared.settings.settings import Settings
-from shared.storage.db.opening import migrate_database
+from shared.storage.db.migrate import migrate_database
 from shared.storage.db.private_files import make_private_folder
 
 TERMINAL_WORKER: Final = "terminal-worker"

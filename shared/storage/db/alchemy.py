@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import sqlalchemy
@@ -54,7 +55,13 @@ class AlchemyConnection:
             return await self._connection.run_sync(work)
 
     def _clause(self, statement: Statement) -> TextClause:
-        return statement.on_sqlite if self._is_sqlite else sqlalchemy.text(statement.on("postgresql"))
+        return _clause(statement.on("sqlite" if self._is_sqlite else "postgresql"))
+
+
+@cache
+def _clause(words: str) -> TextClause:
+    """Return a statement as SQLAlchemy runs it; made once, since every statement is a constant."""
+    return sqlalchemy.text(words)
 
 
 class AlchemyPool:

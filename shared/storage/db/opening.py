@@ -7,16 +7,15 @@ from functools import partial
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy.engine import URL, make_url
 
 from shared.settings.settings import Settings, SettingsError
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.migrate import SchemaTooOld, check_schema, migrate
 from shared.storage.db.pooler import Pooler, connect_arguments, pooler_problem
 from shared.storage.db.postgres import PostgresPool, PostgresRow
-from shared.storage.db.private_files import make_private_folder, warn_of_open_folder
-from shared.storage.db.sqlite import sqlite_path, sqlite_pools
+from shared.storage.db.private_files import warn_of_open_folder
+from shared.storage.db.schema import SchemaTooOld, check_schema
 from shared.storage.db.statement import Statement
+from shared.storage.db.urls import asyncpg_arguments, dialect_of, sqlite_path
 
 CONNECT_SECONDS: Final = 5.0
 #: PostgreSQL: limit of one statement; a hanging server must not keep a payment for ever.
@@ -34,7 +33,7 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     """
     pooler = settings.database_pooler
     url = settings.database_url.get_secret_value()
-    path = sqlite_path(make_url(url))
+    path = sqlite_path(url)
     if path is not None and not path.exists():
         raise SchemaTooOld(f"there is no database {path}: run `cloud-terminal migrate`")
     database = open_database(url, pool_size=settings.database_pool_size, pooler=pooler)
@@ -53,15 +52,6 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def migrate_database(settings: Settings) -> tuple[str | None, str | None]:
-    """Migrate the settings' database, making SQLite's folder; return the versions before and after."""
-    url = settings.database_url.get_secret_value()
-    path = sqlite_path(make_url(url))
-    if path is not None:
-        make_private_folder(path.parent)
-    return await migrate(url, settings.database_pooler)
-
-
 def open_database(
     url: str,
     *,
@@ -76,12 +66,14 @@ def open_database(
     Nothing is connected yet. `async_creator` replaces the driver's connect function. `pooler`: lends
     PostgreSQL's connections, see `shared.storage.db.pooler`. `statement_seconds`: limit of one on PostgreSQL.
     """
-    parsed = make_url(url)
     rng = rng or random.Random()  # nosec B311 # noqa: S311 - jitter, not a secret
-    if parsed.get_backend_name() == "sqlite":
-        return Database(*sqlite_pools(parsed, async_creator), "sqlite", rng)
+    if dialect_of(url) == "sqlite":
+        # SQLAlchemy, which a process on PostgreSQL does not load: a quarter of its start, and 20 MB.
+        from shared.storage.db.sqlite import sqlite_pools
+
+        return Database(*sqlite_pools(url, async_creator), "sqlite", rng)
     pool = PostgresPool(
-        async_creator or _connector(parsed, statement_seconds, pooler),
+        async_creator or _connector(url, statement_seconds, pooler),
         pool_size,
         # A statement is prepared and run in two steps: a pooler must not change the connection in between.
         needs_transactions=pooler != "none",
@@ -90,12 +82,11 @@ def open_database(
 
 
 def _connector(
-    url: URL, statement_seconds: float | None, pooler: Pooler
+    url: str, statement_seconds: float | None, pooler: Pooler
 ) -> "Callable[[], Awaitable[asyncpg.Connection[Any]]]":
-    _, of_url = url.get_dialect()().create_connect_args(url)
     return partial(
         asyncpg.connect,
-        **of_url,
+        **asyncpg_arguments(url),
         timeout=CONNECT_SECONDS,
         command_timeout=statement_seconds,
         record_class=PostgresRow,

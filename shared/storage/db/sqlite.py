@@ -1,23 +1,22 @@
 """SQLite's file: its connections, durable and for its owner alone."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import event
-from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.storage.db.alchemy import AlchemyPool
 from shared.storage.db.connection import POOL_SECONDS
 from shared.storage.db.private_files import make_private
+from shared.storage.db.urls import sqlite_path
 
 #: Wait for another process's writer.
 SQLITE_BUSY_SECONDS: Final = 5.0
 
 
 def sqlite_pools(
-    url: URL, async_creator: Callable[[], Awaitable[Any]] | None = None
+    url: str, async_creator: Callable[[], Awaitable[Any]] | None = None
 ) -> tuple[AlchemyPool, AlchemyPool]:
     """Return the pools of the writer and of the readers; `async_creator` replaces the driver's connect."""
     extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}
@@ -33,12 +32,6 @@ def sqlite_pools(
     # The reader begins no transaction: each of its statements sees the newest commit.
     event.listen(writer.sync_engine, "begin", _begin_immediate)
     return AlchemyPool(writer), AlchemyPool(reader)
-
-
-def sqlite_path(url: URL) -> Path | None:
-    """Return the file of an embedded database; None for PostgreSQL and for a database in memory."""
-    in_memory = not url.database or url.database == ":memory:" or url.database.startswith("file:")
-    return None if url.get_backend_name() != "sqlite" or in_memory else Path(str(url.database))
 
 
 def _prepare(connection: Any, _record: object) -> None:

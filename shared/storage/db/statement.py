@@ -2,10 +2,7 @@
 
 import re
 from dataclasses import fields
-from functools import cached_property
 from typing import Final, Literal
-
-from sqlalchemy import TextClause, text
 
 from shared.payment.payment import RESULT_FIELDS, Payment
 
@@ -74,11 +71,6 @@ class Statement:
     def on(self, dialect: Dialect) -> str:
         """Return the text with `:name` parameters."""
         return self._texts[dialect]
-
-    @cached_property
-    def on_sqlite(self) -> TextClause:
-        """Return the text as SQLAlchemy runs it."""
-        return text(self._texts["sqlite"])
 
 
 #: A literal, a quoted name, a text in dollars, a comment or a cast, in which a colon begins no parameter; or

@@ -15,9 +15,8 @@ from shared.storage.db.statement import Statement
 from shared.storage.payments import settling
 from shared.storage.payments.ending import lock, lock_debit_of
 from shared.storage.payments.listing import Place
-from shared.storage.payments.rows import json_text, payment_of
+from shared.storage.payments.rows import OPEN, json_text, payment_of
 from shared.storage.payments.snapshots import AnsweredPayment
-from shared.storage.payments.tables import OPEN
 
 _AGES = (
     "SELECT {payment}, profile, {now} - doubted_at AS doubt_ms, {now} - claimed_at AS claim_ms,"

@@ -8,7 +8,7 @@ from shared.payment.states import State
 from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments.tables import OPEN
+from shared.storage.payments.rows import OPEN
 
 #: Each merchant's oldest queued payment of the terminal whose deadline has not passed. Run after the commit
 #: that released the terminal lock: before it, a payment that just found the lock held might be missed. One

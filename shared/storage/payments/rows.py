@@ -10,6 +10,9 @@ from shared.payment.states import State
 from shared.storage.db.engine import Row, Transaction
 from shared.storage.db.statement import PAYMENT_FIELDS, Statement
 
+#: States without a result. SQLite searches an index of these rows only for a condition that repeats its own.
+OPEN: Final = "state IN ('queued', 'in_session', 'in_doubt')"
+
 #: Append to a payment's history.
 _INSERT_EVENT = Statement(
     "INSERT INTO payment_events (payment_id, at, event, state, detail)"

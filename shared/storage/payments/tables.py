@@ -3,8 +3,6 @@
 The schema is the only use of SQLModel: the named statements beside this file run for each payment.
 """
 
-from typing import Final
-
 from sqlalchemy import Index
 from sqlmodel import SQLModel
 
@@ -18,9 +16,7 @@ from shared.storage.db.columns import (
     text_column,
     text_key,
 )
-
-#: States without a result. SQLite searches an index of these rows only for a condition that repeats its own.
-OPEN: Final = "state IN ('queued', 'in_session', 'in_doubt')"
+from shared.storage.payments.rows import OPEN
 
 
 class PaymentRow(SQLModel, table=True):

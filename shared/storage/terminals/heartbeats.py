@@ -5,30 +5,20 @@ On SQLite the counters are in a file of their own, because payments could delay 
 
 from typing import Any
 
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.schema import CreateTable
-
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
-from shared.storage.terminals.tables import WorkerRow
+from shared.storage.db.urls import heartbeats_url
 
+#: `tables.WorkerRow` in words, since the tables are loaded by migrations alone.
+CREATE_ON_SQLITE = Statement(
+    "CREATE TABLE IF NOT EXISTS workers (id TEXT NOT NULL, counter BIGINT NOT NULL, PRIMARY KEY (id))"
+)
 _REGISTER = Statement("INSERT INTO workers (id, counter) VALUES (:worker, 0)")
 _BEAT = Statement("UPDATE workers SET counter = counter + 1 WHERE id = :worker RETURNING counter")
 _LEAVE = Statement("DELETE FROM workers WHERE id = :worker")
 _COUNTER = Statement("SELECT counter FROM workers WHERE id = :worker")
 _COUNTERS = Statement("SELECT id, counter FROM workers")
-
-
-def heartbeats_url(database_url: str) -> str:
-    """Return the URL of this database's heartbeats: its own, or for SQLite `...-heartbeats.db`."""
-    url = make_url(database_url)
-    if url.get_backend_name() != "sqlite":
-        return database_url
-    assert url.database is not None
-    stem = url.database.removesuffix(".db")
-    return url.set(database=f"{stem}-heartbeats.db").render_as_string(hide_password=False)
 
 
 class Heartbeats:
@@ -43,9 +33,7 @@ class Heartbeats:
         heartbeats = Heartbeats(open_database(heartbeats_url(database_url), pool_size=1, **options))
         if heartbeats._database.dialect == "sqlite":
             # Nothing in this file outlives its processes, so it has no migrations.
-            create = CreateTable(WorkerRow.__table__, if_not_exists=True)  # type: ignore[attr-defined]
-            statement = Statement(str(create.compile(dialect=sqlite.dialect())))
-            await heartbeats._database.write(lambda tx: tx.run(statement))
+            await heartbeats._database.write(lambda tx: tx.run(CREATE_ON_SQLITE))
         return heartbeats
 
     async def register(self, worker: str) -> None:

@@ -14,7 +14,7 @@ from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import claims
 from shared.storage.payments.ending import move
-from shared.storage.payments.tables import OPEN
+from shared.storage.payments.rows import OPEN
 from shared.storage.terminals import locks
 from shared.storage.terminals.heartbeats import Heartbeats
 

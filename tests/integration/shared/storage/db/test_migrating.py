@@ -1,25 +1,26 @@
 """Migrations from nothing to this release, once, twice and by two processes at once; on both databases."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from databases import Store
 from payments import change, rows
 from sqlalchemy import Connection
 
+from shared.storage import migrations
 from shared.storage.db.alchemy import AlchemyConnection
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.migrate import (
     METADATA,
-    SchemaTooOld,
-    check_schema,
     migrate,
-    newest_version,
     open_alchemy,
 )
 from shared.storage.db.opening import open_database
+from shared.storage.db.schema import SchemaTooOld, check_schema, known_versions, newest_version
 from shared.storage.functions.catalogue import FUNCTIONS
 
 
@@ -85,3 +86,10 @@ async def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
         assert await database.read(look) == []
     finally:
         await database.close()
+
+
+def test_the_versions_are_the_numbers_of_the_migrations_files() -> None:
+    """Processes read the names alone, Alembic the files."""
+    revisions = ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()
+
+    assert known_versions() == sorted(one.revision for one in revisions)

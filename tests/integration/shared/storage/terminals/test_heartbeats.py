@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from databases import Store
 from races.interleaving import open_transaction
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateTable
 
 from shared.storage.db.engine import Database
-from shared.storage.terminals.heartbeats import Heartbeats, heartbeats_url
+from shared.storage.db.urls import heartbeats_url
+from shared.storage.terminals.heartbeats import CREATE_ON_SQLITE, Heartbeats
+from shared.storage.terminals.tables import WorkerRow
 
 
 @pytest.fixture
@@ -66,3 +70,12 @@ def test_heartbeats_are_beside_the_database() -> None:
     )
     assert heartbeats_url("sqlite+aiosqlite:////var/shop") == "sqlite+aiosqlite:////var/shop-heartbeats.db"
     assert heartbeats_url("postgresql+asyncpg://u:p@h/d") == "postgresql+asyncpg://u:p@h/d"
+
+
+def test_the_file_of_heartbeats_has_the_table_of_the_schema() -> None:
+    """Its statement is written out, since processes do not load the tables."""
+    create = CreateTable(WorkerRow.__table__, if_not_exists=True)  # type: ignore[attr-defined]
+
+    assert " ".join(CREATE_ON_SQLITE.on("sqlite").split()) == " ".join(
+        str(create.compile(dialect=sqlite.dialect())).replace("(\n\t", "(").replace("\n)", ")").split()
+    )
