@@ -101,7 +101,7 @@ async def running_system(
             stack.push_async_callback(process.stop)
             return process
 
-        await (await start("migrate")).ended()
+        await (await start("db", "migrate")).ended()
         merchant = await _json_of(
             environment, "merchant", "create", "Bench", "--network", "127.0.0.0/8", "--json"
         )

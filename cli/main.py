@@ -1,7 +1,7 @@
 """The command `cloud-terminal`: its verbs, each in a module of its own."""
 
 from importlib.util import find_spec
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -33,11 +33,18 @@ VERBS: Final = (
         PROCESSES,
     ),
     Verb(
-        "migrate",
-        "cli.migrate:run_migrations",
-        "Migrate the database to this release's schema; run it before the new processes start.",
+        "config",
+        "cli.config:show_settings",
+        "Show each setting: its value, source, default and reason.",
         INSTALLATION,
     ),
+    Verb(
+        "db",
+        "cli.db:app",
+        "The database: its schema's version, and migrations to this release's.",
+        INSTALLATION,
+    ),
+    Verb("openapi", "cli.openapi:print_document", "Print the API's OpenAPI document as JSON.", INSTALLATION),
     Verb(
         "broker-definitions",
         "cli.broker:print_definitions",
@@ -50,8 +57,8 @@ VERBS: Final = (
 #: The production image does not contain the sandbox.
 SANDBOX_VERBS: Final = (
     Verb(
-        "terminal",
-        "cli.terminal:app",
+        "virtual-terminal",
+        "cli.virtual_terminal:app",
         "Run a virtual payment terminal with a customer: Concert V3.1 and V3.2 over TCP.",
         SANDBOX,
     ),
@@ -80,8 +87,21 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"cloud-terminal {version('cloud-terminal')}")
+        raise typer.Exit
+
+
 @app.callback()
-def of_every_verb() -> None:
+def of_every_verb(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
     """Take the options that stand before a verb."""
 
 

@@ -52,7 +52,7 @@ def create(
     """Create a merchant and print its id, which `credential create` takes."""
     from rich.console import Console
 
-    from cli.migrate import opened_or_made_database
+    from cli.db import opened_or_made_database
     from cli.process import plain_errors, run_on_loop
     from shared.runtime.clock import SystemClock
     from shared.runtime.ids import new_merchant_id

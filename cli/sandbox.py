@@ -33,5 +33,7 @@ def print_outcomes(
         table.add_row(row.ending or "", row.name, row.meaning, "yes" if row.charged else "no")
     console = Console()
     console.print(table)
-    console.print("By amount: 12.51 is refused_51. By name: cloud-terminal terminal --behaviour NAME,")
+    console.print(
+        "By amount: 12.51 is refused_51. By name: cloud-terminal virtual-terminal --behaviour NAME,"
+    )
     console.print('or for the next payments only: POST /script {"next": ["NAME", ...]} at its --screen-port.')

@@ -23,7 +23,7 @@ HEADING: Final = "## Pay\n"
 STEP: Final = re.compile(r"```sh\n(?P<commands>.+?)```\n\n```text\n(?P<answer>.+?)```", re.DOTALL)
 #: What a reader replaces by what was answered before.
 PLACEHOLDER: Final = re.compile(r"\b(MERCHANT_ID|USERNAME|SECRET)\b")
-KEEPS_RUNNING: Final = ("make run", "cloud-terminal terminal")
+KEEPS_RUNNING: Final = ("make run", "cloud-terminal virtual-terminal")
 #: `make` with this virtual environment, which is taken for up to date: several test runs may share it.
 PRELUDE: Final = 'set -e; make() { command make -o "$VIRTUAL_ENV/.ready" VENV="$VIRTUAL_ENV" "$@"; }\n'
 

@@ -1,4 +1,4 @@
-"""Tests of `cloud-terminal terminal` from outside: a process, raw bytes, and no import of this project."""
+"""Tests of `cloud-terminal virtual-terminal` from outside: a process, raw bytes, and no import of this project."""
 
 import contextlib
 import json
@@ -108,7 +108,7 @@ def read_all(connection: socket.socket) -> bytes:
 @contextlib.contextmanager
 def playing(folder: Path, *options: str) -> Iterator[Terminal]:
     record = folder / "sessions.jsonl"
-    command = [sys.executable, "-m", "cli", "terminal", "--host", HOST, "--port", "0"]
+    command = [sys.executable, "-m", "cli", "virtual-terminal", "--host", HOST, "--port", "0"]
     command += ["--screen-port", "0", "--record", str(record), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -35,7 +35,7 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     url = settings.database_url.get_secret_value()
     path = sqlite_path(url)
     if path is not None and not path.exists():
-        raise SchemaTooOld(f"there is no database {path}: run `cloud-terminal migrate`")
+        raise SchemaTooOld(f"there is no database {path}: run `cloud-terminal db migrate`")
     database = open_database(url, pool_size=settings.database_pool_size, pooler=pooler)
     try:
         problem = await pooler_problem(database, pooler)

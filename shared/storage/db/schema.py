@@ -50,5 +50,5 @@ async def check_schema(database: Database) -> None:
     if found is None or (found in known and found != known[-1]):
         raise SchemaTooOld(
             f"the database's schema is {found or 'empty'} and this release needs {known[-1]}:"
-            " run `cloud-terminal migrate`"
+            " run `cloud-terminal db migrate`"
         )

@@ -28,7 +28,7 @@ async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:
     """Before it a process ends with the command to run; a second migration changes nothing."""
     database = open_database(empty_url)
     try:
-        with pytest.raises(SchemaTooOld, match="run `cloud-terminal migrate`"):
+        with pytest.raises(SchemaTooOld, match="run `cloud-terminal db migrate`"):
             await check_schema(database)
 
         assert await migrate(empty_url) == (None, newest_version())

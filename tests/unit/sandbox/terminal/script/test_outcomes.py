@@ -32,7 +32,7 @@ def test_the_command_lists_every_row() -> None:
 
     listed = run(app, ["sandbox", "outcomes", "--json"])
     rows = [json.loads(line) for line in listed.stdout.splitlines()]
-    helped = run(app, ["terminal", "--help"])
+    helped = run(app, ["virtual-terminal", "--help"])
 
     assert [(row["ending"], row["name"]) for row in rows] == [(row.ending, row.name) for row in OUTCOMES]
     assert run(app, ["sandbox", "outcomes"]).exit_code == 0

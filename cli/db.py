@@ -1,5 +1,6 @@
-"""Command `cloud-terminal migrate`."""
+"""Commands `cloud-terminal db`: migrate, status."""
 
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from shared.storage.db.engine import Database
 
 
+app = typer.Typer(
+    help="The database: its schema's version, and migrations to this release's.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.command("migrate")
 def run_migrations(
     accounts: Annotated[
         Path | None,
@@ -41,6 +50,49 @@ def run_migrations(
         console.print(f"The schema is up to date: {after}.")
     else:
         console.print(f"The schema was migrated from {before or 'nothing'} to {after}.")
+
+
+@app.command("status")
+def show_status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare the schema's version with this release's; exit code 1 where a migration is missing."""
+    from cli.process import EXIT_UNAVAILABLE, plain_errors, run_on_loop
+    from shared.settings.load import load_settings
+    from shared.storage.db.schema import known_versions
+
+    with plain_errors():
+        settings = load_settings()
+        found = run_on_loop(_version(settings))
+    known = known_versions()
+    missing = known if found is None else [one for one in known if found in known and one > found]
+    if as_json:
+        print(json.dumps({"schema": found, "needed": known[-1], "missing": missing}))
+    elif missing:
+        print(f"The schema is {found or 'empty'}; this release needs {known[-1]}.")
+        print("Next: cloud-terminal db migrate")
+    else:
+        newer = "" if found in known else ", of a newer release"
+        print(f"The schema is up to date: {found}{newer}.")
+    if missing:
+        raise typer.Exit(EXIT_UNAVAILABLE)
+
+
+async def _version(settings: "Settings") -> str | None:
+    from shared.storage.db.opening import open_database
+    from shared.storage.db.schema import schema_version
+    from shared.storage.db.urls import sqlite_path
+
+    url = settings.database_url.get_secret_value()
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        # Opening would make it.
+        return None
+    database = open_database(url, pool_size=1, pooler=settings.database_pooler)
+    try:
+        return await schema_version(database)
+    finally:
+        await database.close()
 
 
 async def _grant(settings: "Settings", folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Command `cloud-terminal terminal`."""
+"""Command `cloud-terminal virtual-terminal`."""
 
 from dataclasses import replace
 from datetime import time
