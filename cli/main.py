@@ -44,6 +44,12 @@ VERBS: Final = (
         "The database: its schema's version, and migrations to this release's.",
         INSTALLATION,
     ),
+    Verb(
+        "doctor",
+        "cli.doctor.command:run_doctor",
+        "Check settings, database, broker and network of an installation; change nothing.",
+        INSTALLATION,
+    ),
     Verb("openapi", "cli.openapi:print_document", "Print the API's OpenAPI document as JSON.", INSTALLATION),
     Verb(
         "broker-definitions",

@@ -67,7 +67,17 @@ async def test_a_screen_is_served_where_a_port_is_given_and_0_is_a_free_one() ->
     printed = {}
     for options in ((), ("--screen-port", "0")):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli", "virtual-terminal", "--host", "127.0.9.2", "--port", "0", *options),
+            *(
+                sys.executable,
+                "-m",
+                "cli",
+                "virtual-terminal",
+                "--host",
+                "127.0.9.2",
+                "--port",
+                "0",
+                *options,
+            ),
             stdout=asyncio.subprocess.PIPE,
         )
         try:

@@ -1,0 +1,1 @@
+"""Command `cloud-terminal doctor` and its checks; each reads, and changes nothing."""
