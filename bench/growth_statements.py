@@ -19,15 +19,17 @@ WHOLE_TABLE: Final[Mapping[str, str]] = {
 }
 #: Tables of a few rows at any size: a row for each worker, for each target that fails.
 SMALL_TABLES: Final = frozenset({"workers", "delivery_targets"})
-#: Statements without a table of ours: settings, locks by number, the schema's version.
+#: Statements without a table of ours: settings, locks by number, the schema's version; one that makes its
+#: table.
 _WITHOUT_TABLE: Final = frozenset(
     {
         "db.migrate._LOCK",
-        "db.migrate._VERSION",
+        "db.schema._VERSION",
         "db.opening._SYNCHRONOUS",
         "db.pooler._IDLE_LIMIT",
         "db.pooler._SERVING_PROCESS",
         "payments.acceptance._LIMIT_LOCK_WAIT",
+        "terminals.heartbeats.CREATE_ON_SQLITE",
     }
 )
 #: Statements that are written for the one database and not run on the other.

@@ -228,9 +228,7 @@ async def _prepared(servers: Servers, size: Size) -> AsyncIterator[Bench]:
             "CLOUD_TERMINAL_NOTIFY_ALLOW_HTTP": "true",
             "CLOUD_TERMINAL_NOTIFY_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         }
-        migrating = await Process.start(
-            "db", "migrate", environment=environment, log=folder / "migrate.log"
-        )
+        migrating = await Process.start("db", "migrate", environment=environment, log=folder / "migrate.log")
         await migrating.ended()
         database = open_database(database_url)
         stack.push_async_callback(database.close)

@@ -17,8 +17,8 @@ HEAD = """# Settings
 
 Settings are environment variables. A `.env` file is not read. Durations are seconds, fractions allowed. An
 unknown variable that begins with `CLOUD_TERMINAL_` is an error at start, so that a misspelt one is noticed.
-`cloud-terminal config` shows every setting with its value and where that comes from, secrets hidden; `--changed` those
-that differ from the default.
+`cloud-terminal config` shows every setting with its value and where that comes from, secrets hidden;
+`--changed` those that differ from the default.
 Secrets can come from a file, named by
 {files}.
 """

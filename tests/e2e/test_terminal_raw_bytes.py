@@ -1,4 +1,4 @@
-"""Tests of `cloud-terminal virtual-terminal` from outside: a process, raw bytes, and no import of this project."""
+"""`cloud-terminal virtual-terminal` from outside: a process and raw bytes, no import of this project."""
 
 import contextlib
 import json

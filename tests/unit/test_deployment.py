@@ -59,8 +59,9 @@ def test_services_are_named_as_their_commands() -> None:
     assert set(PROCESSES) < set(ours)
     for name, service in ours.items():
         command, *rest = service["command"]
+        verb = rest[0] if rest else command
         assert command in VERBS
-        assert name in {command, f"{command}-{rest[0] if rest else ''}"}
+        assert name in {command, verb, f"{command}-{verb}"}
 
 
 def test_a_process_has_the_time_to_finish_that_its_settings_promise() -> None:

@@ -11,8 +11,9 @@ HEAD = """# Scripted outcomes
 You choose the outcome of each payment on the virtual terminal:
 
 - **by the last two digits of its amount**: 12.51 euros are refused for lack of funds. On for
-  `cloud-terminal virtual-terminal` and the sandbox (`--no-amount-table` turns it off), off for a `VirtualTerminal`
-  in your own tests unless its `Behaviour(amount_decides=True)`. Other amounts follow the terminal's settings.
+  `cloud-terminal virtual-terminal` and the sandbox (`--no-amount-table` turns it off), off for a
+  `VirtualTerminal` in your own tests unless its `Behaviour(amount_decides=True)`. Other amounts follow the
+  terminal's settings.
   The amount of a credit or reversal chooses, too: the reversal of 12.33 euros loses its answer as its debit
   did. To reverse such a debit without a fault, script its reversal: `{"next": ["usual"]}`;
 - **by name**: `--behaviour NAME` for every payment, or for the next ones by the control API,
