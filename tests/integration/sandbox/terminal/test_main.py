@@ -32,7 +32,7 @@ async def test_it_serves_until_sigterm(tmp_path: Path) -> None:
     """It prints its address, answers as set, ends with 0, leaves its record."""
     path = tmp_path / "record.jsonl"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", "terminal", *OPTIONS, "--record", str(path)),
+        *(sys.executable, "-m", "cli", "virtual-terminal", *OPTIONS, "--record", str(path)),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
