@@ -19,7 +19,7 @@ from bench.system import BenchSystem, Servers, running_system
 
 #: Orders on their way to being stored; more would only wait for each other.
 UNSTORED: Final = 64
-FILL_SECONDS: Final = 300.0
+FILL_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 0.05
 #: Nothing takes the payments, so everything that ends a wait is later than the measurement.
 SETTINGS: Final = {
@@ -65,6 +65,7 @@ async def _begin_to_wait(
     while (stored := await database.fetchval(_STORED)) < callers:
         if time.monotonic() > ends_at:
             raise SystemExit(f"{stored} of {callers} orders were stored within {FILL_SECONDS:g} s")
+        _check_none_answered(waiting)
         for number in range(len(waiting), min(callers, stored + UNSTORED)):
             client = await HttpClient.connect(system.api_port, system.username, system.secret)
             stack.callback(client.close)
@@ -73,6 +74,12 @@ async def _begin_to_wait(
             stack.callback(waiting[-1].cancel)
         await asyncio.sleep(POLL_SECONDS)
     return waiting
+
+
+def _check_none_answered(waiting: list[asyncio.Task[tuple[int, bytes]]]) -> None:
+    answered = [task for task in waiting if task.done()]
+    if answered:
+        raise SystemExit(f"{len(answered)} callers got an answer: {answered[0].result()}")
 
 
 async def _used_and_held(database: asyncpg.Connection, seconds: float) -> tuple[list[float], list[float]]:
@@ -102,9 +109,7 @@ async def measure(servers: Servers, size: Size) -> list[Row]:
                 memory.append(resident_mb(pid))
                 used += in_use
                 held += in_transaction
-            answered = [task for task in waiting if task.done()]
-            if answered:
-                raise SystemExit(f"{len(answered)} callers got an answer: {answered[0].result()}")
+            _check_none_answered(waiting)
     return [
         Row.of("waiting callers", "", [size.callers]),
         Row.of("memory of the API without a caller", "MB", [without]),
