@@ -21,6 +21,8 @@ from bench.system import BenchSystem, Servers, running_system
 UNSTORED: Final = 64
 FILL_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 0.05
+OVERLOADED: Final = 503
+AGAIN_SECONDS: Final = 0.2
 #: Nothing takes the payments, so everything that ends a wait is later than the measurement.
 SETTINGS: Final = {
     f"CLOUD_TERMINAL_{name}": value
@@ -56,6 +58,15 @@ async def _looking_at(database_url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
+async def _answer(client: HttpClient, host: str) -> tuple[int, bytes]:
+    """Return the answer to an order; one that is refused since too many are being stored is sent again."""
+    while True:
+        answer = await client.post(order(host))
+        if answer[0] != OVERLOADED:
+            return answer
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
 async def _begin_to_wait(
     stack: AsyncExitStack, system: BenchSystem, database: asyncpg.Connection, callers: int
 ) -> list[asyncio.Task[tuple[int, bytes]]]:
@@ -70,7 +81,7 @@ async def _begin_to_wait(
             client = await HttpClient.connect(system.api_port, system.username, system.secret)
             stack.callback(client.close)
             host = f"127.0.{number // 250}.{number % 250 + 1}"
-            waiting.append(asyncio.create_task(client.post(order(host))))
+            waiting.append(asyncio.create_task(_answer(client, host)))
             stack.callback(waiting[-1].cancel)
         await asyncio.sleep(POLL_SECONDS)
     return waiting
