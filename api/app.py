@@ -8,8 +8,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api.connector.order_path import OrderPath
+from api.connector.routes import HEALTH_PATH
 from api.http.dependencies import Dependencies
-from api.http.middleware import Edge, RequestIds
+from api.http.middleware import Edge, RequestIds, RequestTurns
 from api.http.responses import handle_errors
 from api.openapi.document import CONTRACT_VERSION, FILES, TITLE, openapi_document, serve_docs
 from api.routers import ROUTERS
@@ -35,4 +36,5 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
     handle_errors(app, [route for route in app.routes if isinstance(route, Route)])
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
-    return RequestIds(Edge(OrderPath(app, dependencies)), random_bytes=os.urandom)
+    around = RequestIds(Edge(OrderPath(app, dependencies)), random_bytes=os.urandom)
+    return RequestTurns(around, exempt=frozenset({HEALTH_PATH}))

@@ -52,8 +52,10 @@ from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment
 
 router = api_router("/v1/connector", caller=ordering_merchant, tag="connector")
+HEALTH_PATH: Final = "/v1/connector/healthcheck"
+
 #: No credential is needed.
-public = APIRouter(prefix="/v1/connector", tags=["connector"])
+public = APIRouter(tags=["connector"])
 
 #: The body and the headers, which the route reads itself: the contract's own schema, in Ajv's wording.
 _REQUEST: Final[dict[str, Any]] = {
@@ -150,7 +152,7 @@ async def take_order(request: Request, dependencies: Wired, merchant: OrderingMe
 
 
 @public.get(
-    "/healthcheck",
+    HEALTH_PATH,
     operation_id="healthcheck",
     summary="Say whether this server takes requests",
     response_class=PlainTextResponse,

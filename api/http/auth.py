@@ -21,13 +21,15 @@ from api.http.middleware import client_host, logged_in
 from api.limits.failed_logins import FailedLogins, MustPause
 from api.limits.fair_shares import FairShares, Share
 from shared.runtime.clock import Clock
-from shared.runtime.shared_reads import TtlCache
+from shared.runtime.shared_reads import Batches, TtlCache
 from shared.security.credentials import CredentialKind, hash_secret
 from shared.storage.db.engine import Database
 from shared.storage.terminals import merchants
 from shared.storage.terminals.merchants import Credential
 
 _MAX_CACHED: Final = 10_000
+#: Names that one statement reads.
+_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,15 @@ class Credentials:
         shares: FairShares,
         failed_logins: FailedLogins,
     ) -> None:
-        self._database: Final = database
         self._secret_key: Final = secret_key
         self._clock: Final = clock
         self._shares: Final = shares
         self._failed_logins: Final = failed_logins
         self._cached: Final = TtlCache[str, Credential](clock, cache_seconds, max_entries=_MAX_CACHED)
+        # A thousand requests at once take one connection of the pool, not all that it has.
+        self._reads: Final = Batches[str, Credential](
+            lambda names: merchants.credentials(database, names), most=_BATCH
+        )
         self._nobody: Final = hash_secret(secret_key, secrets.token_hex(16))
 
     async def of_kind(
@@ -124,7 +129,7 @@ class Credentials:
     async def _read(self, name: str) -> Credential | None:
         """Return the stored credential; its age in the cache counts from before the query."""
         now = self._clock.monotonic()
-        found = await merchants.credential(self._database, name)
+        found = await self._reads.get(name)
         if found is None:
             self._cached.discard(name)
         else:

@@ -13,6 +13,7 @@ from api.http.responses import answer_error
 from shared.network.http_bounds import LOGGED_IN
 from shared.runtime.ids import RandomBytes, new_process_id
 from shared.runtime.logging import bound
+from shared.runtime.turns import Turns
 
 _REQUEST_ID: Final = b"x-request-id"
 _SANE_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -41,6 +42,23 @@ def add_headers(headers: Mapping[str, str]) -> None:
     added = _headers.get()
     if added is not None:
         added.update(headers)
+
+
+class RequestTurns:
+    """ASGI middleware that lets few requests begin in each turn of the event loop.
+
+    The paths that are `exempt` cost little and wait for nobody: those of health checks.
+    """
+
+    def __init__(self, app: ASGIApp, *, exempt: frozenset[str]) -> None:
+        self._app: Final = app
+        self._exempt: Final = exempt
+        self._turns: Final = Turns()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in self._exempt:
+            await self._turns.take()
+        await self._app(scope, receive, send)
 
 
 class Edge:

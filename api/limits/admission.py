@@ -1,8 +1,8 @@
 """Limits of waiting and open payments, and of the bytes that a merchant may store a day.
 
 The counts of payments are a second old at most: one statement over queued payments, one over open ones, and
-the payments that this process accepted since. They protect the terminals from overload; they are no lock,
-and many requests at the same moment may exceed a limit by their number.
+the payments that this process accepted since or is storing. They protect the terminals from overload; they
+are no lock: several processes may exceed a limit by what they accept within that second.
 
 Bytes are counted beside the payments' own transactions. Every process adds up what it stored, and each
 `COUNT_SECONDS` it writes its sums and reads those of the other processes: a limit may be exceeded by what
@@ -13,6 +13,8 @@ that stored something.
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from shared.runtime.clock import Clock
@@ -58,16 +60,22 @@ class Admission:
         self._lag_seconds = 0.0
         self._stored: Counter[_Key] = Counter()
         self._accepted: Counter[_Key] = Counter()
+        #: Payments that are being stored.
+        self._storing: Final[Counter[_Key]] = Counter()
         self._count = 0
         self._is_asked = False
         self._is_waited = False
 
-    def has_room(self, merchant_id: str, terminal_address: str) -> bool:
-        """Return True where one more payment of the merchant may wait here and finds a worker soon."""
+    def has_room(self, merchant_id: str) -> bool:
+        """Return True where one more payment of the merchant may wait and finds a worker soon."""
         self._is_asked = True
         if self._lag_seconds > self._lag_limit_seconds:
             return False
-        return all(self._is_below(key) for key in _keys(merchant_id, terminal_address))
+        return all(self._is_below(key) for key in _keys(merchant_id))
+
+    def has_room_at(self, merchant_id: str, terminal_address: str) -> bool:
+        """Return True where one more payment of the merchant may wait for this terminal."""
+        return self._is_below(_at(merchant_id, terminal_address))
 
     def may_open(self, merchant_id: str) -> bool:
         """Return True where one more payment of this merchant may be queued, in session or in doubt."""
@@ -75,11 +83,24 @@ class Admission:
         return self._is_below(("open", merchant_id))
 
     def _is_below(self, key: _Key) -> bool:
-        return self._stored[key] + self._accepted[key] < self._limits[key[0]]
+        return self._stored[key] + self._accepted[key] + self._storing[key] < self._limits[key[0]]
+
+    @contextmanager
+    def storing(self, merchant_id: str, terminal_address: str) -> Iterator[None]:
+        """Count a payment as waiting while the block stores it: many at one moment keep to the limits."""
+        keys = _all_keys(merchant_id, terminal_address)
+        self._storing.update(keys)
+        try:
+            yield
+        finally:
+            for key in keys:
+                self._storing[key] -= 1
+                if not self._storing[key]:
+                    del self._storing[key]
 
     def enter(self, merchant_id: str, terminal_address: str) -> Slot:
         """Count one more waiting payment."""
-        slot = Slot((*_keys(merchant_id, terminal_address), ("open", merchant_id)), self._count)
+        slot = Slot(_all_keys(merchant_id, terminal_address), self._count)
         self._accepted.update(slot.keys)
         return slot
 
@@ -107,7 +128,8 @@ class Admission:
         stored: Counter[_Key] = Counter()
         lags = [0.0] * _WAITING_THAT_SHOW_LAG
         for queued in await queue.queued_counts(self._database):
-            for key in _keys(queued.merchant_id, queued.terminal_address):
+            at_terminal = _at(queued.merchant_id, queued.terminal_address)
+            for key in (*_keys(queued.merchant_id), at_terminal):
                 stored[key] += queued.number
             lags.append(queued.worker_seconds)
         self._is_waited = bool(stored)
@@ -117,8 +139,16 @@ class Admission:
         self._lag_seconds = sorted(lags)[-_WAITING_THAT_SHOW_LAG]
 
 
-def _keys(merchant_id: str, terminal_address: str) -> tuple[_Key, ...]:
-    return ("all", ""), ("merchant", merchant_id), ("terminal_address", f"{merchant_id} {terminal_address}")
+def _keys(merchant_id: str) -> tuple[_Key, ...]:
+    return ("all", ""), ("merchant", merchant_id)
+
+
+def _at(merchant_id: str, terminal_address: str) -> _Key:
+    return "terminal_address", f"{merchant_id} {terminal_address}"
+
+
+def _all_keys(merchant_id: str, terminal_address: str) -> tuple[_Key, ...]:
+    return *_keys(merchant_id), _at(merchant_id, terminal_address), ("open", merchant_id)
 
 
 COUNT_SECONDS: Final = 10.0

@@ -5,16 +5,18 @@ charges the customer elsewhere, and an earlier attempt of the same order may be 
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from api.connector.request import OrderRequest
+from api.http.auth import merchant_of
 from api.http.errors import ApiError, Overloaded, OverloadedUnchecked
 from api.http.query import NO_PREFERENCE, Preference
 from api.limits.admission import Admission, StoredBytes
-from api.limits.overload import AcceptSlots, EarlierLooks, NoSlot
+from api.limits.overload import AcceptSlots, AskedOrder, EarlierLooks, NoSlot
 from api.payments.errors import MerchantSuspended, TooManyOpenPayments, TooManyOrders, TooManyStoredBytes
 from api.terminals.lookup import Terminals
 from api.terminals.targets import Target, Targets, TerminalAddressFinders
@@ -81,29 +83,52 @@ class Intake:
         Raises its refusal, Overloaded where it cannot be stored in time, DatabaseUnavailable,
         CommitUnknown.
         """
-        target = await self._targets.find(order, context.credential)
-        new = self._new_payment(payment_id, order, context, target)
-        refusal: ApiError | None = None
-        try:
-            new = await self._admitted(new, target, context)
-        except (Overloaded, TooManyOrders) as overload:
-            if await self._looks.certainly_none(new):
-                raise
-            refusal = overload
-        except ApiError as forbidden:
-            refusal = forbidden
+        asked = _asked(payment_id, order, context)
+        with self._looks.undecided(asked):
+            refusal: ApiError | None = self._overload(context)
+            if refusal is not None and await self._looks.certainly_none(asked):
+                raise refusal
+            target = await self._targets.find(order, context.credential)
+            new = self._new_payment(payment_id, order, context, target)
+            if refusal is None:
+                try:
+                    new = await self._admitted(new, target, context)
+                except ApiError as error:
+                    if isinstance(error, Overloaded) and await self._looks.certainly_none(asked):
+                        raise
+                    refusal = error
+            with self._counted(new, refusal):
+                return new, await self._in_slot(new, asked, context, refusal)
+
+    async def _in_slot(
+        self, new: NewPayment, asked: AskedOrder, context: RequestContext, refusal: ApiError | None
+    ) -> Acceptance:
         try:
             async with self._slots.slot():
-                return new, await self._store(new, context, refusal)
+                return await self._store(new, asked, context, refusal)
         except NoSlot:
-            certain = await self._looks.certainly_none(new)
+            certain = await self._looks.certainly_none(asked)
             _log.warning("order refused: no free slot in time", order_known=not certain)
             raise (Overloaded() if certain else OverloadedUnchecked()) from None
 
-    async def _store(self, new: NewPayment, context: RequestContext, refusal: ApiError | None) -> Acceptance:
+    def _overload(self, context: RequestContext) -> TooManyOrders | Overloaded | None:
+        """Return the refusal that needs no look at the terminal: it has to cost little."""
+        if context.refusal is not None:
+            return context.refusal
+        return None if self.admission.has_room(merchant_of(context.credential)) else Overloaded()
+
+    def _counted(self, new: NewPayment, refusal: ApiError | None) -> AbstractContextManager[None]:
+        """Count the payment as waiting while it is stored, which begins in the same step as its admission."""
+        if refusal is not None or new.terminal_address is None:
+            return nullcontext()
+        return self.admission.storing(new.merchant_id, new.terminal_address)
+
+    async def _store(
+        self, new: NewPayment, asked: AskedOrder, context: RequestContext, refusal: ApiError | None
+    ) -> Acceptance:
         """Store the payment, or return what keeps it out. Raises the refusal where nothing else does."""
         if refusal is not None:
-            return await self._earlier(new, context, refusal)
+            return await self._earlier(new, asked, context, refusal)
         for warning in new.warnings:
             _log.warning("order accepted with a warning", warning=warning)
         await self._failpoint("before_insert")
@@ -112,12 +137,10 @@ class Intake:
     async def _admitted(self, new: NewPayment, target: Target, context: RequestContext) -> NewPayment:
         """Return the payment with all its warnings.
 
-        Raises its refusal: TooManyOrders, MerchantSuspended, the target's refusal,
-        UnknownWebhookEndpoint, TooManyStoredBytes, TooManyOpenPayments, Overloaded; and DatabaseUnavailable.
+        Raises its refusal: MerchantSuspended, the target's refusal, UnknownWebhookEndpoint,
+        TooManyStoredBytes, TooManyOpenPayments, Overloaded; and DatabaseUnavailable.
         """
         credential = context.credential
-        if context.refusal is not None:
-            raise context.refusal
         if credential.suspended_because is not None:
             raise MerchantSuspended(credential.suspended_because)
         if target.refusal is not None:
@@ -125,21 +148,29 @@ class Intake:
         if not self.stored_bytes.has_room(new.merchant_id, new.request):
             raise TooManyStoredBytes(math.ceil(self.stored_bytes.day_left_seconds))
         warnings = await warnings_for(self._database, new.merchant_id, new.webhook_endpoint_id)
-        if new.terminal_address is not None and not self.admission.has_room(
-            new.merchant_id, new.terminal_address
-        ):
+        if new.terminal_address is not None and not self._has_room(new.merchant_id, new.terminal_address):
             raise Overloaded
         if new.terminal_address is not None and not self.admission.may_open(new.merchant_id):
             raise TooManyOpenPayments
         return replace(new, warnings=(*new.warnings, *warnings))
 
-    async def _earlier(self, new: NewPayment, context: RequestContext, refusal: ApiError) -> Earlier:
+    def _has_room(self, merchant_id: str, terminal_address: str) -> bool:
+        """Return True where the payment may wait; what was read since the first look took its time."""
+        return self.admission.has_room(merchant_id) and self.admission.has_room_at(
+            merchant_id, terminal_address
+        )
+
+    async def _earlier(
+        self, new: NewPayment, asked: AskedOrder, context: RequestContext, refusal: ApiError
+    ) -> Earlier:
         """Return the order's earlier attempt as the answer; raise the refusal where there is none."""
         earlier = await find_earlier(self._database, new, self._terms(context))
-        if earlier is None:
-            _log.warning("order refused", code=refusal.code, terminal_address=new.terminal_address)
-            raise refusal
-        return earlier
+        if earlier is not None:
+            return earlier
+        _log.warning("order refused", code=refusal.code, terminal_address=new.terminal_address)
+        if refusal.safe_to_retry and not self._looks.is_alone(asked):
+            raise OverloadedUnchecked
+        raise refusal
 
     def _new_payment(
         self,
@@ -148,10 +179,9 @@ class Intake:
         context: RequestContext,
         target: Target,
     ) -> NewPayment:
-        assert context.credential.merchant_id is not None
         return NewPayment(
             id=payment_id,
-            merchant_id=context.credential.merchant_id,
+            merchant_id=merchant_of(context.credential),
             order_id=order.order_id,
             operation=order.operation,
             idempotency_key=context.idempotency_key,
@@ -192,3 +222,13 @@ class Intake:
             credit_replay_seconds=self._settings.replay_window_unkeyed_credit_seconds,
             guard_life_seconds=None if guard_hours is None else guard_hours * 3600,
         )
+
+
+def _asked(payment_id: str, order: OrderRequest, context: RequestContext) -> AskedOrder:
+    return AskedOrder(
+        payment_id=payment_id,
+        merchant_id=merchant_of(context.credential),
+        order_id=order.order_id,
+        operation=order.operation,
+        idempotency_key=context.idempotency_key,
+    )

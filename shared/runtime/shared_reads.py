@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from shared.runtime.clock import Clock
+from shared.runtime.turns import Turns
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -30,6 +31,8 @@ class Batches(Generic[Key, Value]):
         self._most: Final = most
         self._waiting: Final[dict[Key, asyncio.Future[Value | None]]] = {}
         self._task: asyncio.Task[None] | None = None
+        #: Hundreds of callers go on from one statement.
+        self._turns: Final = Turns()
 
     @property
     def is_idle(self) -> bool:
@@ -43,7 +46,9 @@ class Batches(Generic[Key, Value]):
             value = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._task is None:
             self._task = asyncio.create_task(self._query_all())
-        return await asyncio.shield(value)
+        found = await asyncio.shield(value)
+        await self._turns.take()
+        return found
 
     async def _query_all(self) -> None:
         try:
@@ -79,15 +84,20 @@ class TtlCache(Generic[Key, Value]):
         self._seconds: Final = seconds
         self._max_entries: Final = max_entries
         self._entries: Final[OrderedDict[Key, tuple[float, Value]]] = OrderedDict()
+        self._clear_count = 0
 
     async def fetch(self, key: Key, fetch: Callable[[], Awaitable[Value]]) -> Value:
-        """Return the stored value, else what `fetch` returns; its age counts from before the call."""
+        """Return the stored value, else what `fetch` returns; its age counts from before the call.
+
+        What was fetched while the cache was cleared is returned and not stored: it may be the old value.
+        """
         entry = self._valid_entry(key)
         if entry is not None:
             return entry[1]
-        asked_at = self._clock.monotonic()
+        asked_at, clear_count = self._clock.monotonic(), self._clear_count
         value = await fetch()
-        self.put(key, value, since=asked_at)
+        if clear_count == self._clear_count:
+            self.put(key, value, since=asked_at)
         return value
 
     def get(self, key: Key) -> Value | None:
@@ -108,6 +118,7 @@ class TtlCache(Generic[Key, Value]):
         self._entries.pop(key, None)
 
     def clear(self) -> None:
+        self._clear_count += 1
         self._entries.clear()
 
     def _valid_entry(self, key: Key) -> tuple[float, Value] | None:

@@ -168,7 +168,8 @@ class ApiSettings(Group):
     )
     accept_wait_seconds: float = seconds(
         5,
-        "How long an order may wait to be stored; one that would wait longer is refused with 503 at once.",
+        "How long an order may wait to be stored; one that would probably wait longer than half of it is "
+        "refused with 503 at once.",
     )
     waiting_count_seconds: float = seconds(
         1, "How often the API counts the waiting payments, in one statement, while there are any."

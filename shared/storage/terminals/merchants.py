@@ -1,6 +1,7 @@
 """Merchants, their credentials and the terminals that they registered."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,11 +45,11 @@ _SET_UNKNOWN_ORDERS = Statement(
 _LOCK = Statement("UPDATE merchants SET name = name WHERE id = :id")
 _MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
 
-#: A credential that is not revoked, with its merchant's settings.
-_CREDENTIAL = Statement(
+#: Credentials that are not revoked, with their merchants' settings.
+_CREDENTIALS = Statement(
     "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours,"
     " m.reverses_unknown, m.credits_known_only, m.suspended_because FROM credentials c"
-    " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id = :id AND c.revoked_at IS NULL"
+    " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id {in_ids} AND c.revoked_at IS NULL"
 )
 
 _TERMINAL_BY_ID = Statement(
@@ -166,22 +167,22 @@ async def create_credential(
     return await database.write(work)
 
 
-async def credential(database: Database, credential_id: str) -> Credential | None:
-    """Return a credential that is not revoked."""
-    row = await database.read(lambda tx: tx.one(_CREDENTIAL, id=credential_id))
-    if row is None:
-        return None
-    networks = tuple(json.loads(row.networks)) if row.networks else ()
-    return Credential(
-        row.id,
-        CredentialKind(row.kind),
-        row.merchant_id,
-        row.secret_hash,
-        networks,
-        row.guard_hours,
-        UnknownOrders(bool(row.reverses_unknown), not row.credits_known_only),
-        row.suspended_because,
-    )
+async def credentials(database: Database, names: Sequence[str]) -> dict[str, Credential]:
+    """Return those credentials of these names that are not revoked. Raises DatabaseUnavailable."""
+    rows = await database.read(lambda tx: tx.all_of(_CREDENTIALS, names))
+    return {
+        row.id: Credential(
+            row.id,
+            CredentialKind(row.kind),
+            row.merchant_id,
+            row.secret_hash,
+            tuple(json.loads(row.networks)) if row.networks else (),
+            row.guard_hours,
+            UnknownOrders(bool(row.reverses_unknown), not row.credits_known_only),
+            row.suspended_because,
+        )
+        for row in rows
+    }
 
 
 async def revoke_credential(database: Database, credential_id: str) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 import pytest
@@ -121,13 +121,13 @@ async def test_known_and_unknown_names_are_refused_alike(
 ) -> None:
     """One answer, and one look into the database for each, also where the name is known from a moment ago."""
     looks: list[str] = []
-    real = merchants.credential
+    real = merchants.credentials
 
-    async def counted(database: Database, name: str) -> merchants.Credential | None:
-        looks.append(name)
-        return await real(database, name)
+    async def counted(database: Database, names: Sequence[str]) -> dict[str, merchants.Credential]:
+        looks.extend(names)
+        return await real(database, names)
 
-    monkeypatch.setattr(merchants, "credential", counted)
+    monkeypatch.setattr(merchants, "credentials", counted)
     async with api_alone(sqlite_store) as api:
         caller = await api.merchant()
         await caller.get("/v1/payments")

@@ -1,12 +1,15 @@
 """Too much waits: new payments are refused early, everything else goes on."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from databases import Store
 from running.api_alone import ApiAlone, Caller, api_alone
 
+from api.terminals.targets import Targets
 from shared.payment.states import Event
+from shared.storage.payments import acceptance
 
 LIMITS = {
     "terminal_address": {"waiting_limit_per_terminal": 2},
@@ -105,6 +108,61 @@ async def test_payments_one_after_the_other_need_no_count(sqlite_store: Store) -
 
         for _ in range(3):
             await _paid_at_once(api, pos)
+
+
+async def test_a_burst_keeps_to_the_limit(sqlite_store: Store) -> None:
+    """Orders that are being stored count, too."""
+    async with api_alone(sqlite_store, waiting_limit=3) as api:
+        pos = await api.merchant()
+
+        refused = await asyncio.gather(*(is_refused(pos, f"127.0.0.{number}") for number in range(1, 11)))
+
+        assert refused.count(False) == 3
+
+
+async def test_an_order_is_refused_before_its_terminal_is_looked_up(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal for overload costs one look at earlier attempts."""
+    async with api_alone(sqlite_store, waiting_limit=1) as api:
+        pos = await api.merchant()
+        await fill(pos, "127.0.0.1")
+
+        async def not_looked_up(*_: object) -> None:
+            raise AssertionError("it was looked up")
+
+        monkeypatch.setattr(Targets, "find", not_looked_up)
+
+        assert await is_refused(pos, "127.0.0.2")
+
+
+@pytest.mark.parametrize("what", ["terminal_address", "all"])
+async def test_a_repeated_order_is_not_safe_to_retry_while_the_first_may_still_be_stored(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The first one waits to be stored: whoever reads 'safe' takes the money in another way."""
+    accept = acceptance.accept
+    reached, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def accept_later(*given: Any) -> Any:
+        reached.set()
+        await goes_on.wait()
+        return await accept(*given)
+
+    async with api_alone(sqlite_store, **LIMITS[what]) as api:
+        pos = await api.merchant()
+        await fill(pos, "127.0.0.1")
+        monkeypatch.setattr("api.payments.intake.accept", accept_later)
+        first = asyncio.create_task(pos.order_async("127.0.0.1", order_id="order-9"))
+        await reached.wait()
+
+        again = await pos.order("127.0.0.1", order_id="order-9")
+
+        assert again.status_code == 503
+        assert again.json()["error"]["details"] == {"safe_to_retry": False}
+        goes_on.set()
+        attached = await pos.order_async("127.0.0.1", order_id="order-9")
+        assert attached == await first
 
 
 async def _paid_at_once(api: ApiAlone, pos: Caller) -> None:

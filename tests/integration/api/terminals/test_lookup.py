@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from payments import MERCHANT
+from running.api_alone import ApiAlone, Caller
 
 from api.terminals.lookup import Terminals
 from shared.runtime.clock import SystemClock
 from shared.storage.db.engine import Database
+from shared.storage.terminals import status
 
 ORDERS = 100
 
@@ -42,3 +44,24 @@ async def test_a_burst_of_orders_for_new_terminals_takes_one_connection(
     await asyncio.gather(*(find(number) for number in range(ORDERS)))
 
     assert (most_open, reads) == (1, 1)
+
+
+async def test_an_order_after_its_terminal_was_disabled_is_refused(
+    api: ApiAlone, pos: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was read while it was being disabled: what is not current any more is not kept."""
+    await pos.client.put("/v1/terminals/till-1", json={"host": "127.0.0.9"})
+    read = status.at_addresses
+
+    async def disabled_meanwhile(*given: Any) -> Any:
+        monkeypatch.undo()
+        found = await read(*given)
+        assert (await pos.post("/v1/terminals/till-1/disable")).status_code in (200, 204)
+        return found
+
+    monkeypatch.setattr("api.terminals.lookup.at_addresses", disabled_meanwhile)
+    await pos.order("127.0.0.9", headers={"prefer": "respond-async"})
+
+    refused = await pos.order("127.0.0.9")
+
+    assert refused.json()["error"]["code"] == "disabled.terminal.conflict"

@@ -38,12 +38,10 @@ async def test_its_credentials_are_the_merchants_and_the_gateways(sqlite_store: 
 
     database = sqlite_store.open()
     try:
-        credential = await merchants.credential(database, shop.username)
-        gateway = await merchants.credential(database, shop.gateway_username)
+        found = await merchants.credentials(database, [shop.username, shop.gateway_username])
     finally:
         await database.close()
-    assert credential is not None
-    assert gateway is not None
+    credential, gateway = found[shop.username], found[shop.gateway_username]
     assert (credential.kind, credential.merchant_id, credential.networks) == (
         CredentialKind.PRIVATE,
         shop.merchant_id,

@@ -31,8 +31,8 @@ class _Part:
         return self.problem
 
 
-async def test_requests_share_a_look_and_reuse_it_for_half_a_second() -> None:
-    """A hundred at once are one look; 0.5 s later there is another, which sees what is new."""
+async def test_requests_share_a_look() -> None:
+    """A hundred at once are one look; there is another later, which sees what is new."""
     clock, part = _Clock(), _Part()
     readiness = Readiness({"part": part.check}, clock)
     asked = [asyncio.create_task(readiness.missing()) for _ in range(100)]
@@ -43,7 +43,31 @@ async def test_requests_share_a_look_and_reuse_it_for_half_a_second() -> None:
     part.problem = "it is gone"
     clock.now = 0.4
     assert await readiness.missing() is None
+    clock.now = 2.0
+    assert await readiness.missing() == "part: it is gone"
+    assert part.looks == 2
+
+
+async def test_nobody_waits_for_a_look_while_the_last_one_is_two_seconds_old_at_most() -> None:
+    """A look of a busy process takes its time: it runs meanwhile, and whoever asks later has its answer."""
+    clock, part = _Clock(), _Part()
+    readiness = Readiness({"part": part.check}, clock)
+    part.may_answer.set()
+    await readiness.missing()
+    part.problem = "it is gone"
+    part.may_answer.clear()
+
     clock.now = 0.5
+    assert await readiness.missing() is None
+    clock.now = 1.9
+    assert await readiness.missing() is None
+    clock.now = 2.0
+    late = asyncio.create_task(readiness.missing())
+    await asyncio.sleep(0)
+    assert not late.done()
+    part.may_answer.set()
+
+    assert await late == "part: it is gone"
     assert await readiness.missing() == "part: it is gone"
     assert part.looks == 2
 

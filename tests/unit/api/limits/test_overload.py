@@ -72,3 +72,19 @@ async def test_a_slot_that_does_not_come_in_time_is_given_up() -> None:
     await held
     async with slots.slot():
         assert slots.expected_wait_seconds > 0
+
+
+async def test_a_wait_that_becomes_too_long_is_ended_at_once() -> None:
+    """Storing takes longer than it did when they came: the last ones are refused, the first ones wait on."""
+    watch = Watch()
+    slots, done = AcceptSlots(1, 60, watch), asyncio.Event()
+    tasks = [asyncio.create_task(_hold(slots, done)) for _ in range(20)]
+    await asyncio.sleep(0)
+
+    watch.now += 50
+    done.set()
+
+    ended = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+    stored = ended.count(None)
+    assert 1 < stored < len(tasks)
+    assert all(isinstance(error, NoSlot) for error in ended[stored:])

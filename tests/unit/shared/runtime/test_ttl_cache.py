@@ -22,6 +22,23 @@ async def test_a_value_is_fetched_again_once_it_is_old() -> None:
     assert await cache.fetch("key", ask) == 2
 
 
+async def test_a_value_that_is_fetched_while_the_cache_is_cleared_is_not_stored() -> None:
+    """It may be from before the change for which the cache was cleared; the next call fetches it again."""
+    cache = TtlCache[str, str](HandClock(), 5, max_entries=10)
+
+    async def read_and_change() -> str:
+        cache.clear()
+        return "old"
+
+    async def read() -> str:
+        return "new"
+
+    assert await cache.fetch("key", read_and_change) == "old"
+
+    assert await cache.fetch("key", read) == "new"
+    assert cache.get("key") == "new"
+
+
 def test_a_full_cache_drops_the_value_that_was_stored_first() -> None:
     """However many keys come, memory is bounded; a value stored again counts as new."""
     cache = TtlCache[str, int](HandClock(), 5, max_entries=2)

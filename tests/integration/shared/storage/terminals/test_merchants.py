@@ -11,7 +11,7 @@ from shared.storage.terminals.merchants import (
     UnknownOrders,
     create_credential,
     create_merchant,
-    credential,
+    credentials,
     resume_merchant,
     revoke_credential,
     set_networks,
@@ -20,6 +20,10 @@ from shared.storage.terminals.merchants import (
     terminal_by_id,
 )
 from shared.storage.terminals.status import AtAddress, at_addresses
+
+
+async def credential(database: Database, name: str) -> Credential | None:
+    return (await credentials(database, [name])).get(name)
 
 
 async def test_a_credential_comes_with_its_merchants_networks(database: Database) -> None:
