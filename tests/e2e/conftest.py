@@ -1,6 +1,9 @@
-"""Option for the number of payments whose sums are compared: `pytest tests/e2e --sandbox-payments 1000`."""
+"""Systems for each test, and the number of payments whose sums are compared (`--sandbox-payments 1000`)."""
 
 import pytest
+from systems import limits, own_prefix, sqlite_system, system, system_prefix
+
+__all__ = ["limits", "own_prefix", "sqlite_system", "system", "system_prefix"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,7 +12,7 @@ from eventually import eventually
 from limits import SHORT_LIMITS
 from running.fleet import Fleet, Process, fleet_of
 from system import Login, Pos, delete_queues
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from wire.scripted_terminal import ScriptedTerminal, answers_after
 
 
 async def test_without_a_broker_it_says_how_to_get_one(tmp_path: Path) -> None:
@@ -33,17 +33,11 @@ async def test_a_shop_starts_from_nothing_pays_and_ends_in_order(
 ) -> None:
     """It migrates by itself; SIGTERM in the middle of a payment lets the payment finish; then all end."""
     customer_pays = asyncio.Event()
-
-    async def answers_when_told(talk: Talk) -> None:
-        asked = await talk.request()
-        await customer_pays.wait()
-        talk.answer(asked)
-
     async with shop(tmp_path, amqp_url, amqp_prefix) as (fleet, process, url):
         login = await new_login(fleet)
         async with (
             httpx.AsyncClient(timeout=30) as client,
-            ScriptedTerminal(answers_when_told) as terminal,
+            ScriptedTerminal(answers_after(customer_pays)) as terminal,
             asyncio.TaskGroup() as group,
         ):
             paying = group.create_task(Pos(client, login, url).pay(terminal.host))

@@ -2,33 +2,31 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import structlog
-from databases import Store
 from eventually import eventually
-from loopback import terminal_host
 from running.fault_runs import READY_LINE, check_the_ledger, debits, stage
 from running.fleet import Fleet, Process
-from system import Pos, System, delete_queues, order_for, payment_id, system_on
+from system import Pos, System, delete_queues, order_for, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk
+from wire.shop_terminal import shop_terminal
 
-from sandbox.terminal.device.device import DEFAULT_PORT, Device
+from sandbox.terminal.device.device import DEFAULT_PORT
 from sandbox.terminal.device.session_log import charged_twice
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.settings.settings import Settings
 
 Staged = AbstractAsyncContextManager[tuple[Fleet, System]]
-PROMPT: Final = Device(request_idle_seconds=0)
 LOST: Final = Behaviour(fault=Fault.LOSE_ANSWER)
 #: The first enquiry is made 3 s after the connection was lost, where the lease lasts long enough.
-ENQUIRES: Final = {"lease_after_doubt_seconds": 60, "enquiry_timeout_seconds": 2}
+ENQUIRES: Final[dict[str, object]] = {"lease_after_doubt_seconds": 60, "enquiry_timeout_seconds": 2}
 PRICE: Final = 120
 #: Settings that decide when a worker's death is noticed and the terminal asked.
 USUAL_LIMITS: Final = (
@@ -48,15 +46,8 @@ TYPED_SALE: Final = b"CZ0040320CJ012247300123456CA00201CB003120CD0010CE003978\r\
 
 
 @pytest.fixture
-def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
-    yield amqp_prefix
-    asyncio.run(delete_queues(amqp_url, amqp_prefix))
-
-
-@pytest.fixture
-async def system(postgres_store: Store, amqp_url: str, prefix: str) -> AsyncIterator[System]:
-    async with system_on(postgres_store.url, amqp_url, prefix, **ENQUIRES) as running:
-        yield running
+def limits() -> dict[str, object]:
+    return ENQUIRES
 
 
 async def test_a_charge_whose_answer_was_lost_is_proved_by_the_enquiry(system: System) -> None:
@@ -64,7 +55,7 @@ async def test_a_charge_whose_answer_was_lost_is_proved_by_the_enquiry(system: S
     pos = await system.pos(await system.api(caller_wait_in_doubt_seconds=15))
     await system.worker()
 
-    async with VirtualTerminal(terminal_host(), behaviour=LOST, device=PROMPT) as shop:
+    async with shop_terminal(LOST) as shop:
         answered = await pos.pay(shop.host)
 
         body = answered.json()
@@ -78,7 +69,7 @@ async def test_a_charge_whose_answer_was_lost_is_proved_by_the_enquiry(system: S
             "enquiry",
             body["payment"]["masked_card"],
         )
-        await eventually(lambda: _is_free(system, shop.host))
+        await eventually(lambda: system.is_free(shop.host))
         check_the_ledger(shop, requests=1)
 
 
@@ -143,7 +134,7 @@ async def test_what_an_enquiry_cannot_prove_stays_in_doubt_with_its_hints(system
 async def _stays_in_doubt(
     system: System, pos: Pos, terminal: Unprovable, log: list[MutableMapping[str, Any]]
 ) -> None:
-    async with VirtualTerminal(terminal_host(), behaviour=Behaviour(), device=PROMPT) as shop:
+    async with shop_terminal() as shop:
         if terminal.typed == "before":
             await _type_a_sale(shop)
         shop.behaviour = terminal.behaviour
@@ -191,12 +182,8 @@ async def _hints(system: System, payment: str, *, at_least: int) -> list[dict[st
     return hints
 
 
-async def _is_free(system: System, host: str) -> bool:
-    return await system.holder(host) is None
-
-
 async def test_a_sale_whose_worker_died_is_proved_while_its_client_waits(
-    sqlite_template: Path, amqp_url: str, prefix: str, tmp_path: Path
+    sqlite_template: Path, amqp_url: str, amqp_prefix: str, tmp_path: Path
 ) -> None:
     """Both cases wait long: they run at once, each with a database and queues of its own."""
 
@@ -207,7 +194,7 @@ async def test_a_sale_whose_worker_died_is_proved_while_its_client_waits(
         return stage(
             f"sqlite+aiosqlite:///{folder / 'cloud-terminal.db'}",
             amqp_url,
-            f"{prefix}{name}.",
+            f"{amqp_prefix}{name}.",
             folder,
             limits,
         )
@@ -221,19 +208,22 @@ async def test_a_sale_whose_worker_died_is_proved_while_its_client_waits(
         )
     finally:
         for name in ("late", "usual"):
-            await delete_queues(amqp_url, f"{prefix}{name}.")
+            await delete_queues(amqp_url, f"{amqp_prefix}{name}.")
+
+
+@asynccontextmanager
+async def _about_to_die(staged: Staged) -> AsyncIterator[tuple[System, Pos, VirtualTerminal, Process]]:
+    """Yield a system and its POS, a terminal whose customer takes a minute, and the only worker."""
+    async with staged as (fleet, system), shop_terminal(Behaviour(delay_seconds=60)) as shop:
+        pos = await system.pos()
+        dying = await fleet.start("terminal-worker")
+        await dying.logged(READY_LINE)
+        yield system, pos, shop, dying
 
 
 async def _pays_after_the_death(staged: Staged) -> None:
     """504, outcome unknown; the order comes again, another worker takes over, the customer pays: 200."""
-    pays_late = Behaviour(delay_seconds=60)
-    async with (
-        staged as (fleet, system),
-        VirtualTerminal(terminal_host(), behaviour=pays_late, device=PROMPT) as shop,
-    ):
-        pos = await system.pos(await system.api())
-        dying: Process = await fleet.start("terminal-worker")
-        await dying.logged(READY_LINE)
+    async with _about_to_die(staged) as (system, pos, shop, dying):
         order = order_for(shop.host)
         first = asyncio.create_task(pos.send(order, {"Prefer": "wait=5"}))
         await eventually(lambda: shop.is_busy)
@@ -257,14 +247,8 @@ async def _pays_after_the_death(staged: Staged) -> None:
 
 async def _is_proved_by_the_usual_limits(staged: Staged) -> None:
     """In doubt within 15 s of the death, proved 20 s later, the terminal free again."""
-    async with (
-        staged as (fleet, system),
-        VirtualTerminal(terminal_host(), behaviour=Behaviour(delay_seconds=60), device=PROMPT) as shop,
-    ):
+    async with _about_to_die(staged) as (system, pos, shop, dying):
         loop = asyncio.get_running_loop()
-        pos = await system.pos(await system.api())
-        dying: Process = await fleet.start("terminal-worker")
-        await dying.logged(READY_LINE)
         paying = asyncio.create_task(pos.pay(shop.host))
         await eventually(lambda: shop.is_busy)
         await system.worker()
@@ -280,7 +264,7 @@ async def _is_proved_by_the_usual_limits(staged: Staged) -> None:
         assert (answered.status_code, answered.json()["paymentStatus"]) == (200, "Success")
         assert answered.json()["payment"]["resolved_by"] == "enquiry"
         assert 19 < proved_after - doubted_after < 30
-        await eventually(lambda: _is_free(system, shop.host))
+        await eventually(lambda: system.is_free(shop.host))
         check_the_ledger(shop, requests=1)
 
 

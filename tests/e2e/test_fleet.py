@@ -5,7 +5,7 @@ import base64
 import contextlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,11 @@ import pytest
 from databases import Store
 from eventually import eventually
 from limits import SHORT_LIMITS
-from loopback import terminal_host
 from orders import order_with
 from running.fleet import Fleet, Process, fleet_of
-from system import LOOPBACK, Pos, System, delete_queues, order_for, system_on
+from system import LOOPBACK, Pos, System, order_for, system_on
 from wire.scripted_terminal import ScriptedTerminal, Talk
+from wire.shop_terminal import shop_terminal
 
 from api.openapi.examples import EXAMPLE_REQUEST, FULL_REQUEST, MINIMAL_REQUEST
 from sandbox.terminal.device.device import TEST_CARD_NUMBER, Device
@@ -83,22 +83,16 @@ class Running:
 
 
 @pytest.fixture
-def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
-    yield amqp_prefix
-    asyncio.run(delete_queues(amqp_url, amqp_prefix))
-
-
-@pytest.fixture
-async def running(store: Store, amqp_url: str, prefix: str, tmp_path: Path) -> AsyncIterator[Running]:
+async def running(store: Store, amqp_url: str, own_prefix: str, tmp_path: Path) -> AsyncIterator[Running]:
     settings: dict[str, Any] = {
         **PATIENT,
         "database_url": store.url,
         "amqp_url": amqp_url,
-        "amqp_prefix": prefix,
+        "amqp_prefix": own_prefix,
     }
     async with (
         fleet_of(settings, tmp_path) as fleet,
-        system_on(store.url, amqp_url, prefix, **PATIENT) as system,
+        system_on(store.url, amqp_url, own_prefix, **PATIENT) as system,
         httpx.AsyncClient(timeout=120, limits=NO_REUSE) as client,
     ):
         workers = [await fleet.start("terminal-worker") for _ in range(2)]
@@ -126,9 +120,7 @@ async def test_two_hundred_payments_at_once_over_twenty_terminals(running: Runni
     metrics count all of it, no log or row holds a card number, and all processes end in order."""
     async with contextlib.AsyncExitStack() as stack:
         terminals = [
-            await stack.enter_async_context(
-                VirtualTerminal(terminal_host(), choose=customer_for, device=DEVICE)
-            )
+            await stack.enter_async_context(shop_terminal(choose=customer_for, device=DEVICE))
             for _ in range(TERMINALS)
         ]
         orders = [order_for(terminals[n % TERMINALS].host, 4000 + n % 10) for n in range(PAYMENTS)]
@@ -225,26 +217,20 @@ async def check_that_no_card_number_was_kept(running: Running) -> None:
     assert not [text for text in receipts if text and TEST_CARD_NUMBER[:-4] in text]
 
 
-async def test_every_field_of_the_contracts_answer_comes_back(
-    sqlite_store: Store, amqp_url: str, prefix: str
-) -> None:
+async def test_every_field_of_the_contracts_answer_comes_back(sqlite_system: System) -> None:
     """The contract's example, mandatory fields only, and every field; approved, refused and abandoned."""
-    async with system_on(sqlite_store.url, amqp_url, prefix) as system:
-        pos = await system.pos()
-        await system.worker()
+    pos = await sqlite_system.pos()
+    await sqlite_system.worker()
+    async with shop_terminal(device=DEVICE) as shop:
         for number, base in enumerate((EXAMPLE_REQUEST, MINIMAL_REQUEST, FULL_REQUEST)):
             for customer in Customer:
-                behaviour = Behaviour(customer=customer, contactless=True)
-                async with VirtualTerminal(terminal_host(), behaviour=behaviour, device=DEVICE) as shop:
-                    request = order_with(
-                        {
-                            "order.order_id": f"order-{number}-{customer}",
-                            "pos_technical_info.host_information.host": shop.host,
-                        },
-                        base,
-                    )
-                    answered = await pos.send(request)
-                check_the_answer(answered, request, customer)
+                shop.behaviour = Behaviour(customer=customer, contactless=True)
+                edits = {
+                    "order.order_id": f"order-{number}-{customer}",
+                    "pos_technical_info.host_information.host": shop.host,
+                }
+                request = order_with(edits, base)
+                check_the_answer(await pos.send(request), request, customer)
 
 
 def check_the_answer(answered: httpx.Response, request: dict[str, Any], customer: Customer) -> None:

@@ -1,40 +1,24 @@
 """Repeated orders and their results."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from databases import Store
-from loopback import terminal_host
-from system import System, delete_queues, payment_id, system_on
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from system import System, payment_id
+from wire.scripted_terminal import ScriptedTerminal, answers
+from wire.shop_terminal import shop_terminal
 
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Customer
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.storage.db.engine import CommitUnknown
 
 
-@pytest.fixture
-def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
-    yield amqp_prefix
-    asyncio.run(delete_queues(amqp_url, amqp_prefix))
-
-
-@pytest.fixture
-async def system(sqlite_store: Store, amqp_url: str, prefix: str) -> AsyncIterator[System]:
-    async with system_on(sqlite_store.url, amqp_url, prefix) as running:
-        yield running
-
-
-async def test_a_refused_order_may_be_sent_again_until_it_is_paid(system: System) -> None:
+async def test_a_refused_order_may_be_sent_again_until_it_is_paid(sqlite_system: System) -> None:
     """The bank refuses, the customer presses red, then pays: three attempts of one order, charged once."""
+    system = sqlite_system
     pos = await system.pos()
     await system.worker()
 
     answers = []
-    async with VirtualTerminal(terminal_host(), device=Device(request_idle_seconds=0)) as shop:
+    async with shop_terminal() as shop:
         for customer in (Customer.REFUSE, Customer.ABANDON, Customer.APPROVE):
             shop.behaviour = Behaviour(customer=customer)
             answers.append(await pos.pay(shop.host, order_id="order-1"))
@@ -61,13 +45,10 @@ async def test_a_refused_order_may_be_sent_again_until_it_is_paid(system: System
 
 
 async def test_an_order_sent_again_after_the_database_was_unavailable_is_paid_once(
-    system: System, monkeypatch: pytest.MonkeyPatch
+    sqlite_system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The outage begins before the order is stored, or right after it: the client need not know which."""
-
-    async def answers(talk: Talk) -> None:
-        talk.answer(await talk.request())
-
+    system = sqlite_system
     api = await system.api()
     pos = await system.pos(api)
     await pos.send({})  # its login is cached from here on

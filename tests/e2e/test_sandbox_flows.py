@@ -103,26 +103,6 @@ def test_authorised_only_after_order_and_push_the_push_first(sandbox: WholeSandb
     soon(lambda: sandbox.statuses(order) == [116])
 
 
-def test_doubled_pushes_change_nothing(sandbox: WholeSandbox) -> None:
-    """Every push comes twice: one transaction, each status once, each notification once."""
-    order = sandbox.new_order_id()
-    sandbox.post("preludd", "/script", {"double": True})
-
-    sandbox.paid(ABOVE_FLOOR_LIMIT, order)
-    soon(lambda: sandbox.statuses(order) == [116])
-    sandbox.collect()
-    soon(lambda: sandbox.notified(order) == ["116", "118"])
-
-    def repeats() -> list[str]:
-        return [one["what"] for one in sandbox.get("console", "/received") if not one["is_new"]]
-
-    soon(lambda: sorted(repeats()) == ["authorisation", "collection", "completion"])
-    (captured,) = sandbox.transactions(order)
-    assert [one["status"] for one in captured["history"]] == [116, 118]
-    assert captured["captured_cents"] == ABOVE_FLOOR_LIMIT
-    assert sandbox.notified(order) == ["116", "118"]
-
-
 def test_a_reversal_before_the_collection_leaves_nothing_to_collect(sandbox: WholeSandbox) -> None:
     """The authorised debit is cancelled at HiPay, and the batch does not hold it."""
     order, other = sandbox.new_order_id(), sandbox.new_order_id()

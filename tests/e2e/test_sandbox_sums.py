@@ -1,36 +1,34 @@
-"""A thousand payments at the terminal, its gateway, the banks and HiPay, without the API between them."""
+"""Random payments at the terminal, its gateway, the banks and HiPay, without the API between them."""
 
 import asyncio
 import random
 
 from eventually import eventually
 from running.sandbox_chain import order_notice, running_chain
-from wire.concert import request
+from wire.concert import frame_for
 from wire.concert_client import ask
+from wire.shop_terminal import PROMPT
 
 from sandbox.cards import DECK
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.gateway.link import HttpGateway
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
-from shared.concert.encode import encode_operation
-from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
-PAYMENTS = 1000
+PAYMENTS = 300
 #: Cards that their bank approves, whatever the amount.
 GOOD_CARDS = [card.key for card in DECK[:4]]
 REFUSED_CARD = "visa-refused"
 
 
-async def test_collection_acquirer_and_console_agree_on_a_thousand_payments() -> None:
-    """Debits, refusals, reversals and credits at random, in five collections: the sums agree to the cent."""
+async def test_collection_acquirer_and_console_agree_whatever_becomes_of_the_pushes() -> None:
+    """Debits, refusals, reversals, credits; five collections; pushes doubled and disordered: to the cent."""
     rng = random.Random(20_261_128)
     cents, collected_sum, collected_count = 0, 0, 0
     async with running_chain() as chain:
+        await chain.post("preludd", "/script", {"double": True, "reorder": True, "hold_seconds": 0.05})
         gateway = HttpGateway(chain.http, chain.urls["preludd"])
-        device = Device(request_idle_seconds=0)
-        async with VirtualTerminal("127.0.9.31", 0, device=device, gateway=gateway) as terminal:
+        async with VirtualTerminal("127.0.9.31", 0, device=PROMPT, gateway=gateway) as terminal:
             for number in range(1, PAYMENTS + 1):
                 kind = rng.choices(("debit", "refused", "reversed", "credit"), (80, 8, 7, 5))[0]
                 amount = rng.randrange(1, 4000)
@@ -39,22 +37,20 @@ async def test_collection_acquirer_and_console_agree_on_a_thousand_payments() ->
                 operation = Operation.CREDIT if kind == "credit" else Operation.DEBIT
                 notice = order_notice(f"SUM-{number}", amount, operation.value)
                 reference = notice["reference"]
-                asked = request(operation=operation, amount_cents=amount, reference=reference)
-                answer, notified = await asyncio.gather(
-                    ask(terminal, encode_operation(asked, Profile())), chain.notify_order(notice)
-                )
+                asked = frame_for(operation=operation, amount_cents=amount, reference=reference)
+                answer, notified = await asyncio.gather(ask(terminal, asked), chain.notify_order(notice))
                 assert notified.status_code == 200
                 assert answer.fields["AE"] == ("01" if kind == "refused" else "10")
                 if kind == "reversed":
                     back = order_notice(f"SUM-{number}", amount, "reversal")
-                    undo = request(
+                    undo = frame_for(
                         operation=Operation.REVERSAL, amount_cents=amount, reference=back["reference"]
                     )
-                    answer = await ask(terminal, encode_operation(undo, Profile()))
+                    answer = await ask(terminal, undo)
                     assert answer.fields["AE"] == "10"
                     await chain.notify_order(back)
                 cents += {"debit": amount, "credit": -amount}.get(kind, 0)
-                if number % 200 == 0:
+                if number % (PAYMENTS // 5) == 0:
                     collection = await terminal.collect()
                     assert collection.acknowledged
                     collected_sum += collection.sum_cents
@@ -66,7 +62,7 @@ async def test_collection_acquirer_and_console_agree_on_a_thousand_payments() ->
 
         async def everything_arrived() -> bool:
             received = await chain.get("hipay", "/received")
-            return bool([one["what"] for one in received].count("collection") == collected_count)
+            return bool([one["what"] for one in received].count("collection") == 2 * collected_count)
 
         await eventually(everything_arrived, within_seconds=120)
         totals = (await chain.get("hipay", "/transactions"))["totals"]

@@ -1,15 +1,15 @@
 """Option for all faults, which take minutes: `pytest tests/faults --full-faults`; else a sample is run."""
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from databases import Store
 from running.fault_runs import Staged, stage_of
-from system import delete_queues
+from systems import own_prefix
 
 from sandbox.servers.start import RunningServer
+
+__all__ = ["own_prefix"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,12 +31,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def prefix(amqp_url: str, amqp_prefix: str) -> Iterator[str]:
-    yield amqp_prefix
-    asyncio.run(delete_queues(amqp_url, amqp_prefix))
-
-
-@pytest.fixture
 def store(request: pytest.FixtureRequest, dialect: str) -> Store:
     """Return a migrated store on the case's database."""
     found = request.getfixturevalue("postgres_store" if dialect == "postgresql" else "sqlite_store")
@@ -45,9 +39,9 @@ def store(request: pytest.FixtureRequest, dialect: str) -> Store:
 
 
 @pytest.fixture
-def staged(store: Store, amqp_url: str, prefix: str, tmp_path: Path) -> Staged:
+def staged(store: Store, amqp_url: str, own_prefix: str, tmp_path: Path) -> Staged:
     """Return what opens the case's stage: processes to be struck, and the same system for the test."""
-    return stage_of(store.url, amqp_url, prefix, tmp_path)
+    return stage_of(store.url, amqp_url, own_prefix, tmp_path)
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from running.fault_runs import (
     never_left_stopped,
     next_customer_pays,
     runs,
-    shop_terminal,
     start_faulty,
     struck,
     within,
 )
 from running.fleet import Fleet, Process
 from system import Pos, order_for
+from wire.shop_terminal import shop_terminal
 
 from sandbox.terminal.script.behaviour import Behaviour
 

@@ -18,12 +18,12 @@ from running.fault_runs import (
     Staged,
     restart,
     runs,
-    shop_terminal,
     start_faulty,
     struck,
 )
 from running.fleet import Process
 from system import Pos
+from wire.shop_terminal import shop_terminal
 
 from sandbox.servers.start import RunningServer
 from sandbox.terminal.script.behaviour import Behaviour

@@ -21,7 +21,6 @@ from running.fault_runs import (
     never_left_stopped,
     next_customer_pays,
     runs,
-    shop_terminal,
     start_faulty,
     start_held_back,
     struck,
@@ -29,6 +28,7 @@ from running.fault_runs import (
 )
 from running.fleet import Fleet, Process
 from system import System
+from wire.shop_terminal import shop_terminal
 
 from sandbox.terminal.device.session_log import overlapping_sessions
 from sandbox.terminal.script.behaviour import Behaviour

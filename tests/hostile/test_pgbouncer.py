@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 from databases import Store
-from loopback import terminal_host
 from payments import change, rows
 from system import order_for, system_on
+from wire.shop_terminal import shop_terminal
 
 from sandbox.servers.private.pgbouncer import pooled
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.settings.load import load_settings
 from shared.settings.settings import SettingsError
 from shared.storage.db.engine import Database
@@ -41,7 +40,7 @@ async def test_payments_at_once_are_paid_by_way_of_the_pooler(
     async with system_on(pooled_url, amqp_url, amqp_prefix, database_pooler="transaction") as system:
         pos = await system.pos()
         await system.worker()
-        async with VirtualTerminal(terminal_host()) as one, VirtualTerminal(terminal_host()) as other:
+        async with shop_terminal() as one, shop_terminal() as other:
             orders = [order_for(host) for host in (one.host, other.host) for _ in range(6)]
             answers = await asyncio.gather(*(pos.send(order) for order in orders for _ in range(3)))
 

@@ -1,42 +1,5 @@
-"""System for each test: an API, and the workers and terminals that the test starts."""
+"""Systems for each test, on one database and on the other."""
 
-import asyncio
-import os
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from systems import limits, sqlite_system, system, system_on_both, system_prefix, way
 
-import pytest
-from databases import Store
-from system import System, delete_queues, system_on
-
-
-@pytest.fixture(scope="session")
-def system_prefix(amqp_url: str) -> Iterator[str]:
-    """Return the prefix of the queues of all systems of this process, which come one after the other.
-
-    A message that one of them leaves behind names a payment that the next one does not have.
-    """
-    prefix = f"t-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}-{secrets.token_hex(4)}."
-    yield prefix
-    asyncio.run(delete_queues(amqp_url, prefix))
-
-
-@pytest.fixture
-async def system(postgres_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
-    """On PostgreSQL."""
-    async with system_on(postgres_store.url, amqp_url, system_prefix) as running:
-        yield running
-
-
-@pytest.fixture
-async def sqlite_system(sqlite_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
-    async with system_on(sqlite_store.url, amqp_url, system_prefix) as running:
-        yield running
-
-
-@pytest.fixture(params=["postgresql", "sqlite"])
-def system_on_both(request: pytest.FixtureRequest) -> System:
-    """On one database and on the other."""
-    found = request.getfixturevalue("system" if request.param == "postgresql" else "sqlite_system")
-    assert isinstance(found, System)
-    return found
+__all__ = ["limits", "sqlite_system", "system", "system_on_both", "system_prefix", "way"]

@@ -15,7 +15,7 @@ from races.interleaving import open_transaction
 from structlog.testing import capture_logs
 from system import System, system_on
 from wire.endpoints import add_endpoint
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from wire.scripted_terminal import ScriptedTerminal, answers
 from wire.webhook_receiver import receiving
 
 from api.limits.admission import Admission
@@ -31,10 +31,6 @@ from terminal_worker import main as worker_main
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.sweep import Sweep
 from terminal_worker.recovery.takeover import Recovery
-
-
-async def pays(talk: Talk) -> None:
-    talk.answer(await talk.request())
 
 
 @asynccontextmanager
@@ -58,7 +54,7 @@ async def test_a_database_that_cancels_every_statement_ends_no_process(
         timeouts_set(postgres_database, statement="5s", lock="50ms"),
         system_on(postgres_store.url, amqp_url, system_prefix) as system,
         processes(system) as running,
-        ScriptedTerminal(pays) as terminal,
+        ScriptedTerminal(answers) as terminal,
     ):
         pos = await system.pos()
         with capture_logs() as log:
@@ -82,9 +78,8 @@ async def test_a_database_that_cancels_every_statement_ends_no_process(
         assert (await pos.pay(terminal.host)).json()["paymentStatus"] == "Success"
 
 
-async def test_an_error_of_the_code_ends_no_loop(
-    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("limits", [{"waiting_count_seconds": 0.1}])
+async def test_an_error_of_the_code_ends_no_loop(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each loop's work fails once, and is done again."""
     calls = Counter[str]()
 
@@ -112,9 +107,8 @@ async def test_an_error_of_the_code_ends_no_loop(
         key = f"{owner.__name__}.{name}"
         monkeypatch.setattr(owner, name, failing(key, getattr(owner, name)))
     async with (
-        system_on(postgres_store.url, amqp_url, system_prefix, waiting_count_seconds=0.1) as system,
         processes(system) as running,
-        ScriptedTerminal(pays) as terminal,
+        ScriptedTerminal(answers) as terminal,
         receiving() as hooks,
     ):
         pos = await system.pos()

@@ -295,6 +295,10 @@ class System:
         )
         return [{"event": row.event, **json.loads(row.detail)} for row in found]
 
+    async def events(self, payment_id: str) -> list[str]:
+        """Return the names of the payment's events in order."""
+        return [detail["event"] for detail in await self.details(payment_id)]
+
     async def holder(self, host: str) -> str | None:
         """Return the payment that holds the terminal lock; None where it is free."""
         found = await rows(

@@ -5,21 +5,20 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from loopback import terminal_host
 from payments import change, rows
 from system import System
 from waiting_deliveries import PATIENT, all_delivered, hearing
 from wire.endpoints import add_endpoint
+from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import receiving
 
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.security.credentials import new_webhook_secret
 
 
 @pytest.mark.parametrize("hangs", ["hipay", "merchant"])
 async def test_hipay_and_merchants_do_not_wait_for_each_other(system: System, hangs: str) -> None:
     """Neither delays the other, or the POS, however long it hangs."""
-    async with receiving() as hipay, receiving() as hooks, VirtualTerminal(terminal_host()) as shop:
+    async with receiving() as hipay, receiving() as hooks, shop_terminal() as shop:
         secret = new_webhook_secret(os.urandom)
         hipay_settings: dict[str, Any] = {"hipay_url": hipay.url, "hipay_signing_secret": secret}
         pos = await system.pos(await system.api(**hipay_settings))

@@ -16,10 +16,10 @@ from running.merchant import requests_of
 from standardwebhooks import Webhook
 from system import ORDER_PATH, Pos, System, order_for, payment_id
 from waiting_deliveries import all_delivered
+from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import WebhookReceiver, receiving
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.network.hosts import Address
 from shared.security.credentials import new_webhook_secret
 
@@ -56,7 +56,7 @@ async def notified(system: System) -> AsyncIterator[NotifiedHipay]:
 
 async def test_the_whole_request_of_the_pos_reaches_hipay(system_on_both: System) -> None:
     """Unknown fields, basket, customer, custom data, contracts, with the reference sent to the terminal."""
-    async with receiving() as hipay, VirtualTerminal(terminal_host()) as shop:
+    async with receiving() as hipay, shop_terminal() as shop:
         notified = await notified_by(system_on_both, hipay)
         order = order_with(
             {
@@ -90,7 +90,7 @@ async def test_the_whole_request_of_the_pos_reaches_hipay(system_on_both: System
 
 async def test_it_is_signed_and_has_credentials(notified: NotifiedHipay) -> None:
     """As our webhooks are, with HiPay's own signature; its id is the delivery's."""
-    async with VirtualTerminal(terminal_host()) as shop:
+    async with shop_terminal() as shop:
         await notified.pos.pay(shop.host)
     (received,) = await notified.hipay.heard(1)
 
@@ -103,7 +103,7 @@ async def test_it_is_signed_and_has_credentials(notified: NotifiedHipay) -> None
 
 async def test_a_new_attempt_is_a_notification_with_a_reference_of_its_own(notified: NotifiedHipay) -> None:
     """After a refusal the customer pays with another card; a request for the result is no attempt."""
-    async with VirtualTerminal(terminal_host()) as shop:
+    async with shop_terminal() as shop:
         shop.behaviour = Behaviour(customer=Customer.REFUSE)
         first = await notified.pos.pay(shop.host, order_id="order-1")
         shop.behaviour = Behaviour()
@@ -125,7 +125,7 @@ async def test_reversals_and_credits_are_notified_too(
     notified: NotifiedHipay, word: str, operation: str
 ) -> None:
     """Each is an attempt of its own operation."""
-    async with VirtualTerminal(terminal_host()) as shop:
+    async with shop_terminal() as shop:
         await notified.pos.pay(shop.host, order_id="order-1")
         answered = await notified.pos.pay(shop.host, order_id="order-1", transaction_type=word)
     received = await notified.hipay.heard(2)
@@ -160,7 +160,7 @@ async def test_it_is_sent_where_the_terminal_has_no_address(system: System, noti
 
 async def test_it_does_not_wait_for_the_terminal(notified: NotifiedHipay) -> None:
     """HiPay has the order before the customer uses the terminal."""
-    async with VirtualTerminal(terminal_host()) as shop:
+    async with shop_terminal() as shop:
         shop.behaviour = Behaviour(delay_seconds=4)
         body = order_for(shop.host)
         accepted = await notified.pos.send(body, headers={"prefer": "respond-async"})
@@ -177,7 +177,7 @@ async def test_without_an_address_nothing_is_written(system: System) -> None:
     """No delivery waits for an address that is not set."""
     pos = await system.pos()
     await system.worker()
-    async with VirtualTerminal(terminal_host()) as shop:
+    async with shop_terminal() as shop:
         assert (await pos.pay(shop.host)).status_code == 200
 
     assert await system.all_of("deliveries") == []

@@ -2,16 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiormq
-import pytest
 from eventually import eventually
 from payments import MERCHANT, change, refused, rows, with_merchant
 from system import Notifier, System
 from waiting_deliveries import all_delivered, all_published_late, attempts, delivery, hearing
-from wire.amqp_proxy import AmqpProxy, amqp_proxy
+from wire.amqp_proxy import AmqpProxy
 from wire.endpoints import add_endpoint
 from wire.webhook_receiver import receiving
 
@@ -21,13 +19,6 @@ from shared.broker.publisher import Publisher
 from shared.runtime.metrics import Metrics
 from shared.storage.webhooks.endpoints import send_test
 from shared.storage.webhooks.outbox import RELAY_GRACE_MS
-
-
-@pytest.fixture
-async def way(amqp_url: str) -> AsyncIterator[AmqpProxy]:
-    """A proxy in front of the broker that a test can cut; it outlives the system that uses it."""
-    async with amqp_proxy(amqp_url) as proxy:
-        yield proxy
 
 
 def is_idle(notifier: Notifier) -> bool:

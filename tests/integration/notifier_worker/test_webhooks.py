@@ -7,14 +7,13 @@ import time
 from dataclasses import replace
 
 from eventually import eventually
-from loopback import terminal_host
 from standardwebhooks import Webhook, WebhookVerificationError
 from system import System
 from waiting_deliveries import all_delivered, hearing
 from wire.endpoints import add_endpoint, add_secret
+from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import Received, receiving
 
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.security.credentials import new_webhook_secret
 from shared.storage.webhooks.endpoints import send_test
 
@@ -25,7 +24,7 @@ async def test_a_payment_is_sent_to_the_merchants_endpoint_signed(system_on_both
     pos = await system.pos()
     await system.worker()
     await system.notifier()
-    async with receiving() as hooks, VirtualTerminal(terminal_host()) as shop:
+    async with receiving() as hooks, shop_terminal() as shop:
         endpoint = await add_endpoint(system.database, system.settings, pos.login.merchant_id, hooks.url)
 
         answered = await pos.pay(shop.host)

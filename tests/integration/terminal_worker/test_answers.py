@@ -5,16 +5,12 @@ import time
 
 import pytest
 from eventually import eventually
-from loopback import terminal_host
 from system import System
 from wire.scripted_terminal import ScriptedTerminal, Talk, answer_to
+from wire.shop_terminal import shop_terminal
 
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Customer
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.payment.states import State
-
-PROMPT = Device(request_idle_seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +28,7 @@ async def test_the_answer_says_what_the_customer_did(
     pos = await system.pos()
     worker = await system.worker()
 
-    async with VirtualTerminal(
-        terminal_host(), behaviour=Behaviour(customer=customer), device=PROMPT
-    ) as shop:
+    async with shop_terminal(Behaviour(customer=customer)) as shop:
         answered = await pos.pay(shop.host)
 
     assert answered.status_code == 200
@@ -54,7 +48,7 @@ async def test_an_answer_in_pieces_is_read_whole(system: System, piece_bytes: in
     await system.worker()
     pieces = Behaviour(piece_bytes=piece_bytes, piece_pause_seconds=0.001)
 
-    async with VirtualTerminal(terminal_host(), behaviour=pieces, device=PROMPT) as shop:
+    async with shop_terminal(pieces) as shop:
         answered = await pos.pay(shop.host)
 
     assert answered.json()["paymentStatus"] == "Success"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from databases import Store
+import pytest
 from eventually import eventually
 from limits import BRIEF_DOUBT, PATIENT_SESSIONS
 from payments import in_session, with_merchant
 from races.cancelled_statements import Trouble, observed, troubled
-from system import Pos, System, payment_id, system_on
+from system import Pos, System, payment_id
 from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
 
 #: A claim that is refused for 9 s is in time; a lease in doubt ends before.
@@ -59,14 +59,10 @@ def _positions(statements: list[str]) -> Iterator[int]:
             yield at
 
 
-async def test_a_payment_survives_the_loss_of_any_of_its_statements(
-    postgres_store: Store, amqp_url: str, system_prefix: str
-) -> None:
+@pytest.mark.parametrize("limits", [LIMITS])
+async def test_a_payment_survives_the_loss_of_any_of_its_statements(system: System) -> None:
     """Of claim, settling, doubt, releases: each is cancelled once, and from each on all for nine seconds."""
-    async with (
-        system_on(postgres_store.url, amqp_url, system_prefix, **LIMITS) as system,
-        AsyncExitStack() as stack,
-    ):
+    async with AsyncExitStack() as stack:
         api = await system.api()
         pos = await system.pos(api)
         worker = await system.worker(session_limit=200)
@@ -101,44 +97,39 @@ async def _check(system: System, shop: Shop, answered: httpx.Response) -> None:
     assert (told["id"], told["state"]) == (row.id, row.state), answered.text
     assert (row.state, row.contradicted) == ("succeeded" if shop.pays else "in_doubt", False)
     assert shop.debits == [row.id], "written once"
-    events = [detail["event"] for detail in await system.details(row.id)]
+    events = await system.events(row.id)
     ends = "answered_done" if shop.pays else "outcome_lost"
     assert events[:3] == ["accepted", "claimed", ends], "stored once"
     assert len(set(events)) == len(events)
 
 
-async def test_a_takeover_survives_the_loss_of_any_of_its_statements(
-    postgres_store: Store, amqp_url: str, system_prefix: str
-) -> None:
+@pytest.mark.parametrize("limits", [BRIEF_DOUBT])
+async def test_a_takeover_survives_the_loss_of_any_of_its_statements(system: System) -> None:
     """A lock that fails delays no other: all are taken over in the end, each payment in doubt once."""
-    async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system:
-        await with_merchant(system.database)
-        worker = await system.worker(sweeps=False)
+    await with_merchant(system.database)
+    worker = await system.worker(sweeps=False)
 
-        async def left_behind(number: int) -> Any:
-            """A payment in session of a worker that never lived."""
-            host = f"127.0.1.{number}"
-            troubles[f"{host}:{PORT}"] = cases[number]
-            return await in_session(
-                system.database, order_id=f"order-{number}", host=host, terminal_address=f"{host}:{PORT}"
-            )
+    async def left_behind(number: int) -> Any:
+        """A payment in session of a worker that never lived."""
+        host = f"127.0.1.{number}"
+        troubles[f"{host}:{PORT}"] = cases[number]
+        return await in_session(
+            system.database, order_id=f"order-{number}", host=host, terminal_address=f"{host}:{PORT}"
+        )
 
-        with troubled(worker.database) as troubles:
-            cases = [Trouble()]
-            clean = await left_behind(0)
-            await _freed(system, [clean])
-            cases += [
-                Trouble(at=at, seconds=seconds) for at in _positions(cases[0].sent) for seconds in SPANS
-            ]
-            assert len(cases) > 20
-            left = [await left_behind(number) for number in range(1, len(cases))]
-            await _freed(system, left)
+    with troubled(worker.database) as troubles:
+        cases = [Trouble()]
+        clean = await left_behind(0)
+        await _freed(system, [clean])
+        cases += [Trouble(at=at, seconds=seconds) for at in _positions(cases[0].sent) for seconds in SPANS]
+        assert len(cases) > 20
+        left = [await left_behind(number) for number in range(1, len(cases))]
+        await _freed(system, left)
 
-        for claimed in [clean, *left]:
-            row = await system.stored(claimed.payment.id)
-            assert (row.state, row.reason) == ("in_doubt", "worker_lost")
-            events = [detail["event"] for detail in await system.details(row.id)]
-            assert events == ["accepted", "claimed", "outcome_lost", "hold_ended"]
+    for claimed in [clean, *left]:
+        row = await system.stored(claimed.payment.id)
+        assert (row.state, row.reason) == ("in_doubt", "worker_lost")
+        assert await system.events(row.id) == ["accepted", "claimed", "outcome_lost", "hold_ended"]
 
 
 async def _freed(system: System, left: list[Any]) -> None:

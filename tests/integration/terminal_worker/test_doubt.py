@@ -2,30 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
-from loopback import terminal_host
-from system import System, payment_id, system_on
-from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, says_nothing
+from system import System, payment_id
+from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, closes, says_nothing
+from wire.shop_terminal import shop_terminal
 
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Fault
 from sandbox.terminal.server.answer_delivery import NOISE
-from sandbox.terminal.server.server import VirtualTerminal
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
-
-
-@pytest.fixture
-async def brief(postgres_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
-    """A system whose lease in doubt lasts 2.9 s."""
-    async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as running:
-        yield running
 
 
 async def in_doubt(system: System, answered: httpx.Response) -> str:
@@ -41,10 +30,6 @@ async def in_doubt(system: System, answered: httpx.Response) -> str:
     assert row.reason == body["payment"]["reason"]
     assert row.receipt is None
     return str(row.reason)
-
-
-async def closes(talk: Talk) -> None:
-    await talk.request()
 
 
 async def resets(talk: Talk) -> None:
@@ -115,8 +100,9 @@ async def test_whatever_is_no_valid_answer_is_doubt_with_its_reason(
         assert len(shop.talks) == 1
 
 
+@pytest.mark.parametrize("limits", [BRIEF_DOUBT])
 async def test_a_silent_terminal_stays_locked_to_the_leases_end_and_then_the_next_is_paid(
-    brief: System,
+    system: System,
 ) -> None:
     """The client is answered at once; no other payment reaches the terminal before the lease ends."""
 
@@ -127,21 +113,21 @@ async def test_a_silent_terminal_stays_locked_to_the_leases_end_and_then_the_nex
         else:
             talk.answer(asked)
 
-    pos = await brief.pos()
-    await brief.worker(sweep_interval_seconds=1, republish_after_seconds=60)
+    pos = await system.pos()
+    await system.worker(sweep_interval_seconds=1, republish_after_seconds=60)
     loop = asyncio.get_running_loop()
     async with ScriptedTerminal(silent_once) as shop:
         began = loop.time()
         first = await pos.pay(shop.host)
-        assert await in_doubt(brief, first) == "answer_timeout"
-        assert loop.time() - began < brief.settings.lease_seconds
+        assert await in_doubt(system, first) == "answer_timeout"
+        assert loop.time() - began < system.settings.lease_seconds
 
         second = await pos.pay(shop.host)
 
         assert second.json()["paymentStatus"] == "Success"
-        assert loop.time() - began >= brief.settings.lease_seconds
-        assert [detail["event"] for detail in await brief.details(payment_id(first))][-1] == "hold_ended"
-    assert (await brief.stored(payment_id(first))).state == "in_doubt"
+        assert loop.time() - began >= system.settings.lease_seconds
+        assert (await system.events(payment_id(first)))[-1] == "hold_ended"
+    assert (await system.stored(payment_id(first))).state == "in_doubt"
 
 
 async def test_the_same_order_in_doubt_is_answered_again_and_never_sent_again(system: System) -> None:
@@ -174,9 +160,7 @@ async def test_what_the_terminal_did_does_not_show_in_the_doubt(
     pos = await system.pos()
     await system.worker()
 
-    async with VirtualTerminal(
-        terminal_host(), behaviour=Behaviour(fault=fault), device=Device(request_idle_seconds=0)
-    ) as shop:
+    async with shop_terminal(Behaviour(fault=fault)) as shop:
         answered = await pos.pay(shop.host)
         assert await in_doubt(system, answered) == reason
         assert await eventually(lambda: shop.records[0].outcome)

@@ -2,19 +2,18 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
-from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT, PATIENT_SESSIONS
 from payments import change, rows
 from structlog.contextvars import get_contextvars
-from system import System, payment_id, system_on
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from system import System, payment_id
+from wire.scripted_terminal import ScriptedTerminal, answers, answers_after
 
 from shared.payment.payment import Payment
 from shared.runtime import resilience
@@ -43,6 +42,20 @@ LIMITS: dict[str, object] = {
     **PATIENT_SESSIONS,
     "caller_wait_in_doubt_seconds": 15,
     "republish_after_seconds": 0.5,
+}
+#: A customer has 6 s, and a loaded machine the time to connect; a doubt is over 10.5 s after the claim.
+FREE_AFTER_A_CUSTOMERS_TIME: dict[str, object] = {
+    **BRIEF_DOUBT,
+    "connect_timeout_seconds": 1,
+    "connect_total_seconds": 1.4,
+    "identification_timeout_seconds": 1,
+    "write_window_seconds": 2,
+    "answer_timeout_seconds": 6,
+    "terminal_own_time_seconds": 6,
+    "lease_after_doubt_seconds": 2.4,
+    "caller_wait_seconds": 60,
+    "api_drain_seconds": 70,
+    "api_stop_grace_seconds": 80,
 }
 PAID = ("succeeded", None, 200)
 NOT_SENT = ("unreachable", "not_sent", 502)
@@ -88,42 +101,37 @@ class Failing:
 
 
 @pytest.fixture
-async def patient(postgres_store: Store, amqp_url: str, system_prefix: str) -> AsyncIterator[System]:
-    async with system_on(postgres_store.url, amqp_url, system_prefix, **LIMITS) as running:
-        yield running
-
-
-async def pays(talk: Talk) -> None:
-    talk.answer(await talk.request())
+def limits() -> dict[str, object]:
+    return LIMITS
 
 
 @pytest.mark.parametrize("always", [False, True], ids=["once", "always"])
-async def test_an_error_at_any_step_loses_no_result_and_keeps_no_lock(patient: System, always: bool) -> None:
+async def test_an_error_at_any_step_loses_no_result_and_keeps_no_lock(system: System, always: bool) -> None:
     """Before the write it is certain that nothing was sent; after it the answer counts all the same."""
-    pos = await patient.pos()
-    failing = Failing(patient, WORKER_STEPS, always=always)
-    await patient.worker(failpoint=failing)
+    pos = await system.pos()
+    failing = Failing(system, WORKER_STEPS, always=always)
+    await system.worker(failpoint=failing)
 
     async def deadline_passes() -> None:
         await eventually(lambda: "before_claim" in failing.of.values(), within_seconds=60)
         (waiting_one,) = (id_ for id_, step in failing.of.items() if step == "before_claim")
         await change(
-            patient.database, "UPDATE payments SET deadline_at = created_at WHERE id = :id", id=waiting_one
+            system.database, "UPDATE payments SET deadline_at = created_at WHERE id = :id", id=waiting_one
         )
 
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         if always:
             group.create_task(deadline_passes())
-        terminals = [await stack.enter_async_context(ScriptedTerminal(pays)) for _ in WORKER_STEPS]
+        terminals = [await stack.enter_async_context(ScriptedTerminal(answers)) for _ in WORKER_STEPS]
         # All of the first come to their steps before any of the next.
         first = await asyncio.gather(*(pos.pay(terminal.host) for terminal in terminals))
         talks = [list(terminal.talks) for terminal in terminals]
         for terminal in terminals:
-            await eventually(functools.partial(patient.is_free, terminal.host))
+            await eventually(functools.partial(system.is_free, terminal.host))
         following = await asyncio.gather(*(pos.pay(terminal.host) for terminal in terminals))
 
     for answered, next_one, its_talks in zip(first, following, talks, strict=True):
-        row = await patient.stored(payment_id(answered))
+        row = await system.stored(payment_id(answered))
         step = failing.of[row.id]
         assert (row.state, row.reason, answered.status_code) == (ALWAYS if always else ONCE).get(
             step, PAID
@@ -136,12 +144,12 @@ async def test_an_error_at_any_step_loses_no_result_and_keeps_no_lock(patient: S
 
 
 async def test_what_comes_after_the_commit_can_fail_without_a_loss(
-    patient: System, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Metrics, closing, reply, identification, next message: the client is answered, the lock released."""
-    api = await patient.api()
-    pos = await patient.pos(api)
-    worker = await patient.worker()
+    api = await system.api()
+    pos = await system.pos(api)
+    worker = await system.worker()
     failed = set[str]()
 
     def failing(name: str) -> Callable[..., Any]:
@@ -161,18 +169,19 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
         (TcpConnection, "close"),
     ):
         monkeypatch.setattr(owner, name, failing(name))
-    async with ScriptedTerminal(pays) as terminal, asyncio.TaskGroup() as group:
+    async with ScriptedTerminal(answers) as terminal, asyncio.TaskGroup() as group:
         first = group.create_task(pos.pay(terminal.host))
         second = group.create_task(pos.pay(terminal.host))
 
     assert [one.result().json()["paymentStatus"] for one in (first, second)] == ["Success"] * 2
     assert len(terminal.talks) == 2
-    await eventually(lambda: patient.is_free(terminal.host))
+    await eventually(lambda: system.is_free(terminal.host))
     assert failed >= {"waited_in_queue", "session_took", "reply", "ask", "close"}
 
 
+@pytest.mark.parametrize("limits", [BRIEF_DOUBT])
 async def test_a_result_that_cannot_be_stored_keeps_its_lock_no_longer_than_a_doubt(
-    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error each time: in doubt and released when the lease ends, and settled once it can be stored."""
     original, broken = settling.settle, [True]
@@ -184,12 +193,9 @@ async def test_a_result_that_cannot_be_stored_keeps_its_lock_no_longer_than_a_do
 
     monkeypatch.setattr(settling, "settle", settle)
     monkeypatch.setattr(resilience, "UNEXPECTED_PAUSE_SECONDS", 0.5)
-    async with (
-        system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system,
-        ScriptedTerminal(pays) as terminal,
-    ):
-        pos = await system.pos()
-        await system.worker()
+    pos = await system.pos()
+    await system.worker()
+    async with ScriptedTerminal(answers) as terminal:
         answered = await pos.pay(terminal.host)
         assert answered.json()["payment"]["state"] == "in_doubt"
         assert await eventually(lambda: system.is_free(terminal.host))
@@ -205,8 +211,9 @@ async def _has_succeeded(system: System, payment_id: str) -> bool:
     return str((await system.stored(payment_id)).state) == "succeeded"
 
 
+@pytest.mark.parametrize("limits", [FREE_AFTER_A_CUSTOMERS_TIME])
 async def test_a_lock_without_a_run_is_found_and_released_in_time(
-    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run ends by an error after its claim: in doubt with a lease. Another run keeps its own lock."""
     original, broken = claims.claim, [False]
@@ -220,26 +227,13 @@ async def test_a_lock_without_a_run_is_found_and_released_in_time(
 
     monkeypatch.setattr(claims, "claim", claim)
     customer_pays = asyncio.Event()
-
-    async def pays_late(talk: Talk) -> None:
-        asked = await talk.request()
-        await customer_pays.wait()
-        talk.answer(asked)
-
-    limits = {**BRIEF_DOUBT, "answer_timeout_seconds": 6, "terminal_own_time_seconds": 6}
+    pos = await system.pos()
+    await system.worker()
     async with (
-        system_on(postgres_store.url, amqp_url, system_prefix, **limits) as system,
-        ScriptedTerminal(pays_late) as busy,
-        ScriptedTerminal(pays) as abandoned,
+        ScriptedTerminal(answers_after(customer_pays)) as busy,
+        ScriptedTerminal(answers) as abandoned,
         asyncio.TaskGroup() as group,
     ):
-        patient: dict[str, Any] = {
-            "caller_wait_seconds": 60,
-            "api_drain_seconds": 70,
-            "api_stop_grace_seconds": 80,
-        }
-        pos = await system.pos(await system.api(**patient))
-        await system.worker()
         slow = group.create_task(pos.pay(busy.host))
         await eventually(lambda: busy.talks and busy.talks[0].received)
         broken[0] = True
@@ -252,27 +246,21 @@ async def test_a_lock_without_a_run_is_found_and_released_in_time(
         assert await system.holder(busy.host) is not None
         customer_pays.set()
         assert (await slow).json()["paymentStatus"] == "Success"
-        events = [detail["event"] for detail in await system.details(payment_id(await slow))]
-        assert events[:3] == ["accepted", "claimed", "answered_done"]
+        assert (await system.events(payment_id(await slow)))[:3] == ["accepted", "claimed", "answered_done"]
         await eventually(lambda: system.is_free(abandoned.host))
         assert (await pos.pay(abandoned.host)).json()["paymentStatus"] == "Success"
 
 
 async def test_a_claim_that_is_committed_meanwhile_is_no_lock_without_a_run(
-    patient: System, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The locks are read between the run's first step and its last: the run's lock is left alone."""
-    pos = await patient.pos()
+    pos = await system.pos()
     original, looks = takeover.held_locks, asyncio.Event()
     customer_pays = asyncio.Event()
     paying: list[asyncio.Task[httpx.Response]] = []
 
-    async def pays_late(talk: Talk) -> None:
-        asked = await talk.request()
-        await customer_pays.wait()
-        talk.answer(asked)
-
-    async with ScriptedTerminal(pays_late) as shop:
+    async with ScriptedTerminal(answers_after(customer_pays)) as shop:
 
         async def held(database: Database) -> Sequence[HeldLock]:
             if not paying:
@@ -286,12 +274,11 @@ async def test_a_claim_that_is_committed_meanwhile_is_no_lock_without_a_run(
             return await original(database)
 
         monkeypatch.setattr(takeover, "held_locks", held)
-        worker = await patient.worker()
+        worker = await system.worker()
         await asyncio.wait_for(looks.wait(), 30)
         customer_pays.set()
         answered = await paying[0]
 
         assert answered.json()["paymentStatus"] == "Success"
         assert worker.metric("takeovers_total") == 0
-        events = [detail["event"] for detail in await patient.details(payment_id(answered))]
-        assert events[:3] == ["accepted", "claimed", "answered_done"]
+        assert (await system.events(payment_id(answered)))[:3] == ["accepted", "claimed", "answered_done"]

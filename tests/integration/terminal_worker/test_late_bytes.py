@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 from eventually import eventually
+from limits import PATIENT_SESSIONS
 from system import System, payment_id
 from wire.concert import PAN
-from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to
+from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, answers
 
 from sandbox.terminal.server.answer_delivery import NOISE
 from shared.concert.framing import ACK, EOT, ETX, STX, check_byte_of
@@ -17,6 +18,11 @@ from terminal_worker.session import late_answers, session
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
 Asked = dict[str, str]
+
+
+@pytest.fixture
+def limits() -> dict[str, object]:
+    return PATIENT_SESSIONS
 
 
 def wrapped(asked: Asked) -> bytes:
@@ -111,7 +117,7 @@ AMOUNTS = [
 async def test_an_amount_that_comes_after_a_success_without_one_may_conflict_with_it(system: System) -> None:
     """The client is answered meanwhile, the lock is kept; another payment's answer conflicts with nothing."""
     pos = await system.pos()
-    await system.worker(idle_end_seconds=2, lease_after_doubt_seconds=4)
+    await system.worker(idle_end_seconds=2, lease_after_doubt_seconds=7)
 
     async def adds(later: bytes, conflicts_with: bool) -> None:
         go_on = asyncio.Event()
@@ -142,13 +148,13 @@ async def test_a_success_without_an_amount_delays_no_payment_once_the_terminal_h
 ) -> None:
     """Nothing more can come: no listening."""
 
-    async def answers(talk: Talk) -> None:
+    async def answers_without_amount(talk: Talk) -> None:
         talk.answer(await talk.request(), CB=None)
 
-    long = 8
+    long = 20
     pos = await system.pos()
-    await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=long + 2)
-    async with ScriptedTerminal(answers) as shop:
+    await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=long + 5)
+    async with ScriptedTerminal(answers_without_amount) as shop:
         began = time.monotonic()
         await pos.pay(shop.host)
         await eventually(lambda: system.is_free(shop.host))
@@ -231,10 +237,7 @@ async def test_what_an_answer_teaches_of_its_terminal_costs_no_result(
     pos = await system.pos()
     await system.worker()
 
-    async def pays(talk: Talk) -> None:
-        talk.answer(await talk.request())
-
-    async with ScriptedTerminal(pays) as shop:
+    async with ScriptedTerminal(answers) as shop:
         answered = await pos.pay(shop.host)
 
     assert answered.json()["paymentStatus"] == "Success", answered.text

@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
 from payments import in_session, queued, with_merchant
-from system import System, system_on
+from system import System
 
 from shared.payment.payment import Payment
 from shared.storage.payments import claims, settling
@@ -76,8 +75,9 @@ async def test_one_lock_that_cannot_be_taken_over_keeps_no_other_held(
     assert await _has_state(system, left[BAD].payment.id, "in_session")
 
 
+@pytest.mark.parametrize("limits", [BRIEF_DOUBT])
 async def test_one_lease_that_cannot_be_ended_keeps_no_other(
-    postgres_store: Store, amqp_url: str, system_prefix: str, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other lease's lock is released when its time is over."""
     original = settling.release
@@ -88,13 +88,12 @@ async def test_one_lease_that_cannot_be_ended_keeps_no_other(
         return await original(database, grant, *given, **named)
 
     monkeypatch.setattr(settling, "release", release)
-    async with system_on(postgres_store.url, amqp_url, system_prefix, **BRIEF_DOUBT) as system:
-        await with_merchant(system.database)
-        await _left_behind(system)
-        await system.worker()
+    await with_merchant(system.database)
+    await _left_behind(system)
+    await system.worker()
 
-        await eventually(lambda: system.is_free(GOOD))
-        assert not await system.is_free(BAD)
+    await eventually(lambda: system.is_free(GOOD))
+    assert not await system.is_free(BAD)
 
 
 async def _has_state(system: System, payment_id: str, state: str) -> bool:

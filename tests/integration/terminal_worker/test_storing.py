@@ -1,55 +1,45 @@
 """A result reaches the database whatever happens to the way there; a lost commit is read back."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from databases import Store
 from eventually import eventually
 from limits import PATIENT_SESSIONS
 from payments import rows
-from system import System, payment_id, system_on
-from wire.amqp_proxy import amqp_proxy
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from system import System, payment_id
+from wire.amqp_proxy import AmqpProxy, amqp_proxy
+from wire.scripted_terminal import ScriptedTerminal, answers, answers_after
 
 from shared.broker.messages import PaymentMessage
 
 
-async def answers(talk: Talk) -> None:
-    talk.answer(await talk.request())
+@pytest.fixture
+async def way_to_postgres(postgres_store: Store) -> AsyncIterator[AmqpProxy]:
+    async with amqp_proxy(postgres_store.url) as proxy:
+        yield proxy
 
 
-async def test_a_result_waits_for_an_unavailable_database(
-    postgres_store: Store, amqp_url: str, system_prefix: str
-) -> None:
+async def test_a_result_waits_for_an_unavailable_database(way_to_postgres: AmqpProxy, system: System) -> None:
     """The way to PostgreSQL is cut while the customer pays: stored as soon as it is back, once."""
     customer_pays = asyncio.Event()
+    pos = await system.pos()
+    await system.worker(database_url=way_to_postgres.url)
+    async with ScriptedTerminal(answers_after(customer_pays)) as shop, asyncio.TaskGroup() as group:
+        paying = group.create_task(pos.pay(shop.host))
+        await eventually(lambda: shop.talks and shop.talks[0].received)
+        await way_to_postgres.cut()
+        customer_pays.set()
+        await asyncio.wait_for(shop.talks[0].closed.wait(), 5)
+        (row,) = await system.payments()
+        assert row.state == "in_session"
 
-    async def answers_when_told(talk: Talk) -> None:
-        asked = await talk.request()
-        await customer_pays.wait()
-        talk.answer(asked)
+        await way_to_postgres.mend()
 
-    async with (
-        amqp_proxy(postgres_store.url) as way,
-        system_on(postgres_store.url, amqp_url, system_prefix) as system,
-    ):
-        pos = await system.pos()
-        await system.worker(database_url=way.url)
-        async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
-            paying = group.create_task(pos.pay(shop.host))
-            await eventually(lambda: shop.talks and shop.talks[0].received)
-            await way.cut()
-            customer_pays.set()
-            await asyncio.wait_for(shop.talks[0].closed.wait(), 5)
-            (row,) = await system.payments()
-            assert row.state == "in_session"
-
-            await way.mend()
-
-        assert paying.result().json()["paymentStatus"] == "Success"
-        events = [detail["event"] for detail in await system.details(payment_id(paying.result()))]
-        assert events == ["accepted", "claimed", "answered_done"]
-        await eventually(lambda: system.is_free(shop.host))
+    assert paying.result().json()["paymentStatus"] == "Success"
+    assert await system.events(payment_id(paying.result())) == ["accepted", "claimed", "answered_done"]
+    await eventually(lambda: system.is_free(shop.host))
 
 
 @pytest.mark.parametrize("lost_commits", [1, 2])
@@ -77,14 +67,9 @@ async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: Syste
     api = await system.api()
     pos = await system.pos(api)
     worker = await system.worker(sweeps=False)
-    go_on = asyncio.Event()
+    customer_pays = asyncio.Event()
 
-    async def answers_when_told(talk: Talk) -> None:
-        asked = await talk.request()
-        await go_on.wait()
-        talk.answer(asked)
-
-    async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
+    async with ScriptedTerminal(answers_after(customer_pays)) as shop, asyncio.TaskGroup() as group:
         paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: shop.talks and shop.talks[0].received)
         (row,) = await system.payments()
@@ -92,7 +77,7 @@ async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: Syste
         await worker.runs.run(PaymentMessage(row.id, api.replies.name))
         assert worker.database.lost_commits == 0
         assert len(shop.talks) == 1
-        go_on.set()
+        customer_pays.set()
 
     assert paying.result().json()["paymentStatus"] == "Success"
     await eventually(lambda: system.is_free(shop.host))
@@ -100,17 +85,12 @@ async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: Syste
     assert lock.epoch == 2
 
 
-async def test_a_claim_waits_for_an_unavailable_database(
-    postgres_store: Store, amqp_url: str, system_prefix: str
-) -> None:
+@pytest.mark.parametrize("limits", [PATIENT_SESSIONS])
+async def test_a_claim_waits_for_an_unavailable_database(system: System) -> None:
     """The payment is still queued when the database is back, within its deadline: it is paid."""
-    async with (
-        system_on(postgres_store.url, amqp_url, system_prefix, **PATIENT_SESSIONS) as system,
-        ScriptedTerminal(answers) as shop,
-        asyncio.TaskGroup() as group,
-    ):
-        pos = await system.pos()
-        worker = await system.worker(sweeps=False)
+    pos = await system.pos()
+    worker = await system.worker(sweeps=False)
+    async with ScriptedTerminal(answers) as shop, asyncio.TaskGroup() as group:
         worker.database.is_unavailable = True
         paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: worker.metric("session_slots_used") == 1)

@@ -6,14 +6,11 @@ from ipaddress import IPv4Address
 import pytest
 import structlog
 from eventually import eventually
-from loopback import terminal_host
 from system import Api, Pos, System, payment_id
-from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
+from wire.scripted_terminal import ScriptedTerminal, Talk, answers, closes, says_nothing
+from wire.shop_terminal import shop_terminal
 
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.session_log import overlapping_sessions
-from sandbox.terminal.script.behaviour import Behaviour
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.storage.payments import settling
 
 #: No sweep while such a test runs: only a released terminal's next payment is published.
@@ -110,12 +107,7 @@ async def test_a_message_that_was_lost_is_sent_again_by_the_sweep(system: System
     """A payment is queued and its message is in no queue: the sweep of any worker finds it."""
     api = await system.api(reply_poll_after_seconds=60)
     pos = await system.pos(api)
-    async with (
-        VirtualTerminal(
-            terminal_host(), behaviour=Behaviour(), device=Device(request_idle_seconds=0)
-        ) as shop,
-        asyncio.TaskGroup() as group,
-    ):
+    async with shop_terminal() as shop, asyncio.TaskGroup() as group:
         paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: _stored(system, 1))
         await eventually(system.purged)
@@ -135,10 +127,7 @@ async def test_a_name_that_leads_elsewhere_during_a_doubt_is_identified_first(sy
 
         return await system.api(lookup=lookup)
 
-    async def closes(talk: Talk) -> None:
-        await talk.request()
-
-    async def answers(talk: Talk) -> None:
+    async def identifies(talk: Talk) -> None:
         if len(moved.talks) == 1:
             assert await talk.identified()
         else:
@@ -147,7 +136,10 @@ async def test_a_name_that_leads_elsewhere_during_a_doubt_is_identified_first(sy
     system = system_on_both
     await system.worker()
 
-    async with ScriptedTerminal(closes) as shop, ScriptedTerminal(answers, scripts_all=True) as moved:
+    async with (
+        ScriptedTerminal(closes) as shop,
+        ScriptedTerminal(identifies, scripts_all=True) as moved,
+    ):
         pos = await system.pos(await api_that_finds(shop.host))
         first = await pos.pay("till.example", 1000)
         assert first.json()["payment"]["state"] == "in_doubt"
@@ -171,10 +163,7 @@ async def test_a_run_whose_lock_was_taken_over_connects_to_its_terminal_no_more(
     pos = await system.pos()
     await system.worker()
 
-    async def pays(talk: Talk) -> None:
-        talk.answer(await talk.request())
-
-    async with ScriptedTerminal(pays) as shop:
+    async with ScriptedTerminal(answers) as shop:
         answered = await pos.pay(shop.host)
         await eventually(lambda: system.is_free(shop.host))
 

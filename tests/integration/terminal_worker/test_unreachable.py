@@ -9,10 +9,9 @@ from eventually import eventually
 from loopback import terminal_host
 from system import System
 from wire.scripted_terminal import PORT, ScriptedTerminal, Talk, answer_to, says_nothing
+from wire.shop_terminal import shop_terminal
 
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.runtime.clock import SystemClock
 
 
@@ -143,10 +142,7 @@ async def test_a_terminal_that_shows_another_amount_is_busy(system: System) -> N
     """Somebody types a sale at the terminal: AE 01 at once is no refusal, nothing was attempted."""
     pos = await system.pos()
     await system.worker()
-    waiting = Behaviour(delay_seconds=60)
-    async with VirtualTerminal(
-        terminal_host(), behaviour=waiting, device=Device(request_idle_seconds=0)
-    ) as shop:
+    async with shop_terminal(Behaviour(delay_seconds=60)) as shop:
         _, writer = await asyncio.open_connection(shop.host, PORT)
         writer.write(b"CZ0040320CJ012247300123456CA00201CB0042500CD0010CE003978\r\n")
         await eventually(lambda: shop.is_busy)

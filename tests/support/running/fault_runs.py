@@ -14,14 +14,11 @@ import psutil
 import pytest
 from eventually import eventually
 from limits import SHORT_LIMITS
-from loopback import terminal_host
 from running.fleet import Fleet, Process, fleet_of
 from system import System, system_on
 
 from sandbox.servers.start import RunningServer
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.session_log import SessionRecord, charged_twice
-from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from tests.faults.root import FAULT_LINE, GO_ON, WAITING_LINE
 
@@ -162,11 +159,6 @@ def never_left_stopped(process: Process, *waiting: Process) -> Iterator[None]:
                 go_on(one)
 
 
-def shop_terminal(behaviour: Behaviour) -> VirtualTerminal:
-    """Return a terminal at an address of its own."""
-    return VirtualTerminal(terminal_host(), behaviour=behaviour, device=Device(request_idle_seconds=0))
-
-
 def debits(terminal: VirtualTerminal) -> list[SessionRecord]:
     """Return the terminal's own records of debits, busy answers included."""
     return [record for record in terminal.records if record.operation == "debit"]
@@ -194,13 +186,9 @@ def check_answer(answered: httpx.Response, row: Any) -> None:
 
 async def next_customer_pays(system: System, pos: Any, terminal: VirtualTerminal) -> None:
     """Check that the next customer can pay at the terminal."""
-    await eventually(lambda: _is_free(system, terminal.host))
+    await eventually(lambda: system.is_free(terminal.host))
     answered = await pos.pay(terminal.host, 777)
     assert answered.json().get("paymentStatus") == "Success", answered.text
-
-
-async def _is_free(system: System, host: str) -> bool:
-    return await system.holder(host) is None
 
 
 async def within(seconds: float, task: "asyncio.Task[httpx.Response]") -> httpx.Response:

@@ -5,7 +5,13 @@ from typing import Any
 
 from shared.concert.decode import Decoder, Frame
 from shared.concert.decoded_answer import ParsedAnswer
-from shared.concert.encode import OperationRequest, encode_fields
+from shared.concert.encode import (
+    OperationRequest,
+    encode_enquiry,
+    encode_fields,
+    encode_identification,
+    encode_operation,
+)
 from shared.concert.interpret import interpret_frame
 from shared.concert.profile import Profile
 from shared.payment.payment import Operation
@@ -61,6 +67,19 @@ def request(**changes: Any) -> OperationRequest:
         "reference": PAYMENT,
     }
     return OperationRequest(**(usual | changes))
+
+
+def frame_for(**changes: Any) -> bytes:
+    """Return the same as our client sends it."""
+    return encode_operation(request(**changes), Profile())
+
+
+#: What our client sends: the debit for PAYMENT, the enquiry about it, and an identification.
+OURS = frame_for()
+ENQUIRY = encode_enquiry(request(), Profile())
+IDENTIFICATION = encode_identification(
+    protocol="ConcertV3.2", software_id="012345678901", pos_number="01", profile=Profile()
+)
 
 
 def read(

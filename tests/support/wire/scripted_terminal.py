@@ -139,3 +139,24 @@ async def says_nothing(talk: Talk) -> None:
     """Read everything, answer nothing, until the other side closes."""
     await talk.request()
     await talk.peer_closed()
+
+
+async def answers(talk: Talk) -> None:
+    """Answer an approved contact payment at once."""
+    talk.answer(await talk.request())
+
+
+def answers_after(customer_pays: asyncio.Event) -> Script:
+    """Answer an approved contact payment once the customer has paid."""
+
+    async def script(talk: Talk) -> None:
+        asked = await talk.request()
+        await customer_pays.wait()
+        talk.answer(asked)
+
+    return script
+
+
+async def closes(talk: Talk) -> None:
+    """Read the request, and lose the connection."""
+    await talk.request()

@@ -7,10 +7,9 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from databases import Store
 from eventually import eventually
 from loopback import terminal_host
-from system import LOOPBACK, ORDER_PATH, Api, Pos, System, order_for, system_on
+from system import ORDER_PATH, Pos, System, order_for
 from wire.scripted_terminal import ScriptedTerminal, says_nothing
 
 from shared.security.credentials import CredentialKind
@@ -289,15 +288,12 @@ async def test_the_documentation_loads_nothing_from_outside(system: System, path
         assert page.json()["openapi"].startswith("3.")
 
 
-async def test_one_merchant_never_sees_anothers_order(
-    postgres_store: Store, amqp_url: str, system_prefix: str
-) -> None:
+async def test_one_merchant_never_sees_anothers_order(system: System) -> None:
     """Two merchants use the same order number: two payments, two answers."""
-    async with system_on(postgres_store.url, amqp_url, system_prefix) as system:
-        api: Api = await system.api()
-        await system.worker()
-        host = terminal_host()
-        registers = [Pos(api.client, await system.login(LOOPBACK)) for _ in range(2)]
-        answers = [await pos.pay(host, order_id="order-1") for pos in registers]
+    api = await system.api()
+    await system.worker()
+    host = terminal_host()
+    registers = [await system.pos(api) for _ in range(2)]
+    answers = [await pos.pay(host, order_id="order-1") for pos in registers]
 
-        assert len({answer.json()["payment"]["id"] for answer in answers}) == 2
+    assert len({answer.json()["payment"]["id"] for answer in answers}) == 2

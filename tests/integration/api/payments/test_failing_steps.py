@@ -7,15 +7,11 @@ from eventually import eventually
 from races.cancelled_statements import Trouble, troubled
 from structlog.testing import capture_logs
 from system import System, payment_id
-from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
+from wire.scripted_terminal import PORT, ScriptedTerminal, answers, answers_after
 
 from shared.storage.db.engine import DatabaseBusy, StatementCancelled
 
 API_STEPS = ("before_insert", "after_insert", "after_publish")
-
-
-async def pays(talk: Talk) -> None:
-    talk.answer(await talk.request())
 
 
 @pytest.mark.parametrize("step", API_STEPS)
@@ -31,7 +27,7 @@ async def test_an_error_at_any_step_of_an_order_is_no_second_payment(system: Sys
     pos = await system.pos(await system.api(failpoint=fails_once))
     await system.worker(republish_after_seconds=0.3)
     # Without the log's traceback, whose drawing takes seconds.
-    async with ScriptedTerminal(pays) as terminal:
+    async with ScriptedTerminal(answers) as terminal:
         with capture_logs():
             first = await pos.pay(terminal.host, order_id="order-1")
         again = await pos.pay(terminal.host, order_id="order-1")
@@ -50,7 +46,7 @@ async def test_an_order_whose_statement_is_cancelled_is_answered_as_one_of_a_dat
     api = await system.api()
     pos = await system.pos(api)
     await system.worker()
-    async with ScriptedTerminal(pays) as terminal:
+    async with ScriptedTerminal(answers) as terminal:
         with troubled(api.database) as troubles:
             troubles[f"{terminal.host}:{PORT}"] = Trouble(at=0)
             first = await pos.pay(terminal.host, order_id="order-1")
@@ -106,12 +102,7 @@ async def test_a_waiting_caller_outlives_whatever_its_api_cannot_read(
     await system.worker()
     customer_pays = asyncio.Event()
 
-    async def pays_late(talk: Talk) -> None:
-        asked = await talk.request()
-        await customer_pays.wait()
-        talk.answer(asked)
-
-    async with ScriptedTerminal(pays_late) as terminal, asyncio.TaskGroup() as group:
+    async with ScriptedTerminal(answers_after(customer_pays)) as terminal, asyncio.TaskGroup() as group:
         paying = group.create_task(pos.pay(terminal.host))
         await eventually(lambda: terminal.talks and terminal.talks[0].received)
         failures: list[str] = []

@@ -10,18 +10,14 @@ from eventually import eventually
 from loopback import terminal_host
 from payments import change, rows
 from running.api_alone import api_alone
-from system import LOOPBACK, Api, Pos, System, order_for, payment_id, system_on
-from wire.amqp_proxy import amqp_proxy
-from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
+from system import LOOPBACK, Api, Pos, System, order_for, payment_id
+from wire.amqp_proxy import AmqpProxy
+from wire.scripted_terminal import ScriptedTerminal, Talk, answers, answers_after, says_nothing
 
 from shared.broker.errors import Unconfirmed
 from shared.payment.states import Event
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims
-
-
-async def answers(talk: Talk) -> None:
-    talk.answer(await talk.request())
 
 
 async def test_without_any_worker_the_payment_expires_in_time(system_on_both: System) -> None:
@@ -41,17 +37,13 @@ async def test_without_any_worker_the_payment_expires_in_time(system_on_both: Sy
 
 
 async def test_a_broker_that_is_away_is_told_fast_and_the_payment_is_cancelled(
-    postgres_store: Store, amqp_url: str, system_prefix: str
+    way: AmqpProxy, system: System
 ) -> None:
     """500, nothing was sent, safe to retry; and once the broker is back the same order is paid."""
-    async with (
-        amqp_proxy(amqp_url) as way,
-        system_on(postgres_store.url, amqp_url, system_prefix) as system,
-        ScriptedTerminal(answers) as shop,
-    ):
-        api = await system.api(amqp_url=way.url, publish_timeout_seconds=10, queue_deadline_seconds=12)
-        pos = await system.pos(api)
-        await system.worker()
+    api = await system.api(amqp_url=way.url, publish_timeout_seconds=10, queue_deadline_seconds=12)
+    pos = await system.pos(api)
+    await system.worker()
+    async with ScriptedTerminal(answers) as shop:
         await way.cut()
         await eventually(lambda: _is_not_ready(api))
         began = time.monotonic()
@@ -124,20 +116,15 @@ async def test_a_lost_reply_never_costs_the_answer(system: System) -> None:
     api = await system.api(reply_poll_after_seconds=0.3)
     pos = await system.pos(api)
     await system.worker()
-    go_on = asyncio.Event()
+    customer_pays = asyncio.Event()
 
-    async def answers_when_told(talk: Talk) -> None:
-        asked = await talk.request()
-        await go_on.wait()
-        talk.answer(asked)
-
-    async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
+    async with ScriptedTerminal(answers_after(customer_pays)) as shop, asyncio.TaskGroup() as group:
         paying = group.create_task(pos.pay(shop.host))
         await eventually(lambda: shop.talks)
         await change(system.database, "UPDATE payments SET reply_to = NULL")
         # What the worker read at its claim still names the queue.
         await _stop_listening(api)
-        go_on.set()
+        customer_pays.set()
 
     assert paying.result().json()["paymentStatus"] == "Success"
     assert api.metric("replies_total", way="database") == 1

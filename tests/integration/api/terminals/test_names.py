@@ -12,12 +12,10 @@ from loopback import terminal_host
 from running.api_alone import api_alone
 from running.merchant import merchant, refused
 from system import System
+from wire.shop_terminal import PROMPT
 
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.network.hosts import Address
-
-_PROMPT = Device(request_idle_seconds=0)
 
 
 class NameServers:
@@ -61,7 +59,7 @@ async def test_an_import_of_dead_names_is_no_trouble_of_other_merchants(system: 
     importing = asyncio.create_task(attacker.send("POST", "/import", **dead_names(2000)))
     await eventually(lambda: servers.under_way)
 
-    async with VirtualTerminal(host, 8888, device=_PROMPT):
+    async with VirtualTerminal(host, 8888, device=PROMPT):
         paid = await shop.pos.pay("till.shop.example")
         own = await attacker.pos.pay("till.shop.example")
 

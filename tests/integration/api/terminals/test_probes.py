@@ -10,9 +10,9 @@ from payments import change, rows
 from running.merchant import Merchant, merchant, refused, requests_of
 from system import System, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk, says_nothing
+from wire.shop_terminal import shop_terminal
 
 from sandbox.terminal.script.behaviour import Behaviour
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.security.credentials import CredentialKind
 
 
@@ -32,7 +32,7 @@ async def test_a_terminal_that_answers_is_reachable(system_on_both: System) -> N
     system = system_on_both
     shop = await merchant(system, await system.api())
     await system.worker(**PATIENT_SESSIONS)
-    async with VirtualTerminal(terminal_host()) as device:
+    async with shop_terminal() as device:
         await shop.put("till-1", device.host, pos_number="42", protocol="ConcertV3.2")
 
         found = await probe(shop)
@@ -73,7 +73,7 @@ async def test_a_terminal_in_use_is_busy(system: System) -> None:
     """A sale is made on it by hand: it is a Concert terminal, and its observed capabilities stay."""
     shop = await merchant(system, await system.api())
     await system.worker(**PATIENT_SESSIONS)
-    async with VirtualTerminal(terminal_host(), behaviour=Behaviour(delay_seconds=30)) as device:
+    async with shop_terminal(Behaviour(delay_seconds=30)) as device:
         await shop.put("till-1", device.host)
         _, writer = await asyncio.open_connection(device.host, 8888)
         writer.write(b"CZ0040310CJ012012345678901CA00201CB003500CD0010CE003978")

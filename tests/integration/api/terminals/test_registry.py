@@ -9,8 +9,8 @@ from payments import change, in_doubt, rows
 from running.merchant import merchant, refused, requests_of
 from system import Login, System
 from wire.scripted_terminal import ScriptedTerminal, says_nothing
+from wire.shop_terminal import shop_terminal
 
-from sandbox.terminal.server.server import VirtualTerminal
 from shared.security.credentials import CredentialKind
 
 
@@ -120,7 +120,7 @@ async def test_a_payment_goes_to_the_terminal_it_names(system_on_both: System) -
     system = system_on_both
     shop = await merchant(system, await system.api())
     await system.worker()
-    async with VirtualTerminal(terminal_host()) as device:
+    async with shop_terminal() as device:
         await shop.put(
             "till-1",
             device.host,
@@ -159,7 +159,7 @@ async def test_a_disabled_terminal_takes_no_payment(system_on_both: System) -> N
 
     assert (await shop.send("POST", "/till-1/enable")).json()["disabled"] is False
     await system.worker()
-    async with VirtualTerminal(terminal_host()) as device:
+    async with shop_terminal() as device:
         await shop.put("till-1", device.host)
         assert (await shop.pay("till-1")).status_code == 200
 
@@ -185,7 +185,7 @@ async def test_sole_use_needs_an_operators_confirmation(system_on_both: System) 
     async def confirm(login: Login) -> httpx.Response:
         return await api.client.put(path, headers=login.headers)
 
-    async with VirtualTerminal(terminal_host()) as device:
+    async with shop_terminal() as device:
         await one.put("till-1", device.host)
         refused(await confirm(operator), 404, "unknown.resource.not.found")
         await one.put("till-1", device.host, sole_use=True)
@@ -244,7 +244,7 @@ async def test_the_capabilities_of_a_replaced_device_are_forgotten(system_on_bot
     system = system_on_both
     shop = await merchant(system, await system.api())
     await system.worker()
-    async with VirtualTerminal(terminal_host()) as device:
+    async with shop_terminal() as device:
         await shop.put("till-1", device.host)
         await shop.pay("till-1")
 

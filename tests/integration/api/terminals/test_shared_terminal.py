@@ -6,7 +6,7 @@ from typing import Any
 from eventually import eventually
 from payments import rows
 from system import System, payment_id
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from wire.scripted_terminal import ScriptedTerminal, Talk, answers
 
 from shared.security.credentials import CredentialKind
 
@@ -89,10 +89,6 @@ async def test_anothers_answer_to_ones_own_request_is_not_kept(system: System) -
     for text in (answered.text, stored, mine.text):
         assert [part for part in _SEEN if part in text] == []
     assert "other_reference" in stored
-
-
-async def answers(talk: Talk) -> None:
-    talk.answer(await talk.request())
 
 
 async def test_one_merchants_queue_does_not_use_up_anothers(system: System) -> None:

@@ -1,35 +1,12 @@
 """Authorisation, completion and collection as terminal and notifier send them, on running systems."""
 
-import random
-
 import pytest
 from eventually import eventually
-from running.sandbox_chain import Chain, order_notice
+from running.sandbox_chain import Chain
 
 from sandbox.cards import card_of_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.mark.parametrize("first", ["order", "gateway"])
-async def test_a_transaction_is_authorised_only_with_order_and_push(chain: Chain, first: str) -> None:
-    """Authorized after both, whichever comes first."""
-    notice = order_notice("ORDER_1", 1250)
-    if first == "order":
-        await chain.notify_order(notice)
-    else:
-        await chain.authorise(notice["reference"], 1250)
-        await eventually(lambda: _waiting_pushes(chain))
-    assert await chain.statuses("ORDER_1") == []
-
-    if first == "order":
-        await chain.authorise(notice["reference"], 1250)
-    else:
-        await chain.notify_order(notice)
-
-    await eventually(lambda: _has(chain, "ORDER_1", [116]))
-    await eventually(lambda: _notified(chain, [("ORDER_1", "116")]))
-    assert await _waiting_pushes(chain) == []
 
 
 async def test_a_collection_captures_what_was_authorised(chain: Chain) -> None:
@@ -58,21 +35,6 @@ async def test_a_collection_captures_what_was_authorised(chain: Chain) -> None:
     await eventually(lambda: _notified(chain, [("ORDER_1", "116"), ("ORDER_1", "118")]))
 
 
-async def test_without_authorisation_nothing_exists_before_the_collection(chain: Chain) -> None:
-    """An offline approval is 118 at its collection, and waits before that."""
-    reference = await chain.order("ORDER_1", 900)
-    waiting = await chain.get("hipay", "/waiting")
-    assert [one["payment_id"] for one in waiting["orders"]] == [reference]
-    assert await chain.transactions() == []
-
-    await chain.collect(chain.ended(reference, 900))
-
-    await eventually(lambda: _has(chain, "ORDER_1", [118]))
-    (transaction,) = await chain.transactions()
-    assert [change["status"] for change in transaction["history"]] == [118]
-    assert (await chain.get("hipay", "/waiting"))["orders"] == []
-
-
 async def test_a_refusal_has_the_issuers_reason_and_is_never_captured(chain: Chain) -> None:
     """51 travels the chain; HiPay shows 113 with its own reason."""
     reference = await chain.order("ORDER_1", 6000)
@@ -87,22 +49,6 @@ async def test_a_refusal_has_the_issuers_reason_and_is_never_captured(chain: Cha
     assert received["is_verified"]
     assert received["content"]["reason[code]"] == "4010103"
     assert received["content"]["state"] == "declined"
-
-
-async def test_a_reversal_before_the_collection_leaves_nothing_to_collect(chain: Chain) -> None:
-    """Debit, reversal: 115, and the merchant is notified of 116 and 115."""
-    debit = await chain.order("ORDER_1", 4000)
-    answer = await chain.authorise(debit, 4000)
-    await chain.complete(chain.ended(debit, 4000, answer))
-    await eventually(lambda: _has(chain, "ORDER_1", [116]))
-
-    reversal = await chain.order("ORDER_1", 4000, "reversal")
-    reversed_ = await chain.authorise(reversal, 4000, operation="reversal")
-    await chain.complete(chain.ended(reversal, 4000, reversed_, operation="reversal"))
-
-    await eventually(lambda: _has(chain, "ORDER_1", [115]))
-    await eventually(lambda: _notified(chain, [("ORDER_1", "116"), ("ORDER_1", "115")]))
-    assert (await chain.get("hipay", "/transactions"))["totals"]["captured_cents"] == 0
 
 
 async def test_doubled_and_disordered_pushes_change_nothing(chain: Chain) -> None:
@@ -174,31 +120,6 @@ async def test_a_free_credit_and_a_refund_have_different_statuses(chain: Chain) 
     assert (await chain.get("acquirer", "/collections"))["sum_cents"] == 4000 - 1500 - 700
 
 
-async def test_many_random_payments_add_up_everywhere(chain: Chain) -> None:
-    """Collection, acquirer and Console agree to the cent, with doubled and disordered pushes."""
-    dice = random.Random(12)
-    await chain.post("preludd", "/script", {"double": True, "reorder": True, "hold_seconds": 0.05})
-    ended = []
-    for number in range(40):
-        cents = dice.randrange(1, 9_999)
-        reference = await chain.order(f"ORDER_{number}", cents)
-        answer = None
-        if cents > 3000:
-            answer = await chain.authorise(reference, cents, wanted_code=dice.choice([None, None, "05"]))
-        if answer is None or answer["approved"]:
-            ended.append(chain.ended(reference, cents, answer))
-
-    collected = await chain.collect(*ended)
-
-    expected = sum(one["amount_cents"] for one in ended)
-    await eventually(lambda: _captured(chain, expected), within_seconds=60)
-    assert collected["sum_cents"] == expected
-    assert (await chain.get("acquirer", "/collections"))["sum_cents"] == expected
-    shown = await chain.transactions()
-    assert sum(one["captured_cents"] for one in shown) == expected
-    assert all(one["captured_cents"] == 0 for one in shown if one["status"] == 113)
-
-
 async def _has(chain: Chain, order_id: str, statuses: list[int]) -> bool:
     return await chain.statuses(order_id) == statuses
 
@@ -216,7 +137,3 @@ async def _waiting_pushes(chain: Chain) -> list[dict[str, str]]:
 async def _received(chain: Chain, count: int) -> list[dict[str, bool]]:
     received: list[dict[str, bool]] = await chain.get("hipay", "/received")
     return received if len(received) == count else []
-
-
-async def _captured(chain: Chain, cents: int) -> bool:
-    return bool((await chain.get("hipay", "/transactions"))["totals"]["captured_cents"] == cents)

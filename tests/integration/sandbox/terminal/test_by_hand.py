@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from eventually import eventually
-from wire.concert import frame_of, read, request
+from wire.concert import OURS, frame_for, frame_of, read
 from wire.concert_client import RawClient, ask
+from wire.shop_terminal import PROMPT
 
 from sandbox.cards import Card, Mode, card_of_key
 from sandbox.terminal.device.card import TEST_PIN, CardRead
@@ -14,11 +15,6 @@ from sandbox.terminal.device.screen import Key, Stage
 from sandbox.terminal.script.script import read_script
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decoded_answer import AnswerMeaning, ParsedAnswer
-from shared.concert.encode import encode_operation
-from shared.concert.profile import Profile
-
-OURS = encode_operation(request(), Profile())
-PROMPT = Device(request_idle_seconds=0)
 
 
 def card(key: str) -> Card:
@@ -89,7 +85,7 @@ async def test_the_red_key_abandons_with_the_card_in_the_reader(running: Virtual
 
 async def test_a_card_above_the_contactless_limit_is_to_be_inserted(running: VirtualTerminal) -> None:
     """Held: nothing happens; inserted: the payment goes on."""
-    large = encode_operation(request(amount_cents=9900), Profile())
+    large = frame_for(amount_cents=9900)
     async with RawClient(running) as client:
         await woken(running, client, large)
         running.present(CardRead(card("cb"), Mode.CONTACTLESS))

@@ -3,19 +3,19 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from eventually import eventually
-from running.sandbox_chain import SYSTEMS, Chain, running_chain
-from wire.concert import frame_of, read, request
+from running.sandbox_chain import Chain
+from wire.concert import frame_for, frame_of, read, request
 from wire.concert_client import RawClient, ask
+from wire.shop_terminal import PROMPT
 
 from sandbox.cards import DECK
 from sandbox.terminal.device.card import Authorisation
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.journal import Fate
 from sandbox.terminal.gateway.bodies import Body
 from sandbox.terminal.gateway.collection import Schedule, TerminalBusy
@@ -24,33 +24,15 @@ from sandbox.terminal.script.behaviour import Behaviour, Fault
 from sandbox.terminal.script.script import read_script
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decoded_answer import AnswerMeaning
-from shared.concert.encode import encode_operation
-from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PROMPT = Device(request_idle_seconds=0)
 COLLECTION = b"CZ0040320CJ012247300123456CA00201CD001B"
 
 
 def debit(amount_cents: int, **more: Any) -> bytes:
-    return encode_operation(request(amount_cents=amount_cents, **more), Profile())
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served_chain() -> AsyncIterator[Chain]:
-    async with running_chain() as chain:
-        yield chain
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def chain(served_chain: Chain) -> Chain:
-    """Serve one chain for all tests of this file, reset for each."""
-    for system in SYSTEMS:
-        await served_chain.post(system, "/reset")
-    served_chain.trace.reset()
-    return served_chain
+    return frame_for(amount_cents=amount_cents, **more)
 
 
 @asynccontextmanager
@@ -154,7 +136,7 @@ async def test_a_gateway_that_gets_no_cf_learns_it_from_no_message(
 async def test_a_gateway_that_cannot_be_reached_refuses_with_91(chain: Chain) -> None:
     """And the terminal is free again."""
     gateway = HttpGateway(chain.http, "http://127.0.0.1:9")
-    async with VirtualTerminal("127.0.9.24", 0, device=PROMPT, gateway=gateway) as running:
+    async with terminal_with(gateway) as running:
         reading = read(await ask(running, debit(4250)), sent=request(amount_cents=4250))
 
         assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, "91")
@@ -261,11 +243,8 @@ class Scripted:
         return Collected(acknowledged=True, count=body["count"], sum_cents=body["sum_cents"])
 
 
-@asynccontextmanager
-async def terminal_with(gateway: Gateway) -> AsyncIterator[VirtualTerminal]:
-    async with AsyncExitStack() as stack:
-        terminal = VirtualTerminal("127.0.9.24", 0, device=PROMPT, gateway=gateway)
-        yield await stack.enter_async_context(terminal)
+def terminal_with(gateway: Gateway) -> VirtualTerminal:
+    return VirtualTerminal("127.0.9.24", 0, device=PROMPT, gateway=gateway)
 
 
 async def test_while_the_bank_is_asked_the_terminal_is_busy_and_red_has_no_effect() -> None:

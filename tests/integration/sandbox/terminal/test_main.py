@@ -1,16 +1,13 @@
 """The virtual terminal as a process of its own."""
 
 import asyncio
-import re
 import signal
 import sys
 from pathlib import Path
 
-from wire.concert import frame_of, request
+from wire.concert import frame_for, frame_of
 
 from sandbox.terminal.device.session_log import read_session_log
-from shared.concert.encode import encode_operation
-from shared.concert.profile import Profile
 
 OPTIONS = (
     *("--host", "127.0.9.2", "--port", "0", "--delay", "0", "--no-amount-table"),
@@ -20,7 +17,7 @@ OPTIONS = (
 
 async def pay(port: int, cents: int) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.9.2", port)
-    writer.write(encode_operation(request(amount_cents=cents), Profile()))
+    writer.write(frame_for(amount_cents=cents))
     async with asyncio.timeout(10):
         answer = await reader.read()
     writer.close()
@@ -62,40 +59,22 @@ async def test_it_serves_until_sigterm(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_screen_is_served_where_a_port_is_given_and_0_is_a_free_one() -> None:
-    """Its address is printed; without the option only Concert is served."""
-    printed = {}
-    for options in ((), ("--screen-port", "0")):
-        process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "cli",
-                "virtual-terminal",
-                "--host",
-                "127.0.9.2",
-                "--port",
-                "0",
-                *options,
-            ),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            assert process.stdout is not None
-            async with asyncio.timeout(60):
-                lines = [await process.stdout.readline()]
-                while b"is listening" not in lines[-1]:
-                    assert lines[-1], "it ended before it listened"
-                    lines.append(await process.stdout.readline())
-                process.send_signal(signal.SIGTERM)
-                assert await process.wait() == 0
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        printed[options] = b"".join(lines).decode()
+async def test_without_a_screens_port_only_concert_is_served() -> None:
+    """It prints one address; `--screen-port` adds the page's, as all tests from outside start it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", "virtual-terminal", "--host", "127.0.9.2", "--port", "0"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        printed = b""
+        async with asyncio.timeout(60):
+            while b"is listening" not in printed:
+                line = await process.stdout.readline()
+                assert line, "it ended before it listened"
+                printed += line
+    finally:
+        process.kill()
+        await process.wait()
 
-    assert "http://" not in printed[()]
-    screen = re.search(r"http://127\.0\.0\.1:(\d+)/", printed["--screen-port", "0"])
-    assert screen is not None
-    assert int(screen[1]) > 0
+    assert b"http://" not in printed

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from eventually import eventually
-from wire.concert import frame_of, read, request
+from wire.concert import ENQUIRY, IDENTIFICATION, OURS, frame_for, frame_of, read, request
 from wire.concert_client import RawClient, ask
 
 from sandbox.terminal.device.device import Device
@@ -16,15 +16,8 @@ from sandbox.terminal.script.outcomes import OUTCOMES, ScriptedOutcome
 from sandbox.terminal.script.script import read_script
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decoded_answer import AnswerMeaning
-from shared.concert.encode import encode_enquiry, encode_identification, encode_operation
-from shared.concert.profile import Profile
 
 HOST = "127.0.9.21"
-PROFILE = Profile()
-OURS = encode_operation(request(), PROFILE)
-IDENTIFICATION = encode_identification(
-    protocol="ConcertV3.2", software_id="012345678901", pos_number="01", profile=PROFILE
-)
 #: A terminal's own time is short, so that nobody waits for a silent one.
 PROMPT = Device(request_idle_seconds=0, terminal_time_seconds=0.2)
 
@@ -60,11 +53,11 @@ async def test_a_row_does_what_it_says(row: ScriptedOutcome) -> None:
     hurry = {key: value for key, value in HURRIED.items() if key in row.changes}
     sent = request(amount_cents=amount_for(row))
     async with VirtualTerminal(HOST, 0, behaviour=Behaviour(amount_decides=True), device=PROMPT) as running:
-        await ask(running, encode_operation(request(amount_cents=9900), PROFILE))
+        await ask(running, frame_for(amount_cents=9900))
         if row.ending is None or hurry:
             running.queue_script(read_script([{"outcome": row.name, **hurry}]))
 
-        received = await answer_to(running, encode_operation(sent, PROFILE))
+        received = await answer_to(running, frame_for(amount_cents=amount_for(row)))
 
         await eventually(lambda: running.records[1].outcome is not None and not running.is_busy)
         assert running.records[1].charged is row.charged
@@ -176,7 +169,7 @@ async def test_a_terminal_that_restarts_resets_all_connections_and_listens_again
                 return False
 
         await eventually(is_back)
-        enquiry = await ask(running, encode_enquiry(request(), PROFILE))
+        enquiry = await ask(running, ENQUIRY)
 
         assert (enquiry.fields["AE"], enquiry.fields["CB"]) == ("10", "2500")
         assert [one.charged for one in running.records if one.operation == "debit"] == [True, False]

@@ -3,20 +3,15 @@
 import asyncio
 
 import pytest
-from databases import Store
 from eventually import eventually
 from limits import BRIEF_DOUBT
 from payments import change
-from system import System, system_on
-from wire.amqp_proxy import amqp_proxy
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from system import System
+from wire.amqp_proxy import AmqpProxy
+from wire.scripted_terminal import ScriptedTerminal, closes
 
 from terminal_worker.main import run
 from terminal_worker.recovery.heartbeat import WorkerTakenOver
-
-
-async def closes(talk: Talk) -> None:
-    await talk.request()
 
 
 async def test_a_worker_whose_row_is_gone_ends_itself(system: System) -> None:
@@ -30,18 +25,14 @@ async def test_a_worker_whose_row_is_gone_ends_itself(system: System) -> None:
     assert gone == 1
 
 
+@pytest.mark.parametrize("limits", [{**BRIEF_DOUBT, "publish_timeout_seconds": 4}])
 async def test_the_heart_beats_while_released_terminals_cannot_be_published(
-    postgres_store: Store, amqp_url: str, system_prefix: str
+    way: AmqpProxy, system: System
 ) -> None:
     """Leases end while the broker is blocked: publications wait for their time-out, heartbeats do not."""
-    brief = {**BRIEF_DOUBT, "publish_timeout_seconds": 4}
-    async with (
-        amqp_proxy(amqp_url) as way,
-        system_on(postgres_store.url, amqp_url, system_prefix, **brief) as system,
-        ScriptedTerminal(closes) as shop,
-    ):
-        pos = await system.pos()
-        worker = await system.worker(amqp_url=way.url, sweeps=False)
+    pos = await system.pos()
+    worker = await system.worker(amqp_url=way.url, sweeps=False)
+    async with ScriptedTerminal(closes) as shop:
         await pos.pay(shop.host)
         # A payment waits for the terminal: the release has a message to publish.
         async with asyncio.TaskGroup() as group:
@@ -49,7 +40,7 @@ async def test_the_heart_beats_while_released_terminals_cannot_be_published(
             await eventually(lambda: _payments(system, 2))
             await eventually(lambda: worker.metric("session_slots_used") == 0)
             way.freeze()
-            await eventually(lambda: _is_free(system, shop.host))
+            await eventually(lambda: system.is_free(shop.host))
             before = (await worker.heartbeats.counters())[worker.id]
 
             async def has_beaten() -> bool:
@@ -61,7 +52,3 @@ async def test_the_heart_beats_while_released_terminals_cannot_be_published(
 
 async def _payments(system: System, count: int) -> bool:
     return len(await system.payments()) == count
-
-
-async def _is_free(system: System, host: str) -> bool:
-    return await system.holder(host) is None

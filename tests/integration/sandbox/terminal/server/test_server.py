@@ -8,28 +8,19 @@ from pathlib import Path
 
 import pytest
 from eventually import eventually
-from wire.concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
+from wire.concert import DEBIT, ENQUIRY, IDENTIFICATION, OURS, PAYMENT, frame_for, frame_of, read, request
 from wire.concert_client import RawClient, ask
+from wire.shop_terminal import PROMPT
 
 from sandbox.terminal.device.device import DEFAULT_PORT, Device
 from sandbox.terminal.device.session_log import charged_twice, overlapping_sessions, read_session_log
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decoded_answer import AnswerMeaning
-from shared.concert.encode import encode_enquiry, encode_fields, encode_identification, encode_operation
 from shared.concert.enquiry import Grade, interpret_enquiry
-from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
-PROFILE = Profile()
-OURS = encode_operation(request(), PROFILE)
-REVERSAL = encode_operation(request(operation=Operation.REVERSAL), PROFILE)
-ENQUIRY = encode_enquiry(request(), PROFILE)
-IDENTIFICATION = encode_identification(
-    protocol="ConcertV3.2", software_id="012345678901", pos_number="01", profile=PROFILE
-)
-#: Takes a request as soon as it is whole.
-PROMPT = Device(request_idle_seconds=0)
+REVERSAL = frame_for(operation=Operation.REVERSAL)
 
 
 def terminal(
@@ -45,51 +36,6 @@ async def test_it_listens_on_the_default_port_of_an_address_of_its_own() -> None
             assert one.address == f"127.0.9.11:{DEFAULT_PORT}"
             assert (await ask(one, DEBIT)).fields["AE"] == "10"
             assert (await ask(other, DEBIT)).fields["AE"] == "10"
-
-
-@pytest.mark.parametrize("data", [DEBIT, DEBIT_WITH_RECEIPT, CREDIT, OURS, IDENTIFICATION])
-@pytest.mark.parametrize("end", [b"", b"\r\n"])
-@pytest.mark.parametrize("piece_bytes", [None, 1])
-async def test_every_worked_request_is_understood(data: bytes, end: bytes, piece_bytes: int | None) -> None:
-    """In one piece and byte by byte, with CR LF and without."""
-    async with terminal(device=Device(request_idle_seconds=0.15)) as running:
-        async with RawClient(running) as client:
-            await client.send(data + end, piece_bytes=piece_bytes)
-            answer = frame_of(await client.receive_all())
-
-        assert answer.fields["AE"] == "10"
-        sent = frame_of(data).fields
-        assert answer.fields.get("CB") == sent.get("CB")
-        assert ("ZT" in answer.fields) == ("CK" in sent)
-        received = "".join(p.text for p in running.records[0].passages if p.direction == "in")
-        assert received == (data + end).decode()
-
-
-@pytest.mark.parametrize("data", [DEBIT, CREDIT, REVERSAL], ids=["debit", "credit", "reversal"])
-@pytest.mark.parametrize("tag", ["CB", "CD", "CZ", "CJ", "CA", "CE"])
-async def test_an_operation_that_lacks_a_field_is_a_format_error(data: bytes, tag: str) -> None:
-    """Neither silence nor an approval: AF 09, after the time for the rest of a request."""
-    fields = {name: value for name, value in frame_of(data).fields.items() if name != tag}
-    device = Device(request_idle_seconds=0, request_incomplete_seconds=0.1)
-
-    async with terminal(device=device) as running:
-        answer = await ask(running, encode_fields(list(fields.items())))
-
-    assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
-    assert not any(record.charged for record in running.records)
-
-
-@pytest.mark.parametrize(
-    "bad", ["CB0011", "CA0031  ", "CJ003123", "CE00297", "CB00412,5", "CB013" + "1" * 13]
-)
-async def test_a_field_of_a_wrong_form_is_a_format_error(bad: str) -> None:
-    """Too short, too long, no number."""
-    fields = {**frame_of(DEBIT).fields, bad[:2]: bad[5:]}
-
-    async with terminal() as running:
-        answer = await ask(running, encode_fields(list(fields.items())))
-
-    assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
 
 
 async def test_a_request_that_is_cut_is_a_format_error_after_a_while() -> None:
@@ -160,8 +106,8 @@ async def test_the_customer_pays_refuses_or_abandons_as_set_for_the_amount() -> 
         }
         outcomes = []
         for cents in (2500, 1300, 1400):
-            sent = request(amount_cents=cents)
-            outcomes.append(read(await ask(running, encode_operation(sent, PROFILE)), sent=sent).meaning)
+            answer = await ask(running, frame_for(amount_cents=cents))
+            outcomes.append(read(answer, sent=request(amount_cents=cents)).meaning)
         running.choose = lambda asked: Behaviour(customer=Customer.REFUSE) if asked.reference else None
         refused = await ask(running, OURS)
         paid = await ask(running, DEBIT)
@@ -285,19 +231,6 @@ async def test_a_client_that_drops_in_the_middle_does_not_stop_the_customer(abor
         assert overlapping_sessions(list(running.records)) == []
 
 
-async def test_a_client_that_drops_in_its_request_charges_no_card() -> None:
-    """Half a request is none."""
-    async with terminal() as running:
-        async with RawClient(running) as client:
-            await client.send(OURS[:40])
-            await eventually(lambda: running.records and running.records[0].passages)
-        await eventually(lambda: running.records[0].closed_at_ms is not None)
-
-        assert not running.is_busy
-        assert not running.records[0].charged
-        assert (await ask(running, OURS)).fields["AE"] == "10"
-
-
 @pytest.mark.parametrize(("piece_bytes", "pause"), [(1, 0.0), (50, 0.01)])
 async def test_an_answer_may_come_in_pieces(piece_bytes: int, pause: float) -> None:
     """Byte by byte, or cut with pauses; the reader's result is the same."""
@@ -376,7 +309,7 @@ async def test_a_terminal_in_immediate_mode_answers_before_the_card() -> None:
 async def test_an_earlier_transactions_answer_and_noise_are_in_doubt() -> None:
     """Though the card was charged."""
     async with terminal() as running:
-        await ask(running, encode_operation(request(amount_cents=9900), PROFILE))
+        await ask(running, frame_for(amount_cents=9900))
         running.behaviour = Behaviour(fault=Fault.EARLIER_ANSWER)
         earlier = await ask(running, OURS)
         running.behaviour = Behaviour(fault=Fault.GARBAGE)
@@ -396,15 +329,6 @@ async def test_a_terminal_may_require_cr_lf_after_a_request() -> None:
 
     assert (without.fields["AE"], without.fields["AF"]) == ("01", "09")
     assert with_line_end.fields["AE"] == "10"
-
-
-async def test_noise_is_rejected_and_recorded() -> None:
-    """A browser, say."""
-    async with terminal() as running:
-        answer = await ask(running, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-
-        assert (answer.fields["AE"], answer.fields["AF"]) == ("01", "09")
-        assert running.records[0].outcome == "rejected"
 
 
 async def test_it_closes_cleanly_in_the_middle_of_everything(tmp_path: Path) -> None:
@@ -439,7 +363,7 @@ async def test_hundreds_of_payments_one_after_the_other_are_all_recorded(tmp_pat
     async with VirtualTerminal("127.0.9.1", 0, device=PROMPT, record_path=path) as running:
         for number in range(300):
             sent = request(reference=f"pay_{number:026d}")
-            answer = await ask(running, encode_operation(sent, PROFILE))
+            answer = await ask(running, frame_for(reference=sent.reference))
             assert read(answer, sent=sent).meaning is AnswerMeaning.SUCCEEDED
 
     records = read_session_log(path)

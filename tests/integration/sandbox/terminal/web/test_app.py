@@ -11,20 +11,17 @@ from typing import Any
 import httpx
 import pytest
 from eventually import eventually
-from wire.concert import frame_of, read, request
+from wire.concert import OURS, frame_for, frame_of, read, request
 from wire.concert_client import RawClient, ask
+from wire.shop_terminal import PROMPT
 
 from sandbox.cards import DECK
-from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.server import VirtualTerminal
 from sandbox.terminal.web.app import make_terminal_app
 from shared.concert.decoded_answer import AnswerMeaning
-from shared.concert.encode import encode_operation
-from shared.concert.profile import Profile
 from shared.runtime.serving import port_of, serving
 
-OURS = encode_operation(request(), Profile())
 Json = dict[str, Any]
 
 
@@ -57,7 +54,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         terminal = await stack.enter_async_context(
-            VirtualTerminal("127.0.9.25", 0, device=Device(request_idle_seconds=0), by_hand=True)
+            VirtualTerminal("127.0.9.25", 0, device=PROMPT, by_hand=True)
         )
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setblocking(False)
@@ -115,7 +112,7 @@ async def test_amounts_decide_once_it_is_set_so(served: Served) -> None:
     """25.51 is paid before, refused after."""
     await served.post("/settings", {"by_hand": False, "delay_seconds": 0})
     sent = request(amount_cents=2551)
-    data = encode_operation(sent, Profile())
+    data = frame_for(amount_cents=2551)
 
     before = read(await ask(served.terminal, data), sent=sent)
     await served.post("/settings", {"amount_decides": True})

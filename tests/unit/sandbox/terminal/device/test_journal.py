@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
-from wire.concert import PAYMENT, frame_of, request
+from wire.concert import PAYMENT, frame_for, frame_of
 
 from sandbox.cards import DECK, Card, Mode, card_of_key
 from sandbox.terminal.device.card import CardRead, masked
@@ -18,8 +18,6 @@ from sandbox.terminal.gateway.collection import Schedule
 from sandbox.terminal.script.behaviour import Behaviour
 from sandbox.terminal.server.request import Request, check_request
 from shared.concert.decoded_answer import read_answer_code
-from shared.concert.encode import encode_operation
-from shared.concert.profile import Profile
 from shared.payment.payment import Operation
 
 AT = datetime(2026, 9, 1, 12, 30, tzinfo=UTC)
@@ -27,8 +25,7 @@ DEVICE = Device()
 
 
 def asked(operation: Operation = Operation.DEBIT, amount_cents: int = 2500) -> Request:
-    sent = request(operation=operation, amount_cents=amount_cents)
-    return check_request(frame_of(encode_operation(sent, Profile())))
+    return check_request(frame_of(frame_for(operation=operation, amount_cents=amount_cents)))
 
 
 def paid(

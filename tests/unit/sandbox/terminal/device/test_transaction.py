@@ -5,7 +5,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from wire.concert import CREDIT, DEBIT, DEBIT_WITH_RECEIPT, PAYMENT, frame_of, read, request
+from wire.concert import (
+    CREDIT,
+    DEBIT,
+    DEBIT_WITH_RECEIPT,
+    ENQUIRY,
+    IDENTIFICATION,
+    PAYMENT,
+    frame_for,
+    frame_of,
+    read,
+    request,
+)
 
 from sandbox.terminal.device.device import TEST_CARD_NUMBER, Device
 from sandbox.terminal.device.transaction import (
@@ -24,7 +35,7 @@ from sandbox.terminal.script.behaviour import Behaviour, Customer, EnquiryAnswer
 from sandbox.terminal.server.answer_delivery import answer_bytes, pieces
 from sandbox.terminal.server.request import Request, check_request, is_whole
 from shared.concert.decoded_answer import AnswerMeaning
-from shared.concert.encode import OperationRequest, encode_enquiry, encode_identification, encode_operation
+from shared.concert.encode import OperationRequest, encode_fields, encode_operation
 from shared.concert.enquiry import Grade, ProofGap, interpret_enquiry
 from shared.concert.profile import Profile
 from shared.concert.receipt import decode_receipt, encoded_receipt_in
@@ -52,6 +63,9 @@ def done(
 
 def receipt_of(answer: Answer) -> str:
     return decode_receipt(encoded_receipt_in(answer) or "") or ""
+
+
+REVERSAL = frame_for(operation=Operation.REVERSAL)
 
 
 @pytest.mark.parametrize("data", [DEBIT, DEBIT_WITH_RECEIPT, CREDIT])
@@ -232,7 +246,7 @@ def test_a_part_of_the_amount_may_be_paid() -> None:
 
 
 def enquire(memory: Memory, enquiry: EnquiryAnswer = "repeats") -> Answer:
-    asked_again = check_request(frame_of(encode_enquiry(request(), Profile())))
+    asked_again = check_request(frame_of(ENQUIRY))
     assert asked_again.rejected_with is None
     return repeat_last(asked_again, memory, Behaviour(enquiry=enquiry), DEVICE)
 
@@ -267,11 +281,7 @@ def test_a_terminal_that_copies_request_fields_into_an_enquirys_answer_confirms_
 
 def test_an_identification_is_answered_with_five_fields() -> None:
     """CZ CJ CA CD AE."""
-    ping = encode_identification(
-        protocol="ConcertV3.2", software_id="012345678901", pos_number="01", profile=Profile()
-    )
-
-    answer = identify(check_request(frame_of(ping)), DEVICE)
+    answer = identify(check_request(frame_of(IDENTIFICATION)), DEVICE)
 
     assert list(answer) == ["CZ", "CJ", "CA", "CD", "AE"]
     assert answer["AE"] == "10"
@@ -296,6 +306,26 @@ def test_a_request_that_cannot_be_done_is_rejected_with_its_reason(data: bytes, 
 
     assert rejected.rejected_with == code
     assert (reject(rejected, code, DEVICE)["AE"], reject(rejected, code, DEVICE)["AF"]) == ("01", code)
+
+
+@pytest.mark.parametrize("data", [DEBIT, CREDIT, REVERSAL], ids=["debit", "credit", "reversal"])
+@pytest.mark.parametrize("tag", ["CB", "CD", "CZ", "CJ", "CA", "CE"])
+def test_an_operation_that_lacks_a_field_is_a_format_error(data: bytes, tag: str) -> None:
+    """The terminal waits for the rest of it, and then takes it for neither whole nor approved."""
+    fields = [(name, value) for name, value in frame_of(data).fields.items() if name != tag]
+    frame = frame_of(encode_fields(fields))
+
+    assert (is_whole(frame), check_request(frame).rejected_with) == (False, "09")
+
+
+@pytest.mark.parametrize(
+    "bad", ["CB0011", "CA0031  ", "CJ003123", "CE00297", "CB00412,5", "CB013" + "1" * 13]
+)
+def test_a_field_of_a_wrong_form_is_a_format_error(bad: str) -> None:
+    """Too short, too long, no number."""
+    fields = {**frame_of(DEBIT).fields, bad[:2]: bad[5:]}
+
+    assert check_request(frame_of(encode_fields(list(fields.items())))).rejected_with == "09"
 
 
 def test_a_busy_terminal_and_one_in_immediate_mode_are_read_as_such() -> None:
