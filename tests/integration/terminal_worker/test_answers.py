@@ -5,12 +5,18 @@ import time
 
 import pytest
 from eventually import eventually
+from limits import PATIENT_SESSIONS
 from system import System
 from wire.scripted_terminal import ScriptedTerminal, Talk, answer_to
 from wire.shop_terminal import shop_terminal
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer
 from shared.payment.states import State
+
+
+@pytest.fixture
+def limits() -> dict[str, object]:
+    return PATIENT_SESSIONS
 
 
 @pytest.mark.parametrize(
@@ -83,7 +89,7 @@ async def test_a_connection_that_is_kept_open_costs_little_once_its_echoes_are_k
 
     pos = await system.pos()
     long = 1.5
-    await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=3)
+    await system.worker(idle_end_seconds=long, lease_after_doubt_seconds=7)
     seconds = []
     async with ScriptedTerminal(keeps_open) as shop:
         for _ in range(4):

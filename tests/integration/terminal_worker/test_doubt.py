@@ -6,7 +6,7 @@ import contextlib
 import httpx
 import pytest
 from eventually import eventually
-from limits import BRIEF_DOUBT
+from limits import BRIEF_DOUBT, PATIENT_SESSIONS
 from system import System, payment_id
 from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, closes, says_nothing
 from wire.shop_terminal import shop_terminal
@@ -15,6 +15,11 @@ from sandbox.terminal.script.behaviour import Behaviour, Fault
 from sandbox.terminal.server.answer_delivery import NOISE
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
+
+
+@pytest.fixture
+def limits() -> dict[str, object]:
+    return PATIENT_SESSIONS
 
 
 async def in_doubt(system: System, answered: httpx.Response) -> str:
@@ -100,7 +105,7 @@ async def test_whatever_is_no_valid_answer_is_doubt_with_its_reason(
         assert len(shop.talks) == 1
 
 
-@pytest.mark.parametrize("limits", [BRIEF_DOUBT])
+@pytest.mark.parametrize("limits", [{**BRIEF_DOUBT, "lease_after_doubt_seconds": 3}])
 async def test_a_silent_terminal_stays_locked_to_the_leases_end_and_then_the_next_is_paid(
     system: System,
 ) -> None:

@@ -16,6 +16,11 @@ from shared.broker.messages import PaymentMessage
 
 
 @pytest.fixture
+def limits() -> dict[str, object]:
+    return PATIENT_SESSIONS
+
+
+@pytest.fixture
 async def way_to_postgres(postgres_store: Store) -> AsyncIterator[AmqpProxy]:
     async with amqp_proxy(postgres_store.url) as proxy:
         yield proxy
@@ -85,7 +90,6 @@ async def test_another_runs_claim_is_never_mistaken_for_a_lost_one(system: Syste
     assert lock.epoch == 2
 
 
-@pytest.mark.parametrize("limits", [PATIENT_SESSIONS])
 async def test_a_claim_waits_for_an_unavailable_database(system: System) -> None:
     """The payment is still queued when the database is back, within its deadline: it is paid."""
     pos = await system.pos()

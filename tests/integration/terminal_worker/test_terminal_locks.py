@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 import pytest
 import structlog
 from eventually import eventually
+from limits import PATIENT_SESSIONS
 from system import Api, Pos, System, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk, answers, closes, says_nothing
 from wire.shop_terminal import shop_terminal
@@ -16,6 +17,11 @@ from shared.storage.payments import settling
 #: No sweep while such a test runs: only a released terminal's next payment is published.
 REPUBLISH_AFTER_SECONDS = 60
 HELD = "payment waits for the terminal"
+
+
+@pytest.fixture
+def limits() -> dict[str, object]:
+    return PATIENT_SESSIONS
 
 
 async def test_payments_for_one_terminal_are_paid_one_after_the_other_in_their_order(
