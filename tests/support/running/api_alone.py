@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
+import pytest
 from databases import Store
 from payments import try_claim
 
@@ -43,6 +44,10 @@ from shared.storage.terminals.merchants import (
     create_credential,
     create_merchant,
 )
+
+#: Marks of a test whose `api` runs on one database only: what it promises does not depend on it, or needs it.
+on_sqlite: Final = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+on_postgres: Final = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 
 _SECRET_KEY: Final = b"a key for tests, 32 characters long"
 _POLLS_OFTEN: Final[dict[str, Any]] = {"reply_poll_seconds": 0.05, "reply_poll_after_seconds": 0.1}

@@ -12,8 +12,6 @@ from loopback import terminal_host
 from system import ORDER_PATH, Pos, System, order_for
 from wire.scripted_terminal import ScriptedTerminal, says_nothing
 
-from shared.security.credentials import CredentialKind
-
 JSON = {"Content-Type": "application/json"}
 
 
@@ -29,30 +27,18 @@ def check(answered: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return error
 
 
-@pytest.mark.parametrize(
-    ("header", "details"),
-    [
-        (None, "Authorization header not found"),
-        ("", "Authorization header is empty"),
-        ("Bearer abc", "Authorization header doesn't rely on HTTP Basic Authentication"),
-        ("Basic !!!", "Invalid authorization header"),
-        ("Basic bm9ib2R5OnNlY3JldA==", "Incorrect credentials"),
-    ],
-)
-async def test_each_way_of_not_being_logged_in_has_its_text(
-    system: System, header: str | None, details: str
-) -> None:
-    """And is found before the body is looked at: an empty, wrong or huge one changes nothing."""
+async def test_a_log_in_is_checked_before_the_body(system: System) -> None:
+    """An empty, wrong or huge one changes nothing of the 401, nor does its media type."""
     api = await system.api()
-    headers = {} if header is None else {"Authorization": header}
+    headers = {"Authorization": "Basic bm9ib2R5OnNlY3JldA==", "Content-Type": "a/b"}
 
     for body in (b"", b"{", b"x" * 300_000):
-        answered = await api.client.post(ORDER_PATH, content=body, headers={**headers, "Content-Type": "a/b"})
+        answered = await api.client.post(ORDER_PATH, content=body, headers=headers)
 
         error = check(answered, 401, "connector.api.login.unauthorized")
         assert error["message"] == "Unauthorized"
         assert error["description"] == "The login has been rejected."
-        assert error["details"] == details
+        assert error["details"] == "Incorrect credentials"
         assert answered.headers["www-authenticate"] == "Basic"
 
 
@@ -63,22 +49,6 @@ async def test_a_wrong_secret_is_refused_while_the_right_one_is_cached(system: S
     answered = await pos.client.post(ORDER_PATH, auth=(pos.login.username, "wrong"), json={})
 
     assert check(answered, 401, "connector.api.login.unauthorized")["details"] == "Incorrect credentials"
-
-
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        (CredentialKind.PUBLIC, "public.forbidden"),
-        (CredentialKind.GATEWAY, "credential.forbidden"),
-        (CredentialKind.OPERATOR, "credential.forbidden"),
-    ],
-)
-async def test_only_private_credentials_pay(system: System, kind: CredentialKind, code: str) -> None:
-    """Whatever the body says."""
-    api = await system.api()
-    login = await system.login(kind=kind, merchant=kind is CredentialKind.PUBLIC)
-
-    check(await Pos(api.client, login).send({}), 403, code)
 
 
 @pytest.mark.parametrize("networks", [(), ("10.0.0.0/8",)])
@@ -208,15 +178,6 @@ async def test_request_ids_go_in_and_out(system: System) -> None:
         assert made
         assert made != insane
         assert await sent_back(insane) != made
-
-
-async def test_unknown_paths_and_methods_answer_in_the_envelope(system: System) -> None:
-    """404, and 405 with what is allowed."""
-    api = await system.api()
-    check(await api.client.get("/v1/nothing"), 404, "unknown.resource.not.found")
-    answered = await api.client.get(ORDER_PATH)
-    check(answered, 405, "unsupported.method.method.not.allowed")
-    assert answered.headers["allow"] == "POST"
 
 
 async def test_the_healthcheck_is_up_only_when_payments_can_be_taken(system: System) -> None:

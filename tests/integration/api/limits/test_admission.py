@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from databases import Store
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, api_alone, on_sqlite
 
 from api.terminals.targets import Targets
 from shared.payment.states import Event
@@ -54,60 +54,57 @@ async def test_a_new_payment_above_a_limit_is_refused(sqlite_store: Store, what:
         assert await is_refused(other, "127.0.0.1") is (what == "all")
 
 
-async def test_attaching_and_reading_are_never_refused(sqlite_store: Store) -> None:
+@on_sqlite
+@pytest.mark.parametrize("api_settings", [{"waiting_limit_per_terminal": 1}])
+async def test_attaching_and_reading_are_never_refused(pos: Caller) -> None:
     """The POS whose answer got lost must not be sent away: its order, its payment, its history."""
-    async with api_alone(sqlite_store, waiting_limit_per_terminal=1) as api:
-        pos = await api.merchant()
-        (first,) = await fill(pos, "127.0.0.1")
-        assert await is_refused(pos, "127.0.0.1")
+    (first,) = await fill(pos, "127.0.0.1")
+    assert await is_refused(pos, "127.0.0.1")
 
-        attached = await pos.order(
-            "127.0.0.1", order_id="order-1", headers={"prefer": "respond-async", "idempotency_key": "k"}
-        )
+    attached = await pos.order(
+        "127.0.0.1", order_id="order-1", headers={"prefer": "respond-async", "idempotency_key": "k"}
+    )
 
-        assert attached.status_code == 202
-        assert attached.json()["payment"]["id"] == first
-        for path in ("", f"/{first}", f"/{first}/events"):
-            assert (await pos.get("/v1/payments" + path)).status_code == 200
-        assert (await pos.post(f"/v1/payments/{first}/cancel")).status_code == 200
+    assert attached.status_code == 202
+    assert attached.json()["payment"]["id"] == first
+    for path in ("", f"/{first}", f"/{first}/events"):
+        assert (await pos.get("/v1/payments" + path)).status_code == 200
+    assert (await pos.post(f"/v1/payments/{first}/cancel")).status_code == 200
 
 
-async def test_a_replay_and_a_known_reversal_are_not_new(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"waiting_limit": 1}])
+async def test_a_replay_and_a_known_reversal_are_not_new(api: ApiAlone, pos: Caller) -> None:
     """An answer from the database takes no slot."""
-    async with api_alone(store, waiting_limit=1) as api:
-        pos = await api.merchant()
-        (first,) = await fill(pos, "127.0.0.1")
-        await api.settle(await api.claim(first), Event.ANSWERED_DONE)
-        await api.payments.admission.recount()
-        reversal: dict[str, Any] = {"order_id": "order-1", "transaction_type": "Cancel"}
-        back = await pos.order_async("127.0.0.1", **reversal)
-        assert await is_refused(pos, "127.0.0.5")
+    (first,) = await fill(pos, "127.0.0.1")
+    await api.settle(await api.claim(first), Event.ANSWERED_DONE)
+    await api.payments.admission.recount()
+    reversal: dict[str, Any] = {"order_id": "order-1", "transaction_type": "Cancel"}
+    back = await pos.order_async("127.0.0.1", **reversal)
+    assert await is_refused(pos, "127.0.0.5")
 
-        assert (await pos.order("127.0.0.1", order_id="order-1")).json()["payment"]["replayed"] is True
-        assert await pos.order_async("127.0.0.1", **reversal) == back
+    assert (await pos.order("127.0.0.1", order_id="order-1")).json()["payment"]["replayed"] is True
+    assert await pos.order_async("127.0.0.1", **reversal) == back
 
 
-async def test_room_comes_back_when_payments_go_to_their_terminals(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"waiting_limit_per_terminal": 1}])
+async def test_room_comes_back_when_payments_go_to_their_terminals(api: ApiAlone, pos: Caller) -> None:
     """At the next count."""
-    async with api_alone(store, waiting_limit_per_terminal=1) as api:
-        pos = await api.merchant()
-        (first,) = await fill(pos, "127.0.0.1")
-        await api.payments.admission.recount()
-        assert await is_refused(pos, "127.0.0.1")
+    (first,) = await fill(pos, "127.0.0.1")
+    await api.payments.admission.recount()
+    assert await is_refused(pos, "127.0.0.1")
 
-        await api.claim(first)
-        await api.payments.admission.recount()
+    await api.claim(first)
+    await api.payments.admission.recount()
 
-        assert not await is_refused(pos, "127.0.0.1")
+    assert not await is_refused(pos, "127.0.0.1")
 
 
-async def test_payments_one_after_the_other_need_no_count(sqlite_store: Store) -> None:
+@on_sqlite
+@pytest.mark.parametrize("api_settings", [{"waiting_limit_per_terminal": 1}])
+async def test_payments_one_after_the_other_need_no_count(api: ApiAlone, pos: Caller) -> None:
     """A quick terminal serves more than its limit between two counts."""
-    async with api_alone(sqlite_store, waiting_limit_per_terminal=1) as api:
-        pos = await api.merchant()
-
-        for _ in range(3):
-            await _paid_at_once(api, pos)
+    for _ in range(3):
+        await _paid_at_once(api, pos)
 
 
 async def test_a_burst_keeps_to_the_limit(sqlite_store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from databases import Store
 from payments import change, lose, rows
 from running.api_alone import ApiAlone, Caller, api_alone
@@ -21,39 +22,37 @@ async def put(pos: Caller, number: int) -> int:
     return answered.status_code
 
 
-async def test_so_many_terminals_may_be_registered(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"terminal_limit_per_merchant": 2}])
+async def test_so_many_terminals_may_be_registered(pos: Caller, other: Caller) -> None:
     """One more is a 409, by itself or in a file; changing and removing go on, and so do other merchants."""
-    async with api_alone(store, terminal_limit_per_merchant=2) as api:
-        pos, other = await api.merchant(), await api.merchant()
-        assert [await put(pos, number) for number in (1, 2, 3)] == [201, 201, 409]
-        assert await put(pos, 1) == 200
-        assert await put(other, 3) == 201
+    assert [await put(pos, number) for number in (1, 2, 3)] == [201, 201, 409]
+    assert await put(pos, 1) == 200
+    assert await put(other, 3) == 201
 
-        file = "id,host\ntill-1,127.0.1.1\ntill-9,127.0.1.9\n"
-        headers = {"Content-Type": "text/csv"}
-        for query in ("", "?dry_run=true"):
-            imported = await pos.client.post("/v1/terminals/import" + query, content=file, headers=headers)
-            assert imported.status_code == 409
-            assert imported.json()["error"]["code"] == "limit.terminal.conflict"
-        assert (await pos.client.delete("/v1/terminals/till-2")).status_code == 204
-        assert await put(pos, 3) == 201
+    file = "id,host\ntill-1,127.0.1.1\ntill-9,127.0.1.9\n"
+    headers = {"Content-Type": "text/csv"}
+    for query in ("", "?dry_run=true"):
+        imported = await pos.client.post("/v1/terminals/import" + query, content=file, headers=headers)
+        assert imported.status_code == 409
+        assert imported.json()["error"]["code"] == "limit.terminal.conflict"
+    assert (await pos.client.delete("/v1/terminals/till-2")).status_code == 204
+    assert await put(pos, 3) == 201
 
 
-async def test_so_many_payments_may_be_open(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"open_payment_limit_per_merchant": 2}])
+async def test_so_many_payments_may_be_open(api: ApiAlone, pos: Caller, other: Caller) -> None:
     """In doubt, too, and safe to retry; the order in doubt itself is answered with what is stored."""
-    async with api_alone(store, open_payment_limit_per_merchant=2) as api:
-        pos, other = await api.merchant(), await api.merchant()
-        doubted = await pos.order_async("127.0.0.1", order_id="order-1")
-        await lose(api.database, await api.claim(doubted))
-        claimed = await api.claim(await pos.order_async("127.0.0.2"))
-        await api.payments.admission.recount()
+    doubted = await pos.order_async("127.0.0.1", order_id="order-1")
+    await lose(api.database, await api.claim(doubted))
+    claimed = await api.claim(await pos.order_async("127.0.0.2"))
+    await api.payments.admission.recount()
 
-        await refused(pos, "open.payment.too.many.requests")
-        assert await pos.order_async("127.0.0.1", order_id="order-1") == doubted
-        await other.order_async("127.0.0.4")
-        await api.settle(claimed, Event.ANSWERED_DONE)
-        await api.payments.admission.recount()
-        await pos.order_async("127.0.0.3")
+    await refused(pos, "open.payment.too.many.requests")
+    assert await pos.order_async("127.0.0.1", order_id="order-1") == doubted
+    await other.order_async("127.0.0.4")
+    await api.settle(claimed, Event.ANSWERED_DONE)
+    await api.payments.admission.recount()
+    await pos.order_async("127.0.0.3")
 
 
 async def test_so_many_bytes_of_orders_may_be_stored_a_day(store: Store) -> None:

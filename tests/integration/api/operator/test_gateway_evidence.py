@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from databases import Store
 from payments import history, lose, rows
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, on_sqlite
 
 from shared.payment.payment import Result
 from shared.payment.states import Event, State
@@ -77,22 +76,22 @@ async def test_a_record_with_our_reference_proves_a_success(api: ApiAlone, statu
         ({"reference": None, "payment_id": "the payment's", "status": "collected"}, "joined"),
     ],
 )
-async def test_anything_less_is_a_hint(sqlite_store: Store, changes: dict[str, Any], because: str) -> None:
+@on_sqlite
+async def test_anything_less_is_a_hint(api: ApiAlone, changes: dict[str, Any], because: str) -> None:
     """Kept for the operator; the payment stays in doubt."""
-    async with api_alone(sqlite_store) as api:
-        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await in_doubt(api, pos)
-        said = record(payment_id, **changes)
-        if "payment_id" in said:
-            said["payment_id"] = payment_id
+    pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+    payment_id = await in_doubt(api, pos)
+    said = record(payment_id, **changes)
+    if "payment_id" in said:
+        said["payment_id"] = payment_id
 
-        answered = (await gateway.post(PATH, said)).json()
+    answered = (await gateway.post(PATH, said)).json()
 
-        assert answered["payment"]["state"] == "in_doubt"
-        assert answered["evidence"] == {"is_proof": False, "is_new": True, "because": because}
-        (stored,) = await rows(api.database, "SELECT source, proves, detail FROM evidence")
-        assert (stored.source, stored.proves) == ("gateway", None)
-        assert json.loads(stored.detail)["hint_because"] == because
+    assert answered["payment"]["state"] == "in_doubt"
+    assert answered["evidence"] == {"is_proof": False, "is_new": True, "because": because}
+    (stored,) = await rows(api.database, "SELECT source, proves, detail FROM evidence")
+    assert (stored.source, stored.proves) == ("gateway", None)
+    assert json.loads(stored.detail)["hint_because"] == because
 
 
 async def test_a_record_is_taken_once(api: ApiAlone) -> None:
@@ -112,17 +111,17 @@ async def test_a_record_is_taken_once(api: ApiAlone) -> None:
     assert (await gateway.post(PATH, {**said, "source": "other"})).json()["evidence"]["is_new"] is True
 
 
-async def test_a_proof_before_the_doubt_settles_it_when_it_begins(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_a_proof_before_the_doubt_settles_it_when_it_begins(api: ApiAlone) -> None:
     """The gateway was faster than our lost connection."""
-    async with api_alone(sqlite_store) as api:
-        pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
-        payment_id = await pos.order_async()
-        claimed = await api.claim(payment_id)
+    pos, gateway = await api.merchant(), await api.caller(CredentialKind.GATEWAY)
+    payment_id = await pos.order_async()
+    claimed = await api.claim(payment_id)
 
-        early = (await gateway.post(PATH, record(payment_id))).json()
-        assert early["payment"]["state"] == "in_session"
+    early = (await gateway.post(PATH, record(payment_id))).json()
+    assert early["payment"]["state"] == "in_session"
 
-        assert (await lose(api.database, claimed)).state is State.SUCCEEDED
+    assert (await lose(api.database, claimed)).state is State.SUCCEEDED
 
 
 async def test_a_proof_against_a_refusal_is_raised(api: ApiAlone) -> None:
@@ -175,19 +174,19 @@ async def test_no_other_attempt_of_a_closed_order_is_safe_to_retry(api: ApiAlone
         ({"reference": "a\ud800b"}, 400, "reference"),
     ],
 )
+@on_sqlite
 async def test_a_report_that_cannot_be_used_is_refused(
-    sqlite_store: Store, changes: dict[str, Any], status: int, path: str | None
+    api: ApiAlone, changes: dict[str, Any], status: int, path: str | None
 ) -> None:
     """In the contract's words; nothing is stored."""
-    async with api_alone(sqlite_store) as api:
-        gateway = await api.caller(CredentialKind.GATEWAY)
+    gateway = await api.caller(CredentialKind.GATEWAY)
 
-        answered = await gateway.client.post(
-            PATH,
-            content=json.dumps(record("pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDF", **changes)),
-            headers={"content-type": "application/json"},
-        )
+    answered = await gateway.client.post(
+        PATH,
+        content=json.dumps(record("pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDF", **changes)),
+        headers={"content-type": "application/json"},
+    )
 
-        assert answered.status_code == status, answered.text
-        assert answered.json()["error"]["details"].get("path") == path
-        assert await rows(api.database, "SELECT * FROM gateway_records") == []
+    assert answered.status_code == status, answered.text
+    assert answered.json()["error"]["details"].get("path") == path
+    assert await rows(api.database, "SELECT * FROM gateway_records") == []

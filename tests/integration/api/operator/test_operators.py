@@ -1,13 +1,13 @@
 """Doubts and contradictions as operators see them, and their decisions."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
 import pytest
-from databases import Store
 from payments import change, history, holder, lose, prove, rows
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, on_sqlite
 
 from shared.payment.payment import Result
 from shared.payment.states import Event, State
@@ -115,44 +115,35 @@ async def test_not_charged_makes_a_doubt_a_failure_after_its_window_only(api: Ap
     assert await pos.order_async(order_id="order-1") != payment_id
 
 
-async def test_a_terminal_that_takes_its_time_has_a_longer_window(sqlite_store: Store) -> None:
-    """By the profile that the payment was sent with."""
-    async with api_alone(sqlite_store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, pos)
-        profile = '{"terminal_time_seconds":600}'
-        await change(api.database, "UPDATE payments SET profile = :profile", profile=profile)
-        await age(api, 630)
+@on_sqlite
+@pytest.mark.parametrize(
+    ("terminal_time_seconds", "window_seconds"), [(600, 635), (27, 275)], ids=["longer", "never shorter"]
+)
+async def test_a_terminal_that_takes_its_time_has_a_longer_window(
+    api: ApiAlone, pos: Caller, terminal_time_seconds: int, window_seconds: int
+) -> None:
+    """By the profile that the payment was sent with; it may be shared, so no merchant's word shortens it."""
+    operator = await api.caller(CredentialKind.OPERATOR)
+    payment_id = await in_doubt(api, pos)
+    profile = json.dumps({"terminal_time_seconds": terminal_time_seconds})
+    await change(api.database, "UPDATE payments SET profile = :profile", profile=profile)
+    await age(api, window_seconds - 5)
 
-        assert (await decide(operator, payment_id, "not_charged")).status_code == 409
-        await age(api, 6)
-        assert (await decide(operator, payment_id, "not_charged")).status_code == 200
-
-
-async def test_a_merchants_own_profile_never_shortens_the_window(sqlite_store: Store) -> None:
-    """The terminal may be shared, whatever one of its merchants says of it, or stored of it long ago."""
-    async with api_alone(sqlite_store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, pos)
-        profile = '{"terminal_time_seconds":27}'
-        await change(api.database, "UPDATE payments SET profile = :profile", profile=profile)
-        await age(api, 270)
-
-        assert (await decide(operator, payment_id, "not_charged")).status_code == 409
-        await age(api, 6)
-        assert (await decide(operator, payment_id, "not_charged")).status_code == 200
+    assert (await decide(operator, payment_id, "not_charged")).status_code == 409
+    await age(api, 6)
+    assert (await decide(operator, payment_id, "not_charged")).status_code == 200
 
 
-async def test_nobody_decides_in_the_first_minute(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_nobody_decides_in_the_first_minute(api: ApiAlone) -> None:
     """Whichever way: the terminal's worker comes first."""
-    async with api_alone(sqlite_store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, pos)
-        await age(api, 50)
+    pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+    payment_id = await in_doubt(api, pos)
+    await age(api, 50)
 
-        for decision in ("charged", "not_charged"):
-            assert (await decide(operator, payment_id, decision)).status_code == 409
-        assert await rows(api.database, "SELECT id FROM evidence") == []
+    for decision in ("charged", "not_charged"):
+        assert (await decide(operator, payment_id, decision)).status_code == 409
+    assert await rows(api.database, "SELECT id FROM evidence") == []
 
 
 @pytest.mark.parametrize(
@@ -165,24 +156,24 @@ async def test_nobody_decides_in_the_first_minute(sqlite_store: Store) -> None:
         ({"decision": "charged", **PERSON, "amount": 251}, "amount"),
     ],
 )
+@on_sqlite
 async def test_a_decision_without_name_or_reason_is_none(
-    sqlite_store: Store, body: dict[str, Any], path: str
+    api: ApiAlone, body: dict[str, Any], path: str
 ) -> None:
     """400 that names the field; more than was asked for cannot have been paid."""
-    async with api_alone(sqlite_store) as api:
-        pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-        payment_id = await in_doubt(api, pos)
-        await age(api, 1000)
+    pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
+    payment_id = await in_doubt(api, pos)
+    await age(api, 1000)
 
-        answered = await operator.post(f"/v1/operator/payments/{payment_id}/resolve", body)
+    answered = await operator.post(f"/v1/operator/payments/{payment_id}/resolve", body)
 
-        assert answered.status_code == 400
-        assert answered.json()["error"]["details"] == {"path": path}
-        assert await history(api.database, payment_id) == [
-            ("accepted", State.QUEUED),
-            ("claimed", State.IN_SESSION),
-            ("outcome_lost", State.IN_DOUBT),
-        ]
+    assert answered.status_code == 400
+    assert answered.json()["error"]["details"] == {"path": path}
+    assert await history(api.database, payment_id) == [
+        ("accepted", State.QUEUED),
+        ("claimed", State.IN_SESSION),
+        ("outcome_lost", State.IN_DOUBT),
+    ]
 
 
 async def test_contradictions_are_listed_with_their_proofs(api: ApiAlone) -> None:
@@ -228,15 +219,16 @@ async def test_a_person_may_ask_for_a_terminal_after_a_minute(api: ApiAlone) -> 
         assert caller.username in lock.release_by
 
 
-async def test_only_a_doubt_that_holds_its_terminal_can_be_asked_to_let_go(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_only_a_doubt_that_holds_its_terminal_can_be_asked_to_let_go(
+    api: ApiAlone, pos: Caller
+) -> None:
     """Running: 409 with its state; in doubt and its terminal already free: 409, too."""
-    async with api_alone(sqlite_store) as api:
-        pos = await api.merchant()
-        payment_id = await pos.order_async()
-        claimed = await api.claim(payment_id)
-        path = f"/v1/payments/{payment_id}/release"
+    payment_id = await pos.order_async()
+    claimed = await api.claim(payment_id)
+    path = f"/v1/payments/{payment_id}/release"
 
-        assert (await pos.post(path)).json()["error"]["code"] == "in_session.payment.conflict"
-        await lose(api.database, claimed)
-        await change(api.database, "UPDATE terminal_locks SET held_by = NULL")
-        assert (await pos.post(path)).json()["error"]["code"] == "free.terminal.conflict"
+    assert (await pos.post(path)).json()["error"]["code"] == "in_session.payment.conflict"
+    await lose(api.database, claimed)
+    await change(api.database, "UPDATE terminal_locks SET held_by = NULL")
+    assert (await pos.post(path)).json()["error"]["code"] == "free.terminal.conflict"

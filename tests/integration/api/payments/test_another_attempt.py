@@ -2,10 +2,10 @@
 
 import asyncio
 
-from databases import Store
+import pytest
 from eventually import eventually
 from payments import lose
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller
 
 from shared.broker.messages import ReplyMessage
 from shared.payment.states import Event
@@ -64,20 +64,19 @@ async def test_an_attempt_that_ended_is_not_safe_to_retry_after_another_one_was_
     assert await said_of(api, other, elsewhere) == {True}
 
 
-async def test_a_late_waiter_hears_of_the_attempt_that_came_after_its_own(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"reply_poll_seconds": 60, "reply_poll_after_seconds": 60}])
+async def test_a_late_waiter_hears_of_the_attempt_that_came_after_its_own(api: ApiAlone, pos: Caller) -> None:
     """It is answered how its payment ended, and not that it is safe to take the money again."""
-    async with api_alone(store, reply_poll_seconds=60, reply_poll_after_seconds=60) as api:
-        pos = await api.merchant()
-        waiting = asyncio.create_task(pos.order(order_id="order-1"))
-        await eventually(lambda: bool(api.postbox.published))
-        (first,) = api.postbox.published
-        await api.settle(await api.claim(first), Event.NOT_SENT)
-        await pos.order_async(order_id="order-1")
+    waiting = asyncio.create_task(pos.order(order_id="order-1"))
+    await eventually(lambda: bool(api.postbox.published))
+    (first,) = api.postbox.published
+    await api.settle(await api.claim(first), Event.NOT_SENT)
+    await pos.order_async(order_id="order-1")
 
-        await api.postbox.reply("", ReplyMessage(first))
-        answered = await waiting
+    await api.postbox.reply("", ReplyMessage(first))
+    answered = await waiting
 
-        assert answered.status_code == 502
-        assert answered.json()["payment"]["id"] == first
-        assert answered.json()["payment"]["safe_to_retry"] is False
-        assert answered.json()["error"]["details"]["safe_to_retry"] is False
+    assert answered.status_code == 502
+    assert answered.json()["payment"]["id"] == first
+    assert answered.json()["payment"]["safe_to_retry"] is False
+    assert answered.json()["error"]["details"]["safe_to_retry"] is False

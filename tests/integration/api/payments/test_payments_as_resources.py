@@ -4,10 +4,9 @@ import asyncio
 import time
 
 import pytest
-from databases import Store
 from eventually import eventually
 from payments import change, lose
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, on_sqlite
 
 from shared.payment.payment import Result
 from shared.payment.states import Event
@@ -40,65 +39,65 @@ async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(api: A
     assert again.json()["payment"]["replayed"] is True
 
 
-async def test_what_belongs_to_another_merchant_is_not_there(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_what_belongs_to_another_merchant_is_not_there(api: ApiAlone) -> None:
     """404 for reading, history, cancel and release, as for an id that nobody has."""
-    async with api_alone(sqlite_store) as api:
-        owner, other = await api.merchant(), await api.merchant()
-        payment_id = await owner.order_async()
+    owner, other = await api.merchant(), await api.merchant()
+    payment_id = await owner.order_async()
 
-        for wrong in (payment_id, "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "pay_1"):
-            path = f"/v1/payments/{wrong}"
-            for answered in (
-                await other.get(path),
-                await other.get(path + "/events"),
-                await other.post(path + "/cancel"),
-                await other.post(path + "/release"),
-            ):
-                assert answered.status_code == 404
-                assert answered.json()["error"]["code"] == "unknown.resource.not.found"
-        assert (await other.get("/v1/payments")).json() == {"payments": []}
-        assert (await owner.get(f"/v1/payments/{payment_id}")).status_code == 200
+    for wrong in (payment_id, "pay_01JNK4T0V8W9A4C6Q2Y3ZB5XDE", "pay_1"):
+        path = f"/v1/payments/{wrong}"
+        for answered in (
+            await other.get(path),
+            await other.get(path + "/events"),
+            await other.post(path + "/cancel"),
+            await other.post(path + "/release"),
+        ):
+            assert answered.status_code == 404
+            assert answered.json()["error"]["code"] == "unknown.resource.not.found"
+    assert (await other.get("/v1/payments")).json() == {"payments": []}
+    assert (await owner.get(f"/v1/payments/{payment_id}")).status_code == 200
 
 
 @pytest.mark.parametrize("kind", [CredentialKind.OPERATOR, CredentialKind.GATEWAY])
+@on_sqlite
 async def test_other_kinds_of_credentials_read_no_merchants_payments(
-    sqlite_store: Store, kind: CredentialKind
+    api: ApiAlone, kind: CredentialKind
 ) -> None:
     """403 on every path of the merchant's; and a merchant's own is none of theirs."""
-    async with api_alone(sqlite_store) as api:
-        caller, pos = await api.caller(kind), await api.merchant()
-        payment_id = await pos.order_async()
+    caller, pos = await api.caller(kind), await api.merchant()
+    payment_id = await pos.order_async()
 
-        for path in ("/v1/payments", f"/v1/payments/{payment_id}", f"/v1/payments/{payment_id}/events"):
-            assert (await caller.get(path)).json()["error"]["code"] == "credential.forbidden"
-        for path in ("cancel", "release"):
-            assert (await caller.post(f"/v1/payments/{payment_id}/{path}")).status_code == 403
-        assert (await pos.get("/v1/operator/doubts")).json()["error"]["code"] == "credential.forbidden"
-        assert (await pos.post("/v1/gateway/evidence", {})).status_code == 403
+    for path in ("/v1/payments", f"/v1/payments/{payment_id}", f"/v1/payments/{payment_id}/events"):
+        assert (await caller.get(path)).json()["error"]["code"] == "credential.forbidden"
+    for path in ("cancel", "release"):
+        assert (await caller.post(f"/v1/payments/{payment_id}/{path}")).status_code == 403
+    assert (await pos.get("/v1/operator/doubts")).json()["error"]["code"] == "credential.forbidden"
+    assert (await pos.post("/v1/gateway/evidence", {})).status_code == 403
 
 
 @pytest.mark.parametrize("loses_replies", [False, True])
+@on_sqlite
 async def test_a_long_poll_is_answered_when_the_payment_is_settled(
-    sqlite_store: Store, loses_replies: bool
+    api: ApiAlone, loses_replies: bool
 ) -> None:
     """Through its doubt, by the reply or by the batched query, long before its time is over."""
-    async with api_alone(sqlite_store) as api:
-        api.postbox.loses_replies = loses_replies
-        pos = await api.merchant()
-        payment_id = await pos.order_async()
-        claimed = await api.claim(payment_id)
-        await lose(api.database, claimed)
-        began = time.monotonic()
+    api.postbox.loses_replies = loses_replies
+    pos = await api.merchant()
+    payment_id = await pos.order_async()
+    claimed = await api.claim(payment_id)
+    await lose(api.database, claimed)
+    began = time.monotonic()
 
-        async with asyncio.TaskGroup() as group:
-            polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
-            await asyncio.sleep(0.2)
-            assert not polling.done()
-            await report_completed(api, payment_id)
+    async with asyncio.TaskGroup() as group:
+        polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
+        await asyncio.sleep(0.2)
+        assert not polling.done()
+        await report_completed(api, payment_id)
 
-        assert polling.result().json()["paymentStatus"] == "Success"
-        assert polling.result().json()["payment"]["resolved_by"] == "gateway"
-        assert time.monotonic() - began < 15
+    assert polling.result().json()["paymentStatus"] == "Success"
+    assert polling.result().json()["payment"]["resolved_by"] == "gateway"
+    assert time.monotonic() - began < 15
 
 
 async def report_completed(api: ApiAlone, payment_id: str, amount: int = 250) -> None:
@@ -117,19 +116,18 @@ async def report_completed(api: ApiAlone, payment_id: str, amount: int = 250) ->
     assert answered.status_code == 200, answered.text
 
 
-async def test_a_long_poll_ends_with_the_payment_as_it_is(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_a_long_poll_ends_with_the_payment_as_it_is(pos: Caller) -> None:
     """After its seconds; a limit that is none is a 400 that names the parameter."""
-    async with api_alone(sqlite_store) as api:
-        pos = await api.merchant()
-        path = f"/v1/payments/{await pos.order_async()}"
-        began = time.monotonic()
+    path = f"/v1/payments/{await pos.order_async()}"
+    began = time.monotonic()
 
-        assert (await pos.get(path, wait="1")).json()["payment"]["state"] == "queued"
-        assert 0.9 < time.monotonic() - began < 10
-        for wrong in ("-1", "241", "soon", "1.5", ""):
-            error = (await pos.get(path, wait=wrong)).json()["error"]
-            assert (error["status"], error["code"]) == (400, "invalid.query.bad.request")
-            assert error["details"] == {"parameter": "wait"}
+    assert (await pos.get(path, wait="1")).json()["payment"]["state"] == "queued"
+    assert 0.9 < time.monotonic() - began < 10
+    for wrong in ("-1", "241", "soon", "1.5", ""):
+        error = (await pos.get(path, wait=wrong)).json()["error"]
+        assert (error["status"], error["code"]) == (400, "invalid.query.bad.request")
+        assert error["details"] == {"parameter": "wait"}
 
 
 async def test_a_listing_is_filtered(api: ApiAlone, pos: Caller) -> None:
@@ -186,15 +184,13 @@ async def test_pages_are_stable_while_payments_come(api: ApiAlone, pos: Caller) 
         ("order", "1"),
     ],
 )
-async def test_a_wrong_filter_is_no_filter(sqlite_store: Store, parameter: str, value: str) -> None:
+@on_sqlite
+async def test_a_wrong_filter_is_no_filter(pos: Caller, parameter: str, value: str) -> None:
     """A misspelt one would show too much: 400, which names it."""
-    async with api_alone(sqlite_store) as api:
-        pos = await api.merchant()
+    answered = await pos.get("/v1/payments", **{parameter: value})
 
-        answered = await pos.get("/v1/payments", **{parameter: value})
-
-        assert answered.status_code == 400
-        assert answered.json()["error"]["details"] == {"parameter": parameter}
+    assert answered.status_code == 400
+    assert answered.json()["error"]["details"] == {"parameter": parameter}
 
 
 async def test_a_history_names_every_step_and_no_card_and_no_stranger(api: ApiAlone) -> None:
@@ -227,22 +223,20 @@ async def test_a_history_names_every_step_and_no_card_and_no_stranger(api: ApiAl
     assert held not in str(events)
 
 
-async def test_a_queued_payment_is_cancelled_and_its_caller_hears_of_it(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_a_queued_payment_is_cancelled_and_its_caller_hears_of_it(api: ApiAlone, pos: Caller) -> None:
     """200 to both, safe to retry; a second cancel is as good; the order's next attempt is a new one."""
-    async with api_alone(sqlite_store) as api:
-        pos = await api.merchant()
+    async with asyncio.TaskGroup() as group:
+        paying = group.create_task(pos.order(order_id="order-1"))
+        (payment_id,) = await eventually(lambda: api.postbox.published)
+        cancelled = await pos.post(f"/v1/payments/{payment_id}/cancel")
 
-        async with asyncio.TaskGroup() as group:
-            paying = group.create_task(pos.order(order_id="order-1"))
-            (payment_id,) = await eventually(lambda: api.postbox.published)
-            cancelled = await pos.post(f"/v1/payments/{payment_id}/cancel")
-
-        for answered in (cancelled, paying.result(), await pos.post(f"/v1/payments/{payment_id}/cancel")):
-            assert answered.status_code == 200
-            body = answered.json()
-            assert (body["paymentStatus"], body["errorCode"]) == ("Failed", "cancelled")
-            assert (body["payment"]["state"], body["payment"]["safe_to_retry"]) == ("cancelled", True)
-        assert await pos.order_async(order_id="order-1") != payment_id
+    for answered in (cancelled, paying.result(), await pos.post(f"/v1/payments/{payment_id}/cancel")):
+        assert answered.status_code == 200
+        body = answered.json()
+        assert (body["paymentStatus"], body["errorCode"]) == ("Failed", "cancelled")
+        assert (body["payment"]["state"], body["payment"]["safe_to_retry"]) == ("cancelled", True)
+    assert await pos.order_async(order_id="order-1") != payment_id
 
 
 async def test_a_payment_that_a_terminal_has_cannot_be_cancelled(api: ApiAlone, pos: Caller) -> None:
@@ -263,15 +257,14 @@ async def test_a_payment_that_a_terminal_has_cannot_be_cancelled(api: ApiAlone, 
     assert refused["error"]["details"] == {"safe_to_retry": True}
 
 
-async def test_a_cancel_for_another_reason_is_not_the_callers(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_a_cancel_for_another_reason_is_not_the_callers(api: ApiAlone, pos: Caller) -> None:
     """The broker was away: cancelled, but not by whoever asks for it now."""
-    async with api_alone(sqlite_store) as api:
-        pos = await api.merchant()
-        api.postbox.is_unavailable = True
-        answered = await pos.order()
-        assert answered.status_code == 500
-        payment_id = answered.json()["payment"]["id"]
+    api.postbox.is_unavailable = True
+    answered = await pos.order()
+    assert answered.status_code == 500
+    payment_id = answered.json()["payment"]["id"]
 
-        error = (await pos.post(f"/v1/payments/{payment_id}/cancel")).json()["error"]
+    error = (await pos.post(f"/v1/payments/{payment_id}/cancel")).json()["error"]
 
-        assert error["code"] == "cancelled.payment.conflict"
+    assert error["code"] == "cancelled.payment.conflict"

@@ -5,9 +5,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 import pytest
-from databases import Store
 from payments import change, rows
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller
 
 from shared.network.hosts import Address
 from shared.payment.states import Event
@@ -70,86 +69,84 @@ async def register(api: ApiAlone, pos: Caller, **values: object) -> None:
     )
 
 
-async def test_every_spelling_takes_the_same_lock(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"lookup": lookup}])
+async def test_every_spelling_takes_the_same_lock(api: ApiAlone) -> None:
     """However many orders are sent in however many ways: one terminal, one session at a time."""
-    async with api_alone(store, lookup=lookup) as api:
-        pos = await merchant(api)
-        for host in SPELLINGS:
-            await pos.order_async(host)
+    pos = await merchant(api)
+    for host in SPELLINGS:
+        await pos.order_async(host)
 
-        assert [row.address for row in await rows(api.database, "SELECT address FROM terminal_locks")] == [
-            ADDRESS
-        ]
-        assert {
-            row.terminal_address for row in await rows(api.database, "SELECT terminal_address FROM payments")
-        } == {ADDRESS}
+    assert [row.address for row in await rows(api.database, "SELECT address FROM terminal_locks")] == [
+        ADDRESS
+    ]
+    assert {
+        row.terminal_address for row in await rows(api.database, "SELECT terminal_address FROM payments")
+    } == {ADDRESS}
 
 
-async def test_every_spelling_of_the_same_order_attaches(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"lookup": lookup}])
+async def test_every_spelling_of_the_same_order_attaches(api: ApiAlone) -> None:
     """While it runs and when it is paid; the terminal beside it is a conflict."""
-    async with api_alone(store, lookup=lookup) as api:
-        pos = await merchant(api)
-        first = await pos.order_async(SPELLINGS[0], order_id="order-1")
-        for host in SPELLINGS:
-            assert await pos.order_async(host, order_id="order-1") == first
-        await api.settle(await api.claim(first), Event.ANSWERED_DONE)
+    pos = await merchant(api)
+    first = await pos.order_async(SPELLINGS[0], order_id="order-1")
+    for host in SPELLINGS:
+        assert await pos.order_async(host, order_id="order-1") == first
+    await api.settle(await api.claim(first), Event.ANSWERED_DONE)
 
-        for host in SPELLINGS:
-            answered = await pos.order(host, order_id="order-1")
-            assert answered.json()["payment"]["replayed"] is True, host
-        assert (await pos.order("127.0.0.10", order_id="order-1", **ASYNC)).status_code == 409
+    for host in SPELLINGS:
+        answered = await pos.order(host, order_id="order-1")
+        assert answered.json()["payment"]["replayed"] is True, host
+    assert (await pos.order("127.0.0.10", order_id="order-1", **ASYNC)).status_code == 409
 
 
 @pytest.mark.parametrize("rule", ["sole use", "disabled"])
-async def test_no_spelling_goes_round_a_rule(store: Store, rule: str) -> None:
+@pytest.mark.parametrize("api_settings", [{"lookup": lookup}])
+async def test_no_spelling_goes_round_a_rule(api: ApiAlone, rule: str) -> None:
     """Another merchant's sole use and a terminal that the merchant disabled hold for the device."""
-    async with api_alone(store, lookup=lookup) as api:
-        pos, other = await merchant(api), await merchant(api)
-        if rule == "sole use":
-            await register(api, other, sole_use_confirmed_at=1)
-        else:
-            await register(api, pos, disabled_at=1)
-
-        for host in SPELLINGS:
-            code = (await pos.order(host, **ASYNC)).json()["error"]["code"]
-            assert code == ("reserved.forbidden" if rule == "sole use" else "disabled.terminal.conflict"), (
-                host
-            )
-
-
-async def test_an_entry_whose_name_leads_to_a_disabled_terminal_takes_no_payment(store: Store) -> None:
-    """The merchant's word is about the device, not about the name."""
-    async with api_alone(store, lookup=lookup) as api:
-        pos = await merchant(api)
+    pos, other = await merchant(api), await merchant(api)
+    if rule == "sole use":
+        await register(api, other, sole_use_confirmed_at=1)
+    else:
         await register(api, pos, disabled_at=1)
-        await register(api, pos, id="t2", host="till.example", terminal_address="127.0.0.10:8888")
-        body: dict[str, Any] = {
-            "order": {"order_id": "o", "price": {"amount": 100}},
-            "pos_technical_info": {
-                "terminal_id": "t2",
-                "terminal_transaction_display": {"protocol": "ConcertV3.2", "contract_array": []},
-            },
-        }
 
-        answered = await pos.post("/v1/connector/order", body)
-
-        assert answered.json()["error"]["code"] == "disabled.terminal.conflict"
+    for host in SPELLINGS:
+        code = (await pos.order(host, **ASYNC)).json()["error"]["code"]
+        assert code == ("reserved.forbidden" if rule == "sole use" else "disabled.terminal.conflict"), host
 
 
-async def test_what_is_no_host_is_refused_before_anything_is_stored(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"lookup": lookup}])
+async def test_an_entry_whose_name_leads_to_a_disabled_terminal_takes_no_payment(api: ApiAlone) -> None:
+    """The merchant's word is about the device, not about the name."""
+    pos = await merchant(api)
+    await register(api, pos, disabled_at=1)
+    await register(api, pos, id="t2", host="till.example", terminal_address="127.0.0.10:8888")
+    body: dict[str, Any] = {
+        "order": {"order_id": "o", "price": {"amount": 100}},
+        "pos_technical_info": {
+            "terminal_id": "t2",
+            "terminal_transaction_display": {"protocol": "ConcertV3.2", "contract_array": []},
+        },
+    }
+
+    answered = await pos.post("/v1/connector/order", body)
+
+    assert answered.json()["error"]["code"] == "disabled.terminal.conflict"
+
+
+@pytest.mark.parametrize("api_settings", [{"lookup": lookup}])
+async def test_what_is_no_host_is_refused_before_anything_is_stored(api: ApiAlone) -> None:
     """400 naming the field, in orders and in the registry."""
-    async with api_alone(store, lookup=lookup) as api:
-        pos = await merchant(api)
-        for host in ("127.000.000.009", "127.1", "0x7f.1", " till.example", "127.0.0.9:8888", "::1%99"):
-            answered = await pos.order(host, **ASYNC)
-            assert answered.status_code == 400
-            path = "pos_technical_info.host_information.host"
-            assert answered.json()["error"]["details"] == {"path": path}
-            answered = await pos.client.put("/v1/terminals/t1", json={"host": host})
-            assert answered.status_code == 400
-            assert answered.json()["error"]["details"] == {"path": "host"}
-        assert await rows(api.database, "SELECT id FROM payments") == []
-        assert await rows(api.database, "SELECT id FROM terminals") == []
+    pos = await merchant(api)
+    for host in ("127.000.000.009", "127.1", "0x7f.1", " till.example", "127.0.0.9:8888", "::1%99"):
+        answered = await pos.order(host, **ASYNC)
+        assert answered.status_code == 400
+        path = "pos_technical_info.host_information.host"
+        assert answered.json()["error"]["details"] == {"path": path}
+        answered = await pos.client.put("/v1/terminals/t1", json={"host": host})
+        assert answered.status_code == 400
+        assert answered.json()["error"]["details"] == {"path": "host"}
+    assert await rows(api.database, "SELECT id FROM payments") == []
+    assert await rows(api.database, "SELECT id FROM terminals") == []
 
 
 async def test_the_next_payment_makes_a_lost_terminal_lock_again(api: ApiAlone, pos: Caller) -> None:

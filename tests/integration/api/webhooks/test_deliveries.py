@@ -4,9 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from databases import Store
 from payments import change, rows
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, on_sqlite
 from wire.webhooks import (
     DELIVERIES,
     ENDPOINTS,
@@ -232,15 +231,14 @@ async def test_many_are_replayed_by_filter_and_time(api: ApiAlone) -> None:
     ],
     ids=["no-state", "no-from", "waiting", "from", "to", "unknown-member", "kind", "cursor"],
 )
-async def test_a_replay_of_many_needs_right_filters(
-    sqlite_store: Store, body: dict[str, Any], path: str
-) -> None:
+@on_sqlite
+@pytest.mark.parametrize("api_settings", [LOCAL])
+async def test_a_replay_of_many_needs_right_filters(api: ApiAlone, body: dict[str, Any], path: str) -> None:
     """A misspelt or missing filter is a 400, because it would send too much."""
-    async with api_alone(sqlite_store, **LOCAL) as api:
-        answered = await (await api.merchant()).post(f"{DELIVERIES}/replay", body)
+    answered = await (await api.merchant()).post(f"{DELIVERIES}/replay", body)
 
-        assert answered.status_code == 400, answered.text
-        assert answered.json()["error"]["details"] == {"path": path}
+    assert answered.status_code == 400, answered.text
+    assert answered.json()["error"]["details"] == {"path": path}
 
 
 async def test_a_replay_of_very_many_goes_on_where_it_ended(api: ApiAlone, pos: Caller) -> None:
@@ -263,68 +261,66 @@ async def test_a_replay_of_very_many_goes_on_where_it_ended(api: ApiAlone, pos: 
     assert {row.lease for row in await rows(api.database, "SELECT lease FROM deliveries")} == {1}
 
 
-async def test_a_merchant_sees_and_replays_its_own_alone(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{**LOCAL, **HIPAY}])
+async def test_a_merchant_sees_and_replays_its_own_alone(api: ApiAlone, pos: Caller, other: Caller) -> None:
     """Another merchant's delivery, and HiPay's of its own payment, are a 404."""
-    async with api_alone(store, **LOCAL, **HIPAY) as api:
-        pos, other = await api.merchant(), await api.merchant()
-        _, delivery = await delivery_of(pos)
-        (hipays,) = await rows(api.database, "SELECT id FROM deliveries WHERE kind = 'hipay'")
-        await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
+    _, delivery = await delivery_of(pos)
+    (hipays,) = await rows(api.database, "SELECT id FROM deliveries WHERE kind = 'hipay'")
+    await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
 
-        for caller, delivery_id in ((other, delivery["id"]), (pos, hipays.id), (pos, "dlv_1")):
-            assert (await caller.get(f"{DELIVERIES}/{delivery_id}")).status_code == 404
-            assert (await caller.post(f"{DELIVERIES}/{delivery_id}/replay")).status_code == 404
-        assert await deliveries_of(other) == []
-        assert [one["id"] for one in await deliveries_of(pos)] == [delivery["id"]]
-        answered = await pos.post(f"{DELIVERIES}/replay", {"state": "dead", "from": LONG_AGO})
-        assert answered.json() == {"replayed": 1}
-        assert (await stored(api, hipays.id)).state == "dead"
-        assert (await pos.get(OPERATORS)).status_code == 403
+    for caller, delivery_id in ((other, delivery["id"]), (pos, hipays.id), (pos, "dlv_1")):
+        assert (await caller.get(f"{DELIVERIES}/{delivery_id}")).status_code == 404
+        assert (await caller.post(f"{DELIVERIES}/{delivery_id}/replay")).status_code == 404
+    assert await deliveries_of(other) == []
+    assert [one["id"] for one in await deliveries_of(pos)] == [delivery["id"]]
+    answered = await pos.post(f"{DELIVERIES}/replay", {"state": "dead", "from": LONG_AGO})
+    assert answered.json() == {"replayed": 1}
+    assert (await stored(api, hipays.id)).state == "dead"
+    assert (await pos.get(OPERATORS)).status_code == 403
 
 
-async def test_an_operator_sees_and_replays_every_kind(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{**LOCAL, **HIPAY}])
+async def test_an_operator_sees_and_replays_every_kind(api: ApiAlone, pos: Caller, other: Caller) -> None:
     """Kind, merchant and time select them; HiPay's deliveries show their attempts."""
-    async with api_alone(store, **LOCAL, **HIPAY) as api:
-        pos, other = await api.merchant(), await api.merchant()
-        operator = await api.caller(CredentialKind.OPERATOR)
-        endpoint, delivery = await delivery_of(pos)
-        await delivery_of(other)
-        await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
+    operator = await api.caller(CredentialKind.OPERATOR)
+    endpoint, delivery = await delivery_of(pos)
+    await delivery_of(other)
+    await change(api.database, "UPDATE deliveries SET state = 'dead', ended_at = {now}")
 
-        async def listed(**query: str) -> list[dict[str, Any]]:
-            answered = await operator.get(OPERATORS, **query)
-            assert answered.status_code == 200, answered.text
-            found: list[dict[str, Any]] = answered.json()["deliveries"]
-            return found
+    async def listed(**query: str) -> list[dict[str, Any]]:
+        answered = await operator.get(OPERATORS, **query)
+        assert answered.status_code == 200, answered.text
+        found: list[dict[str, Any]] = answered.json()["deliveries"]
+        return found
 
-        assert len(await listed()) == 4
-        assert len(await listed(limit="3")) == 3
-        assert [one["kind"] for one in await listed(type="order")] == ["hipay", "hipay"]
-        (hipays,) = await listed(kind="hipay", merchant=str(pos.merchant_id))
-        assert "endpoint_id" not in hipays
-        assert [one["id"] for one in await listed(endpoint=endpoint["id"])] == [delivery["id"]]
-        shown = (await operator.get(f"{OPERATORS}/{hipays['id']}")).json()
-        assert shown == {**hipays, "attempts": []}
-        assert shown.keys() <= AnyDeliveryWithAttempts.model_fields.keys()
+    assert len(await listed()) == 4
+    assert len(await listed(limit="3")) == 3
+    assert [one["kind"] for one in await listed(type="order")] == ["hipay", "hipay"]
+    (hipays,) = await listed(kind="hipay", merchant=str(pos.merchant_id))
+    assert "endpoint_id" not in hipays
+    assert [one["id"] for one in await listed(endpoint=endpoint["id"])] == [delivery["id"]]
+    shown = (await operator.get(f"{OPERATORS}/{hipays['id']}")).json()
+    assert shown == {**hipays, "attempts": []}
+    assert shown.keys() <= AnyDeliveryWithAttempts.model_fields.keys()
 
-        replayed = await operator.post(f"{OPERATORS}/{hipays['id']}/replay")
-        assert (replayed.status_code, replayed.json()["state"]) == (202, "waiting")
-        asked = {"state": "dead", "from": LONG_AGO}
-        many = await operator.post(f"{OPERATORS}/replay", {**asked, "kind": "hipay"})
-        assert many.json() == {"replayed": 1}
-        many = await operator.post(f"{OPERATORS}/replay", {**asked, "merchant_id": pos.merchant_id})
-        assert many.json() == {"replayed": 1}
-        assert (await operator.post(f"{OPERATORS}/dlv_1/replay")).status_code == 404
+    replayed = await operator.post(f"{OPERATORS}/{hipays['id']}/replay")
+    assert (replayed.status_code, replayed.json()["state"]) == (202, "waiting")
+    asked = {"state": "dead", "from": LONG_AGO}
+    many = await operator.post(f"{OPERATORS}/replay", {**asked, "kind": "hipay"})
+    assert many.json() == {"replayed": 1}
+    many = await operator.post(f"{OPERATORS}/replay", {**asked, "merchant_id": pos.merchant_id})
+    assert many.json() == {"replayed": 1}
+    assert (await operator.post(f"{OPERATORS}/dlv_1/replay")).status_code == 404
 
-        traced = (await operator.get("/v1/operator/actions")).json()["actions"]
-        assert [(each["action"], each["by"]) for each in traced] == [
-            ("deliveries_replayed", operator.username),
-            ("deliveries_replayed", operator.username),
-            ("delivery_replayed", operator.username),
-        ]
-        assert traced[0]["detail"]["count"] == 1
-        assert traced[0]["detail"]["filter"]["merchant_id"] == pos.merchant_id
-        assert traced[2]["detail"] == {"delivery_id": hipays["id"]}
+    traced = (await operator.get("/v1/operator/actions")).json()["actions"]
+    assert [(each["action"], each["by"]) for each in traced] == [
+        ("deliveries_replayed", operator.username),
+        ("deliveries_replayed", operator.username),
+        ("delivery_replayed", operator.username),
+    ]
+    assert traced[0]["detail"]["count"] == 1
+    assert traced[0]["detail"]["filter"]["merchant_id"] == pos.merchant_id
+    assert traced[2]["detail"] == {"delivery_id": hipays["id"]}
 
 
 async def test_a_merchants_own_replay_is_no_operators_act(api: ApiAlone) -> None:

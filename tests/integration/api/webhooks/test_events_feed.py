@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from databases import Store
 from payments import change, rows
 from races.cancelled_statements import Trouble, troubled
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, on_postgres, on_sqlite
 from wire.webhooks import DELIVERIES, ENDPOINTS, cancelled_payment, deliveries_of, registered
 
 from api.webhooks.delivery_models import EventFeed
@@ -84,13 +83,13 @@ async def test_a_request_that_finds_nothing_new_writes_nothing(api: ApiAlone, po
     [{"after": "x"}, {"after": "-1"}, {"after": "1" * 19}, {"limit": "0"}, {"limit": "101"}, {"before": "1"}],
     ids=["text", "negative", "too-long", "limit-0", "limit-101", "unknown"],
 )
-async def test_a_wrong_parameter_is_named(sqlite_store: Store, query: dict[str, str]) -> None:
+@on_sqlite
+async def test_a_wrong_parameter_is_named(api: ApiAlone, query: dict[str, str]) -> None:
     """The answer is a 400 in the usual envelope."""
-    async with api_alone(sqlite_store) as api:
-        answered = await (await api.merchant()).get(FEED, **query)
+    answered = await (await api.merchant()).get(FEED, **query)
 
-        assert answered.status_code == 400
-        assert answered.json()["error"]["details"] == {"parameter": next(iter(query))}
+    assert answered.status_code == 400
+    assert answered.json()["error"]["details"] == {"parameter": next(iter(query))}
 
 
 async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(
@@ -108,16 +107,15 @@ async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(
     assert feed["next"] == "3"
 
 
-async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(postgres_store: Store) -> None:
+@on_postgres
+async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(api: ApiAlone, pos: Caller) -> None:
     """When the statement is cancelled, the rest comes with a later request."""
-    async with api_alone(postgres_store) as api:
-        pos = await api.merchant()
-        await cancelled_payment(pos)
-        assert len((await read(pos))["events"]) == 1
-        await cancelled_payment(pos)
+    await cancelled_payment(pos)
+    assert len((await read(pos))["events"]) == 1
+    await cancelled_payment(pos)
 
-        assert pos.merchant_id is not None
-        with troubled(api.database) as troubles:
-            troubles[pos.merchant_id] = Trouble(at=1)
-            assert (len((await read(pos))["events"]), troubles[pos.merchant_id].cancelled) == (1, 1)
-        assert len((await read(pos))["events"]) == 2
+    assert pos.merchant_id is not None
+    with troubled(api.database) as troubles:
+        troubles[pos.merchant_id] = Trouble(at=1)
+        assert (len((await read(pos))["events"]), troubles[pos.merchant_id].cancelled) == (1, 1)
+    assert len((await read(pos))["events"]) == 2

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from databases import Store
 from payments import change, rows
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, api_alone, on_sqlite
 from wire.webhooks import ENDPOINTS, LOCAL, URL, cancelled_payment, deliveries_of, registered
 
 from api.webhooks.models import WebhookEndpoint
@@ -136,23 +136,22 @@ async def test_a_handful_of_secrets_sign_at_the_same_time(pos: Caller) -> None:
     assert (await pos.post(path, {"overlap_seconds": 0})).status_code == 200
 
 
-async def test_so_many_endpoints_are_enabled_at_most(store: Store) -> None:
+@pytest.mark.parametrize("api_settings", [{"webhook_endpoint_limit": 2, **LOCAL}])
+async def test_so_many_endpoints_are_enabled_at_most(pos: Caller, other: Caller) -> None:
     """Creating and enabling one more are a 409; a disabled one makes room."""
-    async with api_alone(store, webhook_endpoint_limit=2, **LOCAL) as api:
-        pos, other = await api.merchant(), await api.merchant()
-        first = await registered(pos)
-        await registered(pos)
-        await registered(other)
+    first = await registered(pos)
+    await registered(pos)
+    await registered(other)
 
-        refused = await pos.post(ENDPOINTS, {"url": URL})
-        assert (refused.status_code, refused.json()["error"]["code"]) == (
-            409, "limit.webhook_endpoint.conflict",
-        )  # fmt: skip
-        assert (await patch(pos, first["id"], {"disabled": False})).status_code == 200
-        assert (await patch(pos, first["id"], {"disabled": True})).status_code == 200
-        await registered(pos)
-        assert (await patch(pos, first["id"], {"disabled": False})).status_code == 409
-        assert (await patch(pos, first["id"], {"description": "still off"})).json()["disabled"] is True
+    refused = await pos.post(ENDPOINTS, {"url": URL})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (
+        409, "limit.webhook_endpoint.conflict",
+    )  # fmt: skip
+    assert (await patch(pos, first["id"], {"disabled": False})).status_code == 200
+    assert (await patch(pos, first["id"], {"disabled": True})).status_code == 200
+    await registered(pos)
+    assert (await patch(pos, first["id"], {"disabled": False})).status_code == 409
+    assert (await patch(pos, first["id"], {"description": "still off"})).json()["disabled"] is True
 
 
 async def test_endpoints_are_counted_whole(store: Store) -> None:
@@ -264,36 +263,35 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("body", "path", "keyword"), WRONG.values(), ids=WRONG.keys())
+@on_sqlite
+@pytest.mark.parametrize("api_settings", [{}])
 async def test_a_wrong_member_is_named_and_nothing_is_stored(
-    sqlite_store: Store, body: dict[str, Any], path: str, keyword: str
+    api: ApiAlone, pos: Caller, body: dict[str, Any], path: str, keyword: str
 ) -> None:
     """A 400 names the member; http and private addresses are wrong unless a setting allows them."""
-    async with api_alone(sqlite_store) as api:
-        pos = await api.merchant()
+    answered = await pos.post(ENDPOINTS, body)
 
-        answered = await pos.post(ENDPOINTS, body)
-
-        assert answered.status_code == 400, answered.text
-        error = answered.json()["error"]
-        assert (error["details"], error["code"]) == ({"path": path}, f"{keyword}.openapi.requestValidation")
-        assert await rows(api.database, "SELECT id FROM webhook_endpoints") == []
+    assert answered.status_code == 400, answered.text
+    error = answered.json()["error"]
+    assert (error["details"], error["code"]) == ({"path": path}, f"{keyword}.openapi.requestValidation")
+    assert await rows(api.database, "SELECT id FROM webhook_endpoints") == []
 
 
-async def test_a_change_is_validated_as_strictly(sqlite_store: Store) -> None:
+@on_sqlite
+@pytest.mark.parametrize("api_settings", [{}])
+async def test_a_change_is_validated_as_strictly(pos: Caller) -> None:
     """A wrong address, an unknown member and a wrong overlap are a 400."""
-    async with api_alone(sqlite_store) as api:
-        pos = await api.merchant()
-        endpoint = await registered(pos, url="https://8.8.8.8/")
-        path = f"{ENDPOINTS}/{endpoint['id']}"
+    endpoint = await registered(pos, url="https://8.8.8.8/")
+    path = f"{ENDPOINTS}/{endpoint['id']}"
 
-        for body, wrong in (({"url": "https://127.0.0.1/"}, "url"), ({"disable": True}, "disable")):
-            answered = await patch(pos, endpoint["id"], body)
-            assert (answered.status_code, answered.json()["error"]["details"]) == (400, {"path": wrong})
-        for seconds in (-1, 604_801, "1"):
-            answered = await pos.post(f"{path}/rotate-secret", {"overlap_seconds": seconds})
-            assert answered.status_code == 400
-        answered = await pos.client.post(f"{path}/rotate-secret", content=b"null", headers=JSON)
-        assert answered.json()["error"]["code"] == "type.openapi.requestValidation"
-        assert (await pos.get(path)).json() == {
-            name: value for name, value in endpoint.items() if name != "secret"
-        }
+    for body, wrong in (({"url": "https://127.0.0.1/"}, "url"), ({"disable": True}, "disable")):
+        answered = await patch(pos, endpoint["id"], body)
+        assert (answered.status_code, answered.json()["error"]["details"]) == (400, {"path": wrong})
+    for seconds in (-1, 604_801, "1"):
+        answered = await pos.post(f"{path}/rotate-secret", {"overlap_seconds": seconds})
+        assert answered.status_code == 400
+    answered = await pos.client.post(f"{path}/rotate-secret", content=b"null", headers=JSON)
+    assert answered.json()["error"]["code"] == "type.openapi.requestValidation"
+    assert (await pos.get(path)).json() == {
+        name: value for name, value in endpoint.items() if name != "secret"
+    }

@@ -76,15 +76,6 @@ async def test_each_card_of_the_deck_answers_as_it_is_labelled(chain: Chain, car
     assert answer["code"] == expected.get(card.key, "00")
 
 
-async def test_a_wanted_code_comes_from_the_issuer(chain: Chain) -> None:
-    """The wanted code travels: the issuer's own record has it."""
-    answer = await chain.authorise(REFERENCE, 4051, wanted_code="51")
-
-    (record,) = await chain.get("issuer", "/records")
-    assert (answer["approved"], answer["code"]) == (False, "51")
-    assert record["answer"]["code"] == "51"
-
-
 async def test_an_account_can_be_scripted(chain: Chain) -> None:
     """Limited, blocked, opened; an unknown card is code 14."""
     unknown = await chain.http.post(

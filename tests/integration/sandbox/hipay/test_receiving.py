@@ -209,34 +209,24 @@ async def test_the_cloud_api_gets_completed_and_collected_records() -> None:
     assert reported["collection:-"]["payment_id"] == matched
 
 
-async def test_evidence_that_the_api_refuses_for_good_is_sent_once() -> None:
-    """404: the payment is unknown, and stays so."""
+@pytest.mark.parametrize(
+    ("statuses", "ended"),
+    [([404], "give_up"), ([408, 429, 200], "acknowledged")],
+    ids=["for good", "for now"],
+)
+async def test_evidence_that_the_api_refuses_is_given_up_or_retried(statuses: list[int], ended: str) -> None:
+    """404: the payment is unknown, and stays so; 408 and 429 are transient."""
     reports: list[Any] = []
-    async with _api([404], reports) as url, running_chain(url) as chain:
+    async with _api(statuses, reports) as url, running_chain(url) as chain:
         reference = await chain.order("ORDER_1", 4000)
         await chain.collect(chain.ended(reference, 4000))
 
-        async def given_up() -> bool:
-            reports = await chain.get("hipay", "/evidence")
-            return bool(reports) and reports[0]["ended"] == "give_up"
+        async def has_ended() -> bool:
+            sent = await chain.get("hipay", "/evidence")
+            return bool(sent) and sent[0]["ended"] == ended
 
-        await eventually(given_up)
-    assert len(reports) == 1
-
-
-async def test_evidence_that_the_api_refuses_for_now_is_retried() -> None:
-    """408 and 429 are transient."""
-    reports: list[Any] = []
-    async with _api([408, 429, 200], reports) as url, running_chain(url) as chain:
-        reference = await chain.order("ORDER_1", 4000)
-        await chain.collect(chain.ended(reference, 4000))
-
-        async def acknowledged() -> bool:
-            reports = await chain.get("hipay", "/evidence")
-            return bool(reports) and reports[0]["ended"] == "acknowledged"
-
-        await eventually(acknowledged)
-    assert len(reports) == 3
+        await eventually(has_ended)
+    assert len(reports) == len(statuses)
 
 
 async def test_a_push_to_the_wrong_path_is_refused(chain: Chain) -> None:

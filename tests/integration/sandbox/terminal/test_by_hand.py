@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from eventually import eventually
-from wire.concert import OURS, frame_for, frame_of, read
+from wire.concert import OURS, frame_of, read
 from wire.concert_client import RawClient, ask
 from wire.shop_terminal import PROMPT
 
@@ -70,30 +70,6 @@ async def test_three_wrong_pins_are_refused(running: VirtualTerminal) -> None:
 
     assert (reading.meaning, reading.issuer_code) == (AnswerMeaning.REFUSED, "75")
     assert reading.result.authorisation_number is None
-
-
-async def test_the_red_key_abandons_with_the_card_in_the_reader(running: VirtualTerminal) -> None:
-    """At the PIN, too."""
-    async with RawClient(running) as client:
-        await woken(running, client)
-        running.present(CardRead(card("cb")))
-        running.press(Key.RED)
-        reading = await answered(client)
-
-    assert (reading.meaning, reading.result.error_code) == (AnswerMeaning.ABORTED, "06")
-
-
-async def test_a_card_above_the_contactless_limit_is_to_be_inserted(running: VirtualTerminal) -> None:
-    """Held: nothing happens; inserted: the payment goes on."""
-    large = frame_for(amount_cents=9900)
-    async with RawClient(running) as client:
-        await woken(running, client, large)
-        running.present(CardRead(card("cb"), Mode.CONTACTLESS))
-        assert running.screen.stage is Stage.CARD
-        running.present(CardRead(card("cb")))
-        type_pin(running, TEST_PIN)
-
-        assert frame_of(await client.receive_all()).fields["AE"] == "10"
 
 
 async def test_a_card_whose_bank_refuses_is_refused_with_its_reason(running: VirtualTerminal) -> None:

@@ -4,10 +4,11 @@ import asyncio
 
 import aiormq
 import pytest
-from broker_parts import BrokerParts, broker_parts, is_ready, payment_id, payment_named_by
+from broker_parts import BrokerParts, is_ready, payment_id, payment_named_by
 from eventually import eventually
-from wire.amqp_proxy import amqp_proxy
+from wire.amqp_proxy import AmqpProxy
 
+from shared.broker.consumer import PaymentConsumer
 from shared.broker.interfaces import Delivery
 from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
@@ -17,6 +18,16 @@ async def publish(publisher: Publisher, count: int) -> list[str]:
     ids = [payment_id() for _ in range(count)]
     await asyncio.gather(*(publisher.publish_payment(PaymentMessage(one, "reply.a")) for one in ids))
     return ids
+
+
+async def consuming(
+    parts: BrokerParts, url: str | None = None
+) -> tuple[Publisher, PaymentConsumer, "asyncio.Queue[Delivery]"]:
+    """Return a publisher, a consumer that has started, and what is delivered to it."""
+    publisher, consumer = await parts.publisher(), await parts.consumer(url=url)
+    deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+    await consumer.start(deliveries.put_nowait)
+    return publisher, consumer, deliveries
 
 
 async def next_of(deliveries: "asyncio.Queue[Delivery]") -> Delivery:
@@ -30,168 +41,142 @@ async def put_raw(parts: BrokerParts, body: bytes) -> None:
     await raw.close()
 
 
-async def test_an_acknowledged_payment_is_delivered_once(amqp_url: str, amqp_prefix: str) -> None:
+async def test_an_acknowledged_payment_is_delivered_once(parts: BrokerParts) -> None:
     """An acknowledged message is not delivered again, to any worker."""
-    async with broker_parts(amqp_url, amqp_prefix) as parts:
-        publisher, consumer = await parts.publisher(), await parts.consumer()
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await consumer.start(deliveries.put_nowait)
-        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-        message = PaymentMessage(payment_id(), parts.topology.reply_queue("a1"))
+    publisher, consumer, deliveries = await consuming(parts)
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    message = PaymentMessage(payment_id(), parts.topology.reply_queue("a1"))
 
-        await publisher.publish_payment(message, traceparent=trace)
+    await publisher.publish_payment(message, traceparent=trace)
 
-        delivery = await next_of(deliveries)
-        assert (delivery.message, delivery.traceparent) == (message, trace)
-        await delivery.ack()
-        await consumer.stop()
-        assert await parts.waiting_in(parts.topology.payments) == 0
+    delivery = await next_of(deliveries)
+    assert (delivery.message, delivery.traceparent) == (message, trace)
+    await delivery.ack()
+    await consumer.stop()
+    assert await parts.waiting_in(parts.topology.payments) == 0
 
 
-async def test_a_worker_gets_no_more_than_it_can_run(amqp_url: str, amqp_prefix: str) -> None:
+@pytest.mark.parametrize("given", [{"session_limit": 3}])
+async def test_a_worker_gets_no_more_than_it_can_run(parts: BrokerParts) -> None:
     """The prefetch is the number of sessions; the rest waits in the broker for other workers."""
-    async with broker_parts(amqp_url, amqp_prefix, session_limit=3) as parts:
-        publisher, consumer = await parts.publisher(), await parts.consumer()
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await publish(publisher, 5)
-        await consumer.start(deliveries.put_nowait)
+    publisher, consumer = await parts.publisher(), await parts.consumer()
+    deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+    await publish(publisher, 5)
+    await consumer.start(deliveries.put_nowait)
 
-        await eventually(lambda: deliveries.qsize() == 3)
-        assert await parts.waiting_in(parts.topology.payments) == 2
-        await (await next_of(deliveries)).ack()
-        await eventually(lambda: deliveries.qsize() == 3)
-        assert await parts.waiting_in(parts.topology.payments) == 1
+    await eventually(lambda: deliveries.qsize() == 3)
+    assert await parts.waiting_in(parts.topology.payments) == 2
+    await (await next_of(deliveries)).ack()
+    await eventually(lambda: deliveries.qsize() == 3)
+    assert await parts.waiting_in(parts.topology.payments) == 1
 
 
+@pytest.mark.parametrize("given", [{"session_limit": 10}])
 async def test_payments_of_a_lost_connection_come_again_and_late_acks_do_no_harm(
-    amqp_url: str, amqp_prefix: str
+    parts: BrokerParts, proxy: AmqpProxy
 ) -> None:
     """The consumer is restored by itself; acknowledging an old delivery raises nothing and ends no other."""
-    async with broker_parts(amqp_url, amqp_prefix, session_limit=10) as parts, amqp_proxy(amqp_url) as proxy:
-        publisher, consumer = await parts.publisher(), await parts.consumer(url=proxy.url)
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await consumer.start(deliveries.put_nowait)
-        ids = await publish(publisher, 3)
-        before = [await next_of(deliveries) for _ in ids]
+    publisher, consumer, deliveries = await consuming(parts, url=proxy.url)
+    ids = await publish(publisher, 3)
+    before = [await next_of(deliveries) for _ in ids]
 
-        proxy.break_connections()
+    proxy.break_connections()
 
-        again = [await next_of(deliveries) for _ in ids]
-        assert sorted(payment_named_by(one) for one in again) == sorted(ids)
+    again = [await next_of(deliveries) for _ in ids]
+    assert sorted(payment_named_by(one) for one in again) == sorted(ids)
 
-        for late in before:
-            await late.ack()
-            await late.requeue()
-        await eventually(lambda: is_ready(consumer))
-        for one in again:
-            await one.ack()
-        await consumer.stop()
-        assert await parts.waiting_in(parts.topology.payments) == 0
+    for late in before:
+        await late.ack()
+        await late.requeue()
+    await eventually(lambda: is_ready(consumer))
+    for one in again:
+        await one.ack()
+    await consumer.stop()
+    assert await parts.waiting_in(parts.topology.payments) == 0
 
 
-async def test_an_unreadable_message_is_dead_lettered_and_the_next_one_delivered(
-    amqp_url: str, amqp_prefix: str
-) -> None:
+async def test_an_unreadable_message_is_dead_lettered_and_the_next_one_delivered(parts: BrokerParts) -> None:
     """It stops no worker and is not lost: an operator can look at it."""
-    async with broker_parts(amqp_url, amqp_prefix) as parts:
-        publisher, consumer = await parts.publisher(), await parts.consumer()
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await consumer.start(deliveries.put_nowait)
+    publisher, _, deliveries = await consuming(parts)
 
-        await put_raw(parts, b"\xff not ours")
-        [good] = await publish(publisher, 1)
+    await put_raw(parts, b"\xff not ours")
+    [good] = await publish(publisher, 1)
 
-        assert payment_named_by(await next_of(deliveries)) == good
-        await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
-        assert parts.metrics.registry.get_sample_value("cloud_terminal_dead_letters_total") == 1
+    assert payment_named_by(await next_of(deliveries)) == good
+    await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
+    assert parts.metrics.registry.get_sample_value("cloud_terminal_dead_letters_total") == 1
 
 
-async def test_a_rejected_payment_is_dead_lettered(amqp_url: str, amqp_prefix: str) -> None:
+async def test_a_rejected_payment_is_dead_lettered(parts: BrokerParts) -> None:
     """Reject is for a message that no worker can finish."""
-    async with broker_parts(amqp_url, amqp_prefix) as parts:
-        publisher, consumer = await parts.publisher(), await parts.consumer()
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await consumer.start(deliveries.put_nowait)
-        await publish(publisher, 1)
+    publisher, _, deliveries = await consuming(parts)
+    await publish(publisher, 1)
 
-        await (await next_of(deliveries)).reject()
+    await (await next_of(deliveries)).reject()
 
-        await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
+    await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
 
 
+@pytest.mark.parametrize("given", [{"delivery_limit": 2}])
 async def test_a_message_that_kills_every_worker_ends_among_the_dead_letters(
-    amqp_url: str, amqp_prefix: str
+    parts: BrokerParts, proxy: AmqpProxy
 ) -> None:
     """After the delivery limit it blocks nothing."""
-    async with (
-        broker_parts(amqp_url, amqp_prefix, delivery_limit=2) as parts,
-        amqp_proxy(amqp_url) as proxy,
-    ):
-        publisher, consumer = await parts.publisher(), await parts.consumer(url=proxy.url)
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await consumer.start(deliveries.put_nowait)
-        await publish(publisher, 1)
+    publisher, _, deliveries = await consuming(parts, url=proxy.url)
+    await publish(publisher, 1)
 
-        for _ in range(3):
-            await next_of(deliveries)
-            proxy.break_connections()
+    for _ in range(3):
+        await next_of(deliveries)
+        proxy.break_connections()
 
-        await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
-        assert deliveries.empty()
+    await eventually(lambda: parts.waiting_in(parts.topology.dead_payments))
+    assert deliveries.empty()
 
 
-async def test_a_draining_worker_requeues_what_it_has_not_begun(amqp_url: str, amqp_prefix: str) -> None:
+@pytest.mark.parametrize("given", [{"session_limit": 2}])
+async def test_a_draining_worker_requeues_what_it_has_not_begun(parts: BrokerParts) -> None:
     """Unclaimed messages go to other workers at once; those in session stay."""
-    async with broker_parts(amqp_url, amqp_prefix, session_limit=2) as parts:
-        publisher, consumer = await parts.publisher(), await parts.consumer()
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await consumer.start(deliveries.put_nowait)
-        ids = await publish(publisher, 3)
-        in_session, unclaimed = await next_of(deliveries), await next_of(deliveries)
+    publisher, consumer, deliveries = await consuming(parts)
+    ids = await publish(publisher, 3)
+    in_session, unclaimed = await next_of(deliveries), await next_of(deliveries)
 
-        await consumer.stop()
-        await unclaimed.requeue()
+    await consumer.stop()
+    await unclaimed.requeue()
 
-        other = await parts.consumer("w2")
-        taken: asyncio.Queue[Delivery] = asyncio.Queue()
-        await other.start(taken.put_nowait)
-        got = {payment_named_by(await next_of(taken)) for _ in range(2)}
-        assert got == set(ids) - {payment_named_by(in_session)}
-        await in_session.ack()
-        assert deliveries.empty()
-        assert await consumer.ready() == "not consuming"
+    other = await parts.consumer("w2")
+    taken: asyncio.Queue[Delivery] = asyncio.Queue()
+    await other.start(taken.put_nowait)
+    got = {payment_named_by(await next_of(taken)) for _ in range(2)}
+    assert got == set(ids) - {payment_named_by(in_session)}
+    await in_session.ack()
+    assert deliveries.empty()
+    assert await consumer.ready() == "not consuming"
 
 
-async def test_ready_is_a_live_consumer_not_an_open_connection(amqp_url: str, amqp_prefix: str) -> None:
+@pytest.mark.parametrize("given", [{"broker_call_timeout_seconds": 1}])
+async def test_ready_is_a_live_consumer_not_an_open_connection(parts: BrokerParts, proxy: AmqpProxy) -> None:
     """Not ready before the start, while the broker is unavailable, and after it cancelled the consumer."""
-    async with (
-        broker_parts(amqp_url, amqp_prefix, broker_call_timeout_seconds=1) as parts,
-        amqp_proxy(amqp_url) as proxy,
-    ):
-        await parts.publisher()
-        consumer = await parts.consumer(url=proxy.url)
-        assert await consumer.ready() == "not consuming"
-        await consumer.start(lambda _delivery: pytest.fail("nothing was published"))
-        assert await consumer.ready() is None
+    await parts.publisher()
+    consumer = await parts.consumer(url=proxy.url)
+    assert await consumer.ready() == "not consuming"
+    await consumer.start(lambda _delivery: pytest.fail("nothing was published"))
+    assert await consumer.ready() is None
 
-        await proxy.cut()
-        assert await eventually(consumer.ready)
-        await proxy.mend()
-        await eventually(lambda: is_ready(consumer))
+    await proxy.cut()
+    assert await eventually(consumer.ready)
+    await proxy.mend()
+    await eventually(lambda: is_ready(consumer))
 
-        proxy.freeze()
-        assert await consumer.ready() == "no answer in time"
+    proxy.freeze()
+    assert await consumer.ready() == "no answer in time"
 
 
-async def test_a_deleted_queue_is_declared_and_consumed_again(amqp_url: str, amqp_prefix: str) -> None:
+async def test_a_deleted_queue_is_declared_and_consumed_again(parts: BrokerParts) -> None:
     """The broker cancels the consumer; the client declares the queue and consumes again by itself."""
-    async with broker_parts(amqp_url, amqp_prefix) as parts:
-        publisher, consumer = await parts.publisher(), await parts.consumer()
-        deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
-        await consumer.start(deliveries.put_nowait)
+    publisher, consumer, deliveries = await consuming(parts)
 
-        await parts.delete_queues()
-        await eventually(lambda: is_ready(consumer))
+    await parts.delete_queues()
+    await eventually(lambda: is_ready(consumer))
 
-        [one] = await publish(publisher, 1)
-        assert payment_named_by(await next_of(deliveries)) == one
+    [one] = await publish(publisher, 1)
+    assert payment_named_by(await next_of(deliveries)) == one

@@ -2,66 +2,65 @@
 
 import aiormq
 import pytest
-from broker_parts import broker_parts, payment_id
+from broker_parts import BrokerParts, broker_parts, payment_id
 from eventually import eventually
-from wire.amqp_proxy import amqp_proxy
+from wire.amqp_proxy import AmqpProxy
 
 from shared.broker.errors import NotRouted, TopologyMismatch
 from shared.broker.messages import PaymentMessage
 
 
-async def test_declaring_again_changes_nothing(amqp_url: str, amqp_prefix: str) -> None:
+async def test_declaring_again_changes_nothing(parts: BrokerParts) -> None:
     """Every process declares at its start, in any order."""
-    async with broker_parts(amqp_url, amqp_prefix) as parts:
-        publisher = await parts.publisher()
-        await publisher.publish_payment(PaymentMessage(payment_id(), None))
+    publisher = await parts.publisher()
+    await publisher.publish_payment(PaymentMessage(payment_id(), None))
 
-        await parts.publisher()
+    await parts.publisher()
 
-        await eventually(lambda: parts.waiting_in(parts.topology.payments))
+    await eventually(lambda: parts.waiting_in(parts.topology.payments))
 
 
+@pytest.mark.parametrize("given", [{"delivery_limit": 5}])
 async def test_a_queue_with_other_arguments_stops_the_start_and_says_what_to_do(
-    amqp_url: str, amqp_prefix: str
+    parts: BrokerParts, amqp_url: str, amqp_prefix: str
 ) -> None:
     """E.g. a changed delivery limit; the queue stays as it was."""
-    async with broker_parts(amqp_url, amqp_prefix, delivery_limit=5) as parts:
-        await parts.publisher()
+    await parts.publisher()
 
-        async with broker_parts(amqp_url, amqp_prefix, delivery_limit=6) as other:
-            with pytest.raises(TopologyMismatch, match=rf"{amqp_prefix}payments exists.*Delete it"):
-                await other.publisher()
-            assert await parts.waiting_in(parts.topology.payments) == 0
+    async with broker_parts(amqp_url, amqp_prefix, delivery_limit=6) as other:
+        with pytest.raises(TopologyMismatch, match=rf"{amqp_prefix}payments exists.*Delete it"):
+            await other.publisher()
+        assert await parts.waiting_in(parts.topology.payments) == 0
 
 
-async def test_a_broker_that_comes_back_empty_gets_its_queues_again(amqp_url: str, amqp_prefix: str) -> None:
+async def test_a_broker_that_comes_back_empty_gets_its_queues_again(
+    parts: BrokerParts, proxy: AmqpProxy
+) -> None:
     """An API whose broker lost its disk accepts payments again without a restart."""
-    async with broker_parts(amqp_url, amqp_prefix) as parts, amqp_proxy(amqp_url) as proxy:
-        publisher = await parts.publisher(url=proxy.url)
-        await proxy.cut()
-        await parts.delete_queues()
-        await proxy.mend()
+    publisher = await parts.publisher(url=proxy.url)
+    await proxy.cut()
+    await parts.delete_queues()
+    await proxy.mend()
 
-        async def is_accepted() -> bool:
-            if await publisher.ready() is not None:
-                return False
-            try:
-                await publisher.publish_payment(PaymentMessage(payment_id(), None))
-            except NotRouted:
-                return False
-            return True
+    async def is_accepted() -> bool:
+        if await publisher.ready() is not None:
+            return False
+        try:
+            await publisher.publish_payment(PaymentMessage(payment_id(), None))
+        except NotRouted:
+            return False
+        return True
 
-        await eventually(is_accepted)
+    await eventually(is_accepted)
 
 
-async def test_connections_are_named_for_the_brokers_operator(amqp_url: str, amqp_prefix: str) -> None:
+async def test_connections_are_named_for_the_brokers_operator(parts: BrokerParts) -> None:
     """Process and purpose are in the broker's list of connections."""
-    async with broker_parts(amqp_url, amqp_prefix) as parts:
-        connection = await parts.connection("reply")
+    connection = await parts.connection("reply")
 
-        transport = connection.transport
-        assert transport is not None
-        underlay = transport.connection
-        assert isinstance(underlay, aiormq.Connection)
-        assert underlay.connection_name == "cloud-terminal test reply"
-        assert underlay.connection_tune.heartbeat == parts.settings.broker_heartbeat_seconds
+    transport = connection.transport
+    assert transport is not None
+    underlay = transport.connection
+    assert isinstance(underlay, aiormq.Connection)
+    assert underlay.connection_name == "cloud-terminal test reply"
+    assert underlay.connection_tune.heartbeat == parts.settings.broker_heartbeat_seconds
