@@ -11,9 +11,10 @@ from typing import Any, Final
 import pytest
 import structlog
 from eventually import eventually
+from orders import order_for
 from running.fault_runs import READY_LINE, check_the_ledger, debits, stage
 from running.fleet import Fleet, Process
-from system import Pos, System, delete_queues, order_for, payment_id
+from system import Pos, System, delete_queues, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk
 from wire.shop_terminal import shop_terminal
 

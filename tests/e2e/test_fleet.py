@@ -16,9 +16,9 @@ import pytest
 from databases import Store
 from eventually import eventually
 from limits import SHORT_LIMITS
-from orders import order_with
+from orders import order_for, order_with
 from running.fleet import Fleet, Process, fleet_of
-from system import LOOPBACK, Pos, System, order_for, system_on
+from system import LOOPBACK, Pos, System, system_on
 from wire.scripted_terminal import ScriptedTerminal, Talk
 from wire.shop_terminal import shop_terminal
 

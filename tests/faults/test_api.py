@@ -6,6 +6,7 @@ from typing import Final
 import httpx
 import pytest
 from eventually import eventually
+from orders import order_for
 from running.fault_runs import (
     API_READY_LINE,
     KILL,
@@ -26,7 +27,7 @@ from running.fault_runs import (
     within,
 )
 from running.fleet import Fleet, Process
-from system import Pos, order_for
+from system import Pos
 from wire.shop_terminal import shop_terminal
 
 from sandbox.terminal.script.behaviour import Behaviour

@@ -6,6 +6,7 @@ import json
 from typing import Final
 
 import pytest
+from orders import order_for
 from payments import in_doubt, prove
 from running.fault_runs import (
     BOTH,
@@ -20,7 +21,6 @@ from running.fault_runs import (
     start_faulty,
     struck,
 )
-from system import order_for
 
 from sandbox.servers.start import RunningServer
 from shared.payment.states import Event

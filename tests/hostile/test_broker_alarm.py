@@ -7,8 +7,8 @@ import httpx
 import pytest
 from eventually import eventually
 from loopback import terminal_host
+from orders import order_for
 from running.attacks import Target
-from system import order_for
 
 from sandbox.servers.start import RunningServer
 

@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 from loopback import terminal_host
+from orders import order_for
 from running.attacks import Target
 from running.fault_runs import READY_LINE
-from system import ORDER_PATH, Pos, order_for
+from system import ORDER_PATH, Pos
 from wire.raw_http import raw_connection, request
 
 from sandbox.terminal.device.device import Device

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from databases import Store
+from orders import order_for
 from payments import change, rows
-from system import order_for, system_on
+from system import system_on
 from wire.shop_terminal import shop_terminal
 
 from sandbox.servers.private.pgbouncer import pooled

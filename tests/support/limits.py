@@ -81,3 +81,17 @@ BRIEF_DOUBT: Final[dict[str, object]] = {
     "worker_stale_seconds": 0.5,
     "heartbeat_seconds": 0.1,
 }
+
+#: For tests that wait for a doubt's end: 4.8 s after the claim, and a loaded machine has the time to claim,
+#: to connect and to write.
+STEADY_DOUBT: Final[dict[str, object]] = {
+    **PATIENT_SESSIONS,
+    **BRIEF_DOUBT,
+    "connect_timeout_seconds": 1,
+    "connect_total_seconds": 1.4,
+    "identification_timeout_seconds": 1,
+    "write_window_seconds": 2,
+    "takeover_free_after_seconds": 3,
+    "early_release_after_seconds": 3,
+    "lease_after_doubt_seconds": 2.4,
+}

@@ -3,10 +3,11 @@
 import copy
 import json
 import re
+import secrets
 from enum import Enum
 from typing import Any, Final
 
-from api.openapi.examples import FULL_REQUEST
+from api.openapi.examples import FULL_REQUEST, MINIMAL_REQUEST
 
 
 #: An edit that takes the field away.
@@ -37,3 +38,19 @@ def order_with(edits: dict[str, Any] | None = None, base: dict[str, Any] = FULL_
 def body_with(edits: dict[str, Any] | None = None, base: dict[str, Any] = FULL_REQUEST) -> bytes:
     """Return the JSON text of `order_with`."""
     return json.dumps(order_with(edits, base)).encode()
+
+
+def order_for(host: str, amount: int = 250, **order: Any) -> dict[str, Any]:
+    """Return the smallest order for a terminal, with a fresh order id unless one is given."""
+    body = copy.deepcopy(MINIMAL_REQUEST)
+    body["order"] |= {"order_id": f"order-{secrets.token_hex(6)}", "price": {"amount": amount}, **order}
+    body["pos_technical_info"]["host_information"]["host"] = host
+    return body
+
+
+def order_on(terminal_id: str, amount: int = 250, **order: Any) -> dict[str, Any]:
+    """Return the same for a registered terminal."""
+    body = order_for("", amount, **order)
+    del body["pos_technical_info"]["host_information"]
+    body["pos_technical_info"]["terminal_id"] = terminal_id
+    return body

@@ -178,3 +178,24 @@ async def taken_over(database: Database, grant: LockGrant) -> None:
         epoch=grant.epoch,
     )
     assert changed == 1
+
+
+async def add_terminal_row(database: Database, merchant_id: str | None, **values: object) -> None:
+    """Register terminal `t1` of the merchant at ADDRESS, with `values`, whatever the API would say of it."""
+    row = {
+        "id": "t1",
+        "merchant_id": merchant_id,
+        "label": "",
+        "host": HOST,
+        "port": PORT,
+        "terminal_address": ADDRESS,
+        "protocol": "ConcertV3.2",
+        "profile": "{}",
+        "pos_number": "01",
+        "created_at": 0,
+        **values,
+    }
+    names = ", ".join(row)
+    await change(
+        database, f"INSERT INTO terminals ({names}) VALUES ({', '.join(f':{name}' for name in row)})", **row
+    )

@@ -49,6 +49,21 @@ SUCCEEDED = Payment(
 )
 
 
+#: A result with every field.
+FULL_RESULT = Result(
+    paid_cents=900,
+    error_code="04",
+    error_description="refused",
+    authorisation_number="123456",
+    masked_card="497010******0014",
+    application="001",
+    aid="A0000000421010",
+    card_read_mode="2",
+    receipt="CARTE BANCAIRE\nMERCI",
+    warnings=("partial_amount",),
+)
+
+
 def stored(**changes: Any) -> Payment:
     """Return the payment with some columns changed."""
     return _changed(SUCCEEDED.result, changes)

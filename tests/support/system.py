@@ -1,9 +1,7 @@
 """API, terminal and notifier workers as their composition roots wire them, in this process."""
 
 import asyncio
-import base64
 import contextlib
-import copy
 import json
 import os
 import random
@@ -16,11 +14,12 @@ import httpx
 from databases import as_account
 from limits import SHORT_LIMITS
 from lossy_database import LossyDatabase
+from orders import order_for
 from payments import rows
+from wire.raw_http import basic
 
 from api import main as api_main
 from api.app import make_app
-from api.openapi.examples import MINIMAL_REQUEST
 from notifier_worker import main as notifier_main
 from notifier_worker.wiring import NotifierParts
 from shared.broker.connections import connected, topology_of
@@ -58,16 +57,7 @@ class Login:
 
     @property
     def headers(self) -> dict[str, str]:
-        pair = base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
-
-
-def order_for(host: str, amount: int = 250, **order: Any) -> dict[str, Any]:
-    """Return the smallest order for a terminal, with a fresh order id unless one is given."""
-    body = copy.deepcopy(MINIMAL_REQUEST)
-    body["order"] |= {"order_id": f"order-{secrets.token_hex(6)}", "price": {"amount": amount}, **order}
-    body["pos_technical_info"]["host_information"]["host"] = host
-    return body
+        return basic(self.username, self.secret)
 
 
 def payment_id(answered: httpx.Response) -> str:
@@ -97,46 +87,42 @@ class Pos:
 
 
 @dataclass
-class Api:
-    """One API process."""
+class Process:
+    """One process, its connections to the database and its metrics."""
 
-    client: httpx.AsyncClient
     database: LossyDatabase
     metrics: Metrics
-    publisher: Publisher
-    replies: ReplyQueue
 
     def metric(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
 
 
 @dataclass
-class Worker:
+class Api(Process):
+    """One API process."""
+
+    client: httpx.AsyncClient
+    publisher: Publisher
+    replies: ReplyQueue
+
+
+@dataclass
+class Worker(Process):
     """One terminal worker."""
 
     id: str
-    database: LossyDatabase
-    metrics: Metrics
     runs: Runs
     doubts: DoubtLeases
     deliveries: Deliveries
     publisher: Publisher
     heartbeats: Heartbeats
 
-    def metric(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
-
 
 @dataclass
-class Notifier:
+class Notifier(Process):
     """One notifier worker."""
 
-    database: LossyDatabase
-    metrics: Metrics
     parts: NotifierParts
-
-    def metric(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
 
 
 class System:
@@ -200,7 +186,7 @@ class System:
         client = await self._stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://api", timeout=30)
         )
-        return Api(client, database, metrics, assembled.publisher, assembled.replies)
+        return Api(database, metrics, client, assembled.publisher, assembled.replies)
 
     async def worker(
         self,
@@ -230,9 +216,9 @@ class System:
         loops = (parts.heartbeat, parts.doubts, parts.recovery, *((parts.sweep,) if sweeps else ()))
         self._run(assembled.outbox_publisher.run(), *(loop.run() for loop in loops))
         return Worker(
-            worker,
             database,
             metrics,
+            worker,
             parts.runs,
             parts.doubts,
             parts.deliveries,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from eventually import eventually
 from loopback import terminal_host
-from orders import order_with
+from orders import order_for, order_with
 from running.merchant import requests_of
-from system import ORDER_PATH, Pos, System, order_for, payment_id
+from system import ORDER_PATH, Pos, System, payment_id
 from waiting_deliveries import all_delivered
 from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import WebhookReceiver, receiving

@@ -6,7 +6,7 @@ import contextlib
 import httpx
 import pytest
 from eventually import eventually
-from limits import BRIEF_DOUBT, PATIENT_SESSIONS
+from limits import PATIENT_SESSIONS, STEADY_DOUBT
 from system import System, payment_id
 from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, closes, says_nothing
 from wire.shop_terminal import shop_terminal
@@ -105,7 +105,7 @@ async def test_whatever_is_no_valid_answer_is_doubt_with_its_reason(
         assert len(shop.talks) == 1
 
 
-@pytest.mark.parametrize("limits", [{**BRIEF_DOUBT, "lease_after_doubt_seconds": 3}])
+@pytest.mark.parametrize("limits", [STEADY_DOUBT])
 async def test_a_silent_terminal_stays_locked_to_the_leases_end_and_then_the_next_is_paid(
     system: System,
 ) -> None:

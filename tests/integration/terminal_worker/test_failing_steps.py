@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from eventually import eventually
-from limits import BRIEF_DOUBT, PATIENT_SESSIONS
+from limits import PATIENT_SESSIONS, STEADY_DOUBT
 from payments import change, rows
 from structlog.contextvars import get_contextvars
 from system import System, payment_id
@@ -42,20 +42,6 @@ LIMITS: dict[str, object] = {
     **PATIENT_SESSIONS,
     "caller_wait_in_doubt_seconds": 15,
     "republish_after_seconds": 0.5,
-}
-#: A customer has 6 s, and a loaded machine the time to connect; a doubt is over 10.5 s after the claim.
-FREE_AFTER_A_CUSTOMERS_TIME: dict[str, object] = {
-    **BRIEF_DOUBT,
-    "connect_timeout_seconds": 1,
-    "connect_total_seconds": 1.4,
-    "identification_timeout_seconds": 1,
-    "write_window_seconds": 2,
-    "answer_timeout_seconds": 6,
-    "terminal_own_time_seconds": 6,
-    "lease_after_doubt_seconds": 2.4,
-    "caller_wait_seconds": 60,
-    "api_drain_seconds": 70,
-    "api_stop_grace_seconds": 80,
 }
 PAID = ("succeeded", None, 200)
 NOT_SENT = ("unreachable", "not_sent", 502)
@@ -179,7 +165,7 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
     assert failed >= {"waited_in_queue", "session_took", "reply", "ask", "close"}
 
 
-@pytest.mark.parametrize("limits", [BRIEF_DOUBT])
+@pytest.mark.parametrize("limits", [STEADY_DOUBT])
 async def test_a_result_that_cannot_be_stored_keeps_its_lock_no_longer_than_a_doubt(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +197,9 @@ async def _has_succeeded(system: System, payment_id: str) -> bool:
     return str((await system.stored(payment_id)).state) == "succeeded"
 
 
-@pytest.mark.parametrize("limits", [FREE_AFTER_A_CUSTOMERS_TIME])
+@pytest.mark.parametrize(
+    "limits", [{**STEADY_DOUBT, "answer_timeout_seconds": 6, "terminal_own_time_seconds": 6}]
+)
 async def test_a_lock_without_a_run_is_found_and_released_in_time(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from limits import BRIEF_DOUBT
+from limits import STEADY_DOUBT
 from payments import in_session, queued, with_merchant
 from system import System
 
@@ -75,7 +75,7 @@ async def test_one_lock_that_cannot_be_taken_over_keeps_no_other_held(
     assert await _has_state(system, left[BAD].payment.id, "in_session")
 
 
-@pytest.mark.parametrize("limits", [BRIEF_DOUBT])
+@pytest.mark.parametrize("limits", [STEADY_DOUBT])
 async def test_one_lease_that_cannot_be_ended_keeps_no_other(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

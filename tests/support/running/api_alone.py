@@ -4,9 +4,7 @@ For what the API decides by the database alone; whatever passes through RabbitMQ
 """
 
 import asyncio
-import base64
 import contextlib
-import copy
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -16,11 +14,12 @@ from typing import Any, Final
 import httpx
 import pytest
 from databases import Store
+from orders import order_for
 from payments import try_claim
+from wire.raw_http import basic
 
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
-from api.openapi.examples import MINIMAL_REQUEST
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
 from api.wiring import wire
@@ -112,14 +111,6 @@ class Caller:
         return found
 
 
-def order_for(host: str, amount: int, **order: Any) -> dict[str, Any]:
-    """Return the smallest order for a terminal, with a fresh order id unless one is given."""
-    body = copy.deepcopy(MINIMAL_REQUEST)
-    body["order"] |= {"order_id": f"order-{secrets.token_hex(6)}", "price": {"amount": amount}, **order}
-    body["pos_technical_info"]["host_information"]["host"] = host
-    return body
-
-
 @dataclass
 class ApiAlone:
     """API process, and a worker's part beside it."""
@@ -147,11 +138,10 @@ class ApiAlone:
         name, secret = f"ct_{secrets.token_hex(6)}", secrets.token_hex(16)
         hashed = hash_secret(_SECRET_KEY, secret)
         assert await create_credential(self.database, name, kind, merchant_id, hashed)
-        pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),
             base_url="http://api",
-            headers={"Authorization": f"Basic {pair}"},
+            headers=basic(name, secret),
             timeout=30,
         )
         return Caller(await self._stack.enter_async_context(client), merchant_id, name)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from system import LOOPBACK, Api, Login, Pos, System, order_for
+from orders import order_on
+from system import LOOPBACK, Api, Login, Pos, System
 
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decode import Decoder
@@ -32,11 +33,8 @@ class Merchant:
         return shown
 
     async def pay(self, terminal_id: str, amount: int = 250, **display: Any) -> httpx.Response:
-        body = order_for("", amount)
-        technical = body["pos_technical_info"]
-        del technical["host_information"]
-        technical["terminal_id"] = terminal_id
-        technical["terminal_transaction_display"] |= display
+        body = order_on(terminal_id, amount)
+        body["pos_technical_info"]["terminal_transaction_display"] |= display
         return await self.pos.send(body)
 
 

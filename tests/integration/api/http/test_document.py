@@ -17,7 +17,7 @@ import pytest
 import schemathesis
 from databases import Store
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from running.api_alone import order_for
+from orders import order_for
 from running.served_api import ServedApi, served_api
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error

@@ -13,7 +13,8 @@ import pytest
 import structlog
 from databases import Store
 from eventually import eventually
-from running.api_alone import ApiAlone, Caller, api_alone, order_for
+from orders import order_for
+from running.api_alone import ApiAlone, Caller, api_alone
 from wire.raw_http import HEALTH, RawConnection, raw_connection, request
 
 from api.http.server import http_options

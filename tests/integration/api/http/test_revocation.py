@@ -9,7 +9,8 @@ import httpx
 import pytest
 from databases import Store
 from eventually import eventually
-from running.api_alone import ApiAlone, Caller, api_alone, order_for
+from orders import order_for
+from running.api_alone import ApiAlone, Caller, api_alone
 
 from shared.security.credentials import CredentialKind
 from shared.settings.load import load_settings

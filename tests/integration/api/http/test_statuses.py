@@ -9,7 +9,8 @@ import pytest
 import structlog
 from eventually import eventually
 from loopback import terminal_host
-from system import ORDER_PATH, Pos, System, order_for
+from orders import order_for
+from system import ORDER_PATH, Pos, System
 from wire.scripted_terminal import ScriptedTerminal, says_nothing
 
 JSON = {"Content-Type": "application/json"}

@@ -9,8 +9,9 @@ from typing import Any, Final
 import httpx
 import pytest
 from databases import Store
-from payments import change, lose, prove, rows
-from running.api_alone import ApiAlone, Caller, api_alone, order_for
+from orders import order_for
+from payments import add_terminal_row, change, lose, prove, rows
+from running.api_alone import ApiAlone, Caller, api_alone
 
 from shared.network.hosts import Address
 from shared.payment.states import Event, State
@@ -19,7 +20,6 @@ from shared.storage.terminals.merchants import suspend_merchant
 
 NAME: Final = "terminal.example"
 ADDRESS: Final = "127.0.0.9"
-LINE: Final = f"{ADDRESS}:8888"
 #: Names, entries and credentials are asked for anew at each request.
 NO_CACHE: Final[dict[str, Any]] = {"credential_cache_seconds": 0.001, "name_cache_seconds": 0.001}
 
@@ -72,18 +72,21 @@ async def suspended(scene: Scene) -> None:
 async def reserved_for_another(scene: Scene) -> None:
     """An operator confirmed the sole use of another merchant."""
     other = await scene.api.merchant()
-    await _register(scene, other.merchant_id, sole_use_confirmed_at=1)
+    await add_terminal_row(scene.api.database, other.merchant_id, sole_use_confirmed_at=1)
 
 
 async def disabled(scene: Scene) -> None:
     """The merchant disabled the terminal."""
-    await _register(scene, scene.pos.merchant_id, disabled_at=1)
+    await add_terminal_row(scene.api.database, scene.pos.merchant_id, disabled_at=1)
 
 
 async def profile_changed(scene: Scene) -> None:
     """The terminal's entry wants an authorisation that its profile cannot bear."""
-    await _register(
-        scene, scene.pos.merchant_id, profile='{"sends_authorisation":false}', authorisation="always"
+    await add_terminal_row(
+        scene.api.database,
+        scene.pos.merchant_id,
+        profile='{"sends_authorisation":false}',
+        authorisation="always",
     )
 
 
@@ -95,28 +98,6 @@ async def endpoint_gone(scene: Scene) -> None:
 async def too_many_wait(scene: Scene) -> None:
     """No place is left in the queue of the terminal."""
     scene.api.payments.admission._limits["terminal_address"] = 0
-
-
-async def _register(scene: Scene, merchant_id: str | None, **values: object) -> None:
-    row = {
-        "id": "t1",
-        "merchant_id": merchant_id,
-        "label": "",
-        "host": ADDRESS,
-        "port": 8888,
-        "terminal_address": LINE,
-        "protocol": "ConcertV3.2",
-        "profile": "{}",
-        "pos_number": "01",
-        "created_at": 0,
-        **values,
-    }
-    names = ", ".join(row)
-    await change(
-        scene.api.database,
-        f"INSERT INTO terminals ({names}) VALUES ({', '.join(f':{name}' for name in row)})",
-        **row,
-    )
 
 
 #: What is said where the order has no earlier attempt.
@@ -219,7 +200,7 @@ async def test_a_registered_terminal_that_was_removed_still_attaches(store: Stor
     names = Names()
     async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
         scene = await scene_on(api, names)
-        await _register(scene, scene.pos.merchant_id)
+        await add_terminal_row(scene.api.database, scene.pos.merchant_id)
         del scene.body["pos_technical_info"]["host_information"]
         scene.body["pos_technical_info"]["terminal_id"] = "t1"
         assert (await scene.again()).status_code == 202

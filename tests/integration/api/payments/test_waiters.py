@@ -8,9 +8,10 @@ import pytest
 from databases import Store
 from eventually import eventually
 from loopback import terminal_host
+from orders import order_for
 from payments import change, rows
 from running.api_alone import api_alone
-from system import LOOPBACK, Api, Pos, System, order_for, payment_id
+from system import LOOPBACK, Api, Pos, System, payment_id
 from wire.amqp_proxy import AmqpProxy
 from wire.scripted_terminal import ScriptedTerminal, Talk, answers, answers_after, says_nothing
 

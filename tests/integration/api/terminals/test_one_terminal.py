@@ -5,7 +5,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 import pytest
-from payments import change, rows
+from orders import order_on
+from payments import add_terminal_row, change, rows
 from running.api_alone import ApiAlone, Caller
 
 from shared.network.hosts import Address
@@ -47,28 +48,6 @@ async def merchant(api: ApiAlone) -> Caller:
     return pos
 
 
-async def register(api: ApiAlone, pos: Caller, **values: object) -> None:
-    row = {
-        "id": "t1",
-        "merchant_id": pos.merchant_id,
-        "label": "",
-        "host": "127.0.0.9",
-        "port": 8888,
-        "terminal_address": ADDRESS,
-        "protocol": "ConcertV3.2",
-        "profile": "{}",
-        "pos_number": "01",
-        "created_at": 0,
-        **values,
-    }
-    names = ", ".join(row)
-    await change(
-        api.database,
-        f"INSERT INTO terminals ({names}) VALUES ({', '.join(f':{name}' for name in row)})",
-        **row,
-    )
-
-
 @pytest.mark.parametrize("api_settings", [{"lookup": lookup}])
 async def test_every_spelling_takes_the_same_lock(api: ApiAlone) -> None:
     """However many orders are sent in however many ways: one terminal, one session at a time."""
@@ -105,9 +84,9 @@ async def test_no_spelling_goes_round_a_rule(api: ApiAlone, rule: str) -> None:
     """Another merchant's sole use and a terminal that the merchant disabled hold for the device."""
     pos, other = await merchant(api), await merchant(api)
     if rule == "sole use":
-        await register(api, other, sole_use_confirmed_at=1)
+        await add_terminal_row(api.database, other.merchant_id, sole_use_confirmed_at=1)
     else:
-        await register(api, pos, disabled_at=1)
+        await add_terminal_row(api.database, pos.merchant_id, disabled_at=1)
 
     for host in SPELLINGS:
         code = (await pos.order(host, **ASYNC)).json()["error"]["code"]
@@ -118,17 +97,12 @@ async def test_no_spelling_goes_round_a_rule(api: ApiAlone, rule: str) -> None:
 async def test_an_entry_whose_name_leads_to_a_disabled_terminal_takes_no_payment(api: ApiAlone) -> None:
     """The merchant's word is about the device, not about the name."""
     pos = await merchant(api)
-    await register(api, pos, disabled_at=1)
-    await register(api, pos, id="t2", host="till.example", terminal_address="127.0.0.10:8888")
-    body: dict[str, Any] = {
-        "order": {"order_id": "o", "price": {"amount": 100}},
-        "pos_technical_info": {
-            "terminal_id": "t2",
-            "terminal_transaction_display": {"protocol": "ConcertV3.2", "contract_array": []},
-        },
-    }
+    await add_terminal_row(api.database, pos.merchant_id, disabled_at=1)
+    await add_terminal_row(
+        api.database, pos.merchant_id, id="t2", host="till.example", terminal_address="127.0.0.10:8888"
+    )
 
-    answered = await pos.post("/v1/connector/order", body)
+    answered = await pos.post("/v1/connector/order", order_on("t2"))
 
     assert answered.json()["error"]["code"] == "disabled.terminal.conflict"
 

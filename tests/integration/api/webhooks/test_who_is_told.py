@@ -1,8 +1,9 @@
 """Notifications of an accepted order: the endpoint that it names, and HiPay where its URL is set."""
 
 from databases import Store
+from orders import order_on
 from payments import rows
-from running.api_alone import ApiAlone, api_alone, order_for
+from running.api_alone import ApiAlone, api_alone
 from wire.webhooks import ENDPOINTS, cancelled_payment, deliveries_of, registered, stored
 
 from shared.notification.kinds import order_notification
@@ -55,10 +56,7 @@ async def test_hipay_is_told_of_an_order_where_its_address_is_set(store: Store) 
             "authorisation": {"policy": "always"},
         }
         assert (await pos.client.put("/v1/terminals/till-1", json=entry)).status_code == 201
-        order = order_for("", 250)
-        del order["pos_technical_info"]["host_information"]
-        order["pos_technical_info"]["terminal_id"] = "till-1"
-        answered = await pos.post("/v1/connector/order", order, prefer="respond-async")
+        answered = await pos.post("/v1/connector/order", order_on("till-1"), prefer="respond-async")
         assert answered.status_code == 202, answered.text
         payment_id = answered.json()["payment"]["id"]
         payment, attempt = (await delivery_contents.orders(api.database, [payment_id]))[payment_id]

@@ -205,16 +205,6 @@ def test_a_contradicted_failure_is_never_safe_and_says_that_a_person_must_look()
         assert "an operator must review" in said
 
 
-def test_an_unreachable_terminal_says_what_was_tried() -> None:
-    """No address and no connection are different errands for the shop."""
-    told = set()
-    for reason in (Reason.NO_CONNECTION, Reason.NO_ADDRESS, Reason.NOT_SENT):
-        payment = without_result(State.UNREACHABLE, reason=reason)
-        told.add(render_answer(payment, response_for(payment))[1]["error"]["description"])
-
-    assert len(told) == 3
-
-
 def test_a_caller_who_does_not_wait_gets_the_payment() -> None:
     """202 with the queued payment, which is not safe to retry."""
     payment = without_result(State.QUEUED, claimed_at=None, ended_at=None)

@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from jsonschema_rs import Draft202012Validator
+from published_schemas import check
 from stored_payments import SUCCEEDED
 
 from api.openapi import document
-from api.openapi.document import openapi_document
 from api.webhooks.delivery_models import (
     AnyDeliveryWithAttempts,
     Attempt,
@@ -61,13 +60,6 @@ DELIVERY = StoredDelivery(
     ended_at=4,
     is_being_sent=True,
 )
-
-
-def check(schema: str, value: Any) -> None:
-    document = openapi_document()
-    Draft202012Validator(
-        {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
-    ).validate(value)
 
 
 def example_event() -> dict[str, Any]:

@@ -4,40 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from stored_payments import without_result
 
 from shared.payment.answers import ResponseSpec, response_for
-from shared.payment.payment import Operation, Payment, Reason, Result
+from shared.payment.payment import Reason
 from shared.payment.states import FINAL_STATES, State
 
-PAYMENT = Payment(
-    id="pay_01",
-    merchant_id="merchant",
-    order_id="order-1",
-    operation=Operation.DEBIT,
-    state=State.QUEUED,
-    reason=None,
-    amount_cents=1000,
-    currency="EUR",
-    protocol="ConcertV3.1",
-    force_authorization=False,
-    host="127.0.0.9",
-    port=8888,
-    pos_number="01",
-    terminal_address="127.0.0.9:8888",
-    request="{}",
-    idempotency_key=None,
-    debit_id=None,
-    guard_key=None,
-    reply_to=None,
-    contradicted=False,
-    deadline_at=0,
-    created_at=0,
-    claimed_at=None,
-    ended_at=None,
-    held_since=None,
-)
-
-FAILED = "Failed"
 TABLE: list[tuple[State, Reason | None, str | None, ResponseSpec]] = [
     (State.SUCCEEDED, None, None, ResponseSpec(200, False, "Success")),
     *[
@@ -73,8 +45,8 @@ TABLE: list[tuple[State, Reason | None, str | None, ResponseSpec]] = [
 ]
 
 
-def _payment(state: State, reason: Reason | None, error_code: str | None, **changes: Any) -> Payment:
-    return replace(PAYMENT, state=state, reason=reason, result=Result(error_code=error_code), **changes)
+def _answer(state: State, reason: Reason | None, error_code: str | None, **changes: Any) -> ResponseSpec:
+    return response_for(without_result(state, reason=reason, error_code=error_code, **changes))
 
 
 @pytest.mark.parametrize(("state", "reason", "error_code", "expected"), TABLE)
@@ -82,25 +54,16 @@ def test_each_row_of_the_table_is_the_response(
     state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
 ) -> None:
     """Status, success or failure, error code and whether a retry is safe follow from the stored row."""
-    assert response_for(_payment(state, reason, error_code)) == expected
+    assert _answer(state, reason, error_code) == expected
 
 
+@pytest.mark.parametrize("mark", ["contradicted", "key_closed"])
 @pytest.mark.parametrize(("state", "reason", "error_code", "expected"), TABLE)
-def test_a_contradicted_payment_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
+def test_a_contradicted_payment_and_a_closed_orders_attempt_are_never_safe_to_retry(
+    state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec, mark: str
 ) -> None:
-    """A proof against the stored outcome takes the caller's leave to retry, and changes nothing else."""
-    told_then = response_for(_payment(state, reason, error_code, contradicted=True))
-
-    assert told_then == replace(expected, safe_to_retry=False)
-
-
-@pytest.mark.parametrize(("state", "reason", "error_code", "expected"), TABLE)
-def test_an_attempt_of_a_closed_key_is_never_safe_to_retry(
-    state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
-) -> None:
-    """The order takes no more attempts, so no client is asked to make one."""
-    told_then = response_for(_payment(state, reason, error_code, key_closed=True))
+    """Against its own proof, or where its order takes no more attempts; nothing else changes."""
+    told_then = _answer(state, reason, error_code, **{mark: True})
 
     assert told_then == replace(expected, safe_to_retry=False)
 
@@ -110,9 +73,9 @@ def test_an_attempt_beside_one_that_counts_is_never_safe_to_retry(
     state: State, reason: Reason | None, error_code: str | None, expected: ResponseSpec
 ) -> None:
     """The order may be paid by the other one."""
-    told_then = response_for(_payment(state, reason, error_code), another_attempt_blocks=True)
+    payment = without_result(state, reason=reason, error_code=error_code)
 
-    assert told_then == replace(expected, safe_to_retry=False)
+    assert response_for(payment, another_attempt_blocks=True) == replace(expected, safe_to_retry=False)
 
 
 def test_the_table_has_every_state() -> None:

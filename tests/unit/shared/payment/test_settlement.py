@@ -2,25 +2,14 @@
 
 import json
 
-from shared.payment.payment import Result
+from shared.payment.settlement import Result
 
-FULL = Result(
-    paid_cents=900,
-    error_code="04",
-    error_description="refused",
-    authorisation_number="123456",
-    masked_card="497010******0014",
-    application="001",
-    aid="A0000000421010",
-    card_read_mode="2",
-    receipt="CARTE BANCAIRE\nMERCI",
-    warnings=("partial_amount",),
-)
+from shared.payment.payment import Result
 
 
 def test_a_result_read_back_from_json_is_the_same() -> None:
     """A proof that waited for the doubt brings everything that the terminal had said."""
-    assert Result.from_json(json.loads(json.dumps(FULL.to_json()))) == FULL
+    assert Result.from_json(json.loads(json.dumps(FULL_RESULT.to_json()))) == FULL_RESULT
     assert Result.from_json(json.loads(json.dumps(Result().to_json()))) == Result()
 
 
@@ -31,7 +20,7 @@ def test_what_is_not_a_results_is_passed_over() -> None:
 
 def test_earlier_warnings_stay_in_front_and_are_not_doubled() -> None:
     """The warnings of the acceptance are still shown with the result."""
-    assert FULL.with_warnings(("amount_string", "partial_amount")).warnings == (
+    assert FULL_RESULT.with_warnings(("amount_string", "partial_amount")).warnings == (
         "amount_string",
         "partial_amount",
     )
