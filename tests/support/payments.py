@@ -9,10 +9,18 @@ from shared.payment.payment import Operation, Payment, Reason, Result, Settlemen
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import acceptance, settling
+from shared.storage.payments import acceptance, settling, snapshots
 from shared.storage.payments.acceptance import accept
 from shared.storage.payments.claims import Claimed, claim
-from shared.storage.payments.new_payment import Acceptance, Accepted, NewPayment, Terms
+from shared.storage.payments.new_payment import (
+    Acceptance,
+    Accepted,
+    Attached,
+    Conflict,
+    Earlier,
+    NewPayment,
+    Terms,
+)
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
 from shared.storage.terminals.merchants import create_merchant
 
@@ -63,16 +71,43 @@ async def submit_by_statements(database: Database, **changes: Any) -> Acceptance
     return await acceptance._accept_by_statements(database, new_payment(**changes), TERMS)
 
 
+def accepted(acceptance: Acceptance) -> str:
+    """Return the id of the payment that was stored."""
+    assert isinstance(acceptance, Accepted), acceptance
+    return acceptance.payment_id
+
+
+def attached(acceptance: Acceptance) -> Payment:
+    """Return the earlier payment that the order was attached to."""
+    assert isinstance(acceptance, Attached), acceptance
+    return acceptance.payment
+
+
+def conflict(acceptance: Acceptance | Earlier | None) -> Conflict:
+    """Return the conflict that the order was refused with."""
+    assert isinstance(acceptance, Conflict), acceptance
+    return acceptance
+
+
 async def queued(database: Database, **changes: Any) -> str:
     """Store a queued payment; return its id."""
-    accepted = await submit(database, **changes)
-    assert isinstance(accepted, Accepted), accepted
-    return accepted.payment_id
+    return accepted(await submit(database, **changes))
+
+
+async def stored(database: Database, payment_id: str) -> Payment:
+    """Return a payment as it is stored."""
+    payment = await snapshots.payment(database, payment_id)
+    assert payment is not None
+    return payment
 
 
 async def in_session(database: Database, **changes: Any) -> Claimed:
     """Store a payment and claim it."""
-    payment_id = await queued(database, **changes)
+    return await claimed_now(database, await queued(database, **changes))
+
+
+async def claimed_now(database: Database, payment_id: str) -> Claimed:
+    """Claim a queued payment, as a worker does before it sends a byte."""
     claimed = await try_claim(database, payment_id)
     assert isinstance(claimed, Claimed), claimed
     return claimed
@@ -99,6 +134,14 @@ async def settle(
     """End a claimed payment's session with `event`."""
     outcome = Settlement(event=event, result=result or Result())
     return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
+
+
+async def doubted_by_another(database: Database, **changes: Any) -> Claimed:
+    """Store a payment whose terminal lock was taken over and whose outcome the new owner does not know."""
+    claimed = await in_session(database, **changes)
+    await taken_over(database, claimed.grant)
+    await lose(database, claimed)
+    return claimed
 
 
 async def succeeded(database: Database, paid_cents: int | None = None, **changes: Any) -> Payment:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from databases import Store
 from orders import order_for
-from payments import try_claim
+from payments import claimed_now, settle
 from wire.raw_http import basic
 
 from api.app import make_app
@@ -27,16 +27,14 @@ from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
 from shared.network.dns import Lookup, SystemResolver
-from shared.payment.payment import Payment, Result, Settlement
+from shared.payment.payment import Payment, Result
 from shared.payment.states import Event
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
 from shared.security.credentials import CredentialKind, hash_secret
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
-from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
-from shared.storage.terminals.locks import ObservedCapabilities
 from shared.storage.terminals.merchants import (
     DEFAULT_UNKNOWN_ORDERS,
     UnknownOrders,
@@ -148,16 +146,11 @@ class ApiAlone:
 
     async def claim(self, payment_id: str) -> Claimed:
         """Claim a payment as a worker does before it sends a byte."""
-        claimed = await try_claim(self.database, payment_id)
-        assert isinstance(claimed, Claimed), claimed
-        return claimed
+        return await claimed_now(self.database, payment_id)
 
     async def settle(self, claimed: Claimed, event: Event, result: Result | None = None) -> Payment:
         """Store a result as a worker does, without any reply."""
-        outcome = Settlement(event=event, result=result or Result())
-        return await settling.settle(
-            self.database, claimed.grant, claimed.payment, outcome, ObservedCapabilities()
-        )
+        return await settle(self.database, claimed, event, result)
 
 
 @contextlib.asynccontextmanager

@@ -21,6 +21,17 @@ async def postgres_database(postgres_database: Database) -> Database:
     return postgres_database
 
 
+@pytest.fixture
+def one(postgres_database: Database) -> Database:
+    """One process's connections to PostgreSQL, and `two` another's to the same database."""
+    return postgres_database
+
+
+@pytest.fixture
+def two(postgres_database: Database, second_postgres_database: Database) -> Database:
+    return second_postgres_database
+
+
 @pytest.fixture(params=["postgresql", "sqlite"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database without any table."""

@@ -8,7 +8,10 @@ from payments import (
     ADDRESS,
     HOST,
     TERMS,
+    accepted,
+    attached,
     change,
+    conflict,
     ended,
     history,
     in_doubt,
@@ -18,6 +21,7 @@ from payments import (
     queued,
     refused,
     rows,
+    stored,
     submit,
     succeeded,
     try_claim,
@@ -29,20 +33,10 @@ from shared.storage.db.engine import Database
 from shared.storage.payments import snapshots
 from shared.storage.payments.acceptance import accept
 from shared.storage.payments.claims import Claimed, cancel
-from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict, UnknownOrder
+from shared.storage.payments.new_payment import Accepted, Attached, UnknownOrder
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
-
-
-def _reason(acceptance: Acceptance) -> str:
-    assert isinstance(acceptance, Conflict), acceptance
-    return acceptance.reason
-
-
-def _attached(acceptance: Acceptance) -> str:
-    assert isinstance(acceptance, Attached), acceptance
-    return acceptance.payment.id
 
 
 async def test_a_new_payment_is_stored_as_it_was_sent(database: Database) -> None:
@@ -59,12 +53,9 @@ async def test_a_new_payment_is_stored_as_it_was_sent(database: Database) -> Non
     acceptance = await accept(database, new, TERMS)
 
     assert acceptance == Accepted(new.id, State.QUEUED)
-    payment = await snapshots.payment(database, new.id)
-    assert payment is not None
-    stored = {
-        name: getattr(payment, name) for name in type(new).__dataclass_fields__ if hasattr(payment, name)
-    }
-    assert stored == {name: getattr(new, name) for name in stored}
+    payment = await stored(database, new.id)
+    kept = {name: getattr(payment, name) for name in type(new).__dataclass_fields__ if hasattr(payment, name)}
+    assert kept == {name: getattr(new, name) for name in kept}
     assert payment.state is State.QUEUED
     assert payment.deadline_at - payment.created_at == 1500
     assert payment.ended_at is None
@@ -78,8 +69,7 @@ async def test_a_host_name_without_address_is_stored_and_never_queued(database: 
 
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
-    payment = await snapshots.payment(database, first.payment_id)
-    assert payment is not None
+    payment = await stored(database, first.payment_id)
     assert (payment.state, payment.reason) == (State.UNREACHABLE, Reason.NO_ADDRESS)
     assert payment.ended_at is not None
     assert payment.guard_key is None
@@ -106,7 +96,7 @@ async def test_another_merchants_equal_order_is_another_order(database: Database
     )
     await queued(database)
 
-    assert isinstance(await submit(database, merchant_id="other"), Accepted)
+    assert accepted(await submit(database, merchant_id="other"))
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.IN_SESSION, State.IN_DOUBT, State.SUCCEEDED])
@@ -134,11 +124,12 @@ async def test_another_amount_or_terminal_is_a_conflict_while_an_attempt_blocks(
     """The order is known with other data, so nothing is charged and no result is replayed."""
     await queued(database)
 
-    assert _reason(await submit(database, amount_cents=1001)) == "different"
+    assert conflict(await submit(database, amount_cents=1001)).reason == "different"
     assert (
-        _reason(await submit(database, host="127.0.0.10", terminal_address="127.0.0.10:8888")) == "different"
+        conflict(await submit(database, host="127.0.0.10", terminal_address="127.0.0.10:8888")).reason
+        == "different"
     )
-    assert _reason(await submit(database, port=8889, terminal_address=f"{HOST}:8889")) == "different"
+    assert conflict(await submit(database, port=8889, terminal_address=f"{HOST}:8889")).reason == "different"
 
 
 async def test_after_a_failed_attempt_a_new_one_is_accepted(database: Database) -> None:
@@ -147,18 +138,18 @@ async def test_after_a_failed_attempt_a_new_one_is_accepted(database: Database) 
     second = await queued(database)
     await cancel(database, second, Reason.CALLER)
 
-    assert isinstance(await submit(database, amount_cents=5), Accepted)
+    assert accepted(await submit(database, amount_cents=5))
 
 
 async def test_a_success_is_replayed_for_its_window_only(database: Database) -> None:
     """Within the hour the stored result, after it a conflict, never a charge."""
     payment = await succeeded(database)
     await _age(database, payment.id, 3590)
-    assert _attached(await submit(database)) == payment.id
+    assert attached(await submit(database)).id == payment.id
 
     await _age(database, payment.id, 20)
 
-    assert _reason(await submit(database)) == "used"
+    assert conflict(await submit(database)).reason == "used"
 
 
 async def test_a_credit_without_a_key_is_replayed_for_ten_minutes_only(database: Database) -> None:
@@ -169,8 +160,8 @@ async def test_a_credit_without_a_key_is_replayed_for_ten_minutes_only(database:
     await _age(database, bare.id, 610)
     await _age(database, keyed.id, 610)
 
-    assert _reason(await submit(database, **CREDIT, amount_cents=100)) == "used"
-    assert _attached(await submit(database, **CREDIT, amount_cents=100, idempotency_key="k")) == keyed.id
+    assert conflict(await submit(database, **CREDIT, amount_cents=100)).reason == "used"
+    assert attached(await submit(database, **CREDIT, amount_cents=100, idempotency_key="k")).id == keyed.id
 
 
 async def _age(database: Database, payment_id: str, seconds: int) -> None:
@@ -187,7 +178,7 @@ async def test_an_old_attempt_that_is_in_doubt_still_attaches(database: Database
     doubted = await in_doubt(database)
     await change(database, "UPDATE payments SET created_at = 0, claimed_at = 0")
 
-    assert _attached(await submit(database)) == doubted.payment.id
+    assert attached(await submit(database)).id == doubted.payment.id
 
 
 async def test_a_reversal_of_a_success_is_stored_with_its_debit(database: Database) -> None:
@@ -230,7 +221,7 @@ async def test_a_passed_on_reversal_is_replayed_though_it_would_be_refused_now(
     asked: dict[str, Any] = {"operation": operation, "order_id": "unknown"}
     first = await succeeded(database, **asked, passes_unknown=True)
 
-    assert _attached(await submit(database, **asked)) == first.id
+    assert attached(await submit(database, **asked)).id == first.id
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
@@ -238,35 +229,34 @@ async def test_a_live_debit_refuses_reversal_and_credit(database: Database, oper
     """In doubt too: it is unknown whether anything was charged."""
     await in_doubt(database)
 
-    assert _reason(await submit(database, operation=operation)) == "live"
+    assert conflict(await submit(database, operation=operation)).reason == "live"
 
 
 async def test_a_reversal_is_of_the_amount_that_was_really_paid(database: Database) -> None:
     """After a partial approval the amount asked for is refused."""
     await succeeded(database, paid_cents=900)
 
-    assert _reason(await submit(database, **REVERSAL, amount_cents=1000)) == "amount"
-    assert isinstance(await submit(database, **REVERSAL, amount_cents=900), Accepted)
+    assert conflict(await submit(database, **REVERSAL, amount_cents=1000)).reason == "amount"
+    assert accepted(await submit(database, **REVERSAL, amount_cents=900))
 
 
 async def test_a_repeated_reversal_attaches_and_is_replayed(database: Database) -> None:
     """Its own key is checked before the rules: a lost response is found again."""
     await succeeded(database)
     first = await in_session(database, **REVERSAL)
-    assert _attached(await submit(database, **REVERSAL)) == first.payment.id
+    assert attached(await submit(database, **REVERSAL)).id == first.payment.id
 
 
 async def test_a_successful_reversal_lets_the_order_be_debited_again(database: Database) -> None:
     """The new debit is no replay of the old one, and has a reversal of its own."""
     first = await succeeded(database)
     reversal = await succeeded(database, **REVERSAL)
-    assert _attached(await submit(database, **REVERSAL)) == reversal.id
+    assert attached(await submit(database, **REVERSAL)).id == reversal.id
 
     second = await succeeded(database)
 
     assert second.id != first.id
-    again = await snapshots.payment(database, await queued(database, **REVERSAL))
-    assert again is not None
+    again = await stored(database, await queued(database, **REVERSAL))
     assert again.debit_id == second.id
 
 
@@ -275,7 +265,7 @@ async def test_a_failed_reversal_does_not_release_the_order(database: Database) 
     debit = await succeeded(database)
     await refused(database, **REVERSAL)
 
-    assert _attached(await submit(database)) == debit.id
+    assert attached(await submit(database)).id == debit.id
 
 
 async def test_a_reversal_that_a_proof_settles_releases_the_order_too(database: Database) -> None:
@@ -284,9 +274,8 @@ async def test_a_reversal_that_a_proof_settles_releases_the_order_too(database: 
     doubted = await in_doubt(database, **REVERSAL)
     await prove(database, doubted.payment.id, Event.PROVED_DONE)
 
-    stored = await snapshots.payment(database, debit.id)
-    assert stored is not None
-    assert (stored.state, stored.guard_key) == (State.SUCCEEDED, None)
+    reversed_debit = await stored(database, debit.id)
+    assert (reversed_debit.state, reversed_debit.guard_key) == (State.SUCCEEDED, None)
 
 
 async def test_credits_differ_by_amount_and_key(database: Database) -> None:
@@ -294,10 +283,10 @@ async def test_credits_differ_by_amount_and_key(database: Database) -> None:
     await succeeded(database)
     first = await queued(database, **CREDIT, amount_cents=400)
 
-    assert _attached(await submit(database, **CREDIT, amount_cents=400)) == first
-    assert isinstance(await submit(database, **CREDIT, amount_cents=400, idempotency_key="b"), Accepted)
-    assert _reason(await submit(database, **CREDIT, amount_cents=201)) == "amount"
-    assert isinstance(await submit(database, **CREDIT, amount_cents=200), Accepted)
+    assert attached(await submit(database, **CREDIT, amount_cents=400)).id == first
+    assert accepted(await submit(database, **CREDIT, amount_cents=400, idempotency_key="b"))
+    assert conflict(await submit(database, **CREDIT, amount_cents=201)).reason == "amount"
+    assert accepted(await submit(database, **CREDIT, amount_cents=200))
 
 
 async def test_a_credit_goes_back_on_another_terminal(database: Database) -> None:
@@ -305,8 +294,8 @@ async def test_a_credit_goes_back_on_another_terminal(database: Database) -> Non
     await succeeded(database)
     elsewhere: dict[str, Any] = {"host": "127.0.0.10", "terminal_address": "127.0.0.10:8888"}
 
-    assert _reason(await submit(database, **REVERSAL, **elsewhere)) == "terminal"
-    assert isinstance(await submit(database, **CREDIT, amount_cents=1, **elsewhere), Accepted)
+    assert conflict(await submit(database, **REVERSAL, **elsewhere)).reason == "terminal"
+    assert accepted(await submit(database, **CREDIT, amount_cents=1, **elsewhere))
 
 
 async def test_reversal_and_credit_keep_each_other_out(database: Database) -> None:
@@ -316,8 +305,8 @@ async def test_reversal_and_credit_keep_each_other_out(database: Database) -> No
     await succeeded(database, order_id="b")
     await queued(database, **REVERSAL, order_id="b")
 
-    assert _reason(await submit(database, **REVERSAL, order_id="a")) == "credited"
-    assert _reason(await submit(database, **CREDIT, order_id="b", amount_cents=1)) == "reversed"
+    assert conflict(await submit(database, **REVERSAL, order_id="a")).reason == "credited"
+    assert conflict(await submit(database, **CREDIT, order_id="b", amount_cents=1)).reason == "reversed"
 
 
 async def test_conflicting_evidence_of_a_failure_locks_the_order(database: Database) -> None:
@@ -325,9 +314,8 @@ async def test_conflicting_evidence_of_a_failure_locks_the_order(database: Datab
     failed = await refused(database)
     await prove(database, failed.id, Event.PROVED_DONE)
 
-    answer = await submit(database)
+    answer = conflict(await submit(database))
 
-    assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id, answer.payment.contradicted) == ("key_closed", failed.id, True)
 
 
@@ -336,7 +324,7 @@ async def test_a_success_with_conflicting_evidence_is_not_replayed(database: Dat
     payment = await succeeded(database)
     await prove(database, payment.id, Event.PROVED_REFUSED)
 
-    assert _reason(await submit(database)) == "key_closed"
+    assert conflict(await submit(database)).reason == "key_closed"
 
 
 async def test_a_failed_debit_with_conflicting_evidence_can_be_reversed(database: Database) -> None:
@@ -354,10 +342,10 @@ async def test_a_failed_reversal_with_conflicting_evidence_refuses_credits(datab
     """It may have refunded the money."""
     await succeeded(database)
     reversal = await refused(database, **REVERSAL)
-    assert isinstance(await submit(database, **CREDIT, amount_cents=1), Accepted)
+    assert accepted(await submit(database, **CREDIT, amount_cents=1))
     await prove(database, reversal.id, Event.PROVED_DONE)
 
-    assert _reason(await submit(database, **CREDIT, amount_cents=2)) == "reversed"
+    assert conflict(await submit(database, **CREDIT, amount_cents=2)).reason == "reversed"
 
 
 async def test_the_terminal_lock_is_created_once(database: Database) -> None:
@@ -409,4 +397,4 @@ async def test_a_partial_success_is_replayed_for_the_amount_asked(database: Data
     """The repeated request names what it asked for, not what was paid."""
     payment = await ended(database, Event.ANSWERED_DONE, Result(paid_cents=900))
 
-    assert _attached(await submit(database)) == payment.id
+    assert attached(await submit(database)).id == payment.id

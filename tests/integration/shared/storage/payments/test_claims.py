@@ -3,6 +3,7 @@
 import pytest
 from payments import (
     ADDRESS,
+    accepted,
     change,
     history,
     holder,
@@ -30,7 +31,6 @@ from shared.storage.payments.claims import (
     expire,
     read_back,
 )
-from shared.storage.payments.new_payment import Accepted
 
 
 async def test_a_claim_acquires_the_terminal_lock_and_the_payment(database: Database) -> None:
@@ -143,7 +143,7 @@ async def test_a_payment_of_a_free_terminal_expires_for_want_of_a_worker(databas
     assert expired is not None
     assert (expired.state, expired.reason, expired.held_since) == (State.EXPIRED, Reason.NO_WORKER, None)
     assert await history(database, late) == [("accepted", State.QUEUED), ("deadline_passed", State.EXPIRED)]
-    assert isinstance(await submit(database), Accepted)
+    assert accepted(await submit(database))
 
 
 async def test_only_a_queued_payment_past_its_deadline_expires(database: Database) -> None:

@@ -7,6 +7,8 @@ import pytest
 from payments import (
     WORKER,
     change,
+    claimed_now,
+    conflict,
     ended,
     history,
     holder,
@@ -17,21 +19,21 @@ from payments import (
     queued,
     refused,
     rows,
+    settle,
+    stored,
     submit,
     succeeded,
     taken_over,
-    try_claim,
 )
 
 from shared.payment.answers import response_for
 from shared.payment.evidence import Evidence, Source
-from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
+from shared.payment.payment import Operation, Reason, Result, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling, snapshots
-from shared.storage.payments.claims import Claimed, cancel, expire
-from shared.storage.payments.new_payment import Conflict
-from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
+from shared.storage.payments.claims import cancel, expire
+from shared.storage.terminals.locks import LockGrant
 
 PROOFS = [
     (Event.PROVED_DONE, State.SUCCEEDED),
@@ -39,11 +41,6 @@ PROOFS = [
     (Event.PROVED_ABORTED, State.ABORTED),
 ]
 PAID = Result(paid_cents=900, authorisation_number="123456", warnings=("partial_amount",))
-
-
-async def _answer(database: Database, claimed: Claimed, event: Event) -> Payment:
-    outcome = Settlement(event=event, reason=None)
-    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
 
 
 @pytest.mark.parametrize(("proof", "state"), PROOFS)
@@ -70,7 +67,7 @@ async def test_a_proof_that_came_before_settles_the_doubt_as_it_begins(
     payment_id = await queued(database, warnings=("amount_string",))
     if before is State.QUEUED:
         assert (await prove(database, payment_id, proof, PAID)).state is State.QUEUED
-    claimed = await _claim(database, payment_id)
+    claimed = await claimed_now(database, payment_id)
     if before is State.IN_SESSION:
         assert (await prove(database, payment_id, proof, PAID)).state is State.IN_SESSION
 
@@ -81,12 +78,6 @@ async def test_a_proof_that_came_before_settles_the_doubt_as_it_begins(
     assert payment.result.warnings == ("amount_string", "partial_amount")
     assert [event for event, _ in await history(database, payment_id)][-2:] == ["outcome_lost", proof]
     assert await holder(database) == payment_id
-
-
-async def _claim(database: Database, payment_id: str) -> Claimed:
-    claimed = await try_claim(database, payment_id)
-    assert isinstance(claimed, Claimed)
-    return claimed
 
 
 @pytest.mark.parametrize(
@@ -144,8 +135,7 @@ async def test_a_hint_before_the_doubt_does_not_settle_it(database: Database) ->
 async def test_moved_money_conflicts_with_a_failure(database: Database, state: State) -> None:
     """The state stays, the flag is set, a retry is no longer safe, the order is locked for review."""
     payment_id = await _made(database, state)
-    earlier = await snapshots.payment(database, payment_id)
-    assert earlier is not None
+    earlier = await stored(database, payment_id)
     assert response_for(earlier).safe_to_retry
 
     payment = await prove(database, payment_id, Event.PROVED_DONE, PAID)
@@ -153,8 +143,7 @@ async def test_moved_money_conflicts_with_a_failure(database: Database, state: S
     assert (payment.state, payment.contradicted, payment.result.paid_cents) == (state, True, None)
     assert not response_for(payment).safe_to_retry
     assert (await history(database, payment_id))[-1] == ("contradiction", state)
-    refusal = await submit(database)
-    assert isinstance(refusal, Conflict)
+    refusal = conflict(await submit(database))
     assert refusal.reason == "key_closed"
 
 
@@ -166,10 +155,9 @@ async def test_no_attempt_of_a_locked_order_is_safe_to_retry(database: Database)
     claimed = await in_session(database)
     await prove(database, contradicted.id, Event.PROVED_DONE)
 
-    ended_after = await _answer(database, claimed, Event.ANSWERED_REFUSED)
+    ended_after = await settle(database, claimed, Event.ANSWERED_REFUSED)
 
-    failed_before = await snapshots.payment(database, failed.id)
-    assert failed_before is not None
+    failed_before = await stored(database, failed.id)
     for payment in (failed_before, ended_after):
         assert (payment.state, payment.contradicted, payment.key_closed) == (State.REFUSED, False, True)
         assert not response_for(payment).safe_to_retry
@@ -228,7 +216,7 @@ async def test_an_answer_against_an_earlier_proof_conflicts(
     claimed = await in_session(database)
     await prove(database, claimed.payment.id, proof)
 
-    assert (await _answer(database, claimed, answer)).contradicted
+    assert (await settle(database, claimed, answer)).contradicted
 
 
 async def test_an_end_in_the_queue_against_an_earlier_proof_conflicts(database: Database) -> None:
@@ -272,8 +260,7 @@ async def test_conflicting_evidence_cancels_the_queued_attempt_of_its_key(databa
 
     await prove(database, failed.id, Event.PROVED_DONE)
 
-    stopped = await snapshots.payment(database, waits)
-    assert stopped is not None
+    stopped = await stored(database, waits)
     assert (stopped.state, stopped.reason, stopped.guard_key) == (State.CANCELLED, Reason.KEY_CLOSED, None)
     assert not response_for(stopped).safe_to_retry
     assert await snapshots.states(database, [other]) == {other: State.QUEUED}
@@ -286,7 +273,7 @@ async def test_a_claimed_attempt_of_a_locked_order_goes_on(database: Database) -
 
     await prove(database, failed.id, Event.PROVED_DONE)
 
-    assert (await _answer(database, claimed, Event.ANSWERED_DONE)).state is State.SUCCEEDED
+    assert (await settle(database, claimed, Event.ANSWERED_DONE)).state is State.SUCCEEDED
 
 
 async def test_evidence_is_stored_masked_and_whole(database: Database) -> None:
@@ -322,8 +309,7 @@ async def test_a_proof_names_its_reporter(database: Database, before: State) -> 
     for event in ("evidence", follows):
         (detail,) = [json.loads(row.detail) for row in told if row.event == event]
         assert detail["brought_by"] == "ct_gateway"
-    payment = await snapshots.payment(database, payment_id)
-    assert payment is not None
+    payment = await stored(database, payment_id)
     assert payment.proved_by == (None if before is State.REFUSED else "ct_gateway")
 
 
@@ -332,7 +318,7 @@ async def test_a_late_answer_names_the_worker_of_its_run(database: Database) -> 
     claimed = await in_doubt(database)
     await taken_over(database, claimed.grant)
 
-    settled = await _answer(database, claimed, Event.ANSWERED_DONE)
+    settled = await settle(database, claimed, Event.ANSWERED_DONE)
 
     assert (settled.resolved_by, settled.proved_by) == ("late_answer", WORKER)
 

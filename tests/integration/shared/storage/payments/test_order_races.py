@@ -1,9 +1,13 @@
 """Two processes at once at the order guard: a lock is a statement of its own, the next statement reads."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from payments import (
+    accepted,
+    attached,
+    conflict,
     history,
     in_doubt,
     in_session,
@@ -11,23 +15,38 @@ from payments import (
     queued,
     refused,
     rows,
+    settle,
+    stored,
     submit,
     submit_by_statements,
     succeeded,
 )
-from races.interleaving import finished_or_blocked, outcome_of, paused_before, paused_before_commit, running
+from races.crossing import crossed
+from races.interleaving import (
+    Pause,
+    finished_or_blocked,
+    outcome_of,
+    paused_before,
+    paused_before_commit,
+    running,
+)
 
 from shared.payment.answers import response_for
-from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
+from shared.payment.payment import Operation, Reason, Result
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import acceptance, debits, ending, insertion, settling, snapshots
-from shared.storage.payments.claims import Claimed
-from shared.storage.payments.new_payment import Accepted, Attached, Conflict
-from shared.storage.terminals.locks import ObservedCapabilities
+from shared.storage.payments import acceptance, debits, ending, insertion
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
+#: Where an insert stands while another transaction begins; the last one is before its commit.
+INSERT_STANDS = {"before its insert": insertion._INSERT, "after its insert": insertion._LOCK_ATTEMPTS}
+ANYWHERE = [*INSERT_STANDS, "before its commit"]
+
+
+def paused_at(database: Database, where: str) -> AbstractContextManager[Pause]:
+    statement = INSERT_STANDS.get(where)
+    return paused_before_commit(database) if statement is None else paused_before(database, statement)
 
 
 @pytest.mark.parametrize(
@@ -40,329 +59,237 @@ REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
 )
 @pytest.mark.parametrize("where", ["before its insert", "before its commit"])
 async def test_two_operations_on_one_debit_see_each_other(
-    postgres_database: Database,
-    second_postgres_database: Database,
-    first: dict[str, Any],
-    second: dict[str, Any],
-    reason: str,
-    where: str,
+    one: Database, two: Database, first: dict[str, Any], second: dict[str, Any], reason: str, where: str
 ) -> None:
     """Under the debit's lock the second reads what the first stored: no more is refunded than was paid."""
-    await succeeded(postgres_database)
-    pause_at = (
-        paused_before(postgres_database, insertion._INSERT)
-        if where == "before its insert"
-        else paused_before_commit(postgres_database)
+    await succeeded(one)
+
+    stored_one, refused_one = await crossed(
+        two, paused_at(one, where), submit(one, **first), submit(two, **second), waits=None
     )
-    with pause_at as pause:
-        async with running(submit(postgres_database, **first)) as one:
-            await pause.reached()
-            async with running(submit(second_postgres_database, **second)) as other:
-                await finished_or_blocked(second_postgres_database, other)
-                pause.go()
-                answers = await outcome_of(one), await outcome_of(other)
 
-    assert isinstance(answers[0], Accepted)
-    assert isinstance(answers[1], Conflict)
-    assert answers[1].reason == reason
+    assert accepted(stored_one)
+    assert conflict(refused_one).reason == reason
 
 
-async def test_a_credit_sees_what_its_debit_became_while_it_waited(
-    postgres_database: Database, second_postgres_database: Database
-) -> None:
+async def test_a_credit_sees_what_its_debit_became_while_it_waited(one: Database, two: Database) -> None:
     """The debit is settled in part; the credit that waited for its row reads the amount then paid."""
-    doubted = await in_doubt(postgres_database)
-    with paused_before_commit(postgres_database) as pause:
-        proof = prove(postgres_database, doubted.payment.id, Event.PROVED_DONE, Result(paid_cents=900))
-        async with running(proof) as one:
-            await pause.reached()
-            async with running(submit(second_postgres_database, **CREDIT, amount_cents=950)) as other:
-                await finished_or_blocked(second_postgres_database, other)
-                pause.go()
-                await outcome_of(one)
-                answer = await outcome_of(other)
+    doubted = await in_doubt(one)
+    proof = prove(one, doubted.payment.id, Event.PROVED_DONE, Result(paid_cents=900))
 
-    assert isinstance(answer, Conflict)
-    assert answer.reason == "amount"
+    _, answer = await crossed(
+        two, paused_before_commit(one), proof, submit(two, **CREDIT, amount_cents=950), waits=None
+    )
+
+    assert conflict(answer).reason == "amount"
 
 
-async def test_equal_orders_at_once_attach_to_the_one_that_commits(
-    postgres_database: Database, second_postgres_database: Database
-) -> None:
+async def test_equal_orders_at_once_attach_to_the_one_that_commits(one: Database, two: Database) -> None:
     """The second insert waits for the first's commit and then attaches to it."""
-    with paused_before_commit(postgres_database) as pause:
-        async with running(submit(postgres_database)) as one:
-            await pause.reached()
-            async with running(submit(second_postgres_database)) as other:
-                assert await finished_or_blocked(second_postgres_database, other)
-                pause.go()
-                first, second = await outcome_of(one), await outcome_of(other)
+    first, second = await crossed(two, paused_before_commit(one), submit(one), submit(two))
 
-    assert isinstance(first, Accepted)
-    assert isinstance(second, Attached)
-    assert second.payment.id == first.payment_id
+    assert attached(second).id == accepted(first)
 
 
-@pytest.mark.parametrize("where", ["before its insert", "after its insert", "before its commit"])
+@pytest.mark.parametrize("where", ANYWHERE)
 async def test_an_attempt_that_is_stored_while_its_order_is_locked_is_cancelled_or_refused(
-    postgres_database: Database, second_postgres_database: Database, where: str
+    one: Database, two: Database, where: str
 ) -> None:
     """Wherever the insert stands when the conflict begins, a locked order has no live attempt."""
-    failed = await refused(postgres_database)
-    stands = {"before its insert": insertion._INSERT, "after its insert": insertion._LOCK_ATTEMPTS}
-    pause_at = (
-        paused_before(postgres_database, stands[where])
-        if where in stands
-        else paused_before_commit(postgres_database)
-    )
-    with pause_at as pause:
-        async with running(submit(postgres_database)) as insert:
-            await pause.reached()
-            proof = prove(second_postgres_database, failed.id, Event.PROVED_DONE)
-            async with running(proof) as conflict:
-                await finished_or_blocked(second_postgres_database, conflict)
-                pause.go()
-                await outcome_of(insert)
-                await outcome_of(conflict)
+    failed = await refused(one)
 
-    assert await rows(postgres_database, "SELECT id FROM payments WHERE guard_key IS NOT NULL") == []
-    for row in await rows(postgres_database, "SELECT id, state, reason FROM payments WHERE NOT contradicted"):
+    proof = prove(two, failed.id, Event.PROVED_DONE)
+    await crossed(two, paused_at(one, where), submit(one), proof, waits=None)
+
+    assert await rows(one, "SELECT id FROM payments WHERE guard_key IS NOT NULL") == []
+    for row in await rows(one, "SELECT id, state, reason FROM payments WHERE NOT contradicted"):
         assert (row.state, row.reason) == (State.CANCELLED, Reason.KEY_CLOSED)
 
 
 @pytest.mark.parametrize("where", ["before it looks for queued ones", "before its commit"])
 async def test_an_insert_during_a_conflict_waits_and_finds_the_order_locked(
-    postgres_database: Database, second_postgres_database: Database, where: str
+    one: Database, two: Database, where: str
 ) -> None:
     """The failed attempt's lock makes the insert wait; the next statement reads the mark."""
-    failed = await refused(postgres_database)
-    pause_at = (
-        paused_before(postgres_database, ending._LOCK_KEYS)
-        if where == "before it looks for queued ones"
-        else paused_before_commit(postgres_database)
-    )
-    with pause_at as pause:
-        async with running(prove(postgres_database, failed.id, Event.PROVED_DONE)) as conflict:
-            await pause.reached()
-            async with running(submit(second_postgres_database)) as insert:
-                await finished_or_blocked(second_postgres_database, insert)
-                pause.go()
-                await outcome_of(conflict)
-                answer = await outcome_of(insert)
+    failed = await refused(one)
+    before_its_look = where == "before it looks for queued ones"
+    pause = paused_before(one, ending._LOCK_KEYS) if before_its_look else paused_before_commit(one)
 
-    assert isinstance(answer, Conflict)
-    assert answer.reason == "key_closed"
+    _, answer = await crossed(two, pause, prove(one, failed.id, Event.PROVED_DONE), submit(two), waits=None)
+
+    assert conflict(answer).reason == "key_closed"
 
 
 @pytest.mark.parametrize("earlier_attempts", [0, 1])
 async def test_an_insert_that_stood_still_finds_the_order_locked(
-    postgres_database: Database, second_postgres_database: Database, earlier_attempts: int
+    one: Database, two: Database, earlier_attempts: int
 ) -> None:
     """A process stops before its insert while another attempt runs, fails and gets conflicting evidence.
 
     There was no row of that attempt to lock beforehand, so the key is checked after the insert.
     """
-    await succeeded(postgres_database, order_id="creates the lock")
+    await succeeded(one, order_id="creates the lock")
     for _ in range(earlier_attempts):
-        await refused(postgres_database)
-    with paused_before(postgres_database, insertion._INSERT) as pause:
-        async with running(submit_by_statements(postgres_database)) as insert:
+        await refused(one)
+    with paused_before(one, insertion._INSERT) as pause:
+        async with running(submit_by_statements(one)) as insert:
             await pause.reached()
-            failed = await outcome_of(refused(second_postgres_database))
-            await outcome_of(prove(second_postgres_database, failed.id, Event.PROVED_DONE))
+            failed = await outcome_of(refused(two))
+            await outcome_of(prove(two, failed.id, Event.PROVED_DONE))
             pause.go()
-            answer = await outcome_of(insert)
+            answer = conflict(await outcome_of(insert))
 
-    assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id) == ("key_closed", failed.id)
-    (blocking,) = await rows(postgres_database, "SELECT order_id FROM payments WHERE guard_key IS NOT NULL")
+    (blocking,) = await rows(one, "SELECT order_id FROM payments WHERE guard_key IS NOT NULL")
     assert blocking.order_id == "creates the lock"
 
 
-async def test_two_conflicts_of_one_key_end_without_a_lost_mark(
-    postgres_database: Database, second_postgres_database: Database
-) -> None:
+async def test_two_conflicts_of_one_key_end_without_a_lost_mark(one: Database, two: Database) -> None:
     """They cross each other's rows; whatever PostgreSQL makes of it, both marks and one cancellation stay."""
-    first = await refused(postgres_database)
-    second = await refused(postgres_database)
-    waits = await queued(postgres_database)
-    with paused_before(postgres_database, ending._LOCK_KEYS) as pause:
-        async with running(prove(postgres_database, first.id, Event.PROVED_DONE)) as one:
-            await pause.reached()
-            async with running(prove(second_postgres_database, second.id, Event.PROVED_DONE)) as other:
-                await finished_or_blocked(second_postgres_database, other)
-                pause.go()
-                await outcome_of(one)
-                await outcome_of(other)
+    first, second = await refused(one), await refused(one)
+    waits = await queued(one)
 
-    assert len(await rows(postgres_database, "SELECT id FROM payments WHERE contradicted")) == 2
-    assert [event for event, _ in await history(postgres_database, waits)] == ["accepted", "cancelled"]
+    await crossed(
+        two,
+        paused_before(one, ending._LOCK_KEYS),
+        prove(one, first.id, Event.PROVED_DONE),
+        prove(two, second.id, Event.PROVED_DONE),
+        waits=None,
+    )
+
+    assert len(await rows(one, "SELECT id FROM payments WHERE contradicted")) == 2
+    assert [event for event, _ in await history(one, waits)] == ["accepted", "cancelled"]
 
 
 async def test_an_attempt_that_fails_during_a_conflict_is_not_safe_to_retry(
-    postgres_database: Database, second_postgres_database: Database
+    one: Database, two: Database
 ) -> None:
     """It waits for the lock of the order and says so; later requests get the same in any order of the two."""
-    failed = await refused(postgres_database)
-    claimed = await in_session(postgres_database)
-    with paused_before_commit(postgres_database) as pause:
-        async with running(prove(postgres_database, failed.id, Event.PROVED_DONE)) as conflict:
-            await pause.reached()
-            async with running(_refuse(second_postgres_database, claimed)) as failing:
-                assert await finished_or_blocked(second_postgres_database, failing)
-                pause.go()
-                await outcome_of(conflict)
-                failed = await outcome_of(failing)
+    failed = await refused(one)
+    claimed = await in_session(one)
 
-    assert (failed.state, response_for(failed).safe_to_retry) == (State.REFUSED, False)
+    _, also_failed = await crossed(
+        two,
+        paused_before_commit(one),
+        prove(one, failed.id, Event.PROVED_DONE),
+        settle(two, claimed, Event.ANSWERED_REFUSED),
+    )
+
+    assert (also_failed.state, response_for(also_failed).safe_to_retry) == (State.REFUSED, False)
 
 
-async def test_a_conflict_during_an_attempts_failure_locks_it_too(
-    postgres_database: Database, second_postgres_database: Database
-) -> None:
+async def test_a_conflict_during_an_attempts_failure_locks_it_too(one: Database, two: Database) -> None:
     """The other order: its client got another response before, and this one from then on."""
-    failed = await refused(postgres_database)
-    claimed = await in_session(postgres_database)
-    with paused_before_commit(postgres_database) as pause:
-        async with running(_refuse(postgres_database, claimed)) as failing:
-            await pause.reached()
-            proof = prove(second_postgres_database, failed.id, Event.PROVED_DONE)
-            async with running(proof) as conflict:
-                assert await finished_or_blocked(second_postgres_database, conflict)
-                pause.go()
-                assert response_for(await outcome_of(failing)).safe_to_retry
-                await outcome_of(conflict)
+    failed = await refused(one)
+    claimed = await in_session(one)
 
-    ended = await snapshots.payment(postgres_database, claimed.payment.id)
-    assert ended is not None
+    told, _ = await crossed(
+        two,
+        paused_before_commit(one),
+        settle(one, claimed, Event.ANSWERED_REFUSED),
+        prove(two, failed.id, Event.PROVED_DONE),
+    )
+
+    assert response_for(told).safe_to_retry
+    ended = await stored(one, claimed.payment.id)
     assert (ended.state, response_for(ended).safe_to_retry) == (State.REFUSED, False)
 
 
-async def _refuse(database: Database, claimed: Claimed) -> Payment:
-    outcome = Settlement(event=Event.ANSWERED_REFUSED, reason=None)
-    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
-
-
 async def test_a_debit_during_its_reversals_conflict_is_not_answered_with_the_old_success(
-    postgres_database: Database, second_postgres_database: Database
+    one: Database, two: Database
 ) -> None:
     """The reversal was stored as failed, so the debit's success would be replayed without the evidence."""
-    await succeeded(postgres_database)
-    reversal = await refused(postgres_database, **REVERSAL)
-    with paused_before(second_postgres_database, acceptance._BLOCKING_ATTEMPT) as pause:
-        async with running(submit(second_postgres_database)) as repeated:
+    await succeeded(one)
+    reversal = await refused(one, **REVERSAL)
+    with paused_before(two, acceptance._BLOCKING_ATTEMPT) as pause:
+        async with running(submit(two)) as repeated:
             await pause.reached()
-            await outcome_of(prove(postgres_database, reversal.id, Event.PROVED_DONE))
+            await outcome_of(prove(one, reversal.id, Event.PROVED_DONE))
             pause.go()
-            answer = await outcome_of(repeated)
+            answer = conflict(await outcome_of(repeated))
 
-    assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id) == ("key_closed", reversal.id)
 
 
-@pytest.mark.parametrize("where", ["before its insert", "after its insert", "before its commit"])
+@pytest.mark.parametrize("where", ANYWHERE)
 async def test_a_new_debit_during_a_reversals_conflict_is_cancelled_or_refused(
-    postgres_database: Database, second_postgres_database: Database, where: str
+    one: Database, two: Database, where: str
 ) -> None:
     """A reversal stored as done released the order; wherever the new attempt stands, it is not charged."""
-    await succeeded(postgres_database)
-    reversal = await succeeded(postgres_database, **REVERSAL)
-    stands = {"before its insert": insertion._INSERT, "after its insert": insertion._LOCK_ATTEMPTS}
-    pause_at = (
-        paused_before(postgres_database, stands[where])
-        if where in stands
-        else paused_before_commit(postgres_database)
-    )
-    with pause_at as pause:
-        async with running(submit(postgres_database)) as insert:
-            await pause.reached()
-            proof = prove(second_postgres_database, reversal.id, Event.PROVED_REFUSED)
-            async with running(proof) as conflict:
-                await finished_or_blocked(second_postgres_database, conflict)
-                pause.go()
-                await outcome_of(insert)
-                await outcome_of(conflict)
+    await succeeded(one)
+    reversal = await succeeded(one, **REVERSAL)
+
+    proof = prove(two, reversal.id, Event.PROVED_REFUSED)
+    await crossed(two, paused_at(one, where), submit(one), proof, waits=None)
 
     live = "SELECT id FROM payments WHERE operation = 'debit' AND guard_key IS NOT NULL"
-    assert await rows(postgres_database, live) == []
+    assert await rows(one, live) == []
 
 
 @pytest.mark.parametrize("keys", [("a", "b"), ("a", "a"), (None, None), (None, "b")])
 async def test_two_reversals_at_once_of_an_order_charged_twice_never_mean_the_same_charge(
-    postgres_database: Database, second_postgres_database: Database, keys: tuple[str | None, str | None]
+    one: Database, two: Database, keys: tuple[str | None, str | None]
 ) -> None:
     """The second waits for the first's lock on every charge and reads what it stored."""
-    failed = await refused(postgres_database)
-    await succeeded(postgres_database)
-    await prove(postgres_database, failed.id, Event.PROVED_DONE)
-    with paused_before_commit(postgres_database) as pause:
-        async with running(submit(postgres_database, **REVERSAL, idempotency_key=keys[0])) as one:
-            await pause.reached()
-            second = submit(second_postgres_database, **REVERSAL, idempotency_key=keys[1])
-            async with running(second) as other:
-                assert await finished_or_blocked(second_postgres_database, other)
-                pause.go()
-                first, then = await outcome_of(one), await outcome_of(other)
+    failed = await refused(one)
+    await succeeded(one)
+    await prove(one, failed.id, Event.PROVED_DONE)
 
-    assert isinstance(first, Accepted)
+    first, then = await crossed(
+        two,
+        paused_before_commit(one),
+        submit(one, **REVERSAL, idempotency_key=keys[0]),
+        submit(two, **REVERSAL, idempotency_key=keys[1]),
+    )
+
+    first_id = accepted(first)
     match keys:
         case ("a", "a"):
-            assert isinstance(then, Attached)
-            assert then.payment.id == first.payment_id
+            assert attached(then).id == first_id
         case (_, "b"):
-            assert isinstance(then, Accepted)
+            assert accepted(then)
         case _:
-            assert isinstance(then, Conflict)
-            assert then.reason == "ambiguous"
-    found = await rows(postgres_database, "SELECT debit_id FROM payments WHERE operation = 'reversal'")
+            assert conflict(then).reason == "ambiguous"
+    found = await rows(one, "SELECT debit_id FROM payments WHERE operation = 'reversal'")
     assert len({row.debit_id for row in found}) == len(found)
 
 
 @pytest.mark.parametrize("crossing", [0, 1])
 async def test_a_reversal_and_a_conflict_of_its_order_end_in_any_order(
-    postgres_database: Database, second_postgres_database: Database, crossing: int
+    one: Database, two: Database, crossing: int
 ) -> None:
     """Both lock several debits of one key; whatever PostgreSQL makes of it, both are carried out."""
-    attempts = [await refused(postgres_database), await refused(postgres_database)]
-    await succeeded(postgres_database)
-    await prove(postgres_database, attempts[crossing].id, Event.PROVED_DONE)
-    with paused_before(postgres_database, ending._LOCK_KEYS) as pause:
-        proof = prove(postgres_database, attempts[1 - crossing].id, Event.PROVED_DONE)
-        async with running(proof) as conflict:
-            await pause.reached()
-            async with running(submit(second_postgres_database, **REVERSAL)) as reversal:
-                await finished_or_blocked(second_postgres_database, reversal)
-                pause.go()
-                await outcome_of(conflict)
-                answer = await outcome_of(reversal)
+    attempts = [await refused(one), await refused(one)]
+    await succeeded(one)
+    await prove(one, attempts[crossing].id, Event.PROVED_DONE)
 
-    assert isinstance(answer, Accepted)
-    assert len(await rows(postgres_database, "SELECT id FROM payments WHERE contradicted")) == 2
+    _, reversal = await crossed(
+        two,
+        paused_before(one, ending._LOCK_KEYS),
+        prove(one, attempts[1 - crossing].id, Event.PROVED_DONE),
+        submit(two, **REVERSAL),
+        waits=None,
+    )
+
+    assert accepted(reversal)
+    assert len(await rows(one, "SELECT id FROM payments WHERE contradicted")) == 2
 
 
-async def test_a_proof_of_a_reversal_locks_the_debit_first(
-    postgres_database: Database, second_postgres_database: Database
-) -> None:
+async def test_a_proof_of_a_reversal_locks_the_debit_first(one: Database, two: Database) -> None:
     """Debit before payment, as every insert does: while the debit is locked the reversal is not yet."""
-    debit = await succeeded(postgres_database)
-    doubted = await in_doubt(postgres_database, **REVERSAL)
-    with paused_before(postgres_database, debits._FOLLOWERS) as pause:
-        async with running(submit(postgres_database, **REVERSAL)) as repeated:
+    debit = await succeeded(one)
+    doubted = await in_doubt(one, **REVERSAL)
+    unlocked = "SELECT id FROM payments WHERE id = :id FOR UPDATE SKIP LOCKED"
+    with paused_before(one, debits._FOLLOWERS) as pause:
+        async with running(submit(one, **REVERSAL)) as repeated:
             await pause.reached()
-            proof = prove(second_postgres_database, doubted.payment.id, Event.PROVED_DONE)
-            async with running(proof) as proved:
-                assert await finished_or_blocked(second_postgres_database, proved)
-                free = await rows(
-                    postgres_database,
-                    "SELECT id FROM payments WHERE id = :id FOR UPDATE SKIP LOCKED",
-                    id=doubted.payment.id,
-                )
+            async with running(prove(two, doubted.payment.id, Event.PROVED_DONE)) as proved:
+                assert await finished_or_blocked(two, proved)
+                free = await rows(one, unlocked, id=doubted.payment.id)
                 pause.go()
                 answer = await outcome_of(repeated)
                 assert (await outcome_of(proved)).state is State.SUCCEEDED
 
     assert len(free) == 1
-    assert isinstance(answer, Attached)
-    stored = await snapshots.payment(postgres_database, debit.id)
-    assert stored is not None
-    assert stored.guard_key is None
+    assert attached(answer).id == doubted.payment.id
+    assert (await stored(one, debit.id)).guard_key is None

@@ -3,16 +3,28 @@
 from typing import Any
 
 import pytest
-from payments import change, in_doubt, prove, queued, refused, rows, submit, succeeded, try_claim
+from payments import (
+    accepted,
+    attached,
+    change,
+    claimed_now,
+    conflict,
+    in_doubt,
+    prove,
+    queued,
+    refused,
+    rows,
+    settle,
+    stored,
+    submit,
+    succeeded,
+)
 
 from shared.payment.answers import response_for
-from shared.payment.payment import Operation, Payment, Reason, Settlement
+from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
-from shared.storage.payments import settling, snapshots
-from shared.storage.payments.claims import Claimed
-from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict
-from shared.storage.terminals.locks import ObservedCapabilities
+from shared.storage.payments.new_payment import Acceptance
 
 CREDIT: dict[str, Any] = {"operation": Operation.CREDIT}
 REVERSAL: dict[str, Any] = {"operation": Operation.REVERSAL}
@@ -36,23 +48,11 @@ async def both_in_conflict(database: Database) -> tuple[str, str]:
 
 
 async def _debit_of(database: Database, acceptance: Acceptance) -> str | None:
-    assert isinstance(acceptance, Accepted), acceptance
-    payment = await snapshots.payment(database, acceptance.payment_id)
-    assert payment is not None
-    return payment.debit_id
+    return (await stored(database, accepted(acceptance))).debit_id
 
 
 async def _carried_out(database: Database, acceptance: Acceptance) -> Payment:
-    assert isinstance(acceptance, Accepted), acceptance
-    claimed = await try_claim(database, acceptance.payment_id)
-    assert isinstance(claimed, Claimed)
-    outcome = Settlement(event=Event.ANSWERED_DONE)
-    return await settling.settle(database, claimed.grant, claimed.payment, outcome, ObservedCapabilities())
-
-
-def _reason(acceptance: Acceptance) -> str:
-    assert isinstance(acceptance, Conflict), acceptance
-    return acceptance.reason
+    return await settle(database, await claimed_now(database, accepted(acceptance)))
 
 
 @pytest.mark.parametrize("operation", [Operation.REVERSAL, Operation.CREDIT])
@@ -76,10 +76,8 @@ async def test_each_of_two_charges_is_reversed_once(database: Database, twice: A
 
     assert {one.debit_id, two.debit_id} == set(debits)
     for key, reversal in (("one", one), ("two", two)):
-        again = await submit(database, **REVERSAL, idempotency_key=key)
-        assert isinstance(again, Attached)
-        assert again.payment == reversal
-    assert _reason(await submit(database, **REVERSAL, idempotency_key="three")) == "reversed"
+        assert attached(await submit(database, **REVERSAL, idempotency_key=key)) == reversal
+    assert conflict(await submit(database, **REVERSAL, idempotency_key="three")).reason == "reversed"
 
 
 @pytest.mark.parametrize("key", [None, "one"])
@@ -90,9 +88,8 @@ async def test_a_second_reversal_that_could_be_a_repeat_is_ambiguous(
     await charged_twice(database)
     first = await _carried_out(database, await submit(database, **REVERSAL, idempotency_key=key))
 
-    refusal = await submit(database, **REVERSAL)
+    refusal = conflict(await submit(database, **REVERSAL))
 
-    assert isinstance(refusal, Conflict)
     assert (refusal.reason, refusal.payment.id) == ("ambiguous", first.id)
     assert "Idempotency-Key" in refusal.description
 
@@ -104,13 +101,11 @@ async def test_a_charge_that_is_proved_after_the_reversal_is_not_answered_as_rev
     moved = await refused(database)
     await succeeded(database)
     reversal = await _carried_out(database, await submit(database, **REVERSAL))
-    again = await submit(database, **REVERSAL)
-    assert isinstance(again, Attached)
-    assert again.payment == reversal
+    assert attached(await submit(database, **REVERSAL)) == reversal
 
     await prove(database, moved.id, DONE)
 
-    assert _reason(await submit(database, **REVERSAL)) == "ambiguous"
+    assert conflict(await submit(database, **REVERSAL)).reason == "ambiguous"
     assert await _debit_of(database, await submit(database, **REVERSAL, idempotency_key="k")) == moved.id
 
 
@@ -119,13 +114,11 @@ async def test_a_key_that_joined_a_reversal_never_starts_another(database: Datab
     moved = await refused(database)
     await succeeded(database)
     reversal = await _carried_out(database, await submit(database, **REVERSAL))
-    joined = await submit(database, **REVERSAL, idempotency_key="joined")
-    assert isinstance(joined, Attached)
-    assert joined.payment == reversal
+    assert attached(await submit(database, **REVERSAL, idempotency_key="joined")) == reversal
 
     await prove(database, moved.id, DONE)
 
-    assert _reason(await submit(database, **REVERSAL, idempotency_key="joined")) == "ambiguous"
+    assert conflict(await submit(database, **REVERSAL, idempotency_key="joined")).reason == "ambiguous"
 
 
 async def test_charges_of_other_amounts_need_no_key(database: Database) -> None:
@@ -137,9 +130,7 @@ async def test_charges_of_other_amounts_need_no_key(database: Database) -> None:
     for cents, debit in ((900, second), (1000, first)):
         reversal = await _carried_out(database, await submit(database, **REVERSAL, amount_cents=cents))
         assert reversal.debit_id == debit.id
-        again = await submit(database, **REVERSAL, amount_cents=cents)
-        assert isinstance(again, Attached)
-        assert again.payment == reversal
+        assert attached(await submit(database, **REVERSAL, amount_cents=cents)) == reversal
 
 
 async def test_each_of_two_charges_is_credited_up_to_what_was_paid(database: Database) -> None:
@@ -152,7 +143,9 @@ async def test_each_of_two_charges_is_credited_up_to_what_was_paid(database: Dat
 
     found = [await _debit_of(database, credit) for credit in given]
     assert sorted(found, key=str) == sorted([*debits, *debits])
-    assert _reason(await submit(database, **CREDIT, amount_cents=1, idempotency_key="more")) == "amount"
+    assert (
+        conflict(await submit(database, **CREDIT, amount_cents=1, idempotency_key="more")).reason == "amount"
+    )
 
 
 async def test_a_repeated_key_finds_its_credit_though_the_order_was_paid_again(database: Database) -> None:
@@ -161,10 +154,7 @@ async def test_a_repeated_key_finds_its_credit_though_the_order_was_paid_again(d
     reversal = await _carried_out(database, await submit(database, **REVERSAL, idempotency_key="k"))
     await succeeded(database)
 
-    again = await submit(database, **REVERSAL, idempotency_key="k")
-
-    assert isinstance(again, Attached)
-    assert again.payment == reversal
+    assert attached(await submit(database, **REVERSAL, idempotency_key="k")) == reversal
 
 
 @pytest.mark.parametrize("proof", [DONE, Event.PROVED_REFUSED])
@@ -177,15 +167,13 @@ async def test_conflicting_evidence_of_a_reversal_locks_the_order_of_its_debit(
     reversal = await end(database, **REVERSAL)
     await prove(database, reversal.id, proof)
 
-    answer = await submit(database)
+    answer = conflict(await submit(database))
 
-    assert isinstance(answer, Conflict)
     assert (answer.reason, answer.payment.id) == ("key_closed", reversal.id)
-    assert _reason(await submit(database, **REVERSAL)) == "key_closed"
-    assert _reason(await submit(database, **CREDIT)) == "reversed"
-    stored = await snapshots.payment(database, debit.id)
-    assert stored is not None
-    assert (stored.state, stored.contradicted, stored.key_closed) == (State.SUCCEEDED, False, True)
+    assert conflict(await submit(database, **REVERSAL)).reason == "key_closed"
+    assert conflict(await submit(database, **CREDIT)).reason == "reversed"
+    locked = await stored(database, debit.id)
+    assert (locked.state, locked.contradicted, locked.key_closed) == (State.SUCCEEDED, False, True)
 
 
 async def test_conflicting_evidence_of_a_reversal_cancels_the_queued_debit_of_its_order(
@@ -198,8 +186,7 @@ async def test_conflicting_evidence_of_a_reversal_cancels_the_queued_debit_of_it
 
     await prove(database, reversal.id, Event.PROVED_REFUSED)
 
-    stopped = await snapshots.payment(database, waits)
-    assert stopped is not None
+    stopped = await stored(database, waits)
     assert (stopped.state, stopped.reason) == (State.CANCELLED, Reason.KEY_CLOSED)
     assert not response_for(stopped).safe_to_retry
 
@@ -210,12 +197,9 @@ async def test_conflicting_evidence_of_a_credit_does_not_lock_the_order(database
     credit = await refused(database, **CREDIT, amount_cents=700)
     await prove(database, credit.id, DONE)
 
-    again = await submit(database)
-
-    assert isinstance(again, Attached)
-    assert again.payment.id == debit.id
-    assert _reason(await submit(database, **CREDIT, amount_cents=301)) == "amount"
-    assert _reason(await submit(database, **REVERSAL)) == "credited"
+    assert attached(await submit(database)).id == debit.id
+    assert conflict(await submit(database, **CREDIT, amount_cents=301)).reason == "amount"
+    assert conflict(await submit(database, **REVERSAL)).reason == "credited"
 
 
 async def test_a_successful_reversal_with_conflicting_evidence_is_not_replayed(database: Database) -> None:
@@ -224,7 +208,7 @@ async def test_a_successful_reversal_with_conflicting_evidence_is_not_replayed(d
     reversal = await succeeded(database, **REVERSAL)
     await prove(database, reversal.id, Event.PROVED_ABORTED)
 
-    assert _reason(await submit(database, **REVERSAL)) == "key_closed"
+    assert conflict(await submit(database, **REVERSAL)).reason == "key_closed"
 
 
 async def test_a_live_attempt_refuses_every_reversal_and_credit(database: Database) -> None:
@@ -233,7 +217,7 @@ async def test_a_live_attempt_refuses_every_reversal_and_credit(database: Databa
     await in_doubt(database)
     await prove(database, moved.id, DONE)
 
-    assert _reason(await submit(database, **REVERSAL)) == "live"
+    assert conflict(await submit(database, **REVERSAL)).reason == "live"
 
 
 async def test_debits_of_a_reused_number_are_no_second_charge(database: Database) -> None:
@@ -245,9 +229,7 @@ async def test_debits_of_a_reused_number_are_no_second_charge(database: Database
     reversal = await _carried_out(database, await submit(database, **REVERSAL))
 
     assert reversal.debit_id == today.id
-    again = await submit(database, **REVERSAL)
-    assert isinstance(again, Attached)
-    assert again.payment == reversal
+    assert attached(await submit(database, **REVERSAL)) == reversal
 
 
 async def test_a_reversal_in_doubt_is_ambiguous_to_a_keyless_repeat_only(database: Database) -> None:
@@ -255,9 +237,6 @@ async def test_a_reversal_in_doubt_is_ambiguous_to_a_keyless_repeat_only(databas
     await charged_twice(database)
     doubted = await in_doubt(database, **REVERSAL, idempotency_key="k")
 
-    joined = await submit(database, **REVERSAL, idempotency_key="k")
-
-    assert isinstance(joined, Attached)
-    assert joined.payment.id == doubted.payment.id
-    assert _reason(await submit(database, **REVERSAL)) == "ambiguous"
+    assert attached(await submit(database, **REVERSAL, idempotency_key="k")).id == doubted.payment.id
+    assert conflict(await submit(database, **REVERSAL)).reason == "ambiguous"
     assert len(await rows(database, "SELECT id FROM payments WHERE operation = 'reversal'")) == 1

@@ -3,13 +3,27 @@
 from dataclasses import replace
 from typing import Any
 
-from payments import TERMS, change, history, in_doubt, new_payment, queued, refused, rows, succeeded
-from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from payments import (
+    TERMS,
+    accepted,
+    attached,
+    change,
+    conflict,
+    history,
+    in_doubt,
+    new_payment,
+    queued,
+    refused,
+    rows,
+    succeeded,
+)
+from races.crossing import crossed
+from races.interleaving import paused_before_commit
 
 from shared.payment.payment import Operation, Payment
 from shared.storage.db.engine import Database
 from shared.storage.payments.acceptance import accept
-from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict
+from shared.storage.payments.new_payment import Acceptance
 
 HOUR_MS = 3_600_000
 
@@ -34,24 +48,22 @@ async def test_a_success_beyond_its_life_releases_its_number(database: Database)
     old = await succeeded(database)
     await age(database, old, 25)
 
-    new = await ask(database)
+    new_id = accepted(await ask(database))
 
-    assert isinstance(new, Accepted)
     (row,) = await rows(database, "SELECT guard_key FROM payments WHERE id = :id", id=old.id)
     assert row.guard_key is None
     assert (await history(database, old.id))[-1][0] == "guard_left"
-    assert isinstance(again := await ask(database), Attached)
-    assert again.payment.id == new.payment_id
+    assert attached(await ask(database)).id == new_id
 
 
 async def test_a_younger_success_keeps_its_number(database: Database) -> None:
     """A conflict, as for every merchant; and for ever where no life is set."""
     old = await succeeded(database)
     await age(database, old, 23)
-    assert isinstance(await ask(database), Conflict)
+    assert conflict(await ask(database)).reason == "used"
 
     await age(database, old, 1000)
-    assert isinstance(await ask(database, life_hours=None), Conflict)
+    assert conflict(await ask(database, life_hours=None)).reason == "used"
 
 
 async def test_a_life_is_never_shorter_than_the_replay(database: Database) -> None:
@@ -59,10 +71,7 @@ async def test_a_life_is_never_shorter_than_the_replay(database: Database) -> No
     old = await succeeded(database)
     await age(database, old, 0.9)
 
-    again = await ask(database, life_hours=0.1)
-
-    assert isinstance(again, Attached)
-    assert again.payment.id == old.id
+    assert attached(await ask(database, life_hours=0.1)).id == old.id
 
 
 async def test_a_doubt_never_releases_its_number(database: Database) -> None:
@@ -71,23 +80,18 @@ async def test_a_doubt_never_releases_its_number(database: Database) -> None:
     await age(database, claimed.payment, 1000)
     await change(database, "UPDATE payments SET doubted_at = doubted_at - 4000000000")
 
-    again = await ask(database)
-
-    assert isinstance(again, Attached)
-    assert again.payment.id == claimed.payment.id
+    assert attached(await ask(database)).id == claimed.payment.id
 
 
 async def test_a_reversal_means_the_new_debit_of_the_number(database: Database) -> None:
     """The newest one that blocks new attempts."""
     old = await succeeded(database)
     await age(database, old, 25)
-    new = await ask(database)
-    assert isinstance(new, Accepted)
+    new_id = accepted(await ask(database))
 
-    live = await ask(database, operation=Operation.REVERSAL)
+    live = conflict(await ask(database, operation=Operation.REVERSAL))
 
-    assert isinstance(live, Conflict)
-    assert (live.reason, live.payment.id) == ("live", new.payment_id)
+    assert (live.reason, live.payment.id) == ("live", new_id)
 
 
 async def test_a_debit_is_reversed_once_however_long_ago(database: Database) -> None:
@@ -96,7 +100,7 @@ async def test_a_debit_is_reversed_once_however_long_ago(database: Database) -> 
     reversal = await succeeded(database, operation=Operation.REVERSAL)
     await age(database, reversal, 1000)
 
-    assert isinstance(await ask(database, operation=Operation.REVERSAL), Conflict)
+    assert conflict(await ask(database, operation=Operation.REVERSAL)).reason == "used"
 
 
 async def test_a_reversal_of_an_unknown_debit_releases_its_number(database: Database) -> None:
@@ -105,31 +109,21 @@ async def test_a_reversal_of_an_unknown_debit_releases_its_number(database: Data
     reversal = await succeeded(database, **passed_on)
     await age(database, reversal, 25)
 
-    assert isinstance(await ask(database, **passed_on), Accepted)
+    assert accepted(await ask(database, **passed_on))
 
 
 async def test_a_failure_has_no_number_to_release(database: Database) -> None:
     """The next attempt is stored in any case."""
     await refused(database)
 
-    assert isinstance(await ask(database), Accepted)
+    assert accepted(await ask(database))
     assert await queued(database, order_id="order-2")
 
 
-async def test_two_at_once_after_the_life_are_one_payment(
-    postgres_database: Database, second_postgres_database: Database
-) -> None:
+async def test_two_at_once_after_the_life_are_one_payment(one: Database, two: Database) -> None:
     """The number is released once: the other one attaches to the first."""
-    old = await succeeded(postgres_database)
-    await age(postgres_database, old, 25)
-    with paused_before_commit(postgres_database) as pause:
-        async with running(ask(postgres_database)) as one:
-            await pause.reached()
-            async with running(ask(second_postgres_database)) as two:
-                assert await finished_or_blocked(second_postgres_database, two)
-                pause.go()
-                first, second = await outcome_of(one), await outcome_of(two)
+    await age(one, await succeeded(one), 25)
 
-    assert isinstance(first, Accepted)
-    assert isinstance(second, Attached)
-    assert second.payment.id == first.payment_id
+    first, second = await crossed(two, paused_before_commit(one), ask(one), ask(two))
+
+    assert attached(second).id == accepted(first)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 from payments import (
     ADDRESS,
+    accepted,
+    doubted_by_another,
     history,
     holder,
     in_doubt,
@@ -13,11 +15,13 @@ from payments import (
     prove,
     queued,
     rows,
+    stored,
     submit,
     succeeded,
     taken_over,
     try_claim,
 )
+from stored_payments import FULL_RESULT
 
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
@@ -25,25 +29,12 @@ from shared.payment.states import Event, State
 from shared.storage.db.engine import Database
 from shared.storage.payments import snapshots
 from shared.storage.payments.claims import Claimed
-from shared.storage.payments.new_payment import Accepted
 from shared.storage.payments.settling import add_evidence, doubt, release, settle
 from shared.storage.terminals.locks import ObservedCapabilities
 
-FULL = Result(
-    paid_cents=900,
-    error_code="04",
-    error_description="refused",
-    authorisation_number="123456",
-    masked_card="497010******0014",
-    application="001",
-    aid="A0000000421010",
-    card_read_mode="2",
-    receipt="CARTE BANCAIRE\nMERCI",
-    warnings=("partial_amount",),
-)
 NOT_SENT = Settlement(event=Event.NOT_SENT, reason=Reason.NOT_SENT)
-DONE = Settlement(event=Event.ANSWERED_DONE, result=FULL)
-REFUSED = Settlement(event=Event.ANSWERED_REFUSED, result=FULL)
+DONE = Settlement(event=Event.ANSWERED_DONE, result=FULL_RESULT)
+REFUSED = Settlement(event=Event.ANSWERED_REFUSED, result=FULL_RESULT)
 
 
 async def _settle(
@@ -100,7 +91,7 @@ async def test_every_field_of_the_result_is_stored(database: Database) -> None:
 
     settled = await _settle(database, claimed, DONE)
 
-    assert settled.result == replace(FULL, warnings=("amount_string", "partial_amount"))
+    assert settled.result == replace(FULL_RESULT, warnings=("amount_string", "partial_amount"))
 
 
 async def test_a_complete_answer_stores_the_echoes_of_the_terminal(database: Database) -> None:
@@ -134,14 +125,12 @@ async def test_settling_twice_changes_nothing_the_second_time(database: Database
 
 async def test_a_result_after_a_takeover_is_evidence(database: Database) -> None:
     """The late write changes the payment only: the lock stays with its new owner."""
-    claimed = await in_session(database)
-    await taken_over(database, claimed.grant)
-    await lose(database, claimed)
+    claimed = await doubted_by_another(database)
 
     settled = await _settle(database, claimed, DONE)
 
     assert settled.state is State.SUCCEEDED
-    assert (settled.result.paid_cents, settled.result.receipt) == (900, FULL.receipt)
+    assert (settled.result.paid_cents, settled.result.receipt) == (900, FULL_RESULT.receipt)
     assert await _evidence(database, settled.id) == [("late_answer", Event.PROVED_DONE)]
     assert await holder(database) == settled.id
 
@@ -158,15 +147,13 @@ async def test_a_late_result_before_the_new_owners_doubt_settles_it_when_it_begi
     settled = await lose(database, claimed)
 
     assert settled.state is State.SUCCEEDED
-    assert (settled.result.paid_cents, settled.result.receipt) == (900, FULL.receipt)
+    assert (settled.result.paid_cents, settled.result.receipt) == (900, FULL_RESULT.receipt)
     assert settled.result.warnings == ("amount_string", "partial_amount")
 
 
 async def test_a_late_busy_proves_nothing(database: Database) -> None:
     """It is kept as a hint and the payment stays in doubt."""
-    claimed = await in_session(database)
-    await taken_over(database, claimed.grant)
-    await lose(database, claimed)
+    claimed = await doubted_by_another(database)
 
     settled = await _settle(database, claimed, Settlement(event=Event.ANSWERED_BUSY, reason=Reason.BUSY))
 
@@ -176,9 +163,7 @@ async def test_a_late_busy_proves_nothing(database: Database) -> None:
 
 async def test_a_late_result_conflicts_with_an_operators_decision(database: Database) -> None:
     """An operator decided 'not charged', then the old session's answer says it was."""
-    claimed = await in_session(database)
-    await taken_over(database, claimed.grant)
-    await lose(database, claimed)
+    claimed = await doubted_by_another(database)
     await prove(database, claimed.payment.id, Event.PROVED_ABORTED)
 
     settled = await _settle(database, claimed, DONE)
@@ -188,15 +173,13 @@ async def test_a_late_result_conflicts_with_an_operators_decision(database: Data
 
 async def test_not_sent_ends_a_doubt_by_the_run_that_claimed_it(database: Database) -> None:
     """A new owner doubted it, and the run itself knows that it never wrote; the new owner keeps the lock."""
-    claimed = await in_session(database)
-    await taken_over(database, claimed.grant)
-    await lose(database, claimed)
+    claimed = await doubted_by_another(database)
 
     settled = await _settle(database, claimed, NOT_SENT)
 
     assert (settled.state, settled.reason, settled.guard_key) == (State.UNREACHABLE, Reason.NOT_SENT, None)
     assert await holder(database) == settled.id
-    assert isinstance(await submit(database), Accepted)
+    assert accepted(await submit(database))
 
 
 async def test_not_sent_by_another_run_changes_nothing(database: Database) -> None:
@@ -214,9 +197,7 @@ async def test_not_sent_by_another_run_changes_nothing(database: Database) -> No
 @pytest.mark.parametrize("source", [Source.OPERATOR, Source.GATEWAY, Source.ENQUIRY])
 async def test_not_sent_conflicts_with_a_success(database: Database, source: Source) -> None:
     """A run wakes and knows that no byte was sent, after an operator decided 'charged'."""
-    claimed = await in_session(database)
-    await taken_over(database, claimed.grant)
-    await lose(database, claimed)
+    claimed = await doubted_by_another(database)
     said = Evidence(source, Event.PROVED_DONE)
     await add_evidence(database, claimed.payment.id, said, Result(), brought_by="Anna")
 
@@ -246,9 +227,7 @@ async def test_not_sent_against_not_charged_is_only_kept(database: Database) -> 
 @pytest.mark.parametrize("settlement", [NOT_SENT, REFUSED])
 async def test_the_evidence_of_a_late_run_is_stored_once(database: Database, settlement: Settlement) -> None:
     """Its commit's answer was lost, so it repeats it: one piece of evidence, one alarm."""
-    claimed = await in_session(database)
-    await taken_over(database, claimed.grant)
-    await lose(database, claimed)
+    claimed = await doubted_by_another(database)
     await prove(database, claimed.payment.id, Event.PROVED_DONE)
 
     first = await _settle(database, claimed, settlement)
@@ -260,9 +239,7 @@ async def test_the_evidence_of_a_late_run_is_stored_once(database: Database, set
 
 async def test_a_late_success_beside_anothers_proof_is_kept(database: Database) -> None:
     """The gateway had reported it already; the terminal's own answer is stored as evidence all the same."""
-    claimed = await in_session(database)
-    await taken_over(database, claimed.grant)
-    await lose(database, claimed)
+    claimed = await doubted_by_another(database)
     await prove(database, claimed.payment.id, Event.PROVED_DONE)
 
     settled = await _settle(database, claimed, DONE)
@@ -347,6 +324,5 @@ async def test_a_reversals_success_releases_its_order_in_the_same_commit(databas
 
     await _settle(database, claimed, Settlement(event=Event.ANSWERED_DONE))
 
-    stored = await snapshots.payment(database, debit.id)
-    assert stored is not None
-    assert stored.guard_key is None
+    reversed_debit = await stored(database, debit.id)
+    assert reversed_debit.guard_key is None
