@@ -16,10 +16,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full-faults", action="store_true", help="every fault at every step, on PostgreSQL")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "full_faults: run with --full-faults only")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # The option is unknown where pytest was not started in this folder.
     if config.getoption("full_faults", default=False):
