@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 from unittest.mock import patch
 
 from shared.runtime import resilience
@@ -43,6 +44,9 @@ _LOOK_SECONDS = 5.0
 _COLLECT_EVERY = 10
 #: Everything must be over so long after the last fault: a session, a takeover, two leases.
 _PATIENCE_SECONDS = 2 * SETTINGS.lease_seconds + 200.0
+
+
+Started = TypeVar("Started", Worker, Api, Notifier)
 
 
 @dataclass
@@ -114,25 +118,22 @@ class World:
     # Processes
 
     def start_worker(self) -> Worker:
-        worker = Worker(self.around, f"worker-{len(self._processes) + 1}")
-        self._processes.append(worker.process)
-        worker.process.on_death.append(self._process_died)
-        self.workers.append(worker)
-        return worker
+        return self._started(Worker(self.around, self._new_name("worker")), self.workers)
 
     def start_api(self) -> Api:
-        api = Api(self.around, f"api-{len(self._processes) + 1}")
-        self._processes.append(api.process)
-        api.process.on_death.append(self._process_died)
-        self.apis.append(api)
-        return api
+        return self._started(Api(self.around, self._new_name("api")), self.apis)
 
     def start_notifier(self) -> Notifier:
-        notifier = Notifier(self.around, f"notifier-{len(self._processes) + 1}")
-        self._processes.append(notifier.process)
-        notifier.process.on_death.append(self._process_died)
-        self.notifiers.append(notifier)
-        return notifier
+        return self._started(Notifier(self.around, self._new_name("notifier")), self.notifiers)
+
+    def _new_name(self, kind: str) -> str:
+        return f"{kind}-{len(self._processes) + 1}"
+
+    def _started(self, one: Started, others: list[Started]) -> Started:
+        self._processes.append(one.process)
+        one.process.on_death.append(self._process_died)
+        others.append(one)
+        return one
 
     def add_notified(self, endpoints: int) -> None:
         """Give each merchant endpoints and a reader of its feed; call it before any process starts."""

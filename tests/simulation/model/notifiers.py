@@ -8,15 +8,14 @@ from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import no_failpoint
 from shared.security.encryption import SecretCipher
-from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.sqlite import Store
-from tests.simulation.database.thin import is_refused
 from tests.simulation.limits import NOTIFIED
 from tests.simulation.model.broker import SimulatedPublisher
-from tests.simulation.model.process import Process, SimulatedClock
+from tests.simulation.model.process import SimulatedClock
 from tests.simulation.model.receivers import ReceiverClient
-from tests.simulation.surroundings import MERCHANT_IDS, Surroundings, seeded_rng
+from tests.simulation.model.stoppable import StoppableProcess
+from tests.simulation.surroundings import MERCHANT_IDS, seeded_rng
 
 CIPHER: Final = SecretCipher(bytes(32))
 _SECRET: Final = "whsec_" + "QUJD" * 8
@@ -45,30 +44,8 @@ def register_endpoints(store: Store, number: int) -> None:
     store.files.main.give_back(lent)
 
 
-class Notifier:
-    """One start of a notifier worker; ends by itself only when it is stopped."""
-
-    def __init__(self, around: Surroundings, name: str) -> None:
-        self.process = Process(around.stage, name)
-        self._around = around
-        self._stopped = asyncio.Event()
-        self.process.spawn(self._guarded())
-
-    def stop(self) -> None:
-        """Ask it to end, as SIGTERM does."""
-        self._around.stage.note("stopped", self.process.name)
-        self.process.is_stopping = True
-        self._around.stage.loop.call_soon(self._stopped.set, context=self.process.context)
-
-    async def _guarded(self) -> None:
-        try:
-            await self._run()
-        except (DatabaseUnavailable, CommitUnknown) as error:
-            self._around.stage.note("failed", self.process.name, error=repr(error))
-        except Exception as error:
-            if not is_refused(error):
-                self._around.unexpected(self.process.name, error)
-        self.process.end()
+class Notifier(StoppableProcess):
+    """One start of a notifier worker."""
 
     async def _run(self) -> None:
         around, process = self._around, self.process
@@ -92,8 +69,7 @@ class Notifier:
         background = [asyncio.create_task(part) for part in (*loops, parts.relay.run())]
         for kind, dispatcher in dispatchers.items():
             around.broker.consume_notifications(process, kind, dispatcher.take)
-        stopped = asyncio.create_task(self._stopped.wait())
-        await asyncio.wait([*background, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await self._stopped_or_ended(background)
         around.broker.stop_consuming(process)
         await asyncio.gather(*(one.drain(NOTIFIED.notifier_drain_seconds) for one in dispatchers.values()))
         for task in background:

@@ -5,47 +5,25 @@ import asyncio
 from shared.broker.outbox_publisher import OutboxPublisher
 from shared.runtime.ids import new_process_id
 from shared.runtime.metrics import Metrics
-from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.recovery.heartbeat import WorkerTakenOver
 from terminal_worker.wiring import wire
 from tests.simulation.database.databases import open_simulated
-from tests.simulation.database.thin import is_refused
 from tests.simulation.limits import SETTINGS
 from tests.simulation.model.broker import SimulatedConsumer, SimulatedPublisher
 from tests.simulation.model.network import Connector
-from tests.simulation.model.process import Process, SimulatedClock
-from tests.simulation.surroundings import Surroundings, seeded_bytes, seeded_rng
+from tests.simulation.model.process import SimulatedClock
+from tests.simulation.model.stoppable import StoppableProcess
+from tests.simulation.surroundings import seeded_bytes, seeded_rng
 
 METRICS = Metrics("simulated-worker")
 
 
-class Worker:
-    """One start of a terminal worker; it ends by itself only when it is stopped or taken for dead."""
+class Worker(StoppableProcess):
+    """One start of a terminal worker; a taker's mark ends it, too."""
 
-    def __init__(self, around: Surroundings, name: str) -> None:
-        self.process = Process(around.stage, name)
-        self._around = around
-        self._stopped = asyncio.Event()
-        #: Its id in the database.
-        self.id = ""
-        self.process.spawn(self._guarded())
-
-    def stop(self) -> None:
-        """Ask it to end, as SIGTERM does."""
-        self._around.stage.note("stopped", self.process.name)
-        self.process.is_stopping = True
-        self._around.stage.loop.call_soon(self._stopped.set, context=self.process.context)
-
-    async def _guarded(self) -> None:
-        try:
-            await self._run()
-        except (DatabaseUnavailable, CommitUnknown) as error:
-            self._around.stage.note("failed", self.process.name, error=repr(error))
-        except Exception as error:
-            if not is_refused(error):
-                self._around.unexpected(self.process.name, error)
-        self.process.end()
+    #: Its id in the database.
+    id = ""
 
     async def _run(self) -> None:
         around, process, settings = self._around, self.process, SETTINGS
@@ -78,8 +56,7 @@ class Worker:
             database.on_committed = outbox_publisher.wake
             loops.append(outbox_publisher.run())
         background = [asyncio.create_task(part) for part in loops]
-        stopped = asyncio.create_task(self._stopped.wait())
-        await asyncio.wait([*background, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await self._stopped_or_ended(background)
         grace_ends_at = clock.monotonic() + settings.worker_drain_seconds + settings.storing_grace_seconds
         await parts.deliveries.drain(settings.worker_drain_seconds)
         await parts.doubts.close(max(0.0, grace_ends_at - clock.monotonic()))

@@ -20,6 +20,8 @@ from tests.simulation.placed.placed_history import (
     Customers,
     PlacedHistory,
     begin,
+    begun,
+    identified,
     ids,
     pays,
     stop,
@@ -44,8 +46,7 @@ async def message_lost_and_its_api_dead(world: World) -> Customers:
 
 async def enquired_aside_while_the_request_waits(world: World) -> Customers:
     """Answer an enquiry on a second connection before the request is read."""
-    terminal = begin(world, workers=2, kind=Kind(backlog=True, enquires_aside=True))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2, kind=Kind(backlog=True, enquires_aside=True))
     terminal.type_by_hand(990)
     terminal.freeze(25)
     terminal.wire_faults.append("connection lost at once")
@@ -59,8 +60,7 @@ async def enquired_aside_while_the_request_waits(world: World) -> Customers:
 
 async def paused_before_its_write(world: World) -> Customers:
     """Stop a worker between claim and write until its terminal has a new owner."""
-    terminal = begin(world, workers=2)
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2)
     terminal.connect_seconds = 3.0
     first = pays(world, "ORDER_1")
     await until(lambda: ids(world) and world.store.state(ids(world)[0]) == "in_session")
@@ -82,7 +82,7 @@ async def result_stored_twice(world: World) -> Customers:
     # The terminal's capabilities are known: no identification follows, and the result frees it.
     await asyncio.sleep(1)
     before = pays(world, "ORDER_0")
-    await until(lambda: world.store.rows("SELECT 1 FROM terminal_locks WHERE identifies AND held_by IS NULL"))
+    await identified(world)
     customers = [before, pays(world, "ORDER_1")]
     await until(lambda: len(ids(world)) == 2 and world.store.state(ids(world)[1]) == "in_session")
     world.store.doomed.append(("UPDATE terminal_locks SET held_by = NULL", "done"))
@@ -104,8 +104,7 @@ async def result_stored_twice(world: World) -> Customers:
 
 async def claimed_by_another_after_a_lost_commit(world: World) -> Customers:
     """Lose a claim that was not carried out, while another worker claims the payment."""
-    begin(world, workers=2)
-    await asyncio.sleep(1)
+    await begun(world, workers=2)
     world.faults.doubled_messages = 1.0
     world.store.doomed.append(("UPDATE terminal_locks SET held_by = :payment_id", "undone"))
     customer = pays(world, "ORDER_1")
@@ -115,8 +114,7 @@ async def claimed_by_another_after_a_lost_commit(world: World) -> Customers:
 
 async def proved_while_it_is_asked(world: World) -> Customers:
     """Settle a doubt by the gateway while its enquiry runs and another payment waits."""
-    terminal = begin(world, workers=1, kind=Kind(backlog=True))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1, kind=Kind(backlog=True))
     terminal.wire_faults.append("connection lost at once")
     terminal.behaviours.appendleft(Behaviour(delay_seconds=1))
     first = pays(world, "ORDER_1")

@@ -18,7 +18,8 @@ from tests.simulation.model.workers import Worker
 from tests.simulation.placed.placed_history import (
     Customers,
     PlacedHistory,
-    begin,
+    begun,
+    identified,
     ids,
     pays,
     state,
@@ -31,8 +32,7 @@ from tests.simulation.world import World
 
 async def takeover_lost_twice(world: World) -> Customers:
     """Lose the answer of a takeover, and that of its read-back."""
-    begin(world, workers=2)
-    await asyncio.sleep(1)
+    await begun(world, workers=2)
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "in_session")
     world.store.doomed += [
@@ -46,8 +46,7 @@ async def takeover_lost_twice(world: World) -> Customers:
 
 async def stopped_before_it_identifies(world: World) -> Customers:
     """Stop a worker before the identification that follows a payment; it wakes in another's session."""
-    terminal = begin(world, workers=2)
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2)
     first = pays(world, "ORDER_1")
     await until(lambda: world.ledger.charges)
     terminal.connect_seconds = 3.0
@@ -57,10 +56,9 @@ async def stopped_before_it_identifies(world: World) -> Customers:
 
 async def stopped_before_it_identifies_first(world: World) -> Customers:
     """Stop a worker before the identification that begins a session at a marked terminal."""
-    terminal = begin(world, workers=2)
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2)
     before = pays(world, "ORDER_0")
-    await until(lambda: world.store.rows("SELECT 1 FROM terminal_locks WHERE identifies AND held_by IS NULL"))
+    await identified(world)
     await until(lambda: _marked(world))
     terminal.connect_seconds = 3.0
     first = pays(world, "ORDER_1")
@@ -92,8 +90,7 @@ async def _wakes_in_anothers_session(
 
 async def busy_with_our_own_request(world: World) -> Customers:
     """Settle a doubt by the gateway while the terminal is busy with its request."""
-    terminal = begin(world, workers=1)
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1)
     terminal.wire_faults.append("connection lost at once")
     terminal.behaviours.appendleft(Behaviour(delay_seconds=40))
     first = pays(world, "ORDER_1")
@@ -107,8 +104,7 @@ async def busy_with_our_own_request(world: World) -> Customers:
 
 async def asked_for_while_the_request_waits(world: World) -> Customers:
     """Release a terminal early that answers enquiries while the request waits unread."""
-    terminal = begin(world, workers=1, kind=Kind(backlog=True, enquires_aside=True))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1, kind=Kind(backlog=True, enquires_aside=True))
     terminal.type_by_hand(990)
     terminal.freeze(60)
     terminal.wire_faults.append("connection lost at once")
@@ -124,8 +120,7 @@ async def asked_for_while_the_request_waits(world: World) -> Customers:
 
 async def settled_while_its_worker_is_dead(world: World) -> Customers:
     """Settle a doubt by the gateway before the takeover, while the request waits at the terminal."""
-    terminal = begin(world, workers=2, kind=Kind(backlog=True))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2, kind=Kind(backlog=True))
     terminal.freeze(90)
     terminal.wire_faults.append("connection lost at once")
     first = pays(world, "ORDER_1")

@@ -22,6 +22,8 @@ from tests.simulation.placed.placed_history import (
     Customers,
     PlacedHistory,
     begin,
+    begun,
+    identified,
     ids,
     pays,
     state,
@@ -74,8 +76,7 @@ async def probed_by_a_worker_that_sleeps(world: World) -> Customers:
 
 async def woken_before_it_is_taken_over(world: World) -> Customers:
     """Wake a worker while the one that found it stale is about to take over."""
-    terminal = begin(world, workers=2)
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2)
     terminal.behaviours.appendleft(Behaviour(delay_seconds=30))
     first = pays(world, "ORDER_1")
     await until(lambda: ids(world) and _written(world, ids(world)[0]))
@@ -99,8 +100,7 @@ async def _look_at_counters(world: World, *, answered_after: float) -> None:
 
 async def asleep_before_its_enquiry(world: World) -> Customers:
     """Stop a worker between its look and its enquiry; it wakes in another's session."""
-    terminal = begin(world, workers=2, kind=Kind(request_seconds=600))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2, kind=Kind(request_seconds=600))
     terminal.wire_faults.append("connection lost at once")
     terminal.behaviours.appendleft(Behaviour(delay_seconds=1))
     first = pays(world, "ORDER_1")
@@ -124,8 +124,7 @@ def _written(world: World, payment_id: str) -> bool:
 
 async def proved_after_it_was_denied(world: World) -> Customers:
     """Decide that nothing was charged, prove by the gateway that it was, and send the order again."""
-    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1, kind=Kind(enquiry="refuses"))
     terminal.wire_faults.append("connection lost at once")
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "in_doubt")
@@ -141,8 +140,7 @@ async def proved_after_it_was_denied(world: World) -> Customers:
 
 async def reversed_although_it_was_denied(world: World) -> Customers:
     """Do the same with a reversal, and send its debit again."""
-    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1, kind=Kind(enquiry="refuses"))
     paid = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "succeeded")
     await until(lambda: world.store.holder(terminal.terminal_address) is None)
@@ -161,8 +159,7 @@ async def reversed_although_it_was_denied(world: World) -> Customers:
 
 async def proved_before_its_doubt(world: World) -> Customers:
     """Prove a payment by the gateway while its session waits for an answer that never comes."""
-    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1, kind=Kind(enquiry="refuses"))
     terminal.wire_faults.append("answer lost, connection silent")
     first = pays(world, "ORDER_1")
     await until(lambda: world.ledger.charges)
@@ -173,10 +170,9 @@ async def proved_before_its_doubt(world: World) -> Customers:
 
 async def asked_for_while_the_request_is_under_way(world: World) -> Customers:
     """Lose the connection, deliver the request late, and ask for the early release at once."""
-    terminal = begin(world, workers=1)
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1)
     before = pays(world, "ORDER_0")
-    await until(lambda: world.store.rows("SELECT 1 FROM terminal_locks WHERE identifies AND held_by IS NULL"))
+    await identified(world)
     terminal.wire_faults.append("connection lost, request read late")
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 1) == "in_doubt")
@@ -188,8 +184,7 @@ async def asked_for_while_the_request_is_under_way(world: World) -> Customers:
 
 async def claim_ended_by_an_error(world: World) -> Customers:
     """Lose a claim's answer, and end its next try with an unexpected error."""
-    begin(world, workers=1)
-    await asyncio.sleep(1)
+    await begun(world, workers=1)
     world.store.doomed.append((_CLAIM, "done"))
     first = pays(world, "ORDER_1")
     await until(lambda: not world.store.doomed)
@@ -201,8 +196,7 @@ async def claim_ended_by_an_error(world: World) -> Customers:
 
 async def claim_read_back_late(world: World) -> Customers:
     """Lose a claim's answer, and read it back later than a heartbeat; its customer is slow."""
-    terminal = begin(world, workers=1)
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1)
     terminal.behaviours.appendleft(Behaviour(delay_seconds=35))
     world.store.doomed.append((_CLAIM, "done"))
     world.store.delayed.append(("identify_first FROM terminal_locks WHERE held_by", _BEATS_SECONDS))

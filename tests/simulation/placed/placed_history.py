@@ -63,6 +63,18 @@ def begin(world: World, workers: int, kind: Kind | None = None) -> Terminal:
     return terminal
 
 
+async def begun(world: World, workers: int, kind: Kind | None = None) -> Terminal:
+    """Do the same, and let them start for a second."""
+    terminal = begin(world, workers, kind)
+    await asyncio.sleep(1)
+    return terminal
+
+
+async def identified(world: World) -> None:
+    """Wait until a terminal has answered the identification after its first payment, and is free."""
+    await until(lambda: world.store.rows("SELECT 1 FROM terminal_locks WHERE identifies AND held_by IS NULL"))
+
+
 def worker_of(world: World, number: int) -> Worker:
     """Return the worker that claimed the payment of that number."""
     rows = world.store.rows("SELECT worker FROM payments ORDER BY created_at, id")

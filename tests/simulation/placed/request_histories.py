@@ -11,7 +11,7 @@ from api.terminals import targets
 from shared.network import hosts
 from shared.network.hosts import Address
 from shared.storage.payments.new_payment import NewPayment
-from tests.simulation.placed.placed_history import Customers, PlacedHistory, begin, pays, state, until
+from tests.simulation.placed.placed_history import Customers, PlacedHistory, begin, begun, pays, state, until
 from tests.simulation.world import World
 
 _MAPPED = "::ffff:7f00:2"
@@ -50,8 +50,7 @@ async def one_terminal_in_two_spellings(world: World) -> Customers:
 
 async def repeated_beyond_its_share(world: World) -> Customers:
     """Send an order again during its session, beyond its credential's share."""
-    begin(world, workers=1)
-    await asyncio.sleep(1)
+    await begun(world, workers=1)
     first = pays(world, "ORDER_1")
     await until(lambda: state(world, 0) == "in_session")
     world.apis[0].refusal = TooManyOrders(1)

@@ -13,7 +13,7 @@ from tests.simulation.model.terminal import Kind
 from tests.simulation.placed.placed_history import (
     Customers,
     PlacedHistory,
-    begin,
+    begun,
     pays,
     state,
     until,
@@ -24,8 +24,7 @@ from tests.simulation.world import World
 
 async def stopped_while_the_database_is_away(world: World) -> Customers:
     """Answer a worker that ends while the database is unavailable, for less than its grace."""
-    terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2, kind=Kind(enquiry="refuses"))
     answered_after = SETTINGS.answer_timeout_seconds - 1
     terminal.behaviours.appendleft(Behaviour(delay_seconds=answered_after))
     first = pays(world, "ORDER_1")
@@ -43,8 +42,7 @@ async def stopped_while_the_database_is_away(world: World) -> Customers:
 
 async def asleep_while_its_answer_comes(world: World) -> Customers:
     """Pause a worker that is to end past its answer's time-out; the answer is there when it wakes."""
-    terminal = begin(world, workers=1, kind=Kind(enquiry="refuses"))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=1, kind=Kind(enquiry="refuses"))
     terminal.behaviours.appendleft(Behaviour(delay_seconds=5, keeps_open=True))
     first = pays(world, "ORDER_1")
     await until(lambda: terminal.open_requests)
@@ -59,8 +57,7 @@ async def asleep_while_its_answer_comes(world: World) -> Customers:
 
 async def result_refused(world: World) -> Customers:
     """Refuse the statement that stores a result with an unexpected error."""
-    terminal = begin(world, workers=2, kind=Kind(enquiry="refuses"))
-    await asyncio.sleep(1)
+    terminal = await begun(world, workers=2, kind=Kind(enquiry="refuses"))
     first = pays(world, "ORDER_1")
     await until(lambda: terminal.open_requests)
     world.store.refused.append(("UPDATE payments SET state = ", "XX000"))
