@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from running.api_alone import ApiAlone, Caller, order_for
+from orders import order_for
+from running.api_alone import ApiAlone, Caller
 
 from api.connector import order_path
 from shared.storage.db.engine import DatabaseUnavailable

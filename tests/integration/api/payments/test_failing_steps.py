@@ -78,7 +78,7 @@ async def test_an_order_that_finds_no_free_connection_is_told_that_the_service_i
     api = await system.api(failpoint=exhausts_the_pool)
     pos = await system.pos(api)
     await system.worker()
-    async with ScriptedTerminal(pays) as terminal:
+    async with ScriptedTerminal(answers) as terminal:
         first = await pos.pay(terminal.host, order_id="order-1", headers={"prefer": "respond-async"})
         monkeypatch.undo()
         again = await pos.pay(terminal.host, order_id="order-1")
