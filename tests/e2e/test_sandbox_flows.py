@@ -1,11 +1,9 @@
 """Flows of the sandbox through the public API, as HiPay and the merchant see them."""
 
 import asyncio
-from collections.abc import Iterator
 
 import httpx
-import pytest
-from running.whole_sandbox import WholeSandbox, soon, whole_sandbox
+from running.whole_sandbox import WholeSandbox, soon
 
 from sandbox.run.cloud_api import CloudApi
 
@@ -13,19 +11,6 @@ ABOVE_FLOOR_LIMIT = 4200
 BELOW_FLOOR_LIMIT = 1200
 #: The gateway's pushes are lost until the test scripts something else; the next retry then delivers them.
 ALL_LOST = {"drop_first": 10_000}
-
-
-@pytest.fixture(scope="module")
-def running(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSandbox]:
-    """Run `cloud-terminal sandbox` once for all tests of this file."""
-    with whole_sandbox(amqp_url, tmp_path_factory.mktemp("sandbox") / "kept") as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running: WholeSandbox) -> WholeSandbox:
-    running.reset()
-    return running
 
 
 def test_with_authorisation_a_payment_is_authorised_and_then_captured(sandbox: WholeSandbox) -> None:

@@ -1,23 +1,15 @@
 """Random payments through the public API: terminal, acquirer and Console agree on them to the cent."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-import pytest
-from running.whole_sandbox import WholeSandbox, soon, whole_sandbox
+from running.whole_sandbox import WholeSandbox, soon
 
 COLLECTIONS = 5
 #: Endings of amounts whose outcome takes seconds, is in doubt or another amount; with 48 the gateway's
 #: records name no payment, and HiPay matches by amount only where that is certain.
 LEFT_OUT = frozenset({22, 24, 26, 28, 32, 34, 36, 38, 46, 48})
-
-
-@pytest.fixture(scope="module")
-def sandbox(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSandbox]:
-    with whole_sandbox(amqp_url, tmp_path_factory.mktemp("sandbox") / "kept") as running:
-        yield running
 
 
 @dataclass

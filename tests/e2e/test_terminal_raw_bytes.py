@@ -141,7 +141,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 @pytest.fixture(scope="module")
 def patient_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """Run one that takes no pause of a busy machine for the end of a request."""
-    with playing(tmp_path_factory.mktemp("patient"), "--delay", "0", "--request-idle", "2") as running:
+    with playing(tmp_path_factory.mktemp("patient"), "--delay", "0", "--request-idle", "1") as running:
         yield running
 
 

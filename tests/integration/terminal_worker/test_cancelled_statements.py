@@ -16,7 +16,7 @@ from races.cancelled_statements import Trouble, observed, troubled
 from system import Pos, System, payment_id
 from wire.scripted_terminal import PORT, ScriptedTerminal, Talk
 
-#: A claim that is refused for 9 s is in time; a lease in doubt ends before.
+#: A claim that is refused for 4 s is in time.
 LIMITS: dict[str, object] = {
     **PATIENT_SESSIONS,
     "answer_timeout_seconds": 3,
@@ -25,7 +25,7 @@ LIMITS: dict[str, object] = {
 }
 PATIENCE_SECONDS = 120
 #: How long statements are cancelled: one of them only, or all that follow, too.
-SPANS = (0.0, 9.0)
+SPANS = (0.0, 4.0)
 
 
 @dataclass
@@ -61,7 +61,7 @@ def _positions(statements: list[str]) -> Iterator[int]:
 
 @pytest.mark.parametrize("limits", [LIMITS])
 async def test_a_payment_survives_the_loss_of_any_of_its_statements(system: System) -> None:
-    """Of claim, settling, doubt, releases: each is cancelled once, and from each on all for nine seconds."""
+    """Of claim, settling, doubt, releases: each is cancelled once, and from each on all for four seconds."""
     async with AsyncExitStack() as stack:
         api = await system.api()
         pos = await system.pos(api)
