@@ -4,9 +4,12 @@ from shared.runtime.clock import SystemClock
 
 
 class HandClock(SystemClock):
-    """A clock whose monotonic time, in seconds, is `now`."""
+    """A clock whose time, in seconds, is `now`."""
 
     now = 100.0
+
+    def boot(self) -> float:
+        return self.now
 
     def monotonic(self) -> float:
         return self.now

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +10,18 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from loaded_machine import plain_tracebacks
 from loopback import terminal_host
 from payments import rows
 from prometheus_client import generate_latest
 from sqlalchemy.engine import make_url
 from system import System, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk
+from written_log import written_log
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker.bursts import PublishBursts
-from shared.runtime.logging import configure_logging
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
 from shared.storage.db.migrate import METADATA
@@ -40,13 +38,8 @@ SECRETS = (CARD[4:12], CARD[6:14], f"{CARD[4:8]} {CARD[8:12]}", TRACK, *PERSONAL
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Every line of every process, as it is written."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    written = io.StringIO()
-    configure_logging("json", "debug", process="test", stream=written)
-    yield written
-    plain_tracebacks()
-    root.handlers[:], root.level = handlers, level
+    with written_log("json", "debug", "test") as written:
+        yield written
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from databases import Store
 from orders import order_for
 from payments import add_terminal_row, change, lose, prove, rows
-from running.api_alone import ApiAlone, Caller, api_alone
+from running.api_alone import ApiAlone, Caller, on_sqlite
 
 from shared.network.hosts import Address
 from shared.payment.states import Event, State
@@ -113,8 +112,19 @@ OBSTACLES: Final[dict[str, tuple[Callable[[Scene], Awaitable[None]], int]]] = {
 }
 
 
-async def scene_on(api: ApiAlone, names: Names) -> Scene:
-    return Scene(api, await api.merchant(), names, order_for(NAME, 250))
+@pytest.fixture
+def names() -> Names:
+    return Names()
+
+
+@pytest.fixture
+def api_settings(names: Names) -> dict[str, Any]:
+    return {**NO_CACHE, "lookup": names.lookup}
+
+
+@pytest.fixture
+def scene(api: ApiAlone, pos: Caller, names: Names) -> Scene:
+    return Scene(api, pos, names, order_for(NAME))
 
 
 async def walk(scene: Scene, check: Callable[[str], Awaitable[None]]) -> None:
@@ -131,139 +141,116 @@ async def walk(scene: Scene, check: Callable[[str], Awaitable[None]]) -> None:
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 async def test_an_earlier_attempt_is_the_answer_whatever_stands_in_the_way(
-    store: Store, obstacle: str
+    scene: Scene, obstacle: str
 ) -> None:
     """Queued, in session, in doubt or succeeded: the same order attaches or is replayed."""
-    names = Names()
-    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
-        scene = await scene_on(api, names)
-        assert (await scene.again()).status_code == 202
-        await OBSTACLES[obstacle][0](scene)
+    assert (await scene.again()).status_code == 202
+    await OBSTACLES[obstacle][0](scene)
 
-        async def check(payment_id: str) -> None:
-            answered = await scene.again()
-            payment = answered.json()["payment"]
-            assert (payment["id"], payment["safe_to_retry"]) == (payment_id, False), answered.text
-            assert answered.status_code == (200 if payment["state"] == State.SUCCEEDED else 202)
-            assert len(await rows(api.database, "SELECT id FROM payments")) == 1
+    async def check(payment_id: str) -> None:
+        answered = await scene.again()
+        payment = answered.json()["payment"]
+        assert (payment["id"], payment["safe_to_retry"]) == (payment_id, False), answered.text
+        assert answered.status_code == (200 if payment["state"] == State.SUCCEEDED else 202)
+        assert len(await rows(scene.api.database, "SELECT id FROM payments")) == 1
 
-        await walk(scene, check)
+    await walk(scene, check)
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-async def test_another_amount_is_a_conflict_whatever_stands_in_the_way(store: Store, obstacle: str) -> None:
+async def test_another_amount_is_a_conflict_whatever_stands_in_the_way(scene: Scene, obstacle: str) -> None:
     """With the attempt that counts, and not safe to retry; with an Idempotency-Key of its own, too."""
-    names = Names()
-    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
-        scene = await scene_on(api, names)
-        assert (await scene.again()).status_code == 202
-        await OBSTACLES[obstacle][0](scene)
+    assert (await scene.again()).status_code == 202
+    await OBSTACLES[obstacle][0](scene)
 
-        def dearer(body: dict[str, Any]) -> None:
+    async def check(payment_id: str) -> None:
+        for headers in ({}, {"idempotency_key": "k"}):
+            body = copy.deepcopy(scene.body)
             body["order"]["price"]["amount"] = 999
+            answered = await scene.pos.post("/v1/connector/order", body, **headers)
+            assert answered.status_code == 409, answered.text
+            told = answered.json()
+            assert told["error"]["details"] == {"safe_to_retry": False}
+            assert (told["payment"]["id"], told["payment"]["safe_to_retry"]) == (payment_id, False)
 
-        async def check(payment_id: str) -> None:
-            for headers in ({}, {"idempotency_key": "k"}):
-                body = copy.deepcopy(scene.body)
-                dearer(body)
-                answered = await scene.pos.post("/v1/connector/order", body, **headers)
-                assert answered.status_code == 409, answered.text
-                told = answered.json()
-                assert told["error"]["details"] == {"safe_to_retry": False}
-                assert (told["payment"]["id"], told["payment"]["safe_to_retry"]) == (payment_id, False)
-
-        await walk(scene, check)
+    await walk(scene, check)
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-async def test_without_an_earlier_attempt_the_obstacle_is_the_answer(store: Store, obstacle: str) -> None:
+async def test_without_an_earlier_attempt_the_obstacle_is_the_answer(scene: Scene, obstacle: str) -> None:
     """Also after one that failed; what is refused leaves neither payment nor key behind."""
-    names = Names()
-    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
-        scene = await scene_on(api, names)
-        assert (await scene.again()).status_code == 202
-        (row,) = await rows(api.database, "SELECT id FROM payments")
-        await api.settle(await api.claim(row.id), Event.ANSWERED_REFUSED)
-        set_up, status = OBSTACLES[obstacle]
-        await set_up(scene)
+    assert (await scene.again()).status_code == 202
+    (row,) = await rows(scene.api.database, "SELECT id FROM payments")
+    await scene.api.settle(await scene.api.claim(row.id), Event.ANSWERED_REFUSED)
+    set_up, status = OBSTACLES[obstacle]
+    await set_up(scene)
 
-        answered = await scene.pos.post("/v1/connector/order", scene.body, idempotency_key="k")
+    answered = await scene.pos.post("/v1/connector/order", scene.body, idempotency_key="k")
 
-        assert answered.status_code == status, answered.text
-        is_stored = obstacle == "name lost"  # as unreachable, with its event
-        assert len(await rows(api.database, "SELECT id FROM payments")) == 1 + is_stored
-        assert len(await rows(api.database, "SELECT key FROM idempotency_keys")) == is_stored
+    assert answered.status_code == status, answered.text
+    is_stored = obstacle == "name lost"  # as unreachable, with its event
+    assert len(await rows(scene.api.database, "SELECT id FROM payments")) == 1 + is_stored
+    assert len(await rows(scene.api.database, "SELECT key FROM idempotency_keys")) == is_stored
 
 
-async def test_a_registered_terminal_that_was_removed_still_attaches(store: Store) -> None:
+async def test_a_registered_terminal_that_was_removed_still_attaches(scene: Scene) -> None:
     """By the id that the order named; another order hears that there is no such terminal."""
-    names = Names()
-    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
-        scene = await scene_on(api, names)
-        await add_terminal_row(scene.api.database, scene.pos.merchant_id)
-        del scene.body["pos_technical_info"]["host_information"]
-        scene.body["pos_technical_info"]["terminal_id"] = "t1"
-        assert (await scene.again()).status_code == 202
-        await change(api.database, "DELETE FROM terminals")
+    await add_terminal_row(scene.api.database, scene.pos.merchant_id)
+    del scene.body["pos_technical_info"]["host_information"]
+    scene.body["pos_technical_info"]["terminal_id"] = "t1"
+    assert (await scene.again()).status_code == 202
+    await change(scene.api.database, "DELETE FROM terminals")
 
-        async def check(payment_id: str) -> None:
-            assert (await scene.again()).json()["payment"]["id"] == payment_id
+    async def check(payment_id: str) -> None:
+        assert (await scene.again()).json()["payment"]["id"] == payment_id
 
-        await walk(scene, check)
-        other = await scene.again(lambda body: body["order"].update(order_id="other"))
-        assert other.json()["error"]["code"] == "unavailable.terminal.bad.request"
+    await walk(scene, check)
+    other = await scene.again(lambda body: body["order"].update(order_id="other"))
+    assert other.json()["error"]["code"] == "unavailable.terminal.bad.request"
 
 
 @pytest.mark.parametrize("operation", ["Cancel", "Credit"])
 @pytest.mark.parametrize("obstacle", ["name lost", "networks changed", "too many wait"])
 async def test_money_is_not_given_back_twice_where_the_name_is_lost(
-    store: Store, operation: str, obstacle: str
+    scene: Scene, operation: str, obstacle: str
 ) -> None:
     """A reversal or credit that counts is the answer for its repetition, as a debit is."""
-    names = Names()
-    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
-        scene = await scene_on(api, names)
-        assert (await scene.again()).status_code == 202
-        (row,) = await rows(api.database, "SELECT id FROM payments")
-        await api.settle(await api.claim(row.id), Event.ANSWERED_DONE)
-        scene.body["order"]["transaction_type"] = operation
-        back = (await scene.again()).json()["payment"]["id"]
-        assert back != row.id
-        await lose(api.database, await api.claim(back))
+    assert (await scene.again()).status_code == 202
+    (row,) = await rows(scene.api.database, "SELECT id FROM payments")
+    await scene.api.settle(await scene.api.claim(row.id), Event.ANSWERED_DONE)
+    scene.body["order"]["transaction_type"] = operation
+    back = (await scene.again()).json()["payment"]["id"]
+    assert back != row.id
+    await lose(scene.api.database, await scene.api.claim(back))
 
-        await OBSTACLES[obstacle][0](scene)
+    await OBSTACLES[obstacle][0](scene)
 
-        answered = await scene.again()
-        payment = answered.json()["payment"]
-        assert (payment["id"], payment["safe_to_retry"]) == (back, False)
+    answered = await scene.again()
+    payment = answered.json()["payment"]
+    assert (payment["id"], payment["safe_to_retry"]) == (back, False)
 
 
-async def test_another_name_that_leads_nowhere_is_another_terminal(store: Store) -> None:
+async def test_another_name_that_leads_nowhere_is_another_terminal(scene: Scene) -> None:
     """An order that may be the same is a conflict, and never a second charge."""
-    names = Names()
-    async with api_alone(store, lookup=names.lookup, **NO_CACHE) as api:
-        scene = await scene_on(api, names)
-        assert (await scene.again()).status_code == 202
+    assert (await scene.again()).status_code == 202
 
-        def elsewhere(body: dict[str, Any]) -> None:
-            body["pos_technical_info"]["host_information"]["host"] = "other.example"
+    def elsewhere(body: dict[str, Any]) -> None:
+        body["pos_technical_info"]["host_information"]["host"] = "other.example"
 
-        async def check(payment_id: str) -> None:
-            answered = await scene.again(elsewhere)
-            assert answered.status_code == 409
-            assert answered.json()["error"]["code"] == "different.order.conflict"
-            assert answered.json()["payment"]["id"] == payment_id
+    async def check(payment_id: str) -> None:
+        answered = await scene.again(elsewhere)
+        assert answered.status_code == 409
+        assert answered.json()["error"]["code"] == "different.order.conflict"
+        assert answered.json()["payment"]["id"] == payment_id
 
-        await walk(scene, check)
+    await walk(scene, check)
 
 
-async def test_a_new_credential_of_the_merchant_finds_its_order(sqlite_store: Store) -> None:
+@on_sqlite
+async def test_a_new_credential_of_the_merchant_finds_its_order(scene: Scene) -> None:
     """The guard belongs to the merchant: the POS with the new password attaches, too."""
-    names = Names()
-    async with api_alone(sqlite_store, lookup=names.lookup, **NO_CACHE) as api:
-        scene = await scene_on(api, names)
-        first = (await scene.again()).json()["payment"]["id"]
-        names.known.clear()
-        scene.pos = await api.caller(CredentialKind.PRIVATE, scene.pos.merchant_id)
+    first = (await scene.again()).json()["payment"]["id"]
+    scene.names.known.clear()
+    scene.pos = await scene.api.caller(CredentialKind.PRIVATE, scene.pos.merchant_id)
 
-        assert (await scene.again()).json()["payment"]["id"] == first
+    assert (await scene.again()).json()["payment"]["id"] == first

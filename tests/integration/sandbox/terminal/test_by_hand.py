@@ -83,9 +83,7 @@ async def test_a_card_whose_bank_refuses_is_refused_with_its_reason(running: Vir
     assert "41 CARD REPORTED LOST" in (reading.result.receipt or "")
 
 
-async def test_by_hand_a_script_applies_without_its_customer(
-    running: VirtualTerminal,
-) -> None:
+async def test_by_hand_a_script_applies_without_its_customer(running: VirtualTerminal) -> None:
     """A scripted abandon is left out, a scripted refusal and a lost answer are not."""
     running.queue_script(read_script(["abandoned", "57", "lost_answer"]))
     outcomes = []

@@ -169,9 +169,7 @@ async def test_a_cancelled_publish_stays_a_cancellation(parts: BrokerParts, prox
         await publish
 
 
-async def test_a_broker_that_cannot_be_reached_is_named_without_its_password(
-    unused_tcp_port: int,
-) -> None:
+async def test_a_broker_that_cannot_be_reached_is_named_without_its_password(unused_tcp_port: int) -> None:
     """The first connection fails fast, with host and port."""
     settings = load_settings(amqp_url=f"amqp://user:hunter2@127.0.0.1:{unused_tcp_port}/")
 

@@ -2,21 +2,11 @@
 
 import asyncio
 
+from hand_clock import HandClock
+
 from api.connector.readiness import Readiness
 
-
-class _Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def boot(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall_ms(self) -> int:
-        return int(self.now * 1000)
+BEGAN = HandClock.now
 
 
 class _Part:
@@ -33,7 +23,7 @@ class _Part:
 
 async def test_requests_share_a_look() -> None:
     """A hundred at once are one look; there is another later, which sees what is new."""
-    clock, part = _Clock(), _Part()
+    clock, part = HandClock(), _Part()
     readiness = Readiness({"part": part.check}, clock)
     asked = [asyncio.create_task(readiness.missing()) for _ in range(100)]
     part.may_answer.set()
@@ -41,27 +31,27 @@ async def test_requests_share_a_look() -> None:
     assert part.looks == 1
 
     part.problem = "it is gone"
-    clock.now = 0.4
+    clock.now = BEGAN + 0.4
     assert await readiness.missing() is None
-    clock.now = 2.0
+    clock.now = BEGAN + 2.0
     assert await readiness.missing() == "part: it is gone"
     assert part.looks == 2
 
 
 async def test_nobody_waits_for_a_look_while_the_last_one_is_two_seconds_old_at_most() -> None:
     """A look of a busy process takes its time: it runs meanwhile, and whoever asks later has its answer."""
-    clock, part = _Clock(), _Part()
+    clock, part = HandClock(), _Part()
     readiness = Readiness({"part": part.check}, clock)
     part.may_answer.set()
     await readiness.missing()
     part.problem = "it is gone"
     part.may_answer.clear()
 
-    clock.now = 0.5
+    clock.now = BEGAN + 0.5
     assert await readiness.missing() is None
-    clock.now = 1.9
+    clock.now = BEGAN + 1.9
     assert await readiness.missing() is None
-    clock.now = 2.0
+    clock.now = BEGAN + 2.0
     late = asyncio.create_task(readiness.missing())
     await asyncio.sleep(0)
     assert not late.done()
@@ -75,7 +65,7 @@ async def test_nobody_waits_for_a_look_while_the_last_one_is_two_seconds_old_at_
 async def test_a_client_that_leaves_takes_no_answer_from_the_others() -> None:
     """Its request is cancelled, the look goes on."""
     part = _Part()
-    readiness = Readiness({"part": part.check}, _Clock())
+    readiness = Readiness({"part": part.check}, HandClock())
     leaving, staying = (asyncio.create_task(readiness.missing()) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -92,6 +82,6 @@ async def test_a_check_that_fails_is_said_and_is_no_end() -> None:
     async def check() -> str | None:
         raise RuntimeError("secret")
 
-    readiness = Readiness({"part": check}, _Clock())
+    readiness = Readiness({"part": check}, HandClock())
 
     assert await readiness.missing() == "part: the check failed: RuntimeError"

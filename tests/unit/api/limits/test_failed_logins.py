@@ -4,6 +4,7 @@ import ipaddress
 from typing import Any
 
 import pytest
+from hand_clock import HandClock
 from structlog.testing import capture_logs
 
 from api.limits.failed_logins import FailedLogins, MustPause
@@ -11,22 +12,7 @@ from api.limits.failed_logins import FailedLogins, MustPause
 HOME, AWAY, PROXY = "192.0.2.1", "192.0.2.2", "127.0.0.1"
 
 
-class SetClock:
-    """A clock that stands where it was set."""
-
-    now = 1000.0
-
-    def boot(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall_ms(self) -> int:
-        return int(self.now * 1000)
-
-
-def failed_logins(clock: SetClock, **changes: Any) -> FailedLogins:
+def failed_logins(clock: HandClock, **changes: Any) -> FailedLogins:
     limits: dict[str, Any] = {
         "limit_per_address": 3,
         "limit_per_name": 5,
@@ -47,7 +33,7 @@ def pause(failures: FailedLogins, name: str, client: str | None) -> int:
 
 def test_an_address_that_fails_has_to_pause_longer_each_time() -> None:
     """A second, then twice as long, up to the longest; other addresses do not."""
-    clock = SetClock()
+    clock = HandClock()
     failures = failed_logins(clock)
     pauses = []
     for number in range(12):
@@ -62,7 +48,7 @@ def test_an_address_that_fails_has_to_pause_longer_each_time() -> None:
 
 def test_a_name_that_fails_has_to_pause_wherever_it_comes_from() -> None:
     """Known or not: nothing here knows names."""
-    failures = failed_logins(SetClock())
+    failures = failed_logins(HandClock())
     for number in range(5):
         assert pause(failures, "till", AWAY) == 0
         failures.failed("till", f"198.51.100.{number}")
@@ -74,7 +60,7 @@ def test_a_name_that_fails_has_to_pause_wherever_it_comes_from() -> None:
 
 def test_a_secret_that_was_right_never_has_to_pause() -> None:
     """Whoever fails on purpose keeps no POS from paying."""
-    failures = failed_logins(SetClock())
+    failures = failed_logins(HandClock())
     failures.succeeded("till", "right")
     for _ in range(50):
         failures.failed("till", HOME)
@@ -86,7 +72,7 @@ def test_a_secret_that_was_right_never_has_to_pause() -> None:
 
 def test_failures_of_long_ago_are_forgotten() -> None:
     """A slip now and then adds up to nothing."""
-    clock = SetClock()
+    clock = HandClock()
     failures = failed_logins(clock)
     for _ in range(10):
         failures.failed("till", HOME)
@@ -106,7 +92,7 @@ def test_failures_of_long_ago_are_forgotten() -> None:
 )
 def test_a_site_is_one_address(one: str, other: str, *, same: bool) -> None:
     """A /64 of IPv6; an IPv4 address in either form; a text that a proxy let through stands for itself."""
-    failures = failed_logins(SetClock())
+    failures = failed_logins(HandClock())
     for _ in range(3):
         failures.failed("till", one)
 
@@ -115,7 +101,7 @@ def test_a_site_is_one_address(one: str, other: str, *, same: bool) -> None:
 
 def test_a_proxy_stands_for_many() -> None:
     """Its own address is not counted."""
-    failures = failed_logins(SetClock())
+    failures = failed_logins(HandClock())
     for number in range(100):
         failures.failed(f"name-{number}", PROXY)
 
@@ -124,7 +110,7 @@ def test_a_proxy_stands_for_many() -> None:
 
 def test_memory_is_bounded_and_so_is_what_is_logged() -> None:
     """Any number of names, of any length."""
-    failures = failed_logins(SetClock())
+    failures = failed_logins(HandClock())
     with capture_logs() as logs:
         failures.failed("n" * 50_000, HOME)
     assert [(line["event"], len(line["name"]), line["client"]) for line in logs] == [

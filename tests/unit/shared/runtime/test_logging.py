@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
-from loaded_machine import plain_tracebacks
+from written_log import written_log
 
 from shared.runtime.logging import bound, configure_logging
 
@@ -18,15 +18,8 @@ CARD = "4970101234567890"
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """Return the stream of the lines; restore the logging configuration afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    configure_logging("auto", "info", process="api", stream=stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    plain_tracebacks()
+    with written_log("auto", "info", "api") as stream:
+        yield stream
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:

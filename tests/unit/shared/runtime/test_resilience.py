@@ -66,9 +66,7 @@ def test_a_log_that_cannot_be_written_is_no_second_failure(monkeypatch: pytest.M
         raise RuntimeError
 
 
-async def test_work_is_retried_after_growing_pauses_until_it_is_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_work_is_retried_after_growing_pauses_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to 2 s after an expected failure, up to 10 s after an error of the code."""
     pauses: list[float] = []
     failures: list[Exception] = [*[DatabaseUnavailable()] * 8, *[RuntimeError()] * 8]

@@ -61,9 +61,7 @@ async def test_states_are_read_by_one_statement(database: Database) -> None:
     assert await snapshots.states(database, []) == {}
 
 
-async def test_a_payment_is_published_again_after_ten_seconds_doubling_each_time(
-    database: Database,
-) -> None:
+async def test_a_payment_is_published_again_after_ten_seconds_doubling_each_time(database: Database) -> None:
     """A long outage never multiplies messages."""
     payment_id = await queued(database, deadline_seconds=10_000)
     assert await _overdue(database) == []

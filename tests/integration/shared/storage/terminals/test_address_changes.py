@@ -28,9 +28,7 @@ async def pays_elsewhere(database: Database, **changes: object) -> None:
     await queued(database, **{"host": NAME, "terminal_address": ELSEWHERE, "order_id": "order-2", **changes})
 
 
-async def test_the_new_address_of_a_terminal_in_doubt_is_marked(
-    database: Database,
-) -> None:
+async def test_the_new_address_of_a_terminal_in_doubt_is_marked(database: Database) -> None:
     """The device may still show the amount; a second payment does not forget it."""
     await in_doubt(database, host=NAME)
 

@@ -46,9 +46,7 @@ async def test_the_heartbeat_of_a_worker_without_a_row_fails(heartbeats: Heartbe
     assert await heartbeats.counters() == {}
 
 
-async def test_on_sqlite_a_long_payment_transaction_delays_no_heartbeat(
-    sqlite_store: Store,
-) -> None:
+async def test_on_sqlite_a_long_payment_transaction_delays_no_heartbeat(sqlite_store: Store) -> None:
     """The counters are in another file, so a writer of payments never makes a worker look dead."""
     database: Database = sqlite_store.open()
     heartbeats = await Heartbeats.open(sqlite_store.url)

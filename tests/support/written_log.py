@@ -1,0 +1,26 @@
+"""Log lines as a process writes them."""
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from loaded_machine import plain_tracebacks
+
+from shared.runtime.logging import configure_logging
+
+
+@contextmanager
+def written_log(form: Any, level: Any, process: str) -> Iterator[io.StringIO]:
+    """Yield the stream of the lines; restore the logging configuration afterwards."""
+    root = logging.getLogger()
+    handlers, level_before = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging(form, level, process=process, stream=stream)
+    try:
+        yield stream
+    finally:
+        plain_tracebacks()
+        root.handlers[:] = handlers
+        root.setLevel(level_before)
