@@ -14,8 +14,9 @@ import pytest
 from databases import Store
 from eventually import eventually
 from loopback import terminal_host
+from orders import order_for
 from running.fleet import REPOSITORY, Fleet, Process, fleet_of
-from system import LOOPBACK, Login, Pos, System, delete_queues, order_for, system_on
+from system import LOOPBACK, Login, Pos, System, delete_queues, system_on
 from wire.webhook_receiver import WebhookReceiver, receiving
 
 from sandbox.servers.private.children import free_ports

@@ -51,7 +51,7 @@ async def test_the_answer_says_what_the_customer_did(
 async def test_an_answer_in_pieces_is_read_whole(system: System, piece_bytes: int) -> None:
     """Byte by byte, or cut anywhere: silence shorter than the idle end never ends it."""
     pos = await system.pos()
-    await system.worker(answer_timeout_seconds=20)
+    await system.worker(answer_timeout_seconds=10, terminal_own_time_seconds=10)
     pieces = Behaviour(piece_bytes=piece_bytes, piece_pause_seconds=0.001)
 
     async with shop_terminal(pieces) as shop:

@@ -1,6 +1,7 @@
 """The virtual terminal as a process of its own."""
 
 import asyncio
+import re
 import signal
 import sys
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 import json
 
-from shared.payment.settlement import Result
+from stored_payments import FULL_RESULT
 
 from shared.payment.payment import Result
 
