@@ -24,8 +24,12 @@ def spellings_apart() -> Iterator[None]:
     def unfolded(address: Address) -> Address:
         return address
 
-    with patch.object(hosts, "folded", unfolded), patch.object(targets, "folded", unfolded):
-        yield
+    hosts.read_host.cache_clear()  # it remembers what it read without the mistake
+    try:
+        with patch.object(hosts, "folded", unfolded), patch.object(targets, "folded", unfolded):
+            yield
+    finally:
+        hosts.read_host.cache_clear()
 
 
 def refused_without_a_look() -> AbstractContextManager[object]:
