@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from orders import order_for
 from running.attacks import Target
-from system import Pos, order_for
+from system import Pos
 
 REQUESTS = 120
 ATTACKERS = 20
