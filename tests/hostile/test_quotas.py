@@ -18,7 +18,8 @@ TERMINALS = 15
 STORED_MEGABYTES = 1
 #: Of one order; with its envelope below the limit of a body.
 ORDER_BYTES = 200_000
-MEGABYTES = 40
+#: Twenty large orders at once are read, stored and echoed.
+MEGABYTES = 100
 
 Ask = Callable[[Pos, int], Awaitable[httpx.Response]]
 
