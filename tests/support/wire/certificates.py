@@ -32,6 +32,12 @@ class Authority:
         self, *names: str, ends_in: datetime.timedelta = _DAY, self_signed: bool = False
     ) -> ssl.SSLContext:
         """Return a server's context with a certificate for these names and addresses."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_file(*names, ends_in=ends_in, self_signed=self_signed))
+        return context
+
+    def server_file(self, *names: str, ends_in: datetime.timedelta = _DAY, self_signed: bool = False) -> Path:
+        """Return a file with the key and a certificate for these names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = [_alternative(name) for name in names]
         issuer_key = key if self_signed else self._key
@@ -47,9 +53,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _sign(
         self,
