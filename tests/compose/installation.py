@@ -13,7 +13,8 @@ from typing import Final
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 #: With the base images there; fetching them is up to the line to the registry.
 UP_SECONDS: Final = 900
-CALL_SECONDS: Final = 60
+#: The start of a command takes seconds, and minutes on a machine that is busy with all the rest.
+CALL_SECONDS: Final = 300
 #: Nothing runs any more, and the data goes with the volumes.
 STOP_SECONDS: Final = 10
 
