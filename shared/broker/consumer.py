@@ -9,6 +9,7 @@ import aiormq
 import structlog
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel
+from aiormq.exceptions import ChannelInvalidStateError
 
 from shared.broker.bursts import SettlementBursts
 from shared.broker.connections import CLIENT_ERRORS, unavailable_when_failing
@@ -89,7 +90,7 @@ class QueueConsumer(Generic[M]):
         self._channel: AbstractRobustChannel | None = None
         self._queue: AbstractQueue | None = None
         self._stopping = False
-        self._late: list[AbstractIncomingMessage] = []
+        self._late: list[tuple[SettlementBursts, int]] = []
         self._stopped = False
         self._bursts: SettlementBursts | None = None
 
@@ -139,8 +140,8 @@ class QueueConsumer(Generic[M]):
             structlog.get_logger().warning("consumer not cancelled", reason=type(error).__name__)
         # Only now: requeued earlier they would be delivered to this consumer again.
         self._stopped = True
-        for incoming in self._late:
-            await self._requeue(incoming)
+        for bursts, tag in self._late:
+            await self._requeue(bursts, tag)
         self._late.clear()
 
     async def _hand_off(
@@ -148,11 +149,16 @@ class QueueConsumer(Generic[M]):
     ) -> None:
         """Decode one delivery and pass it on; nothing long may run in the client's delivery task, which ends
         with its channel."""
+        try:
+            bursts, tag = self._bursts_of(incoming), tag_of(incoming)
+        except ChannelInvalidStateError:
+            structlog.get_logger().info("delivery came with a lost connection; the broker delivers it again")
+            return
         if self._stopped:
-            await self._requeue(incoming)
+            await self._requeue(bursts, tag)
             return
         if self._stopping:
-            self._late.append(incoming)
+            self._late.append((bursts, tag))
             return
         try:
             message = self._decode(incoming.body)
@@ -166,20 +172,20 @@ class QueueConsumer(Generic[M]):
                 exc_info=not isinstance(error, UnreadableMessage),
             )
             self._metrics.dead_letters.inc()
-            reject = partial(self._bursts_of(incoming).reject, tag_of(incoming))
+            reject = partial(bursts.reject, tag)
             await settle("reject", reject, timeout_seconds=self._timeout_seconds)
             return
-        on_delivery(QueueDelivery(incoming, self._bursts_of(incoming), message, self._timeout_seconds))
+        on_delivery(QueueDelivery(incoming, bursts, message, self._timeout_seconds))
 
     def _bursts_of(self, incoming: AbstractIncomingMessage) -> SettlementBursts:
-        """Return the settlements of a delivery's channel, which is another one after a reconnect."""
+        """Return the settlements of a delivery's channel, which is another one after a reconnect; raise
+        ChannelInvalidStateError where it is closed."""
         if self._bursts is None or self._bursts.channel is not incoming.channel:
             self._bursts = SettlementBursts(cast(aiormq.Channel, incoming.channel))
         return self._bursts
 
-    async def _requeue(self, incoming: AbstractIncomingMessage) -> None:
-        requeue = partial(self._bursts_of(incoming).requeue, tag_of(incoming))
-        await settle("requeue", requeue, timeout_seconds=self._timeout_seconds)
+    async def _requeue(self, bursts: SettlementBursts, tag: int) -> None:
+        await settle("requeue", partial(bursts.requeue, tag), timeout_seconds=self._timeout_seconds)
 
 
 class PaymentConsumer(QueueConsumer[Work]):

@@ -4,6 +4,8 @@ import asyncio
 
 import aiormq
 import pytest
+from aio_pika.robust_queue import RobustQueue
+from aiormq.exceptions import ChannelInvalidStateError
 from broker_parts import BrokerParts, is_ready, payment_id, payment_named_by
 from eventually import eventually
 from wire.amqp_proxy import AmqpProxy
@@ -93,6 +95,37 @@ async def test_payments_of_a_lost_connection_come_again_and_late_acks_do_no_harm
         await one.ack()
     await consumer.stop()
     assert await parts.waiting_in(parts.topology.payments) == 0
+
+
+async def test_a_consumer_that_loses_its_connection_while_it_stops_ends_in_order(
+    parts: BrokerParts, proxy: AmqpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was delivered meanwhile cannot be given back any more; the broker gives it to another worker."""
+    publisher, consumer, deliveries = await consuming(parts, url=proxy.url)
+    cancelling, lost = asyncio.Event(), asyncio.Event()
+
+    async def cancel(*_: object, **__: object) -> None:
+        cancelling.set()
+        await lost.wait()
+        raise ChannelInvalidStateError("the connection was lost")
+
+    monkeypatch.setattr(RobustQueue, "cancel", cancel)
+    stopping = asyncio.ensure_future(consumer.stop())
+    await cancelling.wait()
+    await publish(publisher, 1)
+    await eventually(lambda: _none_waits(parts))
+
+    await proxy.cut()
+    await eventually(lambda: parts.waiting_in(parts.topology.payments))
+    lost.set()
+
+    await stopping
+    assert deliveries.empty()
+    assert await parts.waiting_in(parts.topology.payments) == 1
+
+
+async def _none_waits(parts: BrokerParts) -> bool:
+    return await parts.waiting_in(parts.topology.payments) == 0
 
 
 async def test_an_unreadable_message_is_dead_lettered_and_the_next_one_delivered(parts: BrokerParts) -> None:
