@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import tomllib
 from importlib import import_module
@@ -106,20 +105,6 @@ def test_the_proxys_own_errors_have_the_contracts_form(path: Path) -> None:
     assert error["details"].get("safe_to_retry") is not True
     assert f"`{error['code']}`" in (REPOSITORY / "docs" / "reference" / "errors.md").read_text()
     assert f"errorfile {path.stem} /usr/local/etc/haproxy/errors/{path.name}" in HAPROXY
-
-
-def test_haproxy_accepts_its_configuration(tmp_path: Path) -> None:
-    """Where it is installed; `make test-compose` runs it."""
-    program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if program is None:
-        pytest.skip("HAProxy is not installed")
-    shutil.copytree(DEPLOY / "haproxy", tmp_path / "haproxy")
-    config = tmp_path / "haproxy" / "haproxy.cfg"
-    config.write_text(HAPROXY.replace("/usr/local/etc/haproxy", str(tmp_path / "haproxy")))
-
-    done = subprocess.run([program, "-c", "-f", str(config)], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stderr
 
 
 def test_prometheus_finds_every_process_by_its_service() -> None:

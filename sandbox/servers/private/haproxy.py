@@ -41,7 +41,7 @@ def balanced(
 
     `configuration` is the folder with haproxy.cfg. Raises SourceMissing where no HAProxy is found.
     """
-    program, libraries = _program()
+    program, libraries = haproxy_program()
     folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
     plain, tls, metrics = free_ports(3)
     shutil.copytree(configuration, folder / "haproxy")
@@ -79,8 +79,9 @@ def on_loopback(text: str, folder: Path, apis: Sequence[ApiAddress], ports: dict
     return text.replace(IN_THE_IMAGE, str(folder / "haproxy"))
 
 
-def _program() -> tuple[Path, str]:
-    """Return the installed program, else the unpacked one with the path of its libraries."""
+def haproxy_program() -> tuple[Path, str]:
+    """Return the installed program, else the unpacked one with the path of its libraries; raise SourceMissing
+    where there is neither."""
     installed = Path("/") / PROGRAM
     if installed.exists():
         return installed, ""
