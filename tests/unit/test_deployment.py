@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_the_image_says_which_release_it_is() -> None:
 def test_the_bill_of_materials_lists_what_is_installed() -> None:
     """The image contains the output of the same program."""
     done = subprocess.run(
-        ["python", "scripts/write_sbom.py"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [sys.executable, "scripts/write_sbom.py"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     bill = json.loads(done.stdout)
     names = [component["name"] for component in bill["components"]]
