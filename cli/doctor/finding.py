@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 
 class Level(StrEnum):
-    """How much a finding matters."""
+    """Weight of a finding."""
 
     OK = "ok"
     #: The installation runs; an operator should know.

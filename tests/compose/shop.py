@@ -29,7 +29,7 @@ _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass
 class Sales:
-    """What a shop saw of many orders at once."""
+    """Record of many orders at once: answers and troubles."""
 
     paid: int = 0
     #: The last answer to each order.

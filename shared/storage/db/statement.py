@@ -17,6 +17,10 @@ _NOW: Final[dict[Dialect, str]] = {
     "sqlite": "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)",
 }
 
+#: The time in milliseconds since 1970, read once for the whole statement. `{now}` alone is read again for
+#: each row, so that no index can be searched by it. Only for a statement that waits for no lock, or whose
+#: answer may be as old as its start.
+NOW_ONCE: Final = "(SELECT {now})"
 
 _OBSERVED: Final = (
     "echoes = COALESCE(CAST(:echoes AS TEXT), echoes),"

@@ -13,6 +13,7 @@ from shared.payment.order_guard import GUARD_ROUNDS, NotAllowed
 from shared.payment.states import State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.functions.usual_acceptance import accept_usual
 from shared.storage.payments import idempotency, insertion
 from shared.storage.payments.ending import get
 from shared.storage.payments.insertion import Blocked, NoDebit, OrderLocked
@@ -28,7 +29,6 @@ from shared.storage.payments.new_payment import (
     UnknownOrder,
 )
 from shared.storage.payments.rows import payment_of
-from shared.storage.payments.usual_acceptance import accept_usual
 
 #: The attempt that blocks others of its key, and its age since its end.
 _BLOCKING_ATTEMPT = Statement(

@@ -15,7 +15,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.payments import debits, idempotency
 from shared.storage.payments.ending import get
 from shared.storage.payments.new_payment import Accepted, NewPayment
-from shared.storage.payments.rows import json_text, record
+from shared.storage.payments.rows import record
 from shared.storage.terminals import locks
 from shared.storage.webhooks.outbox import add_event, add_order_notification
 
@@ -151,12 +151,6 @@ def _key(new: NewPayment, debit_id: str | None) -> str:
     )
 
 
-def _key_of_debit(new: NewPayment) -> str:
-    return operation_key(
-        Operation.DEBIT, new.order_id, debit_id=None, amount_cents=new.amount_cents, idempotency_key=None
-    )
-
-
 async def _release_order(tx: Transaction, new: NewPayment, key: str, life_ms: int) -> None:
     released = await tx.one(
         _RELEASE_ORDER,
@@ -174,32 +168,14 @@ async def _insert_row(tx: Transaction, new: NewPayment, key: str, debit_id: str 
     reason = None if new.terminal_address is not None else Reason.NO_ADDRESS
     row = await tx.one(
         _INSERT,
-        id=new.id,
-        merchant_id=new.merchant_id,
-        order_id=new.order_id,
+        **new.values(),
         operation=new.operation.value,
         operation_key=key,
         guard_key=key,
-        idempotency_key=new.idempotency_key,
         debit_id=debit_id,
         state=state.value,
         reason=reason,
-        amount_cents=new.amount_cents,
-        currency=new.currency,
-        protocol=new.protocol,
-        force_authorization=new.force_authorization,
-        host=new.host,
-        port=new.port,
-        terminal_address=new.terminal_address,
-        pos_number=new.pos_number,
-        profile=new.profile,
-        request=new.request,
-        webhook_endpoint_id=new.webhook_endpoint_id,
-        reply_to=new.reply_to,
-        traceparent=new.traceparent,
-        deadline_ms=int(new.deadline_seconds * 1000),
         ended=state is not State.QUEUED,
-        warnings=json_text(list(new.warnings)),
     )
     if row is None:
         return None
@@ -226,7 +202,7 @@ async def _debit_of(tx: Transaction, new: NewPayment, *, key_is_used: bool) -> K
     """Return the debit of a reversal or credit; None: its order has none here. Raises NotAllowed."""
     if new.operation is Operation.DEBIT:
         return None
-    ids = await debits.lock(tx, new.merchant_id, _key_of_debit(new), new.operation, new.idempotency_key)
+    ids = await debits.lock(tx, new.merchant_id, new.debit_key, new.operation, new.idempotency_key)
     if not ids:
         return None
     asked = FollowUpRequest(

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.payment.order_guard import is_same_terminal
+from shared.payment.order_guard import is_same_terminal, operation_key
 from shared.payment.payment import Operation, Payment, terminal_id_of
 from shared.payment.states import State
 from shared.storage.payments import idempotency
+from shared.storage.payments.rows import json_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,41 @@ class NewPayment:
             self.amount_cents,
             self.currency,
         )
+
+    @property
+    def debit_key(self) -> str:
+        """Return the operation key of the order's debit."""
+        return operation_key(
+            Operation.DEBIT,
+            self.order_id,
+            debit_id=None,
+            amount_cents=self.amount_cents,
+            idempotency_key=None,
+        )
+
+    def values(self) -> dict[str, object]:
+        """Return the parameters that every statement of an acceptance has."""
+        return {
+            "id": self.id,
+            "merchant_id": self.merchant_id,
+            "order_id": self.order_id,
+            "idempotency_key": self.idempotency_key,
+            "amount_cents": self.amount_cents,
+            "currency": self.currency,
+            "protocol": self.protocol,
+            "force_authorization": self.force_authorization,
+            "host": self.host,
+            "port": self.port,
+            "terminal_address": self.terminal_address,
+            "pos_number": self.pos_number,
+            "profile": self.profile,
+            "request": self.request,
+            "webhook_endpoint_id": self.webhook_endpoint_id,
+            "reply_to": self.reply_to,
+            "traceparent": self.traceparent,
+            "deadline_ms": int(self.deadline_seconds * 1000),
+            "warnings": json_text(list(self.warnings)),
+        }
 
     def means_terminal_of(self, attempt: Payment) -> bool:
         """Return True if the request goes to the terminal of an earlier attempt."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.payment.states import State
-from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Row, Transaction
-from shared.storage.db.statement import Statement
+from shared.storage.db.statement import NOW_ONCE, Statement
 from shared.storage.payments.rows import OPEN
 
 #: Each merchant's oldest queued payment of the terminal whose deadline has not passed. Run after the commit

@@ -7,9 +7,9 @@ from shared.payment.payment import Payment, Reason, Result, Settlement
 from shared.payment.states import LIVE_STATES, Event, State, apply
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.functions.usual_settlement import settle_usual
 from shared.storage.payments.ending import get, lock, lock_debit_of, move, record_conflict
 from shared.storage.payments.rows import json_text, record
-from shared.storage.payments.usual_settlement import settle_usual
 from shared.storage.terminals import locks
 
 _INSERT_EVIDENCE = Statement(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.statement import Statement
+from shared.storage.db.statement import NOW_ONCE, Statement
 from shared.storage.terminals import locks
 
 #: Age at which results are deleted.

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database, Row, Transaction
-from shared.storage.db.statement import Statement
+from shared.storage.db.statement import NOW_ONCE, Statement
 
 #: The target is neither paused nor disabled.
 _OPEN: Final = (

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.notification.kinds import HIPAY, MERCHANT
-from shared.storage.db.clock import NOW_ONCE
 from shared.storage.db.engine import Database
-from shared.storage.db.statement import Statement
+from shared.storage.db.statement import NOW_ONCE, Statement
 
 #: The sweep's message is repeated after 10 s, 20 s and then every 40 s: a worker that died may have had it.
 REPUBLISH_MS: Final = 10_000

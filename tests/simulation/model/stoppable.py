@@ -1,6 +1,7 @@
 """Process that works until it is stopped, as terminal and notifier workers do, in the simulated world."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.simulation.model.process import Process
 from tests.simulation.surroundings import Surroundings
 
 
-class StoppableProcess:
+class StoppableProcess(ABC):
     """One start of a worker; it ends by itself only when it is stopped or cannot work."""
 
     def __init__(self, around: Surroundings, name: str) -> None:
@@ -35,8 +36,9 @@ class StoppableProcess:
                 self._around.unexpected(self.process.name, error)
         self.process.end()
 
+    @abstractmethod
     async def _run(self) -> None:
-        raise NotImplementedError
+        """Work until stopped, then end in order."""
 
     async def _stopped_or_ended(self, background: "Iterable[asyncio.Task[Any]]") -> None:
         stopped = asyncio.create_task(self._stopped.wait())

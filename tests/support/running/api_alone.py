@@ -28,7 +28,7 @@ from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
 from shared.network.dns import Lookup, SystemResolver
 from shared.payment.payment import Payment, Result
-from shared.payment.states import Event
+from shared.payment.states import Event, State
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
 from shared.security.credentials import CredentialKind, hash_secret
@@ -143,6 +143,10 @@ class ApiAlone:
             timeout=30,
         )
         return Caller(await self._stack.enter_async_context(client), merchant_id, name)
+
+    def known_to_waiters(self, payment_id: str) -> list[State | None]:
+        """Return the state that each request waiting for a payment read last; None before its look."""
+        return [waiter.known for waiter in self.payments.results._waiters._waiters.get(payment_id, ())]
 
     async def claim(self, payment_id: str) -> Claimed:
         """Claim a payment as a worker does before it sends a byte."""

@@ -1,4 +1,4 @@
-"""What an operator reads of an installation: version, settings, schema, the API's document."""
+"""An operator's view of an installation: version, settings, schema, the API's document."""
 
 import json
 from pathlib import Path

@@ -91,8 +91,7 @@ async def test_a_long_poll_is_answered_when_the_payment_is_settled(
 
     async with asyncio.TaskGroup() as group:
         polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
-        await asyncio.sleep(0.2)
-        assert not polling.done()
+        await eventually(lambda: api.known_to_waiters(payment_id))
         await report_completed(api, payment_id)
 
     assert polling.result().json()["paymentStatus"] == "Success"

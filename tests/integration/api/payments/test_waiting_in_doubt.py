@@ -8,7 +8,7 @@ from eventually import eventually
 from payments import change, lose, prove
 from running.api_alone import ApiAlone, Caller, on_sqlite
 
-from shared.payment.states import Event
+from shared.payment.states import Event, State
 from shared.storage.payments import settling
 from shared.storage.terminals.locks import ObservedCapabilities
 
@@ -31,8 +31,7 @@ async def test_a_doubt_that_is_resolved_in_time_is_answered_with_the_result(
         claimed = await api.claim(payment_id)
         await lose(api.database, claimed)
         api.payments.results._waiters.replied(payment_id)
-        await asyncio.sleep(0.2)
-        assert not paying.done()
+        await eventually(lambda: api.known_to_waiters(payment_id) == [State.IN_DOUBT])
         await prove(api.database, payment_id, Event.PROVED_DONE)
         api.payments.results._waiters.replied(payment_id)
 
@@ -77,7 +76,9 @@ async def test_a_doubt_without_its_terminal_is_not_resolving(api: ApiAlone, pos:
 
 @on_sqlite
 @pytest.mark.parametrize("api_settings", [{"caller_wait_in_doubt_seconds": 1}])
-async def test_a_waiting_caller_is_not_woken_by_the_doubt_it_knows(api: ApiAlone, pos: Caller) -> None:
+async def test_a_waiting_caller_is_not_woken_by_the_doubt_it_knows(
+    api: ApiAlone, pos: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The batched query goes on; one read a second of each waiting client would be a flood."""
     payment_id = await in_doubt(api, pos)
     looks = 0
@@ -88,7 +89,7 @@ async def test_a_waiting_caller_is_not_woken_by_the_doubt_it_knows(api: ApiAlone
         looks += 1
         return await snapshot(payment_id)
 
-    api.payments.results.snapshot = counted  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(api.payments.results, "snapshot", counted)
     answered = await pos.order(order_id="order-1")
 
     assert answered.json()["payment"]["id"] == payment_id

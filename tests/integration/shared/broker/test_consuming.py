@@ -100,7 +100,7 @@ async def test_payments_of_a_lost_connection_come_again_and_late_acks_do_no_harm
 async def test_a_consumer_that_loses_its_connection_while_it_stops_ends_in_order(
     parts: BrokerParts, proxy: AmqpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was delivered meanwhile cannot be given back any more; the broker gives it to another worker."""
+    """A delivery of that moment cannot be given back any more: the broker gives it to another worker."""
     publisher, consumer, deliveries = await consuming(parts, url=proxy.url)
     cancelling, lost = asyncio.Event(), asyncio.Event()
 

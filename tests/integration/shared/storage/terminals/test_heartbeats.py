@@ -72,7 +72,7 @@ def test_heartbeats_are_beside_the_database() -> None:
 
 def test_the_file_of_heartbeats_has_the_table_of_the_schema() -> None:
     """Its statement is written out, since processes do not load the tables."""
-    create = CreateTable(WorkerRow.__table__, if_not_exists=True)  # type: ignore[attr-defined]
+    create = CreateTable(WorkerRow.metadata.tables["workers"], if_not_exists=True)
 
     assert " ".join(CREATE_ON_SQLITE.on("sqlite").split()) == " ".join(
         str(create.compile(dialect=sqlite.dialect())).replace("(\n\t", "(").replace("\n)", ")").split()

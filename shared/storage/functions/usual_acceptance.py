@@ -1,7 +1,6 @@
 """The usual acceptance on PostgreSQL: a debit's first attempt is stored in one call."""
 
 from shared.notification.kinds import HIPAY
-from shared.payment.order_guard import operation_key
 from shared.payment.payment import Operation
 from shared.payment.states import State
 from shared.storage.db.engine import Database, WakeUp
@@ -24,29 +23,9 @@ async def accept_usual(database: Database, new: NewPayment) -> Accepted | None:
     row = await call(
         database,
         CALL_ACCEPT,
-        id=new.id,
-        merchant_id=new.merchant_id,
-        order_id=new.order_id,
-        operation_key=operation_key(
-            new.operation, new.order_id, debit_id=None, amount_cents=new.amount_cents, idempotency_key=None
-        ),
-        idempotency_key=new.idempotency_key,
-        amount_cents=new.amount_cents,
-        currency=new.currency,
-        protocol=new.protocol,
-        force_authorization=new.force_authorization,
-        host=new.host,
-        port=new.port,
-        terminal_address=new.terminal_address,
+        **new.values(),
+        operation_key=new.debit_key,
         is_literal=new.terminal_address.startswith(new.host),
-        pos_number=new.pos_number,
-        profile=new.profile,
-        request=new.request,
-        webhook_endpoint_id=new.webhook_endpoint_id,
-        reply_to=new.reply_to,
-        traceparent=new.traceparent,
-        deadline_ms=int(new.deadline_seconds * 1000),
-        warnings=json_text(list(new.warnings)),
         detail=json_text({"terminal_address": new.terminal_address}),
         order_notification_id=notification_id,
         grace_ms=RELAY_GRACE_MS,
