@@ -92,6 +92,8 @@ class Dispatcher:
             self._run(incoming.requeue())
         elif not self._enqueue(message.delivery_id, message.target, incoming):
             self._run(incoming.ack())
+        elif message.more:
+            self._limiter.note_backlog(message.target)
 
     def _enqueue(self, delivery_id: str, target: str, incoming: Incoming = None) -> bool:
         """Take a slot and queue the delivery for its lease; return whether there was a slot."""

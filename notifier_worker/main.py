@@ -88,8 +88,8 @@ async def assemble(
     parts = wire(
         database=database,
         publisher=publisher,
-        client=_client(stack, settings, settings.webhook_policy()),
-        hipay_client=_client(stack, settings, settings.hipay_policy()),
+        client=_client(stack, settings, settings.webhook_policy(), settings.notify_merchant_concurrency),
+        hipay_client=_client(stack, settings, settings.hipay_policy(), settings.notify_hipay_concurrency),
         cipher=SecretCipher(load_secret_key(settings, os.urandom)),
         clock=clock,
         metrics=metrics,
@@ -156,7 +156,8 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             )
 
 
-def _client(stack: AsyncExitStack, settings: Settings, policy: AddressPolicy) -> HttpClient:
+def _client(stack: AsyncExitStack, settings: Settings, policy: AddressPolicy, limit: int) -> HttpClient:
+    """Return a client; `limit`: the posts that run at once, each on a connection."""
     system = SystemResolver(LOOKUPS_AT_ONCE)
     stack.callback(system.close)
     resolver = CachingResolver(system, SystemClock(), limit_each=LOOKUPS_AT_ONCE)
@@ -164,6 +165,7 @@ def _client(stack: AsyncExitStack, settings: Settings, policy: AddressPolicy) ->
         policy,
         resolver.lookup_for(PROCESS),
         connect_timeout_seconds=settings.notify_connect_timeout_seconds,
+        max_connections=limit,
     )
     stack.push_async_callback(client.aclose)
     return client

@@ -17,8 +17,9 @@ from shared.settings.fields import variable
 from shared.storage.db.engine import Database
 from shared.storage.webhooks import delivery_sweep
 
-#: Messages for one target in one sweep: enough to fill its slots; its backlog is read from the database.
-MOST_OF_TARGET: Final = 32
+#: Messages for one target in one sweep. If there are more deliveries, the messages say so, and the workers
+#: that get one read the others from the database.
+MOST_OF_TARGET: Final = 4
 #: Interval between counts of the waiting deliveries.
 COUNT_SECONDS: Final = 15.0
 #: Interval at which the deliveries of disabled endpoints are ended.
@@ -89,7 +90,8 @@ class Relay:
     async def _publish(self, kind: str, target: str) -> int | None:
         """Return the number of messages sent; None: the broker does not accept any now."""
         due = await delivery_sweep.claim_to_publish(self._database, target, MOST_OF_TARGET)
-        messages = [NotificationMessage(kind, delivery_id, target) for delivery_id in due]
+        more = len(due) == MOST_OF_TARGET
+        messages = [NotificationMessage(kind, delivery_id, target, more) for delivery_id in due]
         results = await asyncio.gather(
             *(self._publisher.publish_notification(message) for message in messages), return_exceptions=True
         )

@@ -69,15 +69,21 @@ class HttpClient:
         name_timeout_seconds: float = 5.0,
         connect_timeout_seconds: float = 5.0,
         idle_seconds: float = 15.0,
-        max_idle: int = 200,
+        max_connections: int = 200,
     ) -> None:
-        """`ssl_context` is the system's trust by default; it must verify certificates and host names."""
+        """`ssl_context` is the system's trust by default; it must verify certificates and host names.
+
+        `max_connections`: an idle connection is closed where those in use and the idle ones would be more.
+        """
         self._policy: Final = policy
         self._network: Final = CheckedNetwork(Resolver(lookup, policy, name_timeout_seconds))
         self._ssl_context: Final = ssl_context or ssl.create_default_context()
         self._connect_timeout_seconds: Final = connect_timeout_seconds
         self._idle_seconds: Final = idle_seconds
-        self._idle: Final = IdleConnections(max_idle, idle_seconds)
+        self._max_connections: Final = max_connections
+        self._idle: Final = IdleConnections(max_connections, idle_seconds)
+        #: Posts under way, each with a connection.
+        self._in_use = 0
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> Answer:
         """Post the body and return the answer, whatever its status.
@@ -88,6 +94,15 @@ class HttpClient:
         Raises TargetRefused and every PostFailed.
         """
         target = self._policy.check_url(url)
+        self._in_use += 1
+        try:
+            return await self._post(target, headers, body, timeout_seconds)
+        finally:
+            self._in_use -= 1
+
+    async def _post(
+        self, target: Target, headers: Mapping[str, str], body: bytes, timeout_seconds: float
+    ) -> Answer:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         try:
@@ -116,6 +131,7 @@ class HttpClient:
                 if error.reason != "no_answer":
                     raise
                 # The receiver closed it while it was idle and has very likely seen nothing of this request.
+        await self._idle.keep_at_most(self._max_connections - self._in_use)
         connection = httpcore.AsyncHTTPConnection(
             _url(target).origin,
             ssl_context=self._ssl_context,

@@ -40,19 +40,20 @@ class IdleConnections:
         self._longest_idle_first[connection] = origin
         if self._closing is None or self._closing.done():
             self._closing = asyncio.create_task(self._close_expired())
-        if len(self._longest_idle_first) > self._max_count:
-            longest = next(iter(self._longest_idle_first))
-            self._remove(longest)
-            await longest.aclose()
+        await self.keep_at_most(self._max_count)
+
+    async def keep_at_most(self, count: int) -> None:
+        """Close those that have been idle for longest, until `count` are left."""
+        while len(self._longest_idle_first) > max(0, count):
+            connection = next(iter(self._longest_idle_first))
+            self._remove(connection)
+            await connection.aclose()
 
     async def aclose(self) -> None:
         """Close all connections."""
         if self._closing is not None:
             self._closing.cancel()
-        while self._longest_idle_first:
-            connection = next(iter(self._longest_idle_first))
-            self._remove(connection)
-            await connection.aclose()
+        await self.keep_at_most(0)
 
     def _remove(self, connection: httpcore.AsyncHTTPConnection) -> None:
         origin = self._longest_idle_first.pop(connection)

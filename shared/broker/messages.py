@@ -76,6 +76,8 @@ class NotificationMessage:
     kind: str
     delivery_id: str
     target: str
+    #: More deliveries to the target are due: the worker reads them from the database.
+    more: bool = False
 
     @property
     def id(self) -> str:
@@ -109,7 +111,10 @@ def encode_probe(message: ProbeMessage) -> bytes:
 
 
 def encode_notification(message: NotificationMessage) -> bytes:
-    return _encode("notification", kind=message.kind, delivery_id=message.delivery_id, target=message.target)
+    more = {"more": True} if message.more else {}
+    return _encode(
+        "notification", kind=message.kind, delivery_id=message.delivery_id, target=message.target, **more
+    )
 
 
 def encode_reply(message: ReplyMessage) -> bytes:
@@ -137,7 +142,10 @@ def decode_notification(body: bytes) -> NotificationMessage:
     kind = content.get("kind")
     if kind not in NOTIFICATION_KINDS:
         raise UnreadableMessage(f"the kind is not {' or '.join(NOTIFICATION_KINDS)}")
-    return NotificationMessage(kind, _id(content, "delivery_id"), _id(content, "target"))
+    more = content.get("more", False)
+    if not isinstance(more, bool):
+        raise UnreadableMessage("more is malformed")
+    return NotificationMessage(kind, _id(content, "delivery_id"), _id(content, "target"), more)
 
 
 def decode_reply(body: bytes) -> ReplyMessage:
@@ -177,7 +185,7 @@ def well_formed_traceparent(value: object) -> str | None:
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
-def _encode(type_: str, **content: str | list[str] | None) -> bytes:
+def _encode(type_: str, **content: str | bool | list[str] | None) -> bytes:
     return json.dumps({"v": VERSION, "type": type_, **content}, separators=(",", ":")).encode()
 
 

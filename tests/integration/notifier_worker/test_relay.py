@@ -126,6 +126,29 @@ async def test_many_messages_about_one_delivery_are_one_attempt_and_no_slot_is_l
         await eventually(lambda: left_in(system, system.topology.notifications("merchant"), 0))
 
 
+async def test_one_message_that_names_more_brings_all_that_is_due_for_the_target(system: System) -> None:
+    """A sweep publishes a few messages for each target; the worker reads the others from the database."""
+    await system.notifier(notify_endpoint_concurrency=2, notify_sweep_interval_seconds=3600)
+    async with (
+        receiving() as hooks,
+        connected(system.settings, process="test", purpose="publish") as connection,
+    ):
+        merchant = await hearing(system, hooks.url)
+        publisher = await Publisher.open(
+            connection,
+            system.topology,
+            settings=system.settings,
+            random_bytes=os.urandom,
+            metrics=Metrics("test"),
+        )
+        ids = await merchant.wait(12)
+        message = NotificationMessage("merchant", ids[5], merchant.endpoint.id, more=True)
+        await publisher.publish_notification(message)
+        await hooks.heard(12)
+
+        assert sorted(each.headers["webhook-id"] for each in hooks.received) == sorted(ids)
+
+
 async def test_a_result_that_is_later_than_its_lease_changes_nothing(system_on_both: System) -> None:
     """Another worker sends the delivery again, with the same id; the late result is ignored."""
     system = system_on_both

@@ -31,7 +31,7 @@ async def client(
     ssl_context: ssl.SSLContext | None = None,
     connect_timeout_seconds: float = 30,
     idle_seconds: float = 60,
-    max_idle: int = 200,
+    max_connections: int = 200,
 ) -> AsyncIterator[HttpClient]:
     """Return a client; its time limits are wide unless a test is about them."""
     http = HttpClient(
@@ -41,7 +41,7 @@ async def client(
         name_timeout_seconds=30,
         connect_timeout_seconds=connect_timeout_seconds,
         idle_seconds=idle_seconds,
-        max_idle=max_idle,
+        max_connections=max_connections,
     )
     try:
         yield http

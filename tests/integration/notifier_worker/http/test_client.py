@@ -318,7 +318,7 @@ async def test_idle_connections_are_bounded_over_all_receivers() -> None:
     async with (
         receiver(status(200), keeps_connections=True) as first,
         receiver(status(200), keeps_connections=True) as second,
-        client(max_idle=1) as http,
+        client(max_connections=1) as http,
     ):
         await post(http, f"http://127.0.0.1:{first.port}/")
         await post(http, f"http://127.0.0.1:{second.port}/")

@@ -16,6 +16,7 @@ from shared.broker.messages import (
     decode_notification,
     decode_reply,
     decode_work,
+    encode_notification,
     encode_payment,
     encode_probe,
     encode_reply,
@@ -123,6 +124,15 @@ def test_any_other_body_is_unreadable(body: bytes) -> None:
         decode_work(body)
 
 
+@pytest.mark.parametrize("more", [False, True])
+def test_a_notification_says_if_more_is_due(more: bool) -> None:
+    """A message of another release, without it, is about one delivery."""
+    message = NotificationMessage("hipay", "dlv_1_hipay", "hipay", more)
+
+    assert decode_notification(encode_notification(message)) == message
+    assert (b"more" in encode_notification(message)) == more
+
+
 @pytest.mark.parametrize("name", ["kind", "delivery_id", "target"])
 @pytest.mark.parametrize("value", ["\ud800", "\x00", "", "a b", "x" * 200, "é", None, 7, ["hipay"]])
 def test_a_notification_whose_ids_have_no_form_of_ours_is_unreadable(name: str, value: object) -> None:
@@ -133,6 +143,8 @@ def test_a_notification_whose_ids_have_no_form_of_ours_is_unreadable(name: str, 
 
     with pytest.raises(UnreadableMessage):
         decode_notification(json.dumps({"v": 1, "type": "notification", **given, name: value}).encode())
+    with pytest.raises(UnreadableMessage):
+        decode_notification(json.dumps({"v": 1, "type": "notification", **given, "more": 1}).encode())
 
 
 @given(st.binary(max_size=300))
