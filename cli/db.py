@@ -23,6 +23,13 @@ app = typer.Typer(
 
 @app.command("migrate")
 def run_migrations(
+    after: Annotated[
+        bool,
+        typer.Option(
+            "--after",
+            help="Also what the previous release could not live with: once its last process has ended.",
+        ),
+    ] = False,
     accounts: Annotated[
         Path | None,
         typer.Option(
@@ -33,7 +40,11 @@ def run_migrations(
         ),
     ] = None,
 ) -> None:
-    """Migrate the database to this release's schema; run it before the new processes start."""
+    """Migrate the database to this release's schema; run it before the new processes start.
+
+    Processes of the previous release go on meanwhile. Once the last of them has
+    ended, `--after` removes what only they used.
+    """
     from rich.console import Console
 
     from cli.process import plain_errors, run_on_loop
@@ -42,38 +53,43 @@ def run_migrations(
 
     with plain_errors():
         settings = load_settings()
-        before, after = run_on_loop(migrate_database(settings))
+        earlier, version = run_on_loop(migrate_database(settings, after=after))
         if accounts is not None:
             run_on_loop(_grant(settings, accounts))
     console = Console(highlight=False)
-    if before == after:
-        console.print(f"The schema is up to date: {after}.")
+    if earlier == version:
+        console.print(f"The schema is up to date: {version}.")
     else:
-        console.print(f"The schema was migrated from {before or 'nothing'} to {after}.")
+        console.print(f"The schema was migrated from {earlier or 'nothing'} to {version}.")
 
 
 @app.command("status")
 def show_status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compare the schema's version with this release's; exit code 1 where a migration is missing."""
+    """Compare the schema's version with this release's; exit code 1 where this release cannot run on it."""
     from cli.process import EXIT_UNAVAILABLE, plain_errors, run_on_loop
     from shared.settings.load import load_settings
-    from shared.storage.db.schema import known_versions
+    from shared.storage.db.schema import known_versions, refuse_too_new
+    from shared.storage.db.schema_steps import missing_steps, needed
 
+    known = known_versions()
     with plain_errors():
         settings = load_settings()
         found = run_on_loop(_version(settings))
-    known = known_versions()
-    missing = known if found is None else [one for one in known if found in known and one > found]
+        if found is not None:
+            refuse_too_new(known, found)
+    missing, after = missing_steps(known, found)
     if as_json:
-        print(json.dumps({"schema": found, "needed": known[-1], "missing": missing}))
+        print(json.dumps({"schema": found, "needed": needed(known), "missing": missing, "after": after}))
     elif missing:
-        print(f"The schema is {found or 'empty'}; this release needs {known[-1]}.")
+        print(f"The schema is {found or 'empty'}; this release needs {needed(known)}.")
         print("Next: cloud-terminal db migrate")
     else:
         newer = "" if found in known else ", of a newer release"
         print(f"The schema is up to date: {found}{newer}.")
+        if after:
+            print("Once the previous release's last process has ended: cloud-terminal db migrate --after")
     if missing:
         raise typer.Exit(EXIT_UNAVAILABLE)
 

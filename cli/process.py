@@ -25,13 +25,13 @@ def plain_errors() -> "Iterator[None]":
     from shared.broker.errors import BrokerFailure
     from shared.settings.settings import SettingsError
     from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
-    from shared.storage.db.schema import SchemaTooOld
+    from shared.storage.db.schema import SchemaTooNew, SchemaTooOld
 
     try:
         yield
     except SettingsError as error:
         raise fail(str(error), EXIT_USAGE) from error
-    except SchemaTooOld as error:
+    except (SchemaTooOld, SchemaTooNew) as error:
         raise fail(str(error), EXIT_UNAVAILABLE) from error
     except (DatabaseUnavailable, CommitUnknown) as error:
         raise fail(f"The database cannot be reached: {error}", EXIT_UNAVAILABLE) from error

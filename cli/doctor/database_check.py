@@ -9,6 +9,7 @@ from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.db.opening import check_durability, open_database
 from shared.storage.db.pooler import pooler_problem
 from shared.storage.db.schema import known_versions, schema_version
+from shared.storage.db.schema_steps import is_too_new, is_too_old, needed
 from shared.storage.db.statement import Statement
 from shared.storage.db.urls import sqlite_path
 
@@ -58,11 +59,14 @@ async def _check_open(database: Database, settings: "Settings") -> Findings:
     if durability is not None:
         yield Finding(PART, Level.PROBLEM, f"{durability}: a payment could be lost.", "Switch it on.")
     found, known = await schema_version(database), known_versions()
-    if found == known[-1]:
-        yield Finding(PART, Level.OK, f"The schema is this release's ({found}).")
-    elif found in known or found is None:
-        fact = f"The schema is {found or 'empty'}; this release needs {known[-1]}."
+    if found is None or is_too_old(known, found):
+        fact = f"The schema is {found or 'empty'}; this release needs {needed(known)}."
         yield Finding(PART, Level.PROBLEM, fact, "cloud-terminal db migrate")
+    elif is_too_new(known, found):
+        fact = f"The schema ({found}) is a newer release's and lacks what this one uses."
+        yield Finding(PART, Level.PROBLEM, fact, "Run that release.")
+    elif found in known:
+        yield Finding(PART, Level.OK, f"The schema is this release's ({found}).")
     else:
         fact = f"The schema ({found}) is of a newer release."
         yield Finding(PART, Level.WARNING, fact, "Update this process, too.")

@@ -1,6 +1,7 @@
 """Migrations of the schema to this release's version."""
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from shared.storage.db.alchemy import AlchemyConnection, AlchemyPool
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.pooler import Pooler, alchemy_arguments
 from shared.storage.db.private_files import make_private_folder
+from shared.storage.db.schema import MIGRATIONS, known_versions, refuse_too_new
+from shared.storage.db.schema_steps import target
 from shared.storage.db.sqlite import sqlite_pools
 from shared.storage.db.statement import Statement
 from shared.storage.db.urls import dialect_of, sqlite_path
@@ -31,9 +34,9 @@ METADATA: Final = SQLModel.metadata
 _LOCK: Final = Statement(f"SELECT pg_advisory_xact_lock({0x436C6F7544})")
 
 
-def _config() -> Config:
+def _config(folder: Path) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    config.set_main_option("script_location", str(folder))
     return config
 
 
@@ -41,34 +44,44 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
-    before = _current(connection)
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    return before, _current(connection)
+def _upgrade(connection: Connection, *, folder: Path, after: bool) -> tuple[str | None, str | None]:
+    found, known = _current(connection), known_versions(folder)
+    if found is not None:
+        refuse_too_new(known, found)
+    wanted = target(known, found, after=after)
+    if wanted is not None:
+        config = _config(folder)
+        config.attributes["connection"] = connection
+        command.upgrade(config, wanted)
+    return found, _current(connection)
 
 
-async def migrate_database(settings: Settings) -> tuple[str | None, str | None]:
-    """Migrate the settings' database, making SQLite's folder; return the versions before and after."""
+async def migrate_database(settings: Settings, *, after: bool = False) -> tuple[str | None, str | None]:
+    """Migrate the settings' database, making SQLite's folder; return the versions before and after.
+
+    `after`: the step after the last process of the previous release, too. Raises as `migrate`.
+    """
     url = settings.database_url.get_secret_value()
     path = sqlite_path(url)
     if path is not None:
         make_private_folder(path.parent)
-    return await migrate(url, settings.database_pooler)
+    return await migrate(url, settings.database_pooler, after=after)
 
 
-async def migrate(url: str, pooler: Pooler = "none") -> tuple[str | None, str | None]:
+async def migrate(
+    url: str, pooler: Pooler = "none", *, after: bool = False, folder: Path = MIGRATIONS
+) -> tuple[str | None, str | None]:
     """Run the missing migrations in one transaction; return the versions before and after.
 
-    Alembic runs on a connection of SQLAlchemy's. Raises DatabaseUnavailable, CommitUnknown.
+    `after`: the step after the end of the previous release's processes, too, see `schema_steps`.
+    Alembic runs on a connection of SQLAlchemy's. Raises DatabaseUnavailable, CommitUnknown, SchemaTooNew.
     """
 
     async def work(tx: Transaction) -> tuple[str | None, str | None]:
         assert isinstance(tx.connection, AlchemyConnection)
         if tx.dialect == "postgresql":
             await tx.all(_LOCK)
-        return await tx.connection.run_sync(_upgrade)
+        return await tx.connection.run_sync(partial(_upgrade, folder=folder, after=after))
 
     database = open_alchemy(url, pooler)
     try:

@@ -29,7 +29,8 @@ _SYNCHRONOUS: Final = Statement("PRAGMA synchronous")
 async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     """Yield the database of the settings, and close it.
 
-    Raises DatabaseUnavailable, SchemaTooOld, and SettingsError where a crash could lose a payment.
+    Raises DatabaseUnavailable, SchemaTooOld, SchemaTooNew, and SettingsError where a crash could lose a
+    payment.
     """
     pooler = settings.database_pooler
     url = settings.database_url.get_secret_value()

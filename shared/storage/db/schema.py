@@ -1,12 +1,17 @@
 """The schema's version: the one that a database has, and the one that this release needs."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.schema_steps import is_too_new, is_too_old, needed
 from shared.storage.db.statement import Dialect, Statement
 
-_VERSIONS: Final = Path(__file__).parents[1] / "migrations" / "versions"
+#: The folder of the migrations.
+MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
+_REVISION: Final = re.compile(r'^revision = "([^"]+)"$', re.MULTILINE)
 
 _HAS_VERSION: Final[dict[Dialect, Statement]] = {
     "postgresql": Statement("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"),
@@ -19,16 +24,21 @@ class SchemaTooOld(Exception):
     """Raised for a schema that is older than this release's; the message names the command to run."""
 
 
-def known_versions() -> list[str]:
-    """Return this release's versions, oldest first: the numbers that the migrations' names begin with.
+class SchemaTooNew(Exception):
+    """Raised for a schema without what this release uses, which a later release has removed."""
 
-    Alembic would read the files themselves, and with them SQLAlchemy: 0.3 s of each process's start.
+
+def known_versions(folder: Path = MIGRATIONS) -> list[str]:
+    """Return this release's versions, oldest first: migrations' files are numbered.
+
+    Alembic would run the files, and load SQLAlchemy for that: 0.3 s of each process's start.
     """
-    return sorted(path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*.py"))
+    files = sorted((folder / "versions").glob("[0-9]*.py"))
+    return [_REVISION.findall(file.read_text("utf-8"))[0] for file in files]
 
 
 def newest_version() -> str:
-    """Return the version of the schema that this release needs."""
+    """Return the version of the schema after both steps of this release's migration."""
     return known_versions()[-1]
 
 
@@ -45,10 +55,23 @@ async def schema_version(database: Database) -> str | None:
 
 
 async def check_schema(database: Database) -> None:
-    """Raise SchemaTooOld where this release's migrations have not run; a newer schema is accepted."""
+    """Raise SchemaTooOld or SchemaTooNew where this release cannot run on a database's schema.
+
+    What a later release has added is accepted; what it has removed after its own start is not.
+    """
     found, known = await schema_version(database), known_versions()
-    if found is None or (found in known and found != known[-1]):
+    if found is None or is_too_old(known, found):
         raise SchemaTooOld(
-            f"the database's schema is {found or 'empty'} and this release needs {known[-1]}:"
+            f"the database's schema is {found or 'empty'} and this release needs {needed(known)}:"
             " run `cloud-terminal db migrate`"
+        )
+    refuse_too_new(known, found)
+
+
+def refuse_too_new(known: Sequence[str], found: str) -> None:
+    """Raise SchemaTooNew where a later release has removed what this one uses."""
+    if is_too_new(known, found):
+        raise SchemaTooNew(
+            f"the database's schema is {found}: a later release has removed what this one ({known[-1]}) uses."
+            " Run that release."
         )

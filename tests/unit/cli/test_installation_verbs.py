@@ -100,7 +100,12 @@ def test_a_missing_migration_is_exit_code_1_and_names_the_command(tmp_path: Path
 
     assert (missing.exit_code, made, migrated.exit_code, current.exit_code) == (1, False, 0, 0)
     if as_json:
-        assert json.loads(missing.stdout) == {"schema": None, "needed": "0001", "missing": ["0001"]}
+        assert json.loads(missing.stdout) == {
+            "schema": None,
+            "needed": "1.0001",
+            "missing": ["1.0001"],
+            "after": [],
+        }
         assert json.loads(current.stdout)["missing"] == []
     else:
         assert "cloud-terminal db migrate" in missing.stdout

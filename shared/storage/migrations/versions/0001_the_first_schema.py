@@ -5,7 +5,7 @@ from alembic import op
 
 from shared.storage.functions.catalogue import FUNCTIONS
 
-revision = "0001"
+revision = "1.0001"
 down_revision = None
 branch_labels = None
 depends_on = None

@@ -1,6 +1,7 @@
 """Migrations from nothing to this release, once, twice and by two processes at once; on both databases."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from databases import Store
 from payments import change, rows
 from sqlalchemy import Connection
 
-from shared.storage import migrations
 from shared.storage.db.alchemy import AlchemyConnection
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.migrate import (
@@ -20,7 +20,14 @@ from shared.storage.db.migrate import (
     open_alchemy,
 )
 from shared.storage.db.opening import open_database
-from shared.storage.db.schema import SchemaTooOld, check_schema, known_versions, newest_version
+from shared.storage.db.schema import (
+    MIGRATIONS,
+    SchemaTooNew,
+    SchemaTooOld,
+    check_schema,
+    known_versions,
+    newest_version,
+)
 from shared.storage.functions.catalogue import FUNCTIONS
 
 
@@ -53,7 +60,7 @@ async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
     await migrate(empty_url)
     database = open_database(empty_url)
     try:
-        await change(database, "UPDATE alembic_version SET version_num = '9999'")
+        await change(database, "UPDATE alembic_version SET version_num = '1.9999'")
 
         await check_schema(database)
     finally:
@@ -88,8 +95,50 @@ async def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
         await database.close()
 
 
-def test_the_versions_are_the_numbers_of_the_migrations_files() -> None:
-    """Processes read the names alone, Alembic the files."""
-    revisions = ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()
+def test_the_versions_that_processes_know_are_alembics() -> None:
+    """Processes read the files' texts, Alembic runs them; file after file the versions follow one another."""
+    revisions = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
 
-    assert known_versions() == sorted(one.revision for one in revisions)
+    assert known_versions() == [one.revision for one in revisions][::-1]
+
+
+#: A column is added before the next release's processes start, and one removed after the old ones' end.
+NEXT_RELEASE = {
+    "1.1": 'op.create_table("shops", sa.Column("id", sa.Text()), sa.Column("town", sa.Text()))',
+    "1.2": 'op.add_column("shops", sa.Column("city", sa.Text()))',
+    "2.3": 'op.drop_column("shops", "town")',
+}
+
+
+def next_release(folder: Path, *names: str) -> Path:
+    """Return a folder of migrations with these versions."""
+    (folder / "versions").mkdir(parents=True)
+    shutil.copy(MIGRATIONS / "env.py", folder)
+    for earlier, name in zip((None, *names), names, strict=False):
+        names_of_it = f'revision = "{name}"\ndown_revision = {earlier!r}\n'
+        imports = "import sqlalchemy as sa\nfrom alembic import op\n"
+        step = f"def upgrade(): {NEXT_RELEASE[name]}\n"
+        (folder / "versions" / f"{name}.py").write_text(imports + names_of_it + step)
+    return folder
+
+
+async def test_a_column_is_removed_only_once_nobody_uses_it(empty_url: str, tmp_path: Path) -> None:
+    """Old and new statements run between the two steps; after the second one only the new ones."""
+    first, second = next_release(tmp_path / "1", "1.1"), next_release(tmp_path / "2", *NEXT_RELEASE)
+    await migrate(empty_url, folder=first)
+    database = open_database(empty_url)
+    try:
+        assert await migrate(empty_url, folder=second) == ("1.1", "1.2")
+        await change(database, "INSERT INTO shops (id, town) VALUES ('a', 'Nantes')")
+        await change(database, "INSERT INTO shops (id, city) VALUES ('b', 'Rennes')")
+
+        assert await migrate(empty_url, folder=second, after=True) == ("1.2", "2.3")
+        await change(database, "INSERT INTO shops (id, city) VALUES ('c', 'Brest')")
+        with pytest.raises(Exception, match="town"):
+            await change(database, "INSERT INTO shops (id, town) VALUES ('d', 'Vannes')")
+        with pytest.raises(SchemaTooNew, match="Run that release"):
+            await migrate(empty_url, folder=first)
+        with pytest.raises(SchemaTooNew):
+            await check_schema(database)
+    finally:
+        await database.close()
