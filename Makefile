@@ -86,6 +86,10 @@ hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what
 rolling: $(VENV)/.ready ## Replace every replica of every process under load, behind HAProxy: no client notices (2 minutes)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/rolling --rolling -q $(ARGS)
 
+.PHONY: test-upgrade
+test-upgrade: $(VENV)/.ready ## Run the previous release's processes on this release's schema, beside this release's
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/upgrade --upgrade -q $(ARGS)
+
 .PHONY: bench-quick
 bench-quick: $(VENV)/.ready ## A payment against a bare request and reply over RabbitMQ, and its CPU by process (60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
@@ -111,6 +115,10 @@ up-compose: ## Build and start the whole system with docker compose, sandbox ter
 .PHONY: scale-compose
 scale-compose: ## Scale docker compose, pay 200 orders, kill one of each kind in the middle: nothing is lost
 	$(BIN)/python -m tests.compose.scale
+
+.PHONY: rolling-compose
+rolling-compose: ## Replace every container under load by deploy/rolling-upgrade: no client notices
+	$(BIN)/python -m tests.compose.rolling
 
 .PHONY: test-compose
 test-compose: $(VENV)/.ready ## Bring docker compose up, pay through it, take it down (needs a Docker engine)

@@ -79,7 +79,7 @@ class Shop:
         def sell_one(number: int) -> None:
             order_id, until = f"SCALE_{number}", time.monotonic() + repeat_seconds
             while True:
-                trouble, answer = self._try(order_id, number)
+                trouble, answer = self.try_once(order_id, number)
                 call = None
                 with lock:
                     sales.answers[order_id] = answer
@@ -99,7 +99,8 @@ class Shop:
                 done.result()
         return sales
 
-    def _try(self, order_id: str, number: int) -> tuple[str | None, dict[str, Any]]:
+    def try_once(self, order_id: str, number: int) -> tuple[str | None, dict[str, Any]]:
+        """Pay on one of the terminals; return what is no success, and the answer."""
         try:
             status, body = self.pay(order_id, host="terminals", port=FIRST_PORT + number % TERMINALS)
         except Failed as failure:
