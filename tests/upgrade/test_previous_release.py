@@ -54,6 +54,8 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("previous")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
+    loaded = run_in(folder, "import shared; print(shared.__file__)").strip()
+    assert Path(loaded).is_relative_to(folder), loaded
     return folder
 
 
