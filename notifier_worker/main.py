@@ -1,4 +1,4 @@
-"""The notifier worker's composition root: the only place where its parts are wired."""
+"""The notifier worker's composition root: with `wiring.py`, the only place where its parts are made."""
 
 import asyncio
 import gc

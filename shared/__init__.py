@@ -1,1 +1,1 @@
-"""What two processes need: payment rules, storage, broker, Concert codec, settings, metrics, logging."""
+"""Parts that processes share: payment rules, storage, broker, Concert codec, settings, metrics, logging."""

@@ -22,9 +22,9 @@ from shared.storage.payments.claims import Claim, Claimed, DeadlinePassed, LockH
 from shared.storage.terminals.locks import ObservedCapabilities
 from terminal_worker.after_settlement import AfterSettlement
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.doubt_resolver import Lease
-from terminal_worker.recovery.takeover import LockTokens
+from terminal_worker.recovery.lease import Lease
 from terminal_worker.session.enquiry import Identifier
+from terminal_worker.session.lock_tokens import LockTokens
 from terminal_worker.session.request_builder import doubt_window_of
 from terminal_worker.session.session import SessionResult, TerminalSessions
 

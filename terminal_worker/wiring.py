@@ -15,14 +15,15 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.consume import Deliveries
+from terminal_worker.recovery.dead_workers import Recovery
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.doubt_resolver import DoubtResolver
 from terminal_worker.recovery.heartbeat import Heartbeat, Observer
 from terminal_worker.recovery.sweep import Sweep
-from terminal_worker.recovery.takeover import LockTokens, Recovery
 from terminal_worker.run import Runs
 from terminal_worker.session.connection import Connect
 from terminal_worker.session.enquiry import Enquirer, Identifier
+from terminal_worker.session.lock_tokens import LockTokens
 from terminal_worker.session.probe import Probes
 from terminal_worker.session.session import TerminalSessions
 

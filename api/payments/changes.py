@@ -7,6 +7,7 @@ import structlog
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.payment.payment import Payment
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import failures_logged
 
 _log = structlog.get_logger()
 
@@ -20,16 +21,19 @@ class PaymentChanges:
 
     async def cancelled(self, payment: Payment) -> None:
         """Count a cancelled payment and wake the requests that wait for it."""
-        _log.info("payment cancelled", payment_id=payment.id)
-        self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
+        with failures_logged("payment not counted", payment_id=payment.id):
+            _log.info("payment cancelled", payment_id=payment.id)
+            self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
         await self._reply_publisher.reply(payment.id, payment.reply_to)
 
     async def evidence_stored(self, before: Payment, now: Payment) -> None:
         """Compare the payment before and after; log, count and publish its change."""
         if now.is_final and not before.is_final:
-            _log.info("doubt resolved", payment_id=now.id, state=now.state, by=now.resolved_by)
-            self._metrics.doubt_resolved(now)
+            with failures_logged("doubt not counted", payment_id=now.id):
+                _log.info("doubt resolved", payment_id=now.id, state=now.state, by=now.resolved_by)
+                self._metrics.doubt_resolved(now)
             await self._reply_publisher.reply(now.id, now.reply_to)
         if now.contradicted and not before.contradicted:
-            _log.error("payment contradicted", payment_id=now.id, state=now.state)
-            self._metrics.contradictions.inc()
+            with failures_logged("contradiction not counted", payment_id=now.id):
+                _log.error("payment contradicted", payment_id=now.id, state=now.state)
+                self._metrics.contradictions.inc()

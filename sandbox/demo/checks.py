@@ -1,4 +1,4 @@
-"""What must hold of everything that was recorded; each check returns what is wrong, for people."""
+"""Checks of everything that was recorded; each check returns what is wrong, for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -48,7 +48,7 @@ class Frame:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing came but line breaks and what else may stand before a frame."""
+        """True while nothing came but line breaks and what else may stand before a frame."""
         return not self.fields and self.at_boundary
 
 

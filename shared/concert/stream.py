@@ -138,7 +138,7 @@ class AnswerStream:
 
     @property
     def is_decided(self) -> bool:
-        """Whether nothing came since `mark_decided` that could change the frame."""
+        """True while nothing came since `mark_decided` that could change the frame."""
         return self._is_decided
 
     def mark_decided(self) -> None:

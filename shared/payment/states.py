@@ -1,6 +1,7 @@
 """The state machine of a payment as one table.
 
-Rule 1. Only this file says which state follows which; storage persists nothing but what `apply` returns.
+Rule 1. Only this file says which state follows which: storage writes what `apply` returns, and PostgreSQL's
+functions, which name states in their SQL, are compared with the table by a test.
 Rule 2. This file knows no SQL, AMQP, HTTP or clock.
 Rule 3. Nothing leads from `in_session` back to `queued`: an operation's bytes are written to a terminal
 at most once, so a payment that a worker once claimed is never waiting again.

@@ -20,7 +20,8 @@ from shared.storage.db.engine import Database
 from shared.storage.payments import settling, snapshots
 from shared.storage.terminals import early_release
 from shared.storage.terminals.locks import ObservedCapabilities
-from terminal_worker.recovery.doubt_resolver import DoubtResolver, Lease
+from terminal_worker.recovery.doubt_resolver import DoubtResolver
+from terminal_worker.recovery.lease import Lease
 
 _log = structlog.get_logger()
 

@@ -79,7 +79,7 @@ class AnswerReader:
 
     @property
     def is_receiving(self) -> bool:
-        """Whether bytes of an undecided frame came: of a whole answer only the silence may be missing."""
+        """True while bytes of an undecided frame came: of a whole answer only the silence may be missing."""
         return bool(self._stream.received) and not self._stream.is_decided
 
     async def read(self, written_at: float, ends_at: float) -> Answer | NoAnswer:

@@ -22,7 +22,6 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.terminals import probes
 from shared.storage.terminals.probes import ProbeReport, ProbeResult, StartedProbe
-from terminal_worker.recovery.takeover import LockTokens
 from terminal_worker.session.answer_reader import Answer, AnswerReader, NoAnswer
 from terminal_worker.session.connection import (
     Connect,
@@ -31,6 +30,7 @@ from terminal_worker.session.connection import (
     UnexpectedBytes,
     write_request,
 )
+from terminal_worker.session.lock_tokens import LockTokens
 
 _log = structlog.get_logger()
 

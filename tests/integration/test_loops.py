@@ -28,9 +28,9 @@ from shared.storage.db.migrate import METADATA
 from shared.storage.db.statement import Statement
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker import main as worker_main
+from terminal_worker.recovery.dead_workers import Recovery
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.sweep import Sweep
-from terminal_worker.recovery.takeover import Recovery
 
 
 @asynccontextmanager

@@ -31,8 +31,13 @@ def named_in(line: str) -> list[str]:
     return [span for span in CODE.findall(line) if NAMED.fullmatch(span)]
 
 
+def below(folder: str, name: str) -> bool:
+    return "/" not in name and any((REPOSITORY / folder).rglob(name))
+
+
 def exists(name: str, folders: list[str]) -> bool:
-    """Look for a name from the root on, in the line's folders and beside them; a name alone, anywhere."""
+    """Look for a name from the root on, below the line's folders and beside them; in a line without folders,
+    anywhere."""
     beside = [Path(folder).parent for folder in folders]
     places = [
         Path(),
@@ -40,7 +45,8 @@ def exists(name: str, folders: list[str]) -> bool:
         *beside,
         *(above / folder for above in beside for folder in folders),
     ]
-    return name in MODULES or any((REPOSITORY / place / name).exists() for place in places)
+    anywhere = name in MODULES if not folders else any(below(folder, name) for folder in folders)
+    return anywhere or any((REPOSITORY / place / name).exists() for place in places)
 
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "docs/glossary.md", "README.md", "CONTRIBUTING.md"])

@@ -18,7 +18,8 @@ _CREATE = Statement(
     " NOTHING"
 )
 
-#: Acquire the free lock of a payment's terminal. No other statement decides whether it is free.
+#: Acquire the free lock of a payment's terminal. On PostgreSQL
+#: `ct_claim_v1` tries the same first; nothing else decides whether it is free.
 _ACQUIRE = Statement(
     "UPDATE terminal_locks SET held_by = :payment_id, worker = :worker, epoch = epoch + 1, claim = :token,"
     " acquired_at = {now}, lease_until = {now} + :lease_ms"

@@ -12,10 +12,10 @@ from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import takeover
 from shared.storage.terminals.locks import LockGrant
 from shared.storage.terminals.takeover import HeldLock
-from terminal_worker.recovery import takeover as worker_takeover
+from terminal_worker.recovery import dead_workers
+from terminal_worker.recovery.dead_workers import Recovery
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.doubt_resolver import Lease
-from terminal_worker.recovery.takeover import Recovery
+from terminal_worker.recovery.lease import Lease
 from terminal_worker.session import enquiry, session
 from terminal_worker.session.connection import Connection
 from terminal_worker.session.enquiry import IdentificationResult
@@ -96,4 +96,4 @@ def not_marked_after_early_release() -> Iterator[None]:
 
 def takeover_forgets_the_mark() -> AbstractContextManager[object]:
     """Leave the mark out after the takeover of a payment whose doubt was settled."""
-    return patch.object(worker_takeover, "_may_show_amount", lambda _payment: False)
+    return patch.object(dead_workers, "_may_show_amount", lambda _payment: False)

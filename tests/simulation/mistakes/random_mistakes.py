@@ -20,9 +20,9 @@ from shared.storage.payments import claims, insertion
 from shared.storage.payments.snapshots import PaymentSnapshot
 from shared.storage.terminals import locks, takeover
 from shared.storage.terminals.takeover import TakenOver
-from terminal_worker.recovery import takeover as worker_takeover
+from terminal_worker.recovery import dead_workers
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.doubt_resolver import Lease
+from terminal_worker.recovery.lease import Lease
 from terminal_worker.recovery.sweep import Sweep
 from terminal_worker.run import Runs
 from terminal_worker.session.enquiry import Enquirer, EnquiryResult
@@ -105,7 +105,7 @@ def lease_without_end() -> Iterator[None]:
 
 def enquiry_right_after_takeover() -> AbstractContextManager[object]:
     """Enquire right after a takeover, while the dead worker may still write."""
-    return patch.object(worker_takeover, "Lease", partial(Lease, enquires_soon=True))
+    return patch.object(dead_workers, "Lease", partial(Lease, enquires_soon=True))
 
 
 @contextmanager

@@ -109,7 +109,7 @@ async def test_an_event_that_cannot_be_shown_keeps_no_later_one_from_its_reader(
 
 @on_postgres
 async def test_a_feed_shows_what_it_has_while_no_positions_can_be_given(api: ApiAlone, pos: Caller) -> None:
-    """When the statement is cancelled, the rest comes with a later request."""
+    """The rest of a cancelled statement comes with a later request."""
     await cancelled_payment(pos)
     assert len((await read(pos))["events"]) == 1
     await cancelled_payment(pos)

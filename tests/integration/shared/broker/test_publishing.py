@@ -25,7 +25,7 @@ def failures(metrics: Metrics, kind: str) -> float | None:
 async def test_a_published_payment_is_in_the_queue_persistent_with_its_id_and_trace(
     parts: BrokerParts, amqp_url: str, amqp_prefix: str
 ) -> None:
-    """When the call returns, the broker has the message on disk."""
+    """The call returns after the broker has the message on disk."""
     publisher = await parts.publisher()
     message = PaymentMessage(payment_id(), amqp_prefix + "reply.a1")
 

@@ -107,7 +107,7 @@ def test_the_example_on_the_reference_page_is_what_is_sent() -> None:
 
 
 def test_the_reference_page_names_types_members_and_the_schedule() -> None:
-    """What a receiver's author looks for is there."""
+    """A receiver's author finds each part described."""
     page = PAGE.read_text(encoding="utf-8")
     settings = Settings.model_fields
 

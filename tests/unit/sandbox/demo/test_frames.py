@@ -32,7 +32,7 @@ def test_an_answer_says_how_it_ended_and_with_which_card() -> None:
 
 
 def test_unknown_tags_and_codes_stay_as_they_are() -> None:
-    """What no source describes is shown, not explained."""
+    """A field that no source describes is shown, not explained."""
     [unknown, amount, action] = named_fields({"XX": "1", "CB": "abc", "CD": "9"})
 
     assert (unknown.meaning, unknown.described) == ("unknown", "1")

@@ -1,4 +1,4 @@
-"""Which addresses are public, judged one by one."""
+"""Public addresses and others, judged one by one."""
 
 from ipaddress import ip_address, ip_network
 

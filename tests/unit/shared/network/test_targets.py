@@ -128,7 +128,7 @@ def test_the_host_header_names_the_port_unless_it_is_the_schemes_own() -> None:
 
 
 def test_a_refusal_does_not_say_which_address_a_name_led_to() -> None:
-    """What a merchant reads about a failed delivery must not map our network."""
+    """The text of a failed delivery must not map our network."""
     policy = AddressPolicy()
 
     with pytest.raises(TargetRefused) as refused:

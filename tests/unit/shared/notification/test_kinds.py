@@ -68,7 +68,7 @@ def test_its_terminal_is_the_one_that_is_used() -> None:
 
 
 def test_unknown_fields_are_kept_wherever_they_are() -> None:
-    """What HiPay adds to its contract tomorrow reaches it today."""
+    """An addition of HiPay to its contract reaches it today."""
     shown = notified(
         {
             "order.loyalty": {"points": [1, 2.5, None]},

@@ -73,7 +73,7 @@ async def test_supervision_ends_with_a_process_that_ends_by_itself(fleet: Fleet)
 
 
 async def test_supervision_ends_when_it_is_stopped(fleet: Fleet) -> None:
-    """What a signal does; processes that then end have not ended by themselves."""
+    """Effects of a signal; processes that then end have not ended by themselves."""
     await fleet.start("usual", module="child")
     stopped = asyncio.Event()
     stopped.set()

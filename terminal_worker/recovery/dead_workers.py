@@ -5,8 +5,7 @@ Takeover, not redelivery, recovers a payment: whatever the dead worker did, the 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -25,37 +24,15 @@ from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.takeover import HeldLock, TakenOver
 from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.recovery.doubt_resolver import Lease
 from terminal_worker.recovery.heartbeat import Observer
+from terminal_worker.recovery.lease import Lease
+from terminal_worker.session.lock_tokens import LockTokens
 from terminal_worker.session.request_builder import doubt_window_of
 
 _log = structlog.get_logger()
 
 #: Evidence of the terminal itself: once it settles a doubt, the terminal is past the request.
 _BY_THE_TERMINAL: Final = frozenset({Source.ENQUIRY, Source.LATE_ANSWER})
-
-
-class LockTokens:
-    """The tokens of this process's running payments and probes; `DoubtLeases` knows those of its leases.
-
-    A lock of this worker with another token has no owner: the run that acquired it ended with an error.
-    """
-
-    def __init__(self) -> None:
-        self._in_use: set[str] = set()
-
-    @contextmanager
-    def in_use(self, token: str) -> Iterator[None]:
-        """Keep the token while the block runs; begin before the claim with this token is sent."""
-        self._in_use.add(token)
-        try:
-            yield
-        finally:
-            self._in_use.discard(token)
-
-    def now(self) -> frozenset[str]:
-        """Return the tokens in use at this moment."""
-        return frozenset(self._in_use)
 
 
 class Recovery:
@@ -231,8 +208,9 @@ class Recovery:
             with one_of_many("orphaned payment not doubted", payment_id=payment_id):
                 payment = await takeover.doubt_orphan(self._database, payment_id)
                 if payment is not None:
-                    self._metrics.orphans.inc()
-                    _log.error("orphaned in_session payment", payment_id=payment.id)
+                    with failures_logged("orphan not counted", payment_id=payment.id):
+                        self._metrics.orphans.inc()
+                        _log.error("orphaned in_session payment", payment_id=payment.id)
                     await self._reply_publisher.reply(payment.id, payment.reply_to)
 
 
