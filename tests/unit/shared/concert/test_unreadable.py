@@ -79,4 +79,5 @@ def test_what_is_kept_is_bounded_and_printable(data: bytes) -> None:
 
 
 def digits_of(shown: str) -> str:
-    return re.sub("[^0-9*]", "", re.sub(r"\\x[0-9a-f]{2}", "", shown))
+    """Return the digits that were kept: neither those of an escape nor those of a length."""
+    return re.sub("[^0-9*]", "", re.sub(r"\\x[0-9a-f]{2}|<[0-9]+ characters>", "", shown))
