@@ -10,6 +10,7 @@ from cli.verbs import LazyVerbs, Verb
 PROCESSES: Final = "Processes"
 INSTALLATION: Final = "Installation"
 MERCHANTS: Final = "Merchants"
+PAYMENTS: Final = "Payments"
 SANDBOX: Final = "Sandbox"
 
 VERBS: Final = (
@@ -56,6 +57,20 @@ VERBS: Final = (
         "cli.broker:print_definitions",
         "Print RabbitMQ's definitions: an account for each kind of process, and the queues.",
         INSTALLATION,
+    ),
+    Verb(
+        "payments",
+        "cli.payments.app:app",
+        "Payments: their history and evidence, and decisions on doubts.",
+        PAYMENTS,
+        calls_api=True,
+    ),
+    Verb(
+        "doubts",
+        "cli.payments.doubts:list_doubts",
+        "List payments in doubt, the oldest first, with the times from which each may be decided.",
+        PAYMENTS,
+        calls_api=True,
     ),
     Verb("merchant", "cli.merchant:app", "Merchants and the networks of their terminals.", MERCHANTS),
     Verb("credential", "cli.credential:app", "User names and secrets for HTTP Basic.", MERCHANTS),

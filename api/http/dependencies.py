@@ -2,14 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBase as HttpScheme
 from fastapi.security.base import SecurityBase
 
 from api.connector.readiness import Readiness
-from api.http.auth import Credentials, merchant_of
+from api.http.auth import merchant_of
 from api.http.errors import BodyTooLarge, EncodedBody, MissingMediaType, RequestTimeout, UnsupportedMediaType
 from api.limits.fair_shares import FairShares, Share
 from api.payments.changes import PaymentChanges
@@ -25,11 +25,21 @@ from shared.storage.db.engine import Database
 from shared.storage.terminals.merchants import Credential
 
 
+class Logins(Protocol):
+    """A checker of credentials."""
+
+    async def of_kind(
+        self, authorization: str | None, kind: CredentialKind, share: Share | None
+    ) -> Credential:
+        """Return the credential of this kind behind an Authorization header, see `api.http.auth`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """Made by the composition root, kept in the application's state."""
 
-    credentials: Credentials
+    credentials: Logins
     shares: FairShares
     payments: Payments
     readiness: Readiness

@@ -52,6 +52,12 @@ _CREDENTIALS = Statement(
     " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id {in_ids} AND c.revoked_at IS NULL"
 )
 
+#: Settings of a merchant, for whoever acts for it on the machine.
+_ACTING = Statement(
+    "SELECT id, networks, guard_hours, reverses_unknown, credits_known_only, suspended_because"
+    " FROM merchants WHERE id = :id"
+)
+
 _TERMINAL_BY_ID = Statement(
     "SELECT id, host, port, terminal_address, protocol, profile, pos_number, authorisation,"
     " authorisation_above_cents, disabled_at FROM terminals WHERE merchant_id = :merchant_id AND id = :id"
@@ -183,6 +189,23 @@ async def credentials(database: Database, names: Sequence[str]) -> dict[str, Cre
         )
         for row in rows
     }
+
+
+async def acting_for(database: Database, merchant_id: str, name: str) -> Credential | None:
+    """Return a private credential of this name, which has no secret; None: there is no such merchant."""
+    row = await database.read(lambda tx: tx.one(_ACTING, id=merchant_id))
+    if row is None:
+        return None
+    return Credential(
+        name,
+        CredentialKind.PRIVATE,
+        row.id,
+        "",
+        tuple(json.loads(row.networks)),
+        row.guard_hours,
+        UnknownOrders(bool(row.reverses_unknown), not row.credits_known_only),
+        row.suspended_because,
+    )
 
 
 async def revoke_credential(database: Database, credential_id: str) -> bool:

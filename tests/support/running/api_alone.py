@@ -15,7 +15,7 @@ import httpx
 import pytest
 from databases import Store
 from orders import order_for
-from payments import claimed_now, settle
+from payments import change, claimed_now, lose, settle
 from wire.raw_http import basic
 
 from api.app import make_app
@@ -131,11 +131,16 @@ class ApiAlone:
         )
         return await self.caller(CredentialKind.PRIVATE, merchant_id)
 
-    async def caller(self, kind: CredentialKind, merchant_id: str | None = None) -> Caller:
-        """Return a client with a credential of this kind."""
+    async def login(self, kind: CredentialKind, merchant_id: str | None = None) -> tuple[str, str]:
+        """Return name and secret of a new credential of this kind."""
         name, secret = f"ct_{secrets.token_hex(6)}", secrets.token_hex(16)
         hashed = hash_secret(_SECRET_KEY, secret)
         assert await create_credential(self.database, name, kind, merchant_id, hashed)
+        return name, secret
+
+    async def caller(self, kind: CredentialKind, merchant_id: str | None = None) -> Caller:
+        """Return a client with a credential of this kind."""
+        name, secret = await self.login(kind, merchant_id)
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),
             base_url="http://api",
@@ -151,6 +156,22 @@ class ApiAlone:
     async def claim(self, payment_id: str) -> Claimed:
         """Claim a payment as a worker does before it sends a byte."""
         return await claimed_now(self.database, payment_id)
+
+    async def in_doubt(self, pos: Caller, **order: Any) -> str:
+        """Let an order end in doubt; return its payment's id."""
+        payment_id = await pos.order_async(**order)
+        await lose(self.database, await self.claim(payment_id))
+        return payment_id
+
+    async def age(self, seconds: float) -> None:
+        """Let every doubt, claim and lease be so much older, by the database's clock."""
+        ms = int(seconds * 1000)
+        await change(
+            self.database,
+            "UPDATE payments SET doubted_at = doubted_at - :ms, claimed_at = claimed_at - :ms",
+            ms=ms,
+        )
+        await change(self.database, "UPDATE terminal_locks SET acquired_at = acquired_at - :ms", ms=ms)
 
     async def settle(self, claimed: Claimed, event: Event, result: Result | None = None) -> Payment:
         """Store a result as a worker does, without any reply."""

@@ -17,23 +17,6 @@ PERSON = {"name": "Jane Doe", "reason": "The journal shows it, card 497010123456
 ADDRESS = "127.0.0.9:8888"
 
 
-async def in_doubt(api: ApiAlone, pos: Caller, **order: Any) -> str:
-    payment_id = await pos.order_async(**order)
-    await lose(api.database, await api.claim(payment_id))
-    return payment_id
-
-
-async def age(api: ApiAlone, seconds: float) -> None:
-    """Let every doubt, claim and hold be so much older, by the database's clock."""
-    ms = int(seconds * 1000)
-    await change(
-        api.database,
-        "UPDATE payments SET doubted_at = doubted_at - :ms, claimed_at = claimed_at - :ms",
-        ms=ms,
-    )
-    await change(api.database, "UPDATE terminal_locks SET acquired_at = acquired_at - :ms", ms=ms)
-
-
 async def decide(operator: Caller, payment_id: str, decision: str, **more: Any) -> httpx.Response:
     return await operator.post(
         f"/v1/operator/payments/{payment_id}/resolve", {"decision": decision, **PERSON, **more}
@@ -43,11 +26,11 @@ async def decide(operator: Caller, payment_id: str, decision: str, **more: Any) 
 async def test_a_doubt_is_shown_with_all_that_is_known(api: ApiAlone) -> None:
     """Age, hints, whose it is, and in how many seconds each decision may be taken; the oldest first."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-    first = await in_doubt(api, pos, host="127.0.0.9")
+    first = await api.in_doubt(pos, host="127.0.0.9")
     await prove(api.database, first, None, Result(authorisation_number="7"))
     await change(api.database, "UPDATE payments SET created_at = created_at - 5000")
-    second = await in_doubt(api, pos, host="127.0.0.10")
-    await age(api, 100)
+    second = await api.in_doubt(pos, host="127.0.0.10")
+    await api.age(100)
 
     page = (await operator.get("/v1/operator/doubts", limit="1")).json()
     rest = (await operator.get("/v1/operator/doubts", cursor=page["next"])).json()
@@ -70,8 +53,8 @@ async def test_a_doubt_is_shown_with_all_that_is_known(api: ApiAlone) -> None:
 async def test_charged_makes_a_doubt_a_success(api: ApiAlone) -> None:
     """With who, why and what was paid; whoever waits hears of it; saying it again is as good."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-    payment_id = await in_doubt(api, pos)
-    await age(api, 61)
+    payment_id = await api.in_doubt(pos)
+    await api.age(61)
 
     async with asyncio.TaskGroup() as group:
         polling = group.create_task(pos.get(f"/v1/payments/{payment_id}", wait="20"))
@@ -97,8 +80,8 @@ async def test_charged_makes_a_doubt_a_success(api: ApiAlone) -> None:
 async def test_not_charged_makes_a_doubt_a_failure_after_its_window_only(api: ApiAlone) -> None:
     """Aborted, reason `operator`, code `00`; the order may be tried again."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-    payment_id = await in_doubt(api, pos, order_id="order-1")
-    await age(api, 270)
+    payment_id = await api.in_doubt(pos, order_id="order-1")
+    await api.age(270)
 
     early = await decide(operator, payment_id, "not_charged")
     assert (early.status_code, early.json()["error"]["code"]) == (409, "early.payment.conflict")
@@ -106,7 +89,7 @@ async def test_not_charged_makes_a_doubt_a_failure_after_its_window_only(api: Ap
     assert early.headers["retry-after"] == str(early.json()["error"]["details"]["seconds_left"])
     assert early.json()["payment"]["state"] == "in_doubt"
 
-    await age(api, 6)
+    await api.age(6)
     assert (await decide(operator, payment_id, "not_charged")).status_code == 200
     told = (await pos.get(f"/v1/payments/{payment_id}")).json()
     assert (told["paymentStatus"], told["errorCode"]) == ("Failed", "00")
@@ -124,13 +107,13 @@ async def test_a_terminal_that_takes_its_time_has_a_longer_window(
 ) -> None:
     """By the profile that the payment was sent with; it may be shared, so no merchant's word shortens it."""
     operator = await api.caller(CredentialKind.OPERATOR)
-    payment_id = await in_doubt(api, pos)
+    payment_id = await api.in_doubt(pos)
     profile = json.dumps({"terminal_time_seconds": terminal_time_seconds})
     await change(api.database, "UPDATE payments SET profile = :profile", profile=profile)
-    await age(api, window_seconds - 5)
+    await api.age(window_seconds - 5)
 
     assert (await decide(operator, payment_id, "not_charged")).status_code == 409
-    await age(api, 6)
+    await api.age(6)
     assert (await decide(operator, payment_id, "not_charged")).status_code == 200
 
 
@@ -138,8 +121,8 @@ async def test_a_terminal_that_takes_its_time_has_a_longer_window(
 async def test_nobody_decides_in_the_first_minute(api: ApiAlone) -> None:
     """Whichever way: the terminal's worker comes first."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-    payment_id = await in_doubt(api, pos)
-    await age(api, 50)
+    payment_id = await api.in_doubt(pos)
+    await api.age(50)
 
     for decision in ("charged", "not_charged"):
         assert (await decide(operator, payment_id, decision)).status_code == 409
@@ -162,8 +145,8 @@ async def test_a_decision_without_name_or_reason_is_none(
 ) -> None:
     """400 that names the field; more than was asked for cannot have been paid."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-    payment_id = await in_doubt(api, pos)
-    await age(api, 1000)
+    payment_id = await api.in_doubt(pos)
+    await api.age(1000)
 
     answered = await operator.post(f"/v1/operator/payments/{payment_id}/resolve", body)
 
@@ -198,18 +181,18 @@ async def test_contradictions_are_listed_with_their_proofs(api: ApiAlone) -> Non
 async def test_a_person_may_ask_for_a_terminal_after_a_minute(api: ApiAlone) -> None:
     """Merchant or operator: 409 with the seconds left, then 202; the payment stays in doubt."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
-    payment_id = await in_doubt(api, pos)
+    payment_id = await api.in_doubt(pos)
     ways: tuple[tuple[Caller, str, dict[str, str] | None], ...] = (
         (pos, f"/v1/payments/{payment_id}/release", None),
         (operator, f"/v1/operator/payments/{payment_id}/release", PERSON),
     )
 
-    await age(api, 55)
+    await api.age(55)
     for caller, path, body in ways:
         early = await caller.post(path, body)
         assert (early.status_code, early.json()["error"]["code"]) == (409, "early.payment.conflict")
         assert 0 < early.json()["error"]["details"]["seconds_left"] <= 5
-    await age(api, 6)
+    await api.age(6)
     for caller, path, body in ways:
         asked = await caller.post(path, body)
         assert asked.status_code == 202, asked.text

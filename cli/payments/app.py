@@ -1,0 +1,15 @@
+"""Commands `cloud-terminal payments`: a file for each."""
+
+import typer
+
+from cli.payments.decide import release_terminal, resolve_payment
+from cli.payments.show import show_payment
+
+app = typer.Typer(
+    help="Payments: their history and evidence, and decisions on doubts.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+app.command("show")(show_payment)
+app.command("resolve")(resolve_payment)
+app.command("release")(release_terminal)

@@ -1,0 +1,54 @@
+"""Command `cloud-terminal doubts`."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cli.remote.output import AsJson, Column, Rows, euros, print_rows, short_time
+
+if TYPE_CHECKING:
+    from cli.remote.output import Row
+
+
+def _of_payment(name: str) -> Any:
+    return lambda row: row["payment"].get(name)
+
+
+def _decision(row: "Row") -> str:
+    left = row.get("decision_in_seconds")
+    if left is None:
+        return "final"
+    if left["not_charged"] <= 0:
+        return "any, now"
+    if left["charged"] <= 0:
+        return f"charged now, not in {left['not_charged']:.0f} s"
+    return f"in {left['charged']:.0f} s"
+
+
+_COLUMNS: Final = (
+    Column("payment", _of_payment("id"), is_whole=True),
+    Column("since", lambda row: short_time(row["payment"].get("doubted_at") or row["payment"]["created_at"])),
+    Column("amount", lambda row: euros(row["payment"]["amount"], row["payment"]["currency"]), "right"),
+    Column("terminal", "terminal_address"),
+    Column("may decide", _decision),
+)
+
+
+def list_doubts(
+    contradictions: Annotated[
+        bool,
+        typer.Option("--contradictions", help="Payments whose final state a proof contradicts, instead."),
+    ] = False,
+    limit: Rows = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List payments in doubt, the oldest first, with the times from which each may be decided.
+
+    `payments resolve` decides one, `payments show` has all that is known of it.
+    """
+    from cli.remote.client import api
+
+    path = f"/v1/operator/{'contradictions' if contradictions else 'doubts'}"
+    nothing = "No evidence contradicts a payment." if contradictions else "No payment is in doubt."
+    with api() as server:
+        print_rows(server.pages(path, "payments", limit), _COLUMNS, as_json=as_json, nothing=nothing)

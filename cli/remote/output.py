@@ -1,0 +1,119 @@
+"""Output of verbs that call the API: tables for people, JSON lines for scripts."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Rows = Annotated[int, typer.Option("--limit", "-n", min=0, help="Rows at most; 0 for all.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="The reason, for the audit trail.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+Row = Mapping[str, Any]
+
+#: Colours of states; what is not here has none.
+_STYLES: Final = {
+    "succeeded": "green",
+    "in_doubt": "bold yellow",
+    "in_session": "cyan",
+    "queued": "cyan",
+    "dead": "bold red",
+    "suspended": "yellow",
+    "revoked": "dim",
+    "expired": "dim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its title, and the value of a row or how to make it."""
+
+    title: str
+    value: str | Callable[[Row], Any]
+    align: Literal["left", "right"] = "left"
+    #: An id that is copied: it is never broken while there is room elsewhere.
+    is_whole: bool = False
+
+    def of(self, row: Row) -> str:
+        """Return the text of a row."""
+        found = self.value(row) if callable(self.value) else row.get(self.value)
+        return shown(found)
+
+
+def shown(value: Any) -> str:
+    """Return a value for people; nothing for what is not known."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(shown(each) for each in value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def short_time(text: str | None) -> str:
+    """Return an ISO 8601 time in UTC to the second, `2026-03-05 12:06:58`."""
+    return "" if text is None else text[:19].replace("T", " ")
+
+
+def euros(cents: int | None, currency: str = "EUR") -> str:
+    """Return an amount with its currency, `12.50 EUR`."""
+    return "" if cents is None else f"{cents // 100}.{cents % 100:02d} {currency}"
+
+
+def print_rows(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool, nothing: str) -> None:
+    """Print rows as a table, or each as a line of JSON as it comes; `nothing` is said where there is none."""
+    if as_json:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column.title, justify=column.align, no_wrap=column.is_whole, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in map_row(columns, row)))
+    if not table.row_count:
+        print(nothing)
+        return
+    Console(highlight=False).print(table)
+
+
+def map_row(columns: Sequence[Column], row: Row) -> list[str]:
+    """Return the texts of a row, column by column."""
+    return [column.of(row) for column in columns]
+
+
+def print_facts(facts: Mapping[str, Any], *, as_json: bool, whole: Any = None) -> None:
+    """Print names and values, or `whole` (else the facts) as one line of JSON."""
+    if as_json:
+        print(json.dumps(dict(facts) if whole is None else whole, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        text = shown(value)
+        if text:
+            table.add_row(name, Text(text, style=_STYLES.get(text, "")))
+    Console(highlight=False).print(table)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone; without a terminal `--yes` is needed."""
+    if not yes:
+        typer.confirm(question, abort=True)
