@@ -141,7 +141,9 @@ async def _machine_client(stack: AsyncExitStack, target: Machine, makes_database
         app = await stack.enter_async_context(machine_app(settings, target.merchant_id, makes_database))
     except UnknownMerchant as error:
         raise fail(f"Unknown merchant {error}.", EXIT_NOT_FOUND) from error
-    return httpx.AsyncClient(transport=InProcessTransport(app), base_url="http://machine", timeout=None)  # noqa: S113
+    return httpx.AsyncClient(
+        transport=InProcessTransport(app), base_url="http://machine", timeout=_TIMEOUT_SECONDS
+    )
 
 
 @contextmanager
