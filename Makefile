@@ -57,7 +57,7 @@ lint: $(VENV)/.ready ## Check style, types, import directions and security (band
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .cache/import-linter
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive \
-	  api terminal_worker notifier_worker shared sandbox cli
+	  api terminal_worker notifier_worker shared sandbox cli clients/python
 
 .PHONY: format
 format: $(VENV)/.ready ## Format the code and fix what can be fixed
@@ -145,10 +145,10 @@ clean: ## Remove .venv and .cache
 $(VENV)/bin/uv:
 	@scripts/make-venv $(PYTHON) $(VENV) $(UV_VERSION)
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml | $(VENV)/bin/uv
+$(VENV)/.ready: requirements/dev.txt pyproject.toml clients/python/pyproject.toml | $(VENV)/bin/uv
 	@echo "Installing the locked dependencies into $(VENV) ..." >&2
 	@$(BIN)/uv pip sync -q --require-hashes requirements/dev.txt
-	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e . -e clients/python
 	@touch $@
 
 # Beside .venv: playwright is large, and most have no use for it or for the frameworks of the benchmark.

@@ -13,7 +13,12 @@ REPOSITORY: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("api", "terminal_worker", "notifier_worker", "shared", "cli", "sandbox", "tests")
 PAGES: Final = sorted(
     path.relative_to(REPOSITORY).as_posix()
-    for path in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("bench/*.md"))
+    for path in (
+        *REPOSITORY.glob("*.md"),
+        *REPOSITORY.glob("docs/**/*.md"),
+        *REPOSITORY.glob("bench/*.md"),
+        *REPOSITORY.glob("clients/**/*.md"),
+    )
 )
 #: Names of modules, wherever they are.
 MODULES: Final = {path.name for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")}
