@@ -13,6 +13,7 @@ from api.http.dependencies import Dependencies
 from api.http.middleware import Edge, RequestIds, RequestTurns
 from api.http.responses import handle_errors
 from api.openapi.document import CONTRACT_VERSION, FILES, TITLE, openapi_document, serve_docs
+from api.openapi.root import serve_root
 from api.routers import ROUTERS
 
 
@@ -29,6 +30,7 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
         redirect_slashes=False,
     )
     serve_docs(app)
+    serve_root(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.state.dependencies = dependencies
     # `include_router` would build each route a second time, at its first request: 70 ms of everybody's. The

@@ -65,17 +65,20 @@ async def running_sandbox(
     setup: TerminalSetup,
     *,
     shown_host: str | None = None,
+    shown_api_url: str | None = None,
     random_bytes: RandomBytes = os.urandom,
     trace: Trace | None = None,
 ) -> AsyncIterator[VirtualTerminal]:
     """Serve all systems and register them with the API at `api_url`, which may still be starting.
 
     shown_host: the terminal's host as printed; None: the one on which it listens.
+    shown_api_url: the API's URL for browsers; None: `api_url`.
     trace: records the systems' messages; None: a new one.
     Raises SettingsError where the terminal's port is taken, ApiAnswered where the API refuses a request.
     """
     clock = SystemClock()
     trace = trace or Trace(clock)
+    navigation = places.navigation(shown_api_url or api_url)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(
             httpx.AsyncClient(
@@ -129,16 +132,14 @@ async def running_sandbox(
                 http=http,
                 clock=clock,
                 trace=trace,
-                navigation=places.navigation,
+                navigation=navigation,
             ),
             "merchant": make_merchant(
-                passphrase=shop.passphrase, clock=clock, trace=trace, navigation=places.navigation
+                passphrase=shop.passphrase, clock=clock, trace=trace, navigation=navigation
             ),
-            "screen": make_terminal_app(terminal, navigation=places.navigation),
-            "register": make_register(register, flow_url=places.url("flow"), navigation=places.navigation),
-            "flow": make_flow(
-                api=api, trace=trace, batch_of=batches_of(terminal), navigation=places.navigation
-            ),
+            "screen": make_terminal_app(terminal, navigation=navigation),
+            "register": make_register(register, flow_url=places.url("flow"), navigation=navigation),
+            "flow": make_flow(api=api, trace=trace, batch_of=batches_of(terminal), navigation=navigation),
         }
         introduced = asyncio.Event()
 

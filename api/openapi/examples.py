@@ -133,7 +133,11 @@ FAILURE_ANSWER: Final[dict[str, Any]] = {
 }
 
 #: The answer to a client that does not wait.
-PAYMENT_QUEUED: Final[dict[str, Any]] = {**_PAYMENT, "state": "queued"}
+PAYMENT_QUEUED: Final[dict[str, Any]] = {
+    **_PAYMENT,
+    "state": "queued",
+    "expires_at": "2026-03-05T12:07:11.000Z",
+}
 
 #: Beside an error: a payment whose outcome is not known.
 PAYMENT_IN_DOUBT: Final[dict[str, Any]] = {

@@ -53,6 +53,10 @@ class Payment(ResponseBody):
     application_name: Omittable[str] = None
     aid: Omittable[str] = Field(None, description="AID of the card application.")
     created_at: Time
+    expires_at: Omittable[Time] = Field(
+        None,
+        description="While it is queued: when it expires unless it has the terminal before.",
+    )
     claimed_at: Omittable[Time] = Field(None, description="When a worker took the terminal for it.")
     doubted_at: Omittable[Time] = Field(
         None, description="When its outcome became unknown, whatever became of it later."
@@ -100,6 +104,7 @@ class Payment(ResponseBody):
                 **result.shown(),
                 application_name=APPLICATIONS.get(result.application or ""),
                 created_at=iso_time(payment.created_at),
+                expires_at=iso_time(payment.deadline_at) if payment.state is State.QUEUED else None,
                 claimed_at=iso_time(payment.claimed_at),
                 doubted_at=iso_time(payment.doubted_at),
                 resolved_by=payment.resolved_by,

@@ -12,6 +12,7 @@ from sandbox.flow.diagram import draw
 from sandbox.flow.rows import TITLES
 from sandbox.flow.story import BATCH_STEPS, BEGINNINGS, Batch, Json, Story, payments_in, story_of
 from sandbox.pages.app import new_app
+from sandbox.pages.problems import show_problems
 from sandbox.pages.render import NavLink, Pages, templates
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
 from sandbox.tracing.steps import Flow, Step
@@ -141,6 +142,7 @@ def make_app(
     pages = Pages(_PACKAGE, system=SYSTEM, subtitle="Messages as they pass", navigation=navigation)
     page = FlowPage(api, trace, batch_of, pages)
     app = new_app(SYSTEM, package=_PACKAGE)
+    show_problems(app, pages)
     app.get("/", include_in_schema=False)(page.page)
     app.get("/events", response_class=EventSourceResponse, include_in_schema=False)(page.events)
     app.get("/payments/{payment_id}")(page.story)

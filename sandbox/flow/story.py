@@ -32,6 +32,7 @@ _OF_COLLECTION: Final = frozenset(
 BATCH_STEPS: Final = frozenset({Step.COLLECTION_SENT, Step.COLLECTION_ACKNOWLEDGED})
 #: A payment's first event, where it began within the trace's memory.
 BEGINNINGS: Final = frozenset({Step.TERMINAL_CALLED, Step.ORDER_NOTIFICATION, Step.RESULT_TO_REGISTER})
+_IN_DOUBT: Final = "in_doubt"
 #: HiPay's `Captured`.
 _CAPTURED: Final = frozenset({118, 166, 125, 126})
 
@@ -52,7 +53,10 @@ class Listed:
     order_id: str | None
     amount_cents: int | None
     operation: str | None
+    #: Time of its order, else of its first event.
     began_at_ms: int
+    #: By the API's answer and webhooks; None: neither has come.
+    state: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +84,47 @@ class Story:
 
 
 def payments_in(events: Iterable[TraceEvent]) -> list[Listed]:
-    """Return the payments that the trace knows, the newest first."""
+    """Return the payments that the trace knows, the newest order first."""
     own: dict[str, list[TraceEvent]] = {}
+    orders: dict[str, list[TraceEvent]] = {}
     for event in events:
         if event.reference is not None:
             own.setdefault(event.reference, []).append(event)
+        elif event.step is Step.ORDER_SENT:
+            orders.setdefault(str(event.detail.get("order_id")), []).append(event)
     listed = [
-        Listed(
-            payment_id,
-            _said(of_payment, "order_id"),
-            _said(of_payment, "amount_cents"),
-            _said(of_payment, "operation"),
-            of_payment[0].at_ms,
-        )
+        _listed(payment_id, of_payment, orders.get(str(_said(of_payment, "order_id")), ()))
         for payment_id, of_payment in own.items()
         # Only payments that began within the trace's memory.
         if of_payment[0].step in BEGINNINGS
     ]
     return sorted(listed, key=lambda one: one.began_at_ms, reverse=True)
+
+
+def _listed(payment_id: str, own: Sequence[TraceEvent], orders: Sequence[TraceEvent]) -> Listed:
+    sent = _last_before(orders, own[0])
+    return Listed(
+        payment_id,
+        _said(own, "order_id"),
+        _said(own, "amount_cents"),
+        _said(own, "operation"),
+        own[0].at_ms if sent is None else sent.at_ms,
+        _state(own),
+    )
+
+
+def _state(own: Sequence[TraceEvent]) -> str | None:
+    """Return the state; webhooks may come late, and no settled payment returns to doubt."""
+    named = [event.detail["state"] for event in own if event.detail.get("state") is not None]
+    settled = [state for state in named if state != _IN_DOUBT]
+    newest: str | None = (settled or named or [None])[-1]
+    return newest
+
+
+def _last_before(orders: Sequence[TraceEvent], first: TraceEvent) -> TraceEvent | None:
+    """Return the order that began the payment of this first event; None: the register sent none."""
+    before = [event for event in orders if event.number < first.number]
+    return before[-1] if before else None
 
 
 def story_of(
@@ -131,14 +158,12 @@ def _order_sent(
 ) -> TraceEvent | None:
     if not own or order_id is None:
         return None
-    before = [
+    orders = [
         event
         for event in events
-        if event.step is Step.ORDER_SENT
-        and event.number < own[0].number
-        and event.detail.get("order_id") == order_id
+        if event.step is Step.ORDER_SENT and event.detail.get("order_id") == order_id
     ]
-    return before[-1] if before else None
+    return _last_before(orders, own[0])
 
 
 def _flow_of(own: Sequence[TraceEvent]) -> Flow | None:

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from sandbox.hipay.console import console_routes
+from sandbox.hipay.console import console_pages, console_routes
 from sandbox.hipay.platform import Platform
 from sandbox.hipay.receiving import receiving_routes
 from sandbox.hipay.resources import resource_routes
 from sandbox.hipay.settings import EvidenceTarget, Merchant, OrderSource
 from sandbox.outbox.outbox import RETRY_SECONDS
 from sandbox.pages.app import new_app
+from sandbox.pages.problems import show_problems
 from sandbox.pages.render import NavLink
 from sandbox.tracing.trace import Trace, trace_routes
 from shared.runtime.clock import Clock
@@ -48,9 +49,10 @@ def make_app(
         async with platform.notifications, platform.evidence:
             yield
 
-    app = new_app("HiPay", lifespan=lifespan)
+    app, pages = new_app("HiPay", lifespan=lifespan), console_pages(navigation, trace)
+    show_problems(app, pages)
     app.include_router(receiving_routes(platform, orders_from))
     app.include_router(resource_routes(platform))
-    app.include_router(console_routes(platform, navigation, trace))
+    app.include_router(console_routes(platform, pages))
     app.include_router(trace_routes(trace))
     return app

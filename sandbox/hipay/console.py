@@ -42,15 +42,9 @@ _BRANDS: Final = {
 class Console:
     """Pages of the platform's ledger."""
 
-    def __init__(self, platform: Platform, navigation: Sequence[NavLink], trace: Trace) -> None:
+    def __init__(self, platform: Platform, pages: Pages) -> None:
         self._platform: Final = platform
-        self._pages: Final = Pages(
-            "sandbox.hipay",
-            system="Console",
-            subtitle="HiPay platform",
-            navigation=navigation,
-            trace=trace,
-        )
+        self._pages: Final = pages
 
     async def overview(self, filters: Annotated[Filters, Query()]) -> HTMLResponse:
         """Show the transactions, the newest first."""
@@ -135,9 +129,16 @@ class Console:
         )
 
 
-def console_routes(platform: Platform, navigation: Sequence[NavLink], trace: Trace) -> APIRouter:
-    """Return the Console's routes; its pages show `navigation` and reload after trace events."""
-    console = Console(platform, navigation, trace)
+def console_pages(navigation: Sequence[NavLink], trace: Trace) -> Pages:
+    """Return the renderer of pages that show `navigation` and reload after trace events."""
+    return Pages(
+        "sandbox.hipay", system="Console", subtitle="HiPay platform", navigation=navigation, trace=trace
+    )
+
+
+def console_routes(platform: Platform, pages: Pages) -> APIRouter:
+    """Return the Console's routes."""
+    console = Console(platform, pages)
     router = APIRouter(include_in_schema=False)
     one = "/console/transactions/{reference}"
     router.get("/", response_class=HTMLResponse)(console.overview)

@@ -78,7 +78,12 @@ class Platform:
         now_ms = self._clock.wall_ms()
         is_new = message_id not in self._message_ids and body.reference not in self.ledger.orders
         self._note("order", now_ms, is_new=is_new, reference=body.reference, message_id=message_id)
-        detail = {"order_id": body.order.order_id, "is_new": is_new}
+        detail = {
+            "order_id": body.order.order_id,
+            "operation": body.operation,
+            "amount_cents": body.order.price.amount,
+            "is_new": is_new,
+        }
         self._trace.record(System.CLOUD_API, System.HIPAY, Step.ORDER_NOTIFICATION, body.reference, **detail)
         if is_new:
             self._message_ids[message_id] = None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.merchant.server import AnswerScript, MerchantServer, Received
 from sandbox.pages.app import new_app
+from sandbox.pages.problems import show_problems
 from sandbox.pages.render import NavLink, Pages
 from sandbox.tracing.trace import Trace, trace_routes
 from shared.runtime.clock import Clock
@@ -99,6 +100,7 @@ def make_app(
     )
     routes = MerchantRoutes(server, pages)
     app = new_app("Merchant")
+    show_problems(app, pages)
     app.get("/", response_class=HTMLResponse, include_in_schema=False)(routes.page)
     app.post("/hipay/notifications")(routes.notification)
     app.get("/hipay/notifications")(routes.notifications)

@@ -162,7 +162,12 @@ class MerchantServer:
         if compatible is not None and not self._is_signed_with_a_secret(body, compatible):
             problem = problem or "x-hipay-signature is wrong"
         reference = content.get("payment_id")
-        detail = {"type": content.get("type"), "webhook_id": headers.get("webhook-id")}
+        state = content.get("state")
+        detail = {
+            "type": content.get("type"),
+            "state": state if isinstance(state, str) else None,
+            "webhook_id": headers.get("webhook-id"),
+        }
         payment = reference if isinstance(reference, str) else None
         self._trace.record(System.CLOUD_API, System.MERCHANT, Step.WEBHOOK_SENT, payment, **detail)
         received = self._receive("webhooks", _Message((headers.get("webhook-id", ""),), content, problem))

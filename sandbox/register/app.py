@@ -13,6 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from sandbox.pages.app import new_app
 from sandbox.pages.formats import NoAmount, cents_of, decimal_text, when_exactly
+from sandbox.pages.problems import show_problems
 from sandbox.pages.render import NavLink, Pages, templates
 from sandbox.register.cash_register import CashRegister
 from sandbox.register.draft import (
@@ -34,6 +35,8 @@ _SHOWN_SALES: Final = 30
 _TONES: Final = {
     Standing.WAITING: "info",
     Standing.PAID: "good",
+    Standing.REVERSED: "good",
+    Standing.REFUNDED: "good",
     Standing.NOT_PAID: "neutral",
     Standing.UNKNOWN: "warn",
     Standing.REFUSED: "bad",
@@ -210,6 +213,7 @@ def make_app(register: CashRegister, *, flow_url: str, navigation: Sequence[NavL
 
     pages = Pages(_PACKAGE, system=SYSTEM, subtitle="Boulangerie du Canal", navigation=navigation)
     app = new_app(SYSTEM, package=_PACKAGE, lifespan=lifespan)
+    show_problems(app, pages)
     app.include_router(_routes(RegisterPage(register, pages, flow_url)))
     return app
 

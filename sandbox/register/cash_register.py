@@ -11,7 +11,7 @@ import httpx
 
 from sandbox.pages.app import Changes
 from sandbox.register.draft import Draft, Operation
-from sandbox.register.sale import NO_NETWORK, Json, Sale, SentOrder, following, order_of
+from sandbox.register.sale import NO_NETWORK, Holder, Json, Sale, SentOrder, following, order_of
 from sandbox.run.cloud_api import ApiAnswered, CloudApi
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
@@ -183,10 +183,24 @@ class CashRegister:
         while sent_order.is_running:
             with contextlib.suppress(httpx.HTTPError, ApiAnswered):
                 found = await self._api.newest_payment(sale.order_id, Operation(sale.operation).word)
-                if found != sale.seen:
-                    sale.seen = found
+                is_queued = found is not None and found["state"] == "queued"
+                holder = await self._holder(sale) if is_queued else None
+                if (found, holder) != (sale.seen, sale.holder):
+                    sale.seen, sale.holder = found, holder
                     self.changes.notify()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _holder(self, sale: Sale) -> Holder | None:
+        """Return the payment that holds the sale's terminal; None where nobody does."""
+        payments = (await self._api.terminal(sale.terminal_id))["payments"]
+        running = payments["running"]
+        if running is None:
+            return Holder() if payments["others_running"] else None
+        # A probe has no state, and is no payment.
+        if "state" not in running:
+            return Holder(since=running["since"])
+        holding = (await self._api.payment(running["id"])).json().get("payment", {})
+        return Holder(order_id=holding.get("order_id"), since=running["since"])
 
     def _end(
         self, sent_order: SentOrder, *, answer: httpx.Response | None = None, problem: str | None = None

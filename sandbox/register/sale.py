@@ -20,12 +20,24 @@ class Standing(StrEnum):
 
     WAITING = "waiting"
     PAID = "paid"
+    #: The debit of a reversal does not count any more.
+    REVERSED = "reversed"
+    #: A credit: the customer has the money back.
+    REFUNDED = "refunded"
     #: Not paid, and nothing was charged.
     NOT_PAID = "not paid"
     #: In doubt, or without an answer: the card may have been charged.
     UNKNOWN = "not known"
     #: The API refused the request: its order or terminal is wrong.
     REFUSED = "refused"
+
+
+#: Standing of a sale that succeeded.
+_DONE: Final = {
+    Operation.DEBIT: Standing.PAID,
+    Operation.REVERSAL: Standing.REVERSED,
+    Operation.CREDIT: Standing.REFUNDED,
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +100,14 @@ class SentOrder:
         return flag if isinstance(flag, bool) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The payment that holds the terminal; `order_id` None: the API names none of this merchant's."""
+
+    order_id: str | None = None
+    since: str | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Sale:
     """An order of this session. `number` counts them from 1."""
@@ -98,6 +118,8 @@ class Sale:
     sent_orders: list[SentOrder] = field(default_factory=list)
     #: The payment by the newest `GET /v1/payments` while the register waits.
     seen: Json | None = None
+    #: The payment that holds the terminal while this one waits for it.
+    holder: Holder | None = None
     #: Result of a cancellation.
     note: str | None = None
 
@@ -128,6 +150,14 @@ class Sale:
         return self.payment.get("id")
 
     @property
+    def terminal_id(self) -> str:
+        return str(self.order["pos_technical_info"]["terminal_id"])
+
+    @property
+    def is_done(self) -> bool:
+        return self.standing in _DONE.values()
+
+    @property
     def is_waiting(self) -> bool:
         return bool(self.sent_orders) and self.last.is_running
 
@@ -140,14 +170,30 @@ class Sale:
         if answer.status is None:
             return Standing.UNKNOWN
         if (answer.body or {}).get("paymentStatus") == "Success":
-            return Standing.PAID
+            return self._done
         if answer.what == "look":
-            return _standing_of_state(answer)
+            return self._standing_of_state(answer)
         if answer.safe_to_retry:
             return Standing.NOT_PAID
         if answer.safe_to_retry is None and 400 <= answer.status < 500:
             return Standing.REFUSED
         return Standing.UNKNOWN
+
+    @property
+    def result(self) -> str:
+        """Return the standing in the words of the sale's operation."""
+        if self.standing is Standing.NOT_PAID:
+            return f"not {self._done}"
+        return self.standing
+
+    @property
+    def _done(self) -> Standing:
+        return _DONE[Operation(self.operation)]
+
+    def _standing_of_state(self, answer: SentOrder) -> Standing:
+        if answer.payment.get("state") == "succeeded":
+            return self._done
+        return Standing.NOT_PAID if answer.safe_to_retry else Standing.UNKNOWN
 
     @property
     def receipt(self) -> str | None:
@@ -160,13 +206,6 @@ class Sale:
                 except (binascii.Error, TypeError):
                     return None
         return None
-
-
-def _standing_of_state(answer: SentOrder) -> Standing:
-    payment = answer.payment
-    if payment.get("state") == "succeeded":
-        return Standing.PAID
-    return Standing.NOT_PAID if answer.safe_to_retry else Standing.UNKNOWN
 
 
 #: The shop's card contract, for contact and contactless cards. Two entries force neither, and let HiPay match

@@ -36,7 +36,9 @@ async def serve_alone(
 
     async def serve() -> None:
         with open_places(host, called, ports) as places:
-            async with running_sandbox(places, shop, api_url, setup, shown_host=shown_host) as terminal:
+            async with running_sandbox(
+                places, shop, api_url, setup, shown_host=shown_host, shown_api_url=shown_api_url
+            ) as terminal:
                 on_ready(entry_of(places, shop, shown_api_url, f"{shown_host}:{terminal.port}"))
                 await stopped.wait()
 

@@ -87,6 +87,10 @@ class CloudApi:
         listed: list[Json] = (await self._get("/v1/terminals", limit="100"))["terminals"]
         return [one for one in listed if not one["disabled"]]
 
+    async def terminal(self, terminal_id: str) -> Json:
+        """Return a registered terminal with its payments. Raises ApiAnswered."""
+        return await self._get(f"/v1/terminals/{quote(terminal_id, safe='')}")
+
     async def register_terminal(self, terminal_id: str, **entry: Any) -> None:
         """Create or change a registered terminal. Raises ApiAnswered."""
         _json(

@@ -65,10 +65,10 @@ class Places:
         """Return the URL for API and workers."""
         return f"http://{self.called}:{port_of(self.sockets[system])}"
 
-    @property
-    def navigation(self) -> tuple[NavLink, ...]:
-        """Return the links to all pages."""
-        return tuple(NavLink(title, f"{self.url(system)}/") for system, (title, _) in PAGES.items())
+    def navigation(self, api_url: str) -> tuple[NavLink, ...]:
+        """Return the links to all pages, and to the documents of the API at `api_url`."""
+        pages = (NavLink(title, f"{self.url(system)}/") for system, (title, _) in PAGES.items())
+        return (*pages, NavLink("API", f"{api_url}/docs"))
 
 
 @contextmanager

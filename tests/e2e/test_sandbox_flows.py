@@ -186,13 +186,15 @@ def test_a_pulled_plug_joins_the_running_payment(sandbox: WholeSandbox) -> None:
 
 
 def test_the_cash_register_cancels_a_payment_that_still_waits(sandbox: WholeSandbox) -> None:
-    """Two cash registers want one terminal: the second sale is cancelled before it is sent."""
+    """Two cash registers want one terminal: the second sale says which order has it, and is cancelled."""
     sandbox.post("screen", "/settings", {"by_hand": True})
-    sandbox.sell("GATEAU")
+    first = sandbox.sell("GATEAU")
     soon(lambda: sandbox.get("screen", "/state")["takes_card"])
     second = sandbox.sell("BAGUETTE")
     soon(lambda: sandbox.sale(second)["payment"].get("state") == "queued")
 
+    soon(lambda: f"order <strong>{sandbox.sale(first)['order_id']}</strong> holds" in sandbox.page(second))
+    assert "It expires at" in sandbox.page(second)
     sandbox.press(f"/sales/{second}/cancel")
 
     soon(lambda: sandbox.sale(second)["standing"] == "not paid")

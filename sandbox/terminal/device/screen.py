@@ -79,7 +79,7 @@ def woken(action: str, amount_cents: int) -> Screen:
         stage=Stage.CARD,
         action=action,
         amount_cents=amount_cents,
-        message="Insert or hold your card",
+        message="Insert or tap your card",
     )
 
 
@@ -87,7 +87,7 @@ def present(screen: Screen, card_read: CardRead, *, contactless_limit_cents: int
     """Return the screen after a card was presented; `contactless_limit_cents` None: without limit."""
     if screen.stage is not Stage.CARD:
         return screen, None
-    if card_read.is_contactless and not _may_be_held(screen, card_read, contactless_limit_cents):
+    if card_read.is_contactless and not _may_be_tapped(screen, card_read, contactless_limit_cents):
         return replace(screen, message="Please insert the card"), None
     screen = replace(screen, card_read=card_read)
     if screen.action == Action.DEBIT and not card_read.is_contactless:
@@ -95,7 +95,7 @@ def present(screen: Screen, card_read: CardRead, *, contactless_limit_cents: int
     return screen, Next.DECIDE
 
 
-def _may_be_held(screen: Screen, card_read: CardRead, limit_cents: int | None) -> bool:
+def _may_be_tapped(screen: Screen, card_read: CardRead, limit_cents: int | None) -> bool:
     within = limit_cents is None or (screen.amount_cents or 0) <= limit_cents
     return Mode.CONTACTLESS in card_read.card.modes and within
 

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from sandbox.cards import DECK, Mode, card_of_key
 from sandbox.pages.app import new_app
+from sandbox.pages.problems import show_problems
 from sandbox.pages.render import NavLink, Pages, templates
 from sandbox.terminal.device.card import TEST_PIN, CardRead
 from sandbox.terminal.gateway.collection import TerminalBusy
@@ -32,6 +33,7 @@ def make_terminal_app(terminal: VirtualTerminal, *, navigation: Sequence[NavLink
     pages = Pages(
         "sandbox.terminal.web", system=SYSTEM, subtitle=terminal.device.merchant_name, navigation=navigation
     )
+    show_problems(app, pages)
     app.include_router(control_routes(terminal))
     app.include_router(page_routes(terminal, pages))
     return app
@@ -42,6 +44,7 @@ _SHOWN_TRANSACTIONS: Final = 50
 #: Parts of the page that are streamed: element id and template.
 _FRAGMENTS: Final = {
     "display": "display.html",
+    "deck-hint": "deck_hint.html",
     "side": "side.html",
     "receipts": "receipts.html",
     "journal": "journal.html",

@@ -132,6 +132,10 @@ class WholeSandbox:
         """Return one sale as the cash register has it."""
         return next(one for one in self.get("register", "/records") if one["number"] == number)
 
+    def page(self, number: int) -> str:
+        """Return one sale's page as HTML."""
+        return self._client.get(f"{self.entry['register']}/sales/{number}").raise_for_status().text
+
     def collect(self) -> Json:
         """Run a remote collection at the terminal."""
         collection: Json = self.post("screen", "/collect")

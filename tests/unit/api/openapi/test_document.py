@@ -19,6 +19,7 @@ from api.openapi import document as documents
 from api.openapi.document import openapi_document
 from api.payments.models import Payment
 from shared.concert.fields import APPLICATIONS, CURRENCIES, VERSIONS
+from shared.payment.states import State
 
 _ANNOTATIONS = {"description", "examples", "default", "properties", "items", "x-refused", "x-published"}
 
@@ -124,7 +125,14 @@ def test_examples_show_loopback_addresses_only() -> None:
 def test_the_payments_description_names_what_is_rendered() -> None:
     """No field of the payment object is undocumented."""
     shown = Payment.of(
-        stored(held_since=0, doubted_at=0, resolved_by="enquiry", reason="busy", contradicted=True),
+        stored(
+            state=State.QUEUED,
+            held_since=0,
+            doubted_at=0,
+            resolved_by="enquiry",
+            reason="busy",
+            contradicted=True,
+        ),
         safe_to_retry=False,
         resolving=False,
     )

@@ -57,6 +57,33 @@ def test_steps_that_did_not_happen_stay_dark() -> None:
     assert (drawn.arrows[0].time, drawn.arrows[1].time, drawn.lit_count) == ("+0 ms", "+10 ms", 2)
 
 
+def test_the_list_has_operation_and_state_in_the_order_of_the_orders() -> None:
+    """The second order is cancelled while it waits: its first event is its answer."""
+    events = Events()
+    for order_id in ("A", "B"):
+        events.add(S.REGISTER, S.CLOUD_API, T.ORDER_SENT, None, order_id=order_id, operation="debit")
+    events.add(S.CLOUD_API, S.REGISTER, T.RESULT_TO_REGISTER, OTHER, order_id="B", state="cancelled")
+    events.add(S.CLOUD_API, S.HIPAY, T.ORDER_NOTIFICATION, PAYMENT, order_id="A", operation="credit")
+
+    listed = payments_in(events.all)
+
+    assert [(one.order_id, one.operation, one.state) for one in listed] == [
+        ("B", None, "cancelled"),
+        ("A", "credit", None),
+    ]
+    assert [one.began_at_ms for one in listed] == [1020, 1010]
+
+
+def test_a_late_webhook_does_not_return_a_settled_payment_to_doubt() -> None:
+    """The merchant's server may get them in any order."""
+    events = Events()
+    events.add(S.CLOUD_API, S.TERMINAL, T.TERMINAL_CALLED, PAYMENT)
+    for state in ("succeeded", "in_doubt"):
+        events.add(S.CLOUD_API, S.MERCHANT, T.WEBHOOK_SENT, PAYMENT, state=state)
+
+    assert [one.state for one in payments_in(events.all)] == ["succeeded"]
+
+
 def test_the_order_that_began_a_payment_is_its_first_step() -> None:
     """The same order sent again after a failure begins another payment; one that joins a payment does not."""
     events = Events()

@@ -37,6 +37,27 @@ def test_only_a_certain_answer_says_that_nothing_was_charged(
     assert sale.standing is standing
 
 
+@pytest.mark.parametrize(
+    ("operation", "done", "not_done"),
+    [
+        ("Debit", "paid", "not paid"),
+        ("Cancel", "reversed", "not reversed"),
+        ("Credit", "refunded", "not refunded"),
+    ],
+)
+def test_a_sale_ends_in_the_words_of_its_operation(operation: str, done: str, not_done: str) -> None:
+    """Nobody pays in a reversal or a credit."""
+    order = {"order": {**ORDER["order"], "transaction_type": operation}}
+    success = {"paymentStatus": "Success", **payment("succeeded", safe=False)}
+    failure = {"paymentStatus": "Failed", **payment("refused", safe=True)}
+
+    results = [Sale(1, order, 0, [SentOrder("r", 0, 1, 200, body)]).result for body in (success, failure)]
+    looked_up = Sale(1, order, 0, [SentOrder("r", 0, 1, 200, success, what="look")])
+
+    assert results == [done, not_done]
+    assert (looked_up.result, looked_up.is_done) == (done, True)
+
+
 def test_a_running_request_means_waiting() -> None:
     """Also where an earlier request was answered."""
     sale = Sale(
