@@ -194,7 +194,7 @@ def test_the_cash_register_cancels_a_payment_that_still_waits(sandbox: WholeSand
     soon(lambda: sandbox.sale(second)["payment"].get("state") == "queued")
 
     soon(lambda: f"order <strong>{sandbox.sale(first)['order_id']}</strong> holds" in sandbox.page(second))
-    assert "It expires at" in sandbox.page(second)
+    assert "This sale expires at" in sandbox.page(second)
     sandbox.press(f"/sales/{second}/cancel")
 
     soon(lambda: sandbox.sale(second)["standing"] == "not paid")
