@@ -103,8 +103,9 @@ bench-growth: $(VENV)/.ready ## Compare each statement's cost in a small and a l
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.growth $(ARGS)
 
 .PHONY: docs
-docs: $(VENV)/.ready ## Write the generated files: settings, diagrams, outcomes
+docs: $(VENV)/.ready ## Write the generated files: settings, metrics, diagrams, outcomes
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
+	$(BIN)/python -m shared.metrics.reference > docs/reference/metrics.md
 	$(BIN)/python -m shared.payment.diagram
 	$(BIN)/python -m sandbox.terminal.script.outcomes_reference > docs/sandbox/outcomes.md
 

@@ -5,10 +5,11 @@ import os
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from api.connector.order_path import OrderPath
 from api.connector.routes import HEALTH_PATH
+from api.http.access import Measured
 from api.http.dependencies import Dependencies
 from api.http.middleware import Edge, RequestIds, RequestTurns
 from api.http.responses import handle_errors
@@ -38,5 +39,11 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
     handle_errors(app, [route for route in app.routes if isinstance(route, Route)])
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
-    around = RequestIds(Edge(OrderPath(app, dependencies)), random_bytes=os.urandom)
-    return RequestTurns(around, exempt=frozenset({HEALTH_PATH}))
+    turns = RequestTurns(Edge(OrderPath(app, dependencies)), exempt=frozenset({HEALTH_PATH}))
+    return RequestIds(Measured(turns, dependencies.metrics.http, route_of), random_bytes=os.urandom)
+
+
+def route_of(scope: Scope) -> str | None:
+    """Return the path of a request's route, its parameters' names in it; None where no route was found."""
+    route = scope.get("route")
+    return None if route is None else getattr(route, "path", None)

@@ -77,9 +77,14 @@ async def assemble(
 
     Raises BrokerUnavailable, TopologyMismatch, SettingsError.
     """
+    metrics.database.observe(database)
     topology = topology_of(settings)
-    publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
-    replying = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="reply"))
+    publishing = await stack.enter_async_context(
+        connected(settings, process=PROCESS, purpose="publish", metrics=metrics)
+    )
+    replying = await stack.enter_async_context(
+        connected(settings, process=PROCESS, purpose="reply", metrics=metrics)
+    )
     await declare_topology(publishing, topology, timeout_seconds=settings.broker_call_timeout_seconds)
     publisher = await Publisher.open(
         publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
@@ -165,7 +170,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
             app,
             listening,
             drain_seconds=settings.api_drain_seconds,
-            **http_options(settings),
+            **http_options(settings, metrics),
         ):
             # All objects of the start stay: a full collection that visits them would delay every request.
             gc.freeze()

@@ -134,4 +134,5 @@ def wire(
         changes=PaymentChanges(reply_publisher, metrics),
         large_work=LargeWork(),
         webhooks=webhooks,
+        metrics=metrics,
     )

@@ -72,15 +72,18 @@ async def assemble(
 
     Raises BrokerUnavailable, TopologyMismatch, SettingsError.
     """
+    metrics.database.observe(database)
     process_id = new_process_id(os.urandom)
     topology, limit = topology_of(settings), settings.broker_call_timeout_seconds
     consuming = await stack.enter_async_context(
-        connected(settings, process=PROCESS, purpose="consume merchant")
+        connected(settings, process=PROCESS, purpose="consume merchant", metrics=metrics)
     )
     consuming_hipay = await stack.enter_async_context(
-        connected(settings, process=PROCESS, purpose="consume hipay")
+        connected(settings, process=PROCESS, purpose="consume hipay", metrics=metrics)
     )
-    publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
+    publishing = await stack.enter_async_context(
+        connected(settings, process=PROCESS, purpose="publish", metrics=metrics)
+    )
     await declare_topology(publishing, topology, timeout_seconds=limit)
     publisher = await Publisher.open(
         publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics

@@ -11,7 +11,7 @@ from notifier_worker.metrics import NotifierMetrics
 from shared.broker.errors import BrokerFailure, NotAccepted
 from shared.broker.interfaces import NotificationPublisher
 from shared.broker.messages import NotificationMessage
-from shared.notification.kinds import MERCHANT, NOTIFICATION_KINDS
+from shared.notification.kinds import MERCHANT
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.fields import variable
 from shared.storage.db.engine import Database
@@ -110,13 +110,11 @@ class Relay:
     async def count(self) -> None:
         """Measure the waiting deliveries; raise DatabaseUnavailable."""
         waiting = await delivery_sweep.waiting_counts(self._database)
-        for kind in NOTIFICATION_KINDS:
-            number, oldest_seconds = waiting.get(kind, (0, 0.0))
-            self._notifier_metrics.waiting(kind, number, oldest_seconds)
-            if number and kind not in self._kinds:
-                _log.error(
-                    "deliveries waiting for an address that is not set",
-                    kind=kind,
-                    count=number,
-                    setting=variable("hipay_url"),
-                )
+        self._notifier_metrics.waiting(waiting, await delivery_sweep.paused_targets(self._database))
+        for kind in waiting.keys() - set(self._kinds):
+            _log.error(
+                "deliveries waiting for an address that is not set",
+                kind=kind,
+                count=waiting[kind].number,
+                setting=variable("hipay_url"),
+            )

@@ -121,17 +121,21 @@ class ResultRecorder:
 
     def _measure(self, result: AttemptResult) -> None:
         target, attempt = result.leased.target, result.attempt
-        self._notifier_metrics.attempt_ended(self._kind, attempt.duration_ms / 1000)
+        seconds = attempt.duration_ms / 1000
+        lag_seconds = result.leased.age_seconds + seconds
+        self._notifier_metrics.attempt_ended(self._kind, seconds)
+        if result.leased.is_first_try:
+            self._notifier_metrics.first_attempt_ended(self._kind, lag_seconds)
         match result.decision:
             case Delivered():
-                self._notifier_metrics.sent(self._kind)
+                self._notifier_metrics.sent(self._kind, lag_seconds)
                 self._limiter.record_success(target)
                 return
             case Retry(is_targets=True):
                 self._limiter.record_failure(target)
             case GiveUp(reason):
                 self._notifier_metrics.gave_up(self._kind, reason)
-        self._notifier_metrics.failed(self._kind, str(attempt.status or attempt.error))
+        self._notifier_metrics.failed(self._kind, attempt.status, attempt.error)
         _log.info(
             "delivery attempt failed",
             delivery_id=result.leased.id,

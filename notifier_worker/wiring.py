@@ -50,7 +50,7 @@ def wire(
     rng: random.Random,
 ) -> NotifierParts:
     """Wire a notifier worker; HiPay's client has look-ups, connections and allowed addresses of its own."""
-    notifier_metrics = NotifierMetrics(metrics.registry)
+    notifier_metrics = NotifierMetrics(metrics.owned)
 
     def dispatcher(
         kind: str, builder: RequestBuilder, http: HttpClient, *, limit: int, limit_of_target: int

@@ -53,13 +53,18 @@ async def assemble(
 
     Raises BrokerUnavailable, TopologyMismatch, SettingsError.
     """
+    metrics.database.observe(database)
     topology = topology_of(settings)
     heartbeats = await Heartbeats.open(
         settings.database_url.get_secret_value(), pooler=settings.database_pooler
     )
     stack.push_async_callback(heartbeats.close)
-    consuming = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="consume"))
-    publishing = await stack.enter_async_context(connected(settings, process=PROCESS, purpose="publish"))
+    consuming = await stack.enter_async_context(
+        connected(settings, process=PROCESS, purpose="consume", metrics=metrics)
+    )
+    publishing = await stack.enter_async_context(
+        connected(settings, process=PROCESS, purpose="publish", metrics=metrics)
+    )
     await declare_topology(consuming, topology, timeout_seconds=settings.broker_call_timeout_seconds)
     publisher = await Publisher.open(
         publishing, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
@@ -80,7 +85,7 @@ async def assemble(
         heartbeats=heartbeats,
         consumer=consumer,
         publisher=publisher,
-        connect=TcpConnector(settings),
+        connect=TcpConnector(settings, metrics.terminals.connect_failed),
         clock=clock,
         metrics=metrics,
         settings=settings,

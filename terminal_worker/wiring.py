@@ -15,6 +15,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.consume import Deliveries
+from terminal_worker.installation import InstallationCounts
 from terminal_worker.recovery.dead_workers import Recovery
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.doubt_resolver import DoubtResolver
@@ -38,11 +39,18 @@ class WorkerParts:
     heartbeat: Heartbeat
     recovery: Recovery
     sweep: Sweep
+    counts: InstallationCounts
     reply_publisher: ReplyPublisher
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Return the loops that run beside the deliveries until the worker ends."""
-        return self.heartbeat.run(), self.doubts.run(), self.recovery.run(), self.sweep.run()
+        return (
+            self.heartbeat.run(),
+            self.doubts.run(),
+            self.recovery.run(),
+            self.sweep.run(),
+            self.counts.run(),
+        )
 
 
 def wire(
@@ -127,7 +135,6 @@ def wire(
         database=database,
         publisher=publisher,
         reply_publisher=reply_publisher,
-        metrics=metrics,
         settings=settings,
         rng=rng,
     )
@@ -138,5 +145,6 @@ def wire(
         heartbeat=Heartbeat(heartbeats, worker, settings),
         recovery=recovery,
         sweep=sweep,
+        counts=InstallationCounts(database, metrics, rng),
         reply_publisher=reply_publisher,
     )

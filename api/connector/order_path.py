@@ -10,6 +10,7 @@ from api.http.dependencies import Dependencies, ordering_merchant
 from api.http.responses import answer_exception
 
 _PATH: Final = f"{router.prefix}/order"
+_ROUTE: Final = next(route for route in router.routes if getattr(route, "path", None) == _PATH)
 
 
 class OrderPath:
@@ -29,6 +30,7 @@ class OrderPath:
             return
         # Where a request finds the dependencies.
         scope["app"] = self._framework
+        scope["route"] = _ROUTE
         request = Request(scope, receive, send)
         try:
             merchant = await ordering_merchant(request)

@@ -19,6 +19,7 @@ from api.terminals.probes import Probing
 from api.terminals.service import Registry
 from api.webhooks.service import Webhooks
 from shared.runtime.large_work import LargeWork
+from shared.runtime.metrics import Metrics
 from shared.security.credentials import CredentialKind
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
@@ -51,6 +52,7 @@ class Dependencies:
     changes: PaymentChanges
     large_work: LargeWork
     webhooks: Webhooks
+    metrics: Metrics
 
 
 async def _dependencies(request: Request) -> Dependencies:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
+from api.http.access import note_error
 from api.http.errors import (
     ApiError,
     DatabaseOutage,
@@ -27,6 +28,7 @@ _log = structlog.get_logger()
 
 
 def answer_error(error: ApiError) -> Response:
+    note_error(error.code)
     return answer(error.status, error.body(), error.headers)
 
 

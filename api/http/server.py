@@ -9,6 +9,7 @@ from api.http.login_errors import TooManyConnections
 from shared.network.client_addresses import UnauthenticatedConnections
 from shared.network.http_bounds import Bounds, Refusal
 from shared.network.http_protocol import BoundedProtocol
+from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
 #: Longer than proxies and POS keep an idle connection, so that they close it.
@@ -21,14 +22,19 @@ _ERRORS: Final[dict[Refusal, type[ApiError]]] = {
 }
 
 
-def http_options(settings: Settings) -> dict[str, Any]:
+def http_options(settings: Settings, metrics: Metrics) -> dict[str, Any]:
     """Return the options of the API's server."""
+
+    def refuse_counted(refusal: Refusal) -> bytes:
+        metrics.http.connection_refused(refusal.name.lower())
+        return refuse(refusal)
+
     bounds = Bounds(
         head_timeout_seconds=settings.head_timeout_seconds,
         unauthenticated=UnauthenticatedConnections(
             settings.connections_before_login_limit, settings.trusted_proxies
         ),
-        refuse=refuse,
+        refuse=refuse_counted,
     )
     return {
         "http": partial(BoundedProtocol, bounds=bounds),

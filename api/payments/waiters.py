@@ -47,6 +47,7 @@ class Waiters:
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._waiters: Final[dict[str, dict[Waiter, None]]] = {}
+        metrics.watch_waiting(lambda: sum(map(len, self._waiters.values())))
 
     @contextmanager
     def waiting(self, payment_id: str, *, attached: bool) -> Iterator[Waiter]:

@@ -24,6 +24,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from shared.broker.errors import BrokerUnavailable, TopologyMismatch
 from shared.broker.topology import Topology, declare_queue
+from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
 Purpose = Literal["publish", "consume", "reply", "notify", "consume hipay", "consume merchant"]
@@ -39,11 +40,13 @@ def topology_of(settings: Settings) -> Topology:
 
 
 @contextlib.asynccontextmanager
-async def connected(settings: Settings, *, process: str, purpose: Purpose) -> AsyncIterator[RobustConnection]:
+async def connected(
+    settings: Settings, *, process: str, purpose: Purpose, metrics: Metrics | None = None
+) -> AsyncIterator[RobustConnection]:
     """Connect, and reconnect after a loss until the block ends.
 
-    `process` and `purpose` name the connection in the broker's lists. Raises BrokerUnavailable where the
-    first connection fails, SettingsError where no address is set.
+    `process` and `purpose` name the connection in the broker's lists, `purpose` in `metrics`, too.
+    Raises BrokerUnavailable where the first connection fails, SettingsError where no address is set.
     """
     url = make_url(
         settings.require_amqp_url(),
@@ -61,11 +64,23 @@ async def connected(settings: Settings, *, process: str, purpose: Purpose) -> As
             raise BrokerUnavailable(
                 f"Cannot reach RabbitMQ at {url.host}:{url.port}: {_reason(error)}"
             ) from error
+        if metrics is not None:
+            _watch(connection, purpose, metrics)
         yield connection
     finally:
         with contextlib.suppress(*CLIENT_ERRORS):
             async with asyncio.timeout(limit):
                 await connection.close()
+
+
+def _watch(connection: RobustConnection, purpose: Purpose, metrics: Metrics) -> None:
+    """Measure the connection."""
+
+    async def on_reconnect(_connection: object) -> None:
+        metrics.broker.reconnected(purpose)
+
+    metrics.broker.watch_connection(purpose, connection.connected.is_set)
+    connection.reconnect_callbacks.add(on_reconnect)
 
 
 async def declare_topology(

@@ -44,7 +44,7 @@ async def outbox_publisher(
     failpoint: Failpoint = no_failpoint,
 ) -> AsyncIterator["OutboxPublisher"]:
     """Connect, and subscribe to the database's commits while the block runs. Raises BrokerUnavailable."""
-    async with connected(settings, process=process, purpose="notify") as connection:
+    async with connected(settings, process=process, purpose="notify", metrics=metrics) as connection:
         publisher = await Publisher.open(
             connection, topology, settings=settings, random_bytes=os.urandom, metrics=metrics
         )

@@ -100,6 +100,7 @@ class Publisher:
         #: The time-outs of the running publishes.
         self._under_way: Final[set[asyncio.Timeout]] = set()
         self._alarm: Final = BrokerAlarm(connection, self._give_up)
+        metrics.broker.watch_alarm(lambda: self._alarm.reason is not None)
         channel.reopen_callbacks.add(self._reopened)
 
     @classmethod

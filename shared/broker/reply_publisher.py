@@ -57,7 +57,7 @@ class ReplyPublisher:
             except NotRouted:
                 self._metrics.reply_lost("requester_gone")
             except Exception:
-                self._metrics.reply_lost("broker_away")
+                self._metrics.reply_lost("broker_unavailable")
                 raise
 
     async def publish_next(self, terminal_address: str) -> None:

@@ -93,6 +93,7 @@ class Recovery:
         known |= self._known_tokens()
         counters = await self._heartbeats.counters()
         stale = self._observer.stale_workers(counters, asked_at=asked_at, answered_at=self._clock.monotonic())
+        self._metrics.terminals.workers(alive=len(counters) - len(stale), stale=len(stale))
         for lock in held:
             with one_of_many("terminal lock not taken over", terminal_address=lock.address):
                 if lock.worker == self._worker:

@@ -12,7 +12,6 @@ import structlog
 from shared.broker.interfaces import MessagePublisher
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
-from shared.runtime.metrics import OPEN_STATES, Metrics
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
@@ -25,7 +24,7 @@ STEP: Final = 100
 
 
 class Sweep:
-    """Expires payments, publishes those again that wait for a free terminal, and counts the open ones."""
+    """Expires payments, and publishes those again that wait for a free terminal."""
 
     def __init__(
         self,
@@ -33,14 +32,12 @@ class Sweep:
         database: Database,
         publisher: MessagePublisher,
         reply_publisher: ReplyPublisher,
-        metrics: Metrics,
         settings: Settings,
         rng: random.Random,
     ) -> None:
         self._database: Final = database
         self._publisher: Final = publisher
         self._reply_publisher: Final = reply_publisher
-        self._metrics: Final = metrics
         self._settings: Final = settings
         self._rng: Final = rng
 
@@ -60,8 +57,6 @@ class Sweep:
             await self._expire()
         with one_of_many("waiting payments not read"):
             await self._publish_overdue()
-        with one_of_many("open payments not counted"):
-            await self._count()
 
     async def _expire(self) -> None:
         for payment_id in await queue.deadlines_passed(self._database, most=STEP):
@@ -76,11 +71,6 @@ class Sweep:
             with one_of_many("payment not published again", payment_id=found.payment_id):
                 if await queue.mark_published(self._database, found):
                     await self._publish_again(found)
-
-    async def _count(self) -> None:
-        counts = await queue.open_counts(self._database)
-        for state in OPEN_STATES:
-            self._metrics.open_payments(state, counts.get(state, 0))
 
     async def _publish_again(self, found: queue.QueuedPayment) -> None:
         await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol, SupportsIndex
@@ -9,6 +10,17 @@ from typing import Final, Protocol, SupportsIndex
 from shared.settings.settings import Settings
 
 _READ_BYTES: Final = 4096
+#: Reasons of failed attempts by the kernel's number; see `shared.metrics.catalogue.terminals`.
+_FAILURES: Final[dict[int | None, str]] = {
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "no_answer",
+    errno.ECONNRESET: "reset",
+    errno.ECONNABORTED: "reset",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.EHOSTDOWN: "unreachable",
+    errno.ENETDOWN: "unreachable",
+}
 _CLOSE_SECONDS: Final = 1.0
 
 
@@ -159,8 +171,10 @@ class TcpConnection:
 class TcpConnector:
     """Opens connections with the limits of the settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_failure: Callable[[str], None] = lambda _: None) -> None:
+        """`on_failure` is called with the reason of each failed attempt, one of `CONNECT_FAILURES`."""
         self._settings = settings
+        self._on_failure: Final = on_failure
 
     async def __call__(self, terminal_address: str) -> TcpConnection:
         """Connect to the literal address, with `connect_tries` tries in all: nothing was sent yet."""
@@ -174,8 +188,10 @@ class TcpConnector:
                         return await self._connect_once(terminal_address)
                     except TimeoutError:
                         problem = "no answer"
+                        self._on_failure("no_answer")
                     except OSError as error:
                         problem = error.strerror or str(error)
+                        self._on_failure(_FAILURES.get(error.errno, "other"))
                         if number < tries:
                             await asyncio.sleep(limits.connect_retry_seconds)
         raise ConnectFailed(problem)

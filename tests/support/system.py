@@ -198,7 +198,7 @@ class System:
     ) -> Worker:
         """Start a terminal worker; `clock` is that of its sessions and leases."""
         settings = self._settings_of("terminal", given)
-        metrics, database = Metrics("worker"), self._open_database(settings)
+        metrics, database = Metrics("terminal-worker"), self._open_database(settings)
         worker = new_process_id(os.urandom)
         assembled = await worker_main.assemble(
             self._stack,
@@ -229,7 +229,7 @@ class System:
     async def notifier(self, *, failpoint: Failpoint = no_failpoint, **given: object) -> Notifier:
         """Start a notifier worker."""
         settings = self._settings_of("notifier", given)
-        metrics, database = Metrics("notifier"), self._open_database(settings)
+        metrics, database = Metrics("notifier-worker"), self._open_database(settings)
         assembled = await notifier_main.assemble(
             self._stack,
             settings,

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy
 from sqlalchemy import TextClause
@@ -69,17 +69,27 @@ class AlchemyPool:
 
     needs_transactions = False
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, size: int = 1) -> None:
         self.engine = engine
+        self.size: Final = size
+        #: Connections that are lent, and callers that wait for one.
+        self.in_use = 0
+        self.waiting = 0
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AlchemyConnection]:
         connection = self.engine.connect()
-        with _known_errors():
-            await connection.start()
+        self.waiting += 1
+        try:
+            with _known_errors():
+                await connection.start()
+        finally:
+            self.waiting -= 1
+        self.in_use += 1
         try:
             yield AlchemyConnection(connection)
         finally:
+            self.in_use -= 1
             with _known_errors():
                 # Rolls back what is open, also where the caller is cancelled meanwhile.
                 await connection.__aexit__(None, None, None)

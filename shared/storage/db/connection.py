@@ -52,6 +52,18 @@ class Pool(Protocol):
     def needs_transactions(self) -> bool:
         """Return True where a statement outside of a transaction may end on another connection."""
 
+    @property
+    def size(self) -> int:
+        """The limit of connections."""
+
+    @property
+    def in_use(self) -> int:
+        """The number of connections that are lent."""
+
+    @property
+    def waiting(self) -> int:
+        """The number of callers that wait for one."""
+
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection; a transaction that is open at the block's end is rolled back.
 

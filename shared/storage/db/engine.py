@@ -8,6 +8,7 @@ its own. On SQLite a writer begins with BEGIN IMMEDIATE, one at a time in a proc
 import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from shared.metrics.parts import CallObserver
 from shared.storage.db.connection import Connection, Pool, Row
 from shared.storage.db.errors import (
     CommitUnknown,
@@ -109,10 +111,26 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._rng = rng
+        self._pools: Final = (writer,) if reader is writer else (writer, reader)
         #: Publishes the wake-ups; a lost one costs time only, since the notifier workers sweep.
         self.on_committed: OnCommitted | None = None
+        self.observer: CallObserver | None = None
         # SQLite: one writer a process; others would wait inside the database with a thread each.
         self._write_lock: asyncio.Lock | None = asyncio.Lock() if dialect == "sqlite" else None
+
+    @property
+    def connections_limit(self) -> int:
+        """The number of connections that may be open at once."""
+        return sum(pool.size for pool in self._pools)
+
+    @property
+    def connections_in_use(self) -> int:
+        return sum(pool.in_use for pool in self._pools)
+
+    @property
+    def calls_waiting(self) -> int:
+        """The number of calls that wait for a connection."""
+        return sum(pool.waiting for pool in self._pools)
 
     async def close(self) -> None:
         await self._writer.close()
@@ -124,10 +142,11 @@ class Database:
 
         Runs it once more where the connection was lost: the pool may have had it from before a restart.
         """
-        try:
-            return await self._read_once(work)
-        except ConnectionLost:
-            return await self._read_once(work)
+        with _Observed(self.observer, "read"):
+            try:
+                return await self._read_once(work)
+            except ConnectionLost:
+                return await self._read_once(work)
 
     async def _read_once(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         async with self._reader.connect() as connection:
@@ -162,6 +181,10 @@ class Database:
         return await self._repeated(lambda: self._send_one(statement, parameters))
 
     async def _repeated(self, try_once: Callable[[], Awaitable[Result]]) -> Result:
+        with _Observed(self.observer, "write"):
+            return await self._repeated_unobserved(try_once)
+
+    async def _repeated_unobserved(self, try_once: Callable[[], Awaitable[Result]]) -> Result:
         was_lost = False
         for attempt in range(1, WRITE_TRIES + 1):
             try:
@@ -229,6 +252,29 @@ class Database:
         else:
             async with self._write_lock:
                 yield
+
+
+class _Observed:
+    """A block whose duration and failure the observer notes; cheaper than a generator."""
+
+    __slots__ = ("_began", "_call", "_observer")
+
+    def __init__(self, observer: CallObserver | None, call: str) -> None:
+        self._observer = observer
+        self._call = call
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if self._observer is None:
+            return
+        self._observer.call_ended(self._call, time.perf_counter() - self._began)
+        if isinstance(error, CommitUnknown):
+            self._observer.call_failed("commit_unknown")
+        elif isinstance(error, DatabaseUnavailable):
+            self._observer.call_failed("busy" if isinstance(error, DatabaseBusy) else "unavailable")
 
 
 async def _commit(connection: Connection) -> None:

@@ -105,7 +105,11 @@ class PostgresPool:
         self.needs_transactions: Final = needs_transactions
         #: Wait for a free connection, in seconds.
         self.wait_seconds = POOL_SECONDS
+        self.size: Final = size
         self._places = asyncio.Semaphore(size)
+        #: Connections that are lent, and callers that wait for one.
+        self.in_use = 0
+        self.waiting = 0
         #: The one that was used last goes first.
         self._free: list[asyncpg.Connection[Any]] = []
         self._cleaning: set[asyncio.Task[None]] = set()
@@ -114,6 +118,7 @@ class PostgresPool:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[PostgresConnection]:
         driver = await self._take()
+        self.in_use += 1
         is_clean = False
         try:
             yield PostgresConnection(driver)
@@ -149,11 +154,14 @@ class PostgresPool:
             raise
 
     async def _wait_for_place(self) -> None:
+        self.waiting += 1
         try:
             async with asyncio.timeout(self.wait_seconds):
                 await self._places.acquire()
         except TimeoutError:
             raise DatabaseBusy(f"no connection was free within {self.wait_seconds:g} s") from None
+        finally:
+            self.waiting -= 1
 
     async def _open(self) -> "asyncpg.Connection[Any]":
         try:
@@ -166,6 +174,7 @@ class PostgresPool:
             driver.terminate()
         elif not driver.is_closed():
             self._free.append(driver)
+        self.in_use -= 1
         self._places.release()
 
     async def _give_back_cleaned(self, driver: "asyncpg.Connection[Any]") -> None:

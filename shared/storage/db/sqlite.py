@@ -13,6 +13,7 @@ from shared.storage.db.urls import sqlite_path
 
 #: Wait for another process's writer.
 SQLITE_BUSY_SECONDS: Final = 5.0
+READERS: Final = 4
 
 
 def sqlite_pools(
@@ -22,7 +23,7 @@ def sqlite_pools(
     extra: dict[str, Any] = {} if async_creator is None else {"async_creator": async_creator}
     extra |= {"max_overflow": 0, "pool_timeout": POOL_SECONDS, "hide_parameters": True}
     writer = create_async_engine(url, pool_size=1, **extra)
-    reader = create_async_engine(url, pool_size=4, **extra)
+    reader = create_async_engine(url, pool_size=READERS, **extra)
     path = sqlite_path(url)
     for engine in (writer, reader):
         event.listen(engine.sync_engine, "connect", _prepare)
@@ -31,7 +32,7 @@ def sqlite_pools(
             event.listen(engine.sync_engine, "do_connect", lambda *_: make_private(path))
     # The reader begins no transaction: each of its statements sees the newest commit.
     event.listen(writer.sync_engine, "begin", _begin_immediate)
-    return AlchemyPool(writer), AlchemyPool(reader)
+    return AlchemyPool(writer), AlchemyPool(reader, READERS)
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -63,7 +63,23 @@ _QUEUED = Statement(
 
 _OPEN = Statement(f"SELECT merchant_id, count(*) AS number FROM payments WHERE {OPEN} GROUP BY merchant_id")
 
-_COUNTS = Statement(f"SELECT state, count(*) AS number FROM payments WHERE {OPEN} GROUP BY state")
+_COUNTS = Statement(
+    "SELECT state, count(*) AS number, {now} - min(CASE state WHEN 'queued' THEN created_at"
+    " WHEN 'in_session' THEN claimed_at ELSE doubted_at END) AS oldest_ms"
+    f" FROM payments WHERE {OPEN} GROUP BY state"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCount:
+    """The payments in one state that is not final."""
+
+    number: int
+    #: Since the oldest of them entered the state.
+    oldest_seconds: float
+
+
+NONE_OPEN: Final = OpenCount(0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +176,7 @@ async def deadlines_passed(database: Database, *, most: int) -> list[str]:
     return [row.id for row in rows]
 
 
-async def open_counts(database: Database) -> dict[State, int]:
+async def open_counts(database: Database) -> dict[State, OpenCount]:
     """Count the payments that are queued, in session and in doubt."""
     rows = await database.read(lambda tx: tx.all(_COUNTS))
-    return {State(row.state): row.number for row in rows}
+    return {State(row.state): OpenCount(row.number, max(0, row.oldest_ms or 0) / 1000) for row in rows}

@@ -1,6 +1,7 @@
 """The sweep of deliveries: repeated publications, the end of those of disabled endpoints, and counts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from shared.notification.kinds import HIPAY, MERCHANT
@@ -66,10 +67,25 @@ _NOT_PUBLISHED = Statement(
     " RETURNING id"
 )
 
+#: A delivery is overdue where it is due, nobody sends it and its target is not paused.
 _WAITING = Statement(
-    "SELECT kind, COUNT(*) AS number, {now} - MIN(since_at) AS oldest_ms FROM deliveries"
-    " WHERE state = 'waiting' GROUP BY kind"
+    "SELECT d.kind, COUNT(*) AS number, {now} - MIN(d.since_at) AS oldest_ms,"
+    " {now} - MIN(CASE WHEN (d.leased_until IS NULL OR d.leased_until <= {now})"
+    " AND (t.paused_until IS NULL OR t.paused_until <= {now}) THEN d.due_at END) AS overdue_ms"
+    " FROM deliveries d LEFT JOIN delivery_targets t ON t.id = d.target WHERE d.state = 'waiting'"
+    " GROUP BY d.kind"
 )
+_PAUSED = Statement("SELECT COUNT(*) AS number FROM delivery_targets WHERE paused_until > {now}")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The waiting deliveries of one kind."""
+
+    number: int
+    oldest_seconds: float
+    #: Time since the earliest of those that are due and that nobody sends.
+    overdue_seconds: float
 
 
 async def end_deliveries_of_disabled(database: Database) -> int:
@@ -103,7 +119,16 @@ async def not_published(database: Database, ids: Sequence[str]) -> None:
     await database.write(lambda tx: tx.all_of(_NOT_PUBLISHED, ids))
 
 
-async def waiting_counts(database: Database) -> dict[str, tuple[int, float]]:
-    """Return for each kind the number of waiting deliveries, and the age of the oldest in seconds."""
+async def waiting_counts(database: Database) -> dict[str, Waiting]:
+    """Return the waiting deliveries of each kind that has some."""
     rows = await database.read(lambda tx: tx.all(_WAITING))
-    return {row.kind: (row.number, max(0, row.oldest_ms) / 1000) for row in rows}
+    return {
+        row.kind: Waiting(row.number, max(0, row.oldest_ms) / 1000, max(0, row.overdue_ms or 0) / 1000)
+        for row in rows
+    }
+
+
+async def paused_targets(database: Database) -> int:
+    """Return the number of targets that are paused because they kept failing."""
+    row = await database.read(lambda tx: tx.one(_PAUSED))
+    return 0 if row is None else int(row.number)

@@ -148,7 +148,9 @@ class ThinPool:
     def __init__(self, connect: Callable[[], Awaitable[Connection]], pool_size: int) -> None:
         self._connect = connect
         self.free: list[Connection] = []
-        self.places = pool_size
+        self.places = self.size = pool_size
+        #: For metrics, which a simulation does not read.
+        self.in_use = self.waiting = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def connect(self) -> AbstractAsyncContextManager[ThinConnection]:

@@ -84,6 +84,8 @@ class _WatchedPool:
         self._hooks = before_statement, before_commit
         # A statement that commits by itself gets a COMMIT to stop at.
         self.needs_transactions = real.needs_transactions or before_commit is not _nothing
+        self.size = real.size
+        self.in_use = self.waiting = 0
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[_Watched]:

@@ -12,6 +12,7 @@ from databases import Store
 from running.api_alone import ApiAlone, api_alone
 
 from api.http.server import http_options
+from shared.runtime.metrics import Metrics
 from shared.runtime.serving import listen, port_of, serving
 
 Result = TypeVar("Result")
@@ -83,5 +84,5 @@ def served_api(store: Store, **given: Any) -> Iterator[ServedApi]:
 async def _on_a_socket(store: Store, given: dict[str, Any]) -> AsyncIterator[tuple[ApiAlone, int]]:
     async with api_alone(store, **given) as api:
         listening = listen("127.0.0.1", 0, setting="PORT")
-        async with serving(api.app, listening, drain_seconds=1, **http_options(api.settings)):
+        async with serving(api.app, listening, drain_seconds=1, **http_options(api.settings, Metrics("api"))):
             yield api, port_of(listening)

@@ -20,6 +20,7 @@ from wire.raw_http import HEALTH, RawConnection, raw_connection, request
 from api.http.server import http_options
 from shared.network.http_bounds import HEAD_BYTES, REST_BYTES
 from shared.payment.states import Event
+from shared.runtime.metrics import Metrics
 from shared.runtime.serving import listen, port_of, serving
 
 
@@ -45,7 +46,7 @@ async def served(sqlite_store: Store, settings: dict[str, Any]) -> AsyncIterator
     async with api_alone(sqlite_store, **settings) as api:
         listening = listen("127.0.0.1", 0, setting="PORT")
         port = port_of(listening)
-        async with serving(api.app, listening, drain_seconds=1, **http_options(api.settings)):
+        async with serving(api.app, listening, drain_seconds=1, **http_options(api.settings, Metrics("api"))):
             yield Served(api, port)
 
 

@@ -1,7 +1,15 @@
 """Metrics have units, a prefix and labels whose values are bounded."""
 
+import re
+from pathlib import Path
+
+import pytest
 from prometheus_client.exposition import generate_latest
 
+from notifier_worker.metrics import NotifierMetrics
+from shared.metrics.catalogue.catalogue import CATALOGUE
+from shared.metrics.definition import NOTIFIER, PROCESSES
+from shared.metrics.reference import render_reference
 from shared.payment.payment import Operation, Reason
 from shared.payment.states import State
 from shared.runtime.metrics import Metrics
@@ -13,7 +21,7 @@ def exposed(metrics: Metrics) -> list[str]:
 
 def test_two_processes_parts_in_one_interpreter_do_not_share_metrics() -> None:
     """Each composition root has a registry of its own."""
-    one, other = Metrics("api"), Metrics("terminal-worker")
+    one, other = Metrics("api"), Metrics("api")
     one.reply_came("database")
 
     assert 'cloud_terminal_replies_total{way="database"} 1.0' in exposed(one)
@@ -43,24 +51,57 @@ def test_the_added_time_is_the_total_less_the_session() -> None:
     metrics.answered(2.25, 2.0)
     metrics.answered(1.0, 2.0)
 
-    assert "cloud_terminal_added_seconds_sum 0.25" in exposed(metrics)
+    assert "cloud_terminal_added_latency_seconds_sum 0.25" in exposed(metrics)
 
 
 def test_slots_and_open_payments_are_gauges() -> None:
     """Free slots and waiting payments are read directly."""
     metrics = Metrics("terminal-worker")
     metrics.slots(3, 200)
-    metrics.open_payments(State.IN_DOUBT, 2)
+    metrics.open_payments(State.IN_DOUBT, 2, 90.5)
 
     lines = exposed(metrics)
     assert "cloud_terminal_session_slots_used 3.0" in lines
     assert "cloud_terminal_session_slots_free 197.0" in lines
     assert 'cloud_terminal_payments_open{state="in_doubt"} 2.0' in lines
     assert 'cloud_terminal_payments_open{state="queued"} 0.0' in lines
+    assert 'cloud_terminal_payments_oldest_age_seconds{state="in_doubt"} 90.5' in lines
 
 
-def test_every_metric_of_ours_has_the_prefix_and_a_help_text() -> None:
-    """Dashboards of others are not disturbed."""
-    for family in Metrics("api").registry.collect():
-        assert family.name.startswith(("cloud_terminal_", "process_"))
-        assert len(family.documentation) > 10
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_process_exports_what_it_owns(process: str) -> None:
+    """Nothing else, so that no process says 0 of what it does not know; and no time of a series' creation."""
+    metrics = Metrics(process)
+    if process == NOTIFIER:
+        NotifierMetrics(metrics.owned)
+    found = {family.name for family in metrics.registry.collect() if not family.name.startswith("process_")}
+
+    assert found == {
+        metric.full_name.removesuffix("_total") for metric in CATALOGUE if process in metric.owners
+    }
+    assert not [line for line in exposed(metrics) if "_created" in line]
+
+
+def test_names_follow_the_conventions() -> None:
+    """A prefix, words, a unit; help and advice in sentences; each label's values are bounded by a rule."""
+    names = [metric.full_name for metric in CATALOGUE]
+    assert len(names) == len(set(names))
+    for metric in CATALOGUE:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", metric.name), metric
+        assert "total" not in metric.name, metric
+        if metric.kind == "histogram":
+            assert metric.name.endswith("_seconds"), metric
+            assert list(metric.buckets) == sorted(metric.buckets), metric
+        assert metric.help.endswith("."), metric
+        assert metric.advice.endswith("."), metric
+        assert set(metric.owners) <= set(PROCESSES), metric
+        assert not {"id", "payment_id", "merchant", "terminal", "address", "target"} & set(metric.labels), (
+            metric
+        )
+
+
+def test_the_reference_lists_every_metric() -> None:
+    """docs/reference/metrics.md is generated: `make docs` renews it."""
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "metrics.md").read_text()
+
+    assert page == render_reference()

@@ -121,15 +121,18 @@ async def test_deadlines_that_passed_are_found_oldest_first_and_few_at_a_time(da
 
 
 async def test_open_payments_are_counted_by_state(database: Database) -> None:
-    """For the metrics: queued, in session, in doubt; what has ended is not counted."""
-    await queued(database, order_id="a")
+    """For the metrics: queued, in session, in doubt; what has ended is not counted; the oldest's age."""
+    oldest = await queued(database, order_id="a")
+    await change(database, "UPDATE payments SET created_at = created_at - 60000 WHERE id = :id", id=oldest)
     await queued(database, order_id="b")
     await in_doubt(database, order_id="c")
     await refused(database, order_id="d", host="127.0.0.10", terminal_address="127.0.0.10:8888")
 
     counts = await queue.open_counts(database)
 
-    assert counts == {State.QUEUED: 2, State.IN_DOUBT: 1}
+    assert {state: count.number for state, count in counts.items()} == {State.QUEUED: 2, State.IN_DOUBT: 1}
+    assert 60 <= counts[State.QUEUED].oldest_seconds < 120
+    assert counts[State.IN_DOUBT].oldest_seconds < 60
 
 
 async def test_an_unknown_payment_is_none(database: Database) -> None:

@@ -383,7 +383,30 @@ async def test_waiting_deliveries_are_counted_by_kind_with_the_age_of_the_oldest
     assert (await delivery_sweep.waiting_counts(database)).keys() == {"merchant"}
     await change(database, "UPDATE deliveries SET since_at = {now} - 60000 WHERE id = :id", id=one)
 
-    number, oldest_seconds = (await delivery_sweep.waiting_counts(database))["merchant"]
+    waiting = (await delivery_sweep.waiting_counts(database))["merchant"]
 
-    assert number == 3
-    assert 60 <= oldest_seconds < 90
+    assert waiting.number == 3
+    assert 60 <= waiting.oldest_seconds < 90
+
+
+async def test_a_delivery_is_overdue_where_it_is_due_and_nobody_sends_it(database: Database) -> None:
+    """Not while it is leased, not while its endpoint is paused: that is the receiver's part of the lag."""
+    endpoint = await add_endpoint_row(database, MERCHANT)
+    [one] = await add_waiting(database, MERCHANT, endpoint, 1)
+    await change(database, "UPDATE deliveries SET due_at = {now} - 60000")
+
+    async def overdue() -> float:
+        return (await delivery_sweep.waiting_counts(database))["merchant"].overdue_seconds
+
+    assert 60 <= await overdue() < 90
+    await change(database, "UPDATE deliveries SET leased_until = {now} + 60000 WHERE id = :id", id=one)
+    assert await overdue() == 0
+    await change(database, "UPDATE deliveries SET leased_until = NULL")
+    assert await delivery_sweep.paused_targets(database) == 0
+    await change(
+        database,
+        "INSERT INTO delivery_targets (id, failures, paused_until) VALUES (:id, 9, {now} + 60000)",
+        id=endpoint,
+    )
+    assert await overdue() == 0
+    assert await delivery_sweep.paused_targets(database) == 1

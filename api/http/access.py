@@ -1,0 +1,81 @@
+"""The measure of every request: its route, status, duration, payment and error."""
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.metrics.parts import HttpMetrics
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: The label of a path that no route has.
+NO_ROUTE: Final = "none"
+
+
+@dataclass(slots=True)
+class Access:
+    """One request, as far as it is known."""
+
+    #: The path of the route, with its parameters' names.
+    route: str = NO_ROUTE
+    status: int = 0
+    payment_id: str | None = None
+    #: The code of the error that it was answered with.
+    error: str | None = None
+
+
+_access: ContextVar[Access | None] = ContextVar("access", default=None)
+
+
+def note_payment(payment_id: str) -> None:
+    """Name the payment that this request is about."""
+    access = _access.get()
+    if access is not None:
+        access.payment_id = payment_id
+
+
+def note_error(code: str) -> None:
+    """Name the error that this request is answered with."""
+    access = _access.get()
+    if access is not None:
+        access.error = code
+
+
+class Measured:
+    """ASGI middleware that counts and times every request, from its head to the end of its answer."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics, route_of: Callable[[Scope], str | None]) -> None:
+        """`route_of` returns the route of a request once the application has answered it."""
+        self._app: Final = app
+        self._metrics: Final = metrics
+        self._route_of: Final = route_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        access = Access()
+        _access.set(access)
+        began = time.perf_counter()
+
+        async def send_noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                access.status = message["status"]
+            await send(message)
+
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, send_noting)
+        finally:
+            self._metrics.in_flight.dec()
+            access.route = self._route_of(scope) or NO_ROUTE
+            self._ended(scope["method"], access, time.perf_counter() - began)
+
+    def _ended(self, method: str, access: Access, seconds: float) -> None:
+        label = method if method in METHODS else "other"
+        self._metrics.answered(label, access.route, access.status, seconds)
+        if access.error is not None:
+            self._metrics.failed(access.route, access.error)

@@ -1,0 +1,1 @@
+"""Metrics of all processes: their definitions, and the page that is made of them."""

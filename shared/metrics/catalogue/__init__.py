@@ -1,0 +1,1 @@
+"""Definitions of all metrics, by subject."""
