@@ -90,8 +90,7 @@ OVERDUE_AGE: Final = Metric(
     owners=(NOTIFIER,),
     labels=_KIND,
     is_shared=True,
-    advice="It is our backlog, not the receivers'. Above a minute: start notifier workers, and see "
-    "[NotificationsLate](../operations/alerts.md#notificationslate).",
+    advice="It is our backlog, not the receivers'. Above a minute: start notifier workers.",
 )
 PAUSED: Final = Metric(
     kind="gauge",
