@@ -3,7 +3,11 @@
 import asyncio
 from typing import Any, Final, cast
 
+from prometheus_client import CollectorRegistry
+
 from notifier_worker.wiring import wire
+from shared.metrics.definition import API
+from shared.metrics.registry import OwnedMetrics
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import no_failpoint
@@ -29,7 +33,8 @@ _INSERT_SECRET: Final = "INSERT INTO webhook_secrets (endpoint_id, encrypted, cr
 class _NoMetrics:
     """Metrics that nobody collects."""
 
-    registry = None
+    #: Of a process that exports none of a notifier's: any number of notifiers may have them.
+    owned = OwnedMetrics(API, CollectorRegistry())
 
 
 def register_endpoints(store: Store, number: int) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 from bench.growth_data import Installation, fill
 from bench.growth_statements import (
+    SMALL_TABLES,
     WHOLE_TABLE,
     cost,
     statements,
@@ -53,7 +54,7 @@ def test_no_statement_reads_a_growing_table_as_a_whole_on_sqlite(sqlite_template
     """SQLite chooses without statistics: the plans of an empty database are those of any size."""
     with closing(sqlite3.connect(sqlite_template)) as connection:
         found = {
-            name: read_as_a_whole(connection, statement) - {"workers"}
+            name: read_as_a_whole(connection, statement) - SMALL_TABLES
             for name, statement in statements("sqlite").items()
             if name not in WHOLE_TABLE.keys() | IN_ORDER
         }
