@@ -1,54 +1,26 @@
-"""The README's section 'Pay': its commands work as printed in a new folder, and answer as shown."""
+"""The README's section 'Pay' and the tutorial of a real terminal: their commands work as printed."""
 
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from eventually import eventually
 from loopback import terminal_host
+from printed_commands import PLACEHOLDER, Step, steps_of
 from running.fleet import REPOSITORY
 from system import delete_queues
+from wire.shop_terminal import shop_terminal
 
 HEADING: Final = "## Pay\n"
-#: A block of commands and the block that shows their answer.
-STEP: Final = re.compile(r"```sh\n(?P<commands>.+?)```\n\n```text\n(?P<answer>.+?)```", re.DOTALL)
-#: What a reader replaces by what was answered before.
-PLACEHOLDER: Final = re.compile(r"\b(MERCHANT_ID|USERNAME|SECRET)\b")
-KEEPS_RUNNING: Final = ("make run", "cloud-terminal virtual-terminal")
 #: `make` with this virtual environment, which is taken for up to date: several test runs may share it.
 PRELUDE: Final = 'set -e; make() { command make -o "$VIRTUAL_ENV/.ready" VENV="$VIRTUAL_ENV" "$@"; }\n'
-
-
-@dataclass(frozen=True)
-class Step:
-    """One block of commands, and the answer that the README shows."""
-
-    commands: str
-    answer: str
-
-    @property
-    def keeps_running(self) -> bool:
-        return self.commands.startswith(KEEPS_RUNNING)
-
-    def found_in(self, output: str) -> dict[str, str] | None:
-        """Return what the output has for the answer's placeholders; None where it is another answer."""
-        parts = (r"\s*".join(map(_pattern, part.split())) for part in self.answer.split("..."))
-        found = re.search(".*".join(parts), output, re.DOTALL)
-        return None if found is None else found.groupdict()
-
-
-def _pattern(word: str) -> str:
-    """Return a word's pattern: itself, and a group for a placeholder."""
-    return PLACEHOLDER.sub(r"(?P<\1>[\\w-]+)", re.escape(word))
 
 
 class Reader:
@@ -58,6 +30,8 @@ class Reader:
         self._folder = folder
         self._host = terminal_host()
         self._answers: dict[str, str] = {}
+        #: What a page prints in place of a reader's own addresses.
+        self.stands_for: dict[str, str] = {}
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
             "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
@@ -117,9 +91,13 @@ class Reader:
 
     def _script(self, step: Step) -> str:
         text = PLACEHOLDER.sub(lambda match: self._answers[match[0]], step.commands)
+        for printed, here in self.stands_for.items():
+            text = text.replace(printed, here)
         return PRELUDE + text.replace("127.0.0.1", self._host).replace(".venv/", f"{sys.prefix}/")
 
     def _as_printed(self, output: str) -> str:
+        for printed, here in self.stands_for.items():
+            output = output.replace(here, printed)
         return output.replace(self._host, "127.0.0.1").replace(f"{self._folder}/", "")
 
 
@@ -132,18 +110,25 @@ def _has_ended(group: int) -> bool:
     return False
 
 
-def steps() -> list[Step]:
-    section = (REPOSITORY / "README.md").read_text().split(HEADING)[1].split("\n## ")[0]
-    found = [Step(match["commands"], match["answer"]) for match in STEP.finditer(section)]
-    assert len(found) == section.count("```sh\n"), "a block of commands without an answer"
-    return found
+def readme_steps() -> list[Step]:
+    return steps_of((REPOSITORY / "README.md").read_text().split(HEADING)[1].split("\n## ")[0])
+
+
+async def pay_on_a_real_terminal(reader: Reader) -> None:
+    """Type the tutorial's commands beside the API that runs; another device stands for the terminal."""
+    page = (REPOSITORY / "docs/tutorial/real-terminal.md").read_text()
+    async with shop_terminal() as terminal:
+        reader.stands_for = {"192.0.2.17": terminal.host, "192.0.2.0/24": "127.0.0.0/8"}
+        for step in steps_of(page):
+            if not step.keeps_running:
+                await asyncio.to_thread(reader.type, step)
 
 
 async def test_the_readmes_commands_pay_as_printed(tmp_path: Path, amqp_url: str, amqp_prefix: str) -> None:
-    """From nothing to a paid order; the same order again is answered from the database."""
+    """From nothing to a paid order, which is then answered from the database; then the tutorial's terminal."""
     reader = Reader(tmp_path, amqp_url, amqp_prefix)
 
-    *preparing, paying = steps()
+    *preparing, paying = readme_steps()
 
     async with contextlib.AsyncExitStack() as shells:
         shells.push_async_callback(delete_queues, amqp_url, amqp_prefix)
@@ -155,6 +140,7 @@ async def test_the_readmes_commands_pay_as_printed(tmp_path: Path, amqp_url: str
                 reader.type(step)
         first = reader.type(paying)
         again = reader.type(Step(paying.commands, '{"paymentStatus":"Success"'))
+        await pay_on_a_real_terminal(reader)
 
     assert '"replayed":false' in first
     assert '"replayed":true' in again

@@ -74,6 +74,15 @@ class AsyncCloudTerminal:
         """Return the outcome of a payment, or `Unknown` after so many seconds."""
         return await self._run(self._calls.wait(payment_id, seconds))
 
+    async def attach(
+        self, order_id: str, *, operation: Operation = Operation.DEBIT, seconds: float = 300
+    ) -> Outcome | None:
+        """Return the outcome of the order's newest attempt; None where there is none. It never starts one.
+
+        For a restart: what became of the sale that ran when the power went?
+        """
+        return await self._run(self._calls.attach(order_id, operation, seconds))
+
     async def payment(self, payment_id: str) -> Payment:
         return await self._run(self._calls.payment(payment_id))
 

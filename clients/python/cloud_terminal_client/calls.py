@@ -8,19 +8,13 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
-from cloud_terminal_client.errors import (
-    NoAnswer,
-    NoConnection,
-    ServerError,
-    TooManyRequests,
-    UnreadableAnswer,
-)
+from cloud_terminal_client.errors import UnreadableAnswer
 from cloud_terminal_client.exchange import Answer, Call, Request
 from cloud_terminal_client.models import Event, FeedPage, HistoryEvent, Operation, Payment, WebhookEndpoint
 from cloud_terminal_client.orders import Order
 from cloud_terminal_client.outcomes import Outcome, Unknown
-from cloud_terminal_client.paying import Paying, look, wait_until
-from cloud_terminal_client.retrying import RetryPolicy, Surroundings, answered
+from cloud_terminal_client.paying import Paying, attach, look, wait_until
+from cloud_terminal_client.retrying import PASSING_ERRORS, RetryPolicy, Surroundings, answered
 
 Read = TypeVar("Read")
 _PAGE_LIMIT = 100
@@ -42,9 +36,12 @@ class Calls:
         deadline = self._around.clock() + seconds
         try:
             first = yield from self.payment(payment_id)
-        except (NoConnection, NoAnswer, ServerError, TooManyRequests, UnreadableAnswer) as error:
+        except PASSING_ERRORS as error:
             return Unknown(None, error)
         return (yield from wait_until(first, deadline, self._around))
+
+    def attach(self, order_id: str, operation: Operation, seconds: float) -> Call[Outcome | None]:
+        return attach(order_id, operation, seconds, self._around)
 
     def payment(self, payment_id: str) -> Call[Payment]:
         return (yield from self._read(look(payment_id, 0), _payment))

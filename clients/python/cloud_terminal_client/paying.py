@@ -17,7 +17,14 @@ from cloud_terminal_client.exchange import Answer, Call, NotSent, Pause, Reply, 
 from cloud_terminal_client.models import Operation, Payment
 from cloud_terminal_client.orders import Order
 from cloud_terminal_client.outcomes import Failed, Outcome, Succeeded, Unknown, outcome_of
-from cloud_terminal_client.retrying import PASSING, Surroundings, asked_pause, error_of
+from cloud_terminal_client.retrying import (
+    PASSING,
+    PASSING_ERRORS,
+    Surroundings,
+    answered,
+    asked_pause,
+    error_of,
+)
 
 #: One look waits so long at most: proxies close what is silent for a minute.
 LONGEST_LOOK_SECONDS: Final = 20
@@ -84,8 +91,7 @@ class Paying:
 
     def _look(self, begun: float) -> Call[Payment | None]:
         """Return the attempt that this operation runs as, where the list shows one."""
-        query: dict[str, str | int] = {"order_id": self.order.order_id, "limit": 100}
-        reply = yield from ask(Request("GET", "/v1/payments", query))
+        reply = yield from ask(attempts_of(self.order.order_id))
         if not isinstance(reply, Answer) or reply.status != 200:
             return None
         since = None if reply.date is None else reply.date + 1 - (self.around.clock() - begun)
@@ -119,6 +125,27 @@ def wait_until(payment: Payment, deadline: float, around: Surroundings) -> Call[
         if around.clock() - asked_at < seconds / 2:
             # An API that stops answers early.
             yield Pause(around.policy.pause_seconds(1, around.random, None))
+
+
+def attach(
+    order_id: str, operation: Operation, wait_seconds: float, around: Surroundings
+) -> Call[Outcome | None]:
+    """Return the outcome of the order's newest attempt, and start none; None where there is no attempt."""
+    deadline = around.clock() + wait_seconds
+    try:
+        answer = yield from answered(attempts_of(order_id), around)
+        attempts = [Payment.read(shown) for shown in answer.json()["payments"]]
+    except (*PASSING_ERRORS, KeyError, TypeError, ValueError) as error:
+        return Unknown(None, error if isinstance(error, CloudTerminalError) else None)
+    for payment in attempts:
+        if payment.operation == operation:
+            return (yield from wait_until(payment, deadline, around))
+    return None
+
+
+def attempts_of(order_id: str) -> Request:
+    """Return the request for an order's attempts, the newest first."""
+    return Request("GET", "/v1/payments", {"order_id": order_id, "limit": 100})
 
 
 def look(payment_id: str, wait_seconds: int) -> Request:

@@ -4,11 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cloud_terminal_client.errors import CloudTerminalError, NoAnswer, NoConnection
+from cloud_terminal_client.errors import (
+    CloudTerminalError,
+    NoAnswer,
+    NoConnection,
+    ServerError,
+    TooManyRequests,
+    UnreadableAnswer,
+)
 from cloud_terminal_client.exchange import Answer, Call, Clock, Lost, NotSent, Pause, Reply, Request, ask
 
 #: Statuses of a server that cannot answer at this moment.
 PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+#: Errors that say nothing of what was asked for.
+PASSING_ERRORS: Final = (NoConnection, NoAnswer, ServerError, TooManyRequests, UnreadableAnswer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,12 @@ class WholeSandbox:
         assert answer.status_code == 200, (answer.status_code, answer.text)
         return answer.json()
 
+    def page(self, system: str) -> str:
+        """Return the first page of a system, as a browser gets it."""
+        answer = self._client.get(self.entry[system] + "/", headers={"accept": "text/html"})
+        assert answer.status_code == 200, answer.text
+        return answer.text.lower()
+
     def post(self, system: str, path: str, body: Any = None) -> Any:
         answer = self._client.post(self.entry[system] + path, json=body)
         assert answer.status_code == 200, (answer.status_code, answer.text)
