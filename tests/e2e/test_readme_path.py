@@ -125,7 +125,7 @@ async def pay_on_a_real_terminal(reader: Reader) -> None:
 
 
 async def test_the_readmes_commands_pay_as_printed(tmp_path: Path, amqp_url: str, amqp_prefix: str) -> None:
-    """From nothing to a paid order, which is then answered from the database; then the tutorial's terminal."""
+    """From nothing to a paid order and its stored answer; then on the tutorial's terminal."""
     reader = Reader(tmp_path, amqp_url, amqp_prefix)
 
     *preparing, paying = readme_steps()
