@@ -103,11 +103,13 @@ bench-growth: $(VENV)/.ready ## Compare each statement's cost in a small and a l
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.growth $(ARGS)
 
 .PHONY: docs
-docs: $(VENV)/.ready ## Write the generated files: settings, metrics, diagrams, outcomes
+docs: $(VENV)/.ready ## Write the generated files (settings, metrics, diagrams, outcomes), build the site into .cache/site
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
 	$(BIN)/python -m shared.metrics.reference > docs/reference/metrics.md
 	$(BIN)/python -m shared.payment.diagram
 	$(BIN)/python -m sandbox.terminal.script.outcomes_reference > docs/sandbox/outcomes.md
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The docs are at $(CURDIR)/.cache/site/index.html"
 
 .PHONY: up-compose
 up-compose: ## Build and start the whole system with docker compose, sandbox terminal included

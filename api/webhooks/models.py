@@ -18,7 +18,7 @@ _Description = Annotated[str, Field(max_length=200, pattern=NOT_NUL)]
 _Types = Annotated[list[Annotated[str, OneOf(type_.value for type_ in PAYMENT_TYPES)]], Field(max_length=50)]
 
 _URL_DESCRIPTION: Final = "Receiver of the events: https, a public address, no user name, no fragment."
-_URL_EXAMPLES: Final = ["https://127.0.0.1/hooks/payments"]
+_URL_EXAMPLES: Final = ["https://shop.example.com/hooks/payments"]
 _DESCRIPTION_DESCRIPTION: Final = "For people."
 _TYPES_DESCRIPTION: Final = "The event types that it subscribes to; empty: all of them."
 _TYPES_EXAMPLES: Final = [["payment.succeeded", "payment.resolved"]]

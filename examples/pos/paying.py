@@ -28,10 +28,17 @@ class Counter:
     """One counter with its terminal."""
 
     def __init__(
-        self, api: AsyncCloudTerminal, sales: Sales, terminal: str, *, wait_seconds: float = 180
+        self,
+        api: AsyncCloudTerminal,
+        sales: Sales,
+        terminal: str,
+        *,
+        wait_seconds: float = 180,
+        pause_seconds: float = 30,
     ) -> None:
+        """`pause_seconds`: before each look at an unknown sale; what was on its way has arrived by then."""
         self._api, self._sales, self._terminal = api, sales, terminal
-        self._wait_seconds = wait_seconds
+        self._wait_seconds, self._pause_seconds = wait_seconds, pause_seconds
 
     async def pay(self, sale: Sale) -> None:
         """Pay the sale; the state is stored before anything is sent."""
@@ -45,27 +52,30 @@ class Counter:
             # Only where nothing of it was accepted.
             self._sales.change(sale.number, "not_paid", f"{NOT_PAID} ({error})")
             return
-        await self._end(sale, outcome)
+        await self._follow(sale, outcome)
 
     async def resume(self, sale: Sale) -> None:
         """Find out what became of a sale that ran when this program ended; start nothing."""
-        try:
-            outcome = await self._api.attach(sale.order_id, seconds=self._wait_seconds)
-        except CloudTerminalError as error:
-            self._sales.change(sale.number, "unknown", f"{UNKNOWN} ({error})")
-            return
-        await self._end(sale, outcome)
+        await self._follow(sale, await self._found(sale))
 
-    async def _end(self, sale: Sale, outcome: Outcome | None) -> None:
+    async def _follow(self, sale: Sale, outcome: Outcome | None) -> None:
+        """Store the outcome, once there is one."""
+        while isinstance(outcome, Unknown):
+            self._sales.change(sale.number, "unknown", UNKNOWN)
+            await asyncio.sleep(self._pause_seconds)
+            outcome = await self._found(sale)
         match outcome:
             case Succeeded(payment=payment, receipt=receipt):
                 paid = f"{PAID}: {payment.amount_cents / 100:.2f} {payment.currency}"
                 self._sales.change(sale.number, "paid", paid, receipt or "")
             case Failed(description=description):
                 self._sales.change(sale.number, "not_paid", f"{NOT_PAID} ({description})")
-            case Unknown():
-                self._sales.change(sale.number, "unknown", UNKNOWN)
-                await asyncio.sleep(1)
-                await self.resume(sale)
             case None:
                 self._sales.change(sale.number, "not_paid", NOT_PAID)
+
+    async def _found(self, sale: Sale) -> Outcome | None:
+        """Return the outcome of the sale's newest attempt; None where nothing was ever accepted."""
+        try:
+            return await self._api.attach(sale.order_id, seconds=self._wait_seconds)
+        except CloudTerminalError as error:
+            return Unknown(None, error)

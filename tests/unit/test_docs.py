@@ -18,6 +18,7 @@ PAGES: Final = sorted(
         *REPOSITORY.glob("docs/**/*.md"),
         *REPOSITORY.glob("bench/*.md"),
         *REPOSITORY.glob("clients/**/*.md"),
+        *REPOSITORY.glob("examples/*.md"),
     )
 )
 #: Names of modules, wherever they are.
