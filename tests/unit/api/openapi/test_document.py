@@ -112,14 +112,14 @@ def test_the_answers_on_the_page_fit_their_schemas() -> None:
     assert "TICKET CLIENT" in base64.b64decode(success["receipt"]).decode()
 
 
-def test_examples_show_loopback_addresses_only() -> None:
-    """A published host belongs to somebody."""
+def test_examples_show_loopback_addresses_and_reserved_names_only() -> None:
+    """Any other host belongs to somebody."""
     text = json.dumps(openapi_document())
 
     for address in re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text):
         assert ipaddress.ip_address(address).is_loopback
     for host in re.findall(r"https?://([^/:\"`]+)", text):
-        assert ipaddress.ip_address(host).is_loopback
+        assert host.endswith("example.com") or ipaddress.ip_address(host).is_loopback
 
 
 def test_the_payments_description_names_what_is_rendered() -> None:
