@@ -47,4 +47,4 @@ def test_the_quickstarts_commands_answer_as_printed(sandbox: WholeSandbox) -> No
 def test_the_quickstarts_pages_are_there(sandbox: WholeSandbox, port: str) -> None:
     """Those that it sends a reader to."""
     assert f"<http://127.0.0.1:{port}>" in PAGE.read_text()
-    assert sandbox.page(SYSTEMS[port]).startswith("<!doctype html>")
+    assert sandbox.front_page(SYSTEMS[port]).startswith("<!doctype html>")

@@ -55,7 +55,7 @@ class WholeSandbox:
         assert answer.status_code == 200, (answer.status_code, answer.text)
         return answer.json()
 
-    def page(self, system: str) -> str:
+    def front_page(self, system: str) -> str:
         """Return the first page of a system, as a browser gets it."""
         answer = self._client.get(self.entry[system] + "/", headers={"accept": "text/html"})
         assert answer.status_code == 200, answer.text
