@@ -39,7 +39,8 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
     handle_errors(app, [route for route in app.routes if isinstance(route, Route)])
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
-    turns = RequestTurns(Edge(OrderPath(app, dependencies)), exempt=frozenset({HEALTH_PATH}))
+    edge = Edge(OrderPath(app, dependencies), dependencies.responses)
+    turns = RequestTurns(edge, exempt=frozenset({HEALTH_PATH}))
     return RequestIds(Measured(turns, dependencies.metrics.http, route_of), random_bytes=os.urandom)
 
 

@@ -16,6 +16,7 @@ from api.connector.readiness import Readiness, database_check
 from api.connector.request import warm_up
 from api.http.accepting import Acceptance
 from api.http.dependencies import Dependencies
+from api.http.given_responses import GivenResponses
 from api.http.server import http_options
 from api.payments.waiters import Waiters
 from api.wiring import wire
@@ -28,7 +29,7 @@ from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
 from shared.runtime.metrics import Metrics
-from shared.runtime.resilience import Failpoint, no_failpoint
+from shared.runtime.resilience import Failpoint, failures_logged, no_failpoint
 from shared.runtime.serving import bind, port_of, serving
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.security.secret_key import load_secret_key
@@ -58,6 +59,7 @@ class Assembled:
             self.waiters.run(),
             payments.admission.run(),
             payments.stored_bytes.run(),
+            self.dependencies.responses.run(),
             self.outbox_publisher.run(),
         )
 
@@ -125,6 +127,11 @@ async def assemble(
     return Assembled(dependencies, publisher, replies, waiters, notifying)
 
 
+async def _store_responses(responses: GivenResponses) -> None:
+    with failures_logged("given responses not stored"):
+        await responses.store()
+
+
 async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     """Serve until SIGTERM or SIGINT, then let the running requests finish.
 
@@ -163,6 +170,8 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
                 acceptance=acceptance.check,
             )
         )
+        # After the last answer, before the database is closed.
+        stack.push_async_callback(_store_responses, assembled.dependencies.responses)
         lag = watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS)
         stopped = await stack.enter_async_context(until_stopped(*assembled.loops(), lag))
         # Left first at the end: the requests finish while everything that they need still runs.

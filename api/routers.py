@@ -6,6 +6,10 @@ from fastapi import APIRouter
 
 from api.connector.routes import public as healthcheck
 from api.connector.routes import router as connector
+from api.investigation.merchant_routes import router as investigation
+from api.investigation.merchant_routes import totals_router as totals
+from api.investigation.operator_routes import router as operator_investigation
+from api.investigation.operator_routes import totals_router as operator_totals
 from api.operator.delivery_routes import router as operator_deliveries
 from api.operator.gateway_routes import router as gateway
 from api.operator.routes import router as operator
@@ -21,8 +25,13 @@ from api.webhooks.routes import tests_router as webhook_tests
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     connector,
     healthcheck,
+    # Before the routes of one payment: their paths have words in the place of its id.
+    investigation,
     payments,
+    totals,
     gateway,
+    operator_investigation,
+    operator_totals,
     operator,
     terminals,
     terminal_imports,

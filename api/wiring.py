@@ -5,6 +5,8 @@ from typing import Protocol
 from api.connector.readiness import Readiness
 from api.http.auth import Credentials
 from api.http.dependencies import Dependencies
+from api.http.given_responses import GivenResponses
+from api.investigation.exports import Exports
 from api.limits.failed_logins import FailedLogins
 from api.limits.fair_shares import FairShares
 from api.payments.changes import PaymentChanges
@@ -48,7 +50,7 @@ def wire(
     failpoint: Failpoint = no_failpoint,
 ) -> Dependencies:
     """Return the dependencies. The caller connects `waiters` to the replies, and runs them,
-    `payments.admission` and `payments.stored_bytes`."""
+    `payments.admission`, `payments.stored_bytes` and `responses`."""
     reply_publisher = ReplyPublisher(database, publisher, metrics, clock)
     names = CachingResolver(
         lookup,
@@ -135,4 +137,6 @@ def wire(
         large_work=LargeWork(),
         webhooks=webhooks,
         metrics=metrics,
+        responses=GivenResponses(database, clock),
+        exports=Exports(database),
     )

@@ -136,6 +136,10 @@ def _statements(size: Installation) -> list[str]:
             " 'gateway', id, id,"
             " '{}', created_at FROM payments WHERE right(id, 1) = '1'"
         ),
+        (
+            "INSERT INTO responses (payment_id, at, status, code, request, credential) SELECT id, created_at,"
+            " 200, 'Success', 'POST /v1/connector/order', merchant_id FROM payments"
+        ),
         # A tenth of the events was never read, and a thousand at least.
         (
             "INSERT INTO events (number, merchant_id, payment_id, sequence, type, at, body, position)"

@@ -72,6 +72,13 @@ VERBS: Final = (
         PAYMENTS,
         calls_api=True,
     ),
+    Verb(
+        "totals",
+        "cli.totals.app:app",
+        "Totals by day, terminal, application and operation; compare them with a file.",
+        PAYMENTS,
+        calls_api=True,
+    ),
     Verb("merchant", "cli.merchant:app", "Merchants and the networks of their terminals.", MERCHANTS),
     Verb("credential", "cli.credential:app", "User names and secrets for HTTP Basic.", MERCHANTS),
 )

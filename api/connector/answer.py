@@ -74,6 +74,15 @@ _UNREACHABLE: Final[dict[str, str]] = {
 }
 
 
+#: The recorded code of an answer that says only that the payment is accepted, or that shows it alone.
+ACCEPTED: Final = "accepted"
+
+
+def code_of(spec: ResponseSpec) -> str:
+    """Return the code by which an answer is recorded."""
+    return spec.error or spec.payment_status or ACCEPTED
+
+
 def render_answer(
     payment: Payment, spec: ResponseSpec, *, replayed: bool = False, resolving: bool | None = None
 ) -> tuple[int, dict[str, Any]]:

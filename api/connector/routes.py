@@ -5,8 +5,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from api.connector.answer import Answer, render_accepted, render_answer
+from api.connector.answer import ACCEPTED, Answer, code_of, render_accepted, render_answer
 from api.connector.request import parse_order
+from api.http.answered import about_payment, answered_with
 from api.http.dependencies import OrderingMerchant, Wired, check_media_type, ordering_merchant, read_body
 from api.http.errors import InvalidHeader, Overloaded
 from api.http.json_text import answer
@@ -143,7 +144,9 @@ async def take_order(request: Request, dependencies: Wired, merchant: OrderingMe
     order = await large_work.run(len(body), parse_order, body, dependencies.settings.body_nesting_limit)
     answered = await dependencies.payments.pay(order, context)
     payment, spec = answered.payment, answered.spec
+    about_payment(payment.id, code_of(spec))
     if context.preference.respond_async and not payment.is_final:
+        answered_with(ACCEPTED)
         location = {"Location": f"/v1/payments/{payment.id}", "Preference-Applied": "respond-async"}
         return answer(*render_accepted(payment, spec), location)
     return await large_work.run(

@@ -9,8 +9,11 @@ from fastapi.openapi.models import HTTPBase as HttpScheme
 from fastapi.security.base import SecurityBase
 
 from api.connector.readiness import Readiness
+from api.http.answered import CREDENTIAL
 from api.http.auth import merchant_of
 from api.http.errors import BodyTooLarge, EncodedBody, MissingMediaType, RequestTimeout, UnsupportedMediaType
+from api.http.given_responses import GivenResponses
+from api.investigation.exports import Exports
 from api.limits.fair_shares import FairShares, Share
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
@@ -53,6 +56,8 @@ class Dependencies:
     large_work: LargeWork
     webhooks: Webhooks
     metrics: Metrics
+    responses: GivenResponses
+    exports: Exports
 
 
 async def _dependencies(request: Request) -> Dependencies:
@@ -62,9 +67,6 @@ async def _dependencies(request: Request) -> Dependencies:
 
 #: A route's parameter: `dependencies: Wired`.
 Wired = Annotated[Dependencies, Depends(_dependencies)]
-
-
-_FOUND: Final = "cloud_terminal.credential"
 
 
 class RequiredCredential(SecurityBase):
@@ -86,12 +88,12 @@ class RequiredCredential(SecurityBase):
         Raises Unauthorized, PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests,
         DatabaseUnavailable.
         """
-        found: Credential | None = request.scope.get(_FOUND)
+        found: Credential | None = request.scope.get(CREDENTIAL)
         if found is None:
             dependencies: Dependencies = request.app.state.dependencies
             authorization = request.headers.get("authorization")
             found = await dependencies.credentials.of_kind(authorization, self.kind, self.share)
-            request.scope[_FOUND] = found
+            request.scope[CREDENTIAL] = found
         return found
 
 

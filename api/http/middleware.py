@@ -8,12 +8,18 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.answered import CREDENTIAL, AnswerAbout, watched_answer
 from api.http.errors import NotFound
+from api.http.given_responses import GivenResponses
 from api.http.responses import answer_error
-from shared.network.http_bounds import LOGGED_IN
+from shared.network.http_bounds import CLIENT_LEFT, LOGGED_IN
 from shared.runtime.ids import RandomBytes, new_process_id
 from shared.runtime.logging import bound
 from shared.runtime.turns import Turns
+from shared.storage.investigation.responses import Response
+
+#: The key of a scope under which its request's id is found.
+_ID: Final = "cloud_terminal.request_id"
 
 _REQUEST_ID: Final = b"x-request-id"
 _SANE_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -62,10 +68,11 @@ class RequestTurns:
 
 
 class Edge:
-    """ASGI middleware of headers, HEAD requests and impossible paths."""
+    """ASGI middleware of headers, HEAD requests, impossible paths and the record of given responses."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, responses: GivenResponses) -> None:
         self._app: Final = app
+        self._responses: Final = responses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,17 +88,39 @@ class Edge:
                 headers.setdefault("Cache-Control", "no-store")
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.update(added)
+                self._record(scope, about, message["status"])
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)
 
         _scope.set(scope)
         _headers.set(added)
-        if "\0" in scope["path"]:
-            # No name has it, and PostgreSQL refuses it.
-            await answer_error(NotFound())(scope, receive, send_guarded)
+        with watched_answer() as about:
+            if "\0" in scope["path"]:
+                # No name has it, and PostgreSQL refuses it.
+                await answer_error(NotFound())(scope, receive, send_guarded)
+                return
+            if is_head:
+                scope = {**scope, "method": "GET"}
+            await self._app(scope, receive, send_guarded)
+
+    def _record(self, scope: Scope, about: AnswerAbout, status: int) -> None:
+        """Record an answer about a payment as it is handed to the connection."""
+        if about.payment_id is None:
             return
-        await self._app({**scope, "method": "GET"} if is_head else scope, receive, send_guarded)
+        client_left = scope.get("state", {}).get(CLIENT_LEFT)
+        self._responses.add(
+            about.payment_id,
+            Response(
+                status=status,
+                code=about.code,
+                request=f"{scope['method']} {scope['path']}",
+                credential=scope[CREDENTIAL].id,
+                client=client_host(),
+                request_id=scope.get(_ID),
+                client_left=client_left is not None and client_left(),
+            ),
+        )
 
 
 class RequestIds:
@@ -110,6 +139,7 @@ class RequestIds:
             return
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _REQUEST_ID), "")
         request_id = given if _SANE_REQUEST_ID.fullmatch(given) else new_process_id(self._random_bytes)
+        scope[_ID] = request_id
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

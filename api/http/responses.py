@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from api.http.access import note_error
+from api.http.answered import CREDENTIAL, about_payment, answered_with
 from api.http.errors import (
     ApiError,
     DatabaseOutage,
@@ -22,18 +23,24 @@ from api.http.errors import (
 )
 from api.http.json_text import answer
 from api.http.validation import first_validation_error
+from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
+from shared.storage.terminals.merchants import Credential
 
 _log = structlog.get_logger()
 
 
 def answer_error(error: ApiError) -> Response:
     note_error(error.code)
+    answered_with(error.code)
     return answer(error.status, error.body(), error.headers)
 
 
-async def _on_api_error(_request: Request, error: Exception) -> Response:
+async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
+    credential: Credential | None = request.scope.get(CREDENTIAL)
+    if error.payment is not None and credential is not None and credential.kind is CredentialKind.PRIVATE:
+        about_payment(error.payment.id)
     _log.info("request refused", status=error.status, code=error.code)
     return answer_error(error)
 

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody, Time
+from api.investigation.models import EqualCharges, GivenResponse
 from api.payments.models import HistoryEvent, Payment, StoredEvidence, one_of
+from api.webhooks.delivery_models import AnyDeliveryWithAttempts
 from shared.concert.mask import mask_card_numbers
 from shared.payment.payment import Result
 from shared.storage.payments.operators import Action
@@ -85,6 +87,27 @@ class Case(ResponseBody):
     in_doubt_seconds: Omittable[float] = Field(None, description="The age of the doubt.")
     decision_in_seconds: Omittable[DecisionTimes] = None
     events: Omittable[list[HistoryEvent]] = Field(None, description="The history, of one payment.")
+
+
+class Facts(Case):
+    """Everything that is stored about one payment."""
+
+    receipt: Omittable[str] = Field(None, description="The customer's receipt, as text.")
+    sent: Omittable[dict[str, Any]] = Field(
+        None, description="The very fields that were sent to the terminal, by tag; card numbers are masked."
+    )
+    answered: Omittable[dict[str, Any]] = Field(
+        None, description="The very fields that the terminal answered; left out where no answer was read."
+    )
+    responses: list[GivenResponse] = Field(
+        description="Who was told what and when: the newest two hundred answers that clients were given."
+    )
+    deliveries: list[AnyDeliveryWithAttempts] = Field(
+        description="The newest hundred notifications of HiPay and the merchant, with their attempts."
+    )
+    equal_charges: EqualCharges = Field(
+        description="This payment and those of the same card, amount and terminal within an hour."
+    )
 
 
 class CasePage(ResponseBody):

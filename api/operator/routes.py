@@ -8,18 +8,20 @@ from api.http.models import known
 from api.http.query import Page, cursor
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
+from api.operator.facts import facts_of
 from api.operator.models import (
     Case,
     CasePage,
     Decision,
     DecisionTimes,
+    Facts,
     OperatorAction,
     OperatorActionPage,
     Release,
 )
 from api.payments.early_release import ask_for_terminal, doubt_window
 from api.payments.errors import PaymentConflict, TerminalFree, TooEarly
-from api.payments.history import event_object, evidence_object
+from api.payments.history import evidence_object
 from api.payments.models import Accepted, Payment, PaymentId
 from shared.payment import payment as stored
 from shared.payment.answers import ResponseSpec
@@ -74,15 +76,14 @@ async def list_operator_actions(dependencies: Wired, page: Page) -> OperatorActi
 
 @router.get(
     "/payments/{payment_id}",
-    summary="Return any merchant's payment with its evidence and history",
+    summary="Return everything that is stored about any merchant's payment",
     responses=error_responses(InvalidQuery("limit"), NotFound()),
 )
-async def get_case(dependencies: Wired, payment_id: PaymentId) -> Case:
-    """Return the payment with its evidence and its whole history."""
-    case = await _shown(dependencies, await _case(dependencies, payment_id))
-    events = await listing.events(dependencies.database, payment_id)
-    shown = [event_object(event, for_merchant=False) for event in events]
-    return case.model_copy(update={"events": shown})
+async def get_case(dependencies: Wired, payment_id: PaymentId) -> Facts:
+    """Return the payment with its evidence, history, deliveries, and the answers that clients were given."""
+    case = await _case(dependencies, payment_id)
+    shown = await _shown(dependencies, case)
+    return await facts_of(dependencies.database, shown, receipt=case.payment.result.receipt)
 
 
 @router.post(

@@ -1,17 +1,21 @@
 """Payments as resources: one, a list, its history; cancel it while it is queued; ask for its terminal."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Query
 from fastapi.responses import Response
 
-from api.connector.answer import Answer, render_answer
+from api.connector.answer import ACCEPTED, Answer, render_answer
+from api.http.answered import about_payment
 from api.http.dependencies import Dependencies, Merchant, Wired, merchant
 from api.http.errors import InvalidQuery, NotFound
 from api.http.json_text import answer
-from api.http.models import Choice, Omittable, known
-from api.http.query import DIGITS, Page, Text, TimeParameter, cursor
+from api.http.models import known
+from api.http.query import DIGITS, Page, Text, cursor
 from api.http.routing import api_router
+from api.investigation.models import payment_object
+from api.investigation.parameters import PAGE_DESCRIPTION, Search
 from api.openapi.components import error_responses
 from api.payments.early_release import ask_for_terminal
 from api.payments.errors import PaymentConflict, TerminalFree, TooEarly
@@ -20,8 +24,8 @@ from api.payments.models import Accepted, Payment, PaymentEvents, PaymentId, Pay
 from shared.payment.payment import Reason
 from shared.payment.states import State
 from shared.runtime.ids import is_payment_id
+from shared.storage.investigation import search
 from shared.storage.payments import claims, listing, snapshots
-from shared.storage.payments.listing import Filter
 from shared.storage.payments.snapshots import PaymentSnapshot
 from shared.storage.terminals.merchants import Credential
 
@@ -63,19 +67,15 @@ async def get_payment(
 @router.get(
     "",
     summary="List payments, newest first",
-    response_description="One page. What is accepted meanwhile is newer than every page that follows.",
+    response_description=PAGE_DESCRIPTION,
     responses=error_responses(InvalidQuery("state"), NotFound()),
 )
 async def list_payments(
     dependencies: Wired,
     merchant: Merchant,
     page: Page,
-    order_id: Annotated[Text, Query(description="Attempts of this order only.")] = None,
+    wanted: Search,
     terminal: Annotated[Text, Query(description="On this registered terminal only.")] = None,
-    terminal_address: Annotated[Text, Query(description="On this `address:port` only.")] = None,
-    state: Annotated[Omittable[Choice[State]], Query(description="In this state only.")] = None,
-    created_from: Annotated[TimeParameter, Query(description="Accepted at this time or later.")] = None,
-    created_to: Annotated[TimeParameter, Query(description="Accepted before this time.")] = None,
 ) -> PaymentPage:
     """Return the merchant's payments, page by page."""
     assert merchant.merchant_id is not None
@@ -83,20 +83,10 @@ async def list_payments(
         registered = await dependencies.terminals.by_id(merchant.merchant_id, terminal)
         if registered is None:
             raise NotFound("There is no terminal of this id.")
-        terminal_address = registered.terminal_address
-    wanted = Filter(
-        order_id=order_id,
-        terminal_address=terminal_address,
-        state=state,
-        created_from=created_from,
-        created_before=created_to,
-    )
-    found = await listing.payments(
-        dependencies.database, merchant.merchant_id, wanted, after=page.after, limit=page.limit
-    )
-    payments = [
-        Payment.of(each.payment, safe_to_retry=each.response.safe_to_retry) for each in found.payments
-    ]
+        wanted = replace(wanted, terminal_address=registered.terminal_address)
+    own = replace(wanted, merchant_id=merchant.merchant_id)
+    found = await search.payments(dependencies.database, own, after=page.after, limit=page.limit)
+    payments = [payment_object(each) for each in found.payments]
     return PaymentPage(payments=payments, **known(next=cursor(found.next)))
 
 
@@ -159,6 +149,7 @@ async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: 
     await ask_for_terminal(
         dependencies.database, dependencies.settings, payment_id, by=f"merchant ({merchant.id})"
     )
+    about_payment(payment_id, ACCEPTED)
     return Accepted(payment=_alone(await dependencies.payments.results.snapshot(payment_id)))
 
 
@@ -179,6 +170,8 @@ def _alone(snapshot: PaymentSnapshot) -> Payment:
 
 
 async def _answer(dependencies: Dependencies, snapshot: PaymentSnapshot) -> Response:
+    spec = snapshot.response
+    about_payment(snapshot.payment.id, ACCEPTED if spec.payment_status is None else spec.payment_status)
     # It may echo the request.
     return await dependencies.large_work.run(len(snapshot.payment.request), _render, snapshot)
 

@@ -8,6 +8,7 @@ from typing import Final, Self
 import structlog
 
 from api.connector.request import OrderRequest
+from api.http.answered import about_payment
 from api.http.errors import DatabaseOutage, OverloadedUnchecked
 from api.payments.errors import (
     Contended,
@@ -136,6 +137,7 @@ class Payments:
         context: RequestContext,
         started_at: float,
     ) -> Answered:
+        about_payment(new.id)
         self.stored_bytes.add(new.merchant_id, new.request)
         if acceptance.state in FINAL_STATES or new.terminal_address is None:
             snapshot = await self.results.snapshot(new.id)
@@ -179,6 +181,7 @@ class Payments:
             case Attached(payment) if payment.state is State.SUCCEEDED:
                 return Answered(payment, response_for(payment), replayed=True)
             case Attached(payment):
+                about_payment(payment.id)
                 with (
                     bound(payment_id=payment.id),
                     _database_refusals(),

@@ -3,6 +3,7 @@
 import typer
 
 from cli.payments.decide import release_terminal, resolve_payment
+from cli.payments.export import export_payments
 from cli.payments.show import show_payment
 
 app = typer.Typer(
@@ -13,3 +14,4 @@ app = typer.Typer(
 app.command("show")(show_payment)
 app.command("resolve")(resolve_payment)
 app.command("release")(release_terminal)
+app.command("export")(export_payments)

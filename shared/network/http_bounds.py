@@ -10,6 +10,8 @@ from shared.network.client_addresses import UnauthenticatedConnections
 
 #: The key in a request's `state` of the function to call once a client has logged in.
 LOGGED_IN: Final = "logged_in"
+#: The function in the scope's state that returns True once the client has closed the connection.
+CLIENT_LEFT: Final = "client_left"
 
 #: Request line and headers together: the maximum of usual proxies.
 HEAD_BYTES: Final = 65_536

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from shared.network.client_addresses import TooManyConnections
 from shared.network.http_bounds import (
     BODY_PIECE_BYTES,
+    CLIENT_LEFT,
     FRAMING_BYTES,
     FRAMING_FACTOR,
     HEAD_BYTES,
@@ -166,6 +167,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._header_count = 0
         self.scope["state"][LOGGED_IN] = self._stop_counting
+        self.scope["state"][CLIENT_LEFT] = self._ours.is_closing
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers, which follow a body in chunks, are ignored.

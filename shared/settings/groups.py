@@ -243,6 +243,10 @@ class TerminalSettings(Group):
     pos_number: PosNumber = Field(
         default="01", description="POS number (field CA) of a terminal that has none of its own."
     )
+    time_zone: str = Field(
+        default="Europe/Paris",
+        description="Time zone of the terminals, a name like `Indian/Reunion`: totals are by its days.",
+    )
     answer_limit_bytes: int = count(
         16_384, "Longest answer of a terminal; a longer one is a protocol error.", most=1_048_576
     )

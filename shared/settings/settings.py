@@ -1,6 +1,7 @@
 """The settings of every process, in one frozen object."""
 
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr, field_validator, model_validator
 
@@ -89,6 +90,15 @@ class Settings(
                 origin_of(url)
             except TargetRefused as error:
                 raise ValueError(f"{url}: {error.text}") from None
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, KeyError, OSError) as error:
+            raise ValueError("must be a time zone that the system knows (tzdata), as Europe/Paris") from error
         return value
 
     @field_validator("hipay_signing_secret")

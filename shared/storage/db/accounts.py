@@ -30,6 +30,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         "gateway_records": _ADD,
         "payment_events": _ADD,
         "evidence": _ADD,
+        "responses": _ADD,
         "operator_actions": _ADD,
         "events": _CHANGE,
         "feeds": _CHANGE,

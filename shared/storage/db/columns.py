@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Text, text
+from sqlalchemy import BigInteger, Column, Computed, ForeignKey, Index, Integer, Text, text
 from sqlmodel import Field
 
 
@@ -29,6 +29,11 @@ def text_column(nullable: bool = True, default: str | None = None) -> Any:
     """Return a text column; `default` is the database's default, too."""
     server_default = None if default is None else text(f"'{default}'")
     return Field(sa_column=Column(Text, nullable=nullable, server_default=server_default), default=default)
+
+
+def computed_text(expression: str) -> Any:
+    """Return a stored text column that the database computes of the row's others."""
+    return Field(sa_column=Column(Text, Computed(expression, persisted=True)), default=None)
 
 
 def integer(nullable: bool = True, *, is_big: bool = False, default: int | None = None) -> Any:

@@ -22,12 +22,13 @@ from shared.storage.db.schema_steps import target
 from shared.storage.db.sqlite import sqlite_pools
 from shared.storage.db.statement import Statement
 from shared.storage.db.urls import dialect_of, sqlite_path
+from shared.storage.investigation import tables as investigation_tables
 from shared.storage.payments import tables as payment_tables
 from shared.storage.terminals import tables as terminal_tables
 from shared.storage.webhooks import tables as webhook_tables
 
 #: The modules that register the tables by being imported.
-TABLE_MODULES: Final = (payment_tables, terminal_tables, webhook_tables)
+TABLE_MODULES: Final = (payment_tables, terminal_tables, webhook_tables, investigation_tables)
 METADATA: Final = SQLModel.metadata
 
 #: Two processes that start at once migrate one after the other: an advisory lock of this number.

@@ -39,7 +39,7 @@ _OVERDUE = Statement(
     f" AND p.published_at <= {NOW_ONCE} - CAST(:after_ms AS BIGINT) * (1 << (CASE"
     " WHEN p.publish_count > 16 THEN 16"
     " ELSE p.publish_count END - 1))"
-    " ORDER BY p.created_at, p.id LIMIT :most"
+    " ORDER BY {unindexed}p.created_at, p.id LIMIT :most"
 )
 
 #: Compare-and-set: mark one as published again, unless another process did since it was read.

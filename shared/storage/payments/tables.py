@@ -7,6 +7,7 @@ from sqlalchemy import Index
 from sqlmodel import SQLModel
 
 from shared.storage.db.columns import (
+    computed_text,
     flag,
     identity,
     integer,
@@ -27,9 +28,26 @@ class PaymentRow(SQLModel, table=True):
         # The order guard: its key keeps every other attempt of the operation out.
         Index("payments_guard", "merchant_id", "guard_key", unique=True),
         Index("payments_by_operation", "merchant_id", "operation_key"),
-        Index("payments_by_order", "merchant_id", "order_id"),
-        # The order of listings.
+        # By the order first: operators search over merchants.
+        Index("payments_by_order", "order_id", "merchant_id"),
+        # The order of listings: a merchant's, everybody's, a terminal's.
         Index("payments_by_time", "merchant_id", "created_at", "id"),
+        Index("payments_by_age", "created_at", "id"),
+        Index("payments_by_terminal", "terminal_address", "created_at", "id"),
+        partial_index(
+            "payments_by_card",
+            "card_last_four",
+            "created_at",
+            "id",
+            where="card_last_four IS NOT NULL",
+        ),
+        partial_index(
+            "payments_by_authorisation",
+            "authorisation_number",
+            "created_at",
+            "id",
+            where="authorisation_number IS NOT NULL",
+        ),
         # Payments with conflicting evidence, for operators.
         partial_index("payments_contradicted", "created_at", "id", where="contradicted"),
         # Earlier addresses of a host name; literal addresses are left out.
@@ -102,6 +120,8 @@ class PaymentRow(SQLModel, table=True):
     error_description: str | None = text_column()
     authorisation_number: str | None = text_column()
     masked_card: str | None = text_column()
+    #: The masked card's last four digits, made by the database; searches go by it.
+    card_last_four: str | None = computed_text("substr(masked_card, length(masked_card) - 3)")
     application: str | None = text_column()
     aid: str | None = text_column()
     card_read_mode: str | None = text_column()

@@ -20,6 +20,7 @@ from wire.raw_http import basic
 
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
+from api.http.given_responses import GivenResponses
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
 from api.wiring import wire
@@ -118,6 +119,7 @@ class ApiAlone:
     payments: Payments
     metrics: Metrics
     settings: Settings
+    responses: GivenResponses
     app: Any
     _stack: contextlib.AsyncExitStack
 
@@ -206,4 +208,6 @@ async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
         )
         asking = asyncio.create_task(waiters.run())
         stack.callback(asking.cancel)
-        yield ApiAlone(database, postbox, parts.payments, metrics, settings, make_app(parts), stack)
+        yield ApiAlone(
+            database, postbox, parts.payments, metrics, settings, parts.responses, make_app(parts), stack
+        )

@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     _create_tables()
+    _create_responses()
     _create_functions()
 
 
@@ -156,6 +157,12 @@ def _create_tables() -> None:
         sa.Column("error_description", sa.Text(), nullable=True),
         sa.Column("authorisation_number", sa.Text(), nullable=True),
         sa.Column("masked_card", sa.Text(), nullable=True),
+        sa.Column(
+            "card_last_four",
+            sa.Text(),
+            sa.Computed("substr(masked_card, length(masked_card) - 3)", persisted=True),
+            nullable=True,
+        ),
         sa.Column("application", sa.Text(), nullable=True),
         sa.Column("aid", sa.Text(), nullable=True),
         sa.Column("card_read_mode", sa.Text(), nullable=True),
@@ -164,24 +171,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    _create_partial_index("payments_by_debit", "payments", ["debit_id"], "debit_id IS NOT NULL")
-    _create_partial_index(
-        "payments_by_name",
-        "payments",
-        ["merchant_id", "host", "port", "created_at", "id"],
-        "substr(terminal_address, 1, length(host)) <> host",
-    )
-    op.create_index("payments_by_operation", "payments", ["merchant_id", "operation_key"])
-    op.create_index("payments_by_order", "payments", ["merchant_id", "order_id"])
-    op.create_index("payments_by_time", "payments", ["merchant_id", "created_at", "id"])
-    _create_partial_index("payments_contradicted", "payments", ["created_at", "id"], "contradicted")
-    op.create_index("payments_guard", "payments", ["merchant_id", "guard_key"], unique=True)
-    _create_partial_index(
-        "payments_open", "payments", ["state", "deadline_at"], "state IN ('queued', 'in_session', 'in_doubt')"
-    )
-    _create_partial_index(
-        "payments_queued", "payments", ["terminal_address", "created_at", "id"], "state = 'queued'"
-    )
+    _create_indexes_of_payments()
     op.create_table(
         "probes",
         sa.Column("id", sa.Text(), nullable=False),
@@ -384,6 +374,61 @@ def _create_tables() -> None:
     )
 
 
+def _create_indexes_of_payments() -> None:
+    _create_partial_index("payments_by_debit", "payments", ["debit_id"], "debit_id IS NOT NULL")
+    _create_partial_index(
+        "payments_by_name",
+        "payments",
+        ["merchant_id", "host", "port", "created_at", "id"],
+        "substr(terminal_address, 1, length(host)) <> host",
+    )
+    op.create_index("payments_by_operation", "payments", ["merchant_id", "operation_key"])
+    op.create_index("payments_by_order", "payments", ["order_id", "merchant_id"])
+    op.create_index("payments_by_time", "payments", ["merchant_id", "created_at", "id"])
+    op.create_index("payments_by_age", "payments", ["created_at", "id"])
+    op.create_index("payments_by_terminal", "payments", ["terminal_address", "created_at", "id"])
+    _create_partial_index(
+        "payments_by_card",
+        "payments",
+        ["card_last_four", "created_at", "id"],
+        "card_last_four IS NOT NULL",
+    )
+    _create_partial_index(
+        "payments_by_authorisation",
+        "payments",
+        ["authorisation_number", "created_at", "id"],
+        "authorisation_number IS NOT NULL",
+    )
+    _create_partial_index("payments_contradicted", "payments", ["created_at", "id"], "contradicted")
+    op.create_index("payments_guard", "payments", ["merchant_id", "guard_key"], unique=True)
+    _create_partial_index(
+        "payments_open", "payments", ["state", "deadline_at"], "state IN ('queued', 'in_session', 'in_doubt')"
+    )
+    _create_partial_index(
+        "payments_queued", "payments", ["terminal_address", "created_at", "id"], "state = 'queued'"
+    )
+
+
+def _create_responses() -> None:
+    op.create_table(
+        "responses",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("payment_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("credential", sa.Text(), nullable=False),
+        sa.Column("client", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("client_left", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("responses_of_payment", "responses", ["payment_id", "id"])
+
+
 def _create_partial_index(
     name: str, table: str, columns: list[str], where: str, *, unique: bool = False
 ) -> None:
@@ -407,6 +452,7 @@ def downgrade() -> None:
         "delivery_attempts",
         "deliveries",
         "webhook_secrets",
+        "responses",
         "payment_events",
         "gateway_records",
         "evidence",

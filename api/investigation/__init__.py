@@ -1,0 +1,1 @@
+"""Investigation: search of payments, equal charges, facts of one payment, totals, exports."""

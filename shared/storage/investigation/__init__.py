@@ -1,0 +1,1 @@
+"""Investigation of stored payments: search, equal charges, given responses, totals, exports."""

@@ -1,0 +1,61 @@
+"""Totals, exports and comparisons by the command."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from databases import Store
+from payments import lose
+from running.command import on_machine
+from running.served_api import served_api
+
+from shared.payment.payment import Result
+from shared.payment.states import Event
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
+
+def test_a_days_totals_are_compared_with_a_terminals_file(store: Store, tmp_path: Path) -> None:
+    """To the cent: what is missing on which side, and what is in doubt; exit code 6 until they are equal."""
+    with served_api(store) as served:
+
+        async def sell() -> None:
+            pos = await served.api.merchant()
+            for order, amount in (("a", 4250), ("b", 100)):
+                payment_id = await pos.order_async(order_id=order, amount=amount)
+                result = Result(authorisation_number=f"18411{amount % 10}{order}", application="001")
+                await served.api.settle(await served.api.claim(payment_id), Event.ANSWERED_DONE, result)
+            doubtful = await pos.order_async(order_id="c", amount=70, host="127.0.0.10")
+            await lose(served.api.database, await served.api.claim(doubtful))
+
+        served.run(sell())
+    here = on_machine(store)
+    today = datetime.now(UTC).date()
+    days = ("--from", str(today - timedelta(days=1)), "--to", str(today + timedelta(days=1)))
+    file = tmp_path / "terminal.csv"
+
+    exported = [
+        json.loads(line) for line in here.run("payments", "export", "--format", "jsonl").stdout.splitlines()
+    ]
+    assert [(row["order_id"], row["amount"], row["state"]) for row in exported] == [
+        ("a", 4250, "succeeded"), ("b", 100, "succeeded"), ("c", 70, "in_doubt"),
+    ]  # fmt: skip
+    (debits,) = here.rows("totals", "show", *days, "--by", "operation")
+    assert (debits["count"], debits["cents"], debits["open_count"], debits["open_cents"]) == (2, 4350, 1, 70)
+    assert all(
+        len(line) <= 80 for line in here.run("totals", "show", *days, "--by", "day").stdout.splitlines()
+    )
+
+    file.write_text("operation;count;amount\ndebit;2;43,50\n")
+    assert "Both sides are equal." in here.run("totals", "compare", "--csv", str(file), *days).stdout
+    file.write_text("operation;count;amount\ndebit;3;44,20\n")
+    assert "in_doubt" in here.run("totals", "compare", "--csv", str(file), *days, code=6).stdout
+    file.write_text("amount,authorisation_number\n42.50,184110a\n0.70,999999\n5.00,\n")
+    found = here.run("totals", "compare", "--csv", str(file), *days, "--json", code=6).stdout.splitlines()
+    assert [json.loads(line)["finding"] for line in found] == ["in_doubt", "missing_here", "missing_there"]
+    file.write_text("count,amount\nx,1\n")
+    assert "needs at least one of" in here.run("totals", "compare", "--csv", str(file), *days, code=2).stderr
