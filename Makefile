@@ -86,6 +86,10 @@ hostile: $(VENV)/.ready ## Attack real processes on real servers, and print what
 rolling: $(VENV)/.ready ## Replace every replica of every process under load, behind HAProxy: no client notices (2 minutes)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/rolling --rolling -q $(ARGS)
 
+.PHONY: wireguard
+wireguard: $(VENV)/.ready ## Pay on a terminal behind a WireGuard tunnel, in network namespaces (root, wireguard-tools, wireguard-go)
+	@PYTHON=$(BIN)/python tests/wireguard/trial
+
 .PHONY: test-upgrade
 test-upgrade: $(VENV)/.ready ## Run the previous release's processes on this release's schema, beside this release's
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/upgrade --upgrade -q $(ARGS)
