@@ -4,7 +4,7 @@
 # ///
 """Schemas of the kinds in deploy/kubernetes, closed: a field that is not named is refused.
 
-    uv run --no-project scripts/write_kubernetes_schemas.py > tests/unit/deploy/kubernetes_schemas.json
+    uv run --no-project scripts/write_kubernetes_schemas.py > tests/support/deployed/kubernetes_schemas.json
 
 Kubernetes' own come from kubernetes-validate, KEDA's from cloudcoil-models-keda (both Apache-2.0);
 only those that a kind leads to, without descriptions.
