@@ -90,6 +90,10 @@ rolling: $(VENV)/.ready ## Replace every replica of every process under load, be
 wireguard: $(VENV)/.ready ## Pay on a terminal behind a WireGuard tunnel, in network namespaces (root, wireguard-tools, wireguard-go)
 	@PYTHON=$(BIN)/python tests/wireguard/trial
 
+.PHONY: test-operations
+test-operations: $(VENV)/.ready ## Type the handbook's commands on real servers: TLS, backups, secrets, a restore (1 minute)
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/operations --operations -q $(ARGS)
+
 .PHONY: test-upgrade
 test-upgrade: $(VENV)/.ready ## Run the previous release's processes on this release's schema, beside this release's
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/upgrade --upgrade -q $(ARGS)

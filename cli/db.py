@@ -104,7 +104,9 @@ async def _version(settings: "Settings") -> str | None:
     if path is not None and not path.exists():
         # Opening would make it.
         return None
-    database = open_database(url, pool_size=1, pooler=settings.database_pooler)
+    database = open_database(
+        url, pool_size=1, pooler=settings.database_pooler, ca_file=settings.database_ca_file
+    )
     try:
         return await schema_version(database)
     finally:
@@ -116,7 +118,12 @@ async def _grant(settings: "Settings", folder: Path) -> None:
     from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
     from shared.storage.db.opening import open_database
 
-    database = open_database(settings.database_url.get_secret_value(), pool_size=1, rng=random.SystemRandom())
+    database = open_database(
+        settings.database_url.get_secret_value(),
+        pool_size=1,
+        rng=random.SystemRandom(),
+        ca_file=settings.database_ca_file,
+    )
     try:
         if database.dialect != "postgresql":
             raise fail("--accounts: only PostgreSQL has accounts.", EXIT_USAGE)

@@ -56,7 +56,9 @@ async def assemble(
     metrics.database.observe(database)
     topology = topology_of(settings)
     heartbeats = await Heartbeats.open(
-        settings.database_url.get_secret_value(), pooler=settings.database_pooler
+        settings.database_url.get_secret_value(),
+        pooler=settings.database_pooler,
+        ca_file=settings.database_ca_file,
     )
     stack.push_async_callback(heartbeats.close)
     consuming = await stack.enter_async_context(

@@ -115,7 +115,7 @@ class Credentials:
         try:
             self._failed_logins.check(said.username, given, client)
         except MustPause as pause:
-            raise TooManyFailedLogins(pause.seconds) from None
+            raise TooManyFailedLogins(pause.seconds, pause.limit) from None
         # Whatever is wrong, it costs one read of the database and one comparison: the time that a refusal
         # takes is the same for a known name and an unknown one.
         found = await self._read(said.username)

@@ -64,3 +64,13 @@ class TooManyFailedLogins(TooManyRequests):
 
     code = "login.client.too.many.requests"
     description = "Too many log-ins failed; try again after Retry-After seconds."
+
+    def __init__(self, retry_after_seconds: int = 1, limit: int = 1) -> None:
+        """`limit`: failures without a pause."""
+        super().__init__(retry_after_seconds)
+        self.headers = {
+            **self.headers,
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": "0",
+            "RateLimit-Reset": str(retry_after_seconds),
+        }

@@ -33,9 +33,11 @@ _DOUBLINGS: Final = 30
 class MustPause(Exception):
     """The name or the address has failed too often."""
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(seconds)
+    def __init__(self, seconds: int, limit: int) -> None:
+        super().__init__(seconds, limit)
         self.seconds = seconds
+        #: Failures without a pause.
+        self.limit = limit
 
 
 @dataclass(slots=True)
@@ -71,10 +73,14 @@ class FailedLogins:
         if self._right.get(name) == given_hash:
             return
         now = self._clock.monotonic()
-        found = [self._failures[key] for key in self._keys(name, client) if key in self._failures]
-        left = max((failures.paused_until - now for failures in found), default=0.0)
+        pauses = [
+            (self._failures[key].paused_until - now, self._limits[key[0]])
+            for key in self._keys(name, client)
+            if key in self._failures
+        ]
+        left, limit = max(pauses, default=(0.0, 0))
         if left > 0:
-            raise MustPause(math.ceil(left))
+            raise MustPause(math.ceil(left), limit)
 
     def failed(self, name: str, client: str | None) -> None:
         """Count a failure, and log it."""

@@ -62,6 +62,7 @@ async def _findings(terminals: list[str]) -> "AsyncIterator[Finding]":
     from cli.doctor.database_check import check_database
     from cli.doctor.finding import Finding, Level
     from cli.doctor.network_check import check_hipay, check_terminal
+    from cli.doctor.password_check import check_passwords
     from cli.doctor.settings_check import PART, check_settings
     from shared.runtime.logging import configure_logging
     from shared.settings.load import load_settings
@@ -76,7 +77,7 @@ async def _findings(terminals: list[str]) -> "AsyncIterator[Finding]":
     # What libraries log about a failed try is in the findings.
     configure_logging(settings.log_format, "error", process="doctor")
     logging.disable(logging.CRITICAL)
-    for one in check_settings(settings):
+    for one in (*check_settings(settings), *check_passwords(settings)):
         yield one
     checks = [check_database(settings), check_broker(settings), check_hipay(settings)]
     for check in (*checks, *map(check_terminal, terminals)):

@@ -37,7 +37,9 @@ async def check_database(settings: "Settings") -> Findings:
     if path is not None and not path.exists():
         yield Finding(PART, Level.PROBLEM, f"There is no file {path}.", "cloud-terminal db migrate")
         return
-    database = open_database(url, pool_size=1, pooler=settings.database_pooler)
+    database = open_database(
+        url, pool_size=1, pooler=settings.database_pooler, ca_file=settings.database_ca_file
+    )
     try:
         problem = await pooler_problem(database, settings.database_pooler)
         if problem is not None:

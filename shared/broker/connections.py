@@ -24,6 +24,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from shared.broker.errors import BrokerUnavailable, TopologyMismatch
 from shared.broker.topology import Topology, declare_queue
+from shared.network.tls import verifying_context
 from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
@@ -54,7 +55,8 @@ async def connected(
         heartbeat=settings.broker_heartbeat_seconds,
         reconnect_interval=settings.broker_reconnect_seconds,
     )
-    connection = RobustConnection(url)
+    ca_file = settings.amqp_ca_file
+    connection = RobustConnection(url, ssl_context=None if ca_file is None else verifying_context(ca_file))
     limit = settings.broker_call_timeout_seconds
     try:
         try:

@@ -1,6 +1,7 @@
 """Settings of storage, broker, API, terminal worker, terminals and every process."""
 
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, StringConstraints
@@ -21,6 +22,13 @@ class StorageSettings(Group):
         default=SecretStr("sqlite+aiosqlite:///data/cloud-terminal.db"),
         description=(
             "`postgresql+asyncpg://USER:PASSWORD@HOST/NAME`, or `sqlite+aiosqlite:///PATH` for one machine."
+        ),
+    )
+    database_ca_file: Path | None = Field(
+        default=None,
+        description=(
+            "File (PEM) of the authorities that may have signed PostgreSQL's certificate: with it each "
+            "connection is encrypted, and certificate and host name are verified."
         ),
     )
     database_pool_size: int = count(
@@ -54,6 +62,13 @@ class BrokerSettings(Group):
         default=None,
         description=(
             "`amqp://USER:PASSWORD@HOST/VHOST` or `amqps://...`; required by the API and the workers."
+        ),
+    )
+    amqp_ca_file: Path | None = Field(
+        default=None,
+        description=(
+            "The same for RabbitMQ, with an address that begins with `amqps://`. Without it the system's "
+            "authorities count."
         ),
     )
     amqp_prefix: QueuePrefix = Field(

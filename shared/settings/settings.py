@@ -1,5 +1,6 @@
 """The settings of every process, in one frozen object."""
 
+from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -7,6 +8,7 @@ from pydantic import SecretStr, field_validator, model_validator
 
 from shared.network.hosts import EVERY_NETWORK
 from shared.network.targets import AddressPolicy, Origin, TargetRefused, origin_of
+from shared.network.tls import ca_file_problem
 from shared.security.credentials import is_webhook_secret
 from shared.settings.checks import broken_checks
 from shared.settings.fields import Group, variable
@@ -72,6 +74,13 @@ class Settings(
             raise ValueError("must begin with amqp:// or amqps://")
         return value
 
+    @field_validator("database_ca_file", "amqp_ca_file")
+    @classmethod
+    def _has_authorities(cls, value: Path | None) -> Path | None:
+        if value is not None and (problem := ca_file_problem(value)) is not None:
+            raise ValueError(problem)
+        return value
+
     @field_validator("hipay_url")
     @classmethod
     def _can_be_posted_to(cls, value: str | None) -> str | None:
@@ -119,9 +128,26 @@ class Settings(
                 f"{variable('hipay_url')} is set and {variable('hipay_signing_secret')} is not: order "
                 "notifications are signed"
             )
+        self._verifies_what_it_can()
         if problems := broken_checks(self):
             raise ValueError("\n".join(problems))
         return self
+
+    def _verifies_what_it_can(self) -> None:
+        """Raise ValueError where a file of authorities would verify nothing."""
+        database_url = self.database_url.get_secret_value()
+        if self.database_ca_file is not None and not database_url.startswith(DATABASE_SCHEMES[0]):
+            raise ValueError(f"{variable('database_ca_file')} is set: only PostgreSQL has a certificate")
+        if self.database_ca_file is not None and "ssl=" in database_url.partition("?")[2]:
+            raise ValueError(
+                f"{variable('database_ca_file')} verifies the certificate: leave `ssl=` out of "
+                f"{variable('database_url')}"
+            )
+        amqp_url = "" if self.amqp_url is None else self.amqp_url.get_secret_value()
+        if self.amqp_ca_file is not None and not amqp_url.startswith("amqps://"):
+            raise ValueError(
+                f"{variable('amqp_ca_file')} is set: {variable('amqp_url')} must begin with amqps://"
+            )
 
     def webhook_policy(self) -> AddressPolicy:
         """Return the allowed targets of merchants' webhooks."""

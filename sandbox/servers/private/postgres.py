@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,15 +35,28 @@ class PostgresPrograms:
 
 
 class PrivatePostgres:
-    """A private server whose owner `ct` needs no password; confirmed data is on the disk (fsync)."""
+    """A private server whose owner `ct` needs no password; confirmed data is on the disk (fsync).
+
+    With `certificate`, a file with key and certificate, connections may be encrypted. `settings` are further
+    ones of postgresql.conf.
+    """
 
     title = "PostgreSQL"
 
-    def __init__(self, programs: PostgresPrograms, folder: Path) -> None:
+    def __init__(
+        self,
+        programs: PostgresPrograms,
+        folder: Path,
+        *,
+        certificate: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.origin = programs.origin
         self._folder = folder
         self._account = unprivileged_account()
         self._programs = programs
+        self._certificate = certificate
+        self._settings = settings or {}
         [self._port] = free_ports(1)
         self._child: Child | None = None
         self._was_ready = False
@@ -104,6 +118,8 @@ class PrivatePostgres:
             "synchronous_commit": "on",
             "max_connections": "300",
             "jit": "off",
+            **self._tls(),
+            **self._settings,
         }
         command = [str(self._programs.commands / "postgres"), "-D", str(self._folder / "data")]
         command += ["-p", str(self._port)]
@@ -117,6 +133,17 @@ class PrivatePostgres:
             death_signal=signal.SIGINT,
             account=self._account,
         )
+
+    def _tls(self) -> dict[str, str]:
+        """Return the settings for the certificate, as a copy that belongs to the server's account."""
+        if self._certificate is None:
+            return {}
+        copy = self._folder / "server.pem"
+        copy.write_bytes(self._certificate.read_bytes())
+        copy.chmod(0o600)
+        if self._account is not None:
+            os.chown(copy, self._account.user_id, self._account.group_id)
+        return {"ssl": "on", "ssl_cert_file": str(copy), "ssl_key_file": str(copy)}
 
     def _make_folder(self) -> None:
         self._folder.mkdir()

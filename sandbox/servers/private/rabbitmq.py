@@ -41,17 +41,19 @@ class PrivateRabbitmq:
     """A private node with the user guest:guest, and its own epmd.
 
     epmd, Erlang's name service, starts first and in the foreground: a node that finds none starts a daemon,
-    which would outlive this process.
+    which would outlive this process. With `certificate`, a file with key and certificate, there is a second
+    port, for TLS.
     """
 
     title = "RabbitMQ"
 
-    def __init__(self, programs: RabbitmqPrograms, folder: Path) -> None:
+    def __init__(self, programs: RabbitmqPrograms, folder: Path, *, certificate: Path | None = None) -> None:
         self.origin = programs.origin
         self._programs = programs
+        self._certificate = certificate
         self._folder = folder
         self._node_name = f"sandbox-{secrets.token_hex(4)}"
-        self._amqp_port, self._distribution_port, self._epmd_port = free_ports(3)
+        self._take_ports()
         self._epmd: Child | None = None
         self._node: Child | None = None
         self._was_ready = False
@@ -59,6 +61,11 @@ class PrivateRabbitmq:
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._amqp_port}/"
+
+    @property
+    def tls_url(self) -> str:
+        """Return the address of the port for TLS."""
+        return f"amqps://guest:guest@127.0.0.1:{self._tls_port}/"
 
     def launch(self) -> None:
         if not self._folder.exists():
@@ -76,7 +83,7 @@ class PrivateRabbitmq:
                     raise
                 say("a port of RabbitMQ was taken meanwhile, trying others ...")
                 self.remove()
-                self._amqp_port, self._distribution_port, self._epmd_port = free_ports(3)
+                self._take_ports()
                 self.launch()
             else:
                 self._was_ready = True
@@ -134,6 +141,18 @@ class PrivateRabbitmq:
         log = self._folder / f"{name}.log"
         return Child(name, command, environment=self._environment(), folder=self._folder, log=log)
 
+    def _take_ports(self) -> None:
+        self._amqp_port, self._tls_port, self._distribution_port, self._epmd_port = free_ports(4)
+
+    def _tls(self) -> str:
+        if self._certificate is None:
+            return ""
+        file = self._certificate
+        return (
+            f"listeners.ssl.1 = 127.0.0.1:{self._tls_port}\n"
+            f"ssl_options.certfile = {file}\nssl_options.keyfile = {file}\n"
+        )
+
     def _write_settings(self) -> None:
         home = self._folder / "home"
         home.mkdir(parents=True)
@@ -145,6 +164,7 @@ class PrivateRabbitmq:
             f"listeners.tcp.1 = 127.0.0.1:{self._amqp_port}\n"
             "log.console = true\nlog.console.level = warning\nlog.file = false\n"
             f"disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
+            + self._tls()
         )
 
     def _environment(self) -> dict[str, str]:

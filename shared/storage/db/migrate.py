@@ -66,11 +66,16 @@ async def migrate_database(settings: Settings, *, after: bool = False) -> tuple[
     path = sqlite_path(url)
     if path is not None:
         make_private_folder(path.parent)
-    return await migrate(url, settings.database_pooler, after=after)
+    return await migrate(url, settings.database_pooler, ca_file=settings.database_ca_file, after=after)
 
 
 async def migrate(
-    url: str, pooler: Pooler = "none", *, after: bool = False, folder: Path = MIGRATIONS
+    url: str,
+    pooler: Pooler = "none",
+    *,
+    ca_file: Path | None = None,
+    after: bool = False,
+    folder: Path = MIGRATIONS,
 ) -> tuple[str | None, str | None]:
     """Run the missing migrations in one transaction; return the versions before and after.
 
@@ -84,14 +89,14 @@ async def migrate(
             await tx.all(_LOCK)
         return await tx.connection.run_sync(partial(_upgrade, folder=folder, after=after))
 
-    database = open_alchemy(url, pooler)
+    database = open_alchemy(url, pooler, ca_file)
     try:
         return await database.write(work)
     finally:
         await database.close()
 
 
-def open_alchemy(url: str, pooler: Pooler = "none") -> Database:
+def open_alchemy(url: str, pooler: Pooler = "none", ca_file: Path | None = None) -> Database:
     """Return the database behind `url` on SQLAlchemy, for what needs its connections, as Alembic does."""
     rng = random.SystemRandom()
     if dialect_of(url) == "sqlite":
@@ -102,7 +107,7 @@ def open_alchemy(url: str, pooler: Pooler = "none") -> Database:
         isolation_level="READ COMMITTED",
         hide_parameters=True,
         # Without a limit of a statement: a migration of a large table may take long.
-        connect_args=alchemy_arguments(pooler),
+        connect_args=alchemy_arguments(pooler, ca_file),
     )
     pool = AlchemyPool(engine)
     return Database(pool, pool, "postgresql", rng)

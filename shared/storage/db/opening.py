@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -37,7 +38,9 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     path = sqlite_path(url)
     if path is not None and not path.exists():
         raise SchemaTooOld(f"there is no database {path}: run `cloud-terminal db migrate`")
-    database = open_database(url, pool_size=settings.database_pool_size, pooler=pooler)
+    database = open_database(
+        url, pool_size=settings.database_pool_size, pooler=pooler, ca_file=settings.database_ca_file
+    )
     try:
         problem = await pooler_problem(database, pooler)
         if problem is not None:
@@ -61,11 +64,13 @@ def open_database(
     statement_seconds: float | None = STATEMENT_SECONDS,
     async_creator: Callable[[], Awaitable[Any]] | None = None,
     pooler: Pooler = "none",
+    ca_file: Path | None = None,
 ) -> Database:
     """Return the database behind `url` (`postgresql+asyncpg://...` or `sqlite+aiosqlite:///PATH`).
 
     Nothing is connected yet. `async_creator` replaces the driver's connect function. `pooler`: lends
     PostgreSQL's connections, see `shared.storage.db.pooler`. `statement_seconds`: limit of one on PostgreSQL.
+    `ca_file`: the authorities that verify PostgreSQL's certificate.
     """
     rng = rng or random.Random()  # nosec B311 # noqa: S311 - jitter, not a secret
     if dialect_of(url) == "sqlite":
@@ -74,7 +79,7 @@ def open_database(
 
         return Database(*sqlite_pools(url, async_creator), "sqlite", rng)
     pool = PostgresPool(
-        async_creator or _connector(url, statement_seconds, pooler),
+        async_creator or _connector(url, statement_seconds, pooler, ca_file),
         pool_size,
         # A statement is prepared and run in two steps: a pooler must not change the connection in between.
         needs_transactions=pooler != "none",
@@ -83,7 +88,7 @@ def open_database(
 
 
 def _connector(
-    url: str, statement_seconds: float | None, pooler: Pooler
+    url: str, statement_seconds: float | None, pooler: Pooler, ca_file: Path | None
 ) -> "Callable[[], Awaitable[asyncpg.Connection[Any]]]":
     return partial(
         asyncpg.connect,
@@ -91,7 +96,7 @@ def _connector(
         timeout=CONNECT_SECONDS,
         command_timeout=statement_seconds,
         record_class=PostgresRow,
-        **connect_arguments(pooler),
+        **connect_arguments(pooler, ca_file),
     )
 
 

@@ -4,9 +4,11 @@ A pooler in transaction mode (PgBouncer) lends a connection for one transaction:
 parameters of the session and its locks do not last.
 """
 
+from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import uuid4
 
+from shared.network.tls import verifying_context
 from shared.settings.fields import variable
 from shared.storage.db.engine import Database, DatabaseUnavailable, Transaction
 from shared.storage.db.postgres import PostgresConnection
@@ -37,24 +39,33 @@ _SERVING_PROCESS: Final = Statement("SELECT pg_backend_pid()")
 _IDLE_LIMIT: Final = Statement(f"SHOW {IDLE_IN_TRANSACTION}")
 
 
-def connect_arguments(pooler: Pooler) -> dict[str, Any]:
-    """Return asyncpg's arguments; behind a pooler no statement stays prepared."""
+def connect_arguments(pooler: Pooler, ca_file: Path | None) -> dict[str, Any]:
+    """Return asyncpg's arguments; behind a pooler no statement stays prepared.
+
+    With `ca_file` the server has to show a certificate for its name, signed by one of its authorities.
+    """
+    tls = {} if ca_file is None else {"ssl": verifying_context(ca_file)}
     if pooler == "transaction":
-        return {"server_settings": {"application_name": "cloud-terminal"}, "statement_cache_size": 0}
+        return {
+            "server_settings": {"application_name": "cloud-terminal"},
+            "statement_cache_size": 0,
+            **tls,
+        }
     return {
+        **tls,
         "server_settings": {
             "application_name": "cloud-terminal",
             # A frozen process must not keep its row locks: its terminal locks could not even be taken over.
             IDLE_IN_TRANSACTION: str(int(IDLE_IN_TRANSACTION_SECONDS * 1000)),
             # For statements outside of a transaction: functions see what was committed before each of theirs.
             "default_transaction_isolation": "read committed",
-        }
+        },
     }
 
 
-def alchemy_arguments(pooler: Pooler) -> dict[str, Any]:
+def alchemy_arguments(pooler: Pooler, ca_file: Path | None) -> dict[str, Any]:
     """Return the same for SQLAlchemy; behind a pooler each prepared statement has a name of its own."""
-    arguments = connect_arguments(pooler)
+    arguments = connect_arguments(pooler, ca_file)
     if pooler == "transaction":
         arguments["prepared_statement_cache_size"] = 0
         arguments["prepared_statement_name_func"] = lambda: f"ct_{uuid4().hex}"

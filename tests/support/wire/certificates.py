@@ -28,6 +28,12 @@ class Authority:
         pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
         return ssl.create_default_context(cadata=pem)
 
+    def file(self) -> Path:
+        """Return a file with its certificate, as a setting names it."""
+        file = self._folder / f"authority-{self._certificate.serial_number}.pem"
+        file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        return file
+
     def server(
         self, *names: str, ends_in: datetime.timedelta = _DAY, self_signed: bool = False
     ) -> ssl.SSLContext:

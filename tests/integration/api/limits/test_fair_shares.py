@@ -129,6 +129,11 @@ async def test_failed_log_ins_are_slowed_and_logged(api: ApiAlone, pos: Caller) 
     assert refused[0].content == refused[1].content
     assert refused[0].json()["error"]["code"] == "login.client.too.many.requests"
     assert refused[0].headers["retry-after"] == "1"
+    assert [refused[0].headers[f"ratelimit-{name}"] for name in ("limit", "remaining", "reset")] == [
+        "3",
+        "0",
+        "1",
+    ]
     failed = [line for line in logs if line["event"] == "log-in failed"]
     assert [(line["name"], line["client"]) for line in failed] == [
         (name, STRANGER) for name in (known, unknown, known)

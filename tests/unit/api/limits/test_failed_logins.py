@@ -53,7 +53,9 @@ def test_a_name_that_fails_has_to_pause_wherever_it_comes_from() -> None:
         assert pause(failures, "till", AWAY) == 0
         failures.failed("till", f"198.51.100.{number}")
 
-    assert pause(failures, "till", AWAY) == 1
+    with pytest.raises(MustPause) as paused:
+        failures.check("till", "wrong", AWAY)
+    assert (paused.value.seconds, paused.value.limit) == (1, 5)
     assert pause(failures, "till", None) == 1
     assert pause(failures, "another", AWAY) == 0
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from wire.certificates import Authority
 
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings, SettingsError
@@ -134,6 +135,31 @@ def test_the_broker_is_required_only_where_it_is_needed() -> None:
 
     with pytest.raises(SettingsError, match="export CLOUD_TERMINAL_AMQP_URL="):
         settings.require_amqp_url()
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"database_ca_file": "/no/such.pem"}, "CLOUD_TERMINAL_DATABASE_CA_FILE: cannot read /no/such.pem"),
+        ({"amqp_ca_file": __file__}, "CLOUD_TERMINAL_AMQP_CA_FILE: .* has no certificate"),
+        ({"amqp_ca_file": "{ca}", "amqp_url": "amqp://broker/"}, "AMQP_URL must begin with amqps://"),
+        ({"database_ca_file": "{ca}"}, "only PostgreSQL has a certificate"),
+        (
+            {"database_ca_file": "{ca}", "database_url": "postgresql+asyncpg://u@h/d?ssl=require"},
+            "leave `ssl=` out of CLOUD_TERMINAL_DATABASE_URL",
+        ),
+    ],
+    ids=["missing", "not a certificate", "broker without TLS", "SQLite", "verified twice"],
+)
+def test_a_file_of_authorities_that_would_verify_nothing_stops_the_start(
+    settings: dict[str, str], problem: str, tmp_path: Path
+) -> None:
+    """Nothing is sent in plain text because of a mistyped setting."""
+    ca_file = str(Authority(tmp_path).file())
+    given = {name: text.replace("{ca}", ca_file) for name, text in settings.items()}
+
+    with pytest.raises(SettingsError, match=problem):
+        load_settings(**given)
 
 
 def test_settings_do_not_change() -> None:
