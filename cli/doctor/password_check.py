@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Beside those that equal the account's name.
 _KNOWN_TO_ALL: Final = frozenset({"admin", "changeme", "guest", "password", "postgres", "rabbitmq", "secret"})
 _LOOPBACK: Final = ("localhost", "127.", "::1")
-_SECRET_KEYS: Final = ("changeme", "0123456789", "secret")
+_GUESSED_KEYS: Final = ("changeme", "0123456789", "secret")
 
 
 def check_passwords(settings: "Settings") -> list[Finding]:
@@ -27,17 +27,17 @@ def check_passwords(settings: "Settings") -> list[Finding]:
         if address is not None and _is_known(address.get_secret_value())
     ]
     key = "" if settings.secret_key is None else settings.secret_key.get_secret_value().lower()
-    if key and (len(set(key)) < 8 or key.startswith(_SECRET_KEYS)):
+    if key and (len(set(key)) < 8 or key.startswith(_GUESSED_KEYS)):
         found.append(_finding("secret_key", "it can be guessed"))
     return found
 
 
 def _is_known(address: str) -> bool:
     parts = urlsplit(address)
-    password = unquote(parts.password or "").lower()
+    password, user = (unquote(part or "").lower() for part in (parts.password, parts.username))
     if (parts.hostname or "localhost").startswith(_LOOPBACK):
         return False
-    return password in _KNOWN_TO_ALL or (password != "" and password == unquote(parts.username or "").lower())
+    return password in _KNOWN_TO_ALL or bool(password) and password == user
 
 
 def _finding(name: str, fact: str) -> Finding:

@@ -32,6 +32,7 @@ COMMANDS: Final = (
     "systemctl ",
     "systemd-analyze ",
     "apt-get ",
+    "kubectl ",
 )
 #: Names of modules, wherever they are.
 MODULES: Final = {path.name for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")}
