@@ -37,7 +37,7 @@ def _is_known(address: str) -> bool:
     password, user = (unquote(part or "").lower() for part in (parts.password, parts.username))
     if (parts.hostname or "localhost").startswith(_LOOPBACK):
         return False
-    return password in _KNOWN_TO_ALL or bool(password) and password == user
+    return password in _KNOWN_TO_ALL or (bool(password) and password == user)
 
 
 def _finding(name: str, fact: str) -> Finding:
