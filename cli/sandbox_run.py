@@ -19,6 +19,15 @@ PortBase = Annotated[
     ),
 ]
 TerminalPort = Annotated[int, typer.Option(min=0, max=65_535, help="The terminal's port. 0: a free one.")]
+Terminals = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=7,
+        help="Number of terminals: `counter-1` and so on, on the next ports; the second's screen is 5 above "
+        "--port-base.",
+    ),
+]
 Delay = Annotated[
     float, typer.Option(min=0, max=3600, help="Seconds until the terminal's customer presents a card.")
 ]
@@ -41,6 +50,7 @@ def run_sandbox(
     api_port: Annotated[int, typer.Option(min=0, max=65_535, help="The API's port. 0: a free one.")] = 8080,
     port_base: PortBase = 8900,
     terminal_port: TerminalPort = 8888,
+    terminals: Terminals = 1,
     delay: Delay = 3.0,
     by_hand: ByHand = False,
     collect_every: CollectEvery = None,
@@ -70,7 +80,7 @@ def run_sandbox(
 
     collects = Schedule(every_seconds=collect_every)
     setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)
-    ports = Ports(base=port_base, terminal=terminal_port)
+    ports = Ports(base=port_base, terminal=terminal_port, terminals=terminals)
 
     async def show_until_stopped(running: Running) -> None:
         if as_json:
@@ -148,6 +158,7 @@ def serve(
     ] = None,
     port_base: PortBase = 8900,
     terminal_port: TerminalPort = 8888,
+    terminals: Terminals = 1,
     delay: Delay = 3.0,
     by_hand: ByHand = False,
     collect_every: CollectEvery = None,
@@ -166,7 +177,7 @@ def serve(
 
     collects = Schedule(every_seconds=collect_every)
     setup = TerminalSetup(delay_seconds=delay, by_hand=by_hand, collects=collects)
-    ports = Ports(base=port_base, terminal=terminal_port)
+    ports = Ports(base=port_base, terminal=terminal_port, terminals=terminals)
     try:
         shop = kept_shop(folder)
         if shop is None:
@@ -228,7 +239,7 @@ def _show(entry: Mapping[str, str], keep: Path | None) -> None:
     facts = Table(box=None, pad_edge=False, show_header=False)
     for name, value in (
         ("HTTP Basic", f"{entry['username']}:{entry['password']}"),
-        ("Terminal", f"{entry['terminal']} (Concert V3.1, V3.2), registered as {entry['terminal_id']}"),
+        *_terminals(entry),
         ("Gateway", entry["preludd"]),
         ("Banks", f"Nepting {entry['nepting']}, acquirer {entry['acquirer']}, issuer {entry['issuer']}"),
     ):
@@ -237,3 +248,12 @@ def _show(entry: Mapping[str, str], keep: Path | None) -> None:
     console.print(facts, soft_wrap=True)
     kept = "" if keep is None else f" Database, credentials and logs stay in {keep}."
     console.print(f"\nCtrl-C ends all.{kept}\n")
+
+
+def _terminals(entry: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield title and facts of each terminal; the second's names end in `_2`."""
+    for name in (name for name in entry if name.startswith("terminal_id")):
+        suffix = name.removeprefix("terminal_id")
+        address, screen = entry[f"terminal{suffix}"], entry[f"screen{suffix}"]
+        title = f"Terminal {suffix.removeprefix('_')}".rstrip()
+        yield title, f"{address} (Concert V3.1, V3.2), registered as {entry[name]}, screen {screen}/"

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,10 +18,11 @@ from sandbox.hipay.app import make_app as make_hipay
 from sandbox.hipay.settings import EvidenceTarget, Merchant, OrderSource
 from sandbox.merchant.app import make_app as make_merchant
 from sandbox.pages.app import go_by
+from sandbox.pages.render import NavLink
 from sandbox.register.app import make_app as make_register
 from sandbox.register.cash_register import CashRegister
 from sandbox.run.cloud_api import CloudApi
-from sandbox.run.places import Places
+from sandbox.run.places import Places, screen_of
 from sandbox.run.shop import Shop
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.gateway.collection import Schedule
@@ -36,8 +37,8 @@ from shared.runtime.ids import RandomBytes
 from shared.runtime.serving import serving
 from shared.settings.settings import SettingsError
 
-#: The terminal's id at our API.
-TERMINAL_ID: Final = "counter-1"
+#: Marks the sandbox's own terminals at the API; others are never changed.
+_LABEL: Final = "Sandbox terminal"
 #: Longer than the chain behind the gateway may take.
 _HTTP_TIMEOUT_SECONDS: Final = 30.0
 #: Open streams end with the trace; other requests may finish.
@@ -50,7 +51,7 @@ _IDLE_CONNECTION_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalSetup:
-    """Settings of the terminal at its start; its screen and its control API change them."""
+    """Settings of the terminals at their start; their screens and control APIs change them."""
 
     delay_seconds: float = 3.0
     by_hand: bool = False
@@ -68,7 +69,7 @@ async def running_sandbox(
     shown_api_url: str | None = None,
     random_bytes: RandomBytes = os.urandom,
     trace: Trace | None = None,
-) -> AsyncIterator[VirtualTerminal]:
+) -> AsyncIterator[Sequence[VirtualTerminal]]:
     """Serve all systems and register them with the API at `api_url`, which may still be starting.
 
     shown_host: the terminal's host as printed; None: the one on which it listens.
@@ -87,18 +88,22 @@ async def running_sandbox(
                 limits=httpx.Limits(max_connections=_CONNECTIONS, keepalive_expiry=_IDLE_CONNECTION_SECONDS),
             )
         )
-        api = CloudApi(http, api_url, shop.username, shop.password)
-        terminal = VirtualTerminal(
-            places.host,
-            places.terminal_port,
-            device=Device(),
-            behaviour=Behaviour(delay_seconds=setup.delay_seconds, amount_decides=True),
-            by_hand=setup.by_hand,
-            gateway=HttpGateway(http, places.url("preludd")),
-            record=trace.record,
-            schedule=setup.collects,
-        )
-        terminal.shown_host = shown_host
+        api = CloudApi(http, api_url, shop.username, shop.password, shown_url=shown_api_url)
+        terminals = [
+            VirtualTerminal(
+                places.host,
+                port,
+                device=Device(serial=f"CT-{number:06d}"),
+                behaviour=Behaviour(delay_seconds=setup.delay_seconds, amount_decides=True),
+                by_hand=setup.by_hand,
+                gateway=HttpGateway(http, places.url("preludd")),
+                record=trace.record,
+                schedule=setup.collects,
+            )
+            for number, port in enumerate(places.terminal_ports, start=1)
+        ]
+        for terminal in terminals:
+            terminal.shown_host = shown_host
         register = CashRegister(api, clock, trace, random_bytes)
         apps: dict[str, FastAPI] = {
             "issuer": issuer.make_app(clock=clock, trace=trace, random_bytes=random_bytes),
@@ -137,9 +142,9 @@ async def running_sandbox(
             "merchant": make_merchant(
                 passphrase=shop.passphrase, clock=clock, trace=trace, navigation=navigation
             ),
-            "screen": make_terminal_app(terminal, navigation=navigation),
+            **_screens(terminals, places, navigation),
             "register": make_register(register, flow_url=places.url("flow"), navigation=navigation),
-            "flow": make_flow(api=api, trace=trace, batch_of=batches_of(terminal), navigation=navigation),
+            "flow": make_flow(api=api, trace=trace, batch_of=batches_of(terminals), navigation=navigation),
         }
         introduced = asyncio.Event()
 
@@ -153,47 +158,72 @@ async def running_sandbox(
             await stack.enter_async_context(
                 serving(app, places.sockets[system], drain_seconds=_DRAIN_SECONDS, lifespan="on")
             )
-        try:
-            await stack.enter_async_context(terminal)
-        except OSError as error:
-            raise SettingsError(
-                f"The terminal cannot listen on {terminal.address}: {error.strerror}. "
-                "Set --terminal-port to another one (0: free)."
-            ) from error
-        # Before the servers drain: open streams would hold them up.
-        stack.callback(terminal.changes.close)
+        for terminal in terminals:
+            try:
+                await stack.enter_async_context(terminal)
+            except OSError as error:
+                raise SettingsError(
+                    f"The terminal cannot listen on {terminal.address}: {error.strerror}. "
+                    "Set --terminal-port to another one (0: free)."
+                ) from error
+            # Before the servers drain: open streams would hold them up.
+            stack.callback(terminal.changes.close)
         stack.callback(register.changes.close)
         stack.callback(trace.close)
         await api.wait_ready()
-        await _introduce(api, http, places, terminal)
+        await _introduce(api, http, places, terminals)
         introduced.set()
-        yield terminal
+        yield terminals
 
 
-def batches_of(terminal: VirtualTerminal) -> Callable[[str], Batch | None]:
-    """Return a function from a payment's id to the collection in which the terminal sent it."""
+def terminal_id(place: int) -> str:
+    """Return a terminal's id at our API; `place` counts from 0."""
+    return f"counter-{place + 1}"
+
+
+def _screens(
+    terminals: Sequence[VirtualTerminal], places: Places, navigation: Sequence[NavLink]
+) -> dict[str, FastAPI]:
+    """Return the application of each terminal; each page leads to the others."""
+    links = [
+        NavLink(terminal_id(place), f"{places.url(screen_of(place))}/") for place in range(len(terminals))
+    ]
+    return {
+        screen_of(place): make_terminal_app(
+            terminal, navigation=navigation, name=terminal_id(place), terminals=links
+        )
+        for place, terminal in enumerate(terminals)
+    }
+
+
+def batches_of(terminals: Sequence[VirtualTerminal]) -> Callable[[str], Batch | None]:
+    """Return a function from a payment's id to the collection in which a terminal sent it."""
 
     def batch_of(payment_id: str) -> Batch | None:
-        for one in terminal.memory.journal:
-            if one.batch is not None and find_reference(one.reference or "") == payment_id:
-                return Batch(terminal.device.serial, one.batch)
+        for terminal in terminals:
+            for one in terminal.memory.journal:
+                if one.batch is not None and find_reference(one.reference or "") == payment_id:
+                    return Batch(terminal.device.serial, one.batch)
         return None
 
     return batch_of
 
 
 async def _introduce(
-    api: CloudApi, http: httpx.AsyncClient, places: Places, terminal: VirtualTerminal
+    api: CloudApi, http: httpx.AsyncClient, places: Places, terminals: Sequence[VirtualTerminal]
 ) -> None:
-    """Register terminal and webhooks with the API, and the webhooks' secret with the merchant's server."""
-    await api.register_terminal(
-        TERMINAL_ID,
-        host=places.called,
-        port=terminal.port,
-        protocol="ConcertV3.2",
-        label="Sandbox terminal",
-        shop=terminal.device.merchant_name,
-    )
+    """Register terminals and webhooks with the API, and the webhooks' secret with the merchant's server."""
+    # Earlier starts may have had more.
+    await api.remove_terminals(_LABEL, keep={terminal_id(place) for place in range(len(terminals))})
+    for place, terminal in enumerate(terminals):
+        await api.register_terminal(
+            terminal_id(place),
+            host=places.called,
+            port=terminal.port,
+            protocol="ConcertV3.2",
+            label=_LABEL,
+            shop=terminal.device.merchant_name,
+        )
     webhooks_url = f"{places.called_url('merchant')}/webhooks"
     await api.disable_other_webhooks(webhooks_url)
     secret = await api.register_webhooks(webhooks_url)

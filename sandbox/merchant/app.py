@@ -1,11 +1,13 @@
 """The merchant's server as an application: two receivers, a page, JSON."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.merchant.server import AnswerScript, MerchantServer, Received
 from sandbox.pages.app import new_app
@@ -17,6 +19,13 @@ from shared.runtime.clock import Clock
 BODY_LIMIT_BYTES: Final = 1_048_576
 #: Messages on the page; all are in the JSON.
 SHOWN: Final = 100
+#: Answers of the form, with what the sender makes of them.
+REFUSALS: Final = {
+    500: "server error: it retries",
+    503: "unavailable: it retries",
+    404: "not found: it retries",
+    410: "gone: webhooks end",
+}
 
 
 class Secret(BaseModel):
@@ -60,6 +69,13 @@ class MerchantRoutes:
         self._server.answers.script(wanted)
         return wanted
 
+    async def fail(self, request: Request) -> RedirectResponse:
+        """Refuse the next messages as the page's form says; an invalid form changes nothing."""
+        form = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+        with suppress(ValidationError):
+            self._server.answers.script(AnswerScript.model_validate(form))
+        return RedirectResponse("/", 303)
+
     async def reset(self) -> dict[str, bool]:
         """Forget all messages and scripts; secrets stay."""
         self._server.reset()
@@ -75,6 +91,8 @@ class MerchantRoutes:
             webhooks=list(reversed(webhooks))[:SHOWN],
             notification_count=len(notifications),
             webhook_count=len(webhooks),
+            refusals=self._server.answers.left,
+            statuses=REFUSALS,
         )
 
 
@@ -108,6 +126,7 @@ def make_app(
     app.get("/webhooks")(routes.webhooks)
     app.post("/secrets")(routes.secrets)
     app.post("/script")(routes.script)
+    app.post("/fail", include_in_schema=False)(routes.fail)
     app.post("/reset")(routes.reset)
     app.include_router(trace_routes(trace))
     return app

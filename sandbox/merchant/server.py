@@ -54,6 +54,11 @@ class ScriptedAnswers:
         self._left[target] = (status, times - 1)
         return status
 
+    @property
+    def left(self) -> dict[Target, tuple[int, int]]:
+        """Return the status of the coming refusals and their number, of each target that has some."""
+        return {target: script for target, script in self._left.items() if script[1]}
+
     def reset(self) -> None:
         """Drop all scripts."""
         self._left.clear()

@@ -21,15 +21,27 @@ from sandbox.register.draft import (
     InvalidField,
     Operation,
     with_article,
+    with_ending,
     with_form,
     with_product,
 )
 from sandbox.register.sale import Sale, Standing
+from sandbox.terminal.script.outcomes import OUTCOMES
 
 SYSTEM: Final = "Register"
 FORM_LIMIT_BYTES: Final = 65_536
 _PACKAGE: Final = "sandbox.register"
 _SHOWN_SALES: Final = 30
+#: Outcomes that an amount chooses; the others are queued at the terminal.
+_OUTCOMES: Final = [row for row in OUTCOMES if row.ending is not None]
+#: Shown as buttons beside the list, with their endings.
+_TEST_AMOUNTS: Final = {
+    "00": "Paid",
+    "51": "No funds",
+    "22": "Abandoned",
+    "33": "Answer lost",
+    "24": "Silent",
+}
 
 #: Colour of a sale's standing.
 _TONES: Final = {
@@ -74,6 +86,8 @@ class RegisterPage:
             products=PRODUCTS,
             terminals=terminals,
             operations=_OPERATION_WORDS,
+            outcomes=_OUTCOMES,
+            test_amounts=_TEST_AMOUNTS,
             problem=problem,
         )
 
@@ -88,6 +102,8 @@ class RegisterPage:
                     register.draft = with_product(register.draft, argument, 1 if action == "add" else -1)
                 case "article":
                     register.draft = with_article(register.draft, form.get("price", ""))
+                case "outcome":
+                    register.draft = with_ending(register.draft, argument or form.get("outcome", ""))
                 case "clear":
                     register.draft = replace(register.draft, lines=())
                 case "pay":
@@ -194,6 +210,8 @@ class RegisterPage:
             **self._common(),
             "sale": sale,
             "flow_url": self._flow_url,
+            "curl_of": self._register.curl_of,
+            "cancel_curl": self._register.cancel_curl(sale),
             "refund_amount": decimal_text(int(sale.payment.get("amount", sale.amount_cents))),
             "request_text": _pretty(sale.order),
             "answer_text": _pretty(sale.last.body) if sale.last.body is not None else None,

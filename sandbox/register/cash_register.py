@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 
 from sandbox.pages.app import Changes
 from sandbox.register.draft import Draft, Operation
 from sandbox.register.sale import NO_NETWORK, Holder, Json, Sale, SentOrder, following, order_of
-from sandbox.run.cloud_api import ApiAnswered, CloudApi
+from sandbox.run.cloud_api import ORDER_PATH, ApiAnswered, CloudApi, cancel_path, payment_path
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace
 from shared.runtime.clock import Clock
@@ -84,6 +85,19 @@ class CashRegister:
             self._end(sent_order, answer=answer)
         except (httpx.HTTPError, ApiAnswered) as error:
             self._end(sent_order, problem=f"No answer: {str(error) or type(error).__name__}")
+
+    def curl_of(self, sale: Sale, sent_order: SentOrder) -> str:
+        """Return a request as a command line."""
+        if sent_order.what == "order":
+            return self._api.curl("POST", ORDER_PATH, sale.order)
+        found = sent_order.payment.get("id")
+        if found is None:
+            return self._api.curl("GET", f"/v1/payments?order_id={quote(sale.order_id, safe='')}")
+        return self._api.curl("GET", payment_path(str(found)))
+
+    def cancel_curl(self, sale: Sale) -> str:
+        """Return the cancellation of the sale's payment as a command line; empty where it has none."""
+        return "" if sale.payment_id is None else self._api.curl("POST", cancel_path(sale.payment_id))
 
     async def cancel(self, sale: Sale) -> None:
         """Cancel the payment, which the API does while it is queued."""

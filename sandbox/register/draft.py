@@ -29,6 +29,11 @@ PRODUCTS: Final = (
 #: An article without a name of its own, at the price that the cashier types.
 OPEN_PRICE: Final = ("ARTICLE", "Article", 20.0)
 
+#: Makes the total end in the two digits that choose an outcome.
+TEST_AMOUNT: Final = "TEST-AMOUNT"
+#: At least so much, in cents: whole euros, so that two digits can be added.
+_TEST_AMOUNT_CENTS: Final = 1000
+
 _BY_REFERENCE: Final = {product.reference: product for product in PRODUCTS}
 
 
@@ -138,6 +143,20 @@ def with_article(draft: Draft, price: str) -> Draft:
     if known is not None:
         return with_product(draft, product.reference, 1)
     return _checked(replace(draft, lines=(*draft.lines, Line(product, 1))))
+
+
+def with_ending(draft: Draft, ending: str) -> Draft:
+    """Return the draft with a test amount that makes the total end in two digits, in place of an earlier one.
+
+    Raises InvalidField.
+    """
+    if not (ending.isascii() and ending.isdigit() and len(ending) == 2):
+        raise InvalidField("Choose an outcome of the list.")
+    lines = tuple(line for line in draft.lines if line.product.reference != TEST_AMOUNT)
+    rest_cents = sum(line.total_cents for line in lines)
+    cents = _TEST_AMOUNT_CENTS + (int(ending) - rest_cents) % 100
+    product = Product(TEST_AMOUNT, "Test amount", cents, OPEN_PRICE[2])
+    return _checked(replace(draft, lines=(*lines, Line(product, 1))))
 
 
 def custom_data_of(text: str) -> dict[str, str]:

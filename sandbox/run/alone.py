@@ -38,8 +38,9 @@ async def serve_alone(
         with open_places(host, called, ports) as places:
             async with running_sandbox(
                 places, shop, api_url, setup, shown_host=shown_host, shown_api_url=shown_api_url
-            ) as terminal:
-                on_ready(entry_of(places, shop, shown_api_url, f"{shown_host}:{terminal.port}"))
+            ) as terminals:
+                addresses = [f"{shown_host}:{terminal.port}" for terminal in terminals]
+                on_ready(entry_of(places, shop, shown_api_url, addresses))
                 await stopped.wait()
 
     serving, stopping = asyncio.create_task(serve()), asyncio.create_task(stopped.wait())

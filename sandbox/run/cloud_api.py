@@ -1,11 +1,15 @@
 """Client of the product's public API with a merchant's credential."""
 
 import asyncio
+import json
+import shlex
+from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
+ORDER_PATH: Final = "/v1/connector/order"
 #: Longer than the API waits for a payment's result.
 ORDER_TIMEOUT_SECONDS: Final = 260.0
 _TIMEOUT_SECONDS: Final = 10.0
@@ -14,6 +18,16 @@ _READY_INTERVAL_SECONDS: Final = 0.2
 _DESCRIPTION: Final = "The sandbox's shop"
 
 Json = dict[str, Any]
+
+
+def payment_path(payment_id: str) -> str:
+    """Return the path of a payment."""
+    return f"/v1/payments/{quote(payment_id, safe='')}"
+
+
+def cancel_path(payment_id: str) -> str:
+    """Return the path of a payment's cancellation."""
+    return f"{payment_path(payment_id)}/cancel"
 
 
 class ApiAnswered(Exception):
@@ -26,10 +40,29 @@ class CloudApi:
     Every call raises httpx.HTTPError where there is no answer.
     """
 
-    def __init__(self, http: httpx.AsyncClient, url: str, username: str, password: str) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        url: str,
+        username: str,
+        password: str,
+        *,
+        shown_url: str | None = None,
+    ) -> None:
+        """shown_url: the URL for command lines; None: `url`."""
         self.url: Final = url
         self._http: Final = http
+        self._login: Final = f"{username}:{password}"
         self._auth: Final = httpx.BasicAuth(username, password)
+        self._shown_url: Final = shown_url or url
+
+    def curl(self, method: str, path: str, body: Json | None = None) -> str:
+        """Return a request as a command line for a POSIX shell, with the credential."""
+        words = ["curl", "-u", self._login, "-X", method, f"{self._shown_url}{path}"]
+        if body is not None:
+            text = json.dumps(body, indent=2, ensure_ascii=False)
+            words += ["-H", "Content-Type: application/json", "--data-raw", text]
+        return shlex.join(words)
 
     async def wait_ready(self) -> None:
         """Return once the API is ready for requests."""
@@ -44,7 +77,7 @@ class CloudApi:
     async def order(self, order: Json, *, request_id: str) -> httpx.Response:
         """Send an order and wait for its result; a cancelled call drops the connection."""
         return await self._http.post(
-            f"{self.url}/v1/connector/order",
+            f"{self.url}{ORDER_PATH}",
             json=order,
             auth=self._auth,
             headers={"X-Request-Id": request_id},
@@ -59,13 +92,13 @@ class CloudApi:
     async def payment(self, payment_id: str) -> httpx.Response:
         """Return the answer of `GET /v1/payments/{id}`."""
         return await self._http.get(
-            f"{self.url}/v1/payments/{quote(payment_id, safe='')}", auth=self._auth, timeout=_TIMEOUT_SECONDS
+            f"{self.url}{payment_path(payment_id)}", auth=self._auth, timeout=_TIMEOUT_SECONDS
         )
 
     async def events(self, payment_id: str) -> list[Json]:
         """Return a payment's history, the oldest first; empty for one that is not the merchant's."""
         answer = await self._http.get(
-            f"{self.url}/v1/payments/{quote(payment_id, safe='')}/events",
+            f"{self.url}{payment_path(payment_id)}/events",
             auth=self._auth,
             timeout=_TIMEOUT_SECONDS,
         )
@@ -77,7 +110,7 @@ class CloudApi:
     async def cancel(self, payment_id: str) -> httpx.Response:
         """Ask to stop a payment; a conflict where a terminal has it already."""
         return await self._http.post(
-            f"{self.url}/v1/payments/{quote(payment_id, safe='')}/cancel",
+            f"{self.url}{cancel_path(payment_id)}",
             auth=self._auth,
             timeout=_TIMEOUT_SECONDS,
         )
@@ -101,6 +134,15 @@ class CloudApi:
                 timeout=_TIMEOUT_SECONDS,
             )
         )
+
+    async def remove_terminals(self, label: str, *, keep: Collection[str]) -> None:
+        """Remove the terminals of this label but those to keep. Raises ApiAnswered."""
+        for one in await self.terminals():
+            if one["label"] == label and one["id"] not in keep:
+                path = f"{self.url}/v1/terminals/{quote(one['id'], safe='')}"
+                answer = await self._http.delete(path, auth=self._auth, timeout=_TIMEOUT_SECONDS)
+                if not answer.is_success:
+                    raise ApiAnswered(f"DELETE {path}: {answer.status_code} {answer.text}")
 
     async def register_webhooks(self, url: str) -> str:
         """Register a webhook endpoint and return its secret; rotate the secret of one that exists.

@@ -3,15 +3,15 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import aio_pika
 
-from sandbox.main import TERMINAL_ID, TerminalSetup, running_sandbox
-from sandbox.run.places import LOOPBACK, OFFSETS, Places, Ports, open_places
+from sandbox.main import TerminalSetup, running_sandbox, terminal_id
+from sandbox.run.places import LOOPBACK, Places, Ports, open_places
 from sandbox.run.shop import Shop, keep_shop, kept_shop, make_shop, settings_for
 from sandbox.terminal.server.server import VirtualTerminal
 from sandbox.tracing.trace import Trace
@@ -48,6 +48,7 @@ class Running:
     """The running installation."""
 
     entry: Entry
+    #: The first one.
     terminal: VirtualTerminal
     trace: Trace
     #: By the id that payments' histories name.
@@ -149,11 +150,11 @@ class Installation:
         port = (await api.logged(API_LINE, within_seconds=_START_SECONDS))["port"]
         api_url = f"http://{LOOPBACK}:{port}"
         trace = Trace(SystemClock())
-        async with running_sandbox(places, shop, api_url, setup, trace=trace) as terminal:
+        async with running_sandbox(places, shop, api_url, setup, trace=trace) as terminals:
             by_id = {str((await _ready(worker, TERMINAL_WORKER))["worker"]): worker for worker in workers}
             await _ready(notifier, NOTIFIER_WORKER)
-            entry = entry_of(places, shop, api_url, terminal.address)
-            await use(Running(entry, terminal, trace, by_id, self._folder.resolve() / DATABASE_FILE))
+            entry = entry_of(places, shop, api_url, [terminal.address for terminal in terminals])
+            await use(Running(entry, terminals[0], trace, by_id, self._folder.resolve() / DATABASE_FILE))
 
     async def _delete_queues(self) -> None:
         if self._external_prefix:
@@ -170,13 +171,19 @@ async def _ready(worker: Process, verb: str) -> dict[str, Any]:
     return await worker.logged(WORKER_LINES[verb], within_seconds=_START_SECONDS)
 
 
-def entry_of(places: Places, shop: Shop, api_url: str, terminal_address: str) -> dict[str, str]:
-    """Return all addresses and credentials by name."""
+def entry_of(places: Places, shop: Shop, api_url: str, terminal_addresses: Sequence[str]) -> dict[str, str]:
+    """Return all addresses and credentials by name; those of the second terminal end in `_2`."""
     return {
         "api": api_url,
-        "terminal": terminal_address,
-        **{system: places.url(system) for system in OFFSETS},
-        "terminal_id": TERMINAL_ID,
+        "terminal": terminal_addresses[0],
+        **{system: places.url(system) for system in places.sockets},
+        "terminal_id": terminal_id(0),
+        **{
+            f"{name}_{place + 1}": value
+            for place, address in enumerate(terminal_addresses)
+            if place
+            for name, value in (("terminal", address), ("terminal_id", terminal_id(place)))
+        },
         "merchant_id": shop.merchant_id,
         "username": shop.username,
         "password": shop.password,

@@ -1,7 +1,7 @@
 """Listening sockets of the sandbox's systems, one port each, and the URLs that lead to them."""
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +24,8 @@ OFFSETS: Final[Mapping[str, int]] = {
     "acquirer": 13,
     "issuer": 14,
 }
+#: Screens of further terminals are between the pages and the gateway: there is room for six.
+_FIRST_OF_FURTHER_SCREENS: Final = 5
 #: Systems with a page: its title in the navigation, and its description.
 PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "register": ("Register", "cash register: sell, pay, retry, cancel, unplug its network"),
@@ -39,10 +41,30 @@ class Ports:
     """Wanted ports; 0 takes free ones."""
 
     base: int = DEFAULT_BASE
+    #: Of the first terminal; the others have the next ones.
     terminal: int = DEFAULT_PORT
+    #: Number of terminals.
+    terminals: int = 1
+
+    @property
+    def offsets(self) -> dict[str, int]:
+        """Return the ports behind the base port by system, one screen for each terminal."""
+        further = {
+            screen_of(place): _FIRST_OF_FURTHER_SCREENS + place - 1 for place in range(1, self.terminals)
+        }
+        return {**OFFSETS, **further}
 
     def of(self, system: str) -> int:
-        return self.base + OFFSETS[system] if self.base else 0
+        return self.base + self.offsets[system] if self.base else 0
+
+    def of_terminal(self, place: int) -> int:
+        """Return the port of a terminal, counted from 0."""
+        return self.terminal + place if self.terminal else 0
+
+
+def screen_of(place: int) -> str:
+    """Return the system that is the screen of a terminal, counted from 0."""
+    return "screen" if place == 0 else f"screen_{place + 1}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +76,8 @@ class Places:
     #: Host name of this machine for API and workers.
     called: str
     sockets: Mapping[str, socket.socket]
-    #: The terminal opens its own socket.
-    terminal_port: int
+    #: The terminals open their own sockets.
+    terminal_ports: Sequence[int]
 
     def url(self, system: str) -> str:
         """Return the URL for browsers and for the sandbox's own systems, without a slash at its end."""
@@ -73,15 +95,16 @@ class Places:
 
 @contextmanager
 def open_places(host: str, called: str, ports: Ports) -> Iterator[Places]:
-    """Listen on all ports but the terminal's; close at the end. Raises SettingsError for one that is taken.
+    """Listen on all ports but the terminals'; close at the end. Raises SettingsError for one that is taken.
 
     host: 127.0.0.1, or 0.0.0.0 in a container, whose ports are published under the same numbers.
     """
     sockets: dict[str, socket.socket] = {}
     try:
-        for system in OFFSETS:
+        for system in ports.offsets:
             sockets[system] = listen(host, ports.of(system), setting="--port-base")
-        yield Places(host=host, called=called, sockets=sockets, terminal_port=ports.terminal)
+        terminal_ports = [ports.of_terminal(place) for place in range(ports.terminals)]
+        yield Places(host=host, called=called, sockets=sockets, terminal_ports=terminal_ports)
     finally:
         for opened in sockets.values():
             opened.close()

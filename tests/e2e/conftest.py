@@ -22,8 +22,8 @@ def payments(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="session")
 def running_sandbox(amqp_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSandbox]:
-    """Run `cloud-terminal sandbox` once for all tests of this process."""
-    with whole_sandbox(amqp_url, tmp_path_factory.mktemp("sandbox") / "kept") as sandbox:
+    """Run `cloud-terminal sandbox` with two terminals once for all tests of this process."""
+    with whole_sandbox(amqp_url, tmp_path_factory.mktemp("sandbox") / "kept", "--terminals", "2") as sandbox:
         yield sandbox
 
 

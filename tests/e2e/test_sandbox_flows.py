@@ -1,9 +1,14 @@
 """Flows of the sandbox through the public API, as HiPay and the merchant see them."""
 
 import asyncio
+import json
+import re
+import subprocess
+from functools import partial
+from html import unescape
 
 import httpx
-from running.whole_sandbox import WholeSandbox, soon
+from running.whole_sandbox import Json, WholeSandbox, soon
 
 from sandbox.run.cloud_api import CloudApi
 
@@ -201,6 +206,67 @@ def test_the_cash_register_cancels_a_payment_that_still_waits(sandbox: WholeSand
     assert sandbox.sale(second)["payment"]["state"] == "cancelled"
     sandbox.post("screen", "/key", {"key": "red"})
     soon(lambda: sandbox.get("register", "/records")[0]["standing"] == "not paid")
+
+
+def test_two_terminals_take_payments_at_the_same_time(sandbox: WholeSandbox) -> None:
+    """Each has a screen, a journal and a serial number of its own."""
+    screens = {"screen": "counter-1", "screen_2": "counter-2"}
+    for screen, terminal_id in screens.items():
+        sandbox.post(screen, "/reset")
+        sandbox.post(screen, "/settings", {"by_hand": True})
+        sandbox.sell("GATEAU", terminal_id=terminal_id)
+
+    states = [soon(partial(_asking, sandbox, screen)) for screen in screens]
+    for screen in screens:
+        sandbox.post(screen, "/card", {"card": "cb", "mode": "contactless"})
+
+    soon(lambda: [one["standing"] for one in sandbox.get("register", "/records")] == ["paid"] * 2)
+    assert [len(sandbox.get(screen, "/journal")) for screen in screens] == [1, 1]
+    assert len({state["serial"] for state in states}) == 2
+
+
+def _asking(sandbox: WholeSandbox, screen: str) -> Json | None:
+    state: Json = sandbox.get(screen, "/state")
+    return state if state["takes_card"] else None
+
+
+def test_each_request_of_the_register_can_be_sent_by_curl(sandbox: WholeSandbox) -> None:
+    """The command line that the sale's page shows gets the same answer."""
+    number = sandbox.sell("TARTE")
+    soon(lambda: sandbox.sale(number)["standing"] == "paid")
+    sandbox.press(f"/sales/{number}/look")
+
+    commands = re.findall(r'id="curl-\d+">(.*?)</pre>', sandbox.page(number), re.DOTALL)
+    answers = [_run(unescape(command)) for command in commands]
+
+    assert [answer["payment"]["id"] for answer in answers] == [sandbox.sale(number)["payment"]["id"]] * 2
+    assert answers[-1]["payment"]["replayed"]
+    assert len(sandbox.get("screen", "/journal")) == 1
+
+
+def _run(command: str) -> Json:
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True, timeout=60)
+    answer: Json = json.loads(done.stdout)
+    return answer
+
+
+def test_a_start_with_fewer_terminals_removes_its_own_and_no_others(sandbox: WholeSandbox) -> None:
+    """Those of an earlier start listen nowhere any more."""
+    terminals = f"{sandbox.entry['api']}/v1/terminals"
+    credential = (sandbox.entry["username"], sandbox.entry["password"])
+
+    async def start_again() -> set[str]:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+            for name, label in (("counter-9", "Sandbox terminal"), ("mine", "My own")):
+                body = {"host": "127.0.0.9", "port": 9 if name == "mine" else 10, "label": label}
+                (await http.put(f"{terminals}/{name}", json=body, auth=credential)).raise_for_status()
+            api = CloudApi(http, sandbox.entry["api"], *credential)
+            await api.remove_terminals("Sandbox terminal", keep={"counter-1", "counter-2"})
+            left = {one["id"] for one in await api.terminals()}
+            await http.delete(f"{terminals}/mine", auth=credential)
+            return left
+
+    assert asyncio.run(start_again()) == {"counter-1", "counter-2", "mine"}
 
 
 def test_a_new_start_disables_the_endpoints_of_earlier_ones_and_no_others(sandbox: WholeSandbox) -> None:

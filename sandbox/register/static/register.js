@@ -9,12 +9,12 @@ if (followed) {
       const part = document.getElementById(id);
       if (!part || part.dataset.shown === html) continue;
       // Opened details stay open.
-      const open = [...part.querySelectorAll("details")].map((one) => one.open);
+      const open = [...part.querySelectorAll("details[open]")].map((one) => one.id);
       const typing = part.contains(document.activeElement) && document.activeElement.matches("input");
       if (typing) continue;
       part.innerHTML = html;
       part.dataset.shown = html;
-      part.querySelectorAll("details").forEach((one, index) => { one.open = open[index] || false; });
+      for (const one of part.querySelectorAll("details")) one.open = open.includes(one.id);
     }
   });
   addEventListener("pagehide", () => stream.close());

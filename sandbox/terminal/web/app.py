@@ -24,9 +24,16 @@ from sandbox.terminal.web.view import journal_of, state_of
 SYSTEM = "Terminal"
 
 
-def make_terminal_app(terminal: VirtualTerminal, *, navigation: Sequence[NavLink] = ()) -> FastAPI:
+def make_terminal_app(
+    terminal: VirtualTerminal,
+    *,
+    navigation: Sequence[NavLink] = (),
+    name: str = "",
+    terminals: Sequence[NavLink] = (),
+) -> FastAPI:
     """Return the application of one terminal, which the caller starts and ends.
 
+    terminals: the pages of all terminals by name, this one among them.
     Its streams end when the terminal does, or with `terminal.changes.close()`.
     """
     app = new_app(SYSTEM, package="sandbox.terminal.web")
@@ -35,7 +42,7 @@ def make_terminal_app(terminal: VirtualTerminal, *, navigation: Sequence[NavLink
     )
     show_problems(app, pages)
     app.include_router(control_routes(terminal))
-    app.include_router(page_routes(terminal, pages))
+    app.include_router(page_routes(terminal, pages, name, terminals))
     return app
 
 
@@ -55,16 +62,24 @@ _KEYS: Final = ("green", "yellow", "red", *"0123456789")
 class ScreenPage:
     """One terminal's page; every form leads back to it, and it shows the result."""
 
-    def __init__(self, terminal: VirtualTerminal, pages: Pages) -> None:
+    def __init__(
+        self, terminal: VirtualTerminal, pages: Pages, name: str, terminals: Sequence[NavLink]
+    ) -> None:
         self._terminal = terminal
         self._pages = pages
+        self._fixed: Final[dict[str, Any]] = {
+            "deck": DECK,
+            "outcomes": OUTCOMES,
+            "test_pin": TEST_PIN,
+            "name": name,
+            "terminals": terminals,
+        }
         environment = templates("sandbox.terminal.web")
         self._fragments = {name: environment.get_template(file) for name, file in _FRAGMENTS.items()}
 
     async def screen(self) -> HTMLResponse:
         """Show the page."""
-        context = _context(self._terminal)
-        return self._pages.page("terminal.html", **context, deck=DECK, outcomes=OUTCOMES, test_pin=TEST_PIN)
+        return self._pages.page("terminal.html", **self._fixed, **_context(self._terminal))
 
     async def events(self) -> AsyncIterator[ServerSentEvent]:
         """Yield the page's moving parts after each change."""
@@ -124,9 +139,11 @@ class ScreenPage:
         return _back()
 
 
-def page_routes(terminal: VirtualTerminal, pages: Pages) -> APIRouter:
+def page_routes(
+    terminal: VirtualTerminal, pages: Pages, name: str, terminals: Sequence[NavLink]
+) -> APIRouter:
     """Return the page of one terminal, its forms and its stream."""
-    router, page = APIRouter(include_in_schema=False), ScreenPage(terminal, pages)
+    router, page = APIRouter(include_in_schema=False), ScreenPage(terminal, pages, name, terminals)
     router.get("/")(page.screen)
     router.get("/screen/events", response_class=EventSourceResponse)(page.events)
     router.post("/screen/card/{mode}")(page.card)

@@ -125,9 +125,9 @@ class WholeSandbox:
         """Submit a form of the cash register's page."""
         return self._client.post(self.entry["register"] + path, data=form)
 
-    def sell(self, *references: str) -> int:
+    def sell(self, *references: str, terminal_id: str | None = None) -> int:
         """Sell articles at the cash register without waiting for the payment; return the sale's number."""
-        chosen = {"terminal_id": self.entry["terminal_id"], "operation": "Debit"}
+        chosen = {"terminal_id": terminal_id or self.entry["terminal_id"], "operation": "Debit"}
         for reference in references:
             self.press("/", do=f"add:{reference}", **chosen)
         answer = self.press("/", do="pay", **chosen)

@@ -49,6 +49,25 @@ async def _webhook(
     )
 
 
+async def test_the_page_makes_the_server_fail_and_says_so(chain: Chain) -> None:
+    """Its form refuses the next messages of one kind, or takes them again; nonsense changes nothing."""
+    page = chain.urls["merchant"]
+    form = {"target": "webhooks", "status": "503", "times": "2"}
+    assert (await chain.http.post(f"{page}/fail", data=form)).status_code == 303
+    nonsense = {"target": "<b>", "status": "99", "times": "x"}
+    assert (await chain.http.post(f"{page}/fail", data=nonsense)).status_code == 303
+
+    refused = await _webhook(chain)
+    shown = (await chain.http.get(page)).text
+    await chain.http.post(f"{page}/fail", data={"target": "webhooks", "times": "0"})
+    taken = await _webhook(chain)
+
+    assert (refused.status_code, taken.status_code) == (503, 200)
+    assert "The next 1 webhooks are answered 503" in shown
+    assert (await _notify(chain)).status_code == 200
+    assert "are answered" not in (await chain.http.get(page)).text
+
+
 async def test_a_notification_is_taken_once_a_status(chain: Chain) -> None:
     """A repeat is acknowledged and dropped, a later status is taken."""
     answers = [(await _notify(chain, status)).json() for status in ("116", "116", "118")]

@@ -7,7 +7,15 @@ import pytest
 from api.connector.request import parse_order
 from sandbox.cards import DECK, Mode
 from sandbox.pages.formats import NoAmount
-from sandbox.register.draft import Draft, InvalidField, Operation, with_article, with_form, with_product
+from sandbox.register.draft import (
+    Draft,
+    InvalidField,
+    Operation,
+    with_article,
+    with_ending,
+    with_form,
+    with_product,
+)
 from sandbox.register.sale import CONTRACTS, following, order_of
 from sandbox.terminal.device.device import Device
 from shared.concert.encode import sole_application
@@ -43,6 +51,25 @@ def test_an_invalid_price_is_an_error(text: str) -> None:
     """For the cashier, before any request."""
     with pytest.raises(NoAmount):
         with_article(Draft(), text)
+
+
+@pytest.mark.parametrize("reference", ["TARTE", "BAGUETTE", None])
+def test_a_test_amount_makes_the_total_end_in_two_digits(reference: str | None) -> None:
+    """Whatever is in the basket; choosing another outcome replaces it."""
+    draft = Draft() if reference is None else with_product(Draft(), reference, 1)
+    rest_cents = draft.total_cents
+
+    for ending in ("51", "00", "99"):
+        draft = with_ending(draft, ending)
+        assert draft.total_cents % 100 == int(ending)
+        assert 1000 <= draft.total_cents - rest_cents < 1100
+
+
+@pytest.mark.parametrize("ending", ["", "5", "512", "-1", "\u0665\u0661", "ab"])
+def test_an_unknown_ending_is_an_error(ending: str) -> None:
+    """The form's fields may be anything."""
+    with pytest.raises(InvalidField):
+        with_ending(Draft(), ending)
 
 
 def test_the_order_fulfils_the_contract() -> None:

@@ -1,6 +1,8 @@
 """The sandbox's API client, and the register that loses its network."""
 
+import json
 import os
+import shlex
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -50,6 +52,16 @@ async def test_an_id_stays_one_part_of_the_path(api: CloudApi, asked: list[str])
         "/v1/payments/a%2Fb/cancel",
         "/v1/terminals/a%2Fb",
     ]
+
+
+async def test_a_command_line_holds_any_text_as_one_word(api: CloudApi) -> None:
+    """A shell reads back the order that the register sent, and runs nothing of it."""
+    order = {"order": {"order_id": "'; touch /tmp/x; '$(id) `id` \\ \n \"", "name": "Café"}}
+
+    words = shlex.split(api.curl("POST", "/v1/connector/order", order))
+
+    assert words[:6] == ["curl", "-u", "till:secret", "-X", "POST", "http://api/v1/connector/order"]
+    assert json.loads(words[-1]) == order
 
 
 async def test_an_unplugged_register_sends_nothing(api: CloudApi, asked: list[str]) -> None:
