@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
-from running.browser import PATIENCE_MS, browser, pay_examples, sandbox
 from running.whole_sandbox import WholeSandbox
+
+from tests.browser.fixtures import PATIENCE_MS, browser, pay_examples, sandbox
 
 __all__ = ["browser", "sandbox"]
 
@@ -15,11 +16,16 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 TIME_ZONE = "Europe/Paris"
 
 
-@pytest.fixture
-def phone(sandbox: WholeSandbox, browser: Browser) -> Iterator[Page]:
-    """A phone in Paris, and a sandbox with a transaction of each status."""
-    sandbox.reset()
+@pytest.fixture(scope="module")
+def shop(sandbox: WholeSandbox) -> WholeSandbox:
+    """Leave a transaction of each status."""
     pay_examples(sandbox, 317)
+    return sandbox
+
+
+@pytest.fixture
+def phone(shop: WholeSandbox, browser: Browser) -> Iterator[Page]:
+    """A phone in Paris."""
     context = browser.new_context(viewport=PHONE, timezone_id=TIME_ZONE, permissions=["clipboard-read"])
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)

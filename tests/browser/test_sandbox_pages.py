@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
-from running.browser import PATIENCE_MS, browser, pay_examples, sandbox
 from running.whole_sandbox import WholeSandbox
+
+from tests.browser.fixtures import PATIENCE_MS, browser, pay_examples, sandbox
 
 __all__ = ["browser", "sandbox"]
 
