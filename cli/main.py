@@ -79,6 +79,13 @@ VERBS: Final = (
         PAYMENTS,
         calls_api=True,
     ),
+    Verb(
+        "listen",
+        "cli.listen.command:listen",
+        "Forward webhooks to your machine, as they come, and again by a key.",
+        MERCHANTS,
+        calls_api=True,
+    ),
     Verb("merchant", "cli.merchant:app", "Merchants and the networks of their terminals.", MERCHANTS),
     Verb("credential", "cli.credential:app", "User names and secrets for HTTP Basic.", MERCHANTS),
 )

@@ -111,6 +111,6 @@ def _meaning(status: int | None) -> SignatureCheck:
 
 
 def secret_for(credential_secret: str) -> str:
-    """Return the signing secret that belongs to a credential: the same at each start, and only for `listen`."""
+    """Return the signing secret of a credential: the same at each start, and for this purpose only."""
     derived = hmac.new(credential_secret.encode(), _PURPOSE, hashlib.sha256).digest()
     return f"whsec_{base64.b64encode(derived).decode()}"

@@ -73,7 +73,7 @@ def test_local_time_is_beside_utc_and_a_request_is_copied_as_curl(sandbox: Whole
     expect(phone.locator("#standing")).to_have_text("Paid")
 
     expect(phone.locator("time").first).to_have_attribute("data-local", re.compile("local"))
-    phone.get_by_text("As curl").click()
+    phone.get_by_text("As curl", exact=True).click()
     phone.get_by_role("button", name="Copy as curl").click()
     expect(phone.get_by_role("button", name="Copied")).to_be_visible()
     assert phone.evaluate("navigator.clipboard.readText()").startswith("curl -u ")

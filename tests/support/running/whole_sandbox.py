@@ -25,6 +25,8 @@ Json = dict[str, Any]
 #: Their state is forgotten at `POST /reset`.
 SYSTEMS: Final = ("screen", "register", "console", "merchant", "preludd", "nepting", "acquirer", "issuer")
 _START_SECONDS: Final = 120.0
+#: No request is sent on an idle connection that the server may be closing: it does after 5 s.
+_LIMITS: Final = httpx.Limits(keepalive_expiry=2.0)
 #: For tests in which a browser is at the terminal: a payment may wait for it, however slow the machine is.
 _PATIENT_LIMITS: Final[dict[str, object]] = {
     "queue_deadline_seconds": 45,
@@ -236,7 +238,7 @@ def whole_sandbox(amqp_url: str, folder: Path, *options: str) -> Iterator[WholeS
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, errors.read_text()
-        with httpx.Client(timeout=150, trust_env=False) as client:
+        with httpx.Client(timeout=150, trust_env=False, limits=_LIMITS) as client:
             yield WholeSandbox(json.loads(line), process, client, folder / DATABASE_FILE)
         process.send_signal(signal.SIGINT)
         assert process.wait(_START_SECONDS) == 0, errors.read_text()
