@@ -26,7 +26,9 @@ def shop(sandbox: WholeSandbox) -> WholeSandbox:
 @pytest.fixture
 def phone(shop: WholeSandbox, browser: Browser) -> Iterator[Page]:
     """A phone in Paris."""
-    context = browser.new_context(viewport=PHONE, timezone_id=TIME_ZONE, permissions=["clipboard-read"])
+    context = browser.new_context(
+        viewport=PHONE, timezone_id=TIME_ZONE, permissions=["clipboard-read", "clipboard-write"]
+    )
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
     yield context.new_page()
