@@ -14,6 +14,7 @@ from api.http.dependencies import Dependencies
 from api.http.middleware import Edge, RequestIds, RequestTurns
 from api.http.responses import handle_errors
 from api.openapi.document import CONTRACT_VERSION, FILES, TITLE, openapi_document, serve_docs
+from api.openapi.errors_page import serve_errors_page
 from api.openapi.root import serve_root
 from api.routers import ROUTERS
 
@@ -31,6 +32,7 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
         redirect_slashes=False,
     )
     serve_docs(app)
+    serve_errors_page(app)
     serve_root(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.state.dependencies = dependencies

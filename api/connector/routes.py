@@ -119,7 +119,7 @@ _ERRORS: Final = error_responses(
 
 @router.post(
     "/order",
-    operation_id="order",
+    operation_id="createOrder",
     response_model=Answer,
     summary="Make one payment operation on one terminal",
     response_description="The payment attempt ended, in success or in failure.",

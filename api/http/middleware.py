@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.answered import CREDENTIAL, AnswerAbout, watched_answer
 from api.http.errors import NotFound
 from api.http.given_responses import GivenResponses
+from api.http.references import references_of
 from api.http.responses import answer_error
 from shared.network.http_bounds import CLIENT_LEFT, LOGGED_IN
 from shared.runtime.ids import RandomBytes, new_process_id
@@ -95,7 +96,8 @@ class Edge:
 
         _scope.set(scope)
         _headers.set(added)
-        with watched_answer() as about:
+        references = references_of(scope["path"], scope.get(_ID), scope.get("root_path", ""))
+        with references, watched_answer() as about:
             if "\0" in scope["path"]:
                 # No name has it, and PostgreSQL refuses it.
                 await answer_error(NotFound())(scope, receive, send_guarded)

@@ -22,6 +22,7 @@ from api.http.errors import (
     UndefinedError,
 )
 from api.http.json_text import answer
+from api.http.references import body_with_references
 from api.http.validation import first_validation_error
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
@@ -33,7 +34,7 @@ _log = structlog.get_logger()
 def answer_error(error: ApiError) -> Response:
     note_error(error.code)
     answered_with(error.code)
-    return answer(error.status, error.body(), error.headers)
+    return answer(error.status, body_with_references(error), error.headers)
 
 
 async def _on_api_error(request: Request, error: Exception) -> Response:

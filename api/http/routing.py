@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from api.http.dependencies import Dependencies, RequiredCredential, check_media_type, read_body
+from api.http.entity_tags import tagged
 from api.http.errors import InvalidRequest
 from api.http.json_text import JsonResponse, read_json
 from api.http.query import check_query
@@ -55,7 +56,9 @@ class ApiRoute(APIRoute):
                 await credential(request)
             if checks_query:
                 check_query(request, parameters)
-            return await handle(await _with_json(request, may_be_empty) if takes_body else request)
+            return tagged(
+                request, await handle(await _with_json(request, may_be_empty) if takes_body else request)
+            )
 
         return run
 

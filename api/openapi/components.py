@@ -46,6 +46,13 @@ class ErrorDetail(ResponseBody):
         description="For a wrong field its `path`; where a payment was asked for, `safe_to_retry`. For a 401 "
         "a text that names the case.",
     )
+    request_id: Omittable[str] = Field(
+        None,
+        description="The answer's `X-Request-Id`; left out under `/v1/connector`.",
+    )
+    doc_url: Omittable[str] = Field(
+        None, description="Page of this error on this server, relative to it; left out under `/v1/connector`."
+    )
 
 
 class Error(ResponseBody):

@@ -11,13 +11,14 @@ from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from pydantic.json_schema import models_json_schema
 
 from api.connector.answer import Answer
 from api.connector.schema import order_schema
+from api.http.references import ERRORS_PAGE
 from api.openapi.components import Error, published, string
 from api.payments.models import Accepted
 from api.routers import ROUTERS
@@ -42,14 +43,19 @@ def openapi_document(wait_seconds: int = WAIT_SECONDS) -> dict[str, Any]:
         version=CONTRACT_VERSION,
         description="One request wakes a payment terminal, the answer is the payment's result.",
         servers=[{"url": "/", "description": "This server"}],
+        contact={"name": "The operator of this server"},
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         routes=[route for router in ROUTERS for route in router.routes],
         separate_input_output_schemas=False,
     )
+    document["externalDocs"] = {"description": "Every error: its cause, and what to do", "url": ERRORS_PAGE}
     paths = document["paths"]
     _limit_wait(paths["/v1/payments/{payment_id}"]["get"]["parameters"], wait_seconds)
     for operations in paths.values():
         for operation in operations.values():
             _add_rate_limit_headers(operation)
+        if "security" in operations.get("get", ()):
+            _add_entity_tag(operations["get"]["responses"])
     # Those that written responses name.
     _, named = models_json_schema(
         [(model, "validation") for model in (Error, Answer, Accepted)],
@@ -82,6 +88,16 @@ def _add_rate_limit_headers(operation: dict[str, Any]) -> None:
             response["headers"] = {**response.get("headers", {}), **_RATE_LIMIT_HEADERS}
 
 
+def _add_entity_tag(responses: dict[str, Any]) -> None:
+    """Add the tag, and the 304, to answers that are JSON; others are streamed."""
+    found = responses.get("200", {})
+    if found.get("content", {}).keys() != {"application/json"}:
+        return
+    tag = {"ETag": string("Names this answer; sent as `If-None-Match`, it gets a 304 while it stays.")}
+    found["headers"] = {**found.get("headers", {}), **tag}
+    responses["304"] = {"description": "The answer is still that of `If-None-Match`; without a body."}
+
+
 #: Where the library that brings the page's files serves them.
 FILES: Final = "/static-offline-docs"
 
@@ -89,7 +105,7 @@ _INLINE_SCRIPT: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def serve_docs(app: FastAPI) -> None:
-    """Serve the page at `/docs`."""
+    """Serve the document as pages: `/docs` to try requests, `/redoc` to read."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
@@ -101,8 +117,24 @@ def serve_docs(app: FastAPI) -> None:
             swagger_css_url=f"{root}{FILES}/swagger-ui.css",
             swagger_favicon_url=f"{root}{FILES}/favicon.png",
         )
-        page.headers["Content-Security-Policy"] = _policy(bytes(page.body).decode())
-        return page
+        return _guarded(page)
+
+    @app.get("/redoc", include_in_schema=False)
+    async def redoc(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        page = get_redoc_html(
+            openapi_url=f"{root}{app.openapi_url}",
+            title=f"{app.title} - Redoc",
+            redoc_js_url=f"{root}{FILES}/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{FILES}/favicon.png",
+            with_google_fonts=False,
+        )
+        return _guarded(page)
+
+
+def _guarded(page: HTMLResponse) -> HTMLResponse:
+    page.headers["Content-Security-Policy"] = _policy(bytes(page.body).decode())
+    return page
 
 
 def _policy(html: str) -> str:
@@ -117,6 +149,8 @@ def _policy(html: str) -> str:
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data:",
             "connect-src 'self'",
+            # Redoc's search.
+            "worker-src blob:",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",

@@ -7,10 +7,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from api.connector.routes import HEALTH_PATH
+from api.http.references import ERRORS_PAGE
 
 #: Path and title of each link.
 _LINKS: Final = {
     "documentation": ("/docs", "Documentation: every path, with its fields and errors"),
+    "reference": ("/redoc", "The same, to read"),
+    "errors": (ERRORS_PAGE, "Errors: their causes, and what to do"),
     "openapi": ("/openapi.json", "OpenAPI document"),
     "healthcheck": (HEALTH_PATH, "Health check"),
 }

@@ -230,7 +230,7 @@ async def test_a_database_that_is_away_is_a_500_that_says_so(system: System) -> 
     assert error["details"] == {"safe_to_retry": False}
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/docs/errors", "/openapi.json"])
 async def test_the_documentation_loads_nothing_from_outside(system: System, path: str) -> None:
     """No reference to another host in the page, and every file that it loads is served here."""
     import re

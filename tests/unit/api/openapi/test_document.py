@@ -122,6 +122,15 @@ def test_examples_show_loopback_addresses_and_reserved_names_only() -> None:
         assert host.endswith("example.com") or ipaddress.ip_address(host).is_loopback
 
 
+def test_the_document_names_its_license_and_the_order_as_createorder() -> None:
+    """Generators make method names of operation ids."""
+    document = openapi_document()
+
+    assert document["info"]["license"] == {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
+    assert document["externalDocs"]["url"] == "/docs/errors"
+    assert document["paths"]["/v1/connector/order"]["post"]["operationId"] == "createOrder"
+
+
 def test_the_payments_description_names_what_is_rendered() -> None:
     """No field of the payment object is undocumented."""
     shown = Payment.of(

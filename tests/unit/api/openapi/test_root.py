@@ -30,6 +30,8 @@ async def test_a_program_gets_them_as_json() -> None:
 
     assert answer.json()["links"] == {
         "documentation": "/payments/docs",
+        "reference": "/payments/redoc",
+        "errors": "/payments/docs/errors",
         "openapi": "/payments/openapi.json",
         "healthcheck": "/payments/v1/connector/healthcheck",
     }
