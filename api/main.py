@@ -60,6 +60,7 @@ class Assembled:
             payments.admission.run(),
             payments.stored_bytes.run(),
             self.dependencies.responses.run(),
+            self.dependencies.last_uses.run(),
             self.outbox_publisher.run(),
         )
 

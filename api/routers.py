@@ -10,8 +10,15 @@ from api.investigation.merchant_routes import router as investigation
 from api.investigation.merchant_routes import totals_router as totals
 from api.investigation.operator_routes import router as operator_investigation
 from api.investigation.operator_routes import totals_router as operator_totals
+from api.operator.audit_routes import router as audit
+from api.operator.credential_routes import administration as credential_administration
+from api.operator.credential_routes import router as credentials
+from api.operator.delivery_routes import deciding as operator_replays
 from api.operator.delivery_routes import router as operator_deliveries
 from api.operator.gateway_routes import router as gateway
+from api.operator.merchant_routes import administration as merchant_administration
+from api.operator.merchant_routes import router as merchants
+from api.operator.routes import deciding as operator_decisions
 from api.operator.routes import router as operator
 from api.operator.terminal_routes import router as operator_terminals
 from api.payments.routes import router as payments
@@ -33,6 +40,12 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     operator_investigation,
     operator_totals,
     operator,
+    operator_decisions,
+    merchants,
+    merchant_administration,
+    credentials,
+    credential_administration,
+    audit,
     terminals,
     terminal_imports,
     operator_terminals,
@@ -40,5 +53,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     webhook_tests,
     deliveries,
     events,
+    operator_replays,
     operator_deliveries,
 )

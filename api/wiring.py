@@ -6,9 +6,11 @@ from api.connector.readiness import Readiness
 from api.http.auth import Credentials
 from api.http.dependencies import Dependencies
 from api.http.given_responses import GivenResponses
+from api.http.last_uses import LastUses
 from api.investigation.exports import Exports
 from api.limits.failed_logins import FailedLogins
 from api.limits.fair_shares import FairShares
+from api.operator.issuer import Issuer
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
@@ -50,7 +52,7 @@ def wire(
     failpoint: Failpoint = no_failpoint,
 ) -> Dependencies:
     """Return the dependencies. The caller connects `waiters` to the replies, and runs them,
-    `payments.admission`, `payments.stored_bytes` and `responses`."""
+    `payments.admission`, `payments.stored_bytes`, `responses` and `last_uses`."""
     reply_publisher = ReplyPublisher(database, publisher, metrics, clock)
     names = CachingResolver(
         lookup,
@@ -68,7 +70,7 @@ def wire(
             names.lookup_for(f"import {merchant_id}"), settings.import_timeout_seconds
         )
 
-    shares = FairShares(settings, clock)
+    shares, last_uses = FairShares(settings, clock), LastUses(database)
     terminals = Terminals(database, clock, settings.credential_cache_seconds)
     targets = Targets(finder, terminals, settings.pos_number)
     payments = Payments(
@@ -124,6 +126,7 @@ def wire(
                 longest_pause_seconds=settings.failed_login_pause_seconds,
                 exempt=settings.trusted_proxies,
             ),
+            last_uses=last_uses,
         ),
         shares=shares,
         payments=payments,
@@ -139,4 +142,6 @@ def wire(
         metrics=metrics,
         responses=GivenResponses(database, clock),
         exports=Exports(database),
+        issuer=Issuer(secret_key, clock, random_bytes),
+        last_uses=last_uses,
     )

@@ -162,7 +162,7 @@ def _statements(size: Installation) -> list[str]:
             " FROM deliveries WHERE state <> 'waiting'"
         ),
         (
-            "INSERT INTO operator_actions (at, by, action, detail) SELECT 0, 'operator', 'suspended', '{}'"
+            "INSERT INTO audit_trail (at, by, action, detail) SELECT 0, 'operator', 'suspended', '{}'"
             f" {each(terminals)}"
         ),
     ]

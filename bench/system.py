@@ -103,9 +103,9 @@ async def running_system(
 
         await (await start("db", "migrate")).ended()
         merchant = await _json_of(
-            environment, "merchant", "create", "Bench", "--network", "127.0.0.0/8", "--json"
+            environment, "merchants", "create", "Bench", "--network", "127.0.0.0/8", "--json"
         )
-        credential = await _json_of(environment, "credential", "create", merchant["id"], "--json")
+        credential = await _json_of(environment, "credentials", "create", merchant["id"], "--json")
         hosts = _hosts(terminals)
         played = await run_beside("bench.terminals", str(think_seconds), *hosts)
         await played.logged(LISTENING_LINE)

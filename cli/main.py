@@ -9,7 +9,7 @@ from cli.verbs import LazyVerbs, Verb
 
 PROCESSES: Final = "Processes"
 INSTALLATION: Final = "Installation"
-MERCHANTS: Final = "Merchants"
+MERCHANTS: Final = "Administration"
 PAYMENTS: Final = "Payments"
 SANDBOX: Final = "Sandbox"
 
@@ -86,8 +86,34 @@ VERBS: Final = (
         MERCHANTS,
         calls_api=True,
     ),
-    Verb("merchant", "cli.merchant:app", "Merchants and the networks of their terminals.", MERCHANTS),
-    Verb("credential", "cli.credential:app", "User names and secrets for HTTP Basic.", MERCHANTS),
+    Verb(
+        "merchants",
+        "cli.administration.merchants:app",
+        "Merchants and the networks of their terminals.",
+        MERCHANTS,
+        calls_api=True,
+    ),
+    Verb(
+        "credentials",
+        "cli.administration.credentials:app",
+        "User names and secrets for HTTP Basic.",
+        MERCHANTS,
+        calls_api=True,
+    ),
+    Verb(
+        "operators",
+        "cli.administration.credentials:operators",
+        "Operators: their credentials with the roles read, settle and admin.",
+        MERCHANTS,
+        calls_api=True,
+    ),
+    Verb(
+        "audit",
+        "cli.administration.audit:show_audit_trail",
+        "List what operators did, the newest first; nothing can change it.",
+        MERCHANTS,
+        calls_api=True,
+    ),
 )
 #: The production image does not contain the sandbox.
 SANDBOX_VERBS: Final = (

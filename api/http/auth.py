@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
+from api.http.last_uses import LastUses
 from api.http.login_errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
@@ -75,11 +76,13 @@ class Credentials:
         *,
         shares: FairShares,
         failed_logins: FailedLogins,
+        last_uses: LastUses,
     ) -> None:
         self._secret_key: Final = secret_key
         self._clock: Final = clock
         self._shares: Final = shares
         self._failed_logins: Final = failed_logins
+        self._last_uses: Final = last_uses
         self._cached: Final = TtlCache[str, Credential](clock, cache_seconds, max_entries=_MAX_CACHED)
         # A thousand requests at once take one connection of the pool, not all that it has.
         self._reads: Final = Batches[str, Credential](
@@ -101,6 +104,7 @@ class Credentials:
         if credential.kind is not kind:
             raise WrongCredentialKind
         logged_in()
+        self._last_uses.add(credential.id)
         if share is not None:
             self._shares.take(share, credential)
         return credential
@@ -109,22 +113,28 @@ class Credentials:
         said = parse_basic(authorization)
         given = hash_secret(self._secret_key, said.password)
         known = self._cached.get(said.username)
-        if known is not None and hmac.compare_digest(given, known.secret_hash):
+        if known is not None and self._matches(given, known):
             return known
         client = client_host()
         try:
             self._failed_logins.check(said.username, given, client)
         except MustPause as pause:
             raise TooManyFailedLogins(pause.seconds, pause.limit) from None
-        # Whatever is wrong, it costs one read of the database and one comparison: the time that a refusal
-        # takes is the same for a known name and an unknown one.
+        # Whatever is wrong, it costs one read of the database and the same comparisons: the time that a
+        # refusal takes is the same for a known name and an unknown one.
         found = await self._read(said.username)
-        matches = hmac.compare_digest(given, self._nobody if found is None else found.secret_hash)
+        matches = self._matches(given, found)
         if found is None or not matches:
             self._failed_logins.failed(said.username, client)
             raise Unauthorized(INCORRECT_CREDENTIALS)
         self._failed_logins.succeeded(said.username, given)
         return found
+
+    def _matches(self, given: str, known: Credential | None) -> bool:
+        """Compare with the secret, and with the earlier one while it is valid."""
+        current, earlier = (self._nobody, None) if known is None else (known.secret_hash, known.earlier_hash)
+        matches = hmac.compare_digest(given, current)
+        return hmac.compare_digest(given, earlier or self._nobody) or matches
 
     async def _read(self, name: str) -> Credential | None:
         """Return the stored credential; its age in the cache counts from before the query."""

@@ -13,8 +13,11 @@ from api.http.answered import CREDENTIAL
 from api.http.auth import merchant_of
 from api.http.errors import BodyTooLarge, EncodedBody, MissingMediaType, RequestTimeout, UnsupportedMediaType
 from api.http.given_responses import GivenResponses
+from api.http.last_uses import LastUses
+from api.http.login_errors import RoleTooLow
 from api.investigation.exports import Exports
 from api.limits.fair_shares import FairShares, Share
+from api.operator.issuer import Issuer
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.terminals.lookup import Terminals
@@ -23,7 +26,7 @@ from api.terminals.service import Registry
 from api.webhooks.service import Webhooks
 from shared.runtime.large_work import LargeWork
 from shared.runtime.metrics import Metrics
-from shared.security.credentials import CredentialKind
+from shared.security.credentials import CredentialKind, Role
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals.merchants import Credential
@@ -58,6 +61,8 @@ class Dependencies:
     metrics: Metrics
     responses: GivenResponses
     exports: Exports
+    issuer: Issuer
+    last_uses: LastUses
 
 
 async def _dependencies(request: Request) -> Dependencies:
@@ -75,9 +80,18 @@ class RequiredCredential(SecurityBase):
     Its route calls it before the body is read; an endpoint that depends on it gets the same credential again.
     """
 
-    def __init__(self, kind: CredentialKind, share: Share | None, *, scheme: str, description: str) -> None:
-        """`share` is the share that a call counts for; None: the route counts it."""
+    def __init__(
+        self,
+        kind: CredentialKind,
+        share: Share | None,
+        *,
+        scheme: str,
+        description: str,
+        role: Role | None = None,
+    ) -> None:
+        """`share` is the share that a call counts for; None: the route counts it. `role`: an operator's."""
         self.kind: Final = kind
+        self.role: Final = role
         self.share: Final = share
         self.scheme_name = scheme
         self.model = HttpScheme(scheme="basic", description=description)
@@ -85,8 +99,8 @@ class RequiredCredential(SecurityBase):
     async def __call__(self, request: Request) -> Credential:
         """Return the credential.
 
-        Raises Unauthorized, PublicCredential, WrongCredentialKind, TooManyFailedLogins, TooManyRequests,
-        DatabaseUnavailable.
+        Raises Unauthorized, PublicCredential, WrongCredentialKind, RoleTooLow, TooManyFailedLogins,
+        TooManyRequests, DatabaseUnavailable.
         """
         found: Credential | None = request.scope.get(CREDENTIAL)
         if found is None:
@@ -94,6 +108,8 @@ class RequiredCredential(SecurityBase):
             authorization = request.headers.get("authorization")
             found = await dependencies.credentials.of_kind(authorization, self.kind, self.share)
             request.scope[CREDENTIAL] = found
+        if self.role is not None and (found.role is None or not found.role.includes(self.role)):
+            raise RoleTooLow(self.role)
         return found
 
 
@@ -117,12 +133,22 @@ gateway: Final = RequiredCredential(
     scheme="gateway",
     description="Credentials of a gateway, which belong to no merchant.",
 )
-operator: Final = RequiredCredential(
-    CredentialKind.OPERATOR,
-    Share.MANAGEMENT,
-    scheme="operator",
-    description="Credentials of an operator, which belong to no merchant.",
-)
+
+
+def _operator(role: Role) -> RequiredCredential:
+    return RequiredCredential(
+        CredentialKind.OPERATOR,
+        Share.MANAGEMENT,
+        scheme="operator",
+        description="Credentials of an operator, which belong to no merchant. Each has a role: `read`, "
+        "`settle` or `admin`.",
+        role=role,
+    )
+
+
+operator: Final = _operator(Role.READ)
+deciding_operator: Final = _operator(Role.SETTLE)
+administrator: Final = _operator(Role.ADMIN)
 
 Merchant = Annotated[Credential, Depends(merchant)]
 OrderingMerchant = Annotated[Credential, Depends(ordering_merchant)]

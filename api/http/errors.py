@@ -18,6 +18,7 @@ ApiError                           500
 +-- Forbidden                      403
 |   +-- PublicCredential           403  public.forbidden
 |   +-- WrongCredentialKind        403  credential.forbidden
+|   +-- RoleTooLow                 403  role.forbidden
 |   +-- ForeignTerminal            403  network.forbidden
 |   +-- ReservedTerminal           403  reserved.forbidden
 |   +-- MerchantSuspended          403  suspended.forbidden
@@ -36,6 +37,8 @@ ApiError                           500
 |   +-- TooEarly                   409  early.payment.conflict
 |   +-- TerminalFree               409  free.terminal.conflict
 |   +-- RecordConflict             409  used.record.conflict
+|   +-- CredentialRevoked          409  revoked.credential.conflict
+|   +-- CredentialRotating         409  rotating.credential.conflict
 |   +-- WebhookEndpointDisabled    409  disabled.webhook_endpoint.conflict
 |   +-- WebhookEndpointLimit       409  limit.webhook_endpoint.conflict
 |   +-- WebhookSecretLimit         409  secrets.webhook_endpoint.conflict

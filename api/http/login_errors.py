@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from api.http.errors import ApiError, Forbidden
+from shared.security.credentials import Role
 
 HEADER_NOT_FOUND: Final = "Authorization header not found"
 HEADER_EMPTY: Final = "Authorization header is empty"
@@ -36,6 +37,18 @@ class WrongCredentialKind(Forbidden):
 
     code = "credential.forbidden"
     description = "This kind of credential is not allowed here."
+
+
+class RoleTooLow(Forbidden):
+    """The operator's role does not allow this."""
+
+    code = "role.forbidden"
+    description = "This operator's role does not allow this."
+
+    def __init__(self, needed: Role) -> None:
+        super().__init__(
+            f"Only operators with the role {needed} may do this.", details={"needed": needed.value}
+        )
 
 
 class TooManyConnections(ApiError):

@@ -1,17 +1,18 @@
 """Routes of operators for every delivery: HiPay's order notifications and all merchants' webhooks."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 
 import structlog
 from fastapi import Query
 
-from api.http.dependencies import Dependencies, Operator, Wired, operator
+from api.http.dependencies import Dependencies, Operator, Wired, deciding_operator, operator
 from api.http.errors import InvalidQuery, NotFound
 from api.http.models import Omittable, known
 from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
+from api.operator.acting import actor_of
 from api.webhooks.deliveries import DeliveryId, Filters, attempts_of, replay_many, replay_one
 from api.webhooks.delivery_models import (
     AnyDelivery,
@@ -26,7 +27,9 @@ from api.webhooks.errors import WebhookEndpointDisabled
 from shared.storage.webhooks import delivery_list
 from shared.storage.webhooks.delivery_list import StoredDelivery
 
-router = api_router("/v1/operator/deliveries", caller=operator, tag="operator")
+_PREFIX: Final = "/v1/operator/deliveries"
+router = api_router(_PREFIX, caller=operator, tag="operator")
+deciding = api_router(_PREFIX, caller=deciding_operator, tag="operator")
 
 _log = structlog.get_logger()
 
@@ -55,7 +58,7 @@ async def list_all_deliveries(
 
 
 # Before the route of one delivery: a POST to it names no delivery.
-@router.post(
+@deciding.post(
     "/replay",
     summary="Send many deliveries of any merchant once more",
     response_description="The number of those that wait.",
@@ -64,7 +67,7 @@ async def list_all_deliveries(
 async def replay_all_deliveries(dependencies: Wired, operator: Operator, replay: OperatorsReplay) -> Replayed:
     """Send the deliveries of a filter and a range of time once more."""
     wanted = replay.filter(merchant_id=replay.merchant_id, kind=replay.kind)
-    done = await replay_many(dependencies.database, wanted, after=replay.after, operator=operator.id)
+    done = await replay_many(dependencies.database, wanted, after=replay.after, operator=actor_of(operator))
     _log.info("deliveries replayed by an operator", replayed=done.replayed, by=operator.id)
     return done
 
@@ -82,7 +85,7 @@ async def get_any_delivery(dependencies: Wired, delivery_id: DeliveryId) -> AnyD
     return AnyDeliveryWithAttempts.of(delivery, attempts=attempts)
 
 
-@router.post(
+@deciding.post(
     "/{delivery_id}/replay",
     status_code=202,
     summary="Send any delivery once more",
@@ -93,7 +96,7 @@ async def replay_any_delivery(
     dependencies: Wired, operator: Operator, delivery_id: DeliveryId
 ) -> AnyDelivery:
     """Send the delivery once more; one that still waits is due now."""
-    await replay_one(dependencies.database, delivery_id, merchant_id=None, operator=operator.id)
+    await replay_one(dependencies.database, delivery_id, merchant_id=None, operator=actor_of(operator))
     _log.info("delivery replayed by an operator", delivery_id=delivery_id, by=operator.id)
     return AnyDelivery.of(await _found(dependencies, delivery_id))
 

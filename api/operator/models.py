@@ -6,11 +6,13 @@ from pydantic import Field
 
 from api.http.models import NOT_NUL, WHOLE, Omittable, RequestBody, ResponseBody, Time
 from api.investigation.models import EqualCharges, GivenResponse
-from api.payments.models import HistoryEvent, Payment, StoredEvidence, one_of
+from api.operator.acting import actor_of
+from api.payments.models import Accepted, HistoryEvent, Payment, StoredEvidence
 from api.webhooks.delivery_models import AnyDeliveryWithAttempts
 from shared.concert.mask import mask_card_numbers
 from shared.payment.payment import Result
-from shared.storage.payments.operators import Action
+from shared.storage.administration.audit_trail import Actor
+from shared.storage.terminals.merchants import Credential
 
 MAXIMUM_AMOUNT_CENTS = 999_999_999_999
 
@@ -18,8 +20,8 @@ MAXIMUM_AMOUNT_CENTS = 999_999_999_999
 class Release(RequestBody):
     """An operator's statement that the terminal shows nothing of the payment any more."""
 
-    name: str = Field(
-        min_length=1, max_length=100, pattern=NOT_NUL, description="Who decides.", examples=["Jane Doe"]
+    name: Omittable[Annotated[str, Field(min_length=1, max_length=100, pattern=NOT_NUL)]] = Field(
+        None, description="Who decides; by default the credential's label.", examples=["Jane Doe"]
     )
     reason: str = Field(
         min_length=1,
@@ -29,15 +31,10 @@ class Release(RequestBody):
         examples=["The terminal's journal shows it, receipt 0042."],
     )
 
-    @property
-    def person(self) -> str:
-        """The name, card numbers masked."""
-        return mask_card_numbers(self.name)
-
-    @property
-    def because(self) -> str:
-        """The reason, card numbers masked."""
-        return mask_card_numbers(self.reason)
+    def actor(self, operator: Credential) -> Actor:
+        """Return who decides and why, card numbers masked."""
+        name = self.name or operator.label or operator.id
+        return actor_of(operator, self.reason, mask_card_numbers(name))
 
 
 class Decision(Release):
@@ -117,17 +114,18 @@ class CasePage(ResponseBody):
     next: Omittable[str] = Field(None, description="The next page's `cursor`; left out on the last page.")
 
 
-class OperatorAction(ResponseBody):
-    """One action of an operator."""
+class Settler(ResponseBody):
+    """Who settled a doubt."""
 
+    source: str = Field(description="The kind of evidence: `operator`, `enquiry`, `gateway` and others.")
+    name: Omittable[str] = Field(None, description="The operator's name, or the gateway's or worker's.")
+    by: Omittable[str] = Field(None, description="The operator's credential.")
+    decision: Omittable[str] = None
     at: Time
-    by: str = Field(description="The operator's credential.")
-    action: str = Field(json_schema_extra=one_of(Action))
-    detail: dict[str, Any] = Field(description="What it was done to.")
 
 
-class OperatorActionPage(ResponseBody):
-    """One page of actions."""
+class Settled(Accepted):
+    """A payment whose doubt is settled, and by whom."""
 
-    actions: list[OperatorAction]
-    next: Omittable[str] = Field(None, description="The next page's `cursor`; left out on the last page.")
+    settled_by: Omittable[Settler] = None
+    is_new: bool = Field(description="False: the same was decided before.")

@@ -1,8 +1,8 @@
-"""Routes of operators: doubts, contradictions, decisions, and the record of their actions."""
+"""Routes of operators: doubts, contradictions and decisions."""
 
 import structlog
 
-from api.http.dependencies import Dependencies, Operator, Wired, operator
+from api.http.dependencies import Dependencies, Operator, Wired, deciding_operator, operator
 from api.http.errors import InvalidQuery, InvalidRequest, NotFound
 from api.http.models import known
 from api.http.query import Page, cursor
@@ -15,9 +15,9 @@ from api.operator.models import (
     Decision,
     DecisionTimes,
     Facts,
-    OperatorAction,
-    OperatorActionPage,
     Release,
+    Settled,
+    Settler,
 )
 from api.payments.early_release import ask_for_terminal, doubt_window
 from api.payments.errors import PaymentConflict, TerminalFree, TooEarly
@@ -35,6 +35,7 @@ from shared.storage.payments.operators import Decided, NotInDoubt
 from shared.storage.payments.operators import TooEarly as DecidedTooEarly
 
 router = api_router("/v1/operator", caller=operator, tag="operator")
+deciding = api_router("/v1/operator", caller=deciding_operator, tag="operator")
 
 _log = structlog.get_logger()
 
@@ -60,21 +61,6 @@ async def list_contradictions(dependencies: Wired, page: Page) -> CasePage:
 
 
 @router.get(
-    "/actions",
-    summary="List what operators did beside payments, newest first",
-    responses=_LIST_ERRORS,
-)
-async def list_operator_actions(dependencies: Wired, page: Page) -> OperatorActionPage:
-    """Return the record of actions, page by page."""
-    found, place = await operators.actions(dependencies.database, after=page.after, limit=page.limit)
-    actions = [
-        OperatorAction(at=iso_time(each.at), by=each.by, action=each.action, detail=each.detail)
-        for each in found
-    ]
-    return OperatorActionPage(actions=actions, **known(next=cursor(place)))
-
-
-@router.get(
     "/payments/{payment_id}",
     summary="Return everything that is stored about any merchant's payment",
     responses=error_responses(InvalidQuery("limit"), NotFound()),
@@ -86,7 +72,7 @@ async def get_case(dependencies: Wired, payment_id: PaymentId) -> Facts:
     return await facts_of(dependencies.database, shown, receipt=case.payment.result.receipt)
 
 
-@router.post(
+@deciding.post(
     "/payments/{payment_id}/resolve",
     summary="Settle a doubt by an operator's decision",
     responses=error_responses(
@@ -98,9 +84,10 @@ async def get_case(dependencies: Wired, payment_id: PaymentId) -> Facts:
 )
 async def resolve_doubt(
     dependencies: Wired, operator: Operator, payment_id: PaymentId, decision: Decision
-) -> Accepted:
+) -> Settled:
     """Store the decision. `charged` is taken from a minute of doubt on, `not_charged` only once the terminal
-    is certain to have ended what it may have read. The same decision again is as good."""
+    is certain to have ended what it may have read. The same decision again is as good. Of two operators at
+    the same moment one decides; the other is told who did."""
     case = await _case(dependencies, payment_id)
     _check_amount(decision, case.payment)
     with bound(payment_id=payment_id):
@@ -108,8 +95,7 @@ async def resolve_doubt(
             dependencies.database,
             payment_id,
             operators.Decision(decision.decision),
-            name=decision.person,
-            detail={"by": operator.id, "name": decision.person, "reason": decision.because},
+            actor=decision.actor(operator),
             result=decision.result,
             early_seconds=dependencies.settings.operator_after_seconds,
             doubt_window=doubt_window(dependencies.settings),
@@ -117,21 +103,22 @@ async def resolve_doubt(
         match decided:
             case DecidedTooEarly(payment, seconds_left):
                 raise TooEarly(seconds_left, payment=payment)
-            case NotInDoubt(payment, response):
+            case NotInDoubt(payment, response, settler):
                 raise PaymentConflict(
-                    payment.state,
-                    "only one in doubt is decided by an operator",
-                    payment=payment,
-                    response=response,
+                    payment.state, _why_not_decided(settler), payment=payment, response=response
                 )
-            case Decided(payment, is_new, response):
+            case Decided(payment, is_new, response, settler):
                 if is_new:
                     _log.warning("doubt decided by an operator", decision=decision.decision, by=operator.id)
                     await dependencies.changes.evidence_stored(case.payment, payment)
-                return Accepted(payment=_payment(payment, response))
+                return Settled(
+                    payment=_payment(payment, response),
+                    is_new=is_new,
+                    **known(settled_by=None if settler is None else _settler(settler)),
+                )
 
 
-@router.post(
+@deciding.post(
     "/payments/{payment_id}/release",
     status_code=202,
     summary="Ask for the terminal of any merchant's payment in doubt",
@@ -149,8 +136,9 @@ async def release_terminal_as_operator(
     """Ask for the terminal. The payment stays in doubt; the terminal is free for others some seconds
     later."""
     await _case(dependencies, payment_id)
-    by = f"operator {release.person} ({operator.id}): {release.because}"
-    await ask_for_terminal(dependencies.database, dependencies.settings, payment_id, by=by)
+    actor = release.actor(operator)
+    by = f"operator {actor.name} ({actor.by}): {actor.reason}"
+    await ask_for_terminal(dependencies.database, dependencies.settings, payment_id, by=by, operator=actor)
     case = await _case(dependencies, payment_id)
     return Accepted(payment=_payment(case.payment, case.response))
 
@@ -200,6 +188,23 @@ def _payment(
 ) -> Payment:
     resolving = terminal_is_locked if payment.state is State.IN_DOUBT else None
     return Payment.of(payment, safe_to_retry=response.safe_to_retry, resolving=resolving)
+
+
+def _settler(settler: operators.Settler) -> Settler:
+    return Settler(
+        source=settler.source,
+        at=iso_time(settler.at),
+        **known(name=settler.name, by=settler.by, decision=settler.decision),
+    )
+
+
+def _why_not_decided(settler: operators.Settler | None) -> str:
+    rule = "only one in doubt is decided by an operator"
+    if settler is None:
+        return rule
+    who = f"{settler.source} {settler.name or ''}".strip() + (f" ({settler.by})" if settler.by else "")
+    what = "" if settler.decision is None else f" as {settler.decision}"
+    return f"{rule}; {who} settled it{what} at {iso_time(settler.at)}"
 
 
 def _check_amount(decision: Decision, payment: stored.Payment) -> None:

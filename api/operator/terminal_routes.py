@@ -5,15 +5,18 @@ from typing import Annotated, Literal
 import structlog
 from fastapi import Path
 
-from api.http.dependencies import Operator, Wired, operator
+from api.http.dependencies import Operator, Wired, administrator
 from api.http.errors import NotFound
 from api.http.models import ResponseBody
 from api.http.routing import api_router
 from api.openapi.components import error_responses
+from api.operator.acting import actor_of
 from api.terminals.errors import TerminalTaken
 
 router = api_router(
-    "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use", caller=operator, tag="operator"
+    "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use",
+    caller=administrator,
+    tag="operator",
 )
 
 _log = structlog.get_logger()
@@ -40,7 +43,7 @@ async def confirm_sole_use(
     dependencies: Wired, operator: Operator, merchant_id: MerchantId, terminal_id: TerminalId
 ) -> SoleUse:
     """Refuse other merchants' payments to this address from now on."""
-    await dependencies.registry.confirm_sole_use(merchant_id, terminal_id, by=operator.id)
+    await dependencies.registry.confirm_sole_use(merchant_id, terminal_id, actor=actor_of(operator))
     _log.info("sole use confirmed", merchant_id=merchant_id, terminal_id=terminal_id, by=operator.id)
     return SoleUse(merchant_id=merchant_id, terminal_id=terminal_id, sole_use="confirmed")
 
@@ -56,5 +59,5 @@ async def withdraw_sole_use(
     dependencies: Wired, operator: Operator, merchant_id: MerchantId, terminal_id: TerminalId
 ) -> None:
     """Accept other merchants' payments to this address again."""
-    await dependencies.registry.withdraw_sole_use(merchant_id, terminal_id, by=operator.id)
+    await dependencies.registry.withdraw_sole_use(merchant_id, terminal_id, actor=actor_of(operator))
     _log.info("sole use withdrawn", merchant_id=merchant_id, terminal_id=terminal_id, by=operator.id)

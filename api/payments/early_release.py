@@ -6,6 +6,7 @@ from api.payments.errors import PaymentConflict, TerminalFree, TooEarly
 from shared.concert.profile import terminal_time_of
 from shared.payment.states import State
 from shared.settings.settings import Settings
+from shared.storage.administration.audit_trail import Actor
 from shared.storage.db.engine import Database
 from shared.storage.payments import operators
 from shared.storage.payments.operators import DoubtWindow
@@ -19,11 +20,13 @@ def doubt_window(settings: Settings) -> DoubtWindow:
     return lambda profile: settings.doubt_window_for(terminal_time_of(profile))
 
 
-async def ask_for_terminal(database: Database, settings: Settings, payment_id: str, *, by: str) -> None:
+async def ask_for_terminal(
+    database: Database, settings: Settings, payment_id: str, *, by: str, operator: Actor | None = None
+) -> None:
     """Store the request for the owner of the terminal lock, which releases it at a heartbeat.
 
-    The payment must be known to exist. Raises TooEarly, PaymentConflict (it is not in doubt), TerminalFree,
-    DatabaseUnavailable, CommitUnknown (ask again).
+    `operator`: whose request goes into the audit trail. The payment must be known to exist. Raises TooEarly,
+    PaymentConflict (it is not in doubt), TerminalFree, DatabaseUnavailable, CommitUnknown (ask again).
     """
     found = await operators.case(database, payment_id)
     assert found is not None
@@ -33,6 +36,7 @@ async def ask_for_terminal(database: Database, settings: Settings, payment_id: s
         by=by,
         after_seconds=settings.early_release_after_seconds,
         excused_after_seconds=doubt_window(settings)(found.profile),
+        operator=operator,
     )
     match asked:
         case early_release.Requested():

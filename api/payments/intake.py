@@ -217,9 +217,11 @@ class Intake:
 
     def _terms(self, context: RequestContext) -> Terms:
         guard_hours = context.credential.guard_hours
+        merchants = context.credential.replay_seconds
+        replay_seconds = self._settings.replay_window_seconds if merchants is None else merchants
         return Terms(
-            replay_seconds=self._settings.replay_window_seconds,
-            credit_replay_seconds=self._settings.replay_window_unkeyed_credit_seconds,
+            replay_seconds=replay_seconds,
+            credit_replay_seconds=min(replay_seconds, self._settings.replay_window_unkeyed_credit_seconds),
             guard_life_seconds=None if guard_hours is None else guard_hours * 3600,
         )
 

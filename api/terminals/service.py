@@ -23,6 +23,7 @@ from api.terminals.lookup import Terminals
 from api.terminals.models import Terminal
 from api.terminals.targets import Targets
 from shared.settings.settings import Settings
+from shared.storage.administration.audit_trail import Actor
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use, status
 from shared.storage.terminals.device_replacement import InUse
@@ -198,14 +199,14 @@ class Registry:
         await ask_for_terminal(self._database, self._settings, holder.id, by=f"merchant ({credential.id})")
         return holder.id
 
-    async def confirm_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
+    async def confirm_sole_use(self, merchant_id: str, terminal_id: str, *, actor: Actor) -> None:
         """Confirm the sole use that the merchant asked for; may be repeated.
 
         Raises NotFound where it was not asked for, TerminalTaken where the address is another merchant's
         alone.
         """
         try:
-            confirmed = await sole_use.confirm(self._database, merchant_id, terminal_id, by=by)
+            confirmed = await sole_use.confirm(self._database, merchant_id, terminal_id, actor=actor)
         except AddressTaken as error:
             raise TerminalTaken("The address is another merchant's alone.") from error
         found = None if confirmed else await registry.get(self._database, merchant_id, terminal_id)
@@ -213,9 +214,9 @@ class Registry:
             raise NotFound("The merchant has not asked for the sole use of this terminal's address.")
         self._terminals.forget()
 
-    async def withdraw_sole_use(self, merchant_id: str, terminal_id: str, *, by: str) -> None:
+    async def withdraw_sole_use(self, merchant_id: str, terminal_id: str, *, actor: Actor) -> None:
         """Withdraw a request for sole use, or its confirmation. Raises NotFound."""
-        if not await sole_use.withdraw(self._database, merchant_id, terminal_id, by=by):
+        if not await sole_use.withdraw(self._database, merchant_id, terminal_id, actor=actor):
             raise NotFound
         self._terminals.forget()
 

@@ -9,6 +9,7 @@ from api.http.models import Omittable, known
 from api.http.query import Text, TimeParameter, cursor
 from api.webhooks.delivery_models import Attempt, DeliveryState, Replayed
 from api.webhooks.errors import WebhookEndpointDisabled
+from shared.storage.administration.audit_trail import Actor
 from shared.storage.db.engine import Database
 from shared.storage.payments.listing import Place
 from shared.storage.webhooks import delivery_list, replays
@@ -38,9 +39,9 @@ Filters = Annotated[DeliveryFilter, Depends(_filters)]
 
 
 async def replay_many(
-    database: Database, wanted: DeliveryFilter, *, after: Place | None, operator: str | None = None
+    database: Database, wanted: DeliveryFilter, *, after: Place | None, operator: Actor | None = None
 ) -> Replayed:
-    """Send deliveries once more; `operator` is the credential of an operator who asks.
+    """Send deliveries once more; `operator`: who asks, for the audit trail.
 
     Raises WebhookEndpointDisabled, DatabaseUnavailable, CommitUnknown.
     """
@@ -52,11 +53,11 @@ async def replay_many(
 
 
 async def replay_one(
-    database: Database, delivery_id: str, *, merchant_id: str | None, operator: str | None = None
+    database: Database, delivery_id: str, *, merchant_id: str | None, operator: Actor | None = None
 ) -> None:
     """Send one delivery once more; `merchant_id` None: of any merchant.
 
-    `operator` is the credential of an operator who asks. Raises NotFound, WebhookEndpointDisabled,
+    `operator`: who asks, for the audit trail. Raises NotFound, WebhookEndpointDisabled,
     DatabaseUnavailable, CommitUnknown.
     """
     try:

@@ -26,7 +26,7 @@ from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
 from shared.network.dns import SystemResolver
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
-from shared.security.credentials import CredentialKind
+from shared.security.credentials import CredentialKind, Role
 from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
 from shared.storage.db.opening import opened_database
@@ -111,7 +111,9 @@ async def machine_app(
                 random_bytes=os.urandom,
                 lookup=lookup,
             )
-            operator = Credential(machine_user(), CredentialKind.OPERATOR, None, "", ())
+            operator = Credential(
+                machine_user(), CredentialKind.OPERATOR, None, "", (), label="on the machine", role=Role.ADMIN
+            )
             yield make_app(replace(dependencies, credentials=MachineCredentials(operator, merchant)))
     finally:
         lookup.close()

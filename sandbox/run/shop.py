@@ -17,8 +17,11 @@ from shared.security.credentials import CredentialKind, hash_secret, new_secret,
 from shared.security.secret_key import load_secret_key
 from shared.settings.fields import variable
 from shared.settings.settings import Settings
+from shared.storage.administration import credential_register, merchant_register
+from shared.storage.administration.audit_trail import Actor
+from shared.storage.administration.credential_register import NewCredential
+from shared.storage.administration.merchant_register import MerchantSettings
 from shared.storage.db.opening import opened_database
-from shared.storage.terminals import merchants
 
 SHOP_NAME: Final = "Boulangerie du Canal"
 SHOP_FILE: Final = "shop.json"
@@ -62,12 +65,17 @@ async def make_shop(
     pairs = [(new_credential_id(random_bytes), new_secret(random_bytes)) for _ in range(2)]
     (username, password), (gateway_username, gateway_password) = pairs
     async with opened_database(settings) as database:
-        await merchants.create_merchant(database, merchant_id, SHOP_NAME, list(networks))
+        actor = Actor("sandbox")
+        shop = MerchantSettings(name=SHOP_NAME, networks=tuple(networks))
+        await merchant_register.create(database, merchant_id, shop, actor)
         for name, secret, kind, owner in (
             (username, password, CredentialKind.PRIVATE, merchant_id),
             (gateway_username, gateway_password, CredentialKind.GATEWAY, None),
         ):
-            await merchants.create_credential(database, name, kind, owner, hash_secret(key, secret))
+            new = NewCredential(
+                id=name, kind=kind, secret_hash=hash_secret(key, secret), merchant_id=owner, label="sandbox"
+            )
+            await credential_register.create(database, new, actor)
     return Shop(
         merchant_id=merchant_id,
         username=username,

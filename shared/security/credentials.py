@@ -25,6 +25,22 @@ class CredentialKind(StrEnum):
     OPERATOR = "operator"
 
 
+class Role(StrEnum):
+    """What an operator may do; each role may do what the ones before it may."""
+
+    #: Look at everything.
+    READ = "read"
+    #: Decide doubts, ask for terminals, replay deliveries.
+    SETTLE = "settle"
+    #: Merchants, credentials and operators.
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        """Return True if this role may do what the other may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
 def new_secret(random_bytes: "RandomBytes") -> str:
     """Return a secret of 43 characters that need no quoting in a URL or a shell."""
     return base64.urlsafe_b64encode(random_bytes(_SECRET_BYTES)).rstrip(b"=").decode()

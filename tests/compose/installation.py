@@ -108,8 +108,8 @@ class Installation:
             "docker", "network", "inspect", "--format", form, f"{self.project}_outside", capture=True
         )
         network = (inspected.stdout or "").strip()
-        merchant = json.loads(self._command("merchant", "create", "Shop", "--network", network, "--json"))
-        credential = json.loads(self._command("credential", "create", merchant["id"], "--json"))
+        merchant = json.loads(self._command("merchants", "create", "Shop", "--network", network, "--json"))
+        credential = json.loads(self._command("credentials", "create", merchant["id"], "--json"))
         return credential["username"], credential["secret"]
 
     def rows(self, query: str) -> list[list[str]]:

@@ -87,9 +87,9 @@ async def shop(tmp_path: Path, amqp_url: str, amqp_prefix: str) -> Any:
 
 async def new_login(fleet: Fleet) -> Login:
     """Make a merchant and a credential as an operator does."""
-    code, text = await fleet.call("merchant", "create", "A bakery", "--network", "127.0.0.0/8", "--json")
+    code, text = await fleet.call("merchants", "create", "A bakery", "--network", "127.0.0.0/8", "--json")
     assert code == 0, text
-    code, text = await fleet.call("credential", "create", json.loads(text)["id"], "--json")
+    code, text = await fleet.call("credentials", "create", json.loads(text)["id"], "--json")
     assert code == 0, text
     made = json.loads(text)
     return Login(made["merchant"], made["username"], made["secret"])

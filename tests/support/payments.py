@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from registering_merchants import create_merchant
+
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
 from shared.payment.states import Event, State
@@ -22,7 +24,6 @@ from shared.storage.payments.new_payment import (
     Terms,
 )
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
-from shared.storage.terminals.merchants import create_merchant
 
 MERCHANT = "merchant"
 HOST, PORT = "127.0.0.9", 8888

@@ -16,6 +16,7 @@ from limits import SHORT_LIMITS
 from lossy_database import LossyDatabase
 from orders import order_for
 from payments import rows
+from registering_merchants import create_credential, create_merchant
 from wire.raw_http import basic
 
 from api import main as api_main
@@ -37,7 +38,6 @@ from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.db.opening import open_database
 from shared.storage.terminals.heartbeats import Heartbeats
-from shared.storage.terminals.merchants import create_credential, create_merchant
 from terminal_worker import main as worker_main
 from terminal_worker.consume import Deliveries
 from terminal_worker.recovery.doubt_leases import DoubtLeases

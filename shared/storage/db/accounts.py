@@ -1,6 +1,6 @@
 """PostgreSQL accounts, one for each kind of process, with the grants that its statements need and no others.
 
-The owner, who migrates and creates merchants and credentials, is a separate account.
+The owner, who migrates and creates the first operator, is a separate account.
 """
 
 import re
@@ -15,12 +15,11 @@ _ADD: Final = "SELECT, INSERT"
 _CHANGE: Final = "SELECT, INSERT, UPDATE"
 _ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
 
-#: Grants by account and table. Only the owner writes merchants and credentials; histories are append-only.
+#: Grants by account and table. Only the API writes merchants and credentials; histories are append-only.
 GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "cloud_terminal_api": {
-        # The name is rewritten unchanged, as a lock.
-        "merchants": "SELECT, UPDATE (name)",
-        "credentials": _READ,
+        "merchants": _CHANGE,
+        "credentials": _CHANGE,
         "merchant_usage": _ALL,
         "terminal_locks": _CHANGE,
         "terminals": _ALL,
@@ -31,7 +30,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         "payment_events": _ADD,
         "evidence": _ADD,
         "responses": _ADD,
-        "operator_actions": _ADD,
+        "audit_trail": _ADD,
         "events": _CHANGE,
         "feeds": _CHANGE,
         "deliveries": _CHANGE,

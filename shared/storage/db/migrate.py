@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from shared.settings.settings import Settings
+from shared.storage.administration import tables as administration_tables
 from shared.storage.db.alchemy import AlchemyConnection, AlchemyPool
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.pooler import Pooler, alchemy_arguments
@@ -28,7 +29,13 @@ from shared.storage.terminals import tables as terminal_tables
 from shared.storage.webhooks import tables as webhook_tables
 
 #: The modules that register the tables by being imported.
-TABLE_MODULES: Final = (payment_tables, terminal_tables, webhook_tables, investigation_tables)
+TABLE_MODULES: Final = (
+    administration_tables,
+    payment_tables,
+    terminal_tables,
+    webhook_tables,
+    investigation_tables,
+)
 METADATA: Final = SQLModel.metadata
 
 #: Two processes that start at once migrate one after the other: an advisory lock of this number.

@@ -1,21 +1,23 @@
-"""Operators: the payments that they look at, their decisions on doubts, and the record of their actions."""
+"""Operators: the payments that they look at, and their decisions on doubts."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Payment, Result
 from shared.payment.states import Event, State
+from shared.storage.administration import audit_trail
+from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import settling
 from shared.storage.payments.ending import lock, lock_debit_of
 from shared.storage.payments.listing import Place
-from shared.storage.payments.rows import OPEN, json_text, payment_of
+from shared.storage.payments.rows import OPEN, payment_of
 from shared.storage.payments.snapshots import AnsweredPayment
 
 _AGES = (
@@ -40,14 +42,10 @@ _CONFLICTS = Statement(
 #: Read after the payment's row was locked.
 _ONE = Statement(_AGES + " WHERE id = :payment_id")
 
-_INSERT_ACTION = Statement(
-    "INSERT INTO operator_actions (at, by, action, detail) VALUES ({now}, :by, :action, :detail)"
-)
-
-#: The newest first.
-_ACTIONS = Statement(
-    "SELECT id, at, by, action, detail FROM operator_actions"
-    " WHERE CAST(:before AS BIGINT) IS NULL OR id < :before ORDER BY id DESC LIMIT :most"
+#: The proof that settled a doubt: the first of its source.
+_SETTLER = Statement(
+    "SELECT at, brought_by, detail FROM evidence"
+    " WHERE payment_id = :payment_id AND source = :source AND proves IS NOT NULL ORDER BY id LIMIT 1"
 )
 
 _START: Final = Place(-1, "")
@@ -89,6 +87,19 @@ class Case(AnsweredPayment):
 
 
 @dataclass(frozen=True, slots=True)
+class Settler:
+    """Who settled a doubt: the evidence's source, who brought it, and at what time (ms since 1970 UTC)."""
+
+    source: str
+    #: The operator's name, the gateway's credential or the worker's id.
+    name: str | None
+    #: The operator's credential.
+    by: str | None
+    decision: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """A doubt that is settled by the decision; `is_new` is false where the same was decided before."""
 
@@ -96,6 +107,7 @@ class Decided:
     is_new: bool
     #: The response that the payment's client gets now.
     response: ResponseSpec
+    settler: Settler | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,30 +125,8 @@ class NotInDoubt:
     payment: Payment
     #: The response that the payment's client gets now.
     response: ResponseSpec
-
-
-class Action(StrEnum):
-    """A kind of action that an operator takes."""
-
-    #: A merchant's sole use of a terminal address was confirmed.
-    SOLE_USE_CONFIRMED = "sole_use_confirmed"
-    #: A sole use was withdrawn.
-    SOLE_USE_WITHDRAWN = "sole_use_withdrawn"
-    #: One delivery was replayed.
-    DELIVERY_REPLAYED = "delivery_replayed"
-    #: A batch of at most 500 deliveries that fit a filter was replayed.
-    DELIVERIES_REPLAYED = "deliveries_replayed"
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorAction:
-    """A recorded action with the operator's credential; `at` is milliseconds since 1970 UTC."""
-
-    id: int
-    at: int
-    by: str
-    action: str
-    detail: dict[str, Any]
+    #: Who settled its doubt; None: it was in none.
+    settler: Settler | None
 
 
 async def doubts(database: Database, *, after: Place | None, limit: int) -> tuple[list[Case], Place | None]:
@@ -162,15 +152,15 @@ async def decide(
     payment_id: str,
     decision: Decision,
     *,
-    name: str,
-    detail: dict[str, object],
+    actor: Actor,
     result: Result,
     early_seconds: float,
     doubt_window: DoubtWindow,
 ) -> Decided | TooEarly | NotInDoubt:
-    """Settle a doubt by an operator's decision, stored as evidence with the operator's `name` and `detail`.
+    """Settle a doubt by an operator's decision, which becomes evidence and a record of the audit trail.
 
-    The payment must be known to exist. Raises DatabaseUnavailable, CommitUnknown (decide again).
+    Of two operators one decides; the other is told who did. The payment must be known to exist. Raises
+    DatabaseUnavailable, CommitUnknown (decide again).
     """
 
     async def work(tx: Transaction) -> Decided | TooEarly | NotInDoubt:
@@ -180,23 +170,45 @@ async def decide(
         assert row is not None
         found = _case(row)
         if found.payment.state is not State.IN_DOUBT:
-            return _decided_before(found, decision)
+            return _decided_before(found, decision, await _settler(tx, found.payment))
         left = found.seconds_left(decision, early_seconds, doubt_window(found.profile))
         if left > 0:
             return TooEarly(found.payment, left)
+        detail = {"by": actor.by, "name": actor.name, "reason": actor.reason}
         evidence = Evidence(Source.OPERATOR, _PROOFS[decision], {"decision": decision.value, **detail})
-        payment = await settling.add(tx, payment_id, evidence, result, brought_by=name)
-        return Decided(payment, is_new=True, response=response_for(payment))
+        payment = await settling.add(tx, payment_id, evidence, result, brought_by=actor.name)
+        await audit_trail.record(
+            tx,
+            actor,
+            Action.DOUBT_DECIDED,
+            payment_id,
+            detail={"decision": decision.value, "paid_cents": result.paid_cents},
+            before={"state": found.payment.state.value},
+            after={"state": payment.state.value},
+        )
+        settler = await _settler(tx, payment)
+        return Decided(payment, is_new=True, response=response_for(payment), settler=settler)
 
     return await database.write(work)
 
 
-def _decided_before(found: Case, decision: Decision) -> Decided | NotInDoubt:
+def _decided_before(found: Case, decision: Decision, settler: Settler | None) -> Decided | NotInDoubt:
     payment = found.payment
     state = State.SUCCEEDED if decision is Decision.CHARGED else State.ABORTED
     if payment.resolved_by == Source.OPERATOR and payment.state is state:
-        return Decided(payment, is_new=False, response=found.response)
-    return NotInDoubt(payment, found.response)
+        return Decided(payment, is_new=False, response=found.response, settler=settler)
+    return NotInDoubt(payment, found.response, settler)
+
+
+async def _settler(tx: Transaction, payment: Payment) -> Settler | None:
+    """Return who settled a payment that was in doubt; None: it never was."""
+    if payment.resolved_by is None:
+        return None
+    row = await tx.one(_SETTLER, payment_id=payment.id, source=payment.resolved_by)
+    if row is None:
+        return None
+    detail = json.loads(row.detail)
+    return Settler(payment.resolved_by, row.brought_by, detail.get("by"), detail.get("decision"), row.at)
 
 
 async def _cases(
@@ -221,18 +233,3 @@ def _case(row: Row) -> Case:
         terminal_is_locked=bool(row.terminal_is_locked),
         another_attempt_blocks=bool(row.another_blocks),
     )
-
-
-async def record_action(tx: Transaction, by: str, action: Action, detail: Mapping[str, object]) -> None:
-    """Append one action, at the database's time."""
-    await tx.run(_INSERT_ACTION, by=by, action=action.value, detail=json_text(detail))
-
-
-async def actions(
-    database: Database, *, after: Place | None, limit: int
-) -> tuple[list[OperatorAction], Place | None]:
-    """Return actions, the newest first, and the start of the next page. Raises DatabaseUnavailable."""
-    before = None if after is None else after.created_at
-    rows = await database.read(lambda tx: tx.all(_ACTIONS, before=before, most=limit + 1))
-    found = [OperatorAction(row.id, row.at, row.by, row.action, json.loads(row.detail)) for row in rows]
-    return found[:limit], Place(found[limit - 1].id, "action") if len(found) > limit else None

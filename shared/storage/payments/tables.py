@@ -190,18 +190,3 @@ class EvidenceRow(SQLModel, table=True):
     brought_by: str | None = text_column()
     #: JSON object.
     detail: str = text_column(nullable=False)
-
-
-class OperatorActionRow(SQLModel, table=True):
-    """An operator's action that no payment's history records; append-only."""
-
-    __tablename__ = "operator_actions"
-
-    id: int | None = identity()
-    at: int = milliseconds(nullable=False)
-    #: The operator's credential.
-    by: str = text_column(nullable=False)
-    #: See `shared.storage.payments.operators.Action`.
-    action: str = text_column(nullable=False)
-    #: JSON object that names the target of the action.
-    detail: str = text_column(nullable=False)

@@ -4,6 +4,8 @@ worker."""
 from dataclasses import dataclass
 
 from shared.payment.states import State
+from shared.storage.administration import audit_trail
+from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.ending import get
@@ -65,11 +67,13 @@ async def request(
     by: str,
     after_seconds: float,
     excused_after_seconds: float,
+    operator: Actor | None = None,
 ) -> Requested | TooEarly | NotLocked:
     """Request the release of the lock of a payment in doubt; `by` goes into the payment's history.
 
-    Accepted once `after_seconds` have passed since the claim or takeover; for a terminal that does not answer
-    identifications, `excused_after_seconds` (the end of the doubt window).
+    `operator`: whose request is recorded in the audit trail, too. Accepted once `after_seconds` have passed
+    since the claim or takeover; for a terminal that does not answer identifications, `excused_after_seconds`
+    (the end of the doubt window).
     """
 
     async def work(tx: Transaction) -> Requested | TooEarly | NotLocked:
@@ -83,6 +87,8 @@ async def request(
             return TooEarly(needed - lock.held_ms / 1000)
         await tx.run(_REQUEST, payment_id=payment_id, by=by)
         await record(tx, payment_id, "release_asked", payment.state, {"by": by})
+        if operator is not None:
+            await audit_trail.record(tx, operator, Action.TERMINAL_ASKED_FOR, payment_id)
         return Requested()
 
     return await database.write(work)

@@ -1,4 +1,4 @@
-"""Merchants, their credentials and the terminals that they registered."""
+"""Valid credentials with their merchants' settings, and registered terminals, as requests need them."""
 
 import json
 from collections.abc import Sequence
@@ -6,56 +6,29 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.payment.payment import Operation
-from shared.security.credentials import CredentialKind
-from shared.storage.db.engine import Database, Transaction
+from shared.security.credentials import CredentialKind, Role
+from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments.rows import json_text
 
-_INSERT_MERCHANT = Statement(
-    "INSERT INTO merchants"
-    " (id, name, networks, guard_hours, reverses_unknown, credits_known_only, created_at)"
-    " VALUES (:id, :name, :networks, :guard_hours, :reverses_unknown, :credits_known_only, {now})"
-)
-_INSERT_CREDENTIAL = Statement(
-    "INSERT INTO credentials (id, kind, merchant_id, secret_hash, created_at)"
-    " VALUES (:id, :kind, :merchant_id, :secret_hash, {now})"
-)
-#: A second revocation changes nothing: the first time stays.
-_REVOKE = Statement(
-    "UPDATE credentials SET revoked_at = {now} WHERE id = :id AND revoked_at IS NULL RETURNING id"
-)
-_CREDENTIAL_EXISTS = Statement("SELECT id FROM credentials WHERE id = :id")
-
-#: A second suspension changes the reason: the first time stays.
-_SUSPEND = Statement(
-    "UPDATE merchants SET suspended_at = COALESCE(suspended_at, {now}), suspended_because = :because"
-    " WHERE id = :id RETURNING id"
-)
-_RESUME = Statement(
-    "UPDATE merchants SET suspended_at = NULL, suspended_because = NULL WHERE id = :id RETURNING id"
-)
-_SET_NETWORKS = Statement("UPDATE merchants SET networks = :networks WHERE id = :id RETURNING id")
-_SET_UNKNOWN_ORDERS = Statement(
-    "UPDATE merchants SET reverses_unknown = :reverses_unknown, credits_known_only = :credits_known_only"
-    " WHERE id = :id RETURNING id"
-)
 #: A lock by an update that changes nothing: FOR UPDATE would delay the merchant's payments, which refer to
-#: its
-#: row.
+#: its row.
 _LOCK = Statement("UPDATE merchants SET name = name WHERE id = :id")
-_MERCHANT = Statement("SELECT id FROM merchants WHERE id = :id")
-
-#: Credentials that are not revoked, with their merchants' settings.
-_CREDENTIALS = Statement(
-    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, m.networks, m.guard_hours,"
-    " m.reverses_unknown, m.credits_known_only, m.suspended_because FROM credentials c"
-    " LEFT JOIN merchants m ON m.id = c.merchant_id WHERE c.id {in_ids} AND c.revoked_at IS NULL"
+_SETTINGS = (
+    "m.networks, m.guard_hours, m.replay_seconds, m.reverses_unknown, m.credits_known_only,"
+    " m.suspended_because"
 )
-
-#: Settings of a merchant, for whoever acts for it on the machine.
+#: Credentials that are valid, with their merchants' settings.
+_CREDENTIALS = Statement(
+    "SELECT c.id, c.kind, c.merchant_id, c.secret_hash, c.label, c.role,"
+    " CASE WHEN c.earlier_until > {now} THEN c.earlier_hash END AS earlier_hash,"
+    f" {_SETTINGS} FROM credentials c LEFT JOIN merchants m ON m.id = c.merchant_id"
+    " WHERE c.id {in_ids} AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > {now})"
+)
+#: The settings of a merchant, for whoever acts for it on the machine.
 _ACTING = Statement(
-    "SELECT id, networks, guard_hours, reverses_unknown, credits_known_only, suspended_because"
-    " FROM merchants WHERE id = :id"
+    "SELECT CAST(:name AS TEXT) AS id, 'private' AS kind, m.id AS merchant_id, '' AS secret_hash,"
+    f" '' AS label, NULL AS role, NULL AS earlier_hash, {_SETTINGS}"
+    " FROM merchants m WHERE m.id = :merchant_id"
 )
 
 _TERMINAL_BY_ID = Statement(
@@ -99,6 +72,14 @@ class Credential:
     unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS
     #: Reason for which its merchant's new orders are refused; None: they are not.
     suspended_because: str | None = None
+    #: Seconds for which a repeated order gets the stored success; None: the installation's setting.
+    replay_seconds: int | None = None
+    #: The hash of its secret before, while that is valid.
+    earlier_hash: str | None = None
+    #: For display.
+    label: str = ""
+    #: Of an operator.
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,125 +113,33 @@ async def lock_merchant(tx: Transaction, merchant_id: str) -> None:
     await tx.run(_LOCK, id=merchant_id)
 
 
-async def create_merchant(
-    database: Database,
-    merchant_id: str,
-    name: str,
-    networks: list[str],
-    guard_hours: int | None = None,
-    unknown_orders: UnknownOrders = DEFAULT_UNKNOWN_ORDERS,
-) -> None:
-    """Store a merchant. Raises DatabaseUnavailable, CommitUnknown."""
-    await database.write(
-        lambda tx: tx.run(
-            _INSERT_MERCHANT,
-            id=merchant_id,
-            name=name,
-            networks=json_text(networks),
-            guard_hours=guard_hours,
-            **_columns(unknown_orders),
-        )
-    )
-
-
-async def create_credential(
-    database: Database, credential_id: str, kind: CredentialKind, merchant_id: str | None, secret_hash: str
-) -> bool:
-    """Store a credential's keyed hash; False: there is no such merchant."""
-
-    async def work(tx: Transaction) -> bool:
-        if merchant_id is not None and await tx.one(_MERCHANT, id=merchant_id) is None:
-            return False
-        await tx.run(
-            _INSERT_CREDENTIAL,
-            id=credential_id,
-            kind=kind.value,
-            merchant_id=merchant_id,
-            secret_hash=secret_hash,
-        )
-        return True
-
-    return await database.write(work)
-
-
 async def credentials(database: Database, names: Sequence[str]) -> dict[str, Credential]:
-    """Return those credentials of these names that are not revoked. Raises DatabaseUnavailable."""
+    """Return those credentials of these names that are valid. Raises DatabaseUnavailable."""
     rows = await database.read(lambda tx: tx.all_of(_CREDENTIALS, names))
-    return {
-        row.id: Credential(
-            row.id,
-            CredentialKind(row.kind),
-            row.merchant_id,
-            row.secret_hash,
-            tuple(json.loads(row.networks)) if row.networks else (),
-            row.guard_hours,
-            UnknownOrders(bool(row.reverses_unknown), not row.credits_known_only),
-            row.suspended_because,
-        )
-        for row in rows
-    }
+    return {row.id: _credential(row) for row in rows}
 
 
 async def acting_for(database: Database, merchant_id: str, name: str) -> Credential | None:
     """Return a private credential of this name, which has no secret; None: there is no such merchant."""
-    row = await database.read(lambda tx: tx.one(_ACTING, id=merchant_id))
-    if row is None:
-        return None
+    row = await database.read(lambda tx: tx.one(_ACTING, merchant_id=merchant_id, name=name))
+    return None if row is None else _credential(row)
+
+
+def _credential(row: Row) -> Credential:
     return Credential(
-        name,
-        CredentialKind.PRIVATE,
         row.id,
-        "",
-        tuple(json.loads(row.networks)),
+        CredentialKind(row.kind),
+        row.merchant_id,
+        row.secret_hash,
+        tuple(json.loads(row.networks)) if row.networks else (),
         row.guard_hours,
         UnknownOrders(bool(row.reverses_unknown), not row.credits_known_only),
         row.suspended_because,
+        row.replay_seconds,
+        row.earlier_hash,
+        row.label,
+        None if row.role is None else Role(row.role),
     )
-
-
-async def revoke_credential(database: Database, credential_id: str) -> bool:
-    """Revoke a credential for ever; False: there is no such credential."""
-
-    async def work(tx: Transaction) -> bool:
-        revoked = await tx.one(_REVOKE, id=credential_id)
-        return revoked is not None or await tx.one(_CREDENTIAL_EXISTS, id=credential_id) is not None
-
-    return await database.write(work)
-
-
-async def suspend_merchant(database: Database, merchant_id: str, because: str) -> bool:
-    """Refuse the merchant's new orders with this reason; False: there is no such merchant."""
-    return await database.write(lambda tx: _is_found(tx, _SUSPEND, id=merchant_id, because=because))
-
-
-async def resume_merchant(database: Database, merchant_id: str) -> bool:
-    """Accept the merchant's orders again; False: there is no such merchant."""
-    return await database.write(lambda tx: _is_found(tx, _RESUME, id=merchant_id))
-
-
-async def set_networks(database: Database, merchant_id: str, networks: list[str]) -> bool:
-    """Set the networks in which the merchant may drive terminals; False: there is no such merchant."""
-    networks_json = json_text(networks)
-    return await database.write(
-        lambda tx: _is_found(tx, _SET_NETWORKS, id=merchant_id, networks=networks_json)
-    )
-
-
-async def set_unknown_orders(database: Database, merchant_id: str, unknown_orders: UnknownOrders) -> bool:
-    """Set the operations allowed for orders without a debit here; False: there is no such merchant."""
-    columns = _columns(unknown_orders)
-    return await database.write(lambda tx: _is_found(tx, _SET_UNKNOWN_ORDERS, id=merchant_id, **columns))
-
-
-def _columns(unknown_orders: UnknownOrders) -> dict[str, bool]:
-    return {
-        "reverses_unknown": unknown_orders.reversals,
-        "credits_known_only": not unknown_orders.credits,
-    }
-
-
-async def _is_found(tx: Transaction, statement: Statement, **parameters: object) -> bool:
-    return await tx.one(statement, **parameters) is not None
 
 
 async def terminal_by_id(database: Database, merchant_id: str, terminal_id: str) -> Terminal | None:

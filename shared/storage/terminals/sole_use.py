@@ -1,8 +1,9 @@
 """Sole use of a terminal address: an operator confirms that no other merchant may use it."""
 
+from shared.storage.administration import audit_trail
+from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.db.engine import Database, Row, Transaction, UniqueViolation
 from shared.storage.db.statement import Statement
-from shared.storage.payments.operators import Action, record_action
 from shared.storage.terminals import locks
 from shared.storage.terminals.registry import AddressTaken
 
@@ -21,7 +22,7 @@ _WITHDRAW = Statement(
 )
 
 
-async def confirm(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
+async def confirm(database: Database, merchant_id: str, terminal_id: str, *, actor: Actor) -> bool:
     """Confirm the sole use that the merchant requested; False: it was not requested, or is confirmed already.
 
     From now on other merchants' payments to the address are refused. Raises AddressTaken where another
@@ -33,9 +34,9 @@ async def confirm(database: Database, merchant_id: str, terminal_id: str, *, by:
         if row is None:
             return False
         await locks.create(tx, row.terminal_address)
-        if await tx.one(_CONFIRM, merchant_id=merchant_id, id=terminal_id, by=by) is None:
+        if await tx.one(_CONFIRM, merchant_id=merchant_id, id=terminal_id, by=actor.by) is None:
             return False
-        await record_action(tx, by, Action.SOLE_USE_CONFIRMED, _named(merchant_id, row))
+        await _record(tx, actor, Action.SOLE_USE_CONFIRMED, merchant_id, row)
         return True
 
     try:
@@ -44,7 +45,7 @@ async def confirm(database: Database, merchant_id: str, terminal_id: str, *, by:
         raise AddressTaken(terminal_id) from error
 
 
-async def withdraw(database: Database, merchant_id: str, terminal_id: str, *, by: str) -> bool:
+async def withdraw(database: Database, merchant_id: str, terminal_id: str, *, actor: Actor) -> bool:
     """Withdraw a confirmation; False: there is no such entry. The merchant's request stays."""
 
     async def work(tx: Transaction) -> bool:
@@ -52,11 +53,12 @@ async def withdraw(database: Database, merchant_id: str, terminal_id: str, *, by
         if row is None:
             return False
         if await tx.one(_WITHDRAW, merchant_id=merchant_id, id=terminal_id) is not None:
-            await record_action(tx, by, Action.SOLE_USE_WITHDRAWN, _named(merchant_id, row))
+            await _record(tx, actor, Action.SOLE_USE_WITHDRAWN, merchant_id, row)
         return True
 
     return await database.write(work)
 
 
-def _named(merchant_id: str, row: Row) -> dict[str, object]:
-    return {"merchant_id": merchant_id, "terminal_id": row.id, "terminal_address": row.terminal_address}
+async def _record(tx: Transaction, actor: Actor, action: Action, merchant_id: str, row: Row) -> None:
+    detail = {"terminal_id": row.id, "terminal_address": row.terminal_address}
+    await audit_trail.record(tx, actor, action, merchant_id, detail=detail)

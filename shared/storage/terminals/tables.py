@@ -21,6 +21,7 @@ class MerchantRow(SQLModel, table=True):
     """A retailer or a POS vendor's customer; owns credentials, terminals and payments."""
 
     __tablename__ = "merchants"
+    __table_args__ = (Index("merchants_by_time", "created_at", "id"),)
 
     id: str = text_key()
     name: str = text_column(nullable=False)
@@ -30,6 +31,8 @@ class MerchantRow(SQLModel, table=True):
     #: Hours after which a succeeded order releases its number, for cash registers that start again at 1.
     #: Null: an order number is used once.
     guard_hours: int | None = integer()
+    #: Seconds for which a repeated order gets the stored success. Null: the installation's setting.
+    replay_seconds: int | None = integer()
     #: A reversal of an order without a debit here is passed on: a terminal may then reverse the newest other
     #: sale of that amount.
     reverses_unknown: bool = flag()
@@ -56,6 +59,7 @@ class CredentialRow(SQLModel, table=True):
     """A name and secret for HTTP Basic; the secret is kept as a keyed hash only."""
 
     __tablename__ = "credentials"
+    __table_args__ = (Index("credentials_by_time", "created_at", "id"),)
 
     #: The user name of HTTP Basic.
     id: str = text_key()
@@ -63,7 +67,17 @@ class CredentialRow(SQLModel, table=True):
     kind: str = text_column(nullable=False)
     merchant_id: str | None = reference("merchants.id", nullable=True, index=True)
     secret_hash: str = text_column(nullable=False)
+    #: The secret before, valid until then.
+    earlier_hash: str | None = text_column()
+    earlier_until: int | None = milliseconds()
+    #: For display: a shop's till, an operator's name.
+    label: str = text_column(nullable=False, default="")
+    #: Of an operator: `read`, `settle` or `admin`; null: another kind.
+    role: str | None = text_column()
     created_at: int = milliseconds(nullable=False)
+    #: Its last use, written once a minute; null: never.
+    used_at: int | None = milliseconds()
+    expires_at: int | None = milliseconds()
     revoked_at: int | None = milliseconds()
 
 

@@ -8,10 +8,11 @@ from functools import cache
 from typing import Final
 
 from shared.notification.kinds import MERCHANT
+from shared.storage.administration import audit_trail
+from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.db.engine import Database, Transaction, WakeUp
 from shared.storage.db.statement import Statement
 from shared.storage.payments.listing import Place
-from shared.storage.payments.operators import Action, record_action
 from shared.storage.webhooks.delivery_list import DeliveryFilter
 from shared.storage.webhooks.endpoints import EndpointIsDisabled
 from shared.storage.webhooks.outbox import RELAY_GRACE_MS
@@ -57,12 +58,12 @@ class Replays:
 
 
 async def replay(
-    database: Database, delivery_id: str, *, merchant_id: str | None, operator: str | None = None
+    database: Database, delivery_id: str, *, merchant_id: str | None, operator: Actor | None = None
 ) -> bool:
     """Replay a delivery that has ended; one that waits becomes due now, one that is being sent is left alone.
 
     False: there is no such delivery, or it is not `merchant_id`'s (None: any merchant's, or HiPay's).
-    `operator`: the credential of an operator's request, which is recorded. Raises EndpointIsDisabled,
+    `operator`: whose request is recorded in the audit trail. Raises EndpointIsDisabled,
     DatabaseUnavailable, CommitUnknown.
     """
 
@@ -78,7 +79,7 @@ async def replay(
         if await tx.run(statement, id=row.id, grace_ms=RELAY_GRACE_MS):
             tx.wake_ups.append(WakeUp(row.kind, row.id, row.target))
             if operator is not None:
-                await record_action(tx, operator, Action.DELIVERY_REPLAYED, {"delivery_id": row.id})
+                await audit_trail.record(tx, operator, Action.DELIVERY_REPLAYED, row.id)
         return True
 
     return await database.write(work)
@@ -90,7 +91,7 @@ async def replay_many(
     *,
     after: Place | None,
     most: int = REPLAYED_AT_MOST,
-    operator: str | None = None,
+    operator: Actor | None = None,
 ) -> Replays:
     """Replay all deliveries that fit, the oldest first; those of disabled endpoints stay as they are.
 
@@ -121,7 +122,7 @@ async def replay_many(
 
 
 async def _replay_batch(
-    database: Database, wanted: DeliveryFilter, after: Place | None, size: int, operator: str | None
+    database: Database, wanted: DeliveryFilter, after: Place | None, size: int, operator: Actor | None
 ) -> tuple[int, Place | None]:
     start = after or _START
     statement = _lock_batch(wanted.conditions())
@@ -134,7 +135,7 @@ async def _replay_batch(
         await tx.all_of(_REPLAY_BATCH, [row.id for row in rows], grace_ms=0)
         if operator is not None:
             detail = {"count": len(rows), "filter": wanted.parameters()}
-            await record_action(tx, operator, Action.DELIVERIES_REPLAYED, detail)
+            await audit_trail.record(tx, operator, Action.DELIVERIES_REPLAYED, "", detail=detail)
         return len(rows), Place(rows[-1].created_at, rows[-1].id)
 
     return await database.write(work)

@@ -7,10 +7,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.storage.administration import merchant_register
+from shared.storage.administration.audit_trail import Actor
+from shared.storage.administration.merchant_register import MerchantSettings
 from shared.storage.db.migrate import migrate
 from shared.storage.db.opening import open_database
 from shared.storage.terminals.heartbeats import Heartbeats
-from shared.storage.terminals.merchants import create_merchant
 from tests.simulation.surroundings import MERCHANT_IDS
 
 
@@ -41,7 +43,8 @@ async def _make(folder: Path) -> None:
     await migrate(url)
     database = open_database(url)
     for merchant_id in MERCHANT_IDS:
-        await create_merchant(database, merchant_id, "Bakery", ["127.0.0.0/8"])
+        bakery = MerchantSettings(name="Bakery", networks=("127.0.0.0/8",))
+        await merchant_register.create(database, merchant_id, bakery, Actor("simulation"))
     await database.close()
     heartbeats = await Heartbeats.open(url)
     await heartbeats.close()
@@ -51,5 +54,7 @@ def _plain(path: Path) -> bytes:
     """Return the file's bytes, out of WAL mode."""
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = DELETE")
+    # Each history begins anew: the audit trail is emptied, too.
+    connection.execute("DROP TRIGGER IF EXISTS audit_trail_no_delete")
     connection.close()
     return path.read_bytes()

@@ -12,6 +12,7 @@ from shared.broker.messages import ProbeMessage
 from shared.payment.gateway import GatewayRecord, interpret
 from shared.payment.payment import Result
 from shared.runtime.ids import new_probe_id
+from shared.storage.administration.audit_trail import Actor
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.payments import gateway_records, operators, snapshots
 from shared.storage.payments.operators import Decision
@@ -168,8 +169,7 @@ class Interventions:
             api.database,
             payment_id,
             decision,
-            name="jane",
-            detail={"by": "jane"},
+            actor=Actor("ct_jane", "jane", "the journal"),
             result=Result(paid_cents=self._paid_cents(payment_id) if decision is Decision.CHARGED else None),
             early_seconds=SETTINGS.early_release_after_seconds,
             doubt_window=doubt_window(SETTINGS),

@@ -16,11 +16,13 @@ import pytest
 from databases import Store
 from orders import order_for
 from payments import change, claimed_now, lose, settle
+from registering_merchants import create_credential, create_merchant
 from wire.raw_http import basic
 
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
 from api.http.given_responses import GivenResponses
+from api.http.last_uses import LastUses
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
 from api.wiring import wire
@@ -32,16 +34,11 @@ from shared.payment.payment import Payment, Result
 from shared.payment.states import Event, State
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
-from shared.security.credentials import CredentialKind, hash_secret
+from shared.security.credentials import CredentialKind, Role, hash_secret
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments.claims import Claimed
-from shared.storage.terminals.merchants import (
-    DEFAULT_UNKNOWN_ORDERS,
-    UnknownOrders,
-    create_credential,
-    create_merchant,
-)
+from shared.storage.terminals.merchants import DEFAULT_UNKNOWN_ORDERS, UnknownOrders
 
 #: Marks of a test whose `api` runs on one database only: what it promises does not depend on it, or needs it.
 on_sqlite: Final = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -120,6 +117,7 @@ class ApiAlone:
     metrics: Metrics
     settings: Settings
     responses: GivenResponses
+    last_uses: LastUses
     app: Any
     _stack: contextlib.AsyncExitStack
 
@@ -133,16 +131,20 @@ class ApiAlone:
         )
         return await self.caller(CredentialKind.PRIVATE, merchant_id)
 
-    async def login(self, kind: CredentialKind, merchant_id: str | None = None) -> tuple[str, str]:
+    async def login(
+        self, kind: CredentialKind, merchant_id: str | None = None, role: Role = Role.ADMIN
+    ) -> tuple[str, str]:
         """Return name and secret of a new credential of this kind."""
         name, secret = f"ct_{secrets.token_hex(6)}", secrets.token_hex(16)
         hashed = hash_secret(_SECRET_KEY, secret)
-        assert await create_credential(self.database, name, kind, merchant_id, hashed)
+        assert await create_credential(self.database, name, kind, merchant_id, hashed, role)
         return name, secret
 
-    async def caller(self, kind: CredentialKind, merchant_id: str | None = None) -> Caller:
+    async def caller(
+        self, kind: CredentialKind, merchant_id: str | None = None, role: Role = Role.ADMIN
+    ) -> Caller:
         """Return a client with a credential of this kind."""
-        name, secret = await self.login(kind, merchant_id)
+        name, secret = await self.login(kind, merchant_id, role)
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),
             base_url="http://api",
@@ -209,5 +211,13 @@ async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
         asking = asyncio.create_task(waiters.run())
         stack.callback(asking.cancel)
         yield ApiAlone(
-            database, postbox, parts.payments, metrics, settings, parts.responses, make_app(parts), stack
+            database,
+            postbox,
+            parts.payments,
+            metrics,
+            settings,
+            parts.responses,
+            parts.last_uses,
+            make_app(parts),
+            stack,
         )

@@ -84,10 +84,10 @@ def test_a_verbs_line_in_the_list_is_the_first_sentence_of_its_help(name: str) -
 
 def test_a_mistyped_verb_is_answered_with_the_one_that_was_meant() -> None:
     """Suggestions work without the modules."""
-    ran = CliRunner().invoke(app, ["mercant"])
+    ran = CliRunner().invoke(app, ["docter"])
 
     assert ran.exit_code == 2
-    assert "Did you mean 'merchant'?" in ran.output
+    assert "Did you mean 'doctor'?" in ran.output
 
 
 def test_a_verb_below_a_verb_is_completed() -> None:
@@ -97,7 +97,7 @@ def test_a_verb_below_a_verb_is_completed() -> None:
         env={
             **os.environ,
             "_CLOUD_TERMINAL_COMPLETE": "complete_bash",
-            "COMP_WORDS": "cloud-terminal merchant sus",
+            "COMP_WORDS": "cloud-terminal merchants sus",
             "COMP_CWORD": "2",
         },
         capture_output=True,

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.storage.administration.append_only import TRIGGERS
 from shared.storage.functions.catalogue import FUNCTIONS
 
 revision = "1.0001"
@@ -12,9 +13,48 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_merchants()
     _create_tables()
     _create_responses()
     _create_functions()
+    _create_audit_trail()
+
+
+def _create_merchants() -> None:
+    op.create_table(
+        "merchants",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("networks", sa.Text(), nullable=False),
+        sa.Column("guard_hours", sa.Integer(), nullable=True),
+        sa.Column("replay_seconds", sa.Integer(), nullable=True),
+        sa.Column("reverses_unknown", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("credits_known_only", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("suspended_at", sa.BigInteger(), nullable=True),
+        sa.Column("suspended_because", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("merchants_by_time", "merchants", ["created_at", "id"])
+    op.create_table(
+        "credentials",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("merchant_id", sa.Text(), nullable=True),
+        sa.Column("secret_hash", sa.Text(), nullable=False),
+        sa.Column("earlier_hash", sa.Text(), nullable=True),
+        sa.Column("earlier_until", sa.BigInteger(), nullable=True),
+        sa.Column("label", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("role", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("credentials_by_time", "credentials", ["created_at", "id"])
+    op.create_index(op.f("ix_credentials_merchant_id"), "credentials", ["merchant_id"])
 
 
 def _create_tables() -> None:
@@ -23,30 +63,6 @@ def _create_tables() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("paused_until", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_table(
-        "merchants",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("networks", sa.Text(), nullable=False),
-        sa.Column("guard_hours", sa.Integer(), nullable=True),
-        sa.Column("reverses_unknown", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("credits_known_only", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("suspended_at", sa.BigInteger(), nullable=True),
-        sa.Column("suspended_because", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_table(
-        "operator_actions",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("by", sa.Text(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -74,18 +90,6 @@ def _create_tables() -> None:
         sa.Column("counter", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table(
-        "credentials",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("merchant_id", sa.Text(), nullable=True),
-        sa.Column("secret_hash", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"]),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(op.f("ix_credentials_merchant_id"), "credentials", ["merchant_id"])
     op.create_table(
         "feeds",
         sa.Column("merchant_id", sa.Text(), nullable=False),
@@ -443,6 +447,29 @@ def _create_functions() -> None:
             connection.exec_driver_sql(function.definition)
 
 
+def _create_audit_trail() -> None:
+    op.create_table(
+        "audit_trail",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("by_name", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.Column("after", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("audit_trail_by_subject", "audit_trail", ["subject", "id"])
+    connection = op.get_bind()
+    for statement in TRIGGERS["postgresql" if connection.dialect.name == "postgresql" else "sqlite"]:
+        connection.exec_driver_sql(statement)
+
+
 def downgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
@@ -467,8 +494,10 @@ def downgrade() -> None:
         "credentials",
         "workers",
         "terminal_locks",
-        "operator_actions",
+        "audit_trail",
         "merchants",
         "delivery_targets",
     ):
         op.drop_table(table)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("DROP FUNCTION ct_refuse_audit_change")

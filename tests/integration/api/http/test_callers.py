@@ -9,14 +9,17 @@ from running.api_alone import ApiAlone, Caller, api_alone
 from starlette.routing import Route
 
 from api.routers import ROUTERS
-from shared.security.credentials import CredentialKind
+from shared.security.credentials import CredentialKind, Role
 
 #: Kinds of client, as the columns are called below.
-CALLERS: Final = ("none", "wrong", "public", "private", "other", "gateway", "operator")
+CALLERS: Final = (
+    "none", "wrong", "public", "private", "other", "gateway", "reader", "decider", "administrator",
+)  # fmt: skip
 
-_MERCHANT: Final = {"none": 401, "wrong": 401, "public": 403, "gateway": 403, "operator": 403}
+_ROLES: Final = {"reader": 403, "decider": 403, "administrator": 403}
+_MERCHANT: Final = {"none": 401, "wrong": 401, "public": 403, "gateway": 403, **_ROLES}
 _OPERATOR: Final = {"none": 401, "wrong": 401, "public": 403, "private": 403, "other": 403, "gateway": 403}
-_GATEWAY: Final = {"none": 401, "wrong": 401, "public": 403, "private": 403, "other": 403, "operator": 403}
+_GATEWAY: Final = {"none": 401, "wrong": 401, "public": 403, "private": 403, "other": 403, **_ROLES}
 
 
 def _merchants(own: int, others: int | None = None) -> dict[str, int]:
@@ -25,7 +28,17 @@ def _merchants(own: int, others: int | None = None) -> dict[str, int]:
 
 
 def _operators(status: int) -> dict[str, int]:
-    return {**_OPERATOR, "operator": status}
+    """Return a row of a path for every operator."""
+    return {**_OPERATOR, **dict.fromkeys(_ROLES, status)}
+
+
+def _deciders(status: int) -> dict[str, int]:
+    """Return a row of a path for operators who decide, and administrators."""
+    return {**_operators(status), "reader": 403}
+
+
+def _administrators(status: int) -> dict[str, int]:
+    return {**_deciders(status), "decider": 403}
 
 
 #: What each route answers to whom. Paths name the private merchant's own payment, terminal and endpoint: no
@@ -35,15 +48,36 @@ MATRIX: Final[dict[tuple[str, str], dict[str, int]]] = {
     ("GET", "/v1/connector/healthcheck"): dict.fromkeys(CALLERS, 200),
     ("GET", "/v1/payments"): _merchants(200),
     ("GET", "/v1/payments/{payment_id}"): _merchants(200, 404),
+    ("GET", "/v1/payments/{payment_id}/responses"): _merchants(200, 404),
+    ("GET", "/v1/payments/charged-twice"): _merchants(200),
+    ("GET", "/v1/payments/export"): _merchants(200),
+    ("GET", "/v1/totals"): _merchants(400),
+    ("GET", "/v1/operator/payments"): _operators(200),
+    ("GET", "/v1/operator/payments/charged-twice"): _operators(200),
+    ("GET", "/v1/operator/payments/export"): _operators(200),
+    ("GET", "/v1/operator/totals"): _operators(400),
     ("GET", "/v1/payments/{payment_id}/events"): _merchants(200, 404),
     ("POST", "/v1/payments/{payment_id}/cancel"): _merchants(200, 404),
     ("POST", "/v1/payments/{payment_id}/release"): _merchants(409, 404),
     ("POST", "/v1/gateway/evidence"): {**_GATEWAY, "gateway": 400},
     ("GET", "/v1/operator/doubts"): _operators(200),
+    ("GET", "/v1/operator/audit"): _operators(200),
+    ("GET", "/v1/operator/merchants"): _operators(200),
+    ("POST", "/v1/operator/merchants"): _administrators(400),
+    ("GET", "/v1/operator/merchants/{merchant_id}"): _operators(200),
+    ("PATCH", "/v1/operator/merchants/{merchant_id}"): _administrators(200),
+    ("POST", "/v1/operator/merchants/{merchant_id}/suspend"): _administrators(400),
+    ("POST", "/v1/operator/merchants/{merchant_id}/resume"): _administrators(200),
+    ("GET", "/v1/operator/credentials"): _operators(200),
+    ("POST", "/v1/operator/credentials"): _administrators(400),
+    ("GET", "/v1/operator/credentials/{username}"): _operators(200),
+    ("PATCH", "/v1/operator/credentials/{username}"): _administrators(200),
+    ("POST", "/v1/operator/credentials/{username}/rotate"): _administrators(200),
+    ("POST", "/v1/operator/credentials/{username}/revoke"): _administrators(400),
     ("GET", "/v1/operator/contradictions"): _operators(200),
     ("GET", "/v1/operator/payments/{payment_id}"): _operators(200),
-    ("POST", "/v1/operator/payments/{payment_id}/resolve"): _operators(400),
-    ("POST", "/v1/operator/payments/{payment_id}/release"): _operators(400),
+    ("POST", "/v1/operator/payments/{payment_id}/resolve"): _deciders(400),
+    ("POST", "/v1/operator/payments/{payment_id}/release"): _deciders(400),
     ("GET", "/v1/terminals"): _merchants(200),
     ("POST", "/v1/terminals/import"): _merchants(415),
     ("GET", "/v1/terminals/{terminal_id}"): _merchants(200, 404),
@@ -55,8 +89,8 @@ MATRIX: Final[dict[tuple[str, str], dict[str, int]]] = {
     ("POST", "/v1/terminals/{terminal_id}/probe"): _merchants(500, 404),
     ("POST", "/v1/terminals/{terminal_id}/release"): _merchants(409, 404),
     ("DELETE", "/v1/terminals/{terminal_id}"): _merchants(204, 404),
-    ("PUT", "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use"): _operators(404),
-    ("DELETE", "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use"): _operators(204),
+    ("PUT", "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use"): _administrators(404),
+    ("DELETE", "/v1/operator/merchants/{merchant_id}/terminals/{terminal_id}/sole-use"): _administrators(204),
     ("POST", "/v1/webhooks/endpoints"): _merchants(400),
     ("GET", "/v1/webhooks/endpoints"): _merchants(200),
     ("GET", "/v1/webhooks/endpoints/{endpoint_id}"): _merchants(200, 404),
@@ -69,10 +103,9 @@ MATRIX: Final[dict[tuple[str, str], dict[str, int]]] = {
     ("POST", "/v1/webhooks/deliveries/{delivery_id}/replay"): _merchants(202, 404),
     ("GET", "/v1/events"): _merchants(200),
     ("GET", "/v1/operator/deliveries"): _operators(200),
-    ("POST", "/v1/operator/deliveries/replay"): _operators(400),
+    ("POST", "/v1/operator/deliveries/replay"): _deciders(400),
     ("GET", "/v1/operator/deliveries/{delivery_id}"): _operators(200),
-    ("POST", "/v1/operator/deliveries/{delivery_id}/replay"): _operators(202),
-    ("GET", "/v1/operator/actions"): _operators(200),
+    ("POST", "/v1/operator/deliveries/{delivery_id}/replay"): _deciders(202),
 }
 
 
@@ -112,7 +145,9 @@ async def _callers(api: ApiAlone) -> dict[str, Caller]:
         "private": private,
         "other": await api.merchant(),
         "gateway": await api.caller(CredentialKind.GATEWAY),
-        "operator": await api.caller(CredentialKind.OPERATOR),
+        "reader": await api.caller(CredentialKind.OPERATOR, role=Role.READ),
+        "decider": await api.caller(CredentialKind.OPERATOR, role=Role.SETTLE),
+        "administrator": await api.caller(CredentialKind.OPERATOR),
     }
 
 
@@ -132,6 +167,7 @@ async def _names(private: Caller) -> dict[str, str]:
         "endpoint_id": endpoint_id,
         "delivery_id": sent.json()["delivery_id"],
         "merchant_id": private.merchant_id,
+        "username": private.username,
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from databases import Store
 from eventually import eventually
 from orders import order_for
+from registering_merchants import resume_merchant, revoke_credential, suspend_merchant
 from running.api_alone import ApiAlone, Caller, api_alone
 
 from shared.security.credentials import CredentialKind
@@ -63,7 +64,7 @@ async def test_a_revoked_credential_is_refused_by_every_process(store: Store) ->
                 return {(await caller.client.request(*PATHS[kind])).status_code for caller in (here, there)}
 
             assert 401 not in await statuses()
-            await merchants.revoke_credential(one.database, here.username)
+            await revoke_credential(one.database, here.username)
 
             async def all_refused() -> bool:
                 return await statuses() == {401}
@@ -88,7 +89,7 @@ async def test_a_suspended_merchant_pays_nothing_new_at_any_process(store: Store
         other = await there.order_async(order_id="other")
         assert running != other
 
-        await merchants.suspend_merchant(one.database, here.merchant_id, "the shop has closed")
+        await suspend_merchant(one.database, here.merchant_id, "the shop has closed")
 
         async def all_refused() -> bool:
             answers = [await caller.order(next(hosts), headers=async_too) for caller in (here, there)]
@@ -103,7 +104,7 @@ async def test_a_suspended_merchant_pays_nothing_new_at_any_process(store: Store
         assert (await there.get(f"/v1/payments/{running}")).status_code == 200
         assert (await there.post(f"/v1/payments/{running}/cancel")).status_code == 200
 
-        await merchants.resume_merchant(one.database, here.merchant_id)
+        await resume_merchant(one.database, here.merchant_id)
 
         async def accepted() -> bool:
             return (await there.order(next(hosts), headers=async_too)).status_code == 202

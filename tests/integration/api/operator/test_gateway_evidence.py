@@ -61,7 +61,9 @@ async def test_a_record_with_our_reference_proves_a_success(api: ApiAlone, statu
     assert gateway.username not in (await pos.get(f"/v1/payments/{payment_id}/events")).text
     for table in ("payments", "evidence", "payment_events", "gateway_records"):
         assert "4970101234567890" not in str(await rows(api.database, f"SELECT * FROM {table}"))
-    assert api.metrics.registry.get_sample_value("cloud_terminal_doubt_seconds_count", {"source": "gateway"})
+    assert api.metrics.registry.get_sample_value(
+        "cloud_terminal_doubt_duration_seconds_count", {"source": "gateway"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from orders import order_for
 from payments import add_terminal_row, change, lose, prove, rows
+from registering_merchants import suspend_merchant
 from running.api_alone import ApiAlone, Caller, on_sqlite
 
 from shared.network.hosts import Address
 from shared.payment.states import Event, State
 from shared.security.credentials import CredentialKind
-from shared.storage.terminals.merchants import suspend_merchant
 
 NAME: Final = "terminal.example"
 ADDRESS: Final = "127.0.0.9"

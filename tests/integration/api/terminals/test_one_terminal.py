@@ -7,11 +7,11 @@ from typing import Any, Final
 import pytest
 from orders import order_on
 from payments import add_terminal_row, change, rows
+from registering_merchants import set_networks
 from running.api_alone import ApiAlone, Caller
 
 from shared.network.hosts import Address
 from shared.payment.states import Event
-from shared.storage.terminals.merchants import set_networks
 
 ADDRESS: Final = "127.0.0.9:8888"
 #: What leads there: addresses that are folded, and names.
@@ -44,7 +44,7 @@ async def lookup(host: str) -> Sequence[Address]:
 async def merchant(api: ApiAlone) -> Caller:
     pos = await api.merchant()
     assert pos.merchant_id is not None
-    await set_networks(api.database, pos.merchant_id, ["127.0.0.0/8", "::/0"])
+    await set_networks(api.database, pos.merchant_id, ("127.0.0.0/8", "::/0"))
     return pos
 
 

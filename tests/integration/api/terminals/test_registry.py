@@ -210,12 +210,13 @@ async def test_sole_use_needs_an_operators_confirmation(system_on_both: System) 
         assert (await one.get("till-1"))["sole_use"] == "requested"
         assert (await other.pos.pay(device.host)).status_code == 200
 
-        first = (await api.client.get("/v1/operator/actions?limit=1", headers=operator.headers)).json()
-        query = {"cursor": first["next"]}
-        rest = (await api.client.get("/v1/operator/actions", params=query, headers=operator.headers)).json()
+        query = {"subject": one.login.merchant_id, "limit": "1"}
+        first = (await api.client.get("/v1/operator/audit", params=query, headers=operator.headers)).json()
+        query |= {"cursor": first["next"]}
+        rest = (await api.client.get("/v1/operator/audit", params=query, headers=operator.headers)).json()
         traced = first["actions"] + rest["actions"]
         assert [each["action"] for each in traced] == ["sole_use_withdrawn", "sole_use_confirmed"]
-        named = {"merchant_id": one.login.merchant_id, "terminal_id": "till-1"}
+        named = {"terminal_id": "till-1"}
         for each in traced:
             assert (each["by"], each["detail"]) == (
                 operator.username,

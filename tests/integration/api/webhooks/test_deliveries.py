@@ -312,7 +312,7 @@ async def test_an_operator_sees_and_replays_every_kind(api: ApiAlone, pos: Calle
     assert many.json() == {"replayed": 1}
     assert (await operator.post(f"{OPERATORS}/dlv_1/replay")).status_code == 404
 
-    traced = (await operator.get("/v1/operator/actions")).json()["actions"]
+    traced = (await operator.get("/v1/operator/audit", by=operator.username)).json()["actions"]
     assert [(each["action"], each["by"]) for each in traced] == [
         ("deliveries_replayed", operator.username),
         ("deliveries_replayed", operator.username),
@@ -320,7 +320,7 @@ async def test_an_operator_sees_and_replays_every_kind(api: ApiAlone, pos: Calle
     ]
     assert traced[0]["detail"]["count"] == 1
     assert traced[0]["detail"]["filter"]["merchant_id"] == pos.merchant_id
-    assert traced[2]["detail"] == {"delivery_id": hipays["id"]}
+    assert traced[2]["subject"] == hipays["id"]
 
 
 async def test_a_merchants_own_replay_is_no_operators_act(api: ApiAlone) -> None:
@@ -331,5 +331,5 @@ async def test_a_merchants_own_replay_is_no_operators_act(api: ApiAlone) -> None
 
     assert (await pos.post(f"/v1/webhooks/deliveries/{delivery['id']}/replay")).status_code == 202
 
-    assert (await operator.get("/v1/operator/actions")).json() == {"actions": []}
-    assert (await pos.get("/v1/operator/actions")).status_code == 403
+    assert (await operator.get("/v1/operator/audit", subject=delivery["id"])).json() == {"actions": []}
+    assert (await pos.get("/v1/operator/audit")).status_code == 403

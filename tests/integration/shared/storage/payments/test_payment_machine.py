@@ -24,10 +24,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from payments import TERMS, change, new_payment, rows, try_claim
+from registering_merchants import create_merchant
 
 from shared.payment.evidence import Evidence, Source, conflicts_with
 from shared.payment.payment import Operation, Payment, Reason, Result, Settlement
 from shared.payment.states import BLOCKING_STATES, FINAL_STATES, TRANSITIONS, Event, State, apply
+from shared.storage.administration.audit_trail import Actor
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, operators, settling
 from shared.storage.payments.acceptance import accept
@@ -35,7 +37,6 @@ from shared.storage.payments.claims import Claimed, LockHeld, NotQueued
 from shared.storage.payments.new_payment import Acceptance, Accepted, Attached, Conflict
 from shared.storage.payments.operators import Decided, Decision, NotInDoubt
 from shared.storage.terminals.locks import ObservedCapabilities
-from shared.storage.terminals.merchants import create_merchant
 
 Found = TypeVar("Found")
 #: Runs a coroutine of the storage's and returns what it returns.
@@ -270,8 +271,7 @@ class PaymentMachine(RuleBasedStateMachine):
                 self.database,
                 payment_id,
                 decision,
-                name="Jane",
-                detail={"by": "ct_1", "name": "Jane", "reason": "the journal"},
+                actor=Actor("ct_1", "Jane", "the journal"),
                 result=Result(),
                 early_seconds=-1,
                 doubt_window=lambda _profile: -1,

@@ -1,12 +1,12 @@
 """The queue of payments, its snapshots and its counts; the same on both databases."""
 
 from payments import ADDRESS, change, in_doubt, in_session, queued, refused, settle, try_claim
+from registering_merchants import create_merchant
 
 from shared.payment.states import State
 from shared.storage.db.engine import Database
 from shared.storage.payments import queue, snapshots
 from shared.storage.payments.queue import QueuedPayment
-from shared.storage.terminals.merchants import create_merchant
 
 
 async def _published_before(database: Database, payment_id: str, seconds: float, count: int) -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 from payments import ADDRESS, change, ended, in_doubt, in_session, queued, rows
+from registering_merchants import create_merchant
 
 from shared.payment.states import Event
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.terminals import locks, registry
-from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import Entry
 
 NAME, PORT = "terminal.example", 8888

@@ -2,6 +2,13 @@
 
 import pytest
 from payments import ADDRESS, HOST, MERCHANT, PORT, change
+from registering_merchants import (
+    create_credential,
+    create_merchant,
+    resume_merchant,
+    revoke_credential,
+    suspend_merchant,
+)
 
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
@@ -9,14 +16,7 @@ from shared.storage.terminals.merchants import (
     Credential,
     Terminal,
     UnknownOrders,
-    create_credential,
-    create_merchant,
     credentials,
-    resume_merchant,
-    revoke_credential,
-    set_networks,
-    set_unknown_orders,
-    suspend_merchant,
     terminal_by_id,
 )
 from shared.storage.terminals.status import AtAddress, at_addresses
@@ -44,7 +44,9 @@ async def test_a_credential_without_a_merchant_has_no_networks(
     """Gateways and operators belong to no merchant."""
     assert await create_credential(database, "theirs", kind, None, "hash")
 
-    assert await credential(database, "theirs") == Credential("theirs", kind, None, "hash", ())
+    found = await credential(database, "theirs")
+    assert found is not None
+    assert (found.kind, found.merchant_id, found.networks) == (kind, None, ())
 
 
 async def test_an_unknown_merchant_gets_no_credential(database: Database) -> None:
@@ -95,20 +97,6 @@ async def test_unknown_orders_are_the_merchants_setting(database: Database) -> N
 
     assert await setting("pos") == UnknownOrders(reversals=False, credits=True)
     assert await setting("other") == UnknownOrders(reversals=True, credits=False)
-    assert await set_unknown_orders(database, MERCHANT, UnknownOrders(reversals=True))
-    assert await setting("pos") == UnknownOrders(reversals=True, credits=True)
-    assert not await set_unknown_orders(database, "unknown", UnknownOrders())
-
-
-async def test_a_merchants_networks_are_replaced_whole(database: Database) -> None:
-    """Exactly the named ones are allowed from then on."""
-    await create_credential(database, "pos", CredentialKind.PRIVATE, MERCHANT, "hash")
-
-    assert await set_networks(database, MERCHANT, ["10.20.0.0/16", "public"])
-    found = await credential(database, "pos")
-    assert found is not None
-    assert found.networks == ("10.20.0.0/16", "public")
-    assert not await set_networks(database, "unknown", [])
 
 
 async def test_a_terminal_is_found_by_its_merchant_only(database: Database) -> None:

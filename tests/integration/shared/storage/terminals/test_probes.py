@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from payments import ADDRESS, MERCHANT, change, holder, in_session, queued, rows, try_claim
+from registering_merchants import create_merchant
 
 from shared.runtime.ids import is_probe_id
 from shared.storage.db.engine import Database
@@ -12,7 +13,6 @@ from shared.storage.payments.settling import release_lock
 from shared.storage.terminals import probes, takeover
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.locks import ObservedCapabilities
-from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.probes import NewProbe, ProbeReport, ProbeResult, StartedProbe
 
 PROBE = "prb_00000000000000000000000001"

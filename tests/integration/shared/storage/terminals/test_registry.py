@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from payments import ADDRESS, HOST, MERCHANT, PORT, change, rows
 from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
+from registering_merchants import TESTER, create_merchant
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use
-from shared.storage.terminals.merchants import create_merchant
 from shared.storage.terminals.registry import AddressTaken, Entry, TooManyTerminals
 from shared.storage.terminals.status import AtAddress, at_addresses
 
@@ -100,8 +100,8 @@ async def test_one_merchant_at_most_has_the_sole_use_of_an_address(
     assert (await at_address(database)).sole_user is None
 
     outcomes = await asyncio.gather(
-        sole_use.confirm(database, MERCHANT, "terminal-1", by="op"),
-        sole_use.confirm(second_database, OTHER, "terminal-1", by="op"),
+        sole_use.confirm(database, MERCHANT, "terminal-1", actor=TESTER),
+        sole_use.confirm(second_database, OTHER, "terminal-1", actor=TESTER),
         return_exceptions=True,
     )
 
@@ -114,7 +114,7 @@ async def test_an_entry_follows_the_address_of_its_host_name(database: Database)
     await registry.put(
         database, MERCHANT, [entry(sole_use=True), entry("next", "127.0.0.11:8888")], limit=100
     )
-    await sole_use.confirm(database, MERCHANT, "terminal-1", by="op")
+    await sole_use.confirm(database, MERCHANT, "terminal-1", actor=TESTER)
 
     await registry.update_address(database, MERCHANT, "terminal-1", "127.0.0.11:8888")
     assert (await at_address(database)).sole_user == MERCHANT

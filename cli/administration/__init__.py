@@ -1,0 +1,1 @@
+"""Verbs about merchants, credentials and operators, over the API."""

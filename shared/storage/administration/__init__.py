@@ -1,0 +1,1 @@
+"""Statements of operators: merchants, credentials, and the audit trail."""
