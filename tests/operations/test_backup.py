@@ -13,13 +13,13 @@ from operator_shell import OperatorShell, page
 from payments import MERCHANT, accepted, submit
 from printed_commands import Step
 from private_servers import private_postgres
+from registering_merchants import create_merchant
 
 from sandbox.servers.private.children import free_ports, unprivileged_account
 from shared.storage.db.engine import Database
 from shared.storage.db.migrate import migrate
 from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
-from shared.storage.terminals.merchants import create_merchant
 
 ARCHIVE = "/var/backups/cloud-terminal/wal"
 NAME = "cloud_terminal"
