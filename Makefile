@@ -110,6 +110,39 @@ bench: .cache/bench-venv/.ready ## Measure everything (10 minutes), or parts: AR
 bench-growth: $(VENV)/.ready ## Compare each statement's cost in a small and a large database (ARGS="--large 100000:10000000")
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.growth $(ARGS)
 
+.PHONY: release-begin
+release-begin: $(VENV)/.ready ## Write VERSION=0.2.0 everywhere and as the changelog's heading; then commit and make release
+	@$(BIN)/python scripts/release.py begin $(VERSION)
+	@git --no-pager diff --stat
+
+.PHONY: release
+release: $(VENV)/.ready ## Check everything, then build wheels, bill of materials and image; says how to tag
+	@$(BIN)/python scripts/release.py check
+	$(MAKE) lint test docs wheels test-install
+	@command -v docker >/dev/null || echo "No docker: the image is not built." >&2
+	@! command -v docker >/dev/null || docker build --target production \
+	  --build-arg VERSION="$$($(BIN)/python scripts/release.py version)" --build-arg REVISION="$$(git rev-parse HEAD)" \
+	  -t cloud-terminal:"$$($(BIN)/python scripts/release.py version)" .
+	@$(BIN)/python scripts/release.py sums
+	@version="v$$($(BIN)/python scripts/release.py version)"; \
+	  echo "dist/ is ready. Tag it: git tag -a $$version -m $$version && git push origin $$version"
+
+.PHONY: wheels
+wheels: $(VENV)/.ready ## Build the wheels of server and client, and the server's bill of materials, into dist/
+	@rm -rf dist .cache/release-venv
+	@$(BIN)/uv build -q --wheel --no-build-isolation --out-dir dist .
+	@$(BIN)/uv build -q --wheel --no-build-isolation --out-dir dist clients/python
+	@$(BIN)/uv venv -q --python $(BIN)/python .cache/release-venv
+	@VIRTUAL_ENV=$(CURDIR)/.cache/release-venv $(BIN)/uv pip install -q --require-hashes -r requirements/run.txt
+	@VIRTUAL_ENV=$(CURDIR)/.cache/release-venv $(BIN)/uv pip install -q --no-deps dist/cloud_terminal-*.whl
+	@env -u PYTHONPATH .cache/release-venv/bin/python scripts/write_sbom.py > dist/cloud-terminal.cdx.json
+	@ls -1 dist
+
+.PHONY: test-install
+test-install: $(VENV)/.ready ## Install the wheels of dist/ with uv and pipx: the sandbox starts, the client pays (1 minute)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sandbox.servers --only rabbitmq -- \
+	  $(BIN)/pytest tests/install --install -q $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/.ready ## Write the generated files (settings, metrics, diagrams, outcomes), build the site into .cache/site
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md

@@ -138,6 +138,42 @@ def _is_known(words: list[str]) -> bool:
     return all(word.partition("=")[0] in options for word in words if word.startswith("--"))
 
 
+#: What runs each command that the README prints or names.
+RUN_BY: Final = {
+    "make demo": "tests/e2e/test_demo.py",
+    "make test": ".ci/run",
+    "make setup": "tests/e2e/test_readme_path.py",
+    "make run": "tests/e2e/test_readme_path.py",
+    "make sandbox": "tests/e2e/test_sandbox_flows.py",
+    "make help": "tests/unit/test_docs.py",
+    "make docs": "tests/unit/test_docs_site.py",
+    "make simulate": "tests/simulation",
+    "make faults": "tests/faults",
+    "make mutations": "tests/simulation/mutations.py",
+    "make hostile": "tests/hostile",
+    "make bench": "tests/unit/bench",
+    "make bench-quick": "tests/unit/bench",
+    "make scale-compose": "tests/compose/scale.py",
+    "docker compose": "tests/compose/pay.py",
+    "uv tool": "tests/install/test_installed.py",
+    "pipx install": "tests/install/test_installed.py",
+}
+
+
+def test_every_command_of_the_readme_is_run_by_something() -> None:
+    """A command that nobody runs would be wrong one day."""
+    text = text_of("README.md")
+    lines = [line for fence in FENCE.findall(text) for line in fence.splitlines()] + CODE.findall(text)
+    named = {
+        " ".join(line.split()[:2])
+        for line in lines
+        if line.startswith(("make ", "docker ", "uv ", "pipx ")) and len(line.split()) > 1
+    }
+
+    assert named == set(RUN_BY)
+    assert [place for place in RUN_BY.values() if not (REPOSITORY / place).exists()] == []
+
+
 def test_every_test_that_the_readme_links_to_exists() -> None:
     """A renamed test is renamed in the table, too."""
     linked = re.findall(r'^\[[a-z-]+\]: (\S+) "(\w+)"$', text_of("README.md"), re.MULTILINE)
