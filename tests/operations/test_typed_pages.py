@@ -7,7 +7,7 @@ from databases import Store
 from operator_shell import OperatorShell, page
 
 
-@pytest.mark.parametrize("name", ["scale.md", "upgrade.md"])
+@pytest.mark.parametrize("name", ["scale.md", "troubleshooting.md", "upgrade.md"])
 def test_the_commands_answer_as_the_page_shows(name: str, postgres_store: Store, tmp_path: Path) -> None:
     """On an installation without open payments, of this release."""
     server, _, database = postgres_store.url.rpartition("/")

@@ -39,9 +39,9 @@ class OperatorShell:
 
     def type(self, step: Step, replaced: Mapping[str, str] | None = None) -> str:
         """Run a step to its end; return what it printed, which is what the page shows."""
-        text = step.commands
+        text, answer = step.commands, step.answer
         for old, new in (replaced or {}).items():
-            text = text.replace(old, new)
+            text, answer = text.replace(old, new), answer.replace(old, new)
         account = unprivileged_account() if step.commands.startswith(AS_THE_SERVER) else None
         done = subprocess.run(
             ["bash", "-euc", text],
@@ -58,7 +58,8 @@ class OperatorShell:
             extra_groups=None if account is None else [],
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}"
-        assert step.found_in(done.stdout) is not None, f"shown:\n{step.answer}\nanswered:\n{done.stdout}"
+        shown = Step(text, answer)
+        assert shown.found_in(done.stdout) is not None, f"shown:\n{answer}\nanswered:\n{done.stdout}"
         return done.stdout
 
     def _environment(self) -> dict[str, str]:
