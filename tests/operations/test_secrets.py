@@ -21,10 +21,9 @@ PROCESSES = ("api", "terminal", "notifier")
 
 def said(output: str) -> httpx.BasicAuth:
     """Return the credential that the command printed."""
-    words = dict(
-        line.split(":", 1) for line in output.splitlines() if line.startswith(("Username", "Secret"))
-    )
-    return httpx.BasicAuth(words["Username"].strip(), words["Secret"].strip())
+    lines = (line.split() for line in output.splitlines() if line.startswith(("username", "secret")))
+    words = dict(lines)
+    return httpx.BasicAuth(words["username"], words["secret"])
 
 
 async def test_credentials_are_replaced_and_so_is_the_key(

@@ -6,10 +6,10 @@ import pytest
 from databases import Store
 from operator_shell import OperatorShell, page
 from payments import ADDRESS, MERCHANT, change, in_doubt
+from registering_merchants import create_merchant
 from waiting_deliveries import add_endpoint_row, add_waiting
 
 from shared.storage.db.engine import Database
-from shared.storage.terminals.merchants import create_merchant
 
 
 @pytest.mark.parametrize("name", ["scale.md", "upgrade.md"])
