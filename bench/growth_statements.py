@@ -83,11 +83,11 @@ def statements(dialect: Dialect = "postgresql") -> dict[str, Statement]:
 def _all_statements() -> Iterator[tuple[str, Statement]]:
     prefix = f"{shared.storage.__name__}."
     for found in pkgutil.walk_packages(shared.storage.__path__, prefix):
-        if found.name.startswith(f"{prefix}migrations"):
+        # What the functions run is what other statements here do.
+        if found.name.startswith((f"{prefix}migrations", f"{prefix}functions")):
             continue
         for name, value in vars(importlib.import_module(found.name)).items():
-            # The calls of functions: what these run is what other statements here do.
-            if isinstance(value, Statement) and not name.startswith("CALL_"):
+            if isinstance(value, Statement):
                 yield f"{found.name.removeprefix(prefix)}.{name}", value
 
 

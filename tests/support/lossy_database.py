@@ -1,6 +1,6 @@
 """A database that becomes unavailable, or loses the answers of its commits, when a test says so."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Row, Transaction
@@ -29,13 +29,13 @@ class LossyDatabase(Database):
         self._lose_answer()
         return result
 
-    async def write_one(self, statement: Statement, **parameters: object) -> Row | None:
+    async def write_rows(self, statement: Statement, **parameters: object) -> Sequence[Row]:
         self._check()
         if self.dialect == "sqlite" or self._writer.needs_transactions:
-            return await super().write_one(statement, **parameters)
-        row = await super().write_one(statement, **parameters)
+            return await super().write_rows(statement, **parameters)
+        rows = await super().write_rows(statement, **parameters)
         self._lose_answer()
-        return row
+        return rows
 
     def _lose_answer(self) -> None:
         if self.lost_commits:

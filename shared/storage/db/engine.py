@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import structlog
 
 from shared.metrics.parts import CallObserver
+from shared.storage.db.calls import Calls
 from shared.storage.db.connection import Connection, Pool, Row
 from shared.storage.db.errors import (
     CommitUnknown,
@@ -115,6 +116,8 @@ class Database:
         #: Publishes the wake-ups; a lost one costs time only, since the notifier workers sweep.
         self.on_committed: OnCommitted | None = None
         self.observer: CallObserver | None = None
+        #: Calls of functions in PostgreSQL.
+        self.calls: Final = Calls(self.write_rows)
         # SQLite: one writer a process; others would wait inside the database with a thread each.
         self._write_lock: asyncio.Lock | None = asyncio.Lock() if dialect == "sqlite" else None
 
@@ -133,6 +136,7 @@ class Database:
         return sum(pool.waiting for pool in self._pools)
 
     async def close(self) -> None:
+        await self.calls.drain()
         await self._writer.close()
         if self._reader is not self._writer:
             await self._reader.close()
@@ -170,14 +174,14 @@ class Database:
 
         return await self._repeated(try_once)
 
-    async def write_one(self, statement: Statement, **parameters: object) -> Row | None:
-        """Run one statement as a transaction of its own, in one round trip; return its only row, or None.
+    async def write_rows(self, statement: Statement, **parameters: object) -> Sequence[Row]:
+        """Run one statement as a transaction of its own, in one round trip; return its rows.
 
         Repeated as `write` is. The statement commits with its answer: where that is lost, CommitUnknown.
         On SQLite, and behind a pooler, it is an ordinary transaction.
         """
         if self.dialect == "sqlite" or self._writer.needs_transactions:
-            return await self.write(lambda tx: tx.one(statement, **parameters))
+            return await self.write(lambda tx: tx.all(statement, **parameters))
         return await self._repeated(lambda: self._send_one(statement, parameters))
 
     async def _repeated(self, try_once: Callable[[], Awaitable[Result]]) -> Result:
@@ -217,7 +221,7 @@ class Database:
         self.wake(wake_ups)
         return committed[0]
 
-    async def _send_one(self, statement: Statement, parameters: Mapping[str, object]) -> Row | None:
+    async def _send_one(self, statement: Statement, parameters: Mapping[str, object]) -> Sequence[Row]:
         rows: Sequence[Row] | None = None
         is_lent = False
         try:
@@ -234,7 +238,7 @@ class Database:
                 raise CommitUnknown(str(error)) from error
             _log.warning("connection failed after its commit", error=str(error))
         assert rows is not None, "the statement has ended"
-        return rows[0] if rows else None
+        return rows
 
     def wake(self, wake_ups: Sequence[WakeUp]) -> None:
         """Publish the wake-ups of what is committed; one that fails is left to the sweep."""

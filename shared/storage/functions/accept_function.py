@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from shared.storage.db.calls import UNUSUAL, Call
 from shared.storage.db.statement import Statement
-from shared.storage.functions.function import NOW, UNUSUAL, Function
+from shared.storage.functions.accept_batch import TOGETHER
+from shared.storage.functions.function import NOW, Function
 
 # An earlier attempt is looked for before the insert, which spares it, and after it, which decides: the insert
 # waits for an attempt that is being stored, and one that was stored in between may be locked for review.
@@ -99,9 +101,11 @@ $function$
 """,
 )
 
-CALL_ACCEPT: Final = Statement(
+_ALONE: Final = Statement(
     "SELECT ct_accept_v1(:id, :merchant_id, :order_id, :operation_key, :idempotency_key, :amount_cents,"
     " :currency, :protocol, :force_authorization, :host, :port, :terminal_address, :is_literal, :pos_number,"
     " :profile, :request, :webhook_endpoint_id, :reply_to, :traceparent, :deadline_ms, :warnings, :detail,"
     " :order_notification_id, :grace_ms) AS is_accepted"
 )
+
+CALL_ACCEPT: Final = Call(_ALONE, TOGETHER)

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from shared.storage.db.calls import UNUSUAL, Call
 from shared.storage.db.statement import Statement
-from shared.storage.functions.function import NOW, UNUSUAL, Function
+from shared.storage.functions.claim_batch import TOGETHER
+from shared.storage.functions.function import NOW, Function
 
 # The condition on the payment in the first statement spares the second one; only the second one decides.
 CLAIM: Final = Function(
@@ -44,10 +46,12 @@ $function$
 """,
 )
 
-CALL_CLAIM: Final = Statement(
+_ALONE: Final = Statement(
     "SELECT {payment}, profile, traceparent, terminal_address AS address, lock_epoch AS epoch,"
     " lock_echoes AS echoes, lock_identifies AS identifies, lock_identify_first AS identify_first"
     " FROM (SELECT (called.claimed).*, called.lock_epoch, called.lock_echoes, called.lock_identifies,"
     " called.lock_identify_first"
     " FROM ct_claim_v1(:payment_id, :worker, :token, :lease_ms) called) claimed"
 )
+
+CALL_CLAIM: Final = Call(_ALONE, TOGETHER)

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from shared.storage.db.calls import UNUSUAL, Call
 from shared.storage.db.statement import Statement
-from shared.storage.functions.function import NOW, UNUSUAL, Function
+from shared.storage.functions.function import NOW, Function
+from shared.storage.functions.settle_batch import TOGETHER
 
 # Rows are locked in the order terminal lock, debit, payment. The event's body comes in three parts, around
 # the time of the payment's end: first in ISO 8601, then in milliseconds.
@@ -100,7 +102,7 @@ $function$
 """,
 )
 
-CALL_SETTLE: Final = Statement(
+_ALONE: Final = Statement(
     "SELECT {payment}, delivery_ids, delivery_targets"
     " FROM (SELECT (called.settled).*, called.delivery_ids, called.delivery_targets FROM ct_settle_v1("
     ":payment_id, :address, :epoch, :token, :echoes, :identifies, :identify_first, :debit_id,"
@@ -108,3 +110,5 @@ CALL_SETTLE: Final = Statement(
     " :error_description, :authorisation_number, :masked_card, :application, :aid, :card_read_mode, :receipt,"
     " :warnings, :type, :body_start, :body_middle, :body_end, :delivery_prefix, :grace_ms) called) settled"
 )
+
+CALL_SETTLE: Final = Call(_ALONE, TOGETHER)

@@ -19,13 +19,16 @@ async def accept_usual(database: Database, new: NewPayment) -> Accepted | None:
     """
     if new.operation is not Operation.DEBIT or new.terminal_address is None:
         return None
+    is_literal = new.terminal_address.startswith(new.host)
     notification_id = order_notification_id(new.id) if new.notifies_hipay else None
     row = await call(
         database,
         CALL_ACCEPT,
+        # A name may have led elsewhere, a key may name another operation: one function decides these.
+        is_alone=not is_literal or new.idempotency_key is not None,
         **new.values(),
         operation_key=new.debit_key,
-        is_literal=new.terminal_address.startswith(new.host),
+        is_literal=is_literal,
         detail=json_text({"terminal_address": new.terminal_address}),
         order_notification_id=notification_id,
         grace_ms=RELAY_GRACE_MS,

@@ -37,6 +37,8 @@ async def settle_usual(
     row = await call(
         database,
         CALL_SETTLE,
+        # A reversal's or credit's debit has to be locked, too.
+        is_alone=payment.debit_id is not None,
         payment_id=payment.id,
         address=grant.address,
         epoch=grant.epoch,

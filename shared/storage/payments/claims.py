@@ -83,6 +83,7 @@ async def claim(
     row = await call(
         database,
         CALL_CLAIM,
+        is_alone=False,
         payment_id=payment_id,
         worker=worker,
         token=token,

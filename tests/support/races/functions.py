@@ -13,7 +13,7 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.migrate import METADATA
 from shared.storage.db.postgres import PostgresConnection
 from shared.storage.db.statement import Statement
-from shared.storage.functions.function import Function
+from shared.storage.functions.function import LOCK_WAIT, TOGETHER_SETTINGS, Function
 
 _STOP: Final = 20_260_001
 _LOCK: Final = Statement(f"SELECT pg_advisory_lock({_STOP})")
@@ -90,6 +90,9 @@ async def stopped_in(other: Database, function: Function, before: str) -> AsyncI
     `other` is a connection that does not call it.
     """
     stop = {before: f"PERFORM pg_advisory_xact_lock({_STOP}); {before}"}
+    if TOGETHER_SETTINGS in function.definition:
+        # The stop is a lock, too.
+        stop[f"SET lock_timeout TO '{LOCK_WAIT}'"] = "SET lock_timeout TO '10s'"
     async with mistaken(other, function, stop), open_transaction(other) as tx:
         await tx.one(_LOCK)
         try:

@@ -92,7 +92,7 @@ async def test_one_statement_is_sent_alone_and_again_after_a_conflict() -> None:
     """Nothing of a conflict is stored; the next try is as good as the first."""
     pool = _Scripted(_locked(), ["row"])
 
-    assert cast("str", await _on(pool).write_one(ONE)) == "row"
+    assert cast("list[str]", await _on(pool).write_rows(ONE)) == ["row"]
     assert pool.sent == ["SELECT one", "SELECT one"]
 
 
@@ -102,21 +102,21 @@ async def test_one_statement_without_an_answer_is_unknown_and_sent_once(loss: Ex
     pool = _Scripted(loss, ["row"])
 
     with pytest.raises(CommitUnknown):
-        await _on(pool).write_one(ONE)
+        await _on(pool).write_rows(ONE)
     assert pool.sent == ["SELECT one"]
 
 
 async def test_one_statement_that_the_server_cancelled_is_not_unknown() -> None:
     """The server answered: nothing of it is stored."""
     with pytest.raises(StatementCancelled):
-        await _on(_Scripted(StatementCancelled("canceling statement"))).write_one(ONE)
+        await _on(_Scripted(StatementCancelled("canceling statement"))).write_rows(ONE)
 
 
 async def test_behind_a_pooler_one_statement_is_a_transaction() -> None:
     """Preparing and running it must not end on two connections."""
     pool = _Scripted(["row"], ["row"], needs_transactions=True)
 
-    await _on(pool).write_one(ONE)
+    await _on(pool).write_rows(ONE)
     await _on(pool).read(lambda tx: tx.one(ONE))
 
     assert pool.sent == ["BEGIN", "SELECT one", "COMMIT", "BEGIN", "SELECT one"]

@@ -176,20 +176,19 @@ async def test_one_statement_is_a_transaction_of_its_own(
     database: Database, second_database: Database
 ) -> None:
     """It returns its row, and others see what it wrote."""
-    row = await database.write_one(ADD, address=ADDRESS)
+    (row,) = await database.write_rows(ADD, address=ADDRESS)
 
-    assert row is not None
     assert row.address == ADDRESS
     assert len(await rows(second_database, "SELECT address FROM terminal_locks")) == 1
-    assert await database.write_one(ADD_MISSING, address=ADDRESS) is None
+    assert not await database.write_rows(ADD_MISSING, address=ADDRESS)
 
 
 async def test_one_statement_that_is_refused_stores_nothing(database: Database) -> None:
     """A key that is there already has an exception of its own, and the connection works on."""
-    await database.write_one(ADD, address=ADDRESS)
+    await database.write_rows(ADD, address=ADDRESS)
 
     with pytest.raises(UniqueViolation):
-        await database.write_one(ADD, address=ADDRESS)
+        await database.write_rows(ADD, address=ADDRESS)
     with pytest.raises(UniqueViolation):
         await change(database, "INSERT INTO terminal_locks (address) VALUES (:address)", address=ADDRESS)
 
@@ -221,7 +220,7 @@ async def test_statements_see_what_was_committed_before_each(postgres_store: Sto
         found = [
             await other.read(lambda tx: tx.one(level)),
             await other.write(lambda tx: tx.one(level)),
-            await other.write_one(level),
+            *await other.write_rows(level),
         ]
     finally:
         await change(one, f"ALTER DATABASE {row.name} RESET ALL")

@@ -90,11 +90,11 @@ async def test_one_statement_whose_answer_is_lost_is_unknown(
     postgres_database: Database, behind_proxy: Database, proxy: CutProxy
 ) -> None:
     """It commits with its answer: it is stored here, and not repeated."""
-    assert await behind_proxy.write_one(ADD_WORKER, worker="worker-1") is not None
+    assert await behind_proxy.write_rows(ADD_WORKER, worker="worker-1")
     proxy.cut_next(b"worker-2")
 
     with pytest.raises(CommitUnknown):
-        await behind_proxy.write_one(ADD_WORKER, worker="worker-2")
+        await behind_proxy.write_rows(ADD_WORKER, worker="worker-2")
 
     stored = await rows(postgres_database, "SELECT id FROM workers ORDER BY id")
     assert [row.id for row in stored] == ["worker-1", "worker-2"]
@@ -104,7 +104,7 @@ async def test_one_statement_is_no_outage_of_the_next_after_a_restart_of_the_ser
     postgres_database: Database, behind_proxy: Database
 ) -> None:
     """A connection that ended before anything was sent is replaced."""
-    await behind_proxy.write_one(ADD_WORKER, worker="worker-1")
+    await behind_proxy.write_rows(ADD_WORKER, worker="worker-1")
     await rows(
         postgres_database,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -114,7 +114,7 @@ async def test_one_statement_is_no_outage_of_the_next_after_a_restart_of_the_ser
     assert isinstance(pool, PostgresPool)
     await eventually(_ended(pool))
 
-    assert await behind_proxy.write_one(ADD_WORKER, worker="worker-2") is not None
+    assert await behind_proxy.write_rows(ADD_WORKER, worker="worker-2")
 
 
 def _ended(pool: PostgresPool) -> Callable[[], Awaitable[object]]:

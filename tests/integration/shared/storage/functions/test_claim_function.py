@@ -88,7 +88,8 @@ async def _claimed_at_once(one: Database, two: Database, first: str, second: str
         return bool(row.waiting == 2)
 
     async with locked(two, _LOCK, address=ADDRESS):
-        tasks = [asyncio.create_task(try_claim(one, each)) for each in (first, second)]
+        # By two processes: one would have them go together.
+        tasks = [asyncio.create_task(try_claim(*each)) for each in ((one, first), (two, second))]
         await eventually(both_wait)
     return sorted(type(found).__name__ for found in await outcome_of(asyncio.gather(*tasks)))
 

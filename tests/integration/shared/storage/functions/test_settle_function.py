@@ -129,7 +129,7 @@ async def settled_twice_at_once(one: Database, two: Database) -> list[str]:
     """A call whose connection was lost is still waiting when the run stores its result again."""
     claimed = await in_session(one)
     async with locked(two, _LOCK, address=ADDRESS):
-        both = [asyncio.create_task(_refuse(one, claimed)) for _ in range(2)]
+        both = [asyncio.create_task(_refuse(each, claimed)) for each in (one, two)]
         assert await finished_or_blocked(two, both[1])
     await outcome_of(asyncio.gather(*both))
     events = [event for event, _ in await history(one, claimed.payment.id)]

@@ -128,7 +128,7 @@ async def test_a_payment_that_found_the_lock_held_just_before_its_release_is_fou
     claimed = await in_session(one, order_id="a")
     address = claimed.grant.address
     before_release = where == "before the release"
-    with paused_before(one, CALL_SETTLE) if before_release else paused_before_commit(one) as pause:
+    with paused_before(one, CALL_SETTLE.alone) if before_release else paused_before_commit(one) as pause:
         async with running(settle(one, claimed)) as release:
             await pause.reached()
             assert await queue.next_for_terminal(two, address) is None
