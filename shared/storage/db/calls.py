@@ -23,8 +23,8 @@ UNUSUAL: Final = "CT001"
 
 #: Calls that go together; more would keep each other's rows locked for longer.
 MOST_TOGETHER: Final = 32
-#: Calls of one function that are under way at once, each past the first because the others hang. Fewer than the
-#: connections of a process, so that some are left for everything else.
+#: Calls of one function that are under way at once, each past the first because the others hang. Fewer than
+#: the connections of a process, so that some are left for everything else.
 LANES: Final = 8
 #: A call that is under way for longer keeps the next one waiting no more.
 PATIENCE_SECONDS: Final = 0.05

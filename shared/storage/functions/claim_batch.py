@@ -8,7 +8,7 @@ from shared.storage.functions.function import NOW, TOGETHER_SETTINGS, Function
 
 # What another transaction has locked is skipped, and goes alone: no call waits behind another one's lock. The
 # rows are locked by statements of their own, so that the later ones see what their earlier holders committed;
-# FOR NO KEY UPDATE, as an UPDATE locks: FOR UPDATE would skip a row to which a row that is being stored refers.
+# FOR NO KEY UPDATE, as an UPDATE locks: FOR UPDATE would skip what a row that is being stored refers to.
 CLAIM_BATCH: Final = Function(
     "ct_claim_batch_v1",
     f"""
