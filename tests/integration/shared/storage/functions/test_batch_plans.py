@@ -1,0 +1,96 @@
+"""Plans of the functions for several calls, which an empty installation's first calls make."""
+
+import json
+
+import pytest
+from payments import new_payment, queued
+from races.functions import mistaken
+from races.interleaving import open_transaction
+
+from shared.storage.db.calls import Call
+from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.statement import Statement
+from shared.storage.functions.accept_batch import ACCEPT_BATCH
+from shared.storage.functions.accept_function import CALL_ACCEPT
+from shared.storage.functions.claim_batch import CLAIM_BATCH
+from shared.storage.functions.claim_function import CALL_CLAIM
+from shared.storage.functions.function import Function
+from shared.storage.functions.settle_batch import SETTLE_BATCH
+from shared.storage.functions.settle_function import CALL_SETTLE
+
+#: After so many calls PostgreSQL keeps a plan as it is.
+_CALLS = 8
+_ROWS = 2000
+_SETTINGS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+
+_READ_AS_A_WHOLE = Statement(
+    "SELECT COALESCE(sum(seq_tup_read), 0) AS rows FROM pg_stat_xact_user_tables"
+    " WHERE relname IN ('payments', 'terminal_locks', 'events', 'evidence')"
+)
+_ADD_PAYMENTS = Statement(
+    "INSERT INTO payments SELECT (jsonb_populate_record(p, jsonb_build_object('id', 'pay_' || n,"
+    " 'operation_key', 'key ' || n, 'guard_key', 'key ' || n))).*"
+    f" FROM payments p, generate_series(1, {_ROWS}) n WHERE p.id = :id"
+)
+_ADD_LOCKS = Statement(
+    f"INSERT INTO terminal_locks (address) SELECT 'address ' || n FROM generate_series(1, {_ROWS}) n"
+)
+
+FUNCTIONS: list[tuple[Function, Call]] = [
+    (ACCEPT_BATCH, CALL_ACCEPT),
+    (CLAIM_BATCH, CALL_CLAIM),
+    (SETTLE_BATCH, CALL_SETTLE),
+]
+
+
+async def _rows_read_as_a_whole(database: Database, call: Call) -> int:
+    """Return the rows of tables that a call reads as a whole once they have grown since the first calls."""
+    some = json.dumps(
+        [
+            {
+                "number": number,
+                **new_payment(order_id=f"{number}").values(),
+                "operation_key": f"{number}",
+                "terminal_address": f"address {number}",
+                "detail": "{}",
+                "payment_id": f"pay_{number}",
+                "address": f"address {number}",
+                "epoch": 1,
+                "token": "token",
+            }
+            for number in range(3)
+        ]
+    )
+
+    async def read_so_far(tx: Transaction) -> int:
+        row = await tx.one(_READ_AS_A_WHOLE)
+        assert row is not None
+        return int(row.rows)
+
+    first = await queued(database)
+    async with open_transaction(database) as tx:
+        for _ in range(_CALLS):
+            await tx.all(call.together, calls=some)
+        await tx.run(_ADD_PAYMENTS, id=first)
+        await tx.run(_ADD_LOCKS)
+        before = await read_so_far(tx)
+        await tx.all(call.together, calls=some)
+        return await read_so_far(tx) - before
+
+
+@pytest.mark.parametrize(("function", "call"), FUNCTIONS)
+async def test_no_table_is_read_as_a_whole_once_it_has_grown(
+    postgres_database: Database, function: Function, call: Call
+) -> None:
+    """Plans stay for as long as a connection, which may be older than the first thousand payments."""
+    assert await _rows_read_as_a_whole(postgres_database, call) < _ROWS
+
+
+@pytest.mark.parametrize(("function", "call"), [FUNCTIONS[0], FUNCTIONS[2]])
+async def test_without_their_settings_a_table_would_be_read_as_a_whole(
+    postgres_database: Database, function: Function, call: Call
+) -> None:
+    """The test above can see it; claims would be read by indexes without them, too."""
+    changes = {f"SET {name} TO 'off'": f"SET {name} TO 'on'" for name in _SETTINGS}
+    async with mistaken(postgres_database, function, changes):
+        assert await _rows_read_as_a_whole(postgres_database, call) >= _ROWS
