@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -105,4 +106,4 @@ async def test_of_many_payments_at_once_none_is_charged_twice_or_lost_with_its_c
             assert stored[payment_id(answer)].state == "succeeded"
         for terminal in terminals:
             assert overlapping_sessions(terminal.records) == []
-            await eventually(lambda host=terminal.host: system.is_free(host))
+            await eventually(partial(system.is_free, terminal.host))

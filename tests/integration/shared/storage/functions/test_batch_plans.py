@@ -9,6 +9,7 @@ from races.interleaving import open_transaction
 
 from shared.storage.db.calls import Call
 from shared.storage.db.engine import Database, Transaction
+from shared.storage.db.migrate import METADATA
 from shared.storage.db.statement import Statement
 from shared.storage.functions.accept_batch import ACCEPT_BATCH
 from shared.storage.functions.accept_function import CALL_ACCEPT
@@ -27,10 +28,12 @@ _READ_AS_A_WHOLE = Statement(
     "SELECT COALESCE(sum(seq_tup_read), 0) AS rows FROM pg_stat_xact_user_tables"
     " WHERE relname IN ('payments', 'terminal_locks', 'events', 'evidence')"
 )
+_COLUMNS = ", ".join(each.name for each in METADATA.tables["payments"].columns if each.computed is None)
 _ADD_PAYMENTS = Statement(
-    "INSERT INTO payments SELECT (jsonb_populate_record(p, jsonb_build_object('id', 'pay_' || n,"
+    f"INSERT INTO payments ({_COLUMNS}) SELECT {_COLUMNS} FROM"
+    " (SELECT (jsonb_populate_record(p, jsonb_build_object('id', 'pay_' || n,"
     " 'operation_key', 'key ' || n, 'guard_key', 'key ' || n))).*"
-    f" FROM payments p, generate_series(1, {_ROWS}) n WHERE p.id = :id"
+    f" FROM payments p, generate_series(1, {_ROWS}) n WHERE p.id = :id) made"
 )
 _ADD_LOCKS = Statement(
     f"INSERT INTO terminal_locks (address) SELECT 'address ' || n FROM generate_series(1, {_ROWS}) n"
