@@ -143,6 +143,11 @@ test-install: $(VENV)/.ready ## Install the wheels of dist/ with uv and pipx: th
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sandbox.servers --only rabbitmq -- \
 	  $(BIN)/pytest tests/install --install -q $(ARGS)
 
+.PHONY: test-typescript
+test-typescript: $(VENV)/.ready ## Generate a TypeScript client from the document and pay with it (needs node; a minute)
+	@command -v npm >/dev/null || { echo "npm is missing. On Debian or Ubuntu: sudo apt-get install npm" >&2; exit 1; }
+	@$(BIN)/python -m sandbox.servers --only rabbitmq -- $(BIN)/pytest tests/typescript --typescript -q $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/.ready ## Write the generated files (settings, metrics, diagrams, outcomes), build the site into .cache/site
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md

@@ -13,6 +13,7 @@ _ROOT: Final = Path(__file__).parents[1]
 #: Pages of the repository beside docs/, by their place in the site.
 _PAGES: Final = {
     "how-to/clients.md": "clients/README.md",
+    "how-to/typescript-client.md": "clients/typescript/README.md",
     "how-to/examples.md": "examples/README.md",
     "how-to/python-client.md": "clients/python/README.md",
     "project/changelog.md": "CHANGELOG.md",

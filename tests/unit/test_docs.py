@@ -17,7 +17,8 @@ PAGES: Final = sorted(
         *REPOSITORY.glob("*.md"),
         *REPOSITORY.glob("docs/**/*.md"),
         *REPOSITORY.glob("bench/*.md"),
-        *REPOSITORY.glob("clients/**/*.md"),
+        *REPOSITORY.glob("clients/*.md"),
+        *REPOSITORY.glob("clients/*/*.md"),
         *REPOSITORY.glob("examples/*.md"),
     )
 )
