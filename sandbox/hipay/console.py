@@ -1,7 +1,7 @@
 """The Console's pages: transactions, one transaction, waiting messages; cancel and refund."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -116,7 +116,7 @@ class Console:
             problem=problem,
         )
 
-    def _page(self, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
+    def _page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         ledger = self._platform.ledger
         return self._pages.page(
             template,

@@ -8,12 +8,12 @@ _NO_BREAK_SPACE: Final = "\u00a0"
 _DASH: Final = "\u2013"
 
 
-def money(amount_cents: int | None, currency: str = "EUR") -> str:
+def money(amount_cents: int | None, currency: str = "EUR", *, decimal_mark: str = ".") -> str:
     """Return `1 234.50 EUR` with a no-break space between thousands; a dash for None."""
     if amount_cents is None:
         return _DASH
-    text = f"{decimal_text(amount_cents, ',')} {currency}"
-    return text.replace(",", _NO_BREAK_SPACE).replace(" ", _NO_BREAK_SPACE)
+    number = decimal_text(amount_cents, ",").replace(",", _NO_BREAK_SPACE).replace(".", decimal_mark)
+    return f"{number}{_NO_BREAK_SPACE}{currency}"
 
 
 def decimal_text(amount_cents: int, thousands: str = "") -> str:

@@ -13,8 +13,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from sandbox.pages.app import new_app
 from sandbox.pages.formats import NoAmount, cents_of, decimal_text, when_exactly
+from sandbox.pages.language import Chosen, Language, language_routes
 from sandbox.pages.problems import show_problems
-from sandbox.pages.render import NavLink, Pages, templates
+from sandbox.pages.render import NavLink, Pages
 from sandbox.register.cash_register import CashRegister
 from sandbox.register.draft import (
     PRODUCTS,
@@ -66,13 +67,9 @@ class RegisterPage:
     def __init__(self, register: CashRegister, pages: Pages, flow_url: str) -> None:
         self._register: Final = register
         self._pages: Final = pages
-        environment = templates(_PACKAGE)
-        self._fragments: Final = {
-            name: environment.get_template(f"{name}.html") for name in ("sale_parts", "sales")
-        }
         self._flow_url: Final = flow_url
 
-    async def counter(self, problem: str | None = None) -> HTMLResponse:
+    async def counter(self, language: Chosen, problem: str | None = None) -> HTMLResponse:
         """Show the draft of the sale."""
         register = self._register
         terminals = await register.terminals()
@@ -81,6 +78,7 @@ class RegisterPage:
         return self._pages.page(
             "register.html",
             status=200 if problem is None else 422,
+            language=language,
             **self._common(),
             draft=register.draft,
             products=PRODUCTS,
@@ -91,7 +89,7 @@ class RegisterPage:
             problem=problem,
         )
 
-    async def act(self, request: Request) -> Response:
+    async def act(self, request: Request, language: Chosen) -> Response:
         """Carry out the form's button; its fields are kept in any case."""
         register, form = self._register, await _form(request)
         register.draft = with_form(register.draft, form)
@@ -111,32 +109,33 @@ class RegisterPage:
                 case _:
                     pass
         except (NoAmount, InvalidField) as problem:
-            return await self.counter(str(problem))
+            return await self.counter(language, str(problem))
         return RedirectResponse("/", 303)
 
-    async def sale(self, number: int, problem: str | None = None) -> HTMLResponse:
+    async def sale(self, number: int, language: Chosen, problem: str | None = None) -> HTMLResponse:
         """Show one sale."""
         sale = self._found(number)
         return self._pages.page(
             "sale.html",
             status=200 if problem is None else 422,
+            language=language,
             **self._sale_context(sale),
             problem=problem,
         )
 
-    async def sale_events(self, number: int) -> AsyncIterator[ServerSentEvent]:
+    async def sale_events(self, number: int, language: Chosen) -> AsyncIterator[ServerSentEvent]:
         """Yield the moving part of a sale's page after each change."""
         async for count in self._register.changes.follow():
             sale = self._register.sale(number)
             if sale is None:
                 return
-            parts = {"sale": self._fragments["sale_parts"].render(self._sale_context(sale))}
+            parts = {"sale": self._pages.part("sale_parts.html", language, **self._sale_context(sale))}
             yield ServerSentEvent(event="parts", id=str(count), data={"parts": parts})
 
-    async def sales_events(self) -> AsyncIterator[ServerSentEvent]:
+    async def sales_events(self, language: Chosen) -> AsyncIterator[ServerSentEvent]:
         """Yield the list of sales after each change."""
         async for count in self._register.changes.follow():
-            parts = {"sales": self._fragments["sales"].render(self._common())}
+            parts = {"sales": self._pages.part("sales.html", language, **self._common())}
             yield ServerSentEvent(event="parts", id=str(count), data={"parts": parts})
 
     async def again(self, number: int) -> Response:
@@ -163,13 +162,13 @@ class RegisterPage:
         paid = int(sale.payment.get("amount", sale.amount_cents))
         return _to_sale(self._register.follow_up(sale, Operation.REVERSAL, paid))
 
-    async def refund(self, number: int, request: Request) -> Response:
+    async def refund(self, number: int, request: Request, language: Chosen) -> Response:
         """Refund the form's amount by a credit."""
         sale = self._found(number)
         try:
             amount_cents = cents_of((await _form(request)).get("amount", ""))
         except NoAmount as problem:
-            return await self.sale(number, str(problem))
+            return await self.sale(number, language, str(problem))
         return _to_sale(self._register.follow_up(sale, Operation.CREDIT, amount_cents))
 
     async def unplug(self, request: Request) -> Response:
@@ -229,9 +228,16 @@ def make_app(register: CashRegister, *, flow_url: str, navigation: Sequence[NavL
         yield
         await register.close()
 
-    pages = Pages(_PACKAGE, system=SYSTEM, subtitle="Boulangerie du Canal", navigation=navigation)
+    pages = Pages(
+        _PACKAGE,
+        system=SYSTEM,
+        subtitle="Boulangerie du Canal",
+        navigation=navigation,
+        languages=tuple(Language),
+    )
     app = new_app(SYSTEM, package=_PACKAGE, lifespan=lifespan)
     show_problems(app, pages)
+    app.include_router(language_routes())
     app.include_router(_routes(RegisterPage(register, pages, flow_url)))
     return app
 

@@ -11,8 +11,9 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from sandbox.cards import DECK, Mode, card_of_key
 from sandbox.pages.app import new_app
+from sandbox.pages.language import Chosen, Language, language_routes
 from sandbox.pages.problems import show_problems
-from sandbox.pages.render import NavLink, Pages, templates
+from sandbox.pages.render import NavLink, Pages
 from sandbox.terminal.device.card import TEST_PIN, CardRead
 from sandbox.terminal.gateway.collection import TerminalBusy
 from sandbox.terminal.script.outcomes import OUTCOMES
@@ -38,9 +39,14 @@ def make_terminal_app(
     """
     app = new_app(SYSTEM, package="sandbox.terminal.web")
     pages = Pages(
-        "sandbox.terminal.web", system=SYSTEM, subtitle=terminal.device.merchant_name, navigation=navigation
+        "sandbox.terminal.web",
+        system=SYSTEM,
+        subtitle=terminal.device.merchant_name,
+        navigation=navigation,
+        languages=tuple(Language),
     )
     show_problems(app, pages)
+    app.include_router(language_routes())
     app.include_router(control_routes(terminal))
     app.include_router(page_routes(terminal, pages, name, terminals))
     return app
@@ -74,19 +80,17 @@ class ScreenPage:
             "name": name,
             "terminals": terminals,
         }
-        environment = templates("sandbox.terminal.web")
-        self._fragments = {name: environment.get_template(file) for name, file in _FRAGMENTS.items()}
 
-    async def screen(self) -> HTMLResponse:
+    async def screen(self, language: Chosen) -> HTMLResponse:
         """Show the page."""
-        return self._pages.page("terminal.html", **self._fixed, **_context(self._terminal))
+        return self._pages.page("terminal.html", language=language, **self._fixed, **_context(self._terminal))
 
-    async def events(self) -> AsyncIterator[ServerSentEvent]:
+    async def events(self, language: Chosen) -> AsyncIterator[ServerSentEvent]:
         """Yield the page's moving parts after each change."""
         async for number in self._terminal.changes.follow():
             context = _context(self._terminal)
             state = context["state"]
-            parts = {name: fragment.render(context) for name, fragment in self._fragments.items()}
+            parts = {name: self._pages.part(file, language, **context) for name, file in _FRAGMENTS.items()}
             yield ServerSentEvent(
                 event="screen",
                 id=str(number),
