@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _PAGE: Final[Mapping[str, str]] = {
-    "Insert a card, or tap it.": "Insérez une carte, ou présentez-la sans contact.",
+    "Insert a card, or tap it.": "Insérez une carte, ou approchez-la.",
     "The terminal waits for the PIN.": "Le terminal attend le code.",
     "Waiting for a payment: cards can be used once an amount is on the screen.": (
         "En attente d'un paiement : les cartes servent dès qu'un montant est à l'écran."
@@ -31,7 +31,7 @@ _PAGE: Final[Mapping[str, str]] = {
     "test numbers, issued by nobody": "numéros de test, émis par personne",
     "Present a card": "Présenter une carte",
     "Insert": "Insérer",
-    "Tap": "Sans contact",
+    "Tap": "Approcher",
     "Behaviour": "Comportement",
     "Remote collection": "Télécollecte",
     "Listens on": "Écoute sur",
@@ -64,7 +64,7 @@ _PAGE: Final[Mapping[str, str]] = {
 
 _SCREEN: Final[Mapping[str, str]] = {
     "Ready": "Prêt",
-    "Insert or tap your card": "Insérez ou présentez votre carte",
+    "Insert or tap your card": "Insérez ou approchez votre carte",
     "Please insert the card": "Veuillez insérer la carte",
     "Enter your PIN, then green": "Saisissez votre code, puis vert",
     "PIN correct": "Code bon",
@@ -83,14 +83,14 @@ _SCREEN: Final[Mapping[str, str]] = {
 _JOURNAL: Final[Mapping[str, str]] = {
     "contact": "puce",
     "contactless": "sans contact",
-    "done": "effectuée",
+    "done": "accepté",
     "refused": "refusé",
-    "abandoned": "abandonnée",
+    "abandoned": "abandonné",
     "walked away": "délai dépassé",
     "waits for collection": "attend la télécollecte",
-    "sent, not acknowledged": "envoyée, non acquittée",
-    "collected": "télécollectée",
-    "reversed": "annulée",
+    "sent, not acknowledged": "envoyé, non acquitté",
+    "collected": "télécollecté",
+    "reversed": "annulé",
 }
 
 TERMINAL: Final[Mapping[str, str]] = {**_PAGE, **_SCREEN, **_JOURNAL}

@@ -70,6 +70,26 @@ async def asked(served: Served, client: RawClient) -> None:
     await eventually(lambda: served.terminal.is_busy)
 
 
+async def test_the_page_is_in_french_where_that_was_chosen(served: Served) -> None:
+    """Its stream, too; the switch leads back to the page that it was pressed on, on this host."""
+    chosen = await served.http.post(
+        "/language", data={"language": "fr"}, headers={"referer": "https://evil.example//evil.example/?x=1"}
+    )
+    page = (await served.http.get("/")).text
+    async with served.http.stream("GET", "/screen/events") as events:
+        part = await anext(line async for line in events.aiter_lines() if line.startswith("data"))
+    await served.http.post("/language", data={"language": "<b>"})
+    still = (await served.http.get("/nothing", headers={"accept": "text/html"})).text
+    await served.http.post("/language", data={"language": "en"})
+
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/evil.example/")
+    assert '<html lang="fr">' in page
+    assert "Terminal de paiement" in page
+    assert "En attente d" in json.loads(part.removeprefix("data: "))["parts"]["deck-hint"]
+    assert "Cette page n" in still
+    assert "Payment terminal" in (await served.http.get("/")).text
+
+
 async def test_a_payment_is_made_with_the_control_api_alone(served: Served) -> None:
     """State, card, PIN, journal; no answer holds the PIN."""
     async with RawClient(served.terminal) as client:
