@@ -12,7 +12,8 @@ import httpx
 
 from sandbox.pages.app import Changes
 from sandbox.register.draft import Draft, Operation
-from sandbox.register.sale import NO_NETWORK, Holder, Json, Sale, SentOrder, following, order_of
+from sandbox.register.order import following, order_of
+from sandbox.register.sale import NO_NETWORK, Holder, Json, Sale, SentOrder
 from sandbox.run.cloud_api import ORDER_PATH, ApiAnswered, CloudApi, cancel_path, payment_path
 from sandbox.tracing.steps import Step, System
 from sandbox.tracing.trace import Trace

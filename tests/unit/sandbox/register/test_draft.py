@@ -16,7 +16,7 @@ from sandbox.register.draft import (
     with_form,
     with_product,
 )
-from sandbox.register.sale import CONTRACTS, following, order_of
+from sandbox.register.order import CONTRACTS, following, order_of
 from sandbox.terminal.device.device import Device
 from shared.concert.encode import sole_application
 
