@@ -110,7 +110,7 @@ def test_a_refusal_has_its_reason_at_the_register_and_in_the_console(counter: Co
     counter.insert("CB, blocked")
 
     counter.expect_standing("Not paid")
-    expect(counter.register.locator("#sale")).to_contain_text("nothing was charged")
+    expect(counter.register.locator("#sale")).to_contain_text("Nothing was charged")
     expect(counter.register.locator("#sale")).to_contain_text(re.compile(r"\b62\b"))
     counter.expect_status(order, "113 Refused")
 
