@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -197,22 +196,3 @@ def test_a_server_that_is_down_loses_nothing_of_the_feed(sandbox: WholeSandbox, 
     assert failed["error"]
     assert seen[-1]["status"] == 204
     assert {one["signature_check"] for one in seen} == {"not_checked"}
-
-
-@pytest.mark.parametrize(
-    "options", [["--forward-to", "localhost:3000"], ["--forward-to", "http://h/", "--secret", "x"]]
-)
-def test_a_wrong_option_is_a_sentence(options: list[str], tmp_path: Path) -> None:
-    """Before anything is asked for."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "cli", "listen", *options, "--url", "http://127.0.0.1:1"],
-        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "CT_USERNAME": "a", "CT_SECRET": "b"},
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert ran.returncode == 2
-    assert "Error:" in ran.stderr

@@ -1,6 +1,7 @@
-"""Lines of `cloud-terminal listen`."""
+"""Options and lines of `cloud-terminal listen`."""
 
 import pytest
+from running.command import Command
 
 from cli.listen.forwarding import Forwarded, SignatureCheck
 from cli.listen.output import json_line, text_line
@@ -33,3 +34,18 @@ def test_a_text_of_the_pos_obeys_nothing_at_the_terminal(evil: str) -> None:
 
     assert text_line(1, forwarded, is_replay=False).isprintable()
     assert json_line(1, forwarded, is_replay=True).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--forward-to", "localhost:3000"], "localhost:3000 is no address"),
+        (["--forward-to", "http://localhost/", "--secret", "x"], "whsec_ and base64"),
+        (["--forward-to", "http://localhost/", "--secret", "whsec_="], "whsec_ and base64"),
+    ],
+)
+def test_a_wrong_option_is_a_sentence(options: list[str], said: str) -> None:
+    """Before anything is asked for."""
+    command = Command({"XDG_CONFIG_HOME": "/nowhere", "CT_USERNAME": "a", "CT_SECRET": "b"})
+
+    assert said in command.run("listen", *options, "--url", "http://127.0.0.1:1", code=2).stderr
