@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from databases import Store
 from eventually import eventually
 from limits import SHORT_LIMITS
 from loopback import terminal_host
@@ -27,6 +26,7 @@ from sandbox.terminal.device.device import Device
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker import messages
 from shared.security.credentials import new_webhook_secret
+from shared.storage.db.migrate import migrate
 
 PREVIOUS: Final = Path(__file__).with_name("previous-release")
 KINDS: Final = ("api", "terminal-worker", "notifier-worker")
@@ -42,6 +42,8 @@ for body in (
 ):
     print(body.decode())
 """
+MIGRATE: Final = "from cli.main import app; app(['db', 'migrate'])"
+VERSIONS: Final = "shared/storage/migrations/versions"
 PRINT_SETTINGS: Final = "from shared.settings.settings import Settings; print(*Settings.model_fields)"
 
 
@@ -59,9 +61,9 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_in(folder: Path, program: str) -> str:
+def run_in(folder: Path, program: str, settings: Mapping[str, object] | None = None) -> str:
     """Run a program with a release's modules; return its output."""
-    environment = environment_of({}) | {"PYTHONPATH": str(folder)}
+    environment = environment_of(settings or {}) | {"PYTHONPATH": str(folder)}
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=folder,
@@ -95,6 +97,19 @@ assert m.decode_notification(notification.encode()) == m.NotificationMessage("hi
     run_in(previous, read)
 
 
+@pytest.fixture
+async def database_url(previous: Path, empty_postgres_url: str) -> str:
+    """Return a database of the previous release on which this release's step before has run.
+
+    While nothing is released, the first migration changes in place: then this release makes it alone.
+    """
+    theirs = (previous / VERSIONS).glob("[0-9]*.py")
+    if all((REPOSITORY / VERSIONS / file.name).read_bytes() == file.read_bytes() for file in theirs):
+        run_in(previous, MIGRATE, {"database_url": empty_postgres_url})
+    await migrate(empty_postgres_url)
+    return empty_postgres_url
+
+
 @contextlib.asynccontextmanager
 async def mixed_fleets(
     settings: Mapping[str, object], previous: Path, folder: Path
@@ -113,7 +128,7 @@ async def mixed_fleets(
 
 
 async def test_each_releases_processes_work_with_the_others(
-    postgres_store: Store, amqp_url: str, amqp_prefix: str, previous: Path, tmp_path: Path
+    database_url: str, amqp_url: str, amqp_prefix: str, previous: Path, tmp_path: Path
 ) -> None:
     """On the schema after this release's step before: an old API with new workers, and the reverse.
 
@@ -121,13 +136,13 @@ async def test_each_releases_processes_work_with_the_others(
     """
     async with (
         receiving() as hipay,
-        system_on(postgres_store.url, amqp_url, amqp_prefix) as system,
+        system_on(database_url, amqp_url, amqp_prefix) as system,
         VirtualTerminal(terminal_host(), device=Device(request_idle_seconds=0)) as terminal,
         httpx.AsyncClient(timeout=60) as client,
     ):
         settings: dict[str, object] = {
             **SHORT_LIMITS,
-            "database_url": postgres_store.url,
+            "database_url": database_url,
             "amqp_url": amqp_url,
             "amqp_prefix": amqp_prefix,
             "hipay_url": hipay.url,
