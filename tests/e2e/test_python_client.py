@@ -157,7 +157,7 @@ def test_over_http_the_client_pays_and_reads_lists_and_the_feed(sandbox: WholeSa
         ("payment.succeeded", other.order_id),
     ]
     assert [event.state for event in history][:3] == ["queued", "in_session", "succeeded"]
-    assert [terminal["id"] for terminal in terminals] == [entry["terminal_id"]]
+    assert entry["terminal_id"] in [terminal["id"] for terminal in terminals]
 
 
 def test_over_http_a_wrong_secret_is_an_error_of_its_own(sandbox: WholeSandbox) -> None:
