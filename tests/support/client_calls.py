@@ -57,6 +57,8 @@ class ByHand:
     requests: list[Request] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    #: The reply once there are no more; None: every reply is used, and there is no further request.
+    then: Reply | None = None
 
     @property
     def around(self) -> Surroundings:
@@ -69,7 +71,7 @@ class ByHand:
             try:
                 step = steps.send(reply)
             except StopIteration as done:
-                assert self.replies == [], "replies that nobody asked for"
+                assert self.then is not None or self.replies == [], "replies that nobody asked for"
                 result: Result = done.value
                 return result
             if isinstance(step, Pause):
@@ -79,8 +81,8 @@ class ByHand:
             else:
                 self.requests.append(step)
                 self.seconds += self.request_seconds + step.waits_seconds
-                assert self.replies, f"one request too many: {step}"
-                reply = self.replies.pop(0)
+                reply = self.replies.pop(0) if self.replies else self.then
+                assert reply is not None, f"one request too many: {step}"
 
     @property
     def asked(self) -> list[str]:
