@@ -15,6 +15,7 @@ from api.operator.credential_routes import administration as credential_administ
 from api.operator.credential_routes import router as credentials
 from api.operator.delivery_routes import deciding as operator_replays
 from api.operator.delivery_routes import router as operator_deliveries
+from api.operator.fleet_routes import router as fleet
 from api.operator.gateway_routes import router as gateway
 from api.operator.merchant_routes import administration as merchant_administration
 from api.operator.merchant_routes import router as merchants
@@ -46,6 +47,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     credentials,
     credential_administration,
     audit,
+    fleet,
     terminals,
     terminal_imports,
     operator_terminals,

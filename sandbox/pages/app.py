@@ -121,7 +121,10 @@ def new_app(title: str, *, package: str | None = None, lifespan: Lifespan | None
     folder `static` as `/static/`. FastAPI's own documentation pages are left out: they load from other sites.
     """
     app = FastAPI(title=title, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.mount("/static/pages", StaticFiles(directory=_folder(__package__, "static")), name="pages")
+    shared_files = StaticFiles(
+        directory=_folder(__package__, "static"), packages=[("shared.pages", "static")]
+    )
+    app.mount("/static/pages", shared_files, name="pages")
     if package is not None:
         app.mount("/static", StaticFiles(directory=_folder(package, "static")), name="static")
     app.add_middleware(_BrowserGuard)

@@ -111,6 +111,10 @@ class ApiSettings(Group):
         description="Address the API listens on; a proxy with TLS belongs in front of it.",
     )
     api_port: int = port(8080, "Port of the API; 0 takes a free one and logs it.")
+    operator_page: bool = Field(
+        default=False,
+        description="Serve the operators' page at `/operator`, where operators log in by their credentials.",
+    )
     body_limit_bytes: int = count(
         262_144, "Largest request body; the contract's largest basket is far smaller.", most=16_777_216
     )

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 from shared.security.credentials import CredentialKind, Role
-from shared.storage.administration import audit_trail
+from shared.storage.administration import audit_trail, sessions
 from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.administration.merchant_register import differences
 from shared.storage.db.engine import Database, Row, Transaction
@@ -207,6 +207,7 @@ async def rotate(
     async def store(tx: Transaction, found: StoredCredential) -> None:
         if found.earlier_until is not None and overlap_seconds:
             raise StillRotating(found.earlier_until)
+        await sessions.end_all(tx, credential_id)
         await tx.run(_ROTATE, id=credential_id, secret_hash=secret_hash, overlap_ms=1000 * overlap_seconds)
 
     return await _changed(database, credential_id, store, Action.CREDENTIAL_ROTATED, actor)
@@ -216,6 +217,7 @@ async def revoke(database: Database, credential_id: str, actor: Actor) -> Stored
     """Revoke a credential for ever; may be repeated. None: there is no such credential."""
 
     async def store(tx: Transaction, _found: StoredCredential) -> None:
+        await sessions.end_all(tx, credential_id)
         await tx.run(_REVOKE, id=credential_id)
 
     try:

@@ -1,4 +1,4 @@
-"""Table of the audit trail.
+"""Tables of the audit trail and of operators' sessions.
 
 Times are milliseconds since 1970 UTC by the database's clock.
 """
@@ -6,7 +6,20 @@ Times are milliseconds since 1970 UTC by the database's clock.
 from sqlalchemy import Index
 from sqlmodel import SQLModel
 
-from shared.storage.db.columns import identity, milliseconds, text_column
+from shared.storage.db.columns import identity, milliseconds, reference, text_column, text_key
+
+
+class OperatorSessionRow(SQLModel, table=True):
+    """An operator's session on the page."""
+
+    __tablename__ = "operator_sessions"
+
+    #: SHA-256 of the token in the operator's cookie.
+    token_hash: str = text_key()
+    credential_id: str = reference("credentials.id")
+    created_at: int = milliseconds(nullable=False)
+    #: Its last request, to the minute.
+    seen_at: int = milliseconds(nullable=False)
 
 
 class AuditRow(SQLModel, table=True):

@@ -20,6 +20,8 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "cloud_terminal_api": {
         "merchants": _CHANGE,
         "credentials": _CHANGE,
+        "operator_sessions": _ALL,
+        "workers": _READ,
         "merchant_usage": _ALL,
         "terminal_locks": _CHANGE,
         "terminals": _ALL,

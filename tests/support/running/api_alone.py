@@ -186,7 +186,7 @@ class ApiAlone:
 async def api_alone(store: Store, **given: Any) -> AsyncIterator[ApiAlone]:
     """Yield an API process on a migrated store; `given` are settings, and a `look_up`."""
     lookup: Lookup | None = given.pop("lookup", None)
-    settings = Settings(**{**_POLLS_OFTEN, **given})
+    settings = Settings(**{**_POLLS_OFTEN, "database_url": store.url, **given})
     async with contextlib.AsyncExitStack() as stack:
         database = store.open()
         stack.push_async_callback(database.close)

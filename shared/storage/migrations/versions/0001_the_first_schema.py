@@ -54,6 +54,15 @@ def _create_merchants() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("credentials_by_time", "credentials", ["created_at", "id"])
+    op.create_table(
+        "operator_sessions",
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("credential_id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["credential_id"], ["credentials.id"]),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
     op.create_index(op.f("ix_credentials_merchant_id"), "credentials", ["merchant_id"])
 
 
@@ -491,6 +500,7 @@ def downgrade() -> None:
         "merchant_usage",
         "idempotency_keys",
         "feeds",
+        "operator_sessions",
         "credentials",
         "workers",
         "terminal_locks",

@@ -62,6 +62,8 @@ MATRIX: Final[dict[tuple[str, str], dict[str, int]]] = {
     ("POST", "/v1/gateway/evidence"): {**_GATEWAY, "gateway": 400},
     ("GET", "/v1/operator/doubts"): _operators(200),
     ("GET", "/v1/operator/audit"): _operators(200),
+    ("GET", "/v1/operator/terminals"): _operators(200),
+    ("GET", "/v1/operator/workers"): _operators(200),
     ("GET", "/v1/operator/merchants"): _operators(200),
     ("POST", "/v1/operator/merchants"): _administrators(400),
     ("GET", "/v1/operator/merchants/{merchant_id}"): _operators(200),

@@ -1,0 +1,1 @@
+"""The operators' page: what needs a person now, search, payments, terminals, merchants, deliveries."""
