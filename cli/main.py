@@ -87,6 +87,27 @@ VERBS: Final = (
         calls_api=True,
     ),
     Verb(
+        "terminals",
+        "cli.fleet.terminals:app",
+        "Terminals of all merchants: who has each since when, and how it does.",
+        PAYMENTS,
+        calls_api=True,
+    ),
+    Verb(
+        "deliveries",
+        "cli.fleet.deliveries:app",
+        "Order notifications and webhooks: list, show, send once more.",
+        PAYMENTS,
+        calls_api=True,
+    ),
+    Verb(
+        "workers",
+        "cli.fleet.workers:app",
+        "Terminal workers, and whether each lives.",
+        PAYMENTS,
+        calls_api=True,
+    ),
+    Verb(
         "merchants",
         "cli.administration.merchants:app",
         "Merchants and the networks of their terminals.",

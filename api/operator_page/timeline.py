@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-WIDTH: Final = 720
+WIDTH: Final = 520
 TOP: Final = 18
 ROW: Final = 34
 LEFT: Final = 150

@@ -85,3 +85,24 @@ def test_a_verb_acts_for_a_merchant_on_the_machine_only(served: ServedApi, store
 
     assert "--as-merchant" in remote.run("doubts", "--as-merchant", "mer_1", code=2).stderr
     assert "Unknown merchant" in on_machine(store).run("doubts", "--as-merchant", "mer_1", code=3).stderr
+
+
+def test_terminals_deliveries_and_workers_are_listed(served: ServedApi, store: Store) -> None:
+    """Over all merchants; a merchant's own credential registers a terminal."""
+
+    async def merchant() -> str:
+        return str((await served.api.merchant()).merchant_id)
+
+    merchant_id = served.run(merchant())
+    pos = over_http(served, CredentialKind.PRIVATE, merchant_id)
+    remote, here = over_http(served, CredentialKind.OPERATOR), on_machine(store)
+
+    assert pos.row("terminals", "add", "till-1", "127.0.0.9", "--label", "Front")["label"] == "Front"
+    same = here.row("terminals", "show", "till-1", "--as-merchant", merchant_id)
+    assert (same["id"], same["host"]) == ("till-1", "127.0.0.9")
+    (listed,) = remote.rows("terminals", "list", "--merchant", merchant_id)
+    assert (listed["merchant_id"], listed["id"], listed["rated"]) == (merchant_id, "till-1", 0)
+    assert remote.rows("deliveries", "list", "--state", "dead") == []
+    assert remote.rows("workers", "list") == []
+    for words in (("terminals", "list"), ("deliveries", "list"), ("workers", "list")):
+        assert all(len(line) <= 80 for line in remote.run(*words).stdout.splitlines())

@@ -1,0 +1,1 @@
+"""Verbs about terminals, workers and deliveries, over the API."""
