@@ -62,6 +62,7 @@ def logged_in(browser: Browser, one: Installation, width: ViewportSize, problems
     page.on("console", lambda said: problems.append(said.text))
     page.on("dialog", lambda shown: problems.append(shown.message))
     page.goto(f"{url}/operator")
+    expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type(one.login[0])
     page.keyboard.press("Tab")
     page.keyboard.type(one.login[1])

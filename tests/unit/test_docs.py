@@ -29,6 +29,8 @@ COMMANDS: Final = (
     "make ",
     "cloud-terminal ",
     "merchants ",
+    "terminals ",
+    "workers ",
     "credentials ",
     "systemctl ",
     "systemd-analyze ",
