@@ -16,7 +16,6 @@ from api.http.responses import handle_errors
 from api.openapi.document import CONTRACT_VERSION, FILES, TITLE, openapi_document, serve_docs
 from api.openapi.errors_page import serve_errors_page
 from api.openapi.root import serve_root
-from api.operator_page.app import serve_operator_page
 from api.routers import ROUTERS
 
 
@@ -41,6 +40,8 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     # routers have their prefix and dependencies already.
     app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
     if dependencies.settings.operator_page:
+        from api.operator_page.app import serve_operator_page
+
         serve_operator_page(app, dependencies)
     handle_errors(app, [route for route in app.routes if isinstance(route, Route)])
     # Around all of it: the framework answers unexpected errors outside of its own middleware.

@@ -23,7 +23,7 @@ PAIRS = [
 
 def colours(scheme: str) -> dict[str, str]:
     """Return the style's colours by name."""
-    style = (files("sandbox.pages") / "static" / "style.css").read_text()
+    style = (files("shared.pages") / "static" / "style.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", blocks[0 if scheme == "light" else 1]))
 
