@@ -9,6 +9,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from cli.reference import render_reference
+
 _ROOT: Final = Path(__file__).parents[1]
 #: Pages of the repository beside docs/, by their place in the site.
 _PAGES: Final = {
@@ -20,6 +22,8 @@ _PAGES: Final = {
     "project/contributing.md": "CONTRIBUTING.md",
     "project/security.md": "SECURITY.md",
 }
+#: Made from the code when the site is built.
+_COMMANDS: Final = "reference/cli.md"
 _LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 _CODE: Final = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)$)", re.DOTALL | re.MULTILINE)
 #: The first line of a list or a table; Python's Markdown wants an empty line before it, GitHub does not.
@@ -29,7 +33,7 @@ _BLOCK: Final = re.compile(r"[-*] |\d+\. |\|")
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages of a folder where the navigation names it."""
     pages = {path.relative_to(config.docs_dir).as_posix() for path in Path(config.docs_dir).rglob("*.md")}
-    config.nav = _expanded(config.nav, sorted(pages | set(_PAGES)))
+    config.nav = _expanded(config.nav, sorted(pages | {*_PAGES, _COMMANDS}))
     return config
 
 
@@ -37,6 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie beside docs/."""
     for place, source in _PAGES.items():
         files.append(File.generated(config, place, content=(_ROOT / source).read_text(encoding="utf-8")))
+    files.append(File.generated(config, _COMMANDS, content=render_reference()))
     return files
 
 
