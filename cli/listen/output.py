@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from cli.listen.forwarding import Forwarded, SignatureCheck
 from cli.remote.output import euros
@@ -18,12 +18,13 @@ _CHECKS: Final = {
 def text_line(number: int, forwarded: Forwarded, *, is_replay: bool) -> str:
     """Return one forwarded event for people."""
     event = forwarded.event
+    result: dict[str, Any] = event.get("result", {})
     parts: Iterable[str] = (
         f"{number:>4}",
         str(event["occurred_at"])[11:19],
         f"{event['type']:<21}",
         str(event.get("order_id", "")),
-        euros(event.get("amount"), str(event.get("currency", ""))),
+        euros(result.get("amount"), str(result.get("currency", ""))),
         f"-> {forwarded.error or f'{forwarded.status} in {forwarded.duration_ms} ms'}",
         "again" if is_replay else _CHECKS[forwarded.check].format(status=forwarded.forged_status),
     )

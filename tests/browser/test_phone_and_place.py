@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
@@ -31,8 +32,15 @@ def phone(shop: WholeSandbox, browser: Browser) -> Iterator[Page]:
     )
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
+    foreign: list[str] = []
+    context.on("request", lambda asked: foreign.extend(_foreign(asked.url)))
     yield context.new_page()
     context.close()
+    assert foreign == []
+
+
+def _foreign(url: str) -> list[str]:
+    return [] if urlsplit(url).hostname == "127.0.0.1" else [url]
 
 
 @pytest.mark.parametrize("system", ["register", "screen", "flow", "console", "merchant"])

@@ -11,8 +11,7 @@ EVENT = {
     "event_id": "evt_1_1",
     "occurred_at": "2026-03-05T12:06:58.123Z",
     "order_id": "ORDER_3",
-    "amount": 1250,
-    "currency": "EUR",
+    "result": {"amount": 1250, "currency": "EUR"},
 }
 
 
