@@ -92,4 +92,4 @@ async def new_login(fleet: Fleet) -> Login:
     code, text = await fleet.call("credentials", "create", json.loads(text)["id"], "--json")
     assert code == 0, text
     made = json.loads(text)
-    return Login(made["merchant"], made["username"], made["secret"])
+    return Login(made["merchant_id"], made["username"], made["secret"])

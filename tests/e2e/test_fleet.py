@@ -174,8 +174,8 @@ async def check_the_metrics(running: Running) -> None:
     for outcome, count in (("succeeded", 160), ("refused", 20), ("aborted", 20)):
         labels = ('operation="debit"', f'outcome="{outcome}"')
         assert await running.added_up("payments_total", *labels) == count
-    assert await running.added_up("session_seconds_count", 'operation="debit"') == PAYMENTS
-    assert await running.added_up("added_seconds_count") == PAYMENTS
+    assert await running.added_up("session_duration_seconds_count", 'operation="debit"') == PAYMENTS
+    assert await running.added_up("added_latency_seconds_count") == PAYMENTS
     assert await running.added_up("queue_wait_seconds_count") == PAYMENTS
 
     customer_pays = asyncio.Event()
