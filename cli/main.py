@@ -51,6 +51,18 @@ VERBS: Final = (
         "Check settings, database, broker and network of an installation; change nothing.",
         INSTALLATION,
     ),
+    Verb(
+        "erase",
+        "cli.erase:erase_customer_data",
+        "Erase the customer data of an order; amounts, states and authorisation numbers stay.",
+        INSTALLATION,
+    ),
+    Verb(
+        "purge",
+        "cli.purge:purge",
+        "Delete payments and deliveries that are older than the settings say, in short steps.",
+        INSTALLATION,
+    ),
     Verb("openapi", "cli.openapi:print_document", "Print the API's OpenAPI document as JSON.", INSTALLATION),
     Verb(
         "broker-definitions",

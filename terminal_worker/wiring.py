@@ -21,6 +21,7 @@ from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.doubt_resolver import DoubtResolver
 from terminal_worker.recovery.heartbeat import Heartbeat, Observer
 from terminal_worker.recovery.sweep import Sweep
+from terminal_worker.retention import Retention
 from terminal_worker.run import Runs
 from terminal_worker.session.connection import Connect
 from terminal_worker.session.enquiry import Enquirer, Identifier
@@ -40,6 +41,7 @@ class WorkerParts:
     recovery: Recovery
     sweep: Sweep
     counts: InstallationCounts
+    retention: Retention
     reply_publisher: ReplyPublisher
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
@@ -50,6 +52,7 @@ class WorkerParts:
             self.recovery.run(),
             self.sweep.run(),
             self.counts.run(),
+            self.retention.run(),
         )
 
 
@@ -145,6 +148,7 @@ def wire(
         heartbeat=Heartbeat(heartbeats, worker, settings),
         recovery=recovery,
         sweep=sweep,
+        retention=Retention(database, settings, worker, rng),
         counts=InstallationCounts(database, metrics, rng),
         reply_publisher=reply_publisher,
     )

@@ -135,7 +135,7 @@ class ResultWaiter:
         Any number of requests that are woken together share one connection.
         """
         snapshot = await self._snapshots.get(payment_id)
-        assert snapshot is not None, "payments are never deleted"
+        assert snapshot is not None, "a payment that is waited for is not deleted"
         return snapshot
 
     async def settled(self, payment_id: str, wait_seconds: float) -> PaymentSnapshot:

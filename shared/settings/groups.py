@@ -52,6 +52,21 @@ class StorageSettings(Group):
         ),
     )
 
+    retention_days: int = count(
+        400,
+        "Days after its end at which a payment is deleted, with all that belongs to it; never while it is in "
+        "doubt or contradicted. Its order number is free again then. 0 keeps everything.",
+        least=0,
+        most=36_500,
+    )
+    delivery_retention_days: int = count(
+        90,
+        "Days after which the deliveries of notifications are deleted, and their attempts; 0 keeps them as "
+        "long as their payments.",
+        least=0,
+        most=36_500,
+    )
+
 
 class BrokerSettings(Group):
     """RabbitMQ's address, and the limits of calls to it."""

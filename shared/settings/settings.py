@@ -35,6 +35,9 @@ GROUPS: tuple[type[Group], ...] = (
     NotificationSettings,
 )
 
+#: A shorter one would delete payments that can still be disputed, or whose webhooks are retried.
+LEAST_RETENTION_DAYS = 30
+
 DATABASE_SCHEMES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
 
 
@@ -99,6 +102,13 @@ class Settings(
                 origin_of(url)
             except TargetRefused as error:
                 raise ValueError(f"{url}: {error.text}") from None
+        return value
+
+    @field_validator("retention_days")
+    @classmethod
+    def _is_no_short_retention(cls, value: int) -> int:
+        if 0 < value <= LEAST_RETENTION_DAYS:
+            raise ValueError(f"must be 0 or more than {LEAST_RETENTION_DAYS}")
         return value
 
     @field_validator("time_zone")

@@ -49,7 +49,11 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         "payment_events": _ADD,
         "evidence": _ADD,
         "events": _ADD,
-        "deliveries": _ADD,
+        # The purge; of payments and their histories by a function with the owner's rights.
+        "deliveries": "SELECT, INSERT, DELETE",
+        "delivery_attempts": "SELECT, DELETE",
+        "operator_actions": _ADD,
+        "tasks": _CHANGE,
         "webhook_endpoints": _READ,
     },
     "cloud_terminal_notifier": {
@@ -62,6 +66,10 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         "webhook_secrets": _READ,
     },
 }
+
+#: Its function has the owner's rights.
+_PURGES: Final = "cloud_terminal_terminal"
+_NO_PURGE: Final = "REVOKE EXECUTE ON FUNCTION ct_purge_v1(text[], bigint) FROM {account}"
 
 #: Passwords stand in a statement, since DDL takes no parameters.
 _PASSWORD: Final = re.compile(r"[0-9A-Za-z_-]{16,128}")
@@ -102,8 +110,9 @@ def _statements(account: str, tables: Mapping[str, str], password: str | None) -
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {account}",
         f"GRANT USAGE ON SCHEMA public TO {account}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {account}",
-        # They have the account's own rights, no more.
+        # They have the account's own rights, no more; all but the purge's.
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {account}",
+        *([] if account == _PURGES else [_NO_PURGE.format(account=account)]),
         f"GRANT SELECT ON alembic_version TO {account}",
         *(f"GRANT {verbs} ON {table} TO {account}" for table, verbs in tables.items()),
     ]

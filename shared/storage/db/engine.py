@@ -91,12 +91,18 @@ class Transaction:
         self, statement: Statement, ids: Sequence[str] | Sequence[int], **parameters: object
     ) -> Sequence[Row]:
         """Return the rows of a statement with `{in_ids}`."""
-        listed: object = list(ids) if self.dialect == "postgresql" else json.dumps(list(ids))
-        return await self.connection.fetch(statement, {"ids": listed, **parameters})
+        return await self.connection.fetch(statement, {"ids": self._listed(ids), **parameters})
+
+    def _listed(self, ids: Sequence[str] | Sequence[int]) -> object:
+        return list(ids) if self.dialect == "postgresql" else json.dumps(list(ids))
 
     async def run(self, statement: Statement, **parameters: object) -> int:
         """Return the number of rows that were changed."""
         return await self.connection.run(statement, parameters)
+
+    async def run_of(self, statement: Statement, ids: Sequence[str], **parameters: object) -> int:
+        """Return the number of rows that a statement with `{in_ids}` changed."""
+        return await self.connection.run(statement, {"ids": self._listed(ids), **parameters})
 
     async def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]]) -> None:
         """Run a statement once for each row of parameters, in one round trip; nothing for no rows."""

@@ -25,6 +25,7 @@ from shared.storage.db.statement import Statement
 from shared.storage.db.urls import dialect_of, sqlite_path
 from shared.storage.investigation import tables as investigation_tables
 from shared.storage.payments import tables as payment_tables
+from shared.storage.retention import tables as retention_tables
 from shared.storage.terminals import tables as terminal_tables
 from shared.storage.webhooks import tables as webhook_tables
 
@@ -35,6 +36,7 @@ TABLE_MODULES: Final = (
     terminal_tables,
     webhook_tables,
     investigation_tables,
+    retention_tables,
 )
 METADATA: Final = SQLModel.metadata
 

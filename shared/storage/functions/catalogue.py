@@ -7,6 +7,7 @@ from shared.storage.functions.accept_function import ACCEPT
 from shared.storage.functions.claim_batch import CLAIM_BATCH
 from shared.storage.functions.claim_function import CLAIM
 from shared.storage.functions.function import Function
+from shared.storage.functions.purge_function import PURGE
 from shared.storage.functions.settle_batch import SETTLE_BATCH
 from shared.storage.functions.settle_function import SETTLE
 
@@ -17,4 +18,5 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     CLAIM_BATCH,
     SETTLE,
     SETTLE_BATCH,
+    PURGE,
 )

@@ -153,7 +153,7 @@ class GatewayRecordRow(SQLModel, table=True):
     source: str = text_key()
     #: The gateway's own id of the record.
     record_id: str = text_key()
-    payment_id: str = reference("payments.id")
+    payment_id: str = reference("payments.id", index=True)
     #: The report, masked, as JSON: tells another report of the same id from a repeated one.
     content: str = text_column(nullable=False)
     at: int = milliseconds(nullable=False)

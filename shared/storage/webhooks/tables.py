@@ -3,8 +3,8 @@
 Times are milliseconds since 1970 UTC by the database's clock.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index
+from sqlmodel import SQLModel
 
 from shared.storage.db.columns import (
     identity,
@@ -115,10 +115,9 @@ class DeliveryRow(SQLModel, table=True):
     target: str = text_column(nullable=False)
     merchant_id: str = text_column(nullable=False)
     payment_id: str | None = reference("payments.id", nullable=True)
-    #: The event that it carries; null: HiPay's order notification, which is made from the payment.
-    event_number: int | None = Field(
-        sa_column=Column(BigInteger, ForeignKey("events.number"), nullable=True), default=None
-    )
+    #: The event that it carries; null: HiPay's order notification, which is made from the payment. No foreign
+    #: key: a purge deletes both in one transaction, and would look for an index that nothing else needs.
+    event_number: int | None = integer(is_big=True)
     type: str = text_column(nullable=False)
     sequence: int = integer(nullable=False)
     #: `waiting`, `delivered` or `dead`.

@@ -5,6 +5,7 @@ from alembic import op
 
 from shared.storage.administration.append_only import TRIGGERS
 from shared.storage.functions.catalogue import FUNCTIONS
+from shared.storage.functions.purge_function import REVOKE_FROM_ALL
 
 revision = "1.0001"
 down_revision = None
@@ -16,6 +17,7 @@ def upgrade() -> None:
     _create_merchants()
     _create_tables()
     _create_responses()
+    _create_tasks()
     _create_functions()
     _create_audit_trail()
 
@@ -300,6 +302,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["payment_id"], ["payments.id"]),
         sa.PrimaryKeyConstraint("source", "record_id"),
     )
+    op.create_index(op.f("ix_gateway_records_payment_id"), "gateway_records", ["payment_id"])
     op.create_table(
         "payment_events",
         sa.Column(
@@ -349,7 +352,6 @@ def _create_tables() -> None:
         sa.Column("publish_at", sa.BigInteger(), nullable=False),
         sa.Column("publish_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["event_number"], ["events.number"]),
         sa.ForeignKeyConstraint(["payment_id"], ["payments.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -422,6 +424,20 @@ def _create_indexes_of_payments() -> None:
     )
 
 
+def _create_tasks() -> None:
+    op.create_table(
+        "tasks",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("place_created_at", sa.BigInteger(), nullable=True),
+        sa.Column("place_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+
+
 def _create_responses() -> None:
     op.create_table(
         "responses",
@@ -454,6 +470,7 @@ def _create_functions() -> None:
     if connection.dialect.name == "postgresql":
         for function in FUNCTIONS:
             connection.exec_driver_sql(function.definition)
+        connection.exec_driver_sql(REVOKE_FROM_ALL)
 
 
 def _create_audit_trail() -> None:
@@ -489,6 +506,7 @@ def downgrade() -> None:
         "deliveries",
         "webhook_secrets",
         "responses",
+        "tasks",
         "payment_events",
         "gateway_records",
         "evidence",

@@ -57,6 +57,18 @@ async def test_an_account_may_do_what_it_was_granted_and_nothing_else(
     assert await is_allowed(url, "UPDATE merchants SET networks = networks") == may_change
 
 
+@pytest.mark.parametrize("account", GRANTS)
+async def test_only_terminal_workers_purge_and_only_what_is_old(postgres_store: Store, account: str) -> None:
+    """By a function with the owner's rights, which checks the age itself: nobody may delete a history."""
+    url = as_account(postgres_store.url, account)
+    call = "SELECT * FROM ct_purge_v1(ARRAY['pay_1'], {before})"
+
+    assert await is_allowed(url, call.format(before=0)) is (account == "cloud_terminal_terminal")
+    if account == "cloud_terminal_terminal":
+        with pytest.raises(StatementError, match="kept for 30 days"):
+            await is_allowed(url, call.format(before=9_999_999_999_999))
+
+
 async def test_only_the_api_writes_secrets_and_merchants() -> None:
     """A worker that is taken over cannot even read a credential; nobody changes a history."""
     for account, tables in GRANTS.items():

@@ -29,6 +29,7 @@ from shared.storage.db.schema import (
     newest_version,
 )
 from shared.storage.functions.catalogue import FUNCTIONS
+from shared.storage.functions.purge_function import PURGE
 
 
 async def test_an_empty_database_is_migrated_once(empty_url: str) -> None:
@@ -68,14 +69,17 @@ async def test_a_newer_schema_is_accepted(empty_url: str) -> None:
 
 
 async def test_the_migration_makes_the_functions_with_the_callers_rights(postgres_database: Database) -> None:
-    """Volatile: each of its statements sees what was committed before. Not more than its caller may do."""
+    """Volatile: each of its statements sees what was committed before. Not more than its caller may do,
+    but for the purge, which checks itself what it deletes."""
     found = await rows(
         postgres_database,
         "SELECT proname, provolatile::text AS volatility, prosecdef FROM pg_proc"
         " WHERE pronamespace = 'public'::regnamespace AND prorettype <> 'trigger'::regtype ORDER BY proname",
     )
 
-    assert [tuple(row) for row in found] == sorted((function.name, "v", False) for function in FUNCTIONS)
+    assert [tuple(row) for row in found] == sorted(
+        (function.name, "v", function is PURGE) for function in FUNCTIONS
+    )
 
 
 async def test_the_migrations_make_what_the_tables_say(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""Retention: purge of old payments, erasure of customer data, doubts after a restore."""
