@@ -39,6 +39,16 @@ def list_doubts(
         bool,
         typer.Option("--contradictions", help="Payments whose final state a proof contradicts, instead."),
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="After a restore: the backup's moment, 2026-03-05T02:00:00+01:00. Put in doubt what was "
+            "open then, and lock orders of the hours before. On the machine, while no process runs."
+        ),
+    ] = None,
+    hours: Annotated[
+        float, typer.Option(min=0, help="With --since: how long before it failed orders are locked.")
+    ] = 24,
     limit: Rows = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -46,6 +56,11 @@ def list_doubts(
 
     `payments resolve` decides one, `payments show` has all that is known of it.
     """
+    if since is not None:
+        from cli.payments.restored import mark_since
+
+        mark_since(since, hours, as_json)
+        return
     from cli.remote.client import api
 
     path = f"/v1/operator/{'contradictions' if contradictions else 'doubts'}"

@@ -117,6 +117,8 @@ class Reason(StrEnum):
     NO_SIGN_OF_CARD = "no_sign_of_card"
     #: in_doubt: the worker ended, or was stopped, in the middle of the session.
     WORKER_LOST = "worker_lost"
+    #: in_doubt: the database was restored from a backup that knows it as queued or in session.
+    RESTORED = "restored"
     #: aborted: an operator found that nothing was charged.
     OPERATOR = "operator"
 

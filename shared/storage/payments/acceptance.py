@@ -220,6 +220,8 @@ async def _attach(
 async def _locked(database: Database, payment_id: str) -> Conflict:
     """Return the refusal for an order that is locked for review, with the payment that locked it."""
     row = await database.read(lambda tx: tx.one(_CONTRADICTED, payment_id=payment_id))
-    assert row is not None, "only conflicting evidence locks an order"
+    if row is None:
+        payment = await database.read(lambda tx: get(tx, payment_id))
+        return Conflict("key_closed", "the order is locked for review since a backup was restored", payment)
     description = "there is conflicting evidence about this order; an operator decides"
     return Conflict("key_closed", description, payment_of(row))
