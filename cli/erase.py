@@ -31,7 +31,7 @@ def erase_customer_data(
 
     confirm(f"Erase the customer data of order {order} for ever?", yes=yes)
     with plain_errors():
-        done = run_on_loop(_erase(merchant, order, {"name": name, "reason": reason}))
+        done = run_on_loop(_erase(merchant, order, name, reason))
     if done is None:
         raise fail("There is no payment of this order.", EXIT_NOT_FOUND)
     if isinstance(done, NotSettled):
@@ -43,11 +43,12 @@ def erase_customer_data(
     print_facts({"order": order, "payments": done.payments}, as_json=as_json)
 
 
-async def _erase(merchant: str, order: str, why: dict[str, str]) -> "Erased | NotSettled | None":
+async def _erase(merchant: str, order: str, name: str, reason: str) -> "Erased | NotSettled | None":
     from cli.remote.machine import machine_user
     from shared.settings.load import load_settings
+    from shared.storage.administration.audit_trail import Actor
     from shared.storage.db.opening import opened_database
     from shared.storage.retention.erasure import erase_order
 
     async with opened_database(load_settings()) as database:
-        return await erase_order(database, merchant, order, by=machine_user(), detail=why)
+        return await erase_order(database, merchant, order, actor=Actor(machine_user(), name, reason))

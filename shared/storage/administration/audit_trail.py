@@ -55,6 +55,12 @@ class Action(StrEnum):
     DELIVERY_REPLAYED = "delivery_replayed"
     #: A batch of at most 500 deliveries that fit a filter was replayed.
     DELIVERIES_REPLAYED = "deliveries_replayed"
+    #: Payments and deliveries were deleted because of their age.
+    PURGED = "purged"
+    #: The customer data of an order was erased.
+    ORDER_ERASED = "order_erased"
+    #: After a restore, payments were put in doubt and orders locked for review.
+    RESTORED = "restored"
     #: A file of shops was stored.
     SHOPS_IMPORTED = "shops_imported"
     #: An operator logged in to the page, or out.

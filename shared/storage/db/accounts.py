@@ -52,7 +52,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         # The purge; of payments and their histories by a function with the owner's rights.
         "deliveries": "SELECT, INSERT, DELETE",
         "delivery_attempts": "SELECT, DELETE",
-        "operator_actions": _ADD,
+        "audit_trail": _ADD,
         "tasks": _CHANGE,
         "webhook_endpoints": _READ,
     },

@@ -11,11 +11,11 @@ from typing import Final
 
 from shared.payment.payment import Reason
 from shared.payment.states import Event, State, apply
+from shared.storage.administration import audit_trail
+from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import operators
 from shared.storage.payments.ending import lock_debit_of, move
-from shared.storage.payments.operators import Action
 from shared.storage.payments.rows import OPEN, record
 
 STEP: Final = 100
@@ -70,7 +70,9 @@ async def mark(database: Database, moment: Moment, *, by: str) -> Marked:
     doubts = await _until_none_is_left(database, lambda tx: _doubt_some(tx, moment))
     locked = await _until_none_is_left(database, lambda tx: _lock_some(tx, moment))
     detail = {**moment.text, "doubts": doubts, "locked": locked}
-    await database.write(lambda tx: operators.record_action(tx, by, Action.RESTORED, detail))
+    await database.write(
+        lambda tx: audit_trail.record(tx, Actor(by), Action.RESTORED, "database", detail=detail)
+    )
     return Marked(doubts, locked)
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.payment.payment import Payment
+from shared.storage.administration import audit_trail
+from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import operators
-from shared.storage.payments.operators import Action
 from shared.storage.payments.rows import json_text, payment_of, record
 
 #: Locked in the order of all transactions.
@@ -73,11 +73,11 @@ class NotSettled:
 
 
 async def erase_order(
-    database: Database, merchant_id: str, order_id: str, *, by: str, detail: Mapping[str, object]
+    database: Database, merchant_id: str, order_id: str, *, actor: Actor
 ) -> Erased | NotSettled | None:
     """Erase the customer data of all payments of an order; None: there are none.
 
-    `by` and `detail` go into the record of actions. Again is as good. Raises DatabaseUnavailable,
+    The audit trail has it. Again is as good. Raises DatabaseUnavailable,
     CommitUnknown.
     """
 
@@ -91,9 +91,9 @@ async def erase_order(
                 return NotSettled(payment)
         for payment in payments:
             await _erase(tx, payment)
-            await record(tx, payment.id, "customer_data_erased", payment.state, {"by": by})
-        target = {"merchant_id": merchant_id, "order_id": order_id, "payments": len(payments)}
-        await operators.record_action(tx, by, Action.ORDER_ERASED, {**target, **detail})
+            await record(tx, payment.id, "customer_data_erased", payment.state, {"by": actor.by})
+        detail = {"merchant_id": merchant_id, "payments": len(payments)}
+        await audit_trail.record(tx, actor, Action.ORDER_ERASED, order_id, detail=detail)
         return Erased(len(payments))
 
     return await database.write(work)

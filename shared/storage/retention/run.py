@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from shared.storage.administration import audit_trail
+from shared.storage.administration.audit_trail import Action, Actor
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
-from shared.storage.payments import operators
 from shared.storage.payments.listing import Place
-from shared.storage.payments.operators import Action
 from shared.storage.retention import purge
 from shared.storage.retention.lease import Lease, end
 
@@ -66,7 +66,7 @@ async def purge_all(database: Database, lease: Lease, kept: Kept, on_step: OnSte
 
 async def _record(tx: Transaction, lease: Lease, kept: Kept, deleted: Counter[str]) -> None:
     detail = {**asdict(kept), "deleted": dict(deleted)}
-    await operators.record_action(tx, lease.owner, Action.PURGED, detail)
+    await audit_trail.record(tx, Actor(lease.owner), Action.PURGED, TASK, detail=detail)
 
 
 async def count_all(database: Database, kept: Kept, on_step: OnStep) -> Counter[str]:

@@ -80,7 +80,7 @@ def test_after_a_restore_nothing_is_answered_from_the_backup(store: Store) -> No
         served.run(served.api.age(1000))
         settled = here.row("payments", "resolve", ids["queued"], "not_charged", *WHY)
         assert settled["payment"]["state"] == "aborted"
-        recorded = "SELECT detail FROM operator_actions WHERE action = 'restored' ORDER BY id"
+        recorded = "SELECT detail FROM audit_trail WHERE action = 'restored' ORDER BY id"
         first, _second = served.run(rows(served.api.database, recorded))
         assert (json.loads(first.detail)["doubts"], json.loads(first.detail)["locked"]) == (2, 2)
     assert "with its offset" in here.run("doubts", "--since", "yesterday", code=2).stderr
