@@ -28,6 +28,8 @@ _WITHOUT_TABLE: Final = frozenset(
         "db.opening._SYNCHRONOUS",
         "db.pooler._IDLE_LIMIT",
         "db.pooler._SERVING_PROCESS",
+        "functions.purge_function.CALL_PURGE",
+        "retention.purge.CALL_PURGE",
         "payments.acceptance._LIMIT_LOCK_WAIT",
         "terminals.heartbeats.CREATE_ON_SQLITE",
     }

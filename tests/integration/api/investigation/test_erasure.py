@@ -60,8 +60,10 @@ async def test_nothing_of_the_customer_stays_anywhere(api: ApiAlone, pos: Caller
     assert "masked_card" not in told["payment"]
     events = (await pos.get(f"/v1/payments/{payment_id}/events")).json()["events"]
     assert [each["event"] for each in events][-1] == "customer_data_erased"
-    (first, _second) = await rows(api.database, "SELECT by_name, action, reason FROM audit_trail ORDER BY id")
-    assert tuple(first) == ("Jane Doe", "order_erased", "Asked for by letter.")
+    recorded = "SELECT by_name, reason FROM audit_trail WHERE action = 'order_erased'"
+    assert [tuple(row) for row in await rows(api.database, recorded)] == [
+        ("Jane Doe", "Asked for by letter.")
+    ] * 2
 
 
 async def test_what_is_open_or_disputed_is_not_erased(api: ApiAlone, pos: Caller) -> None:
