@@ -148,6 +148,10 @@ test-typescript: $(VENV)/.ready ## Generate a TypeScript client from the documen
 	@command -v npm >/dev/null || { echo "npm is missing. On Debian or Ubuntu: sudo apt-get install npm" >&2; exit 1; }
 	@$(BIN)/python -m sandbox.servers --only rabbitmq -- $(BIN)/pytest tests/typescript --typescript -q $(ARGS)
 
+.PHONY: bench-operator
+bench-operator: $(VENV)/.ready ## Time searches and totals on PostgreSQL with N=1000000 payments, and their indexes' cost
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.investigation --payments $(or $(N),1000000)
+
 .PHONY: docs
 docs: $(VENV)/.ready ## Write the generated files (settings, metrics, diagrams, outcomes), build the site into .cache/site
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md

@@ -5,6 +5,7 @@ was done grows. The row of number n has the same key in every table, so that one
 terminal, a payment, a delivery.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -169,7 +170,12 @@ def _statements(size: Installation) -> list[str]:
 
 
 async def fill(connection: asyncpg.Connection, size: Installation) -> None:
-    """Fill the tables of a migrated, empty database. The connection checks no foreign keys from then on.
+    """Fill the tables of a migrated, empty database."""
+    await fill_tables(connection, _statements(size))
+
+
+async def fill_tables(connection: asyncpg.Connection, statements: Sequence[str]) -> None:
+    """Fill tables by these statements. The connection checks no foreign keys from then on.
 
     Indexes are built after the rows, which takes a fraction of the time.
     """
@@ -183,7 +189,7 @@ async def fill(connection: asyncpg.Connection, size: Installation) -> None:
     )
     for index in indexes:
         await connection.execute(f"DROP INDEX {index['name']}")
-    for statement in _statements(size):
+    for statement in statements:
         await connection.execute(statement)
     for index in indexes:
         await connection.execute(index["definition"])

@@ -1,0 +1,1 @@
+"""Searches and totals in a large database, and what their indexes cost."""

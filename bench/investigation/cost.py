@@ -1,0 +1,59 @@
+"""The cost of a payment's rows in PostgreSQL with and without the indexes of searches."""
+
+import statistics
+from typing import Final
+
+import asyncpg
+
+#: The indexes that only investigations use.
+INDEXES: Final = ("payments_by_age", "payments_by_terminal", "payments_by_card", "payments_by_authorisation")
+_BATCH: Final = 500
+_ROUNDS: Final = 10
+
+#: The three writes of a payment: its insert, its claim, its result.
+_INSERT: Final = (
+    "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, state,"
+    " amount_cents, currency, protocol, force_authorization, host, port, terminal_address, pos_number,"
+    " profile, request,"
+    " created_at, deadline_at, published_at) SELECT 'new_' || n, 'mer_' || 1 + n % 900, 'new-' || n, 'debit',"
+    " 'debit:new-' || n, 'debit:new-' || n, 'queued', 100 + n, 'EUR', 'ConcertV3.2', false, '10.0.0.1', 8888,"
+    " '10.0.0.' || (n * 7919 % 20000) || ':8888', '01', '{}', repeat('x', 400),"
+    " (extract(epoch from now()) * 1000)::bigint + n, 0, 0 FROM generate_series(1, 500) AS n"
+)
+_CLAIM: Final = (
+    "UPDATE payments SET state = 'in_session', claimed_at = 1, worker = 'w', epoch = 1"
+    " WHERE id LIKE 'new\\_%'"
+)
+_RESULT: Final = (
+    "UPDATE payments SET state = 'succeeded', ended_at = 2, paid_cents = amount_cents,"
+    " masked_card = '497010******' || lpad((amount_cents * 4001 % 10000)::text, 4, '0'),"
+    " authorisation_number = lpad((amount_cents * 7507 % 1000000)::text, 6, '0') WHERE id LIKE 'new\\_%'"
+)
+_WRITES: Final = (_INSERT, _CLAIM, _RESULT)
+
+
+async def microseconds_a_payment(connection: asyncpg.Connection) -> float:
+    """Return PostgreSQL's own time for the writes of one payment, the median of some rounds, rolled back."""
+    rounds = []
+    for _ in range(_ROUNDS):
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            total = 0.0
+            for write in _WRITES:
+                explained = await connection.fetch(f"EXPLAIN (ANALYZE, TIMING OFF) {write}")
+                total += next(
+                    float(row[0].split()[2]) for row in explained if row[0].startswith("Execution Time")
+                )
+            rounds.append(total * 1000 / _BATCH)
+        finally:
+            await transaction.rollback()
+    return statistics.median(rounds)
+
+
+async def with_and_without(connection: asyncpg.Connection) -> tuple[float, float]:
+    """Return the microseconds with the indexes and without them; they are gone afterwards."""
+    with_them = await microseconds_a_payment(connection)
+    for name in INDEXES:
+        await connection.execute(f"DROP INDEX {name}")
+    return with_them, await microseconds_a_payment(connection)
