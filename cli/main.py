@@ -120,6 +120,12 @@ VERBS: Final = (
         calls_api=True,
     ),
     Verb(
+        "onboard",
+        "cli.onboarding.command:app",
+        "A retailer's shops from one file: checked whole, stored whole.",
+        MERCHANTS,
+    ),
+    Verb(
         "merchants",
         "cli.administration.merchants:app",
         "Merchants and the networks of their terminals.",

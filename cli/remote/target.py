@@ -14,8 +14,8 @@ from cli.verbs import MACHINE, TargetOptions
 
 URL_VARIABLE: Final = "CT_URL"
 PROFILE_VARIABLE: Final = "CT_PROFILE"
-USERNAME_VARIABLE: Final = "CT_USERNAME"
-SECRET_VARIABLE: Final = "CT_SECRET"  # noqa: S105  (a name)
+#: Of the user name, and of the secret.
+LOGIN_VARIABLES: Final = ("CT_USERNAME", "CT_SECRET")
 
 _KEYS: Final = frozenset({"url", "username", "secret", "secret_file"})
 
@@ -68,12 +68,12 @@ def choose_target(options: TargetOptions, environ: Mapping[str, str] = os.enviro
         raise TargetRefused(
             "--as-merchant is for this machine's database: over HTTP use the merchant's credential."
         )
-    username = environ.get(USERNAME_VARIABLE) or profile.get("username")
-    secret = environ.get(SECRET_VARIABLE) or _secret(profile)
+    username = environ.get(LOGIN_VARIABLES[0]) or profile.get("username")
+    secret = environ.get(LOGIN_VARIABLES[1]) or _secret(profile)
     if not username or not secret:
         raise TargetRefused(
             f"There is no credential for {url}: name a --profile of {config_path(environ)},"
-            f" or set {USERNAME_VARIABLE} and {SECRET_VARIABLE}."
+            f" or set {' and '.join(LOGIN_VARIABLES)}."
         )
     return Remote(_checked_url(url), username, secret)
 

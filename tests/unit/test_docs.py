@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "make ",
     "cloud-terminal ",
     "merchants ",
+    "onboard ",
     "terminals ",
     "workers ",
     "credentials ",

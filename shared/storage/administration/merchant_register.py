@@ -20,8 +20,8 @@ _VALUES: Final = ":name, :networks, :guard_hours, :replay_seconds, :reverses_unk
 INSERT: Final = Statement(
     f"INSERT INTO merchants (id, {_COLUMNS}, created_at) VALUES (:id, {_VALUES}, {{now}})"
 )
-_SHOWN: Final = f"SELECT id, {_COLUMNS}, created_at, suspended_at, suspended_because FROM merchants"
-_ONE = Statement(f"{_SHOWN} WHERE id = :id")
+SHOWN: Final = f"SELECT id, {_COLUMNS}, created_at, suspended_at, suspended_because FROM merchants"
+_ONE = Statement(f"{SHOWN} WHERE id = :id")
 UPDATE: Final = Statement(
     "UPDATE merchants SET name = :name, networks = :networks, guard_hours = :guard_hours,"
     " replay_seconds = :replay_seconds, reverses_unknown = :reverses_unknown,"
@@ -138,7 +138,7 @@ async def page(
         given |= {"after_created_at": after.created_at, "after_id": after.id}
     statement = _list_statement(tuple(conditions))
     rows = await database.read(lambda tx: tx.all(statement, most=limit + 1, **given))
-    found = [_stored(row) for row in rows[:limit]]
+    found = [stored_merchant(row) for row in rows[:limit]]
     return found, Place(found[-1].created_at, found[-1].id) if len(rows) > limit else None
 
 
@@ -193,7 +193,7 @@ async def _changed(
 async def read(tx: Transaction, merchant_id: str) -> StoredMerchant | None:
     """Return a merchant inside a transaction."""
     row = await tx.one(_ONE, id=merchant_id)
-    return None if row is None else _stored(row)
+    return None if row is None else stored_merchant(row)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -209,7 +209,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 def _list_statement(conditions: tuple[str, ...]) -> Statement:
     where = " AND ".join(_CONDITIONS[name] for name in conditions)
     return Statement(
-        _SHOWN + (f" WHERE {where}" if where else "") + " ORDER BY created_at DESC, id DESC LIMIT :most"
+        SHOWN + (f" WHERE {where}" if where else "") + " ORDER BY created_at DESC, id DESC LIMIT :most"
     )
 
 
@@ -217,7 +217,8 @@ def _escaped(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-def _stored(row: Row) -> StoredMerchant:
+def stored_merchant(row: Row) -> StoredMerchant:
+    """Return a merchant of a row."""
     settings = MerchantSettings(
         name=row.name,
         networks=tuple(json.loads(row.networks)),

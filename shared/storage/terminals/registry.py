@@ -16,12 +16,12 @@ from shared.storage.terminals.merchants import lock_merchant
 Authorisation = Literal["standard", "always", "above"]
 SoleUse = Literal["none", "requested", "confirmed"]
 
-_SELECT: Final = (
+SELECT_ALL: Final = (
     "SELECT id, merchant_id, label, shop, host, port, terminal_address, protocol, profile, pos_number,"
     " authorisation, authorisation_above_cents, disabled_at, sole_use_requested_at,"
     " sole_use_confirmed_at, created_at, changed_at, replaced_at FROM terminals"
-    " WHERE merchant_id = :merchant_id"
 )
+_SELECT: Final = f"{SELECT_ALL} WHERE merchant_id = :merchant_id"
 _GET = Statement(_SELECT + " AND id = :id")
 _PAGE = Statement(_SELECT + " AND id > :after ORDER BY id LIMIT :most")
 
@@ -31,7 +31,7 @@ _OTHER_AT_ADDRESS = Statement(
     " AND id <> :id"
 )
 
-_INSERT = Statement(
+INSERT = Statement(
     "INSERT INTO terminals (id, merchant_id, label, shop, host, port, terminal_address, protocol, profile,"
     " pos_number, authorisation, authorisation_above_cents, sole_use_requested_at, created_at,"
     " changed_at)"
@@ -135,13 +135,13 @@ class AddressTaken(Exception):
 async def get(database: Database, merchant_id: str, terminal_id: str) -> RegisteredTerminal | None:
     """Return an entry; None: there is no such entry."""
     row = await database.read(lambda tx: tx.one(_GET, merchant_id=merchant_id, id=terminal_id))
-    return None if row is None else _registered(row)
+    return None if row is None else registered_terminal(row)
 
 
 async def page(database: Database, merchant_id: str, *, after: str, most: int) -> list[RegisteredTerminal]:
     """Return at most `most` of a merchant's terminals in the order of their ids, those after `after`."""
     rows = await database.read(lambda tx: tx.all(_PAGE, merchant_id=merchant_id, after=after, most=most))
-    return [_registered(row) for row in rows]
+    return [registered_terminal(row) for row in rows]
 
 
 async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *, limit: int) -> list[bool]:
@@ -152,7 +152,7 @@ async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *,
     """
 
     async def work(tx: Transaction) -> list[bool]:
-        created = [await _put(tx, merchant_id, entry) for entry in entries]
+        created = [await put_in(tx, merchant_id, entry) for entry in entries]
         if any(created):
             # After the inserts: a later transaction counts them, too.
             await lock_merchant(tx, merchant_id)
@@ -167,7 +167,8 @@ async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *,
         raise AddressTaken(entries[0].id) from error
 
 
-async def _put(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
+async def put_in(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
+    """Store an entry inside a transaction; return True if it is new. Raises AddressTaken."""
     other = await tx.one(
         _OTHER_AT_ADDRESS, merchant_id=merchant_id, terminal_address=entry.terminal_address, id=entry.id
     )
@@ -179,7 +180,7 @@ async def _put(tx: Transaction, merchant_id: str, entry: Entry) -> bool:
     )
     if await tx.one(_CHANGE, **values) is not None:
         return False
-    await tx.run(_INSERT, **values)
+    await tx.run(INSERT, **values)
     return True
 
 
@@ -263,5 +264,6 @@ async def set_disabled(database: Database, merchant_id: str, terminal_id: str, *
     return await database.write(work)
 
 
-def _registered(row: Row) -> RegisteredTerminal:
+def registered_terminal(row: Row) -> RegisteredTerminal:
+    """Return an entry of a row."""
     return RegisteredTerminal(**row._mapping)

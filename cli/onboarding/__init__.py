@@ -1,0 +1,1 @@
+"""A retailer's shops from one file: checked whole, stored whole, secrets in a sealed file."""
