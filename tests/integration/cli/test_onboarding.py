@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from databases import Store
+from running.api_alone import on_sqlite
 from running.command import Command, on_machine
 
 HEADER = "merchant,name,networks,terminal,host,port,label,shop\n"
@@ -72,6 +73,7 @@ def test_shops_are_stored_whole_and_their_secrets_sealed(store: Store, tmp_path:
     assert actions.count("merchant_created") == 2
 
 
+@on_sqlite
 def test_one_wrong_row_stores_nothing_and_every_wrong_row_is_listed(store: Store, tmp_path: Path) -> None:
     """With the cell and what is wrong with it."""
     command = here(store)
@@ -109,6 +111,7 @@ def test_a_file_that_is_none_is_refused(sqlite_store: Store, tmp_path: Path, tex
     assert here(sqlite_store).rows("onboard", "import", written(tmp_path, text), "--dry-run", code=2)
 
 
+@on_sqlite
 def test_another_merchants_address_alone_and_an_own_other_terminals_are_refused(
     store: Store, tmp_path: Path
 ) -> None:
@@ -131,7 +134,8 @@ def test_ten_thousand_rows_take_less_than_thirty_seconds_of_our_time(
 ) -> None:
     """Of the processor's, so that the machine's other work does not count."""
     rows = (
-        f"m{number // 10},Shop {number // 10},10.0.0.0/8,till-{number % 10},10.1.{number // 250}.{number % 250},,,\n"
+        f"m{number // 10},Shop {number // 10},10.0.0.0/8,till-{number % 10},"
+        f"10.1.{number // 250}.{number % 250},,,\n"
         for number in range(2_000)
     )
     file = written(tmp_path, HEADER + "".join(rows))

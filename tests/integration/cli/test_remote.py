@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from databases import Store
+from running.api_alone import on_sqlite
 from running.command import Command, on_machine, over_http
 from running.served_api import ServedApi, served_api
 
@@ -37,6 +38,7 @@ def test_a_verb_shows_the_same_over_http_and_on_the_machine(served: ServedApi, s
         assert all(len(line) <= 80 for line in here.run(*words).stdout.splitlines())
 
 
+@on_sqlite
 def test_a_doubt_is_settled_by_the_command(served: ServedApi, store: Store) -> None:
     """Once it may be; a second decision is a conflict."""
 
@@ -60,6 +62,7 @@ def test_a_doubt_is_settled_by_the_command(served: ServedApi, store: Store) -> N
     assert "unknown.resource" in here.run("payments", "show", "../../merchants", code=3).stderr
 
 
+@on_sqlite
 def test_a_refusal_is_a_sentence_and_an_exit_code(served: ServedApi) -> None:
     """A wrong secret, another kind of credential, no API there."""
     remote = over_http(served, CredentialKind.GATEWAY)
@@ -79,6 +82,7 @@ def test_reading_makes_no_database(tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
 
 
+@on_sqlite
 def test_a_verb_acts_for_a_merchant_on_the_machine_only(served: ServedApi, store: Store) -> None:
     """Over HTTP the merchant's own credential does."""
     remote = over_http(served, CredentialKind.OPERATOR)

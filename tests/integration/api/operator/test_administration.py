@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from payments import change
-from running.api_alone import ApiAlone, Caller
+from running.api_alone import ApiAlone, Caller, on_sqlite
 from wire.raw_http import basic
 
 from shared.payment.payment import Result
@@ -83,6 +83,7 @@ async def test_a_merchant_is_created_changed_suspended_and_resumed(api: ApiAlone
     assert (await admin.get(MERCHANTS, name="%")).json()["merchants"] == []
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "path"),
     [
@@ -174,6 +175,7 @@ async def test_the_last_use_is_shown_and_no_request_writes_it(api: ApiAlone, adm
     assert "used_at" in (await admin.get(f"{CREDENTIALS}/{pos.username}")).json()
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "body",
     [
@@ -211,6 +213,7 @@ async def test_of_two_operators_one_decides_and_the_other_is_told_who_did(api: A
     assert (record["action"], record["by_name"]) == ("doubt_decided", winner)
 
 
+@on_sqlite
 async def test_a_name_is_not_needed_where_the_credential_has_one(api: ApiAlone, admin: Caller) -> None:
     """The credential's label is the operator's name."""
     made = await created(admin, CREDENTIALS, kind="operator", role="settle", label="Jane Doe")
@@ -242,6 +245,7 @@ async def test_nothing_empties_the_audit_trail_at_once(postgres_database: Databa
         await change(postgres_database, "TRUNCATE audit_trail")
 
 
+@on_sqlite
 async def test_a_suspended_merchants_webhooks_still_leave(api: ApiAlone, admin: Caller) -> None:
     """A running payment that ends is told: its event and delivery are written as ever."""
     pos = await api.merchant()

@@ -126,6 +126,7 @@ async def test_a_session_ends_at_log_out_after_a_while_and_with_its_credential(a
     await last.open(code=303)
 
 
+@on_sqlite
 async def test_the_cookie_is_for_this_page_alone(api: ApiAlone) -> None:
     """No script reads it, no other site's request carries it, and it needs TLS but on this machine."""
     name, secret = await api.login(CredentialKind.OPERATOR)
@@ -138,6 +139,7 @@ async def test_the_cookie_is_for_this_page_alone(api: ApiAlone) -> None:
             assert ("secure" in cookie) == secure
 
 
+@on_sqlite
 async def test_a_wrong_log_in_says_no_more_than_that(api: ApiAlone) -> None:
     """For a name that is known and one that is not, and for another kind of credential."""
     name, secret = await api.login(CredentialKind.OPERATOR)
@@ -191,6 +193,7 @@ async def test_a_doubt_is_settled_on_the_page_with_its_reason(api: ApiAlone, adm
     assert admin.username in unescape(again.text)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("headers", "token"),
     [
@@ -215,6 +218,7 @@ async def test_a_form_of_another_site_does_nothing(
     assert "merchant_suspended" not in str(await trail(api, str(pos.merchant_id)))
 
 
+@on_sqlite
 async def test_what_a_role_may_not_do_is_not_offered_and_refused(api: ApiAlone) -> None:
     """The buttons are not there, and the forms are refused."""
     pos = await api.merchant()
@@ -254,6 +258,7 @@ async def test_a_merchant_is_suspended_its_secret_replaced_and_its_credential_re
     assert reasons["credential_revoked"] == "stolen"
 
 
+@on_sqlite
 async def test_a_payment_is_found_by_what_the_receipt_shows(
     api: ApiAlone, admin: Browser, pos: Caller
 ) -> None:
