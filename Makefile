@@ -98,6 +98,10 @@ test-operations: $(VENV)/.ready ## Type the handbook's commands on real servers:
 test-upgrade: $(VENV)/.ready ## Run the previous release's processes on this release's schema, beside this release's
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest tests/upgrade --upgrade -q $(ARGS)
 
+.PHONY: test-monitoring
+test-monitoring: $(VENV)/.ready ## Let a real Prometheus watch traffic and faults, and answer every panel and rule (4 minutes)
+	@$(BIN)/python -m sandbox.servers --only postgres -- $(BIN)/pytest tests/monitoring --monitoring -q $(ARGS)
+
 .PHONY: bench-quick
 bench-quick: $(VENV)/.ready ## A payment against a bare request and reply over RabbitMQ, and its CPU by process (60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
@@ -156,6 +160,7 @@ bench-operator: $(VENV)/.ready ## Time searches and totals on PostgreSQL with N=
 docs: $(VENV)/.ready ## Write the generated files (settings, metrics, diagrams, outcomes), build the site into .cache/site
 	$(BIN)/python -m shared.settings.reference > docs/reference/settings.md
 	$(BIN)/python -m shared.metrics.reference > docs/reference/metrics.md
+	$(BIN)/python scripts/write_dashboards.py
 	$(BIN)/python -m shared.payment.diagram
 	$(BIN)/python -m sandbox.terminal.script.outcomes_reference > docs/sandbox/outcomes.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -11,7 +11,8 @@ HEAD = """# Metrics
 
 Every process serves its metrics at `/metrics` of its management port (`CLOUD_TERMINAL_MANAGEMENT_PORT`), in
 Prometheus' text format, and exports those alone that it knows. Beside them are `process_*` of the client
-library: processor time, memory, open files.
+library: processor time, memory, open files. `deploy/prometheus/` has the scrape configuration, recording
+rules and alerts ([what to do at each](../operations/alerts.md)), `deploy/grafana/` the dashboards.
 
 *Installation*: each process that exports it counts the whole installation: take the maximum over processes
 (`max by (state) (...)`), not the sum. All others are of one process and can be summed.

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -118,8 +119,24 @@ def test_prometheus_finds_every_process_by_its_service() -> None:
         assert SERVICES[name]["environment"][variable("management_host")] == "0.0.0.0"
     assert f"check port {DEFAULTS.management_port} " in HAPROXY
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published.keys() == {"haproxy", "sandbox", "prometheus"}
+    assert published.keys() == {"haproxy", "sandbox", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_grafana_shows_the_dashboards_of_the_table() -> None:
+    """`make docs` writes them; the container has them and a data source at Prometheus."""
+    written = runpy.run_path(str(REPOSITORY / "scripts" / "write_dashboards.py"))["rendered"]
+    files = dict(written())
+    assert files.keys() == set((DEPLOY / "grafana" / "dashboards").iterdir())
+    for path, text in files.items():
+        assert path.read_text() == text, path
+
+    mounted = dict(str(volume).split(":", 1) for volume in SERVICES["grafana"]["volumes"])
+    [provider] = document("deploy/grafana/provisioning/dashboards/cloud-terminal.yml")["providers"]
+    assert mounted["./deploy/grafana/dashboards"] == f"{provider['options']['path']}:ro"
+    assert mounted["./deploy/grafana/provisioning"] == "/etc/grafana/provisioning:ro"
+    [source] = document("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
 
 
 def test_every_container_that_stays_has_limits() -> None:

@@ -31,6 +31,32 @@ class PrometheusPrograms:
 
 
 @contextmanager
+def node_metrics() -> Iterator[int]:
+    """Yield the port of a node exporter: disk, memory and processor of this machine.
+
+    Raises SourceMissing where none is found.
+    """
+    program = shutil.which("prometheus-node-exporter") or str(
+        complete_folder(cache_folder() / "node-exporter", _fill_node_exporter)
+        / "usr/bin/prometheus-node-exporter"
+    )
+    folder = Path(tempfile.mkdtemp(prefix="node-exporter-"))
+    [port] = free_ports(1)
+    child = Child(
+        "node-exporter",
+        [program, f"--web.listen-address={LOOPBACK}:{port}", "--log.level=warn"],
+        environment={"PATH": "/usr/bin:/bin"},
+        folder=folder,
+        log=folder / "node-exporter.log",
+    )
+    try:
+        yield port
+    finally:
+        child.end(signal.SIGTERM, STOP_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def private_prometheus(configuration: Path) -> Iterator[str]:
     """Yield the URL of a Prometheus with this configuration file; its data is deleted at the end.
 
@@ -72,11 +98,19 @@ def prometheus_programs() -> PrometheusPrograms:
 
 
 def _fill(temporary: Path, final: Path) -> None:
-    packages = known_packages("prometheus")
+    _unpack_only("prometheus", temporary, final)
+
+
+def _fill_node_exporter(temporary: Path, final: Path) -> None:
+    _unpack_only("prometheus-node-exporter", temporary, final)
+
+
+def _unpack_only(package: str, temporary: Path, final: Path) -> None:
+    """Unpack a package whose program needs no library beside the system's."""
+    packages = known_packages(package)
     if not packages:
-        raise SourceMissing("apt knows no package prometheus")
-    say(f"unpacking Prometheus into {final} (150 MB, once) ...")
-    # It needs no library beside the system's.
+        raise SourceMissing(f"apt knows no package {package}")
+    say(f"unpacking {package} into {final} (once) ...")
     unpack(packages, temporary)
 
 

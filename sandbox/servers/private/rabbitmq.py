@@ -47,8 +47,17 @@ class PrivateRabbitmq:
 
     title = "RabbitMQ"
 
-    def __init__(self, programs: RabbitmqPrograms, folder: Path, *, certificate: Path | None = None) -> None:
+    def __init__(
+        self,
+        programs: RabbitmqPrograms,
+        folder: Path,
+        *,
+        certificate: Path | None = None,
+        with_metrics: bool = False,
+    ) -> None:
+        """`with_metrics`: it serves its metrics for Prometheus at `metrics_port`."""
         self.origin = programs.origin
+        self.metrics_port = free_ports(1)[0] if with_metrics else None
         self._programs = programs
         self._certificate = certificate
         self._folder = folder
@@ -159,13 +168,20 @@ class PrivateRabbitmq:
         cookie = home / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
-        (self._folder / "enabled_plugins").write_text("[].\n")
+        plugins = "" if self.metrics_port is None else "rabbitmq_prometheus"
+        (self._folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         (self._folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self._amqp_port}\n"
             "log.console = true\nlog.console.level = warning\nlog.file = false\n"
             f"disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
             + self._tls()
+            + self._metrics()
         )
+
+    def _metrics(self) -> str:
+        if self.metrics_port is None:
+            return ""
+        return f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {self.metrics_port}\n"
 
     def _environment(self) -> dict[str, str]:
         base, programs = self._folder, self._programs

@@ -30,7 +30,8 @@ BLOCKED: Final = Metric(
     name="broker_blocked",
     help="1 while RabbitMQ accepts no messages of this process because of its memory or disk alarm.",
     owners=PROCESSES,
-    advice="Give RabbitMQ memory or disk.",
+    advice="Give RabbitMQ memory or disk; see the alert "
+    "[BrokerBlocked](../operations/alerts.md#brokerblocked).",
 )
 PUBLISH_FAILED: Final = Metric(
     kind="counter",
@@ -48,7 +49,7 @@ DEAD_LETTERS: Final = Metric(
     help="Messages that this process put into a dead-letter queue.",
     owners=(WORKER, NOTIFIER),
     advice="The log has the reason beside the id. The payment is not lost: the sweep publishes a queued "
-    "one again.",
+    "one again. See the alert [DeadLetters](../operations/alerts.md#deadletters).",
 )
 
 BROKER: Final = (CONNECTED, RECONNECTS, BLOCKED, PUBLISH_FAILED, DEAD_LETTERS)

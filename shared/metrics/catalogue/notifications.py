@@ -90,7 +90,8 @@ OVERDUE_AGE: Final = Metric(
     owners=(NOTIFIER,),
     labels=_KIND,
     is_shared=True,
-    advice="It is our backlog, not the receivers'. Above a minute: start notifier workers.",
+    advice="It is our backlog, not the receivers'. Above a minute: start notifier workers, and see "
+    "[NotificationsLate](../operations/alerts.md#notificationslate).",
 )
 PAUSED: Final = Metric(
     kind="gauge",

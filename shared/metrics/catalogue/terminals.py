@@ -36,7 +36,8 @@ LOCKS_OVERDUE: Final = Metric(
     help="Terminal locks that are held beyond the end of their lease.",
     owners=(WORKER,),
     is_shared=True,
-    advice="There should be none for longer than a minute: their worker hangs, or cannot store.",
+    advice="There should be none for longer than a minute: their worker hangs, or cannot store. See the "
+    "alert [TerminalLocksOverdue](../operations/alerts.md#terminallocksoverdue).",
 )
 WORKERS: Final = Metric(
     kind="gauge",

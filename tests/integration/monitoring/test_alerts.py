@@ -69,7 +69,9 @@ def _expects(
     series = {name: values for name, values in {**HEALTHY, **faulty}.items() if name not in missing}
     firing = 'ALERTS{alertstate="firing", alertname%s}'
     others = firing % f'!~"{"|".join(may_fire) or "none"}"'
-    expected = [{"expr": f"count({others})", "eval_time": f"{minute}m", "exp_samples": []}]
+    expected: list[dict[str, Any]] = [
+        {"expr": f"count({others})", "eval_time": f"{minute}m", "exp_samples": []}
+    ]
     if must_fire is not None:
         one = {"labels": "{}", "value": 1}
         fires = f"count({firing % f'={chr(34)}{must_fire}{chr(34)}'}) > bool 0"
