@@ -16,10 +16,11 @@ import structlog
 from notifier_worker.attempt import Attempts
 from notifier_worker.concurrency import ConcurrencyLimiter
 from notifier_worker.metrics import NotifierMetrics
-from notifier_worker.results import BATCH, UNAVAILABLE_SECONDS, Incoming, ResultRecorder
+from notifier_worker.results import BATCH, UNAVAILABLE_SECONDS, Incoming, ResultRecorder, log_result
 from notifier_worker.webhook_request import RequestBuilder, WebhookRequest
 from shared.broker.interfaces import IncomingMessage
 from shared.broker.messages import NotificationMessage
+from shared.runtime.logging import bound
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.webhooks import deliveries
@@ -221,8 +222,13 @@ class Dispatcher:
 
     async def _send(self, leased: Leased, request: WebhookRequest, incoming: Incoming) -> None:
         result: AttemptResult | None = None
-        with failures_logged("delivery left to its lease's end", delivery_id=leased.id):
+        request_id = None if incoming is None else incoming.request_id
+        with (
+            bound(delivery_id=leased.id, payment_id=leased.payment_id, request_id=request_id),
+            failures_logged("delivery left to its lease's end"),
+        ):
             result = await self._attempts.send(leased, request)
+            log_result(result)
         with failures_logged("failpoint after an attempt failed", delivery_id=leased.id):
             await self._failpoint("sent")
         if result is None:

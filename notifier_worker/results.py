@@ -136,11 +136,17 @@ class ResultRecorder:
             case GiveUp(reason):
                 self._notifier_metrics.gave_up(self._kind, reason)
         self._notifier_metrics.failed(self._kind, attempt.status, attempt.error)
-        _log.info(
-            "delivery attempt failed",
-            delivery_id=result.leased.id,
-            target=target,
-            status=attempt.status,
-            error=attempt.error,
-            tries=result.leased.tries + 1,
-        )
+
+
+def log_result(result: AttemptResult) -> None:
+    """Log one attempt, with the ids that its task has bound."""
+    attempt = result.attempt
+    is_delivered = isinstance(result.decision, Delivered)
+    _log.info(
+        "delivery attempt succeeded" if is_delivered else "delivery attempt failed",
+        target=result.leased.target,
+        type=result.leased.type,
+        status=attempt.status,
+        **({} if is_delivered else {"error": attempt.error}),
+        tries=result.leased.tries + 1,
+    )

@@ -60,7 +60,7 @@ class Deliveries:
 
     async def _run(self, delivery: Delivery) -> None:
         message = delivery.message
-        with bound(**_named(message)):
+        with bound(**_named(message), request_id=delivery.request_id):
             try:
                 if isinstance(message, ProbeMessage):
                     await self._probes.run(message)

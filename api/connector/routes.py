@@ -7,6 +7,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from api.connector.answer import ACCEPTED, Answer, code_of, render_accepted, render_answer
 from api.connector.request import parse_order
+from api.http.access import note_error, note_payment
 from api.http.answered import about_payment, answered_with
 from api.http.dependencies import OrderingMerchant, Wired, check_media_type, ordering_merchant, read_body
 from api.http.errors import InvalidHeader, Overloaded
@@ -145,6 +146,9 @@ async def take_order(request: Request, dependencies: Wired, merchant: OrderingMe
     answered = await dependencies.payments.pay(order, context)
     payment, spec = answered.payment, answered.spec
     about_payment(payment.id, code_of(spec))
+    note_payment(payment.id)
+    if spec.error is not None:
+        note_error(spec.error)
     if context.preference.respond_async and not payment.is_final:
         answered_with(ACCEPTED)
         location = {"Location": f"/v1/payments/{payment.id}", "Preference-Applied": "respond-async"}

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.metrics.parts import HttpMetrics
@@ -13,6 +14,10 @@ from shared.metrics.parts import HttpMetrics
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: The label of a path that no route has.
 NO_ROUTE: Final = "none"
+#: Health checks: many, and nobody's.
+UNLOGGED: Final = frozenset({"/v1/connector/healthcheck"})
+
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -25,6 +30,12 @@ class Access:
     payment_id: str | None = None
     #: The code of the error that it was answered with.
     error: str | None = None
+
+    @property
+    def known(self) -> dict[str, str]:
+        """The log fields that this request has."""
+        named = {"payment_id": self.payment_id, "error": self.error}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 _access: ContextVar[Access | None] = ContextVar("access", default=None)
@@ -45,7 +56,7 @@ def note_error(code: str) -> None:
 
 
 class Measured:
-    """ASGI middleware that counts and times every request, from its head to the end of its answer."""
+    """ASGI middleware that counts, times and logs every request, from its head to the end of its answer."""
 
     def __init__(self, app: ASGIApp, metrics: HttpMetrics, route_of: Callable[[Scope], str | None]) -> None:
         """`route_of` returns the route of a request once the application has answered it."""
@@ -72,10 +83,20 @@ class Measured:
         finally:
             self._metrics.in_flight.dec()
             access.route = self._route_of(scope) or NO_ROUTE
+            access.payment_id = access.payment_id or scope.get("path_params", {}).get("payment_id")
             self._ended(scope["method"], access, time.perf_counter() - began)
 
     def _ended(self, method: str, access: Access, seconds: float) -> None:
         label = method if method in METHODS else "other"
+        if access.route not in UNLOGGED:
+            _log.info(
+                "request answered",
+                method=label,
+                route=access.route,
+                status=access.status,
+                seconds=round(seconds, 4),
+                **access.known,
+            )
         self._metrics.answered(label, access.route, access.status, seconds)
         if access.error is not None:
             self._metrics.failed(access.route, access.error)

@@ -1,6 +1,5 @@
 """The outermost layer of the application: rules of every request and answer, whatever its route."""
 
-import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Final
@@ -15,7 +14,7 @@ from api.http.references import references_of
 from api.http.responses import answer_error
 from shared.network.http_bounds import CLIENT_LEFT, LOGGED_IN
 from shared.runtime.ids import RandomBytes, new_process_id
-from shared.runtime.logging import bound
+from shared.runtime.logging import bound, is_sane_request_id
 from shared.runtime.turns import Turns
 from shared.storage.investigation.responses import Response
 
@@ -23,7 +22,6 @@ from shared.storage.investigation.responses import Response
 _ID: Final = "cloud_terminal.request_id"
 
 _REQUEST_ID: Final = b"x-request-id"
-_SANE_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
 _headers: ContextVar[dict[str, str] | None] = ContextVar("headers", default=None)
@@ -140,7 +138,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _REQUEST_ID), "")
-        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else new_process_id(self._random_bytes)
+        request_id = given if is_sane_request_id(given) else new_process_id(self._random_bytes)
         scope[_ID] = request_id
 
         async def send_with_id(message: Message) -> None:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from api.http.access import note_error
+from api.http.access import note_error, note_payment
 from api.http.answered import CREDENTIAL, about_payment, answered_with
 from api.http.errors import (
     ApiError,
@@ -34,6 +34,8 @@ _log = structlog.get_logger()
 def answer_error(error: ApiError) -> Response:
     note_error(error.code)
     answered_with(error.code)
+    if error.payment is not None:
+        note_payment(error.payment.id)
     return answer(error.status, body_with_references(error), error.headers)
 
 

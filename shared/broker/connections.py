@@ -23,6 +23,7 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import ChannelAccessRefused
 
 from shared.broker.errors import BrokerUnavailable, TopologyMismatch
+from shared.broker.outages import OUTAGES
 from shared.broker.topology import Topology, declare_queue
 from shared.network.tls import verifying_context
 from shared.runtime.metrics import Metrics
@@ -66,23 +67,36 @@ async def connected(
             raise BrokerUnavailable(
                 f"Cannot reach RabbitMQ at {url.host}:{url.port}: {_reason(error)}"
             ) from error
-        if metrics is not None:
-            _watch(connection, purpose, metrics)
-        yield connection
+        with _watched(connection, purpose, metrics):
+            yield connection
     finally:
         with contextlib.suppress(*CLIENT_ERRORS):
             async with asyncio.timeout(limit):
                 await connection.close()
 
 
-def _watch(connection: RobustConnection, purpose: Purpose, metrics: Metrics) -> None:
-    """Measure the connection."""
+@contextlib.contextmanager
+def _watched(connection: RobustConnection, purpose: Purpose, metrics: Metrics | None) -> Iterator[None]:
+    """Log and measure the losses of the connection in the block."""
+
+    def on_close(_connection: object, error: BaseException | None) -> None:
+        OUTAGES.lost(connection, purpose, error)
 
     async def on_reconnect(_connection: object) -> None:
-        metrics.broker.reconnected(purpose)
+        OUTAGES.restored(connection)
+        if metrics is not None:
+            metrics.broker.reconnected(purpose)
 
-    metrics.broker.watch_connection(purpose, connection.connected.is_set)
+    if metrics is not None:
+        metrics.broker.watch_connection(purpose, connection.connected.is_set)
+    connection.close_callbacks.add(on_close)
     connection.reconnect_callbacks.add(on_reconnect)
+    try:
+        yield
+    finally:
+        # From here on it is closed on purpose.
+        connection.close_callbacks.discard(on_close)
+        OUTAGES.ended(connection)
 
 
 async def declare_topology(

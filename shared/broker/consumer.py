@@ -20,6 +20,7 @@ from shared.broker.messages import (
     Work,
     decode_notification,
     decode_work,
+    request_id_of,
     traceparent_of,
 )
 from shared.broker.topology import NOTIFICATIONS, PAYMENTS, QueueKind, Topology, declare_queue
@@ -48,6 +49,7 @@ class QueueDelivery(Generic[M]):
         self._timeout_seconds = timeout_seconds
         self.message: Final = message
         self.traceparent: Final = traceparent_of(incoming.headers)
+        self.request_id: Final = request_id_of(incoming.headers)
 
     async def ack(self) -> None:
         await self._settle("ack", partial(self._bursts.ack, self._tag))

@@ -45,6 +45,11 @@ class IncomingMessage(Protocol[Message_co]):
     @property
     def traceparent(self) -> str | None: ...
 
+    @property
+    def request_id(self) -> str | None:
+        """The id of the HTTP request that it was sent for; None where a sweep sent it."""
+        ...
+
     async def ack(self) -> None:
         """Remove the message: its payment has ended, is in doubt, or waits for its terminal."""
         ...

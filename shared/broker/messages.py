@@ -12,10 +12,12 @@ from typing import Any, Final, TypeGuard
 
 from aio_pika import DeliveryMode
 from pamqp import commands as spec
+from pamqp.common import FieldTable
 
 from shared.broker.errors import UnreadableMessage
 from shared.notification.kinds import NOTIFICATION_KINDS
 from shared.runtime.ids import is_payment_id, is_probe_id
+from shared.runtime.logging import is_sane_request_id
 
 VERSION: Final = 1
 MAX_BODY_BYTES: Final = 4096
@@ -26,6 +28,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 #: AMQP's short string.
 MAX_QUEUE_NAME_BYTES: Final = 255
 TRACEPARENT_HEADER: Final = "traceparent"
+REQUEST_ID_HEADER: Final = "x-request-id"
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -159,8 +162,12 @@ def decode_reply(body: bytes) -> ReplyMessage:
     return ReplyMessage(payment_id, tuple(more))
 
 
-def properties_of(*, message_id: str, about: str, traceparent: str | None) -> spec.Basic.Properties:
+def properties_of(
+    *, message_id: str, about: str, traceparent: str | None, request_id: str | None = None
+) -> spec.Basic.Properties:
     """Return a message's properties: persistent, with `about` (e.g. a payment's id) as correlation id.
+
+    `request_id` is that of the HTTP request which it is sent for, for logs.
 
     `message_id` is new for each publish: the client library matches returned messages by it.
     """
@@ -170,8 +177,20 @@ def properties_of(*, message_id: str, about: str, traceparent: str | None) -> sp
         message_id=message_id,
         correlation_id=about,
         app_id="cloud-terminal",
-        headers=None if traceparent is None else {TRACEPARENT_HEADER: traceparent},
+        headers=_headers(traceparent, request_id),
     )
+
+
+def _headers(traceparent: str | None, request_id: str | None) -> FieldTable | None:
+    headers = {TRACEPARENT_HEADER: traceparent, REQUEST_ID_HEADER: request_id}
+    return {name: value for name, value in headers.items() if value is not None} or None
+
+
+def request_id_of(headers: dict[str, Any]) -> str | None:
+    """Return the id of the request that a message was sent for, or None where it is missing or malformed."""
+    value = headers.get(REQUEST_ID_HEADER)
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return text if isinstance(text, str) and is_sane_request_id(text) else None
 
 
 def traceparent_of(headers: dict[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from shared.broker.interfaces import NotificationPublisher
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.broker.topology import Topology
+from shared.runtime.logging import bound, bound_request
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, failures_logged, no_failpoint
 from shared.settings.settings import Settings
@@ -62,12 +63,14 @@ class OutboxPublisher:
     def __init__(self, publisher: NotificationPublisher, failpoint: Failpoint = no_failpoint) -> None:
         self._publisher: Final = publisher
         self._failpoint: Final = failpoint
-        self._waiting: Final[deque[WakeUp]] = deque(maxlen=MAX_WAITING)
+        #: Each with the id of the request whose transaction wrote it.
+        self._waiting: Final[deque[tuple[WakeUp, str | None]]] = deque(maxlen=MAX_WAITING)
         self._called: Final = asyncio.Event()
 
     def wake(self, deliveries: Sequence[WakeUp]) -> None:
         """Queue wake-ups for deliveries whose transaction is committed; return at once."""
-        self._waiting.extend(deliveries)
+        request_id = bound_request()
+        self._waiting.extend((delivery, request_id) for delivery in deliveries)
         self._called.set()
 
     async def run(self) -> None:
@@ -89,10 +92,13 @@ class OutboxPublisher:
     async def _publish_all(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            await asyncio.gather(*(self._publish(wake) for wake in batch))
+            await asyncio.gather(*(self._publish(wake, request_id) for wake, request_id in batch))
 
-    async def _publish(self, wake: WakeUp) -> None:
-        with failures_logged("delivery left to the sweep", delivery_id=wake.delivery_id):
+    async def _publish(self, wake: WakeUp, request_id: str | None) -> None:
+        with (
+            bound(delivery_id=wake.delivery_id, request_id=request_id),
+            failures_logged("delivery left to the sweep"),
+        ):
             await self._publisher.publish_notification(
                 NotificationMessage(wake.kind, wake.delivery_id, wake.target)
             )

@@ -29,6 +29,7 @@ from shared.broker.messages import (
 )
 from shared.broker.topology import Topology
 from shared.runtime.ids import RandomBytes, new_token
+from shared.runtime.logging import request_of
 from shared.runtime.metrics import Metrics
 from shared.runtime.shared_reads import Batches
 from shared.settings.settings import Settings
@@ -221,7 +222,12 @@ class Publisher:
         return self._bursts
 
     def _properties(self, about: str, traceparent: str | None) -> spec.Basic.Properties:
-        return properties_of(message_id=new_token(self._random_bytes), about=about, traceparent=traceparent)
+        return properties_of(
+            message_id=new_token(self._random_bytes),
+            about=about,
+            traceparent=traceparent,
+            request_id=request_of(about),
+        )
 
     async def ready(self) -> str | None:
         """Return None where the broker accepts messages now, else the reason.

@@ -16,12 +16,16 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from shared.concert.mask import mask_card_numbers, mask_personal
+from shared.runtime.ids import PAYMENT_ID
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 #: `scheme://user:password@`, as in a library's error message.
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]*@")
+_SANE_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+#: A short text in which nothing can be masked: without digits, `@` and `:`, or a payment's id.
+_HARMLESS: Final = re.compile(rf"[^0-9@:]{{0,200}}|{PAYMENT_ID.pattern}")
 #: The largest number with fewer digits than any card number.
 _LARGEST_UNMASKED: Final = 99_999_999_999
 #: The longest text, a traceback's too, and the longest event.
@@ -29,8 +33,16 @@ TEXT_CHARACTERS: Final = 6_000
 LINE_CHARACTERS: Final = 12_000
 _MASKED_CHARACTERS: Final = 10 * TEXT_CHARACTERS
 _CARD_CHARACTERS: Final = "0123456789 -"
-#: Libraries whose `info` events repeat ours.
-_QUIET_LIBRARIES: Final = ("uvicorn.error", "aiormq", "aiosqlite", "alembic")
+#: The lowest level of libraries whose events repeat ours. RabbitMQ's client logs each attempt to reconnect, a
+#: second apart for each connection; `shared.broker.outages` logs the outage.
+_QUIET_LIBRARIES: Final = {
+    "uvicorn.error": logging.WARNING,
+    "aiormq": logging.WARNING,
+    "aiormq.connection": logging.CRITICAL,
+    "aio_pika.robust_connection": logging.ERROR,
+    "aiosqlite": logging.WARNING,
+    "alembic": logging.WARNING,
+}
 
 
 def configure_logging(
@@ -87,18 +99,50 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _QUIET_LIBRARIES:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, lowest in _QUIET_LIBRARIES.items():
+        logging.getLogger(name).setLevel(level if level == logging.DEBUG else max(level, lowest))
+    logging.getLogger("aio_pika.tools").addFilter(_is_no_closed_channel)
 
 
 @contextmanager
 def bound(
-    *, payment_id: str | None = None, request_id: str | None = None, probe_id: str | None = None
+    *,
+    payment_id: str | None = None,
+    request_id: str | None = None,
+    probe_id: str | None = None,
+    delivery_id: str | None = None,
 ) -> Iterator[None]:
     """Add the ids to every line that is logged inside the block, in this task and those it starts."""
-    ids = {"payment_id": payment_id, "request_id": request_id, "probe_id": probe_id}
+    ids = {
+        "payment_id": payment_id,
+        "request_id": request_id,
+        "probe_id": probe_id,
+        "delivery_id": delivery_id,
+    }
     with structlog.contextvars.bound_contextvars(**{key: value for key, value in ids.items() if value}):
         yield
+
+
+def request_of(subject_id: str) -> str | None:
+    """Return the id of the request that this task works for, if it is about this payment, probe or delivery.
+
+    A worker that publishes the terminal's next payment works for another request than that payment's.
+    """
+    ids = structlog.contextvars.get_contextvars()
+    subjects = (ids.get("payment_id"), ids.get("probe_id"), ids.get("delivery_id"))
+    request_id: str | None = ids.get("request_id") if subject_id in subjects else None
+    return request_id
+
+
+def bound_request() -> str | None:
+    """Return the id of the request that this task works for."""
+    request_id: str | None = structlog.contextvars.get_contextvars().get("request_id")
+    return request_id
+
+
+def is_sane_request_id(text: str) -> bool:
+    """Return True for 1 to 128 printable ASCII characters without blanks."""
+    return _SANE_REQUEST_ID.fullmatch(text) is not None
 
 
 def mask_event(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -128,6 +172,9 @@ class _Budget:
 
     def take(self, text: str) -> str:
         """Return the text masked and, where it is too long, without its middle."""
+        if len(text) <= self._characters and _HARMLESS.fullmatch(text) is not None:
+            self._characters -= len(text)
+            return text
         # Masked before it is cut to its final length: a password is recognised by the URL around it.
         plain = _shortened(text, _MASKED_CHARACTERS)
         masked = mask_personal(mask_card_numbers(_PASSWORD_IN_URL.sub(r"\1:***@", plain)))
@@ -162,6 +209,11 @@ def _masked(value: Any, left: _Budget) -> Any:
             return [_masked(item, left) for item in value if not left.is_used_up]
         case _:
             return _masked(str(value), left)
+
+
+def _is_no_closed_channel(record: logging.LogRecord) -> bool:
+    """Return False for the client's complaint that a channel was closed with its lost connection."""
+    return "RobustChannel._on_close" not in record.getMessage()
 
 
 def _add_time(_logger: object, _method: str, event: EventDict) -> EventDict:

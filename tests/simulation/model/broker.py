@@ -47,6 +47,7 @@ class SimulatedDelivery:
         self._consumer = consumer
         self.message = message
         self.traceparent = None
+        self.request_id = None
 
     async def ack(self) -> None:
         await self._end(lambda: None)

@@ -53,6 +53,7 @@ async def watched_installation(store: Store, folder: Path, **given: object) -> A
             "secret_key": SECRET_KEY,
             "api_port": api_port,
             "notify_allow_http": True,
+            "notify_allowed_networks": ("127.0.0.0/8",),
             "log_format": "json",
             **given,
         }
