@@ -189,7 +189,7 @@ async def the_broker_is_lost(watched: Watched) -> None:
     """For longer than its alert waits; it comes back, and payments go on."""
     watched.rabbitmq.kill()
     await asyncio.sleep(OUTAGE_SECONDS)
-    assert watched.prometheus.firing() >= RAISED
+    await eventually(lambda: watched.prometheus.firing() >= RAISED, within_seconds=60)
     watched.rabbitmq.launch()
     await asyncio.to_thread(watched.rabbitmq.wait_ready)
     await eventually(
