@@ -95,10 +95,13 @@ async def counted(worker: Process, name: str, number: int = 1, **labels: str) ->
 
 async def test_connect_failures_are_counted_by_their_reason(system: System) -> None:
     """Each attempt of a payment, by what the network said."""
-    worker, pos = await system.worker(), await system.pos()
+    api, worker = await system.api(), await system.worker()
+    pos = await system.pos(api)
 
     await pos.pay(terminal_host())
 
+    # The answer of a stored payment is an error, too.
+    assert value(api, "http_errors_total", route=ORDER, code="unavailable.terminal.bad.gateway") == 1
     refused = value(worker, "terminal_connect_failures_total", reason="refused")
     assert refused == system.settings.connect_tries
     assert value(worker, "terminal_connect_failures_total", reason="no_answer") == 0
