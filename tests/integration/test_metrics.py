@@ -63,8 +63,8 @@ async def test_a_running_payment_is_seen_in_every_process(system_on_both: System
     async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
         group.create_task(pos.pay(shop.host))
         await eventually(lambda: value(worker, "session_slots_used") == 1)
-        await eventually(lambda: counted(worker, "terminals_locked", holder="in_session"))
-        assert value(worker, "payments_open", state="in_session") == 1
+        await eventually(lambda: counted(worker, "payments_open", state="in_session"))
+        assert value(worker, "terminals_locked", holder="in_session") == 1
         assert value(worker, "terminal_locks_overdue") == 0
         assert value(api, "http_requests_in_flight") == 1
         assert value(api, "requests_waiting") == 1
@@ -114,7 +114,6 @@ async def test_a_doubt_is_counted_with_its_age(system: System) -> None:
     async with ScriptedTerminal(closes) as shop:
         await pos.pay(shop.host)
         await eventually(lambda: counted(worker, "payments_open", state="in_doubt"))
-
         assert value(worker, "terminals_locked", holder="in_doubt") == 1
         assert value(worker, "payments_oldest_age_seconds", state="in_doubt") is not None
 

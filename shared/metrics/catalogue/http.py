@@ -13,7 +13,11 @@ REQUESTS: Final = Metric(
     name="http_requests",
     help="HTTP requests that were answered.",
     owners=(API,),
-    labels={"method": "methods of HTTP; `other`", "route": ROUTES, "status": "HTTP statuses"},
+    labels={
+        "method": "methods of HTTP; `other`",
+        "route": ROUTES,
+        "status": "HTTP statuses; `0`: the client left first",
+    },
     advice="A fall to zero in business hours: look at the proxy and the clients. More 5xx: "
     "`http_errors_total` names their code.",
 )
