@@ -9,13 +9,17 @@ from typing import Any
 import asyncpg
 import pytest
 from eventually import eventually
+from loopback import terminal_host
 from operator_shell import OperatorShell, page
-from payments import MERCHANT, accepted, submit
+from payments import MERCHANT, WORKER, accepted, change, in_session, queued, submit
 from printed_commands import Step
 from private_servers import private_postgres
 from registering_merchants import create_merchant
+from system import delete_queues, system_on
 
 from sandbox.servers.private.children import free_ports, unprivileged_account
+from sandbox.terminal.server.server import VirtualTerminal
+from shared.storage.db.accounts import grant_accounts
 from shared.storage.db.engine import Database
 from shared.storage.db.migrate import migrate
 from shared.storage.db.opening import open_database
@@ -100,6 +104,55 @@ async def test_a_backup_is_restored_as_the_handbook_says(folder: Path, archive: 
         assert await orders(shell.url(shell.database)) == {"1001"}
         assert at_the_moment == {"1001", "1002"}
         assert "|1001|127.0.0.9:1001|1000|in_doubt\n" in listed, "it may have been paid since"
+
+
+async def test_a_restored_database_sends_no_debit(
+    folder: Path, archive: Path, amqp_url: str, amqp_prefix: str
+) -> None:
+    """What was queued at the dump expires; what was in session is in doubt until the terminal proves it."""
+    async with (
+        private_postgres(folder / "postgres") as server,
+        VirtualTerminal(terminal_host()) as terminal,
+        VirtualTerminal(terminal_host()) as other,
+    ):
+        shell = OperatorShell(folder, server.url, "postgres")
+        await migrate(server.url)
+        async with opened(server.url) as database:
+            await create_merchant(database, MERCHANT, "Shop", ["127.0.0.0/8"])
+            await change(database, "INSERT INTO workers (id, counter) VALUES (:id, 7)", id=WORKER)
+            await queued(database, **at(terminal, "queued"))
+            await in_session(database, **at(other, "in-session"))
+            shell.type(DUMP)
+        shell.type(RESTORED)
+        restored = shell.url(f"{NAME}_restored")
+        async with opened(restored) as database:
+            await grant_accounts(database, {})
+            # The dump is older than a payment may wait.
+            await change(database, "UPDATE payments SET deadline_at = created_at - 1 WHERE state = 'queued'")
+
+        async with system_on(restored, amqp_url, amqp_prefix) as system:
+            await system.worker()
+
+            async def states() -> dict[str, str] | None:
+                found = {row.order_id: str(row.state) for row in await system.payments()}
+                return None if {"queued", "in_session"} & set(found.values()) else found
+
+            found = await eventually(states, within_seconds=60)
+        await delete_queues(amqp_url, amqp_prefix)
+
+    assert found == {"queued": "expired", "in-session": "in_doubt"}
+    records = [*terminal.records, *other.records]
+    assert [one for one in records if one.charged or one.operation == "debit"] == []
+
+
+def at(terminal: VirtualTerminal, order_id: str) -> dict[str, Any]:
+    """Return the changes of a payment on this terminal."""
+    return {
+        "order_id": order_id,
+        "host": terminal.host,
+        "port": terminal.port,
+        "terminal_address": f"{terminal.host}:{terminal.port}",
+    }
 
 
 async def archive_all(connection: "asyncpg.Connection[Any]") -> None:
