@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from unicodedata import category
 
 import typer
 
@@ -42,9 +43,17 @@ def plain_errors() -> "Iterator[None]":
 def fail(message: str, code: int) -> typer.Exit:
     """Print the message on standard error and return the exit to raise."""
     from rich.console import Console
+    from rich.text import Text
 
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/red] {message}")
+    # Not as markup: it may hold an address in brackets, or a text of a client.
+    lines = "\n".join(printable(line) for line in message.split("\n"))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("Error:", "red"), f" {lines}"))
     return typer.Exit(code)
+
+
+def printable(text: str) -> str:
+    """Return a line of text with a mark for what a terminal would obey: texts of clients may hold it."""
+    return "".join(one if one.isprintable() or category(one) == "Zs" else "?" for one in text)
 
 
 def run_process(name: str, root: "Callable[[Settings], Coroutine[Any, Any, None]]") -> None:

@@ -1,12 +1,15 @@
 """Exports of payments as CSV or JSON lines, streamed page by page."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import Depends, Query
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from api.http.csv_text import MEDIA_TYPE, csv_lines
 from api.http.json_text import write_json
@@ -18,8 +21,12 @@ from shared.payment.states import State
 from shared.storage.db.engine import Database
 from shared.storage.investigation.export import COLUMNS, ExportFilter, exported, pages
 
+_log = structlog.get_logger()
+
 #: Exports of a process that run at once; each has a connection of the pool while it reads a page.
 EXPORTS_AT_ONCE: Final = 2
+#: The time in which a client takes a page.
+STALLED_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 30
 
 
@@ -76,24 +83,33 @@ class Exports:
         """Return the streamed answer. Raises TooManyRequests."""
         if credential_id in self._running or len(self._running) >= EXPORTS_AT_ONCE:
             raise TooManyRequests(_RETRY_SECONDS)
+        # In the same step as the look: many requests may have waited for one log-in.
+        self._running.add(credential_id)
         write = _csv if format_ is Format.CSV else _json_lines
         media_type = MEDIA_TYPE if format_ is Format.CSV else "application/x-ndjson"
-        return StreamingResponse(
-            self._parts(credential_id, write(self._database, wanted)), media_type=media_type
+        return _Export(
+            write(self._database, wanted), media_type, partial(self._running.discard, credential_id)
         )
 
-    async def _parts(self, credential_id: str, parts: AsyncIterator[str]) -> AsyncIterator[str]:
-        with self._counted(credential_id):
-            async for part in parts:
-                yield part
 
-    @contextmanager
-    def _counted(self, credential_id: str) -> Iterator[None]:
-        self._running.add(credential_id)
+class _Export(StreamingResponse):
+    """A streamed export, which ends where its client stops reading: others wait for its place."""
+
+    def __init__(self, parts: AsyncIterator[str], media_type: str, ended: Callable[[], None]) -> None:
+        super().__init__(parts, media_type=media_type)
+        self._ended: Final = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send(message)
+
         try:
-            yield
+            await super().__call__(scope, receive, send_in_time)
+        except TimeoutError:
+            _log.warning("export cut off: its client stopped reading")
         finally:
-            self._running.discard(credential_id)
+            self._ended()
 
 
 async def _csv(database: Database, wanted: ExportFilter) -> AsyncIterator[str]:

@@ -21,6 +21,9 @@ class Reasoned(RequestBody):
 
 
 def actor_of(operator: Credential, reason: str | None = None, name: str | None = None) -> Actor:
-    """Return the operator of a credential; card numbers in the reason are masked."""
-    masked = None if reason is None else mask_card_numbers(reason)
-    return Actor(operator.id, operator.label if name is None else name, masked)
+    """Return the operator of a credential; card numbers in the reason and in the given name are masked."""
+    return Actor(operator.id, mask_card_numbers(operator.label), _masked(reason), _masked(name))
+
+
+def _masked(text: str | None) -> str | None:
+    return None if text is None else mask_card_numbers(text)

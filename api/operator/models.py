@@ -33,8 +33,7 @@ class Release(RequestBody):
 
     def actor(self, operator: Credential) -> Actor:
         """Return who decides and why, card numbers masked."""
-        name = self.name or operator.label or operator.id
-        return actor_of(operator, self.reason, mask_card_numbers(name))
+        return actor_of(operator, self.reason, self.name)
 
 
 class Decision(Release):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from cli.listen.forwarding import Forwarded, SignatureCheck
+from cli.process import printable
 from cli.remote.output import euros
 
 _CHECKS: Final = {
@@ -29,7 +30,7 @@ def text_line(number: int, forwarded: Forwarded, *, is_replay: bool) -> str:
         "again" if is_replay else _CHECKS[forwarded.check].format(status=forwarded.forged_status),
     )
     # Texts of a POS may hold what a terminal obeys.
-    return "".join(one if one.isprintable() else "?" for one in "  ".join(part for part in parts if part))
+    return printable("  ".join(part for part in parts if part))
 
 
 def json_line(number: int, forwarded: Forwarded, *, is_replay: bool) -> str:

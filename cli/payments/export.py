@@ -42,4 +42,4 @@ def export_payments(
             created_to=created_to,
         )
         for line in lines:
-            print(line)
+            print(line, end="")

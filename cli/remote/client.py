@@ -1,7 +1,7 @@
 """The client of verbs that call the API; a failure is a sentence on standard error and an exit code."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, Final
 from urllib.parse import quote
@@ -36,7 +36,12 @@ _TIMEOUT_SECONDS: Final = 180.0
 
 def path_of(*parts: str) -> str:
     """Return a path of these parts; what a user typed never leads to another path."""
-    return "/" + "/".join(quote(part, safe="") or "%20" for part in parts)
+    return "/" + "/".join(_quoted(part) for part in parts)
+
+
+def _quoted(part: str) -> str:
+    # httpx would resolve a part of dots alone.
+    return quote(part, safe="").replace(".", "%2E") if set(part) == {"."} else quote(part, safe="") or "%20"
 
 
 class Api:
@@ -77,7 +82,10 @@ class Api:
                 return
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
-        """Yield the lines of an answer as they come. Raises typer.Exit."""
+        """Yield the lines of an answer as they come, each with its end. Raises typer.Exit.
+
+        They end at a line feed alone: a text of a POS may hold what else ends lines of Unicode.
+        """
         request = self._client.build_request("GET", path, **_without_nothing({"params": query}))
         with _reachable():
             answered = self._runner.run(self._client.send(request, stream=True))
@@ -85,19 +93,23 @@ class Api:
             if answered.status_code >= 400:
                 self._runner.run(answered.aread())
                 raise refused(answered)
-            lines = answered.aiter_lines()
+            parts, begun = answered.aiter_bytes(), b""
             while True:
                 with _reachable():
-                    line = self._runner.run(_next(lines))
-                if line is None:
-                    return
-                yield line
+                    part = self._runner.run(_next(parts))
+                if part is None:
+                    break
+                *lines, begun = (begun + part).split(b"\n")
+                for line in lines:
+                    yield f"{line.decode()}\n"
+            if begun:
+                yield begun.decode()
         finally:
             self._runner.run(answered.aclose())
 
 
-async def _next(lines: Any) -> str | None:
-    return await anext(lines, None)
+async def _next(parts: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(parts, None)
 
 
 @contextmanager

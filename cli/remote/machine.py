@@ -3,8 +3,8 @@
 It has no broker: what it stores is found by the sweeps of the workers, and by the polls of the API processes.
 """
 
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -79,7 +79,13 @@ class MachineCredentials:
 
 def machine_user() -> str:
     """Return who the audit trail names: `USER@HOST`."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    user = os.getuid()
+    try:
+        name = pwd.getpwuid(user).pw_name
+    except KeyError:
+        # A container may run as a user without a name. Variables of the environment could say anything.
+        name = str(user)
+    return f"{name}@{socket.gethostname()}"
 
 
 @asynccontextmanager

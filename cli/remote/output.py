@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from cli.process import printable
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Rows = Annotated[int, typer.Option("--limit", "-n", min=0, help="Rows at most; 0 for all.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="The reason, for the audit trail.")]
@@ -53,9 +55,9 @@ def shown(value: Any) -> str:
         case list() | tuple():
             return ", ".join(shown(each) for each in value)
         case dict():
-            return json.dumps(value, ensure_ascii=False)
+            return printable(json.dumps(value, ensure_ascii=False))
         case _:
-            return str(value)
+            return printable(str(value))
 
 
 def short_time(text: str | None) -> str:

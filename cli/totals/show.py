@@ -72,7 +72,7 @@ def show_totals(
     with api() as server:
         if as_csv:
             for line in server.lines("/v1/operator/totals", **query, format="csv"):
-                print(line)
+                print(line, end="")
             return
         found = server.get("/v1/operator/totals", **query)["totals"]
     shown = [column for column in _COLUMNS if any(column.of(row) for row in found)]

@@ -73,8 +73,15 @@ class Actor:
     """Whoever acts: a credential's name, or `USER@HOST`; with the credential's label and the reason given."""
 
     by: str
-    name: str = ""
+    label: str = ""
     reason: str | None = None
+    #: The name that the request gave; anybody can give any.
+    given_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name for people: as given, else the credential's label, else the credential."""
+        return self.given_name or self.label or self.by
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +124,15 @@ async def record(
     after: Mapping[str, object] | None = None,
 ) -> None:
     """Append one action, at the database's time."""
+    named = {} if actor.given_name is None else {"name": actor.given_name}
     await tx.run(
         _INSERT,
         by=actor.by,
-        by_name=actor.name,
+        by_name=actor.label,
         action=action.value,
         subject=subject,
         reason=actor.reason,
-        detail=json_text(dict(detail or {})),
+        detail=json_text({**(detail or {}), **named}),
         before=None if before is None else json_text(dict(before)),
         after=None if after is None else json_text(dict(after)),
     )

@@ -58,12 +58,17 @@ class Period:
 
     def offsets(self) -> list[tuple[int, int]]:
         """Return the zone's offsets in milliseconds, each with the time from which it holds, in order."""
-        found: list[tuple[int, int]] = []
-        # Clocks change at whole quarters of an hour.
-        for at in range(self.starts_at, self.ends_at, _HOUR_MS // 4):
-            offset = _offset(at, self.zone)
-            if not found or found[-1][1] != offset:
-                found.append((at, offset))
+        found = [(self.starts_at, _offset(self.starts_at, self.zone))]
+        for begins in range(self.starts_at, self.ends_at, _DAY_MS):
+            ends = min(begins + _DAY_MS, self.ends_at)
+            if _offset(ends, self.zone) == found[-1][1]:
+                continue
+            # Clocks change at whole quarters of an hour. Only the days of a change are looked through: a
+            # year of quarters takes as long as fifty requests.
+            for at in range(begins, ends + 1, _HOUR_MS // 4):
+                offset = _offset(at, self.zone)
+                if at < self.ends_at and found[-1][1] != offset:
+                    found.append((at, offset))
         return found
 
 

@@ -1,5 +1,7 @@
 """Totals, exports and comparisons by the command."""
 
+import csv
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +46,7 @@ def test_a_days_totals_are_compared_with_a_terminals_file(store: Store, tmp_path
     assert [(row["order_id"], row["amount"], row["state"]) for row in exported] == [
         ("a", 4250, "succeeded"), ("b", 100, "succeeded"), ("c", 70, "in_doubt"),
     ]  # fmt: skip
+    assert here.run("payments", "export").stdout.count("\n") == 4
     (debits,) = here.rows("totals", "show", *days, "--by", "operation")
     assert (debits["count"], debits["cents"], debits["open_count"], debits["open_cents"]) == (2, 4350, 1, 70)
     assert all(
@@ -59,3 +62,22 @@ def test_a_days_totals_are_compared_with_a_terminals_file(store: Store, tmp_path
     assert [json.loads(line)["finding"] for line in found] == ["in_doubt", "missing_here", "missing_there"]
     file.write_text("count,amount\nx,1\n")
     assert "needs at least one of" in here.run("totals", "compare", "--csv", str(file), *days, code=2).stderr
+
+
+@pytest.mark.parametrize("order", ["a\u2028b", "a\x0bb\x85c", "a\nb", "a\r\nb"])
+def test_an_export_is_written_as_it_was_answered(store: Store, order: str) -> None:
+    """A POS may send an order's number with what ends a line for Unicode: no row falls apart."""
+    with served_api(store) as served:
+
+        async def sell() -> str:
+            pos = await served.api.merchant()
+            return await pos.order_async(order_id=order)
+
+        payment_id = served.run(sell())
+    here = on_machine(store)
+
+    row = json.loads(here.run("payments", "export", "--format", "jsonl").stdout)
+    (read,) = csv.DictReader(io.StringIO(here.run("payments", "export").stdout_bytes.decode(), newline=""))
+
+    assert (row["id"], row["order_id"]) == (payment_id, order)
+    assert (read["id"], read["order_id"]) == (payment_id, order)

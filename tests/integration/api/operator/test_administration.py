@@ -83,6 +83,16 @@ async def test_a_merchant_is_created_changed_suspended_and_resumed(api: ApiAlone
     assert (await admin.get(MERCHANTS, name="%")).json()["merchants"] == []
 
 
+@pytest.mark.parametrize("part", ["\u00c9picerie", "\u00e9PI", "\u0152UVRE", "epicerie"])
+async def test_a_merchant_is_found_by_a_part_of_its_name_in_any_case(admin: Caller, part: str) -> None:
+    """Letters with accents, too; they are letters of their own."""
+    await created(admin, MERCHANTS, name="\u00c9picerie du Chef-d\u2019\u0153uvre")
+
+    found = (await admin.get(MERCHANTS, name=part)).json()["merchants"]
+
+    assert len(found) == (part != "epicerie")
+
+
 @on_sqlite
 @pytest.mark.parametrize(
     ("body", "path"),
@@ -210,7 +220,29 @@ async def test_of_two_operators_one_decides_and_the_other_is_told_who_did(api: A
     assert f"operator {winner} (" in lost["error"]["description"]
     assert won["is_new"] is True
     (record,) = await trail(one, payment_id)
-    assert (record["action"], record["by_name"]) == ("doubt_decided", winner)
+    assert (record["action"], record["detail"]["name"]) == ("doubt_decided", winner)
+    assert "by_name" not in record, "it is the credential's label alone, whatever name a request gives"
+
+
+@on_sqlite
+async def test_the_trail_names_the_credential_whatever_name_a_request_gives(
+    api: ApiAlone, admin: Caller
+) -> None:
+    """A decision in another operator's name is that of whoever took it."""
+    joe = await created(admin, CREDENTIALS, kind="operator", role="settle", label="Joe")
+    payment_id = await api.in_doubt(await api.merchant())
+    await api.age(1000)
+    path = f"/v1/operator/payments/{payment_id}"
+    admin.client.headers.update(basic(joe["username"], joe["secret"]))
+
+    for action in ("release", "resolve"):
+        body = {"name": "Jane", "reason": "receipt 42"}
+        await admin.post(f"{path}/{action}", body | ({"decision": "charged"} if action == "resolve" else {}))
+
+    records = await trail(admin, payment_id)
+    assert {(each["by"], each["by_name"], each["detail"]["name"]) for each in records} == {
+        (joe["username"], "Joe", "Jane")
+    }
 
 
 @on_sqlite
@@ -237,6 +269,19 @@ async def test_nothing_changes_the_audit_trail(api: ApiAlone, admin: Caller, sta
 
     with pytest.raises(StatementError, match="append-only"):
         await change(api.database, statement)
+
+
+async def test_nothing_replaces_a_record_of_the_audit_trail(api: ApiAlone) -> None:
+    """SQLite's INSERT OR REPLACE deletes a row without a trigger of DELETE."""
+    insert = "INSERT{} INTO audit_trail (id, at, by, action) VALUES (7, 1, 'ct_1', '{}'){}"
+    await change(api.database, insert.format("", "credential_revoked", ""))
+    if api.database.dialect == "sqlite":
+        replacing = insert.format(" OR REPLACE", "nothing", "")
+    else:
+        replacing = insert.format("", "nothing", " ON CONFLICT (id) DO UPDATE SET action = 'nothing'")
+
+    with pytest.raises(StatementError, match="append-only"):
+        await change(api.database, replacing)
 
 
 async def test_nothing_empties_the_audit_trail_at_once(postgres_database: Database) -> None:

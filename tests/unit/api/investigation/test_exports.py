@@ -1,0 +1,70 @@
+"""Places of exports: one of a credential, few of a process, none for a client that does not read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from api.http.login_errors import TooManyRequests
+from api.investigation import exports
+from api.investigation.exports import Exports, Format
+from shared.payment.payment import Payment
+from shared.storage.investigation.export import ExportFilter
+
+HTTP = {"type": "http", "asgi": {"spec_version": "2.3"}}
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> Exports:
+    async def pages(*_: Any) -> AsyncIterator[list[Payment]]:
+        yield []
+
+    monkeypatch.setattr(exports, "pages", pages)
+    database: Any = None
+    return Exports(database)
+
+
+async def receive() -> dict[str, Any]:
+    await asyncio.Event().wait()
+    raise AssertionError("it waits for ever")
+
+
+def test_of_requests_that_come_together_a_credential_has_one_export(places: Exports) -> None:
+    """A hundred that waited for the same log-in would take the database's connections."""
+    places.answer("ct_1", ExportFilter(), Format.CSV)
+    with pytest.raises(TooManyRequests):
+        places.answer("ct_1", ExportFilter(), Format.CSV)
+    places.answer("ct_2", ExportFilter(), Format.CSV)
+    with pytest.raises(TooManyRequests):
+        places.answer("ct_3", ExportFilter(), Format.CSV)
+
+
+async def test_an_export_that_ended_leaves_its_place(places: Exports) -> None:
+    """Also one whose client left."""
+
+    async def send(_: Any) -> None: ...
+
+    async def refuse(_: Any) -> None:
+        raise OSError("the client left")
+
+    await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
+    with pytest.raises(OSError, match="left"):
+        await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, refuse)
+
+    places.answer("ct_1", ExportFilter(), Format.CSV)
+
+
+async def test_a_client_that_stops_reading_leaves_its_place_to_others(
+    places: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A paused pager of two merchants would keep everybody's exports away, for as long as it is paused."""
+    monkeypatch.setattr(exports, "STALLED_SECONDS", 0.01)
+
+    async def send(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(30):
+        await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
+
+    places.answer("ct_1", ExportFilter(), Format.CSV)
