@@ -19,13 +19,13 @@ _TRIGGER: Final = (
 #: Statements that create the triggers; run by the first migration.
 TRIGGERS: Final[dict[Dialect, tuple[str, ...]]] = {
     "postgresql": (_FUNCTION, _TRIGGER),
-    "sqlite": tuple(
-        f"CREATE TRIGGER audit_trail_no_{verb.lower()} BEFORE {verb} ON audit_trail"
-        f" BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
-        for verb in ("UPDATE", "DELETE")
-    )
-    # INSERT OR REPLACE deletes the row before without a trigger of DELETE.
-    + (
+    "sqlite": (
+        *(
+            f"CREATE TRIGGER audit_trail_no_{verb.lower()} BEFORE {verb} ON audit_trail"
+            f" BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
+            for verb in ("UPDATE", "DELETE")
+        ),
+        # INSERT OR REPLACE deletes the row before without a trigger of DELETE.
         "CREATE TRIGGER audit_trail_no_replace BEFORE INSERT ON audit_trail"
         " WHEN EXISTS (SELECT 1 FROM audit_trail WHERE id = NEW.id)"
         f" BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END",

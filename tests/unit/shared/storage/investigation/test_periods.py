@@ -43,11 +43,14 @@ def test_the_change_of_a_clock_is_on_its_own_day(day: int) -> None:
     one = Period(date(2026, 3, day), date(2026, 3, day), PARIS)
     before, since = (HOUR, 2 * HOUR)
 
-    assert one.offsets() == {
-        28: [(one.starts_at, before)],
-        29: [(one.starts_at, before), (SPRING, since)],
-        30: [(one.starts_at, since)],
-    }[day]
+    assert (
+        one.offsets()
+        == {
+            28: [(one.starts_at, before)],
+            29: [(one.starts_at, before), (SPRING, since)],
+            30: [(one.starts_at, since)],
+        }[day]
+    )
 
 
 def test_a_clock_that_changes_at_midnight_changes_with_the_next_day() -> None:
