@@ -26,8 +26,10 @@ TRIGGERS: Final[dict[Dialect, tuple[str, ...]]] = {
             for verb in ("UPDATE", "DELETE")
         ),
         # INSERT OR REPLACE deletes the row before without a trigger of DELETE.
-        "CREATE TRIGGER audit_trail_no_replace BEFORE INSERT ON audit_trail"
-        " WHEN EXISTS (SELECT 1 FROM audit_trail WHERE id = NEW.id)"
-        f" BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END",
+        (
+            "CREATE TRIGGER audit_trail_no_replace BEFORE INSERT ON audit_trail"
+            " WHEN EXISTS (SELECT 1 FROM audit_trail WHERE id = NEW.id)"
+            f" BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
+        ),
     ),
 }
