@@ -21,6 +21,8 @@ from shared.storage.payments.snapshots import AnsweredPayment
 
 #: Payments that one page looks through.
 EXAMINED_AT_MOST: Final = 10_000
+#: The same where each of them is compared with those near it.
+COMPARED_AT_MOST: Final = 2_000
 
 _SELECT: Final = "SELECT {payment}, {another_blocks} AS another_blocks FROM"
 _PLACE: Final = "(created_at, id) < (:after_created_at, :after_id)"
@@ -53,15 +55,16 @@ MAY_HAVE_CHARGED: Final = (
     "{0}.operation = 'debit' AND ({0}.state IN ('in_session', 'in_doubt', 'succeeded') OR {0}.contradicted)"
 )
 #: Another debit of the same merchant, amount and terminal near this one, with the same card or an unknown
-#: one: a payment in doubt has no card.
+#: one: a payment in doubt has no card. A subquery for each payment, by the terminal's index: PostgreSQL would
+#: join the whole table for an EXISTS.
 _HAS_A_TWIN: Final = (
-    f"{MAY_HAVE_CHARGED.format('payments')} AND EXISTS (SELECT 1 FROM payments twin"
+    f"{MAY_HAVE_CHARGED.format('payments')} AND (SELECT twin.id FROM payments twin"
     " WHERE twin.terminal_address = payments.terminal_address AND twin.id <> payments.id"
     " AND twin.created_at BETWEEN payments.created_at - :twin_within_ms"
     " AND payments.created_at + :twin_within_ms"
     " AND twin.merchant_id = payments.merchant_id AND twin.amount_cents = payments.amount_cents"
     " AND (twin.masked_card = payments.masked_card OR twin.masked_card IS NULL"
-    f" OR payments.masked_card IS NULL) AND {MAY_HAVE_CHARGED.format('twin')})"
+    f" OR payments.masked_card IS NULL) AND {MAY_HAVE_CHARGED.format('twin')} LIMIT 1) IS NOT NULL"
 )
 
 
@@ -111,7 +114,8 @@ async def payments(database: Database, wanted: Filter, *, after: Place | None, l
 
     async def work(tx: Transaction) -> Page:
         search = _Search.of(wanted, tx.dialect, follows=after is not None)
-        bound = {"examined": EXAMINED_AT_MOST} if search.end is not None else {}
+        most = EXAMINED_AT_MOST if wanted.twin_within_ms is None else COMPARED_AT_MOST
+        bound = {"examined": most} if search.end is not None else {}
         # One more than is shown: there is a next page if it is found.
         rows = await tx.all(search.page, **given, **place, **bound, most=limit + 1)
         found = [
@@ -123,7 +127,7 @@ async def payments(database: Database, wanted: Filter, *, after: Place | None, l
             return Page(found, Place(last.created_at, last.id))
         if search.end is None:
             return Page(found, None)
-        end = await tx.one(search.end, **examined, examined=EXAMINED_AT_MOST - 1)
+        end = await tx.one(search.end, **examined, examined=most - 1)
         return Page(found, None if end is None else Place(end.created_at, end.id))
 
     return await database.read(work)
