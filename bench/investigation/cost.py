@@ -10,24 +10,24 @@ INDEXES: Final = ("payments_by_age", "payments_by_terminal", "payments_by_card",
 _BATCH: Final = 500
 _ROUNDS: Final = 10
 
+_OF_THEM: Final = "WHERE id IN (SELECT 'new_' || n FROM generate_series(1, 500) AS n)"
+
 #: The three writes of a payment: its insert, its claim, its result.
 _INSERT: Final = (
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, state,"
     " amount_cents, currency, protocol, force_authorization, host, port, terminal_address, pos_number,"
-    " profile, request,"
-    " created_at, deadline_at, published_at) SELECT 'new_' || n, 'mer_' || 1 + n % 900, 'new-' || n, 'debit',"
+    " profile, request, created_at, deadline_at, published_at) SELECT 'new_' || n, 'mer_' || 1 + n % 900, 'new-' || n, 'debit',"
     " 'debit:new-' || n, 'debit:new-' || n, 'queued', 100 + n, 'EUR', 'ConcertV3.2', false, '10.0.0.1', 8888,"
     " '10.0.0.' || (n * 7919 % 20000) || ':8888', '01', '{}', repeat('x', 400),"
     " (extract(epoch from now()) * 1000)::bigint + n, 0, 0 FROM generate_series(1, 500) AS n"
 )
 _CLAIM: Final = (
-    "UPDATE payments SET state = 'in_session', claimed_at = 1, worker = 'w', epoch = 1"
-    " WHERE id LIKE 'new\\_%'"
+    f"UPDATE payments SET state = 'in_session', claimed_at = 1, worker = 'w', epoch = 1 {_OF_THEM}"
 )
 _RESULT: Final = (
     "UPDATE payments SET state = 'succeeded', ended_at = 2, paid_cents = amount_cents,"
     " masked_card = '497010******' || lpad((amount_cents * 4001 % 10000)::text, 4, '0'),"
-    " authorisation_number = lpad((amount_cents * 7507 % 1000000)::text, 6, '0') WHERE id LIKE 'new\\_%'"
+    f" authorisation_number = lpad((amount_cents * 7507 % 1000000)::text, 6, '0') {_OF_THEM}"
 )
 _WRITES: Final = (_INSERT, _CLAIM, _RESULT)
 
