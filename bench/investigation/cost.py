@@ -16,7 +16,8 @@ _OF_THEM: Final = "WHERE id IN (SELECT 'new_' || n FROM generate_series(1, 500) 
 _INSERT: Final = (
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, state,"
     " amount_cents, currency, protocol, force_authorization, host, port, terminal_address, pos_number,"
-    " profile, request, created_at, deadline_at, published_at) SELECT 'new_' || n, 'mer_' || 1 + n % 900, 'new-' || n, 'debit',"
+    " profile, request, created_at, deadline_at, published_at) SELECT 'new_' || n,"
+    " 'mer_' || 1 + n % 900, 'new-' || n, 'debit',"
     " 'debit:new-' || n, 'debit:new-' || n, 'queued', 100 + n, 'EUR', 'ConcertV3.2', false, '10.0.0.1', 8888,"
     " '10.0.0.' || (n * 7919 % 20000) || ':8888', '01', '{}', repeat('x', 400),"
     " (extract(epoch from now()) * 1000)::bigint + n, 0, 0 FROM generate_series(1, 500) AS n"
