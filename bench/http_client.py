@@ -6,11 +6,14 @@ from typing import Final
 
 
 class HttpClient:
-    """One connection, one request at a time."""
+    """One connection, one request at a time; a new one where the server has closed it since."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
-        self._reader: Final = reader
-        self._writer: Final = writer
+    def __init__(
+        self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes
+    ) -> None:
+        self._port: Final = port
+        self._reader = reader
+        self._writer = writer
         self._head: Final = head
 
     @staticmethod
@@ -22,10 +25,14 @@ class HttpClient:
             "POST /v1/connector/order HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             f"Authorization: Basic {basic}\r\n{wish}Content-Length: "
         )
-        return HttpClient(reader, writer, head.encode())
+        return HttpClient(port, reader, writer, head.encode())
 
     async def post(self, body: bytes) -> tuple[int, bytes]:
         """Return status and body."""
+        if self._reader.at_eof():
+            # It was idle for longer than the server keeps connections.
+            self._writer.close()
+            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writer.write(b"%s%d\r\n\r\n%s" % (self._head, len(body), body))
         head = await self._reader.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
