@@ -7,7 +7,11 @@ from typing import Final
 from zlib import crc32
 
 #: The pictures' files in `docs/images/`, by process.
-PICTURES: Final = {"API": "flame-api.svg", "terminal worker": "flame-terminal-worker.svg"}
+PICTURES: Final = {
+    "API": "flame-api.svg",
+    "terminal worker": "flame-terminal-worker.svg",
+    "notifier worker": "flame-notifier-worker.svg",
+}
 
 WIDTH: Final = 1200
 ROW: Final = 16

@@ -82,8 +82,8 @@ def _surroundings_text(result: Result) -> str:
 
 def _flames(pictures: list[str]) -> str:
     head = "## Where the CPU time goes\n" + _wrapped(
-        "Samples of the stacks, 100 a second, at 64 callers; the width of a function is its share of the"
-        " samples. Only samples on the CPU count."
+        "Samples of the stacks, 100 a second: at 64 callers, of the notifier worker with webhooks waiting for"
+        " 100 endpoints; the width of a function is its share of the samples. Only samples on the CPU count."
     )
     if not pictures:
         return f'{head}\nNot taken yet: `make bench ARGS="--write flames"`.\n'

@@ -1,4 +1,4 @@
-"""Samples of the measured processes' stacks while many callers pay, by py-spy of the group `bench`."""
+"""Samples of the measured processes' stacks while they are busy, by py-spy of the group `bench`."""
 
 import asyncio
 import shutil
@@ -10,11 +10,13 @@ from typing import Final
 
 from bench.clients import go_on, payers
 from bench.flame import PICTURES, picture, read_stacks
+from bench.parts.webhooks import busy_notifier
 from bench.size import Size
 from bench.system import Servers, running_system
 
 CALLERS: Final = 64
 SAMPLES_A_SECOND: Final = 100
+NOTIFIER: Final = "notifier worker"
 
 
 async def take_pictures(servers: Servers, size: Size, folder: Path) -> None:
@@ -24,10 +26,14 @@ async def take_pictures(servers: Servers, size: Size, folder: Path) -> None:
         paying = await payers(stack, system, callers)
         await go_on(paying, size.slice_seconds)
         loading = asyncio.create_task(go_on(paying, size.hold_seconds + 5))
-        stacks = await asyncio.gather(*(sampled(system.pids[name], size.hold_seconds) for name in PICTURES))
+        names = [name for name in PICTURES if name in system.pids]
+        stacks = await asyncio.gather(*(sampled(system.pids[name], size.hold_seconds) for name in names))
         await loading
-    for (name, file), text in zip(PICTURES.items(), stacks, strict=True):
-        (folder / file).write_text(picture(name, read_stacks(text)), encoding="utf-8")
+    async with busy_notifier(servers, size) as pid:
+        names.append(NOTIFIER)
+        stacks.append(await sampled(pid, size.hold_seconds))
+    for name, text in zip(names, stacks, strict=True):
+        (folder / PICTURES[name]).write_text(picture(name, read_stacks(text)), encoding="utf-8")
 
 
 async def sampled(pid: int, seconds: float) -> str:

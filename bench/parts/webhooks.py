@@ -152,6 +152,29 @@ async def _register_endpoints(bench: Bench, secret_key: str) -> None:
 
 async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
     """Return deliveries a second to the 99 endpoints that always answer, and the worker's peak MB."""
+    await _fill(bench)
+    bench.receiver.begin_anew(hangs)
+    async with bench.notifier() as process:
+        await asyncio.sleep(SETTLE_SECONDS)
+        before, begun = bench.receiver.answered(without=HANGING), time.perf_counter()
+        await asyncio.sleep(2 * bench.size.slice_seconds)
+        arrived = bench.receiver.answered(without=HANGING) - before
+        return arrived / (time.perf_counter() - begun), peak_mb(process.pid)
+
+
+@asynccontextmanager
+async def busy_notifier(servers: Servers, size: Size) -> AsyncIterator[int]:
+    """Yield the process number of a notifier worker that has deliveries for all endpoints."""
+    async with _prepared(servers, size) as bench:
+        await _fill(bench)
+        bench.receiver.begin_anew(None)
+        async with bench.notifier() as process:
+            await asyncio.sleep(SETTLE_SECONDS)
+            yield process.pid
+
+
+async def _fill(bench: Bench) -> None:
+    """Let so many deliveries wait, spread evenly over the endpoints."""
     await bench.empty()
 
     async def fill(tx: Transaction) -> None:
@@ -166,13 +189,6 @@ async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
         )
 
     await bench.database.write(fill)
-    bench.receiver.begin_anew(hangs)
-    async with bench.notifier() as process:
-        await asyncio.sleep(SETTLE_SECONDS)
-        before, begun = bench.receiver.answered(without=HANGING), time.perf_counter()
-        await asyncio.sleep(2 * bench.size.slice_seconds)
-        arrived = bench.receiver.answered(without=HANGING) - before
-        return arrived / (time.perf_counter() - begun), peak_mb(process.pid)
 
 
 async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
