@@ -12,6 +12,8 @@ from bench.results import Part, Result, Row
 
 PAGE: Final = Path("docs/performance.md")
 RESULTS: Final = Path("docs/performance.json")
+#: The section about aims that are not reached, written by hand.
+FLOORS: Final = Path(__file__).with_name("floors.md")
 
 #: Characters of a line of the page's text.
 WIDTH: Final = 115
@@ -68,6 +70,7 @@ def page(parts: Mapping[str, Part], results: Mapping[str, Result], pictures: Ite
         else:
             sections.append(table(result.rows))
             sections.append(_wrapped(f"{result.measured_at}; {_surroundings_text(result)}."))
+    sections.append(FLOORS.read_text(encoding="utf-8"))
     sections.append(_flames(list(pictures)))
     return "\n".join(sections)
 
