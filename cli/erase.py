@@ -51,4 +51,6 @@ async def _erase(merchant: str, order: str, name: str, reason: str) -> "Erased |
     from shared.storage.retention.erasure import erase_order
 
     async with opened_database(load_settings()) as database:
-        return await erase_order(database, merchant, order, actor=Actor(machine_user(), name, reason))
+        return await erase_order(
+            database, merchant, order, actor=Actor(machine_user(), reason=reason, given_name=name)
+        )

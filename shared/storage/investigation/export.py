@@ -6,7 +6,7 @@ size costs the memory of one page.
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.payment.payment import Operation, Payment, Result
@@ -97,7 +97,7 @@ def _fits(payment: Payment, wanted: ExportFilter) -> bool:
     return wanted.state in (None, payment.state) and wanted.operation in (None, payment.operation)
 
 
-@cache
+@lru_cache(maxsize=512)
 def _statement(names: tuple[str, ...]) -> Statement:
     where = "".join(f"{_CONDITIONS[name]} AND " for name in names)
     return Statement(

@@ -8,7 +8,7 @@ meanwhile are newer than every page that follows, so that no payment is shown tw
 """
 
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from shared.payment.payment import Operation
@@ -148,7 +148,7 @@ class _Search:
         return _search(tuple(wanted.parameters()), dialect, follows=follows, is_open=is_open)
 
 
-@cache
+@lru_cache(maxsize=512)
 def _search(names: tuple[str, ...], dialect: Dialect, *, follows: bool, is_open: bool) -> _Search:
     texts = {**_INDEXED, **(_BESIDE_SELECTIVE if _SELECTIVE & {*names} else {})}
     indexed = [texts[name] for name in names if name in _INDEXED]

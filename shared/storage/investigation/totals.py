@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -148,7 +148,7 @@ async def totals(
     return [_total(row) for row in rows]
 
 
-@cache
+@lru_cache(maxsize=512)
 def _statement(by: frozenset[By], filters: tuple[str, ...], offsets: int) -> Statement:
     dimensions = {
         "day": _day(offsets) if By.DAY in by else None,
