@@ -95,6 +95,8 @@ ROUTES = (
     Route("POST", "/v1/operator/deliveries/replay", "operator", ({"state": "dead", "from": HERE},)),
     Route("POST", "/v1/operator/payments/pay_1/resolve", "operator", ({"decision": "charged", **_WRITTEN},)),
     Route("POST", "/v1/operator/payments/pay_1/release", "operator", (_WRITTEN,)),
+    Route("POST", "/v1/operator/merchants", "operator", ({"name": "a", "networks": HERE},)),
+    Route("POST", "/v1/operator/credentials", "operator", ({"merchant_id": "mer_1", "label": HERE},)),
     Route("POST", "/v1/gateway/evidence", "gateway", ({"source": "a", "record_id": HERE},)),
 )
 
