@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS payments (id TEXT PRIMARY KEY, order_id TEXT, state T
 
 
 class Inbox:
-    """What was received: each delivery once, and the newest event of each payment."""
+    """The received: each delivery once, and the newest event of each payment."""
 
     def __init__(self, file: Path | str) -> None:
         self._connection = sqlite3.connect(file, check_same_thread=False)

@@ -114,7 +114,7 @@ class CasePage(ResponseBody):
 
 
 class Settler(ResponseBody):
-    """Who settled a doubt."""
+    """The one who settled a doubt."""
 
     source: str = Field(description="The kind of evidence: `operator`, `enquiry`, `gateway` and others.")
     name: Omittable[str] = Field(None, description="The operator's name, or the gateway's or worker's.")

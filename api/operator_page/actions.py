@@ -1,4 +1,4 @@
-"""What the page's forms do, by the API's own routes; each has a reason, which goes into the audit trail."""
+"""Actions of the page, by the API's own routes; each has a reason, which goes into the audit trail."""
 
 from starlette.responses import RedirectResponse, Response
 

@@ -22,7 +22,7 @@ _TEXT_AT_MOST: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """What is wrong with a cell; the header is row 1."""
+    """An error of a cell; the header is row 1."""
 
     row: int
     column: str
@@ -58,7 +58,7 @@ class Shop:
 
 @dataclass(slots=True)
 class ShopFile:
-    """What a file says, and everything that is wrong with it."""
+    """The content of a file, and every error in it."""
 
     shops: dict[str, Shop] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)

@@ -26,7 +26,7 @@ class CredentialKind(StrEnum):
 
 
 class Role(StrEnum):
-    """What an operator may do; each role may do what the ones before it may."""
+    """Rights of an operator; each role may do what the ones before it may."""
 
     #: Look at everything.
     READ = "read"

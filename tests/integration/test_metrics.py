@@ -1,4 +1,4 @@
-"""What the processes measure while payments run, as the management port shows it."""
+"""Measurements of the processes while payments run, as the management port shows it."""
 
 import asyncio
 import random

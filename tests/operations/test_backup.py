@@ -109,7 +109,7 @@ async def test_a_backup_is_restored_as_the_handbook_says(folder: Path, archive: 
 async def test_a_restored_database_sends_no_debit(
     folder: Path, archive: Path, amqp_url: str, amqp_prefix: str
 ) -> None:
-    """What was queued at the dump expires; what was in session is in doubt until the terminal proves it."""
+    """A payment queued at the dump expires; one in session is in doubt until the terminal proves it."""
     async with (
         private_postgres(folder / "postgres") as server,
         VirtualTerminal(terminal_host()) as terminal,

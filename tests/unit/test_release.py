@@ -41,7 +41,7 @@ def test_every_place_has_the_version_of_the_project() -> None:
 
 
 def test_a_new_version_is_written_everywhere_and_heads_the_changelog(copy: Path) -> None:
-    """What was unreleased becomes the release's."""
+    """The unreleased part becomes the release's."""
     release.begin("7.8.9", copy, today="2026-03-05")
 
     assert release.version(copy) == "7.8.9"

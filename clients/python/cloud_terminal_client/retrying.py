@@ -36,7 +36,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a call needs beside its request."""
+    """The surroundings of a call: policy, clock and randomness."""
 
     policy: RetryPolicy
     clock: Clock

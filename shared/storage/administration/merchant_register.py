@@ -45,7 +45,7 @@ _CONDITIONS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MerchantSettings:
-    """What an operator decides about a merchant."""
+    """The decisions of an operator about a merchant."""
 
     name: str
     #: CIDR, or `public`: networks of its terminals; empty: none.

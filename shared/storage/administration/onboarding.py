@@ -40,7 +40,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What differs from the database."""
+    """The differences from the database."""
 
     new_merchants: Sequence[Wanted]
     changed_merchants: Sequence[Wanted]

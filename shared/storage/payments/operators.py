@@ -88,7 +88,7 @@ class Case(AnsweredPayment):
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """Who settled a doubt: the evidence's source, who brought it, and at what time (ms since 1970 UTC)."""
+    """The settler of a doubt: the evidence's source, who brought it, and at what time (ms since 1970 UTC)."""
 
     source: str
     #: The operator's name, the gateway's credential or the worker's id.

@@ -22,7 +22,7 @@ def store(sqlite_store: Store) -> Store:
 
 
 def test_after_a_restore_nothing_is_answered_from_the_backup(store: Store) -> None:
-    """What was open is in doubt; an order that had failed, or was just paid, is neither charged nor answered.
+    """Open payments are in doubt; an order that failed, or was just paid, is neither charged nor answered.
 
     An older success stays; marking again changes nothing; what is in doubt can be decided.
     """

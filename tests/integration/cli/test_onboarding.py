@@ -115,7 +115,7 @@ def test_a_file_that_is_none_is_refused(sqlite_store: Store, tmp_path: Path, tex
 def test_another_merchants_address_alone_and_an_own_other_terminals_are_refused(
     store: Store, tmp_path: Path
 ) -> None:
-    """What is stored counts, too; a file for secrets is never replaced."""
+    """The stored terminals count, too; a file for secrets is never replaced."""
     command = here(store)
     counts(command, written(tmp_path, SHOPS), "--credentials", str(tmp_path / "one"))
     taken = HEADER + "lyon,Bakery Lyon,10.20.0.0/16,till-9,10.20.0.1,,,\n"

@@ -99,7 +99,7 @@ async def test_what_is_open_or_contradicted_is_counted_apart(api: ApiAlone, pos:
 
 
 async def test_totals_are_by_terminal_application_and_operation(api: ApiAlone, operator: Caller) -> None:
-    """What was really paid; credits apart; each merchant alone, or all of them; as CSV, too."""
+    """The sums really paid; credits apart; each merchant alone, or all of them; as CSV, too."""
     pos, other = await api.merchant(), await api.merchant()
     await paid(api, pos, SPRING, Result(paid_cents=900, application="00B"), order_id="a", amount=1000)
     await paid(api, pos, SPRING, order_id="a", amount=200, transaction_type="Credit")

@@ -49,7 +49,7 @@ async def status_with(api: ApiAlone, username: str, secret: str) -> int:
 
 
 async def test_a_merchant_is_created_changed_suspended_and_resumed(api: ApiAlone, admin: Caller) -> None:
-    """What is not given stays; the trail has who, when, why, before and after of each."""
+    """A field that is not given stays; the trail has who, when, why, before and after of each."""
     made = await created(admin, MERCHANTS, name="  Bakery ", networks=["10.20.0.0/16"], reason="contract 7")
     assert (made["name"], made["any_public"], made["guard_hours"]) == ("Bakery", False, None)
     path = f"{MERCHANTS}/{made['id']}"

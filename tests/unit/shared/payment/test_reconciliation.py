@@ -26,7 +26,7 @@ def one(name: str, cents: int = 100, **more: Any) -> Transaction:
 
 
 def test_each_group_of_either_side_is_compared_to_the_cent() -> None:
-    """What our doubts explain is said to be in doubt, and nothing else."""
+    """A difference that our doubts explain is said to be in doubt, and nothing else."""
     here: dict[tuple[str, ...], OurSum] = {
         ("equal",): ours(Sum(2, 300)),
         ("different",): ours(Sum(2, 300)),

@@ -128,7 +128,7 @@ async def test_acceptances_together_leave_the_rows_that_statements_leave(postgre
 
 
 async def test_one_call_goes_alone_by_the_function_for_one(postgres_database: Database) -> None:
-    """Where nobody else calls, nothing is slower."""
+    """Nothing is slower for a caller alone."""
     sent: list[Statement] = []
 
     async def note(one: Sent) -> None:

@@ -150,7 +150,7 @@ async def test_what_is_in_doubt_or_disputed_is_never_purged(database: Database) 
 
 
 async def test_a_debit_stays_as_long_as_what_was_given_back_of_it(database: Database) -> None:
-    """What may still be credited is known by both; they go together."""
+    """A debit and its credits go together: only both tell the sum that may still be credited."""
     debit = await succeeded(database, order_id="a", amount_cents=1000)
     credit = await succeeded(database, order_id="a", operation=Operation.CREDIT, amount_cents=400)
     await age(database, debit.id, 800)
