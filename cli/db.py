@@ -47,12 +47,11 @@ def run_migrations(
     """
     from rich.console import Console
 
-    from cli.process import plain_errors, run_on_loop
-    from shared.settings.load import load_settings
+    from cli.process import command_settings, plain_errors, run_on_loop
     from shared.storage.db.migrate import migrate_database
 
     with plain_errors():
-        settings = load_settings()
+        settings = command_settings()
         earlier, version = run_on_loop(migrate_database(settings, after=after))
         if accounts is not None:
             run_on_loop(_grant(settings, accounts))
@@ -68,14 +67,13 @@ def show_status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare the schema's version with this release's; exit code 1 where this release cannot run on it."""
-    from cli.process import EXIT_UNAVAILABLE, plain_errors, run_on_loop
-    from shared.settings.load import load_settings
+    from cli.process import EXIT_UNAVAILABLE, command_settings, plain_errors, run_on_loop
     from shared.storage.db.schema import known_versions, refuse_too_new
     from shared.storage.db.schema_steps import missing_steps, needed
 
     known = known_versions()
     with plain_errors():
-        settings = load_settings()
+        settings = command_settings()
         found = run_on_loop(_version(settings))
         if found is not None:
             refuse_too_new(known, found)

@@ -44,13 +44,13 @@ def erase_customer_data(
 
 
 async def _erase(merchant: str, order: str, name: str, reason: str) -> "Erased | NotSettled | None":
+    from cli.process import command_settings
     from cli.remote.machine import machine_user
-    from shared.settings.load import load_settings
     from shared.storage.administration.audit_trail import Actor
     from shared.storage.db.opening import opened_database
     from shared.storage.retention.erasure import erase_order
 
-    async with opened_database(load_settings()) as database:
+    async with opened_database(command_settings()) as database:
         return await erase_order(
             database, merchant, order, actor=Actor(machine_user(), reason=reason, given_name=name)
         )

@@ -67,6 +67,19 @@ def run_process(name: str, root: "Callable[[Settings], Coroutine[Any, Any, None]
         run_on_loop(root(settings), uvloop=settings.event_loop == "uvloop")
 
 
+def command_settings() -> "Settings":
+    """Load the settings for a command that ends; warnings go to standard error, off what it prints.
+
+    Raises SettingsError.
+    """
+    from shared.runtime.logging import configure_logging
+    from shared.settings.load import load_settings
+
+    settings = load_settings()
+    configure_logging(settings.log_format, "warning", process="cli")
+    return settings
+
+
 def run_on_loop(coroutine: Coroutine[Any, Any, Result], *, uvloop: bool = False) -> Result:
     """Run a coroutine to its end on a new event loop."""
     import asyncio

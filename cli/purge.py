@@ -30,12 +30,11 @@ def purge(
     do the same once a day. Killed in the middle, it goes on when it is called
     again. On the machine, with the owner's account of the database.
     """
-    from cli.process import plain_errors, run_on_loop
-    from shared.settings.load import load_settings
+    from cli.process import command_settings, plain_errors, run_on_loop
     from shared.storage.retention.run import Kept
 
     with plain_errors():
-        settings = load_settings()
+        settings = command_settings()
         kept = Kept(
             settings.retention_days if payment_days is None else payment_days,
             settings.delivery_retention_days if delivery_days is None else delivery_days,

@@ -47,8 +47,7 @@ def import_shops(
     only what differs. A merchant without a credential gets one.
     """
     from cli.onboarding.shop_file import read_shops
-    from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
-    from shared.settings.load import load_settings
+    from cli.process import EXIT_USAGE, command_settings, fail, plain_errors, run_on_loop
 
     try:
         found = read_shops(file.read_text(encoding="utf-8-sig"))
@@ -61,7 +60,7 @@ def import_shops(
     if credentials is not None and credentials.exists():
         raise fail(f"{credentials} is there already, and is not replaced.", EXIT_USAGE)
     with plain_errors():
-        settings = load_settings()
+        settings = command_settings()
         done = run_on_loop(_run(settings, found, None if dry_run else credentials))
     if isinstance(done, list):
         raise _refused(done, as_json)

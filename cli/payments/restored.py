@@ -18,11 +18,11 @@ def mark_since(since: str, hours: float, as_json: bool) -> None:
 
 
 async def _mark(at: int, hours: float) -> Marked:
+    from cli.process import command_settings
     from cli.remote.machine import machine_user
-    from shared.settings.load import load_settings
     from shared.storage.db.opening import opened_database
 
-    settings = load_settings()
+    settings = command_settings()
     moment = Moment(at, failure_hours=hours, success_seconds=settings.replay_window_seconds)
     async with opened_database(settings) as database:
         return await mark(database, moment, by=machine_user())

@@ -1,5 +1,7 @@
 """Pytest plugin that sets libraries up so that a loaded machine makes tests slow, never red."""
 
+import sys
+
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
@@ -13,8 +15,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def plain_tracebacks() -> None:
-    """Configure structlog without drawn tracebacks, which would block a loop for seconds."""
+    """Configure structlog without drawn tracebacks, which would block a loop for seconds.
+
+    Lines go to standard error as the process found it: a served API on a thread must not write into the
+    output of a command that a test runs in this process.
+    """
     structlog.reset_defaults()
     *others, _ = structlog.get_config()["processors"]
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[*others, renderer])
+    structlog.configure(
+        processors=[*others, renderer], logger_factory=structlog.PrintLoggerFactory(sys.__stderr__)
+    )

@@ -14,12 +14,19 @@ from shared.runtime.logging import configure_logging
 @contextmanager
 def written_log(form: Any, level: Any, process: str) -> Iterator[io.StringIO]:
     """Yield the stream of the lines; restore the logging configuration afterwards."""
+    with logging_restored():
+        stream = io.StringIO()
+        configure_logging(form, level, process=process, stream=stream)
+        yield stream
+
+
+@contextmanager
+def logging_restored() -> Iterator[None]:
+    """Restore the tests' logging configuration after what configures its own."""
     root = logging.getLogger()
     handlers, level_before = root.handlers[:], root.level
-    stream = io.StringIO()
-    configure_logging(form, level, process=process, stream=stream)
     try:
-        yield stream
+        yield
     finally:
         plain_tracebacks()
         root.handlers[:] = handlers

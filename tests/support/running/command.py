@@ -7,6 +7,7 @@ from typing import Any
 from databases import Store
 from running.served_api import ServedApi
 from typer.testing import CliRunner, Result
+from written_log import logging_restored
 
 from cli.main import app
 from shared.security.credentials import CredentialKind
@@ -21,7 +22,8 @@ class Command:
 
     def run(self, *words: str, code: int = 0, typed: str | None = None) -> Result:
         """Run a verb; fail where its exit code is another one."""
-        ran = CliRunner().invoke(app, words, env={**self.environ, "COLUMNS": "80"}, input=typed)
+        with logging_restored():
+            ran = CliRunner().invoke(app, words, env={**self.environ, "COLUMNS": "80"}, input=typed)
         assert ran.exit_code == code, (ran.exit_code, ran.output, ran.exception)
         return ran
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
+from written_log import logging_restored
 
 from cli.main import app
 from shared.settings.fields import variable
@@ -16,7 +17,8 @@ SECRET = "a-password-nobody-may-read-on-a-screen"
 def run(*words: str, **settings: str) -> Result:
     """Run the command with settings, at 80 columns."""
     environment = {variable(name): text for name, text in settings.items()}
-    return CliRunner().invoke(app, words, env={**environment, "COLUMNS": "80"})
+    with logging_restored():
+        return CliRunner().invoke(app, words, env={**environment, "COLUMNS": "80"})
 
 
 def rows_of(result: Result) -> dict[str, dict[str, object]]:
@@ -109,6 +111,19 @@ def test_a_missing_migration_is_exit_code_1_and_names_the_command(tmp_path: Path
         assert json.loads(current.stdout)["missing"] == []
     else:
         assert "cloud-terminal db migrate" in missing.stdout
+
+
+def test_a_warning_stays_off_what_a_verb_prints(tmp_path: Path) -> None:
+    """A program reads standard output; the warning is on standard error."""
+    file = tmp_path / "shop.db"
+    url = f"sqlite+aiosqlite:///{file}"
+    run("db", "migrate", database_url=url)
+    file.chmod(0o644)
+
+    shown = run("db", "status", "--json", database_url=url)
+
+    assert json.loads(shown.stdout)["missing"] == []
+    assert "open to other users" in shown.stderr
 
 
 def test_the_document_is_the_apis() -> None:
