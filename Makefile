@@ -112,7 +112,7 @@ bench: .cache/bench-venv/.ready ## Measure everything (10 minutes), or parts: AR
 
 .PHONY: bench-growth
 bench-growth: $(VENV)/.ready ## Compare each statement's cost in a small and a large database (ARGS="--large 100000:10000000")
-	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.growth $(ARGS)
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.growth.compare $(ARGS)
 
 .PHONY: release-begin
 release-begin: $(VENV)/.ready ## Write VERSION=0.2.0 everywhere and as the changelog's heading; then commit and make release

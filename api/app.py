@@ -9,10 +9,10 @@ from starlette.types import ASGIApp, Scope
 
 from api.connector.order_path import OrderPath
 from api.connector.routes import HEALTH_PATH
-from api.http.access import Measured
 from api.http.dependencies import Dependencies
-from api.http.middleware import Edge, RequestIds, RequestTurns
 from api.http.responses import handle_errors
+from api.http.server.access import Measured
+from api.http.server.middleware import Edge, RequestIds, RequestTurns
 from api.openapi.document import CONTRACT_VERSION, FILES, TITLE, openapi_document, serve_docs
 from api.openapi.errors_page import serve_errors_page
 from api.openapi.root import serve_root

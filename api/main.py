@@ -14,10 +14,10 @@ import structlog
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
 from api.connector.request import warm_up
-from api.http.accepting import Acceptance
 from api.http.dependencies import Dependencies
-from api.http.given_responses import GivenResponses
-from api.http.server import http_options
+from api.http.server.accepting import Acceptance
+from api.http.server.connections import http_options
+from api.http.server.given_responses import GivenResponses
 from api.payments.waiters import Waiters
 from api.wiring import wire
 from shared.broker.connections import connected, declare_topology, topology_of

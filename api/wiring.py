@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from api.connector.readiness import Readiness
-from api.http.auth import Credentials
 from api.http.dependencies import Dependencies
-from api.http.given_responses import GivenResponses
-from api.http.last_uses import LastUses
+from api.http.logins.auth import Credentials
+from api.http.logins.last_uses import LastUses
+from api.http.server.given_responses import GivenResponses
 from api.investigation.exports import Exports
 from api.limits.failed_logins import FailedLogins
 from api.limits.fair_shares import FairShares

@@ -9,12 +9,12 @@ from typing import Final
 
 import uvloop
 
+from bench.measures.sampling import take_pictures
+from bench.measures.surroundings import surroundings
 from bench.page import table, write_page
 from bench.parts import callers, databases, growth, latency, overload, peers, rate, sessions, webhooks
 from bench.results import Part, Result
-from bench.sampling import take_pictures
 from bench.size import TINY, WHOLE, Size
-from bench.surroundings import surroundings
 from bench.system import Servers
 
 REPOSITORY: Final = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import Spread
-from bench.flame import PICTURES
+from bench.measures.flame import PICTURES
 from bench.results import Part, Result, Row
 
 PAGE: Final = Path("docs/performance.md")

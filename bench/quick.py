@@ -11,8 +11,8 @@ from typing import Final
 import uvloop
 
 from bench.clients import bare_asker, payers
-from bench.cpu import server_roots
 from bench.figures import percentile
+from bench.measures.cpu import server_roots
 from bench.parts.latency import one_by_one
 from bench.parts.rate import in_turns
 from bench.system import Servers, running_system

@@ -24,7 +24,7 @@ def run_all_in_one() -> None:
 
     from cli.process import EXIT_USAGE, fail, plain_errors, run_on_loop
     from shared.settings.load import load_settings
-    from shared.storage.db.migrate import migrate_database
+    from shared.storage.db.schema.migrate import migrate_database
 
     with plain_errors():
         settings = load_settings()

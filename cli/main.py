@@ -35,13 +35,13 @@ VERBS: Final = (
     ),
     Verb(
         "config",
-        "cli.config:show_settings",
+        "cli.installation.config:show_settings",
         "Show each setting: its value, source, default and reason.",
         INSTALLATION,
     ),
     Verb(
         "db",
-        "cli.db:app",
+        "cli.installation.db:app",
         "The database: its schema's version, and migrations to this release's.",
         INSTALLATION,
     ),
@@ -53,20 +53,25 @@ VERBS: Final = (
     ),
     Verb(
         "erase",
-        "cli.erase:erase_customer_data",
+        "cli.installation.erase:erase_customer_data",
         "Erase the customer data of an order; amounts, states and authorisation numbers stay.",
         INSTALLATION,
     ),
     Verb(
         "purge",
-        "cli.purge:purge",
+        "cli.installation.purge:purge",
         "Delete payments and deliveries that are older than the settings say, in short steps.",
         INSTALLATION,
     ),
-    Verb("openapi", "cli.openapi:print_document", "Print the API's OpenAPI document as JSON.", INSTALLATION),
+    Verb(
+        "openapi",
+        "cli.installation.openapi:print_document",
+        "Print the API's OpenAPI document as JSON.",
+        INSTALLATION,
+    ),
     Verb(
         "broker-definitions",
-        "cli.broker:print_definitions",
+        "cli.installation.broker:print_definitions",
         "Print RabbitMQ's definitions: an account for each kind of process, and the queues.",
         INSTALLATION,
     ),
@@ -158,13 +163,13 @@ VERBS: Final = (
 SANDBOX_VERBS: Final = (
     Verb(
         "virtual-terminal",
-        "cli.virtual_terminal:app",
+        "cli.sandbox.virtual_terminal:app",
         "Run a virtual payment terminal with a customer: Concert V3.1 and V3.2 over TCP.",
         SANDBOX,
     ),
     Verb(
         "sandbox",
-        "cli.sandbox:app",
+        "cli.sandbox.command:app",
         "Run everything on this machine: API, workers, terminal, register, gateway, banks, HiPay, shop.",
         SANDBOX,
     ),

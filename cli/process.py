@@ -26,7 +26,7 @@ def plain_errors() -> "Iterator[None]":
     from shared.broker.errors import BrokerFailure
     from shared.settings.settings import SettingsError
     from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
-    from shared.storage.db.schema import SchemaTooNew, SchemaTooOld
+    from shared.storage.db.schema.version import SchemaTooNew, SchemaTooOld
 
     try:
         yield

@@ -7,12 +7,10 @@ from fastapi.responses import PlainTextResponse, Response
 
 from api.connector.answer import ACCEPTED, Answer, code_of, render_accepted, render_answer
 from api.connector.request import parse_order
-from api.http.access import note_error, note_payment
-from api.http.answered import about_payment, answered_with
 from api.http.dependencies import OrderingMerchant, Wired, check_media_type, ordering_merchant, read_body
 from api.http.errors import InvalidHeader, Overloaded
 from api.http.json_text import answer
-from api.http.login_errors import (
+from api.http.logins.errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
     HEADER_NOT_BASIC,
@@ -21,6 +19,8 @@ from api.http.login_errors import (
 )
 from api.http.query import read_idempotency_key, read_preference
 from api.http.routing import api_router
+from api.http.server.access import note_error, note_payment
+from api.http.server.answered import about_payment, answered_with
 from api.openapi.components import BODY_ERRORS, error_responses, header, json_body, parameter, string
 from api.openapi.examples import (
     EXAMPLE_REQUEST,

@@ -9,12 +9,12 @@ from fastapi.openapi.models import HTTPBase as HttpScheme
 from fastapi.security.base import SecurityBase
 
 from api.connector.readiness import Readiness
-from api.http.answered import CREDENTIAL
-from api.http.auth import merchant_of
 from api.http.errors import BodyTooLarge, EncodedBody, MissingMediaType, RequestTimeout, UnsupportedMediaType
-from api.http.given_responses import GivenResponses
-from api.http.last_uses import LastUses
-from api.http.login_errors import RoleTooLow
+from api.http.logins.auth import merchant_of
+from api.http.logins.errors import RoleTooLow
+from api.http.logins.last_uses import LastUses
+from api.http.server.answered import CREDENTIAL
+from api.http.server.given_responses import GivenResponses
 from api.investigation.exports import Exports
 from api.limits.fair_shares import FairShares, Share
 from api.operator.issuer import Issuer
@@ -38,7 +38,7 @@ class Logins(Protocol):
     async def of_kind(
         self, authorization: str | None, kind: CredentialKind, share: Share | None
     ) -> Credential:
-        """Return the credential of this kind behind an Authorization header, see `api.http.auth`."""
+        """Return the credential of this kind behind an Authorization header, see `api.http.logins.auth`."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Every error of the API as one tree; those of log-ins stand in `login_errors.py`, those of a subject in its
+"""Every error of the API as one tree; those of log-ins stand in `logins/errors.py`, those of a subject in its
 folder's `errors.py`.
 
 ApiError                           500

@@ -11,8 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from api.http.access import note_error, note_payment
-from api.http.answered import CREDENTIAL, about_payment, answered_with
 from api.http.errors import (
     ApiError,
     DatabaseOutage,
@@ -23,6 +21,8 @@ from api.http.errors import (
 )
 from api.http.json_text import answer
 from api.http.references import body_with_references
+from api.http.server.access import note_error, note_payment
+from api.http.server.answered import CREDENTIAL, about_payment, answered_with
 from api.http.validation import first_validation_error
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable

@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.http.csv_text import MEDIA_TYPE, csv_lines
 from api.http.json_text import write_json
-from api.http.login_errors import TooManyRequests
+from api.http.logins.errors import TooManyRequests
 from api.http.models import Choice, Omittable
 from api.http.query import Text, TimeParameter
 from shared.payment.payment import Operation

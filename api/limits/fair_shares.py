@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from api.http.login_errors import TooManyRequests
-from api.http.middleware import add_headers
+from api.http.logins.errors import TooManyRequests
+from api.http.server.middleware import add_headers
 from api.payments.errors import TooManyOrders
 from shared.runtime.clock import Clock
 from shared.settings.settings import Settings

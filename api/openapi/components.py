@@ -20,7 +20,7 @@ from api.http.errors import (
     UnreadableBody,
     UnsupportedMediaType,
 )
-from api.http.login_errors import (
+from api.http.logins.errors import (
     PublicCredential,
     TooManyConnections,
     TooManyFailedLogins,

@@ -4,7 +4,7 @@ import math
 from typing import Any, Final
 
 from api.http.errors import ApiError, Conflict, Forbidden, Overloaded
-from api.http.login_errors import TooManyRequests
+from api.http.logins.errors import TooManyRequests
 from api.payments.models import Payment as ShownPayment
 from shared.payment import answers
 from shared.payment.payment import Payment

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from api.connector.request import OrderRequest
-from api.http.auth import merchant_of
 from api.http.errors import ApiError, Overloaded, OverloadedUnchecked
+from api.http.logins.auth import merchant_of
 from api.http.query import NO_PREFERENCE, Preference
 from api.limits.admission import Admission, StoredBytes
 from api.limits.overload import AcceptSlots, AskedOrder, EarlierLooks, NoSlot

@@ -7,13 +7,13 @@ from fastapi import Query
 from fastapi.responses import Response
 
 from api.connector.answer import ACCEPTED, Answer, render_answer
-from api.http.answered import about_payment
 from api.http.dependencies import Dependencies, Merchant, Wired, merchant
 from api.http.errors import InvalidQuery, NotFound
 from api.http.json_text import answer
 from api.http.models import known
 from api.http.query import DIGITS, Page, Text, cursor
 from api.http.routing import api_router
+from api.http.server.answered import about_payment
 from api.investigation.models import payment_object
 from api.investigation.parameters import PAGE_DESCRIPTION, Search
 from api.openapi.components import error_responses

@@ -8,8 +8,8 @@ from typing import Final, Self
 import structlog
 
 from api.connector.request import OrderRequest
-from api.http.answered import about_payment
 from api.http.errors import DatabaseOutage, OverloadedUnchecked
+from api.http.server.answered import about_payment
 from api.payments.errors import (
     Contended,
     KeyConflict,

@@ -8,7 +8,7 @@ import structlog
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from api.http.auth import merchant_of
+from api.http.logins.auth import merchant_of
 from api.payments.errors import BrokerUnavailable, MerchantSuspended
 from api.payments.waiters import Waiters
 from api.terminals.errors import ProbeExpired

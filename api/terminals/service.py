@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from api.http.auth import merchant_of
 from api.http.errors import ApiError, InvalidRequest, NotFound
+from api.http.logins.auth import merchant_of
 from api.payments.early_release import ask_for_terminal
 from api.payments.errors import TerminalFree
 from api.terminals.csv_file import Row, RowError, refused

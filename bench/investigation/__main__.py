@@ -25,8 +25,8 @@ from bench.investigation.data import MERCHANTS, TERMINALS, YEAR_MS, fill
 from bench.system import Servers, database_named
 from shared.payment.states import State
 from shared.storage.db.engine import Database
-from shared.storage.db.migrate import migrate
 from shared.storage.db.opening import open_database
+from shared.storage.db.schema.migrate import migrate
 from shared.storage.investigation import search, totals
 from shared.storage.investigation.search import Filter
 from shared.storage.investigation.totals import By, Period

@@ -4,7 +4,7 @@ from typing import Final
 
 import asyncpg
 
-from bench.growth_data import fill_tables
+from bench.growth.data import fill_tables
 
 MERCHANTS: Final = 1_000
 TERMINALS: Final = 20_000

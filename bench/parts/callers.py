@@ -11,8 +11,8 @@ from sqlalchemy.engine import make_url
 
 from bench.clients import order
 from bench.http_client import HttpClient
-from bench.memory import allow_open_files, resident_mb
-from bench.metrics import lag_counts, percentile_bound
+from bench.measures.memory import allow_open_files, resident_mb
+from bench.measures.metrics import lag_counts, percentile_bound
 from bench.results import Part, Row
 from bench.size import Size
 from bench.system import BenchSystem, Servers, running_system

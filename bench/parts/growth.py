@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from bench.growth import RUNS, compare
-from bench.growth_data import Installation
+from bench.growth.compare import RUNS, compare
+from bench.growth.data import Installation
 from bench.results import Part, Row
 from bench.size import WHOLE, Size
 from bench.system import Servers

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from bench.clients import Slice, bare_asker, go_on, payers
-from bench.peer import peer
+from bench.peers.process import peer
 from bench.results import Part, Row
 from bench.size import Size
 from bench.system import Servers, running_system

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.clients import Ask, bare_asker, go_on, payers
-from bench.cpu import CpuMeter, server_roots
+from bench.measures.cpu import CpuMeter, server_roots
 from bench.results import Part, Row
 from bench.size import Size
 from bench.system import Servers, running_system

@@ -7,8 +7,8 @@ from typing import Final
 
 from bench.clients import order
 from bench.http_client import HttpClient
-from bench.memory import allow_open_files, resident_mb
-from bench.metrics import lag_counts, percentile_bound, slots_used
+from bench.measures.memory import allow_open_files, resident_mb
+from bench.measures.metrics import lag_counts, percentile_bound, slots_used
 from bench.results import Part, Row
 from bench.size import Size
 from bench.system import BenchSystem, Servers, running_system

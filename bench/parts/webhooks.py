@@ -19,7 +19,7 @@ from secrets import token_hex
 from typing import Final
 
 from bench.figures import percentile
-from bench.memory import peak_mb
+from bench.measures.memory import peak_mb
 from bench.receiver import Receiver
 from bench.results import Part, Row
 from bench.size import WHOLE, Size

@@ -5,13 +5,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from cli.doctor.finding import Finding, Findings, Level
+from shared.storage.db.connections.pooler import pooler_problem
+from shared.storage.db.connections.urls import sqlite_path
 from shared.storage.db.engine import Database, DatabaseUnavailable
 from shared.storage.db.opening import check_durability, open_database
-from shared.storage.db.pooler import pooler_problem
-from shared.storage.db.schema import known_versions, schema_version
-from shared.storage.db.schema_steps import is_too_new, is_too_old, needed
+from shared.storage.db.schema.steps import is_too_new, is_too_old, needed
+from shared.storage.db.schema.version import known_versions, schema_version
 from shared.storage.db.statement import Statement
-from shared.storage.db.urls import sqlite_path
 
 if TYPE_CHECKING:
     from shared.settings.settings import Settings

@@ -95,7 +95,7 @@ async def _run(
     settings: "Settings", found: "ShopFile", sealed: Path | None
 ) -> "tuple[dict[str, int], bool] | list[RowProblem]":
     """Return the numbers and whether secrets were sealed, or the problems of rows."""
-    from cli.db import opened_or_made_database
+    from cli.installation.db import opened_or_made_database
     from cli.remote.machine import machine_user
     from shared.security.sealed_file import seal
     from shared.storage.administration import onboarding

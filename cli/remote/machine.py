@@ -15,11 +15,11 @@ from starlette.types import ASGIApp
 
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
-from api.http.login_errors import WrongCredentialKind
+from api.http.logins.errors import WrongCredentialKind
 from api.limits.fair_shares import Share
 from api.payments.waiters import Waiters
 from api.wiring import wire
-from cli.db import opened_or_made_database
+from cli.installation.db import opened_or_made_database
 from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage

@@ -21,8 +21,8 @@ from shared.runtime.processes import API_LINE, Fleet, Process, stop_at_signals
 from shared.settings.fields import variable
 from shared.settings.load import SECRET_FIELDS, load_settings
 from shared.settings.settings import Settings
-from shared.storage.db.migrate import migrate_database
-from shared.storage.db.private_files import make_private_folder
+from shared.storage.db.connections.private_files import make_private_folder
+from shared.storage.db.schema.migrate import migrate_database
 
 TERMINAL_WORKER: Final = "terminal-worker"
 NOTIFIER_WORKER: Final = "notifier-worker"

@@ -7,7 +7,7 @@ from typing import Final
 from shared.runtime.ids import RandomBytes
 from shared.settings.fields import variable
 from shared.settings.settings import Settings, SettingsError
-from shared.storage.db.private_files import make_private_folder
+from shared.storage.db.connections.private_files import make_private_folder
 
 SQLITE_SCHEME: Final = "sqlite+aiosqlite:///"
 KEY_FILE: Final = "cloud-terminal.key"

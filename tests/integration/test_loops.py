@@ -24,7 +24,7 @@ from notifier_worker import main as notifier_main
 from notifier_worker.dispatch import Dispatcher
 from notifier_worker.relay import Relay
 from shared.storage.db.engine import Database
-from shared.storage.db.migrate import METADATA
+from shared.storage.db.schema.migrate import METADATA
 from shared.storage.db.statement import Statement
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker import main as worker_main

@@ -21,8 +21,8 @@ from sandbox.servers.private.children import free_ports, unprivileged_account
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.storage.db.accounts import grant_accounts
 from shared.storage.db.engine import Database
-from shared.storage.db.migrate import migrate
 from shared.storage.db.opening import open_database
+from shared.storage.db.schema.migrate import migrate
 from shared.storage.db.statement import Statement
 
 ARCHIVE = "/var/backups/cloud-terminal/wal"

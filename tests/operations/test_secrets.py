@@ -12,7 +12,7 @@ from operator_shell import OperatorShell, page
 from private_servers import private_postgres
 from system import LOOPBACK, delete_queues, system_on
 
-from shared.storage.db.migrate import migrate
+from shared.storage.db.schema.migrate import migrate
 
 ROTATED, ACCOUNTS, NEW_KEY = page("secrets.md")
 OLD_KEY = secrets.token_hex(32)

@@ -10,8 +10,8 @@ from shared.broker.connections import connected
 from shared.broker.errors import BrokerUnavailable
 from shared.settings.settings import Settings
 from shared.storage.db.engine import DatabaseUnavailable
-from shared.storage.db.migrate import migrate_database
 from shared.storage.db.opening import open_database, opened_database
+from shared.storage.db.schema.migrate import migrate_database
 from shared.storage.db.statement import Statement
 
 IS_ENCRYPTED = Statement("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")

@@ -21,8 +21,8 @@ from sqlalchemy.engine import make_url
 
 from shared.storage.db.accounts import GRANTS, grant_accounts
 from shared.storage.db.engine import Database, StatementError
-from shared.storage.db.migrate import METADATA, migrate
 from shared.storage.db.opening import open_database
+from shared.storage.db.schema.migrate import METADATA, migrate
 from shared.storage.db.statement import Dialect
 
 #: Of the accounts that API and workers have on PostgreSQL.

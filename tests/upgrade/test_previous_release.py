@@ -26,7 +26,7 @@ from sandbox.terminal.device.device import Device
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker import messages
 from shared.security.credentials import new_webhook_secret
-from shared.storage.db.migrate import migrate
+from shared.storage.db.schema.migrate import migrate
 
 PREVIOUS: Final = Path(__file__).with_name("previous-release")
 KINDS: Final = ("api", "terminal-worker", "notifier-worker")

@@ -6,7 +6,7 @@ Times are milliseconds since 1970 UTC by the database's clock.
 from sqlalchemy import Index
 from sqlmodel import SQLModel
 
-from shared.storage.db.columns import identity, milliseconds, reference, text_column, text_key
+from shared.storage.db.schema.columns import identity, milliseconds, reference, text_column, text_key
 
 
 class OperatorSessionRow(SQLModel, table=True):

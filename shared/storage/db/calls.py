@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from shared.runtime.lanes import Lanes
-from shared.storage.db.connection import Row
+from shared.storage.db.connections.connection import Row
 from shared.storage.db.errors import StatementCancelled, StatementError
 from shared.storage.db.statement import Statement
 

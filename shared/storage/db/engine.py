@@ -18,7 +18,7 @@ import structlog
 
 from shared.metrics.parts import CallObserver
 from shared.storage.db.calls import Calls
-from shared.storage.db.connection import Connection, Pool, Row
+from shared.storage.db.connections.connection import Connection, Pool, Row
 from shared.storage.db.errors import (
     CommitUnknown,
     ConnectionLost,

@@ -10,13 +10,13 @@ from typing import Any, Final
 import asyncpg
 
 from shared.settings.settings import Settings, SettingsError
+from shared.storage.db.connections.pooler import Pooler, connect_arguments, pooler_problem
+from shared.storage.db.connections.postgres import PostgresPool, PostgresRow
+from shared.storage.db.connections.private_files import warn_of_open_folder
+from shared.storage.db.connections.urls import asyncpg_arguments, dialect_of, sqlite_path
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.pooler import Pooler, connect_arguments, pooler_problem
-from shared.storage.db.postgres import PostgresPool, PostgresRow
-from shared.storage.db.private_files import warn_of_open_folder
-from shared.storage.db.schema import SchemaTooOld, check_schema
+from shared.storage.db.schema.version import SchemaTooOld, check_schema
 from shared.storage.db.statement import Statement
-from shared.storage.db.urls import asyncpg_arguments, dialect_of, sqlite_path
 
 CONNECT_SECONDS: Final = 5.0
 #: PostgreSQL: limit of one statement; a hanging server must not keep a payment for ever.
@@ -69,13 +69,13 @@ def open_database(
     """Return the database behind `url` (`postgresql+asyncpg://...` or `sqlite+aiosqlite:///PATH`).
 
     Nothing is connected yet. `async_creator` replaces the driver's connect function. `pooler`: lends
-    PostgreSQL's connections, see `shared.storage.db.pooler`. `statement_seconds`: limit of one on PostgreSQL.
+    PostgreSQL's connections, see `connections.pooler`. `statement_seconds`: limit of one on PostgreSQL.
     `ca_file`: the authorities that verify PostgreSQL's certificate.
     """
     rng = rng or random.Random()  # nosec B311 # noqa: S311 - jitter, not a secret
     if dialect_of(url) == "sqlite":
         # SQLAlchemy, which a process on PostgreSQL does not load: a quarter of its start, and 20 MB.
-        from shared.storage.db.sqlite import sqlite_pools
+        from shared.storage.db.connections.sqlite import sqlite_pools
 
         return Database(*sqlite_pools(url, async_creator), "sqlite", rng)
     pool = PostgresPool(

@@ -3,7 +3,7 @@
 from sqlalchemy import Index
 from sqlmodel import SQLModel
 
-from shared.storage.db.columns import flag, identity, integer, milliseconds, text_column
+from shared.storage.db.schema.columns import flag, identity, integer, milliseconds, text_column
 
 
 class ResponseRow(SQLModel, table=True):

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from shared.storage.db.migrate import METADATA
+from shared.storage.db.schema.migrate import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -6,7 +6,7 @@ The schema is the only use of SQLModel: the named statements beside this file ru
 from sqlalchemy import Index
 from sqlmodel import SQLModel
 
-from shared.storage.db.columns import (
+from shared.storage.db.schema.columns import (
     computed_text,
     flag,
     identity,

@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from shared.storage.db.columns import milliseconds, text_column, text_key
+from shared.storage.db.schema.columns import milliseconds, text_column, text_key
 
 
 class TaskRow(SQLModel, table=True):

@@ -5,10 +5,10 @@ On SQLite the counters are in a file of their own, because payments could delay 
 
 from typing import Any
 
+from shared.storage.db.connections.urls import heartbeats_url
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
-from shared.storage.db.urls import heartbeats_url
 
 #: `tables.WorkerRow` in words, since the tables are loaded by migrations alone.
 CREATE_ON_SQLITE = Statement(

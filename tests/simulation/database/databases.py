@@ -5,7 +5,7 @@ An engine of SQLAlchemy is used again in later histories: compiling its statemen
 
 import random
 
-from shared.storage.db.alchemy import AlchemyPool
+from shared.storage.db.connections.alchemy import AlchemyPool
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
 from tests.simulation.database.sqlite import STORE, connect_heartbeats, connect_main

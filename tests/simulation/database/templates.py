@@ -10,8 +10,8 @@ from pathlib import Path
 from shared.storage.administration import merchant_register
 from shared.storage.administration.audit_trail import Actor
 from shared.storage.administration.merchant_register import MerchantSettings
-from shared.storage.db.migrate import migrate
 from shared.storage.db.opening import open_database
+from shared.storage.db.schema.migrate import migrate
 from shared.storage.terminals.heartbeats import Heartbeats
 from tests.simulation.surroundings import MERCHANT_IDS
 

@@ -9,9 +9,9 @@ from unittest.mock import patch
 from payments import change, rows
 from races.interleaving import eventually, open_transaction
 
+from shared.storage.db.connections.postgres import PostgresConnection
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.migrate import METADATA
-from shared.storage.db.postgres import PostgresConnection
+from shared.storage.db.schema.migrate import METADATA
 from shared.storage.db.statement import Statement
 from shared.storage.functions.function import LOCK_WAIT, TOGETHER_SETTINGS, Function
 

@@ -26,7 +26,7 @@ from races.race import Race
 from shared.payment.payment import Payment, Reason, Settlement
 from shared.payment.states import Event, State
 from shared.storage.db import engine, statement
-from shared.storage.db.connection import Connection
+from shared.storage.db.connections.connection import Connection
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments import acceptance, settling, snapshots

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from shared.storage.db.connection import Connection, Pool, Row
+from shared.storage.db.connections.connection import Connection, Pool, Row
 from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
 

@@ -21,8 +21,8 @@ from wire.raw_http import basic
 
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
-from api.http.given_responses import GivenResponses
-from api.http.last_uses import LastUses
+from api.http.logins.last_uses import LastUses
+from api.http.server.given_responses import GivenResponses
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
 from api.wiring import wire

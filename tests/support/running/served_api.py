@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from databases import Store
 from running.api_alone import ApiAlone, api_alone
 
-from api.http.server import http_options
+from api.http.server.connections import http_options
 from shared.runtime.metrics import Metrics
 from shared.runtime.serving import listen, port_of, serving
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.__main__ import PARTS
 from bench.figures import Spread
-from bench.growth_statements import statements
+from bench.growth.statements import statements
 from bench.page import PAGE, RESULTS, number_text, page, pictures_in, read_results, table, write_page
 from bench.parts import growth
 from bench.results import Part, Result, Row

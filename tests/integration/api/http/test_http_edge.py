@@ -17,7 +17,7 @@ from orders import order_for
 from running.api_alone import ApiAlone, Caller, api_alone
 from wire.raw_http import HEALTH, RawConnection, raw_connection, request
 
-from api.http.server import http_options
+from api.http.server.connections import http_options
 from shared.network.http_bounds import HEAD_BYTES, REST_BYTES
 from shared.payment.states import Event
 from shared.runtime.metrics import Metrics

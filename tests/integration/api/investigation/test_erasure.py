@@ -8,7 +8,7 @@ from running.api_alone import ApiAlone, Caller
 from shared.payment.payment import Result, Settlement
 from shared.payment.states import Event
 from shared.storage.administration.audit_trail import Actor
-from shared.storage.db.migrate import METADATA
+from shared.storage.db.schema.migrate import METADATA
 from shared.storage.payments import settling
 from shared.storage.retention.erasure import Erased, NotSettled, erase_order
 from shared.storage.terminals.locks import ObservedCapabilities

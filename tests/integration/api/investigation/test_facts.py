@@ -6,7 +6,7 @@ import pytest
 from payments import rows
 from running.api_alone import ApiAlone, Caller, on_sqlite
 
-from api.http.given_responses import GivenResponses
+from api.http.server.given_responses import GivenResponses
 from shared.payment.payment import Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import SystemClock

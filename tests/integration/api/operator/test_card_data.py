@@ -24,7 +24,7 @@ from sandbox.terminal.server.server import VirtualTerminal
 from shared.broker.bursts import PublishBursts
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import Database
-from shared.storage.db.migrate import METADATA
+from shared.storage.db.schema.migrate import METADATA
 
 #: A test number with a valid check digit; no bank issued it.
 CARD = "4970109986547211"

@@ -11,7 +11,7 @@ from wire.webhooks import ENDPOINTS, LOCAL, URL, cancelled_payment, deliveries_o
 from api.webhooks.models import WebhookEndpoint
 from shared.security.credentials import CredentialKind, is_webhook_secret
 from shared.security.encryption import SecretCipher
-from shared.storage.db.migrate import METADATA
+from shared.storage.db.schema.migrate import METADATA
 from shared.storage.webhooks import delivery_contents, delivery_sweep
 
 JSON = {"content-type": "application/json"}

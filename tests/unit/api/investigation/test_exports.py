@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.http.login_errors import TooManyRequests
+from api.http.logins.errors import TooManyRequests
 from api.investigation import exports
 from api.investigation.exports import Exports, Format
 from shared.payment.payment import Payment

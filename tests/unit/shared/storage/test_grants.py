@@ -1,7 +1,7 @@
 """The table of PostgreSQL grants by account."""
 
 from shared.storage.db.accounts import GRANTS
-from shared.storage.db.migrate import METADATA
+from shared.storage.db.schema.migrate import METADATA
 
 
 def test_every_table_is_granted_to_an_account() -> None:

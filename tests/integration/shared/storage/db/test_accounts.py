@@ -6,8 +6,8 @@ from payments import change
 
 from shared.storage.db.accounts import GRANTS, UnfitPassword, grant_accounts
 from shared.storage.db.engine import StatementError
-from shared.storage.db.migrate import METADATA
 from shared.storage.db.opening import open_database
+from shared.storage.db.schema.migrate import METADATA
 
 _TABLES = {table.name for table in METADATA.sorted_tables}
 #: One that is no generated column.

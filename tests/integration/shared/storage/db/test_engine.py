@@ -9,7 +9,8 @@ from databases import Store
 from payments import ADDRESS, change, queued, rows
 from races.interleaving import open_transaction
 
-from shared.storage.db import alchemy, errors, sqlite
+from shared.storage.db import errors
+from shared.storage.db.connections import alchemy, sqlite
 from shared.storage.db.engine import Database, StatementError, Transaction, UniqueViolation
 from shared.storage.db.errors import TransactionFailed
 from shared.storage.db.opening import check_durability, open_database

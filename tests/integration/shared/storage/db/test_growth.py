@@ -8,15 +8,15 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from bench.growth_data import Installation, fill
-from bench.growth_statements import (
+from bench.growth.data import Installation, fill
+from bench.growth.statements import (
     SMALL_TABLES,
     WHOLE_TABLE,
     cost,
     statements,
     whole_tables_of_any_values,
 )
-from shared.storage.db.migrate import migrate
+from shared.storage.db.schema.migrate import migrate
 from shared.storage.db.statement import Statement
 
 #: Every table that grows has too many rows for a plan that reads it as a whole.

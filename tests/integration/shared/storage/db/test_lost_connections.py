@@ -26,6 +26,7 @@ from wire.cut_proxy import CutProxy, cut_proxy
 
 from shared.payment.payment import Settlement
 from shared.payment.states import Event, State
+from shared.storage.db.connections.postgres import PostgresPool
 from shared.storage.db.engine import (
     CommitUnknown,
     Database,
@@ -35,7 +36,6 @@ from shared.storage.db.engine import (
     Transaction,
 )
 from shared.storage.db.opening import open_database
-from shared.storage.db.postgres import PostgresPool
 from shared.storage.db.statement import Statement
 from shared.storage.payments import claims, snapshots
 from shared.storage.payments.claims import Claimed, read_back

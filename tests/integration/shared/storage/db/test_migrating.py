@@ -12,15 +12,15 @@ from databases import Store
 from payments import change, rows
 from sqlalchemy import Connection
 
-from shared.storage.db.alchemy import AlchemyConnection
+from shared.storage.db.connections.alchemy import AlchemyConnection
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.migrate import (
+from shared.storage.db.opening import open_database
+from shared.storage.db.schema.migrate import (
     METADATA,
     migrate,
     open_alchemy,
 )
-from shared.storage.db.opening import open_database
-from shared.storage.db.schema import (
+from shared.storage.db.schema.version import (
     MIGRATIONS,
     SchemaTooNew,
     SchemaTooOld,

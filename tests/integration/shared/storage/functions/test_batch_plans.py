@@ -9,7 +9,7 @@ from races.interleaving import open_transaction
 
 from shared.storage.db.calls import Call
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.migrate import METADATA
+from shared.storage.db.schema.migrate import METADATA
 from shared.storage.db.statement import Statement
 from shared.storage.functions.accept_batch import ACCEPT_BATCH
 from shared.storage.functions.accept_function import CALL_ACCEPT

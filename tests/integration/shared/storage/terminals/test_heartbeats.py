@@ -9,8 +9,8 @@ from races.interleaving import open_transaction
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
+from shared.storage.db.connections.urls import heartbeats_url
 from shared.storage.db.engine import Database
-from shared.storage.db.urls import heartbeats_url
 from shared.storage.terminals.heartbeats import CREATE_ON_SQLITE, Heartbeats
 from shared.storage.terminals.tables import WorkerRow
 

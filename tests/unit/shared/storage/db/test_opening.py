@@ -6,7 +6,7 @@ import pytest
 
 from shared.settings.load import load_settings
 from shared.storage.db.opening import opened_database
-from shared.storage.db.schema import SchemaTooOld
+from shared.storage.db.schema.version import SchemaTooOld
 
 
 async def test_a_database_that_does_not_exist_is_an_error_and_not_made(tmp_path: Path) -> None:

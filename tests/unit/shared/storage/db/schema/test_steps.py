@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from shared.storage.db.schema import MIGRATIONS, known_versions
-from shared.storage.db.schema_steps import (
+from shared.storage.db.schema.steps import (
     generation,
     is_too_new,
     is_too_old,
@@ -14,6 +13,7 @@ from shared.storage.db.schema_steps import (
     needed,
     target,
 )
+from shared.storage.db.schema.version import MIGRATIONS, known_versions
 
 #: The first release; the second adds (2) and removes (3); the third adds (4) and removes (5).
 FIRST = ["1.1"]

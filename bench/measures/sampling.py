@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.clients import go_on, payers
-from bench.flame import PICTURES, picture, read_stacks
+from bench.measures.flame import PICTURES, picture, read_stacks
 from bench.parts.webhooks import busy_notifier
 from bench.size import Size
 from bench.system import Servers, running_system

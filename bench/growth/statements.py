@@ -1,4 +1,4 @@
-"""Every named statement of the storage, and its plan and cost on a PostgreSQL filled by `growth_data`."""
+"""Every named statement of the storage, and its plan and cost on a PostgreSQL filled by `data.py`."""
 
 import importlib
 import json
@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 import shared.storage
-from bench.growth_data import key
+from bench.growth.data import key
 from shared.storage.db.statement import Dialect, Statement
 
 #: Statements that read a whole table, and the reason for which each may.
@@ -25,11 +25,11 @@ SMALL_TABLES: Final = frozenset({"workers", "tasks", "delivery_targets", "operat
 #: table.
 _WITHOUT_TABLE: Final = frozenset(
     {
-        "db.migrate._LOCK",
-        "db.schema._VERSION",
+        "db.schema.migrate._LOCK",
+        "db.schema.version._VERSION",
         "db.opening._SYNCHRONOUS",
-        "db.pooler._IDLE_LIMIT",
-        "db.pooler._SERVING_PROCESS",
+        "db.connections.pooler._IDLE_LIMIT",
+        "db.connections.pooler._SERVING_PROCESS",
         "functions.purge_function.CALL_PURGE",
         "retention.purge.CALL_PURGE",
         "payments.acceptance._LIMIT_LOCK_WAIT",

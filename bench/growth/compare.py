@@ -16,10 +16,10 @@ from typing import Final
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from bench.growth_data import Installation, fill
-from bench.growth_statements import WHOLE_TABLE, Cost, cost, statements
+from bench.growth.data import Installation, fill
+from bench.growth.statements import WHOLE_TABLE, Cost, cost, statements
 from bench.system import Servers, database_named
-from shared.storage.db.migrate import migrate
+from shared.storage.db.schema.migrate import migrate
 
 RUNS: Final = 5
 #: An index of a hundred times the rows is one or two levels higher, in each of a statement's indexes.

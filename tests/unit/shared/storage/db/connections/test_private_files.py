@@ -10,8 +10,8 @@ import structlog
 from payments import change, rows
 
 from shared.settings.settings import Settings
-from shared.storage.db.migrate import migrate_database
 from shared.storage.db.opening import open_database, opened_database
+from shared.storage.db.schema.migrate import migrate_database
 from shared.storage.terminals.heartbeats import Heartbeats
 
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from shared.network.tls import verifying_context
 from shared.settings.fields import variable
+from shared.storage.db.connections.postgres import PostgresConnection
 from shared.storage.db.engine import Database, DatabaseUnavailable, Transaction
-from shared.storage.db.postgres import PostgresConnection
 from shared.storage.db.statement import Statement
 
 #: A pooler that lends a connection for one transaction, or none.

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from api.http.auth import BasicCredentials, parse_basic
-from api.http.login_errors import Unauthorized
+from api.http.logins.auth import BasicCredentials, parse_basic
+from api.http.logins.errors import Unauthorized
 
 
 def _basic(pair: bytes) -> str:

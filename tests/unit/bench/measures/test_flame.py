@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree
 
-from bench.flame import WIDTH, Box, boxes_of, picture, read_stacks, tree_of
+from bench.measures.flame import WIDTH, Box, boxes_of, picture, read_stacks, tree_of
 
 STACKS = "run (a.py:1);pay (b.py:2) 30\nrun (a.py:1);pay (b.py:2);<lambda> (c.py:3) 50\nrun (a.py:1) 20\n"
 

@@ -14,15 +14,15 @@ from sqlmodel import SQLModel
 
 from shared.settings.settings import Settings
 from shared.storage.administration import tables as administration_tables
-from shared.storage.db.alchemy import AlchemyConnection, AlchemyPool
+from shared.storage.db.connections.alchemy import AlchemyConnection, AlchemyPool
+from shared.storage.db.connections.pooler import Pooler, alchemy_arguments
+from shared.storage.db.connections.private_files import make_private_folder
+from shared.storage.db.connections.sqlite import sqlite_pools
+from shared.storage.db.connections.urls import dialect_of, sqlite_path
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.pooler import Pooler, alchemy_arguments
-from shared.storage.db.private_files import make_private_folder
-from shared.storage.db.schema import MIGRATIONS, known_versions, refuse_too_new
-from shared.storage.db.schema_steps import target
-from shared.storage.db.sqlite import sqlite_pools
+from shared.storage.db.schema.steps import target
+from shared.storage.db.schema.version import MIGRATIONS, known_versions, refuse_too_new
 from shared.storage.db.statement import Statement
-from shared.storage.db.urls import dialect_of, sqlite_path
 from shared.storage.investigation import tables as investigation_tables
 from shared.storage.payments import tables as payment_tables
 from shared.storage.retention import tables as retention_tables
@@ -88,7 +88,7 @@ async def migrate(
 ) -> tuple[str | None, str | None]:
     """Run the missing migrations in one transaction; return the versions before and after.
 
-    `after`: the step after the end of the previous release's processes, too, see `schema_steps`.
+    `after`: the step after the end of the previous release's processes, too, see `steps.py`.
     Alembic runs on a connection of SQLAlchemy's. Raises DatabaseUnavailable, CommitUnknown, SchemaTooNew.
     """
 

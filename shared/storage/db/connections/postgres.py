@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from shared.storage.db.connection import POOL_SECONDS, Row
+from shared.storage.db.connections.connection import POOL_SECONDS, Row
 from shared.storage.db.errors import (
     ConnectionLost,
     DatabaseBusy,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from api.http.errors import ApiError, HeadTooLarge, MalformedRequest, RequestTimeout
 from api.http.json_text import write_json
-from api.http.login_errors import TooManyConnections
+from api.http.logins.errors import TooManyConnections
 from shared.network.client_addresses import UnauthenticatedConnections
 from shared.network.http_bounds import Bounds, Refusal
 from shared.network.http_protocol import BoundedProtocol

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from bench.metrics import percentile_bound
+from bench.measures.metrics import percentile_bound
 
 
 def test_only_values_since_the_last_look_count() -> None:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bench.cpu import CpuMeter, server_roots, tree_seconds
+from bench.measures.cpu import CpuMeter, server_roots, tree_seconds
 from bench.system import Servers
 
 #: CPU time that a process takes in the tests.

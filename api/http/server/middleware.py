@@ -7,11 +7,11 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.answered import CREDENTIAL, AnswerAbout, watched_answer
 from api.http.errors import NotFound
-from api.http.given_responses import GivenResponses
 from api.http.references import references_of
 from api.http.responses import answer_error
+from api.http.server.answered import CREDENTIAL, AnswerAbout, watched_answer
+from api.http.server.given_responses import GivenResponses
 from shared.network.http_bounds import CLIENT_LEFT, LOGGED_IN
 from shared.runtime.ids import RandomBytes, new_process_id
 from shared.runtime.logging import bound, is_sane_request_id

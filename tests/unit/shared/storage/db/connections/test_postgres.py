@@ -7,6 +7,7 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
+from shared.storage.db.connections.postgres import PostgresPool
 from shared.storage.db.errors import (
     ConnectionLost,
     DatabaseBusy,
@@ -17,7 +18,6 @@ from shared.storage.db.errors import (
     TransactionFailed,
     UniqueViolation,
 )
-from shared.storage.db.postgres import PostgresPool
 from shared.storage.db.statement import Statement
 
 ASK = Statement("SELECT :word")
@@ -203,7 +203,7 @@ async def test_a_connection_that_cannot_be_cleaned_is_closed(
     pool: PostgresPool, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that answers no ROLLBACK keeps no place of the pool."""
-    monkeypatch.setattr("shared.storage.db.postgres.CLEANING_SECONDS", 0.01)
+    monkeypatch.setattr("shared.storage.db.connections.postgres.CLEANING_SECONDS", 0.01)
     async with pool.connect() as connection:
         await connection.begin()
         opened.drivers[0].hangs_at = "ROLLBACK"

@@ -48,7 +48,7 @@ def run_migrations(
     from rich.console import Console
 
     from cli.process import command_settings, plain_errors, run_on_loop
-    from shared.storage.db.migrate import migrate_database
+    from shared.storage.db.schema.migrate import migrate_database
 
     with plain_errors():
         settings = command_settings()
@@ -68,8 +68,8 @@ def show_status(
 ) -> None:
     """Compare the schema's version with this release's; exit code 1 where this release cannot run on it."""
     from cli.process import EXIT_UNAVAILABLE, command_settings, plain_errors, run_on_loop
-    from shared.storage.db.schema import known_versions, refuse_too_new
-    from shared.storage.db.schema_steps import missing_steps, needed
+    from shared.storage.db.schema.steps import missing_steps, needed
+    from shared.storage.db.schema.version import known_versions, refuse_too_new
 
     known = known_versions()
     with plain_errors():
@@ -93,9 +93,9 @@ def show_status(
 
 
 async def _version(settings: "Settings") -> str | None:
+    from shared.storage.db.connections.urls import sqlite_path
     from shared.storage.db.opening import open_database
-    from shared.storage.db.schema import schema_version
-    from shared.storage.db.urls import sqlite_path
+    from shared.storage.db.schema.version import schema_version
 
     url = settings.database_url.get_secret_value()
     path = sqlite_path(url)
@@ -140,12 +140,12 @@ async def _grant(settings: "Settings", folder: Path) -> None:
 @asynccontextmanager
 async def opened_or_made_database(settings: "Settings") -> AsyncIterator["Database"]:
     """Open the database; create an SQLite database that does not exist yet, as for the first merchant."""
+    from shared.storage.db.connections.urls import sqlite_path
     from shared.storage.db.opening import opened_database
-    from shared.storage.db.urls import sqlite_path
 
     path = sqlite_path(settings.database_url.get_secret_value())
     if path is not None and not path.exists():
-        from shared.storage.db.migrate import migrate_database
+        from shared.storage.db.schema.migrate import migrate_database
 
         await migrate_database(settings)
         typer.echo(f"New database: {path}", err=True)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli import sandbox_run
+from cli.sandbox.run import prepare, run_sandbox, serve
 
 app = typer.Typer(add_completion=False)
-app.callback(invoke_without_command=True)(sandbox_run.run_sandbox)
-app.command("prepare")(sandbox_run.prepare)
-app.command("serve")(sandbox_run.serve)
+app.callback(invoke_without_command=True)(run_sandbox)
+app.command("prepare")(prepare)
+app.command("serve")(serve)
 
 
 @app.command("outcomes")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from shared.storage.db.engine import Database, Transaction
-from shared.storage.db.schema_steps import is_too_new, is_too_old, needed
+from shared.storage.db.schema.steps import is_too_new, is_too_old, needed
 from shared.storage.db.statement import Dialect, Statement
 
 #: The folder of the migrations.
-MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
+MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
 _REVISION: Final = re.compile(r'^revision = "([^"]+)"$', re.MULTILINE)
 
 _HAS_VERSION: Final[dict[Dialect, Statement]] = {

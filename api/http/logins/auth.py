@@ -6,8 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from api.http.last_uses import LastUses
-from api.http.login_errors import (
+from api.http.logins.errors import (
     HEADER_EMPTY,
     HEADER_INVALID,
     HEADER_NOT_BASIC,
@@ -18,7 +17,8 @@ from api.http.login_errors import (
     Unauthorized,
     WrongCredentialKind,
 )
-from api.http.middleware import client_host, logged_in
+from api.http.logins.last_uses import LastUses
+from api.http.server.middleware import client_host, logged_in
 from api.limits.failed_logins import FailedLogins, MustPause
 from api.limits.fair_shares import FairShares, Share
 from shared.runtime.clock import Clock

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from shared.storage.db.urls import asyncpg_arguments, sqlite_path
+from shared.storage.db.connections.urls import asyncpg_arguments, sqlite_path
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
-from shared.storage.db.connection import POOL_SECONDS, Row
+from shared.storage.db.connections.connection import POOL_SECONDS, Row
 from shared.storage.db.errors import DatabaseBusy, DatabaseUnavailable, known_error
 from shared.storage.db.statement import Statement
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.storage.db.alchemy import AlchemyPool
-from shared.storage.db.connection import POOL_SECONDS
-from shared.storage.db.private_files import make_private
-from shared.storage.db.urls import sqlite_path
+from shared.storage.db.connections.alchemy import AlchemyPool
+from shared.storage.db.connections.connection import POOL_SECONDS
+from shared.storage.db.connections.private_files import make_private
+from shared.storage.db.connections.urls import sqlite_path
 
 #: Wait for another process's writer.
 SQLITE_BUSY_SECONDS: Final = 5.0

@@ -1,0 +1,1 @@
+"""Log-ins: credentials, the times of their last uses, and errors."""

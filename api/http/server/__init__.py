@@ -1,0 +1,1 @@
+"""The server: connections, acceptance, the outermost layer, and measures of every request."""

@@ -1,0 +1,1 @@
+"""Growth: the cost of each statement of the storage in a small and a large database."""

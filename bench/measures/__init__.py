@@ -1,0 +1,1 @@
+"""Measures of processes and of the machine: CPU, memory, metrics, stacks, versions."""

@@ -1,0 +1,1 @@
+"""Verbs about an installation: settings, database, broker, document."""

@@ -1,0 +1,1 @@
+"""Verbs of the sandbox: all systems around the API, or a terminal alone."""

@@ -1,0 +1,1 @@
+"""Connections of both databases and their drivers, behind one form; URLs, poolers, file modes."""

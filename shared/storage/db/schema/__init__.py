@@ -1,0 +1,1 @@
+"""The schema: its versions, migrations and the columns that tables share."""
