@@ -9,7 +9,7 @@ from pydantic import Field
 from api.http.dependencies import MerchantId, Wired, merchant
 from api.http.errors import InvalidQuery
 from api.http.models import Omittable
-from api.http.query import PAGE_DEFAULT, Limit
+from api.http.query import PAGE_DEFAULT, Limit, TimeParameter
 from api.http.routing import api_router
 from api.openapi.components import error_responses
 from api.webhooks.delivery_models import Event, EventFeed
@@ -34,11 +34,20 @@ async def list_events(
     dependencies: Wired,
     merchant_id: MerchantId,
     after: Annotated[_Position, Query(description="An earlier answer's `next`; left out: all.")] = None,
+    since: Annotated[
+        TimeParameter,
+        Query(alias="from", description="In place of `after`: from the events of this time on."),
+    ] = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> EventFeed:
     """Return events in the order in which they were committed: none ever appears behind a cursor that was
     given. For a POS that cannot receive webhooks."""
-    page = await feed.read(dependencies.database, merchant_id, after=int(after or "0"), limit=limit)
+    if after is not None and since is not None:
+        raise InvalidQuery("from", "Give `after` or `from`, not both.")
+    position = int(after or "0")
+    if since is not None:
+        position = await feed.position_before(dependencies.database, merchant_id, since)
+    page = await feed.read(dependencies.database, merchant_id, after=position, limit=limit)
     return EventFeed(events=_shown(page.events), next=str(page.next), has_more=page.has_more)
 
 

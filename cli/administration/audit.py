@@ -22,7 +22,7 @@ _COLUMNS: Final = (
     Column("at (UTC)", lambda row: short_time(row["at"])),
     Column("by", lambda row: row.get("by_name") or row["by"]),
     Column("action", lambda row: row["action"].replace("_", " ")),
-    Column("on", "subject"),
+    Column("on", "subject", is_whole=True),
     Column("why and what", _what),
 )
 

@@ -46,8 +46,8 @@ _COLUMNS: Final = (
     Column("username", "username", is_whole=True),
     Column("kind", lambda row: row.get("role") or row["kind"]),
     Column("label", "label"),
-    Column("merchant", "merchant_id"),
-    Column("last use (UTC)", lambda row: short_time(row.get("used_at"))[:16] or "never"),
+    Column("merchant", "merchant_id", is_whole=True, leaves=2),
+    Column("last use (UTC)", lambda row: short_time(row.get("used_at"))[:16] or "never", leaves=1),
     Column("state", _state),
 )
 

@@ -24,10 +24,10 @@ class State(StrEnum):
 
 _Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id.")]
 _COLUMNS: Final = (
-    Column("delivery", "id"),
-    Column("type", lambda row: f"{row['kind']} {row['type']}"),
+    Column("delivery", "id", is_whole=True),
+    Column("type", "type"),
     Column("state", "state"),
-    Column("written (UTC)", lambda row: short_time(row["created_at"])),
+    Column("written (UTC)", lambda row: short_time(row["created_at"])[:16]),
 )
 
 

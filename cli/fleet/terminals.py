@@ -1,6 +1,6 @@
 """Commands `cloud-terminal terminals`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -24,15 +24,21 @@ _Terminal = Annotated[str, typer.Argument(metavar="TERMINAL", help="The terminal
 def _state(row: Row) -> str:
     if "disabled_at" in row:
         return "disabled"
-    return f"{row['held_by']} since {short_time(row['held_since'])}" if "held_by" in row else "free"
+    return "busy" if "held_by" in row else "free"
+
+
+def _time(name: str) -> Callable[[Row], str]:
+    return lambda row: short_time(row.get(name))[:16]
 
 
 _COLUMNS: Final = (
-    Column("merchant", "merchant_id"),
-    Column("terminal", "id"),
+    Column("merchant", "merchant_id", is_whole=True, leaves=1),
+    Column("terminal", "id", is_whole=True),
     Column("address", "terminal_address"),
     Column("state", _state),
-    Column("last answer", lambda row: short_time(row.get("last_answer_at"))[:16]),
+    Column("since (UTC)", _time("held_since"), leaves=2),
+    Column("by", "held_by", is_whole=True, leaves=4),
+    Column("last answer", _time("last_answer_at"), leaves=3),
     Column("paid", lambda row: f"{row['succeeded']}/{row['rated']}" if row["rated"] else "", "right"),
 )
 

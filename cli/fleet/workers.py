@@ -11,7 +11,7 @@ app = typer.Typer(
 )
 
 _COLUMNS: Final = (
-    Column("worker", "id"),
+    Column("worker", "id", is_whole=True),
     Column("heartbeat", lambda row: "lives" if row["is_alive"] else "none"),
     Column("terminals", "terminals", "right"),
     Column("longest for", lambda row: f"{row['longest_held_seconds']:.0f} s", "right"),

@@ -14,6 +14,11 @@ def _of_payment(name: str) -> Any:
     return lambda row: row["payment"].get(name)
 
 
+def _since(row: "Row") -> str:
+    payment = row["payment"]
+    return short_time(payment.get("doubted_at") or payment["created_at"])[:16]
+
+
 def _decision(row: "Row") -> str:
     left = row.get("decision_in_seconds")
     if left is None:
@@ -27,9 +32,9 @@ def _decision(row: "Row") -> str:
 
 _COLUMNS: Final = (
     Column("payment", _of_payment("id"), is_whole=True),
-    Column("since", lambda row: short_time(row["payment"].get("doubted_at") or row["payment"]["created_at"])),
+    Column("since (UTC)", _since),
     Column("amount", lambda row: euros(row["payment"]["amount"], row["payment"]["currency"]), "right"),
-    Column("terminal", "terminal_address"),
+    Column("terminal", "terminal_address", leaves=1),
     Column("may decide", _decision),
 )
 

@@ -5,6 +5,15 @@ from typing import Annotated
 
 import typer
 
+OfMerchant = Annotated[str | None, typer.Option(help="Of this merchant only.")]
+OnTerminal = Annotated[str | None, typer.Option(help="On this ADDRESS:PORT only.")]
+InState = Annotated[str | None, typer.Option(help="In this state only.")]
+OfOperation = Annotated[str | None, typer.Option(help="debit, reversal or credit only.")]
+CreatedFrom = Annotated[
+    str | None, typer.Option("--from", help="Accepted at this time or later: 2026-03-05T00:00:00+01:00.")
+]
+CreatedTo = Annotated[str | None, typer.Option("--to", help="Accepted before this time.")]
+
 
 class Form(StrEnum):
     """The form of an export."""
@@ -15,14 +24,12 @@ class Form(StrEnum):
 
 def export_payments(
     form: Annotated[Form, typer.Option("--format", help="CSV, or one JSON object a line.")] = Form.CSV,
-    merchant: Annotated[str | None, typer.Option(help="Of this merchant only.")] = None,
-    terminal: Annotated[str | None, typer.Option(help="On this ADDRESS:PORT only.")] = None,
-    state: Annotated[str | None, typer.Option(help="In this state only.")] = None,
-    operation: Annotated[str | None, typer.Option(help="debit, reversal or credit only.")] = None,
-    created_from: Annotated[
-        str | None, typer.Option("--from", help="Accepted at this time or later: 2026-03-05T00:00:00+01:00.")
-    ] = None,
-    created_to: Annotated[str | None, typer.Option("--to", help="Accepted before this time.")] = None,
+    merchant: OfMerchant = None,
+    terminal: OnTerminal = None,
+    state: InState = None,
+    operation: OfOperation = None,
+    created_from: CreatedFrom = None,
+    created_to: CreatedTo = None,
 ) -> None:
     """Write every payment that fits to standard output, the oldest first; any number of them.
 

@@ -19,6 +19,11 @@ EXIT_NOT_FOUND: Final = 3
 EXIT_FORBIDDEN: Final = 4
 #: What is stored contradicts it: it has changed, or is not allowed in this state.
 EXIT_CONFLICT: Final = 5
+# 6 is `cli.totals.compare_command.EXIT_DIFFERENT`.
+#: The payment ended and no money moved, nor can it.
+EXIT_FAILED: Final = 7
+#: The money may have moved: the outcome is unknown.
+EXIT_IN_DOUBT: Final = 8
 
 _EXIT_CODES: Final = {
     400: EXIT_USAGE,
@@ -64,7 +69,17 @@ class Api:
     def answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Return any answer, read whole. Raises typer.Exit where there is none."""
         with _reachable():
-            return self._runner.run(self._client.request(method, path, **_without_nothing(request)))
+            return self._send(method, path, request)
+
+    def tried(self, method: str, path: str, **request: Any) -> httpx.Response | httpx.TransportError:
+        """Return any answer, or what went wrong: for a caller that has to know what may have arrived."""
+        try:
+            return self._send(method, path, request)
+        except httpx.TransportError as error:
+            return error
+
+    def _send(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
+        return self._runner.run(self._client.request(method, path, **_without_nothing(request)))
 
     def get(self, path: str, **query: Any) -> Any:
         return self.call("GET", path, params=query)
@@ -113,16 +128,19 @@ async def _next(parts: AsyncIterator[bytes]) -> bytes | None:
 
 
 @contextmanager
-def api(*, makes_database: bool = False) -> Iterator[Api]:
+def api(*, makes_database: bool = False, needs_broker: bool = False) -> Iterator[Api]:
     """Yield the API that the verb's options name. Raises typer.Exit where it cannot be used.
 
     `makes_database`: on the machine an SQLite database that does not exist yet is created.
+    `needs_broker`: the verb is for an API over HTTP, since a command on the machine has no broker.
     """
     with plain_errors():
         try:
             target = choose_target(given_options.get())
         except TargetRefused as error:
             raise fail(str(error), EXIT_USAGE) from error
+        if needs_broker and isinstance(target, Machine):
+            raise fail("Name an API: --url, or a --profile. Here is no broker to reach a worker.", EXIT_USAGE)
         with asyncio.Runner() as runner:
             stack = AsyncExitStack()
             try:

@@ -16,6 +16,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 
 Row = Mapping[str, Any]
 
+#: A text of more characters is folded where there is no room.
+_FOLDED: Final = 20
+#: Blanks between two columns.
+_GAP: Final = 2
+
 #: Colours of states; what is not here has none.
 _STYLES: Final = {
     "succeeded": "green",
@@ -38,6 +43,8 @@ class Column:
     align: Literal["left", "right"] = "left"
     #: An id that is copied: it is never broken while there is room elsewhere.
     is_whole: bool = False
+    #: Left out where the table is wider than the terminal: the largest number first; 0 stays.
+    leaves: int = 0
 
     def of(self, row: Row) -> str:
         """Return the text of a row."""
@@ -80,20 +87,39 @@ def print_rows(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool,
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column.title, justify=column.align, no_wrap=column.is_whole, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in map_row(columns, row)))
-    if not table.row_count:
+    texts = [[column.of(row) for column in columns] for row in rows]
+    if not texts:
         print(nothing)
         return
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    kept = _that_fit(columns, texts, console.width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for place in kept:
+        column = columns[place]
+        table.add_column(column.title, justify=column.align, no_wrap=column.is_whole, overflow="fold")
+    for line in texts:
+        table.add_row(*(Text(line[place], style=_STYLES.get(line[place], "")) for place in kept))
+    console.print(table)
 
 
-def map_row(columns: Sequence[Column], row: Row) -> list[str]:
-    """Return the texts of a row, column by column."""
-    return [column.of(row) for column in columns]
+def _that_fit(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the places of the columns that are shown, so that ids are not broken."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(cell_len(text) for text in (column.title, *(row[place] for row in texts)))
+        for place, column in enumerate(columns)
+    ]
+    for place, column in enumerate(columns):
+        if not column.is_whole:
+            widths[place] = min(widths[place], _FOLDED)
+    kept = list(range(len(columns)))
+    while sum(widths[place] + _GAP for place in kept) - _GAP > width:
+        last = max(kept, key=lambda place: columns[place].leaves)
+        if not columns[last].leaves:
+            break
+        kept.remove(last)
+    return kept
 
 
 def print_facts(facts: Mapping[str, Any], *, as_json: bool, whole: Any = None) -> None:

@@ -33,7 +33,7 @@ def _sum(row: "Row", name: str) -> str:
 
 _COLUMNS: Final = (
     Column("day", "day"),
-    Column("merchant", "merchant_id"),
+    Column("merchant", "merchant_id", is_whole=True),
     Column("terminal", lambda row: row.get("terminal_id") or row.get("terminal_address")),
     Column("application", lambda row: row.get("application_name") or row.get("application")),
     Column("operation", "operation"),

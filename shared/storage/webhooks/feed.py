@@ -36,6 +36,12 @@ _PLACE = Statement(
 )
 _ADVANCE = Statement("UPDATE feeds SET position = position + :placed WHERE merchant_id = :merchant_id")
 
+_LAST = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id")
+#: Positions have gaps where old events were purged.
+_NEXT = Statement(
+    "SELECT position, at FROM events WHERE merchant_id = :merchant_id AND position > :after"
+    " ORDER BY position LIMIT 1"
+)
 _READ = Statement(
     "SELECT number, payment_id, sequence, type, at, body, position FROM events"
     " WHERE merchant_id = :merchant_id AND position > :after ORDER BY position LIMIT :most"
@@ -79,6 +85,28 @@ async def read(database: Database, merchant_id: str, *, after: int, limit: int) 
     return FeedPage(
         events, events[-1].position if events else after, has_more=len(rows) > limit or placed == most
     )
+
+
+async def position_before(database: Database, merchant_id: str, at: int) -> int:
+    """Return the position before the first event of this time or later; `at` is milliseconds since 1970 UTC.
+
+    It halves the feed, so that a long one costs some twenty searches. Raises DatabaseUnavailable.
+    """
+
+    async def look(tx: Transaction) -> int:
+        feed = await tx.one(_LAST, merchant_id=merchant_id)
+        # What is at or before `low` is earlier; what is behind `high` is not.
+        low, high = 0, 0 if feed is None else int(feed.position)
+        while low < high:
+            middle = (low + high) // 2
+            found = await tx.one(_NEXT, merchant_id=merchant_id, after=middle)
+            if found is None or found.at >= at:
+                high = middle
+            else:
+                low = int(found.position)
+        return low
+
+    return await database.read(look)
 
 
 async def _placed(database: Database, merchant_id: str, most: int) -> int:

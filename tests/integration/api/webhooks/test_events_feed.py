@@ -55,6 +55,26 @@ async def test_the_feed_has_the_bodies_of_webhooks(pos: Caller) -> None:
     assert [event["type"] for event in events] == ["payment.cancelled", "endpoint.test"]
 
 
+async def test_the_feed_begins_at_a_time(api: ApiAlone, pos: Caller) -> None:
+    """It has every event from that time on, also beside gaps of a purge; a cursor is another beginning."""
+    payments = [await cancelled_payment(pos) for _ in range(9)]
+    await read(pos)
+    for place, payment_id in enumerate(payments):
+        at = 1_772_712_000_000 + place * 60_000
+        await change(api.database, "UPDATE events SET at = :at WHERE payment_id = :id", at=at, id=payment_id)
+    for purged in (payments.pop(4), payments.pop(0)):
+        await change(api.database, "DELETE FROM events WHERE payment_id = :id", id=purged)
+
+    for minute, first in ((0, 0), (1, 0), (2, 1), (4, 3), (5, 3), (8, 6), (9, 7)):
+        feed = await read(pos, **{"from": f"2026-03-05T12:0{minute}:00Z"})
+        assert [event["payment_id"] for event in feed["events"]] == payments[first:], minute
+    refused = await pos.get(FEED, after="1", **{"from": "2026-03-05T12:00:00Z"})
+    assert (refused.status_code, refused.json()["error"]["details"]["parameter"]) == (400, "from")
+    later = await cancelled_payment(pos)
+    feed = await read(pos, **{"from": "2026-03-05T12:09:00Z"})
+    assert [event["payment_id"] for event in feed["events"]] == [later]
+
+
 async def test_merchants_have_feeds_of_their_own(api: ApiAlone) -> None:
     """Positions and events of one merchant do not show in the feed of another."""
     one, other = await api.merchant(), await api.merchant()
