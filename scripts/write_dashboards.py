@@ -272,6 +272,19 @@ CAPACITY: Final = [
         },
     ),
     Panel("Payments a second", "ops", {"ended": "sum(cloud_terminal:payments:rate5m)"}),
+    Panel(
+        "Age of the last purge, and of the oldest payment",
+        "s",
+        {
+            "last purge": f"max({CT}purge_age_seconds)",
+            "oldest payment": f"max({CT}oldest_payment_age_seconds)",
+        },
+    ),
+    Panel(
+        "Rows purged",
+        "none",
+        {"{{table}}": f"sum by (table) (increase({CT}purged_rows_total[$__range]))"},
+    ),
 ]
 DASHBOARDS: Final = {
     "overview": ("Overview", OVERVIEW, {"instance": f"{CT}http_requests_in_flight, instance"}),

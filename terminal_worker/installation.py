@@ -1,4 +1,4 @@
-"""Counts of the whole installation, which every worker exports: locks, open payments, size."""
+"""Counts of the whole installation, which every worker exports: locks, open payments, size, retention."""
 
 import asyncio
 import random
@@ -10,11 +10,12 @@ from shared.runtime.resilience import failures_logged
 from shared.storage.db.engine import Database
 from shared.storage.db.size import database_size
 from shared.storage.payments import queue
+from shared.storage.retention.ages import retention_ages
 from shared.storage.terminals.lock_counts import held_counts
 
 #: Alerts wait for minutes: a count twice a scrape is enough.
 COUNT_SECONDS: Final = 5.0
-#: PostgreSQL looks at every file of the database for its size.
+#: PostgreSQL looks at every file of the database for its size; retention moves by the day.
 SIZE_SECONDS: Final = 60.0
 
 
@@ -34,9 +35,17 @@ class InstallationCounts:
             with failures_logged("installation not counted"):
                 await self.count()
                 if loop.time() >= next_size:
-                    self._metrics.database.size(await database_size(self._database))
+                    await self.measure()
                     next_size = loop.time() + SIZE_SECONDS
             await asyncio.sleep(COUNT_SECONDS * self._rng.uniform(0.75, 1.25))
+
+    async def measure(self) -> None:
+        """Measure the database's size, and the ages of purge and payments. Raises DatabaseUnavailable."""
+        self._metrics.database.size(await database_size(self._database))
+        ages = await retention_ages(self._database)
+        self._metrics.database.retention(
+            purged_seconds=ages.purged_seconds, oldest_payment_seconds=ages.oldest_payment_seconds
+        )
 
     async def count(self) -> None:
         """Count open payments and held locks. Raises DatabaseUnavailable."""

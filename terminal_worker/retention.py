@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from collections import Counter
 from typing import Final
 
 import structlog
 
+from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
@@ -22,8 +24,11 @@ LOOK_SECONDS: Final = 600.0
 class Retention:
     """A worker's part in the purge."""
 
-    def __init__(self, database: Database, settings: Settings, worker: str, rng: random.Random) -> None:
+    def __init__(
+        self, database: Database, metrics: Metrics, settings: Settings, worker: str, rng: random.Random
+    ) -> None:
         self._database: Final = database
+        self._metrics: Final = metrics
         self._kept: Final = Kept(settings.retention_days, settings.delivery_retention_days)
         self._worker: Final = worker
         self._rng: Final = rng
@@ -41,8 +46,16 @@ class Retention:
         if lease is None:
             return
         _log.info("purge began", payment_days=self._kept.payment_days, delivery_days=self._kept.delivery_days)
+        counted: Counter[str] = Counter()
+
+        def count(deleted: Counter[str]) -> None:
+            # After each step: what an interrupted purge deleted is counted, too.
+            with failures_logged("purged rows not counted"):
+                self._metrics.database.purged(deleted - counted)
+                counted.update(deleted - counted)
+
         try:
-            deleted = await purge_all(self._database, lease, self._kept, lambda _deleted: None)
+            deleted = await purge_all(self._database, lease, self._kept, count)
         except LeaseLost:
             _log.warning("purge was taken over by another process")
             return

@@ -148,7 +148,7 @@ def wire(
         heartbeat=Heartbeat(heartbeats, worker, settings),
         recovery=recovery,
         sweep=sweep,
-        retention=Retention(database, settings, worker, rng),
+        retention=Retention(database, metrics, settings, worker, rng),
         counts=InstallationCounts(database, metrics, rng),
         reply_publisher=reply_publisher,
     )

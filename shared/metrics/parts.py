@@ -104,6 +104,9 @@ class DatabaseMetrics:
         self._in_use: Final = owned.gauge(database.IN_USE)
         self._waiting: Final = owned.gauge(database.WAITING)
         self._size: Final = owned.gauge(database.SIZE)
+        self._purged: Final = owned.counter(database.PURGED)
+        self._purge_age: Final = owned.gauge(database.PURGE_AGE)
+        self._oldest_kept: Final = owned.gauge(database.OLDEST_KEPT)
 
     def call_ended(self, call: str, seconds: float) -> None:
         self._durations[call].observe(seconds)
@@ -120,3 +123,13 @@ class DatabaseMetrics:
 
     def size(self, size_bytes: int) -> None:
         self._size.set(size_bytes)
+
+    def purged(self, deleted: Mapping[str, int]) -> None:
+        """Count the rows that a purge deleted, by table."""
+        for table, number in deleted.items():
+            self._purged.labels(table).inc(number)
+
+    def retention(self, *, purged_seconds: float, oldest_payment_seconds: float) -> None:
+        """Set the age of the last purge and of the oldest payment of the whole installation."""
+        self._purge_age.set(purged_seconds)
+        self._oldest_kept.set(oldest_payment_seconds)

@@ -6,6 +6,18 @@ from shared.metrics.definition import PROCESSES, WORKER, Metric
 
 CALLS: Final = ("read", "write")
 CALL_FAILURES: Final = ("busy", "unavailable", "commit_unknown")
+#: What belongs to payments; a test compares with the purge's own list.
+PURGED_TABLES: Final = (
+    "delivery_attempts",
+    "deliveries",
+    "events",
+    "evidence",
+    "gateway_records",
+    "payment_events",
+    "responses",
+    "idempotency_keys",
+    "payments",
+)
 CALL_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 CALL_DURATION: Final = Metric(
@@ -58,5 +70,42 @@ SIZE: Final = Metric(
     is_shared=True,
     advice="It grows by some KB a payment. Compare with the disk; see [growth](../operations/growth.md).",
 )
+PURGED: Final = Metric(
+    kind="counter",
+    name="purged_rows",
+    help="Rows that this worker's purges of old payments and deliveries deleted.",
+    owners=(WORKER,),
+    labels={"table": PURGED_TABLES},
+    advice="One worker a day purges; none moves for the first days of an installation. If it stops while "
+    "`purge_age_seconds` grows, see [PurgeOverdue](../operations/alerts.md#purgeoverdue).",
+)
+PURGE_AGE: Final = Metric(
+    kind="gauge",
+    name="purge_age_seconds",
+    help="Time since a purge of old payments and deliveries last ended; a day before the first one.",
+    owners=(WORKER,),
+    is_shared=True,
+    advice="A day and some minutes at most. Beyond two days purges begin and do not end, or none begins: see "
+    "[PurgeOverdue](../operations/alerts.md#purgeoverdue).",
+)
+OLDEST_KEPT: Final = Metric(
+    kind="gauge",
+    name="oldest_payment_age_seconds",
+    help="Age of the oldest payment that is stored.",
+    owners=(WORKER,),
+    is_shared=True,
+    advice="It grows to `CLOUD_TERMINAL_RETENTION_DAYS` and stays there. Beyond it: a payment that is open "
+    "or disputed is never purged (`payments_oldest_age_seconds` shows open ones), or purges fail.",
+)
 
-DATABASE: Final = (CALL_DURATION, FAILURES, IN_USE, LIMIT, WAITING, SIZE)
+DATABASE: Final = (
+    CALL_DURATION,
+    FAILURES,
+    IN_USE,
+    LIMIT,
+    WAITING,
+    SIZE,
+    PURGED,
+    PURGE_AGE,
+    OLDEST_KEPT,
+)

@@ -14,13 +14,18 @@ from shared.storage.payments.listing import Place
 #: Much longer than a step.
 LEASE_SECONDS: Final = 60.0
 
-_CREATE = Statement("INSERT INTO tasks (name) VALUES (:name) ON CONFLICT (name) DO NOTHING")
+#: A task that never ran is due, as if its last run had been one interval ago.
+_CREATE = Statement(
+    "INSERT INTO tasks (name, started_at, ended_at) VALUES (:name, {now} - :every_ms, {now} - :every_ms)"
+    " ON CONFLICT (name) DO NOTHING"
+)
 
-#: A task is due so long after the start of its last run; one that did not end is due at once.
+#: A task is due so long after the start of its last run; one that did not end is due at once. The end of the
+#: last run that did stays known.
 _ACQUIRE = Statement(
-    "UPDATE tasks SET owner = :owner, lease_until = {now} + :lease_ms, started_at = {now}, ended_at = NULL"
+    "UPDATE tasks SET owner = :owner, lease_until = {now} + :lease_ms, started_at = {now}"
     " WHERE name = :name AND (lease_until IS NULL OR lease_until <= {now})"
-    " AND (ended_at IS NULL OR started_at <= {now} - :every_ms)"
+    " AND (ended_at IS NULL OR ended_at < started_at OR started_at <= {now} - :every_ms)"
     " RETURNING {now} AS now, place_created_at, place_id"
 )
 
@@ -56,13 +61,10 @@ async def acquire(database: Database, name: str, owner: str, *, every_seconds: f
     CommitUnknown."""
 
     async def work(tx: Transaction) -> Lease | None:
-        await tx.run(_CREATE, name=name)
+        every_ms = round(every_seconds * 1000)
+        await tx.run(_CREATE, name=name, every_ms=every_ms)
         row = await tx.one(
-            _ACQUIRE,
-            name=name,
-            owner=owner,
-            lease_ms=round(LEASE_SECONDS * 1000),
-            every_ms=round(every_seconds * 1000),
+            _ACQUIRE, name=name, owner=owner, lease_ms=round(LEASE_SECONDS * 1000), every_ms=every_ms
         )
         if row is None:
             return None

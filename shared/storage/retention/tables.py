@@ -16,7 +16,7 @@ class TaskRow(SQLModel, table=True):
     #: Another process may take it over from then on.
     lease_until: int | None = milliseconds()
     started_at: int | None = milliseconds()
-    #: Null while it runs, and after a run that did not end.
+    #: The end of the last run that ended: before `started_at` while it runs, and after one that did not end.
     ended_at: int | None = milliseconds()
     #: The last payment whose old deliveries were deleted: its creation time and id.
     place_created_at: int | None = milliseconds()

@@ -8,6 +8,7 @@ from databases import Store
 from payments import MERCHANT, change, rows, succeeded, with_merchant
 from running.command import on_machine
 
+from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from terminal_worker.retention import Retention
@@ -67,7 +68,10 @@ async def test_one_of_the_workers_purges_once_a_day(database: Database) -> None:
     """Elected through the database; the others find it done."""
     await with_merchant(database)
     await sold(database, "old", 401)
-    workers = [Retention(database, Settings(), f"worker-{n}", random.Random(1)) for n in range(2)]
+    workers = [
+        Retention(database, Metrics("terminal-worker"), Settings(), f"worker-{n}", random.Random(1))
+        for n in range(2)
+    ]
 
     for worker in workers:
         await worker.once()

@@ -54,6 +54,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     'cloud_terminal_event_loop_lag_seconds_bucket{job="api", instance="a", le="0.25"}': growing(120),
     'cloud_terminal_event_loop_lag_seconds_bucket{job="api", instance="a", le="1"}': growing(120),
     'cloud_terminal_event_loop_lag_seconds_bucket{job="api", instance="a", le="+Inf"}': growing(120),
+    "cloud_terminal_purge_age_seconds": steady(86_400),
     'node_filesystem_avail_bytes{instance="m", mountpoint="/", fstype="ext4"}': steady(40e9),
     'node_filesystem_size_bytes{instance="m", mountpoint="/", fstype="ext4"}': steady(100e9),
     "rabbitmq_disk_space_available_bytes": steady(40e9),
@@ -149,6 +150,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "EventLoopLate": Scenario(
         {'cloud_terminal_event_loop_lag_seconds_bucket{job="api", instance="a", le="0.25"}': growing(108)},
         fires_after=20,
+    ),
+    "PurgeOverdue": Scenario(
+        _one("cloud_terminal_purge_age_seconds", f"258600+60x{MINUTES}"), fires_after=25, silent_at=15
     ),
     "DiskFull": Scenario(
         _one("node_filesystem_avail_bytes", f"40e9x2 5e9x{MINUTES}"), fires_after=10, silent_at=5

@@ -17,6 +17,7 @@ from payments import (
     succeeded,
 )  # fmt: skip
 
+from shared.metrics.catalogue.database import PURGED_TABLES
 from shared.payment.payment import Operation, Payment
 from shared.payment.states import Event
 from shared.storage.db.engine import Database
@@ -103,6 +104,10 @@ async def with_everything(database: Database, **changes: Any) -> Payment:
         ],
     )  # fmt: skip
     return payment
+
+
+def test_metrics_name_every_table_that_a_purge_deletes_from() -> None:
+    assert sorted(PURGED_TABLES) == sorted(TABLES)
 
 
 async def test_an_old_payment_goes_with_all_that_belongs_to_it(database: Database) -> None:
