@@ -1,15 +1,19 @@
 """The manifests in deploy/kubernetes fit schemas, processes and settings; no cluster is needed."""
 
 import base64
+import contextlib
 import json
 import os
 import re
+import shutil
+import ssl
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from deployed.manifests import (
@@ -30,7 +34,10 @@ from deployed.manifests import (
 from prometheus_client import generate_latest
 
 from shared.broker.topology import Topology
+from shared.network.tls import verifying_context
 from shared.runtime.metrics import Metrics
+
+NEEDS_OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="make-secrets calls it")
 
 
 @pytest.mark.parametrize("file", [name for name in MANIFESTS if not name.endswith("kustomization.yaml")])
@@ -83,6 +90,7 @@ def files_named(container: Document) -> Iterator[str]:
             yield str(each["value"]).removeprefix("/etc/cloud-terminal/")
 
 
+@NEEDS_OPENSSL
 def test_every_secret_that_is_referred_to_is_made_and_none_is_in_a_manifest(tmp_path: Path) -> None:
     """By make-secrets, with the entries that the pods read; the same folder gives the same secrets again."""
     made = {each["metadata"]["name"]: each for each in secrets(tmp_path)}
@@ -100,8 +108,10 @@ def test_every_secret_that_is_referred_to_is_made_and_none_is_in_a_manifest(tmp_
     cluster = of_kind("Cluster")["postgres"]["spec"]
     assert cluster["bootstrap"]["initdb"]["secret"]["name"] in made
     assert decoded(made["postgres-owner"], "username") == cluster["bootstrap"]["initdb"]["owner"]
-    [reference] = of_kind("TriggerAuthentication")["rabbitmq"]["spec"]["secretTargetRef"]
-    assert reference["key"] in made[reference["name"]]["data"]
+    references = of_kind("TriggerAuthentication")["rabbitmq"]["spec"]["secretTargetRef"]
+    assert {each["parameter"] for each in references} == {"host", "tls", "ca"}
+    for reference in references:
+        assert reference["key"] in made[reference["name"]]["data"]
     volumes = of_kind("RabbitmqCluster")["rabbitmq"]["spec"]["override"]["statefulSet"]["spec"]["template"][
         "spec"
     ]
@@ -110,6 +120,70 @@ def test_every_secret_that_is_referred_to_is_made_and_none_is_in_a_manifest(tmp_
     assert {each["name"] for each in accounts} >= {
         re.split(r"[/:@]+", decoded(made[f"cloud-terminal-{name}"], "amqp-url"))[1] for name in PROCESSES
     }
+
+
+@NEEDS_OPENSSL
+def test_processes_reach_the_servers_by_tls_alone_and_verify_them(tmp_path: Path) -> None:
+    """The servers' certificates pass with the names of the URLs and the file of the pods."""
+    made = {each["metadata"]["name"]: each for each in secrets(tmp_path)}
+    authority = tmp_path / "kept" / "authority.pem"
+    for name in ("owner", *PROCESSES, "keda"):
+        assert decoded(made[f"cloud-terminal-{name}"], authority.name) == authority.read_text()
+
+    for server, scheme, entry in (
+        ("postgres", "postgresql+asyncpg", "database-url"),
+        ("rabbitmq", "amqps", "amqp-url"),
+    ):
+        urls = [urlsplit(decoded(made[f"cloud-terminal-{name}"], entry)) for name in PROCESSES]
+        [host] = {url.hostname or "" for url in urls}
+        assert {url.scheme for url in urls} == {scheme}
+        shake_hands(made[f"{server}-server"], authority, host)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            shake_hands(made[f"{server}-server"], authority, "another.cloud-terminal.svc")
+
+    for pod in PODS.values():
+        for container in containers(pod):
+            files = {each["name"]: each["value"] for each in container["env"]}
+            for kind in ("DATABASE", "AMQP"):
+                if f"CLOUD_TERMINAL_{kind}_URL_FILE" in files:
+                    assert files[f"CLOUD_TERMINAL_{kind}_CA_FILE"] == "/etc/cloud-terminal/authority.pem"
+
+
+def shake_hands(secret: Document, authority: Path, host: str) -> None:
+    """Connect as a process does, in memory, to a server with the certificate of a Secret."""
+    certificate = authority.with_name("of-the-secret.pem")
+    certificate.write_text(decoded(secret, "tls.key") + decoded(secret, "tls.crt"))
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate)
+    verifying = verifying_context(authority)
+    # The default of Python 3.13.
+    verifying.verify_flags |= ssl.VERIFY_X509_STRICT
+    sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        verifying.wrap_bio(received, sent, server_hostname=host),
+        serving.wrap_bio(sent, received, server_side=True),
+    ]
+    while ends:
+        for end in list(ends):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+                ends.remove(end)
+
+
+def test_no_way_leads_to_a_server_without_tls() -> None:
+    ports = {
+        port["port"]
+        for policy in of_kind("NetworkPolicy").values()
+        for rule in [*policy["spec"].get("egress", []), *policy["spec"].get("ingress", [])]
+        for port in rule.get("ports", [])
+    }
+
+    assert 5671 in ports
+    assert 5672 not in ports
+    assert of_kind("Cluster")["postgres"]["spec"]["postgresql"]["pg_hba"] == ["hostnossl all all all reject"]
+    certificates = of_kind("Cluster")["postgres"]["spec"]["certificates"]
+    assert set(certificates.values()) == {"postgres-server"}
+    assert of_kind("RabbitmqCluster")["rabbitmq"]["spec"]["tls"] == {"secretName": "rabbitmq-server"}
 
 
 def secrets(folder: Path) -> list[Document]:
