@@ -1,1 +1,1 @@
-pytest_plugins = ["loaded_machine", "servers", "databases"]
+pytest_plugins = ["plugins.loaded_machine", "plugins.chosen_runs", "plugins.servers", "databases"]

@@ -19,9 +19,9 @@ from cloud_terminal_client import (
     Unknown,
 )
 from eventually import eventually
-from lossy_http import Loses, LossyTransport
 from running.whole_sandbox import WholeSandbox
 from system import LOOPBACK, Login, System
+from wire.lossy_http import Loses, LossyTransport
 from wire.shop_terminal import shop_terminal
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault

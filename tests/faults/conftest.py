@@ -1,29 +1,15 @@
-"""Option for all faults, which take minutes: `pytest tests/faults --full-faults`; else a sample is run."""
+"""Stages of processes to be struck, on each database."""
 
 from pathlib import Path
 
 import pytest
 from databases import Store
+from plugins.systems import own_prefix
 from running.fault_runs import Staged, stage_of
-from systems import own_prefix
 
 from sandbox.servers.start import RunningServer
 
 __all__ = ["own_prefix"]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full-faults", action="store_true", help="every fault at every step, on PostgreSQL")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # The option is unknown where pytest was not started in this folder.
-    if config.getoption("full_faults", default=False):
-        return
-    left_out = [item for item in items if item.get_closest_marker("full_faults")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

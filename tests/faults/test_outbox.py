@@ -6,8 +6,8 @@ from typing import Final
 
 import httpx
 import pytest
-from broker_parts import BrokerParts
 from eventually import eventually
+from running.broker_parts import BrokerParts
 from running.fault_runs import (
     API_READY_LINE,
     BOTH,

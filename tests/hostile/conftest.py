@@ -1,4 +1,4 @@
-"""Option for attacks on real processes, which take minutes: `pytest tests/hostile --hostile`.
+"""API process that is attacked.
 
 Each case prints a line of the table: its name, how long it took, what it cost the process in memory, and what
 somebody else's health checks took meanwhile.
@@ -17,20 +17,6 @@ from system import LOOPBACK, System, delete_queues, system_on
 from wire.raw_http import basic
 
 from shared.security.credentials import CredentialKind
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--hostile", action="store_true", help="attack real processes")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # The option is unknown where pytest was not started in this folder.
-    if config.getoption("hostile", default=False):
-        return
-    left_out = [item for item in items if Path(__file__).parent in item.path.parents]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from eventually import eventually
+from in_memory.written_log import written_log
+from stored.deliveries import all_delivered
 from system import System
-from waiting_deliveries import all_delivered
 from wire.endpoints import add_endpoint
 from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import receiving
-from written_log import written_log
 
 REQUEST_ID = "till-7-receipt-0042"
 

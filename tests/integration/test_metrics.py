@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 from eventually import eventually
 from loopback import terminal_host
-from system import Process, System
+from running.assembled import Process
+from system import System
 from wire.amqp_proxy import AmqpProxy
 from wire.endpoints import add_endpoint
 from wire.scripted_terminal import ScriptedTerminal, Talk, closes

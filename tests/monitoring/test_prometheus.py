@@ -129,7 +129,7 @@ async def sell(pos: Pos, host: str) -> None:
     while True:
         with contextlib.suppress(httpx.HTTPError):
             await pos.pay(host)
-            await pos.client.get(f"{pos._base_url}/v1/payments", headers=pos.login.headers)
+            await pos.client.get(f"{pos.base_url}/v1/payments", headers=pos.login.headers)
         await asyncio.sleep(0.2)
 
 

@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 from eventually import eventually
 from loopback import terminal_host
-from operator_shell import OperatorShell, page
 from payments import MERCHANT, WORKER, accepted, change, in_session, queued, submit
-from printed_commands import Step
-from private_servers import private_postgres
-from registering_merchants import create_merchant
+from running.operator_shell import OperatorShell, page
+from running.printed_commands import Step
+from running.private_servers import private_postgres
+from stored.merchants import create_merchant
 from system import delete_queues, system_on
 
 from sandbox.servers.private.children import free_ports, unprivileged_account

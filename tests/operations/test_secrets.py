@@ -8,8 +8,8 @@ import asyncpg
 import httpx
 from databases import Store
 from eventually import eventually
-from operator_shell import OperatorShell, page
-from private_servers import private_postgres
+from running.operator_shell import OperatorShell, page
+from running.private_servers import private_postgres
 from system import LOOPBACK, delete_queues, system_on
 
 from shared.storage.db.schema.migrate import migrate

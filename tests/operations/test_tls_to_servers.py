@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from private_servers import private_postgres, private_rabbitmq
+from running.private_servers import private_postgres, private_rabbitmq
 from wire.certificates import Authority
 
 from shared.broker.connections import connected

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from databases import Store
-from operator_shell import OperatorShell, page
 from payments import ADDRESS, MERCHANT, change, in_doubt
-from registering_merchants import create_merchant
-from waiting_deliveries import add_endpoint_row, add_waiting
+from running.operator_shell import OperatorShell, page
+from stored.deliveries import add_endpoint_row, add_waiting
+from stored.merchants import create_merchant
 
 from shared.storage.db.engine import Database
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.simulation.model.notifiers import Notifier
-from tests.simulation.model.process import Process
-from tests.simulation.model.workers import Worker
+from tests.simulation.model.processes.notifiers import Notifier
+from tests.simulation.model.processes.process import Process
+from tests.simulation.model.processes.workers import Worker
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

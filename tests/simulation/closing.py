@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from tests.simulation.loop import SimulatedLoop
-from tests.simulation.model.process import Process
+from tests.simulation.engine.loop import SimulatedLoop
+from tests.simulation.model.processes.process import Process
 
 #: Some tasks wait once more after a cancellation: for a connection's close, for a task of their own.
 _ROUNDS = 20

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from tests.simulation.database.sqlite import Store
-from tests.simulation.surroundings import MERCHANT_IDS
+from tests.simulation.engine.surroundings import MERCHANT_IDS
 
 _INSERT: Final = (
     "INSERT INTO terminals (merchant_id, id, label, host, port, terminal_address, protocol, profile,"

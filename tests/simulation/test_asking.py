@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault
 from shared.concert.fields import Action
-from tests.simulation.limits import SETTINGS
+from tests.simulation.engine.limits import SETTINGS
 from tests.simulation.model.terminal import Kind
 from tests.simulation.placed.placed_history import Customers, begin, ids, pays, state, until, worker_of
 from tests.simulation.running import Player

@@ -11,33 +11,33 @@ from typing import TypeVar
 from unittest.mock import patch
 
 from shared.runtime import resilience
-from tests.simulation import loop as loops
 from tests.simulation.causes import OPEN_SECONDS, Causes
 from tests.simulation.closing import end_all
 from tests.simulation.database import databases
 from tests.simulation.database.files import Files
 from tests.simulation.database.sqlite import STORE, Store
-from tests.simulation.faults import Faults, drawn
+from tests.simulation.engine import loop as loops
+from tests.simulation.engine.faults import Faults, drawn
+from tests.simulation.engine.limits import SETTINGS
+from tests.simulation.engine.loop import SimulatedLoop
+from tests.simulation.engine.stage import Stage
+from tests.simulation.engine.surroundings import MERCHANT_IDS, Surroundings
 from tests.simulation.judge.history import History
 from tests.simulation.judge.judge import Verdict, judge, stored_text
 from tests.simulation.judge.ledger import Ledger
-from tests.simulation.limits import SETTINGS
-from tests.simulation.loop import SimulatedLoop
 from tests.simulation.model.api_usage import ApiUsage, drawn_usage
-from tests.simulation.model.apis import Api
 from tests.simulation.model.broker import Broker
 from tests.simulation.model.feeds import FeedReader
 from tests.simulation.model.interventions import Interventions
 from tests.simulation.model.names import Names
-from tests.simulation.model.notifiers import Notifier, register_endpoints
 from tests.simulation.model.pos import PointsOfSale
-from tests.simulation.model.process import Process
+from tests.simulation.model.processes.apis import Api
+from tests.simulation.model.processes.notifiers import Notifier, register_endpoints
+from tests.simulation.model.processes.process import Process
+from tests.simulation.model.processes.workers import Worker
 from tests.simulation.model.terminal import Kind, Terminal, drawn_kind
 from tests.simulation.model.watch import Watch
-from tests.simulation.model.workers import Worker
 from tests.simulation.registering import register
-from tests.simulation.stage import Stage
-from tests.simulation.surroundings import MERCHANT_IDS, Surroundings
 
 _LOOK_SECONDS = 5.0
 #: Histories; collecting costs more than a short one.

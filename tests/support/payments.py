@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from registering_merchants import create_merchant
+from stored.merchants import create_merchant
 
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Operation, Payment, Reason, Result, Settlement

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import secrets
@@ -13,20 +12,19 @@ from typing import Any
 import httpx
 from databases import as_account
 from limits import SHORT_LIMITS
-from lossy_database import LossyDatabase
 from orders import order_for
-from payments import rows
-from registering_merchants import create_credential, create_merchant
+from running.assembled import Api, Notifier, Worker
+from stored.lossy_database import LossyDatabase
+from stored.merchants import create_credential, create_merchant
+from stored.reading import StoredState
 from wire.raw_http import basic
 
 from api import main as api_main
 from api.app import make_app
 from notifier_worker import main as notifier_main
-from notifier_worker.wiring import NotifierParts
 from shared.broker.connections import connected, topology_of
 from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
-from shared.broker.replies import ReplyQueue
 from shared.network.dns import Lookup, SystemResolver
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.ids import new_process_id
@@ -37,11 +35,7 @@ from shared.security.secret_key import load_secret_key
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 from shared.storage.db.opening import open_database
-from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker import main as worker_main
-from terminal_worker.consume import Deliveries
-from terminal_worker.recovery.doubt_leases import DoubtLeases
-from terminal_worker.run import Runs
 
 ORDER_PATH = "/v1/connector/order"
 LOOPBACK = "127.0.0.0/8"
@@ -72,7 +66,7 @@ class Pos:
     def __init__(self, client: httpx.AsyncClient, login: Login, base_url: str = "") -> None:
         self.client = client
         self.login = login
-        self._base_url = base_url
+        self.base_url = base_url
 
     async def pay(
         self, host: str, amount: int = 250, *, headers: Mapping[str, str] | None = None, **order: Any
@@ -82,50 +76,11 @@ class Pos:
 
     async def send(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> httpx.Response:
         return await self.client.post(
-            self._base_url + ORDER_PATH, json=body, headers={**self.login.headers, **(headers or {})}
+            self.base_url + ORDER_PATH, json=body, headers={**self.login.headers, **(headers or {})}
         )
 
 
-@dataclass
-class Process:
-    """One process, its connections to the database and its metrics."""
-
-    database: LossyDatabase
-    metrics: Metrics
-
-    def metric(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
-
-
-@dataclass
-class Api(Process):
-    """One API process."""
-
-    client: httpx.AsyncClient
-    publisher: Publisher
-    replies: ReplyQueue
-
-
-@dataclass
-class Worker(Process):
-    """One terminal worker."""
-
-    id: str
-    runs: Runs
-    doubts: DoubtLeases
-    deliveries: Deliveries
-    publisher: Publisher
-    heartbeats: Heartbeats
-
-
-@dataclass
-class Notifier(Process):
-    """One notifier worker."""
-
-    parts: NotifierParts
-
-
-class System:
+class System(StoredState):
     """Factory of API processes, terminal and notifier workers; all of them end with the system."""
 
     def __init__(
@@ -146,7 +101,7 @@ class System:
         self._stack = stack
         self.settings: Settings = load_settings(**self._given)
         self.topology = topology_of(self.settings)
-        self.database = self._open_database(self.settings)
+        super().__init__(self._open_database(self.settings))
 
     async def login(
         self, *networks: str, kind: CredentialKind = CredentialKind.PRIVATE, merchant: bool = True
@@ -259,44 +214,6 @@ class System:
         result = await channel.get_underlay_channel()
         purged = await result.queue_purge(self.topology.payments)
         return bool(purged.message_count)
-
-    async def stored(self, payment_id: str) -> Any:
-        """Return the payment's row."""
-        (row,) = await rows(self.database, "SELECT * FROM payments WHERE id = :id", id=payment_id)
-        return row
-
-    async def payments(self) -> list[Any]:
-        """Return every payment's row, the oldest first."""
-        return list(await rows(self.database, "SELECT * FROM payments ORDER BY created_at, id"))
-
-    async def all_of(self, table: str) -> list[Any]:
-        return list(await rows(self.database, f"SELECT * FROM {table}"))
-
-    async def details(self, payment_id: str) -> list[dict[str, Any]]:
-        """Return the details of the payment's history in order, each with its `event`."""
-        found = await rows(
-            self.database,
-            "SELECT event, detail FROM payment_events WHERE payment_id = :id ORDER BY id",
-            id=payment_id,
-        )
-        return [{"event": row.event, **json.loads(row.detail)} for row in found]
-
-    async def events(self, payment_id: str) -> list[str]:
-        """Return the names of the payment's events in order."""
-        return [detail["event"] for detail in await self.details(payment_id)]
-
-    async def holder(self, host: str) -> str | None:
-        """Return the payment that holds the terminal lock; None where it is free."""
-        found = await rows(
-            self.database,
-            "SELECT held_by FROM terminal_locks WHERE address = :terminal_address",
-            terminal_address=f"{host}:8888",
-        )
-        return found[0].held_by if found else None
-
-    async def is_free(self, host: str) -> bool:
-        """Return whether the terminal lock is free."""
-        return await self.holder(host) is None
 
     def _settings_of(self, process: str, given: Mapping[str, object]) -> Settings:
         """Return a process's settings; on PostgreSQL it has its kind's account as in production."""

@@ -149,8 +149,8 @@ def _is_known(words: list[str]) -> bool:
 RUN_BY: Final = {
     "make demo": "tests/e2e/test_demo.py",
     "make test": ".ci/run",
-    "make setup": "tests/e2e/test_readme_path.py",
-    "make run": "tests/e2e/test_readme_path.py",
+    "make setup": "tests/e2e/pages/test_readme_path.py",
+    "make run": "tests/e2e/pages/test_readme_path.py",
     "make sandbox": "tests/e2e/test_sandbox_flows.py",
     "make help": "tests/unit/test_docs.py",
     "make docs": "tests/unit/test_docs_site.py",

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from broker_parts import broker_parts
 from databases import Store
 from loopback import terminal_host
+from running.broker_parts import broker_parts
 
 from shared.broker.topology import Topology
 from shared.settings.fields import variable

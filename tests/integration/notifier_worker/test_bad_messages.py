@@ -8,8 +8,8 @@ from unittest.mock import patch
 import aiormq
 import pytest
 from eventually import eventually
+from stored.deliveries import PATIENT, all_delivered, hearing
 from system import System
-from waiting_deliveries import PATIENT, all_delivered, hearing
 from wire.webhook_receiver import receiving
 
 from notifier_worker.relay import MOST_OF_TARGET

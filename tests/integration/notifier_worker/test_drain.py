@@ -5,8 +5,8 @@ from typing import Any
 
 from eventually import eventually
 from races.interleaving import running
+from stored.deliveries import PATIENT, all_delivered, all_published_late, attempts, delivery, hearing
 from system import System
-from waiting_deliveries import PATIENT, all_delivered, all_published_late, attempts, delivery, hearing
 from wire.webhook_receiver import receiving
 
 ONE_AT_A_TIME: dict[str, Any] = {**PATIENT, "notify_endpoint_concurrency": 1}

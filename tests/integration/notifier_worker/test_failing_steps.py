@@ -2,8 +2,8 @@
 
 import pytest
 from eventually import eventually
+from stored.deliveries import all_delivered, all_published_late, hearing
 from system import System
-from waiting_deliveries import all_delivered, all_published_late, hearing
 from wire.webhook_receiver import receiving
 
 from shared.storage.db.engine import Database

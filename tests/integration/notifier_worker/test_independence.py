@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from eventually import eventually
 from payments import change, rows
+from stored.deliveries import PATIENT, all_delivered, hearing
 from system import System
-from waiting_deliveries import PATIENT, all_delivered, hearing
 from wire.endpoints import add_endpoint
 from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import receiving

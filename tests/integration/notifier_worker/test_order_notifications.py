@@ -11,8 +11,8 @@ from eventually import eventually
 from loopback import terminal_host
 from orders import order_for, order_with
 from running.merchant import requests_of
+from stored.deliveries import all_delivered
 from system import ORDER_PATH, Pos, System, payment_id
-from waiting_deliveries import all_delivered
 from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import WebhookReceiver, receiving
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from eventually import eventually
 from payments import MERCHANT, in_doubt, prove, rows, with_merchant
-from system import Api, System
-from waiting_deliveries import PATIENT, all_delivered
+from running.assembled import Api
+from stored.deliveries import PATIENT, all_delivered
+from system import System
 from wire.endpoints import GivenEndpoint, add_endpoint
 from wire.webhook_receiver import WebhookReceiver, receiving
 

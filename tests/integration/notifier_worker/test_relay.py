@@ -7,8 +7,9 @@ from typing import Any
 import aiormq
 from eventually import eventually
 from payments import MERCHANT, change, refused, rows, with_merchant
-from system import Notifier, System
-from waiting_deliveries import all_delivered, all_published_late, attempts, delivery, hearing
+from running.assembled import Notifier
+from stored.deliveries import all_delivered, all_published_late, attempts, delivery, hearing
+from system import System
 from wire.amqp_proxy import AmqpProxy
 from wire.endpoints import add_endpoint
 from wire.webhook_receiver import receiving

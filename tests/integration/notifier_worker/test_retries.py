@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from stored.deliveries import PATIENT, all_delivered, attempts, delivery, hearing, states
 from system import System
-from waiting_deliveries import PATIENT, all_delivered, attempts, delivery, hearing, states
 from wire.receivers import receiver, status
 from wire.webhook_receiver import receiving
 

@@ -1,8 +1,8 @@
 """Webhooks from the payment to the receiver, on real servers."""
 
 from eventually import eventually
+from stored.deliveries import all_delivered, hearing
 from system import System
-from waiting_deliveries import all_delivered, hearing
 from wire.endpoints import add_endpoint
 from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import receiving

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from eventually import eventually
-from system import System, Worker, payment_id
+from running.assembled import Worker
+from system import System, payment_id
 from wire.scripted_terminal import ScriptedTerminal, answers, answers_after
 
 from terminal_worker.session.connection import TcpConnection

@@ -15,7 +15,8 @@ from loopback import terminal_host
 from orders import order_for
 from payments import rows
 from races.watched_connections import Sent, watched
-from system import Api, Pos, System, Worker, payment_id
+from running.assembled import Api, Worker
+from system import Pos, System, payment_id
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.device.session_log import charged_twice, overlapping_sessions

@@ -7,7 +7,8 @@ import pytest
 import structlog
 from eventually import eventually
 from limits import PATIENT_SESSIONS
-from system import Api, Pos, System, payment_id
+from running.assembled import Api
+from system import Pos, System, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk, answers, closes, says_nothing
 from wire.shop_terminal import shop_terminal
 

@@ -8,7 +8,7 @@ from contextvars import Context, ContextVar
 from typing import Any, Final, Literal
 
 from tests.simulation.database.files import File, Files
-from tests.simulation.loop import OWNER, SimulatedLoop
+from tests.simulation.engine.loop import OWNER, SimulatedLoop
 from tests.simulation.model.watch import Watch
 
 _EPOCH_MS: Final = 1_790_000_000_000

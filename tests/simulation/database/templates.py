@@ -13,7 +13,7 @@ from shared.storage.administration.merchant_register import MerchantSettings
 from shared.storage.db.opening import open_database
 from shared.storage.db.schema.migrate import migrate
 from shared.storage.terminals.heartbeats import Heartbeats
-from tests.simulation.surroundings import MERCHANT_IDS
+from tests.simulation.engine.surroundings import MERCHANT_IDS
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared.payment.evidence import conflicts_with
 from shared.payment.states import FINAL_STATES, Event, State
-from tests.simulation import loop as loops
+from tests.simulation.engine import loop as loops
+from tests.simulation.engine.limits import SETTINGS
 from tests.simulation.judge.notification_rules import judge_notifications
 from tests.simulation.judge.order_rules import judge_orders, orders_of
 from tests.simulation.judge.request_rules import judge_requests
-from tests.simulation.limits import SETTINGS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -21,7 +21,7 @@ from terminal_worker.recovery.lease import Lease
 from terminal_worker.run import Runs
 from terminal_worker.session import enquiry
 from terminal_worker.session.lock_tokens import LockTokens
-from tests.simulation.limits import SETTINGS
+from tests.simulation.engine.limits import SETTINGS
 from tests.simulation.mistakes.mistake import changed
 from tests.simulation.model import interventions
 

@@ -27,7 +27,7 @@ from terminal_worker.recovery.sweep import Sweep
 from terminal_worker.run import Runs
 from terminal_worker.session.enquiry import Enquirer, EnquiryResult
 from terminal_worker.session.session import SessionResult, TerminalSessions
-from tests.simulation.limits import SETTINGS
+from tests.simulation.engine.limits import SETTINGS
 from tests.simulation.mistakes.mistake import Mistake, changed
 from tests.simulation.mistakes.notification_mistakes import NOTIFICATION_MISTAKES
 from tests.simulation.mistakes.request_mistakes import REQUEST_MISTAKES

@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass
 
 from shared.settings.settings import Settings
-from tests.simulation.faults import Faults
-from tests.simulation.limits import NOTIFIED, SETTINGS
+from tests.simulation.engine.faults import Faults
+from tests.simulation.engine.limits import NOTIFIED, SETTINGS
 
 
 @dataclass(frozen=True)

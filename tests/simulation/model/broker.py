@@ -14,9 +14,9 @@ from typing import Any
 from shared.broker.errors import NotAccepted, NotRouted, Unconfirmed
 from shared.broker.interfaces import OnDelivery, OnReply
 from shared.broker.messages import NotificationMessage, PaymentMessage, ProbeMessage, ReplyMessage, Work
-from tests.simulation.faults import Faults
-from tests.simulation.model.process import Process
-from tests.simulation.stage import Stage
+from tests.simulation.engine.faults import Faults
+from tests.simulation.engine.stage import Stage
+from tests.simulation.model.processes.process import Process
 
 _PUBLISH_TIMEOUT_SECONDS = 5.0
 _PAYMENTS = "payments"

@@ -7,8 +7,8 @@ from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.webhooks import feed
 from shared.storage.webhooks.feed import FeedEvent
 from tests.simulation.database.thin import is_refused
-from tests.simulation.model.apis import Api
-from tests.simulation.surroundings import Surroundings
+from tests.simulation.engine.surroundings import Surroundings
+from tests.simulation.model.processes.apis import Api
 
 _PAUSE_SECONDS = 15.0
 _PAGE = 4

@@ -19,10 +19,10 @@ from shared.storage.payments.operators import Decision
 from shared.storage.terminals import probes
 from tests.simulation.database.sqlite import Store
 from tests.simulation.database.thin import is_refused
-from tests.simulation.limits import SETTINGS
-from tests.simulation.model.apis import Api
-from tests.simulation.model.process import SimulatedClock
-from tests.simulation.surroundings import MERCHANT_ID, Surroundings
+from tests.simulation.engine.limits import SETTINGS
+from tests.simulation.engine.surroundings import MERCHANT_ID, Surroundings
+from tests.simulation.model.processes.apis import Api
+from tests.simulation.model.processes.process import SimulatedClock
 
 _LOOK_SECONDS = 6.0
 

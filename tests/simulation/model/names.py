@@ -3,7 +3,7 @@
 import asyncio
 from ipaddress import IPv4Address
 
-from tests.simulation.stage import Stage
+from tests.simulation.engine.stage import Stage
 
 #: Longer than any look-up waits.
 _SILENT_SECONDS = 5.0

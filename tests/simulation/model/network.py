@@ -5,9 +5,9 @@ import random
 from typing import TYPE_CHECKING
 
 from terminal_worker.session.connection import ConnectFailed
+from tests.simulation.engine.stage import Stage
 from tests.simulation.judge.ledger import Ledger, Written
-from tests.simulation.model.process import Process
-from tests.simulation.stage import Stage
+from tests.simulation.model.processes.process import Process
 
 if TYPE_CHECKING:
     from tests.simulation.model.terminal import Terminal

@@ -15,9 +15,9 @@ from api.payments.service import Answered
 from shared.payment.answers import response_for
 from shared.payment.payment import Operation, Payment
 from tests.simulation.database.sqlite import Store
-from tests.simulation.limits import SETTINGS
-from tests.simulation.model.apis import Api, ConnectionLost
-from tests.simulation.surroundings import MERCHANT_ID, MERCHANT_IDS, Surroundings
+from tests.simulation.engine.limits import SETTINGS
+from tests.simulation.engine.surroundings import MERCHANT_ID, MERCHANT_IDS, Surroundings
+from tests.simulation.model.processes.apis import Api, ConnectionLost
 
 #: Refusals that are counted, so that a run shows that their rules were used.
 _COUNTED = {Overloaded.code: "refused, too many wait", KeyConflict.code: "refused, key used"}

@@ -8,8 +8,8 @@ from typing import Any
 
 from notifier_worker.http.client import Answer
 from notifier_worker.http.errors import BadAnswer, NoConnection, TimedOut
-from tests.simulation.model.process import Process
-from tests.simulation.stage import Stage
+from tests.simulation.engine.stage import Stage
+from tests.simulation.model.processes.process import Process
 
 _FAULTS = ("receiver unavailable", "receiver silent", "receiver in trouble", "receiver's answer lost")
 

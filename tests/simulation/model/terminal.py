@@ -25,10 +25,10 @@ from sandbox.terminal.server.request import Request, check_request, is_whole
 from shared.concert import fields as f
 from shared.concert.decode import Decoder
 from shared.concert.fields import Action
+from tests.simulation.engine.stage import Stage
 from tests.simulation.judge.ledger import Ledger, Written
 from tests.simulation.model.network import Wire
 from tests.simulation.model.profiles import drawn_profile
-from tests.simulation.stage import Stage
 
 _DEVICE = Device(request_idle_seconds=0)
 _UTC_START = datetime(2026, 9, 1, 8, tzinfo=UTC)

@@ -13,8 +13,8 @@ from tests.simulation.mistakes.earlier_bugs import (
     takeover_forgets_the_mark,
     takeover_read_back_once,
 )
+from tests.simulation.model.processes.workers import Worker
 from tests.simulation.model.terminal import Kind, Terminal
-from tests.simulation.model.workers import Worker
 from tests.simulation.placed.placed_history import (
     Customers,
     PlacedHistory,

@@ -5,7 +5,7 @@ import math
 
 from sandbox.terminal.script.behaviour import Behaviour
 from shared.storage.payments.operators import Decision
-from tests.simulation.limits import SETTINGS
+from tests.simulation.engine.limits import SETTINGS
 from tests.simulation.mistakes.lease_mistakes import (
     counter_not_compared,
     debit_left_open,

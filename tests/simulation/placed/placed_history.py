@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sandbox.terminal.script.behaviour import Behaviour
 from tests.simulation.mistakes.mistake import Mistake
+from tests.simulation.model.processes.workers import Worker
 from tests.simulation.model.terminal import Kind, Terminal
-from tests.simulation.model.workers import Worker
 from tests.simulation.world import Script, World
 
 Customers = list["asyncio.Task[None]"]

@@ -3,7 +3,7 @@
 import asyncio
 
 from sandbox.terminal.script.behaviour import Behaviour
-from tests.simulation.limits import SETTINGS
+from tests.simulation.engine.limits import SETTINGS
 from tests.simulation.mistakes.result_mistakes import (
     drained_without_grace,
     given_up_at_the_unexpected,

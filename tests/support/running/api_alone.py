@@ -16,7 +16,7 @@ import pytest
 from databases import Store
 from orders import order_for
 from payments import change, claimed_now, lose, settle
-from registering_merchants import create_credential, create_merchant
+from stored.merchants import create_credential, create_merchant
 from wire.raw_http import basic
 
 from api.app import make_app

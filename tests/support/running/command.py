@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from databases import Store
+from in_memory.written_log import logging_restored
 from running.served_api import ServedApi
 from typer.testing import CliRunner, Result
-from written_log import logging_restored
 
 from cli.main import app
 from shared.security.credentials import CredentialKind

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 from orders import order_on
-from system import LOOPBACK, Api, Login, Pos, System
+from running.assembled import Api
+from system import LOOPBACK, Login, Pos, System
 
 from sandbox.terminal.server.server import VirtualTerminal
 from shared.concert.decode import Decoder

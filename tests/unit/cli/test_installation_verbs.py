@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from in_memory.written_log import logging_restored
 from typer.testing import CliRunner, Result
-from written_log import logging_restored
 
 from cli.main import app
 from shared.settings.fields import variable

@@ -4,10 +4,10 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from client_calls import LOST, NOT_SENT, ByHand, error_body, reply_with
 from cloud_terminal_client import InvalidSignature, NoAnswer, NotFound, UnreadableAnswer, WebhookVerifier
 from cloud_terminal_client.exchange import Answer, Request
 from cloud_terminal_client.retrying import answered
+from in_memory.client_calls import LOST, NOT_SENT, ByHand, error_body, reply_with
 from standardwebhooks import Webhook
 
 READ = Request("GET", "/v1/payments/pay_1")

@@ -1,7 +1,6 @@
 """The Python client's rules of paying: what it asks next, and what it calls the outcome."""
 
 import pytest
-from client_calls import LOST, NOT_SENT, ByHand, error_body, reply_with, shown_payment
 from cloud_terminal_client import (
     Conflict,
     Failed,
@@ -17,6 +16,7 @@ from cloud_terminal_client.exchange import Reply
 from cloud_terminal_client.models import Operation
 from cloud_terminal_client.outcomes import Outcome
 from cloud_terminal_client.paying import Paying
+from in_memory.client_calls import LOST, NOT_SENT, ByHand, error_body, reply_with, shown_payment
 
 ORDER, LIST, LOOK = "POST /v1/connector/order", "GET /v1/payments", "GET /v1/payments/pay_1"
 ACCEPTED = reply_with(202, {"payment": shown_payment("queued")})

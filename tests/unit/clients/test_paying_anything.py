@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-from client_calls import LOST, NOT_SENT, ByHand, error_body, reply_with, shown_payment
 from cloud_terminal_client import ApiError, CloudTerminalError, Failed, NoConnection, Order, Succeeded
 from cloud_terminal_client.exchange import Answer, Lost, Reply
 from cloud_terminal_client.models import Operation
@@ -10,6 +9,7 @@ from cloud_terminal_client.outcomes import Outcome
 from cloud_terminal_client.paying import Paying
 from hypothesis import given
 from hypothesis import strategies as st
+from in_memory.client_calls import LOST, NOT_SENT, ByHand, error_body, reply_with, shown_payment
 
 WAIT_SECONDS = 60
 #: One look, and one request, may end after the caller's time.

@@ -10,8 +10,8 @@ import pytest
 from databases import Store
 from eventually import eventually
 from orders import order_for
-from registering_merchants import resume_merchant, revoke_credential, suspend_merchant
 from running.api_alone import ApiAlone, Caller, api_alone
+from stored.merchants import resume_merchant, revoke_credential, suspend_merchant
 
 from shared.security.credentials import CredentialKind
 from shared.settings.load import load_settings

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from in_memory.stored_payments import stored
 from payments import change, lose, prove
 from running.api_alone import ApiAlone, Caller, on_sqlite
-from stored_payments import stored
 
 from shared.payment.payment import Result
 from shared.payment.states import Event

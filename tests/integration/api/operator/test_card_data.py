@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from in_memory.written_log import written_log
 from loopback import terminal_host
 from payments import rows
 from prometheus_client import generate_latest
 from sqlalchemy.engine import make_url
 from system import System, payment_id
 from wire.scripted_terminal import ScriptedTerminal, Talk
-from written_log import written_log
 
 from sandbox.terminal.device.device import Device
 from sandbox.terminal.script.behaviour import Behaviour, Customer, Fault

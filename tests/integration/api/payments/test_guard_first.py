@@ -10,8 +10,8 @@ import httpx
 import pytest
 from orders import order_for
 from payments import add_terminal_row, change, lose, prove, rows
-from registering_merchants import suspend_merchant
 from running.api_alone import ApiAlone, Caller, on_sqlite
+from stored.merchants import suspend_merchant
 
 from shared.network.hosts import Address
 from shared.payment.states import Event, State

@@ -11,7 +11,8 @@ from loopback import terminal_host
 from orders import order_for
 from payments import change, rows
 from running.api_alone import api_alone
-from system import LOOPBACK, Api, Pos, System, payment_id
+from running.assembled import Api
+from system import LOOPBACK, Pos, System, payment_id
 from wire.amqp_proxy import AmqpProxy
 from wire.scripted_terminal import ScriptedTerminal, Talk, answers, answers_after, says_nothing
 

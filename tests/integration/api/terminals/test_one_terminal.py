@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 from orders import order_on
 from payments import add_terminal_row, change, rows
-from registering_merchants import set_networks
 from running.api_alone import ApiAlone, Caller
+from stored.merchants import set_networks
 
 from shared.network.hosts import Address
 from shared.payment.states import Event

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from broker_parts import BrokerParts, broker_parts
+from running.broker_parts import BrokerParts, broker_parts
 from wire.amqp_proxy import AmqpProxy, amqp_proxy
 
 

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from broker_parts import BrokerParts, payment_id, payment_named_by
 from eventually import eventually
+from running.broker_parts import BrokerParts, payment_id, payment_named_by
 from wire.amqp_proxy import AmqpProxy
 
 from shared.broker.consumer import QueueDelivery

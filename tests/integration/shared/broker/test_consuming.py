@@ -6,8 +6,8 @@ import aiormq
 import pytest
 from aio_pika.robust_queue import RobustQueue
 from aiormq.exceptions import ChannelInvalidStateError
-from broker_parts import BrokerParts, is_ready, payment_id, payment_named_by
 from eventually import eventually
+from running.broker_parts import BrokerParts, is_ready, payment_id, payment_named_by
 from wire.amqp_proxy import AmqpProxy
 
 from shared.broker.consumer import PaymentConsumer

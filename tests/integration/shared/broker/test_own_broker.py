@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from broker_parts import BrokerParts, broker_parts, is_ready, payment_id, payment_named_by
 from eventually import eventually
+from running.broker_parts import BrokerParts, broker_parts, is_ready, payment_id, payment_named_by
 
 from sandbox.servers.server import PRIVATE_SOURCES
 from sandbox.servers.start import RunningServer, start_servers

@@ -5,8 +5,8 @@ import time
 
 import aiormq
 import pytest
-from broker_parts import BrokerParts, is_ready, payment_id
 from eventually import eventually
+from running.broker_parts import BrokerParts, is_ready, payment_id
 from wire.amqp_proxy import AmqpProxy
 
 from shared.broker.connections import connected

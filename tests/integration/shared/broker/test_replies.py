@@ -4,8 +4,8 @@ import asyncio
 
 import aiormq
 import pytest
-from broker_parts import BrokerParts, broker_parts, is_ready, payment_id
 from eventually import eventually
+from running.broker_parts import BrokerParts, broker_parts, is_ready, payment_id
 from wire.amqp_proxy import AmqpProxy
 
 from shared.broker.errors import NotRouted

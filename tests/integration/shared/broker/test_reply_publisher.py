@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hand_clock import HandClock
+from in_memory.hand_clock import HandClock
 from payments import ADDRESS, queued, with_merchant
 
 from shared.broker.messages import PaymentMessage

@@ -2,8 +2,8 @@
 
 import aiormq
 import pytest
-from broker_parts import BrokerParts, broker_parts, payment_id
 from eventually import eventually
+from running.broker_parts import BrokerParts, broker_parts, payment_id
 from wire.amqp_proxy import AmqpProxy
 
 from shared.broker.errors import NotAccepted, TopologyMismatch

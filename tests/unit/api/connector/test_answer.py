@@ -4,8 +4,8 @@ import base64
 from typing import Any
 
 import pytest
+from in_memory.stored_payments import stored, without_result
 from orders import body_with, order_with
-from stored_payments import stored, without_result
 
 from api.connector.answer import render_accepted, render_answer
 from api.connector.request import parse_order

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hand_clock import HandClock
+from in_memory.hand_clock import HandClock
 
 from api.connector.readiness import Readiness
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from stored_payments import stored, without_result
+from in_memory.stored_payments import stored, without_result
 
 from api.http import errors
 from api.http.errors import ApiError, Overloaded

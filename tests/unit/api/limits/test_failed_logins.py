@@ -4,7 +4,7 @@ import ipaddress
 from typing import Any
 
 import pytest
-from hand_clock import HandClock
+from in_memory.hand_clock import HandClock
 from structlog.testing import capture_logs
 
 from api.limits.failed_logins import FailedLogins, MustPause

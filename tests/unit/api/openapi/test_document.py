@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from in_memory.published_schemas import check, check_examples
+from in_memory.stored_payments import stored
 from jsonschema_rs import Draft202012Validator, meta
-from published_schemas import check, check_examples
-from stored_payments import stored
 
 from api.connector.request import OPERATIONS, parse_order
 from api.connector.schema import WORDED_KEYWORDS, order_schema

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from published_schemas import check
-from stored_payments import SUCCEEDED
+from in_memory.published_schemas import check
+from in_memory.stored_payments import SUCCEEDED
 
 from api.openapi import document
 from api.webhooks.delivery_models import (

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from stored_payments import stored, without_result
+from in_memory.stored_payments import stored, without_result
 
 from api.payments.changes import PaymentChanges
 from shared.broker.reply_publisher import ReplyPublisher

@@ -1,7 +1,7 @@
 """Payments as the API's answers show them."""
 
 import pytest
-from stored_payments import without_result
+from in_memory.stored_payments import without_result
 
 from api.payments.models import Payment
 from shared.payment.states import State

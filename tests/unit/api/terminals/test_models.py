@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from published_schemas import check, check_examples
+from in_memory.published_schemas import check, check_examples
 
 from api.openapi import document
 from api.openapi.document import openapi_document

@@ -1,6 +1,6 @@
 """The Console's list shows the transactions that pass its filters."""
 
-from orders_and_pushes import new_ledger, order, push, take
+from in_memory.orders_and_pushes import new_ledger, order, push, take
 
 from sandbox.hipay.filters import Filters
 from sandbox.hipay.rules.ledger import Ledger

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orders_and_pushes import T0, new_ledger, order, payment, push, statuses, take
+from in_memory.orders_and_pushes import T0, new_ledger, order, payment, push, statuses, take
 
 from sandbox.hipay.rules.ledger import Ledger, NotAllowed
 from sandbox.hipay.rules.matching import WaitReason

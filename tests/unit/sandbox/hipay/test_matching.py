@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from orders_and_pushes import CONTRACT, T0, new_ledger, order, push, statuses, take
+from in_memory.orders_and_pushes import CONTRACT, T0, new_ledger, order, push, statuses, take
 
 from api.operator.gateway_routes import GatewayReport, MaskedReport
 from sandbox.hipay.rules.evidence import report_of_match, report_of_push

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl
 
 import pytest
-from orders_and_pushes import new_ledger, order, push, take
+from in_memory.orders_and_pushes import new_ledger, order, push, take
 
 from sandbox.hipay.rules.notification import encode, notification, signature
 from sandbox.hipay.rules.order_and_push import Kind, OrderNotice

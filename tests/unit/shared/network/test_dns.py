@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from hand_clock import HandClock
+from in_memory.hand_clock import HandClock
 
 from shared.network.dns import SLOW_LOOKUPS, SLOW_SECONDS, CachingResolver, SystemResolver
 from shared.network.hosts import Address

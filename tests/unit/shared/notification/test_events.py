@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from stored_payments import stored, without_result
+from in_memory.stored_payments import stored, without_result
 
 from shared.notification.events import PAYMENT_TYPES, EventType, event_body, type_of
 from shared.payment.payment import Payment, Reason

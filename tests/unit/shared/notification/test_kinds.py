@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from in_memory.stored_payments import stored
 from orders import body_with
-from stored_payments import stored
 
 from api.connector.request import parse_order
 from api.openapi.examples import FULL_REQUEST

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from stored_payments import without_result
+from in_memory.stored_payments import without_result
 
 from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.payment import Reason

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from stored_payments import stored
+from in_memory.stored_payments import stored
 
 from shared.payment.gateway import MONEY_MOVES, GatewayRecord, interpret
 from shared.payment.payment import Result

@@ -2,7 +2,7 @@
 
 import json
 
-from stored_payments import FULL_RESULT
+from in_memory.stored_payments import FULL_RESULT
 
 from shared.payment.payment import Result
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
-from written_log import written_log
+from in_memory.written_log import written_log
 
 from shared.runtime.logging import bound, configure_logging
 

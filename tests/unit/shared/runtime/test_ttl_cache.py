@@ -1,6 +1,6 @@
 """The cache of looked-up values."""
 
-from hand_clock import HandClock
+from in_memory.hand_clock import HandClock
 
 from shared.runtime.shared_reads import TtlCache
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from lossy_database import LossyDatabase
 from payments import (
     MERCHANT,
     TERMS,
@@ -25,7 +24,8 @@ from races.batches import in_session_at, order_at, queued_at, with_locks_at
 from races.functions import comparable, counted_round_trips, mistaken, stopped_in
 from races.interleaving import finished_or_blocked, locked, open_transaction, outcome_of
 from races.watched_connections import Sent, watched
-from waiting_deliveries import add_endpoint_row
+from stored.deliveries import add_endpoint_row
+from stored.lossy_database import LossyDatabase
 
 from shared.payment.payment import Payment, Result, Settlement
 from shared.payment.states import Event, State

@@ -25,7 +25,7 @@ from payments import (
 )
 from races.functions import comparable, counted_round_trips, mistaken, stopped_in
 from races.interleaving import finished_or_blocked, locked, outcome_of, paused_before_commit, running
-from waiting_deliveries import add_endpoint_row
+from stored.deliveries import add_endpoint_row
 
 from shared.notification.events import event_body
 from shared.payment.payment import Operation, Payment, Reason, Result, Settlement

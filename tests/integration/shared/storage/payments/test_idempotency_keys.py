@@ -119,7 +119,7 @@ async def test_a_refused_request_has_named_nothing(database: Database) -> None:
 
 async def test_another_merchants_key_is_another_key(database: Database) -> None:
     """Cash registers of different merchants use the same numbers."""
-    from registering_merchants import create_merchant
+    from stored.merchants import create_merchant
 
     await create_merchant(database, "other", "Another bakery", [])
     await queued(database, **KEYED)

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from payments import TERMS, change, new_payment, rows, try_claim
-from registering_merchants import create_merchant
+from stored.merchants import create_merchant
 
 from shared.payment.evidence import Evidence, Source, conflicts_with
 from shared.payment.payment import Operation, Payment, Reason, Result, Settlement

@@ -1,7 +1,7 @@
 """The queue of payments, its snapshots and its counts; the same on both databases."""
 
 from payments import ADDRESS, change, in_doubt, in_session, queued, refused, settle, try_claim
-from registering_merchants import create_merchant
+from stored.merchants import create_merchant
 
 from shared.payment.states import State
 from shared.storage.db.engine import Database

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from in_memory.stored_payments import FULL_RESULT
 from payments import (
     ADDRESS,
     accepted,
@@ -21,7 +22,6 @@ from payments import (
     taken_over,
     try_claim,
 )
-from stored_payments import FULL_RESULT
 
 from shared.payment.evidence import Evidence, Source
 from shared.payment.payment import Operation, Payment, Reason, Result, Settlement

@@ -2,7 +2,7 @@
 
 import pytest
 from payments import ADDRESS, change, ended, in_doubt, in_session, queued, rows
-from registering_merchants import create_merchant
+from stored.merchants import create_merchant
 
 from shared.payment.states import Event
 from shared.storage.db.engine import Database, Transaction

@@ -2,7 +2,7 @@
 
 import pytest
 from payments import ADDRESS, HOST, MERCHANT, PORT, change
-from registering_merchants import (
+from stored.merchants import (
     create_credential,
     create_merchant,
     resume_merchant,

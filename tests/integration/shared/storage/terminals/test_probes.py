@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from payments import ADDRESS, MERCHANT, change, holder, in_session, queued, rows, try_claim
-from registering_merchants import create_merchant
+from stored.merchants import create_merchant
 
 from shared.runtime.ids import is_probe_id
 from shared.storage.db.engine import Database

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from payments import ADDRESS, HOST, MERCHANT, PORT, change, rows
 from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from registering_merchants import TESTER, create_merchant
+from stored.merchants import TESTER, create_merchant
 
 from shared.storage.db.engine import Database
 from shared.storage.terminals import device_replacement, registry, sole_use

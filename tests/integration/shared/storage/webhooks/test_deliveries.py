@@ -4,7 +4,7 @@ from typing import Any
 
 from payments import MERCHANT, change, in_doubt, prove, refused, rows
 from races.interleaving import finished_or_blocked, outcome_of, paused_before_commit, running
-from waiting_deliveries import add_endpoint_row, add_waiting, attempts, delivery
+from stored.deliveries import add_endpoint_row, add_waiting, attempts, delivery
 
 from shared.payment.states import Event
 from shared.storage.db.engine import Database

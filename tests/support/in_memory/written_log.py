@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from loaded_machine import plain_tracebacks
+from plugins.loaded_machine import plain_tracebacks
 
 from shared.runtime.logging import configure_logging
 

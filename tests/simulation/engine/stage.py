@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any
 
-from tests.simulation.faults import Faults
+from tests.simulation.engine.faults import Faults
+from tests.simulation.engine.loop import SimulatedLoop
 from tests.simulation.judge.history import History
-from tests.simulation.loop import SimulatedLoop
 
 
 class Stage:

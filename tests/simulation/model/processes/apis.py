@@ -19,9 +19,15 @@ from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import Credential
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.thin import is_refused
+from tests.simulation.engine.surroundings import (
+    MERCHANT_ID,
+    MERCHANT_IDS,
+    Surroundings,
+    seeded_bytes,
+    seeded_rng,
+)
 from tests.simulation.model.broker import SimulatedPublisher, SimulatedReplies
-from tests.simulation.model.process import Process, SimulatedClock
-from tests.simulation.surroundings import MERCHANT_ID, MERCHANT_IDS, Surroundings, seeded_bytes, seeded_rng
+from tests.simulation.model.processes.process import Process, SimulatedClock
 
 METRICS = Metrics("simulated-api")
 CREDENTIALS = {

@@ -9,12 +9,12 @@ from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.recovery.heartbeat import WorkerTakenOver
 from terminal_worker.wiring import wire
 from tests.simulation.database.databases import open_simulated
-from tests.simulation.limits import SETTINGS
+from tests.simulation.engine.limits import SETTINGS
+from tests.simulation.engine.surroundings import seeded_bytes, seeded_rng
 from tests.simulation.model.broker import SimulatedConsumer, SimulatedPublisher
 from tests.simulation.model.network import Connector
-from tests.simulation.model.process import SimulatedClock
-from tests.simulation.model.stoppable import StoppableProcess
-from tests.simulation.surroundings import seeded_bytes, seeded_rng
+from tests.simulation.model.processes.process import SimulatedClock
+from tests.simulation.model.processes.stoppable import StoppableProcess
 
 METRICS = Metrics("simulated-worker")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, Protocol
 
-from tests.simulation.loop import OWNER, SimulatedLoop
-from tests.simulation.stage import Stage
+from tests.simulation.engine.loop import OWNER, SimulatedLoop
+from tests.simulation.engine.stage import Stage
 
 
 class Socket(Protocol):

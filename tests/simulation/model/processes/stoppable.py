@@ -7,8 +7,8 @@ from typing import Any
 
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from tests.simulation.database.thin import is_refused
-from tests.simulation.model.process import Process
-from tests.simulation.surroundings import Surroundings
+from tests.simulation.engine.surroundings import Surroundings
+from tests.simulation.model.processes.process import Process
 
 
 class StoppableProcess(ABC):

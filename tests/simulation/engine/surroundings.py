@@ -4,13 +4,13 @@ import random
 from dataclasses import dataclass, field
 
 from shared.runtime.ids import RandomBytes
+from tests.simulation.engine.stage import Stage
 from tests.simulation.judge.ledger import Ledger
 from tests.simulation.model.api_usage import ApiUsage
 from tests.simulation.model.broker import Broker
 from tests.simulation.model.names import Names
 from tests.simulation.model.receivers import Receivers
 from tests.simulation.model.terminal import Terminal
-from tests.simulation.stage import Stage
 
 #: The second one, where there is one, pays on the same terminals.
 MERCHANT_IDS = ("mer_1", "mer_2")

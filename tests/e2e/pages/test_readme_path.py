@@ -13,8 +13,8 @@ from typing import Final
 
 from eventually import eventually
 from loopback import terminal_host
-from printed_commands import PLACEHOLDER, Step, steps_of
 from running.fleet import REPOSITORY
+from running.printed_commands import PLACEHOLDER, Step, steps_of
 from system import delete_queues
 from wire.shop_terminal import shop_terminal
 

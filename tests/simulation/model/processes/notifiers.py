@@ -14,12 +14,12 @@ from shared.runtime.resilience import no_failpoint
 from shared.security.encryption import SecretCipher
 from tests.simulation.database.databases import open_simulated
 from tests.simulation.database.sqlite import Store
-from tests.simulation.limits import NOTIFIED
+from tests.simulation.engine.limits import NOTIFIED
+from tests.simulation.engine.surroundings import MERCHANT_IDS, seeded_rng
 from tests.simulation.model.broker import SimulatedPublisher
-from tests.simulation.model.process import SimulatedClock
+from tests.simulation.model.processes.process import SimulatedClock
+from tests.simulation.model.processes.stoppable import StoppableProcess
 from tests.simulation.model.receivers import ReceiverClient
-from tests.simulation.model.stoppable import StoppableProcess
-from tests.simulation.surroundings import MERCHANT_IDS, seeded_rng
 
 CIPHER: Final = SecretCipher(bytes(32))
 _SECRET: Final = "whsec_" + "QUJD" * 8

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from printed_commands import Step, steps_of
-from private_servers import postgres_programs
 from running.fleet import REPOSITORY
+from running.printed_commands import Step, steps_of
+from running.private_servers import postgres_programs
 
 from sandbox.servers.private.children import unprivileged_account
 from shared.settings.fields import variable

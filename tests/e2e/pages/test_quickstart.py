@@ -5,8 +5,8 @@ import subprocess
 from typing import Final
 
 import pytest
-from printed_commands import Step, steps_of
 from running.fleet import REPOSITORY
+from running.printed_commands import Step, steps_of
 from running.whole_sandbox import WholeSandbox
 
 PAGE: Final = REPOSITORY / "docs/tutorial/quickstart.md"

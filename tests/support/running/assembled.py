@@ -1,0 +1,54 @@
+"""Processes that run inside the test's own, as their composition roots assembled them."""
+
+from dataclasses import dataclass
+
+import httpx
+from stored.lossy_database import LossyDatabase
+
+from notifier_worker.wiring import NotifierParts
+from shared.broker.publisher import Publisher
+from shared.broker.replies import ReplyQueue
+from shared.runtime.metrics import Metrics
+from shared.storage.terminals.heartbeats import Heartbeats
+from terminal_worker.consume import Deliveries
+from terminal_worker.recovery.doubt_leases import DoubtLeases
+from terminal_worker.run import Runs
+
+
+@dataclass
+class Process:
+    """One process, its connections to the database and its metrics."""
+
+    database: LossyDatabase
+    metrics: Metrics
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
+
+
+@dataclass
+class Api(Process):
+    """One API process."""
+
+    client: httpx.AsyncClient
+    publisher: Publisher
+    replies: ReplyQueue
+
+
+@dataclass
+class Worker(Process):
+    """One terminal worker."""
+
+    id: str
+    runs: Runs
+    doubts: DoubtLeases
+    deliveries: Deliveries
+    publisher: Publisher
+    heartbeats: Heartbeats
+
+
+@dataclass
+class Notifier(Process):
+    """One notifier worker."""
+
+    parts: NotifierParts
