@@ -9,11 +9,11 @@ import httpx
 import pytest
 from databases import Store
 from eventually import eventually
-from lossy_http import Loses, LossyTransport
 from payments import lose, rows
 from running.api_alone import on_sqlite
 from running.command import Command, on_machine, over_http
 from running.served_api import ServedApi, served_api
+from wire.lossy_http import Loses, LossyTransport
 
 from cli.payments import following, paying
 from shared.payment.states import Event
