@@ -15,10 +15,12 @@ from api.operator.credential_routes import administration as credential_administ
 from api.operator.credential_routes import router as credentials
 from api.operator.delivery_routes import deciding as operator_replays
 from api.operator.delivery_routes import router as operator_deliveries
+from api.operator.fleet_routes import administration as fleet_administration
 from api.operator.fleet_routes import router as fleet
 from api.operator.gateway_routes import router as gateway
 from api.operator.merchant_routes import administration as merchant_administration
 from api.operator.merchant_routes import router as merchants
+from api.operator.overview_routes import router as overview
 from api.operator.routes import deciding as operator_decisions
 from api.operator.routes import router as operator
 from api.operator.terminal_routes import router as operator_terminals
@@ -48,6 +50,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     credential_administration,
     audit,
     fleet,
+    fleet_administration,
+    overview,
     terminals,
     terminal_imports,
     operator_terminals,

@@ -132,9 +132,16 @@ VERBS: Final = (
         calls_api=True,
     ),
     Verb(
+        "top",
+        "cli.fleet.top:show_top",
+        "Show the installation live: open payments, busy terminals, the last minute, workers.",
+        PAYMENTS,
+        calls_api=True,
+    ),
+    Verb(
         "workers",
         "cli.fleet.workers:app",
-        "Terminal workers, and whether each lives.",
+        "Terminal workers: whether each lives, and its end.",
         PAYMENTS,
         calls_api=True,
     ),

@@ -22,6 +22,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import opened_database
 from shared.storage.terminals.heartbeats import Heartbeats
+from terminal_worker.drain_request import forget_drain_request, until_asked_to_drain
 from terminal_worker.session.connection import TcpConnector
 from terminal_worker.wiring import WorkerParts, wire
 
@@ -100,7 +101,7 @@ async def assemble(
 
 
 async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
-    """Work until SIGTERM or SIGINT, then drain.
+    """Work until SIGTERM or SIGINT, or until an operator asks for the end, then drain.
 
     Raises SettingsError, DatabaseUnavailable, SchemaTooOld, BrokerUnavailable, TopologyMismatch,
     WorkerTakenOver.
@@ -123,6 +124,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
         # The row exists before the first claim and is deleted last.
         await heartbeats.register(worker)
         stack.push_async_callback(heartbeats.leave, worker)
+        stack.push_async_callback(forget_drain_request, database, worker)
         await stack.enter_async_context(
             management_server(
                 settings.management_host,
@@ -135,6 +137,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
         async with until_stopped(
             *parts.loops(),
             assembled.outbox_publisher.run(),
+            until_asked_to_drain(database, worker, interval_seconds=settings.heartbeat_seconds),
             watch_loop_lag(clock, metrics.loop_lag.observe, interval_seconds=LOOP_LAG_INTERVAL_SECONDS),
         ) as stopped:
             # All objects of the start stay: a full collection that visits them pauses everything for 20 ms.

@@ -5,21 +5,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
-from fastapi import Query
+import structlog
+from fastapi import Path, Query
 from pydantic import Field
 
-from api.http.dependencies import Dependencies, Wired, operator
-from api.http.errors import InvalidQuery
-from api.http.models import Omittable, ResponseBody, Time, known
+from api.http.dependencies import Dependencies, Operator, Wired, administrator, operator
+from api.http.errors import InvalidQuery, NotFound
+from api.http.models import Omittable, RequestBody, ResponseBody, Time, known
 from api.http.query import PAGE_DEFAULT, Limit, Text
 from api.http.routing import api_router
-from api.openapi.components import error_responses
+from api.openapi.components import BODY_ERRORS, error_responses
+from api.operator.acting import Reason, actor_of
 from shared.runtime.clock import iso_time
 from shared.storage.administration import fleet
 from shared.storage.administration.fleet import TerminalState
+from shared.storage.terminals import drains
 from shared.storage.terminals.heartbeats import Heartbeats
 
 router = api_router("/v1/operator", caller=operator, tag="operator")
+administration = api_router("/v1/operator", caller=administrator, tag="operator")
+
+_log = structlog.get_logger()
 
 #: Longer than a worker's heartbeat.
 _LOOK_AGAIN_SECONDS: Final = 2.5
@@ -82,6 +88,20 @@ class Worker(ResponseBody):
     is_alive: bool = Field(description="Its heartbeat was seen within 2.5 seconds.")
     terminals: int = Field(description="The number of terminals that it has now.")
     longest_held_seconds: float = Field(description="The age of its oldest session or doubt.")
+    drains: bool = Field(description="An operator has asked it to end: it takes nothing new.")
+
+
+class Drain(RequestBody):
+    """A request that a worker ends."""
+
+    reason: Reason = Field(description="Why; for the audit trail.", examples=["Its machine is replaced."])
+
+
+class AskedToDrain(ResponseBody):
+    """A worker that was asked to end."""
+
+    id: str
+    is_new: bool = Field(description="It was not asked before.")
 
 
 class Workers(ResponseBody):
@@ -124,6 +144,7 @@ async def list_workers(dependencies: Wired) -> Workers:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         after = await heartbeats.counters()
     held = await fleet.held_locks(dependencies.database)
+    drained = await drains.asked_workers(dependencies.database)
     ids = sorted({*after, *(lock.worker for lock in held if lock.worker)})
     return Workers(
         workers=[
@@ -134,10 +155,35 @@ async def list_workers(dependencies: Wired) -> Workers:
                 longest_held_seconds=max(
                     (lock.held_ms / 1000 for lock in held if lock.worker == worker), default=0
                 ),
+                drains=worker in drained,
             )
             for worker in ids
         ]
     )
+
+
+@administration.post(
+    "/workers/{worker_id}/drain",
+    status_code=202,
+    summary="Ask a terminal worker to end",
+    response_description="It was asked.",
+    responses=error_responses(*BODY_ERRORS, NotFound()),
+)
+async def drain_worker(
+    dependencies: Wired,
+    operator: Operator,
+    worker_id: Annotated[str, Path(description="The worker's id, as the list shows it.")],
+    drain: Drain,
+) -> AskedToDrain:
+    """Let a worker take nothing new, finish its sessions and end, as at SIGTERM. It looks for this every
+    2 seconds."""
+    async with _heartbeats(dependencies) as heartbeats:
+        if await heartbeats.counter(worker_id) is None:
+            raise NotFound("There is no terminal worker of this id.")
+    is_new = await drains.ask(dependencies.database, worker_id, actor_of(operator, drain.reason))
+    if is_new:
+        _log.warning("worker asked to drain by an operator", worker_id=worker_id, by=operator.id)
+    return AskedToDrain(id=worker_id, is_new=is_new)
 
 
 @asynccontextmanager

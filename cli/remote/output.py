@@ -3,11 +3,15 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from cli.process import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Rows = Annotated[int, typer.Option("--limit", "-n", min=0, help="Rows at most; 0 for all.")]
@@ -28,6 +32,7 @@ _STYLES: Final = {
     "in_session": "cyan",
     "queued": "cyan",
     "dead": "bold red",
+    "drains": "yellow",
     "suspended": "yellow",
     "revoked": "dim",
     "expired": "dim",
@@ -83,15 +88,22 @@ def print_rows(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool,
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))
         return
+    found = list(rows)
+    if not found:
+        print(nothing)
+        return
     from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(table_of(found, columns, console))
+
+
+def table_of(rows: Iterable[Row], columns: Sequence[Column], console: "Console") -> "Table":
+    """Return the table of rows with the columns that fit the console."""
     from rich.table import Table
     from rich.text import Text
 
     texts = [[column.of(row) for column in columns] for row in rows]
-    if not texts:
-        print(nothing)
-        return
-    console = Console(highlight=False)
     kept = _that_fit(columns, texts, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for place in kept:
@@ -99,7 +111,7 @@ def print_rows(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool,
         table.add_column(column.title, justify=column.align, no_wrap=column.is_whole, overflow="fold")
     for line in texts:
         table.add_row(*(Text(line[place], style=_STYLES.get(line[place], "")) for place in kept))
-    console.print(table)
+    return table
 
 
 def _that_fit(columns: Sequence[Column], texts: Sequence[Sequence[str]], width: int) -> list[int]:

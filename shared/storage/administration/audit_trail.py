@@ -63,6 +63,8 @@ class Action(StrEnum):
     RESTORED = "restored"
     #: A file of shops was stored.
     SHOPS_IMPORTED = "shops_imported"
+    #: A terminal worker was asked to end.
+    WORKER_DRAINED = "worker_drained"
     #: An operator logged in to the page, or out.
     LOGGED_IN = "logged_in"
     LOGGED_OUT = "logged_out"

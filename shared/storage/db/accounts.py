@@ -22,6 +22,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
         "credentials": _CHANGE,
         "operator_sessions": _ALL,
         "workers": _READ,
+        "worker_drains": _ADD,
         "merchant_usage": _ALL,
         "terminal_locks": _CHANGE,
         "terminals": _ALL,
@@ -43,6 +44,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "cloud_terminal_terminal": {
         "workers": _ALL,
+        "worker_drains": "SELECT, DELETE",
         "terminal_locks": _CHANGE,
         "probes": "SELECT, UPDATE, DELETE",
         "payments": "SELECT, UPDATE",

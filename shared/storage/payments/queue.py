@@ -70,6 +70,11 @@ _COUNTS = Statement(
 )
 
 
+_RECENT = Statement(
+    f"SELECT state, count(*) AS number FROM payments WHERE created_at > {NOW_ONCE} - :ms GROUP BY state"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCount:
     """The payments in one state that is not final."""
@@ -180,3 +185,9 @@ async def open_counts(database: Database) -> dict[State, OpenCount]:
     """Count the payments that are queued, in session and in doubt."""
     rows = await database.read(lambda tx: tx.all(_COUNTS))
     return {State(row.state): OpenCount(row.number, max(0, row.oldest_ms or 0) / 1000) for row in rows}
+
+
+async def recent_counts(database: Database, *, seconds: int) -> dict[State, int]:
+    """Count the payments of so many last seconds by their state now."""
+    rows = await database.read(lambda tx: tx.all(_RECENT, ms=seconds * 1000))
+    return {State(row.state): int(row.number) for row in rows}

@@ -200,3 +200,15 @@ class WorkerRow(SQLModel, table=True):
     #: New at every start of a process.
     id: str = text_key()
     counter: int = integer(nullable=False, is_big=True)
+
+
+class WorkerDrainRow(SQLModel, table=True):
+    """An operator's request that a terminal worker ends; the worker looks for it at each heartbeat.
+
+    It is in the database of payments, since SQLite has the heartbeats in a file of their own.
+    """
+
+    __tablename__ = "worker_drains"
+
+    worker: str = text_key()
+    asked_at: int = milliseconds(nullable=False)

@@ -102,6 +102,12 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "worker_drains",
+        sa.Column("worker", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("worker"),
+    )
+    op.create_table(
         "feeds",
         sa.Column("merchant_id", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -521,6 +527,7 @@ def downgrade() -> None:
         "operator_sessions",
         "credentials",
         "workers",
+        "worker_drains",
         "terminal_locks",
         "audit_trail",
         "merchants",
