@@ -20,7 +20,9 @@ WHOLE_TABLE: Final[Mapping[str, str]] = {
 }
 #: Tables of a few rows at any size: a row for each worker, for each target that fails, for each operator who
 #: is logged in to the page.
-SMALL_TABLES: Final = frozenset({"workers", "tasks", "delivery_targets", "operator_sessions"})
+SMALL_TABLES: Final = frozenset(
+    {"workers", "worker_drains", "tasks", "delivery_targets", "operator_sessions"}
+)
 #: Statements without a table of ours: settings, locks by number, the schema's version; one that makes its
 #: table.
 _WITHOUT_TABLE: Final = frozenset(

@@ -19,8 +19,8 @@ LOOP_LAG_INTERVAL_SECONDS: Final = 0.5
 async def until_stopped(*background: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Event]:
     """Run the background tasks while the block runs; yield the event that is set when the process is to end.
 
-    A signal sets it, and the end of a background task: one that ends by itself asks for the process's end. Its
-    error is raised after the block. A second signal does not shorten a drain; SIGKILL does.
+    A signal sets it, and the end of a background task: one that ends by itself asks for the process's end.
+    Its error is raised after the block. A second signal does not shorten a drain; SIGKILL does.
     """
     stopped = asyncio.Event()
 
