@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from eventually import eventually
 from payments import rows
+from running.assembled import Api
 from structlog.testing import capture_logs
-from system import Api, System
+from system import System
 from wire.raw_http import basic
 from wire.scripted_terminal import ScriptedTerminal, answers_after
 
 from api.operator import fleet_routes
 from shared.security.credentials import CredentialKind
 from terminal_worker import main as worker_main
+from terminal_worker.drain_request import until_asked_to_drain
 
 
 @dataclass
@@ -105,9 +107,7 @@ async def test_a_drain_is_asked_for_once_by_an_administrator_with_a_reason(syste
 async def test_an_unavailable_database_ends_no_worker(system: System) -> None:
     """The worker goes on, and obeys once the database is back."""
     operator, worker = await an_operator(system), await system.worker()
-    looking = asyncio.create_task(
-        worker_main.until_asked_to_drain(worker.database, worker.id, interval_seconds=0.01)
-    )
+    looking = asyncio.create_task(until_asked_to_drain(worker.database, worker.id, interval_seconds=0.01))
     worker.database.is_unavailable = True
     with capture_logs() as log:
         await operator.drain(worker.id, reason="x")
