@@ -5,10 +5,9 @@ import os
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
-from api.connector.order_path import OrderPath
-from api.connector.routes import HEALTH_PATH
+from api.connector.routes import HEALTH_PATH, OrderPath
 from api.http.dependencies import Dependencies
 from api.http.responses import handle_errors
 from api.http.server.access import Measured
@@ -47,10 +46,4 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
     edge = Edge(OrderPath(app, dependencies), dependencies.responses)
     turns = RequestTurns(edge, exempt=frozenset({HEALTH_PATH}))
-    return RequestIds(Measured(turns, dependencies.metrics.http, route_of), random_bytes=os.urandom)
-
-
-def route_of(scope: Scope) -> str | None:
-    """Return the path of a request's route, its parameters' names in it; None where no route was found."""
-    route = scope.get("route")
-    return None if route is None else getattr(route, "path", None)
+    return RequestIds(Measured(turns, dependencies.metrics.http), random_bytes=os.urandom)

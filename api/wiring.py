@@ -4,8 +4,7 @@ from typing import Protocol
 
 from api.connector.readiness import Readiness
 from api.http.dependencies import Dependencies
-from api.http.logins.auth import Credentials
-from api.http.logins.last_uses import LastUses
+from api.http.logins.auth import Credentials, LastUses
 from api.http.server.given_responses import GivenResponses
 from api.investigation.exports import Exports
 from api.limits.failed_logins import FailedLogins
@@ -21,12 +20,12 @@ from api.terminals.targets import Targets, TerminalAddressFinder
 from api.webhooks.service import Webhooks
 from shared.broker.interfaces import MessagePublisher, ProbePublisher, ReplyListener
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.network.dns import CachingResolver, Lookup
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes
-from shared.runtime.large_work import LargeWork
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, no_failpoint
+from shared.runtime.turns import LargeWork
 from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

@@ -17,13 +17,13 @@ from notifier_worker.wiring import NotifierParts, kinds_of, wire
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import NotificationConsumer
 from shared.broker.publisher import Publisher
+from shared.metrics.metrics import Metrics
 from shared.network.dns import CachingResolver, SystemResolver
 from shared.network.targets import AddressPolicy
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.security.encryption import SecretCipher

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 import structlog
 from standardwebhooks import Webhook
 
+from shared.metrics.metrics import running_version
 from shared.notification.kinds import envelope, order_notification
 from shared.runtime.clock import Clock
-from shared.runtime.metrics import running_version
 from shared.security.encryption import DecryptionFailed, SecretCipher
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

@@ -12,9 +12,9 @@ from notifier_worker.relay import Relay
 from notifier_worker.retry_policy import RetrySchedule
 from notifier_worker.webhook_request import OrderNotificationBuilder, RequestBuilder, WebhookRequestBuilder
 from shared.broker.interfaces import NotificationPublisher
+from shared.metrics.metrics import Metrics
 from shared.notification.kinds import HIPAY, MERCHANT
 from shared.runtime.clock import Clock
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint
 from shared.security.encryption import SecretCipher
 from shared.settings.settings import Settings

@@ -8,8 +8,8 @@ import structlog
 
 from shared.broker.interfaces import Delivery, WorkConsumer
 from shared.broker.messages import ProbeMessage, Work
+from shared.metrics.metrics import Metrics
 from shared.runtime.logging import bound
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint
 from shared.settings.settings import Settings
 from terminal_worker.run import Runs

@@ -5,7 +5,7 @@ import random
 from typing import Final
 
 from shared.metrics.catalogue.payments import OPEN_STATES
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.storage.db.engine import Database
 from shared.storage.db.size import database_size

@@ -12,10 +12,10 @@ from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.consumer import PaymentConsumer
 from shared.broker.outbox_publisher import OutboxPublisher, outbox_publisher
 from shared.broker.publisher import Publisher
+from shared.metrics.metrics import Metrics
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.runtime.stopping import LOOP_LAG_INTERVAL_SECONDS, until_stopped, watch_loop_lag
 from shared.settings.settings import Settings

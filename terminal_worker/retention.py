@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

@@ -9,22 +9,21 @@ import structlog
 
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.payment.payment import Payment, Reason, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_token
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint, until_done
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.payments import claims, settling
 from shared.storage.payments.claims import Claim, Claimed, DeadlinePassed, LockHeld, NotQueued
-from shared.storage.terminals.locks import ObservedCapabilities
+from shared.storage.terminals.locks import LockTokens, ObservedCapabilities
 from terminal_worker.after_settlement import AfterSettlement
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.lease import Lease
 from terminal_worker.session.enquiry import Identifier
-from terminal_worker.session.lock_tokens import LockTokens
 from terminal_worker.session.request_builder import doubt_window_of
 from terminal_worker.session.session import SessionResult, TerminalSessions
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from shared.broker.interfaces import MessagePublisher, WorkConsumer
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.locks import LockTokens
 from terminal_worker.consume import Deliveries
 from terminal_worker.installation import InstallationCounts
 from terminal_worker.recovery.dead_workers import Recovery
@@ -25,7 +26,6 @@ from terminal_worker.retention import Retention
 from terminal_worker.run import Runs
 from terminal_worker.session.connection import Connect
 from terminal_worker.session.enquiry import Enquirer, Identifier
-from terminal_worker.session.lock_tokens import LockTokens
 from terminal_worker.session.probe import Probes
 from terminal_worker.session.session import TerminalSessions
 

@@ -10,10 +10,9 @@ from fastapi.security.base import SecurityBase
 
 from api.connector.readiness import Readiness
 from api.http.errors import BodyTooLarge, EncodedBody, MissingMediaType, RequestTimeout, UnsupportedMediaType
-from api.http.logins.auth import merchant_of
+from api.http.logins.auth import LastUses, merchant_of
 from api.http.logins.errors import RoleTooLow
-from api.http.logins.last_uses import LastUses
-from api.http.server.answered import CREDENTIAL
+from api.http.server.access import CREDENTIAL
 from api.http.server.given_responses import GivenResponses
 from api.investigation.exports import Exports
 from api.limits.fair_shares import FairShares, Share
@@ -24,8 +23,8 @@ from api.terminals.lookup import Terminals
 from api.terminals.probes import Probing
 from api.terminals.service import Registry
 from api.webhooks.service import Webhooks
-from shared.runtime.large_work import LargeWork
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
+from shared.runtime.turns import LargeWork
 from shared.security.credentials import CredentialKind, Role
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

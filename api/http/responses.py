@@ -21,8 +21,7 @@ from api.http.errors import (
 )
 from api.http.json_text import answer
 from api.http.references import body_with_references
-from api.http.server.access import note_error, note_payment
-from api.http.server.answered import CREDENTIAL, about_payment, answered_with
+from api.http.server.access import CREDENTIAL, note_error, note_payment, note_response
 from api.http.validation import first_validation_error
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
@@ -33,7 +32,6 @@ _log = structlog.get_logger()
 
 def answer_error(error: ApiError) -> Response:
     note_error(error.code)
-    answered_with(error.code)
     if error.payment is not None:
         note_payment(error.payment.id)
     return answer(error.status, body_with_references(error), error.headers)
@@ -43,7 +41,7 @@ async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     credential: Credential | None = request.scope.get(CREDENTIAL)
     if error.payment is not None and credential is not None and credential.kind is CredentialKind.PRIVATE:
-        about_payment(error.payment.id)
+        note_response(error.payment.id)
     _log.info("request refused", status=error.status, code=error.code)
     return answer_error(error)
 

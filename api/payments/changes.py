@@ -5,8 +5,8 @@ from typing import Final
 import structlog
 
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.payment.payment import Payment
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 
 _log = structlog.get_logger()

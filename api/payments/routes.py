@@ -13,7 +13,7 @@ from api.http.json_text import answer
 from api.http.models import known
 from api.http.query import DIGITS, Page, Text, cursor
 from api.http.routing import api_router
-from api.http.server.answered import about_payment
+from api.http.server.access import note_response
 from api.investigation.models import payment_object
 from api.investigation.parameters import PAGE_DESCRIPTION, Search
 from api.openapi.components import error_responses
@@ -149,7 +149,7 @@ async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: 
     await ask_for_terminal(
         dependencies.database, dependencies.settings, payment_id, by=f"merchant ({merchant.id})"
     )
-    about_payment(payment_id, ACCEPTED)
+    note_response(payment_id, ACCEPTED)
     return Accepted(payment=_alone(await dependencies.payments.results.snapshot(payment_id)))
 
 
@@ -171,7 +171,7 @@ def _alone(snapshot: PaymentSnapshot) -> Payment:
 
 async def _answer(dependencies: Dependencies, snapshot: PaymentSnapshot) -> Response:
     spec = snapshot.response
-    about_payment(snapshot.payment.id, ACCEPTED if spec.payment_status is None else spec.payment_status)
+    note_response(snapshot.payment.id, ACCEPTED if spec.payment_status is None else spec.payment_status)
     # It may echo the request.
     return await dependencies.large_work.run(len(snapshot.payment.request), _render, snapshot)
 

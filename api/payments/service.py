@@ -9,7 +9,7 @@ import structlog
 
 from api.connector.request import OrderRequest
 from api.http.errors import DatabaseOutage, OverloadedUnchecked
-from api.http.server.answered import about_payment
+from api.http.server.access import note_response
 from api.payments.errors import (
     Contended,
     KeyConflict,
@@ -23,13 +23,13 @@ from api.terminals.targets import TerminalAddressFinders
 from shared.broker.interfaces import MessagePublisher, ReplyListener
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.payment.answers import ResponseSpec, response_for
 from shared.payment.payment import Payment, Reason
 from shared.payment.states import FINAL_STATES, State
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_payment_id
 from shared.runtime.logging import bound
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseBusy, DatabaseUnavailable
@@ -137,7 +137,7 @@ class Payments:
         context: RequestContext,
         started_at: float,
     ) -> Answered:
-        about_payment(new.id)
+        note_response(new.id)
         self.stored_bytes.add(new.merchant_id, new.request)
         if acceptance.state in FINAL_STATES or new.terminal_address is None:
             snapshot = await self.results.snapshot(new.id)
@@ -181,7 +181,7 @@ class Payments:
             case Attached(payment) if payment.state is State.SUCCEEDED:
                 return Answered(payment, response_for(payment), replayed=True)
             case Attached(payment):
-                about_payment(payment.id)
+                note_response(payment.id)
                 with (
                     bound(payment_id=payment.id),
                     _database_refusals(),

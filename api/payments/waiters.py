@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Final
 
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.payment.payment import Payment
 from shared.payment.states import FINAL_STATES, State
 from shared.runtime.clock import Clock
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged, log_failure
 from shared.runtime.shared_reads import Batches
 from shared.settings.settings import Settings

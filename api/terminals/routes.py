@@ -29,7 +29,7 @@ from api.terminals.errors import (
 )
 from api.terminals.models import Probe, Terminal, TerminalImport, TerminalPage
 from api.terminals.probes import while_connected
-from shared.runtime.large_work import LARGE_BYTES
+from shared.runtime.turns import LARGE_BYTES
 
 router = api_router("/v1/terminals", caller=merchant, tag="terminals")
 imports = api_router("/v1/terminals", caller=importing_merchant, tag="terminals")

@@ -26,8 +26,8 @@ from bench.size import WHOLE, Size
 from bench.system import Servers, database_named
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.outbox_publisher import outbox_publisher
+from shared.metrics.metrics import Metrics
 from shared.notification.kinds import MERCHANT
-from shared.runtime.metrics import Metrics
 from shared.runtime.processes import Process
 from shared.security.credentials import new_webhook_secret
 from shared.security.encryption import SecretCipher

@@ -12,7 +12,7 @@ from shared.broker.connections import connected, throwaway_channel, topology_of
 from shared.broker.errors import BrokerUnavailable
 from shared.broker.publisher import Publisher
 from shared.broker.topology import QueueKind, Topology, declare_queue
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 
 if TYPE_CHECKING:
     from shared.settings.settings import Settings

@@ -23,9 +23,9 @@ from cli.installation.db import opened_or_made_database
 from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
+from shared.metrics.metrics import Metrics
 from shared.network.dns import SystemResolver
 from shared.runtime.clock import SystemClock
-from shared.runtime.metrics import Metrics
 from shared.security.credentials import CredentialKind, Role
 from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings

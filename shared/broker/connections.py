@@ -25,8 +25,8 @@ from aiormq.exceptions import ChannelAccessRefused
 from shared.broker.errors import BrokerUnavailable, TopologyMismatch
 from shared.broker.outages import OUTAGES
 from shared.broker.topology import Topology, declare_queue
+from shared.metrics.metrics import Metrics
 from shared.network.tls import verifying_context
-from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
 Purpose = Literal["publish", "consume", "reply", "notify", "consume hipay", "consume merchant"]

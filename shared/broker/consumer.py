@@ -24,7 +24,7 @@ from shared.broker.messages import (
     traceparent_of,
 )
 from shared.broker.topology import NOTIFICATIONS, PAYMENTS, QueueKind, Topology, declare_queue
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.settings.settings import Settings
 
 Settling = Callable[[], Awaitable[None]]

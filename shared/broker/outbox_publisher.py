@@ -18,8 +18,8 @@ from shared.broker.interfaces import NotificationPublisher
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.broker.topology import Topology
+from shared.metrics.metrics import Metrics
 from shared.runtime.logging import bound, bound_request
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, failures_logged, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, WakeUp

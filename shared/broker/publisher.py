@@ -28,9 +28,9 @@ from shared.broker.messages import (
     properties_of,
 )
 from shared.broker.topology import Topology
+from shared.metrics.metrics import Metrics
 from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.logging import request_of
-from shared.runtime.metrics import Metrics
 from shared.runtime.shared_reads import Batches
 from shared.settings.settings import Settings
 

@@ -18,7 +18,7 @@ from shared.broker.interfaces import OnReply
 from shared.broker.liveness import missing_consumer
 from shared.broker.messages import decode_reply
 from shared.broker.topology import REPLIES, Topology, declare_queue
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.settings.settings import Settings
 
 

@@ -12,9 +12,9 @@ import structlog
 from shared.broker.errors import NotRouted
 from shared.broker.interfaces import MessagePublisher
 from shared.broker.messages import PaymentMessage, ReplyMessage
+from shared.metrics.metrics import Metrics
 from shared.payment.payment import Payment
 from shared.runtime.clock import Clock
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, queue

@@ -11,22 +11,22 @@ from typing import Final
 import structlog
 
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.payment.evidence import Source
 from shared.payment.payment import Payment
 from shared.payment.states import FINAL_STATES, State
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_token
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.locks import LockTokens
 from shared.storage.terminals.takeover import HeldLock, TakenOver
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.heartbeat import Observer
 from terminal_worker.recovery.lease import Lease
-from terminal_worker.session.lock_tokens import LockTokens
 from terminal_worker.session.request_builder import doubt_window_of
 
 _log = structlog.get_logger()

@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.payment.evidence import Evidence
 from shared.payment.payment import Payment, Result
 from shared.runtime.clock import Clock
 from shared.runtime.logging import bound
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

@@ -21,6 +21,7 @@ from shared.runtime.resilience import failures_logged, log_failure, until_done
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
 from shared.storage.terminals import probes
+from shared.storage.terminals.locks import LockTokens
 from shared.storage.terminals.probes import ProbeReport, ProbeResult, StartedProbe
 from terminal_worker.session.answer_reader import Answer, AnswerReader, NoAnswer
 from terminal_worker.session.connection import (
@@ -30,7 +31,6 @@ from terminal_worker.session.connection import (
     UnexpectedBytes,
     write_request,
 )
-from terminal_worker.session.lock_tokens import LockTokens
 
 _log = structlog.get_logger()
 

@@ -25,10 +25,10 @@ from notifier_worker import main as notifier_main
 from shared.broker.connections import connected, topology_of
 from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
+from shared.metrics.metrics import Metrics
 from shared.network.dns import Lookup, SystemResolver
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.ids import new_process_id
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Failpoint, no_failpoint
 from shared.security.credentials import CredentialKind, hash_secret, new_secret
 from shared.security.secret_key import load_secret_key

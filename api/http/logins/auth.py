@@ -1,5 +1,6 @@
 """Authentication by HTTP Basic: names and secrets, checked against keyed hashes."""
 
+import asyncio
 import binascii
 import hmac
 import secrets
@@ -17,13 +18,14 @@ from api.http.logins.errors import (
     Unauthorized,
     WrongCredentialKind,
 )
-from api.http.logins.last_uses import LastUses
 from api.http.server.middleware import client_host, logged_in
 from api.limits.failed_logins import FailedLogins, MustPause
 from api.limits.fair_shares import FairShares, Share
 from shared.runtime.clock import Clock
+from shared.runtime.resilience import failures_logged
 from shared.runtime.shared_reads import Batches, TtlCache
 from shared.security.credentials import CredentialKind, hash_secret
+from shared.storage.administration import credential_register
 from shared.storage.db.engine import Database
 from shared.storage.terminals import merchants
 from shared.storage.terminals.merchants import Credential
@@ -31,6 +33,10 @@ from shared.storage.terminals.merchants import Credential
 _MAX_CACHED: Final = 10_000
 #: Names that one statement reads.
 _BATCH: Final = 200
+#: How often the times of last uses are stored.
+STORE_SECONDS: Final = 60.0
+#: Credentials of one statement.
+_STORED_TOGETHER: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,43 @@ def parse_basic(header: str | None) -> BasicCredentials:
     if not colon or not pair.isprintable():
         raise Unauthorized(HEADER_INVALID)
     return BasicCredentials(username, password)
+
+
+class LastUses:
+    """Credentials that were used since that was last stored, once a minute: a request writes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database: Final = database
+        self._used: set[str] = set()
+
+    def add(self, name: str) -> None:
+        """Note a use."""
+        self._used.add(name)
+
+    async def run(self) -> None:
+        """Store periodically until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(STORE_SECONDS)
+                with failures_logged("last uses of credentials not stored"):
+                    await self.store()
+        finally:
+            with failures_logged("last uses of credentials not stored"):
+                await self.store()
+
+    async def store(self) -> None:
+        """Store what was used; a part that fails is kept for the next time.
+
+        Raises DatabaseUnavailable, CommitUnknown.
+        """
+        while self._used:
+            names = sorted(self._used)[:_STORED_TOGETHER]
+            self._used.difference_update(names)
+            try:
+                await credential_register.store_uses(self._database, names)
+            except Exception:
+                self._used.update(names)
+                raise
 
 
 class Credentials:

@@ -1,7 +1,6 @@
 """The measure of every request: its route, status, duration, payment and error."""
 
 import time
-from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -9,8 +8,10 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.metrics.parts import HttpMetrics
+from shared.metrics.metrics import HttpMetrics
 
+#: The key of a scope under which its credential is found, once it was checked.
+CREDENTIAL: Final = "cloud_terminal.credential"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: The label of a path that no route has.
 NO_ROUTE: Final = "none"
@@ -22,7 +23,7 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Access:
-    """One request, as far as it is known."""
+    """One request and its answer, as far as they are known."""
 
     #: The path of the route, with its parameters' names.
     route: str = NO_ROUTE
@@ -30,6 +31,11 @@ class Access:
     payment_id: str | None = None
     #: The code of the error that it was answered with.
     error: str | None = None
+    #: The payment that the answer is about, to be recorded; None: it is about none, or its client is no
+    #: merchant.
+    answered_payment_id: str | None = None
+    #: The code of the recorded answer: `Success`, `Failed`, `accepted`, or the error's.
+    code: str = ""
 
     @property
     def known(self) -> dict[str, str]:
@@ -41,6 +47,11 @@ class Access:
 _access: ContextVar[Access | None] = ContextVar("access", default=None)
 
 
+def request_access() -> Access | None:
+    """Return what is known of this request; None outside of one."""
+    return _access.get()
+
+
 def note_payment(payment_id: str) -> None:
     """Name the payment that this request is about."""
     access = _access.get()
@@ -48,21 +59,27 @@ def note_payment(payment_id: str) -> None:
         access.payment_id = payment_id
 
 
+def note_response(payment_id: str, code: str = "") -> None:
+    """Name the payment of the client's merchant that this answer is about, and the answer's code."""
+    access = _access.get()
+    if access is not None:
+        access.payment_id = access.answered_payment_id = payment_id
+        access.code = code
+
+
 def note_error(code: str) -> None:
     """Name the error that this request is answered with."""
     access = _access.get()
     if access is not None:
-        access.error = code
+        access.error = access.code = code
 
 
 class Measured:
     """ASGI middleware that counts, times and logs every request, from its head to the end of its answer."""
 
-    def __init__(self, app: ASGIApp, metrics: HttpMetrics, route_of: Callable[[Scope], str | None]) -> None:
-        """`route_of` returns the route of a request once the application has answered it."""
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app: Final = app
         self._metrics: Final = metrics
-        self._route_of: Final = route_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,7 +99,7 @@ class Measured:
             await self._app(scope, receive, send_noting)
         finally:
             self._metrics.in_flight.dec()
-            access.route = self._route_of(scope) or NO_ROUTE
+            access.route = _route_of(scope) or NO_ROUTE
             access.payment_id = access.payment_id or scope.get("path_params", {}).get("payment_id")
             self._ended(scope["method"], access, time.perf_counter() - began)
 
@@ -100,3 +117,9 @@ class Measured:
         self._metrics.answered(label, access.route, access.status, seconds)
         if access.error is not None:
             self._metrics.failed(access.route, access.error)
+
+
+def _route_of(scope: Scope) -> str | None:
+    """Return the path of an answered request's route, its parameters' names in it; None: it has no route."""
+    route = scope.get("route")
+    return None if route is None else getattr(route, "path", None)

@@ -6,10 +6,10 @@ from typing import Any, Final
 from api.http.errors import ApiError, HeadTooLarge, MalformedRequest, RequestTimeout
 from api.http.json_text import write_json
 from api.http.logins.errors import TooManyConnections
+from shared.metrics.metrics import Metrics
 from shared.network.client_addresses import UnauthenticatedConnections
 from shared.network.http_bounds import Bounds, Refusal
 from shared.network.http_protocol import BoundedProtocol
-from shared.runtime.metrics import Metrics
 from shared.settings.settings import Settings
 
 #: Longer than proxies and POS keep an idle connection, so that they close it.

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.errors import NotFound
 from api.http.references import references_of
 from api.http.responses import answer_error
-from api.http.server.answered import CREDENTIAL, AnswerAbout, watched_answer
+from api.http.server.access import CREDENTIAL, request_access
 from api.http.server.given_responses import GivenResponses
 from shared.network.http_bounds import CLIENT_LEFT, LOGGED_IN
 from shared.runtime.ids import RandomBytes, new_process_id
@@ -87,15 +87,14 @@ class Edge:
                 headers.setdefault("Cache-Control", "no-store")
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.update(added)
-                self._record(scope, about, message["status"])
+                self._record(scope, message["status"])
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)
 
         _scope.set(scope)
         _headers.set(added)
-        references = references_of(scope["path"], scope.get(_ID), scope.get("root_path", ""))
-        with references, watched_answer() as about:
+        with references_of(scope["path"], scope.get(_ID), scope.get("root_path", "")):
             if "\0" in scope["path"]:
                 # No name has it, and PostgreSQL refuses it.
                 await answer_error(NotFound())(scope, receive, send_guarded)
@@ -104,16 +103,17 @@ class Edge:
                 scope = {**scope, "method": "GET"}
             await self._app(scope, receive, send_guarded)
 
-    def _record(self, scope: Scope, about: AnswerAbout, status: int) -> None:
+    def _record(self, scope: Scope, status: int) -> None:
         """Record an answer about a payment as it is handed to the connection."""
-        if about.payment_id is None:
+        access = request_access()
+        if access is None or access.answered_payment_id is None:
             return
         client_left = scope.get("state", {}).get(CLIENT_LEFT)
         self._responses.add(
-            about.payment_id,
+            access.answered_payment_id,
             Response(
                 status=status,
-                code=about.code,
+                code=access.code,
                 request=f"{scope['method']} {scope['path']}",
                 credential=scope[CREDENTIAL].id,
                 client=client_host(),

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from shared.metrics.parts import CallObserver
+from shared.metrics.metrics import CallObserver
 from shared.storage.db.calls import Calls
 from shared.storage.db.connections.connection import Connection, Pool, Row
 from shared.storage.db.errors import (

@@ -8,7 +8,7 @@ from databases import Store
 from payments import MERCHANT, change, rows, succeeded, with_merchant
 from running.command import on_machine
 
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from terminal_worker.retention import Retention

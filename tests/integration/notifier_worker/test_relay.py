@@ -17,7 +17,7 @@ from wire.webhook_receiver import receiving
 from shared.broker.connections import connected
 from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.storage.webhooks.endpoints import send_test
 from shared.storage.webhooks.outbox import RELAY_GRACE_MS
 

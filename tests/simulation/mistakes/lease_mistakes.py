@@ -14,13 +14,13 @@ from shared.storage.payments import ending, insertion
 from shared.storage.payments.claims import Claimed
 from shared.storage.terminals import takeover
 from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.locks import LockTokens
 from shared.storage.terminals.takeover import HeldLock, TakenOver
 from terminal_worker.recovery.dead_workers import Recovery
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.recovery.lease import Lease
 from terminal_worker.run import Runs
 from terminal_worker.session import enquiry
-from terminal_worker.session.lock_tokens import LockTokens
 from tests.simulation.engine.limits import SETTINGS
 from tests.simulation.mistakes.mistake import changed
 from tests.simulation.model import interventions

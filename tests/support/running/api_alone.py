@@ -21,7 +21,7 @@ from wire.raw_http import basic
 
 from api.app import make_app
 from api.connector.readiness import Readiness, database_check
-from api.http.logins.last_uses import LastUses
+from api.http.logins.auth import LastUses
 from api.http.server.given_responses import GivenResponses
 from api.payments.service import Payments
 from api.payments.waiters import Waiters
@@ -29,11 +29,11 @@ from api.wiring import wire
 from shared.broker.errors import NotAccepted
 from shared.broker.interfaces import OnReply
 from shared.broker.messages import PaymentMessage, ProbeMessage, ReplyMessage
+from shared.metrics.metrics import Metrics
 from shared.network.dns import Lookup, SystemResolver
 from shared.payment.payment import Payment, Result
 from shared.payment.states import Event, State
 from shared.runtime.clock import SystemClock
-from shared.runtime.metrics import Metrics
 from shared.security.credentials import CredentialKind, Role, hash_secret
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database

@@ -8,7 +8,7 @@ from stored.lossy_database import LossyDatabase
 from notifier_worker.wiring import NotifierParts
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.consume import Deliveries
 from terminal_worker.recovery.doubt_leases import DoubtLeases

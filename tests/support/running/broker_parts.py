@@ -15,9 +15,9 @@ from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.broker.topology import Topology
+from shared.metrics.metrics import Metrics
 from shared.runtime.clock import SystemClock
 from shared.runtime.ids import new_payment_id
-from shared.runtime.metrics import Metrics
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
 

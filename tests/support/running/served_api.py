@@ -12,7 +12,7 @@ from databases import Store
 from running.api_alone import ApiAlone, api_alone
 
 from api.http.server.connections import http_options
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.runtime.serving import listen, port_of, serving
 
 Result = TypeVar("Result")

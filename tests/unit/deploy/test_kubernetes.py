@@ -34,8 +34,8 @@ from deployed.manifests import (
 from prometheus_client import generate_latest
 
 from shared.broker.topology import Topology
+from shared.metrics.metrics import Metrics
 from shared.network.tls import verifying_context
-from shared.runtime.metrics import Metrics
 
 NEEDS_OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="make-secrets calls it")
 

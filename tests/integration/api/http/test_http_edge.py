@@ -18,9 +18,9 @@ from running.api_alone import ApiAlone, Caller, api_alone
 from wire.raw_http import HEALTH, RawConnection, raw_connection, request
 
 from api.http.server.connections import http_options
+from shared.metrics.metrics import Metrics
 from shared.network.http_bounds import HEAD_BYTES, REST_BYTES
 from shared.payment.states import Event
-from shared.runtime.metrics import Metrics
 from shared.runtime.serving import listen, port_of, serving
 
 

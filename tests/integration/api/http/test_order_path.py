@@ -7,7 +7,7 @@ import pytest
 from orders import order_for
 from running.api_alone import ApiAlone, Caller
 
-from api.connector import order_path
+from api.connector import routes
 from shared.storage.db.engine import DatabaseUnavailable
 
 PATH: Final = "/v1/connector/order"
@@ -52,7 +52,7 @@ async def test_an_order_is_answered_as_by_the_framework(
     ]
 
     in_front = await answers(api, pos, requests)
-    monkeypatch.setattr(order_path, "_PATH", "")
+    monkeypatch.setattr(routes, "_PATH", "")
 
     assert [status for status, *_ in in_front] == [401, 400, 400, 400, 415, 413, 405, 405, 405, 405, 404]
     assert in_front == await answers(api, pos, requests)
@@ -71,7 +71,7 @@ async def test_an_error_of_an_order_is_answered_as_by_the_framework(
     requests = [{"json": order_for("127.0.0.9", 250)}]
 
     in_front = await answers(api, pos, requests)
-    monkeypatch.setattr(order_path, "_PATH", "")
+    monkeypatch.setattr(routes, "_PATH", "")
 
     assert in_front[0][0] == 500
     assert in_front == await answers(api, pos, requests)

@@ -12,7 +12,7 @@ from wire.amqp_proxy import AmqpProxy
 from shared.broker.connections import connected
 from shared.broker.errors import BrokerUnavailable, NotAccepted, NotRouted, Unconfirmed
 from shared.broker.messages import PaymentMessage, ReplyMessage, decode_work
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.settings.load import load_settings
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -8,7 +8,7 @@ from payments import ADDRESS, queued, with_merchant
 
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.storage.db.engine import Database, Transaction
 
 

@@ -14,7 +14,7 @@ from api.terminals.lookup import Terminals
 from api.terminals.targets import TerminalAddressFinder
 from shared.broker.outbox_publisher import OutboxPublisher
 from shared.broker.reply_publisher import ReplyPublisher
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.security.credentials import CredentialKind
 from shared.storage.terminals.merchants import Credential
 from tests.simulation.database.databases import open_simulated

@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry
 
 from notifier_worker.wiring import wire
 from shared.metrics.definition import API
+from shared.metrics.metrics import Metrics
 from shared.metrics.registry import OwnedMetrics
 from shared.notification.kinds import HIPAY, MERCHANT
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import no_failpoint
 from shared.security.encryption import SecretCipher
 from tests.simulation.database.databases import open_simulated

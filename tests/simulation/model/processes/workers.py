@@ -3,8 +3,8 @@
 import asyncio
 
 from shared.broker.outbox_publisher import OutboxPublisher
+from shared.metrics.metrics import Metrics
 from shared.runtime.ids import new_process_id
-from shared.runtime.metrics import Metrics
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.recovery.heartbeat import WorkerTakenOver
 from terminal_worker.wiring import wire

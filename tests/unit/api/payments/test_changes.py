@@ -7,8 +7,8 @@ from in_memory.stored_payments import stored, without_result
 
 from api.payments.changes import PaymentChanges
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.metrics import Metrics
 from shared.payment.states import State
-from shared.runtime.metrics import Metrics
 
 
 class Replies(ReplyPublisher):

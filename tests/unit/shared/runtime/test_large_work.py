@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from shared.runtime.large_work import LARGE_BYTES, LargeWork
+from shared.runtime.turns import LARGE_BYTES, LargeWork
 
 #: Turns of the event loop that answering a health check takes: received, looked up, sent.
 HEALTH_TURNS = 5

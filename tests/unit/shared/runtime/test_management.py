@@ -7,8 +7,8 @@ import socket
 import httpx
 import pytest
 
+from shared.metrics.metrics import Metrics
 from shared.runtime.management import ReadyCheck, management_server
-from shared.runtime.metrics import Metrics
 from shared.settings.settings import SettingsError
 
 

@@ -5,7 +5,7 @@ import random
 from payments import change, succeeded
 from prometheus_client import generate_latest
 
-from shared.runtime.metrics import Metrics
+from shared.metrics.metrics import Metrics
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.retention.ages import retention_ages
