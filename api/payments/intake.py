@@ -4,6 +4,7 @@ A refusal is the answer only after the order guard was asked: a POS that reads '
 charges the customer elsewhere, and an earlier attempt of the same order may be at the terminal.
 """
 
+import asyncio
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -32,8 +33,11 @@ from shared.storage.terminals.merchants import Credential
 
 _log = structlog.get_logger()
 
-#: Connections of the pool that do not store orders: readers of waiting requests, expiries, other routes.
-_OTHER_CONNECTIONS: Final = 4
+#: Orders that are stored at once; most of them go together, on one connection.
+_STORED_AT_ONCE: Final = 32
+#: Connections of the pool that do not store orders one by one: the one on which they go together, readers of
+#: waiting requests, expiries, other routes.
+_OTHER_CONNECTIONS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,9 @@ class Intake:
         self._failpoint: Final = failpoint
         self.admission: Final = Admission(database, settings)
         self.stored_bytes: Final = StoredBytes(database, clock, settings)
-        self._slots: Final = AcceptSlots(
-            max(1, settings.database_pool_size - _OTHER_CONNECTIONS), settings.accept_wait_seconds, clock
-        )
+        self._slots: Final = AcceptSlots(_STORED_AT_ONCE, settings.accept_wait_seconds, clock)
+        #: For orders that need a connection of their own.
+        self._places: Final = asyncio.Semaphore(max(1, settings.database_pool_size - _OTHER_CONNECTIONS))
         self._looks: Final = EarlierLooks(database)
 
     async def take(
@@ -164,7 +168,8 @@ class Intake:
         self, new: NewPayment, asked: AskedOrder, context: RequestContext, refusal: ApiError
     ) -> Earlier:
         """Return the order's earlier attempt as the answer; raise the refusal where there is none."""
-        earlier = await find_earlier(self._database, new, self._terms(context))
+        async with self._places:
+            earlier = await find_earlier(self._database, new, self._terms(context))
         if earlier is not None:
             return earlier
         _log.warning("order refused", code=refusal.code, terminal_address=new.terminal_address)
@@ -207,13 +212,14 @@ class Intake:
     async def _accept(self, new: NewPayment, context: RequestContext) -> Acceptance:
         """Store the payment; after a commit whose answer was lost, read first if it was carried out."""
         try:
-            return await accept(self._database, new, self._terms(context))
+            return await accept(self._database, new, self._terms(context), self._places)
         except CommitUnknown:
-            stored = await snapshots.payment(self._database, new.id)
+            async with self._places:
+                stored = await snapshots.payment(self._database, new.id)
             if stored is not None:
                 return Accepted(stored.id, stored.state)
         # Carried out later than that read, it is found as this payment's own.
-        return await accept(self._database, new, self._terms(context))
+        return await accept(self._database, new, self._terms(context), self._places)
 
     def _terms(self, context: RequestContext) -> Terms:
         guard_hours = context.credential.guard_hours

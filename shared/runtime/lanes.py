@@ -21,7 +21,7 @@ class Lanes(Generic[Item, Result]):
 
     def __init__(
         self,
-        run_together: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        run_together: Callable[[Sequence[Item], bool], Awaitable[Sequence[Result]]],
         *,
         most: int,
         lanes: int,
@@ -31,7 +31,8 @@ class Lanes(Generic[Item, Result]):
         """`run_together` returns a result for each of at most `most` items, in their order.
 
         Up to `lanes` batches are under way at once: the next one begins once all others are older than
-        `patience_seconds`. They log with the variables of `context`, not with those of one caller.
+        `patience_seconds`, and `run_together` is told that it runs beside one that hangs. They log with the
+        variables of `context`, not with those of one caller.
         """
         self._run_together: Final = run_together
         self._most: Final = most
@@ -79,7 +80,7 @@ class Lanes(Generic[Item, Result]):
         if not self._waiting or self._young is not None or len(self._batches) >= self._lanes:
             return
         # It takes what waits when it starts: all that came in this turn of the event loop.
-        batch = self._young = asyncio.create_task(self._run_batch(), context=self._context)
+        batch = self._young = asyncio.create_task(self._run_batch(bool(self._batches)), context=self._context)
         self._batches[batch] = set()
         patience = asyncio.get_running_loop().call_later(self._patience_seconds, self._grow_old, batch)
         batch.add_done_callback(lambda _: self._end(batch, patience))
@@ -95,14 +96,14 @@ class Lanes(Generic[Item, Result]):
         self._grow_old(batch)
         self._begin()
 
-    async def _run_batch(self) -> None:
+    async def _run_batch(self, is_beside: bool) -> None:
         results = list(self._waiting)[: self._most]
         items = [self._waiting.pop(result) for result in results]
         batch = asyncio.current_task()
         assert batch is not None, "it runs as a task"
         self._batches[batch].update(results)
         try:
-            found = await self._run_together(items) if items else []
+            found = await self._run_together(items, is_beside) if items else []
         except BaseException as error:
             for result in results:
                 _fail(result, error)

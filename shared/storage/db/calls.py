@@ -23,9 +23,8 @@ UNUSUAL: Final = "CT001"
 
 #: Calls that go together; more would keep each other's rows locked for longer.
 MOST_TOGETHER: Final = 32
-#: Calls of one function that are under way at once, each past the first because the others hang. Fewer than
-#: the connections of a process, so that some are left for everything else.
-LANES: Final = 8
+#: Calls of one function that are under way at once, each past the first because the others hang.
+LANES: Final = 3
 #: A call that is under way for longer keeps the next one waiting no more.
 PATIENCE_SECONDS: Final = 0.05
 
@@ -48,8 +47,8 @@ class Call:
     together: Statement
 
 
-class _NotTogether(Exception):
-    """Raised in all callers of a batch of which nothing was stored: each goes alone."""
+class GoesAlone(Exception):
+    """Raised in all callers of a batch of which nothing was stored."""
 
 
 class Calls:
@@ -73,13 +72,10 @@ class Calls:
     async def together(self, call: Call, parameters: Parameters) -> Row | None:
         """Do the same, together with whatever else came while an earlier call was under way.
 
-        None also where another transaction has locked a row of it: nothing was changed, and nobody waited. A
-        lost answer is CommitUnknown for all that went together.
+        None also where another transaction has locked a row of it: nothing was changed, and nobody waited.
+        Raises GoesAlone where the batch failed; a lost answer is CommitUnknown for all that went together.
         """
-        try:
-            return await self._lanes_of(call).run(parameters)
-        except _NotTogether:
-            return await self.alone(call, parameters)
+        return await self._lanes_of(call).run(parameters)
 
     async def drain(self) -> None:
         """Wait for what is under way."""
@@ -90,8 +86,8 @@ class Calls:
         lanes = self._lanes.get(call)
         if lanes is None:
 
-            async def run(batch: Sequence[Parameters]) -> Sequence[Row | None]:
-                return await self._run(call, batch)
+            async def run(batch: Sequence[Parameters], is_beside: bool) -> Sequence[Row | None]:
+                return await self._run(call, batch, is_beside)
 
             lanes = self._lanes[call] = Lanes(
                 run,
@@ -102,8 +98,9 @@ class Calls:
             )
         return lanes
 
-    async def _run(self, call: Call, batch: Sequence[Parameters]) -> Sequence[Row | None]:
-        if len(batch) == 1:
+    async def _run(self, call: Call, batch: Sequence[Parameters], is_beside: bool) -> Sequence[Row | None]:
+        # Beside a call that hangs no other one may wait for a lock, since there are few lanes.
+        if len(batch) == 1 and not is_beside:
             return [await self.alone(call, batch[0])]
         # Without characters beyond ASCII: a text that is no Unicode is PostgreSQL's to refuse.
         calls = json.dumps([{"number": number, **parameters} for number, parameters in enumerate(batch)])
@@ -112,6 +109,6 @@ class Calls:
         except (StatementError, StatementCancelled) as error:
             # Nothing is stored. Nobody fails with another's row, and nobody waits for another's lock.
             _log.info("calls that went together go alone", count=len(batch), error=str(error))
-            raise _NotTogether from error
+            raise GoesAlone from error
         found = {row.number: row for row in rows}
         return [found.get(number) for number in range(len(batch))]

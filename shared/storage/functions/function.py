@@ -9,10 +9,11 @@ part of its name: processes of two releases run beside each other, and each call
 a change makes a new function, and the earlier one stays for one release.
 """
 
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from shared.storage.db.calls import Call
+from shared.storage.db.calls import Call, GoesAlone
 from shared.storage.db.engine import Database, Row
 
 #: The longest wait for a lock in a function of several calls; past it all of them go alone.
@@ -37,16 +38,29 @@ class Function:
     definition: str
 
 
+#: No limit of calls that go alone.
+NO_LIMIT: Final = nullcontext()
+
+
 async def call(
-    database: Database, function_call: Call, *, is_alone: bool, **parameters: object
+    database: Database,
+    function_call: Call,
+    *,
+    is_alone: bool,
+    places: AbstractAsyncContextManager[None],
+    **parameters: object,
 ) -> Row | None:
     """Return the only row of a function that ran as a transaction of its own; None: the case is unusual.
 
-    It goes together with others unless it `is_alone`. SQLite has no functions: every case is unusual there.
+    It goes together with others unless it `is_alone`, and takes one of the `places` where it goes alone.
+    SQLite has no functions: every case is unusual there.
     Raises DatabaseUnavailable, CommitUnknown: the call commits with its answer, and may be carried out after
     its connection is lost.
     """
     if database.dialect != "postgresql":
         return None
-    run = database.calls.alone if is_alone else database.calls.together
-    return await run(function_call, parameters)
+    if not is_alone:
+        with suppress(GoesAlone):
+            return await database.calls.together(function_call, parameters)
+    async with places:
+        return await database.calls.alone(function_call, parameters)

@@ -1,5 +1,7 @@
 """The usual acceptance on PostgreSQL: a debit's first attempt is stored in one call."""
 
+from contextlib import AbstractAsyncContextManager
+
 from shared.notification.kinds import HIPAY
 from shared.payment.payment import Operation
 from shared.payment.states import State
@@ -11,11 +13,13 @@ from shared.storage.payments.rows import json_text
 from shared.storage.webhooks.outbox import RELAY_GRACE_MS, order_notification_id
 
 
-async def accept_usual(database: Database, new: NewPayment) -> Accepted | None:
+async def accept_usual(
+    database: Database, new: NewPayment, places: AbstractAsyncContextManager[None]
+) -> Accepted | None:
     """Store the payment; None: the case is unusual, and no payment was stored.
 
-    Reversals and credits depend on the debits of their order, which are chosen by `debit_choice`. Raises
-    DatabaseUnavailable, CommitUnknown.
+    Where it goes alone it takes one of the `places`. Reversals and credits depend on the debits of their
+    order, which are chosen by `debit_choice`. Raises DatabaseUnavailable, CommitUnknown.
     """
     if new.operation is not Operation.DEBIT or new.terminal_address is None:
         return None
@@ -26,6 +30,7 @@ async def accept_usual(database: Database, new: NewPayment) -> Accepted | None:
         CALL_ACCEPT,
         # A name may have led elsewhere, a key may name another operation: one function decides these.
         is_alone=not is_literal or new.idempotency_key is not None,
+        places=places,
         **new.values(),
         operation_key=new.debit_key,
         is_literal=is_literal,

@@ -8,7 +8,7 @@ from shared.payment.order_guard import blocks_new_attempts
 from shared.payment.payment import Operation, Payment, Settlement
 from shared.payment.states import LIVE_STATES, State, apply
 from shared.storage.db.engine import Database, WakeUp
-from shared.storage.functions.function import call
+from shared.storage.functions.function import NO_LIMIT, call
 from shared.storage.functions.settle_function import CALL_SETTLE
 from shared.storage.payments.rows import HOLE, json_parts, json_text, payment_of, result_values
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
@@ -39,6 +39,7 @@ async def settle_usual(
         CALL_SETTLE,
         # A reversal's or credit's debit has to be locked, too.
         is_alone=payment.debit_id is not None,
+        places=NO_LIMIT,
         payment_id=payment.id,
         address=grant.address,
         epoch=grant.epoch,

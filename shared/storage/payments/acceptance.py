@@ -7,12 +7,14 @@ attempt that is being stored at this moment, and a refusal that is safe to retry
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 
 from shared.payment.order_guard import GUARD_ROUNDS, NotAllowed
 from shared.payment.states import State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.functions.function import NO_LIMIT
 from shared.storage.functions.usual_acceptance import accept_usual
 from shared.storage.payments import idempotency, insertion
 from shared.storage.payments.ending import get
@@ -100,11 +102,22 @@ class _NotBlocked(Exception):
     """Raised to roll back the insert of a request that no attempt blocks."""
 
 
-async def accept(database: Database, new: NewPayment, terms: Terms) -> Acceptance:
-    """Insert the payment or attach to the attempt that blocks it. Raises DatabaseUnavailable,
-    CommitUnknown."""
-    accepted = await accept_usual(database, new)
-    return await _accept_by_statements(database, new, terms) if accepted is None else accepted
+async def accept(
+    database: Database,
+    new: NewPayment,
+    terms: Terms,
+    places: AbstractAsyncContextManager[None] = NO_LIMIT,
+) -> Acceptance:
+    """Insert the payment or attach to the attempt that blocks it.
+
+    Whatever needs a connection of its own, since it does not go together with others, takes one of the
+    `places`. Raises DatabaseUnavailable, CommitUnknown.
+    """
+    accepted = await accept_usual(database, new, places)
+    if accepted is not None:
+        return accepted
+    async with places:
+        return await _accept_by_statements(database, new, terms)
 
 
 async def _accept_by_statements(database: Database, new: NewPayment, terms: Terms) -> Acceptance:

@@ -8,7 +8,7 @@ from shared.payment.states import Event, State, apply
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.functions.claim_function import CALL_CLAIM
-from shared.storage.functions.function import call
+from shared.storage.functions.function import NO_LIMIT, call
 from shared.storage.payments.ending import move
 from shared.storage.payments.rows import payment_of, record
 from shared.storage.terminals import locks
@@ -84,6 +84,7 @@ async def claim(
         database,
         CALL_CLAIM,
         is_alone=False,
+        places=NO_LIMIT,
         payment_id=payment_id,
         worker=worker,
         token=token,

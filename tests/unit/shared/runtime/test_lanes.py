@@ -21,8 +21,11 @@ class _Work:
         self.begun: asyncio.Queue[list[int]] = asyncio.Queue()
         self.cancelled: list[list[int]] = []
         self.error: Exception | None = None
+        #: For each batch, if another one was under way.
+        self.beside: list[bool] = []
 
-    async def run(self, items: Sequence[int]) -> list[int]:
+    async def run(self, items: Sequence[int], is_beside: bool) -> list[int]:
+        self.beside.append(is_beside)
         self.begun.put_nowait(list(items))
         try:
             await self.ends.setdefault(items[0], asyncio.Event()).wait()
@@ -92,6 +95,7 @@ async def test_a_hanging_batch_keeps_others_waiting_for_a_moment_only() -> None:
     assert await work.begun.get() == [4]
     work.end(4, 1)
     assert await asyncio.gather(*first, *others, *later) == [1, 4, 9, 16]
+    assert work.beside == [False, True, True]
 
 
 async def test_a_moment_that_is_over_is_not_waited_for_again() -> None:
@@ -202,7 +206,7 @@ async def test_a_batch_logs_nothing_of_one_caller() -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nobody's")
     seen: list[str] = []
 
-    async def run(items: Sequence[int]) -> Sequence[int]:
+    async def run(items: Sequence[int], _: bool) -> Sequence[int]:
         seen.append(variable.get())
         return items
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -22,13 +23,14 @@ from payments import (
 )
 from races.batches import in_session_at, order_at, queued_at, with_locks_at
 from races.functions import comparable, counted_round_trips, mistaken, stopped_in
-from races.interleaving import finished_or_blocked, locked, open_transaction, outcome_of
+from races.interleaving import finished_or_blocked, locked, open_transaction, outcome_of, running
 from races.watched_connections import Sent, watched
 from stored.deliveries import add_endpoint_row
 from stored.lossy_database import LossyDatabase
 
 from shared.payment.payment import Payment, Result, Settlement
 from shared.payment.states import Event, State
+from shared.storage.db.calls import LANES, PATIENCE_SECONDS
 from shared.storage.db.engine import CommitUnknown, Database, StatementError, WakeUp
 from shared.storage.db.statement import Statement
 from shared.storage.functions.accept_batch import ACCEPT_BATCH
@@ -174,6 +176,21 @@ async def test_no_acceptance_waits_long_behind_another_ones_insert(one: Database
         assert await finished_or_blocked(two, accepting[1])
 
     assert isinstance(await outcome_of(accepting[1]), Accepted)
+
+
+async def test_calls_that_hang_one_by_one_leave_a_lane_for_the_others(one: Database, two: Database) -> None:
+    """Only the first one waits in its lane; each that comes beside it goes alone after a moment."""
+    hanging = LANES + 1
+    await with_locks_at(one, range(hanging + 1))
+    async with AsyncExitStack() as stack:
+        tx = await stack.enter_async_context(open_transaction(two))
+        for number in range(hanging):
+            await insertion.insert(tx, new_payment(**order_at(number)), None)
+            accepting = await stack.enter_async_context(running(submit(one, **order_at(number))))
+            await finished_or_blocked(two, accepting)
+            await asyncio.sleep(2 * PATIENCE_SECONDS)
+
+        assert isinstance(await outcome_of(submit(one, **order_at(hanging))), Accepted)
 
 
 @pytest.mark.parametrize("is_mistaken", [False, True])
