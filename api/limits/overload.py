@@ -1,8 +1,8 @@
 """Overload: orders that cannot be served in time are refused at once, and nothing is stored.
 
-Storing an order takes one of a few slots. Those that go together share a connection, the others have a few, so
-that connections are left for those whose payment is stored already. An order that would wait too long for a
-slot, by the time that earlier ones took, is refused.
+Storing an order takes one of a few slots. Orders that go together share a connection, the others have a few,
+so that connections are left for those whose payment is stored already. An order that would wait too long for
+a slot, by the time that earlier ones took, is refused.
 """
 
 import asyncio
