@@ -5,6 +5,9 @@ its payments in the database, and the workers' sweep publishes again.
 """
 
 import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -15,11 +18,28 @@ from shared.broker.messages import PaymentMessage, ReplyMessage
 from shared.metrics.metrics import Metrics
 from shared.payment.payment import Payment
 from shared.runtime.clock import Clock
+from shared.runtime.lanes import Lanes
 from shared.runtime.resilience import failures_logged
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims, queue
+from shared.storage.payments.queue import QueuedPayment
 
 _log = structlog.get_logger()
+
+
+#: Terminals that one statement looks at, and statements at once, each past the first because the others hang.
+_LOOKS_TOGETHER: Final = 100
+_LOOKS_AT_ONCE: Final = 2
+#: A look that is under way for longer keeps the next one waiting no more.
+_PATIENCE_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Freed:
+    """A terminal whose lock was released by a commit before `freed_at` (monotonic seconds)."""
+
+    terminal_address: str
+    freed_at: float
 
 
 class ReplyPublisher:
@@ -33,6 +53,14 @@ class ReplyPublisher:
         self._metrics: Final = metrics
         self._clock: Final = clock
         self._under_way: Final[set[asyncio.Task[None]]] = set()
+        #: Terminals that are freed while a statement is under way are looked at together by the next one.
+        self._looks: Final = Lanes(
+            self._look,
+            most=_LOOKS_TOGETHER,
+            lanes=_LOOKS_AT_ONCE,
+            patience_seconds=_PATIENCE_SECONDS,
+            context=contextvars.copy_context(),
+        )
 
     def reply_soon(self, payment_id: str, reply_to: str | None) -> None:
         """Wake the API process that waits for this payment, without waiting for the confirmation."""
@@ -65,15 +93,23 @@ class ReplyPublisher:
 
         A client that sends its next order upon the reply has that one published by the API, not here again.
         """
-        freed_at = self._clock.monotonic()
-
-        def freed_ms_ago() -> int:
-            return int((self._clock.monotonic() - freed_at) * 1000)
-
+        freed = _Freed(terminal_address, self._clock.monotonic())
         with failures_logged("next payment not published", terminal_address=terminal_address):
-            found = await queue.next_for_terminal(self._database, terminal_address, freed_ms_ago=freed_ms_ago)
+            found = await self._looks.run(freed)
             if found is not None:
                 await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
+
+    async def _look(self, freed: Sequence[_Freed], _: bool) -> list[QueuedPayment | None]:
+        """Return the next payment of each freed terminal, once where one was freed several times."""
+
+        def ms_ago(freed_at: float) -> Callable[[], int]:
+            return lambda: int((self._clock.monotonic() - freed_at) * 1000)
+
+        # The last release counts: a payment stored before it may have found the lock held.
+        found = await queue.next_for_terminals(
+            self._database, {one.terminal_address: ms_ago(one.freed_at) for one in freed}
+        )
+        return [found.pop(one.terminal_address, None) for one in freed]
 
     async def expire(self, payment_id: str) -> Payment | None:
         """Expire a queued payment whose deadline has passed, and publish it; None: it is not queued any more.

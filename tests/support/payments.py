@@ -23,6 +23,7 @@ from shared.storage.payments.new_payment import (
     NewPayment,
     Terms,
 )
+from shared.storage.payments.queue import QueuedPayment, next_for_terminals
 from shared.storage.terminals.locks import LockGrant, ObservedCapabilities
 
 MERCHANT = "merchant"
@@ -210,6 +211,15 @@ async def holder(database: Database, terminal_address: str = ADDRESS) -> str | N
         terminal_address=terminal_address,
     )
     return None if row.held_by is None else str(row.held_by)
+
+
+async def next_payment(
+    database: Database, terminal_address: str = ADDRESS, *, freed_ms_ago: int = 0
+) -> QueuedPayment | None:
+    """Return the payment to publish for a terminal that was freed."""
+    return (await next_for_terminals(database, {terminal_address: lambda: freed_ms_ago})).get(
+        terminal_address
+    )
 
 
 async def taken_over(database: Database, grant: LockGrant) -> None:

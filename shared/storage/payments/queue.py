@@ -1,6 +1,6 @@
 """The queue of payments: the next one of a terminal, repeated publications, and counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,15 +9,15 @@ from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import NOW_ONCE, Statement
 from shared.storage.payments.rows import OPEN
 
-#: Each merchant's oldest queued payment of the terminal whose deadline has not passed. Run after the commit
-#: that released the terminal lock: before it, a payment that just found the lock held might be missed. One
-#: stored after that commit is left out, with 1 ms for rounding: its own message finds the lock free.
+#: Each merchant's oldest queued payment of each terminal whose deadline has not passed, and its age. Run
+#: after the commits that released the terminal locks: before, a payment that just found its lock held might
+#: be missed.
 _FIRST_OF_MERCHANTS = Statement(
-    "SELECT merchant_id, id, reply_to FROM (SELECT merchant_id, id, reply_to, created_at, row_number() OVER"
-    " (PARTITION BY merchant_id ORDER BY created_at, id) AS place FROM payments WHERE terminal_address ="
-    " :terminal_address"
-    f" AND state = 'queued' AND deadline_at > {NOW_ONCE} AND created_at <= {NOW_ONCE} - :freed_ms_ago + 1)"
-    " AS waiting WHERE place = 1 ORDER BY created_at, id"
+    "SELECT terminal_address, merchant_id, id, reply_to, age_ms FROM (SELECT terminal_address, merchant_id,"
+    f" id, reply_to, created_at, {NOW_ONCE} - created_at AS age_ms, row_number() OVER (PARTITION BY"
+    " terminal_address, merchant_id ORDER BY created_at, id) AS place FROM payments WHERE terminal_address"
+    f" {{in_ids}} AND state = 'queued' AND deadline_at > {NOW_ONCE}) AS waiting"
+    " WHERE place = 1 ORDER BY created_at, id"
 )
 
 #: Time of each merchant's last claim of the terminal; claims of long ago are left out.
@@ -136,32 +136,43 @@ async def open_numbers(database: Database) -> dict[str, int]:
     return {row.merchant_id: row.number for row in rows}
 
 
-async def next_for_terminal(
-    database: Database, terminal_address: str, *, freed_ms_ago: Callable[[], int] = lambda: 0
-) -> QueuedPayment | None:
-    """Return the payment to publish after the terminal lock was released; call it after that commit.
+async def next_for_terminals(
+    database: Database, freed_ms_ago: Mapping[str, Callable[[], int]]
+) -> dict[str, QueuedPayment]:
+    """Return the payments to publish after terminal locks were released, by terminal address; call it after
+    those commits.
 
-    `freed_ms_ago`: milliseconds since that commit or a later moment, asked when the statement is sent, which
-    may have waited for a connection.
+    `freed_ms_ago`: for each address the milliseconds since its commit or a later moment, asked when the
+    statement is sent, which may have waited for a connection. A payment stored after that commit is left
+    out, with 1 ms for rounding: its own message finds the lock free.
     Merchants that share a terminal take turns: the one whose last claim is the oldest is next, with its
     oldest payment.
     """
 
-    async def look(tx: Transaction) -> QueuedPayment | None:
-        first = await tx.all(
-            _FIRST_OF_MERCHANTS, terminal_address=terminal_address, freed_ms_ago=freed_ms_ago()
-        )
-        claimed_at = {}
-        if len(first) > 1:
-            merchant_ids = [row.merchant_id for row in first]
-            last_claims = await tx.all_of(
-                _LAST_CLAIMS, merchant_ids, terminal_address=terminal_address, memory_ms=_CLAIM_MEMORY_MS
-            )
-            claimed_at = {row.merchant_id: row.last_claimed_at for row in last_claims}
-        chosen = min(first, key=lambda row: claimed_at.get(row.merchant_id, 0), default=None)
-        return None if chosen is None else QueuedPayment(chosen.id, chosen.reply_to)
+    async def look(tx: Transaction) -> dict[str, QueuedPayment]:
+        freed = {address: ms_ago() for address, ms_ago in freed_ms_ago.items()}
+        first: dict[str, list[Row]] = {}
+        for row in await tx.all_of(_FIRST_OF_MERCHANTS, list(freed)):
+            if row.age_ms >= freed[row.terminal_address] - 1:
+                first.setdefault(row.terminal_address, []).append(row)
+        return {address: await _next_of(tx, address, rows) for address, rows in first.items()}
 
     return await database.read(look)
+
+
+async def _next_of(tx: Transaction, terminal_address: str, first: Sequence[Row]) -> QueuedPayment:
+    """Return the payment of the merchant whose turn it is, of each merchant's oldest one."""
+    claimed_at = {}
+    if len(first) > 1:
+        last_claims = await tx.all_of(
+            _LAST_CLAIMS,
+            [row.merchant_id for row in first],
+            terminal_address=terminal_address,
+            memory_ms=_CLAIM_MEMORY_MS,
+        )
+        claimed_at = {row.merchant_id: row.last_claimed_at for row in last_claims}
+    chosen = min(first, key=lambda row: claimed_at.get(row.merchant_id, 0))
+    return QueuedPayment(chosen.id, chosen.reply_to)
 
 
 async def overdue(database: Database, *, after_seconds: float, most: int) -> list[QueuedPayment]:

@@ -150,7 +150,7 @@ async def test_what_comes_after_the_commit_can_fail_without_a_loss(
         (worker.metrics, "session_took"),
         (worker.metrics, "payment_ended"),
         (worker.publisher, "reply"),
-        (queue, "next_for_terminal"),
+        (queue, "next_for_terminals"),
         (Identifier, "ask"),
         (TcpConnection, "close"),
     ):

@@ -7,7 +7,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
-from payments import holder, prove, queued, settle, submit, submit_by_statements, taken_over, try_claim
+from payments import (
+    holder,
+    next_payment,
+    prove,
+    queued,
+    settle,
+    submit,
+    submit_by_statements,
+    taken_over,
+    try_claim,
+)
 from races.batches import in_session_at, order_at, queued_at, with_locks_at
 from races.functions import mistaken, stopped_in
 from races.interleaving import finished_or_blocked, outcome_of
@@ -19,7 +29,7 @@ from shared.storage.functions.accept_batch import ACCEPT_BATCH
 from shared.storage.functions.claim_batch import CLAIM_BATCH
 from shared.storage.functions.function import Function
 from shared.storage.functions.settle_batch import SETTLE_BATCH
-from shared.storage.payments import queue, snapshots
+from shared.storage.payments import snapshots
 from shared.storage.payments.claims import Claimed, NotQueued, cancel
 from shared.storage.payments.new_payment import Accepted, Conflict
 
@@ -103,7 +113,7 @@ async def next_payment_meanwhile(one: Database, two: Database) -> list[str]:
         await outcome_of(asyncio.gather(*tasks))
     if isinstance(await outcome_of(claiming), Claimed):
         return []
-    found = await queue.next_for_terminal(one, claimed[0].grant.address)
+    found = await next_payment(one, claimed[0].grant.address)
     is_found = found is not None and found.payment_id == second
     return [] if is_found else [f"the next payment waits for the sweep: {found}"]
 

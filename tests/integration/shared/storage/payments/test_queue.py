@@ -1,6 +1,6 @@
 """The queue of payments, its snapshots and its counts; the same on both databases."""
 
-from payments import ADDRESS, change, in_doubt, in_session, queued, refused, settle, try_claim
+from payments import change, in_doubt, in_session, next_payment, queued, refused, settle, try_claim
 from stored.merchants import create_merchant
 
 from shared.payment.states import State
@@ -26,14 +26,14 @@ async def _overdue(database: Database) -> list[str]:
 
 async def test_the_next_payment_of_a_terminal_is_the_oldest_queued_one(database: Database) -> None:
     """Not another terminal's, not one whose deadline has passed, not one that has ended."""
-    assert await queue.next_for_terminal(database, ADDRESS) is None
+    assert await next_payment(database) is None
     await refused(database, order_id="ended")
     await queued(database, order_id="late", deadline_seconds=0)
     await queued(database, order_id="elsewhere", host="127.0.0.10", terminal_address="127.0.0.10:8888")
     oldest = await queued(database, order_id="a", reply_to="reply.api-2")
     await queued(database, order_id="b")
 
-    assert await queue.next_for_terminal(database, ADDRESS) == QueuedPayment(oldest, "reply.api-2")
+    assert await next_payment(database) == QueuedPayment(oldest, "reply.api-2")
 
 
 async def test_a_payment_that_was_stored_after_the_release_is_not_published_again(database: Database) -> None:
@@ -41,14 +41,27 @@ async def test_a_payment_that_was_stored_after_the_release_is_not_published_agai
     earlier = await queued(database, order_id="earlier")
     await queued(database, order_id="later")
 
-    async def next_after(ms_ago: int) -> QueuedPayment | None:
-        return await queue.next_for_terminal(database, ADDRESS, freed_ms_ago=lambda: ms_ago)
-
-    assert await next_after(60_000) is None
+    assert await next_payment(database, freed_ms_ago=60_000) is None
     await change(database, "UPDATE payments SET created_at = created_at - 60000 WHERE id = :id", id=earlier)
-    found = await next_after(30_000)
+    found = await next_payment(database, freed_ms_ago=30_000)
     assert found is not None
     assert found.payment_id == earlier
+
+
+async def test_terminals_that_are_freed_together_are_looked_at_by_one_statement(database: Database) -> None:
+    """Each of them from its own commit on; of one without a payment nothing is said."""
+    addresses = [f"127.0.0.{number}:8888" for number in (21, 22, 23, 24)]
+    ids = [
+        await queued(database, order_id=address, host=address.partition(":")[0], terminal_address=address)
+        for address in addresses[:3]
+    ]
+    await change(database, "UPDATE payments SET created_at = created_at - 60000 WHERE id <> :id", id=ids[2])
+
+    found = await queue.next_for_terminals(
+        database, dict.fromkeys(addresses, lambda: 30_000) | {addresses[1]: lambda: 90_000}
+    )
+
+    assert found == {addresses[0]: QueuedPayment(ids[0], "reply.api-1")}
 
 
 async def test_states_are_read_by_one_statement(database: Database) -> None:
@@ -149,7 +162,7 @@ async def test_merchants_who_share_a_terminal_take_turns(database: Database) -> 
     of_c = await queued(database, merchant_id="c", order_id="c-0")
 
     served = []
-    while (found := await queue.next_for_terminal(database, ADDRESS)) is not None:
+    while (found := await next_payment(database)) is not None:
         served.append(found.payment_id)
         claimed = await try_claim(database, found.payment_id)
         await settle(database, claimed)

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from payments import change, holder, in_session, queued, settle, try_claim
+from payments import change, holder, in_session, next_payment, queued, settle, try_claim
 from races.crossing import crossed
 from races.interleaving import (
     eventually,
@@ -131,13 +131,13 @@ async def test_a_payment_that_found_the_lock_held_just_before_its_release_is_fou
     with paused_before(one, CALL_SETTLE.alone) if before_release else paused_before_commit(one) as pause:
         async with running(settle(one, claimed)) as release:
             await pause.reached()
-            assert await queue.next_for_terminal(two, address) is None
+            assert await next_payment(two, address) is None
             second = await queued(two, order_id="b")
             assert isinstance(await outcome_of(try_claim(two, second)), LockHeld)
             pause.go()
             await outcome_of(release)
 
-    found = await queue.next_for_terminal(one, address)
+    found = await next_payment(one, address)
     assert found is not None
     assert found.payment_id == second
     assert isinstance(await try_claim(one, second), Claimed)
