@@ -4,10 +4,11 @@ Events of structlog (ours) and of the standard library (uvicorn, aio_pika) go th
 terminal's texts are masked by the codec already; here they are masked again.
 """
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
@@ -24,8 +25,11 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 #: `scheme://user:password@`, as in a library's error message.
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]*@")
 _SANE_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
-#: A short text in which nothing can be masked: without digits, `@` and `:`, or a payment's id.
-_HARMLESS: Final = re.compile(rf"[^0-9@:]{{0,200}}|{PAYMENT_ID.pattern}")
+#: A text in which nothing can be masked: without `@` and with fewer digits than any phone number, or a
+#: payment's id.
+_HARMLESS: Final = re.compile(rf"[^0-9@]*+(?:[0-9][^0-9@]*+){{0,9}}|{PAYMENT_ID.pattern}")
+#: A longer text is not searched before it is cut.
+_HARMLESS_CHARACTERS: Final = 200
 #: The largest number with fewer digits than any card number.
 _LARGEST_UNMASKED: Final = 99_999_999_999
 #: The longest text, a traceback's too, and the longest event.
@@ -62,38 +66,31 @@ def configure_logging(
         _add_time,
         structlog.processors.format_exc_info,
     ]
-    last: Processor = (
+    render: Processor = (
         structlog.dev.ConsoleRenderer(
             colors=output.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
         if console
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else _render_json
     )
 
     def add_process(_logger: object, _method: str, event: EventDict) -> EventDict:
         event.setdefault("process", process)
         return event
 
+    last: list[Processor] = [add_process, mask_event, render]
+    handler = logging.StreamHandler(output)
+    names = structlog.stdlib.LoggerFactory()
     structlog.configure(
-        processors=[
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[structlog.stdlib.PositionalArgumentsFormatter(), *shared, _as_argument],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=lambda *name: _Logger(names(*name).name, last, handler),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                add_process,
-                mask_event,
-                last,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()
@@ -102,6 +99,52 @@ def configure_logging(
     for name, lowest in _QUIET_LIBRARIES.items():
         logging.getLogger(name).setLevel(level if level == logging.DEBUG else max(level, lowest))
     logging.getLogger("aio_pika.tools").addFilter(_is_no_closed_channel)
+
+
+class _Logger:
+    """A logger of our own events: they go to the handler's stream without the way through its records.
+
+    As with a handler, an event that cannot be written stops nobody.
+    """
+
+    __slots__ = ("_handler", "_processors", "name")
+
+    def __init__(
+        self, name: str, processors: Sequence[Processor], handler: "logging.StreamHandler[TextIO]"
+    ) -> None:
+        self.name: Final = name
+        self._processors: Final = processors
+        self._handler: Final = handler
+
+    def info(self, event: EventDict) -> None:
+        """Write an event; its level is one of its fields already."""
+        handler = self._handler
+        try:
+            line: Any = event
+            for process in self._processors:
+                line = process(self, "", line)
+            handler.acquire()
+            try:
+                handler.stream.write(f"{line}\n")
+                handler.flush()
+            finally:
+                handler.release()
+        except Exception:
+            handler.handleError(logging.makeLogRecord({"name": self.name, "msg": "event not written"}))
+
+    debug = warning = error = critical = info
+
+
+def _as_argument(_logger: object, _method: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Return the event as the logger's only argument."""
+    return (event,), {}
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
+
+
+def _render_json(_logger: object, _method: str, event: EventDict) -> str:
+    return _ENCODER.encode(event)
 
 
 @contextmanager
@@ -148,6 +191,8 @@ def is_sane_request_id(text: str) -> bool:
 def mask_event(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Mask cards, passwords, e-mail addresses and phones in all texts of an event; limit its size."""
     left = _Budget(LINE_CHARACTERS)
+    if sum(_size(value) for value in event.values()) < LINE_CHARACTERS:
+        return {key: _masked(value, left) for key, value in event.items()}
     # The event's name first, then short values: they are kept where long texts use up the budget.
     order = sorted(event, key=lambda key: (key != "event", _size(event[key])))
     masked = {key: _masked(event[key], left) for key in order}
@@ -172,8 +217,9 @@ class _Budget:
 
     def take(self, text: str) -> str:
         """Return the text masked and, where it is too long, without its middle."""
-        if len(text) <= self._characters and _HARMLESS.fullmatch(text) is not None:
-            self._characters -= len(text)
+        size = len(text)
+        if size <= min(_HARMLESS_CHARACTERS, self._characters) and _HARMLESS.fullmatch(text) is not None:
+            self._characters -= size
             return text
         # Masked before it is cut to its final length: a password is recognised by the URL around it.
         plain = _shortened(text, _MASKED_CHARACTERS)

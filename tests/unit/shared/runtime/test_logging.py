@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import structlog
-from in_memory.written_log import written_log
+from hypothesis import given
+from hypothesis import strategies as st
+from in_memory.written_log import logging_restored, written_log
 
+from shared.concert.mask import mask_card_numbers, mask_personal
 from shared.runtime.logging import bound, configure_logging
 
 CARD = "4970101234567890"
@@ -86,6 +89,47 @@ def test_addresses_and_ids_stay_readable(written: io.StringIO, text: str) -> Non
     structlog.get_logger().info("about", what=text)
 
     assert text in written.getvalue()
+
+
+@given(text=st.text(alphabet="0123456789 -+.@:/apy_", max_size=40))
+def test_short_texts_are_masked_as_long_ones(text: str) -> None:
+    """The look that spares harmless texts the masks lets nothing through."""
+    with written_log("json", "info", "api") as stream:
+        structlog.get_logger().info("about", what=text)
+
+    [line] = lines(stream)
+    assert line["what"] == mask_personal(
+        mask_card_numbers(re.sub("(?<=://)([^ :/@]*):[^ /@]*@", r"\1:***@", text))
+    )
+
+
+def test_an_event_that_cannot_be_written_stops_nobody() -> None:
+    """A full disk, a closed pipe, a value without a text: the caller goes on, and later lines are written."""
+
+    class Full(io.StringIO):
+        is_full = True
+
+        def write(self, text: str) -> int:
+            if self.is_full:
+                raise OSError("No space left on device")
+            return super().write(text)
+
+    stream = Full()
+    with logging_restored():
+        configure_logging("json", "info", process="api", stream=stream)
+        structlog.get_logger().info("lost")
+        stream.is_full = False
+        structlog.get_logger().info("unlike any value", value=Unprintable())
+        structlog.get_logger().info("kept")
+
+    assert [line["event"] for line in lines(stream)] == ["kept"]
+
+
+class Unprintable:
+    """A value whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise ValueError
 
 
 def test_passwords_in_addresses_are_masked(written: io.StringIO) -> None:
