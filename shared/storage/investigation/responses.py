@@ -1,21 +1,35 @@
 """Responses about payments that merchants' clients were given, as they are stored."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from shared.storage.db.engine import Database
-from shared.storage.db.statement import Statement
+from shared.storage.db.statement import Dialect, Statement
 
 #: Responses that are shown of one payment, the newest; a client may ask for it for hours.
 RESPONSES_AT_MOST: Final = 200
 
-_INSERT = Statement(
-    "INSERT INTO responses (payment_id, at, status, code, request, credential, client, request_id,"
-    " client_left)"
-    " VALUES (:payment_id, {now} - :ms_ago, :status, :code, :request, :credential, :client, :request_id,"
-    " :client_left)"
-)
+_COLUMNS: Final = "payment_id, status, code, request, credential, client, request_id, client_left"
+
+#: Responses as a list of JSON: their columns, and `ms_ago`.
+_GIVEN: Final[dict[Dialect, str]] = {
+    "postgresql": (
+        "json_to_recordset(CAST(:given AS json)) AS given(payment_id text, status integer, code text,"
+        " request text, credential text, client text, request_id text, client_left boolean, ms_ago bigint)"
+    ),
+    "sqlite": "(SELECT {} FROM json_each(:given)) AS given".format(
+        ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in f"{_COLUMNS}, ms_ago".split(", "))
+    ),
+}
+
+_INSERT: Final = {
+    dialect: Statement(
+        f"INSERT INTO responses (at, {_COLUMNS}) SELECT {{now}} - given.ms_ago, {_COLUMNS} FROM {given}"
+    )
+    for dialect, given in _GIVEN.items()
+}
 
 _OF_PAYMENT = Statement(
     "SELECT at, status, code, request, credential, client, request_id, client_left FROM responses"
@@ -51,10 +65,13 @@ class StoredResponse(Response):
     at: int
 
 
+_NAMES: Final = tuple(field.name for field in fields(GivenResponse))
+
+
 async def store(database: Database, given: Sequence[GivenResponse]) -> None:
     """Store responses in one transaction. Raises DatabaseUnavailable, CommitUnknown."""
-    values = [asdict(one) for one in given]
-    await database.write(lambda tx: tx.run_many(_INSERT, values))
+    listed = json.dumps([{name: getattr(one, name) for name in _NAMES} for one in given])
+    await database.write_rows(_INSERT[database.dialect], given=listed)
 
 
 async def of_payment(database: Database, payment_id: str) -> list[StoredResponse]:
