@@ -151,7 +151,10 @@ async def take_order(request: Request, dependencies: Wired, merchant: OrderingMe
     )
     large_work = dependencies.large_work
     order = await large_work.run(len(body), parse_order, body, dependencies.settings.body_nesting_limit)
-    answered = await dependencies.payments.pay(order, context)
+    paying = dependencies.payments.pay(order, context)
+    # Thousands of requests wait at once; none of them keeps its body and its order meanwhile.
+    del body, order
+    answered = await paying
     payment, spec = answered.payment, answered.spec
     note_response(payment.id, code_of(spec))
     if spec.error is not None:

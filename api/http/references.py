@@ -4,8 +4,6 @@ Answers of the connector have neither, since its published contract has no such 
 in the header `X-Request-Id` there, too.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,15 +25,10 @@ class _Asked:
 _asked: ContextVar[_Asked | None] = ContextVar("asked", default=None)
 
 
-@contextmanager
-def references_of(path: str, request_id: str | None, root_path: str) -> Iterator[None]:
-    """Let errors of this request refer to it, unless its path is the contract's."""
+def refer_to(path: str, request_id: str | None, root_path: str) -> None:
+    """Let errors of this task's request refer to it, unless its path is the contract's."""
     is_own = request_id is not None and path != _CONTRACT and not path.startswith(f"{_CONTRACT}/")
-    token = _asked.set(_Asked(request_id, root_path) if is_own and request_id is not None else None)
-    try:
-        yield
-    finally:
-        _asked.reset(token)
+    _asked.set(_Asked(request_id, root_path) if is_own and request_id is not None else None)
 
 
 def body_with_references(error: ApiError) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """One payment from its request to its answer: store, publish, wait, answer what is stored."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -10,6 +8,7 @@ import structlog
 from api.connector.request import OrderRequest
 from api.http.errors import DatabaseOutage, OverloadedUnchecked
 from api.http.server.access import note_response
+from api.limits.admission import Slot
 from api.payments.errors import (
     Contended,
     KeyConflict,
@@ -17,7 +16,7 @@ from api.payments.errors import (
     OrderLocked,
 )
 from api.payments.intake import Intake, RequestContext
-from api.payments.waiters import ResultWaiter, Waiter, Waiters
+from api.payments.waiters import ResultWaiter, Waiters
 from api.terminals.lookup import Terminals
 from api.terminals.targets import TerminalAddressFinders
 from shared.broker.interfaces import MessagePublisher, ReplyListener
@@ -120,23 +119,25 @@ class Payments:
         acceptance: Acceptance
         with (
             bound(payment_id=payment_id),
-            _database_refusals(),
+            _DATABASE_REFUSALS,
             # The waiter is there before the message: a reply cannot come too early.
             self._waiters.waiting(payment_id, attached=False) as waiter,
         ):
             new, acceptance = await self._intake.take(payment_id, order, context)
             if isinstance(acceptance, Accepted):
-                return await self._accepted(acceptance, new, waiter, context, started_at)
+                begun = await self._begin(acceptance, new)
+                # Thousands of requests wait at once; none of them keeps its order meanwhile.
+                del order, new
+                if isinstance(begun, Answered):
+                    return begun
+                snapshot = await self.results.of_order(waiter, started_at, self._wait_seconds(context))
+                if snapshot.payment.state is not State.QUEUED:
+                    self.admission.leave(begun)
+                return Answered.of(snapshot)
         return await self._not_inserted(acceptance, context, started_at)
 
-    async def _accepted(
-        self,
-        acceptance: Accepted,
-        new: NewPayment,
-        waiter: Waiter,
-        context: RequestContext,
-        started_at: float,
-    ) -> Answered:
+    async def _begin(self, acceptance: Accepted, new: NewPayment) -> Answered | Slot:
+        """Publish an accepted payment; return its slot in the queue, or its answer where it has ended."""
         note_response(new.id)
         self.stored_bytes.add(new.merchant_id, new.request)
         if acceptance.state in FINAL_STATES or new.terminal_address is None:
@@ -152,10 +153,7 @@ class Payments:
         if stopped is not None:
             self.admission.leave(slot)
             return Answered(stopped, response_for(stopped))
-        snapshot = await self.results.of_order(waiter, started_at, self._wait_seconds(context))
-        if snapshot.payment.state is not State.QUEUED:
-            self.admission.leave(slot)
-        return Answered.of(snapshot)
+        return slot
 
     async def _publish(self, new: NewPayment) -> Payment | None:
         """Publish it; return the payment where the broker is unavailable and it could be cancelled."""
@@ -184,7 +182,7 @@ class Payments:
                 note_response(payment.id)
                 with (
                     bound(payment_id=payment.id),
-                    _database_refusals(),
+                    _DATABASE_REFUSALS,
                     self._waiters.waiting(payment.id, attached=True) as waiter,
                 ):
                     return Answered.of(
@@ -210,14 +208,21 @@ class Payments:
         return min(wanted, self._settings.caller_wait_seconds)
 
 
-@contextmanager
-def _database_refusals() -> Iterator[None]:
-    """Turn the database's exceptions into the contract's: an exhausted pool is too busy, no outage."""
-    try:
-        yield
-    except DatabaseBusy as error:
-        _log.warning("order refused: no free database connection")
-        raise OverloadedUnchecked from error
-    except (DatabaseUnavailable, CommitUnknown) as error:
-        _log.error("database unavailable", error=str(error))
-        raise DatabaseOutage from error
+class _DatabaseRefusals:
+    """A block whose database exceptions become the contract's: an exhausted pool is too busy, no outage."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, DatabaseBusy):
+            _log.warning("order refused: no free database connection")
+            raise OverloadedUnchecked from error
+        if isinstance(error, DatabaseUnavailable | CommitUnknown):
+            _log.error("database unavailable", error=str(error))
+            raise DatabaseOutage from error
+
+
+_DATABASE_REFUSALS: Final = _DatabaseRefusals()

@@ -5,8 +5,6 @@ another one's payment and for all that wait longer than a few seconds, covers ev
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from shared.broker.reply_publisher import ReplyPublisher
@@ -26,16 +24,62 @@ _WAKING_STATES: Final = FINAL_STATES | {State.IN_DOUBT}
 
 
 class Waiter:
-    """One waiting request. `woken` is set when the state may have changed; cleared before the row is read."""
+    """One waiting request, registered while its block runs; it is woken when the state may have changed.
 
-    def __init__(self, payment_id: str, since: float, attached: bool) -> None:
+    Thousands wait at once, so each is small: an event has a queue, and a time-out three objects of its own.
+    """
+
+    __slots__ = ("_registered", "_sleep", "attached", "is_woken", "known", "payment_id", "since")
+
+    def __init__(
+        self, payment_id: str, since: float, attached: bool, registered: "dict[str, dict[Waiter, None]]"
+    ) -> None:
         self.payment_id: Final = payment_id
         self.since: Final = since
         #: The payment's reply goes to another process, or to none.
         self.attached: Final = attached
-        self.woken: Final = asyncio.Event()
+        self.is_woken = False
         #: The state that was read last: the same doubt does not wake it again.
         self.known: State | None = None
+        #: Done when the request is woken or its time is over.
+        self._sleep: asyncio.Future[None] | None = None
+        self._registered: Final = registered
+
+    def __enter__(self) -> "Waiter":
+        self._registered.setdefault(self.payment_id, {})[self] = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        remaining = self._registered[self.payment_id]
+        del remaining[self]
+        if not remaining:
+            del self._registered[self.payment_id]
+
+    def wake(self) -> None:
+        self.is_woken = True
+        if self._sleep is not None:
+            _end_sleep(self._sleep)
+
+    async def until_woken(self, seconds: float) -> None:
+        """Wait until the request is woken, at most so long; a wake-up from here on wakes it again.
+
+        So the row is read afterwards.
+        """
+        if not self.is_woken:
+            loop = asyncio.get_running_loop()
+            self._sleep = loop.create_future()
+            timer = loop.call_later(seconds, _end_sleep, self._sleep)
+            try:
+                await self._sleep
+            finally:
+                timer.cancel()
+                self._sleep = None
+        self.is_woken = False
+
+
+def _end_sleep(sleep: "asyncio.Future[None]") -> None:
+    if not sleep.done():
+        sleep.set_result(None)
 
 
 class Waiters:
@@ -49,18 +93,9 @@ class Waiters:
         self._waiters: Final[dict[str, dict[Waiter, None]]] = {}
         metrics.watch_waiting(lambda: sum(map(len, self._waiters.values())))
 
-    @contextmanager
-    def waiting(self, payment_id: str, *, attached: bool) -> Iterator[Waiter]:
-        """Register a waiting request while the block runs; begin before its message is published."""
-        waiter = Waiter(payment_id, self._clock.monotonic(), attached)
-        self._waiters.setdefault(payment_id, {})[waiter] = None
-        try:
-            yield waiter
-        finally:
-            remaining = self._waiters[payment_id]
-            del remaining[waiter]
-            if not remaining:
-                del self._waiters[payment_id]
+    def waiting(self, payment_id: str, *, attached: bool) -> Waiter:
+        """Return a waiting request; its block begins before the message is published."""
+        return Waiter(payment_id, self._clock.monotonic(), attached, self._waiters)
 
     def replied(self, payment_id: str) -> None:
         """Wake the requests of a payment whose reply came."""
@@ -71,10 +106,10 @@ class Waiters:
         asleep = [
             waiter
             for waiter in self._waiters.get(payment_id, ())
-            if not waiter.woken.is_set() and (state is None or waiter.known is not state)
+            if not waiter.is_woken and (state is None or waiter.known is not state)
         ]
         for waiter in asleep:
-            waiter.woken.set()
+            waiter.wake()
         return bool(asleep)
 
     async def run(self) -> None:
@@ -165,7 +200,7 @@ class ResultWaiter:
         expire_at = started_at + self._settings.queue_deadline_seconds
         look_at = expire_at
         while True:
-            await self._until_woken(waiter, min(ends_at, look_at))
+            await waiter.until_woken(max(0.0, min(ends_at, look_at) - self._clock.monotonic()))
             now = self._clock.monotonic()
             try:
                 snapshot = await self._look(waiter.payment_id, past_deadline=now >= expire_at)
@@ -192,15 +227,6 @@ class ResultWaiter:
                     look_at = max(expire_at, now + _LOOK_AGAIN_SECONDS)
                 case _:
                     look_at = ends_at
-
-    async def _until_woken(self, waiter: Waiter, until: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.0, until - self._clock.monotonic())):
-                await waiter.woken.wait()
-        except TimeoutError:
-            return
-        # Before the row is read: a later reply wakes the request again.
-        waiter.woken.clear()
 
     async def _look(self, payment_id: str, *, past_deadline: bool) -> PaymentSnapshot:
         snapshot = await self.snapshot(payment_id)

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from api.http.logins.auth import merchant_of
 from api.payments.errors import BrokerUnavailable, MerchantSuspended
-from api.payments.waiters import Waiters
+from api.payments.waiters import Waiter, Waiters
 from api.terminals.errors import ProbeExpired
 from api.terminals.service import Registry
 from api.terminals.targets import Targets
@@ -91,19 +91,14 @@ class Probing:
                 _log.error("probe not sent: broker unavailable", error=str(error))
                 await probes.give_up(self._database, probe_id)
                 raise BrokerUnavailable("The message broker is unavailable; nothing was sent.") from error
-            return await self._result(probe_id, waiter.woken)
+            return await self._result(waiter)
 
-    async def _result(self, probe_id: str, woken: asyncio.Event) -> ProbeReport:
+    async def _result(self, waiter: Waiter) -> ProbeReport:
         """Wait for the reply; read the database every reply_poll_seconds in case the reply gets lost."""
         ends_at = self._clock.monotonic() + self._deadline_seconds + self._settings.probe_lease_seconds
-        found = None
+        probe_id, found = waiter.payment_id, None
         while found is None and self._clock.monotonic() < ends_at:
-            try:
-                async with asyncio.timeout(self._settings.reply_poll_seconds):
-                    await woken.wait()
-            except TimeoutError:
-                pass
-            woken.clear()
+            await waiter.until_woken(self._settings.reply_poll_seconds)
             with failures_logged("probe result not read"):
                 found = await probes.result(self._database, probe_id)
         if found is None:

@@ -37,6 +37,26 @@ _log = structlog.get_logger()
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
+    # Beside uvicorn's own attributes: with more of them each connection would have a dictionary of its own.
+    __slots__ = (
+        "_body_bytes",
+        "_body_is_open",
+        "_bounds",
+        "_content_bytes",
+        "_counted_key",
+        "_head_bytes",
+        "_head_is_open",
+        "_head_number",
+        "_header_count",
+        "_open_requests",
+        "_ours",
+        "_pending",
+        "_real",
+        "_refusal",
+        "_rest_bytes",
+        "_timer",
+    )
+
     def __init__(self, *given: Any, bounds: Bounds, **named: Any) -> None:
         super().__init__(*given, **named)
         self._bounds: Final = bounds

@@ -8,8 +8,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -147,14 +147,13 @@ def _render_json(_logger: object, _method: str, event: EventDict) -> str:
     return _ENCODER.encode(event)
 
 
-@contextmanager
 def bound(
     *,
     payment_id: str | None = None,
     request_id: str | None = None,
     probe_id: str | None = None,
     delivery_id: str | None = None,
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Add the ids to every line that is logged inside the block, in this task and those it starts."""
     ids = {
         "payment_id": payment_id,
@@ -162,8 +161,26 @@ def bound(
         "probe_id": probe_id,
         "delivery_id": delivery_id,
     }
-    with structlog.contextvars.bound_contextvars(**{key: value for key, value in ids.items() if value}):
-        yield
+    return _Bound({name: value for name, value in ids.items() if value})
+
+
+class _Bound:
+    """A block with ids on its log lines; thousands of requests are inside of one, so it is no generator."""
+
+    __slots__ = ("_before", "_ids")
+
+    def __init__(self, ids: Mapping[str, str]) -> None:
+        self._ids: Final = ids
+        self._before: Mapping[str, Any] = {}
+
+    def __enter__(self) -> None:
+        context = structlog.contextvars.get_contextvars()
+        self._before = {name: context[name] for name in self._ids if name in context}
+        structlog.contextvars.bind_contextvars(**self._ids)
+
+    def __exit__(self, *_: object) -> None:
+        structlog.contextvars.unbind_contextvars(*self._ids)
+        structlog.contextvars.bind_contextvars(**self._before)
 
 
 def request_of(subject_id: str) -> str | None:

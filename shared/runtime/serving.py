@@ -65,6 +65,7 @@ async def serving(
         log_config=None,
         access_log=False,
         server_header=False,
+        interface="asgi3",
         timeout_graceful_shutdown=max(1, round(drain_seconds)),
         **{"lifespan": "off", **options},
     )

@@ -1,5 +1,6 @@
 """Acceptance of new requests, as a proxy in front of several API processes asks for it."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -35,12 +36,13 @@ class Acceptance:
         A client that keeps its connection would send its next request to a process that is about to end.
         """
 
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        # Without a frame of its own, which every waiting request would have.
+        def answer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             async def send_closing(message: Message) -> None:
                 if self._problem is not None and message["type"] == "http.response.start":
                     MutableHeaders(scope=message)["Connection"] = "close"
                 await send(message)
 
-            await app(scope, receive, send_closing)
+            return app(scope, receive, send_closing)
 
         return answer

@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import NotFound
-from api.http.references import references_of
+from api.http.references import refer_to
 from api.http.responses import answer_error
 from api.http.server.access import CREDENTIAL, request_access
 from api.http.server.given_responses import GivenResponses
@@ -94,14 +94,14 @@ class Edge:
 
         _scope.set(scope)
         _headers.set(added)
-        with references_of(scope["path"], scope.get(_ID), scope.get("root_path", "")):
-            if "\0" in scope["path"]:
-                # No name has it, and PostgreSQL refuses it.
-                await answer_error(NotFound())(scope, receive, send_guarded)
-                return
-            if is_head:
-                scope = {**scope, "method": "GET"}
-            await self._app(scope, receive, send_guarded)
+        refer_to(scope["path"], scope.get(_ID), scope.get("root_path", ""))
+        if "\0" in scope["path"]:
+            # No name has it, and PostgreSQL refuses it.
+            await answer_error(NotFound())(scope, receive, send_guarded)
+            return
+        if is_head:
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send_guarded)
 
     def _record(self, scope: Scope, status: int) -> None:
         """Record an answer about a payment as it is handed to the connection."""
