@@ -3,6 +3,8 @@
 
 # To build on exactly one image: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:...
 ARG PYTHON_IMAGE=python:3.13-slim
+# `otel`: with OpenTelemetry, for traces.
+ARG REQUIREMENTS=run
 # Labels: the release, the commit, and the address of the repository that you build from.
 ARG VERSION=0.1.0
 ARG REVISION=
@@ -10,6 +12,7 @@ ARG SOURCE=
 
 FROM ${PYTHON_IMAGE} AS dependencies
 WORKDIR /src
+ARG REQUIREMENTS
 COPY requirements/ requirements/
 # uv stays in this stage. pip takes it by the lock file's hash, uv the rest.
 RUN python -m venv /opt/build \
@@ -17,7 +20,7 @@ RUN python -m venv /opt/build \
  && /opt/build/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r /opt/uv.txt
 ENV PATH=/opt/build/bin:$PATH VIRTUAL_ENV=/opt/dependencies UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 RUN uv venv -q --no-managed-python "$VIRTUAL_ENV" \
- && uv pip install -q --require-hashes -r requirements/run.txt
+ && uv pip install -q --require-hashes -r "requirements/$REQUIREMENTS.txt"
 
 # A change of the code rebuilds from here on; the locked dependencies above stay cached.
 FROM dependencies AS code

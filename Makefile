@@ -186,7 +186,9 @@ test-compose: $(VENV)/.ready ## Bring docker compose up, pay through it, take it
 lock: $(VENV)/bin/uv ## Resolve the dependencies into requirements/ (UPGRADE=1 takes the newest)
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/run.txt >/dev/null
-	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile -q pyproject.toml --extra otel --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/otel.txt >/dev/null
+	$(BIN)/uv pip compile -q pyproject.toml --extra otel --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/dev.txt >/dev/null
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --group browser --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate $(if $(UPGRADE),--upgrade) -o requirements/browser.txt >/dev/null

@@ -12,10 +12,12 @@ from api.http.dependencies import Dependencies
 from api.http.responses import handle_errors
 from api.http.server.access import Measured
 from api.http.server.middleware import Edge, RequestIds, RequestTurns
+from api.http.server.tracing import Traced
 from api.openapi.document import CONTRACT_VERSION, FILES, TITLE, openapi_document, serve_docs
 from api.openapi.errors_page import serve_errors_page
 from api.openapi.root import serve_root
 from api.routers import ROUTERS
+from shared.tracing.spans import is_tracing
 
 
 def make_app(dependencies: Dependencies) -> ASGIApp:
@@ -29,6 +31,8 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
         static_url=FILES,
         # A path has one name. The redirection would be built from the Host header.
         redirect_slashes=False,
+        # The framework's own records texts: paths, queries, messages of errors.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     serve_docs(app)
     serve_errors_page(app)
@@ -46,4 +50,7 @@ def make_app(dependencies: Dependencies) -> ASGIApp:
     # Around all of it: the framework answers unexpected errors outside of its own middleware.
     edge = Edge(OrderPath(app, dependencies), dependencies.responses)
     turns = RequestTurns(edge, exempt=frozenset({HEALTH_PATH}))
-    return RequestIds(Measured(turns, dependencies.metrics.http), random_bytes=os.urandom)
+    measured: ASGIApp = Measured(turns, dependencies.metrics.http)
+    if is_tracing():
+        measured = Traced(measured)
+    return RequestIds(measured, random_bytes=os.urandom)

@@ -37,6 +37,7 @@ from shared.settings.fields import variable
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import opened_database
+from shared.tracing.switch import tracing
 
 PROCESS = "api"
 _SWITCH_SECONDS = 0.0005
@@ -144,6 +145,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     secret_key = load_secret_key(settings, os.urandom)
     warm_up()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(tracing(settings, PROCESS))
         listening = bind(settings.api_host, settings.api_port, setting=variable("api_port"))
         stack.callback(listening.close)
         database = await stack.enter_async_context(opened_database(settings))

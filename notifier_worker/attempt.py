@@ -9,6 +9,7 @@ import structlog
 from notifier_worker.http.client import HttpClient
 from notifier_worker.http.errors import PostFailed
 from notifier_worker.retry_policy import RetrySchedule, after_answer, within_life
+from notifier_worker.spans import note_status, posting, trace_headers
 from notifier_worker.webhook_request import WebhookRequest
 from shared.network.targets import TargetRefused
 from shared.notification.kinds import MERCHANT
@@ -52,7 +53,10 @@ class Attempts:
         return self._result(leased, request.url, began, decision, attempt)
 
     async def _post(self, leased: Leased, request: WebhookRequest) -> tuple[Decision, Attempt]:
-        answer = await self._client.post(request.url, request.headers, request.body, self._timeout_seconds)
+        with posting(leased, request.url) as traced:
+            headers = {**request.headers, **trace_headers(leased)}
+            answer = await self._client.post(request.url, headers, request.body, self._timeout_seconds)
+            note_status(traced, answer.status)
         decision = after_answer(
             answer.status,
             answer.retry_after,

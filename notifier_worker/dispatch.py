@@ -7,7 +7,7 @@ database is read when a slot is free.
 
 import asyncio
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,12 +17,14 @@ from notifier_worker.attempt import Attempts
 from notifier_worker.concurrency import ConcurrencyLimiter
 from notifier_worker.metrics import NotifierMetrics
 from notifier_worker.results import BATCH, UNAVAILABLE_SECONDS, Incoming, ResultRecorder, log_result
+from notifier_worker.spans import of_message
 from notifier_worker.webhook_request import RequestBuilder, WebhookRequest
 from shared.broker.interfaces import IncomingMessage
 from shared.broker.messages import NotificationMessage
 from shared.runtime.logging import bound
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseUnavailable
+from shared.storage.investigation.origins import UNKNOWN, Origin, origins_of_deliveries
 from shared.storage.webhooks import deliveries
 from shared.storage.webhooks.deliveries import AttemptResult, Breaker, Leased
 
@@ -172,19 +174,23 @@ class Dispatcher:
         has ended.
         """
         built: dict[str, WebhookRequest] | None = None
+        known: Mapping[str, Origin] = {}
         if leased:
             with failures_logged("leased deliveries not started", kind=self._kind):
                 await self._failpoint("claimed")
                 built = await self._build(leased)
+            with failures_logged("origins of deliveries not read", kind=self._kind):
+                unknown = [one.id for one in leased if pending[one.id].incoming is None]
+                known = await origins_of_deliveries(self._database, unknown)
         if built is not None:
             for one in leased:
                 with failures_logged("leased delivery not started", delivery_id=one.id):
-                    self._begin_one(one, built.get(one.id), pending)
+                    self._begin_one(one, built.get(one.id), pending, known.get(one.id, UNKNOWN))
         for rest in pending.values():
             self._end(rest.target, rest.incoming)
 
     def _begin_one(
-        self, leased: Leased, request: WebhookRequest | None, pending: dict[str, _Pending]
+        self, leased: Leased, request: WebhookRequest | None, pending: dict[str, _Pending], origin: Origin
     ) -> None:
         asked = pending[leased.id]
         if asked.target != leased.target:
@@ -193,7 +199,7 @@ class Dispatcher:
             self._recorder.add(self._attempts.not_built(leased), asked.incoming)
         else:
             self._limiter.set_failures(leased.target, request.failures)
-            self._run(self._send(leased, request, asked.incoming))
+            self._run(self._send(leased, request, asked.incoming, origin))
         del pending[leased.id]
 
     async def _build(self, leased: Sequence[Leased]) -> dict[str, WebhookRequest] | None:
@@ -220,11 +226,14 @@ class Dispatcher:
                 built |= await self._builder.build([one])
         return built
 
-    async def _send(self, leased: Leased, request: WebhookRequest, incoming: Incoming) -> None:
+    async def _send(
+        self, leased: Leased, request: WebhookRequest, incoming: Incoming, origin: Origin
+    ) -> None:
+        """Send it once; `origin` is of a delivery without a message, which names its own."""
         result: AttemptResult | None = None
-        request_id = None if incoming is None else incoming.request_id
         with (
-            bound(delivery_id=leased.id, payment_id=leased.payment_id, request_id=request_id),
+            bound(delivery_id=leased.id, payment_id=leased.payment_id),
+            of_message(leased.id, incoming, origin),
             failures_logged("delivery left to its lease's end"),
         ):
             result = await self._attempts.send(leased, request)

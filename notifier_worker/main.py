@@ -31,6 +31,7 @@ from shared.security.secret_key import load_secret_key
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import opened_database
+from shared.tracing.switch import tracing
 
 PROCESS = "notifier-worker"
 #: Concurrent DNS look-ups of receivers' hosts, for merchants and for HiPay each.
@@ -126,6 +127,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     """
     clock, metrics = SystemClock(), Metrics(PROCESS)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(tracing(settings, PROCESS))
         database = await stack.enter_async_context(opened_database(settings))
         assembled = await assemble(
             stack, settings, database=database, clock=clock, metrics=metrics, failpoint=failpoint

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import structlog
@@ -15,6 +15,7 @@ from shared.notification.kinds import MERCHANT
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.fields import variable
 from shared.storage.db.engine import Database
+from shared.storage.investigation.origins import UNKNOWN, Origin, origins_of_deliveries, working_for
 from shared.storage.webhooks import delivery_sweep
 
 #: Messages for one target in one sweep. If there are more deliveries, the messages say so, and the workers
@@ -92,8 +93,12 @@ class Relay:
         due = await delivery_sweep.claim_to_publish(self._database, target, MOST_OF_TARGET)
         more = len(due) == MOST_OF_TARGET
         messages = [NotificationMessage(kind, delivery_id, target, more) for delivery_id in due]
+        known: Mapping[str, Origin] = {}
+        # They serve logs and traces: a delivery does not wait for them.
+        with failures_logged("origins of deliveries not read"):
+            known = await origins_of_deliveries(self._database, due)
         results = await asyncio.gather(
-            *(self._publisher.publish_notification(message) for message in messages), return_exceptions=True
+            *(self._publish_for(message, known) for message in messages), return_exceptions=True
         )
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
@@ -106,6 +111,11 @@ class Relay:
         refused = [id_ for id_, result in zip(due, results, strict=True) if isinstance(result, NotAccepted)]
         await delivery_sweep.not_published(self._database, refused)
         return None
+
+    async def _publish_for(self, message: NotificationMessage, known: Mapping[str, Origin]) -> None:
+        origin = known.get(message.delivery_id, UNKNOWN)
+        with working_for(origin, delivery_id=message.delivery_id):
+            await self._publisher.publish_notification(message)
 
     async def count(self) -> None:
         """Measure the waiting deliveries; raise DatabaseUnavailable."""

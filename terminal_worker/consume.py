@@ -12,6 +12,7 @@ from shared.metrics.metrics import Metrics
 from shared.runtime.logging import bound
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint
 from shared.settings.settings import Settings
+from shared.tracing.messaging import processing
 from terminal_worker.run import Runs
 from terminal_worker.session.probe import Probes
 
@@ -60,7 +61,10 @@ class Deliveries:
 
     async def _run(self, delivery: Delivery) -> None:
         message = delivery.message
-        with bound(**_named(message), request_id=delivery.request_id):
+        with (
+            bound(**_named(message), request_id=delivery.request_id),
+            processing(delivery.queue, message.id, delivery.trace) as processed,
+        ):
             try:
                 if isinstance(message, ProbeMessage):
                     await self._probes.run(message)
@@ -73,6 +77,7 @@ class Deliveries:
                 # A payment that breaks our code must not loop. The sweep finds it if it is still queued; the
                 # heartbeat finds a lock that it left held.
                 log_failure("message dead-lettered after an unexpected error", error)
+                processed.fail(type(error).__name__)
                 await delivery.reject()
                 with failures_logged("message not counted"):
                     self._metrics.dead_letters.inc()

@@ -22,6 +22,7 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import opened_database
 from shared.storage.terminals.heartbeats import Heartbeats
+from shared.tracing.switch import tracing
 from terminal_worker.drain_request import forget_drain_request, until_asked_to_drain
 from terminal_worker.session.connection import TcpConnector
 from terminal_worker.wiring import WorkerParts, wire
@@ -110,6 +111,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     worker = new_process_id(os.urandom)
     structlog.contextvars.bind_contextvars(worker=worker)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(tracing(settings, PROCESS))
         database = await stack.enter_async_context(opened_database(settings))
         assembled = await assemble(
             stack,

@@ -26,6 +26,7 @@ from terminal_worker.recovery.lease import Lease
 from terminal_worker.session.enquiry import Identifier
 from terminal_worker.session.request_builder import doubt_window_of
 from terminal_worker.session.session import SessionResult, TerminalSessions
+from terminal_worker.session.spans import note_settlement, terminal_session
 
 _log = structlog.get_logger()
 
@@ -137,7 +138,11 @@ class Runs:
 
     async def _session(self, claimed: Claimed, started_at: float) -> SessionResult:
         try:
-            return await self._sessions.hold(claimed, started_at)
+            with terminal_session(claimed) as traced:
+                session_result = await self._sessions.hold(claimed, started_at)
+                with failures_logged("session's trace has no outcome"):
+                    note_settlement(traced, session_result.settlement)
+            return session_result
         except Exception as error:
             log_failure("session failed", error)
             lost = Settlement(

@@ -57,9 +57,10 @@ from api.payments.intake import RequestContext
 from api.payments.models import Accepted
 from api.terminals.errors import ForeignTerminal, UnknownTerminal, UnsupportedByTerminal
 from api.webhooks.errors import UnknownWebhookEndpoint
-from shared.broker.messages import well_formed_traceparent
 from shared.payment.answers import ResponseSpec
 from shared.payment.payment import Payment
+from shared.tracing.context import TRACEPARENT, well_formed_traceparent
+from shared.tracing.spans import current
 
 router = api_router("/v1/connector", caller=ordering_merchant, tag="connector")
 HEALTH_PATH: Final = "/v1/connector/healthcheck"
@@ -145,7 +146,7 @@ async def take_order(request: Request, dependencies: Wired, merchant: OrderingMe
     context = RequestContext(
         merchant,
         idempotency_key=read_idempotency_key(headers.get("idempotency-key")),
-        traceparent=well_formed_traceparent(headers.get("traceparent")),
+        traceparent=_traceparent(headers.get(TRACEPARENT)),
         preference=read_preference(headers.getlist("prefer")),
         refusal=refusal,
     )
@@ -185,6 +186,12 @@ async def healthcheck(dependencies: Wired) -> PlainTextResponse:
     if missing is None:
         return PlainTextResponse("up")
     return PlainTextResponse(missing, status_code=503)
+
+
+def _traceparent(given: str | None) -> str | None:
+    """Return the context that the payment is stored with: of our own span, else the client's."""
+    own = current()
+    return well_formed_traceparent(given) if own is None else own.traceparent
 
 
 def _render(payment: Payment, spec: ResponseSpec, replayed: bool, resolving: bool | None) -> Response:

@@ -22,7 +22,9 @@ from api.payments.errors import MerchantSuspended, TooManyOpenPayments, TooManyO
 from api.terminals.lookup import Terminals
 from api.terminals.targets import Target, Targets, TerminalAddressFinders
 from api.webhooks.service import warnings_for
+from shared.concert.mask import mask_card_numbers, mask_personal
 from shared.runtime.clock import Clock
+from shared.runtime.logging import bound_request
 from shared.runtime.resilience import Failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database
@@ -205,6 +207,7 @@ class Intake:
             notifies_hipay=self._settings.hipay_url is not None,
             reply_to=self._reply_to,
             traceparent=context.traceparent,
+            request_id=_kept(bound_request()),
             deadline_seconds=self._settings.queue_deadline_seconds,
             warnings=order.warnings,
         )
@@ -230,6 +233,11 @@ class Intake:
             credit_replay_seconds=min(replay_seconds, self._settings.replay_window_unkeyed_credit_seconds),
             guard_life_seconds=None if guard_hours is None else guard_hours * 3600,
         )
+
+
+def _kept(request_id: str | None) -> str | None:
+    """Return a client's id as the history may keep it, which holds no number of a card."""
+    return None if request_id is None else mask_personal(mask_card_numbers(request_id))
 
 
 def _asked(payment_id: str, order: OrderRequest, context: RequestContext) -> AskedOrder:

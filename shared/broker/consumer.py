@@ -21,7 +21,7 @@ from shared.broker.messages import (
     decode_notification,
     decode_work,
     request_id_of,
-    traceparent_of,
+    trace_of,
 )
 from shared.broker.topology import NOTIFICATIONS, PAYMENTS, QueueKind, Topology, declare_queue
 from shared.metrics.metrics import Metrics
@@ -42,13 +42,19 @@ class QueueDelivery(Generic[M]):
     """One delivery. A requeue is a nack, which RabbitMQ 4.3 does not count against the delivery limit."""
 
     def __init__(
-        self, incoming: AbstractIncomingMessage, bursts: SettlementBursts, message: M, timeout_seconds: float
+        self,
+        incoming: AbstractIncomingMessage,
+        bursts: SettlementBursts,
+        message: M,
+        queue: str,
+        timeout_seconds: float,
     ) -> None:
         self._tag = tag_of(incoming)
         self._bursts = bursts
         self._timeout_seconds = timeout_seconds
         self.message: Final = message
-        self.traceparent: Final = traceparent_of(incoming.headers)
+        self.queue: Final = queue
+        self.trace: Final = trace_of(incoming.headers)
         self.request_id: Final = request_id_of(incoming.headers)
 
     async def ack(self) -> None:
@@ -177,7 +183,7 @@ class QueueConsumer(Generic[M]):
             reject = partial(bursts.reject, tag)
             await settle("reject", reject, timeout_seconds=self._timeout_seconds)
             return
-        on_delivery(QueueDelivery(incoming, bursts, message, self._timeout_seconds))
+        on_delivery(QueueDelivery(incoming, bursts, message, self._name, self._timeout_seconds))
 
     def _bursts_of(self, incoming: AbstractIncomingMessage) -> SettlementBursts:
         """Return the settlements of a delivery's channel, which is another one after a reconnect; raise

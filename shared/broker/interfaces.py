@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
 
 from shared.broker.messages import NotificationMessage, PaymentMessage, ProbeMessage, ReplyMessage, Work
+from shared.tracing.context import TraceContext
 
 Message_co = TypeVar("Message_co", covariant=True)
 
@@ -43,7 +44,10 @@ class IncomingMessage(Protocol[Message_co]):
     def message(self) -> Message_co: ...
 
     @property
-    def traceparent(self) -> str | None: ...
+    def queue(self) -> str: ...
+
+    @property
+    def trace(self) -> TraceContext | None: ...
 
     @property
     def request_id(self) -> str | None:

@@ -18,6 +18,7 @@ from shared.broker.errors import UnreadableMessage
 from shared.notification.kinds import NOTIFICATION_KINDS
 from shared.runtime.ids import is_payment_id, is_probe_id
 from shared.runtime.logging import is_sane_request_id
+from shared.tracing.context import TRACEPARENT, TRACESTATE, TraceContext, trace_context
 
 VERSION: Final = 1
 MAX_BODY_BYTES: Final = 4096
@@ -27,10 +28,7 @@ MOST_OF_A_REPLY: Final = 100
 _ID: Final = re.compile(r"[A-Za-z0-9_]{1,128}")
 #: AMQP's short string.
 MAX_QUEUE_NAME_BYTES: Final = 255
-TRACEPARENT_HEADER: Final = "traceparent"
 REQUEST_ID_HEADER: Final = "x-request-id"
-
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ def decode_reply(body: bytes) -> ReplyMessage:
 
 
 def properties_of(
-    *, message_id: str, about: str, traceparent: str | None, request_id: str | None = None
+    *, message_id: str, about: str, trace: TraceContext | None, request_id: str | None = None
 ) -> spec.Basic.Properties:
     """Return a message's properties: persistent, with `about` (e.g. a payment's id) as correlation id.
 
@@ -177,31 +175,30 @@ def properties_of(
         message_id=message_id,
         correlation_id=about,
         app_id="cloud-terminal",
-        headers=_headers(traceparent, request_id),
+        headers=_headers(trace, request_id),
     )
 
 
-def _headers(traceparent: str | None, request_id: str | None) -> FieldTable | None:
-    headers = {TRACEPARENT_HEADER: traceparent, REQUEST_ID_HEADER: request_id}
+def _headers(trace: TraceContext | None, request_id: str | None) -> FieldTable | None:
+    headers = {REQUEST_ID_HEADER: request_id}
+    if trace is not None:
+        headers |= {TRACEPARENT: trace.traceparent, TRACESTATE: trace.tracestate}
     return {name: value for name, value in headers.items() if value is not None} or None
 
 
 def request_id_of(headers: dict[str, Any]) -> str | None:
     """Return the id of the request that a message was sent for, or None where it is missing or malformed."""
-    value = headers.get(REQUEST_ID_HEADER)
-    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    text = _text(headers.get(REQUEST_ID_HEADER))
     return text if isinstance(text, str) and is_sane_request_id(text) else None
 
 
-def traceparent_of(headers: dict[str, Any]) -> str | None:
+def trace_of(headers: dict[str, Any]) -> TraceContext | None:
     """Return the W3C trace context of a message, or None where it is missing or malformed."""
-    value = headers.get(TRACEPARENT_HEADER)
-    return well_formed_traceparent(value.decode("latin-1") if isinstance(value, bytes) else value)
+    return trace_context(_text(headers.get(TRACEPARENT)), _text(headers.get(TRACESTATE)))
 
 
-def well_formed_traceparent(value: object) -> str | None:
-    """Return the value if it is a W3C trace context, else None."""
-    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+def _text(value: object) -> object:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def _encode(type_: str, **content: str | bool | list[str] | None) -> bytes:

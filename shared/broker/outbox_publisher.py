@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -23,6 +24,8 @@ from shared.runtime.logging import bound, bound_request
 from shared.runtime.resilience import Failpoint, failures_logged, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database, WakeUp
+from shared.tracing.context import TraceContext
+from shared.tracing.spans import continued, current
 
 #: Above this number the oldest unpublished deliveries are left to the sweep.
 MAX_WAITING: Final = 10_000
@@ -57,20 +60,28 @@ async def outbox_publisher(
             database.on_committed = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A wake-up, with the request and the trace whose transaction wrote its delivery."""
+
+    wake_up: WakeUp
+    request_id: str | None
+    trace: TraceContext | None
+
+
 class OutboxPublisher:
     """A queue of wake-ups: `wake` is the database's `on_committed`, `run` publishes in the background."""
 
     def __init__(self, publisher: NotificationPublisher, failpoint: Failpoint = no_failpoint) -> None:
         self._publisher: Final = publisher
         self._failpoint: Final = failpoint
-        #: Each with the id of the request whose transaction wrote it.
-        self._waiting: Final[deque[tuple[WakeUp, str | None]]] = deque(maxlen=MAX_WAITING)
+        self._waiting: Final[deque[_Waiting]] = deque(maxlen=MAX_WAITING)
         self._called: Final = asyncio.Event()
 
     def wake(self, deliveries: Sequence[WakeUp]) -> None:
         """Queue wake-ups for deliveries whose transaction is committed; return at once."""
-        request_id = bound_request()
-        self._waiting.extend((delivery, request_id) for delivery in deliveries)
+        request_id, trace = bound_request(), current()
+        self._waiting.extend(_Waiting(delivery, request_id, trace) for delivery in deliveries)
         self._called.set()
 
     async def run(self) -> None:
@@ -92,11 +103,13 @@ class OutboxPublisher:
     async def _publish_all(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            await asyncio.gather(*(self._publish(wake, request_id) for wake, request_id in batch))
+            await asyncio.gather(*map(self._publish, batch))
 
-    async def _publish(self, wake: WakeUp, request_id: str | None) -> None:
+    async def _publish(self, waiting: _Waiting) -> None:
+        wake = waiting.wake_up
         with (
-            bound(delivery_id=wake.delivery_id, request_id=request_id),
+            bound(delivery_id=wake.delivery_id, request_id=waiting.request_id),
+            continued(waiting.trace),
             failures_logged("delivery left to the sweep"),
         ):
             await self._publisher.publish_notification(

@@ -33,6 +33,9 @@ from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.logging import request_of
 from shared.runtime.shared_reads import Batches
 from shared.settings.settings import Settings
+from shared.tracing.context import TraceContext
+from shared.tracing.messaging import publishing
+from shared.tracing.spans import current
 
 
 class ReplyBatches:
@@ -153,14 +156,21 @@ class Publisher:
         """
         if not self._topology.is_reply_queue(reply_to):
             raise NotRouted(f"{reply_to!r} is not a reply queue of this installation")
-        await self._replies.reply(reply_to, message)
+        with publishing(reply_to, message.payment_id, is_temporary=True):
+            await self._replies.reply(reply_to, message)
 
     async def _publish_reply(self, reply_to: str, message: ReplyMessage) -> None:
-        await self._publish(reply_to, encode_reply(message), message.payment_id, None)
+        # It may name payments of several traces, so it belongs to none.
+        await self._send(reply_to, encode_reply(message), message.payment_id, None)
 
     async def _publish(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
+        with publishing(queue, about):
+            passed_on = None if traceparent is None else TraceContext(traceparent)
+            await self._send(queue, body, about, current() or passed_on)
+
+    async def _send(self, queue: str, body: bytes, about: str, trace: TraceContext | None) -> None:
         try:
-            await self._within_time(queue, body, about, traceparent)
+            await self._within_time(queue, body, about, trace)
         except NotRouted:
             self._metrics.publish_failed("not_routed")
             raise
@@ -171,14 +181,14 @@ class Publisher:
             self._metrics.publish_failed("unknown")
             raise
 
-    async def _within_time(self, queue: str, body: bytes, about: str, traceparent: str | None) -> None:
+    async def _within_time(self, queue: str, body: bytes, about: str, trace: TraceContext | None) -> None:
         publish: PendingPublish | None = None
         try:
             async with asyncio.timeout(self._timeout_seconds) as limit, self._slots:
                 bursts = await self._open_bursts()
                 self._under_way.add(limit)
                 try:
-                    publish = bursts.publish(queue, body, self._properties(about, traceparent))
+                    publish = bursts.publish(queue, body, self._properties(about, trace))
                     await publish.confirmation
                 finally:
                     self._under_way.discard(limit)
@@ -221,11 +231,11 @@ class Publisher:
                     await self._channel.ready()
         return self._bursts
 
-    def _properties(self, about: str, traceparent: str | None) -> spec.Basic.Properties:
+    def _properties(self, about: str, trace: TraceContext | None) -> spec.Basic.Properties:
         return properties_of(
             message_id=new_token(self._random_bytes),
             about=about,
-            traceparent=traceparent,
+            trace=trace,
             request_id=request_of(about),
         )
 

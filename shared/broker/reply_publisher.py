@@ -21,6 +21,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.lanes import Lanes
 from shared.runtime.resilience import failures_logged
 from shared.storage.db.engine import Database
+from shared.storage.investigation.origins import working_for
 from shared.storage.payments import claims, queue
 from shared.storage.payments.queue import QueuedPayment
 
@@ -40,6 +41,16 @@ class _Freed:
 
     terminal_address: str
     freed_at: float
+
+
+async def publish_queued(publisher: MessagePublisher, found: QueuedPayment) -> None:
+    """Publish a queued payment for the request that it was stored for. Raises as `publish_payment` does."""
+    trace = found.origin.trace
+    with working_for(found.origin, payment_id=found.payment_id):
+        await publisher.publish_payment(
+            PaymentMessage(found.payment_id, found.reply_to),
+            traceparent=None if trace is None else trace.traceparent,
+        )
 
 
 class ReplyPublisher:
@@ -97,7 +108,7 @@ class ReplyPublisher:
         with failures_logged("next payment not published", terminal_address=terminal_address):
             found = await self._looks.run(freed)
             if found is not None:
-                await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
+                await publish_queued(self._publisher, found)
 
     async def _look(self, freed: Sequence[_Freed], _: bool) -> list[QueuedPayment | None]:
         """Return the next payment of each freed terminal, once where one was freed several times."""

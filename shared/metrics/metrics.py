@@ -10,6 +10,7 @@ from shared.metrics.catalogue import broker, database, http, payments, process, 
 from shared.metrics.registry import OwnedMetrics
 from shared.payment.payment import Operation, Payment, Reason
 from shared.payment.states import State
+from shared.tracing.spans import exemplar
 
 PublishFailure = Literal["not_routed", "not_accepted", "unknown"]
 _REASONS: Final = frozenset(Reason)
@@ -57,14 +58,14 @@ class Metrics:
         self._resolution.labels(payment.resolved_by).observe((payment.ended_at - payment.doubted_at) / 1000)
 
     def session_took(self, operation: Operation, seconds: float) -> None:
-        self._session.labels(operation.value).observe(seconds)
+        self._session.labels(operation.value).observe(seconds, exemplar())
 
     def answered(self, total_seconds: float, session_seconds: float) -> None:
         """Note what we added to the session of a payment that was answered with its result."""
-        self._added.observe(max(0.0, total_seconds - session_seconds))
+        self._added.observe(max(0.0, total_seconds - session_seconds), exemplar())
 
     def waited_in_queue(self, seconds: float) -> None:
-        self._queue_wait.observe(max(0.0, seconds))
+        self._queue_wait.observe(max(0.0, seconds), exemplar())
 
     def open_payments(self, state: State, count: int, oldest_seconds: float) -> None:
         """Set the number of the whole installation's payments in a state that is not final, and the age of
@@ -104,7 +105,7 @@ class HttpMetrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, status).inc()
-        self._duration.labels(route).observe(seconds)
+        self._duration.labels(route).observe(seconds, exemplar())
 
     def failed(self, route: str, code: str) -> None:
         self._errors.labels(route, code).inc()

@@ -25,6 +25,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 #: `scheme://user:password@`, as in a library's error message.
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]*@")
 _SANE_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 #: A text in which nothing can be masked: without `@` and with fewer digits than any phone number, or a
 #: payment's id.
 _HARMLESS: Final = re.compile(rf"[^0-9@]*+(?:[0-9][^0-9@]*+){{0,9}}|{PAYMENT_ID.pattern}")
@@ -46,6 +47,8 @@ _QUIET_LIBRARIES: Final = {
     "aio_pika.robust_connection": logging.ERROR,
     "aiosqlite": logging.WARNING,
     "alembic": logging.WARNING,
+    # Each try to send spans to a collector that is away; the last line of each batch is an error.
+    "opentelemetry": logging.ERROR,
 }
 
 
@@ -209,11 +212,18 @@ def mask_event(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Mask cards, passwords, e-mail addresses and phones in all texts of an event; limit its size."""
     left = _Budget(LINE_CHARACTERS)
     if sum(_size(value) for value in event.values()) < LINE_CHARACTERS:
-        return {key: _masked(value, left) for key, value in event.items()}
+        return {key: _masked_member(key, value, left) for key, value in event.items()}
     # The event's name first, then short values: they are kept where long texts use up the budget.
     order = sorted(event, key=lambda key: (key != "event", _size(event[key])))
-    masked = {key: _masked(event[key], left) for key in order}
+    masked = {key: _masked_member(key, event[key], left) for key in order}
     return {key: masked[key] for key in event}
+
+
+def _masked_member(key: str, value: Any, left: "_Budget") -> Any:
+    """Return a member masked; a trace's id stays: its digits are random, and masked it finds no trace."""
+    if key == "trace_id" and isinstance(value, str) and _TRACE_ID.fullmatch(value) is not None:
+        return value
+    return _masked(value, left)
 
 
 def _size(value: Any) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from shared.runtime.serving import listen, port_of, serving
 from shared.settings.fields import variable
@@ -68,12 +68,13 @@ class ManagementApp:
         receive: Callable[[], Awaitable[_Message]],  # noqa: ARG002 - no request has a body here
         send: Callable[[_Message], Awaitable[None]],
     ) -> None:
-        status, content_type, body = await self._answer(scope["method"], scope["path"])
+        accept = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
+        status, content_type, body = await self._answer(scope["method"], scope["path"], accept)
         headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _answer(self, method: str, path: str) -> _Answer:
+    async def _answer(self, method: str, path: str, accept: str) -> _Answer:
         if method not in {"GET", "HEAD"}:
             return _json(405, {"error": "only GET is allowed here"})
         match path:
@@ -87,7 +88,9 @@ class ManagementApp:
                 body = {"process": self._process, "requests": problem or "ready"}
                 return _json(503 if problem else 200, body)
             case "/metrics":
-                return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
+                # Exemplars, the traces of some values, are in the OpenMetrics format alone.
+                encode, content_type = choose_encoder(accept)
+                return 200, content_type, encode(self._registry)
             case _:
                 return _json(404, {"error": "try /healthz, /readyz or /metrics"})
 

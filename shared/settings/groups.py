@@ -314,6 +314,11 @@ class ProcessSettings(Group):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The lowest level that is written."
     )
+    tracing: bool = Field(
+        default=False,
+        description="Send traces by OpenTelemetry (`cloud-terminal[otel]`); the standard variables "
+        "(`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, ...) say where and how many.",
+    )
     event_loop: Literal["uvloop", "asyncio"] = Field(
         default="uvloop",
         description="The event loop's implementation; `asyncio` for comparing or debugging.",

@@ -18,11 +18,14 @@ from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.payments import settling
 from shared.storage.payments.claims import Claimed
+from shared.tracing.context import trace_context
+from shared.tracing.spans import continued
 from terminal_worker.recovery import enquiry_schedule
 from terminal_worker.recovery.lease import Lease
 from terminal_worker.session.connection import ConnectFailed
 from terminal_worker.session.enquiry import Enquirer, EnquiryResult, LockLost
 from terminal_worker.session.late_answers import LateAnswerListener, LateEvidence
+from terminal_worker.session.spans import terminal_enquiry
 
 _log = structlog.get_logger()
 
@@ -98,7 +101,9 @@ class DoubtResolver:
         """Enquire once; return whether there is nothing left to enquire about."""
         asked_at = self._clock.boot()
         try:
-            enquiry = await self._enquirer.enquire(claimed)
+            # Its doubt may have begun in another process, or in an earlier hour: the payment knows its trace.
+            with continued(trace_context(claimed.traceparent)), terminal_enquiry(claimed):
+                enquiry = await self._enquirer.enquire(claimed)
         except LockLost:
             return True
         except ConnectFailed as error:

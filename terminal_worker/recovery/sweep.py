@@ -10,8 +10,7 @@ from typing import Final
 import structlog
 
 from shared.broker.interfaces import MessagePublisher
-from shared.broker.messages import PaymentMessage
-from shared.broker.reply_publisher import ReplyPublisher
+from shared.broker.reply_publisher import ReplyPublisher, publish_queued
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
@@ -73,5 +72,5 @@ class Sweep:
                     await self._publish_again(found)
 
     async def _publish_again(self, found: queue.QueuedPayment) -> None:
-        await self._publisher.publish_payment(PaymentMessage(found.payment_id, found.reply_to))
+        await publish_queued(self._publisher, found)
         _log.info("payment published again", payment_id=found.payment_id, count=found.publish_count + 1)

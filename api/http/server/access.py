@@ -74,6 +74,11 @@ def note_error(code: str) -> None:
         access.error = access.code = code
 
 
+def noted() -> Access | None:
+    """Return what is known of the request that this task has answered."""
+    return _access.get()
+
+
 class Measured:
     """ASGI middleware that counts, times and logs every request, from its head to the end of its answer."""
 

@@ -60,6 +60,7 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "cloud_terminal_notifier": {
         "payments": _READ,
+        "payment_events": _READ,
         "events": _READ,
         "deliveries": "SELECT, UPDATE",
         "delivery_attempts": _ADD,

@@ -34,7 +34,7 @@ async def accept_usual(
         **new.values(),
         operation_key=new.debit_key,
         is_literal=is_literal,
-        detail=json_text({"terminal_address": new.terminal_address}),
+        detail=json_text({"terminal_address": new.terminal_address, **new.origin}),
         order_notification_id=notification_id,
         grace_ms=RELAY_GRACE_MS,
     )

@@ -191,7 +191,7 @@ async def _write_history(tx: Transaction, new: NewPayment, state: State, debit_i
     if new.operation is not Operation.DEBIT:
         # Cancel and Credit carry no reference: only the terminal can check what is unknown here.
         detail["debit"] = debit_id or "unknown"
-    await record(tx, new.id, "accepted", state, detail)
+    await record(tx, new.id, "accepted", state, {**detail, **new.origin})
     if new.notifies_hipay:
         await add_order_notification(tx, payment_id=new.id, merchant_id=new.merchant_id)
     if state is not State.QUEUED:

@@ -40,6 +40,8 @@ class NewPayment:
     notifies_hipay: bool = False
     reply_to: str | None
     traceparent: str | None
+    #: The id of the HTTP request; kept in the history's first entry.
+    request_id: str | None = None
     deadline_seconds: float
     warnings: Sequence[str]
 
@@ -56,6 +58,11 @@ class NewPayment:
             self.amount_cents,
             self.currency,
         )
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """Return what the history's first entry says of the request."""
+        return {} if self.request_id is None else {"request_id": self.request_id}
 
     @property
     def debit_key(self) -> str:

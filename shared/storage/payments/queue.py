@@ -7,6 +7,7 @@ from typing import Final
 from shared.payment.states import State
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import NOW_ONCE, Statement
+from shared.storage.investigation.origins import UNKNOWN, Origin, origins_in
 from shared.storage.payments.rows import OPEN
 
 #: Each merchant's oldest queued payment of each terminal whose deadline has not passed, and its age. Run
@@ -99,6 +100,7 @@ class QueuedPayment:
     payment_id: str
     reply_to: str | None
     publish_count: int = 1
+    origin: Origin = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,17 @@ async def next_for_terminals(
         for row in await tx.all_of(_FIRST_OF_MERCHANTS, list(freed)):
             if row.age_ms >= freed[row.terminal_address] - 1:
                 first.setdefault(row.terminal_address, []).append(row)
-        return {address: await _next_of(tx, address, rows) for address, rows in first.items()}
+        chosen = {address: await _next_of(tx, address, rows) for address, rows in first.items()}
+        known = await origins_in(tx, [row.id for row in chosen.values()]) if chosen else {}
+        return {
+            address: QueuedPayment(row.id, row.reply_to, origin=known.get(row.id, UNKNOWN))
+            for address, row in chosen.items()
+        }
 
     return await database.read(look)
 
 
-async def _next_of(tx: Transaction, terminal_address: str, first: Sequence[Row]) -> QueuedPayment:
+async def _next_of(tx: Transaction, terminal_address: str, first: Sequence[Row]) -> Row:
     """Return the payment of the merchant whose turn it is, of each merchant's oldest one."""
     claimed_at = {}
     if len(first) > 1:
@@ -171,14 +178,20 @@ async def _next_of(tx: Transaction, terminal_address: str, first: Sequence[Row])
             memory_ms=_CLAIM_MEMORY_MS,
         )
         claimed_at = {row.merchant_id: row.last_claimed_at for row in last_claims}
-    chosen = min(first, key=lambda row: claimed_at.get(row.merchant_id, 0))
-    return QueuedPayment(chosen.id, chosen.reply_to)
+    return min(first, key=lambda row: claimed_at.get(row.merchant_id, 0))
 
 
 async def overdue(database: Database, *, after_seconds: float, most: int) -> list[QueuedPayment]:
     """Return queued payments of free terminals whose last publication is too long ago."""
-    rows = await database.read(lambda tx: tx.all(_OVERDUE, after_ms=int(after_seconds * 1000), most=most))
-    return [QueuedPayment(row.id, row.reply_to, row.publish_count) for row in rows]
+
+    async def look(tx: Transaction) -> list[QueuedPayment]:
+        rows = await tx.all(_OVERDUE, after_ms=int(after_seconds * 1000), most=most)
+        known = await origins_in(tx, [row.id for row in rows]) if rows else {}
+        return [
+            QueuedPayment(row.id, row.reply_to, row.publish_count, known.get(row.id, UNKNOWN)) for row in rows
+        ]
+
+    return await database.read(look)
 
 
 async def mark_published(database: Database, queued: QueuedPayment) -> bool:

@@ -46,7 +46,8 @@ class SimulatedDelivery:
         self._broker = broker
         self._consumer = consumer
         self.message = message
-        self.traceparent = None
+        self.trace = None
+        self.queue = "payments"
         self.request_id = None
 
     async def ack(self) -> None:

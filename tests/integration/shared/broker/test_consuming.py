@@ -14,6 +14,7 @@ from shared.broker.consumer import PaymentConsumer
 from shared.broker.interfaces import Delivery
 from shared.broker.messages import PaymentMessage
 from shared.broker.publisher import Publisher
+from shared.tracing.context import TraceContext
 
 
 async def publish(publisher: Publisher, count: int) -> list[str]:
@@ -52,7 +53,7 @@ async def test_an_acknowledged_payment_is_delivered_once(parts: BrokerParts) -> 
     await publisher.publish_payment(message, traceparent=trace)
 
     delivery = await next_of(deliveries)
-    assert (delivery.message, delivery.traceparent) == (message, trace)
+    assert (delivery.message, delivery.trace) == (message, TraceContext(trace))
     await delivery.ack()
     await consumer.stop()
     assert await parts.waiting_in(parts.topology.payments) == 0

@@ -21,8 +21,9 @@ from shared.broker.messages import (
     encode_probe,
     encode_reply,
     properties_of,
-    traceparent_of,
+    trace_of,
 )
+from shared.tracing.context import TraceContext
 
 PAYMENT_ID = "pay_01JDKQ5V7Z3M9N8P2R4S6T0WXY"
 PROBE_ID = "prb_01JDKQ5V7Z3M9N8P2R4S6T0WXY"
@@ -157,7 +158,7 @@ def test_garbage_is_never_a_crash(body: bytes) -> None:
 
 def test_a_message_is_persistent_and_carries_the_payments_id() -> None:
     """A broker restart loses nothing, and an operator finds a message by the payment."""
-    properties = properties_of(message_id="m1", about=PAYMENT_ID, traceparent=None)
+    properties = properties_of(message_id="m1", about=PAYMENT_ID, trace=None)
 
     assert properties.delivery_mode == 2
     assert (properties.message_id, properties.correlation_id) == ("m1", PAYMENT_ID)
@@ -166,10 +167,11 @@ def test_a_message_is_persistent_and_carries_the_payments_id() -> None:
 
 def test_the_trace_context_is_passed_through_and_only_a_well_formed_one_read() -> None:
     """A header in another form is ignored."""
-    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    properties = properties_of(message_id="m1", about=PAYMENT_ID, traceparent=trace)
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    trace = TraceContext(parent, "vendor=x")
+    properties = properties_of(message_id="m1", about=PAYMENT_ID, trace=trace)
 
-    assert traceparent_of(properties.headers or {}) == trace
-    assert traceparent_of({"traceparent": trace.encode()}) == trace
-    for wrong in ({}, {"traceparent": "x"}, {"traceparent": 7}, {"traceparent": trace.upper()}):
-        assert traceparent_of(wrong) is None
+    assert trace_of(properties.headers or {}) == trace
+    assert trace_of({"traceparent": parent.encode(), "tracestate": b"vendor=x"}) == trace
+    for wrong in ({}, {"traceparent": "x"}, {"traceparent": 7}, {"traceparent": parent.upper()}):
+        assert trace_of(wrong) is None
