@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpcore
 
 from notifier_worker.http.errors import BadAnswer, NoConnection, TimedOut
+from notifier_worker.http.network_stream import TransportStream
 from shared.network.dns import Lookup
 from shared.network.hosts import Address
 from shared.network.targets import AddressPolicy, literal
@@ -57,7 +58,6 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver: Final = resolver
-        self._network: Final = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -71,6 +71,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
         Raises TargetRefused, NoConnection, TimedOut.
         """
+        assert local_address is None, "the client sets none"
+        assert socket_options is None, "the client sets none"
         assert timeout is not None, "without a time-out a connection would hold its slot for ever"
         addresses = await self._resolver.resolve(host, port)
         loop = asyncio.get_running_loop()
@@ -80,9 +82,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         for number, address in enumerate(tried):
             part = max(0.0, deadline - loop.time()) / (len(tried) - number)
             try:
-                stream = await self._network.connect_tcp(
-                    str(address), port, part, local_address, socket_options
-                )
+                stream = await TransportStream.connect(str(address), port, part)
             except httpcore.ConnectTimeout:
                 continue
             except httpcore.ConnectError:
