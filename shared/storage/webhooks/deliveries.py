@@ -171,11 +171,12 @@ async def lease(database: Database, ids: Sequence[str], lease_seconds: float) ->
 
 
 async def lease_of_target(database: Database, target: str, most: int, lease_seconds: float) -> list[Leased]:
-    """Lease at most `most` deliveries of one target, the longest due first."""
+    """Lease at most `most` deliveries of one target, the longest due first.
+
+    Raises DatabaseUnavailable, CommitUnknown: what was leased all the same is leased again after its time.
+    """
     lease_ms = round(lease_seconds * 1000)
-    rows = await database.write(
-        lambda tx: tx.all(_LEASE_OF_TARGET, target=target, most=most, lease_ms=lease_ms)
-    )
+    rows = await database.write_rows(_LEASE_OF_TARGET, target=target, most=most, lease_ms=lease_ms)
     return [_leased(row) for row in rows]
 
 
