@@ -63,7 +63,9 @@ MATRIX: Final[dict[tuple[str, str], dict[str, int]]] = {
     ("GET", "/v1/operator/doubts"): _operators(200),
     ("GET", "/v1/operator/audit"): _operators(200),
     ("GET", "/v1/operator/terminals"): _operators(200),
+    ("GET", "/v1/operator/overview"): _operators(200),
     ("GET", "/v1/operator/workers"): _operators(200),
+    ("POST", "/v1/operator/workers/{worker_id}/drain"): _administrators(400),
     ("GET", "/v1/operator/merchants"): _operators(200),
     ("POST", "/v1/operator/merchants"): _administrators(400),
     ("GET", "/v1/operator/merchants/{merchant_id}"): _operators(200),
@@ -170,6 +172,7 @@ async def _names(private: Caller) -> dict[str, str]:
         "delivery_id": sent.json()["delivery_id"],
         "merchant_id": private.merchant_id,
         "username": private.username,
+        "worker_id": "worker-1",
     }
 
 
