@@ -1,6 +1,7 @@
 """Command `cloud-terminal doctor`."""
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -21,6 +22,22 @@ def run_doctor(
             help="Connect to this terminal too, and close at once; not while it is paid at. Repeatable.",
         ),
     ] = None,
+    identify: Annotated[
+        bool,
+        typer.Option(
+            "--identify",
+            help="Ask each of these terminals for an identification, too: it charges nothing. Not while a"
+            " payment has the terminal.",
+        ),
+    ] = False,
+    management: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="RabbitMQ's management API, which shows policies; by default the broker's port 15672.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Check settings, database, broker and network of an installation; change nothing.
@@ -37,7 +54,8 @@ def run_doctor(
             read_place(place)
         except ValueError:
             raise fail(f"--terminal {place}: write HOST or HOST:PORT.", EXIT_USAGE) from None
-    findings = run_on_loop(_show_all(terminal or [], as_json))
+    asked = _Asked(tuple(terminal or ()), identify, management)
+    findings = run_on_loop(_show_all(asked, as_json))
     problems = sum(one.level is Level.PROBLEM for one in findings)
     warnings = sum(one.level is Level.WARNING for one in findings)
     if not as_json:
@@ -46,23 +64,35 @@ def run_doctor(
         raise typer.Exit(EXIT_UNAVAILABLE)
 
 
-async def _show_all(terminals: list[str], as_json: bool) -> "list[Finding]":
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Options beside the settings."""
+
+    terminals: tuple[str, ...]
+    identifies: bool
+    management_url: str | None
+
+
+async def _show_all(asked: _Asked, as_json: bool) -> "list[Finding]":
     """Show each finding as it is found: a server that does not answer takes its time."""
     found = []
-    async for one in _findings(terminals):
+    async for one in _findings(asked):
         found.append(one)
         _show(one, as_json)
     return found
 
 
-async def _findings(terminals: list[str]) -> "AsyncIterator[Finding]":
+async def _findings(asked: _Asked) -> "AsyncIterator[Finding]":
     import logging
 
     from cli.doctor.broker_check import check_broker
     from cli.doctor.database_check import check_database
     from cli.doctor.finding import Finding, Level
-    from cli.doctor.network_check import check_hipay, check_terminal
+    from cli.doctor.identification_check import check_identification
+    from cli.doctor.network_check import check_terminal
     from cli.doctor.password_check import check_passwords
+    from cli.doctor.policy_check import check_policies
+    from cli.doctor.receiver_check import check_hipay, check_webhooks
     from cli.doctor.settings_check import PART, check_settings
     from shared.runtime.logging import configure_logging
     from shared.settings.load import load_settings
@@ -79,8 +109,23 @@ async def _findings(terminals: list[str]) -> "AsyncIterator[Finding]":
     logging.disable(logging.CRITICAL)
     for one in (*check_settings(settings), *check_passwords(settings)):
         yield one
-    checks = [check_database(settings), check_broker(settings), check_hipay(settings)]
-    for check in (*checks, *map(check_terminal, terminals)):
+    has_database = True
+    async for one in check_database(settings):
+        has_database = has_database and one.level is not Level.PROBLEM
+        yield one
+    checks = [
+        check_broker(settings),
+        check_policies(settings, asked.management_url),
+        check_hipay(settings),
+        *([check_webhooks(settings)] if has_database else []),
+        *(
+            check_identification(settings, place, has_database=has_database)
+            if asked.identifies
+            else check_terminal(place)
+            for place in asked.terminals
+        ),
+    ]
+    for check in checks:
         async for one in check:
             yield one
 

@@ -10,25 +10,18 @@ from urllib.parse import urlsplit
 from cli.doctor.finding import Finding, Findings, Level
 
 if TYPE_CHECKING:
-    from shared.settings.settings import Settings
+    pass
 
+PART: Final = "terminal"
 CONNECT_SECONDS: Final = 5.0
 TERMINAL_PORT: Final = 8888
-
-
-async def check_hipay(settings: "Settings") -> Findings:
-    """Yield whether HiPay's receiver of order notifications can be reached; nothing is sent to it."""
-    if settings.hipay_url is not None:
-        parts = urlsplit(settings.hipay_url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        yield await _check_place("HiPay", parts.hostname or "", port, "Ask for a route from this machine.")
 
 
 async def check_terminal(place: str) -> Findings:
     """Yield whether a terminal accepts a connection; nothing is sent on it."""
     host, port = read_place(place)
     fix = "Switch it on, and look at cable, network, firewall and its Concert port."
-    yield await _check_place("terminal", host, port, fix)
+    yield await _check_place(PART, host, port, fix)
 
 
 def read_place(place: str) -> tuple[str, int]:

@@ -100,6 +100,31 @@ class HttpClient:
         finally:
             self._in_use -= 1
 
+    async def reach(self, url: str, timeout_seconds: float) -> None:
+        """Connect as a post does, with its TLS handshake, and send nothing.
+
+        Raises TargetRefused, NoConnection, CertificateInvalid, TimedOut.
+        """
+        target = self._policy.check_url(url)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._connect_only(target)
+        except TimeoutError as error:
+            raise TimedOut("connect_timeout", f"No connection within {timeout_seconds:g} s.") from error
+        except httpcore.NetworkError as error:
+            failure = _failure(error)
+            assert failure is not None, "every error of a network is one of a post"
+            raise failure from error
+
+    async def _connect_only(self, target: Target) -> None:
+        seconds = self._connect_timeout_seconds
+        stream = await self._network.connect_tcp(target.host, target.port, seconds)
+        try:
+            if target.scheme == "https":
+                stream = await stream.start_tls(self._ssl_context, target.host, seconds)
+        finally:
+            await stream.aclose()
+
     async def _post(
         self, target: Target, headers: Mapping[str, str], body: bytes, timeout_seconds: float
     ) -> Answer:

@@ -54,10 +54,13 @@ class PrivateRabbitmq:
         *,
         certificate: Path | None = None,
         with_metrics: bool = False,
+        with_management: bool = False,
     ) -> None:
-        """`with_metrics`: it serves its metrics for Prometheus at `metrics_port`."""
+        """`with_metrics`: it serves its metrics for Prometheus at `metrics_port`; `with_management`: its
+        management API at `management_url`."""
         self.origin = programs.origin
         self.metrics_port = free_ports(1)[0] if with_metrics else None
+        self._management_port = free_ports(1)[0] if with_management else None
         self._programs = programs
         self._certificate = certificate
         self._folder = folder
@@ -70,6 +73,11 @@ class PrivateRabbitmq:
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._amqp_port}/"
+
+    @property
+    def management_url(self) -> str:
+        """Return the address of the management API."""
+        return f"http://127.0.0.1:{self._management_port}"
 
     @property
     def tls_url(self) -> str:
@@ -168,20 +176,29 @@ class PrivateRabbitmq:
         cookie = home / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
-        plugins = "" if self.metrics_port is None else "rabbitmq_prometheus"
-        (self._folder / "enabled_plugins").write_text(f"[{plugins}].\n")
+        plugins = [
+            *([] if self.metrics_port is None else ["rabbitmq_prometheus"]),
+            *([] if self._management_port is None else ["rabbitmq_management"]),
+        ]
+        (self._folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         (self._folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self._amqp_port}\n"
             "log.console = true\nlog.console.level = warning\nlog.file = false\n"
             f"disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
             + self._tls()
             + self._metrics()
+            + self._management()
         )
 
     def _metrics(self) -> str:
         if self.metrics_port is None:
             return ""
         return f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {self.metrics_port}\n"
+
+    def _management(self) -> str:
+        if self._management_port is None:
+            return ""
+        return f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self._management_port}\n"
 
     def _environment(self) -> dict[str, str]:
         base, programs = self._folder, self._programs

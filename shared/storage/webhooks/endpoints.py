@@ -23,6 +23,11 @@ _GET = Statement(_SELECT + " AND w.id = :id")
 _PAGE = Statement(
     _SELECT + " AND (w.created_at, w.id) > (:created_at, :after) ORDER BY w.created_at, w.id LIMIT :most"
 )
+#: By the key, so that a limit ends it.
+_ENABLED = Statement(
+    "SELECT id, merchant_id, url FROM webhook_endpoints WHERE id > '' AND disabled_at IS NULL"
+    " ORDER BY id LIMIT :most"
+)
 _DISABLED_AT = Statement(
     "SELECT disabled_at FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id"
 )
@@ -102,6 +107,15 @@ class RegisteredEndpoint:
     secrets: tuple[SigningSecret, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class EnabledEndpoint:
+    """An endpoint of any merchant, to be looked at."""
+
+    id: str
+    merchant_id: str
+    url: str
+
+
 class TooManyEndpoints(Exception):
     """Raised when the merchant has reached its limit of enabled endpoints."""
 
@@ -135,6 +149,12 @@ async def create(database: Database, new: NewEndpoint, *, limit: int, total_limi
         await signing_secrets.add(tx, new.id, new.encrypted_secret)
 
     await database.write(work)
+
+
+async def enabled(database: Database, *, most: int) -> list[EnabledEndpoint]:
+    """Return enabled endpoints of all merchants, the oldest first. Raises DatabaseUnavailable."""
+    rows = await database.read(lambda tx: tx.all(_ENABLED, most=most))
+    return [EnabledEndpoint(row.id, row.merchant_id, row.url) for row in rows]
 
 
 async def get(database: Database, merchant_id: str, endpoint_id: str) -> RegisteredEndpoint | None:

@@ -1,19 +1,42 @@
 """`cloud-terminal doctor` on real servers: what it finds, what it advises, and that it changes nothing."""
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+import pytest
 from databases import Store
 from loopback import terminal_host
+from payments import MERCHANT, in_doubt
 from running.broker_parts import broker_parts
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from stored.deliveries import add_endpoint_row
+from stored.merchants import create_merchant
+from wire.certificates import Authority
+from wire.raw_http import basic
+from wire.receivers import receiver, says
+from wire.shop_terminal import shop_terminal
 
+from cli.doctor.finding import Findings
+from cli.doctor.identification_check import check_identification
+from cli.doctor.policy_check import check_policies
+from cli.doctor.receiver_check import check_hipay, check_webhooks
+from sandbox.terminal.device.device import DEFAULT_PORT
 from shared.broker.topology import Topology
+from shared.runtime.serving import listen, port_of, serving
 from shared.settings.fields import variable
+from shared.settings.load import load_settings
+from shared.storage.db.engine import Database
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,122 @@ async def test_servers_that_do_not_answer_are_problems_each_by_itself() -> None:
     assert ran.exit_code == 1
     parts = {one["part"] for one in ran.findings if one["level"] == "problem"}
     assert parts == {"database", "broker", "HiPay", "terminal"}
+
+
+async def answer_policies(request: Request) -> Response:
+    """Answer as RabbitMQ 3.10's management API does."""
+    if request.headers.get("authorization") != basic("guest", "guest")["Authorization"]:
+        return Response(status_code=401)
+    name = request.url.path.rpartition("/")[2]
+    limit = {"max-length": 5, "message-ttl": 1000} if name.endswith("payments") else {"ha-mode": "all"}
+    policies = {"policy": "drops", "operator_policy": None, "effective_policy_definition": limit}
+    return JSONResponse({"name": name, **policies})
+
+
+@contextlib.asynccontextmanager
+async def management_api() -> AsyncIterator[str]:
+    """Yield the address of an API that shows a policy on the queue of payments."""
+    app = Starlette(routes=[Route("/api/queues/{rest:path}", answer_policies)])
+    listening = listen("127.0.0.1", 0, setting="a test's management API")
+    async with serving(app, listening, drain_seconds=1):
+        yield f"http://127.0.0.1:{port_of(listening)}"
+
+
+async def found(check: Findings) -> Ran:
+    """Return what one check finds."""
+    return Ran(0, [asdict(one) async for one in check])
+
+
+async def test_a_policy_that_drops_what_is_in_a_queue_is_a_problem() -> None:
+    """As the management API shows it; where it shows nothing, the command to look with is said."""
+    settings = load_settings(amqp_url="amqp://guest:guest@127.0.0.1:1/")
+    other = load_settings(amqp_url="amqp://guest:wrong@127.0.0.1:1/")
+    async with management_api() as url:
+        ran = await found(check_policies(settings, url))
+        refused = await found(check_policies(other, url))
+    unseen = await found(check_policies(settings, url))
+
+    assert ran.facts("policies", "problem") == [
+        "The policy drops limits the queue payments: max-length 5, message-ttl 1000."
+    ]
+    assert ran.facts("policies", "ok") == [f"The policies of 5 queues were looked at, by {url}."]
+    assert "401" in refused.facts("policies", "warning")[0]
+    assert "does not answer" in unseen.facts("policies", "warning")[0]
+    assert "rabbitmqctl list_policies" in unseen.findings[0]["fix"]
+
+
+async def test_a_terminal_identifies_itself_unless_a_payment_has_it(store: Store, database: Database) -> None:
+    """It is asked once; a terminal that is paid at is left alone."""
+    await create_merchant(database, MERCHANT, "Shop", [])
+    settings = load_settings(database_url=store.url)
+    async with shop_terminal() as shop:
+        place = f"{shop.host}:{DEFAULT_PORT}"
+        free = await found(check_identification(settings, place, has_database=True))
+        await in_doubt(database, terminal_address=place)
+        held = await found(check_identification(settings, place, has_database=True))
+        operations = [record.operation for record in shop.records]
+
+    assert free.facts("terminal", "ok")[1:] == [
+        f"{place} identifies itself as a Concert terminal, and is free."
+    ]
+    assert held.facts("terminal", "warning") == [f"{place} was not asked: a payment or a probe has it."]
+    # The first one is a connection alone.
+    assert operations == [None, "identification"]
+
+
+async def test_without_a_database_no_terminal_is_asked_and_no_database_is_made(tmp_path: Path) -> None:
+    """It alone knows whether the terminal is paid at."""
+    missing = tmp_path / "none.db"
+    async with shop_terminal() as shop:
+        place = f"{shop.host}:{DEFAULT_PORT}"
+        ran = await doctor("--identify", "--terminal", place, database_url=f"sqlite+aiosqlite:///{missing}")
+        operations = [record.operation for record in shop.records]
+
+    assert ran.facts("terminal", "warning") == [
+        f"{place} was not asked: only the database knows whether it is paid at."
+    ]
+    assert operations == [None]
+    assert not missing.exists()
+
+
+async def test_receivers_are_reached_over_tls_by_their_very_names(
+    store: Store, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Merchants' endpoints are warnings with the endpoint's id, HiPay is a problem; nothing is sent."""
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file()))
+    await create_merchant(database, MERCHANT, "Shop", [])
+    async with (
+        receiver(says(b""), tls=authority.server("127.0.0.1")) as good,
+        receiver(says(b""), tls=authority.server("shop.example.com")) as wrong,
+    ):
+        for url in (
+            f"https://127.0.0.1:{good.port}/",
+            f"https://127.0.0.1:{wrong.port}/",
+            "https://127.0.0.1:1/secret-path",
+            "https://none.invalid/",
+        ):
+            await add_endpoint_row(database, MERCHANT, url)
+        settings = load_settings(
+            database_url=store.url,
+            notify_allowed_networks=("127.0.0.0/8",),
+            hipay_url=f"https://127.0.0.1:{wrong.port}/",
+            hipay_signing_secret="whsec_" + "A" * 40,
+        )
+        webhooks, hipay = await found(check_webhooks(settings)), await found(check_hipay(settings))
+        connections, sent = good.connections + wrong.connections, [*good.requests, *wrong.requests]
+
+    facts = {fact.partition(", ")[2] for fact in webhooks.facts("webhooks", "warning")}
+    assert facts == {
+        f"https://127.0.0.1:{wrong.port}: The receiver's certificate is for another address.",
+        "https://127.0.0.1:1: No address of the host takes a connection at this port.",
+        "https://none.invalid: The host's name cannot be looked up.",
+    }
+    assert webhooks.facts("webhooks", "ok") == ["1 of 4 enabled endpoints take connections."]
+    assert hipay.facts("HiPay", "problem") == [
+        f"https://127.0.0.1:{wrong.port}: The receiver's certificate is for another address."
+    ]
+    assert (connections >= 1, sent) == (True, [])
 
 
 async def test_settings_that_no_process_starts_with_are_the_only_finding() -> None:

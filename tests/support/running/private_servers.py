@@ -52,10 +52,12 @@ async def private_postgres(
 
 @contextlib.asynccontextmanager
 async def private_rabbitmq(
-    folder: Path, *, certificate: Path | None = None
+    folder: Path, *, certificate: Path | None = None, with_management: bool = False
 ) -> AsyncIterator[PrivateRabbitmq]:
     """Yield a node that answers; remove it with its data at the end."""
-    server = PrivateRabbitmq(rabbitmq_programs(), folder, certificate=certificate)
+    server = PrivateRabbitmq(
+        rabbitmq_programs(), folder, certificate=certificate, with_management=with_management
+    )
     try:
         await asyncio.to_thread(server.launch)
         await asyncio.to_thread(server.wait_ready)

@@ -23,13 +23,14 @@ _INSERT = (
 )
 
 
-async def add_endpoint_row(database: Database, merchant_id: str) -> str:
+async def add_endpoint_row(database: Database, merchant_id: str, url: str = "http://127.0.0.1:9/") -> str:
     """Register an endpoint that is never posted to; return its id."""
     endpoint_id = f"whe_{secrets.token_hex(13)}"
     await change(
         database,
         "INSERT INTO webhook_endpoints (id, merchant_id, url, created_at, changed_at)"
-        " VALUES (:id, :merchant_id, 'http://127.0.0.1:9/', 0, 0)",
+        " VALUES (:id, :merchant_id, :url, 0, 0)",
+        url=url,
         id=endpoint_id,
         merchant_id=merchant_id,
     )
