@@ -16,6 +16,7 @@ from shared.storage.db.statement import Dialect, Statement
 #: Statements that read a whole table, and the reason for which each may.
 WHOLE_TABLE: Final[Mapping[str, str]] = {
     "terminals.merchant_usage._FORGET": "once at the start of a process",
+    "webhooks.endpoints._ENABLED": "once, when an operator checks the installation",
     "administration.onboarding._TERMINALS": "all terminals of its merchants; here one merchant has all",
 }
 #: Tables of a few rows at any size: a row for each worker, for each target that fails, for each operator who

@@ -23,10 +23,8 @@ _GET = Statement(_SELECT + " AND w.id = :id")
 _PAGE = Statement(
     _SELECT + " AND (w.created_at, w.id) > (:created_at, :after) ORDER BY w.created_at, w.id LIMIT :most"
 )
-#: By the key, so that a limit ends it.
 _ENABLED = Statement(
-    "SELECT id, merchant_id, url FROM webhook_endpoints WHERE id > '' AND disabled_at IS NULL"
-    " ORDER BY id LIMIT :most"
+    "SELECT id, merchant_id, url FROM webhook_endpoints WHERE disabled_at IS NULL ORDER BY id LIMIT :most"
 )
 _DISABLED_AT = Statement(
     "SELECT disabled_at FROM webhook_endpoints WHERE merchant_id = :merchant_id AND id = :id"
