@@ -210,7 +210,7 @@ class Dispatcher:
             try:
                 return await self._builder.build(leased)
             except DatabaseUnavailable as error:
-                _log.warning("contents of deliveries not read", kind=self._kind, error=str(error))
+                log_failure("contents of deliveries not read", error, kind=self._kind)
             except Exception as error:
                 log_failure("requests not built together", error, kind=self._kind)
                 return await self._build_each(leased)

@@ -12,6 +12,7 @@ from shared.broker.errors import BrokerFailure, NotAccepted
 from shared.broker.interfaces import NotificationPublisher
 from shared.broker.messages import NotificationMessage
 from shared.notification.kinds import MERCHANT
+from shared.runtime.outage_lines import log_outage
 from shared.runtime.resilience import failures_logged, one_of_many
 from shared.settings.fields import variable
 from shared.storage.db.engine import Database
@@ -106,7 +107,8 @@ class Relay:
                 raise failure
         if not failures:
             return len(messages)
-        _log.warning("deliveries not published", target=target, count=len(failures), error=str(failures[0]))
+        fields = {"target": target, "count": len(failures), "error": str(failures[0])}
+        log_outage("broker", "deliveries not published", **fields)
         # They are published at once when the broker is back.
         refused = [id_ for id_, result in zip(due, results, strict=True) if isinstance(result, NotAccepted)]
         await delivery_sweep.not_published(self._database, refused)

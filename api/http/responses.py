@@ -23,6 +23,7 @@ from api.http.json_text import answer
 from api.http.references import body_with_references
 from api.http.server.access import CREDENTIAL, note_error, note_payment, note_response
 from api.http.validation import first_validation_error
+from shared.runtime.outage_lines import log_outage
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
 from shared.storage.terminals.merchants import Credential
@@ -70,9 +71,9 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 async def _on_database_unavailable(_request: Request, error: Exception) -> Response:
     if isinstance(error, DatabaseBusy):
-        _log.warning("request refused: no free database connection")
+        log_outage("database", "request refused: no free database connection")
         return answer_error(OverloadedUnchecked())
-    _log.error("database unavailable", error=str(error))
+    log_outage("database", "database unavailable", "error", error=str(error))
     return answer_error(DatabaseOutage())
 
 

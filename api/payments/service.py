@@ -29,6 +29,7 @@ from shared.payment.states import FINAL_STATES, State
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_payment_id
 from shared.runtime.logging import bound
+from shared.runtime.outage_lines import log_outage
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint
 from shared.settings.settings import Settings
 from shared.storage.db.engine import CommitUnknown, Database, DatabaseBusy, DatabaseUnavailable
@@ -218,10 +219,10 @@ class _DatabaseRefusals:
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, DatabaseBusy):
-            _log.warning("order refused: no free database connection")
+            log_outage("database", "order refused: no free database connection")
             raise OverloadedUnchecked from error
         if isinstance(error, DatabaseUnavailable | CommitUnknown):
-            _log.error("database unavailable", error=str(error))
+            log_outage("database", "database unavailable", "error", error=str(error))
             raise DatabaseOutage from error
 
 

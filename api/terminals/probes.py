@@ -20,6 +20,7 @@ from shared.broker.messages import ProbeMessage
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_probe_id
 from shared.runtime.logging import bound
+from shared.runtime.outage_lines import log_outage
 from shared.runtime.resilience import failures_logged
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
@@ -88,7 +89,7 @@ class Probing:
             try:
                 await self._publisher.publish_probe(ProbeMessage(probe_id, self._replies.name))
             except BrokerFailure as error:
-                _log.error("probe not sent: broker unavailable", error=str(error))
+                log_outage("broker", "probe not sent: broker unavailable", "error", error=str(error))
                 await probes.give_up(self._database, probe_id)
                 raise BrokerUnavailable("The message broker is unavailable; nothing was sent.") from error
             return await self._result(waiter)

@@ -25,6 +25,7 @@ from shared.broker.messages import (
 )
 from shared.broker.topology import NOTIFICATIONS, PAYMENTS, QueueKind, Topology, declare_queue
 from shared.metrics.metrics import Metrics
+from shared.runtime.outage_lines import log_outage
 from shared.settings.settings import Settings
 
 Settling = Callable[[], Awaitable[None]]
@@ -160,7 +161,8 @@ class QueueConsumer(Generic[M]):
         try:
             bursts, tag = self._bursts_of(incoming), tag_of(incoming)
         except ChannelInvalidStateError:
-            structlog.get_logger().info("delivery came with a lost connection; the broker delivers it again")
+            event = "delivery came with a lost connection; the broker delivers it again"
+            log_outage("broker", event, "info")
             return
         if self._stopped:
             await self._requeue(bursts, tag)
@@ -261,8 +263,10 @@ async def settle(action: str, call: Settling, *, timeout_seconds: float, about: 
         async with asyncio.timeout(timeout_seconds):
             await call()
     except CLIENT_ERRORS as error:
-        structlog.get_logger().info(
+        log_outage(
+            "broker",
             "delivery not settled; the broker delivers it again",
+            "info",
             action=action,
             about=about,
             reason=type(error).__name__,

@@ -18,6 +18,7 @@ from structlog.typing import EventDict, Processor
 
 from shared.concert.mask import mask_card_numbers, mask_personal
 from shared.runtime.ids import PAYMENT_ID
+from shared.runtime.outage_lines import OutageLines, limit_outage_lines
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -96,6 +97,7 @@ def configure_logging(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    limit_outage_lines(OutageLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

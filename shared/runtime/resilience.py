@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import structlog
 
 from shared.broker.errors import BrokerFailure
+from shared.runtime.outage_lines import Kind, log_outage
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable, StatementCancelled
 
 _log = structlog.get_logger()
@@ -73,10 +74,11 @@ async def until_done(
 
 
 def log_failure(event: str, error: Exception, **fields: object) -> None:
-    """Log a failure, expected or unexpected; never raises."""
+    """Log a failure, expected or unexpected; never raises. An outage's lines are limited."""
     with suppress(Exception):
         if _is_expected(error):
-            _log.warning(event, error=str(error), **fields)
+            kind: Kind = "broker" if isinstance(error, BrokerFailure) else "database"
+            log_outage(kind, event, error=str(error), **fields)
         else:
             log_unexpected(event, error, **fields)
 

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import structlog
 
 from shared.metrics.metrics import CallObserver
+from shared.runtime.outage_lines import log_outage
 from shared.storage.db.calls import Calls
 from shared.storage.db.connections.connection import Connection, Pool, Row
 from shared.storage.db.errors import (
@@ -223,7 +224,7 @@ class Database:
             if not committed:
                 raise
             # It is stored; the connection failed on its way back into the pool.
-            _log.warning("connection failed after its commit", error=str(error))
+            log_outage("database", "connection failed after its commit", error=str(error))
         self.wake(wake_ups)
         return committed[0]
 
@@ -242,7 +243,7 @@ class Database:
             if rows is None:
                 # It was sent, and may be stored.
                 raise CommitUnknown(str(error)) from error
-            _log.warning("connection failed after its commit", error=str(error))
+            log_outage("database", "connection failed after its commit", error=str(error))
         assert rows is not None, "the statement has ended"
         return rows
 

@@ -9,6 +9,7 @@ from typing import Any
 from plugins.loaded_machine import plain_tracebacks
 
 from shared.runtime.logging import configure_logging
+from shared.runtime.outage_lines import limit_outage_lines
 
 
 @contextmanager
@@ -29,5 +30,6 @@ def logging_restored() -> Iterator[None]:
         yield
     finally:
         plain_tracebacks()
+        limit_outage_lines(None)
         root.handlers[:] = handlers
         root.setLevel(level_before)
