@@ -8,7 +8,7 @@ from shared.storage.retention.run import TASK
 
 _AGES = Statement(
     "SELECT {now} - (SELECT COALESCE(ended_at, started_at) FROM tasks WHERE name = :name) AS purged_ms,"
-    " {now} - (SELECT created_at FROM payments ORDER BY created_at, id LIMIT 1) AS oldest_ms"
+    " {now} - (SELECT MIN(created_at) FROM payments) AS oldest_ms"
 )
 
 
