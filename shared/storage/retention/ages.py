@@ -6,9 +6,11 @@ from shared.storage.db.engine import Database
 from shared.storage.db.statement import Statement
 from shared.storage.retention.run import TASK
 
+#: The oldest payment stands at an index' end; the condition says so to SQLite, too.
 _AGES = Statement(
     "SELECT {now} - (SELECT COALESCE(ended_at, started_at) FROM tasks WHERE name = :name) AS purged_ms,"
-    " {now} - (SELECT MIN(created_at) FROM payments) AS oldest_ms"
+    " {now} - (SELECT created_at FROM payments WHERE created_at >= 0"
+    " ORDER BY created_at, id LIMIT 1) AS oldest_ms"
 )
 
 
