@@ -45,6 +45,8 @@ COMMANDS: Final = (
 MODULES: Final = {path.name for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")}
 CODE: Final = re.compile(r"`([^`\n]+)`")
 FENCE: Final = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+#: Lines of Python in a page, at any indentation.
+QUOTE: Final = re.compile(r"^ *```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 #: A file or folder as the repository's pages name it.
 NAMED: Final = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.(?:py|md|yaml|toml|json)|(?:[\w.-]+/)+")
 
@@ -105,6 +107,19 @@ def test_every_link_leads_to_a_page_and_a_heading(page: str) -> None:
         broken += [] if leads else [target]
 
     assert broken == []
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_every_quoted_line_of_code_is_code(page: str) -> None:
+    """Whoever changes the code changes what a page quotes of it."""
+    quotes = [re.sub(r"\n +", "\n", quote).strip() for quote in QUOTE.findall(text_of(page))]
+    code = [
+        re.sub(r"\n +", "\n", path.read_text(encoding="utf-8"))
+        for package in PACKAGES
+        for path in (REPOSITORY / package).rglob("*.py")
+    ]
+    assert quotes
+    assert [quote for quote in quotes if not any(quote in text for text in code)] == []
 
 
 def test_every_make_target_that_is_named_exists() -> None:
