@@ -15,7 +15,8 @@ from notifier_worker.dispatch import Dispatcher
 from notifier_worker.http.client import HttpClient
 from notifier_worker.wiring import NotifierParts, kinds_of, wire
 from shared.broker.connections import connected, declare_topology, topology_of
-from shared.broker.consumer import NotificationConsumer
+from shared.broker.consumer import QueueConsumer, notification_subscription
+from shared.broker.messages import NotificationMessage
 from shared.broker.publisher import Publisher
 from shared.metrics.metrics import Metrics
 from shared.network.dns import CachingResolver, SystemResolver
@@ -43,7 +44,7 @@ class Assembled:
     """Notifier worker around its connections; nothing of it runs yet."""
 
     parts: NotifierParts
-    consumers: Mapping[str, NotificationConsumer]
+    consumers: Mapping[str, QueueConsumer[NotificationMessage]]
     publisher: Publisher
 
     @property
@@ -102,12 +103,10 @@ async def assemble(
         rng=random.SystemRandom(),
     )
     consumers = {
-        kind: NotificationConsumer(
+        kind: QueueConsumer(
             connection,
             topology,
-            kind=kind,
-            process_id=process_id,
-            prefetch=prefetch,
+            notification_subscription(topology, kind, process_id=process_id, prefetch=prefetch),
             settings=settings,
             metrics=metrics,
         )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import structlog
 
 from shared.broker.connections import connected, declare_topology, topology_of
-from shared.broker.consumer import PaymentConsumer
+from shared.broker.consumer import QueueConsumer, payment_subscription
+from shared.broker.messages import Work
 from shared.broker.outbox_publisher import OutboxPublisher, outbox_publisher
 from shared.broker.publisher import Publisher
 from shared.metrics.metrics import Metrics
@@ -36,7 +37,7 @@ class Assembled:
 
     parts: WorkerParts
     heartbeats: Heartbeats
-    consumer: PaymentConsumer
+    consumer: QueueConsumer[Work]
     publisher: Publisher
     outbox_publisher: OutboxPublisher
 
@@ -83,7 +84,13 @@ async def assemble(
             failpoint=failpoint,
         )
     )
-    consumer = PaymentConsumer(consuming, topology, process_id=worker, settings=settings, metrics=metrics)
+    consumer = QueueConsumer(
+        consuming,
+        topology,
+        payment_subscription(topology, process_id=worker, session_limit=settings.session_limit),
+        settings=settings,
+        metrics=metrics,
+    )
     parts = wire(
         database=database,
         heartbeats=heartbeats,

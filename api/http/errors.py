@@ -65,10 +65,12 @@ ApiError                           500
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from api.payments.models import Payment as ShownPayment
 from shared.payment.payment import Payment
+
+_Found = TypeVar("_Found")
 
 
 def envelope(
@@ -199,6 +201,13 @@ class NotFound(ApiError):
     status = 404
     code = "unknown.resource.not.found"
     description = "There is nothing here by that name."
+
+
+def or_not_found(found: _Found | None) -> _Found:
+    """Return what was found; raise NotFound for None."""
+    if found is None:
+        raise NotFound
+    return found
 
 
 class MethodNotAllowed(ApiError):

@@ -6,7 +6,7 @@ import structlog
 from fastapi import Path, Query
 
 from api.http.dependencies import Operator, Wired, administrator, operator
-from api.http.errors import InvalidQuery, InvalidRequest, NotFound
+from api.http.errors import InvalidQuery, InvalidRequest, NotFound, or_not_found
 from api.http.models import Omittable, known
 from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
@@ -92,10 +92,7 @@ async def create_credential(dependencies: Wired, operator: Operator, body: NewCr
 @router.get("/{username}", summary="Return a credential", responses=error_responses(NotFound()))
 async def get_credential(dependencies: Wired, username: Username) -> ManagedCredential:
     """Return the credential with the time of its last use."""
-    found = await credential_register.get(dependencies.database, username)
-    if found is None:
-        raise NotFound
-    return ManagedCredential.of(found)
+    return ManagedCredential.of(or_not_found(await credential_register.get(dependencies.database, username)))
 
 
 @administration.patch(
@@ -123,10 +120,9 @@ async def change_credential(
         )
     except IsRevoked:
         raise CredentialRevoked from None
-    if changed is None:
-        raise NotFound
+    shown = ManagedCredential.of(or_not_found(changed))
     _log.info("credential changed", username=username, by=operator.id)
-    return ManagedCredential.of(changed)
+    return shown
 
 
 @administration.post(
@@ -153,10 +149,9 @@ async def rotate_credential(
         raise CredentialRevoked from None
     except StillRotating as error:
         raise CredentialRotating(details={"earlier_secret_until": iso_time(error.earlier_until)}) from None
-    if rotated is None:
-        raise NotFound
+    shown = IssuedCredential.with_secret(or_not_found(rotated), issued.secret)
     _log.info("credential rotated", username=username, by=operator.id)
-    return IssuedCredential.with_secret(rotated, issued.secret)
+    return shown
 
 
 @administration.post(
@@ -172,7 +167,6 @@ async def revoke_credential(
     revoked = await credential_register.revoke(
         dependencies.database, username, actor_of(operator, body.reason)
     )
-    if revoked is None:
-        raise NotFound
+    shown = ManagedCredential.of(or_not_found(revoked))
     _log.warning("credential revoked", username=username, by=operator.id)
-    return ManagedCredential.of(revoked)
+    return shown

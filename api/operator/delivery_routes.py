@@ -7,7 +7,7 @@ import structlog
 from fastapi import Query
 
 from api.http.dependencies import Dependencies, Operator, Wired, deciding_operator, operator
-from api.http.errors import InvalidQuery, NotFound
+from api.http.errors import InvalidQuery, NotFound, or_not_found
 from api.http.models import Omittable, known
 from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
@@ -102,7 +102,4 @@ async def replay_any_delivery(
 
 
 async def _found(dependencies: Dependencies, delivery_id: str) -> StoredDelivery:
-    found = await delivery_list.get(dependencies.database, delivery_id)
-    if found is None:
-        raise NotFound
-    return found
+    return or_not_found(await delivery_list.get(dependencies.database, delivery_id))

@@ -6,7 +6,7 @@ import structlog
 from fastapi import Path, Query
 
 from api.http.dependencies import Operator, Wired, administrator, operator
-from api.http.errors import InvalidQuery, NotFound
+from api.http.errors import InvalidQuery, NotFound, or_not_found
 from api.http.models import Omittable, known
 from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
@@ -14,7 +14,6 @@ from api.openapi.components import BODY_ERRORS, error_responses
 from api.operator.acting import Reasoned, actor_of
 from api.operator.merchant_models import Merchant, MerchantChange, MerchantPage, NewMerchant, Suspension
 from shared.storage.administration import merchant_register
-from shared.storage.administration.merchant_register import StoredMerchant
 
 _PREFIX: Final = "/v1/operator/merchants"
 router = api_router(_PREFIX, caller=operator, tag="operator")
@@ -64,7 +63,7 @@ async def create_merchant(dependencies: Wired, operator: Operator, body: NewMerc
 @router.get("/{merchant_id}", summary="Return a merchant", responses=error_responses(NotFound()))
 async def get_merchant(dependencies: Wired, merchant_id: MerchantId) -> Merchant:
     """Return the merchant with its settings."""
-    return _shown(await merchant_register.get(dependencies.database, merchant_id))
+    return Merchant.of(or_not_found(await merchant_register.get(dependencies.database, merchant_id)))
 
 
 @administration.patch(
@@ -80,8 +79,9 @@ async def change_merchant(
     changed = await merchant_register.update(
         dependencies.database, merchant_id, body.apply, actor_of(operator, body.reason)
     )
+    shown = Merchant.of(or_not_found(changed))
     _log.info("merchant changed", merchant_id=merchant_id, by=operator.id)
-    return _shown(changed)
+    return shown
 
 
 @administration.post(
@@ -99,8 +99,9 @@ async def suspend_merchant(
     suspended = await merchant_register.suspend(
         dependencies.database, merchant_id, actor.reason or body.reason, actor
     )
+    shown = Merchant.of(or_not_found(suspended))
     _log.warning("merchant suspended", merchant_id=merchant_id, by=operator.id)
-    return _shown(suspended)
+    return shown
 
 
 @administration.post(
@@ -115,11 +116,6 @@ async def resume_merchant(
     """Accept orders again."""
     actor = actor_of(operator, body.reason)
     resumed = await merchant_register.resume(dependencies.database, merchant_id, actor)
+    shown = Merchant.of(or_not_found(resumed))
     _log.info("merchant resumed", merchant_id=merchant_id, by=operator.id)
-    return _shown(resumed)
-
-
-def _shown(found: StoredMerchant | None) -> Merchant:
-    if found is None:
-        raise NotFound
-    return Merchant.of(found)
+    return shown

@@ -3,7 +3,7 @@
 import structlog
 
 from api.http.dependencies import Dependencies, Operator, Wired, deciding_operator, operator
-from api.http.errors import InvalidQuery, InvalidRequest, NotFound
+from api.http.errors import InvalidQuery, InvalidRequest, NotFound, or_not_found
 from api.http.models import known
 from api.http.query import Page, cursor
 from api.http.routing import api_router
@@ -144,10 +144,8 @@ async def release_terminal_as_operator(
 
 
 async def _case(dependencies: Dependencies, payment_id: str) -> operators.Case:
-    found = await operators.case(dependencies.database, payment_id) if is_payment_id(payment_id) else None
-    if found is None:
-        raise NotFound
-    return found
+    is_id = is_payment_id(payment_id)
+    return or_not_found(await operators.case(dependencies.database, payment_id) if is_id else None)
 
 
 async def _page(

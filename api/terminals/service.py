@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from api.http.errors import ApiError, InvalidRequest, NotFound
+from api.http.errors import ApiError, InvalidRequest, NotFound, or_not_found
 from api.http.logins.auth import merchant_of
 from api.payments.early_release import ask_for_terminal
 from api.payments.errors import TerminalFree
@@ -158,10 +158,7 @@ class Registry:
 
     async def registered(self, terminal_id: str, credential: Credential) -> RegisteredTerminal:
         """Return an entry. Raises NotFound."""
-        found = await registry.get(self._database, merchant_of(credential), terminal_id)
-        if found is None:
-            raise NotFound
-        return found
+        return or_not_found(await registry.get(self._database, merchant_of(credential), terminal_id))
 
     async def remove(self, terminal_id: str, credential: Credential) -> None:
         """Remove an entry. Raises NotFound."""

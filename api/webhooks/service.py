@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from api.http.errors import InvalidRequest, NotFound
+from api.http.errors import InvalidRequest, NotFound, or_not_found
 from api.webhooks.errors import (
     UnknownWebhookEndpoint,
     WebhookEndpointDisabled,
@@ -90,10 +90,7 @@ class Webhooks:
 
     async def get(self, endpoint_id: str, merchant_id: str) -> RegisteredEndpoint:
         """Return the merchant's endpoint. Raises NotFound."""
-        found = await endpoints.get(self._database, merchant_id, endpoint_id)
-        if found is None:
-            raise NotFound
-        return found
+        return or_not_found(await endpoints.get(self._database, merchant_id, endpoint_id))
 
     async def change(
         self, endpoint_id: str, wanted: WebhookEndpointChanges, merchant_id: str
@@ -136,12 +133,9 @@ class Webhooks:
     async def send_test(self, endpoint_id: str, merchant_id: str) -> str:
         """Store a test event; return the id of its delivery. Raises NotFound, WebhookEndpointDisabled."""
         try:
-            delivery_id = await endpoints.send_test(self._database, merchant_id, endpoint_id)
+            return or_not_found(await endpoints.send_test(self._database, merchant_id, endpoint_id))
         except EndpointIsDisabled:
             raise WebhookEndpointDisabled from None
-        if delivery_id is None:
-            raise NotFound
-        return delivery_id
 
     def _check_url(self, url: str) -> None:
         try:

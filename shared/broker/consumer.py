@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar, cast
 
@@ -71,29 +72,47 @@ class QueueDelivery(Generic[M]):
         await settle(action, call, timeout_seconds=self._timeout_seconds, about=self.message.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Subscription(Generic[M]):
+    """A queue with its messages' form, and the most that one consumer has unacknowledged at once."""
+
+    queue: str
+    kind: QueueKind
+    decode: Callable[[bytes], M]
+    tag: str
+    prefetch: int
+
+
+def payment_subscription(topology: Topology, *, process_id: str, session_limit: int) -> Subscription[Work]:
+    """Return a terminal worker's subscription to payments and probes; it takes `session_limit` at once."""
+    return Subscription(topology.payments, PAYMENTS, decode_work, f"worker.{process_id}", session_limit)
+
+
+def notification_subscription(
+    topology: Topology, kind: str, *, process_id: str, prefetch: int
+) -> Subscription[NotificationMessage]:
+    """Return a notifier worker's subscription to deliveries of one kind (`hipay` or `merchant`)."""
+    tag = f"notifier.{kind}.{process_id}"
+    return Subscription(topology.notifications(kind), NOTIFICATIONS, decode_notification, tag, prefetch)
+
+
 class QueueConsumer(Generic[M]):
-    """The consumer of one queue, on a channel of its own; at most `prefetch` unacknowledged at once."""
+    """The consumer of one queue, on a channel of its own."""
 
     def __init__(
         self,
         connection: RobustConnection,
         topology: Topology,
+        subscription: Subscription[M],
         *,
-        queue: str,
-        kind: QueueKind,
-        decode: Callable[[bytes], M],
-        tag: str,
-        prefetch: int,
         settings: Settings,
         metrics: Metrics,
     ) -> None:
         self._connection = connection
         self._topology = topology
-        self._name: Final = queue
-        self._kind = kind
-        self._decode = decode
-        self._tag: Final = tag
-        self._prefetch = prefetch
+        self._subscription: Final = subscription
+        self._name: Final = subscription.queue
+        self._tag: Final = subscription.tag
         self._timeout_seconds = settings.broker_call_timeout_seconds
         self._metrics = metrics
         self._channel: AbstractRobustChannel | None = None
@@ -114,11 +133,11 @@ class QueueConsumer(Generic[M]):
                 channel = self._connection.channel(publisher_confirms=False)
                 await channel.initialize()
                 # Before consuming: without a limit the broker sends all its messages.
-                await channel.set_qos(prefetch_count=self._prefetch)
+                await channel.set_qos(prefetch_count=self._subscription.prefetch)
                 queue = await declare_queue(
                     channel,
                     self._name,
-                    self._kind,
+                    self._subscription.kind,
                     self._topology,
                     timeout_seconds=self._timeout_seconds,
                 )
@@ -171,7 +190,7 @@ class QueueConsumer(Generic[M]):
             self._late.append((bursts, tag))
             return
         try:
-            message = self._decode(incoming.body)
+            message = self._subscription.decode(incoming.body)
         except Exception as error:
             # Whatever the error is: left unacknowledged the message would hold a slot for ever.
             structlog.get_logger().error(
@@ -196,58 +215,6 @@ class QueueConsumer(Generic[M]):
 
     async def _requeue(self, bursts: SettlementBursts, tag: int) -> None:
         await settle("requeue", partial(bursts.requeue, tag), timeout_seconds=self._timeout_seconds)
-
-
-class PaymentConsumer(QueueConsumer[Work]):
-    """A terminal worker's consumer of payments and probes; at most `session_limit` unacknowledged."""
-
-    def __init__(
-        self,
-        connection: RobustConnection,
-        topology: Topology,
-        *,
-        process_id: str,
-        settings: Settings,
-        metrics: Metrics,
-    ) -> None:
-        super().__init__(
-            connection,
-            topology,
-            queue=topology.payments,
-            kind=PAYMENTS,
-            decode=decode_work,
-            tag=f"worker.{process_id}",
-            prefetch=settings.session_limit,
-            settings=settings,
-            metrics=metrics,
-        )
-
-
-class NotificationConsumer(QueueConsumer[NotificationMessage]):
-    """A notifier worker's consumer of deliveries of one kind (`hipay` or `merchant`)."""
-
-    def __init__(
-        self,
-        connection: RobustConnection,
-        topology: Topology,
-        *,
-        kind: str,
-        process_id: str,
-        prefetch: int,
-        settings: Settings,
-        metrics: Metrics,
-    ) -> None:
-        super().__init__(
-            connection,
-            topology,
-            queue=topology.notifications(kind),
-            kind=NOTIFICATIONS,
-            decode=decode_notification,
-            tag=f"notifier.{kind}.{process_id}",
-            prefetch=prefetch,
-            settings=settings,
-            metrics=metrics,
-        )
 
 
 def tag_of(incoming: AbstractIncomingMessage) -> int:

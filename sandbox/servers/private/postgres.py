@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sandbox.servers.external import postgres_refusal, wait_until
+from sandbox.servers.external import postgres_refusal
 from sandbox.servers.private.cache import cache_folder, complete_folder
 from sandbox.servers.private.children import Account, Child, free_ports, unprivileged_account
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
-from sandbox.servers.server import PortTaken, SourceMissing, StartFailed, say
+from sandbox.servers.private.server import PrivateServer
+from sandbox.servers.server import SourceMissing, StartFailed, say
 
-READY_SECONDS = 60.0
-STOP_SECONDS = 20.0
-START_ATTEMPTS = 3
 OWNER = "ct"
 OLDEST_VERSION = 15
 
@@ -34,7 +32,7 @@ class PostgresPrograms:
     """The folder to copy where the server's account cannot enter it; None for an installed one."""
 
 
-class PrivatePostgres:
+class PrivatePostgres(PrivateServer):
     """A private server whose owner `ct` needs no password; confirmed data is on the disk (fsync).
 
     With `certificate`, a file with key and certificate, connections may be encrypted. `settings` are further
@@ -42,6 +40,9 @@ class PrivatePostgres:
     """
 
     title = "PostgreSQL"
+    ready_seconds = 60.0
+    #: 'Fast': connections are closed, not waited for.
+    stop_signal = signal.SIGINT
 
     def __init__(
         self,
@@ -51,15 +52,12 @@ class PrivatePostgres:
         certificate: Path | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self.origin = programs.origin
-        self._folder = folder
+        super().__init__(programs.origin, folder)
         self._account = unprivileged_account()
         self._programs = programs
         self._certificate = certificate
         self._settings = settings or {}
         [self._port] = free_ports(1)
-        self._child: Child | None = None
-        self._was_ready = False
 
     @property
     def url(self) -> str:
@@ -71,28 +69,6 @@ class PrivatePostgres:
             self._programs = _within_reach(self._programs, self._folder, self._account)
             self._make_cluster()
         self._start()
-
-    def wait_ready(self) -> None:
-        for attempt in range(1, START_ATTEMPTS + 1):
-            try:
-                wait_until(self._refusal, self._check_running, READY_SECONDS, self.title)
-            except PortTaken:
-                if self._was_ready or attempt == START_ATTEMPTS:
-                    raise
-                say("PostgreSQL's port was taken meanwhile, trying another ...")
-                [self._port] = free_ports(1)
-                self._start()
-            else:
-                self._was_ready = True
-                return
-
-    def kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-
-    def stop(self) -> None:
-        if self._child is not None:
-            self._child.end(signal.SIGINT, STOP_SECONDS)  # 'fast': connections are closed, not waited for
 
     def remove(self) -> None:
         """End the server in order, since a killed one leaves shared memory behind, and delete its data."""
@@ -106,9 +82,9 @@ class PrivatePostgres:
             return "it is starting"
         return postgres_refusal(self.url)
 
-    def _check_running(self) -> None:
-        if self._child is not None:
-            self._child.check_running()
+    def _start_elsewhere(self) -> None:
+        [self._port] = free_ports(1)
+        self._start()
 
     def _start(self) -> None:
         settings = {
@@ -124,13 +100,13 @@ class PrivatePostgres:
         command = [str(self._programs.commands / "postgres"), "-D", str(self._folder / "data")]
         command += ["-p", str(self._port)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self._child = Child(
+        self._process = Child(
             "postgres",
             command,
             environment=_environment(self._programs),
             folder=self._folder,
             log=self._folder / "postgres.log",
-            death_signal=signal.SIGINT,
+            death_signal=self.stop_signal,
             account=self._account,
         )
 

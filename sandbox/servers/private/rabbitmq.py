@@ -2,20 +2,17 @@
 
 import secrets
 import shutil
-import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.servers.external import amqp_refusal, wait_until
+from sandbox.servers.external import amqp_refusal
 from sandbox.servers.private.cache import cache_folder, complete_folder
 from sandbox.servers.private.children import Child, free_ports
 from sandbox.servers.private.packages import add_missing_libraries, known_packages, library_path, unpack
+from sandbox.servers.private.server import PrivateServer
 from sandbox.servers.server import PortTaken, SourceMissing, StartFailed, say
 
-READY_SECONDS = 90.0
-STOP_SECONDS = 20.0
-START_ATTEMPTS = 3
 CONTROL_SECONDS = 60.0
 MEMORY_LIMIT = "1GB"
 INSTALLED_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the wrapper in /usr/sbin insists on root
@@ -37,7 +34,7 @@ class RabbitmqPrograms:
     """LD_LIBRARY_PATH, or empty."""
 
 
-class PrivateRabbitmq:
+class PrivateRabbitmq(PrivateServer):
     """A private node with the user guest:guest, and its own epmd.
 
     epmd, Erlang's name service, starts first and in the foreground: a node that finds none starts a daemon,
@@ -46,6 +43,7 @@ class PrivateRabbitmq:
     """
 
     title = "RabbitMQ"
+    ready_seconds = 90.0
 
     def __init__(
         self,
@@ -58,17 +56,14 @@ class PrivateRabbitmq:
     ) -> None:
         """`with_metrics`: it serves its metrics for Prometheus at `metrics_port`; `with_management`: its
         management API at `management_url`."""
-        self.origin = programs.origin
+        super().__init__(programs.origin, folder)
         self.metrics_port = free_ports(1)[0] if with_metrics else None
         self._management_port = free_ports(1)[0] if with_management else None
         self._programs = programs
         self._certificate = certificate
-        self._folder = folder
         self._node_name = f"sandbox-{secrets.token_hex(4)}"
         self._take_ports()
         self._epmd: Child | None = None
-        self._node: Child | None = None
-        self._was_ready = False
 
     @property
     def url(self) -> str:
@@ -89,30 +84,7 @@ class PrivateRabbitmq:
             self._write_settings()
         if self._epmd is None or self._epmd.has_ended:
             self._epmd = self._child("epmd", ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"])
-        self._node = self._child("rabbitmq", [str(self._programs.server)])
-
-    def wait_ready(self) -> None:
-        for attempt in range(1, START_ATTEMPTS + 1):
-            try:
-                wait_until(self._refusal, self._check_running, READY_SECONDS, self.title)
-            except PortTaken:
-                if self._was_ready or attempt == START_ATTEMPTS:
-                    raise
-                say("a port of RabbitMQ was taken meanwhile, trying others ...")
-                self.remove()
-                self._take_ports()
-                self.launch()
-            else:
-                self._was_ready = True
-                return
-
-    def kill(self) -> None:
-        if self._node is not None:
-            self._node.kill()
-
-    def stop(self) -> None:
-        if self._node is not None:
-            self._node.end(signal.SIGTERM, STOP_SECONDS)
+        self._process = self._child("rabbitmq", [str(self._programs.server)])
 
     def alarm(self, *, raised: bool) -> None:
         """Raise or clear the memory alarm, by the node's memory limit; takes two seconds."""
@@ -136,11 +108,16 @@ class PrivateRabbitmq:
 
     def remove(self) -> None:
         """Kill the node, since its data is deleted anyway and an orderly stop takes a second."""
-        for child in (self._node, self._epmd):
+        for child in (self._process, self._epmd):
             if child is not None:
                 child.kill()
-        self._node = self._epmd = None
+        self._process = self._epmd = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start_elsewhere(self) -> None:
+        self.remove()
+        self._take_ports()
+        self.launch()
 
     def _refusal(self) -> str | None:
         return amqp_refusal(self.url, self._node_name)
@@ -151,8 +128,7 @@ class PrivateRabbitmq:
                 self._epmd.check_running()
             except StartFailed as failure:  # where its port is taken it logs nothing and ends with status 0
                 raise PortTaken(str(failure)) from failure
-        if self._node is not None:
-            self._node.check_running()
+        super()._check_running()
 
     def _child(self, name: str, command: list[str]) -> Child:
         log = self._folder / f"{name}.log"

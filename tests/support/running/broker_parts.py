@@ -9,9 +9,9 @@ import aiormq
 from aio_pika import RobustConnection
 
 from shared.broker.connections import connected, declare_topology, topology_of
-from shared.broker.consumer import PaymentConsumer
+from shared.broker.consumer import QueueConsumer, payment_subscription
 from shared.broker.interfaces import Delivery
-from shared.broker.messages import PaymentMessage
+from shared.broker.messages import PaymentMessage, Work
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.broker.topology import Topology
@@ -72,11 +72,12 @@ class BrokerParts:
             connection, self.topology, timeout_seconds=self.settings.broker_call_timeout_seconds
         )
 
-    async def consumer(self, name: str = "w1", *, url: str | None = None) -> PaymentConsumer:
+    async def consumer(self, name: str = "w1", *, url: str | None = None) -> QueueConsumer[Work]:
         connection = await self.connection("consume", url=url)
-        return PaymentConsumer(
-            connection, self.topology, process_id=name, settings=self.settings, metrics=self.metrics
+        wanted = payment_subscription(
+            self.topology, process_id=name, session_limit=self.settings.session_limit
         )
+        return QueueConsumer(connection, self.topology, wanted, settings=self.settings, metrics=self.metrics)
 
     async def replies(self, name: str = "a1", *, url: str | None = None) -> ReplyQueue:
         connection = await self.connection("reply", url=url)

@@ -10,9 +10,9 @@ from eventually import eventually
 from running.broker_parts import BrokerParts, is_ready, payment_id, payment_named_by
 from wire.amqp_proxy import AmqpProxy
 
-from shared.broker.consumer import PaymentConsumer
+from shared.broker.consumer import QueueConsumer
 from shared.broker.interfaces import Delivery
-from shared.broker.messages import PaymentMessage
+from shared.broker.messages import PaymentMessage, Work
 from shared.broker.publisher import Publisher
 from shared.tracing.context import TraceContext
 
@@ -25,7 +25,7 @@ async def publish(publisher: Publisher, count: int) -> list[str]:
 
 async def consuming(
     parts: BrokerParts, url: str | None = None
-) -> tuple[Publisher, PaymentConsumer, "asyncio.Queue[Delivery]"]:
+) -> tuple[Publisher, QueueConsumer[Work], "asyncio.Queue[Delivery]"]:
     """Return a publisher, a consumer that has started, and what is delivered to it."""
     publisher, consumer = await parts.publisher(), await parts.consumer(url=url)
     deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
