@@ -6,7 +6,6 @@ same run.
 """
 
 import asyncio
-import json
 import os
 import signal
 import tempfile
@@ -20,6 +19,7 @@ from typing import Final
 
 from bench.figures import percentile
 from bench.measures.memory import peak_mb
+from bench.parts.webhook_data import ENDPOINTS, empty, fill, host, register_endpoints, write_event
 from bench.receiver import Receiver
 from bench.results import Part, Row
 from bench.size import WHOLE, Size
@@ -27,17 +27,13 @@ from bench.system import Servers, database_named
 from shared.broker.connections import connected, declare_topology, topology_of
 from shared.broker.outbox_publisher import outbox_publisher
 from shared.metrics.metrics import Metrics
-from shared.notification.kinds import MERCHANT
 from shared.runtime.processes import Process
-from shared.security.credentials import new_webhook_secret
 from shared.security.encryption import SecretCipher
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings
-from shared.storage.db.engine import Database, Transaction, WakeUp
+from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
-from shared.storage.db.statement import Statement
 
-ENDPOINTS: Final = 100
 #: The first seconds of each measurement are left out: leases, connections and slots fill up.
 SETTLE_SECONDS: Final = 2.0
 #: Events a second in the measurement of latency, far below one worker's capacity.
@@ -45,50 +41,7 @@ STEADY_RATE: Final = 100
 #: For the last webhooks of the steady rate.
 ARRIVAL_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.005
-PAYLOAD: Final = "x" * 700
-
-_INSERT_ENDPOINT = Statement(
-    "INSERT INTO webhook_endpoints (id, merchant_id, url, created_at, changed_at)"
-    " VALUES (:id, :merchant_id, :url, {now}, {now})"
-)
-_INSERT_SECRET = Statement(
-    "INSERT INTO webhook_secrets (endpoint_id, encrypted, created_at) VALUES (:id, :encrypted, {now})"
-)
-_INSERT_MERCHANT = Statement(
-    "INSERT INTO merchants (id, name, networks, created_at) VALUES ('mer_bench', 'Bench', '[]', {now})"
-)
-#: One payment for each waiting delivery, so that the order within a payment is checked as usual.
-_INSERT_PAYMENTS = Statement(
-    "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, state, amount_cents,"
-    " currency, protocol, force_authorization, host, port, pos_number, profile, request, created_at,"
-    " deadline_at, published_at) SELECT 'pay_' || n, 'mer_bench', 'ORDER_' || n, 'debit', 'debit:' || n,"
-    " 'succeeded', 100, 'EUR', 'ConcertV3.2', false, '127.0.0.2', 8888, '01', '{{}}', '{{}}', {now}, {now},"
-    " {now} FROM generate_series(1, :number) AS n"
-)
-_INSERT_EVENT = Statement(
-    "INSERT INTO events (merchant_id, sequence, type, at, body)"
-    " VALUES ('mer_bench', 1, 'payment.succeeded', {now}, :body) RETURNING number"
-)
-_DELIVERY = (
-    "INSERT INTO deliveries (id, kind, target, merchant_id, payment_id, event_number, type, sequence, state,"
-    " created_at, since_at, due_at, publish_at)"
-)
-_INSERT_DELIVERY = Statement(
-    _DELIVERY + " VALUES (:id, 'merchant', :target, 'mer_bench', :payment_id, :event,"
-    " 'payment.succeeded', 1, 'waiting',"
-    " {now}, {now}, {now}, {now} + 10000)"
-)
-#: All waiting deliveries, spread evenly over the endpoints, due and to be published now.
-_INSERT_MANY = Statement(
-    _DELIVERY + " SELECT :prefix || n, 'merchant', 'whe_' || lpad((n % :endpoints)::text, 26, '0'),"
-    " 'mer_bench', 'pay_' || n, :event, 'payment.succeeded', 1, 'waiting', {now}, {now}, {now}, {now}"
-    " FROM generate_series(1, :number) AS n"
-)
-_EMPTY = (
-    Statement("DELETE FROM delivery_attempts"),
-    Statement("DELETE FROM deliveries"),
-    Statement("DELETE FROM delivery_targets"),
-)
+HANGING: Final = host(0)
 
 
 @dataclass
@@ -115,44 +68,10 @@ class Bench:
             process.signal(signal.SIGKILL)
             await process.ended()
 
-    async def empty(self) -> None:
-        async def work(tx: Transaction) -> None:
-            for statement in _EMPTY:
-                await tx.run(statement)
-
-        await self.database.write(work)
-
-
-def _endpoint(number: int) -> str:
-    return f"whe_{number:026d}"
-
-
-def _host(number: int) -> str:
-    return f"127.78.0.{number + 1}"
-
-
-HANGING: Final = _host(0)
-
-
-async def _register_endpoints(bench: Bench, secret_key: str) -> None:
-    cipher = SecretCipher(secret_key.encode())
-
-    async def work(tx: Transaction) -> None:
-        await tx.run(_INSERT_MERCHANT)
-        await tx.run(_INSERT_PAYMENTS, number=bench.size.deliveries)
-        for number in range(ENDPOINTS):
-            endpoint = _endpoint(number)
-            sealed = cipher.encrypt(new_webhook_secret(os.urandom), endpoint, os.urandom)
-            url = f"http://{_host(number)}:{bench.receiver.port}/hooks"
-            await tx.run(_INSERT_ENDPOINT, id=endpoint, merchant_id="mer_bench", url=url)
-            await tx.run(_INSERT_SECRET, id=endpoint, encrypted=sealed)
-
-    await bench.database.write(work)
-
 
 async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
     """Return deliveries a second to the 99 endpoints that always answer, and the worker's peak MB."""
-    await _fill(bench)
+    await fill(bench.database, bench.size.deliveries)
     bench.receiver.begin_anew(hangs)
     async with bench.notifier() as process:
         await asyncio.sleep(SETTLE_SECONDS)
@@ -166,41 +85,23 @@ async def _throughput(bench: Bench, hangs: str | None) -> tuple[float, float]:
 async def busy_notifier(servers: Servers, size: Size) -> AsyncIterator[int]:
     """Yield the process number of a notifier worker that has deliveries for all endpoints."""
     async with _prepared(servers, size) as bench:
-        await _fill(bench)
+        await fill(bench.database, bench.size.deliveries)
         bench.receiver.begin_anew(None)
         async with bench.notifier() as process:
             await asyncio.sleep(SETTLE_SECONDS)
             yield process.pid
 
 
-async def _fill(bench: Bench) -> None:
-    """Let so many deliveries wait, spread evenly over the endpoints."""
-    await bench.empty()
-
-    async def fill(tx: Transaction) -> None:
-        row = await tx.one(_INSERT_EVENT, body=json.dumps({"filling": PAYLOAD}))
-        assert row is not None
-        await tx.run(
-            _INSERT_MANY,
-            prefix=f"dlv_{token_hex(4)}_",
-            endpoints=ENDPOINTS,
-            event=row.number,
-            number=bench.size.deliveries,
-        )
-
-    await bench.database.write(fill)
-
-
 async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
     """Return the milliseconds from the transaction to the arrival at the endpoints that always answer."""
-    await bench.empty()
+    await empty(bench.database)
     bench.receiver.begin_anew(hangs)
     seconds = SETTLE_SECONDS + 2 * bench.size.slice_seconds
     async with bench.notifier():
         begun, number = time.perf_counter(), 0
         while (passed := time.perf_counter() - begun) < seconds or number < ENDPOINTS:
             while number < passed * STEADY_RATE:
-                await _write_event(bench, number)
+                await write_event(bench.database, number)
                 number += 1
             await asyncio.sleep(POLL_SECONDS)
         expected = number if hangs is None else number - -(-number // ENDPOINTS)
@@ -211,21 +112,6 @@ async def _latencies(bench: Bench, hangs: str | None) -> list[float]:
             await asyncio.sleep(POLL_SECONDS)
     times = bench.receiver.latencies_ms
     return times[int(len(times) * SETTLE_SECONDS / seconds) :]
-
-
-async def _write_event(bench: Bench, number: int) -> None:
-    target = _endpoint(number % ENDPOINTS)
-    delivery_id = f"dlv_{token_hex(13)}"
-
-    async def work(tx: Transaction) -> None:
-        body = json.dumps({"filling": PAYLOAD, "written_at_ms": round(time.time() * 1000)})
-        row = await tx.one(_INSERT_EVENT, body=body)
-        assert row is not None
-        payment_id = f"pay_{number + 1}"
-        await tx.run(_INSERT_DELIVERY, id=delivery_id, target=target, payment_id=payment_id, event=row.number)
-        tx.wake_ups.append(WakeUp(MERCHANT, delivery_id, target))
-
-    await bench.database.write(work)
 
 
 @asynccontextmanager
@@ -248,7 +134,7 @@ async def _prepared(servers: Servers, size: Size) -> AsyncIterator[Bench]:
         await migrating.ended()
         database = open_database(database_url)
         stack.push_async_callback(database.close)
-        receiver = Receiver([_host(number) for number in range(ENDPOINTS)])
+        receiver = Receiver([host(number) for number in range(ENDPOINTS)])
         await receiver.listen()
         stack.callback(receiver.close)
         topology = topology_of(settings)
@@ -260,7 +146,9 @@ async def _prepared(servers: Servers, size: Size) -> AsyncIterator[Bench]:
         publishing = asyncio.create_task(notifying.run())
         stack.callback(publishing.cancel)
         bench = Bench(database, settings, receiver, environment, folder, size)
-        await _register_endpoints(bench, secret_key)
+        await register_endpoints(
+            database, port=receiver.port, payments=size.deliveries, cipher=SecretCipher(secret_key.encode())
+        )
         yield bench
 
 

@@ -12,16 +12,10 @@ from shared.network.tls import ca_file_problem
 from shared.security.credentials import is_webhook_secret
 from shared.settings.checks import broken_checks
 from shared.settings.fields import Group, variable
-from shared.settings.groups import (
-    ApiSettings,
-    BrokerSettings,
-    ProcessSettings,
-    StorageSettings,
-    TerminalSettings,
-    WorkerSettings,
-)
+from shared.settings.groups import ApiSettings, ProcessSettings, TerminalSettings, WorkerSettings
 from shared.settings.limits import FairShareSettings, PaymentLimits
 from shared.settings.notifications import NotificationSettings
+from shared.settings.servers import BrokerSettings, StorageSettings
 
 GROUPS: tuple[type[Group], ...] = (
     StorageSettings,
