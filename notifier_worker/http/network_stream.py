@@ -17,7 +17,7 @@ _UNREAD_BYTES: Final = 64 * 1024
 
 
 class _Received(asyncio.Protocol):
-    """What a receiver has sent, and if it takes more."""
+    """The bytes that a receiver has sent, and a signal that it takes more."""
 
     def __init__(self) -> None:
         self.unread = bytearray()

@@ -12,7 +12,7 @@ from monitoring.expressions import RULES, alerts, panel_expressions, rule_expres
 from monitoring.scenarios import HEALTHY, SCENARIOS
 
 from sandbox.servers.private.prometheus import prometheus_programs
-from shared.metrics.catalogue.catalogue import CATALOGUE
+from shared.metrics.reference import CATALOGUE
 
 REPOSITORY: Final = Path(__file__).parents[3]
 RUNBOOKS: Final = REPOSITORY / "docs" / "operations" / "alerts.md"

@@ -7,10 +7,9 @@ import pytest
 from prometheus_client.exposition import generate_latest
 
 from notifier_worker.metrics import NotifierMetrics
-from shared.metrics.catalogue.catalogue import CATALOGUE
 from shared.metrics.definition import NOTIFIER, PROCESSES
 from shared.metrics.metrics import Metrics
-from shared.metrics.reference import render_reference
+from shared.metrics.reference import CATALOGUE, render_reference
 from shared.payment.payment import Operation, Reason
 from shared.payment.states import State
 
