@@ -1,7 +1,7 @@
 """Handlers of every error, which answer it with the contract's envelope."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -20,13 +20,14 @@ from api.http.errors import (
     UndefinedError,
 )
 from api.http.json_text import answer
-from api.http.references import body_with_references
-from api.http.server.access import CREDENTIAL, note_error, note_payment, note_response
+from api.http.server.access import CREDENTIAL, note_error, note_payment, note_response, request_access
 from api.http.validation import first_validation_error
 from shared.runtime.outage_lines import log_outage
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
 from shared.storage.terminals.merchants import Credential
+
+ERRORS_PAGE: Final = "/docs/errors"
 
 _log = structlog.get_logger()
 
@@ -35,7 +36,17 @@ def answer_error(error: ApiError) -> Response:
     note_error(error.code)
     if error.payment is not None:
         note_payment(error.payment.id)
-    return answer(error.status, body_with_references(error), error.headers)
+    return answer(error.status, _body_with_references(error), error.headers)
+
+
+def _body_with_references(error: ApiError) -> dict[str, Any]:
+    """Return the error's body, with the request's id and the page that explains the error."""
+    body, access = error.body(), request_access()
+    if access is not None and access.reference is not None:
+        request_id, root_path = access.reference
+        doc_url = f"{root_path}{ERRORS_PAGE}#{type(error).__name__}"
+        body["error"] |= {"request_id": request_id, "doc_url": doc_url}
+    return body
 
 
 async def _on_api_error(request: Request, error: Exception) -> Response:

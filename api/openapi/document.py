@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.connector.answer import Answer
 from api.connector.schema import order_schema
-from api.http.references import ERRORS_PAGE
+from api.http.responses import ERRORS_PAGE
 from api.openapi.components import Error, published, string
 from api.payments.models import Accepted
 from api.routers import ROUTERS

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from api.http import errors
 from api.http.errors import ApiError
-from api.http.references import ERRORS_PAGE
+from api.http.responses import ERRORS_PAGE
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 _STYLE: Final = (

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from api.connector.routes import HEALTH_PATH
-from api.http.references import ERRORS_PAGE
+from api.http.responses import ERRORS_PAGE
 
 #: Path and title of each link.
 _LINKS: Final = {

@@ -10,8 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.metrics.metrics import HttpMetrics
 
-#: The key of a scope under which its credential is found, once it was checked.
+#: Keys of a scope under which its request's id is found, and its credential once it was checked.
+REQUEST_ID: Final = "cloud_terminal.request_id"
 CREDENTIAL: Final = "cloud_terminal.credential"
+_CONTRACT: Final = "/v1/connector"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: The label of a path that no route has.
 NO_ROUTE: Final = "none"
@@ -25,6 +27,9 @@ _log = structlog.get_logger()
 class Access:
     """One request and its answer, as far as they are known."""
 
+    #: The request's id, and the path that the API is served below, for errors that refer to both; None: the
+    #: published contract has no such members. There the id is in the header `X-Request-Id` alone.
+    reference: tuple[str, str] | None = None
     #: The path of the route, with its parameters' names.
     route: str = NO_ROUTE
     status: int = 0
@@ -48,7 +53,7 @@ _access: ContextVar[Access | None] = ContextVar("access", default=None)
 
 
 def request_access() -> Access | None:
-    """Return what is known of this request; None outside of one."""
+    """Return what is known of this request, or of the last one that this task has answered; None without."""
     return _access.get()
 
 
@@ -74,11 +79,6 @@ def note_error(code: str) -> None:
         access.error = access.code = code
 
 
-def noted() -> Access | None:
-    """Return what is known of the request that this task has answered."""
-    return _access.get()
-
-
 class Measured:
     """ASGI middleware that counts, times and logs every request, from its head to the end of its answer."""
 
@@ -90,7 +90,7 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        access = Access()
+        access = Access(reference=_reference_of(scope))
         _access.set(access)
         began = time.perf_counter()
 
@@ -122,6 +122,13 @@ class Measured:
         self._metrics.answered(label, access.route, access.status, seconds)
         if access.error is not None:
             self._metrics.failed(access.route, access.error)
+
+
+def _reference_of(scope: Scope) -> tuple[str, str] | None:
+    request_id, path = scope.get(REQUEST_ID), scope["path"]
+    if request_id is None or path == _CONTRACT or path.startswith(f"{_CONTRACT}/"):
+        return None
+    return request_id, scope.get("root_path", "")
 
 
 def _route_of(scope: Scope) -> str | None:

@@ -8,18 +8,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import NotFound
-from api.http.references import refer_to
 from api.http.responses import answer_error
-from api.http.server.access import CREDENTIAL, request_access
+from api.http.server.access import CREDENTIAL, REQUEST_ID, request_access
 from api.http.server.given_responses import GivenResponses
 from shared.network.http_bounds import CLIENT_LEFT, LOGGED_IN
 from shared.runtime.ids import RandomBytes, new_process_id
 from shared.runtime.logging import bound, is_sane_request_id
 from shared.runtime.turns import Turns
 from shared.storage.investigation.responses import Response
-
-#: The key of a scope under which its request's id is found.
-_ID: Final = "cloud_terminal.request_id"
 
 _REQUEST_ID: Final = b"x-request-id"
 
@@ -94,7 +90,6 @@ class Edge:
 
         _scope.set(scope)
         _headers.set(added)
-        refer_to(scope["path"], scope.get(_ID), scope.get("root_path", ""))
         if "\0" in scope["path"]:
             # No name has it, and PostgreSQL refuses it.
             await answer_error(NotFound())(scope, receive, send_guarded)
@@ -117,7 +112,7 @@ class Edge:
                 request=f"{scope['method']} {scope['path']}",
                 credential=scope[CREDENTIAL].id,
                 client=client_host(),
-                request_id=scope.get(_ID),
+                request_id=scope.get(REQUEST_ID),
                 client_left=client_left is not None and client_left(),
             ),
         )
@@ -139,7 +134,7 @@ class RequestIds:
             return
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _REQUEST_ID), "")
         request_id = given if is_sane_request_id(given) else new_process_id(self._random_bytes)
-        scope[_ID] = request_id
+        scope[REQUEST_ID] = request_id
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.server.access import METHODS, NO_ROUTE, UNLOGGED, noted
+from api.http.server.access import METHODS, NO_ROUTE, UNLOGGED, request_access
 from shared.tracing.context import TRACEPARENT, TRACESTATE, TraceContext, trace_context
 from shared.tracing.spans import Span, continued, span
 
@@ -41,7 +41,7 @@ def _caller(scope: Scope) -> TraceContext | None:
 
 
 def _describe(traced: Span, name: str) -> None:
-    access = noted()
+    access = request_access()
     if access is None:
         return
     if access.route != NO_ROUTE:
