@@ -204,10 +204,6 @@ class Fleet:
         process.is_ending = True
         return await process.ended(), process.text
 
-    @property
-    def logs(self) -> str:
-        return "".join(process.text for process in self.processes)
-
     async def supervise(self, stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> Process | None:
         """Run `work` until it ends, until `stopped` is set, or until a process ends by itself.
 

@@ -201,7 +201,7 @@ async def _shows(running: Running, state: str) -> bool:
 
 
 async def check_that_no_card_number_was_kept(running: Running) -> None:
-    kept = running.fleet.logs
+    kept = "".join(process.text for process in running.fleet.processes)
     if running.system.database.dialect == "sqlite":
         path = Path(running.store.url.removeprefix("sqlite+aiosqlite:///"))
         kept += "".join(file.read_bytes().decode("latin-1") for file in path.parent.glob("*.db*"))

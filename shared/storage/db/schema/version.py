@@ -37,11 +37,6 @@ def known_versions(folder: Path = MIGRATIONS) -> list[str]:
     return [_REVISION.findall(file.read_text("utf-8"))[0] for file in files]
 
 
-def newest_version() -> str:
-    """Return the version of the schema after both steps of this release's migration."""
-    return known_versions()[-1]
-
-
 async def schema_version(database: Database) -> str | None:
     """Return the version of a database's schema; None for an empty database."""
 
