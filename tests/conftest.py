@@ -1,1 +1,7 @@
-pytest_plugins = ["plugins.loaded_machine", "plugins.chosen_runs", "plugins.servers", "databases"]
+pytest_plugins = [
+    "plugins.loaded_machine",
+    "plugins.chosen_runs",
+    "plugins.nothing_left",
+    "plugins.servers",
+    "databases",
+]

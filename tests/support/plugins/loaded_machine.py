@@ -8,18 +8,13 @@ from hypothesis import HealthCheck, settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Switch Hypothesis's time limits off for all tests."""
-    settings.register_profile("loaded machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("loaded machine")
-    plain_tracebacks()
-
-
-def plain_tracebacks() -> None:
-    """Configure structlog without drawn tracebacks, which would block a loop for seconds.
+    """Switch off Hypothesis's time limits, and drawn tracebacks, which would block a loop for seconds.
 
     Lines go to standard error as the process found it: a served API on a thread must not write into the
     output of a command that a test runs in this process.
     """
+    settings.register_profile("loaded machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("loaded machine")
     structlog.reset_defaults()
     *others, _ = structlog.get_config()["processors"]
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
