@@ -43,8 +43,12 @@ async def paid_while_unavailable(system: System, **limits: Any) -> AsyncIterator
 async def test_a_known_result_outlives_the_drain_while_the_database_is_unavailable(system: System) -> None:
     """The drain is over at once, the database comes back after it: stored as it was, not as a doubt."""
     async with paid_while_unavailable(system) as scene:
+        (payment,) = await system.payments()
+        (run,) = [task for task in asyncio.all_tasks() if task.get_name() == payment.id]
         draining = asyncio.create_task(scene.worker.deliveries.drain(0.05))
-        await asyncio.sleep(1)
+        await eventually(run.cancelling)
+        for _ in range(100):
+            await asyncio.sleep(0)
         assert not draining.done()
         scene.worker.database.is_unavailable = False
         await asyncio.wait_for(draining, 20)

@@ -43,7 +43,9 @@ async def test_a_result_waits_for_an_unavailable_database(way_to_postgres: AmqpP
         await way_to_postgres.mend()
 
     assert paying.result().json()["paymentStatus"] == "Success"
-    assert await system.events(payment_id(paying.result())) == ["accepted", "claimed", "answered_done"]
+    events = await system.events(payment_id(paying.result()))
+    # The identification after the first payment may have come by now.
+    assert [event for event in events if event != "identified"] == ["accepted", "claimed", "answered_done"]
     await eventually(lambda: system.is_free(shop.host))
 
 

@@ -64,12 +64,11 @@ def test_a_signal_is_passed_on_and_the_command_ends_in_its_own_way(environment: 
     """A test runner that is stopped still cleans up after itself."""
     script = """if True:
         import signal, sys
-        def end(number, frame):
-            print("ended in order", flush=True)
-            sys.exit(3)
-        signal.signal(signal.SIGTERM, end)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         print("up", flush=True)
-        signal.pause()
+        signal.sigwait({signal.SIGTERM})
+        print("ended in order", flush=True)
+        sys.exit(3)
     """
     process = subprocess.Popen(
         _command("--only", "postgres", "--", sys.executable, "-c", script),

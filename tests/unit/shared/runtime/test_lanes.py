@@ -11,6 +11,7 @@ from shared.runtime.lanes import Lanes
 
 #: Longer than any test takes.
 FOREVER_SECONDS = 3600.0
+MOMENT_SECONDS = 0.01
 
 
 class _Work:
@@ -81,14 +82,16 @@ async def test_equal_items_are_calls_of_their_own() -> None:
 async def test_a_hanging_batch_keeps_others_waiting_for_a_moment_only() -> None:
     """They go together beside it; there are never more batches than lanes."""
     work = _Work()
-    lanes = work.lanes(lanes=2, patience_seconds=0.01)
+    lanes = work.lanes(lanes=2, patience_seconds=MOMENT_SECONDS)
     first = _calls(lanes, 1)
     assert await work.begun.get() == [1]
 
     others = _calls(lanes, 2, 3)
     assert await work.begun.get() == [2, 3]
     later = _calls(lanes, 4)
-    await asyncio.sleep(0.05)
+    # Timers end in their order: the second batch's moment is over before this one.
+    await asyncio.sleep(MOMENT_SECONDS)
+    await _settled()
     assert work.begun.empty()
 
     work.end(2)
@@ -104,7 +107,7 @@ async def test_a_moment_that_is_over_is_not_waited_for_again() -> None:
     lanes = work.lanes(lanes=2, patience_seconds=0.0)
     calls = _calls(lanes, 1)
     await work.begun.get()
-    await asyncio.sleep(0.01)
+    await _settled()
 
     calls += _calls(lanes, 2)
 
