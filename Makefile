@@ -36,7 +36,7 @@ sandbox: $(VENV)/.ready ## Run API, terminal, cash register, banks, HiPay and me
 
 .PHONY: test
 test: $(VENV)/.ready ## Run the whole test suite against a real RabbitMQ and both databases
-	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: test-browser
 test-browser: .cache/browser-venv/.ready ## Drive the sandbox's pages in Chromium (SCREENSHOTS=docs/images takes pictures)

@@ -41,6 +41,8 @@ PATIENT = {
     "sweep_interval_seconds": 0.3,
     "publish_timeout_seconds": 40,
     "queue_deadline_seconds": 60,
+    "accept_wait_seconds": 120,
+    "worker_lag_limit_seconds": 60,
     "caller_wait_seconds": 260,
     "proxy_timeout_seconds": 270,
     "api_unready_seconds": 0,

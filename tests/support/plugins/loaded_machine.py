@@ -1,10 +1,17 @@
 """Pytest plugin that sets libraries up so that a loaded machine makes tests slow, never red."""
 
+import os
 import sys
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are processors (`-n auto`): tests wait a third of their time."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:

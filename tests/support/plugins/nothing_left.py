@@ -33,7 +33,7 @@ def _state() -> dict[str, object]:
         "the working directory": Path.cwd(),
         "sys.path": list(sys.path),
         "the interval of thread switches": sys.getswitchinterval(),
-        "the garbage collector": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
+        "the garbage collector": (gc.isenabled(), gc.get_threshold()),
         "signal handlers": [signal.getsignal(number) for number in SIGNALS],
         "the root logger": (root.level, list(root.handlers), root.manager.disable),
         "the loggers' levels": levels_of_loggers(),

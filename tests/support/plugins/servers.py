@@ -1,7 +1,7 @@
 """Pytest plugin with the RabbitMQ and PostgreSQL of a run: given by the environment, else started.
 
 `python -m sandbox.servers -- pytest ...` gives them. Plain `pytest` starts each when a test first asks for
-it. `pytest -n 2` starts both before its workers, which inherit the addresses, unless only tests are named
+it. `pytest -n auto` starts both before its workers, which inherit the addresses, unless only tests are named
 that need none.
 """
 

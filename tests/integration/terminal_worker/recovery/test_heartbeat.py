@@ -1,6 +1,8 @@
 """A worker's heartbeat goes on under load; the worker ends itself once it was taken over."""
 
 import asyncio
+import gc
+import signal
 
 import pytest
 from eventually import eventually
@@ -23,6 +25,10 @@ async def test_a_worker_whose_row_is_gone_ends_itself(system: System) -> None:
         await asyncio.wait_for(process, 10)
 
     assert gone == 1
+    # A process that ends keeps these to its end.
+    gc.unfreeze()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 @pytest.mark.parametrize("limits", [{**BRIEF_DOUBT, "publish_timeout_seconds": 4}])
