@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,5 +37,4 @@ def _state() -> dict[str, object]:
         "the root logger": (root.level, list(root.handlers), root.manager.disable),
         "the loggers' levels": levels_of_loggers(),
         "structlog's configuration": structlog.get_config(),
-        "filters of warnings": list(warnings.filters),
     }
