@@ -9,7 +9,7 @@ from api.http.server.given_responses import GivenResponses
 from api.investigation.exports import Exports
 from api.limits.failed_logins import FailedLogins
 from api.limits.fair_shares import FairShares
-from api.operator.issuer import Issuer
+from api.operator.administration.issuer import Issuer
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.payments.waiters import Waiters

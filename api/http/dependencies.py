@@ -16,7 +16,7 @@ from api.http.server.access import CREDENTIAL
 from api.http.server.given_responses import GivenResponses
 from api.investigation.exports import Exports
 from api.limits.fair_shares import FairShares, Share
-from api.operator.issuer import Issuer
+from api.operator.administration.issuer import Issuer
 from api.payments.changes import PaymentChanges
 from api.payments.service import Payments
 from api.terminals.lookup import Terminals

@@ -2,10 +2,11 @@
 
 from starlette.responses import RedirectResponse, Response
 
-from api.operator import credential_routes, delivery_routes, merchant_routes, routes
+from api.operator import delivery_routes, routes
 from api.operator.acting import Reasoned, actor_of
-from api.operator.credential_models import Revocation, Rotation
-from api.operator.merchant_models import Suspension
+from api.operator.administration import credential_routes, merchant_routes
+from api.operator.administration.credential_models import Revocation, Rotation
+from api.operator.administration.merchant_models import Suspension
 from api.operator.models import Decision, Release
 from api.operator_page.render import HEADERS
 from api.operator_page.views import View, show_merchant

@@ -11,7 +11,8 @@ from api.http.errors import InvalidQuery
 from api.http.query import PageRequest, read_cursor
 from api.investigation import operator_routes as investigation
 from api.investigation.parameters import WITHIN_MINUTES
-from api.operator import credential_routes, delivery_routes, fleet_routes, merchant_routes, routes
+from api.operator import delivery_routes, fleet_routes, routes
+from api.operator.administration import credential_routes, merchant_routes
 from api.operator.audit_routes import list_audit_trail
 from api.operator_page.render import Pages
 from api.operator_page.sessions import Session

@@ -12,7 +12,13 @@ from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
 from api.operator.acting import Reasoned, actor_of
-from api.operator.merchant_models import Merchant, MerchantChange, MerchantPage, NewMerchant, Suspension
+from api.operator.administration.merchant_models import (
+    Merchant,
+    MerchantChange,
+    MerchantPage,
+    NewMerchant,
+    Suspension,
+)
 from shared.storage.administration import merchant_register
 
 _PREFIX: Final = "/v1/operator/merchants"

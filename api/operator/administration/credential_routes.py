@@ -12,7 +12,7 @@ from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
 from api.openapi.components import BODY_ERRORS, error_responses
 from api.operator.acting import actor_of
-from api.operator.credential_models import (
+from api.operator.administration.credential_models import (
     CredentialChange,
     CredentialPage,
     CredentialRevoked,

@@ -1,0 +1,1 @@
+"""Administration over the API: merchants and credentials, created and changed by operators."""
