@@ -102,6 +102,10 @@ test-upgrade: $(VENV)/.ready ## Run the previous release's processes on this rel
 test-monitoring: $(VENV)/.ready ## Let a real Prometheus watch traffic and faults, and answer every panel and rule (4 minutes)
 	@$(BIN)/python -m sandbox.servers --only postgres -- $(BIN)/pytest tests/monitoring --monitoring -q $(ARGS)
 
+.PHONY: entered-files
+entered-files: $(VENV)/.ready ## Count the product's files that a usual debit enters, HTTP to terminal and back
+	@$(BIN)/python -m sandbox.servers -- $(BIN)/pytest -q -s tests/e2e/entered_files.py
+
 .PHONY: bench-quick
 bench-quick: $(VENV)/.ready ## A payment against a bare request and reply over RabbitMQ, and its CPU by process (60 s)
 	@$(BIN)/python -m sandbox.servers -- $(BIN)/python -m bench.quick
