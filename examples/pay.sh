@@ -3,7 +3,7 @@
 #
 # Ends with 0: paid; 1: not paid, nothing was charged; 2: nobody knows yet, call it again with the same order;
 # 3: the request itself is wrong.
-# Needs curl and python3, and CLOUD_TERMINAL_URL, CLOUD_TERMINAL_USERNAME, CLOUD_TERMINAL_PASSWORD.
+# Needs curl and python3, and CT_URL, CT_USERNAME, CT_SECRET.
 set -u
 order_id=$1 amount_cents=$2 terminal=$3
 # The name of this sale: the same order and sum are the same sale, however often the script runs.
@@ -11,8 +11,8 @@ key="$order_id-$amount_cents"
 
 call() { # call METHOD PATH [BODY]: print the body; fail where none came
   # The password is read from a file descriptor: a process's arguments are everybody's to read.
-  curl --silent --show-error --max-time 40 --request "$1" "$CLOUD_TERMINAL_URL$2" \
-    --config <(printf 'user = "%s:%s"\n' "$CLOUD_TERMINAL_USERNAME" "$CLOUD_TERMINAL_PASSWORD") \
+  curl --silent --show-error --max-time 40 --request "$1" "$CT_URL$2" \
+    --config <(printf 'user = "%s:%s"\n' "$CT_USERNAME" "$CT_SECRET") \
     --header "Idempotency-Key: $key" --header 'Prefer: respond-async' \
     ${3:+--header 'Content-Type: application/json' --data "$3"}
 }

@@ -239,6 +239,10 @@ def _show(entry: Mapping[str, str], keep: Path | None) -> None:
     facts = Table(box=None, pad_edge=False, show_header=False)
     for name, value in (
         ("HTTP Basic", f"{entry['username']}:{entry['password']}"),
+        (
+            "Shell",
+            f"export CT_URL={entry['api']} CT_USERNAME={entry['username']} CT_SECRET={entry['password']}",
+        ),
         *_terminals(entry),
         ("Gateway", entry["preludd"]),
         ("Banks", f"Nepting {entry['nepting']}, acquirer {entry['acquirer']}, issuer {entry['issuer']}"),

@@ -1,6 +1,6 @@
 """A small cash register: FastAPI, one page, one counter.
 
-    CLOUD_TERMINAL_URL=https://pay.example.com CLOUD_TERMINAL_USERNAME=... CLOUD_TERMINAL_PASSWORD=... \
+    CT_URL=https://pay.example.com CT_USERNAME=... CT_SECRET=... \
       uvicorn examples.pos.app:from_environment --factory --port 8000
 
 Kill it in the middle of a sale and start it again: the sale ends as it really ended.
@@ -99,7 +99,7 @@ def page_of(sales: list[Sale]) -> str:
 
 def from_environment() -> FastAPI:
     """Return the application as the environment sets it."""
-    variables = ("CLOUD_TERMINAL_URL", "CLOUD_TERMINAL_USERNAME", "CLOUD_TERMINAL_PASSWORD")
+    variables = ("CT_URL", "CT_USERNAME", "CT_SECRET")
     api = AsyncCloudTerminal(*(os.environ[name] for name in variables))
     sales = Sales(Path(os.environ.get("SALES_FILE", "sales.db")))
     return make_app(api, sales, Counter(api, sales, os.environ.get("TERMINAL", "counter-1")))

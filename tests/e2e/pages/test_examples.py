@@ -34,9 +34,9 @@ def environment_of(sandbox: WholeSandbox, **more: str) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY}/clients/python",
-        "CLOUD_TERMINAL_URL": entry["api"],
-        "CLOUD_TERMINAL_USERNAME": entry["username"],
-        "CLOUD_TERMINAL_PASSWORD": entry["password"],
+        "CT_URL": entry["api"],
+        "CT_USERNAME": entry["username"],
+        "CT_SECRET": entry["password"],
         "TERMINAL": entry["terminal_id"],
         "NO_PROXY": "*",
         **more,

@@ -22,8 +22,8 @@ def output_of(step: Step, sandbox: WholeSandbox, order_prefix: str) -> str:
         ["bash", "-ec", commands],
         env={
             **os.environ,
-            "CLOUD_TERMINAL_USERNAME": sandbox.entry["username"],
-            "CLOUD_TERMINAL_PASSWORD": sandbox.entry["password"],
+            "CT_USERNAME": sandbox.entry["username"],
+            "CT_SECRET": sandbox.entry["password"],
             "NO_PROXY": "*",
         },
         capture_output=True,
