@@ -139,7 +139,7 @@ def wire(
         large_work=LargeWork(),
         webhooks=webhooks,
         metrics=metrics,
-        responses=GivenResponses(database, clock),
+        responses=GivenResponses(database, clock, random_bytes),
         exports=Exports(database),
         issuer=Issuer(secret_key, clock, random_bytes),
         last_uses=last_uses,

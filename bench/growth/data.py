@@ -138,8 +138,8 @@ def _statements(size: Installation) -> list[str]:
             " '{}', created_at FROM payments WHERE right(id, 1) = '1'"
         ),
         (
-            "INSERT INTO responses (payment_id, at, status, code, request, credential) SELECT id, created_at,"
-            " 200, 'Success', 'POST /v1/connector/order', merchant_id FROM payments"
+            "INSERT INTO responses (id, payment_id, at, status, code, request, credential) SELECT id, id,"
+            " created_at, 200, 'Success', 'POST /v1/connector/order', merchant_id FROM payments"
         ),
         # A tenth of the events was never read, and a thousand at least.
         (

@@ -102,7 +102,7 @@ class LastUses:
             self._used.difference_update(names)
             try:
                 await credential_register.store_uses(self._database, names)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 self._used.update(names)
                 raise
 

@@ -11,13 +11,13 @@ from shared.storage.db.statement import Dialect, Statement
 #: Responses that are shown of one payment, the newest; a client may ask for it for hours.
 RESPONSES_AT_MOST: Final = 200
 
-_COLUMNS: Final = "payment_id, status, code, request, credential, client, request_id, client_left"
+_COLUMNS: Final = "id, payment_id, status, code, request, credential, client, request_id, client_left"
 
 #: Responses as a list of JSON: their columns, and `ms_ago`.
 _GIVEN: Final[dict[Dialect, str]] = {
     "postgresql": (
-        "json_to_recordset(CAST(:given AS json)) AS given(payment_id text, status integer, code text,"
-        " request text, credential text, client text, request_id text, client_left boolean, ms_ago bigint)"
+        "json_to_recordset(CAST(:given AS json)) AS given(id text, payment_id text, status integer,"
+        " code text, request text, credential text, client text, request_id text, client_left boolean, ms_ago bigint)"
     ),
     "sqlite": "(SELECT {} FROM json_each(:given)) AS given".format(
         ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in f"{_COLUMNS}, ms_ago".split(", "))
@@ -27,13 +27,15 @@ _GIVEN: Final[dict[Dialect, str]] = {
 _INSERT: Final = {
     dialect: Statement(
         f"INSERT INTO responses (at, {_COLUMNS}) SELECT {{now}} - given.ms_ago, {_COLUMNS} FROM {given}"
+        # SQLite would read the ON of a join.
+        " WHERE 1 = 1 ON CONFLICT (id) DO NOTHING"
     )
     for dialect, given in _GIVEN.items()
 }
 
 _OF_PAYMENT = Statement(
     "SELECT at, status, code, request, credential, client, request_id, client_left FROM responses"
-    " WHERE payment_id = :payment_id ORDER BY id DESC LIMIT :most"
+    " WHERE payment_id = :payment_id ORDER BY at DESC, id DESC LIMIT :most"
 )
 
 
@@ -52,8 +54,9 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenResponse(Response):
-    """A response that is not stored yet: its payment, and the milliseconds since it was given."""
+    """A response that is not stored yet: its id and payment, and the milliseconds since it was given."""
 
+    id: str
     payment_id: str
     ms_ago: int
 
@@ -69,7 +72,10 @@ _NAMES: Final = tuple(field.name for field in fields(GivenResponse))
 
 
 async def store(database: Database, given: Sequence[GivenResponse]) -> None:
-    """Store responses in one transaction. Raises DatabaseUnavailable, CommitUnknown."""
+    """Store responses in one transaction, each once however often it is tried.
+
+    Raises DatabaseUnavailable, CommitUnknown.
+    """
     listed = json.dumps([{name: getattr(one, name) for name in _NAMES} for one in given])
     await database.write_rows(_INSERT[database.dialect], given=listed)
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Index
 from sqlmodel import SQLModel
 
-from shared.storage.db.schema.columns import flag, identity, integer, milliseconds, text_column
+from shared.storage.db.schema.columns import flag, integer, milliseconds, text_column, text_key
 
 
 class ResponseRow(SQLModel, table=True):
@@ -14,9 +14,10 @@ class ResponseRow(SQLModel, table=True):
     """
 
     __tablename__ = "responses"
-    __table_args__ = (Index("responses_of_payment", "payment_id", "id"),)
+    __table_args__ = (Index("responses_of_payment", "payment_id", "at", "id"),)
 
-    id: int | None = identity()
+    #: The process that gave it, and its number there, so that it is stored once.
+    id: str = text_key()
     payment_id: str = text_column(nullable=False)
     #: When its first byte was handed to the connection.
     at: int = milliseconds(nullable=False)

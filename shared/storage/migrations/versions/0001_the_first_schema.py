@@ -447,9 +447,7 @@ def _create_tasks() -> None:
 def _create_responses() -> None:
     op.create_table(
         "responses",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("payment_id", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
@@ -461,7 +459,7 @@ def _create_responses() -> None:
         sa.Column("client_left", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("responses_of_payment", "responses", ["payment_id", "id"])
+    op.create_index("responses_of_payment", "responses", ["payment_id", "at", "id"])
 
 
 def _create_partial_index(

@@ -1,8 +1,10 @@
 """A payment's facts, and the record of the answers that clients were given."""
 
+import os
 from typing import Any
 
 import pytest
+from lossy_database import LossyDatabase
 from payments import rows
 from running.api_alone import ApiAlone, Caller, on_sqlite
 
@@ -11,7 +13,7 @@ from shared.payment.payment import Result, Settlement
 from shared.payment.states import Event
 from shared.runtime.clock import SystemClock
 from shared.security.credentials import CredentialKind
-from shared.storage.db.engine import DatabaseUnavailable
+from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 from shared.storage.investigation.responses import Response
 from shared.storage.payments import settling
 from shared.storage.terminals.locks import ObservedCapabilities
@@ -110,12 +112,29 @@ RESPONSE = Response(
 )  # fmt: skip
 
 
+async def test_a_response_is_stored_once_though_its_commits_answer_was_lost(api: ApiAlone) -> None:
+    """It is tried again under its own id: neither lost nor doubled."""
+    lossy = LossyDatabase(api.database)
+    given = GivenResponses(lossy, SystemClock(), os.urandom)
+    for number in range(3):
+        given.add(f"pay_{number}", RESPONSE)
+
+    lossy.lost_commits = 1
+    with pytest.raises(CommitUnknown):
+        await given.store()
+    given.add("pay_3", RESPONSE)
+    await given.store()
+
+    stored = await rows(api.database, "SELECT payment_id FROM responses ORDER BY id")
+    assert [row.payment_id for row in stored] == [f"pay_{number}" for number in range(4)]
+
+
 @on_sqlite
 async def test_responses_outlast_an_outage_of_the_database(
     api: ApiAlone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They wait in the order in which they were given, and each is stored once."""
-    given = GivenResponses(api.database, SystemClock())
+    given = GivenResponses(api.database, SystemClock(), os.urandom)
     for number in range(3):
         given.add(f"pay_{number}", RESPONSE)
 

@@ -1,6 +1,7 @@
 """Merchants, credentials and operators over the API, and the audit trail of what is done to them."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ from payments import change
 from running.api_alone import ApiAlone, Caller, on_sqlite
 from wire.raw_http import basic
 
+from api.http.logins.auth import LastUses
 from shared.payment.payment import Result
 from shared.payment.states import Event
 from shared.security.credentials import CredentialKind, Role
@@ -181,6 +183,22 @@ async def test_the_last_use_is_shown_and_no_request_writes_it(api: ApiAlone, adm
     assert "used_at" not in (await admin.get(f"{CREDENTIALS}/{pos.username}")).json()
 
     await api.last_uses.store()
+
+    assert "used_at" in (await admin.get(f"{CREDENTIALS}/{pos.username}")).json()
+
+
+@on_sqlite
+async def test_the_last_uses_are_stored_at_the_end(api: ApiAlone, admin: Caller) -> None:
+    """A process that is stopped in between loses none of its last minute."""
+    pos = await api.merchant()
+    last_uses = LastUses(api.database)
+    running = asyncio.create_task(last_uses.run())
+    await asyncio.sleep(0)
+    last_uses.add(pos.username)
+
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
     assert "used_at" in (await admin.get(f"{CREDENTIALS}/{pos.username}")).json()
 

@@ -98,7 +98,7 @@ async def with_everything(database: Database, **changes: Any) -> Payment:
         database,
         [
             GivenResponse(
-                payment_id=payment.id, ms_ago=0, status=200, code="Success", request="POST /",
+                id="r1", payment_id=payment.id, ms_ago=0, status=200, code="Success", request="POST /",
                 credential="ct", client=None, request_id=None, client_left=False,
             )
         ],
