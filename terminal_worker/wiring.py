@@ -16,6 +16,7 @@ from shared.storage.db.engine import Database
 from shared.storage.terminals.heartbeats import Heartbeats
 from shared.storage.terminals.locks import LockTokens
 from terminal_worker.consume import Deliveries
+from terminal_worker.day_totals import DayTotals
 from terminal_worker.installation import InstallationCounts
 from terminal_worker.recovery.dead_workers import Recovery
 from terminal_worker.recovery.doubt_leases import DoubtLeases
@@ -42,6 +43,7 @@ class WorkerParts:
     sweep: Sweep
     counts: InstallationCounts
     retention: Retention
+    day_totals: DayTotals
     reply_publisher: ReplyPublisher
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
@@ -53,6 +55,7 @@ class WorkerParts:
             self.sweep.run(),
             self.counts.run(),
             self.retention.run(),
+            self.day_totals.run(),
         )
 
 
@@ -149,6 +152,7 @@ def wire(
         recovery=recovery,
         sweep=sweep,
         retention=Retention(database, metrics, settings, worker, rng),
+        day_totals=DayTotals(database, settings, worker, rng),
         counts=InstallationCounts(database, metrics, rng),
         reply_publisher=reply_publisher,
     )

@@ -21,11 +21,10 @@ from shared.concert.fields import APPLICATIONS
 from shared.settings.settings import Settings
 from shared.storage.db.engine import Database
 from shared.storage.investigation import totals
-from shared.storage.investigation.totals import By, Period, TooManyGroups
+from shared.storage.investigation.periods import Period
+from shared.storage.investigation.totals import By, TooManyGroups
 
 DAYS_AT_MOST: Final = 366
-#: What a payment needs beyond its deadline in the queue: connection, session, lost answers, a slow database.
-_SESSION_SECONDS: Final = 3600.0
 
 
 def _date(given: Any) -> Any:
@@ -144,7 +143,7 @@ async def answer_totals(
             by,
             merchant_id=merchant_id,
             terminal_address=asked.terminal_address,
-            longest_seconds=settings.queue_deadline_seconds + _SESSION_SECONDS,
+            longest_ms=totals.longest_ms(settings.queue_deadline_seconds),
         )
     except TooManyGroups:
         raise InvalidQuery(

@@ -28,8 +28,9 @@ from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
 from shared.storage.db.schema.migrate import migrate
 from shared.storage.investigation import search, totals
+from shared.storage.investigation.periods import Period
 from shared.storage.investigation.search import Filter
-from shared.storage.investigation.totals import By, Period
+from shared.storage.investigation.totals import By
 
 AIM_MS: Final = 200.0
 RUNS: Final = 40
@@ -107,7 +108,7 @@ def _runs(database: Database, payments: int) -> dict[str, _Run]:
                 by,
                 merchant_id=merchant(rng),
                 terminal_address=None,
-                longest_seconds=3600,
+                longest_ms=3_600_000,
             )
 
         return run

@@ -134,7 +134,7 @@ def exported(payment: Payment) -> dict[str, Any]:
 
 
 def _at(payment: Payment) -> int | None:
-    """Return the time of the terminal's transaction, as totals count it; see `totals.AT`."""
+    """Return the time of the terminal's transaction, as totals count it; see `counting.time_of`."""
     if payment.doubted_at is not None:
         return payment.claimed_at
     return payment.ended_at or payment.claimed_at or payment.created_at

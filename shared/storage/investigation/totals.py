@@ -1,31 +1,33 @@
-"""Totals of payments by local day, terminal, application and operation."""
+"""Totals of payments by local day, terminal, application and operation.
 
-from collections.abc import Sequence
+A past day's are stored (`day_totals`), other times' are counted from the payments; one statement reads both.
+By terminal all is counted: a terminal has few payments a day.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from shared.storage.db.engine import Database, Row
 from shared.storage.db.statement import Statement
+from shared.storage.investigation.counting import IN_TIME, MEASURES, measures, time_of
+from shared.storage.investigation.day_totals import IS_CHANGED, totalled_days, uncovered
+from shared.storage.investigation.periods import Period, day_of_number
 
 #: Groups of one answer; more would be a list of payments.
 GROUPS_AT_MOST: Final = 20_000
+#: Times of one statement that are counted from the payments: today, and days that have changed.
+TIMES_AT_MOST: Final = 3
+#: Tries to read stored totals while days are totalled again.
+_TRIES: Final = 3
 
-_HOUR_MS: Final = 3_600_000
+_DIMENSIONS: Final = ("day", "merchant_id", "terminal_address", "application", "operation")
 _DAY_MS: Final = 86_400_000
-_EPOCH: Final = date(1970, 1, 1)
-
-#: The time of the terminal's transaction: its end. The end of a doubt comes later, so such a payment has the
-#: time of its claim, a few minutes before at the most.
-AT: Final = "CASE WHEN doubted_at IS NULL THEN COALESCE(ended_at, claimed_at, created_at) ELSE claimed_at END"
-#: Payments whose outcome is known and undisputed, open, or contradicted by a proof: each is one of them.
-_DONE: Final = "state = 'succeeded' AND NOT contradicted"
-_IS_OPEN: Final = "state IN ('in_session', 'in_doubt')"
-_COUNTED: Final = f"({_DONE} OR {_IS_OPEN} OR contradicted)"
-_CENTS: Final = "COALESCE(paid_cents, amount_cents)"
+#: What a payment needs beyond its deadline in the queue: connection, session, lost answers, a slow database.
+_SESSION_SECONDS: Final = 3600.0
 
 
 class By(StrEnum):
@@ -36,50 +38,6 @@ class By(StrEnum):
     TERMINAL = "terminal"
     APPLICATION = "application"
     OPERATION = "operation"
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Whole local days, the last included."""
-
-    first: date
-    last: date
-    zone: ZoneInfo
-
-    @property
-    def starts_at(self) -> int:
-        """Milliseconds since 1970 UTC of the first day's midnight."""
-        return _midnight(self.first, self.zone)
-
-    @property
-    def ends_at(self) -> int:
-        """Milliseconds since 1970 UTC of the midnight after the last day."""
-        return _midnight(self.last + timedelta(days=1), self.zone)
-
-    def offsets(self) -> list[tuple[int, int]]:
-        """Return the zone's offsets in milliseconds, each with the time from which it holds, in order."""
-        found = [(self.starts_at, _offset(self.starts_at, self.zone))]
-        for begins in range(self.starts_at, self.ends_at, _DAY_MS):
-            ends = min(begins + _DAY_MS, self.ends_at)
-            if _offset(ends, self.zone) == found[-1][1]:
-                continue
-            # Clocks change at whole quarters of an hour. Only the days of a change are looked through: a
-            # year of quarters takes as long as fifty requests.
-            for at in range(begins, ends + 1, _HOUR_MS // 4):
-                offset = _offset(at, self.zone)
-                if at < self.ends_at and found[-1][1] != offset:
-                    found.append((at, offset))
-        return found
-
-
-def _midnight(day: date, zone: ZoneInfo) -> int:
-    return round(datetime.combine(day, time(), zone).timestamp() * 1000)
-
-
-def _offset(at: int, zone: ZoneInfo) -> int:
-    offset = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).utcoffset()
-    assert offset is not None, "the time has a zone"
-    return round(offset.total_seconds() * 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +69,11 @@ class TooManyGroups(Exception):
     """Raised for totals of more than `GROUPS_AT_MOST` groups."""
 
 
+def longest_ms(queue_deadline_seconds: float) -> int:
+    """Return the milliseconds from a payment's acceptance to its transaction's end at the most."""
+    return round((queue_deadline_seconds + _SESSION_SECONDS) * 1000)
+
+
 async def totals(
     database: Database,
     period: Period,
@@ -118,38 +81,76 @@ async def totals(
     *,
     merchant_id: str | None,
     terminal_address: str | None,
-    longest_seconds: float,
+    longest_ms: int,
 ) -> list[Total]:
     """Return the totals, sorted by their dimensions. Raises TooManyGroups, DatabaseUnavailable.
 
-    `longest_seconds`: time from a payment's acceptance to its transaction's end at the most.
+    `longest_ms`: see the function of this name.
     """
-    offsets = period.offsets()
-    given = {"merchant_id": merchant_id, "terminal_address": terminal_address}
-    filters = {name: value for name, value in given.items() if value is not None}
-    statement = _statement(frozenset(by), tuple(filters), len(offsets))
-    changes: dict[str, object] = {}
-    if By.DAY in by:
-        changes = {f"offset_{number}": offset for number, (_, offset) in enumerate(offsets)}
-        changes |= {f"from_{number}": at for number, (at, _) in enumerate(offsets) if number}
-    rows = await database.read(
-        lambda tx: tx.all(
-            statement,
-            created_from=period.starts_at - round(longest_seconds * 1000),
-            starts_at=period.starts_at,
-            ends_at=period.ends_at,
-            most=GROUPS_AT_MOST + 1,
-            **filters,
-            **changes,
-        )
-    )
+    wanted = _Wanted(period, frozenset(by), merchant_id, terminal_address, longest_ms)
+    rows = await _read(database, wanted)
     if len(rows) > GROUPS_AT_MOST:
         raise TooManyGroups
     return [_total(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The totals that are asked for."""
+
+    period: Period
+    by: frozenset[By]
+    merchant_id: str | None
+    terminal_address: str | None
+    longest_ms: int
+
+    @property
+    def is_by_terminal(self) -> bool:
+        return By.TERMINAL in self.by or self.terminal_address is not None
+
+
+async def _read(database: Database, wanted: _Wanted) -> Sequence[Row]:
+    whole = [(wanted.period.starts_at, wanted.period.ends_at)]
+    for _ in range(0 if wanted.is_by_terminal else _TRIES):
+        totalled = await totalled_days(database, wanted.period)
+        times = uncovered(wanted.period, list(totalled.values()), most=TIMES_AT_MOST)
+        stored = [
+            number
+            for number, (starts_at, _) in totalled.items()
+            if not any(begins <= starts_at < ends for begins, ends in times)
+        ]
+        rows = await _rows(database, wanted, times, stored)
+        # A day whose totals have ceased to hold since they were looked for: look again.
+        if rows[0].holding == len(stored):
+            return _groups(rows)
+    return _groups(await _rows(database, wanted, whole, []))
+
+
+def _groups(rows: Sequence[Row]) -> list[Row]:
+    """Leave out the row of no group."""
+    return [row for row in rows if row._mapping["count"] is not None]
+
+
+async def _rows(
+    database: Database, wanted: _Wanted, times: Sequence[tuple[int, int]], stored: Sequence[int]
+) -> Sequence[Row]:
+    """Return the groups, at least one row; each has the number of stored days that hold in `holding`."""
+    given = {"merchant_id": wanted.merchant_id, "terminal_address": wanted.terminal_address}
+    bound: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    filters = tuple(bound)
+    offsets = wanted.period.offsets()
+    if By.DAY in wanted.by and times:
+        bound |= {f"offset_{number}": offset for number, (_, offset) in enumerate(offsets)}
+        bound |= {f"from_{number}": at for number, (at, _) in enumerate(offsets) if number}
+    for number, (starts_at, ends_at) in enumerate(times):
+        bound[f"created_from_{number}"] = starts_at - wanted.longest_ms
+        bound[f"starts_at_{number}"], bound[f"ends_at_{number}"] = starts_at, ends_at
+    statement = _statement(wanted.by, filters, len(offsets), len(times))
+    return await database.read(lambda tx: tx.all_of(statement, stored, **bound, most=GROUPS_AT_MOST + 1))
+
+
 @lru_cache(maxsize=512)
-def _statement(by: frozenset[By], filters: tuple[str, ...], offsets: int) -> Statement:
+def _statement(by: frozenset[By], filters: tuple[str, ...], offsets: int, times: int) -> Statement:
     dimensions = {
         "day": _day(offsets) if By.DAY in by else None,
         "merchant_id": "merchant_id" if by & {By.MERCHANT, By.TERMINAL} else None,
@@ -157,51 +158,62 @@ def _statement(by: frozenset[By], filters: tuple[str, ...], offsets: int) -> Sta
         "application": "application" if By.APPLICATION in by else None,
         "operation": "operation" if By.OPERATION in by else None,
     }
+    assert tuple(dimensions) == _DIMENSIONS, "parts have the same columns"
     grouped = [name for name, expression in dimensions.items() if expression is not None]
-    selected = [f"{expression or 'NULL'} AS {name}" for name, expression in dimensions.items()]
-    conditions = [f"{name} = :{name}" for name in filters]
-    where = " AND ".join(
-        [
-            *conditions,
-            "created_at >= :created_from AND created_at < :ends_at",
-            f"{AT} >= :starts_at AND {AT} < :ends_at",
-            _COUNTED,
-        ]
-    )
+    parts = [_counted(dimensions, filters, number) for number in range(times)]
+    if "terminal_address" not in filters and By.TERMINAL not in by:
+        parts.append(_stored(grouped, filters))
     names = ", ".join(dimensions)
+    sums = ", ".join(f"SUM({measure}) AS {measure}" for measure in MEASURES)
     return Statement(
-        "SELECT totals.*, (SELECT id FROM terminals WHERE terminals.merchant_id = totals.merchant_id"
-        " AND terminals.terminal_address = totals.terminal_address) AS terminal_id FROM ("
-        f"SELECT {names}, {_sum(_DONE, '')}, {_sum(_IS_OPEN, 'open_')},"
-        f" {_sum('contradicted', 'contradicted_')}"
-        f" FROM (SELECT {', '.join(selected)}, state, contradicted, {_CENTS} AS paid FROM payments"
-        f" WHERE {where}) counted GROUP BY {names} LIMIT :most) totals"
-        + (f" ORDER BY {', '.join(grouped)}" if grouped else "")
+        "SELECT holds.holding, totals.*, (SELECT id FROM terminals"
+        " WHERE terminals.merchant_id = totals.merchant_id"
+        " AND terminals.terminal_address = totals.terminal_address) AS terminal_id FROM"
+        " (SELECT COUNT(*) AS holding FROM totalled_days"
+        f" WHERE id {{in_ids}} AND NOT {IS_CHANGED}) holds LEFT JOIN"
+        f" (SELECT {names}, {sums} FROM ({' UNION ALL '.join(parts)}) parts"
+        f" GROUP BY {names} LIMIT :most) totals ON TRUE"
+        f" ORDER BY {', '.join(grouped)}"
     )
 
 
-def _sum(condition: str, prefix: str) -> str:
-    open_or_not = condition if prefix == "contradicted_" else f"{condition} AND NOT contradicted"
+def _counted(dimensions: Mapping[str, str | None], filters: Sequence[str], number: int) -> str:
+    """Return the totals of a time's payments."""
+    selected = ", ".join(f"{expression or 'NULL'} AS {name}" for name, expression in dimensions.items())
+    grouped = ", ".join(str(place) for place, of in enumerate(dimensions.values(), 1) if of is not None)
+    where = " AND ".join([*(f"{name} = :{name}" for name in filters), IN_TIME])
+    for name in ("created_from", "starts_at", "ends_at"):
+        where = where.replace(f":{name}", f":{name}_{number}")
+    return f"SELECT {selected}, {measures()} FROM payments WHERE {where} GROUP BY {grouped}"
+
+
+def _stored(grouped: Sequence[str], filters: Sequence[str]) -> str:
+    """Return the stored totals of days."""
+    columns = {"application": "NULLIF(application, '')"}
+    selected = ", ".join(
+        f"{columns.get(name, name) if name in grouped else 'NULL'} AS {name}" for name in _DIMENSIONS
+    )
+    where = " AND ".join(["id {in_ids}", *(f"{name} = :{name}" for name in filters)])
     return (
-        f"COUNT(CASE WHEN {open_or_not} THEN 1 END) AS {prefix}count,"
-        f" COALESCE(SUM(CASE WHEN {open_or_not} THEN paid END), 0) AS {prefix}cents"
+        f"SELECT {selected}, {', '.join(MEASURES)} FROM totalled_days"
+        f" JOIN day_totals ON totalled_day = id WHERE {where}"
     )
 
 
 def _day(offsets: int) -> str:
     """Return the local day as its number since 1970."""
     changes = "".join(
-        f" WHEN {AT} >= :from_{number} THEN CAST(:offset_{number} AS BIGINT)"
+        f" WHEN {time_of()} >= :from_{number} THEN CAST(:offset_{number} AS BIGINT)"
         for number in reversed(range(1, offsets))
     )
     offset = "CAST(:offset_0 AS BIGINT)"
     if changes:
         offset = f"CASE{changes} ELSE {offset} END"
-    return f"(({AT} + {offset}) / {_DAY_MS})"
+    return f"(({time_of()} + {offset}) / {_DAY_MS})"
 
 
 def _total(row: Row) -> Total:
-    values = dict(row._mapping)
+    values = {name: value for name, value in row._mapping.items() if name != "holding"}
     day = values.pop("day")
-    numbers = {name: int(value) for name, value in values.items() if name.endswith(("count", "cents"))}
-    return Total(**{**values, **numbers, "day": None if day is None else _EPOCH + timedelta(days=int(day))})
+    numbers = {name: int(values[name]) for name in MEASURES}
+    return Total(**{**values, **numbers, "day": None if day is None else day_of_number(int(day))})

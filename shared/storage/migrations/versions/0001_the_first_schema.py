@@ -4,8 +4,10 @@ import sqlalchemy as sa
 from alembic import op
 
 from shared.storage.administration.append_only import TRIGGERS
+from shared.storage.db.statement import Dialect
 from shared.storage.functions.catalogue import FUNCTIONS
 from shared.storage.functions.purge_function import REVOKE_FROM_ALL
+from shared.storage.investigation import late_changes
 
 revision = "1.0001"
 down_revision = None
@@ -20,6 +22,7 @@ def upgrade() -> None:
     _create_tasks()
     _create_functions()
     _create_audit_trail()
+    _create_stored_totals()
 
 
 def _create_merchants() -> None:
@@ -496,8 +499,52 @@ def _create_audit_trail() -> None:
     )
     op.create_index("audit_trail_by_subject", "audit_trail", ["subject", "id"])
     connection = op.get_bind()
-    for statement in TRIGGERS["postgresql" if connection.dialect.name == "postgresql" else "sqlite"]:
+    for statement in TRIGGERS[_dialect(connection)]:
         connection.exec_driver_sql(statement)
+
+
+def _create_stored_totals() -> None:
+    identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "totalled_days",
+        sa.Column("id", identity, autoincrement=True, nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("starts_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("totalled_days_of_zone", "totalled_days", ["zone", "day"], unique=True)
+    op.create_table(
+        "day_totals",
+        sa.Column("totalled_day", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("application", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("cents", sa.BigInteger(), nullable=False),
+        sa.Column("open_count", sa.BigInteger(), nullable=False),
+        sa.Column("open_cents", sa.BigInteger(), nullable=False),
+        sa.Column("contradicted_count", sa.BigInteger(), nullable=False),
+        sa.Column("contradicted_cents", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["totalled_day"], ["totalled_days.id"]),
+        sa.PrimaryKeyConstraint("totalled_day", "merchant_id", "operation", "application"),
+    )
+    op.create_table(
+        "late_changes",
+        sa.Column("id", identity, autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("late_changes_by_time", "late_changes", ["at"])
+    connection = op.get_bind()
+    for statement in late_changes.TRIGGERS[_dialect(connection)]:
+        connection.exec_driver_sql(statement)
+
+
+def _dialect(connection: sa.Connection) -> Dialect:
+    return "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
 
 
 def downgrade() -> None:
@@ -506,6 +553,9 @@ def downgrade() -> None:
         for function in FUNCTIONS:
             connection.exec_driver_sql(f"DROP FUNCTION {function.name}")
     for table in (
+        "day_totals",
+        "totalled_days",
+        "late_changes",
         "delivery_attempts",
         "deliveries",
         "webhook_secrets",
@@ -534,3 +584,4 @@ def downgrade() -> None:
         op.drop_table(table)
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("DROP FUNCTION ct_refuse_audit_change")
+        connection.exec_driver_sql("DROP FUNCTION ct_note_late_change")

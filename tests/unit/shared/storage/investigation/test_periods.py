@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.storage.investigation import totals
-from shared.storage.investigation.totals import Period
+from shared.storage.investigation import periods
+from shared.storage.investigation.periods import Period
 
 HOUR = 3_600_000
 PARIS = ZoneInfo("Europe/Paris")
@@ -19,13 +19,13 @@ SPRING, AUTUMN = 1_774_746_000_000, 1_792_890_000_000
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the times at which a zone's offset was looked up."""
     found: list[int] = []
-    look: Callable[[int, ZoneInfo], int] = totals._offset
+    look: Callable[[int, ZoneInfo], int] = periods._offset
 
     def noted(at: int, zone: ZoneInfo) -> int:
         found.append(at)
         return look(at, zone)
 
-    monkeypatch.setattr(totals, "_offset", noted)
+    monkeypatch.setattr(periods, "_offset", noted)
     return found
 
 
