@@ -21,7 +21,9 @@ async def test_one_of_two_workers_totals_the_days(
     await with_merchant(database)
     await succeeded(database)
     await change(
-        database, "UPDATE payments SET created_at = created_at - 3 * 86400000, ended_at = created_at"
+        database,
+        "UPDATE payments SET created_at = created_at - :ms, ended_at = ended_at - :ms",
+        ms=3 * 86_400_000,
     )
     settings: dict[str, Any] = {"time_zone": "Indian/Reunion"}
     workers = [
