@@ -227,6 +227,7 @@ def _show(entry: Mapping[str, str], keep: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from cli.remote.target import LOGIN_VARIABLES, URL_VARIABLE
     from sandbox.run.places import PAGES
 
     console = Console(highlight=False)
@@ -239,10 +240,6 @@ def _show(entry: Mapping[str, str], keep: Path | None) -> None:
     facts = Table(box=None, pad_edge=False, show_header=False)
     for name, value in (
         ("HTTP Basic", f"{entry['username']}:{entry['password']}"),
-        (
-            "Shell",
-            f"export CT_URL={entry['api']} CT_USERNAME={entry['username']} CT_SECRET={entry['password']}",
-        ),
         *_terminals(entry),
         ("Gateway", entry["preludd"]),
         ("Banks", f"Nepting {entry['nepting']}, acquirer {entry['acquirer']}, issuer {entry['issuer']}"),
@@ -250,6 +247,11 @@ def _show(entry: Mapping[str, str], keep: Path | None) -> None:
         facts.add_row(name, value)
     console.print("\nFor programs:\n")
     console.print(facts, soft_wrap=True)
+    console.print("\nFor the shell from which you pay:\n")
+    for variable, value in zip(
+        (URL_VARIABLE, *LOGIN_VARIABLES), ("api", "username", "password"), strict=True
+    ):
+        console.print(f"export {variable}={entry[value]}", soft_wrap=True)
     kept = "" if keep is None else f" Database, credentials and logs stay in {keep}."
     console.print(f"\nCtrl-C ends all.{kept}\n")
 
