@@ -141,6 +141,15 @@ def _statements(size: Installation) -> list[str]:
             "INSERT INTO responses (id, payment_id, at, status, code, request, credential) SELECT id, id,"
             " created_at, 200, 'Success', 'POST /v1/connector/order', merchant_id FROM payments"
         ),
+        (
+            "INSERT INTO totalled_days (zone, day, starts_at, ends_at) SELECT 'Europe/Paris', n,"
+            f" n * 86400000::bigint, (n + 1) * 86400000::bigint {each(365)}"
+        ),
+        (
+            "INSERT INTO day_totals (totalled_day, merchant_id, operation, application, count, cents,"
+            " open_count, open_cents, contradicted_count, contradicted_cents)"
+            f" SELECT 1 + n % 365, {_key('n')}, 'debit', '001', 1, 1, 0, 0, 0, 0 {each(payments)}"
+        ),
         # A tenth of the events was never read, and a thousand at least.
         (
             "INSERT INTO events (number, merchant_id, payment_id, sequence, type, at, body, position)"

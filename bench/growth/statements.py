@@ -17,13 +17,18 @@ from shared.storage.db.statement import Dialect, Statement
 WHOLE_TABLE: Final[Mapping[str, str]] = {
     "terminals.merchant_usage._FORGET": "once at the start of a process",
     "webhooks.endpoints._ENABLED": "once, when an operator checks the installation",
+    "investigation.day_totals._DELETE_OTHER_TOTALS": "once, where the setting of the time zone was changed",
+    "investigation.day_totals._DELETE_OTHER_DAYS": "once, where the setting of the time zone was changed",
     "administration.onboarding._TERMINALS": "all terminals of its merchants; here one merchant has all",
 }
 #: Tables of a few rows at any size: a row for each worker, for each target that fails, for each operator who
-#: is logged in to the page.
+#: is logged in to the page, for each day, for each late change of the last minute.
 SMALL_TABLES: Final = frozenset(
-    {"workers", "worker_drains", "tasks", "delivery_targets", "operator_sessions"}
-)
+    {
+        "workers", "worker_drains", "tasks", "delivery_targets", "operator_sessions", "totalled_days", "late_changes",
+        "sqlite_sequence",
+    }
+)  # fmt: skip
 #: Statements without a table of ours: settings, locks by number, the schema's version; one that makes its
 #: table.
 _WITHOUT_TABLE: Final = frozenset(

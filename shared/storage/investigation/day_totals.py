@@ -17,6 +17,8 @@ from shared.storage.investigation.periods import Period, day_number, day_of_numb
 from shared.storage.retention.lease import Lease, renew
 
 TASK: Final = "totals"
+#: In place of a merchant's id: the sums over all of them.
+EVERYBODY: Final = ""
 #: Time after a day's end when it is totalled: hours more than `late_changes.LATE_MS`, the age from which on
 #: changes are noted, and than any transaction lasts.
 CLOSED_MS: Final = 4 * 3_600_000
@@ -33,12 +35,10 @@ _CHANGED = Statement(
 )
 
 #: The setting was changed: the days of one zone are kept.
-_DELETE_OF_OTHERS: Final = (
-    Statement(
-        "DELETE FROM day_totals WHERE totalled_day IN (SELECT id FROM totalled_days WHERE zone <> :zone)"
-    ),
-    Statement("DELETE FROM totalled_days WHERE zone <> :zone"),
+_DELETE_OTHER_TOTALS = Statement(
+    "DELETE FROM day_totals WHERE totalled_day IN (SELECT id FROM totalled_days WHERE zone <> :zone)"
 )
+_DELETE_OTHER_DAYS = Statement("DELETE FROM totalled_days WHERE zone <> :zone")
 #: Days before and after those that are totalled need no note.
 _DELETE_NEEDLESS = Statement(
     "DELETE FROM late_changes WHERE at < (SELECT MIN(starts_at) FROM totalled_days)"
@@ -61,6 +61,13 @@ _INSERT_TOTALS = Statement(
     " SELECT CAST(:totalled_day AS BIGINT), merchant_id, operation, COALESCE(application, ''),"
     f" {measures()} FROM payments WHERE {IN_TIME} GROUP BY 2, 3, 4"
 )
+#: Over all merchants: a month of everybody is some hundred rows.
+_INSERT_SUMS = Statement(
+    f"INSERT INTO day_totals (totalled_day, merchant_id, operation, application, {', '.join(MEASURES)})"
+    f" SELECT totalled_day, '{EVERYBODY}', operation, application,"
+    f" {', '.join(f'SUM({measure})' for measure in MEASURES)}"
+    " FROM day_totals WHERE totalled_day = :totalled_day GROUP BY totalled_day, operation, application"
+)
 
 
 async def total_next_day(database: Database, lease: Lease, zone: ZoneInfo, *, longest_ms: int) -> date | None:
@@ -72,8 +79,8 @@ async def total_next_day(database: Database, lease: Lease, zone: ZoneInfo, *, lo
 
     async def work(tx: Transaction) -> date | None:
         await renew(tx, lease)
-        for statement in _DELETE_OF_OTHERS:
-            await tx.run(statement, zone=zone.key)
+        await tx.run(_DELETE_OTHER_TOTALS, zone=zone.key)
+        await tx.run(_DELETE_OTHER_DAYS, zone=zone.key)
         day = await _next_day(tx, zone)
         if day is not None:
             await _total(tx, Period(day, day, zone), longest_ms)
@@ -116,6 +123,7 @@ async def _total(tx: Transaction, day: Period, longest_ms: int) -> None:
     totalled = await tx.one(_INSERT_DAY, **key, **time)
     assert totalled is not None, "an inserted row is returned"
     await tx.run(_INSERT_TOTALS, totalled_day=totalled.id, created_from=day.starts_at - longest_ms, **time)
+    await tx.run(_INSERT_SUMS, totalled_day=totalled.id)
 
 
 _HOLDING = Statement(

@@ -65,6 +65,7 @@ class DayTotalRow(SQLModel, table=True):
     totalled_day: int = Field(
         sa_column=Column(BigInteger, ForeignKey("totalled_days.id"), primary_key=True, autoincrement=False)
     )
+    #: Empty: the sums over all merchants.
     merchant_id: str = text_key()
     operation: str = text_key()
     #: Empty where the terminal named none.

@@ -14,7 +14,7 @@ from typing import Final
 from shared.storage.db.engine import Database, Row
 from shared.storage.db.statement import Statement
 from shared.storage.investigation.counting import IN_TIME, MEASURES, measures, time_of
-from shared.storage.investigation.day_totals import IS_CHANGED, totalled_days, uncovered
+from shared.storage.investigation.day_totals import EVERYBODY, IS_CHANGED, totalled_days, uncovered
 from shared.storage.investigation.periods import Period, day_of_number
 
 #: Groups of one answer; more would be a list of payments.
@@ -193,10 +193,13 @@ def _stored(grouped: Sequence[str], filters: Sequence[str]) -> str:
     selected = ", ".join(
         f"{columns.get(name, name) if name in grouped else 'NULL'} AS {name}" for name in _DIMENSIONS
     )
-    where = " AND ".join(["id {in_ids}", *(f"{name} = :{name}" for name in filters)])
+    if filters:
+        of = "merchant_id = :merchant_id"
+    else:
+        of = f"merchant_id {'<>' if 'merchant_id' in grouped else '='} '{EVERYBODY}'"
     return (
         f"SELECT {selected}, {', '.join(MEASURES)} FROM totalled_days"
-        f" JOIN day_totals ON totalled_day = id WHERE {where}"
+        f" JOIN day_totals ON totalled_day = id WHERE id {{in_ids}} AND {of}"
     )
 
 

@@ -1,6 +1,7 @@
 """Stored totals of past days: each answer equals what is counted from the payments, whatever changes late."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -25,7 +26,6 @@ PARIS = ZoneInfo("Europe/Paris")
 #: It has the same days, and none of them is ever totalled.
 BERLIN = ZoneInfo("Europe/Berlin")
 OTHER = "127.0.0.10:8888"
-BY = (By.DAY, By.MERCHANT, By.APPLICATION, By.OPERATION)
 
 _MOVE = Statement(
     "UPDATE payments SET created_at = created_at - :ms, claimed_at = claimed_at - :ms,"
@@ -55,26 +55,24 @@ async def total_all(database: Database, zone: ZoneInfo = PARIS) -> list[date]:
 
 
 async def forty_days(
-    database: Database, zone: ZoneInfo = PARIS, merchant_id: str | None = None
+    database: Database,
+    zone: ZoneInfo = PARIS,
+    merchant_id: str | None = None,
+    by: Sequence[By] = (By.DAY, By.MERCHANT, By.APPLICATION, By.OPERATION),
 ) -> list[Total]:
     last = day_of_time((await rows(database, "SELECT {now} AS now"))[0].now, zone)
     period = Period(last - timedelta(days=40), last, zone)
     return await totals(
-        database,
-        period,
-        BY,
-        merchant_id=merchant_id,
-        terminal_address=None,
-        longest_ms=DAY_MS // 24,
+        database, period, by, merchant_id=merchant_id, terminal_address=None, longest_ms=DAY_MS // 24
     )
 
 
 async def assert_equal(database: Database) -> list[Total]:
     """Assert that totals with stored days are those without; return them."""
-    for merchant_id in (None, MERCHANT, "mer_nobody"):
-        assert await forty_days(database, PARIS, merchant_id) == await forty_days(
-            database, BERLIN, merchant_id
-        )
+    for by in ((By.DAY, By.MERCHANT, By.APPLICATION), (By.DAY, By.OPERATION), (By.APPLICATION,)):
+        for merchant_id in (None, MERCHANT, "mer_nobody"):
+            counted = await forty_days(database, BERLIN, merchant_id, by)
+            assert await forty_days(database, PARIS, merchant_id, by) == counted
     return await forty_days(database)
 
 
