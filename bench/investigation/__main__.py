@@ -20,17 +20,19 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from bench.figures import percentile
-from bench.investigation.cost import INDEXES, with_and_without
-from bench.investigation.data import MERCHANTS, TERMINALS, YEAR_MS, fill
+from bench.investigation.cost import INDEXES, microseconds_without
+from bench.investigation.data import BUSY_DAYS_AGO, BUSY_TERMINAL, MERCHANTS, TERMINALS, YEAR_MS, fill
 from bench.system import Servers, database_named
 from shared.payment.states import State
 from shared.storage.db.engine import Database
 from shared.storage.db.opening import open_database
 from shared.storage.db.schema.migrate import migrate
 from shared.storage.investigation import search, totals
+from shared.storage.investigation.day_totals import TASK, total_next_day
 from shared.storage.investigation.periods import Period
 from shared.storage.investigation.search import Filter
 from shared.storage.investigation.totals import By
+from shared.storage.retention.lease import acquire
 
 AIM_MS: Final = 200.0
 RUNS: Final = 40
@@ -73,6 +75,16 @@ def _of_receipt_and_terminal(rng: random.Random) -> Filter:
     return Filter(terminal_address=_terminal(rng), receipt_number=str(rng.randrange(10_000)))
 
 
+def _of_busy_terminal(_: random.Random) -> Filter:
+    start = int(time.time() * 1000) // _DAY_MS * _DAY_MS - BUSY_DAYS_AGO * _DAY_MS
+    return Filter(
+        terminal_address=BUSY_TERMINAL,
+        created_from=start,
+        created_before=start + _DAY_MS,
+        twin_within_ms=_HOUR_MS,
+    )
+
+
 def _searches(payments: int) -> dict[str, _Make]:
     return {
         "order": lambda rng: Filter(order_id=f"order-{rng.randrange(payments)}"),
@@ -87,6 +99,7 @@ def _searches(payments: int) -> dict[str, _Make]:
         "newest of a merchant": lambda rng: Filter(merchant_id=_merchant(rng)),
         "a merchant's refused": lambda rng: Filter(merchant_id=_merchant(rng), state=State.REFUSED),
         "charged twice, card": lambda rng: Filter(card_last_four=_card(rng), twin_within_ms=_HOUR_MS),
+        "charged twice, a busy terminal's day": _of_busy_terminal,
         "charged twice, a page": lambda _rng: Filter(twin_within_ms=_HOUR_MS),
     }
 
@@ -108,7 +121,7 @@ def _runs(database: Database, payments: int) -> dict[str, _Run]:
                 by,
                 merchant_id=merchant(rng),
                 terminal_address=None,
-                longest_ms=3_600_000,
+                longest_ms=_HOUR_MS,
             )
 
         return run
@@ -120,7 +133,22 @@ def _runs(database: Database, payments: int) -> dict[str, _Run]:
         "totals: a day of the largest merchant": total(1, lambda _rng: "mer_1"),
         "totals: a month of the largest merchant": total(31, lambda _rng: "mer_1"),
         "totals: a month of everybody": total(31, lambda _rng: None),
+        "totals: a year of everybody": total(366, lambda _rng: None),
     }
+
+
+async def _total_days(database: Database) -> None:
+    """Total every day, as a worker does, and print the time that it takes."""
+    lease = await acquire(database, TASK, "bench", every_seconds=0)
+    assert lease is not None, "nobody else totals here"
+    days, worst, began = 0, 0.0, time.perf_counter()
+    while True:
+        day_began = time.perf_counter()
+        if await total_next_day(database, lease, _PARIS, longest_ms=_HOUR_MS) is None:
+            break
+        days, worst = days + 1, max(worst, time.perf_counter() - day_began)
+    seconds = time.perf_counter() - began
+    print(f"{days} days totalled: {seconds / days * 1000:.0f} ms a day, the longest {worst * 1000:.0f} ms\n")
 
 
 async def _milliseconds(run: _Run) -> list[float]:
@@ -144,7 +172,8 @@ async def measure(payments: int) -> bool:
         try:
             began = time.perf_counter()
             await fill(connection, payments)
-            print(f"{payments:,} payments, {time.perf_counter() - began:.0f} s to fill\n")
+            print(f"{payments:,} payments, {time.perf_counter() - began:.0f} s to fill")
+            await _total_days(database)
             print(f"{'what':42} {'p50 ms':>9} {'p95 ms':>9}")
             for what, run in _runs(database, payments).items():
                 times = await _milliseconds(run)
@@ -159,11 +188,9 @@ async def measure(payments: int) -> bool:
                 )
                 definition = await connection.fetchval("SELECT pg_get_indexdef($1::text::regclass)", index)
                 print(f"{size:>8} {definition.partition(' USING ')[2]}")
-            with_them, without = await with_and_without(connection)
-            print(
-                f"\nPostgreSQL's time for a payment's rows (insert, claim, result): {without:.0f} us without"
-                f" them, {with_them:.0f} us with them"
-            )
+            print("\nPostgreSQL's time for a payment's rows (insert, claim, result):")
+            for what, microseconds in (await microseconds_without(connection)).items():
+                print(f"{microseconds:5.0f} us {what}")
         finally:
             await database.close()
             await connection.close()

@@ -1,16 +1,31 @@
-"""The cost of a payment's rows in PostgreSQL with and without the indexes of searches."""
+"""The cost of a payment's rows in PostgreSQL, with and without what only investigations need."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 
 #: The indexes that only investigations use.
-INDEXES: Final = ("payments_by_age", "payments_by_terminal", "payments_by_card", "payments_by_authorisation")
+INDEXES: Final = (
+    "payments_by_age",
+    "payments_by_terminal",
+    "payments_by_card",
+    "payments_by_authorisation",
+    "payments_without_card",
+)
+#: Statements that take something away, for one transaction.
+_WITHOUT: Final = {
+    "as it is": (),
+    "without these indexes": tuple(f"DROP INDEX {name}" for name in INDEXES),
+    "without payments_without_card": ("DROP INDEX payments_without_card",),
+    "without the triggers of late changes": ("ALTER TABLE payments DISABLE TRIGGER USER",),
+}
 _BATCH: Final = 500
 _ROUNDS: Final = 10
 
 _OF_THEM: Final = "WHERE id IN (SELECT 'new_' || n FROM generate_series(1, 500) AS n)"
 
+_NOW: Final = "(extract(epoch from now()) * 1000)::bigint"
 #: The three writes of a payment: its insert, its claim, its result.
 _INSERT: Final = (
     "INSERT INTO payments (id, merchant_id, order_id, operation, operation_key, guard_key, state,"
@@ -22,23 +37,23 @@ _INSERT: Final = (
     " (extract(epoch from now()) * 1000)::bigint + n, 0, 0 FROM generate_series(1, 500) AS n"
 )
 _CLAIM: Final = (
-    f"UPDATE payments SET state = 'in_session', claimed_at = 1, worker = 'w', epoch = 1 {_OF_THEM}"
+    f"UPDATE payments SET state = 'in_session', claimed_at = {_NOW}, worker = 'w', epoch = 1 {_OF_THEM}"
 )
 _RESULT: Final = (
-    "UPDATE payments SET state = 'succeeded', ended_at = 2, paid_cents = amount_cents,"
+    f"UPDATE payments SET state = 'succeeded', ended_at = {_NOW}, paid_cents = amount_cents,"
     " masked_card = '497010******' || lpad((amount_cents * 4001 % 10000)::text, 4, '0'),"
     f" authorisation_number = lpad((amount_cents * 7507 % 1000000)::text, 6, '0') {_OF_THEM}"
 )
 _WRITES: Final = (_INSERT, _CLAIM, _RESULT)
 
 
-async def microseconds(connection: asyncpg.Connection, *, with_indexes: bool) -> float:
+async def _microseconds(connection: asyncpg.Connection, without: Sequence[str]) -> float:
     """Return PostgreSQL's own time for the writes of one payment; everything is rolled back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
-        for name in () if with_indexes else INDEXES:
-            await connection.execute(f"DROP INDEX {name}")
+        for statement in without:
+            await connection.execute(statement)
         total = 0.0
         for write in _WRITES:
             explained = await connection.fetch(f"EXPLAIN (ANALYZE, TIMING OFF) {write}")
@@ -50,10 +65,12 @@ async def microseconds(connection: asyncpg.Connection, *, with_indexes: bool) ->
         await transaction.rollback()
 
 
-async def with_and_without(connection: asyncpg.Connection) -> tuple[float, float]:
-    """Return the microseconds with the indexes and without them: the least of some rounds, in turns."""
-    with_them, without = [], []
-    for _ in range(_ROUNDS):
-        with_them.append(await microseconds(connection, with_indexes=True))
-        without.append(await microseconds(connection, with_indexes=False))
-    return min(with_them), min(without)
+async def microseconds_without(connection: asyncpg.Connection) -> dict[str, float]:
+    """Return the microseconds of a payment as it is and without each thing: the least of rounds, in turns."""
+    # The connection that filled the tables runs no triggers.
+    await connection.execute("SET session_replication_role = DEFAULT")
+    rounds = [
+        {what: await _microseconds(connection, without) for what, without in _WITHOUT.items()}
+        for _ in range(_ROUNDS)
+    ]
+    return {what: min(each[what] for each in rounds) for what in _WITHOUT}

@@ -15,14 +15,17 @@ from shared.payment.payment import Operation
 from shared.payment.states import LIVE_STATES, State
 from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Dialect, Statement
+from shared.storage.investigation.twins import has_a_twin
 from shared.storage.payments.listing import Place
 from shared.storage.payments.rows import OPEN, payment_of
 from shared.storage.payments.snapshots import AnsweredPayment
 
 #: Payments that one page looks through.
 EXAMINED_AT_MOST: Final = 10_000
-#: The same where each of them is compared with those near it.
+#: The same where each of them is compared with those within an hour; fewer where it is with those of a day.
 COMPARED_AT_MOST: Final = 2_000
+_COMPARED_AT_LEAST: Final = 100
+_HOUR_MS: Final = 3_600_000
 
 _SELECT: Final = "SELECT {payment}, {another_blocks} AS another_blocks FROM"
 _PLACE: Final = "(created_at, id) < (:after_created_at, :after_id)"
@@ -50,22 +53,6 @@ _CHECKED: Final = {
     "amount_to": "COALESCE(paid_cents, amount_cents) <= :amount_to",
     "receipt_number": "receipt LIKE '%' || CAST(:receipt_number AS TEXT) || '%'",
 }
-#: A debit that charged the card, or may have.
-MAY_HAVE_CHARGED: Final = (
-    "{0}.operation = 'debit' AND ({0}.state IN ('in_session', 'in_doubt', 'succeeded') OR {0}.contradicted)"
-)
-#: Another debit of the same merchant, amount and terminal near this one, with the same card or an unknown
-#: one: a payment in doubt has no card. A subquery for each payment, by the terminal's index: PostgreSQL would
-#: join the whole table for an EXISTS.
-_HAS_A_TWIN: Final = (
-    f"{MAY_HAVE_CHARGED.format('payments')} AND (SELECT twin.id FROM payments twin"
-    " WHERE twin.terminal_address = payments.terminal_address AND twin.id <> payments.id"
-    " AND twin.created_at BETWEEN payments.created_at - :twin_within_ms"
-    " AND payments.created_at + :twin_within_ms"
-    " AND twin.merchant_id = payments.merchant_id AND twin.amount_cents = payments.amount_cents"
-    " AND (twin.masked_card = payments.masked_card OR twin.masked_card IS NULL"
-    f" OR payments.masked_card IS NULL) AND {MAY_HAVE_CHARGED.format('twin')} LIMIT 1) IS NOT NULL"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +101,7 @@ async def payments(database: Database, wanted: Filter, *, after: Place | None, l
 
     async def work(tx: Transaction) -> Page:
         search = _Search.of(wanted, tx.dialect, follows=after is not None)
-        most = EXAMINED_AT_MOST if wanted.twin_within_ms is None else COMPARED_AT_MOST
+        most = _examined_at_most(wanted.twin_within_ms)
         bound = {"examined": most} if search.end is not None else {}
         # One more than is shown: there is a next page if it is found.
         rows = await tx.all(search.page, **given, **place, **bound, most=limit + 1)
@@ -131,6 +118,12 @@ async def payments(database: Database, wanted: Filter, *, after: Place | None, l
         return Page(found, None if end is None else Place(end.created_at, end.id))
 
     return await database.read(work)
+
+
+def _examined_at_most(twin_within_ms: int | None) -> int:
+    if twin_within_ms is None:
+        return EXAMINED_AT_MOST
+    return max(_COMPARED_AT_LEAST, COMPARED_AT_MOST * _HOUR_MS // max(twin_within_ms, _HOUR_MS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +149,7 @@ def _search(names: tuple[str, ...], dialect: Dialect, *, follows: bool, is_open:
     if is_open:
         indexed.append(OPEN)
     if "twin_within_ms" in names:
-        checked.append(_HAS_A_TWIN)
+        checked.append(has_a_twin(":twin_within_ms"))
     where = " AND ".join([*indexed, *([_PLACE] if follows else [])]) or "1 = 1"
     if not checked:
         return _Search(Statement(f"{_SELECT} payments WHERE {where} {_NEWEST_FIRST} LIMIT :most"), None)

@@ -17,6 +17,7 @@ from shared.storage.db.schema.columns import (
     text_column,
     text_key,
 )
+from shared.storage.investigation.twins import WITHOUT_CARD
 from shared.storage.payments.rows import OPEN
 
 
@@ -48,6 +49,8 @@ class PaymentRow(SQLModel, table=True):
             "id",
             where="authorisation_number IS NOT NULL",
         ),
+        # Debits that may have charged a card that is not known, for operators.
+        partial_index("payments_without_card", "terminal_address", "created_at", where=WITHOUT_CARD),
         # Payments with conflicting evidence, for operators.
         partial_index("payments_contradicted", "created_at", "id", where="contradicted"),
         # Earlier addresses of a host name; literal addresses are left out.

@@ -59,6 +59,8 @@ def connect_arguments(pooler: Pooler, ca_file: Path | None) -> dict[str, Any]:
             IDLE_IN_TRANSACTION: str(int(IDLE_IN_TRANSACTION_SECONDS * 1000)),
             # For statements outside of a transaction: functions see what was committed before each of theirs.
             "default_transaction_isolation": "read committed",
+            # Every statement here is short; compiling one takes longer than it runs.
+            "jit": "off",
         },
     }
 

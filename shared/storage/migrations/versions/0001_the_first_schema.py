@@ -423,6 +423,13 @@ def _create_indexes_of_payments() -> None:
         ["authorisation_number", "created_at", "id"],
         "authorisation_number IS NOT NULL",
     )
+    _create_partial_index(
+        "payments_without_card",
+        "payments",
+        ["terminal_address", "created_at"],
+        "masked_card IS NULL AND operation = 'debit'"
+        " AND (state IN ('in_session', 'in_doubt', 'succeeded') OR contradicted)",
+    )
     _create_partial_index("payments_contradicted", "payments", ["created_at", "id"], "contradicted")
     op.create_index("payments_guard", "payments", ["merchant_id", "guard_key"], unique=True)
     _create_partial_index(

@@ -55,3 +55,18 @@ async def test_a_search_reads_the_index_of_its_filter(sqlite: Database, name: st
     assert f"payments USING INDEX {index}" in plan
     is_in_order = index not in {"payments_by_order", "payments_open"}
     assert ("TEMP B-TREE" not in plan) is is_in_order
+
+
+async def test_equal_charges_are_looked_for_by_card_and_without_a_card(sqlite: Database) -> None:
+    """A busy terminal has hundreds of payments near each other, of one card few."""
+    wanted = Filter(terminal_address="t", twin_within_ms=1)
+    page = _Search.of(wanted, "sqlite", follows=False).page.on("sqlite")
+
+    found = await rows(sqlite, f"EXPLAIN QUERY PLAN {page}", **wanted.parameters(), most=1, examined=1)
+
+    plan = "\n".join(row.detail for row in found)
+    assert "twin USING INDEX payments_by_card (card_last_four=? AND created_at>? AND created_at<?)" in plan
+    assert (
+        "twin USING INDEX payments_without_card (terminal_address=? AND created_at>? AND created_at<?)"
+        in plan
+    )
