@@ -42,6 +42,7 @@ ApiError                           500
 |   +-- WebhookEndpointDisabled    409  disabled.webhook_endpoint.conflict
 |   +-- WebhookEndpointLimit       409  limit.webhook_endpoint.conflict
 |   +-- WebhookSecretLimit         409  secrets.webhook_endpoint.conflict
++-- PreconditionFailed             412  changed.resource.precondition.failed
 +-- BodyTooLarge                   413  large.body.payload.too.large
 +-- UnsupportedMediaType           415  unsupported.body.unsupported.media.type
 |   +-- EncodedBody                415  encoded.body.unsupported.media.type
@@ -238,6 +239,14 @@ class Conflict(ApiError):
 
     status = 409
     safe_to_retry: ClassVar[bool | None] = False
+
+
+class PreconditionFailed(ApiError):
+    """The resource is no more the one that If-Match names; nothing was changed."""
+
+    status = 412
+    code = "changed.resource.precondition.failed"
+    description = "The resource has changed since you read it; read it again, then change it."
 
 
 class BodyTooLarge(ApiError):

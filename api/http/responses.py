@@ -17,6 +17,7 @@ from api.http.errors import (
     MethodNotAllowed,
     NotFound,
     OverloadedUnchecked,
+    PreconditionFailed,
     UndefinedError,
 )
 from api.http.json_text import answer
@@ -25,6 +26,7 @@ from api.http.validation import first_validation_error
 from shared.runtime.outage_lines import log_outage
 from shared.security.credentials import CredentialKind
 from shared.storage.db.engine import CommitUnknown, DatabaseBusy, DatabaseUnavailable
+from shared.storage.db.unchanged import Changed
 from shared.storage.terminals.merchants import Credential
 
 ERRORS_PAGE: Final = "/docs/errors"
@@ -88,6 +90,10 @@ async def _on_database_unavailable(_request: Request, error: Exception) -> Respo
     return answer_error(DatabaseOutage())
 
 
+async def _on_changed(_request: Request, _error: Exception) -> Response:
+    return answer_error(PreconditionFailed())
+
+
 async def _on_client_gone(_request: Request, _error: Exception) -> Response:
     _log.info("client left before its answer")
     return Response(status_code=400)
@@ -107,6 +113,8 @@ _HANDLERS: Final[Mapping[type[Exception], _Handler]] = {
     DatabaseUnavailable: _on_database_unavailable,
     # It is not known to be stored: the client asks again, and every one of these paths may be repeated.
     CommitUnknown: _on_database_unavailable,
+    # Since it was looked at for If-Match.
+    Changed: _on_changed,
     ClientDisconnect: _on_client_gone,
     Exception: _on_anything,
 }

@@ -9,7 +9,15 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from api.http.dependencies import Merchant, Wired, importing_merchant, merchant, read_body
-from api.http.errors import BodyTooLarge, EncodedBody, InvalidQuery, NotFound, UnsupportedMediaType
+from api.http.entity_tags import Unchanged
+from api.http.errors import (
+    BodyTooLarge,
+    EncodedBody,
+    InvalidQuery,
+    NotFound,
+    PreconditionFailed,
+    UnsupportedMediaType,
+)
 from api.http.models import known
 from api.http.query import PAGE_DEFAULT, Cursor, Limit
 from api.http.routing import api_router
@@ -148,17 +156,27 @@ async def get_terminal(dependencies: Wired, merchant: Merchant, terminal_id: Ter
     responses={
         201: {"model": Terminal, "description": "It is new."},
         **error_responses(
-            *BODY_ERRORS, ForeignTerminal(), ReservedTerminal(), TerminalTaken(), TerminalLimit()
+            *BODY_ERRORS,
+            ForeignTerminal(),
+            ReservedTerminal(),
+            TerminalTaken(),
+            TerminalLimit(),
+            PreconditionFailed(),
         ),
     },
 )
 async def put_terminal(
-    response: Response, dependencies: Wired, merchant: Merchant, terminal_id: TerminalId, entry: TerminalEntry
+    response: Response,
+    dependencies: Wired,
+    merchant: Merchant,
+    terminal_id: TerminalId,
+    entry: TerminalEntry,
+    if_match: Unchanged,
 ) -> Terminal:
     """Store the terminal: a field that is left out has its default."""
     for problem in entry_problems(terminal_id, entry, dependencies.settings.answer_timeout_seconds):
         raise problem
-    terminal, is_new = await dependencies.registry.put(terminal_id, entry, merchant)
+    terminal, is_new = await dependencies.registry.put(terminal_id, entry, merchant, if_match)
     response.status_code = 201 if is_new else 200
     return terminal
 
@@ -168,11 +186,13 @@ async def put_terminal(
     status_code=204,
     summary="Remove a terminal",
     response_description="It is removed; its payments go on as they were accepted.",
-    responses=error_responses(NotFound()),
+    responses=error_responses(NotFound(), PreconditionFailed()),
 )
-async def delete_terminal(dependencies: Wired, merchant: Merchant, terminal_id: TerminalId) -> None:
+async def delete_terminal(
+    dependencies: Wired, merchant: Merchant, terminal_id: TerminalId, if_match: Unchanged
+) -> None:
     """Remove the entry; orders can still name the terminal's address."""
-    await dependencies.registry.remove(terminal_id, merchant)
+    await dependencies.registry.remove(terminal_id, merchant, if_match)
 
 
 @router.post(

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from api.http.errors import ApiError, InvalidRequest, NotFound, or_not_found
+from api.http.entity_tags import IfMatch
+from api.http.errors import ApiError, InvalidRequest, NotFound, PreconditionFailed, or_not_found
 from api.http.logins.auth import merchant_of
 from api.payments.early_release import ask_for_terminal
 from api.payments.errors import TerminalFree
@@ -72,16 +73,18 @@ class Registry:
         self._limit: Final = settings.terminal_limit_per_merchant
 
     async def put(
-        self, terminal_id: str, entry: TerminalEntry, credential: Credential
+        self, terminal_id: str, entry: TerminalEntry, credential: Credential, if_match: IfMatch
     ) -> tuple[Terminal, bool]:
         """Create or change an entry; return the terminal, and whether it is new.
 
-        Raises InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken, TerminalLimit.
+        Raises PreconditionFailed, InvalidRequest, ForeignTerminal, ReservedTerminal, TerminalTaken,
+        TerminalLimit.
         """
+        seen = await self._seen(terminal_id, credential, if_match)
         stored = await self._located(self._targets, terminal_id, entry, credential)
         try:
             (created,) = await registry.put(
-                self._database, merchant_of(credential), [stored], limit=self._limit
+                self._database, merchant_of(credential), [stored], limit=self._limit, seen=seen
             )
         except AddressTaken as error:
             raise _taken(error) from error
@@ -160,9 +163,23 @@ class Registry:
         """Return an entry. Raises NotFound."""
         return or_not_found(await registry.get(self._database, merchant_of(credential), terminal_id))
 
-    async def remove(self, terminal_id: str, credential: Credential) -> None:
-        """Remove an entry. Raises NotFound."""
-        if not await registry.remove(self._database, merchant_of(credential), terminal_id):
+    async def _seen(
+        self, terminal_id: str, credential: Credential, if_match: IfMatch
+    ) -> RegisteredTerminal | None:
+        """Return the entry that a client has seen; None: it makes no condition. Raises PreconditionFailed."""
+        if not if_match.is_given:
+            return None
+        found = await registry.get(self._database, merchant_of(credential), terminal_id)
+        if found is None:
+            raise PreconditionFailed
+        (shown,) = await self._shown([found], credential)
+        if_match.check(shown)
+        return found
+
+    async def remove(self, terminal_id: str, credential: Credential, if_match: IfMatch) -> None:
+        """Remove an entry. Raises PreconditionFailed, NotFound."""
+        seen = await self._seen(terminal_id, credential, if_match)
+        if not await registry.remove(self._database, merchant_of(credential), terminal_id, seen=seen):
             raise NotFound
         self._terminals.forget()
 

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from api.http.dependencies import MerchantId, Wired, merchant, testing_merchant
-from api.http.errors import InvalidQuery, InvalidRequest, NotFound
+from api.http.entity_tags import Unchanged
+from api.http.errors import InvalidQuery, InvalidRequest, NotFound, PreconditionFailed
 from api.http.models import Omittable, known
 from api.http.query import Page, cursor
 from api.http.routing import api_router
@@ -85,15 +86,22 @@ async def get_webhook_endpoint(
     "/{endpoint_id}",
     summary="Change a webhook endpoint; what is left out stays",
     response_description="The endpoint after the change.",
-    responses=error_responses(*BODY_ERRORS, _BAD_URL, NotFound(), WebhookEndpointLimit()),
+    responses=error_responses(
+        *BODY_ERRORS, _BAD_URL, NotFound(), WebhookEndpointLimit(), PreconditionFailed()
+    ),
 )
 async def change_webhook_endpoint(
-    dependencies: Wired, merchant_id: MerchantId, endpoint_id: _EndpointId, changes: WebhookEndpointChanges
+    dependencies: Wired,
+    merchant_id: MerchantId,
+    endpoint_id: _EndpointId,
+    changes: WebhookEndpointChanges,
+    if_match: Unchanged,
 ) -> WebhookEndpoint:
     """Change an endpoint. Disabling ends what waits for it within seconds (`dead`, reason
     `endpoint_disabled`); a replay sends it once the endpoint is enabled. Another address, or enabling, ends a
     pause after failures."""
-    return WebhookEndpoint.of(await dependencies.webhooks.change(endpoint_id, changes, merchant_id))
+    changed = await dependencies.webhooks.change(endpoint_id, changes, merchant_id, if_match)
+    return WebhookEndpoint.of(changed)
 
 
 @router.post(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from api.http.entity_tags import IfMatch
 from api.http.errors import InvalidRequest, NotFound, or_not_found
 from api.webhooks.errors import (
     UnknownWebhookEndpoint,
@@ -10,7 +11,7 @@ from api.webhooks.errors import (
     WebhookEndpointLimit,
     WebhookSecretLimit,
 )
-from api.webhooks.models import NewWebhookEndpoint, WebhookEndpointChanges, in_order
+from api.webhooks.models import NewWebhookEndpoint, WebhookEndpoint, WebhookEndpointChanges, in_order
 from shared.network.targets import TargetRefused
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_endpoint_id
@@ -93,12 +94,16 @@ class Webhooks:
         return or_not_found(await endpoints.get(self._database, merchant_id, endpoint_id))
 
     async def change(
-        self, endpoint_id: str, wanted: WebhookEndpointChanges, merchant_id: str
+        self, endpoint_id: str, wanted: WebhookEndpointChanges, merchant_id: str, if_match: IfMatch
     ) -> RegisteredEndpoint:
         """Change an endpoint and return it.
 
-        Raises NotFound, InvalidRequest, WebhookEndpointLimit.
+        Raises NotFound, PreconditionFailed, InvalidRequest, WebhookEndpointLimit.
         """
+        seen = None
+        if if_match.is_given:
+            seen = await self.get(endpoint_id, merchant_id)
+            if_match.check(WebhookEndpoint.of(seen))
         if wanted.url is not None:
             self._check_url(wanted.url)
         changes = Changes(
@@ -109,7 +114,7 @@ class Webhooks:
         )
         try:
             known = await endpoints.change(
-                self._database, merchant_id, endpoint_id, changes, limit=self._limit
+                self._database, merchant_id, endpoint_id, changes, limit=self._limit, seen=seen
             )
         except TooManyEndpoints:
             raise WebhookEndpointLimit from None

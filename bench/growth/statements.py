@@ -25,8 +25,8 @@ WHOLE_TABLE: Final[Mapping[str, str]] = {
 #: is logged in to the page, for each day, for each late change of the last minute.
 SMALL_TABLES: Final = frozenset(
     {
-        "workers", "worker_drains", "tasks", "delivery_targets", "operator_sessions", "totalled_days", "late_changes",
-        "sqlite_sequence",
+        "workers", "worker_drains", "tasks", "delivery_targets", "operator_sessions", "totalled_days",
+        "late_changes", "sqlite_sequence",
     }
 )  # fmt: skip
 #: Statements without a table of ours: settings, locks by number, the schema's version; one that makes its

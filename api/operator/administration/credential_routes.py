@@ -6,7 +6,8 @@ import structlog
 from fastapi import Path, Query
 
 from api.http.dependencies import Operator, Wired, administrator, operator
-from api.http.errors import InvalidQuery, InvalidRequest, NotFound, or_not_found
+from api.http.entity_tags import Unchanged
+from api.http.errors import InvalidQuery, InvalidRequest, NotFound, PreconditionFailed, or_not_found
 from api.http.models import Omittable, known
 from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
@@ -99,10 +100,10 @@ async def get_credential(dependencies: Wired, username: Username) -> ManagedCred
     "/{username}",
     summary="Change a credential",
     response_description="It was changed; every process knows it within 5 seconds.",
-    responses=error_responses(*BODY_ERRORS, NotFound(), CredentialRevoked()),
+    responses=error_responses(*BODY_ERRORS, NotFound(), CredentialRevoked(), PreconditionFailed()),
 )
 async def change_credential(
-    dependencies: Wired, operator: Operator, username: Username, body: CredentialChange
+    dependencies: Wired, operator: Operator, username: Username, body: CredentialChange, if_match: Unchanged
 ) -> ManagedCredential:
     """Change what is given."""
     found = await credential_register.get(dependencies.database, username)
@@ -117,6 +118,7 @@ async def change_credential(
             expires_at=body.expires_at,
             never_expires="expires_at" in body.model_fields_set and body.expires_at is None,
             actor=actor_of(operator, body.reason),
+            check=lambda found: if_match.check(ManagedCredential.of(found)),
         )
     except IsRevoked:
         raise CredentialRevoked from None

@@ -6,7 +6,8 @@ import structlog
 from fastapi import Path, Query
 
 from api.http.dependencies import Operator, Wired, administrator, operator
-from api.http.errors import InvalidQuery, NotFound, or_not_found
+from api.http.entity_tags import Unchanged
+from api.http.errors import InvalidQuery, NotFound, PreconditionFailed, or_not_found
 from api.http.models import Omittable, known
 from api.http.query import Page, Text, cursor
 from api.http.routing import api_router
@@ -76,14 +77,22 @@ async def get_merchant(dependencies: Wired, merchant_id: MerchantId) -> Merchant
     "/{merchant_id}",
     summary="Change a merchant",
     response_description="It was changed; every process knows it within 5 seconds.",
-    responses=error_responses(*BODY_ERRORS, NotFound()),
+    responses=error_responses(*BODY_ERRORS, NotFound(), PreconditionFailed()),
 )
 async def change_merchant(
-    dependencies: Wired, operator: Operator, merchant_id: MerchantId, body: MerchantChange
+    dependencies: Wired,
+    operator: Operator,
+    merchant_id: MerchantId,
+    body: MerchantChange,
+    if_match: Unchanged,
 ) -> Merchant:
     """Change what is given."""
     changed = await merchant_register.update(
-        dependencies.database, merchant_id, body.apply, actor_of(operator, body.reason)
+        dependencies.database,
+        merchant_id,
+        body.apply,
+        actor_of(operator, body.reason),
+        lambda found: if_match.check(Merchant.of(found)),
     )
     shown = Merchant.of(or_not_found(changed))
     _log.info("merchant changed", merchant_id=merchant_id, by=operator.id)

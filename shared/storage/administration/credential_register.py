@@ -179,10 +179,15 @@ async def update(
     expires_at: int | None,
     never_expires: bool,
     actor: Actor,
+    check: Callable[[StoredCredential], None] = lambda _: None,
 ) -> StoredCredential | None:
-    """Change what is given (None: not); None: there is no such credential. Raises IsRevoked."""
+    """Change what is given (None: not); None: there is no such credential.
+
+    `check`: called with the credential that this transaction changes. Raises IsRevoked, what `check` raises.
+    """
 
     async def store(tx: Transaction, found: StoredCredential) -> None:
+        check(found)
         wanted = found.role if role is None else role
         expiry = None if never_expires else found.expires_at if expires_at is None else expires_at
         await tx.run(

@@ -142,10 +142,20 @@ async def page(
     return found, Place(found[-1].created_at, found[-1].id) if len(rows) > limit else None
 
 
-async def update(database: Database, merchant_id: str, change: Change, actor: Actor) -> StoredMerchant | None:
-    """Change the settings; None: there is no such merchant. Raises what `change` raises."""
+async def update(
+    database: Database,
+    merchant_id: str,
+    change: Change,
+    actor: Actor,
+    check: Callable[[StoredMerchant], None] = lambda _: None,
+) -> StoredMerchant | None:
+    """Change the settings; None: there is no such merchant. Raises what `change` and `check` raise.
+
+    `check`: called with the merchant that this transaction changes.
+    """
 
     async def store(tx: Transaction, found: StoredMerchant) -> None:
+        check(found)
         await tx.run(UPDATE, id=merchant_id, **change(found.settings).columns())
 
     return await _changed(database, merchant_id, store, Action.MERCHANT_CHANGED, actor)

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from shared.storage.db.engine import Database, Row, Transaction, UniqueViolation
 from shared.storage.db.statement import Statement
+from shared.storage.db.unchanged import check_unchanged
 from shared.storage.terminals import locks
 from shared.storage.terminals.merchants import lock_merchant
 
@@ -23,6 +24,7 @@ SELECT_ALL: Final = (
 )
 _SELECT: Final = f"{SELECT_ALL} WHERE merchant_id = :merchant_id"
 _GET = Statement(_SELECT + " AND id = :id")
+_LOCKED = Statement(_SELECT + " AND id = :id {for_update}")
 _PAGE = Statement(_SELECT + " AND id > :after ORDER BY id LIMIT :most")
 
 #: Another entry of the merchant for the same address.
@@ -144,14 +146,23 @@ async def page(database: Database, merchant_id: str, *, after: str, most: int) -
     return [registered_terminal(row) for row in rows]
 
 
-async def put(database: Database, merchant_id: str, entries: Sequence[Entry], *, limit: int) -> list[bool]:
+async def put(
+    database: Database,
+    merchant_id: str,
+    entries: Sequence[Entry],
+    *,
+    limit: int,
+    seen: RegisteredTerminal | None = None,
+) -> list[bool]:
     """Store all entries or none; return for each True if it is new.
 
-    `limit`: terminals of the merchant. Raises AddressTaken (also where two entries swap their addresses:
-    change one of them to a third address first), TooManyTerminals, DatabaseUnavailable, CommitUnknown.
+    `limit`: terminals of the merchant. `seen`: an entry that has to be as it was. Raises Changed,
+    AddressTaken (also where two entries swap their addresses: change one of them to a third address first),
+    TooManyTerminals, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> list[bool]:
+        await _check_unchanged(tx, seen)
         created = [await put_in(tx, merchant_id, entry) for entry in entries]
         if any(created):
             # After the inserts: a later transaction counts them, too.
@@ -245,10 +256,22 @@ async def update_address(
     await database.write(work)
 
 
-async def remove(database: Database, merchant_id: str, terminal_id: str) -> bool:
-    """Delete an entry; False: there is none. Its accepted payments are carried out."""
+async def _check_unchanged(tx: Transaction, seen: RegisteredTerminal | None) -> None:
+    if seen is not None:
+        row = await tx.one(_LOCKED, merchant_id=seen.merchant_id, id=seen.id)
+        check_unchanged(None if row is None else registered_terminal(row), seen)
+
+
+async def remove(
+    database: Database, merchant_id: str, terminal_id: str, *, seen: RegisteredTerminal | None = None
+) -> bool:
+    """Delete an entry; False: there is none. Its accepted payments are carried out.
+
+    `seen`: the entry has to be as it was. Raises Changed.
+    """
 
     async def work(tx: Transaction) -> bool:
+        await _check_unchanged(tx, seen)
         return await tx.one(_REMOVE, merchant_id=merchant_id, id=terminal_id) is not None
 
     return await database.write(work)

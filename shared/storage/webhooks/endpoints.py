@@ -6,6 +6,7 @@ from typing import Final
 
 from shared.storage.db.engine import Database, Row, Transaction
 from shared.storage.db.statement import Statement
+from shared.storage.db.unchanged import check_unchanged
 from shared.storage.payments.listing import Place
 from shared.storage.terminals.merchants import lock_merchant
 from shared.storage.webhooks import signing_secrets
@@ -157,15 +158,15 @@ async def enabled(database: Database, *, most: int) -> list[EnabledEndpoint]:
 
 async def get(database: Database, merchant_id: str, endpoint_id: str) -> RegisteredEndpoint | None:
     """Return one of the merchant's endpoints. Raises DatabaseUnavailable."""
+    return await database.read(lambda tx: _get(tx, merchant_id, endpoint_id))
 
-    async def look(tx: Transaction) -> RegisteredEndpoint | None:
-        row = await tx.one(_GET, merchant_id=merchant_id, id=endpoint_id)
-        if row is None:
-            return None
-        (found,) = await _with_secrets(tx, [row])
-        return found
 
-    return await database.read(look)
+async def _get(tx: Transaction, merchant_id: str, endpoint_id: str) -> RegisteredEndpoint | None:
+    row = await tx.one(_GET, merchant_id=merchant_id, id=endpoint_id)
+    if row is None:
+        return None
+    (found,) = await _with_secrets(tx, [row])
+    return found
 
 
 async def page(
@@ -192,13 +193,19 @@ async def is_enabled(database: Database, merchant_id: str, endpoint_id: str) -> 
 
 
 async def change(
-    database: Database, merchant_id: str, endpoint_id: str, changes: Changes, *, limit: int
+    database: Database,
+    merchant_id: str,
+    endpoint_id: str,
+    changes: Changes,
+    *,
+    limit: int,
+    seen: RegisteredEndpoint | None = None,
 ) -> bool:
     """Change an endpoint; False: the merchant has no such endpoint.
 
     A disabled endpoint gets nothing more; the sweep of a notifier worker ends the deliveries that wait for
-    it. Another URL, or enabling, ends a pause after failures. Raises TooManyEndpoints, DatabaseUnavailable,
-    CommitUnknown.
+    it. Another URL, or enabling, ends a pause after failures. `seen`: the endpoint has to be as it was.
+    Raises Changed, TooManyEndpoints, DatabaseUnavailable, CommitUnknown.
     """
 
     async def work(tx: Transaction) -> bool:
@@ -207,6 +214,8 @@ async def change(
         before = await tx.one(_LOCK, merchant_id=merchant_id, id=endpoint_id)
         if before is None:
             return False
+        if seen is not None:
+            check_unchanged(await _get(tx, merchant_id, endpoint_id), seen)
         if changes.disabled is False and before.disabled_at is not None:
             await _check_room(tx, merchant_id, limit)
         await tx.run(
