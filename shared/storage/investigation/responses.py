@@ -17,7 +17,8 @@ _COLUMNS: Final = "id, payment_id, status, code, request, credential, client, re
 _GIVEN: Final[dict[Dialect, str]] = {
     "postgresql": (
         "json_to_recordset(CAST(:given AS json)) AS given(id text, payment_id text, status integer,"
-        " code text, request text, credential text, client text, request_id text, client_left boolean, ms_ago bigint)"
+        " code text, request text, credential text, client text, request_id text, client_left boolean,"
+        " ms_ago bigint)"
     ),
     "sqlite": "(SELECT {} FROM json_each(:given)) AS given".format(
         ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in f"{_COLUMNS}, ms_ago".split(", "))

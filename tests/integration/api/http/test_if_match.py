@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from running.api_alone import ApiAlone, Caller
 
+from api.terminals.service import Registry
 from shared.security.credentials import CredentialKind
 
 ENTRY = {"host": "127.0.0.9", "label": "one"}
@@ -61,14 +62,13 @@ async def test_of_two_changes_from_the_same_tag_at_once_one_is_made(
     await pos.client.put(path, json=ENTRY)
     tag = {"if-match": (await pos.client.get(path)).headers["etag"]}
     both_compared = asyncio.Barrier(2)
-    registry = api.app.state.dependencies.registry
-    locate = registry._located
+    locate = Registry._located
 
     async def located(*given: Any) -> Any:
         await both_compared.wait()
         return await locate(*given)
 
-    monkeypatch.setattr(registry, "_located", located)
+    monkeypatch.setattr(Registry, "_located", located)
 
     changed = await asyncio.gather(
         *(pos.client.put(path, json={**ENTRY, "label": label}, headers=tag) for label in "ab")

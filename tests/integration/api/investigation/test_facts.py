@@ -4,9 +4,9 @@ import os
 from typing import Any
 
 import pytest
-from lossy_database import LossyDatabase
 from payments import rows
 from running.api_alone import ApiAlone, Caller, on_sqlite
+from stored.lossy_database import LossyDatabase
 
 from api.http.server.given_responses import GivenResponses
 from shared.payment.payment import Result, Settlement
