@@ -66,7 +66,7 @@ def _check_that_prometheus_finds_all(installation: Installation) -> None:
     """Every container of every scaled service is scraped."""
     wanted = {
         **{name.replace("_", "-"): number for name, number in SCALES.items()},
-        **dict.fromkeys(("haproxy", "rabbitmq", "prometheus"), 1),
+        **dict.fromkeys(("haproxy", "rabbitmq", "rabbitmq-queues", "prometheus", "node"), 1),
     }
     found: dict[str, int] = {}
     until = time.monotonic() + 60
