@@ -33,32 +33,46 @@ def run_terminal(
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen on; any 127.x.y.z for a POS on this machine.", rich_help_panel=_SERVING
+            metavar="ADDRESS",
+            help="Address to listen on; any 127.x.y.z for a POS on this machine.",
+            rich_help_panel=_SERVING,
         ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.", rich_help_panel=_SERVING)] = DEFAULT_PORT,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="0 takes a free one.", rich_help_panel=_SERVING)
+    ] = DEFAULT_PORT,
     screen_port: Annotated[
         int | None,
         typer.Option(
+            metavar="PORT",
             help="Port of screen and control API over HTTP, e.g. 8889; 0 takes a free one. By default none.",
             rich_help_panel=_SERVING,
         ),
     ] = None,
     screen_host: Annotated[
         str,
-        typer.Option(help="Address that the screen listens on. It has no log-in.", rich_help_panel=_SERVING),
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address that the screen listens on. It has no log-in.",
+            rich_help_panel=_SERVING,
+        ),
     ] = "127.0.0.1",
     record: Annotated[
         Path | None,
-        typer.Option(help="File for one JSON line a session.", rich_help_panel=_SERVING),
+        typer.Option(metavar="FILE", help="File for one JSON line a session.", rich_help_panel=_SERVING),
     ] = None,
     outcome: Annotated[
         Customer,
-        typer.Option(help="Result of every payment; abandon is the red button.", rich_help_panel=_CUSTOMER),
+        typer.Option(
+            metavar="OUTCOME",
+            help=f"Result of every payment: {', '.join(Customer)} (the red button).",
+            rich_help_panel=_CUSTOMER,
+        ),
     ] = Customer.APPROVE,
     outcome_for: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="CENTS=OUTCOME",
             help="Another result for one amount in cents, e.g. 1300=refuse; repeatable.",
             rich_help_panel=_CUSTOMER,
         ),
@@ -71,13 +85,14 @@ def run_terminal(
             rich_help_panel=_CUSTOMER,
         ),
     ] = None,
-    amount_table: Annotated[
+    no_amount_table: Annotated[
         bool,
         typer.Option(
-            help="The last two digits of an amount choose a behaviour, as listed below.",
+            "--no-amount-table",
+            help="The last two digits of an amount choose no behaviour; else they do, as listed below.",
             rich_help_panel=_CUSTOMER,
         ),
-    ] = True,
+    ] = False,
     by_hand: Annotated[
         bool,
         typer.Option("--by-hand", help="Card and keys come from the screen.", rich_help_panel=_CUSTOMER),
@@ -85,6 +100,7 @@ def run_terminal(
     delay: Annotated[
         float,
         typer.Option(
+            metavar="SECONDS",
             help="Seconds from the request to the customer's card; 0 answers at once.",
             rich_help_panel=_CUSTOMER,
         ),
@@ -92,18 +108,26 @@ def run_terminal(
     card: Annotated[
         str | None,
         typer.Option(
-            help=f"The customer's card: {', '.join(one.key for one in DECK)}.", rich_help_panel=_CUSTOMER
+            metavar="CARD",
+            help=f"The customer's card: {', '.join(one.key for one in DECK)}.",
+            rich_help_panel=_CUSTOMER,
         ),
     ] = None,
     contactless: Annotated[
-        bool, typer.Option(help="The card is read contactless.", rich_help_panel=_CUSTOMER)
+        bool, typer.Option("--contactless", help="The card is read contactless.", rich_help_panel=_CUSTOMER)
     ] = False,
     fault: Annotated[
-        Fault | None, typer.Option(help="A fault in every transaction.", rich_help_panel=_CUSTOMER)
+        Fault | None,
+        typer.Option(
+            metavar="FAULT",
+            help=f"A fault in every transaction: {', '.join(Fault)}.",
+            rich_help_panel=_CUSTOMER,
+        ),
     ] = None,
     fault_for: Annotated[
         int | None,
         typer.Option(
+            metavar="CENTS",
             help="Amount in cents that has the fault; by default every amount.",
             rich_help_panel=_CUSTOMER,
         ),
@@ -111,12 +135,15 @@ def run_terminal(
     floor_limit: Annotated[
         int,
         typer.Option(
-            help="Amount in cents above which an authorisation is requested.", rich_help_panel=_DEVICE
+            metavar="CENTS",
+            help="Amount in cents above which an authorisation is requested.",
+            rich_help_panel=_DEVICE,
         ),
     ] = 3000,
     keeps_open: Annotated[
         bool,
         typer.Option(
+            "--keeps-open",
             help="Leave the connection open after the answer; else the terminal closes it.",
             rich_help_panel=_DEVICE,
         ),
@@ -124,6 +151,7 @@ def run_terminal(
     when_busy: Annotated[
         str,
         typer.Option(
+            metavar="WORD",
             help="For a second request: 'answer' busy at once, 'backlog' lets it wait.",
             rich_help_panel=_DEVICE,
         ),
@@ -131,6 +159,7 @@ def run_terminal(
     request_idle: Annotated[
         float,
         typer.Option(
+            metavar="SECONDS",
             help="Seconds of silence that end a request without CR LF; 0: as soon as it is complete.",
             min=0,
             rich_help_panel=_DEVICE,
@@ -142,34 +171,45 @@ def run_terminal(
             "--requires-line-end", help="Reject requests that CR LF does not follow.", rich_help_panel=_DEVICE
         ),
     ] = False,
-    card_fields: Annotated[
+    no_card_fields: Annotated[
         bool,
         typer.Option(
-            help="Send AA, AI and CI in answers; HiPay's terminals do not.", rich_help_panel=_DEVICE
+            "--no-card-fields",
+            help="Leave AA, AI and CI out of answers, as HiPay's terminals do.",
+            rich_help_panel=_DEVICE,
         ),
-    ] = True,
+    ] = False,
     terminal_time: Annotated[
         float,
-        typer.Option(help="Seconds after which an unpaid amount is abandoned.", rich_help_panel=_DEVICE),
+        typer.Option(
+            metavar="SECONDS",
+            help="Seconds after which an unpaid amount is abandoned.",
+            rich_help_panel=_DEVICE,
+        ),
     ] = 240.0,
     serial: Annotated[
         str | None,
-        typer.Option(help="Its serial number at the gateway.", rich_help_panel=_DEVICE),
+        typer.Option(metavar="NUMBER", help="Its serial number at the gateway.", rich_help_panel=_DEVICE),
     ] = None,
     gateway: Annotated[
         str | None,
         typer.Option(
+            metavar="URL",
             help="URL of a payment gateway for authorisations; without one the terminal decides itself.",
             rich_help_panel=_DEVICE,
         ),
     ] = None,
     collect_at: Annotated[
         str | None,
-        typer.Option(help="Time (HH:MM) of a daily remote collection.", rich_help_panel=_DEVICE),
+        typer.Option(
+            metavar="HH:MM", help="Time (HH:MM) of a daily remote collection.", rich_help_panel=_DEVICE
+        ),
     ] = None,
     collect_every: Annotated[
         float | None,
-        typer.Option(help="Seconds between remote collections.", min=1, rich_help_panel=_DEVICE),
+        typer.Option(
+            metavar="SECONDS", help="Seconds between remote collections.", min=1, rich_help_panel=_DEVICE
+        ),
     ] = None,
 ) -> None:
     """Run a virtual payment terminal with a customer: Concert V3.1 and V3.2 over TCP.
@@ -198,7 +238,7 @@ def run_terminal(
         card=card,
         fault=fault if fault_for is None else None,
         keeps_open=keeps_open,
-        amount_decides=amount_table,
+        amount_decides=not no_amount_table,
     )
     usual = _changed(usual, behaviour or [])
     by_amount = {
@@ -208,7 +248,7 @@ def run_terminal(
         by_amount[fault_for] = replace(by_amount.get(fault_for, usual), fault=fault)
     device = Device(
         floor_limit_cents=floor_limit,
-        sends_card_fields=card_fields,
+        sends_card_fields=not no_card_fields,
         when_busy=_when_busy(when_busy),
         request_idle_seconds=request_idle,
         requires_line_end=requires_line_end,
