@@ -83,14 +83,17 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:
     """Register every row of a file or none, with the merchant's credential."""
-    _call(
-        "POST",
-        as_json,
-        "import",
-        params={"dry_run": dry_run},
-        content=file.read_bytes(),
-        headers={"Content-Type": "text/csv"},
-    )
+    from cli.remote.progress import progress
+
+    with progress(f"{file.name} is imported"):
+        _call(
+            "POST",
+            as_json,
+            "import",
+            params={"dry_run": dry_run},
+            content=file.read_bytes(),
+            headers={"Content-Type": "text/csv"},
+        )
 
 
 @app.command("probe")

@@ -46,24 +46,26 @@ def purge(
         if not yes:
             _print("Would be deleted", counted, as_json=False)
             typer.confirm("Delete them?", abort=True)
-        deleted = run_on_loop(_with_progress(settings, kept, "deleted", purges=True))
+        total = sum(counted.values())
+        deleted = run_on_loop(_with_progress(settings, kept, "deleted", purges=True, total=total))
     _print("Deleted", deleted, as_json)
 
 
-async def _with_progress(settings: "Settings", kept: "Kept", word: str, *, purges: bool) -> Counter[str]:
-    from rich.console import Console
-
+async def _with_progress(
+    settings: "Settings", kept: "Kept", word: str, *, purges: bool, total: int | None = None
+) -> Counter[str]:
     from cli.process import EXIT_UNAVAILABLE, fail
     from cli.remote.machine import machine_user
+    from cli.remote.progress import progress
     from shared.storage.db.opening import opened_database
     from shared.storage.retention.lease import LeaseLost, acquire
     from shared.storage.retention.run import TASK, count_all, purge_all
 
     async with opened_database(settings) as database:
-        with Console(stderr=True, highlight=False).status("") as status:
+        with progress(f"rows {word}:", total) as advance:
 
             def on_step(rows: Counter[str]) -> None:
-                status.update(f"{sum(rows.values())} rows {word}")
+                advance(sum(rows.values()))
 
             if not purges:
                 return await count_all(database, kept, on_step)

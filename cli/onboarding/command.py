@@ -97,6 +97,7 @@ async def _run(
     """Return the numbers and whether secrets were sealed, or the problems of rows."""
     from cli.installation.db import opened_or_made_database
     from cli.remote.machine import machine_user
+    from cli.remote.progress import progress
     from shared.security.sealed_file import seal
     from shared.storage.administration import onboarding
     from shared.storage.administration.audit_trail import Actor
@@ -104,7 +105,8 @@ async def _run(
     shops = list(found.shops.values())
     wanted = [_wanted(shop, settings.pos_number) for shop in shops]
     async with opened_or_made_database(settings) as database:
-        plan = await onboarding.plan(database, wanted)
+        with progress(f"{found.rows} rows are checked"):
+            plan = await onboarding.plan(database, wanted)
         problems = _stored_problems(plan, found.shops, settings.terminal_limit_per_merchant)
         if problems or sealed is None:
             return problems or (onboarding.counts_of(plan), False)
@@ -112,7 +114,8 @@ async def _run(
         if secrets:
             # Before anything is stored: no credential exists whose secret nobody has.
             seal(sealed, secrets, _passphrase(is_new=True), os.urandom)
-        done = await onboarding.store(database, wanted, made, Actor(machine_user(), "on the machine"))
+        with progress(f"{found.rows} rows are stored"):
+            done = await onboarding.store(database, wanted, made, Actor(machine_user(), "on the machine"))
         return onboarding.counts_of(done), bool(secrets)
 
 

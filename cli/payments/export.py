@@ -1,5 +1,6 @@
 """Command `cloud-terminal payments export`."""
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -36,6 +37,7 @@ def export_payments(
     Exit code 1 if the export was cut off: then it is not whole.
     """
     from cli.remote.client import api
+    from cli.remote.progress import counted
 
     with api() as server:
         lines = server.lines(
@@ -48,5 +50,7 @@ def export_payments(
             created_from=created_from,
             created_to=created_to,
         )
-        for line in lines:
+        # At a terminal the lines themselves show how far it is.
+        shown = lines if sys.stdout.isatty() else counted("payments exported:", lines)
+        for line in shown:
             print(line, end="")

@@ -142,6 +142,7 @@ def _our_transactions(server: "Api", query: dict[str, Any], terminals: set[str])
     from datetime import date, datetime, time, timedelta
     from zoneinfo import ZoneInfo
 
+    from cli.remote.progress import counted
     from shared.payment.reconciliation import Transaction
 
     period = server.get("/v1/operator/totals", **query, by="operation")
@@ -158,7 +159,7 @@ def _our_transactions(server: "Api", query: dict[str, Any], terminals: set[str])
         created_from=created_from.isoformat(),
         created_to=created_to.isoformat(),
     )
-    for line in lines:
+    for line in counted("payments compared:", lines):
         row = json.loads(line)
         day = datetime.fromisoformat(row["at"]).astimezone(zone).date()
         is_undecided = row["contradicted"] or row["state"] in ("in_session", "in_doubt")
