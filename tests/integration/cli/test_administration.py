@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from databases import Store
+from running.api_alone import on_sqlite
 from running.command import Command, on_machine
 from running.served_api import ServedApi, served_api
 
@@ -79,3 +80,20 @@ def test_the_first_merchant_makes_the_database(tmp_path: Path) -> None:
     made = json.loads(here.run("merchants", "create", "Bakery", "--json").stdout)
 
     assert here.rows("merchants", "list") == [made]
+
+
+@on_sqlite
+def test_a_lost_answer_of_a_rotation_refuses_no_order(store: Store) -> None:
+    """The earlier secret is valid, a second rotation is refused, another credential is given to the till."""
+    here = on_machine(store)
+    with served_api(store) as served:
+        merchant = here.row("merchants", "create", "Bakery")["id"]
+        made = here.row("credentials", "create", merchant)
+        here.run("credentials", "rotate", made["username"])
+
+        assert "earlier secret until" in here.run("credentials", "show", made["username"]).stdout
+        assert "rotating" in here.run("credentials", "rotate", made["username"], code=5).stderr
+        assert by_login(served, made).rows("webhooks", "list") == []
+        other = by_login(served, here.row("credentials", "create", merchant))
+        here.run("credentials", "revoke", made["username"], "--reason", "lost", "--yes")
+        assert other.rows("webhooks", "list") == []

@@ -76,10 +76,8 @@ def payment_rows(served: ServedApi) -> list[str]:
 @pytest.mark.parametrize(
     "fates",
     [
-        ["nothing", "nothing"],
-        ["nothing", "answer"],
-        ["nothing", "request", "nothing", "answer"],
         ["nothing", "answer", "request", "answer", "nothing"],
+        ["nothing", "request", "nothing", "answer"],
         ["nothing", "nothing", "answer", "request"],
     ],
 )
