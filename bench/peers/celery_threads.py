@@ -24,7 +24,7 @@ class LeanConsumer(Consumer):
     """Celery's consumer without the 28 queues that delay messages: nothing is delayed here."""
 
     class Blueprint(Consumer.Blueprint):
-        """Its steps."""
+        """The steps of its start."""
 
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed" not in str(step))
 

@@ -109,6 +109,17 @@ def test_every_link_leads_to_a_page_and_a_heading(page: str) -> None:
     assert broken == []
 
 
+def test_every_folder_of_the_product_is_on_the_map() -> None:
+    """Whoever looks for a subject finds its folder in the architecture."""
+    packages = ("api/*", "terminal_worker/*", "notifier_worker/*", "shared/*", "shared/storage/*")
+    folders = {
+        found.parent.name for package in packages for found in REPOSITORY.glob(f"{package}/__init__.py")
+    }
+    shelves = text_of("docs/architecture.md").partition("## Shelves")[2].partition("##")[0]
+    named = {Path(name).name for name in named_in(shelves) if name.endswith("/")}
+    assert folders - named - {"storage", "migrations"} == set()
+
+
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_every_quoted_line_of_code_is_code(page: str) -> None:
     """Whoever changes the code changes what a page quotes of it."""

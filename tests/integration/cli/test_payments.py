@@ -161,7 +161,7 @@ def test_a_doubt_has_an_exit_code_of_its_own_and_the_same_order_joins_it(
 def test_an_answer_that_never_comes_is_unknown(
     served: ServedApi, pos: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the network loses every answer, the command says how to join what may run."""
+    """The network loses every answer; the command says how to join what may run."""
     loses(monkeypatch, "nothing", *_LOSSES)
 
     ran = pos.run(*SALE, code=8)

@@ -1,4 +1,4 @@
-"""What clients and messages say of a trace: only what is well formed and short is passed on."""
+"""Trace contexts of clients and messages: only what is well formed and short is passed on."""
 
 import pytest
 from hypothesis import given

@@ -93,7 +93,7 @@ async def test_a_collector_that_is_away_delays_no_end(
 async def test_the_sampler_of_the_environment_decides_what_is_recorded(
     collector_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is not recorded has a context for others, and neither exemplar nor log field."""
+    """A trace that is not recorded has a context for others, and neither exemplar nor log field."""
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     async with tracing(load_settings(tracing=True), "api"):
         with span("concert session"):
