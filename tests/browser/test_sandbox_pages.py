@@ -97,7 +97,7 @@ def test_a_debit_lights_up_the_whole_flow_and_is_authorised(
     counter.insert("CB")
 
     counter.expect_standing("Paid")
-    expect(counter.register.locator(".receipt")).to_contain_text("48,40 EUR")
+    expect(counter.register.locator(".receipt[lang=fr]")).to_contain_text("48,40 EUR")
     counter.expect_status(order, "116 Authorized")
     expect(flow.get_by_text("13 of 13")).to_be_visible()
     expect(flow.locator(".arrow.lit").filter(has_text="116 Authorized")).to_be_visible()
