@@ -26,8 +26,9 @@ class PaymentRow(SQLModel, table=True):
 
     __tablename__ = "payments"
     __table_args__ = (
-        # The order guard: its key keeps every other attempt of the operation out.
-        Index("payments_guard", "merchant_id", "guard_key", unique=True),
+        # The order guard: its key keeps every other attempt of the operation out. The key comes first: a plan
+        # without statistics would search an index that begins with the merchant by the merchant alone.
+        Index("payments_guard", "guard_key", "merchant_id", unique=True),
         Index("payments_by_operation", "merchant_id", "operation_key"),
         # By the order first: operators search over merchants.
         Index("payments_by_order", "order_id", "merchant_id"),

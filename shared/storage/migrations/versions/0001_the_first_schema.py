@@ -406,7 +406,6 @@ def _create_indexes_of_payments() -> None:
         ["merchant_id", "host", "port", "created_at", "id"],
         "substr(terminal_address, 1, length(host)) <> host",
     )
-    op.create_index("payments_by_operation", "payments", ["merchant_id", "operation_key"])
     op.create_index("payments_by_order", "payments", ["order_id", "merchant_id"])
     op.create_index("payments_by_time", "payments", ["merchant_id", "created_at", "id"])
     op.create_index("payments_by_age", "payments", ["created_at", "id"])
@@ -431,13 +430,16 @@ def _create_indexes_of_payments() -> None:
         " AND (state IN ('in_session', 'in_doubt', 'succeeded') OR contradicted)",
     )
     _create_partial_index("payments_contradicted", "payments", ["created_at", "id"], "contradicted")
-    op.create_index("payments_guard", "payments", ["merchant_id", "guard_key"], unique=True)
     _create_partial_index(
         "payments_open", "payments", ["state", "deadline_at"], "state IN ('queued', 'in_session', 'in_doubt')"
     )
     _create_partial_index(
         "payments_queued", "payments", ["terminal_address", "created_at", "id"], "state = 'queued'"
     )
+    # The last ones: of indexes that look equal PostgreSQL searches the one that was created last, and without
+    # statistics a merchant's payments look like one.
+    op.create_index("payments_by_operation", "payments", ["merchant_id", "operation_key"])
+    op.create_index("payments_guard", "payments", ["guard_key", "merchant_id"], unique=True)
 
 
 def _create_tasks() -> None:
