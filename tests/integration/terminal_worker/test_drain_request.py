@@ -1,15 +1,14 @@
 """An operator's request that a worker ends: it finishes its sessions, takes nothing new, and ends."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from eventually import eventually
 from payments import rows
-from running.assembled import Api
+from running.assembled import Api, whole_process
 from structlog.testing import capture_logs
 from system import System
 from wire.raw_http import basic
@@ -44,15 +43,9 @@ async def an_operator(system: System) -> Operator:
     return Operator(await system.api(), basic(login.username, login.secret))
 
 
-@contextlib.asynccontextmanager
-async def worker_process(system: System) -> AsyncIterator["asyncio.Task[None]"]:
+def worker_process(system: System) -> AbstractAsyncContextManager["asyncio.Task[None]"]:
     """Run a terminal worker as its command does, with its own account of the database."""
-    running = asyncio.create_task(worker_main.run(system._settings_of("terminal", {})))
-    try:
-        yield running
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    return whole_process(worker_main.run(system._settings_of("terminal", {})))
 
 
 async def test_a_drained_worker_ends_its_sessions_and_then_itself(

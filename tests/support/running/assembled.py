@@ -1,6 +1,12 @@
 """Processes that run inside the test's own, as their composition roots assembled them."""
 
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from stored.lossy_database import LossyDatabase
@@ -52,3 +58,17 @@ class Notifier(Process):
     """One notifier worker."""
 
     parts: NotifierParts
+
+
+@asynccontextmanager
+async def whole_process(process: Coroutine[Any, Any, None]) -> AsyncIterator["asyncio.Task[None]"]:
+    """Run a process as its command does; undo what it keeps to its end: signal handlers, frozen objects."""
+    running = asyncio.create_task(process)
+    try:
+        yield running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        gc.unfreeze()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)

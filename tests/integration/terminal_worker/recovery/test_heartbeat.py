@@ -1,13 +1,12 @@
 """A worker's heartbeat goes on under load; the worker ends itself once it was taken over."""
 
 import asyncio
-import gc
-import signal
 
 import pytest
 from eventually import eventually
 from limits import BRIEF_DOUBT
 from payments import change
+from running.assembled import whole_process
 from system import System
 from wire.amqp_proxy import AmqpProxy
 from wire.scripted_terminal import ScriptedTerminal, closes
@@ -18,17 +17,13 @@ from terminal_worker.recovery.heartbeat import WorkerTakenOver
 
 async def test_a_worker_whose_row_is_gone_ends_itself(system: System) -> None:
     """The whole process: it registers, and when its row goes it stops with the reason."""
-    process = asyncio.create_task(run(system.settings))
-    gone = await eventually(lambda: change(system.database, "DELETE FROM workers"))
+    async with whole_process(run(system.settings)) as process:
+        gone = await eventually(lambda: change(system.database, "DELETE FROM workers"))
 
-    with pytest.raises(WorkerTakenOver):
-        await asyncio.wait_for(process, 10)
+        with pytest.raises(WorkerTakenOver):
+            await asyncio.wait_for(process, 10)
 
     assert gone == 1
-    # A process that ends keeps these to its end.
-    gc.unfreeze()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 @pytest.mark.parametrize("limits", [{**BRIEF_DOUBT, "publish_timeout_seconds": 4}])

@@ -2,11 +2,13 @@
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from eventually import eventually
 from payments import change, rows
 
 from shared.settings.settings import Settings
@@ -80,3 +82,5 @@ async def test_a_missing_folder_is_not_made_by_opening(tmp_path: Path) -> None:
 
     assert not (tmp_path / "nowhere").exists()
     await database.close()
+    # The driver does not wait for the thread of a connection that could not be opened, which needs the loop.
+    await eventually(lambda: not [one for one in threading.enumerate() if "connection_worker" in one.name])
