@@ -162,9 +162,8 @@ def test_new_events_reach_a_developers_machine_signed_and_again_by_a_key(
 
 def _webhooks_of(sandbox: WholeSandbox, payments: list[Json]) -> list[Json] | None:
     """Return what the API itself sent, in the order of the payments; None before both came."""
-    taken = {
-        one["content"].get("payment_id"): one for one in sandbox.get("merchant", "/webhooks") if one["is_taken"]
-    }
+    received = [one for one in sandbox.get("merchant", "/webhooks") if one["is_taken"]]
+    taken = {one["content"].get("payment_id"): one for one in received}
     found = [taken.get(one["id"]) for one in payments]
     return None if None in found else [one for one in found if one is not None]
 
