@@ -97,7 +97,7 @@ class ApiSettings(Group):
         "overloaded, and orders are refused with 503. No effect from the queue's deadline on.",
     )
     accept_wait_seconds: float = seconds(
-        5,
+        15,
         "How long an order may wait to be stored; one that would probably wait longer than half of it is "
         "refused with 503 at once.",
     )
