@@ -1,6 +1,7 @@
 """A private server of either kind: wait until it is ready, on other ports if need be; kill it, stop it."""
 
 import signal
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ START_ATTEMPTS = 3
 STOP_SECONDS = 20.0
 
 
-class PrivateServer:
+class PrivateServer(ABC):
     """A server of one's own in a temporary folder; a subclass launches its processes and removes them."""
 
     title: str
@@ -47,13 +48,13 @@ class PrivateServer:
         if self._process is not None:
             self._process.end(self.stop_signal, STOP_SECONDS)
 
+    @abstractmethod
     def _start_elsewhere(self) -> None:
         """Start it, which was never ready, on other ports."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _refusal(self) -> str | None:
         """Return the reason for which a client cannot use it yet; None: it can."""
-        raise NotImplementedError
 
     def _check_running(self) -> None:
         """Raise StartFailed, or PortTaken, if it has ended."""

@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 def test_a_bar_is_shown_at_a_terminal_and_vanishes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the verb prints is left alone."""
+    """The output of a verb stays as it is."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")

@@ -110,7 +110,7 @@ async def test_totals_equal_the_payments_after_each_late_change(database: Databa
 
 
 async def test_totals_equal_the_payments_after_a_purge(database: Database) -> None:
-    """What is deleted is counted no more, neither before nor after its day is totalled again."""
+    """A deleted payment counts no more, neither before nor after its day is totalled again."""
     for number, days in enumerate((3, 32, 33)):
         await moved(database, (await succeeded(database, order_id=f"order-{number}")).id, days)
     await total_all(database)
