@@ -8,9 +8,11 @@ import asyncio
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from in_memory.stored_payments import FULL_RESULT
 from payments import (
     ADDRESS,
     MERCHANT,
@@ -38,18 +40,8 @@ from shared.storage.payments.claims import Claimed
 from shared.storage.payments.rows import json_text
 from shared.storage.terminals.locks import ObservedCapabilities
 
-FULL = Result(
-    paid_cents=900,
-    error_code="04",
-    error_description='no "credit"',
-    authorisation_number="123456",
-    masked_card="497010******0014",
-    application="001",
-    aid="A0000000421010",
-    card_read_mode="2",
-    receipt="CARTE BANCAIRE\nMERCI \u20ac",
-    warnings=("partial_amount",),
-)
+#: Texts that a function could take apart.
+FULL = replace(FULL_RESULT, error_description='no "credit"', receipt="CARTE BANCAIRE\nMERCI \u20ac")
 SETTLEMENTS = [
     Settlement(event=Event.ANSWERED_DONE, result=FULL, detail={"AE": "10", "\u00e9": None}),
     Settlement(event=Event.ANSWERED_DONE),
