@@ -10,6 +10,7 @@ import asyncio
 import random
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -103,17 +104,20 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@contextmanager
+def copied(server_url: str, template: str) -> Iterator[str]:
+    """Copy the template while the block runs, whose value is the copy's URL."""
+    name = f"test_{uuid4().hex[:12]}"
+    asyncio.run(_administer(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
+    yield _url_of(server_url, name)
+    asyncio.run(_administer(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture(scope="session")
 def postgres_copy(postgres_server_url: str, postgres_template: str) -> Iterator[str]:
     """The URL of the database that this process's tests use in turn."""
-    name = f"test_{uuid4().hex[:12]}"
-    asyncio.run(
-        _administer(
-            postgres_server_url, f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY file_copy"
-        )
-    )
-    yield _url_of(postgres_server_url, name)
-    asyncio.run(_administer(postgres_server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    with copied(postgres_server_url, postgres_template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """Plans of the functions for several calls, which an empty installation's first calls make."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
+from databases import copied
 from payments import new_payment, queued
 from races.functions import mistaken
 from races.interleaving import open_transaction
@@ -43,6 +45,13 @@ FUNCTIONS: list[tuple[Function, Call]] = [
     (CLAIM_BATCH, CALL_CLAIM),
     (SETTLE_BATCH, CALL_SETTLE),
 ]
+
+
+@pytest.fixture
+def postgres_copy(postgres_server_url: str, postgres_template: str) -> Iterator[str]:
+    """A database that no test used before: autovacuum keeps statistics of rows that are long deleted."""
+    with copied(postgres_server_url, postgres_template) as url:
+        yield url
 
 
 async def _rows_read(database: Database, call: Call, counted: str = _READ_AS_A_WHOLE) -> int:
