@@ -55,8 +55,12 @@ class Counter:
         await self._follow(sale, outcome)
 
     async def resume(self, sale: Sale) -> None:
-        """Find out what became of a sale that ran when this program ended; start nothing."""
-        await self._follow(sale, await self._found(sale))
+        """Find out what became of a sale that ran when this program ended; start nothing.
+
+        A request that was on its way then may be accepted a little later, so only a success counts at once.
+        """
+        outcome = await self._found(sale)
+        await self._follow(sale, outcome if isinstance(outcome, Succeeded) else Unknown(None))
 
     async def _follow(self, sale: Sale, outcome: Outcome | None) -> None:
         """Store the outcome, once there is one."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-#: `paying` and `unknown` are the two in which the money must not be taken in another way.
+#: `paying` and `unknown` are the two in which the money must not be taken in another way. A sale is `open`
+#: for a moment: it is stored before anything is sent.
 SaleState = Literal["open", "paying", "paid", "not_paid", "unknown"]
 
 
@@ -55,7 +56,7 @@ class Sales:
 
     def unfinished(self) -> list[Sale]:
         """Return the sales of which it is not known whether they are paid."""
-        return self._read("SELECT * FROM sales WHERE state IN ('paying', 'unknown')")
+        return self._read("SELECT * FROM sales WHERE state IN ('open', 'paying', 'unknown')")
 
     def change(self, number: int, state: SaleState, message: str, receipt: str = "") -> None:
         self._connection.execute(

@@ -79,7 +79,8 @@ class AsyncCloudTerminal:
     ) -> Outcome | None:
         """Return the outcome of the order's newest attempt; None where there is none. It never starts one.
 
-        For a restart: what became of the sale that ran when the power went?
+        For a restart: what became of the sale that ran when the power went? What was on its way then may be
+        accepted up to 30 s later: until then only `Succeeded` is final, and 'not paid' needs another look.
         """
         return await self._run(self._calls.attach(order_id, operation, seconds))
 
