@@ -127,8 +127,8 @@ release-begin: $(VENV)/.ready ## Write VERSION=0.2.0 everywhere and as the chang
 release: $(VENV)/.ready ## Check everything, then build wheels, bill of materials and image; says how to tag
 	@$(BIN)/python scripts/release.py check
 	$(MAKE) lint test docs wheels test-install
-	@command -v docker >/dev/null || echo "No docker: the image is not built." >&2
-	@! command -v docker >/dev/null || docker build --target production \
+	@docker info >/dev/null 2>&1 || echo "No Docker engine answers: the image is not built." >&2
+	@! docker info >/dev/null 2>&1 || docker build --target production \
 	  --build-arg VERSION="$$($(BIN)/python scripts/release.py version)" --build-arg REVISION="$$(git rev-parse HEAD)" \
 	  -t cloud-terminal:"$$($(BIN)/python scripts/release.py version)" .
 	@$(BIN)/python scripts/release.py sums

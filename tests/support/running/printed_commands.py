@@ -10,7 +10,7 @@ from typing import Final
 #: A block of commands and the block that shows their answer.
 _STEP: Final = re.compile(r"```sh\n(?P<commands>.+?)```\n\n```text\n(?P<answer>.+?)```", re.DOTALL)
 #: What a reader replaces by what was answered before.
-PLACEHOLDER: Final = re.compile(r"\b(MERCHANT_ID|USERNAME|SECRET)\b")
+PLACEHOLDER: Final = re.compile(r"\b(MERCHANT_ID|PAYMENT_ID|USERNAME|SECRET)\b")
 KEEPS_RUNNING: Final = ("make run", "cloud-terminal virtual-terminal")
 
 
