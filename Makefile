@@ -182,6 +182,10 @@ scale-compose: ## Scale docker compose, pay 200 orders, kill one of each kind in
 rolling-compose: ## Replace every container under load by deploy/rolling-upgrade: no client notices
 	$(BIN)/python -m tests.compose.rolling
 
+.PHONY: walk-compose
+walk-compose: ## Type the handbook's drill in a clone: kill a worker, settle, upgrade, destroy, restore (15 minutes)
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/tests/support $(BIN)/python -m tests.compose.walk
+
 .PHONY: test-compose
 test-compose: $(VENV)/.ready ## Bring docker compose up, pay through it, take it down (needs a Docker engine)
 	$(BIN)/python -m tests.compose.pay

@@ -26,20 +26,22 @@ class Failed(Exception):
 class Installation:
     """Containers, networks and volumes of one test; those of a running installation are not touched."""
 
-    def __init__(self, *profiles: str, files: Sequence[str] = ()) -> None:
-        """`files` are names of further Compose files in this folder."""
+    def __init__(self, *profiles: str, files: Sequence[str] = (), root: Path = REPOSITORY) -> None:
+        """`files` are names of further Compose files in tests/compose, `root` the repository or a clone."""
+        self.root: Final = root
         self.project: Final = f"cloud-terminal-test-{os.getpid()}"
         self.environment: Final = {
             **os.environ,
             # Port 0: the engine takes a free one on loopback.
             "CLOUD_TERMINAL_API_PORT": "0",
             "CLOUD_TERMINAL_PROMETHEUS_PORT": "0",
+            "CLOUD_TERMINAL_GRAFANA_PORT": "0",
             "CLOUD_TERMINAL_TLS_PORT": "0",
             "CLOUD_TERMINAL_EDGE_SUBNET": f"10.213.{48 + os.getpid() % 200}.0/24",
             "COMPOSE_PROJECT_NAME": self.project,
             "COMPOSE_PROFILES": ",".join(profiles),
             "COMPOSE_FILE": ":".join(
-                [str(REPOSITORY / "compose.yaml"), *(str(Path(__file__).with_name(name)) for name in files)]
+                [str(root / "compose.yaml"), *(str(root / "tests" / "compose" / name) for name in files)]
             ),
         }
 
@@ -77,6 +79,7 @@ class Installation:
         try:
             done = subprocess.run(
                 command,
+                cwd=self.root,
                 env=self.environment,
                 text=True,
                 timeout=seconds,

@@ -2,14 +2,11 @@
 
 import signal
 import sys
-import threading
 import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from tests.compose.installation import REPOSITORY, Failed, Installation, say, timed
-from tests.compose.shop import TERMINALS, Shop
+from tests.compose.shop import Shop
 
 SCALES: Final = {"api": 2, "terminal_worker": 2, "notifier_worker": 2}
 ROLLED_SECONDS: Final = 1800
@@ -33,25 +30,8 @@ def _try(installation: Installation) -> None:
     installation.up(**SCALES)
     shop = Shop(f"http://{installation.address('haproxy', 8080)}", *installation.credential())
     before = _containers(installation)
-    answers: Counter[str] = Counter()
-    stopped = threading.Event()
-
-    def sell(number: int) -> None:
-        order = 0
-        while not stopped.is_set():
-            order += 1
-            trouble, _ = shop.try_once(f"ROLLING_{number}_{order}", number)
-            answers[trouble or "paid"] += 1
-
-    with ThreadPoolExecutor(TERMINALS) as threads:
-        selling = [threads.submit(sell, number) for number in range(TERMINALS)]
-        try:
-            with timed("deploy/rolling-upgrade"):
-                installation.run(str(REPOSITORY / "deploy" / "rolling-upgrade"), seconds=ROLLED_SECONDS)
-        finally:
-            stopped.set()
-        for one in selling:
-            one.result()
+    with shop.selling("ROLLING") as answers, timed("deploy/rolling-upgrade"):
+        installation.run(str(REPOSITORY / "deploy" / "rolling-upgrade"), seconds=ROLLED_SECONDS)
     say(f"answers: {dict(answers)}")
     if set(answers) != {"paid"}:
         raise Failed("a client noticed")

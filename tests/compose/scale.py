@@ -78,6 +78,13 @@ def _check_that_prometheus_finds_all(installation: Installation) -> None:
     if found != wanted:
         raise Failed(f"Prometheus scrapes {found}, not {wanted}")
     say(f"Prometheus scrapes {found}")
+    # The alert DiskFull compares both with a limit.
+    for expression in (
+        'node_filesystem_avail_bytes{mountpoint="/"} / node_filesystem_size_bytes',
+        "rabbitmq_disk_space_available_bytes / rabbitmq_disk_space_available_limit_bytes",
+    ):
+        if not _query(installation, expression):
+            raise Failed(f"nothing is known of a disk: {expression}")
 
 
 def _query(installation: Installation, expression: str) -> list[dict[str, Any]]:
@@ -94,7 +101,7 @@ def _check_payments(installation: Installation, sales: Sales) -> None:
     for trouble, count in sorted(sales.troubles.items()):
         say(f"  answered meanwhile, and sent again: {count} x {trouble}")
     stored, attempts = _ends(installation)
-    records = _records(installation)
+    records = session_records(installation)
     if len(stored) != PAYMENTS:
         raise Failed(f"{PAYMENTS} orders were sent, {len(stored)} are stored")
     say(f"attempts: {attempts}")
@@ -135,7 +142,7 @@ def overlapping_sessions_by_terminal(records: list[SessionRecord]) -> int:
     return sum(len(overlapping_sessions(own)) for own in by_terminal.values())
 
 
-def _records(installation: Installation) -> list[SessionRecord]:
+def session_records(installation: Installation) -> list[SessionRecord]:
     records = []
     with tempfile.TemporaryDirectory() as folder:
         for port in range(FIRST_PORT, FIRST_PORT + TERMINALS):

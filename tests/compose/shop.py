@@ -7,8 +7,9 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -98,6 +99,34 @@ class Shop:
             for done in [threads.submit(sell_one, number) for number in range(orders)]:
                 done.result()
         return sales
+
+    @contextmanager
+    def selling(self, name: str) -> Iterator[Counter[str]]:
+        """Pay at a cash register for each terminal until the block ends, order after order, each until it is
+        paid; yield how often each kind of answer came."""
+        answers: Counter[str] = Counter()
+        stopped = threading.Event()
+
+        def sell(number: int) -> None:
+            order = 0
+            while not stopped.is_set():
+                order += 1
+                until = time.monotonic() + SETTLED_SECONDS
+                while trouble := self.try_once(f"{name}_{number}_{order}", number)[0]:
+                    answers[trouble] += 1
+                    if time.monotonic() > until:
+                        raise Failed(f"{name}_{number}_{order} was not paid, but {trouble}")
+                    time.sleep(_PAUSE_SECONDS)
+                answers["paid"] += 1
+
+        with ThreadPoolExecutor(TERMINALS) as threads:
+            selling = [threads.submit(sell, number) for number in range(TERMINALS)]
+            try:
+                yield answers
+            finally:
+                stopped.set()
+            for one in selling:
+                one.result()
 
     def try_once(self, order_id: str, number: int) -> tuple[str | None, dict[str, Any]]:
         """Pay on one of the terminals; return what is no success, and the answer."""

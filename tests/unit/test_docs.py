@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from running.printed_commands import steps_of
 from typer.main import get_command
 
 from cli.main import app
+from tests.compose.handbook import DRILL, HANDBOOK, section
 
 REPOSITORY: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("api", "terminal_worker", "notifier_worker", "shared", "cli", "sandbox", "tests")
@@ -205,6 +207,17 @@ def test_every_command_of_the_readme_is_run_by_something() -> None:
 
     assert named == set(RUN_BY)
     assert [place for place in RUN_BY.values() if not (REPOSITORY / place).exists()] == []
+
+
+def test_every_command_of_the_drill_is_typed() -> None:
+    """`make walk-compose` types sections: no block of commands of their pages lies outside of them."""
+    typed = [step for page, heading in DRILL for step in section(page, heading)]
+    printed = [
+        step for page in {page for page, _ in DRILL} for step in steps_of((HANDBOOK / page).read_text())
+    ]
+
+    assert printed
+    assert sorted(step.commands for step in typed) == sorted(step.commands for step in printed)
 
 
 def test_every_test_that_the_readme_links_to_exists() -> None:

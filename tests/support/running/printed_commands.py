@@ -10,8 +10,8 @@ from typing import Final
 #: A block of commands and the block that shows their answer.
 _STEP: Final = re.compile(r"```sh\n(?P<commands>.+?)```\n\n```text\n(?P<answer>.+?)```", re.DOTALL)
 #: What a reader replaces by what was answered before.
-PLACEHOLDER: Final = re.compile(r"\b(MERCHANT_ID|PAYMENT_ID|USERNAME|SECRET)\b")
-KEEPS_RUNNING: Final = ("make run", "cloud-terminal virtual-terminal")
+PLACEHOLDER: Final = re.compile(r"\b(MERCHANT_ID|PAYMENT_ID|USERNAME|SECRET|MOMENT)\b")
+KEEPS_RUNNING: Final = ("make run", "cloud-terminal virtual-terminal", "while ")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Step:
 
 def _pattern(word: str) -> str:
     """Return a word's pattern: itself, and a group for a placeholder."""
-    return PLACEHOLDER.sub(r"(?P<\1>[\\w-]+)", re.escape(word))
+    return PLACEHOLDER.sub(r"(?P<\1>[\\w:+-]+)", re.escape(word))
 
 
 def steps_of(text: str) -> list[Step]:

@@ -1,0 +1,119 @@
+"""`make walk-compose`: the handbook's drill as printed, from the first start to a restore."""
+
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from sandbox.terminal.device.session_log import charged_twice
+from tests.compose.handbook import DRILL, Reader
+from tests.compose.installation import REPOSITORY, Failed, Installation, say, timed
+from tests.compose.scale import session_records
+from tests.compose.shop import Shop
+
+UP_SECONDS: Final = 900
+ROLLED_SECONDS: Final = 1800
+#: Prometheus asks each 10 s, and a worker counts as dead after 15 s.
+FIRING_SECONDS: Final = 120
+#: A customer may pay until then, so `not_charged` is refused before: 275 s after the claim.
+DECIDED_SECONDS: Final = 400
+#: Payments that are sold after the backup, which the restored database does not know.
+LOST: Final = 5
+_ALERT: Final = re.compile('alertname="(.+?)"')
+
+
+def main() -> int:
+    """Return 0 when each command did what the page says; whatever happened, everything is taken down."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with tempfile.TemporaryDirectory(prefix="ct-walk-") as name:
+        clone = Path(name) / "cloud-terminal"
+        # What is committed: the drill writes settings, a dump and secrets into its folder.
+        subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
+        installation = Installation("sandbox", "monitoring", files=["terminals.yaml"], root=clone)
+        try:
+            with installation.cleaned_up(), timed("the whole drill"):
+                _walk(installation, Path(name) / "sold.log")
+        except Failed as failure:
+            say(f"FAILED: {failure}")
+            return 1
+    return 0
+
+
+def _walk(installation: Installation, sold: Path) -> None:
+    reader = Reader(installation)
+    reader.type_all("drill.md", "Start", within_seconds=UP_SECONDS)
+    reader.type_all("compose.md", "Pay on a virtual terminal")
+    shop = _shop(installation, reader)
+    with reader.running("drill.md", "Sell", sold):
+        with shop.selling("WALK") as answers:
+            reader.type_all("drill.md", "Kill a worker")
+            firing = reader.type_all("drill.md", "See the alert", again_seconds=FIRING_SECONDS)
+            say(f"firing: {sorted(set(_ALERT.findall(firing)))}")
+            reader.type_all("drill.md", "Settle the doubt", again_seconds=DECIDED_SECONDS)
+        say(f"answers while a worker was killed: {dict(answers)}")
+        before = sold.stat().st_size
+        with shop.selling("UPGRADE") as answers:
+            reader.type_all("compose.md", "A new release", within_seconds=ROLLED_SECONDS)
+        say(f"answers during the upgrade: {dict(answers)}")
+        noticed = set(sold.read_bytes()[before:].decode().splitlines()) - {'"paymentStatus":"Success"'}
+        if set(answers) != {"paid"} or noticed:
+            raise Failed(f"a client noticed the upgrade: {dict(answers)}, {noticed}")
+    _check_that_nothing_is_open(installation)
+    reader.type_all("compose.md", "Back up")
+    backed_up = _orders(installation)
+    lost = [f"LOST_{number}" for number in range(LOST)]
+    for number, order in enumerate(lost):
+        _pay(shop, order, number)
+    if twice := charged_twice(session_records(installation)):
+        raise Failed(f"charged twice: {twice}")
+    reader.type_all("drill.md", "Destroy")
+    reader.type_all("compose.md", "Restore", within_seconds=UP_SECONDS)
+    _check_restored(installation, reader, backed_up)
+    if missing := set(DRILL) - set(reader.typed):
+        raise Failed(f"not typed: {missing}")
+
+
+def _shop(installation: Installation, reader: Reader) -> Shop:
+    """Return the client that has the drill's credential."""
+    address = installation.address("haproxy", 8080)
+    return Shop(f"http://{address}", reader.answers["USERNAME"], reader.answers["SECRET"])
+
+
+def _pay(shop: Shop, order: str, number: int) -> None:
+    trouble, _ = shop.try_once(order, number)
+    if trouble is not None:
+        raise Failed(f"{order}: {trouble}")
+
+
+def _orders(installation: Installation) -> set[str]:
+    """Return the orders that are paid."""
+    return {row[0] for row in installation.rows("SELECT order_id FROM payments WHERE state = 'succeeded'")}
+
+
+def _check_that_nothing_is_open(installation: Installation) -> None:
+    """The killed worker's other sessions were settled by proofs, and the operator's decision is stored."""
+    query = "SELECT state, count(*) FROM payments WHERE doubted_at IS NOT NULL GROUP BY state"
+    settled = dict(installation.rows(query))
+    say(f"in doubt meanwhile, and then: {settled}")
+    if "in_doubt" in settled:
+        raise Failed("a payment is still in doubt")
+
+
+def _check_restored(installation: Installation, reader: Reader, backed_up: set[str]) -> None:
+    """Payments are those of the backup, credentials work, and what may have been reversed since is locked."""
+    restored = _orders(installation)
+    if restored != backed_up:
+        raise Failed(f"of {len(backed_up)} orders {len(restored)} were restored: {restored ^ backed_up}")
+    shop = _shop(installation, reader)
+    _pay(shop, "AFTER_1", 0)
+    trouble, _ = shop.try_once("ORDER_1", 1)
+    say(f"{len(restored)} orders restored; a new one is paid, an order of the hour before: {trouble}")
+    if trouble != "409 closed.order.conflict":
+        raise Failed(f"the order of the hour before the backup was answered {trouble}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
