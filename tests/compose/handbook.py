@@ -105,9 +105,7 @@ class Reader:
     def _as_typed(self, text: str) -> str:
         """Return a text with this installation's names and addresses, and with what was answered before."""
         known = PLACEHOLDER.sub(lambda found: self.answers.get(found[0], found[0]), text)
-        project = self._installation.project
-        for printed in ("cloud-terminal_outside", "cloud-terminal-$(", "cloud-terminal-terminal-worker"):
-            known = known.replace(printed, printed.replace("cloud-terminal", project, 1))
+        known = known.replace("cloud-terminal_outside", f"{self._installation.project}_outside")
         return known.replace(API, self._api()) if API in known else known
 
     def _api(self) -> str:

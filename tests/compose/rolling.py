@@ -30,6 +30,8 @@ def _try(installation: Installation) -> None:
     installation.up(**SCALES)
     shop = Shop(f"http://{installation.address('haproxy', 8080)}", *installation.credential())
     before = _containers(installation)
+    # One that has ended is replaced, too.
+    installation.run("docker", "kill", installation.containers("terminal-worker")[0], capture=True)
     with shop.selling("ROLLING") as answers, timed("deploy/rolling-upgrade"):
         installation.run(str(REPOSITORY / "deploy" / "rolling-upgrade"), seconds=ROLLED_SECONDS)
     say(f"answers: {dict(answers)}")
