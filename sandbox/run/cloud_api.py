@@ -150,7 +150,7 @@ class CloudApi:
         Raises ApiAnswered.
         """
         endpoints = (await self._get("/v1/webhooks/endpoints", limit="100"))["endpoints"]
-        known = next((one for one in endpoints if one["url"] == url and not one["disabled_at"]), None)
+        known = next((one for one in endpoints if one["url"] == url and not one["disabled"]), None)
         path, body = "", {"url": url, "description": _DESCRIPTION}
         if known is not None:
             path, body = f"/{known['id']}/rotate-secret", {}

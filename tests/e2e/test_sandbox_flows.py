@@ -269,6 +269,19 @@ def test_a_start_with_fewer_terminals_removes_its_own_and_no_others(sandbox: Who
     assert asyncio.run(start_again()) == {"counter-1", "counter-2", "mine"}
 
 
+def test_a_new_start_at_the_same_address_signs_with_a_new_secret(sandbox: WholeSandbox) -> None:
+    """Its endpoint is there from the start before, as in a container that is started again."""
+    url = "http://127.0.0.1:9/started-twice"
+    credential = (sandbox.entry["username"], sandbox.entry["password"])
+
+    async def start_twice() -> set[str]:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+            api = CloudApi(http, sandbox.entry["api"], *credential)
+            return {await api.register_webhooks(url), await api.register_webhooks(url)}
+
+    assert len(asyncio.run(start_twice())) == 2
+
+
 def test_a_new_start_disables_the_endpoints_of_earlier_ones_and_no_others(sandbox: WholeSandbox) -> None:
     """With free ports each start has another address; an installation allows 50 endpoints."""
     own = f"{sandbox.entry['merchant']}/webhooks"
