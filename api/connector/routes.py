@@ -145,7 +145,7 @@ async def take_order(request: Request, dependencies: Wired, merchant: OrderingMe
     check_media_type(headers.get("content-type"))
     context = RequestContext(
         merchant,
-        idempotency_key=read_idempotency_key(headers.get("idempotency-key")),
+        idempotency_key=read_idempotency_key(headers.getlist("idempotency-key")),
         traceparent=_traceparent(headers.get(TRACEPARENT)),
         preference=read_preference(headers.getlist("prefer")),
         refusal=refusal,

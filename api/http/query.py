@@ -132,13 +132,16 @@ _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _WAIT: Final = re.compile(r"[0-9]{1,9}")
 
 
-def read_idempotency_key(header: str | None) -> str | None:
+def read_idempotency_key(headers: Sequence[str]) -> str | None:
     """Return the `Idempotency-Key`, 1 to 255 printable ASCII characters without blanks; None without one.
 
-    Raises InvalidHeader.
+    Raises InvalidHeader, also for more than one: either could be the operation's name.
     """
-    if header is None:
+    if not headers:
         return None
+    if len(headers) > 1:
+        raise InvalidHeader("Idempotency-Key should be sent once.")
+    (header,) = headers
     if _IDEMPOTENCY_KEY.fullmatch(header) is None:
         raise InvalidHeader("Idempotency-Key should be 1 to 255 printable ASCII characters without blanks.")
     return header

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, Final
@@ -100,16 +101,20 @@ class _Export(StreamingResponse):
         self._ended: Final = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(STALLED_SECONDS):
-                await send(message)
+        with ExitStack() as place:
+            place.callback(self._ended)
 
-        try:
-            await super().__call__(scope, receive, send_in_time)
-        except TimeoutError:
-            _log.warning("export cut off: its client stopped reading")
-        finally:
-            self._ended()
+            async def send_in_time(message: Message) -> None:
+                if message["type"] == "http.response.body" and not message["more_body"]:
+                    # Before the client sees the end: it may ask for its next export at once.
+                    place.close()
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await send(message)
+
+            try:
+                await super().__call__(scope, receive, send_in_time)
+            except TimeoutError:
+                _log.warning("export cut off: its client stopped reading")
 
 
 async def _csv(database: Database, wanted: ExportFilter) -> AsyncIterator[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from api.http.errors import InvalidHeader
-from api.http.query import NO_PREFERENCE, Preference, read_preference
+from api.http.query import NO_PREFERENCE, Preference, read_idempotency_key, read_preference
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,17 @@ def test_a_wait_that_is_no_number_is_refused(header: str) -> None:
     """A client that believes in a limit must not wait for ever."""
     with pytest.raises(InvalidHeader):
         read_preference([header])
+
+
+@pytest.mark.parametrize(
+    "headers", [[""], ["a b"], ["é"], ["k" * 256], ["key-1", "key-2"], ["key-1", "key-1"]]
+)
+def test_a_key_that_names_no_single_operation_is_refused(headers: list[str]) -> None:
+    """Of two keys the first one silently counted, and the second one's refund was answered from another's."""
+    with pytest.raises(InvalidHeader):
+        read_idempotency_key(headers)
+
+
+def test_a_key_is_optional_and_kept_as_it_was_sent() -> None:
+    assert read_idempotency_key([]) is None
+    assert read_idempotency_key(["Key-1,~!"]) == "Key-1,~!"

@@ -55,6 +55,21 @@ async def test_an_export_that_ended_leaves_its_place(places: Exports) -> None:
     places.answer("ct_1", ExportFilter(), Format.CSV)
 
 
+async def test_the_end_of_an_export_comes_when_the_next_one_may_begin(places: Exports) -> None:
+    """A client that reads one export after the other was refused for half a minute."""
+    begun = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message["more_body"]:
+            begun.append(places.answer("ct_1", ExportFilter(), Format.JSON_LINES))
+
+    await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
+
+    assert len(begun) == 1
+    with pytest.raises(TooManyRequests):
+        places.answer("ct_1", ExportFilter(), Format.CSV)
+
+
 async def test_a_client_that_stops_reading_leaves_its_place_to_others(
     places: Exports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
