@@ -11,7 +11,7 @@ import logging, os, signal, structlog
 
 def test_restores(monkeypatch): monkeypatch.setenv("A_VARIABLE", "x")
 def test_environment(): os.environ["A_VARIABLE"] = "x"
-def test_signal(): signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def test_signal(): signal.signal(signal.SIGALRM, signal.SIG_IGN)
 def test_logging(): logging.disable(logging.DEBUG)
 def test_level(): logging.getLogger("somebody").setLevel(logging.ERROR)
 def test_structlog(): structlog.configure(cache_logger_on_first_use=True)
