@@ -135,6 +135,8 @@ class UndefinedError(ApiError):
     code = "undefined.internal.server.error"
     description = "An unexpected error happened; whether a payment was started is not known."
     safe_to_retry = False
+    #: The server closes it, since the request's own code failed.
+    headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class BadRequest(ApiError):

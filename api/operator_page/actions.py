@@ -40,7 +40,7 @@ async def replay(view: View, form: Form) -> Response:
     """Send a delivery once more."""
     delivery_id = view.name("delivery_id")
     found = await delivery_routes.get_any_delivery(view.dependencies, delivery_id)
-    actor = actor_of(view.session.operator, form["reason"])
+    actor = actor_of(view.session.operator, Reasoned(reason=form["reason"]).reason)
     await replay_one(view.dependencies.database, delivery_id, merchant_id=None, operator=actor)
     payment_id = found.shown().get("payment_id")
     return _back(f"/operator/payments/{payment_id}" if payment_id else "/operator/deliveries")

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from api.http.dependencies import Dependencies, read_body
-from api.http.errors import ApiError
+from api.http.errors import ApiError, UnreadableBody
 from api.http.validation import field_errors
 from api.operator_page import actions, views
 from api.operator_page.render import HEADERS, Pages
@@ -31,6 +31,8 @@ from shared.security.credentials import Role
 from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
 
 _LOGIN: Final = f"{PATH}/login"
+#: Far more than any form of the page has.
+_FIELDS_AT_MOST: Final = 50
 
 Handler = Callable[[Request], Awaitable[Response]]
 #: Shows a page.
@@ -127,9 +129,14 @@ class OperatorPage:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form, each once. Raises ApiError for a body that is too long."""
+    """Return the fields of a form, each once. Raises UnreadableBody, and what `read_body` raises."""
     body = await read_body(request)
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
+    try:
+        fields = parse_qs(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_AT_MOST
+        )
+    except ValueError:
+        raise UnreadableBody("The form has too many fields.") from None
     return {name: values[-1] for name, values in fields.items()}
 
 

@@ -110,16 +110,18 @@ def is_foreign(request: Request) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return True
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+    if origin is None:
+        return False
+    # Compared as text: a client may write anything, and a browser `null`.
+    host = origin.partition("://")[2]
+    return not host or host != request.headers.get("host")
 
 
 def _is_loopback(request: Request) -> bool:
     """Return True where the page is opened on this machine, without TLS."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if host == "localhost":
-        return True
     try:
-        return ip_address(host).is_loopback
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.http.dependencies import Dependencies
 from api.http.errors import InvalidQuery
-from api.http.query import PageRequest, read_cursor
+from api.http.query import QUERY_TEXT_CHARACTERS, PageRequest, read_cursor
 from api.investigation import operator_routes as investigation
 from api.investigation.parameters import WITHIN_MINUTES
 from api.operator import delivery_routes, fleet_routes, routes
@@ -46,8 +46,11 @@ class View:
         return str(self.request.path_params[parameter])
 
     def given(self, parameter: str) -> str | None:
-        """Return a parameter of the query; None: not given, or empty."""
-        return self.request.query_params.get(parameter, "").strip() or None
+        """Return a parameter of the query; None: not given, or empty. Raises InvalidQuery."""
+        text = self.request.query_params.get(parameter, "").strip()
+        if "\0" in text or len(text) > QUERY_TEXT_CHARACTERS:
+            raise InvalidQuery(parameter)
+        return text or None
 
     @property
     def rows(self) -> PageRequest:
