@@ -5,7 +5,7 @@ from dataclasses import replace
 from fastapi.responses import Response
 
 from api.http.dependencies import Merchant, MerchantId, Wired, merchant
-from api.http.errors import InvalidQuery, NotFound
+from api.http.errors import InvalidQuery, NotFound, or_not_found
 from api.http.query import Page
 from api.http.routing import api_router
 from api.investigation.equal_charges import page_of_groups
@@ -67,11 +67,9 @@ async def list_given_responses(
     dependencies: Wired, merchant_id: MerchantId, payment_id: PaymentId
 ) -> GivenResponses:
     """Return who was told what and when. An answer is listed a second after it was given."""
-    payment = None
-    if is_payment_id(payment_id):
-        payment = await snapshots.payment(dependencies.database, payment_id)
-    if payment is None or payment.merchant_id != merchant_id:
+    if not is_payment_id(payment_id):
         raise NotFound
+    or_not_found(await snapshots.own_snapshot(dependencies.database, merchant_id, payment_id))
     given = await responses.of_payment(dependencies.database, payment_id)
     return GivenResponses(responses=[GivenResponse.of(each) for each in given])
 

@@ -8,8 +8,9 @@ from fastapi.responses import Response
 
 from api.connector.answer import ACCEPTED, Answer, render_answer
 from api.http.dependencies import Dependencies, Merchant, Wired, merchant
-from api.http.errors import InvalidQuery, NotFound
+from api.http.errors import InvalidQuery, NotFound, or_not_found
 from api.http.json_text import answer
+from api.http.logins.auth import merchant_of
 from api.http.models import known
 from api.http.query import DIGITS, Page, Text, cursor
 from api.http.routing import api_router
@@ -155,12 +156,10 @@ async def release_terminal(dependencies: Wired, merchant: Merchant, payment_id: 
 
 async def _own(dependencies: Dependencies, merchant: Credential, payment_id: str) -> PaymentSnapshot:
     """Return the merchant's own payment. Raises NotFound, for another merchant's too."""
-    if is_payment_id(payment_id):
-        found = await snapshots.snapshots(dependencies.database, [payment_id])
-        snapshot = found.get(payment_id)
-        if snapshot is not None and snapshot.payment.merchant_id == merchant.merchant_id:
-            return snapshot
-    raise NotFound
+    if not is_payment_id(payment_id):
+        raise NotFound
+    own = await snapshots.own_snapshot(dependencies.database, merchant_of(merchant), payment_id)
+    return or_not_found(own)
 
 
 def _alone(snapshot: PaymentSnapshot) -> Payment:

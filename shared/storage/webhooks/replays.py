@@ -36,7 +36,12 @@ _DUE_NOW = Statement(
     "UPDATE deliveries SET due_at = {now}, publish_at = {now} + :grace_ms, publish_count = 0"
     " WHERE id = :id AND state = 'waiting' AND (leased_until IS NULL OR leased_until <= {now})"
 )
-_LOCK = Statement("SELECT id, kind, target, merchant_id, state FROM deliveries WHERE id = :id {for_update}")
+#: Another merchant's row is neither read nor locked.
+_LOCK = Statement(
+    "SELECT id, kind, target, state FROM deliveries WHERE id = :id"
+    " AND (CAST(:merchant_id AS TEXT) IS NULL OR (merchant_id = :merchant_id AND kind = :merchants))"
+    " {for_update}"
+)
 _IS_DISABLED = Statement("SELECT id FROM webhook_endpoints WHERE id = :id AND disabled_at IS NOT NULL")
 _NOW = Statement("SELECT {now} AS at")
 
@@ -68,10 +73,8 @@ async def replay(
     """
 
     async def work(tx: Transaction) -> bool:
-        row = await tx.one(_LOCK, id=delivery_id)
-        if row is None or (
-            merchant_id is not None and (row.merchant_id, row.kind) != (merchant_id, MERCHANT)
-        ):
+        row = await tx.one(_LOCK, id=delivery_id, merchant_id=merchant_id, merchants=MERCHANT)
+        if row is None:
             return False
         if await tx.one(_IS_DISABLED, id=row.target) is not None:
             raise EndpointIsDisabled

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from eventually import eventually
@@ -11,6 +12,8 @@ from running.api_alone import ApiAlone, Caller, on_sqlite
 from shared.payment.payment import Result
 from shared.payment.states import Event
 from shared.security.credentials import CredentialKind
+from shared.storage.payments import snapshots
+from shared.storage.payments.rows import payment_of
 
 
 async def test_a_payment_that_was_not_waited_for_is_found_with_its_answer(api: ApiAlone, pos: Caller) -> None:
@@ -57,6 +60,30 @@ async def test_what_belongs_to_another_merchant_is_not_there(api: ApiAlone) -> N
             assert answered.json()["error"]["code"] == "unknown.resource.not.found"
     assert (await other.get("/v1/payments")).json() == {"payments": []}
     assert (await owner.get(f"/v1/payments/{payment_id}")).status_code == 200
+
+
+async def test_another_merchants_payment_is_not_even_read(
+    api: ApiAlone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its 404 takes as long as one of an id that nobody has, however large the order was."""
+    owner, other = await api.merchant(), await api.merchant()
+    payment_id = await owner.order_async()
+    read: list[str] = []
+
+    def read_row(row: Any) -> Any:
+        read.append(row.id)
+        return payment_of(row)
+
+    monkeypatch.setattr(snapshots, "payment_of", read_row)
+    path = f"/v1/payments/{payment_id}"
+    for asked in ("", "/events", "/responses"):
+        assert (await other.get(path + asked)).status_code == 404
+    for asked in ("/cancel", "/release"):
+        assert (await other.post(path + asked)).status_code == 404
+
+    assert read == []
+    assert (await owner.get(path)).status_code == 200
+    assert read == [payment_id]
 
 
 @pytest.mark.parametrize("kind", [CredentialKind.OPERATOR, CredentialKind.GATEWAY])
