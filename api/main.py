@@ -146,7 +146,12 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
     warm_up()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(tracing(settings, PROCESS))
-        listening = bind(settings.api_host, settings.api_port, setting=variable("api_port"))
+        listening = bind(
+            settings.api_host,
+            settings.api_port,
+            setting=variable("api_port"),
+            host_setting=variable("api_host"),
+        )
         stack.callback(listening.close)
         database = await stack.enter_async_context(opened_database(settings))
         lookup = SystemResolver(settings.name_lookup_limit)

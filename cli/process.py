@@ -24,8 +24,10 @@ EXIT_UNAVAILABLE: Final = 1
 def plain_errors() -> "Iterator[None]":
     """Print the errors that an operator can fix as a sentence, and exit with a code."""
     from shared.broker.errors import BrokerFailure
+    from shared.settings.fields import variable
     from shared.settings.settings import SettingsError
     from shared.storage.db.engine import CommitUnknown, DatabaseUnavailable
+    from shared.storage.db.errors import LoginRefused
     from shared.storage.db.schema.version import SchemaTooNew, SchemaTooOld
 
     try:
@@ -34,6 +36,9 @@ def plain_errors() -> "Iterator[None]":
         raise fail(str(error), EXIT_USAGE) from error
     except (SchemaTooOld, SchemaTooNew) as error:
         raise fail(str(error), EXIT_UNAVAILABLE) from error
+    except LoginRefused as error:
+        name = variable("database_url")
+        raise fail(f"PostgreSQL refuses the connection: {error}. Check {name}.", EXIT_USAGE) from error
     except (DatabaseUnavailable, CommitUnknown) as error:
         raise fail(f"The database cannot be reached: {error}", EXIT_UNAVAILABLE) from error
     except BrokerFailure as error:

@@ -8,6 +8,7 @@ from cli.doctor.finding import Finding, Findings, Level
 from shared.storage.db.connections.pooler import pooler_problem
 from shared.storage.db.connections.urls import sqlite_path
 from shared.storage.db.engine import Database, DatabaseUnavailable
+from shared.storage.db.errors import LoginRefused
 from shared.storage.db.opening import check_durability, open_database
 from shared.storage.db.schema.steps import is_too_new, is_too_old, needed
 from shared.storage.db.schema.version import known_versions, schema_version
@@ -47,7 +48,7 @@ async def check_database(settings: "Settings") -> Findings:
             return
         async for finding in _check_open(database, settings):
             yield finding
-    except DatabaseUnavailable as error:
+    except (DatabaseUnavailable, LoginRefused) as error:
         yield Finding(
             PART, Level.PROBLEM, f"It does not answer: {error}.", "Start it, or correct its URL and account."
         )

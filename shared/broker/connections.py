@@ -20,7 +20,7 @@ from aio_pika.exceptions import (
     ChannelPreconditionFailed,
     ProbableAuthenticationError,
 )
-from aiormq.exceptions import ChannelAccessRefused
+from aiormq.exceptions import ChannelAccessRefused, InvalidFrameError
 
 from shared.broker.errors import BrokerUnavailable, TopologyMismatch
 from shared.broker.outages import OUTAGES
@@ -33,6 +33,8 @@ Purpose = Literal["publish", "consume", "reply", "notify", "consume hipay", "con
 
 #: All that the client raises when the broker or the network fails; its state errors are RuntimeErrors.
 CLIENT_ERRORS: Final = (*CONNECTION_EXCEPTIONS, TimeoutError)
+
+DEFAULT_PORT: Final = {"amqp": 5672, "amqps": 5671}
 
 RECONNECTING: Final = "no connection to the broker; reconnecting"
 
@@ -64,9 +66,8 @@ async def connected(
             async with asyncio.timeout(limit):
                 await connection.connect(timeout=limit)
         except CLIENT_ERRORS as error:
-            raise BrokerUnavailable(
-                f"Cannot reach RabbitMQ at {url.host}:{url.port}: {_reason(error)}"
-            ) from error
+            place = f"{url.host}:{url.port or DEFAULT_PORT[url.scheme]}"
+            raise BrokerUnavailable(f"Cannot reach RabbitMQ at {place}: {_reason(error)}") from error
         with _watched(connection, purpose, metrics):
             yield connection
     finally:
@@ -171,6 +172,7 @@ async def _declare(connection: RobustConnection, topology: Topology, timeout_sec
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, AuthenticationError | ProbableAuthenticationError):
+    # Where the virtual host is not there RabbitMQ closes, and the client says which frame it wanted.
+    if isinstance(error, AuthenticationError | ProbableAuthenticationError | InvalidFrameError):
         return "user, password or virtual host not accepted"
     return str(error) or type(error).__name__

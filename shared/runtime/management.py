@@ -38,7 +38,9 @@ async def management_server(
     `acceptance` is for proxies, which send requests; it is one of the checks, too. Port 0 takes a free one.
     Raises SettingsError where the port cannot be bound.
     """
-    listening = listen(host, port, setting=variable("management_port"))
+    listening = listen(
+        host, port, setting=variable("management_port"), host_setting=variable("management_host")
+    )
     bound_port = port_of(listening)
     app = ManagementApp(process=process, registry=registry, checks=checks, acceptance=acceptance)
     async with serving(app, listening, drain_seconds=DRAIN_SECONDS):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -13,35 +14,36 @@ from shared.settings.settings import SettingsError
 BACKLOG = 2048
 
 
-def bind(host: str, port: int, *, setting: str) -> socket.socket:
+def bind(host: str, port: int, *, setting: str, host_setting: str | None = None) -> socket.socket:
     """Return a bound socket that refuses connections until a server listens; port 0 takes a free one.
 
     So a proxy tries another process instead of waiting for the start of this one. Raises SettingsError, which
-    names the port's `setting` (an environment variable).
+    names the port's `setting` or the host's (environment variables; None: the host is not for choice).
     """
+    other_host = "" if host_setting is None else f" Set {host_setting} to an address of this machine."
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise SettingsError(f"Cannot listen on {host}: {error.strerror or error}.") from error
+        raise SettingsError(f"Cannot listen on {host}: {error.strerror or error}.{other_host}") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except OSError as error:
         listening.close()
-        raise SettingsError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. Set {setting} to another port (0: a free"
-            f" one)."
-        ) from error
+        remedy = f" Set {setting} to another port (0: a free one)."
+        if error.errno == errno.EADDRNOTAVAIL:
+            remedy = other_host
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.{remedy}") from error
     listening.setblocking(False)
     return listening
 
 
-def listen(host: str, port: int, *, setting: str) -> socket.socket:
+def listen(host: str, port: int, *, setting: str, host_setting: str | None = None) -> socket.socket:
     """Return a socket on which connections wait until a server takes them. Raises SettingsError as `bind`."""
-    listening = bind(host, port, setting=setting)
+    listening = bind(host, port, setting=setting, host_setting=host_setting)
     listening.listen(BACKLOG)
     return listening
 

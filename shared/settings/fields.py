@@ -52,7 +52,7 @@ def per_second(default: float, why: str) -> Any:
 
 def durations(default: tuple[float, ...], why: str) -> Any:
     """Return a field for a JSON list of durations in seconds."""
-    return Field(default=default, min_length=1, max_length=100, description=why)
+    return Field(default=default, min_length=1, max_length=100, examples=[default[:2]], description=why)
 
 
 def count(default: int, why: str, *, least: int = 1, most: int = 1_000_000) -> Any:

@@ -57,6 +57,7 @@ class ApiSettings(Group):
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
         default=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+        examples=[["10.20.0.0/16"]],
         description=(
             "Networks (a JSON list of CIDR) of the proxies in front of the API. Their connections are not "
             "counted, since each stands for many clients, and their `X-Forwarded-For` is trusted: limit the "

@@ -1,9 +1,11 @@
 """Loading of the settings from the environment, with error messages for the operator."""
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -23,6 +25,7 @@ def load_settings(**given: object) -> Settings:
     problems = _unknown_names(os.environ)
     secrets, file_problems = _read_secret_files(os.environ)
     problems += file_problems
+    problems += _unreadable_lists(os.environ)
     if problems:
         raise SettingsError("\n".join(problems))
     try:
@@ -41,6 +44,24 @@ def _unknown_names(environ: Mapping[str, str]) -> list[str]:
             hint = f" Did you mean {near[0]}?" if near else " See docs/reference/settings.md for all names."
             problems.append(f"{name} is not a setting.{hint}")
     return problems
+
+
+def _unreadable_lists(environ: Mapping[str, str]) -> list[str]:
+    problems = []
+    for name, field in Settings.model_fields.items():
+        text = environ.get(variable(name))
+        if text and get_origin(field.annotation) is tuple and not _is_json(text):
+            example = json.dumps((field.examples or [[]])[0])
+            problems.append(f"{variable(name)}: must be a JSON list, as '{example}'.")
+    return problems
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_secret_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -75,6 +96,12 @@ def _sentence(detail: ErrorDetails) -> str:
     field = Settings.model_fields.get(name)
     if field is None:
         return f"{name} is not a setting."
-    message = message[:1].lower() + message[1:]
-    default = "" if name in SECRET_FIELDS else f" Default: {field.default}."
+    message = message[:1].lower() + message[1:].removesuffix(".")
+    is_known = name not in SECRET_FIELDS and field.default is not None
+    default = f" Default: {_shown(field.default)}." if is_known else ""
     return f"{variable(name)}: {message}.{default}"
+
+
+def _shown(default: object) -> str:
+    """Return a default as a variable has it."""
+    return json.dumps(default, default=str) if isinstance(default, tuple) else str(default)

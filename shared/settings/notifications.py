@@ -70,6 +70,7 @@ class NotificationSettings(Group):
     )
     notify_allowed_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(),
+        examples=[["10.20.0.0/16"]],
         description=(
             "Networks (a JSON list of CIDR) that webhooks may reach beside public addresses, e.g. a private "
             "one of yours; the webhooks of every merchant of this installation may reach them."
@@ -77,6 +78,7 @@ class NotificationSettings(Group):
     )
     notify_allowed_origins: tuple[str, ...] = Field(
         default=(),
+        examples=[["http://receiver:8080"]],
         description=(
             "Origins (a JSON list of e.g. `http://receiver:8080`) that may be at any address, and use plain "
             "http where their scheme is http; scheme, host and port must match."

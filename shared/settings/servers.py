@@ -44,7 +44,6 @@ class StorageSettings(Group):
     )
     secret_key: SecretStr | None = Field(
         default=None,
-        min_length=32,
         description=(
             "Key for credential hashes and secrets at rest, at least 32 characters. On SQLite it is created "
             "once beside the database; on PostgreSQL it must be set."

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr, field_validator, model_validator
@@ -16,6 +17,7 @@ from shared.settings.groups import ApiSettings, ProcessSettings, TerminalSetting
 from shared.settings.limits import FairShareSettings, PaymentLimits
 from shared.settings.notifications import NotificationSettings
 from shared.settings.servers import BrokerSettings, StorageSettings
+from shared.storage.db.connections.urls import url_problem
 
 GROUPS: tuple[type[Group], ...] = (
     StorageSettings,
@@ -31,6 +33,8 @@ GROUPS: tuple[type[Group], ...] = (
 
 #: A shorter one would delete payments that can still be disputed, or whose webhooks are retried.
 LEAST_RETENTION_DAYS = 30
+
+LEAST_KEY_CHARACTERS = 32
 
 DATABASE_SCHEMES = ("postgresql+asyncpg://", "sqlite+aiosqlite:///")
 
@@ -62,13 +66,28 @@ class Settings(
     def _is_a_known_database(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(DATABASE_SCHEMES):
             raise ValueError(f"must begin with {' or '.join(DATABASE_SCHEMES)}")
+        if (problem := url_problem(value.get_secret_value())) is not None:
+            raise ValueError(problem)
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_a_long_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < LEAST_KEY_CHARACTERS:
+            raise ValueError(f"must have at least {LEAST_KEY_CHARACTERS} characters")
         return value
 
     @field_validator("amqp_url")
     @classmethod
     def _is_amqp(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("amqp://", "amqps://")):
+        if value is None:
+            return None
+        if not value.get_secret_value().startswith(("amqp://", "amqps://")):
             raise ValueError("must begin with amqp:// or amqps://")
+        if not _names_a_host(value.get_secret_value()):
+            raise ValueError(
+                "must be amqp://USER:PASSWORD@HOST:PORT/VHOST; write special characters of a password as %XX"
+            )
         return value
 
     @field_validator("database_ca_file", "amqp_ca_file")
@@ -172,3 +191,12 @@ class Settings(
                 f"Type for example: export {variable('amqp_url')}=amqp://guest:guest@127.0.0.1:5672/"
             )
         return self.amqp_url.get_secret_value()
+
+
+def _names_a_host(url: str) -> bool:
+    """Return True if the URL has a host, and no port or one from 1 to 65535."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -16,6 +16,8 @@ UNAVAILABLE_SQLSTATES: Final = ("08", "25006", "25P03", "25P04", "53", "57P", "5
 #: The same on SQLite, by its messages.
 UNAVAILABLE_SQLITE: Final = ("disk is full", "disk I/O error", "unable to open database", "readonly database")
 UNIQUE_SQLSTATE: Final = "23505"
+#: Account, password or certificate not accepted (28), no such database (3D).
+REFUSED_SQLSTATES: Final = ("28", "3D")
 
 
 class DatabaseUnavailable(Exception):
@@ -50,6 +52,10 @@ class StatementError(Exception):
     def __init__(self, message: str, sqlstate: str = "") -> None:
         super().__init__(message if not sqlstate else f"{message} ({sqlstate})")
         self.sqlstate: Final = sqlstate
+
+
+class LoginRefused(StatementError):
+    """Raised where PostgreSQL accepts no connection of this account to this database: waiting fixes nothing."""
 
 
 class UniqueViolation(StatementError):
@@ -87,4 +93,6 @@ def _of_postgresql(message: str, sqlstate: str) -> Exception:
         return TransactionConflict(message, sqlstate)
     if sqlstate.startswith(UNAVAILABLE_SQLSTATES):
         return DatabaseUnavailable(message)
+    if sqlstate.startswith(REFUSED_SQLSTATES):
+        return LoginRefused(message, sqlstate)
     return (UniqueViolation if sqlstate == UNIQUE_SQLSTATE else StatementError)(message, sqlstate)

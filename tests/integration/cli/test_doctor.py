@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from databases import Store
 from loopback import terminal_host
 from payments import MERCHANT, in_doubt
 from running.broker_parts import broker_parts
+from sqlalchemy.engine import make_url
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,16 +29,20 @@ from wire.raw_http import basic
 from wire.receivers import receiver, says
 from wire.shop_terminal import shop_terminal
 
+from cli.doctor.broker_check import check_broker
+from cli.doctor.database_check import check_database
 from cli.doctor.finding import Findings
 from cli.doctor.identification_check import check_identification
 from cli.doctor.policy_check import check_policies
 from cli.doctor.receiver_check import check_hipay, check_webhooks
+from cli.process import EXIT_USAGE, plain_errors
 from sandbox.terminal.device.device import DEFAULT_PORT
 from shared.broker.topology import Topology
 from shared.runtime.serving import listen, port_of, serving
 from shared.settings.fields import variable
 from shared.settings.load import load_settings
 from shared.storage.db.engine import Database
+from shared.storage.db.opening import opened_database
 
 
 @dataclass(frozen=True)
@@ -238,6 +244,24 @@ async def test_receivers_are_reached_over_tls_by_their_very_names(
         f"https://127.0.0.1:{wrong.port}: The receiver's certificate is for another address."
     ]
     assert (connections >= 1, sent) == (True, [])
+
+
+async def test_a_database_or_a_virtual_host_that_is_not_there_is_said_to_be_so(
+    postgres_store: Store, amqp_url: str
+) -> None:
+    """By the check, and in a sentence by a command: a wrong name is the most usual mistake."""
+    url = make_url(postgres_store.url).set(database="no_such_database").render_as_string(hide_password=False)
+    settings = load_settings(database_url=url, amqp_url=f"{amqp_url.rstrip('/')}/no-such-host")
+
+    assert (await found(check_database(settings))).facts("database", "problem") == [
+        'It does not answer: database "no_such_database" does not exist (3D000).'
+    ]
+    (broker,) = (await found(check_broker(settings))).facts("broker", "problem")
+    assert "user, password or virtual host not accepted" in broker
+    with pytest.raises(typer.Exit) as ended, plain_errors():
+        async with opened_database(settings):
+            pytest.fail("it is not there")
+    assert ended.value.exit_code == EXIT_USAGE
 
 
 async def test_settings_that_no_process_starts_with_are_the_only_finding() -> None:

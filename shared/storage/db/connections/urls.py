@@ -24,6 +24,43 @@ _URL: Final = re.compile(
 )
 
 
+#: Arguments of the query that asyncpg takes as text; our own time-outs are no setting of the address.
+_QUERY: Final = frozenset(
+    {
+        "host",
+        "port",
+        "ssl",
+        "passfile",
+        "service",
+        "servicefile",
+        "target_session_attrs",
+        "krbsrvname",
+        "gsslib",
+    }
+)
+_SSL: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def url_problem(url: str) -> str | None:
+    """Return why no process can connect to the URL, as the end of a sentence about it; None: it may."""
+    if _URL.fullmatch(url) is None:
+        return "is not a URL of one line; write special characters of a password as %XX"
+    if dialect_of(url) == "sqlite":
+        # One in memory would be another one for each process.
+        return "must name a file: sqlite+aiosqlite:///PATH" if sqlite_path(url) is None else None
+    try:
+        asyncpg_arguments(url)
+    except ValueError:
+        return "must have a number as its port; write [ and ] around an IPv6 address"
+    query = parse_qs(_parts(url)["query"] or "")
+    unknown = sorted(query.keys() - _QUERY)
+    if unknown:
+        return f"has an unknown argument {unknown[0]}; known are {', '.join(sorted(_QUERY))}"
+    if not set(query.get("ssl", ())) <= set(_SSL):
+        return f"must have one of {', '.join(_SSL)} as its ssl"
+    return None
+
+
 def dialect_of(url: str) -> Dialect:
     return "sqlite" if url.startswith("sqlite") else "postgresql"
 

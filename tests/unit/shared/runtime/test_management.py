@@ -93,6 +93,15 @@ async def test_a_port_that_is_taken_names_the_setting() -> None:
                 pytest.fail("the port was taken")
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", " ", "256.1.1.1", "caf\u00e9.invalid", "127.0.0.1:80"])
+async def test_an_address_that_is_no_ones_here_names_the_setting(host: str) -> None:
+    """Another machine's, or none at all."""
+    registry = Metrics("api").registry
+    with pytest.raises(SettingsError, match="Set CLOUD_TERMINAL_MANAGEMENT_HOST to an address of this"):
+        async with management_server(host, 0, process="api", registry=registry, checks={}):
+            pytest.fail("it is no address of this machine")
+
+
 async def test_the_process_keeps_its_own_signal_handlers() -> None:
     """SIGTERM is handled by the composition root, which drains first."""
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)

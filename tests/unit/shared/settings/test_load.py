@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from wire.certificates import Authority
 
+from shared.settings.fields import variable
 from shared.settings.load import load_settings
 from shared.settings.settings import Settings, SettingsError
 
@@ -49,6 +50,54 @@ def test_a_variable_that_is_no_setting_stops_the_start_with_the_nearest_name(
     with pytest.raises(SettingsError, match="Did you mean CLOUD_TERMINAL_ANSWER_TIMEOUT_SECONDS") as caught:
         load_settings()
     assert "CLOUD_TERMINAL_ANSWER_TIMEOUT is not a setting" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["trusted_proxies", "notify_retry_seconds", "notify_allowed_networks", "notify_allowed_origins"]
+)
+@pytest.mark.parametrize("text", ["10.20.0.0/16", "5,30", "[5", " ", "'[5]'"])
+def test_a_list_that_is_no_json_is_named_with_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """The example in the message is one that works."""
+    monkeypatch.setenv(variable(name), text)
+
+    with pytest.raises(SettingsError, match=f"{variable(name)}: must be a JSON list, as '") as caught:
+        load_settings()
+
+    monkeypatch.setenv(variable(name), str(caught.value).split("'")[1])
+    assert getattr(load_settings(), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("database_url", "postgresql+asyncpg://[::1/x"),
+        ("database_url", "postgresql+asyncpg://u:hunter2@h:port/x"),
+        ("database_url", "postgresql+asyncpg://h/x?host=a:b"),
+        ("database_url", "postgresql+asyncpg://h/x?nonsense=1"),
+        ("database_url", "postgresql+asyncpg://h/x?timeout=3"),
+        ("database_url", "postgresql+asyncpg://h/x?ssl=banana"),
+        ("database_url", "sqlite+aiosqlite:///"),
+        ("database_url", "sqlite+aiosqlite:///:memory:"),
+        ("amqp_url", "amqp://"),
+        ("amqp_url", "amqp://["),
+        ("amqp_url", "amqp://h:x/"),
+        ("amqp_url", "amqps://a:hunter2@h:99999/x"),
+        ("amqp_url", "amqp://a:hunter2@/x"),
+        ("secret_key", "x" * 31),
+    ],
+)
+def test_an_address_that_no_process_could_use_is_named_before_one_starts(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """A sentence with the variable and what it must be; never the value, which may hold a password."""
+    monkeypatch.setenv(variable(name), text)
+
+    with pytest.raises(SettingsError, match=rf"^{variable(name)}: (must|has|is) ") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+    assert ".." not in str(caught.value)
 
 
 def test_a_dot_env_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

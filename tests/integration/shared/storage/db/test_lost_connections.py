@@ -32,9 +32,9 @@ from shared.storage.db.engine import (
     Database,
     DatabaseBusy,
     DatabaseUnavailable,
-    StatementError,
     Transaction,
 )
+from shared.storage.db.errors import LoginRefused
 from shared.storage.db.opening import open_database
 from shared.storage.db.statement import Statement
 from shared.storage.payments import claims, snapshots
@@ -258,7 +258,7 @@ async def test_a_wrong_password_or_name_is_not_an_outage(postgres_store: Store) 
     url = make_url(postgres_store.url).set(database="no_such_database")
     database = open_database(url.render_as_string(hide_password=False))
 
-    with pytest.raises(StatementError, match="does not exist"):
+    with pytest.raises(LoginRefused, match="does not exist"):
         await rows(database, "SELECT 1 AS one")
     await database.close()
 
