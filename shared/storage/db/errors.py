@@ -55,7 +55,7 @@ class StatementError(Exception):
 
 
 class LoginRefused(StatementError):
-    """Raised where PostgreSQL accepts no connection of this account to this database: waiting fixes nothing."""
+    """Raised where PostgreSQL accepts no connection of this account to this database; waiting is no help."""
 
 
 class UniqueViolation(StatementError):
