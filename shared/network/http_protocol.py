@@ -201,9 +201,10 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadTooLarge
         self._stop_timer()
         self._head_is_open = False
+        # Raises for a target that is no path, as that of CONNECT: then this head begins no request.
+        super().on_headers_complete()
         self._body_is_open = True
         self._body_bytes = self._content_bytes = 0
-        super().on_headers_complete()
         self._open_requests += 1
 
     def on_body(self, body: bytes) -> None:

@@ -57,7 +57,16 @@ def post(body: bytes, caller: Caller | None = None, **more: str) -> bytes:
     return request("POST", "/v1/connector/order", body, {**login, **named})
 
 
-@pytest.mark.parametrize("garbage", [b"}", b"\x00", b"!! no HTTP\r\n\r\n"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"}",
+        b"\x00",
+        b"!! no HTTP\r\n\r\n",
+        b"CONNECT api:22 HTTP/1.1\r\n\r\n",
+    ],
+    ids=["a brace", "a zero byte", "no HTTP", "a head without a path"],
+)
 async def test_an_accepted_order_has_its_own_answer_whatever_follows_it(
     served: Served, garbage: bytes
 ) -> None:
@@ -157,13 +166,22 @@ async def test_broken_chunks_are_a_400(served: Served, rest: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_line", [b"nonsense\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"\x16\x03\x01"]
+    "request_line",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01",
+        b"CONNECT api:22 HTTP/1.1\r\nHost: api\r\n\r\n",
+        b"GET http:// HTTP/1.1\r\nHost: api\r\n\r\n",
+    ],
 )
 async def test_what_is_no_http_is_answered_in_the_contracts_form(served: Served, request_line: bytes) -> None:
-    """JSON with a stable code."""
-    async with served.connection() as connection:
-        await connection.send(request_line)
-        await connection.refusal(400, "malformed.request.bad.request")
+    """JSON with a stable code, and no error of ours in the log."""
+    with structlog.testing.capture_logs() as log:
+        async with served.connection() as connection:
+            await connection.send(request_line)
+            await connection.refusal(400, "malformed.request.bad.request")
+    assert not [line for line in log if line["log_level"] == "error"]
 
 
 async def test_the_rest_of_a_refused_body_is_read_away(served: Served) -> None:
