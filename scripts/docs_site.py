@@ -9,6 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from api.openapi.reference import render_http_reference
 from cli.reference import render_reference
 
 _ROOT: Final = Path(__file__).parents[1]
@@ -23,7 +24,7 @@ _PAGES: Final = {
     "project/security.md": "SECURITY.md",
 }
 #: Made from the code when the site is built.
-_COMMANDS: Final = "reference/cli.md"
+_MADE: Final = {"reference/cli.md": render_reference, "reference/http.md": render_http_reference}
 _LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 _CODE: Final = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)$)", re.DOTALL | re.MULTILINE)
 #: The first line of a list or a table; Python's Markdown wants an empty line before it, GitHub does not.
@@ -33,7 +34,7 @@ _BLOCK: Final = re.compile(r"[-*] |\d+\. |\|")
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages of a folder where the navigation names it."""
     pages = {path.relative_to(config.docs_dir).as_posix() for path in Path(config.docs_dir).rglob("*.md")}
-    config.nav = _expanded(config.nav, sorted(pages | {*_PAGES, _COMMANDS}))
+    config.nav = _expanded(config.nav, sorted(pages | {*_PAGES, *_MADE}))
     return config
 
 
@@ -41,7 +42,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie beside docs/."""
     for place, source in _PAGES.items():
         files.append(File.generated(config, place, content=(_ROOT / source).read_text(encoding="utf-8")))
-    files.append(File.generated(config, _COMMANDS, content=render_reference()))
+    for place, render in _MADE.items():
+        files.append(File.generated(config, place, content=render()))
     return files
 
 
