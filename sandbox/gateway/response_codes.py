@@ -12,7 +12,7 @@ OVER_LIMIT: Final = "61"
 TOO_MANY_PINS: Final = "75"
 UNAVAILABLE: Final = "91"
 
-_MEANINGS: Final = {
+MEANINGS: Final = {
     APPROVED: "Approved",
     "04": "Card to be retained",
     REFUSED: "Refused without a reason",
@@ -34,4 +34,4 @@ _MEANINGS: Final = {
 
 def meaning(code: str) -> str:
     """Return the code's meaning; `Refused` for a code that is not listed."""
-    return _MEANINGS.get(code, "Refused")
+    return MEANINGS.get(code, "Refused")

@@ -38,6 +38,12 @@ def translated(text: str, language: Language) -> str:
     return FRENCH.get(text, text) if language is Language.FRENCH else text
 
 
+def translated_reason(text: str, language: Language) -> str:
+    """Return a refusal's reason in the language; a bank's begins with its code: `51 INSUFFICIENT FUNDS`."""
+    code, blank, words = text.partition(" ")
+    return f"{code}{blank}{translated(words, language)}" if code.isdigit() else translated(text, language)
+
+
 def language_routes() -> APIRouter:
     """Return the route of the switch."""
     router = APIRouter(include_in_schema=False)

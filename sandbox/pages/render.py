@@ -9,7 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from sandbox.pages import formats
-from sandbox.pages.language import LANGUAGES, Language, translated
+from sandbox.pages.language import LANGUAGES, Language, translated, translated_reason
 from sandbox.pages.receipts import in_english
 from sandbox.tracing.trace import Trace
 
@@ -34,7 +34,8 @@ def templates(package: str, language: Language = Language.ENGLISH) -> Environmen
     """Return an environment of the package's folder `templates` and the common `base.html` and `parts.html`.
 
     Filters: `money` (cents to `12.50 EUR`), `price` (a number of a basket, `12.50`), `when`, `exactly`,
-    `clock_time` (Unix ms to text), `t` (a text of the data in the page's language), `in_english` (a receipt).
+    `clock_time` (Unix ms to text), `t` (a text of the data in the page's language), `reason` (of a refusal),
+    `in_english` (a receipt).
     `_("text")` and `{% trans %}` are the templates' own texts. Undefined names are errors.
     """
     environment = Environment(
@@ -57,6 +58,7 @@ def templates(package: str, language: Language = Language.ENGLISH) -> Environmen
         exactly=formats.when_exactly,
         clock_time=formats.clock_time,
         in_english=in_english,
+        reason=partial(translated_reason, language=language),
     )
     environment.globals["reads_french"] = language is Language.FRENCH
     return environment

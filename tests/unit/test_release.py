@@ -28,10 +28,13 @@ release: Any = _script()
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Copy the files that a release changes."""
-    for name in ("pyproject.toml", "CHANGELOG.md", *release.PLACES):
+    """Copy the files that a release changes; the changelog has something new, also right after a release."""
+    for name in ("pyproject.toml", *release.PLACES):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPOSITORY / name, tmp_path / name)
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## Unreleased\n- New.\n\n## 0.0.1 (2026-01-01)\n- Old.\n"
+    )
     return tmp_path
 
 
@@ -47,7 +50,7 @@ def test_a_new_version_is_written_everywhere_and_heads_the_changelog(copy: Path)
     assert release.version(copy) == "7.8.9"
     assert release.problems(copy) == []
     changelog = (copy / "CHANGELOG.md").read_text()
-    assert "## Unreleased\n\n## 7.8.9 (2026-03-05)\n" in changelog
+    assert "## Unreleased\n\n## 7.8.9 (2026-03-05)\n- New.\n\n## 0.0.1" in changelog
     assert changelog.count("## Unreleased") == 1
     with pytest.raises(release.NotReady, match="nothing under"):
         release.begin("7.9.0", copy, today="2026-03-06")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.gateway.response_codes import meaning
 from sandbox.terminal.device.card import CardRead, masked
 from sandbox.terminal.device.journal import Fate, Transaction, sum_cents
 from sandbox.terminal.device.screen import Stage
@@ -72,11 +73,12 @@ def transaction_of(one: Transaction) -> dict[str, Any]:
 
 
 def _reason(answer_code: str | None) -> str | None:
-    """Return AF's text, with the bank's code where it has one."""
+    """Return AF's text, with the bank's code where it has one; the field's columns cut longer ones."""
     code = read_answer_code(answer_code or "")
-    if code is None:
-        return None
-    return code.text if code.issuer_code is None else f"{code.issuer_code} {code.text}"
+    if code is None or code.issuer_code is None:
+        return None if code is None else code.text
+    whole = meaning(code.issuer_code).upper()
+    return f"{code.issuer_code} {whole if whole.startswith(code.text) else code.text}"
 
 
 def card_of(card_read: CardRead) -> dict[str, str]:

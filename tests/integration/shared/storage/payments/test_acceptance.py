@@ -56,7 +56,8 @@ async def test_a_new_payment_is_stored_as_it_was_sent(database: Database) -> Non
     kept = {name: getattr(payment, name) for name in type(new).__dataclass_fields__ if hasattr(payment, name)}
     assert kept == {name: getattr(new, name) for name in kept}
     assert payment.state is State.QUEUED
-    assert payment.deadline_at - payment.created_at == 1500
+    # Each is a look at the clock.
+    assert 1500 <= payment.deadline_at - payment.created_at < 2500
     assert payment.ended_at is None
     assert await history(database, new.id) == [("accepted", State.QUEUED)]
 
