@@ -50,11 +50,16 @@ def _section(error: type[ApiError], status: str, code: str) -> str:
     description = getattr(error, "description", "")
     cause = " ".join((error.__doc__ or "").split())
     retry = {None: "", True: "<p>Safe to retry.</p>", False: "<p>Not safe to retry.</p>"}[error.safe_to_retry]
-    said = f"<p>{escape(description)}</p>" if isinstance(description, str) and description else ""
+    said = f"<p>{_marked(description)}</p>" if isinstance(description, str) and description else ""
     return (
         f'<section id="{error.__name__}"><h2>{status} <code>{escape(code)}</code></h2>'
-        f"<p>{escape(cause)}</p>{said}{retry}</section>"
+        f"<p>{_marked(cause)}</p>{said}{retry}</section>"
     )
+
+
+def _marked(text: str) -> str:
+    """Return the text as HTML, with its names of fields as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _classes(root: type[ApiError]) -> Iterator[type[ApiError]]:

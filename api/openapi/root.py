@@ -17,7 +17,11 @@ _LINKS: Final = {
     "openapi": ("/openapi.json", "OpenAPI document"),
     "healthcheck": (HEALTH_PATH, "Health check"),
 }
-_POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_STYLE: Final = "body{font:16px/1.6 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
 
 
 def serve_root(app: FastAPI) -> None:
@@ -38,6 +42,7 @@ def serve_root(app: FastAPI) -> None:
             '<!doctype html><html lang="en"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta name="color-scheme" content="light dark"><title>{app.title}</title>'
+            f"<style>{_STYLE}</style>"
             f"<h1>{app.title}</h1><p>A payment begins with <code>POST {base}/v1/connector/order</code>.</p>"
             f"<ul>{items}</ul></html>"
         )

@@ -24,6 +24,7 @@ LISTED: Final = 25
 _PACKAGE: Final = "sandbox.flow"
 #: Events after which the payment's history at the API has grown.
 HISTORY_GREW: Final = frozenset({Step.RESULT_TO_REGISTER, Step.WEBHOOK_SENT, Step.EVIDENCE_TAKEN})
+_ENDS_WITHOUT_A_CARD: Final = frozenset({"aborted", "cancelled", "expired", "unreachable"})
 _FRAGMENTS: Final = ("payments", "picture")
 
 BatchOf = Callable[[str], Batch | None]
@@ -112,7 +113,7 @@ class FlowPage:
             start_ms = story.start_ms
             pictures.append(
                 (
-                    TITLES[flow] if story.flow else "Not decided yet: with or without authorisation",
+                    TITLES[flow] if story.flow else undecided_title(history),
                     draw(flow, story.events, start_ms=start_ms, accepted_at_ms=story.accepted_at_ms),
                 )
             )
@@ -149,6 +150,14 @@ def make_app(
     app.post("/reset")(page.reset)
     app.include_router(trace_routes(trace))
     return app
+
+
+def undecided_title(history: Sequence[Json]) -> str:
+    """Return the title while nothing shows whether a bank was asked, and where nothing ever will."""
+    state = history[-1]["state"] if history else ""
+    if state in _ENDS_WITHOUT_A_CARD:
+        return f"Ended without a card: {state}"
+    return "Not decided yet: with or without authorisation"
 
 
 def _changes(trace_event: TraceEvent, shown: str) -> bool:

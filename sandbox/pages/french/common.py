@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 COMMON: Final[Mapping[str, str]] = {
+    ":": " :",
     "Skip to the content": "Aller au contenu",
     "Sandbox": "Bac à sable",
     "Test data only: no card of this sandbox was issued by a bank, no money moves.": (

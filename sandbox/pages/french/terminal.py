@@ -77,7 +77,6 @@ _SCREEN: Final[Mapping[str, str]] = {
     "Nothing to collect": "Rien à télécollecter",
     "Approved": "Paiement accepté",
     "Given up": "Abandon",
-    ": ": " : ",
     "Time is over": "Délai dépassé",
 }
 

@@ -15,7 +15,7 @@ async def root(accept: str, root_path: str = "") -> httpx.Response:
 
 
 async def test_a_person_gets_links() -> None:
-    """A page without a script or a style."""
+    """A page that loads nothing and runs nothing."""
     answer = await root("text/html,application/xhtml+xml")
 
     assert answer.headers["content-type"].startswith("text/html")

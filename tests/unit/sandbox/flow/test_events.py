@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi.sse import ServerSentEvent
 
-from sandbox.flow.app import FlowPage
+from sandbox.flow.app import FlowPage, undecided_title
 from sandbox.pages.render import Pages
 from sandbox.run.cloud_api import CloudApi
 from sandbox.tracing.steps import Step, System
@@ -95,3 +95,9 @@ async def test_events_of_other_payments_that_change_no_list_draw_nothing() -> No
 
     assert drawn.id == str(own.number)
     assert asked == ["/v1/payments/P1/events"] * 2
+
+
+def test_a_payment_that_ended_without_a_card_is_not_called_undecided() -> None:
+    """Nothing will show any more whether a bank would have been asked."""
+    assert undecided_title([]) == undecided_title([{"state": "queued"}])
+    assert undecided_title([{"state": "queued"}, {"state": "expired"}]) == "Ended without a card: expired"
