@@ -17,11 +17,17 @@ _ROOT: Final = Path(__file__).parents[1]
 _PAGES: Final = {
     "how-to/clients.md": "clients/README.md",
     "how-to/typescript-client.md": "clients/typescript/README.md",
-    "how-to/examples.md": "examples/README.md",
+    "examples/index.md": "examples/README.md",
     "how-to/python-client.md": "clients/python/README.md",
     "project/changelog.md": "CHANGELOG.md",
     "project/contributing.md": "CONTRIBUTING.md",
     "project/security.md": "SECURITY.md",
+}
+#: Programs of examples/, each shown whole on a page of its own, by their place in the site.
+_PROGRAMS: Final = {
+    f"{path.relative_to(_ROOT)}.md": path.relative_to(_ROOT).as_posix()
+    for path in sorted((_ROOT / "examples").rglob("*"))
+    if path.suffix in (".py", ".sh")
 }
 #: Made from the code when the site is built.
 _MADE: Final = {"reference/cli.md": render_reference, "reference/http.md": render_http_reference}
@@ -34,7 +40,7 @@ _BLOCK: Final = re.compile(r"[-*] |\d+\. |\|")
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages of a folder where the navigation names it."""
     pages = {path.relative_to(config.docs_dir).as_posix() for path in Path(config.docs_dir).rglob("*.md")}
-    config.nav = _expanded(config.nav, sorted(pages | {*_PAGES, *_MADE}))
+    config.nav = _expanded(config.nav, sorted(pages | {*_PAGES, *_PROGRAMS, *_MADE}))
     return config
 
 
@@ -42,6 +48,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie beside docs/."""
     for place, source in _PAGES.items():
         files.append(File.generated(config, place, content=(_ROOT / source).read_text(encoding="utf-8")))
+    for place, source in _PROGRAMS.items():
+        files.append(File.generated(config, place, content=_program(source)))
     for place, render in _MADE.items():
         files.append(File.generated(config, place, content=render()))
     return files
@@ -66,9 +74,16 @@ def _expanded(nav: Any, pages: list[str]) -> Any:
     if isinstance(nav, list):
         return [one for each in nav for one in _as_list(_expanded(each, pages))]
     if isinstance(nav, str) and nav.endswith("/"):
-        inside = [page for page in pages if posixpath.dirname(page) == nav.rstrip("/")]
+        # Those of folders within it, too.
+        inside = [page for page in pages if page.startswith(nav)]
         return sorted(inside, key=lambda page: (not page.endswith("/index.md"), page))
     return nav
+
+
+def _program(source: str) -> str:
+    """Return the page of a program."""
+    language = "python" if source.endswith(".py") else "bash"
+    return f"# {source}\n\n```{language}\n{(_ROOT / source).read_text(encoding='utf-8')}```\n"
 
 
 def _as_list(expanded: Any) -> list[Any]:
@@ -107,5 +122,5 @@ def _with_links(text: str, place: str, source: str, known: set[str]) -> str:
 
 def _site_place(path: str) -> str:
     """Return a repository file's place in the site."""
-    places = {source: place for place, source in _PAGES.items()}
+    places = {source: place for place, source in (*_PAGES.items(), *_PROGRAMS.items())}
     return places.get(path, path.removeprefix("docs/") if path.startswith("docs/") else f"../{path}")

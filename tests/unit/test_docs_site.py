@@ -77,6 +77,7 @@ def test_every_page_is_in_the_site_and_loads_nothing_from_outside(site: Path) ->
     assert outside == []
     assert written - built == set()
     assert {"how-to/python-client", "project/changelog", "reference/cli", "reference/http"} <= built
+    assert {"examples/index", "examples/plain_pos.py", "examples/pos/app.py", "examples/pay.sh"} <= built
 
 
 def test_lists_and_tables_are_drawn_as_such(site: Path) -> None:

@@ -24,7 +24,7 @@ from sandbox.terminal.script.behaviour import Behaviour
 LIMITS: Final[dict[str, object]] = {
     "worker_stale_seconds": 1,
     "takeover_free_after_seconds": 1.6,
-    "lease_after_doubt_seconds": 2.5,
+    "lease_after_doubt_seconds": 3.5,
     "enquiry_timeout_seconds": 1,
 }
 AMOUNT: Final = 1250
