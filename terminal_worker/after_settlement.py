@@ -9,6 +9,9 @@ from functools import partial
 from typing import Final
 
 from shared.concert.profile import Profile
+from shared.metrics.contradictions import note_contradiction
+from shared.metrics.metrics import Metrics
+from shared.payment.payment import Payment
 from shared.payment.states import Event
 from shared.runtime.clock import Clock
 from shared.runtime.resilience import failures_logged, until_done
@@ -31,6 +34,7 @@ class AfterSettlement:
         database: Database,
         identifier: Identifier,
         clock: Clock,
+        metrics: Metrics,
         settings: Settings,
         worker: str,
         rng: random.Random,
@@ -38,6 +42,7 @@ class AfterSettlement:
         self._database: Final = database
         self._identifier: Final = identifier
         self._clock: Final = clock
+        self._metrics: Final = metrics
         self._settings: Final = settings
         self._worker: Final = worker
         self._rng: Final = rng
@@ -62,6 +67,7 @@ class AfterSettlement:
     async def _read_late_amount(self, claimed: Claimed, listener: LateAnswerListener) -> None:
         """Listen for one long idle after a 'done' without an amount: it may come late and be another one."""
         ends_at = self._clock.boot() + self._settings.idle_end_seconds
+        stored: Payment | None = None
         with failures_logged("late amount not read"):
             while (late := await listener.next_evidence(ends_at, self._settings)) is not None:
                 store = partial(
@@ -72,7 +78,9 @@ class AfterSettlement:
                     late.result,
                     brought_by=self._worker,
                 )
-                await until_done(store, "evidence not stored", rng=self._rng)
+                stored = await until_done(store, "evidence not stored", rng=self._rng)
+        if stored is not None and stored.contradicted:
+            note_contradiction(self._metrics, stored)
         with failures_logged("connection not closed"):
             await listener.connection.close()
 

@@ -9,9 +9,11 @@ import structlog
 
 from shared.broker.messages import PaymentMessage
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.contradictions import note_contradiction
 from shared.metrics.metrics import Metrics
+from shared.payment.evidence import Source
 from shared.payment.payment import Payment, Reason, Settlement
-from shared.payment.states import Event
+from shared.payment.states import Event, State
 from shared.runtime.clock import Clock
 from shared.runtime.ids import RandomBytes, new_token
 from shared.runtime.resilience import Failpoint, failures_logged, log_failure, no_failpoint, until_done
@@ -53,7 +55,9 @@ class Runs:
     ) -> None:
         self._database: Final = database
         self._sessions: Final = sessions
-        self._after_settlement: Final = AfterSettlement(database, identifier, clock, settings, worker, rng)
+        self._after_settlement: Final = AfterSettlement(
+            database, identifier, clock, metrics, settings, worker, rng
+        )
         self._doubts: Final = doubts
         self._tokens: Final = tokens
         self._reply_publisher: Final = reply_publisher
@@ -156,7 +160,7 @@ class Runs:
         Only the end of the process keeps the result from being stored; later steps cannot undo it.
         """
         stored = await self._store(claimed, session_result, started_at)
-        self._measure_session(stored, started_at)
+        self._measure_session(stored, session_result.settlement, started_at)
         with failures_logged("step after the commit failed"):
             await self._failpoint("after_commit")
         # Neither the next payment nor the acknowledgement waits for its confirmation: it is a wake-up.
@@ -234,6 +238,7 @@ class Runs:
         with failures_logged("terminal lock not released", terminal_address=grant.address):
             observed = ObservedCapabilities(identify_first=True)
             if await settling.release(self._database, grant, observed, why="result not stored"):
+                self._count_doubt(payment)
                 await self._reply_publisher.reply(payment.id, payment.reply_to)
                 await self._reply_publisher.publish_next(grant.address)
 
@@ -242,11 +247,20 @@ class Runs:
             assert payment.claimed_at is not None
             self._metrics.waited_in_queue((payment.claimed_at - payment.created_at) / 1000)
 
-    def _measure_session(self, stored: Payment, started_at: float) -> None:
+    def _count_doubt(self, payment: Payment) -> None:
+        with failures_logged("payment not counted", payment_id=payment.id):
+            self._metrics.payment_ended(payment.operation, State.IN_DOUBT, Reason.WORKER_LOST)
+
+    def _measure_session(self, stored: Payment, settlement: Settlement, started_at: float) -> None:
         with failures_logged("session not measured"):
             seconds = self._clock.boot() - started_at
             self._metrics.session_took(stored.operation, seconds)
-            self._metrics.payment_ended(stored.operation, stored.state, stored.reason)
+            if not _was_doubted_before(stored, settlement):
+                self._metrics.payment_ended(stored.operation, stored.state, stored.reason)
+            elif stored.resolved_by == Source.LATE_ANSWER:
+                self._metrics.doubt_resolved(stored)
+            if stored.contradicted:
+                note_contradiction(self._metrics, stored)
             _log.info(
                 "session ended",
                 state=stored.state,
@@ -254,6 +268,13 @@ class Runs:
                 seconds=round(seconds, 3),
                 terminal_address=stored.terminal_address,
             )
+
+
+def _was_doubted_before(stored: Payment, settlement: Settlement) -> bool:
+    """Return whether the doubt began elsewhere, at a takeover of the lock or its release, and was counted."""
+    if stored.doubted_at is None:
+        return False
+    return settlement.event is not Event.OUTCOME_LOST or stored.reason not in (settlement.reason, None)
 
 
 async def _wait_for_end(ending: "asyncio.Task[None]", *, is_drained: bool) -> None:

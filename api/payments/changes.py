@@ -5,6 +5,7 @@ from typing import Final
 import structlog
 
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.contradictions import note_contradiction
 from shared.metrics.metrics import Metrics
 from shared.payment.payment import Payment
 from shared.runtime.resilience import failures_logged
@@ -34,6 +35,4 @@ class PaymentChanges:
                 self._metrics.doubt_resolved(now)
             await self._reply_publisher.reply(now.id, now.reply_to)
         if now.contradicted and not before.contradicted:
-            with failures_logged("contradiction not counted", payment_id=now.id):
-                _log.error("payment contradicted", payment_id=now.id, state=now.state)
-                self._metrics.contradictions.inc()
+            note_contradiction(self._metrics, now)

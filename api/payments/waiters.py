@@ -213,8 +213,10 @@ class ResultWaiter:
                 continue
             waiter.known = snapshot.payment.state
             if snapshot.payment.is_final or now >= ends_at:
-                with failures_logged("added time not measured"):
-                    self._note_added(snapshot.payment, started_at)
+                # A request that attaches may begin when the session is nearly over: it adds nothing.
+                if not waiter.attached:
+                    with failures_logged("added time not measured"):
+                        self._note_added(snapshot.payment, started_at)
                 return snapshot
             match snapshot.payment.state:
                 case State.IN_DOUBT if in_doubt_seconds is not None:

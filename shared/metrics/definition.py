@@ -25,6 +25,9 @@ class Metric:
     help: str
     owners: tuple[str, ...]
     labels: Mapping[str, Values] = field(default_factory=dict)
+    #: Series that are there from a process's start, beside those of a single listed label, by the values of
+    #: all labels: a rate does not see the increment that a series begins with.
+    begins_with: tuple[tuple[str, ...], ...] = ()
     #: Upper bounds of a histogram.
     buckets: tuple[float, ...] = ()
     #: Each process that exports it measures the whole installation: take the maximum, not the sum.

@@ -57,8 +57,11 @@ class OwnedMetrics:
 
 
 def _begin_at_zero(made: Counter | Gauge | Histogram, metric: Metric) -> None:
-    """Make the series of a metric whose one label is listed: a rate is known from the first increment on."""
+    """Make the series of a metric whose one label is listed, and those that the metric begins with: a rate is
+    known from the first increment on."""
     values = list(metric.labels.values())
     if len(values) == 1 and isinstance(values[0], tuple):
         for value in values[0]:
             made.labels(value)
+    for labelled in metric.begins_with:
+        made.labels(*labelled)

@@ -211,6 +211,7 @@ class Recovery:
                 if payment is not None:
                     with failures_logged("orphan not counted", payment_id=payment.id):
                         self._metrics.orphans.inc()
+                        self._metrics.payment_ended(payment.operation, payment.state, payment.reason)
                         _log.error("orphaned in_session payment", payment_id=payment.id)
                     await self._reply_publisher.reply(payment.id, payment.reply_to)
 

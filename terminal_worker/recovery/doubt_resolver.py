@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from shared.broker.reply_publisher import ReplyPublisher
+from shared.metrics.contradictions import note_contradiction
 from shared.metrics.metrics import Metrics
 from shared.payment.evidence import Evidence
 from shared.payment.payment import Payment, Result
@@ -153,9 +154,16 @@ class DoubtResolver:
         )
         if payment.is_final:
             with failures_logged("doubt not measured"):
-                self._metrics.doubt_resolved(payment)
+                self._measure(payment, evidence)
             await self._reply_publisher.reply(payment.id, payment.reply_to)
         return payment
+
+    def _measure(self, payment: Payment, evidence: Evidence) -> None:
+        """Note a doubt that this evidence settled, or an outcome of somebody else's that it contradicts."""
+        if payment.resolved_by == evidence.source:
+            self._metrics.doubt_resolved(payment)
+        if payment.contradicted:
+            note_contradiction(self._metrics, payment)
 
 
 def _proves(enquiry: EnquiryResult) -> str | None:

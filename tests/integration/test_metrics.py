@@ -94,6 +94,31 @@ async def counted(worker: Process, name: str, number: int = 1, **labels: str) ->
     return value(worker, name, **labels) == number
 
 
+async def test_a_request_that_attaches_adds_no_time(system: System) -> None:
+    """It may begin when the session is nearly over: the payment's own order alone is measured."""
+    api, _ = await system.api(), await system.worker()
+    pos = await system.pos(api)
+
+    go_on = asyncio.Event()
+
+    async def answers_when_told(talk: Talk) -> None:
+        asked = await talk.request()
+        await go_on.wait()
+        talk.answer(asked)
+
+    async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
+        group.create_task(pos.pay(shop.host))
+        await eventually(lambda: value(api, "requests_waiting") == 1)
+        [payment] = await eventually(lambda: system.all_of("payments"))
+        looks = f"/v1/payments/{payment.id}?wait=20"
+        group.create_task(api.client.get(looks, headers=pos.login.headers))
+        await eventually(lambda: value(api, "requests_waiting") == 2)
+        go_on.set()
+
+    assert value(api, "http_requests_total", method="GET", route="/v1/payments/{payment_id}", status="200")
+    assert value(api, "added_latency_seconds_count") == 1
+
+
 async def test_connect_failures_are_counted_by_their_reason(system: System) -> None:
     """Each attempt of a payment, by what the network said."""
     api, worker = await system.api(), await system.worker()

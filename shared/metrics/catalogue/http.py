@@ -7,6 +7,16 @@ from shared.metrics.definition import API, Metric
 #: From a health check to an order whose customer is slow.
 REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 200, 260)
 ROUTES: Final = "the path of a route with its parameters' names; `none`: no route has this path"
+ORDER_ROUTE: Final = "/v1/connector/order"
+#: Codes of orders that failed by our fault: those of the objective (deploy/prometheus/rules/recording.yml).
+OBJECTIVE_CODES: Final = (
+    "undefined.internal.server.error",
+    "unavailable.database.internal.server.error",
+    "unavailable.broker.internal.server.error",
+    "busy.connector.service.unavailable",
+    "overloaded.connector.service.unavailable",
+    "expired.payment.gateway.timeout",
+)
 
 REQUESTS: Final = Metric(
     kind="counter",
@@ -27,6 +37,7 @@ REQUEST_DURATION: Final = Metric(
     help="From the head of a request to the end of its answer; an order waits for its customer.",
     owners=(API,),
     labels={"route": ROUTES},
+    begins_with=((ORDER_ROUTE,),),
     buckets=REQUEST_BUCKETS,
     advice="Orders take as long as the session at the terminal; other routes above 1 s point to the database "
     "(`database_call_duration_seconds`) or to a busy event loop (`event_loop_lag_seconds`).",
@@ -45,6 +56,7 @@ ERRORS: Final = Metric(
     help="Requests that were refused or failed, by the code of their error.",
     owners=(API,),
     labels={"route": ROUTES, "code": "codes of docs/reference/errors.md"},
+    begins_with=tuple((ORDER_ROUTE, code) for code in OBJECTIVE_CODES),
     advice="Look the code up in [errors](errors.md). `overloaded` and `busy`: start more processes; "
     "`rate` and `login`: one client is out of hand; `undefined`: an error of the code, whose "
     "traceback is in the log.",

@@ -23,9 +23,9 @@ DELIVERED: Final = Metric(
 FAILED: Final = Metric(
     kind="counter",
     name="notifications_failed",
-    help="Attempts that failed, by HTTP status or code of the failure.",
+    help="Attempts that failed, by class of HTTP status or code of the failure.",
     owners=(NOTIFIER,),
-    labels={**_KIND, "error": "HTTP statuses and the codes of docs/reference/webhooks.md"},
+    labels={**_KIND, "error": "`3xx`, `4xx`, `5xx` ...; the codes of docs/reference/webhooks.md"},
     advice="The log names the target beside the error. Failures of one merchant's endpoint are the "
     "merchant's; of all at once, the way out of this installation.",
 )

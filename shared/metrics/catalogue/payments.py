@@ -23,13 +23,16 @@ _OPEN: Final = tuple(state.value for state in OPEN_STATES)
 ENDED: Final = Metric(
     kind="counter",
     name="payments",
-    help="Payments that reached an outcome, doubt included.",
+    help="Payments by the first outcome that was stored, doubt included; what settles a doubt later is in "
+    "`doubt_duration_seconds`.",
     owners=(API, WORKER),
     labels={
         "operation": _OPERATIONS,
         "outcome": tuple(state.value for state in State if state not in (State.QUEUED, State.IN_SESSION)),
         "reason": ("", *(reason.value for reason in Reason), "other"),
     },
+    # The objective's rule asks for them.
+    begins_with=tuple((operation, "in_doubt", "worker_lost") for operation in _OPERATIONS),
     advice="More `unreachable`: terminals or their network; `terminal_connect_failures_total` says how. "
     "More `in_doubt`: see the reason; `worker_lost` means that workers die. `expired` for "
     "`no_worker`: start workers.",
@@ -47,11 +50,12 @@ SESSION_DURATION: Final = Metric(
 ADDED_LATENCY: Final = Metric(
     kind="histogram",
     name="added_latency_seconds",
-    help="From an order to its answer, less the terminal's session.",
+    help="From an order to its result, less the terminal's session; orders that attach are left out.",
     owners=(API,),
     buckets=ADDED_BUCKETS,
-    advice="The system's own time. Above 0.25 s: compare `queue_wait_seconds` (workers), "
-    "`database_call_duration_seconds` (database) and `event_loop_lag_seconds` (processor).",
+    advice="The system's own time, and the wait for a terminal that another payment holds. Above 0.25 s: "
+    "compare `queue_wait_seconds` (workers), `database_call_duration_seconds` (database) and "
+    "`event_loop_lag_seconds` (processor).",
 )
 QUEUE_WAIT: Final = Metric(
     kind="histogram",

@@ -33,11 +33,11 @@ LOCKED: Final = Metric(
 LOCKS_OVERDUE: Final = Metric(
     kind="gauge",
     name="terminal_locks_overdue",
-    help="Terminal locks that are held beyond the end of their lease.",
+    help="Terminal locks that are held for more than a minute beyond the end of their lease.",
     owners=(WORKER,),
     is_shared=True,
-    advice="There should be none for longer than a minute: their worker hangs, or cannot store. See the "
-    "alert [TerminalLocksOverdue](../operations/alerts.md#terminallocksoverdue).",
+    advice="There should be none: their worker hangs, or cannot store. See the alert "
+    "[TerminalLocksOverdue](../operations/alerts.md#terminallocksoverdue).",
 )
 WORKERS: Final = Metric(
     kind="gauge",
@@ -54,8 +54,8 @@ TAKEOVERS: Final = Metric(
     name="terminal_lock_takeovers",
     help="Terminal locks taken over from dead workers.",
     owners=(WORKER,),
-    advice="Each is a payment in doubt. Without a worker that was killed: workers were paused for 10 s, "
-    "by memory or by the host; look at `event_loop_lag_seconds` and the container's limits.",
+    advice="Each is a payment in doubt, unless it had ended. Without a worker that was killed: workers were "
+    "paused for 10 s, by memory or by the host; look at `event_loop_lag_seconds` and the container's limits.",
 )
 SLOTS_USED: Final = Metric(
     kind="gauge",

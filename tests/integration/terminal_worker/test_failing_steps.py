@@ -179,8 +179,7 @@ async def test_a_result_that_cannot_be_stored_keeps_its_lock_no_longer_than_a_do
 
     monkeypatch.setattr(settling, "settle", settle)
     monkeypatch.setattr(resilience, "UNEXPECTED_PAUSE_SECONDS", 0.5)
-    pos = await system.pos()
-    await system.worker()
+    pos, worker = await system.pos(), await system.worker()
     async with ScriptedTerminal(answers) as terminal:
         answered = await pos.pay(terminal.host)
         assert answered.json()["payment"]["state"] == "in_doubt"
@@ -191,6 +190,11 @@ async def test_a_result_that_cannot_be_stored_keeps_its_lock_no_longer_than_a_do
 
         assert not (await system.stored(payment_id(answered))).contradicted
         assert len([talk for talk in terminal.talks if talk.received]) == 1
+    # The first outcome is counted, and what settled it.
+    await eventually(lambda: worker.metric("doubt_duration_seconds_count", source="late_answer") == 1)
+    paid = {"operation": "debit", "outcome": "succeeded", "reason": ""}
+    assert worker.metric("payments_total", **paid) == 0
+    assert worker.metric("payments_total", **{**paid, "outcome": "in_doubt", "reason": "worker_lost"}) == 1
 
 
 async def _has_succeeded(system: System, payment_id: str) -> bool:
@@ -268,5 +272,5 @@ async def test_a_claim_that_is_committed_meanwhile_is_no_lock_without_a_run(
         answered = await paying[0]
 
         assert answered.json()["paymentStatus"] == "Success"
-        assert worker.metric("takeovers_total") == 0
+        assert worker.metric("terminal_lock_takeovers_total") == 0
         assert (await system.events(payment_id(answered)))[:3] == ["accepted", "claimed", "answered_done"]

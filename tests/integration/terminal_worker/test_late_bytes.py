@@ -14,6 +14,10 @@ from wire.scripted_terminal import Script, ScriptedTerminal, Talk, answer_to, an
 
 from sandbox.terminal.server.answer_delivery import NOISE
 from shared.concert.framing import ACK, EOT, ETX, STX, check_byte_of
+from shared.payment.evidence import Evidence, Source
+from shared.payment.payment import Result
+from shared.payment.states import Event
+from shared.storage.payments import settling
 from terminal_worker.session import late_answers, session
 
 OTHER_PAYMENT = "pay_01JD7Z4QK5W8M2N3P6R9S0T1V5"
@@ -117,7 +121,7 @@ AMOUNTS = [
 async def test_an_amount_that_comes_after_a_success_without_one_may_conflict_with_it(system: System) -> None:
     """The client is answered meanwhile, the lock is kept; another payment's answer conflicts with nothing."""
     pos = await system.pos()
-    await system.worker(idle_end_seconds=2, lease_after_doubt_seconds=7)
+    worker = await system.worker(idle_end_seconds=2, lease_after_doubt_seconds=7)
 
     async def adds(later: bytes, conflicts_with: bool) -> None:
         go_on = asyncio.Event()
@@ -141,6 +145,29 @@ async def test_an_amount_that_comes_after_a_success_without_one_may_conflict_wit
         assert len(kept) == (1 if conflicts_with or b"9999" in later else 0), later
 
     await asyncio.gather(*(adds(*case) for case in AMOUNTS))
+
+    assert worker.metric("contradictions_total") == sum(conflicts for _, conflicts in AMOUNTS)
+
+
+async def test_an_answer_that_contradicts_an_operators_decision_is_counted(system: System) -> None:
+    """The worker that stored it says so: an alert wakes an operator."""
+    pos, worker = await system.pos(), await system.worker(answer_timeout_seconds=2)
+    go_on = asyncio.Event()
+
+    async with ScriptedTerminal(first_then(lambda _: b"", answer_to, go_on)) as shop:
+        answered = await pos.pay(shop.host)
+        decision = Evidence(Source.OPERATOR, Event.PROVED_ABORTED)
+        await settling.add_evidence(
+            system.database, payment_id(answered), decision, Result(), brought_by="operator"
+        )
+        go_on.set()
+
+        await eventually(lambda: worker.metric("contradictions_total") == 1)
+
+    row = await system.stored(payment_id(answered))
+    assert (row.state, bool(row.contradicted)) == ("aborted", True)
+    # The operator's decision settled the doubt, and is counted where it was taken.
+    assert worker.metric("doubt_duration_seconds_count", source="operator") == 0
 
 
 async def test_a_success_without_an_amount_delays_no_payment_once_the_terminal_has_closed(

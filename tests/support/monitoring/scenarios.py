@@ -22,7 +22,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     'up{job="api", instance="a"}': steady(1),
     'up{job="terminal-worker", instance="w"}': steady(1),
     'up{job="notifier-worker", instance="n"}': steady(1),
-    f'cloud_terminal_http_requests_total{{{ORDER}, status="200", method="POST"}}': growing(6000),
+    f"cloud_terminal_http_request_duration_seconds_count{{{ORDER}}}": growing(6000),
     f'cloud_terminal_http_errors_total{{{ORDER}, code="undefined.internal.server.error"}}': steady(0),
     # A client's own error is no failure of ours.
     f'cloud_terminal_http_errors_total{{{ORDER}, code="required.openapi.requestValidation"}}': growing(600),
@@ -132,7 +132,10 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     "BrokerBlocked": Scenario(_one("cloud_terminal_broker_blocked", f"0x2 1x{MINUTES}"), silent_at=3),
     "DatabaseUnavailable": Scenario(
-        _one('cloud_terminal_database_failures_total{job="api", kind="unavailable"}', growing(5))
+        _one('cloud_terminal_database_failures_total{job="api", kind="unavailable"}', growing(5)),
+        silent_at=3,
+        # One connection was lost.
+        harmless=_one('cloud_terminal_database_failures_total{job="api", kind="unavailable"}', "4x7 5x60"),
     ),
     "DatabaseBusy": Scenario(
         _one('cloud_terminal_database_failures_total{job="api", kind="busy"}', growing(5))

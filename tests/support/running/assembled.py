@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from stored.lossy_database import LossyDatabase
@@ -15,10 +15,14 @@ from notifier_worker.wiring import NotifierParts
 from shared.broker.publisher import Publisher
 from shared.broker.replies import ReplyQueue
 from shared.metrics.metrics import Metrics
+from shared.metrics.reference import CATALOGUE
 from shared.storage.terminals.heartbeats import Heartbeats
 from terminal_worker.consume import Deliveries
 from terminal_worker.recovery.doubt_leases import DoubtLeases
 from terminal_worker.run import Runs
+
+#: Every series that a process exports.
+EXPORTED: Final = {series for metric in CATALOGUE for series in metric.series}
 
 
 @dataclass
@@ -29,7 +33,9 @@ class Process:
     metrics: Metrics
 
     def metric(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(f"cloud_terminal_{name}", labels) or 0.0
+        series = f"cloud_terminal_{name}"
+        assert series in EXPORTED, "a name that no process exports is always 0"
+        return self.metrics.registry.get_sample_value(series, labels) or 0.0
 
 
 @dataclass

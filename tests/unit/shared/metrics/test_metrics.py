@@ -1,13 +1,16 @@
 """Metrics have units, a prefix and labels whose values are bounded."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
+from monitoring.expressions import rules
 from prometheus_client.exposition import generate_latest
 
 from notifier_worker.metrics import NotifierMetrics
-from shared.metrics.definition import NOTIFIER, PROCESSES
+from shared.metrics.catalogue.http import ERRORS, OBJECTIVE_CODES
+from shared.metrics.definition import NOTIFIER, PROCESSES, Metric
 from shared.metrics.metrics import Metrics
 from shared.metrics.reference import CATALOGUE, render_reference
 from shared.payment.payment import Operation, Reason
@@ -104,3 +107,57 @@ def test_the_reference_lists_every_metric() -> None:
     page = (Path(__file__).parents[4] / "docs" / "reference" / "metrics.md").read_text()
 
     assert page == render_reference()
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_series_that_a_rule_counts_is_there_before_its_first_increment(process: str) -> None:
+    """A rate does not see the increment that a series begins with: an error, a worker's death."""
+    metrics = Metrics(process)
+    if process == NOTIFIER:
+        NotifierMetrics(metrics.owned)
+    there = {
+        (sample.name, frozenset(sample.labels.items()))
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
+
+    missing = []
+    for metric, asked in counted_by_rules():
+        if process not in metric.owners:
+            continue
+        values = {
+            **{name: listed for name, listed in metric.labels.items() if isinstance(listed, tuple)},
+            **asked,
+        }
+        assert values.keys() == metric.labels.keys(), f"{metric.full_name}: its series are not known before"
+        missing += [
+            (metric.full_name, labelled)
+            for labelled in product(*values.values())
+            if not there & {(name, frozenset(zip(values, labelled, strict=True))) for name in metric.series}
+        ]
+    assert missing == []
+
+
+def counted_by_rules() -> list[tuple[Metric, dict[str, tuple[str, ...]]]]:
+    """Return the metrics that alerts and the objective count, and the labels' values that they ask for."""
+    by_series = {series: metric for metric in CATALOGUE for series in metric.series}
+    asked = [
+        (
+            by_series[name],
+            {label: tuple(values.split("|")) for label, values in re.findall(r'(\w+)=~?"([^"]*)"', labels)},
+        )
+        for rule in rules()
+        if "alert" in rule or "order_failures" in rule["record"]
+        for name, labels in re.findall(
+            r"(?:rate|increase)\((cloud_terminal_\w+?)(?:\{(.*?)\})?\[", rule["expr"]
+        )
+    ]
+    assert len(asked) > len(CATALOGUE) / 10
+    return asked
+
+
+def test_the_objective_counts_the_codes_that_are_there_from_the_start() -> None:
+    """A code that is added to the rules has its series, too."""
+    codes = [asked["code"] for metric, asked in counted_by_rules() if metric is ERRORS]
+
+    assert set(codes) == {OBJECTIVE_CODES}
