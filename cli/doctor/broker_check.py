@@ -13,6 +13,7 @@ from shared.broker.errors import BrokerUnavailable
 from shared.broker.publisher import Publisher
 from shared.broker.topology import QueueKind, Topology, declare_queue
 from shared.metrics.metrics import Metrics
+from shared.notification.kinds import HIPAY
 
 if TYPE_CHECKING:
     from shared.settings.settings import Settings
@@ -82,14 +83,18 @@ async def _check_queue(
         # An account that may only use the queue, see `shared.broker.accounts`.
         if not isinstance(error.__cause__, ChannelAccessRefused):
             raise
-    return _judge(topology, name, counted.message_count or 0, counted.consumer_count or 0)
+    unused = topology.notifications(HIPAY) if settings.hipay_url is None else None
+    return _judge(topology, name, counted.message_count or 0, counted.consumer_count or 0, unused)
 
 
-def _judge(topology: Topology, name: str, messages: int, consumers: int) -> Finding:
+def _judge(topology: Topology, name: str, messages: int, consumers: int, unused: str | None) -> Finding:
+    """Return what the counts of a queue say; the `unused` one has no consumer while it is empty."""
     if name in (topology.dead_payments, topology.dead_notifications):
         if messages:
             fact = f"{name} has {messages} messages that could not be handled."
             return Finding(PART, Level.WARNING, fact, "Search the workers' logs for 'dead-lettered'.")
+    elif name == unused and not messages:
+        return Finding(PART, Level.OK, f"{name} is empty: no order notifications are sent.")
     elif not consumers:
         return Finding(PART, Level.WARNING, f"No worker takes from {name}.", "Start one.")
     return Finding(PART, Level.OK, f"{name}: {messages} messages, {consumers} consumers.")

@@ -194,9 +194,12 @@ class Settings(
 
 
 def _names_a_host(url: str) -> bool:
-    """Return True if the URL has a host, and no port or one from 1 to 65535."""
+    """Return True if the URL has a host, and no port or one from 1 to 65535.
+
+    A password's / or # would end the host before: the rest is no virtual host.
+    """
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return bool(parts.hostname) and parts.port != 0 and "@" not in parts.path and "#" not in url
     except ValueError:
         return False

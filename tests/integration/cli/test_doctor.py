@@ -98,12 +98,14 @@ async def test_a_queue_of_another_form_is_a_problem_and_dead_letters_are_told(
         connection = await parts.connection("publish")
         await parts.declare(connection)
 
-        ran = await doctor(
-            database_url=sqlite_store.url, amqp_url=amqp_url, amqp_prefix=amqp_prefix, delivery_limit="21"
-        )
+        given = {"database_url": sqlite_store.url, "amqp_url": amqp_url, "amqp_prefix": amqp_prefix}
+        ran, healthy = await doctor(delivery_limit="21", **given), await doctor(**given)
         await parts.delete_queues()
 
     topology = Topology(amqp_prefix, 20)
+    # Nobody takes order notifications where none are sent.
+    lacking = (topology.payments, topology.notifications("merchant"))
+    assert healthy.facts("broker", "warning") == [f"No worker takes from {name}." for name in lacking]
     assert ran.exit_code == 1
     assert any(
         topology.payments in fact and "other arguments" in fact for fact in ran.facts("broker", "problem")

@@ -45,6 +45,9 @@ def url_problem(url: str) -> str | None:
     """Return why no process can connect to the URL, as the end of a sentence about it; None: it may."""
     if _URL.fullmatch(url) is None:
         return "is not a URL of one line; write special characters of a password as %XX"
+    if "@" in (_parts(url)["host"] or ""):
+        # The rest of a password, which a failed look-up would name.
+        return "must have @ in a password written as %40"
     if dialect_of(url) == "sqlite":
         # One in memory would be another one for each process.
         return "must name a file: sqlite+aiosqlite:///PATH" if sqlite_path(url) is None else None

@@ -85,6 +85,9 @@ def test_a_list_that_is_no_json_is_named_with_what_to_type(
         ("amqp_url", "amqp://h:x/"),
         ("amqp_url", "amqps://a:hunter2@h:99999/x"),
         ("amqp_url", "amqp://a:hunter2@/x"),
+        ("amqp_url", "amqp://a:1/hunter2@h/x"),
+        ("amqp_url", "amqp://a:1#hunter2@h/x"),
+        ("database_url", "postgresql+asyncpg://a:b@hunter2@h/x"),
         ("secret_key", "x" * 31),
     ],
 )
