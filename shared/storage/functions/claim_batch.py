@@ -4,7 +4,10 @@ from typing import Final
 
 from shared.storage.db.calls import UNUSUAL
 from shared.storage.db.statement import Statement
-from shared.storage.functions.function import NOW, TOGETHER_SETTINGS, Function
+from shared.storage.functions.function import NOW, STATE, TOGETHER_SETTINGS, Function
+
+# The payment of a call. OFFSET keeps the other conditions out of its search, for the reason of `STATE`.
+_PAYMENT: Final = "LATERAL (SELECT * FROM payments WHERE id = c.payment_id OFFSET 0) p"
 
 # What another transaction has locked is skipped, and goes alone: no call waits behind another one's lock. The
 # rows are locked by statements of their own, so that the later ones see what their earlier holders committed;
@@ -22,16 +25,25 @@ DECLARE
     v_ids text[];
 BEGIN
     v_addresses := ARRAY(
-        SELECT address FROM terminal_locks
-        WHERE held_by IS NULL AND address IN (SELECT terminal_address FROM payments
-            WHERE id IN (SELECT payment_id FROM json_to_recordset(p_calls) AS c(payment_id text))
-                AND state = 'queued' AND deadline_at > {NOW})
-        ORDER BY address FOR NO KEY UPDATE SKIP LOCKED);
+        SELECT locked.address FROM (
+            SELECT DISTINCT p.terminal_address
+            FROM json_to_recordset(p_calls) AS c(payment_id text), {_PAYMENT}
+            WHERE p.state = 'queued' AND p.deadline_at > {NOW}
+            ORDER BY p.terminal_address
+        ) wanted, LATERAL (
+            SELECT address FROM terminal_locks WHERE address = wanted.terminal_address AND held_by IS NULL
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) locked);
     v_ids := ARRAY(
-        SELECT id FROM payments
-        WHERE id IN (SELECT payment_id FROM json_to_recordset(p_calls) AS c(payment_id text))
-            AND state = 'queued' AND deadline_at > {NOW} AND terminal_address = ANY(v_addresses)
-        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED);
+        SELECT locked.id FROM (
+            SELECT DISTINCT c.payment_id FROM json_to_recordset(p_calls) AS c(payment_id text), {_PAYMENT}
+            WHERE p.terminal_address = ANY(v_addresses)
+            ORDER BY c.payment_id
+        ) wanted, LATERAL (
+            SELECT p.id FROM payments p
+            WHERE p.id = wanted.payment_id AND {STATE} = 'queued' AND p.deadline_at > {NOW}
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) locked);
 
     RETURN QUERY
     WITH chosen AS (
@@ -40,7 +52,7 @@ BEGIN
             c.number, c.worker, c.token, c.lease_ms, p.id, p.terminal_address
         FROM json_to_recordset(p_calls)
             AS c(number integer, payment_id text, worker text, token text, lease_ms bigint)
-        JOIN payments p ON p.id = c.payment_id
+        CROSS JOIN {_PAYMENT}
         WHERE p.id = ANY(v_ids) AND p.deadline_at > {NOW}
         ORDER BY p.terminal_address, c.number
     ), granted AS (
@@ -50,7 +62,7 @@ BEGIN
         RETURNING c.number, c.id, c.worker, l.epoch, l.echoes, l.identifies, l.identify_first
     ), moved AS (
         UPDATE payments p SET state = 'in_session', claimed_at = {NOW}, worker = g.worker, epoch = g.epoch
-        FROM granted g WHERE p.id = g.id AND p.state = 'queued'
+        FROM granted g WHERE p.id = g.id AND {STATE} = 'queued'
         RETURNING p AS claimed, g.*
     ), history AS (
         INSERT INTO payment_events (payment_id, at, event, state, detail)
@@ -64,7 +76,7 @@ BEGIN
     -- Without the error such a terminal would stay locked for a payment that no run has.
     PERFORM FROM terminal_locks l WHERE l.address = ANY(v_addresses) AND l.held_by IS NOT NULL
         AND NOT EXISTS (SELECT FROM payments p
-            WHERE p.id = l.held_by AND p.state = 'in_session' AND p.epoch = l.epoch);
+            WHERE p.id = l.held_by AND {STATE} = 'in_session' AND p.epoch = l.epoch);
     IF FOUND THEN
         RAISE EXCEPTION 'a lock without its payment' USING ERRCODE = '{UNUSUAL}';
     END IF;

@@ -4,7 +4,7 @@ from typing import Final
 
 from shared.storage.db.calls import UNUSUAL
 from shared.storage.db.statement import Statement
-from shared.storage.functions.function import NOW, TOGETHER_SETTINGS, Function
+from shared.storage.functions.function import NOW, STATE, TOGETHER_SETTINGS, Function
 
 # As in the batch of claims: locked in one order, what is locked is skipped, and evidence is read by a
 # statement after the locks. Reversals and credits, whose debit would have to be locked, too, go alone.
@@ -27,7 +27,7 @@ BEGIN
         SELECT p.id FROM payments p
         JOIN json_to_recordset(p_calls) AS c(payment_id text, address text, epoch bigint)
             ON p.id = c.payment_id AND p.epoch = c.epoch
-        WHERE p.state = 'in_session' AND p.debit_id IS NULL AND NOT p.contradicted AND NOT p.key_closed
+        WHERE {STATE} = 'in_session' AND p.debit_id IS NULL AND NOT p.contradicted AND NOT p.key_closed
             AND c.address = ANY(v_addresses)
         ORDER BY p.id FOR NO KEY UPDATE OF p SKIP LOCKED);
     v_ids := ARRAY(
@@ -64,7 +64,7 @@ BEGIN
             application = c.application, aid = c.aid, card_read_mode = c.card_read_mode,
             receipt = c.receipt, warnings = c.warnings
         FROM calls c JOIN released r ON r.number = c.number
-        WHERE p.id = c.payment_id AND p.state = 'in_session' AND p.epoch = c.epoch
+        WHERE p.id = c.payment_id AND {STATE} = 'in_session' AND p.epoch = c.epoch
         RETURNING c.number, c.event, c.detail, c.type, c.body_start, c.body_middle, c.body_end,
             c.delivery_prefix, c.grace_ms, p.id, p.merchant_id, p.webhook_endpoint_id, p.state, p.ended_at,
             p AS settled
@@ -98,7 +98,7 @@ BEGIN
     FROM moved m;
 
     -- Nobody else could change the locked rows: whatever is not settled now is released, or not, by mistake.
-    PERFORM FROM payments WHERE id = ANY(v_ids) AND state = 'in_session';
+    PERFORM FROM payments p WHERE p.id = ANY(v_ids) AND {STATE} = 'in_session';
     IF FOUND THEN
         RAISE EXCEPTION 'not in this session any more' USING ERRCODE = '{UNUSUAL}';
     END IF;

@@ -144,15 +144,15 @@ RACES: dict[
         CLAIM_BATCH,
         [
             {
-                "AND state = 'queued' AND deadline_at": "AND deadline_at",
-                "WHERE p.id = g.id AND p.state = 'queued'": "WHERE p.id = g.id",
+                "AND p.state || '' = 'queued' AND p.deadline_at": "AND p.deadline_at",
+                "WHERE p.id = g.id AND p.state || '' = 'queued'": "WHERE p.id = g.id",
             }
         ],
     ),
     "held already": (
         held_already,
         CLAIM_BATCH,
-        [{"WHERE held_by IS NULL AND address": "WHERE address", "AND l.held_by IS NULL": ""}],
+        [{"AND held_by IS NULL": "", "AND l.held_by IS NULL": ""}],
     ),
     "a proof meanwhile": (
         proof_meanwhile,

@@ -199,7 +199,7 @@ async def test_claims_go_together_while_a_row_is_being_stored_that_refers_to_one
 ) -> None:
     """Every such row locks what it refers to against FOR UPDATE, not against this."""
     ids = await queued_at(one, range(2))
-    changes = {"ORDER BY id FOR NO KEY UPDATE": "ORDER BY id FOR UPDATE"} if is_mistaken else {}
+    changes = {"FOR NO KEY UPDATE": "FOR UPDATE"} if is_mistaken else {}
     async with mistaken(one, CLAIM_BATCH, changes), open_transaction(two) as tx:
         await record(tx, ids[0], "is being stored", State.QUEUED)
         with counted_round_trips() as count:
