@@ -3,6 +3,7 @@
 import gc
 import os
 import random
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from shared.broker.consumer import QueueConsumer, payment_subscription
 from shared.broker.messages import Work
 from shared.broker.outbox_publisher import OutboxPublisher, outbox_publisher
 from shared.broker.publisher import Publisher
-from shared.metrics.metrics import Metrics
+from shared.metrics.metrics import Metrics, running_version
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.ids import new_process_id
 from shared.runtime.management import management_server
@@ -131,7 +132,7 @@ async def run(settings: Settings, failpoint: Failpoint = no_failpoint) -> None:
         )
         heartbeats, parts = assembled.heartbeats, assembled.parts
         # The row exists before the first claim and is deleted last.
-        await heartbeats.register(worker)
+        await heartbeats.register(worker, socket.gethostname(), running_version())
         stack.push_async_callback(heartbeats.leave, worker)
         stack.push_async_callback(forget_drain_request, database, worker)
         await stack.enter_async_context(

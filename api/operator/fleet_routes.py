@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import Path, Query
@@ -20,7 +20,7 @@ from shared.runtime.clock import iso_time
 from shared.storage.administration import fleet
 from shared.storage.administration.fleet import TerminalState
 from shared.storage.terminals import drains
-from shared.storage.terminals.heartbeats import Heartbeats
+from shared.storage.terminals.heartbeats import Heartbeats, RunningWorker
 
 router = api_router("/v1/operator", caller=operator, tag="operator")
 administration = api_router("/v1/operator", caller=administrator, tag="operator")
@@ -85,6 +85,8 @@ class Worker(ResponseBody):
     """A terminal worker that has not ended by itself."""
 
     id: str
+    host: Omittable[str] = Field(None, description="The name of its machine or container.")
+    version: Omittable[str] = Field(None, description="Its release.")
     is_alive: bool = Field(description="Its heartbeat was seen within 2.5 seconds.")
     terminals: int = Field(description="The number of terminals that it has now.")
     longest_held_seconds: float = Field(description="The age of its oldest session or doubt.")
@@ -142,7 +144,7 @@ async def list_workers(dependencies: Wired) -> Workers:
         before = await heartbeats.counters()
         if before:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        after = await heartbeats.counters()
+        after = await heartbeats.workers()
     held = await fleet.held_locks(dependencies.database)
     drained = await drains.asked_workers(dependencies.database)
     ids = sorted({*after, *(lock.worker for lock in held if lock.worker)})
@@ -150,12 +152,13 @@ async def list_workers(dependencies: Wired) -> Workers:
         workers=[
             Worker(
                 id=worker,
-                is_alive=worker in after and after[worker] != before.get(worker),
+                is_alive=worker in after and after[worker].counter != before.get(worker),
                 terminals=sum(lock.worker == worker for lock in held),
                 longest_held_seconds=max(
                     (lock.held_ms / 1000 for lock in held if lock.worker == worker), default=0
                 ),
                 drains=worker in drained,
+                **_place(after.get(worker)),
             )
             for worker in ids
         ]
@@ -184,6 +187,10 @@ async def drain_worker(
     if is_new:
         _log.warning("worker asked to drain by an operator", worker_id=worker_id, by=operator.id)
     return AskedToDrain(id=worker_id, is_new=is_new)
+
+
+def _place(worker: RunningWorker | None) -> dict[str, Any]:
+    return {} if worker is None else known(host=worker.host, version=worker.version)
 
 
 @asynccontextmanager

@@ -2,11 +2,12 @@
 
 from starlette.responses import RedirectResponse, Response
 
-from api.operator import delivery_routes, routes
+from api.operator import delivery_routes, fleet_routes, routes
 from api.operator.acting import Reasoned, actor_of
 from api.operator.administration import credential_routes, merchant_routes
 from api.operator.administration.credential_models import Revocation, Rotation
 from api.operator.administration.merchant_models import Suspension
+from api.operator.fleet_routes import Drain
 from api.operator.models import Decision, Release
 from api.operator_page.render import HEADERS
 from api.operator_page.views import View, show_merchant
@@ -80,6 +81,13 @@ async def rotate(view: View, form: Form) -> Response:
     if issued.kind not in (CredentialKind.PRIVATE, CredentialKind.PUBLIC):
         return _back("/operator/audit")
     return await show_merchant(view, issued.shown())
+
+
+async def drain(view: View, form: Form) -> Response:
+    """Let a terminal worker finish its sessions and end."""
+    body = Drain(reason=form["reason"])
+    await fleet_routes.drain_worker(view.dependencies, view.session.operator, view.name("worker_id"), body)
+    return _back("/operator/workers")
 
 
 def _of_merchant(merchant_id: str | None) -> str:

@@ -162,6 +162,7 @@ def serve_operator_page(app: FastAPI, dependencies: Dependencies) -> None:
         "/merchants/{merchant_id}/resume": (actions.resume, Role.ADMIN),
         "/credentials/{username}/revoke": (actions.revoke, Role.ADMIN),
         "/credentials/{username}/rotate": (actions.rotate, Role.ADMIN),
+        "/workers/{worker_id}/drain": (actions.drain, Role.ADMIN),
     }
     files = StaticFiles(packages=[("api.operator_page", "static"), ("shared.pages", "static")])
     routes: list[Any] = [

@@ -4,18 +4,24 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.remote.output import AsJson, Column, Yes, confirm, print_facts, print_rows
+from cli.remote.output import AsJson, Column, Row, Yes, confirm, print_facts, print_rows
 
 app = typer.Typer(
     help="Terminal workers: whether each lives, and its end.", no_args_is_help=True, add_completion=False
 )
 
+
+def _heartbeat(row: Row) -> str:
+    return ("lives" if row["is_alive"] else "none") + (", drains" if row["drains"] else "")
+
+
 COLUMNS: Final = (
     Column("worker", "id", is_whole=True),
-    Column("heartbeat", lambda row: "lives" if row["is_alive"] else "none"),
+    Column("host", "host"),
+    Column("version", "version", leaves=1),
+    Column("heartbeat", _heartbeat),
     Column("terminals", "terminals", "right"),
     Column("longest for", lambda row: f"{row['longest_held_seconds']:.0f} s", "right"),
-    Column("", lambda row: "drains" if row["drains"] else ""),
 )
 
 

@@ -11,11 +11,23 @@ from databases import Store
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from running.served_api import ServedApi, served_api
 
+from api.operator import fleet_routes
 from shared.security.credentials import CredentialKind, Role
+from shared.storage.terminals.heartbeats import Heartbeats
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 WIDTHS: tuple[ViewportSize, ...] = ({"width": 1360, "height": 860}, {"width": 390, "height": 844})
-PLACES = ("", "/payments", "/payments?twice=1", "/terminals", "/merchants", "/deliveries", "/audit")
+PLACES = (
+    "",
+    "/payments",
+    "/payments?twice=1",
+    "/terminals",
+    "/merchants",
+    "/deliveries",
+    "/workers",
+    "/audit",
+)
+WORKER = "0123456789abcdef"
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 
 
@@ -27,6 +39,22 @@ class Installation:
     payment_id: str
     merchant_id: str
     login: tuple[str, str]
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal worker that beats between two looks at it."""
+    counters = Heartbeats.counters
+
+    async def counters_before_a_beat(looking: Heartbeats) -> dict[str, int]:
+        if WORKER not in await counters(looking):
+            await looking.register(WORKER, HOSTILE, "1.2.3")
+        found = await counters(looking)
+        await looking.beat(WORKER)
+        return found
+
+    monkeypatch.setattr(Heartbeats, "counters", counters_before_a_beat)
+    monkeypatch.setattr(fleet_routes, "_LOOK_AGAIN_SECONDS", 0)
 
 
 @pytest.fixture
@@ -90,6 +118,22 @@ def test_a_doubt_is_settled_from_the_first_page_on(
     page.get_by_role("button", name="Log out").click()
     page.goto(f"{installation.served.url}/operator")
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
+    assert problems == []
+
+
+@pytest.mark.parametrize("width", WIDTHS, ids=["desk", "phone"])
+def test_a_worker_is_drained_from_their_list(
+    browser: Browser, installation: Installation, width: ViewportSize
+) -> None:
+    """With a reason, once."""
+    problems: list[str] = []
+    page = logged_in(browser, installation, width, problems)
+    page.get_by_role("link", name="Workers").click()
+    page.get_by_text("Drain", exact=True).first.click()
+    page.get_by_label("Reason").fill("new machine")
+    page.get_by_role("button", name="Drain").click()
+    expect(page.locator("tbody")).to_contain_text("drains")
+    expect(page.get_by_label("Reason")).to_have_count(0)
     assert problems == []
 
 

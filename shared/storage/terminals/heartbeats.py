@@ -3,6 +3,7 @@
 On SQLite the counters are in a file of their own, because payments could delay them otherwise.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from shared.storage.db.connections.urls import heartbeats_url
@@ -12,13 +13,27 @@ from shared.storage.db.statement import Statement
 
 #: `tables.WorkerRow` in words, since the tables are loaded by migrations alone.
 CREATE_ON_SQLITE = Statement(
-    "CREATE TABLE IF NOT EXISTS workers (id TEXT NOT NULL, counter BIGINT NOT NULL, PRIMARY KEY (id))"
+    "CREATE TABLE IF NOT EXISTS workers (id TEXT NOT NULL, counter BIGINT NOT NULL, host TEXT, version TEXT,"
+    " PRIMARY KEY (id))"
 )
-_REGISTER = Statement("INSERT INTO workers (id, counter) VALUES (:worker, 0)")
+_REGISTER = Statement(
+    "INSERT INTO workers (id, counter, host, version)"
+    " VALUES (:worker, 0, CAST(:host AS TEXT), CAST(:version AS TEXT))"
+)
 _BEAT = Statement("UPDATE workers SET counter = counter + 1 WHERE id = :worker RETURNING counter")
 _LEAVE = Statement("DELETE FROM workers WHERE id = :worker")
 _COUNTER = Statement("SELECT counter FROM workers WHERE id = :worker")
 _COUNTERS = Statement("SELECT id, counter FROM workers")
+_WORKERS = Statement("SELECT id, counter, host, version FROM workers")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    """A worker's counter, its machine or container, and its release."""
+
+    counter: int
+    host: str | None
+    version: str | None
 
 
 class Heartbeats:
@@ -36,8 +51,9 @@ class Heartbeats:
             await heartbeats._database.write(lambda tx: tx.run(CREATE_ON_SQLITE))
         return heartbeats
 
-    async def register(self, worker: str) -> None:
-        await self._database.write(lambda tx: tx.run(_REGISTER, worker=worker))
+    async def register(self, worker: str, host: str | None = None, version: str | None = None) -> None:
+        """Insert the worker's row; `host` and `version` are for operators alone."""
+        await self._database.write(lambda tx: tx.run(_REGISTER, worker=worker, host=host, version=version))
 
     async def beat(self, worker: str) -> bool:
         """Raise the counter; False: the row is gone, because others consider this worker dead, and it has to
@@ -52,6 +68,11 @@ class Heartbeats:
         """Return every worker's counter."""
         rows = await self._database.read(lambda tx: tx.all(_COUNTERS))
         return {row.id: row.counter for row in rows}
+
+    async def workers(self) -> dict[str, RunningWorker]:
+        """Return every worker by its id."""
+        rows = await self._database.read(lambda tx: tx.all(_WORKERS))
+        return {row.id: RunningWorker(row.counter, row.host, row.version) for row in rows}
 
     async def counter(self, worker: str) -> int | None:
         """Return one worker's counter; None: it has no row, because it ended or never ran."""

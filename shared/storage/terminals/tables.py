@@ -200,6 +200,9 @@ class WorkerRow(SQLModel, table=True):
     #: New at every start of a process.
     id: str = text_key()
     counter: int = integer(nullable=False, is_big=True)
+    #: Name of its machine or container, and its release; null: not told.
+    host: str | None = text_column()
+    version: str | None = text_column()
 
 
 class WorkerDrainRow(SQLModel, table=True):

@@ -37,7 +37,7 @@ def served(store: Store) -> Iterator[ServedApi]:
 async def with_worker(served: ServedApi, store: Store) -> None:
     """Register a worker whose heart does not beat."""
     heartbeats = await Heartbeats.open(store.url)
-    await heartbeats.register(WORKER)
+    await heartbeats.register(WORKER, "shop-server-1", "1.2.3")
     await heartbeats.close()
 
 
@@ -54,7 +54,10 @@ def test_a_worker_is_asked_to_drain_by_the_command(served: ServedApi, store: Sto
     assert served.run(drains.is_asked(served.api.database, WORKER))
     (listed,) = remote.rows("workers", "list")
     assert (listed["id"], listed["drains"]) == (WORKER, True)
-    assert "drains" in here.run("workers", "list").stdout
+    shown = here.run("workers", "list").stdout
+    assert "drains" in shown
+    assert "shop-server-1" in shown
+    assert max(map(len, shown.splitlines())) <= 80
     (recorded,) = remote.rows("audit", "--action", "worker_drained")
     assert (recorded["subject"], recorded["reason"]) == (WORKER, "new machine")
     assert "unknown.resource" in remote.run("workers", "drain", "none", *drain[3:], "--yes", code=3).stderr

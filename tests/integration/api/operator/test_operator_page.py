@@ -7,12 +7,16 @@ from typing import Any
 
 import httpx
 import pytest
+from databases import Store
 from payments import change
 from running.api_alone import ApiAlone, Caller, on_sqlite
 from running.operator_browser import Browser, logged_in
 from wire.raw_http import basic
 
+from api.operator import fleet_routes
 from shared.security.credentials import CredentialKind, Role
+from shared.storage.terminals import drains
+from shared.storage.terminals.heartbeats import Heartbeats
 
 NAME = "<script>alert(1)</script>"
 PAGES = ("", "/payments", "/terminals", "/merchants", "/deliveries", "/workers", "/audit")
@@ -224,6 +228,43 @@ async def test_a_merchant_is_suspended_its_secret_replaced_and_its_credential_re
     reasons = {each["action"]: each.get("reason") for each in await trail(api, pos.username)}
     assert reasons["credential_rotated"] == "staff left"
     assert reasons["credential_revoked"] == "stolen"
+
+
+@on_sqlite
+async def test_a_worker_is_drained_on_the_page_by_an_administrator(
+    api: ApiAlone, admin: Browser, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offered to no other role, and only for a worker that lives and was not asked yet."""
+    heartbeats, counters = await Heartbeats.open(store.url), Heartbeats.counters
+
+    async def counters_before_a_beat(looking: Heartbeats) -> dict[str, int]:
+        found = await counters(looking)
+        await heartbeats.beat("worker-1")
+        return found
+
+    monkeypatch.setattr(Heartbeats, "counters", counters_before_a_beat)
+    monkeypatch.setattr(fleet_routes, "_LOOK_AGAIN_SECONDS", 0)
+    decider, form, path = await logged_in(api, Role.SETTLE), "worker-1/drain", "/workers/worker-1/drain"
+    await admin.send(path, 404, reason="x")
+    await heartbeats.register("worker-1", "shop-server-1", "1.2.3")
+
+    assert form not in await decider.open("/workers")
+    await decider.send(path, 403, reason="x")
+    offered = await admin.open("/workers")
+    assert form in offered
+    assert "shop-server-1" in offered
+    await admin.send(path, 400, reason=" ")
+    await admin.send(path, 403, reason="x", form_token="0" * 64)
+    assert not await drains.is_asked(api.database, "worker-1")
+    await admin.send(path, reason=NAME)
+
+    asked = await admin.open("/workers")
+    assert "drains" in asked
+    assert form not in asked
+    assert await drains.is_asked(api.database, "worker-1")
+    (record,) = await trail(api, "worker-1")
+    assert (record["action"], record["by"], record["reason"]) == ("worker_drained", admin.username, NAME)
+    await heartbeats.close()
 
 
 @on_sqlite
