@@ -96,12 +96,16 @@ class TooEarly(Conflict):
     """Too early: the terminal proves nothing yet; `details` has the seconds that are left."""
 
     code = "early.payment.conflict"
-    description = "It is too early for that: what was sent to the terminal could still be carried out."
 
     def __init__(self, seconds_left: float, *, payment: Payment | None = None) -> None:
         # Whole seconds, so that one who waits as long does not come a moment too early.
         whole_seconds = math.ceil(seconds_left)
-        super().__init__(details={"safe_to_retry": False, "seconds_left": whole_seconds}, payment=payment)
+        super().__init__(
+            "It is too early for that: what was sent to the terminal could still be carried out. Try again in"
+            f" {whole_seconds} s.",
+            details={"safe_to_retry": False, "seconds_left": whole_seconds},
+            payment=payment,
+        )
         self.headers = {"Retry-After": str(whole_seconds)}
 
 

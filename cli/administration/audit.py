@@ -1,29 +1,49 @@
 """Command `cloud-terminal audit`."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from cli.remote.output import AsJson, Column, Row, Rows, print_rows, short_time, shown
+from cli.process import printable
+from cli.remote.output import (
+    AsJson,
+    Column,
+    Row,
+    Rows,
+    print_with_details,
+    short_time,
+    shown,
+    words_of,
+)
+from shared.runtime.clock import iso_time
 
 
-def _what(row: Row) -> str:
+def _who_why_and_what(row: Row) -> str:
+    """Return a line: who, the reason, what was changed from what."""
     before, after = row.get("before") or {}, row.get("after") or {}
     if before:
-        parts = [f"{name}: {shown(before.get(name))} -> {shown(value)}" for name, value in after.items()]
-    else:
-        parts = [f"{name}: {shown(value)}" for name, value in after.items() if value not in (None, "", [])]
-    parts += [f"{name}: {shown(value)}" for name, value in row["detail"].items() if value is not None]
-    return "; ".join((*([row["reason"]] if "reason" in row else []), *parts))
+        after = {
+            name: f"{_value(name, before.get(name)) or 'none'} -> {_value(name, value) or 'none'}"
+            for name, value in after.items()
+        }
+    parts = {name: _value(name, value) for name, value in {**after, **row["detail"]}.items()}
+    who = row.get("by_name") or row["by"]
+    reason = [printable(row["reason"])] if "reason" in row else []
+    return f"{printable(who)}: {'; '.join(filter(None, (*reason, words_of(parts))))}".removesuffix(": ")
+
+
+def _value(name: str, value: Any) -> str:
+    """Return a value for people; the audit trail has times as stored, in milliseconds."""
+    if isinstance(value, int) and name.endswith(("_at", "_until")):
+        return short_time(iso_time(value))
+    return shown(value)
 
 
 _COLUMNS: Final = (
     Column("at (UTC)", lambda row: short_time(row["at"])),
-    Column("by", lambda row: row.get("by_name") or row["by"]),
     Column("action", lambda row: row["action"].replace("_", " ")),
     Column("on", "subject", is_whole=True),
-    Column("why and what", _what),
 )
 
 
@@ -51,4 +71,6 @@ def show_audit_trail(
         rows = server.pages(
             "/v1/operator/audit", "actions", limit, by=by, action=action, subject=subject, **times
         )
-        print_rows(rows, _COLUMNS, as_json=as_json, nothing="No operator did anything.")
+        print_with_details(
+            rows, _COLUMNS, _who_why_and_what, as_json=as_json, nothing="No operator did anything."
+        )

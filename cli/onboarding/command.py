@@ -44,7 +44,8 @@ def import_shops(
 
     Columns: merchant, name, networks, terminal, host; port, label, shop. Each
     row is checked first, and every wrong one is listed. Run again, it changes
-    only what differs. A merchant without a credential gets one.
+    only what differs. A merchant without a credential gets one, whose secret
+    goes into the file that --credentials names.
     """
     from cli.onboarding.shop_file import read_shops
     from cli.process import EXIT_USAGE, command_settings, fail, plain_errors, run_on_loop
@@ -55,13 +56,11 @@ def import_shops(
         raise fail(f"{file} is not UTF-8.", EXIT_USAGE) from None
     if found.problems:
         raise _refused(found.problems, as_json)
-    if not dry_run and credentials is None:
-        raise fail("--credentials: name a new file for the secrets, or use --dry-run.", EXIT_USAGE)
     if credentials is not None and credentials.exists():
         raise fail(f"{credentials} is there already, and is not replaced.", EXIT_USAGE)
     with plain_errors():
         settings = command_settings()
-        done = run_on_loop(_run(settings, found, None if dry_run else credentials))
+        done = run_on_loop(_run(settings, found, credentials, dry_run=dry_run))
     if isinstance(done, list):
         raise _refused(done, as_json)
     counts, is_sealed = done
@@ -92,10 +91,11 @@ def open_sealed(
 
 
 async def _run(
-    settings: "Settings", found: "ShopFile", sealed: Path | None
+    settings: "Settings", found: "ShopFile", sealed: Path | None, *, dry_run: bool
 ) -> "tuple[dict[str, int], bool] | list[RowProblem]":
     """Return the numbers and whether secrets were sealed, or the problems of rows."""
     from cli.installation.db import opened_or_made_database
+    from cli.process import EXIT_USAGE, fail
     from cli.remote.machine import machine_user
     from cli.remote.progress import progress
     from shared.security.sealed_file import seal
@@ -108,10 +108,16 @@ async def _run(
         with progress(f"{found.rows} rows are checked"):
             plan = await onboarding.plan(database, wanted)
         problems = _stored_problems(plan, found.shops, settings.terminal_limit_per_merchant)
-        if problems or sealed is None:
+        if problems or dry_run:
             return problems or (onboarding.counts_of(plan), False)
         made, secrets = _credentials(settings, plan)
         if secrets:
+            if sealed is None:
+                raise fail(
+                    f"{len(secrets)} credentials would be made: name a new file for their secrets by"
+                    " --credentials. Nothing is stored.",
+                    EXIT_USAGE,
+                )
             # Before anything is stored: no credential exists whose secret nobody has.
             seal(sealed, secrets, _passphrase(is_new=True), os.urandom)
         with progress(f"{found.rows} rows are stored"):

@@ -3,6 +3,7 @@
 import typer
 
 from cli.payments.cancel import cancel_payment
+from cli.payments.charged_twice import list_equal_charges
 from cli.payments.decide import release_terminal, resolve_payment
 from cli.payments.export import export_payments
 from cli.payments.follow import follow_payment
@@ -16,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("list")(list_payments)
+app.command("charged-twice")(list_equal_charges)
 app.command("show")(show_payment)
 app.command("pay")(pay_order)
 app.command("follow")(follow_payment)

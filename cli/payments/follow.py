@@ -44,7 +44,7 @@ def follow_payment(
             outcome = follower.run(deadline)
         except KeyboardInterrupt:
             outcome = Outcome.UNKNOWN
-        show_outcome(outcome, follower.payment, payment, as_json=as_json)
+        show_outcome(outcome, follower.payment, payment, follower.error, as_json=as_json)
     raise typer.Exit(EXIT_CODES[outcome])
 
 
@@ -54,19 +54,29 @@ def show_state(payment: "Row") -> None:
 
 
 def show_outcome(
-    outcome: "Outcome", payment: "Row | None", payment_id: str, *, as_json: bool, **more: str
+    outcome: "Outcome",
+    payment: "Row | None",
+    payment_id: str,
+    error: str | None,
+    *,
+    as_json: bool,
+    **more: str,
 ) -> None:
-    """Print the payment's facts, and what to do about an unknown outcome; `more` goes into the JSON."""
+    """Print the payment's facts with its error, and what to do about an unknown outcome; `more` goes into the
+    JSON."""
     from cli.payments.following import Outcome
     from cli.payments.show import facts_of_payment
     from cli.remote.output import print_facts
 
     facts = {"payment": payment_id} if payment is None else facts_of_payment(payment)
+    if error is not None:
+        facts["error"] = error
+        more = {**more, "error": error}
     whole = {"outcome": outcome.value, **more, "payment": payment or {"id": payment_id}}
     print_facts(facts, as_json=as_json, whole=whole)
     if outcome is Outcome.UNKNOWN:
         print(
-            f"Unknown: the money may have moved. Do not take it again; wait for it with\n"
+            f"Unknown: the money may have moved. Do not move it again; wait for it with\n"
             f"cloud-terminal payments follow {payment_id}",
             file=sys.stderr,
         )

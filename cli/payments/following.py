@@ -55,6 +55,15 @@ def payment_in(answered: "httpx.Response") -> dict[str, Any] | None:
     return payment
 
 
+def error_in(answered: "httpx.Response") -> str | None:
+    """Return why an answered payment failed, `04: insufficient funds`; None where the answer has no error."""
+    body = answered.json()
+    if "errorCode" in body:
+        return f"{body['errorCode']}: {body.get('errorDescription', '')}".rstrip(": ")
+    error = body.get("error")
+    return str(error.get("description")) if isinstance(error, dict) and "description" in error else None
+
+
 class Follower:
     """Looks at one payment until it is settled; `on_change` gets it in each new state."""
 
@@ -66,6 +75,8 @@ class Follower:
         self._is_refused = False
         #: The payment as it was last seen; a caller that knows it already sets it.
         self.payment: dict[str, Any] | None = None
+        #: Why it failed, where an answer said so.
+        self.error: str | None = None
 
     def run(self, deadline: float | None) -> Outcome:
         """Return the outcome: unknown at the deadline (monotonic), or once nothing settles it by itself.
@@ -106,7 +117,7 @@ class Follower:
             return False
         if self.payment is None or self.payment["state"] != found["state"]:
             self._on_change(found)
-        self.payment = found
+        self.payment, self.error = found, error_in(answered)
         return True
 
     def _is_over(self) -> bool:

@@ -33,6 +33,9 @@ def list_payments(
     number: Annotated[
         str | None, typer.Option("--authorisation-number", help="Of the authorisation, from the receipt.")
     ] = None,
+    receipt: Annotated[
+        str | None, typer.Option("--receipt-number", help="Digits of the customer's receipt, as printed.")
+    ] = None,
     merchant: OfMerchant = None,
     terminal: OnTerminal = None,
     state: InState = None,
@@ -57,6 +60,7 @@ def list_payments(
             card=card,
             amount=amount,
             authorisation_number=number,
+            receipt_number=receipt,
             merchant=merchant,
             terminal_address=terminal,
             state=state,

@@ -1,7 +1,7 @@
 """Output of verbs that call the API: tables for people, JSON lines for scripts."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -22,8 +22,9 @@ Row = Mapping[str, Any]
 
 #: A text of more characters is folded where there is no room.
 _FOLDED: Final = 20
-#: Blanks between two columns.
+#: Blanks between two columns, and before a row's detail.
 _GAP: Final = 2
+_INDENT: Final = 4
 
 #: Colours of states; what is not here has none.
 _STYLES: Final = {
@@ -80,7 +81,12 @@ def short_time(text: str | None) -> str:
 
 def euros(cents: int | None, currency: str = "EUR") -> str:
     """Return an amount with its currency, `12.50 EUR`."""
-    return "" if cents is None else f"{cents // 100}.{cents % 100:02d} {currency}"
+    return "" if cents is None else f"{bare_euros(cents)} {currency}"
+
+
+def bare_euros(cents: int) -> str:
+    """Return an amount of a column that names the currency, `12.50`."""
+    return f"{cents // 100}.{cents % 100:02d}"
 
 
 def print_rows(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool, nothing: str) -> None:
@@ -97,6 +103,61 @@ def print_rows(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool,
 
     console = Console(highlight=False)
     console.print(table_of(found, columns, console))
+
+
+def print_with_details(
+    rows: Iterable[Row],
+    columns: Sequence[Column],
+    detail: Callable[[Row], str],
+    *,
+    as_json: bool,
+    nothing: str,
+) -> None:
+    """Print rows as `print_rows` does, in a table with a row's detail below it over the whole width."""
+    found = list(rows)
+    if as_json or not found:
+        print_rows(found, columns, as_json=as_json, nothing=nothing)
+        return
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    titles = [column.title for column in columns]
+    texts = [[column.of(row) for column in columns] for row in found]
+    widths = [max(map(cell_len, column)) for column in zip(titles, *texts, strict=True)]
+
+    def line(cells: Sequence[str], styles: Sequence[str]) -> Text:
+        blanks = [width - cell_len(cell) + _GAP for width, cell in zip(widths, cells, strict=True)]
+        parts = [
+            (cell + " " * blank, style) for cell, blank, style in zip(cells, blanks, styles, strict=True)
+        ]
+        joined = Text.assemble(*parts, overflow="fold")
+        joined.rstrip()
+        return joined
+
+    console.print(line(titles, ["bold"] * len(titles)))
+    for row, cells in zip(found, texts, strict=True):
+        console.print(line(cells, [_STYLES.get(cell, "") for cell in cells]))
+        words = detail(row)
+        if words:
+            console.print(Padding(Text(words, overflow="fold"), (0, 0, 0, _INDENT)))
+
+
+def words_of(fields: Mapping[str, Any], *, hidden: Container[str] = ()) -> str:
+    """Return fields in words, `lack: other_amount; sent: CA 01, CB 1250`, without those that are `hidden`."""
+    return "; ".join(
+        f"{printable(name.replace('_', ' '))}: {_inner(value)}"
+        for name, value in fields.items()
+        if name not in hidden and value not in (None, "", [], {})
+    )
+
+
+def _inner(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{printable(name)} {shown(inner)}" for name, inner in value.items())
+    return shown(value)
 
 
 def table_of(rows: Iterable[Row], columns: Sequence[Column], console: "Console") -> "Table":

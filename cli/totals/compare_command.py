@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.remote.output import AsJson, Column, euros, print_rows
+from cli.remote.output import AsJson, Column, bare_euros, print_rows
 from cli.totals.show import FirstDay, LastDay, OfMerchant, OnTerminal, TimeZone
 
 if TYPE_CHECKING:
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 EXIT_DIFFERENT: Final = 6
 
 _SUM_COLUMNS: Final = (
-    Column("group", "group"),
-    Column("finding", "finding"),
-    Column("here", lambda row: _sum(row["ours"]["done"]), "right"),
-    Column("there", lambda row: _sum(row["theirs"]), "right"),
-    Column("difference", lambda row: _signed(row["difference_cents"]), "right"),
-    Column("open here", lambda row: _sum(row["ours"]["open"]), "right"),
-    Column("contradicted here", lambda row: _sum(row["ours"]["contradicted"]), "right"),
+    Column("group", lambda row: " ".join(row["group"].values()), is_whole=True),
+    Column("finding", "finding", is_whole=True),
+    Column("here EUR", lambda row: _sum(row["ours"]["done"]), "right", is_whole=True),
+    Column("there EUR", lambda row: _sum(row["theirs"]), "right", is_whole=True),
+    Column("difference", lambda row: _signed(row["difference_cents"]), "right", is_whole=True, leaves=1),
+    Column("open here", lambda row: _sum(row["ours"]["open"]), "right", is_whole=True),
+    Column("contradicted", lambda row: _sum(row["ours"]["contradicted"]), "right", is_whole=True),
 )
 _TRANSACTION_COLUMNS: Final = (
-    Column("finding", "finding"),
-    Column("operation", lambda row: _either(row, "operation")),
-    Column("amount", lambda row: euros(_either(row, "cents")), "right"),
-    Column("day", lambda row: _either(row, "day")),
-    Column("authorisation", lambda row: _either(row, "authorisation_number")),
+    Column("finding", "finding", is_whole=True),
+    Column("operation", lambda row: _either(row, "operation"), is_whole=True),
+    Column("EUR", lambda row: bare_euros(_either(row, "cents")), "right", is_whole=True),
+    Column("day", lambda row: _either(row, "day"), is_whole=True, leaves=1),
+    Column("authorisation", lambda row: _either(row, "authorisation_number"), is_whole=True, leaves=2),
     Column("here", lambda row: _name(row, "ours"), is_whole=True),
-    Column("there", lambda row: _name(row, "theirs")),
+    Column("there", lambda row: _name(row, "theirs"), is_whole=True),
 )
 
 
@@ -79,7 +79,9 @@ def compare_file(
         else:
             rows, columns = _compared_transactions(server, theirs, query), _TRANSACTION_COLUMNS
     different = [row for row in rows if row["finding"] != "equal"]
-    print_rows(rows if everything else different, columns, as_json=as_json, nothing="Both sides are equal.")
+    listed = rows if everything else different
+    shown = [column for column in columns if any(column.of(row) for row in listed)]
+    print_rows(listed, shown, as_json=as_json, nothing="Both sides are equal.")
     if not as_json:
         print(f"\n{len(rows) - len(different)} equal, {len(different)} not.")
     if different:
@@ -179,11 +181,11 @@ def _our_transactions(server: "Api", query: dict[str, Any], terminals: set[str])
 
 
 def _sum(figures: "Row") -> str:
-    return f"{figures['count']} = {euros(figures['cents'])}" if figures["count"] else ""
+    return f"{figures['count']} = {bare_euros(figures['cents'])}" if figures["count"] else ""
 
 
 def _signed(cents: int) -> str:
-    return f"{'-' if cents < 0 else '+'}{euros(abs(cents))}" if cents else ""
+    return f"{'-' if cents < 0 else '+'}{bare_euros(abs(cents))}" if cents else ""
 
 
 def _either(row: "Row", name: str) -> Any:

@@ -1,10 +1,10 @@
 """Command `cloud-terminal totals show`."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.remote.output import AsJson, Column, euros, print_rows
+from cli.remote.output import AsJson, Column, bare_euros, print_rows
 
 if TYPE_CHECKING:
     from cli.remote.output import Row
@@ -21,26 +21,29 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, amounts in cents.
 
 
 def _amount(name: str) -> Column:
-    return Column(name, lambda row: _sum(row, name), "right")
+    return Column(f"{name} EUR", lambda row: _sum(row, name), "right", is_whole=True)
 
 
 def _sum(row: "Row", name: str) -> str:
-    """Return `3 x 12.50 EUR`, nothing for none."""
+    """Return `3 = 37.50`, nothing for none."""
     prefix = "" if name == "done" else f"{name}_"
     count = row[f"{prefix}count"]
-    return f"{count} = {euros(row[f'{prefix}cents'])}" if count or name == "done" else ""
+    return f"{count} = {bare_euros(row[f'{prefix}cents'])}" if count or name == "done" else ""
 
 
-_COLUMNS: Final = (
-    Column("day", "day"),
-    Column("merchant", "merchant_id", is_whole=True),
-    Column("terminal", lambda row: row.get("terminal_id") or row.get("terminal_address")),
-    Column("application", lambda row: row.get("application_name") or row.get("application")),
-    Column("operation", "operation"),
-    _amount("done"),
-    _amount("open"),
-    _amount("contradicted"),
-)
+def _columns(by: str) -> tuple[Column, ...]:
+    """Return all columns; where a terminal is named, its merchant leaves a narrow table."""
+    return (
+        Column("day", "day", is_whole=True),
+        Column("merchant", "merchant_id", is_whole=True, leaves=0 if "merchant" in by else 1),
+        Column("terminal", lambda row: row.get("terminal_id") or row.get("terminal_address"), is_whole=True),
+        Column("app", "application", is_whole=True),
+        Column("", "application_name", leaves=2),
+        Column("operation", "operation", is_whole=True),
+        _amount("done"),
+        _amount("open"),
+        _amount("contradicted"),
+    )
 
 
 def show_totals(
@@ -75,5 +78,5 @@ def show_totals(
                 print(line, end="")
             return
         found = server.get("/v1/operator/totals", **query)["totals"]
-    shown = [column for column in _COLUMNS if any(column.of(row) for row in found)]
+    shown = [column for column in _columns(by) if any(column.of(row) for row in found)]
     print_rows(found, shown, as_json=as_json, nothing="There were no payments.")

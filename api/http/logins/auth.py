@@ -145,7 +145,7 @@ class Credentials:
         if credential.kind is CredentialKind.PUBLIC:
             raise PublicCredential
         if credential.kind is not kind:
-            raise WrongCredentialKind
+            raise WrongCredentialKind(credential.kind, kind)
         logged_in()
         self._last_uses.add(credential.id)
         if share is not None:

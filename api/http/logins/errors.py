@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from api.http.errors import ApiError, Forbidden
-from shared.security.credentials import Role
+from shared.security.credentials import CredentialKind, Role
 
 HEADER_NOT_FOUND: Final = "Authorization header not found"
 HEADER_EMPTY: Final = "Authorization header is empty"
 HEADER_NOT_BASIC: Final = "Authorization header doesn't rely on HTTP Basic Authentication"
 HEADER_INVALID: Final = "Invalid authorization header"
 INCORRECT_CREDENTIALS: Final = "Incorrect credentials"
+
+_KINDS: Final = {
+    CredentialKind.PRIVATE: "a merchant's private",
+    CredentialKind.PUBLIC: "a merchant's public",
+    CredentialKind.GATEWAY: "a gateway's",
+    CredentialKind.OPERATOR: "an operator's",
+}
 
 
 class Unauthorized(ApiError):
@@ -37,6 +44,15 @@ class WrongCredentialKind(Forbidden):
 
     code = "credential.forbidden"
     description = "This kind of credential is not allowed here."
+
+    def __init__(self, given: CredentialKind | None = None, needed: CredentialKind | None = None) -> None:
+        if given is None or needed is None:
+            super().__init__()
+            return
+        super().__init__(
+            f"This is {_KINDS[given]} credential; here only {_KINDS[needed]} is allowed.",
+            details={"needed": needed.value},
+        )
 
 
 class RoleTooLow(Forbidden):

@@ -43,6 +43,9 @@ def test_shops_are_stored_whole_and_their_secrets_sealed(store: Store, tmp_path:
 
     assert counts(command, file, "--dry-run") == everything
     assert command.rows("merchants", "list") == []
+    unnamed = command.run("onboard", "import", file, code=2)
+    assert "--credentials" in unnamed.stderr
+    assert command.rows("merchants", "list") == []
     assert counts(command, file, "--credentials", sealed) == everything
 
     terminals = command.rows("terminals", "list", "--limit", "0")
@@ -61,6 +64,7 @@ def test_shops_are_stored_whole_and_their_secrets_sealed(store: Store, tmp_path:
 
     assert counts(command, file, "--credentials", str(tmp_path / "again")) == {}
     assert not (tmp_path / "again").exists()
+    assert counts(command, file) == {}
     moved = written(
         tmp_path, SHOPS.replace("10.20.0.2,8889,", "10.20.0.3,8889,Back").replace("Nice,10", "Nizza,10")
     )

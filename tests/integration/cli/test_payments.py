@@ -1,6 +1,7 @@
 """`payments pay`, `follow`, `cancel`, `list`: nothing is charged twice, nothing unknown is called failed."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any, Final
@@ -22,6 +23,7 @@ from shared.security.credentials import CredentialKind
 #: More than the command sends.
 _LOSSES: Final[list[Loses]] = ["answer", "request"] * 10
 SALE: Final = ("payments", "pay", "ORDER_1", "1250", "--terminal", "127.0.0.9:8888")
+CREDIT: Final = ("payments", "pay", "ORDER_1", "500", *SALE[4:], "--operation", "credit")
 
 
 @pytest.fixture
@@ -47,12 +49,14 @@ def pos(served: ServedApi) -> Command:
     return over_http(served, CredentialKind.PRIVATE, served.run(merchant()))
 
 
-def played(served: ServedApi, event: Event | None) -> "Future[None]":
-    """Play the worker for the first order that comes: settle it, or lose its answer."""
+def played(served: ServedApi, event: Event | None, *, passes: int = 0) -> "Future[None]":
+    """Play the worker for the next order, after those that it passes: settle it, or lose its answer."""
+    published = served.api.postbox.published
+    before = len(published) + passes
 
     async def play() -> None:
-        await eventually(lambda: served.api.postbox.published)
-        claimed = await served.api.claim(served.api.postbox.published[0])
+        await eventually(lambda: len(published) > before)
+        claimed = await served.api.claim(published[before])
         await (lose(served.api.database, claimed) if event is None else served.api.settle(claimed, event))
 
     return asyncio.run_coroutine_threadsafe(play(), served.loop)
@@ -96,6 +100,100 @@ def test_lost_requests_and_answers_of_pay_cost_no_second_payment(
     assert payment_rows(served) == [paid["payment"]["id"]]
 
 
+def done(served: ServedApi, pos: Command, *words: str) -> dict[str, Any]:
+    """Pay, reverse or credit; a worker does it."""
+    worker = played(served, Event.ANSWERED_DONE)
+    payment: dict[str, Any] = pos.row(*words)["payment"]
+    worker.result(timeout=60)
+    return payment
+
+
+def test_money_is_given_back_once_and_again_only_by_a_new_key(served: ServedApi, pos: Command) -> None:
+    """The same credit typed again would be a second one: it is refused, the earlier key joins it."""
+    done(served, pos, *SALE)
+
+    given = done(served, pos, *CREDIT, "--key", "refund-1")
+    again = pos.run(*CREDIT, code=5)
+    joined = pos.run(*CREDIT, "--key", "refund-1")
+    second = done(served, pos, *CREDIT, "--key", "refund-2")
+    too_much = pos.run(*CREDIT, "--key", "refund-3", code=5)
+
+    assert (given["operation"], given["amount"], given["state"]) == ("credit", 500, "succeeded")
+    assert given["id"] in again.stderr
+    assert "--key" in again.stderr
+    assert "no second one was begun" in joined.stderr
+    assert given["id"] in joined.stdout
+    assert second["id"] != given["id"]
+    assert "exceed" in too_much.stderr
+    assert len(payment_rows(served)) == 3
+
+
+@on_sqlite
+def test_a_charge_is_reversed_once(served: ServedApi, pos: Command) -> None:
+    """Its terminal gets no second reversal, and a failed one may be typed again."""
+    reversal = (*SALE, "--operation", "reversal")
+    done(served, pos, *SALE)
+    worker = played(served, Event.ANSWERED_REFUSED)
+    refused = pos.run(*reversal, code=7)
+    worker.result(timeout=60)
+
+    reversed_ = done(served, pos, *reversal)
+    again = pos.run(*reversal, code=5)
+
+    assert "refused" in refused.stdout
+    assert (reversed_["operation"], reversed_["state"]) == ("reversal", "succeeded")
+    assert reversed_["id"] in again.stderr
+    assert len(payment_rows(served)) == 3
+
+
+@pytest.mark.parametrize(
+    "fates",
+    [["nothing", "answer", "request", "answer", "nothing"], ["nothing", "answer", "nothing", "answer"]],
+)
+@on_sqlite
+def test_lost_requests_and_answers_of_a_credit_cost_no_second_one(
+    served: ServedApi, pos: Command, monkeypatch: pytest.MonkeyPatch, fates: list[Loses]
+) -> None:
+    """The key finds it."""
+    charged = done(served, pos, *SALE)
+    worker = played(served, Event.ANSWERED_DONE)
+    loses(monkeypatch, *fates)
+
+    given = pos.row(*CREDIT)
+
+    worker.result(timeout=60)
+    assert given["outcome"] == "succeeded"
+    assert sorted(payment_rows(served)) == sorted([charged["id"], given["payment"]["id"]])
+
+
+@on_sqlite
+def test_an_equal_credit_of_somebody_else_is_not_taken_for_the_own_one(
+    served: ServedApi, pos: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came while the own request was lost; the own one is sent again."""
+    done(served, pos, *SALE)
+    others: list[str] = []
+
+    class SwallowsTheFirst(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method != "POST" or others:
+                return await super().handle_async_request(request)
+            request.headers["Idempotency-Key"] = "somebody-else"
+            response = await super().handle_async_request(request)
+            others.append((json.loads(await response.aread()))["payment"]["id"])
+            raise httpx.ReadTimeout("the network swallowed it")
+
+    monkeypatch.setattr("httpx._client.AsyncHTTPTransport", SwallowsTheFirst)
+    worker = played(served, Event.ANSWERED_DONE, passes=1)
+
+    given = pos.row(*CREDIT)
+
+    worker.result(timeout=60)
+    assert given["outcome"] == "succeeded"
+    assert given["payment"]["id"] not in others
+    assert len(payment_rows(served)) == 3
+
+
 @on_sqlite
 def test_a_failure_whose_answer_was_lost_asks_the_customer_for_no_second_card(
     served: ServedApi, pos: Command, monkeypatch: pytest.MonkeyPatch
@@ -129,6 +227,7 @@ def test_pay_says_its_key_before_anything_is_sent_and_what_failed(served: Served
     worker.result(timeout=60)
     assert ran.stderr.index("--key till-1-42") < ran.stderr.index("queued")
     assert "refused" in ran.stdout
+    assert "error" in ran.stdout
     assert "Unknown" not in ran.output
     (row,) = served.run(rows(served.api.database, "SELECT key FROM idempotency_keys"))
     assert row.key == "till-1-42"

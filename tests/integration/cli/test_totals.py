@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,14 +50,16 @@ def test_a_days_totals_are_compared_with_a_terminals_file(store: Store, tmp_path
     assert here.run("payments", "export").stdout.count("\n") == 4
     (debits,) = here.rows("totals", "show", *days, "--by", "operation")
     assert (debits["count"], debits["cents"], debits["open_count"], debits["open_cents"]) == (2, 4350, 1, 70)
-    assert all(
-        len(line) <= 80 for line in here.run("totals", "show", *days, "--by", "day").stdout.splitlines()
-    )
+    for by in ("day", "day,terminal,application,operation"):
+        shown = here.run("totals", "show", *days, "--by", by).stdout.splitlines()
+        assert all(len(line) <= 80 for line in shown)
+        assert len(shown) <= 4, "no line is broken"
 
     file.write_text("operation;count;amount\ndebit;2;43,50\n")
     assert "Both sides are equal." in here.run("totals", "compare", "--csv", str(file), *days).stdout
     file.write_text("operation;count;amount\ndebit;3;44,20\n")
-    assert "in_doubt" in here.run("totals", "compare", "--csv", str(file), *days, code=6).stdout
+    compared = here.run("totals", "compare", "--csv", str(file), *days, code=6).stdout
+    assert re.search(r"^debit +in_doubt +2 = 43.50 +3 = 44.20 +\+0.70 +1 = 0.70$", compared, re.MULTILINE)
     file.write_text("amount,authorisation_number\n42.50,184110a\n0.70,999999\n5.00,\n")
     found = here.run("totals", "compare", "--csv", str(file), *days, "--json", code=6).stdout.splitlines()
     assert [json.loads(line)["finding"] for line in found] == ["in_doubt", "missing_here", "missing_there"]
