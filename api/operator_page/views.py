@@ -26,6 +26,7 @@ _LISTED: Final = 20
 #: A lock that is held for longer needs a look: a session takes three minutes at most.
 _LONG_HELD_MS: Final = 5 * 60_000
 _LARGEST_CENTS: Final = 999_999_999
+_SEARCHED: Final = ("order", "card", "amount", "number", "receipt", "terminal", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ async def show_now(view: View) -> Response:
 
 async def show_search(view: View) -> Response:
     """Show the form, and the payments that fit it."""
-    wanted = {name: view.given(name) for name in ("order", "card", "amount", "number", "terminal", "state")}
+    wanted = {name: view.given(name) for name in _SEARCHED}
     merchant = view.given("merchant")
     twice = view.given("twice") is not None
     filters = _filter(wanted)
@@ -112,6 +113,9 @@ def _filter(wanted: dict[str, str | None]) -> Filter:
     card, amount, state = wanted["card"], wanted["amount"], wanted["state"]
     if card is not None and not (len(card) == 4 and card.isascii() and card.isdigit()):
         raise InvalidQuery("card", "Give the last four digits of the card.")
+    receipt = wanted["receipt"]
+    if receipt is not None and not (receipt.isascii() and receipt.isdigit() and 2 <= len(receipt) <= 20):
+        raise InvalidQuery("receipt", "Give 2 to 20 digits of the receipt, as it prints them.")
     if state is not None and state not in set(State):
         raise InvalidQuery("state")
     cents = None if amount is None else _cents(amount)
@@ -119,6 +123,7 @@ def _filter(wanted: dict[str, str | None]) -> Filter:
         order_id=wanted["order"],
         card_last_four=card,
         authorisation_number=wanted["number"],
+        receipt_number=receipt,
         terminal_address=wanted["terminal"],
         state=None if state is None else State(state),
         amount_from=cents,

@@ -14,6 +14,8 @@ from running.operator_browser import Browser, logged_in
 from wire.raw_http import basic
 
 from api.operator import fleet_routes
+from shared.payment.payment import Result
+from shared.payment.states import Event
 from shared.security.credentials import CredentialKind, Role
 from shared.storage.terminals import drains
 from shared.storage.terminals.heartbeats import Heartbeats
@@ -284,7 +286,10 @@ async def test_a_payment_is_found_by_what_the_receipt_shows(
         assert payment_id in await admin.open(f"/payments?{query}"), query
     assert payment_id not in await admin.open("/payments?amount=12.35")
     assert "No two equal charges" in await admin.open("/payments?twice=1&order=order-77")
-    for query in ("card=12", "amount=1.234", "state=gone", "cursor=x"):
+    await api.settle(await api.claim(payment_id), Event.ANSWERED_DONE, Result(receipt="TICKET 000042"))
+    assert payment_id in await admin.open("/payments?receipt=000042&order=order-77")
+    assert payment_id not in await admin.open("/payments?receipt=000043&order=order-77")
+    for query in ("card=12", "amount=1.234", "state=gone", "cursor=x", "receipt=4a"):
         await admin.open(f"/payments?{query}", 400)
     await admin.open("/payments/pay_1", 404)
     await admin.open("/merchants/mer_1", 404)
