@@ -137,7 +137,8 @@ async def release_terminal_as_operator(
     later."""
     await _case(dependencies, payment_id)
     actor = release.actor(operator)
-    by = f"operator {actor.name} ({actor.by}): {actor.reason}"
+    # The credential is in the audit trail; a merchant reads this in its payment's history.
+    by = f"operator {actor.name}: {actor.reason}"
     await ask_for_terminal(dependencies.database, dependencies.settings, payment_id, by=by, operator=actor)
     case = await _case(dependencies, payment_id)
     return Accepted(payment=_payment(case.payment, case.response))

@@ -20,6 +20,10 @@ from shared.storage.payments.listing import PaymentEvent
 #: Details for operators only: other merchants' payments and credentials.
 _OF_OTHERS: Final = frozenset({"held_by", "brought_by", "fingerprint", "receipt_fingerprint"})
 
+#: Begin of a `by` that a merchant is shown: its own credential, or an operator by name. Any other one is an
+#: operator's credential or an account of the machine.
+_SHOWN_BY: Final = ("merchant (", "operator ")
+
 #: Unreadable answers: they may be about another merchant's transaction.
 _UNREAD: Final = frozenset({"fields", "unread", "broken", "received"})
 
@@ -35,8 +39,14 @@ def event_object(event: PaymentEvent, *, for_merchant: bool) -> HistoryEvent:
     """Return one event; a merchant's leaves out other merchants' payments and credentials."""
     detail = event.detail
     if for_merchant:
-        detail = {name: value for name, value in detail.items() if name not in _OF_OTHERS | _UNREAD}
+        detail = {name: value for name, value in detail.items() if _is_shown(name, value)}
     return HistoryEvent(at=iso_time(event.at), event=event.event, state=event.state, detail=_shown(detail))
+
+
+def _is_shown(name: str, value: Any) -> bool:
+    if name == "by":
+        return str(value).startswith(_SHOWN_BY)
+    return name not in _OF_OTHERS | _UNREAD
 
 
 def evidence_object(evidence: listing.StoredEvidence) -> StoredEvidence:

@@ -181,24 +181,27 @@ async def test_a_person_may_ask_for_a_terminal_after_a_minute(api: ApiAlone) -> 
     """Merchant or operator: 409 with the seconds left, then 202; the payment stays in doubt."""
     pos, operator = await api.merchant(), await api.caller(CredentialKind.OPERATOR)
     payment_id = await api.in_doubt(pos)
-    ways: tuple[tuple[Caller, str, dict[str, str] | None], ...] = (
-        (pos, f"/v1/payments/{payment_id}/release", None),
-        (operator, f"/v1/operator/payments/{payment_id}/release", PERSON),
+    ways: tuple[tuple[Caller, str, dict[str, str] | None, str], ...] = (
+        (pos, f"/v1/payments/{payment_id}/release", None, f"merchant ({pos.username})"),
+        (operator, f"/v1/operator/payments/{payment_id}/release", PERSON, "operator Jane Doe: "),
     )
 
     await api.age(55)
-    for caller, path, body in ways:
+    for caller, path, body, _ in ways:
         early = await caller.post(path, body)
         assert (early.status_code, early.json()["error"]["code"]) == (409, "early.payment.conflict")
         assert 0 < early.json()["error"]["details"]["seconds_left"] <= 5
     await api.age(6)
-    for caller, path, body in ways:
+    for caller, path, body, by in ways:
         asked = await caller.post(path, body)
         assert asked.status_code == 202, asked.text
         assert asked.json()["payment"]["state"] == "in_doubt"
         (lock,) = await rows(api.database, "SELECT release_for, release_by FROM terminal_locks")
         assert lock.release_for == payment_id
-        assert caller.username in lock.release_by
+        assert lock.release_by.startswith(by)
+    assert operator.username not in (await pos.get(f"/v1/payments/{payment_id}/events")).text
+    (action,) = (await operator.get("/v1/operator/audit", subject=payment_id)).json()["actions"]
+    assert action["by"] == operator.username
 
 
 @on_sqlite

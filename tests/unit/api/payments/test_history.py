@@ -33,6 +33,25 @@ def test_only_operators_are_shown_who_brought_a_proof() -> None:
 
 
 @pytest.mark.parametrize(
+    ("event", "by"), [("evidence", "ct_operator"), ("customer_data_erased", "root@server")]
+)
+def test_a_merchant_is_not_shown_operators_credentials(event: str, by: str) -> None:
+    """A decision's name and reason are; half of a log-in is nobody else's."""
+    stored = PaymentEvent(0, event, State.SUCCEEDED, {"by": by, "name": "Jane Doe", "reason": "receipt 12"})
+
+    assert event_object(stored, for_merchant=True).detail == {"name": "Jane Doe", "reason": "receipt 12"}
+    assert event_object(stored, for_merchant=False).detail["by"] == by
+
+
+@pytest.mark.parametrize("by", ["merchant (ct_1)", "operator Jane Doe: the terminal is idle"])
+def test_a_merchant_is_shown_its_own_credential_and_an_operators_name(by: str) -> None:
+    """Which of its cash registers cancelled; who freed the terminal."""
+    stored = PaymentEvent(0, "release_asked", State.IN_DOUBT, {"by": by})
+
+    assert event_object(stored, for_merchant=True).detail == {"by": by}
+
+
+@pytest.mark.parametrize(
     "why", [{"lack": "other_amount"}, {"lack": "no_reference"}, {"finding": "other_reference"}]
 )
 def test_what_an_earlier_release_stored_of_foreign_transactions_is_not_shown(why: dict[str, str]) -> None:
