@@ -27,9 +27,8 @@ DRILL: Final = (
     ("compose.md", "Back up"),
     ("drill.md", "Destroy"),
     ("compose.md", "Restore"),
+    ("drill.md", "Restore"),
 )
-#: As the pages print it.
-API: Final = "127.0.0.1:8080"
 _POLL_SECONDS: Final = 2.0
 
 
@@ -105,11 +104,6 @@ class Reader:
     def _as_typed(self, text: str) -> str:
         """Return a text with this installation's names and addresses, and with what was answered before."""
         known = PLACEHOLDER.sub(lambda found: self.answers.get(found[0], found[0]), text)
-        known = known.replace("cloud-terminal_outside", f"{self._installation.project}_outside")
-        return known.replace(API, self._api()) if API in known else known
-
-    def _api(self) -> str:
-        address = self._installation.address("haproxy", 8080)
-        if not address:
-            raise Failed("HAProxy is not published")
-        return address
+        port = self._installation.environment["CLOUD_TERMINAL_API_PORT"]
+        network = f"{self._installation.project}_outside"
+        return known.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("cloud-terminal_outside", network)

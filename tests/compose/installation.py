@@ -26,14 +26,16 @@ class Failed(Exception):
 class Installation:
     """Containers, networks and volumes of one test; those of a running installation are not touched."""
 
-    def __init__(self, *profiles: str, files: Sequence[str] = (), root: Path = REPOSITORY) -> None:
+    def __init__(
+        self, *profiles: str, files: Sequence[str] = (), root: Path = REPOSITORY, api_port: int = 0
+    ) -> None:
         """`files` are names of further Compose files in tests/compose, `root` the repository or a clone."""
         self.root: Final = root
         self.project: Final = f"cloud-terminal-test-{os.getpid()}"
         self.environment: Final = {
             **os.environ,
             # Port 0: the engine takes a free one on loopback.
-            "CLOUD_TERMINAL_API_PORT": "0",
+            "CLOUD_TERMINAL_API_PORT": str(api_port),
             "CLOUD_TERMINAL_PROMETHEUS_PORT": "0",
             "CLOUD_TERMINAL_GRAFANA_PORT": "0",
             "CLOUD_TERMINAL_TLS_PORT": "0",
