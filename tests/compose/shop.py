@@ -101,7 +101,7 @@ class Shop:
         return sales
 
     @contextmanager
-    def selling(self, name: str) -> Iterator[Counter[str]]:
+    def selling(self, name: str, *, pause_seconds: float = 0) -> Iterator[Counter[str]]:
         """Pay at a cash register for each terminal until the block ends, order after order, each until it is
         paid; yield how often each kind of answer came."""
         answers: Counter[str] = Counter()
@@ -118,6 +118,7 @@ class Shop:
                         raise Failed(f"{name}_{number}_{order} was not paid, but {trouble}")
                     time.sleep(_PAUSE_SECONDS)
                 answers["paid"] += 1
+                stopped.wait(pause_seconds)
 
         with ThreadPoolExecutor(TERMINALS) as threads:
             selling = [threads.submit(sell, number) for number in range(TERMINALS)]

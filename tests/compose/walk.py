@@ -22,6 +22,8 @@ ROLLED_SECONDS: Final = 1800
 FIRING_SECONDS: Final = 120
 #: A customer may pay until then, so `not_charged` is refused before: 275 s after the claim.
 DECIDED_SECONDS: Final = 400
+#: Between two orders of a cash register: the commands need the machine, too.
+PAUSE_SECONDS: Final = 2.0
 #: Payments that are sold after the backup, which the restored database does not know.
 LOST: Final = 5
 #: A payment in doubt has its terminal for so long, and so has one that was in session at the backup.
@@ -57,14 +59,14 @@ def _walk(installation: Installation, sold: Path) -> None:
     reader.type_all("compose.md", "Pay on a virtual terminal")
     shop = _shop(installation, reader)
     with reader.running("drill.md", "Sell", sold):
-        with shop.selling("WALK") as answers:
+        with shop.selling("WALK", pause_seconds=PAUSE_SECONDS) as answers:
             reader.type_all("drill.md", "Kill a worker")
             firing = reader.type_all("drill.md", "See the alert", again_seconds=FIRING_SECONDS)
             say(f"firing: {sorted(set(_ALERT.findall(firing)))}")
             reader.type_all("drill.md", "Settle the doubt", again_seconds=DECIDED_SECONDS)
         say(f"answers while a worker was killed: {dict(answers)}")
         before = _sold_again(sold)
-        with shop.selling("UPGRADE") as answers:
+        with shop.selling("UPGRADE", pause_seconds=PAUSE_SECONDS) as answers:
             reader.type_all("compose.md", "A new release", within_seconds=ROLLED_SECONDS)
         say(f"answers during the upgrade: {dict(answers)}")
         noticed = set(sold.read_bytes()[before:].decode().splitlines()) - {SUCCESS.strip()}
