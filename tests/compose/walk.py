@@ -28,8 +28,8 @@ PAUSE_SECONDS: Final = 2.0
 LOST: Final = 5
 #: A payment in doubt has its terminal for so long, and so has one that was in session at the backup.
 FREE_SECONDS: Final = 400
-#: Refused before anything is stored, on a machine that is too small for sales, commands and an image's build at
-#: once. `make rolling-compose` allows no refusal.
+#: Refused before anything is stored, on a machine that is too small for sales, commands and a build at once;
+#: `make rolling-compose` allows no refusal.
 OVERLOADED: Final = "overloaded.connector.service.unavailable"
 SUCCESS: Final = '"paymentStatus":"Success"\n'
 _ALERT: Final = re.compile('alertname="(.+?)"')
