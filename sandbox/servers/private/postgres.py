@@ -40,7 +40,7 @@ class PrivatePostgres(PrivateServer):
     """
 
     title = "PostgreSQL"
-    ready_seconds = 60.0
+    ready_seconds = 120.0
     #: 'Fast': connections are closed, not waited for.
     stop_signal = signal.SIGINT
 

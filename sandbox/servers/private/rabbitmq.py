@@ -43,7 +43,8 @@ class PrivateRabbitmq(PrivateServer):
     """
 
     title = "RabbitMQ"
-    ready_seconds = 90.0
+    #: 10 s on a quiet machine; a node that ends is noticed at once.
+    ready_seconds = 240.0
 
     def __init__(
         self,
