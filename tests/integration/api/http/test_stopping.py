@@ -36,11 +36,11 @@ async def management(process: Process, path: str) -> int:
 
 
 async def refuses(url: str) -> bool:
-    """Return whether a new connection is refused."""
+    """Return whether a new connection is refused, or was made right before the port was closed."""
     try:
         async with httpx.AsyncClient() as client:
             await client.get(f"{url}/v1/connector/healthcheck")
-    except httpx.ConnectError:
+    except httpx.TransportError:
         return True
     return False
 
