@@ -64,10 +64,12 @@ def printable(text: str) -> str:
 def run_process(name: str, root: "Callable[[Settings], Coroutine[Any, Any, None]]") -> None:
     """Run a composition root with the settings of the environment until it ends."""
     from shared.runtime.logging import configure_logging
+    from shared.runtime.open_files import raise_open_files
     from shared.settings.load import load_settings
 
     with plain_errors():
         settings = load_settings()
+        raise_open_files()
         configure_logging(settings.log_format, settings.log_level, process=name)
         run_on_loop(root(settings), uvloop=settings.event_loop == "uvloop")
 

@@ -17,15 +17,17 @@ from api.http.json_text import write_json
 from api.http.logins.errors import TooManyRequests
 from api.http.models import Choice, Omittable
 from api.http.query import Text, TimeParameter
-from shared.payment.payment import Operation
+from shared.payment.payment import Operation, Payment
 from shared.payment.states import State
 from shared.storage.db.engine import Database
 from shared.storage.investigation.export import COLUMNS, ExportFilter, exported, pages
 
 _log = structlog.get_logger()
 
-#: Exports of a process that run at once; each has a connection of the pool while it reads a page.
-EXPORTS_AT_ONCE: Final = 2
+#: Exports of a process that run at once; most of the time they wait for their clients.
+EXPORTS_AT_ONCE: Final = 8
+#: Of these, those that read a page, each with a connection of the pool.
+_READING_AT_ONCE: Final = 2
 #: The time in which a client takes a page.
 STALLED_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 30
@@ -74,23 +76,31 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class Exports:
-    """The exports of this process that run; a credential has one at a time."""
+    """The exports of this process that run; a merchant, and an operator, has one at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database: Final = database
         self._running: Final[set[str]] = set()
+        self._reading: Final = asyncio.Semaphore(_READING_AT_ONCE)
 
-    def answer(self, credential_id: str, wanted: ExportFilter, format_: Format) -> Response:
-        """Return the streamed answer. Raises TooManyRequests."""
-        if credential_id in self._running or len(self._running) >= EXPORTS_AT_ONCE:
+    def answer(self, owner: str, wanted: ExportFilter, format_: Format) -> Response:
+        """Return the streamed answer to a merchant or an operator, by id. Raises TooManyRequests."""
+        if owner in self._running or len(self._running) >= EXPORTS_AT_ONCE:
             raise TooManyRequests(_RETRY_SECONDS)
         # In the same step as the look: many requests may have waited for one log-in.
-        self._running.add(credential_id)
+        self._running.add(owner)
         write = _csv if format_ is Format.CSV else _json_lines
         media_type = MEDIA_TYPE if format_ is Format.CSV else "application/x-ndjson"
-        return _Export(
-            write(self._database, wanted), media_type, partial(self._running.discard, credential_id)
-        )
+        return _Export(write(self._pages(wanted)), media_type, partial(self._running.discard, owner))
+
+    async def _pages(self, wanted: ExportFilter) -> AsyncIterator[list[Payment]]:
+        found = pages(self._database, wanted)
+        while True:
+            async with self._reading:
+                page = await anext(found, None)
+            if page is None:
+                return
+            yield page
 
 
 class _Export(StreamingResponse):
@@ -117,14 +127,14 @@ class _Export(StreamingResponse):
                 _log.warning("export cut off: its client stopped reading")
 
 
-async def _csv(database: Database, wanted: ExportFilter) -> AsyncIterator[str]:
+async def _csv(found: AsyncIterator[list[Payment]]) -> AsyncIterator[str]:
     yield csv_lines([COLUMNS])
-    async for page in pages(database, wanted):
+    async for page in found:
         yield csv_lines([[*exported(payment).values()] for payment in page])
 
 
-async def _json_lines(database: Database, wanted: ExportFilter) -> AsyncIterator[str]:
-    async for page in pages(database, wanted):
+async def _json_lines(found: AsyncIterator[list[Payment]]) -> AsyncIterator[str]:
+    async for page in found:
         yield "".join(f"{write_json(_known(exported(payment)))}\n" for payment in page)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fastapi.responses import Response
 
-from api.http.dependencies import Merchant, MerchantId, Wired, merchant
+from api.http.dependencies import MerchantId, Wired, merchant
 from api.http.errors import InvalidQuery, NotFound, or_not_found
 from api.http.query import Page
 from api.http.routing import api_router
@@ -50,11 +50,11 @@ async def list_own_equal_charges(
     responses={**error_responses(InvalidQuery("format")), **EXPORTED},
 )
 async def export_own_payments(
-    dependencies: Wired, merchant: Merchant, wanted: Exported, form: FormatParameter = Format.CSV
+    dependencies: Wired, merchant_id: MerchantId, wanted: Exported, form: FormatParameter = Format.CSV
 ) -> Response:
-    """Return every payment that fits, however many; a credential has one export at a time."""
-    own = replace(wanted, merchant_id=merchant.merchant_id)
-    return dependencies.exports.answer(merchant.id, own, form)
+    """Return every payment that fits, however many; a merchant has one export at a time."""
+    own = replace(wanted, merchant_id=merchant_id)
+    return dependencies.exports.answer(merchant_id, own, form)
 
 
 @router.get(

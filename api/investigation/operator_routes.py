@@ -77,7 +77,7 @@ async def export_payments(
     merchant: _Merchant = None,
     form: FormatParameter = Format.CSV,
 ) -> Response:
-    """Return every payment that fits, however many; a credential has one export at a time."""
+    """Return every payment that fits, however many; an operator has one export at a time."""
     return dependencies.exports.answer(operator.id, replace(wanted, merchant_id=merchant), form)
 
 

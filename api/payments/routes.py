@@ -61,7 +61,7 @@ async def get_payment(
         raise InvalidQuery("wait", f"The parameter should be a whole number from 0 to {most}.")
     snapshot = await _own(dependencies, merchant, payment_id)
     if wait and not snapshot.payment.is_final:
-        snapshot = await dependencies.payments.results.settled(payment_id, wait)
+        snapshot = await dependencies.payments.results.settled(snapshot.payment, wait)
     return await _answer(dependencies, snapshot)
 
 

@@ -181,13 +181,9 @@ class Payments:
                 return Answered(payment, response_for(payment), replayed=True)
             case Attached(payment):
                 note_response(payment.id)
-                with (
-                    bound(payment_id=payment.id),
-                    _DATABASE_REFUSALS,
-                    self._waiters.waiting(payment.id, attached=True) as waiter,
-                ):
+                with bound(payment_id=payment.id), _DATABASE_REFUSALS:
                     return Answered.of(
-                        await self.results.of_order(waiter, started_at, self._wait_seconds(context))
+                        await self.results.of_equal_order(payment, started_at, self._wait_seconds(context))
                     )
             case Conflict("key_closed", _, payment):
                 raise OrderLocked(payment=payment)

@@ -5,8 +5,11 @@ another one's payment and for all that wait longer than a few seconds, covers ev
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+from api.limits.attached import AttachedRequests
 from shared.broker.reply_publisher import ReplyPublisher
 from shared.metrics.metrics import Metrics
 from shared.payment.payment import Payment
@@ -161,6 +164,7 @@ class ResultWaiter:
         self._metrics: Final = metrics
         self._settings: Final = settings
         self._snapshots: Final = Batches(lambda ids: snapshots.snapshots(database, ids), most=_BATCH)
+        self._attached_requests: Final = AttachedRequests(settings.attached_request_limit_per_merchant)
         #: Requests whose deadlines pass together must not take all connections: the sweep expires, too.
         self._expiring: Final = asyncio.Semaphore(_EXPIRING_AT_ONCE)
 
@@ -173,13 +177,28 @@ class ResultWaiter:
         assert snapshot is not None, "a payment that is waited for is not deleted"
         return snapshot
 
-    async def settled(self, payment_id: str, wait_seconds: float) -> PaymentSnapshot:
+    async def settled(self, payment: Payment, wait_seconds: float) -> PaymentSnapshot:
         """Wait until a payment is settled, through its doubt too, or the time is over."""
         started_at = self._clock.monotonic()
-        with self._waiters.waiting(payment_id, attached=True) as waiter:
-            return await self._until(
-                waiter, started_at=started_at, ends_at=started_at + wait_seconds, in_doubt_seconds=None
-            )
+        with self._attached(payment) as (waiter, may_wait):
+            ends_at = started_at + wait_seconds if may_wait else started_at
+            return await self._until(waiter, started_at=started_at, ends_at=ends_at, in_doubt_seconds=None)
+
+    async def of_equal_order(
+        self, payment: Payment, started_at: float, wait_seconds: float
+    ) -> PaymentSnapshot:
+        """Wait for the result of the payment that an equal order began, as `of_order`."""
+        with self._attached(payment) as (waiter, may_wait):
+            return await self.of_order(waiter, started_at, wait_seconds if may_wait else 0)
+
+    @contextmanager
+    def _attached(self, payment: Payment) -> Iterator[tuple[Waiter, bool]]:
+        """Yield a waiting request; False: its merchant has too many, so that it looks once."""
+        with (
+            self._attached_requests.one_more(payment.merchant_id) as may_wait,
+            self._waiters.waiting(payment.id, attached=True) as waiter,
+        ):
+            yield waiter, may_wait
 
     async def of_order(self, waiter: Waiter, started_at: float, wait_seconds: float) -> PaymentSnapshot:
         """Wait for an order's result; one in doubt is returned after caller_wait_in_doubt_seconds.

@@ -186,6 +186,11 @@ class FairShareSettings(Group):
     terminal_limit_per_merchant: int = count(
         10_000, "Terminals that one merchant may register: more than the largest chain has."
     )
+    attached_request_limit_per_merchant: int = count(
+        5000,
+        "Requests of one merchant that wait at one API process for a payment which another request began: "
+        "repeated orders, and readers with `wait`; further ones get the payment as it is, without waiting.",
+    )
     open_payment_limit_per_merchant: int = count(
         10_000,
         "Payments of one merchant that are queued, in session or in doubt; more are answered with 429. A"

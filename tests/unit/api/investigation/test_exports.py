@@ -1,4 +1,4 @@
-"""Places of exports: one of a credential, few of a process, none for a client that does not read."""
+"""Places of exports: one of a merchant, few of a process, none for a client that does not read."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,14 +30,15 @@ async def receive() -> dict[str, Any]:
     raise AssertionError("it waits for ever")
 
 
-def test_of_requests_that_come_together_a_credential_has_one_export(places: Exports) -> None:
-    """A hundred that waited for the same log-in would take the database's connections."""
-    places.answer("ct_1", ExportFilter(), Format.CSV)
+def test_of_requests_that_come_together_a_merchant_has_one_export(places: Exports) -> None:
+    """A hundred that waited for the same log-in, or with several, would keep everybody else's away."""
+    places.answer("mer_0", ExportFilter(), Format.CSV)
     with pytest.raises(TooManyRequests):
-        places.answer("ct_1", ExportFilter(), Format.CSV)
-    places.answer("ct_2", ExportFilter(), Format.CSV)
+        places.answer("mer_0", ExportFilter(), Format.CSV)
+    for number in range(1, exports.EXPORTS_AT_ONCE):
+        places.answer(f"mer_{number}", ExportFilter(), Format.CSV)
     with pytest.raises(TooManyRequests):
-        places.answer("ct_3", ExportFilter(), Format.CSV)
+        places.answer("mer_8", ExportFilter(), Format.CSV)
 
 
 async def test_an_export_that_ended_leaves_its_place(places: Exports) -> None:
@@ -48,11 +49,11 @@ async def test_an_export_that_ended_leaves_its_place(places: Exports) -> None:
     async def refuse(_: Any) -> None:
         raise OSError("the client left")
 
-    await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
+    await places.answer("mer_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
     with pytest.raises(OSError, match="left"):
-        await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, refuse)
+        await places.answer("mer_1", ExportFilter(), Format.CSV)(HTTP, receive, refuse)
 
-    places.answer("ct_1", ExportFilter(), Format.CSV)
+    places.answer("mer_1", ExportFilter(), Format.CSV)
 
 
 async def test_the_end_of_an_export_comes_when_the_next_one_may_begin(places: Exports) -> None:
@@ -61,13 +62,13 @@ async def test_the_end_of_an_export_comes_when_the_next_one_may_begin(places: Ex
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body" and not message["more_body"]:
-            begun.append(places.answer("ct_1", ExportFilter(), Format.JSON_LINES))
+            begun.append(places.answer("mer_1", ExportFilter(), Format.JSON_LINES))
 
-    await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
+    await places.answer("mer_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
 
     assert len(begun) == 1
     with pytest.raises(TooManyRequests):
-        places.answer("ct_1", ExportFilter(), Format.CSV)
+        places.answer("mer_1", ExportFilter(), Format.CSV)
 
 
 async def test_a_client_that_stops_reading_leaves_its_place_to_others(
@@ -80,6 +81,6 @@ async def test_a_client_that_stops_reading_leaves_its_place_to_others(
         await asyncio.Event().wait()
 
     async with asyncio.timeout(30):
-        await places.answer("ct_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
+        await places.answer("mer_1", ExportFilter(), Format.CSV)(HTTP, receive, send)
 
-    places.answer("ct_1", ExportFilter(), Format.CSV)
+    places.answer("mer_1", ExportFilter(), Format.CSV)
