@@ -100,7 +100,7 @@ VERBS: Final = (
         "listen",
         "cli.listen.command:listen",
         "Forward webhooks to your machine, as they come, and again by a key.",
-        MERCHANTS,
+        PAYMENTS,
         calls_api=True,
     ),
     Verb(

@@ -77,7 +77,7 @@ class Reader:
             self.merchant.run("terminals", "add", "till-1", "10.20.0.9")
             endpoint = self.served.run(self._endpoint())
             self.known["ENDPOINT"] = endpoint
-            asyncio.run_coroutine_threadsafe(self._pay_the_first(), self.served.loop)
+            asyncio.run_coroutine_threadsafe(self._do_the_first_two(), self.served.loop)
         return self.merchant
 
     async def _endpoint(self) -> str:
@@ -85,10 +85,11 @@ class Reader:
         made = await pos.post("/v1/webhooks/endpoints", {"url": "https://shop.example.com/hooks"})
         return str(made.json()["id"])
 
-    async def _pay_the_first(self) -> None:
-        await eventually(lambda: self.served.api.postbox.published)
-        claimed = await self.served.api.claim(self.served.api.postbox.published[0])
-        await self.served.api.settle(claimed, Event.ANSWERED_DONE)
+    async def _do_the_first_two(self) -> None:
+        published = self.served.api.postbox.published
+        for _ in range(2):
+            payment_id = await eventually(lambda: published and published.pop(0))
+            await self.served.api.settle(await self.served.api.claim(payment_id), Event.ANSWERED_DONE)
 
     def _queued(self) -> str:
         async def order() -> str:
@@ -122,5 +123,5 @@ def test_the_commands_of_the_page_work_as_they_are_printed(reader: Reader) -> No
     shown = {line: reader.type(line) for line in COMMANDS}
 
     assert len(shown) == len(COMMANDS) >= 20
-    paid = next(text for line, text in shown.items() if " payments pay " in line)
-    assert "succeeded" in paid
+    paid = [text for line, text in shown.items() if " payments pay " in line]
+    assert ["succeeded" in text for text in paid] == [True, True]

@@ -10,8 +10,6 @@ from running.api_alone import on_sqlite
 from running.command import Command, on_machine, over_http
 from running.served_api import ServedApi, served_api
 
-from shared.payment.payment import Result
-from shared.payment.states import Event
 from shared.security.credentials import CredentialKind
 
 
@@ -65,36 +63,6 @@ def test_a_doubt_is_settled_by_the_command(served: ServedApi, store: Store) -> N
     assert ".payment.conflict" in here.run(*not_charged, code=5).stderr
     assert here.run("doubts").stdout == "No payment is in doubt.\n"
     assert "unknown.resource" in here.run("payments", "show", "../../merchants", code=3).stderr
-
-
-@on_sqlite
-def test_a_card_that_was_charged_twice_leads_to_its_receipts(served: ServedApi) -> None:
-    """From its last four digits: both charges side by side, then one with its receipt and the other's id."""
-
-    async def charge_twice() -> list[str]:
-        pos = await served.api.merchant()
-        charged = []
-        for order in ("ORDER_1", "ORDER_2"):
-            charged.append(await pos.order_async(order_id=order, amount=4250))
-            result = Result(masked_card="497010******0003", receipt=f"TICKET CLIENT\n{order}\x1b[31m")
-            await served.api.settle(await served.api.claim(charged[-1]), Event.ANSWERED_DONE, result)
-        return charged
-
-    first, second = served.run(charge_twice())
-    operator = over_http(served, CredentialKind.OPERATOR)
-
-    found = operator.run("payments", "charged-twice", "--card", "0003").stdout
-    shown = operator.run("payments", "show", second).stdout
-
-    assert found.index(first) < found.index(second)
-    assert "2 charged, 0 may have, 0 given back" in found
-    assert "No card" in operator.run("payments", "charged-twice", "--card", "0004").stdout
-    (group,) = operator.rows("payments", "charged-twice", "--card", "0003")
-    assert [each["id"] for each in group["payments"]] == [first, second]
-    receipt = shown.split("\nReceipt\n")[1]
-    assert receipt.startswith("    TICKET CLIENT\n    ORDER_2?[31m")
-    assert f"2 charged, 0 may have, 0 given back\n    {first}\n" in receipt
-    assert all(len(line) <= 80 for line in (*found.splitlines(), *shown.splitlines()))
 
 
 @on_sqlite
