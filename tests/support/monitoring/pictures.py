@@ -53,7 +53,7 @@ def svg(title: str, panels: Sequence[Picture], *, begin: float, end: float) -> s
 
 def _panel(panel: Picture, begin: float, end: float) -> str:
     values = [value for line in panel.lines for _, value in line.points if math.isfinite(value)]
-    highest = max([*values, 1e-9]) * 1.1
+    highest = max(values, default=0) * 1.1 or 1.0
     right, lowest = PANEL_WIDTH - 12, PANEL_HEIGHT - BOTTOM
 
     def place(moment: float, value: float) -> str:
@@ -82,4 +82,5 @@ def _number(value: float, unit: str) -> str:
         return f"{value / 2**20:.0f} MB"
     if unit == "percentunit":
         return f"{value * 100:.3g}%"
-    return f"{value:.2g} {'/s' if unit == 'ops' else 's' if unit == 's' else ''}".strip()
+    digits = ".0f" if value >= 100 else ".2g"
+    return f"{value:{digits}} {'/s' if unit == 'ops' else 's' if unit == 's' else ''}".strip()
