@@ -66,7 +66,9 @@ def _walk(installation: Installation, sold: Path) -> None:
             reader.type_all("drill.md", "Kill a worker")
             firing = reader.type_all("drill.md", "See the alert", again_seconds=FIRING_SECONDS)
             say(f"firing: {sorted(set(_ALERT.findall(firing)))}")
-            reader.type_all("drill.md", "Settle the doubt", again_seconds=DECIDED_SECONDS)
+            reader.type_all(
+                "drill.md", "Settle the doubt", within_seconds=UP_SECONDS, again_seconds=DECIDED_SECONDS
+            )
         say(f"answers while a worker was killed: {dict(answers)}")
         before = _sold_again(sold)
         with shop.selling("UPGRADE", pause_seconds=PAUSE_SECONDS) as answers:
