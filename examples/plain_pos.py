@@ -95,7 +95,7 @@ def pay(sale: Sale) -> str:
     pause_seconds, is_first, until = 0.5, True, time.monotonic() + SILENT_SECONDS
     while time.monotonic() < until:
         answer = call("POST", "/v1/connector/order", order, sale.key)
-        if answer.status == 409:
+        if answer.status == 409 and answer.payment:
             # Another payment stands in the way: a person reads its code.
             return ""
         if answer.payment:
