@@ -1,4 +1,4 @@
-"""Cash registers that start again: what was on its way when they ended may be accepted a little later."""
+"""Cash registers that start again, where a request may still be on its way, and one that is refused."""
 
 import json
 import threading
@@ -101,3 +101,17 @@ async def test_a_register_waits_for_what_was_on_its_way(earlier: list[dict[str, 
 
     assert sales.get(sale.number).state == "paid"
     assert set(seen) == {"open", "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("body", "result"),
+    [({"error": {}}, plain_pos.NOT_PAID), ({"error": {}, "payment": PAID}, "")],
+    ids=["nothing", "another payment"],
+)
+def test_a_plain_register_knows_what_a_conflict_leaves(
+    body: dict[str, Any], result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a payment nothing was accepted; with one a person has to read what stands in the way."""
+    monkeypatch.setattr(plain_pos, "call", lambda *_: plain_pos.Answer(409, body))
+
+    assert plain_pos.pay(plain_pos.Sale("ORDER_1", 1250, "counter-1", "key"))[: len(result) or None] == result
