@@ -45,7 +45,7 @@ def output_of(step: Step, known: Mapping[str, str], sandbox: WholeSandbox, sales
 
 @pytest.mark.parametrize("page", [PAGE, GUIDE], ids=lambda page: page.stem)
 def test_a_pages_commands_answer_as_printed(page: Path, sandbox: WholeSandbox, tmp_path: Path) -> None:
-    """Paid, paid once, refused, and recorded; a POS's orders, its looks, its own death and a refund."""
+    """Paid, paid once, refused, and recorded; a POS's orders, its looks and a refund."""
     known = {"ORDER": sandbox.new_order_id()}
 
     for step in steps_of(page.read_text()):
