@@ -1,8 +1,8 @@
 """Doubts after a restore of an older backup: what may have happened since is not answered from the backup.
 
 Whatever was queued or in session at the backup's moment may have been carried out since. An attempt that had
-failed may have been repeated, with success; a success may have been reversed. Each step is a transaction of
-its own, and doing it again changes nothing.
+failed may have been repeated, with success; a success may have been reversed. Cursors of the events' feed may
+be newer than the backup. Each step is a transaction of its own, and doing it again changes nothing.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,6 +17,7 @@ from shared.storage.db.engine import Database, Transaction
 from shared.storage.db.statement import Statement
 from shared.storage.payments.ending import lock_debit_of, move
 from shared.storage.payments.rows import OPEN, record
+from shared.storage.webhooks import feed
 
 STEP: Final = 100
 
@@ -65,8 +66,11 @@ class Moment:
 async def mark(database: Database, moment: Moment, *, by: str) -> Marked:
     """Put in doubt what was open, and lock the orders of the last hours for review, while no process runs.
 
+    Events from here on have positions after every cursor of the feed.
+
     Raises DatabaseUnavailable, CommitUnknown: mark again.
     """
+    await database.write(feed.pass_lost_positions)
     doubts = await _until_none_is_left(database, lambda tx: _doubt_some(tx, moment))
     locked = await _until_none_is_left(database, lambda tx: _lock_some(tx, moment))
     detail = {**moment.text, "doubts": doubts, "locked": locked}

@@ -17,6 +17,9 @@ from shared.storage.retention.lease import Lease, end
 TASK: Final = "purge"
 PAUSE_SECONDS: Final = 0.05
 _DAY_MS: Final = 86_400_000
+#: A delivery is younger than its payment, by a session or a doubt. Each purge looks once more at the payments of
+#: so many days before the place where the last one ended.
+_LATE_DELIVERIES_DAYS: Final = 7
 
 _NOW = Statement("SELECT {now} AS now")
 _PLACE = Statement("SELECT place_created_at, place_id FROM tasks WHERE name = :name AND place_id IS NOT NULL")
@@ -41,6 +44,7 @@ async def purge_all(database: Database, lease: Lease, kept: Kept, on_step: OnSte
     deleted: Counter[str] = Counter()
     if kept.delivery_days:
         before = lease.started_at - kept.delivery_days * _DAY_MS
+        lease.place = _begin(lease.place)
         while True:
             step = await purge.purge_deliveries(database, lease, before=before)
             deleted += step.deleted
@@ -64,6 +68,11 @@ async def purge_all(database: Database, lease: Lease, kept: Kept, on_step: OnSte
     return deleted
 
 
+def _begin(place: Place) -> Place:
+    """Return the place where a purge of deliveries begins, after the last one came to `place`."""
+    return Place(place.created_at - _LATE_DELIVERIES_DAYS * _DAY_MS, "")
+
+
 async def _record(tx: Transaction, lease: Lease, kept: Kept, deleted: Counter[str]) -> None:
     detail = {**asdict(kept), "deleted": dict(deleted)}
     await audit_trail.record(tx, Actor(lease.owner), Action.PURGED, TASK, detail=detail)
@@ -77,7 +86,7 @@ async def count_all(database: Database, kept: Kept, on_step: OnStep) -> Counter[
     place: Place | None
     if kept.delivery_days:
         begun = await database.read(lambda tx: tx.one(_PLACE, name=TASK))
-        place = None if begun is None else Place(begun.place_created_at, begun.place_id)
+        place = None if begun is None else _begin(Place(begun.place_created_at, begun.place_id))
         before = row.now - kept.delivery_days * _DAY_MS
         while True:
             step = await purge.count_deliveries(database, before=before, after=place)

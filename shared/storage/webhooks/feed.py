@@ -1,12 +1,10 @@
 """The merchant's feed of events, in the order in which they were committed.
 
 An event gets its number when it is written, not when it is committed: a reader that goes by numbers misses
-events
-that are committed late. Positions are given when the feed is read, to committed events, by one reader at a
-time,
-so that no event appears before a position that was shown, and to one page of events at most: a first reading
-after years costs no more than any other. Other readers do not wait: they show the events
-that have a position, and the next reading shows the rest.
+events that are committed late. Positions are given when the feed is read, to committed events, by one reader
+at a time, so that no event appears before a position that was shown, and to one page of events at most: a
+first reading after years costs no more than any other. Other readers do not wait: they show the events that
+have a position, and the next reading shows the rest.
 """
 
 from dataclasses import dataclass
@@ -37,7 +35,15 @@ _PLACE = Statement(
 _ADVANCE = Statement("UPDATE feeds SET position = position + :placed WHERE merchant_id = :merchant_id")
 
 _LAST = Statement("SELECT position FROM feeds WHERE merchant_id = :merchant_id")
-#: Positions have gaps where old events were purged.
+#: Past every position that was given after the backup's moment and is not known here: fewer events than
+#: milliseconds are placed in a feed.
+_PASS_LOST = Statement(
+    "INSERT INTO feeds (merchant_id, position) SELECT id, {now} FROM merchants WHERE true"
+    " ON CONFLICT (merchant_id) DO UPDATE SET position ="
+    " CASE WHEN feeds.position < excluded.position THEN excluded.position ELSE feeds.position END"
+)
+
+#: Positions have gaps where old events were purged, and at a restore.
 _NEXT = Statement(
     "SELECT position, at FROM events WHERE merchant_id = :merchant_id AND position > :after"
     " ORDER BY position LIMIT 1"
@@ -107,6 +113,14 @@ async def position_before(database: Database, merchant_id: str, at: int) -> int:
         return low
 
     return await database.read(look)
+
+
+async def pass_lost_positions(tx: Transaction) -> None:
+    """Give later positions after a restore of a backup: a reader's cursor may be newer than the backup.
+
+    Events would get positions before such a cursor, and its reader would never see them.
+    """
+    await tx.run(_PASS_LOST)
 
 
 async def _placed(database: Database, merchant_id: str, most: int) -> int:

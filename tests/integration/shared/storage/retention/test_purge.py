@@ -134,6 +134,21 @@ async def test_an_old_payment_goes_with_all_that_belongs_to_it(database: Databas
     assert await purge(database) == Counter()
 
 
+async def test_a_delivery_that_was_written_after_its_payment_is_purged_as_old_as_any_other(
+    database: Database,
+) -> None:
+    """The purge of the day before came to its payment, and it was too young by the session's minute."""
+    payment = await succeeded(database, order_id="late")
+    await age(database, payment.id, 90.01)
+    await change(database, "UPDATE deliveries SET created_at = created_at + 2 * 864000")
+    assert await purge(database) == Counter()
+
+    await change(database, "UPDATE deliveries SET created_at = created_at - 864000 * 3")
+
+    assert (await count_all(database, KEPT, lambda _: None))["deliveries"] == 1
+    assert (await purge(database))["deliveries"] == 1
+
+
 async def test_what_is_in_doubt_or_disputed_is_never_purged(database: Database) -> None:
     """However old; nor is the rest of an order that is locked for review, or what waits to be sent."""
     doubtful = await in_doubt(database, order_id="a", terminal_address="127.0.0.1:1")

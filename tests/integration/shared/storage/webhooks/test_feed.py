@@ -2,7 +2,7 @@
 
 import asyncio
 
-from payments import MERCHANT, queued, rows
+from payments import MERCHANT, change, queued, rows
 from races.interleaving import (
     finished_or_blocked,
     locked,
@@ -15,6 +15,7 @@ from races.interleaving import (
 from shared.payment.payment import Reason
 from shared.storage.db.engine import Database
 from shared.storage.payments import claims
+from shared.storage.retention import after_restore
 from shared.storage.webhooks import feed
 from shared.storage.webhooks.feed import FeedPage
 
@@ -60,6 +61,29 @@ async def test_an_event_that_commits_late_appears_after_the_cursor_given_meanwhi
     assert numbers[late] < numbers[early]
     assert of(await read(postgres_database, meanwhile.next)) == [late]
     assert of(await read(postgres_database)) == [early, late]
+
+
+async def test_after_a_restore_no_event_hides_behind_a_cursor_that_is_newer_than_the_backup(
+    database: Database,
+) -> None:
+    """The backup knows fewer positions, or no feed at all; marking twice changes nothing for a reader."""
+    await event(database)
+    of_backup = await read(database)
+    await event(database)
+    lost = await read(database, of_backup.next)
+    for known in (of_backup.next, None):
+        await change(database, "DELETE FROM events WHERE position > :known", known=known or 0)
+        await change(database, "UPDATE feeds SET position = :known", known=known or 0)
+        if known is None:
+            await change(database, "DELETE FROM feeds")
+
+        moment = after_restore.Moment(at=0, failure_hours=0, success_seconds=0)
+        for _ in range(2):
+            await after_restore.mark(database, moment, by="operator")
+        new = await event(database)
+
+        assert new in of(await read(database, lost.next))
+        lost = await read(database, lost.next)
 
 
 async def test_a_reader_does_not_wait_for_another_that_places(
