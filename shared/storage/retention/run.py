@@ -17,8 +17,8 @@ from shared.storage.retention.lease import Lease, end
 TASK: Final = "purge"
 PAUSE_SECONDS: Final = 0.05
 _DAY_MS: Final = 86_400_000
-#: A delivery is younger than its payment, by a session or a doubt. Each purge looks once more at the payments of
-#: so many days before the place where the last one ended.
+#: A delivery is younger than its payment, by a session or a doubt. Each purge looks once more at the payments
+#: of so many days before the place where the last one ended.
 _LATE_DELIVERIES_DAYS: Final = 7
 
 _NOW = Statement("SELECT {now} AS now")
