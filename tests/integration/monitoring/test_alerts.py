@@ -31,6 +31,19 @@ def test_prometheus_accepts_configuration_and_rules() -> None:
     promtool("check", "config", RULES.parent / "prometheus.yml")
 
 
+def test_prometheus_accepts_the_job_for_kubernetes(tmp_path: Path) -> None:
+    """As the page prints it; it names each pod as the rules do."""
+    [printed] = re.findall(r"^```yaml\n(.*?)^```", RUNBOOKS.read_text(), re.DOTALL | re.MULTILINE)
+    file = tmp_path / "prometheus.yml"
+    file.write_text(printed)
+
+    promtool("check", "config", "--syntax-only", file)
+    for name in ("api", "terminal-worker", "notifier-worker"):
+        deployment = (REPOSITORY / "deploy" / "kubernetes" / f"{name}.yaml").read_text()
+        assert f"app.kubernetes.io/name: {name}\n" in deployment
+        assert f'up{{job="{name}"}}' in (RULES / "alerts.yml").read_text()
+
+
 def test_each_alert_fires_for_its_fault_and_no_other_one_does(tmp_path: Path) -> None:
     """Nor does any without a fault, before its time, or for a harmless one."""
     assert SCENARIOS.keys() == alerts().keys()
