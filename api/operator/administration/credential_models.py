@@ -58,7 +58,10 @@ class CredentialRotating(Conflict):
     """An earlier secret is still valid; another rotation with an overlap would end it."""
 
     code = "rotating.credential.conflict"
-    description = "Its earlier secret is still valid; rotate later, or with overlap_seconds 0."
+    description = (
+        "Its earlier secret is still valid, until earlier_secret_until. Rotate after that, or create another"
+        " credential. An overlap of 0 ends the earlier secret at once: clients that have it are refused."
+    )
     safe_to_retry = None
 
 
