@@ -140,7 +140,7 @@ async def list_all_terminals(
 @router.get("/workers", summary="List terminal workers, and whether each lives")
 async def list_workers(dependencies: Wired) -> Workers:
     """Return the workers after two looks at their heartbeats, 2.5 seconds apart."""
-    async with _heartbeats(dependencies) as heartbeats:
+    async with opened_heartbeats(dependencies) as heartbeats:
         before = await heartbeats.counters()
         if before:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -180,7 +180,7 @@ async def drain_worker(
 ) -> AskedToDrain:
     """Let a worker take nothing new, finish its sessions and end, as at SIGTERM. It looks for this every
     2 seconds."""
-    async with _heartbeats(dependencies) as heartbeats:
+    async with opened_heartbeats(dependencies) as heartbeats:
         if await heartbeats.counter(worker_id) is None:
             raise NotFound("There is no terminal worker of this id.")
     is_new = await drains.ask(dependencies.database, worker_id, actor_of(operator, drain.reason))
@@ -194,7 +194,7 @@ def _place(worker: RunningWorker | None) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _heartbeats(dependencies: Dependencies) -> AsyncIterator[Heartbeats]:
+async def opened_heartbeats(dependencies: Dependencies) -> AsyncIterator[Heartbeats]:
     """Yield the workers' counters, which SQLite has in a file of their own."""
     if dependencies.database.dialect == "postgresql":
         yield Heartbeats(dependencies.database)

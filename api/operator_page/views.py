@@ -18,6 +18,7 @@ from api.operator_page.render import Pages
 from api.operator_page.sessions import Session
 from api.operator_page.timeline import draw
 from shared.payment.states import State
+from shared.runtime.clock import iso_time
 from shared.storage.administration import fleet
 from shared.storage.investigation.search import Filter
 from shared.storage.webhooks.delivery_list import DeliveryFilter
@@ -72,6 +73,8 @@ async def show_now(view: View) -> Response:
         for lock in await fleet.held_locks(parts.database)
         if lock.held_ms > _LONG_HELD_MS or lock.identify_first
     ]
+    async with fleet_routes.opened_heartbeats(parts) as heartbeats:
+        silent = await heartbeats.silent(parts.settings.worker_stale_seconds)
     return view.page(
         "now.html",
         "/operator",
@@ -79,6 +82,7 @@ async def show_now(view: View) -> Response:
         conflicts=(await routes.list_contradictions(parts, first)).shown()["payments"],
         dead=(await delivery_routes.list_all_deliveries(parts, first, dead)).shown()["deliveries"],
         held=held,
+        silent=[(worker, iso_time(worker.beaten_at)) for worker in silent],
     )
 
 

@@ -19,6 +19,7 @@ WHOLE_TABLE: Final[Mapping[str, str]] = {
     "webhooks.endpoints._ENABLED": "once, when an operator checks the installation",
     "investigation.day_totals._DELETE_OTHER_TOTALS": "once, where the setting of the time zone was changed",
     "investigation.day_totals._DELETE_OTHER_DAYS": "once, where the setting of the time zone was changed",
+    "webhooks.feed._PASS_LOST": "once after a restore, for every merchant",
     "administration.onboarding._TERMINALS": "all terminals of its merchants; here one merchant has all",
 }
 #: Tables of a few rows at any size: a row for each worker, for each target that fails, for each operator who

@@ -16,6 +16,7 @@ from testcontainers.core.docker_client import DockerClient
 
 from sandbox.servers.external import amqp_refusal, postgres_refusal, wait_until
 from sandbox.servers.private.children import free_ports
+from sandbox.servers.private.rabbitmq import MEMORY_LIMIT
 from sandbox.servers.server import SourceMissing, StartFailed, say
 
 RABBITMQ_IMAGE = "rabbitmq:4-management"
@@ -84,11 +85,23 @@ class ContainerServer:
             raise StartFailed(f"{self.title}'s container is '{self._container.status}':\n{output}")
 
 
+class RabbitmqContainer(ContainerServer):
+    """A broker in a container, whose memory alarm may be raised."""
+
+    def alarm(self, *, raised: bool) -> None:
+        limit = "1MB" if raised else MEMORY_LIMIT
+        done = self._container.exec(["rabbitmqctl", "set_vm_memory_high_watermark", "absolute", limit])
+        if done.exit_code != 0:
+            raise StartFailed(f"rabbitmqctl ended with status {done.exit_code}: {done.output.decode()}")
+
+
 def container_rabbitmq() -> ContainerServer:
     """Return a broker to be run from `rabbitmq:4-management`; raise SourceMissing without engine or image."""
     container = _container(RABBITMQ_IMAGE)
     container.with_env("RABBITMQ_DEFAULT_USER", "guest").with_env("RABBITMQ_DEFAULT_PASS", "guest")
-    return ContainerServer("RabbitMQ", container, 5672, "amqp://guest:guest@127.0.0.1:{port}/", amqp_refusal)
+    return RabbitmqContainer(
+        "RabbitMQ", container, 5672, "amqp://guest:guest@127.0.0.1:{port}/", amqp_refusal
+    )
 
 
 def container_postgres() -> ContainerServer:

@@ -24,8 +24,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.servers.private.rabbitmq import PrivateRabbitmq
-from sandbox.servers.server import KINDS, SOURCES, Kind, Server, ServersUnavailable, say
+from sandbox.servers.server import KINDS, SOURCES, Broker, Kind, Server, ServersUnavailable, say
 from sandbox.servers.start import find_server
 
 
@@ -82,8 +81,8 @@ def _obey(servers: dict[Kind, Server], line: str) -> dict[str, str]:
                 server.launch()
                 server.wait_ready()
             case "raise_alarm" | "clear_alarm" as what:
-                if not isinstance(server, PrivateRabbitmq):
-                    return {"error": f"only a private RabbitMQ can {what}, this one is {server.origin}"}
+                if not isinstance(server, Broker):
+                    return {"error": f"only a RabbitMQ of our own can {what}, this server is {server.origin}"}
                 server.alarm(raised=what == "raise_alarm")
     except ServersUnavailable as failure:
         return {"error": str(failure)}

@@ -1,7 +1,7 @@
 """Kinds, sources, interface and error of servers, and progress messages. Light to import."""
 
 import sys
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 
 class ServersUnavailable(Exception):
@@ -63,6 +63,14 @@ class Server(Protocol):
 
     def remove(self) -> None:
         """End the server, whatever its state, and delete its data."""
+
+
+@runtime_checkable
+class Broker(Server, Protocol):
+    """A RabbitMQ of our own, whose memory alarm may be raised."""
+
+    def alarm(self, *, raised: bool) -> None:
+        """Raise or clear the memory alarm, by the node's memory limit; takes two seconds."""
 
 
 def say(text: str) -> None:

@@ -13,18 +13,24 @@ from shared.storage.db.statement import Statement
 
 #: `tables.WorkerRow` in words, since the tables are loaded by migrations alone.
 CREATE_ON_SQLITE = Statement(
-    "CREATE TABLE IF NOT EXISTS workers (id TEXT NOT NULL, counter BIGINT NOT NULL, host TEXT, version TEXT,"
-    " PRIMARY KEY (id))"
+    "CREATE TABLE IF NOT EXISTS workers (id TEXT NOT NULL, counter BIGINT NOT NULL, beaten_at BIGINT,"
+    " host TEXT, version TEXT, PRIMARY KEY (id))"
 )
 _REGISTER = Statement(
-    "INSERT INTO workers (id, counter, host, version)"
-    " VALUES (:worker, 0, CAST(:host AS TEXT), CAST(:version AS TEXT))"
+    "INSERT INTO workers (id, counter, beaten_at, host, version)"
+    " VALUES (:worker, 0, {now}, CAST(:host AS TEXT), CAST(:version AS TEXT))"
 )
-_BEAT = Statement("UPDATE workers SET counter = counter + 1 WHERE id = :worker RETURNING counter")
+_BEAT = Statement(
+    "UPDATE workers SET counter = counter + 1, beaten_at = {now} WHERE id = :worker RETURNING counter"
+)
 _LEAVE = Statement("DELETE FROM workers WHERE id = :worker")
 _COUNTER = Statement("SELECT counter FROM workers WHERE id = :worker")
 _COUNTERS = Statement("SELECT id, counter FROM workers")
 _WORKERS = Statement("SELECT id, counter, host, version FROM workers")
+_SILENT = Statement(
+    "SELECT id, beaten_at, host, version FROM workers WHERE beaten_at < {now} - :silent_ms"
+    " ORDER BY beaten_at, id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,16 @@ class RunningWorker:
     """A worker's counter, its machine or container, and its release."""
 
     counter: int
+    host: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SilentWorker:
+    """A worker that ended without a farewell, or hangs; `beaten_at` is the time of its last heartbeat."""
+
+    id: str
+    beaten_at: int
     host: str | None
     version: str | None
 
@@ -73,6 +89,12 @@ class Heartbeats:
         """Return every worker by its id."""
         rows = await self._database.read(lambda tx: tx.all(_WORKERS))
         return {row.id: RunningWorker(row.counter, row.host, row.version) for row in rows}
+
+    async def silent(self, seconds: float) -> list[SilentWorker]:
+        """Return the workers without a heartbeat for so long by the database's clock, for operators to look
+        at: locks are taken over by the counters alone."""
+        rows = await self._database.read(lambda tx: tx.all(_SILENT, silent_ms=round(seconds * 1000)))
+        return [SilentWorker(row.id, row.beaten_at, row.host, row.version) for row in rows]
 
     async def counter(self, worker: str) -> int | None:
         """Return one worker's counter; None: it has no row, because it ended or never ran."""

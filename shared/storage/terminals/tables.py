@@ -200,6 +200,8 @@ class WorkerRow(SQLModel, table=True):
     #: New at every start of a process.
     id: str = text_key()
     counter: int = integer(nullable=False, is_big=True)
+    #: Of the last heartbeat.
+    beaten_at: int | None = milliseconds()
     #: Name of its machine or container, and its release; null: not told.
     host: str | None = text_column()
     version: str | None = text_column()

@@ -102,6 +102,7 @@ def _create_tables() -> None:
         "workers",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("beaten_at", sa.BigInteger(), nullable=True),
         sa.Column("host", sa.Text(), nullable=True),
         sa.Column("version", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),

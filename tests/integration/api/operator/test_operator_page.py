@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from html import unescape
+from html import escape, unescape
 from typing import Any
 
 import httpx
@@ -266,6 +266,33 @@ async def test_a_worker_is_drained_on_the_page_by_an_administrator(
     assert await drains.is_asked(api.database, "worker-1")
     (record,) = await trail(api, "worker-1")
     assert (record["action"], record["by"], record["reason"]) == ("worker_drained", admin.username, NAME)
+    await heartbeats.close()
+
+
+@on_sqlite
+async def test_workers_that_died_are_on_the_first_page_and_others_are_not(
+    api: ApiAlone, admin: Browser, store: Store
+) -> None:
+    """Whoever looks at the page once a day sees the deaths of the day."""
+    heartbeats = await Heartbeats.open(store.url)
+    await heartbeats.register("worker-old-release")
+    await heartbeats.register("worker-alive", "shop-server-1", "1.2.3")
+    await heartbeats.register("worker-dead", NAME, "1.2.3")
+    assert "Every terminal worker lives" in await admin.open("")
+
+    for worker, age_ms in (("worker-alive", 5_000), ("worker-dead", 15_000), ("worker-old-release", None)):
+        await change(
+            heartbeats._database,
+            "UPDATE workers SET beaten_at = beaten_at - CAST(:age_ms AS BIGINT) WHERE id = :worker",
+            worker=worker,
+            age_ms=age_ms,
+        )
+
+    shown = await admin.open("")
+    assert "worker-dead" in shown
+    assert escape(NAME) in shown
+    assert "worker-alive" not in shown
+    assert "worker-old-release" not in shown
     await heartbeats.close()
 
 
