@@ -80,7 +80,9 @@ def _tried(server: "Api", delivery_id: str, deadline: float) -> dict[str, Any]:
 
     while True:
         delivery: dict[str, Any] = server.get(path_of("v1", "webhooks", "deliveries", delivery_id))
-        if delivery["attempts"] or delivery["state"] != "waiting" or time.monotonic() >= deadline:
+        # The attempt may have been stored after the delivery was read.
+        is_tried = delivery["attempts"] and not delivery["is_being_sent"]
+        if is_tried or delivery["state"] != "waiting" or time.monotonic() >= deadline:
             return delivery
         time.sleep(_LOOK_AGAIN_SECONDS)
 
