@@ -11,7 +11,7 @@ from running.assembled import Process
 from system import System
 from wire.amqp_proxy import AmqpProxy
 from wire.endpoints import add_endpoint
-from wire.scripted_terminal import ScriptedTerminal, Talk, closes
+from wire.scripted_terminal import ScriptedTerminal, answers_after, closes
 from wire.shop_terminal import shop_terminal
 from wire.webhook_receiver import receiving
 
@@ -56,12 +56,7 @@ async def test_a_running_payment_is_seen_in_every_process(system_on_both: System
     pos = await system.pos(api)
     go_on = asyncio.Event()
 
-    async def answers_when_told(talk: Talk) -> None:
-        asked = await talk.request()
-        await go_on.wait()
-        talk.answer(asked)
-
-    async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
+    async with ScriptedTerminal(answers_after(go_on)) as shop, asyncio.TaskGroup() as group:
         group.create_task(pos.pay(shop.host))
         await eventually(lambda: value(worker, "session_slots_used") == 1)
         await eventually(lambda: counted(worker, "payments_open", state="in_session"))
@@ -101,12 +96,7 @@ async def test_a_request_that_attaches_adds_no_time(system: System) -> None:
 
     go_on = asyncio.Event()
 
-    async def answers_when_told(talk: Talk) -> None:
-        asked = await talk.request()
-        await go_on.wait()
-        talk.answer(asked)
-
-    async with ScriptedTerminal(answers_when_told) as shop, asyncio.TaskGroup() as group:
+    async with ScriptedTerminal(answers_after(go_on)) as shop, asyncio.TaskGroup() as group:
         group.create_task(pos.pay(shop.host))
         await eventually(lambda: value(api, "requests_waiting") == 1)
         [payment] = await eventually(lambda: system.all_of("payments"))

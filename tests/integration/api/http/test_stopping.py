@@ -10,7 +10,7 @@ from eventually import eventually
 from limits import PATIENT_SESSIONS, SHORT_LIMITS
 from running.fleet import Process, fleet_of
 from system import LOOPBACK, Pos, delete_queues, system_on
-from wire.scripted_terminal import ScriptedTerminal, Talk
+from wire.scripted_terminal import ScriptedTerminal, answers_after
 
 #: Long enough for a few requests on a loaded machine.
 UNREADY_SECONDS = 6.0
@@ -59,15 +59,10 @@ async def test_a_stopping_api_refuses_nobody_before_the_proxy_knows(
     }
     customer_pays = asyncio.Event()
 
-    async def answers_when_told(talk: Talk) -> None:
-        asked = await talk.request()
-        await customer_pays.wait()
-        talk.answer(asked)
-
     async with (
         fleet_of(settings, tmp_path) as fleet,
         system_on(sqlite_store.url, amqp_url, amqp_prefix, **PATIENT_CUSTOMER) as system,
-        ScriptedTerminal(answers_when_told) as terminal,
+        ScriptedTerminal(answers_after(customer_pays)) as terminal,
         httpx.AsyncClient(timeout=200) as client,
         asyncio.TaskGroup() as group,
     ):

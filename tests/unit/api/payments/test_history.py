@@ -45,7 +45,7 @@ def test_a_merchant_is_not_shown_operators_credentials(event: str, by: str) -> N
 
 @pytest.mark.parametrize("by", ["merchant (ct_1)", "operator Jane Doe: the terminal is idle"])
 def test_a_merchant_is_shown_its_own_credential_and_an_operators_name(by: str) -> None:
-    """Which of its cash registers cancelled; who freed the terminal."""
+    """It sees the cash register of its own that cancelled, and the name of an operator who released."""
     stored = PaymentEvent(0, "release_asked", State.IN_DOUBT, {"by": by})
 
     assert event_object(stored, for_merchant=True).detail == {"by": by}
